@@ -1,0 +1,30 @@
+"""coupon-issue: issues the coupons that come with a tier; marks those whose time is over.
+
+Started by trigger-relay for accounts whose benefits are due, and by its own timer. Not callable
+by members (the welcome coupon is taken through member-profile).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from huitou.coupons.service import Coupons, TierCoupons
+from huitou.runtime.handler import Call, serve
+
+
+def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    return serve("coupon-issue", event, context, changes=_grant_changed, timer=_grant_due)
+
+
+def _grant_changed(call: Call) -> dict[str, Any]:
+    return call.each(call.due_ids("accounts"), TierCoupons(call.database, call.clock).grant)
+
+
+def _grant_due(call: Call) -> dict[str, Any]:
+    granting = TierCoupons(call.database, call.clock)
+    granted = call.each(granting.due(), granting.grant)
+    expired = 0
+    while call.seconds_left() > 2 and (batch := Coupons(call.database, call.clock).expire()):
+        expired += batch
+    return granted | {"expired": expired}

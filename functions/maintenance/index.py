@@ -1,0 +1,52 @@
+"""maintenance: declarations and migrations, a chain's set-up, reconciliation, dead letters.
+
+For internal callers only (the CLI, through the platform's Invoke): what is done to data from a
+developer's machine is done here, beside the data. Not callable by members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from huitou.integrations.functions import Functions
+from huitou.maintenance.models import (
+    DeadLettersRequest,
+    DeclareRequest,
+    LoadRequest,
+    ReplayRequest,
+)
+from huitou.maintenance.service import Maintenance
+from huitou.runtime.declarations import declare
+from huitou.runtime.handler import Action, Call, serve
+from huitou.settlement.models import ReconcileRequest
+from huitou.settlement.service import Reconciliation
+
+
+def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    return serve(
+        "maintenance",
+        event,
+        context,
+        internal={
+            "declare": Action(DeclareRequest, lambda call, r: declare(call.database)),
+            "load": Action(LoadRequest, lambda call, r: _maintenance(call).load(r)),
+            "reconcile": Action(
+                ReconcileRequest,
+                lambda call, r: Reconciliation(call.database, call.clock).page(r.after, r.limit),
+            ),
+            "dead_letters": Action(
+                DeadLettersRequest, lambda call, r: _maintenance(call).dead_letters(r.limit)
+            ),
+            "replay": Action(ReplayRequest, _replay),
+        },
+    )
+
+
+def _maintenance(call: Call) -> Maintenance:
+    return Maintenance(call.database, call.clock)
+
+
+def _replay(call: Call, request: ReplayRequest) -> object:
+    functions = Functions(call.settings.cloud, call.settings.internal_secret)
+    return _maintenance(call).replay(request.letter_id, functions.start)

@@ -1,0 +1,66 @@
+"""member-profile: register and log in, profile, phone, points, coupon wallet, welcome coupon.
+
+Callable by members only; who they are comes from the platform's context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from huitou.coupons.service import Coupons
+from huitou.integrations.mini_program import MiniProgram
+from huitou.members.models import (
+    BindPhoneRequest,
+    LoginRequest,
+    ProfileRequest,
+    UpdateProfileRequest,
+    WelcomeRequest,
+)
+from huitou.members.service import Members
+from huitou.points.service import Points
+from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.paging import PageRequest
+
+
+def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    return serve(
+        "member-profile",
+        event,
+        context,
+        member={
+            "login": Action(LoginRequest, lambda call, r: _members(call).login(call.member, r.scene)),
+            "profile": Action(
+                ProfileRequest, lambda call, r: _members(call).profile(_member(call))
+            ),
+            "update": Action(
+                UpdateProfileRequest, lambda call, r: _members(call).update(_member(call), r)
+            ),
+            "bind_phone": Action(BindPhoneRequest, _bind_phone),
+            "welcome": Action(
+                WelcomeRequest, lambda call, r: _members(call).welcome(_member(call), r.scene)
+            ),
+            "points": Action(
+                PageRequest, lambda call, r: Points(call.database).statement(_member(call), r)
+            ),
+            "coupons": Action(
+                PageRequest,
+                lambda call, r: Coupons(call.database, call.clock).wallet(_member(call), r),
+            ),
+        },
+    )
+
+
+def _members(call: Call) -> Members:
+    return Members(call.database, call.clock, call.settings.brand_id)
+
+
+def _member(call: Call) -> str:
+    return _members(call).id_of(call.member)
+
+
+def _bind_phone(call: Call, request: BindPhoneRequest) -> object:
+    numbers = MiniProgram(call.database, call.settings)
+    return _members(call).bind_phone(
+        _member(call), request.code, numbers, call.settings.phone_key
+    )

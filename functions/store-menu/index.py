@@ -1,0 +1,36 @@
+"""store-menu: the chain's stores, open or not, and a store's menu with options, prices and 估清.
+
+Callable by members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from huitou.menu.service import Menu
+from huitou.runtime.handler import Action, Call, serve
+from huitou.stores.models import MenuRequest, StoresRequest
+from huitou.stores.service import Stores
+
+
+def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    return serve(
+        "store-menu",
+        event,
+        context,
+        member={
+            "stores": Action(
+                StoresRequest,
+                lambda call, r: {
+                    "stores": Stores(call.database, call.clock).listing(call.settings.brand_id)
+                },
+            ),
+            "menu": Action(MenuRequest, _menu),
+        },
+    )
+
+
+def _menu(call: Call, request: MenuRequest) -> object:
+    store = Stores(call.database, call.clock).get(request.store_id)
+    return {"store_id": store.id, "dishes": Menu(call.database).at_store(store.id)}

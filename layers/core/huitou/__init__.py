@@ -1,0 +1,1 @@
+"""Huitou 回头: the serverless back end that makes restaurant guests come back."""

@@ -1,0 +1,129 @@
+"""Every query on `coupons`, `coupon_templates` and `scenes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.coupons.models import Coupon, CouponTemplate, Scene
+from huitou.runtime.database import Database
+from huitou.runtime.paging import PageRequest, newest_first
+
+MOST_HELD = 200  # Usable coupons one member is shown at a time.
+EXPIRE_BATCH = 1_000
+
+
+class CouponRepository:
+    def __init__(self, database: Database) -> None:
+        self._coupons = database.collection("coupons")
+        self._templates = database.collection("coupon_templates")
+        self._scenes = database.collection("scenes")
+
+    def template(self, template_id: str) -> CouponTemplate | None:
+        found = self._templates.find_one({"_id": template_id})
+        return CouponTemplate.model_validate(found) if found else None
+
+    def templates(self, ids: Iterable[str]) -> list[CouponTemplate]:
+        found = self._templates.find({"_id": {"$in": list(ids)}})
+        return [CouponTemplate.model_validate(document) for document in found]
+
+    def put_template(self, template: CouponTemplate) -> None:
+        self._templates.replace_one({"_id": template.id}, template.document(), upsert=True)
+
+    def scene(self, code: str) -> Scene | None:
+        found = self._scenes.find_one({"_id": code})
+        return Scene.model_validate(found) if found else None
+
+    def put_scene(self, scene: Scene) -> None:
+        self._scenes.replace_one({"_id": scene.id}, scene.document(), upsert=True)
+
+    def insert(self, coupon: Coupon) -> bool:
+        """Issue; False if this cause was served before, or the member has reached the limit.
+
+        Both races end at a unique index: the id (one cause, one coupon), and
+        (template, member, seq) for limited templates.
+        """
+        try:
+            self._coupons.insert_one(coupon.document())
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def find(self, coupon_id: str) -> Coupon | None:
+        found = self._coupons.find_one({"_id": coupon_id})
+        return Coupon.model_validate(found) if found else None
+
+    def count_of(self, member_id: str, template_id: str) -> int:
+        return self._coupons.count_documents({"template_id": template_id, "member_id": member_id})
+
+    def held(self, member_id: str) -> list[Coupon]:
+        """The member's coupons not yet used, soonest to expire first."""
+        found = (
+            self._coupons.find({"member_id": member_id, "status": "issued"})
+            .sort("valid_until", 1)
+            .limit(MOST_HELD)
+        )
+        return [Coupon.model_validate(document) for document in found]
+
+    def wallet(self, member_id: str, page: PageRequest) -> tuple[list[Coupon], str | None]:
+        rows, after = newest_first(self._coupons, {"member_id": member_id}, page, "issued_at")
+        return [Coupon.model_validate(row) for row in rows], after
+
+    def lock(
+        self, coupon_id: str, member_id: str, order_id: str, at: datetime, session: ClientSession
+    ) -> bool:
+        """Hold a coupon for an order; of two orders one finds it no longer `issued`."""
+        locked = self._coupons.update_one(
+            {
+                "_id": coupon_id,
+                "member_id": member_id,
+                "status": "issued",
+                "valid_until": {"$gte": at},
+            },
+            {"$set": {"status": "locked", "order_id": order_id}},
+            session=session,
+        )
+        return locked.matched_count == 1
+
+    def release(self, coupon_id: str, order_id: str, session: ClientSession) -> bool:
+        """Let go of a coupon, under the same guard as its use: locked, and by this order."""
+        freed = self._coupons.update_one(
+            {"_id": coupon_id, "status": "locked", "order_id": order_id},
+            {"$set": {"status": "issued"}, "$unset": {"order_id": ""}},
+            session=session,
+        )
+        return freed.matched_count == 1
+
+    def redeem(self, coupon_id: str, order_id: str, session: ClientSession) -> bool:
+        """Use the coupon this order holds; False if it was redeemed before."""
+        used = self._coupons.update_one(
+            {"_id": coupon_id, "status": "locked", "order_id": order_id},
+            {"$set": {"status": "redeemed"}},
+            session=session,
+        )
+        return used.matched_count == 1
+
+    def give_back(
+        self, coupon_id: str, order_id: str, valid_until: datetime, session: ClientSession
+    ) -> None:
+        """Return a coupon whose order was wholly refunded, whether redeemed yet or only locked."""
+        self._coupons.update_one(
+            {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
+            {"$set": {"status": "issued", "valid_until": valid_until}, "$unset": {"order_id": ""}},
+            session=session,
+        )
+
+    def expire(self, at: datetime) -> int:
+        """Mark a batch of coupons whose time is over; cost follows what is due."""
+        due = self._coupons.find({"status": "issued", "valid_until": {"$lt": at}}, {"_id": 1})
+        ids = [coupon["_id"] for coupon in due.limit(EXPIRE_BATCH)]
+        if not ids:
+            return 0
+        # A coupon locked or given back since the read no longer fits the guard.
+        return self._coupons.update_many(
+            {"_id": {"$in": ids}, "status": "issued", "valid_until": {"$lt": at}},
+            {"$set": {"status": "expired"}},
+        ).modified_count

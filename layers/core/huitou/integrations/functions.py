@@ -1,0 +1,69 @@
+"""Call other functions of the bundle, through the platform's own API (scf Invoke)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from huitou.runtime.errors import Unavailable
+from huitou.runtime.identity import internal_token
+from huitou.runtime.settings import CloudSettings
+
+TIMEOUT_S = 10
+
+
+class Functions:
+    """The bundle's functions as an internal caller reaches them."""
+
+    def __init__(self, settings: CloudSettings, internal_secret: bytes) -> None:
+        self._settings = settings
+        self._secret = internal_secret
+
+    @cached_property
+    def _client(self) -> Any:
+        from tencentcloud.common.credential import Credential
+        from tencentcloud.common.profile.client_profile import ClientProfile
+        from tencentcloud.common.profile.http_profile import HttpProfile
+        from tencentcloud.scf.v20180416.scf_client import ScfClient
+
+        here = self._settings
+        profile = HttpProfile(
+            protocol=here.protocol, endpoint=here.endpoint, reqTimeout=TIMEOUT_S, keepAlive=True
+        )
+        credential = Credential(here.secret_id, here.secret_key, here.session_token)
+        return ScfClient(credential, here.region, ClientProfile(httpProfile=profile))
+
+    def start(self, function: str, event: Mapping[str, Any]) -> None:
+        """Start a function asynchronously, as an internal caller; returns once it is accepted."""
+        self._invoke(function, event, "Event")
+
+    def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a function as an internal caller and return its answer."""
+        result = self._invoke(function, event, "RequestResponse")
+        try:
+            answer = json.loads(result.RetMsg)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict) or "ok" not in answer:
+            raise Unavailable(detail=f"{function}: {result.ErrMsg or result.RetMsg}")
+        return answer
+
+    def _invoke(self, function: str, event: Mapping[str, Any], invocation: str) -> Any:
+        from tencentcloud.common.exception.tencent_cloud_sdk_exception import (
+            TencentCloudSDKException,
+        )
+        from tencentcloud.scf.v20180416.models import InvokeRequest
+
+        request = InvokeRequest()
+        request.FunctionName = function
+        request.Namespace = self._settings.namespace
+        request.InvocationType = invocation
+        request.ClientContext = json.dumps(
+            {**event, "token": internal_token(self._secret, function)}, ensure_ascii=False
+        )
+        try:
+            return self._client.Invoke(request).Result
+        except TencentCloudSDKException as error:
+            raise Unavailable(detail=f"{function}: {error.code}") from error

@@ -1,0 +1,66 @@
+"""Set a chain up, and bring back what could not be processed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from huitou.coupons.service import Coupons
+from huitou.maintenance.models import LoadRequest
+from huitou.maintenance.repository import RulesRepository
+from huitou.menu.service import Menu
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.dead_letters import exhume, find_letter, forget
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.events import change_event
+from huitou.runtime.triggers import TRIGGERS
+from huitou.stores.service import Stores
+
+
+class Maintenance:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def load(self, request: LoadRequest) -> dict[str, int]:
+        """Put everything of the request in place; returns how many of each."""
+        stores = Stores(self._database, self._clock)
+        for store in request.stores:
+            stores.put(store)
+        Menu(self._database).put(request.dishes, request.store_dishes)
+        Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
+        rules = [rule for rule in (request.tier_rules, request.points_rules) if rule is not None]
+        for rule in rules:
+            RulesRepository(self._database).put(rule)
+        return {
+            "stores": len(request.stores),
+            "dishes": len(request.dishes),
+            "store_dishes": len(request.store_dishes),
+            "coupon_templates": len(request.coupon_templates),
+            "scenes": len(request.scenes),
+            "rules": len(rules),
+        }
+
+    def dead_letters(self, limit: int) -> dict[str, Any]:
+        letters = exhume(self._database, limit)
+        return {"dead_letters": [letter | {"letter_id": letter.pop("_id")} for letter in letters]}
+
+    def replay(
+        self, letter_id: str, start: Callable[[str, Mapping[str, Any]], None]
+    ) -> dict[str, str]:
+        """Start the letter's function again and forget the letter; failing again rewrites it.
+
+        What has no trigger (a timer's work) is only forgotten: its timer finds it again.
+        """
+        letter = find_letter(self._database, letter_id)
+        if letter is None:
+            raise Refusal(Code.NOT_FOUND, field="letter_id", detail="dead letter")
+        trigger = next((t for t in TRIGGERS if t.function == letter["function"]), None)
+        if trigger is not None:
+            event = change_event(
+                trigger.collection, letter["document_id"], "update", self._clock.now()
+            )
+            start(trigger.function, {"events": [event]})
+        forget(self._database, letter)
+        return {"replayed": letter_id, "by": trigger.function if trigger else "timer"}

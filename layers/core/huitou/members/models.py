@@ -1,0 +1,57 @@
+"""Members: an opaque id; who they are elsewhere stands in `identities` only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from huitou.runtime.documents import Request, Stored
+
+
+class Member(Stored):
+    """One member; `registered_scene` is the code through which they came."""
+
+    brand_id: str
+    registered_at: datetime
+    registered_day: str
+    registered_scene: str | None = None
+    nickname: str | None = None
+    birthday: str | None = None
+    phone_hash: str | None = None
+    phone_last4: str | None = None
+
+
+class Identity(Stored):
+    """A name under which a member is known: `wx:<appid>:<openid>` or `phone:<hash>`."""
+
+    member_id: str
+
+
+class LoginRequest(Request):
+    """Log in, registering on the first time; `scene` is a scanned code."""
+
+    scene: str | None = Field(default=None, min_length=1, max_length=32)
+
+
+class ProfileRequest(Request):
+    """Ask for one's own profile, tier and points."""
+
+
+class UpdateProfileRequest(Request):
+    """Change what a member may say about themselves."""
+
+    nickname: str | None = Field(default=None, min_length=1, max_length=32)
+    birthday: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class BindPhoneRequest(Request):
+    """Bind the phone number that WeChat's single-use `code` stands for."""
+
+    code: str = Field(min_length=1, max_length=128)
+
+
+class WelcomeRequest(Request):
+    """Take the welcome coupon of a scanned table sticker or till code."""
+
+    scene: str = Field(min_length=1, max_length=32)

@@ -1,0 +1,71 @@
+"""Every query on `members`, `identities` and `logins`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.members.models import Identity, Member
+from huitou.members.rules import phone_identity
+from huitou.runtime.database import Database
+
+
+class MemberRepository:
+    def __init__(self, database: Database) -> None:
+        self._members = database.collection("members")
+        self._identities = database.collection("identities")
+        self._logins = database.collection("logins")
+
+    def known_as(self, identity: str) -> str | None:
+        """Return the member behind an identity."""
+        found = self._identities.find_one({"_id": identity}, {"member_id": 1})
+        return str(found["member_id"]) if found else None
+
+    def insert(self, member: Member, identity: str, session: ClientSession) -> None:
+        """Register; of two first log-ins at once the identity's `_id` lets one through."""
+        self._identities.insert_one(
+            Identity(_id=identity, member_id=member.id).document(), session=session
+        )
+        self._members.insert_one(member.document(), session=session)
+
+    def find(self, member_id: str) -> Member | None:
+        found = self._members.find_one({"_id": member_id})
+        return Member.model_validate(found) if found else None
+
+    def update(self, member_id: str, changes: dict[str, Any]) -> None:
+        if changes:
+            self._members.update_one({"_id": member_id}, {"$set": changes})
+
+    def bind_phone(
+        self,
+        member: Member,
+        identity: str,
+        phone_hash: str,
+        last4: str,
+        session: ClientSession,
+    ) -> None:
+        """Give the phone's identity to the member; DuplicateKeyError if somebody holds it."""
+        if member.phone_hash:
+            self._identities.delete_one({"_id": phone_identity(member.phone_hash)}, session=session)
+        self._identities.insert_one(
+            Identity(_id=identity, member_id=member.id).document(), session=session
+        )
+        self._members.update_one(
+            {"_id": member.id},
+            {"$set": {"phone_hash": phone_hash, "phone_last4": last4}},
+            session=session,
+        )
+
+    def record_login(self, member_id: str, business_day: str, at: datetime) -> bool:
+        """Count a log-in once per member and business day; True if this one counted."""
+        try:
+            self._logins.insert_one({
+                "_id": f"{member_id}:{business_day}", "schema": 1,
+                "member_id": member_id, "business_day": business_day, "at": at,
+            })  # fmt: skip
+        except DuplicateKeyError:
+            return False
+        return True

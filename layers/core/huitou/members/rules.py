@@ -1,0 +1,30 @@
+"""How members are named: opaque ids, identities, hashed phones."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+
+def member_id_from(randomness: bytes) -> str:
+    """Return an opaque member id (`m` and 24 letters) from 15 random bytes."""
+    return "m" + base64.b32encode(randomness).decode().lower()
+
+
+def wechat_identity(appid: str, openid: str) -> str:
+    """Return the identity of a WeChat user in one mini-program."""
+    return f"wx:{appid}:{openid}"
+
+
+def phone_identity(phone_hash: str) -> str:
+    """Return the identity of a phone number's holder."""
+    return f"phone:{phone_hash}"
+
+
+def phone_hash(phone: str, key: bytes) -> str:
+    """Hash a phone number in international form under the chain's key.
+
+    Keyed, since eleven digits can be guessed through any plain hash.
+    """
+    return hmac.new(key, phone.encode(), hashlib.sha256).hexdigest()[:40]

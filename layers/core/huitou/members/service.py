@@ -1,0 +1,135 @@
+"""Registration, log-in, profile and phone."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Protocol
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.coupons.service import Coupons
+from huitou.members.models import Member, UpdateProfileRequest
+from huitou.members.repository import MemberRepository
+from huitou.members.rules import member_id_from, phone_hash, phone_identity, wechat_identity
+from huitou.points.service import Points
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.identity import Caller
+from huitou.stores.rules import business_day
+from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
+
+
+class PhoneNumbers(Protocol):
+    """Whoever turns a member's single-use code into their phone number."""
+
+    def phone_number(self, code: str) -> str:
+        """Return the number in international form; Refusal PHONE_CODE_INVALID otherwise."""
+
+
+class Members:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._brand_id = brand_id
+        self._members = MemberRepository(database)
+        self._points = Points(database)
+        self._tiers = Tiers(database, clock)
+        self._coupons = Coupons(database, clock)
+
+    def id_of(self, caller: Caller) -> str:
+        """Return the caller's member id; Refusal NOT_REGISTERED before the first log-in."""
+        member_id = self._members.known_as(wechat_identity(caller.appid, caller.openid))
+        if member_id is None:
+            raise Refusal(Code.NOT_REGISTERED)
+        return member_id
+
+    def login(self, caller: Caller, scene: str | None) -> dict[str, Any]:
+        """Log in, registering on the first time; counts once per business day."""
+        identity = wechat_identity(caller.appid, caller.openid)
+        now = self._clock.now()
+        today = business_day(now, BRAND_ZONE, BRAND_CUT)
+        member_id = self._members.known_as(identity)
+        registered = member_id is None
+        if member_id is None:
+            member_id, registered = self._register(identity, scene, today)
+        self._members.record_login(member_id, today, now)
+        return {"member_id": member_id, "registered": registered}
+
+    def _register(self, identity: str, scene: str | None, today: str) -> tuple[str, bool]:
+        if scene is not None:
+            self._coupons.scene(scene)
+        member = Member(
+            _id=member_id_from(secrets.token_bytes(15)),
+            brand_id=self._brand_id,
+            registered_at=self._clock.now(),
+            registered_day=today,
+            registered_scene=scene,
+        )
+
+        def write(session: ClientSession) -> None:
+            self._members.insert(member, identity, session)
+            self._points.open_account(member.id, session)
+
+        try:
+            self._database.transact(write)
+        except DuplicateKeyError:
+            winner = self._members.known_as(identity)
+            if winner is None:
+                raise
+            return winner, False
+        return member.id, True
+
+    def profile(self, member_id: str) -> dict[str, Any]:
+        """Return the member's own profile, tier and points."""
+        member = self._member(member_id)
+        account = self._points.account(member_id)
+        return {
+            "member_id": member_id,
+            "nickname": member.nickname,
+            "birthday": member.birthday,
+            "phone_last4": member.phone_last4,
+            "registered_day": member.registered_day,
+            "tier": self._tiers.shown(member_id),
+            "points": {"available": account.available, "reserved": account.reserved},
+        }
+
+    def update(self, member_id: str, request: UpdateProfileRequest) -> dict[str, Any]:
+        self._members.update(member_id, request.model_dump(exclude_none=True))
+        return self.profile(member_id)
+
+    def bind_phone(
+        self, member_id: str, code: str, numbers: PhoneNumbers, key: bytes
+    ) -> dict[str, Any]:
+        """Bind the phone behind a code; one phone, one member.
+
+        The number itself is kept nowhere: its keyed hash and last four digits are.
+        """
+        phone = numbers.phone_number(code)
+        member = self._member(member_id)
+        hashed, last4 = phone_hash(phone, key), phone[-4:]
+        if member.phone_hash == hashed:
+            return {"phone_last4": last4}
+
+        def write(session: ClientSession) -> None:
+            self._members.bind_phone(member, phone_identity(hashed), hashed, last4, session)
+
+        try:
+            self._database.transact(write)
+        except DuplicateKeyError:
+            raise Refusal(Code.PHONE_BOUND_ELSEWHERE, field="code") from None
+        return {"phone_last4": last4}
+
+    def welcome(self, member_id: str, scene: str) -> dict[str, Any]:
+        """Issue the scanned code's welcome coupon, once per phone."""
+        member = self._member(member_id)
+        if member.phone_hash is None:
+            raise Refusal(Code.PHONE_REQUIRED)
+        return self._coupons.welcome(member_id, member.phone_hash, scene)
+
+    def _member(self, member_id: str) -> Member:
+        member = self._members.find(member_id)
+        if member is None:
+            raise Refusal(Code.NOT_REGISTERED)
+        return member

@@ -1,0 +1,62 @@
+"""The menu: dishes with 规格 (sku), 做法 (method) and priced 加料 (addon), and each store's own."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from huitou.runtime.documents import Record, Stored
+
+MAX_PRICE_FEN = 10_000_000  # ¥100,000: dearer than any dish, small enough for any sum.
+
+
+class Sku(Record):
+    """规格: one size or form of a dish, with its list price."""
+
+    sku_id: str
+    name: str
+    price_fen: int = Field(ge=0, le=MAX_PRICE_FEN)
+
+
+class Addon(Record):
+    """加料: an extra with a price of its own, `max_quantity` of it per piece."""
+
+    addon_id: str
+    name: str
+    price_fen: int = Field(ge=0, le=MAX_PRICE_FEN)
+    max_quantity: int = Field(default=1, ge=1, le=9)
+
+
+class Dish(Stored):
+    """A dish as the brand knows it; `methods` are 做法, free of charge."""
+
+    brand_id: str
+    name: str
+    category: str
+    skus: list[Sku] = Field(min_length=1)
+    methods: list[str] = []
+    addons: list[Addon] = []
+
+
+class StoreDish(Stored):
+    """What one store makes of a dish; `id` is `<store_id>:<dish_id>`.
+
+    `sold_out` is 估清; `prices_fen` overrides the brand's price by sku.
+    """
+
+    store_id: str
+    dish_id: str
+    listed: bool = True
+    sold_out: bool = False
+    prices_fen: dict[str, int] = {}
+
+
+class OfferedDish(Record):
+    """A dish at one store: the brand's dish with the store's prices and 估清."""
+
+    dish_id: str
+    name: str
+    category: str
+    skus: list[Sku]
+    methods: list[str]
+    addons: list[Addon]
+    sold_out: bool

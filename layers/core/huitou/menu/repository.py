@@ -1,0 +1,42 @@
+"""Every query on `dishes` and `store_dishes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from huitou.menu.models import Dish, OfferedDish, StoreDish
+from huitou.menu.rules import offered
+from huitou.runtime.database import Database, Document
+
+MOST_DISHES = 2_000
+
+
+class MenuRepository:
+    def __init__(self, database: Database) -> None:
+        self._dishes = database.collection("dishes")
+        self._store_dishes = database.collection("store_dishes")
+
+    def offered_at(self, store_id: str) -> list[OfferedDish]:
+        """A store's whole listed menu, in two queries however long it is."""
+        return self._offered({"store_id": store_id, "listed": True})
+
+    def offered_among(self, store_id: str, dish_ids: Iterable[str]) -> dict[str, OfferedDish]:
+        """The listed ones among these dishes, by dish id."""
+        ids = [f"{store_id}:{dish_id}" for dish_id in dish_ids]
+        found = self._offered({"_id": {"$in": ids}, "listed": True})
+        return {dish.dish_id: dish for dish in found}
+
+    def _offered(self, where: Document) -> list[OfferedDish]:
+        rows = [
+            StoreDish.model_validate(row)
+            for row in self._store_dishes.find(where).sort("_id", 1).limit(MOST_DISHES)
+        ]
+        dishes = self._dishes.find({"_id": {"$in": [row.dish_id for row in rows]}})
+        by_id = {dish["_id"]: Dish.model_validate(dish) for dish in dishes}
+        return [offered(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
+
+    def put_dish(self, dish: Dish) -> None:
+        self._dishes.replace_one({"_id": dish.id}, dish.document(), upsert=True)
+
+    def put_store_dish(self, row: StoreDish) -> None:
+        self._store_dishes.replace_one({"_id": row.id}, row.document(), upsert=True)

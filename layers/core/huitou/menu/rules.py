@@ -1,0 +1,21 @@
+"""How a brand's dish and a store's settings make what a guest is offered."""
+
+from __future__ import annotations
+
+from huitou.menu.models import Dish, OfferedDish, StoreDish
+
+
+def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:
+    """Put the store's prices and 估清 over the brand's dish."""
+    return OfferedDish(
+        dish_id=dish.id,
+        name=dish.name,
+        category=dish.category,
+        skus=[
+            sku.model_copy(update={"price_fen": at_store.prices_fen.get(sku.sku_id, sku.price_fen)})
+            for sku in dish.skus
+        ],
+        methods=dish.methods,
+        addons=dish.addons,
+        sold_out=at_store.sold_out,
+    )

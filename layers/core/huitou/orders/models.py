@@ -1,0 +1,102 @@
+"""Orders: what callers ask for, and the order as it is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from huitou.points.models import EarningTerms
+from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line
+from huitou.runtime.documents import Record, Request, Stored
+
+Status = Literal["created", "paying", "closing", "cancelled", "paid", "refunding", "refunded"]
+Mode = Literal["dine_in", "pickup"]
+
+
+class QuoteRequest(Request):
+    """试算: what would this cart cost me?"""
+
+    store_id: str = Field(min_length=1, max_length=64)
+    items: list[CartItem] = Field(min_length=1, max_length=MAX_LINES)
+    mode: Mode = "dine_in"
+    coupon_id: str | None = Field(default=None, min_length=1, max_length=64)
+    points: int = Field(default=0, ge=0, le=100_000_000)
+
+
+class CreateRequest(QuoteRequest):
+    """Order the quoted cart at the price the member saw."""
+
+    quote_id: str = Field(pattern=r"^q[0-9a-f]{32}$")
+    payable_fen: int = Field(ge=0)
+
+
+class OrderRequest(Request):
+    """Name one of the caller's own orders."""
+
+    order_id: str = Field(min_length=1, max_length=64)
+
+
+class RefundRequest(OrderRequest):
+    """Refund a whole order; internal callers only."""
+
+    refund_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
+    reason: str = Field(min_length=1, max_length=80)
+    actor: str = Field(min_length=1, max_length=64)
+
+
+class Moment(Record):
+    """One step of an order's life."""
+
+    status: Status
+    at: datetime
+
+
+class Tender(Record):
+    """One means by which an order was paid."""
+
+    kind: Literal["wechat_pay", "none"]
+    amount_fen: int
+    transaction_id: str | None = None
+
+
+class Order(Stored):
+    """One order, priced and frozen.
+
+    `settlement` is "due" whenever the ledgers may not hold what this state deserves;
+    `version` rises with every such change. `terms` are frozen when it is paid.
+    """
+
+    brand_id: str
+    store_id: str
+    member_id: str
+    quote_id: str
+    request_digest: str
+    channel: Literal["mini_program"] = "mini_program"
+    mode: Mode
+    status: Status
+    business_day: str
+    created_at: datetime
+    expires_at: datetime
+    lines: list[Line]
+    list_fen: int
+    discounts: list[Discount]
+    payable_fen: int
+    coupon_id: str | None = None
+    points_used: int = 0
+    tenders: list[Tender] = []
+    terms: EarningTerms | None = None
+    paid_at: datetime | None = None
+    refund_id: str | None = None
+    settlement: Literal["due", "done"] | None = None
+    is_test: bool = False
+    version: int = 1
+    timeline: list[Moment] = []
+
+    def shown(self) -> dict[str, Any]:
+        """What the member sees of their own order."""
+        fields = {"store_id", "status", "mode", "business_day", "created_at", "expires_at",
+                  "lines", "list_fen", "discounts", "payable_fen", "coupon_id", "points_used",
+                  "paid_at", "timeline"}  # fmt: skip
+        return {"order_id": self.id} | self.model_dump(include=fields, exclude_none=True)

@@ -1,0 +1,281 @@
+"""试算 and ordering: what a cart costs a member, and an order at that price."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.coupons.models import Coupon
+from huitou.coupons.rules import why_not
+from huitou.coupons.service import Coupons
+from huitou.menu.service import Menu
+from huitou.orders.models import CreateRequest, Moment, Order, QuoteRequest, Tender
+from huitou.orders.repository import OrderRepository
+from huitou.orders.rules import PAY_WITHIN, order_id, request_digest
+from huitou.points.models import EarningTerms
+from huitou.points.rules import most_usable
+from huitou.points.service import Points
+from huitou.pricing.models import MemberOffer, Price
+from huitou.pricing.rules import after_coupon_fen, after_tier_fen, price, priced_lines
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.paging import PageRequest
+from huitou.runtime.triggers import DUE
+from huitou.stores.models import Store
+from huitou.stores.rules import store_day, takes_orders
+from huitou.stores.service import Stores
+from huitou.tiers.service import Tiers
+
+
+class Orders:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._brand_id = brand_id
+        self._orders = OrderRepository(database)
+        self._stores = Stores(database, clock)
+        self._menu = Menu(database)
+        self._points = Points(database)
+        self._tiers = Tiers(database, clock)
+        self._coupons = Coupons(database, clock)
+
+    def quote(self, member_id: str, request: QuoteRequest) -> dict[str, Any]:
+        """Price a cart for a member, with every coupon they hold and why it does not fit."""
+        now = self._clock.now()
+        store = self._stores.get(request.store_id)
+        priced, offer, available = self._price(member_id, request, now)
+        running_fen = after_tier_fen(priced.list_fen, offer)
+        points_base_fen = after_coupon_fen(priced.list_fen, offer)
+        return {
+            "quote_id": "q" + secrets.token_hex(16),
+            "store_open": takes_orders(store, now),
+            "price": priced,
+            "payable_fen": priced.payable_fen,
+            "tier": offer.level.model_dump(include={"level", "name", "discount_bp"}),
+            "points_max": most_usable(offer.points_rules, available, points_base_fen),
+            "points_earned": priced.payable_fen // offer.points_rules.fen_per_point,
+            "coupons": [
+                {
+                    "coupon_id": coupon.id,
+                    "name": coupon.name,
+                    "valid_until": coupon.valid_until,
+                    "why_not": why_not(
+                        coupon, store_id=store.id, list_fen=priced.list_fen,
+                        running_fen=running_fen, at=now,
+                    ),
+                }
+                for coupon in self._coupons.held(member_id)
+            ],
+        }  # fmt: skip
+
+    def create(self, member_id: str, request: CreateRequest) -> Order:
+        """Order a quoted cart; the same call again returns the same order.
+
+        One transaction writes the order, sets its points aside and locks its coupon. Raises
+        Refusal STORE_CLOSED, DISH_SOLD_OUT, QUOTE_CHANGED (with the new quote), COUPON_NOT_USABLE,
+        POINTS_NOT_ENOUGH or QUOTE_ID_REUSED.
+        """
+        identity = order_id(member_id, request.quote_id)
+        digest = request_digest(request)
+        repeated = self._orders.find(identity)
+        if repeated is not None:
+            return _same(repeated, digest)
+        now = self._clock.now()
+        store = self._stores.get(request.store_id)
+        if not takes_orders(store, now):
+            raise Refusal(Code.STORE_CLOSED, field="store_id")
+        priced, _, _ = self._price(member_id, request, now)
+        if priced.payable_fen != request.payable_fen:
+            raise Refusal(
+                Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, _cart(request))
+            )
+        order = self._build(identity, digest, member_id, request, store, priced, now)
+
+        def write(session: ClientSession) -> None:
+            self._orders.insert(order, session)
+            self._points.reserve(member_id, order.points_used, session)
+            if order.coupon_id:
+                self._coupons.lock(order.coupon_id, member_id, order.id, session)
+
+        try:
+            self._database.transact(write)
+        except DuplicateKeyError:
+            # The same call at the same time got there first; its order is the order.
+            stored = self._orders.find(identity)
+            if stored is None:
+                raise
+            return _same(stored, digest)
+        return order
+
+    def _build(
+        self,
+        identity: str,
+        digest: str,
+        member_id: str,
+        request: CreateRequest,
+        store: Store,
+        priced: Price,
+        now: datetime,
+    ) -> Order:
+        return Order(
+            _id=identity,
+            brand_id=self._brand_id,
+            store_id=store.id,
+            member_id=member_id,
+            quote_id=request.quote_id,
+            request_digest=digest,
+            mode=request.mode,
+            status="created",
+            business_day=store_day(store, now),
+            created_at=now,
+            expires_at=now + PAY_WITHIN,
+            lines=priced.lines,
+            list_fen=priced.list_fen,
+            discounts=priced.discounts,
+            payable_fen=priced.payable_fen,
+            coupon_id=request.coupon_id,
+            points_used=priced.points_used,
+            timeline=[Moment(status="created", at=now)],
+        )
+
+    def _price(
+        self, member_id: str, request: QuoteRequest, now: datetime
+    ) -> tuple[Price, MemberOffer, int]:
+        """Price the cart by what holds now; also the offer used and the points available."""
+        menu = self._menu.among(request.store_id, {item.dish_id for item in request.items})
+        lines = priced_lines(request.items, menu)
+        list_fen = sum(line.list_fen for line in lines)
+        level, revision = self._tiers.level_of(member_id)
+        offer = MemberOffer(
+            level=level,
+            tier_rules_revision=revision,
+            points=request.points,
+            points_rules=self._points.rules(),
+        )
+        if request.coupon_id:
+            coupon = self._usable(member_id, request, list_fen, after_tier_fen(list_fen, offer), now)
+            offer = offer.model_copy(update={"coupon": coupon})
+        available = self._points.account(member_id).available
+        most = most_usable(offer.points_rules, available, after_coupon_fen(list_fen, offer))
+        if request.points > most:
+            raise Refusal(Code.POINTS_OVER_LIMIT, field="points", detail=str(most))
+        return price(lines, offer), offer, available
+
+    def _usable(
+        self, member_id: str, request: QuoteRequest, list_fen: int, running_fen: int, now: datetime
+    ) -> Coupon:
+        coupon = self._coupons.of_member(str(request.coupon_id), member_id)
+        reason = why_not(
+            coupon, store_id=request.store_id, list_fen=list_fen, running_fen=running_fen, at=now
+        )
+        if reason:
+            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail=reason)
+        return coupon
+
+    def own(self, member_id: str, order_id: str) -> Order:
+        """Return the member's own order; anybody else's is NOT_FOUND, like one that isn't."""
+        order = self._orders.find(order_id)
+        if order is None or order.member_id != member_id:
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+        return order
+
+    def listing(self, member_id: str, page: PageRequest) -> dict[str, Any]:
+        orders, after = self._orders.of_member(member_id, page)
+        return {"orders": [order.shown() for order in orders], "next": after}
+
+    def terms_now(self, member_id: str) -> EarningTerms:
+        """Return what an order paid at this moment earns by."""
+        level, revision = self._tiers.level_of(member_id)
+        rules = self._points.rules()
+        return EarningTerms(
+            tier=level.level,
+            tier_rules_revision=revision,
+            points_rules_revision=rules.revision,
+            fen_per_point=rules.fen_per_point,
+        )
+
+    def mark_paid(
+        self,
+        order: Order,
+        tender: Tender,
+        terms: EarningTerms,
+        paid_at: datetime,
+        session: ClientSession | None = None,
+    ) -> bool:
+        """Step to paid with its terms frozen and its settlement due; False if it may not."""
+        return self._orders.step(
+            order.id,
+            "paid",
+            paid_at,
+            session,
+            settlement=DUE,
+            paid_at=paid_at,
+            tenders=[tender.model_dump(exclude_none=True)],
+            terms=terms.model_dump(),
+        )
+
+    def get(self, order_id: str) -> Order:
+        """Return any order, for internal callers; Refusal NOT_FOUND naming `order_id`."""
+        order = self._orders.find(order_id)
+        if order is None:
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+        return order
+
+    def unpaid_past(self, at: datetime) -> Iterator[str]:
+        return self._orders.unpaid_past(at)
+
+    def begin_paying(self, order: Order) -> bool:
+        """Step to paying, or stay there; False once the order is being closed."""
+        if self._orders.step(order.id, "paying", self._clock.now()):
+            return True
+        return self.get(order.id).status in ("paying", "paid")
+
+    def begin_refund(self, order: Order, refund_id: str, session: ClientSession) -> bool:
+        """Step from paid to refunding under one refund's id; False if another was first."""
+        return self._orders.step(
+            order.id, "refunding", self._clock.now(), session, refund_id=refund_id
+        )
+
+    def mark_refunded(self, order_id: str, session: ClientSession) -> bool:
+        """Step to refunded; points and coupon follow by settlement."""
+        return self._orders.step(
+            order_id, "refunded", self._clock.now(), session, settlement=DUE
+        )
+
+    def begin_closing(self, order: Order) -> bool:
+        """Stop an unpaid order from being prepaid again; nothing is released yet."""
+        return self._orders.step(order.id, "closing", self._clock.now())
+
+    def cancel(self, order: Order) -> bool:
+        """Cancel an order whose payment is confirmed closed; release its coupon and points.
+
+        The step out of `closing` guards the release: a late payment and this can't both win.
+        """
+
+        def write(session: ClientSession) -> bool:
+            if not self._orders.step(order.id, "cancelled", self._clock.now(), session):
+                return False
+            self._points.release(order.member_id, order.points_used, session)
+            if order.coupon_id:
+                self._coupons.release(order.coupon_id, order.id, session)
+            return True
+
+        return self._database.transact(write)
+
+
+def _same(order: Order, digest: str) -> Order:
+    if order.request_digest != digest:
+        raise Refusal(Code.QUOTE_ID_REUSED, field="quote_id")
+    return order
+
+
+def _cart(request: CreateRequest) -> QuoteRequest:
+    """Return the cart of an order request, to be quoted afresh."""
+    fields = request.model_dump(exclude={"quote_id", "payable_fen"})
+    return QuoteRequest.model_validate(fields)

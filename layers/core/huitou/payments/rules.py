@@ -1,0 +1,166 @@
+"""WeChat Pay API v3: what is signed, what is believed, and whether a notice fits a payment.
+
+Source: WeChat Pay's API v3 documents on request signing, callback verification and
+callback decryption (AEAD_AES_256_GCM).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from huitou.payments.models import Payment, TransactionNotice
+from huitou.runtime.errors import Code, Refusal
+
+MAX_SKEW_S = 300
+PROBE = "WECHATPAY/SIGNTEST/"  # WeChat Pay sends wrong signatures to see who checks.
+
+
+@dataclass(frozen=True, repr=False)
+class NotificationKeys:
+    """What notices are checked with: PEM public keys by serial, and the APIv3 key.
+
+    A serial is a platform certificate's or a WeChat Pay public key's (`PUB_KEY_ID_…`): during a
+    switch both arrive. Serials not listed are refused: no key is fetched because a caller named it.
+    """
+
+    platform_keys: Mapping[str, str]
+    api_v3_key: bytes
+
+
+def verify_and_decrypt(
+    headers: Mapping[str, str], body: bytes, keys: NotificationKeys, now: float
+) -> dict[str, Any]:
+    """Return a callback's event with its decrypted `resource`, or refuse it.
+
+    `headers` in any case; `body` the raw bytes as received; `now` real epoch seconds.
+    Raises Refusal SIGNATURE_INVALID saying which check failed; nothing is believed before all pass.
+    """
+    verify_signature(headers, body, keys.platform_keys, now)
+    try:
+        event = json.loads(body)
+        resource = event["resource"]
+        if resource["algorithm"] != "AEAD_AES_256_GCM":
+            raise _invalid("resource.algorithm")
+        sealed = base64.b64decode(resource["ciphertext"], validate=True)
+        plain = _decrypt(
+            keys.api_v3_key,
+            str(resource["nonce"]).encode(),
+            sealed,
+            str(resource.get("associated_data") or "").encode(),
+        )
+        return {"event_type": str(event.get("event_type", "")), "resource": json.loads(plain)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise _invalid("resource") from error
+
+
+def verify_signature(
+    headers: Mapping[str, str], body: bytes, platform_keys: Mapping[str, str], now: float
+) -> None:
+    """Check WeChat Pay's RSA-SHA256 signature over `timestamp\\nnonce\\nbody\\n`.
+
+    Used for callbacks and for answers to our own calls alike. Raises Refusal SIGNATURE_INVALID
+    naming the header at fault.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    lower = {name.lower(): value for name, value in headers.items()}
+    serial, signature, timestamp, nonce = (
+        lower.get(f"wechatpay-{name}", "") for name in ("serial", "signature", "timestamp", "nonce")
+    )
+    if not nonce:
+        raise _invalid("Wechatpay-Nonce")
+    if not (timestamp.isascii() and timestamp.isdigit()) or abs(now - int(timestamp)) > MAX_SKEW_S:
+        raise _invalid("Wechatpay-Timestamp")
+    if serial not in platform_keys:
+        raise _invalid("Wechatpay-Serial")
+    if not signature or signature.startswith(PROBE):
+        raise _invalid("Wechatpay-Signature")
+    signed = f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
+    try:
+        _public_key(platform_keys[serial]).verify(
+            base64.b64decode(signature, validate=True), signed, PKCS1v15(), SHA256()
+        )
+    except (InvalidSignature, ValueError) as error:
+        raise _invalid("Wechatpay-Signature") from error
+
+
+def sign(private_key_pem: str, message: str) -> str:
+    """Sign as the merchant: RSA-SHA256, base64."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    signature = _private_key(private_key_pem).sign(message.encode(), PKCS1v15(), SHA256())
+    return base64.b64encode(signature).decode()
+
+
+def request_message(method: str, path: str, timestamp: int, nonce: str, body: str) -> str:
+    """Return what a merchant's request signs; `path` with its query."""
+    return f"{method}\n{path}\n{timestamp}\n{nonce}\n{body}\n"
+
+
+def client_message(appid: str, timestamp: str, nonce: str, prepay_id: str) -> str:
+    """Return what `wx.requestPayment`'s paySign signs."""
+    return f"{appid}\n{timestamp}\n{nonce}\nprepay_id={prepay_id}\n"
+
+
+def mismatch(notice: TransactionNotice, payment: Payment, appid: str, mchid: str) -> str | None:
+    """Return the field in which a genuine notice differs from our payment, or None.
+
+    A difference is alarmed and never settled. (The payer is compared through `identities`.)
+    """
+    if notice.appid != appid:
+        return "appid"
+    if notice.mchid != mchid:
+        return "mchid"
+    if notice.out_trade_no != payment.id:
+        return "out_trade_no"
+    if notice.amount is None or notice.amount.total != payment.amount_fen:
+        return "amount.total"
+    if notice.amount.currency != "CNY":
+        return "amount.currency"
+    if not notice.transaction_id:
+        return "transaction_id"
+    if notice.success_time is None or notice.success_time.tzinfo is None:
+        return "success_time"
+    return None
+
+
+def out_trade_no(order_id: str, attempt: int) -> str:
+    """Name an attempt to pay: at most 32 characters, never used twice."""
+    return f"{order_id}n{attempt}"
+
+
+def _decrypt(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        return AESGCM(key).decrypt(nonce, sealed, associated)
+    except InvalidTag as error:
+        raise _invalid("resource.ciphertext") from error
+
+
+def _invalid(part: str) -> Refusal:
+    return Refusal(Code.SIGNATURE_INVALID, field=part, detail=part)
+
+
+# Parsing a key costs about as much as using it; an instance has two or three.
+@cache
+def _public_key(pem: str) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    return load_pem_public_key(pem.encode())
+
+
+@cache
+def _private_key(pem: str) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem.encode(), None)

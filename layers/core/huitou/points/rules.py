@@ -1,0 +1,79 @@
+"""What an order's present state means for its member's points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from huitou.points.models import EarningTerms, LedgerEntry, PointsRules
+
+
+@dataclass(frozen=True)
+class PaidOrder:
+    """What points need to know of an order that was paid; `refund_id` if it was given back."""
+
+    order_id: str
+    member_id: str
+    business_day: str
+    paid_fen: int
+    points_used: int
+    terms: EarningTerms
+    refund_id: str | None = None
+
+
+def points_for(paid_fen: int, fen_per_point: int) -> int:
+    """Return the points an amount earns, rounded down, never up."""
+    return paid_fen // fen_per_point
+
+
+def entries_for(order: PaidOrder, at: datetime) -> list[LedgerEntry]:
+    """Build every entry the order deserves in its present state.
+
+    The terms were frozen when it was paid, so redelivery after a rule change builds the same
+    entries. A paid order always has its `earn` entry, of 0 points if it comes to that:
+    it also carries the spend that tiers count.
+    """
+    earned = points_for(order.paid_fen, order.terms.fen_per_point)
+
+    def entry(kind: str, cause: str, points: int, spend_fen: int = 0) -> LedgerEntry:
+        return LedgerEntry.model_validate({
+            "_id": f"{kind}:{cause}", "kind": kind, "cause": cause, "points": points,
+            "spend_fen": spend_fen, "order_id": order.order_id, "member_id": order.member_id,
+            "business_day": order.business_day, "at": at,
+            "rules_revision": order.terms.points_rules_revision,
+        })  # fmt: skip
+
+    entries = [entry("earn", order.order_id, earned, order.paid_fen)]
+    if order.points_used:
+        entries.append(entry("use", order.order_id, -order.points_used))
+    if order.refund_id:
+        entries.append(entry("claw-back", order.refund_id, -earned, -order.paid_fen))
+        if order.points_used:
+            entries.append(entry("return", order.refund_id, order.points_used))
+    return entries
+
+
+@dataclass(frozen=True)
+class AccountChange:
+    """How new entries move an account: `used` leaves the reservation, the rest is available."""
+
+    available: int
+    reserved: int
+    spend_fen: int
+    business_day: str
+
+
+def change_of(entries: list[LedgerEntry]) -> AccountChange:
+    """Sum entries of one order into one change of its member's account."""
+    return AccountChange(
+        available=sum(entry.points for entry in entries if entry.kind != "use"),
+        reserved=sum(entry.points for entry in entries if entry.kind == "use"),
+        spend_fen=sum(entry.spend_fen for entry in entries),
+        business_day=entries[0].business_day,
+    )
+
+
+def most_usable(rules: PointsRules, available: int, order_fen: int) -> int:
+    """Return how many points may pay for part of an order of this many fen."""
+    share_fen = order_fen * rules.max_order_share_bp // 10_000
+    return max(0, min(available, share_fen // rules.point_value_fen))

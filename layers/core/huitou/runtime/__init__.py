@@ -1,0 +1,1 @@
+"""What is not business: settings, database, identity, events, handlers, triggers, clock, logs."""

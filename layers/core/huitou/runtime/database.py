@@ -1,0 +1,78 @@
+"""The one document database: a connection per instance, transactions with a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from pymongo import MongoClient
+from pymongo import timeout as deadline
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+Document = dict[str, Any]
+Result = TypeVar("Result")
+
+OPERATION_TIMEOUT_MS = 10_000
+TRANSACTION_TIMEOUT_S = 8.0
+_SNAPSHOT = ReadConcern("snapshot")
+_MAJORITY = WriteConcern("majority")
+
+
+class Database:
+    """The chain's collections by name, and the one way to write several of them at once."""
+
+    def __init__(self, client: MongoClient[Document], name: str) -> None:
+        self.client = client
+        self.name = name
+        self.mongo = client.get_database(name, write_concern=_MAJORITY)
+
+    def collection(self, name: str) -> Collection[Document]:
+        """Return a collection declared in `declarations.py`."""
+        return self.mongo[name]
+
+    def transact(self, write: Callable[[ClientSession], Result]) -> Result:
+        """Run `write` in one snapshot transaction, again on conflict, within a deadline.
+
+        `with_transaction` alone would retry for 120 s, longer than any function may run.
+        A DuplicateKeyError must leave `write` (caught inside, it would be retried for ever).
+        """
+        with deadline(TRANSACTION_TIMEOUT_S), self.client.start_session() as session:
+            return session.with_transaction(
+                write, read_concern=_SNAPSHOT, write_concern=_MAJORITY
+            )
+
+
+def connect(uri: str, name: str) -> Database:
+    """Open a client on `uri`; every operation ends within 10 s, found or not."""
+    client: MongoClient[Document] = MongoClient(
+        uri,
+        tz_aware=True,
+        timeoutMS=OPERATION_TIMEOUT_MS,
+        serverSelectionTimeoutMS=5_000,
+        appname="huitou",
+    )
+    return Database(client, name)
+
+
+@cache
+def shared_database(uri: str, name: str) -> Database:
+    """Return this instance's connection, kept over calls."""
+    return connect(uri, name)
+
+
+def is_passing(error: PyMongoError) -> bool:
+    """Tell whether the same call may succeed later (lost connection, election, timeout, conflict).
+
+    An unindexed query, a broken validator or a duplicate stays wrong however often it is tried.
+    """
+    return (
+        isinstance(error, ConnectionFailure)
+        or error.timeout
+        or error.has_error_label("TransientTransactionError")
+        or error.has_error_label("RetryableWriteError")
+    )

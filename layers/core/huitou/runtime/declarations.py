@@ -1,0 +1,166 @@
+"""Every collection of the product: its indexes, the validators that guard money, its retention.
+
+`declare` applies all of it and runs the migrations that haven't run; safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import CollectionInvalid
+
+from huitou.runtime.database import Database
+from huitou.runtime.triggers import DUE
+
+_WHOLE = {"bsonType": ["int", "long"]}
+_NOT_NEGATIVE = {"bsonType": ["int", "long"], "minimum": 0}
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One collection; `retention` says in words when documents go."""
+
+    name: str
+    retention: str
+    indexes: list[IndexModel] = field(default_factory=list)
+    validator: dict[str, Any] | None = None
+
+
+def _due(marker: str) -> IndexModel:
+    # Holds only what is due, so finding it costs the same however many documents there are.
+    return IndexModel([(marker, ASCENDING), ("_id", ASCENDING)],
+                      partialFilterExpression={marker: DUE}, name=f"{marker}_due")  # fmt: skip
+
+
+def _index(*keys: str, **options: Any) -> IndexModel:
+    """Index on fields in order; a leading minus means descending."""
+    fields = [(key.lstrip("-"), DESCENDING if key[0] == "-" else ASCENDING) for key in keys]
+    return IndexModel(fields, **options)
+
+
+DECLARATIONS = (
+    Declaration("stores", "for ever", [_index("brand_id", "_id")]),
+    Declaration("dishes", "for ever"),
+    Declaration("store_dishes", "for ever", [_index("store_id", "listed", "_id")]),
+    Declaration("rules", "for ever"),
+    Declaration("members", "until erased"),
+    Declaration("identities", "until erased", [_index("member_id")]),
+    Declaration("logins", "two years", [_index("business_day")]),
+    Declaration(
+        "accounts",
+        "until erased",
+        [
+            _due("tier_review"),
+            _due("benefits"),
+            _index("review_on", partialFilterExpression={"review_on": {"$exists": True}}),
+        ],
+        validator={
+            "required": ["available", "reserved", "version"],
+            "properties": {"available": _WHOLE, "reserved": _NOT_NEGATIVE},
+        },
+    ),
+    Declaration(
+        "points_entries",
+        "for ever",
+        [_index("member_id", "-at", "-_id"), _index("order_id")],
+        validator={
+            "required": ["member_id", "kind", "points", "spend_fen", "order_id"],
+            "properties": {"points": _WHOLE, "spend_fen": _WHOLE},
+        },
+    ),
+    Declaration("tier_changes", "for ever", [_index("member_id", "-at")]),
+    Declaration("coupon_templates", "for ever"),
+    Declaration("scenes", "for ever"),
+    Declaration(
+        "coupons",
+        "two years after their end",
+        [
+            _index("member_id", "status", "valid_until"),
+            _index("member_id", "-issued_at", "-_id"),
+            _index("status", "valid_until"),
+            _index(
+                "template_id", "member_id", "seq",
+                unique=True, partialFilterExpression={"seq": {"$exists": True}}, name="one_per_seq",
+            ),
+            _index("template_id", "member_id"),
+            _index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
+        ],
+    ),  # fmt: skip
+    Declaration(
+        "orders",
+        "for ever (accounting law)",
+        [
+            _due("settlement"),
+            _index("member_id", "-created_at", "-_id"),
+            _index("status", "expires_at"),
+        ],
+        validator={
+            "required": ["member_id", "status", "payable_fen", "points_used", "version"],
+            "properties": {"payable_fen": _NOT_NEGATIVE, "points_used": _NOT_NEGATIVE},
+        },
+    ),
+    Declaration(
+        "payments",
+        "for ever (accounting law)",
+        [
+            _index("order_id", "attempt", unique=True),
+            _index("order_id", unique=True, partialFilterExpression={"status": "open"},
+                   name="one_open_attempt"),
+            _index("member_id"),
+        ],
+        validator={"required": ["order_id", "amount_fen", "status"],
+                   "properties": {"amount_fen": {"bsonType": ["int", "long"], "minimum": 1}}},
+    ),  # fmt: skip
+    Declaration("refunds", "for ever (accounting law)", [_index("status", "_id")]),
+    Declaration("api_tokens", "overwritten"),
+    Declaration("leases", "overwritten"),
+    Declaration("relay_state", "overwritten"),
+    Declaration("dead_letters", "until replayed"),
+    Declaration("meta", "for ever"),
+)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One forward step of the data; must be safe to repeat after a crash."""
+
+    number: int
+    title: str
+    run: Callable[[Database], None]
+
+
+MIGRATIONS: tuple[Migration, ...] = ()
+
+
+def declare(
+    database: Database, migrations: tuple[Migration, ...] = MIGRATIONS
+) -> dict[str, Any]:
+    """Make collections, validators and indexes as declared, then migrate forward."""
+    for declaration in DECLARATIONS:
+        schema = {"$jsonSchema": declaration.validator} if declaration.validator else {}
+        try:
+            database.mongo.create_collection(declaration.name, validator=schema)
+        except CollectionInvalid:
+            database.mongo.command("collMod", declaration.name, validator=schema)
+        if declaration.indexes:
+            database.collection(declaration.name).create_indexes(declaration.indexes)
+    return {"collections": len(DECLARATIONS), "migrated": _migrate(database, migrations)}
+
+
+def _migrate(database: Database, migrations: tuple[Migration, ...]) -> list[str]:
+    meta = database.collection("meta")
+    state = meta.find_one({"_id": "migrations"}) or {"number": 0}
+    done = []
+    for migration in sorted(migrations, key=lambda step: step.number):
+        if migration.number > state["number"]:
+            migration.run(database)
+            meta.update_one(
+                {"_id": "migrations"},
+                {"$max": {"number": migration.number}, "$set": {"schema": 1}},
+                upsert=True,
+            )
+            done.append(migration.title)
+    return done

@@ -1,0 +1,30 @@
+"""The two bases every pydantic model stands on: what callers send, and what is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Request(BaseModel):
+    """What a caller sends: strict types, unknown fields refused so that a typo is not silence."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Record(BaseModel):
+    """A part of a stored document; unknown fields are a newer version's and are passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class Stored(Record):
+    """A stored document: `id` is MongoDB's `_id`, `schema_` the shape's version."""
+
+    id: str = Field(alias="_id")
+    schema_: int = Field(default=1, alias="schema")
+
+    def document(self) -> dict[str, Any]:
+        """Return the document as MongoDB stores it, absent optional fields left out."""
+        return self.model_dump(by_alias=True, exclude_none=True)

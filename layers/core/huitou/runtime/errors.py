@@ -1,0 +1,98 @@
+"""Every way a call can fail, and what the caller is told.
+
+HuitouError
+├── Refusal               final: the caller can mend it, repeating it changes nothing
+│   └── (one code of `Code` each; the field at fault is named where there is one)
+├── Unavailable           passing: the same call may succeed a moment later
+└── ConfigurationError    the operator's: a setting is missing or wrong; names the setting
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+Lang = Literal["zh", "en"]
+
+
+class Code(Enum):
+    """Stable error codes with their message in Chinese and English."""
+
+    INVALID_REQUEST = "请求有误：{detail}", "Invalid request: {detail}"
+    UNKNOWN_ACTION = "没有这个操作：{detail}", "No such action: {detail}"
+    FORBIDDEN = "没有权限", "Not allowed"
+    IDENTITY_REQUIRED = "请在小程序内使用", "Call this from the mini-program"
+    TOO_LARGE = "请求过大", "The request is too large"
+    NOT_REGISTERED = "请先登录", "Log in first"
+    NOT_FOUND = "未找到：{detail}", "Not found: {detail}"
+    STORE_NOT_FOUND = "没有这家门店", "No such store"
+    STORE_CLOSED = "门店未营业", "The store is closed"
+    DISH_NOT_FOUND = "没有这个菜品或选项：{detail}", "No such dish or option: {detail}"
+    DISH_SOLD_OUT = "{detail} 已售罄", "{detail} is sold out"
+    ORDER_TOO_LARGE = "订单金额过大", "The order's amount is too large"
+    QUOTE_CHANGED = "价格有变化，请确认新的价格", "The price has changed; please confirm"
+    QUOTE_ID_REUSED = "该试算单已用于另一订单", "This quote was used for another order"
+    COUPON_NOT_USABLE = "优惠券不可用：{detail}", "The coupon can't be used: {detail}"
+    POINTS_OVER_LIMIT = "本单最多可用 {detail} 积分", "At most {detail} points on this order"
+    POINTS_NOT_ENOUGH = "积分不足", "Not enough points"
+    ORDER_NOT_PAYABLE = "订单不能支付：{detail}", "The order can't be paid: {detail}"
+    ORDER_NOT_CANCELLABLE = "订单不能取消：{detail}", "The order can't be cancelled: {detail}"
+    ORDER_NOT_REFUNDABLE = "订单不能退款：{detail}", "The order can't be refunded: {detail}"
+    PHONE_REQUIRED = "请先授权手机号", "Authorise your phone number first"
+    PHONE_CODE_INVALID = "手机号授权已失效，请重试", "The phone code is invalid or used; try again"
+    PHONE_BOUND_ELSEWHERE = "该手机号已绑定其他会员", "This phone is bound to another member"
+    SCENE_UNKNOWN = "二维码无效", "Unknown code"
+    WELCOME_TAKEN = "欢迎券已领取", "The welcome coupon was already taken"
+    SIGNATURE_INVALID = "签名无效：{detail}", "Invalid signature: {detail}"
+    NOTIFICATION_MISMATCH = "通知与订单不符：{detail}", "The notice differs from the order: {detail}"
+    PAYMENT_FAILED = "微信支付暂不可用：{detail}", "WeChat Pay refused: {detail}"
+    RULES_CONFLICT = "规则已被他人修改", "The rules were changed meanwhile"
+    UNAVAILABLE = "系统繁忙，请稍后再试", "Busy; please try again"
+    INTERNAL = "系统错误，请稍后再试", "Something went wrong; please try again"
+
+    @property
+    def chinese(self) -> str:
+        """The message for members and operators."""
+        return self.value[0]
+
+    @property
+    def english(self) -> str:
+        """The same message for `lang: en`."""
+        return self.value[1]
+
+
+class HuitouError(Exception):
+    """A failure with a stable code, the field at fault and what a client may show."""
+
+    def __init__(
+        self, code: Code, *, field: str | None = None, detail: str = "", data: object = None
+    ) -> None:
+        super().__init__(code.name + (f" ({field})" if field else ""))
+        self.code = code
+        self.field = field
+        self.detail = detail
+        self.data = data
+
+    def message(self, lang: Lang = "zh") -> str:
+        """Say it in the caller's language; never anything about internals."""
+        template = self.code.english if lang == "en" else self.code.chinese
+        return template.format(detail=self.detail)
+
+
+class Refusal(HuitouError):
+    """The call was understood and refused; repeating it unchanged changes nothing."""
+
+
+class Unavailable(HuitouError):
+    """Something the call needs did not answer in time; the same call may succeed later."""
+
+    def __init__(self, code: Code = Code.UNAVAILABLE, *, detail: str = "") -> None:
+        super().__init__(code, detail=detail)
+
+
+class ConfigurationError(HuitouError):
+    """A setting is missing or wrong; `field` names it."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(Code.INTERNAL, field=setting, detail=problem)
+        self.args = (f"{setting}: {problem}",)

@@ -1,0 +1,88 @@
+"""The shapes in which the platform and the relay call a function.
+
+Change events keep CloudBase's CloudEvent format, with the document's id and nothing else in
+`data`: a handler reads the document itself, so a forged event can only point at what is there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from huitou.runtime.errors import Code, Refusal
+
+MAX_ASYNC_EVENT_BYTES = 128 * 1024  # The platform's limit for asynchronous calls.
+MAX_BATCH = 200  # Ids in one call; some 400 bytes each, so well under the limit above.
+
+
+def change_event(collection: str, document_id: str, operation: str, at: datetime) -> dict[str, Any]:
+    """Build CloudBase's database-change event, ids only."""
+    return {
+        "specversion": "1.0",
+        "id": f"{collection}:{document_id}:{int(at.timestamp() * 1000)}",
+        "source": f"huitou/trigger-relay/{collection}",
+        "type": f"com.tcb.database.{operation}",
+        "subject": collection,
+        "time": at.isoformat(),
+        "data": {"docId": document_id},
+    }
+
+
+def changed_ids(event: Mapping[str, Any], collections: Iterable[str]) -> list[str]:
+    """Return the ids a change event or a batch of them names, each once, in order.
+
+    Raises Refusal INVALID_REQUEST naming the field if the shape or the collection is wrong.
+    """
+    allowed = set(collections)
+    batch = event.get("events", [event])
+    if not isinstance(batch, list) or not 1 <= len(batch) <= MAX_BATCH:
+        raise Refusal(Code.INVALID_REQUEST, field="events", detail=f"1 … {MAX_BATCH} events")
+    ids: dict[str, None] = {}
+    for number, change in enumerate(batch):
+        where = f"events.{number}"
+        if not isinstance(change, dict) or change.get("subject") not in allowed:
+            raise Refusal(Code.INVALID_REQUEST, field=f"{where}.subject", detail="collection")
+        data = change.get("data")
+        document_id = data.get("docId") if isinstance(data, dict) else None
+        if not isinstance(document_id, str) or not document_id:
+            raise Refusal(Code.INVALID_REQUEST, field=f"{where}.data.docId", detail="text")
+        ids[document_id] = None
+    return list(ids)
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """A call that came through HTTP access; `body` is the raw bytes, header names lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def http_request(event: Mapping[str, Any]) -> HttpRequest:
+    """Read the platform's HTTP event; header names come in any case."""
+    headers = event.get("headers")
+    body = str(event.get("body") or "")
+    return HttpRequest(
+        method=str(event.get("httpMethod") or "").upper(),
+        path=str(event.get("path") or "/"),
+        headers={str(k).lower(): str(v) for k, v in headers.items()}
+        if isinstance(headers, dict)
+        else {},
+        body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+    )
+
+
+def http_answer(status: int, body: object) -> dict[str, Any]:
+    """Build the platform's HTTP answer with a JSON body."""
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json; charset=utf-8"},
+        "body": json.dumps(body, ensure_ascii=False),
+        "isBase64Encoded": False,
+    }

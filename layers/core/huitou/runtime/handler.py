@@ -1,0 +1,324 @@
+"""The one way into a function: find out which door a call came through, dispatch, answer.
+
+Doors, in this order: a member (the platform's context carries an OpenID), HTTP access, and
+internal callers with the function's token: timers, the relay's changes, the CLI's actions.
+Whatever a function does not open stays shut, whoever knocks.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pymongo.errors import PyMongoError
+
+from huitou.runtime.clock import Clock, clock_for
+from huitou.runtime.database import Database, is_passing, shared_database
+from huitou.runtime.dead_letters import bury
+from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
+from huitou.runtime.events import HttpRequest, changed_ids, http_answer, http_request
+from huitou.runtime.identity import Caller, caller_of, is_internal
+from huitou.runtime.logs import log
+from huitou.runtime.settings import Settings
+from huitou.runtime.settings import settings as shared_settings
+
+MAX_MEMBER_EVENT_BYTES = 64 * 1024  # A cart of 50 lines is some 10 KB.
+# What the platform or the client library adds to an event beside the caller's own fields.
+_ENVELOPE = ("action", "v", "lang", "token", "userInfo", "tcbContext")
+_started = time.monotonic()
+_calls = 0
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a caller may ask for: its request model and the use case that answers."""
+
+    request: type[BaseModel]
+    run: Callable[[Call, Any], object]
+
+
+class Call:
+    """One invocation: who calls, when, on which database, and how long it may take."""
+
+    def __init__(self, function: str, event: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+        self.function = function
+        self.event = event
+        self.request_id = str(context.get("request_id") or "")
+        self.caller = caller_of(context)
+        self.settings: Settings = shared_settings()
+        limit_ms = context.get("time_limit_in_ms")
+        self._ends = time.monotonic() + (limit_ms if isinstance(limit_ms, int) else 3_000) / 1000
+
+    @cached_property
+    def database(self) -> Database:
+        return shared_database(self.settings.mongodb_uri, self.settings.database_name)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return clock_for(self.settings)
+
+    @property
+    def member(self) -> Caller:
+        """The member who calls; internal callers have none."""
+        if self.caller is None:
+            raise Refusal(Code.IDENTITY_REQUIRED)
+        return self.caller
+
+    @property
+    def lang(self) -> Lang:
+        return "en" if self.event.get("lang") == "en" else "zh"
+
+    def seconds_left(self) -> float:
+        """How long until the platform ends this call."""
+        return self._ends - time.monotonic()
+
+    def due_ids(self, *collections: str) -> list[str]:
+        """The ids that the change event names, of these collections only."""
+        return changed_ids(self.event, collections)
+
+    def each(self, ids: Iterable[str], work: Callable[[str], str]) -> dict[str, Any]:
+        """Do `work` for each id; count outcomes, bury what no retry can cure, raise the rest.
+
+        Raising makes the platform send the whole batch again: what was done before is found
+        done. Stops in time, leaving the rest to its marker and the next timer.
+        """
+        outcomes: Counter[str] = Counter()
+        passing: Exception | None = None
+        for document_id in ids:
+            if self.seconds_left() < 2:
+                outcomes["left for the next run"] += 1
+                continue
+            try:
+                outcomes[work(document_id)] += 1
+            except Unavailable as error:
+                passing = error
+            except PyMongoError as error:
+                if is_passing(error):
+                    passing = error
+                else:
+                    outcomes["buried"] += 1
+                    bury(self.database, self.function, document_id, type(error).__name__)
+            except (HuitouError, ValidationError) as error:
+                outcomes["buried"] += 1
+                reason = error.code.name if isinstance(error, HuitouError) else "ValidationError"
+                bury(self.database, self.function, document_id, reason)
+        if passing is not None:
+            raise passing
+        return {"outcomes": dict(outcomes)}
+
+
+Work = Callable[[Call], dict[str, Any]]
+Web = Callable[[Call, HttpRequest], tuple[int, object]]
+
+
+def serve(
+    function: str,
+    event: object,
+    context: Mapping[str, Any],
+    *,
+    member: Mapping[str, Action] | None = None,
+    internal: Mapping[str, Action] | None = None,
+    changes: Work | None = None,
+    timer: Work | None = None,
+    http: Web | None = None,
+) -> dict[str, Any]:
+    """Answer one call of `function`; each keyword is a door it opens and to what.
+
+    Returns `{"ok": true, "data"}` or `{"ok": false, "error"}` (an HTTP answer for HTTP calls).
+    Raises only from `changes` and `timer`, and only what the platform's retry can cure.
+    """
+    global _calls
+    started, cold = time.monotonic(), _calls == 0
+    _calls += 1
+    plain: Mapping[str, Any] = event if isinstance(event, dict) else {}
+    call = Call(function, plain, context)
+    door, outcome = "?", "?"
+    try:
+        door, work = _door(call, event, member, internal, changes, timer, http)
+        answer = work()
+        outcome = "ok"
+        return answer
+    except (HuitouError, ValidationError, PyMongoError) as error:
+        failure = _as_failure(error)
+        outcome = failure.code.name
+        if door in ("changes", "timer") and _retry_cures(error):
+            raise
+        if isinstance(error, ConfigurationError):
+            log("misconfigured", function=function, setting=error.field, problem=error.detail)
+        elif failure.code is Code.INTERNAL:
+            _log_fault(call, error)
+        return _refused(call, failure)
+    except Exception as error:
+        outcome = Code.INTERNAL.name
+        _log_fault(call, error)
+        return _refused(call, HuitouError(Code.INTERNAL))
+    finally:
+        log(
+            "call",
+            function=function,
+            request_id=call.request_id,
+            door=door,
+            action=str(plain.get("action"))[:40] if isinstance(plain.get("action"), str) else None,
+            outcome=outcome,
+            ms=round((time.monotonic() - started) * 1000, 1),
+            cold=cold,
+        )
+
+
+def _door(
+    call: Call,
+    event: object,
+    member: Mapping[str, Action] | None,
+    internal: Mapping[str, Action] | None,
+    changes: Work | None,
+    timer: Work | None,
+    http: Web | None,
+) -> tuple[str, Callable[[], dict[str, Any]]]:
+    """Choose the door; raises Refusal where it is shut."""
+    if call.caller is not None:
+        return "member", lambda: _as_member(call, event, member)
+    if not isinstance(event, dict):
+        raise Refusal(Code.INVALID_REQUEST, field="event", detail="object")
+    if http is not None and "httpMethod" in event:
+        return "http", lambda: http_answer(*http(call, http_request(event)))
+    is_timer = event.get("Type") == "Timer"
+    token = event.get("Message") if is_timer else event.get("token")
+    if not is_internal(token, call.settings.internal_secret, call.function):
+        raise Refusal(Code.FORBIDDEN if token else Code.IDENTITY_REQUIRED)
+    if is_timer and timer is not None:
+        return "timer", lambda: {"ok": True, "data": timer(call)}
+    if changes is not None and ("events" in event or "specversion" in event):
+        return "changes", lambda: {"ok": True, "data": changes(call)}
+    if internal is not None:
+        return "internal", lambda: _act(call, event, internal)
+    raise Refusal(Code.FORBIDDEN)
+
+
+def _as_member(call: Call, event: object, actions: Mapping[str, Action] | None) -> dict[str, Any]:
+    if actions is None:
+        raise Refusal(Code.FORBIDDEN)
+    if not isinstance(event, dict):
+        raise Refusal(Code.INVALID_REQUEST, field="event", detail="object")
+    if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_MEMBER_EVENT_BYTES:
+        raise Refusal(Code.TOO_LARGE, field="event")
+    _refuse_forged_identity(call.member, event.get("userInfo"))
+    return _act(call, event, actions)
+
+
+def _refuse_forged_identity(caller: Caller, user_info: object) -> None:
+    # The client library itself may send userInfo; one that names somebody else is a forgery.
+    if user_info is None:
+        return
+    named = user_info.get("openId", caller.openid) if isinstance(user_info, dict) else None
+    if named != caller.openid:
+        raise Refusal(Code.FORBIDDEN, field="userInfo")
+
+
+def _act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> dict[str, Any]:
+    name = event.get("action")
+    action = actions.get(name) if isinstance(name, str) else None
+    if action is None:
+        known = ", ".join(sorted(actions))
+        raise Refusal(Code.UNKNOWN_ACTION, field="action", detail=known)
+    if event.get("v", 1) != 1:
+        raise Refusal(Code.INVALID_REQUEST, field="v", detail="1")
+    fields = {key: value for key, value in event.items() if key not in _ENVELOPE}
+    request = action.request.model_validate_json(json.dumps(fields))
+    return {"ok": True, "data": _plain(action.run(call, request))}
+
+
+def _plain(value: object) -> object:
+    """Make an answer JSON: models as their fields, moments as ISO 8601."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+# What pydantic calls a fault, in the words of members and operators.
+_FAULTS = {
+    "missing": ("缺少该字段", "is missing"),
+    "extra_forbidden": ("没有该字段", "is not a field"),
+    "int_type": ("应为整数", "must be a whole number"),
+    "int_from_float": ("应为整数", "must be a whole number"),
+    "string_type": ("应为文字", "must be text"),
+    "list_type": ("应为列表", "must be a list"),
+    "too_short": ("太少", "has too few items"),
+    "too_long": ("太多", "has too many items"),
+    "string_too_long": ("过长", "is too long"),
+    "string_too_short": ("过短", "is too short"),
+    "string_pattern_mismatch": ("格式不正确", "has the wrong form"),
+    "greater_than_equal": ("过小", "is too small"),
+    "less_than_equal": ("过大", "is too large"),
+    "literal_error": ("不是可选的值", "is not one of the choices"),
+}
+
+
+def _as_failure(error: Exception) -> HuitouError:
+    if isinstance(error, HuitouError):
+        return error
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        if error.title.endswith("Request") or first["type"].startswith("json"):
+            where = ".".join(str(part) for part in first["loc"]) or "event"
+            return _InvalidField(where, first["type"], str(first["msg"]))
+        return HuitouError(Code.INTERNAL)  # A stored document, not the caller's words.
+    if isinstance(error, PyMongoError) and is_passing(error):
+        return Unavailable()
+    return HuitouError(Code.INTERNAL)
+
+
+class _InvalidField(Refusal):
+    """A request's field that does not fit its model."""
+
+    def __init__(self, field: str, fault: str, english: str) -> None:
+        super().__init__(Code.INVALID_REQUEST, field=field, detail=fault)
+        self._english = english
+
+    def message(self, lang: Lang = "zh") -> str:
+        chinese, english = _FAULTS.get(self.detail, ("不正确", self._english))
+        fault = f"{self.field} {english if lang == 'en' else chinese}"
+        template = self.code.english if lang == "en" else self.code.chinese
+        return template.format(detail=fault)
+
+
+def _retry_cures(error: Exception) -> bool:
+    return isinstance(error, Unavailable) or (isinstance(error, PyMongoError) and is_passing(error))
+
+
+def _refused(call: Call, failure: HuitouError) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": failure.code.name, "message": failure.message(call.lang)}
+    if isinstance(failure, ConfigurationError):
+        error["message"] = Code.INTERNAL.english if call.lang == "en" else Code.INTERNAL.chinese
+    elif failure.field:
+        error["field"] = failure.field
+    if failure.data is not None:
+        error["data"] = _plain(failure.data)
+    error["request_id"] = call.request_id
+    if call.caller is None and "httpMethod" in call.event:
+        status = 400 if isinstance(failure, Refusal) else 500
+        return http_answer(status, {"code": "FAIL", "message": error["message"]})
+    return {"ok": False, "error": error}
+
+
+def _log_fault(call: Call, error: BaseException) -> None:
+    # Where it happened, never what it was about: messages of errors can carry documents.
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    log(
+        "fault",
+        function=call.function,
+        request_id=call.request_id,
+        kind=type(error).__name__,
+        where=" < ".join(f"{f.filename.rsplit('/', 2)[-1]}:{f.lineno}" for f in reversed(frames)),
+    )

@@ -1,0 +1,58 @@
+"""Who is calling: only the platform's context can say, never the event.
+
+Every key of an event is the client's, `userInfo` and HTTP-looking fields included; `os.environ`
+may still hold the previous caller of a reused instance. Internal callers (timers, the relay, the
+CLI) prove themselves with a token made from the internal secret, one per function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A member's identity as the platform vouches for it."""
+
+    openid: str
+    appid: str
+    unionid: str | None = None
+
+
+def caller_of(context: Mapping[str, Any]) -> Caller | None:
+    """Return the member who calls, or None where no member does (timers, HTTP, Invoke)."""
+    variables = _variables(context)
+    openid = variables.get("WX_OPENID")
+    if not openid:
+        return None
+    return Caller(str(openid), str(variables.get("WX_APPID", "")), variables.get("WX_UNIONID"))
+
+
+def _variables(context: Mapping[str, Any]) -> dict[str, Any]:
+    environment = context.get("environment")
+    if isinstance(environment, str) and environment:
+        try:
+            parsed = json.loads(environment)
+        except ValueError:
+            parsed = None
+        if isinstance(parsed, dict):
+            return parsed
+    pairs = str(context.get("environ") or "").split(";")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs) if name}
+
+
+def internal_token(secret: bytes, function: str) -> str:
+    """Return what an internal caller of this one function must show."""
+    return hmac.new(secret, f"internal:{function}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_internal(token: object, secret: bytes, function: str) -> bool:
+    """Check a shown token in constant time."""
+    if not isinstance(token, str):
+        return False
+    return hmac.compare_digest(token.encode(), internal_token(secret, function).encode())

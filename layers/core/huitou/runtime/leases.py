@@ -1,0 +1,67 @@
+"""A fenced lease on the database server's time: one holder at a time, however clocks differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from huitou.runtime.database import Database, Document
+
+TTL_MS = 10_000  # A holder that dies is followed after this long at the most.
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Held by whoever has the highest `fence`; every write it guards names the fence."""
+
+    name: str
+    fence: int
+
+
+def acquire(database: Database, name: str, *, until_ms: int) -> Lease | None:
+    """Take the lease if nobody holds it; `until_ms` from now is when we mean to hand over.
+
+    The filter and the write are one operation, so of two takers one must lose: the other
+    finds `expires_at` moved, and its upsert meets the document that is there.
+    """
+    try:
+        taken = database.collection("leases").find_one_and_update(
+            {"_id": name, "$expr": {"$lt": ["$expires_at", "$$NOW"]}},
+            [{"$set": {
+                "schema": 1,
+                "fence": {"$add": [{"$ifNull": ["$fence", 0]}, 1]},
+                "expires_at": {"$add": ["$$NOW", TTL_MS]},
+                "hands_over_at": {"$add": ["$$NOW", until_ms]},
+            }}],
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+    except DuplicateKeyError:
+        return None
+    return Lease(name, taken["fence"])
+
+
+def renew(database: Database, lease: Lease) -> bool:
+    """Hold on for another TTL; False when a later fence has taken over."""
+    return _as_holder(database, lease, {"expires_at": {"$add": ["$$NOW", TTL_MS]}})
+
+
+def release(database: Database, lease: Lease) -> None:
+    """Let go at once, so that a waiting successor needn't sit out the TTL."""
+    _as_holder(database, lease, {"expires_at": {"$subtract": ["$$NOW", 1]}})
+
+
+def _as_holder(database: Database, lease: Lease, changes: Document) -> bool:
+    held = {"_id": lease.name, "fence": lease.fence}
+    return database.collection("leases").update_one(held, [{"$set": changes}]).matched_count == 1
+
+
+def seconds_until_handover(database: Database, name: str) -> float:
+    """How long the present holder means to stay; 0 when it is gone or due."""
+    found = database.collection("leases").aggregate([
+        {"$match": {"_id": name, "$expr": {"$gt": ["$expires_at", "$$NOW"]}}},
+        {"$project": {"left_ms": {"$subtract": ["$hands_over_at", "$$NOW"]}}},
+    ])
+    return max(0.0, next((row["left_ms"] / 1000 for row in found), 0.0))

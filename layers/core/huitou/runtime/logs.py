@@ -1,0 +1,12 @@
+"""One JSON line per call: what happened, never whom, where or the event itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def log(event: str, **facts: str | int | float | bool | None) -> None:
+    """Print one structured line; facts are ids, counts, codes and durations only."""
+    line = json.dumps({"log": event, **facts}, ensure_ascii=False, separators=(",", ":"))
+    print(line, file=sys.stdout, flush=True)

@@ -1,0 +1,179 @@
+"""The database triggers of a MongoDB of one's own: changes become calls, at least once.
+
+One relay runs at a time, under a fenced lease. It reads the change stream from the stored resume
+token, calls each trigger's function in batches of ids, and stores the token only after the calls
+were accepted: a crash in between sends a batch twice, never not at all. When the stream's history
+is lost it starts at now, and the functions' own timers find the rest by the markers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pymongo.change_stream import DatabaseChangeStream
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from huitou.runtime import leases
+from huitou.runtime.database import Database, Document
+from huitou.runtime.events import MAX_BATCH, change_event
+from huitou.runtime.leases import Lease
+from huitou.runtime.logs import log
+from huitou.runtime.triggers import DUE, TRIGGERS, Trigger
+
+NAME = "trigger-relay"
+QUIET_MS = 40  # A batch goes out when nothing has come for this long,
+MOST_WAIT_S = 0.1  # or when its first change has waited this long.
+RENEW_EVERY_S = 2.0
+KEEP_TOKEN_EVERY_S = 10.0  # On quiet streams; each store is itself a write.
+WAIT_FOR_HANDOVER_S = 70.0  # The timer fires every minute, so a successor is always there.
+_HISTORY_LOST = {260, 280, 286}  # InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
+
+
+class LeaseLost(Exception):  # noqa: N818
+    """Another relay has taken over; this one must not write any more."""
+
+
+class Relay:
+    """One run of the relay, for at most `seconds`."""
+
+    def __init__(
+        self,
+        database: Database,
+        start: Callable[[str, Mapping[str, Any]], None],
+        *,
+        seconds: float,
+    ) -> None:
+        self._database = database
+        self._start = start
+        self._ends = time.monotonic() + seconds
+        self._relayed = 0
+
+    def run(self) -> dict[str, Any]:
+        """Relay until the time is over; returns at once if another relay stays much longer."""
+        lease = self._wait_for_lease()
+        if lease is None:
+            return {"status": "another relay runs"}
+        try:
+            self._relay(lease)
+        except LeaseLost:
+            return {"status": "lease lost", "relayed": self._relayed}
+        finally:
+            leases.release(self._database, lease)
+        return {"status": "time over", "relayed": self._relayed}
+
+    def _wait_for_lease(self) -> Lease | None:
+        while True:
+            left_ms = int((self._ends - time.monotonic()) * 1000)
+            if left_ms <= 0:
+                return None
+            lease = leases.acquire(self._database, NAME, until_ms=left_ms)
+            if lease is not None:
+                return lease
+            if leases.seconds_until_handover(self._database, NAME) > WAIT_FOR_HANDOVER_S:
+                return None
+            time.sleep(0.2)
+
+    def _relay(self, lease: Lease) -> None:
+        with self._open_stream() as stream:
+            self._keep_token(lease, stream)
+            renewed = kept = time.monotonic()
+            for batch in self._batches(stream):
+                if batch:
+                    self._dispatch(batch)
+                now = time.monotonic()
+                if batch or now - kept > KEEP_TOKEN_EVERY_S:
+                    self._keep_token(lease, stream)
+                    kept = now
+                if now - renewed > RENEW_EVERY_S:
+                    if not leases.renew(self._database, lease):
+                        raise LeaseLost
+                    renewed = now
+
+    def _open_stream(self) -> DatabaseChangeStream[Document]:
+        state = self._database.collection("relay_state").find_one({"_id": NAME}) or {}
+        options: dict[str, Any] = {"max_await_time_ms": QUIET_MS}
+        try:
+            return self._database.mongo.watch(
+                _pipeline(), resume_after=state.get("token"), **options
+            )
+        except OperationFailure as error:
+            if error.code not in _HISTORY_LOST:
+                raise
+            log("relay_history_lost", code=error.code)
+            return self._database.mongo.watch(_pipeline(), **options)
+
+    def _batches(self, stream: DatabaseChangeStream[Document]) -> Iterator[list[Document]]:
+        """Yield changes in batches, and an empty batch whenever the stream is quiet."""
+        batch: list[Document] = []
+        first_at = 0.0
+        while time.monotonic() < self._ends:
+            change = stream.try_next()
+            if change is not None:
+                first_at = first_at if batch else time.monotonic()
+                batch.append(change)
+            full = len(batch) >= MAX_BATCH
+            if change is None or full or time.monotonic() - first_at > MOST_WAIT_S:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _dispatch(self, batch: list[Document]) -> None:
+        for trigger in TRIGGERS:
+            changes = {
+                change["documentKey"]["_id"]: change for change in batch if _is_for(trigger, change)
+            }
+            if not changes:
+                continue
+            events = [
+                change_event(
+                    trigger.collection,
+                    document_id,
+                    change["operationType"],
+                    change["clusterTime"].as_datetime(),
+                )
+                for document_id, change in changes.items()
+            ]
+            self._start(trigger.function, {"events": events})
+            self._relayed += len(events)
+
+    def _keep_token(self, lease: Lease, stream: DatabaseChangeStream[Document]) -> None:
+        """Store how far we came; a relay with a later fence has its own place kept."""
+        try:
+            self._database.collection("relay_state").update_one(
+                {"_id": NAME, "fence": {"$lte": lease.fence}},
+                {
+                    "$set": {"token": stream.resume_token, "fence": lease.fence, "schema": 1},
+                    "$currentDate": {"at": True},
+                },
+                upsert=True,
+            )
+        except DuplicateKeyError:
+            raise LeaseLost from None
+
+
+def _pipeline() -> list[Document]:
+    """Let through only changes that make a marker due, and of them only what names them."""
+    becomes_due: list[Document] = []
+    for trigger in TRIGGERS:
+        becomes_due += [
+            {"ns.coll": trigger.collection, "fullDocument." + trigger.marker: DUE,
+             "operationType": {"$in": ["insert", "replace"]}},
+            {"ns.coll": trigger.collection,
+             "updateDescription.updatedFields." + trigger.marker: DUE},
+        ]  # fmt: skip
+    shown = {"ns.coll": 1, "operationType": 1, "documentKey": 1, "clusterTime": 1}
+    for trigger in TRIGGERS:
+        shown["fullDocument." + trigger.marker] = 1
+        shown["updateDescription.updatedFields." + trigger.marker] = 1
+    return [{"$match": {"$or": becomes_due}}, {"$project": shown}]
+
+
+def _is_for(trigger: Trigger, change: Document) -> bool:
+    if change["ns"]["coll"] != trigger.collection:
+        return False
+    updated = change.get("updateDescription", {}).get("updatedFields", {})
+    whole = change.get("fullDocument") or {}
+    return bool(DUE in (updated.get(trigger.marker), whole.get(trigger.marker)))

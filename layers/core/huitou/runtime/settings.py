@@ -1,0 +1,141 @@
+"""The function's settings: environment variables, read on first use and named in errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from huitou.runtime.errors import ConfigurationError
+
+# Variables the platform sets in every instance it runs; a laptop has none of them.
+_PLATFORM_MARKS = ("TENCENTCLOUD_RUNENV", "SCF_NAMESPACE", "SCF_FUNCTIONNAME")
+
+
+@dataclass(frozen=True, repr=False)
+class WeChatPaySettings:
+    """One merchant at WeChat Pay; keys as PEM text, `platform_keys` by certificate serial."""
+
+    appid: str
+    mchid: str
+    merchant_serial: str
+    merchant_private_key: str
+    api_v3_key: bytes
+    platform_keys: Mapping[str, str]
+    base_url: str
+    notify_url: str
+
+
+@dataclass(frozen=True, repr=False)
+class CloudSettings:
+    """Where and as whom the relay calls other functions; `endpoint` is host[:port]."""
+
+    namespace: str
+    region: str
+    endpoint: str
+    protocol: str
+    secret_id: str
+    secret_key: str
+    session_token: str | None
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """Typed access to the environment variables that `cloudbaserc.json` declares."""
+
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def _required(self, name: str) -> str:
+        value = self.variables.get(name, "")
+        if not value:
+            raise ConfigurationError(name, "is not set; cloudbaserc.json declares it")
+        return value
+
+    @property
+    def mongodb_uri(self) -> str:
+        return self._required("MONGODB_URI")
+
+    @property
+    def database_name(self) -> str:
+        return self.variables.get("HUITOU_DATABASE") or "huitou"
+
+    @property
+    def brand_id(self) -> str:
+        return self.variables.get("HUITOU_BRAND_ID") or "huitou"
+
+    @property
+    def internal_secret(self) -> bytes:
+        """What timers, the relay and the CLI prove themselves with."""
+        secret = self._required("HUITOU_INTERNAL_SECRET").encode()
+        if len(secret) < 32:
+            raise ConfigurationError("HUITOU_INTERNAL_SECRET", "must have at least 32 characters")
+        return secret
+
+    @property
+    def phone_key(self) -> bytes:
+        """The key under which phone numbers are hashed; must never change."""
+        return self._required("HUITOU_PHONE_KEY").encode()
+
+    @property
+    def clock_file(self) -> str | None:
+        """The local cloud's driven clock, or None where time is real.
+
+        Local only: refused on the platform, where a forged business date would be money.
+        """
+        path = self.variables.get("HUITOU_CLOCK_FILE") or None
+        if path and any(mark in self.variables for mark in _PLATFORM_MARKS):
+            raise ConfigurationError("HUITOU_CLOCK_FILE", "is for the local cloud only")
+        return path
+
+    @property
+    def wechat_appid(self) -> str:
+        return self._required("WECHAT_APPID")
+
+    @property
+    def wechat_app_secret(self) -> str:
+        return self._required("WECHAT_APP_SECRET")
+
+    @property
+    def wechat_api_url(self) -> str:
+        return self.variables.get("WECHAT_API_URL") or "https://api.weixin.qq.com"
+
+    @property
+    def wechat_pay(self) -> WeChatPaySettings:
+        """The merchant's keys; `WECHAT_PAY_PLATFORM_KEYS` is `serial=PEM` joined by `;`."""
+        api_v3_key = self._required("WECHAT_PAY_API_V3_KEY").encode()
+        if len(api_v3_key) != 32:
+            raise ConfigurationError("WECHAT_PAY_API_V3_KEY", "must be 32 bytes")
+        pairs = self._required("WECHAT_PAY_PLATFORM_KEYS").split(";")
+        return WeChatPaySettings(
+            appid=self.wechat_appid,
+            mchid=self._required("WECHAT_PAY_MCHID"),
+            merchant_serial=self._required("WECHAT_PAY_MERCHANT_SERIAL"),
+            merchant_private_key=self._required("WECHAT_PAY_MERCHANT_KEY").replace("\\n", "\n"),
+            api_v3_key=api_v3_key,
+            platform_keys={
+                serial: pem.replace("\\n", "\n")
+                for serial, _, pem in (pair.partition("=") for pair in pairs)
+            },
+            base_url=self.variables.get("WECHAT_PAY_URL") or "https://api.mch.weixin.qq.com",
+            notify_url=self._required("WECHAT_PAY_NOTIFY_URL"),
+        )
+
+    @property
+    def cloud(self) -> CloudSettings:
+        """The platform's own API; on the platform the credentials come from the function's role."""
+        return CloudSettings(
+            namespace=self._required("TCB_ENV"),
+            region=self.variables.get("TENCENTCLOUD_REGION") or "ap-shanghai",
+            endpoint=self.variables.get("HUITOU_SCF_ENDPOINT") or "scf.tencentcloudapi.com",
+            protocol=self.variables.get("HUITOU_SCF_PROTOCOL") or "https",
+            secret_id=self._required("TENCENTCLOUD_SECRETID"),
+            secret_key=self._required("TENCENTCLOUD_SECRETKEY"),
+            session_token=self.variables.get("TENCENTCLOUD_SESSIONTOKEN") or None,
+        )
+
+
+@cache
+def settings() -> Settings:
+    """Return this instance's settings; they don't change while it lives."""
+    return Settings(dict(os.environ))

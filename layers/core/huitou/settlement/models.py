@@ -1,0 +1,64 @@
+"""What reconciliation reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from huitou.runtime.documents import Record, Request
+
+
+class ReconcileRequest(Request):
+    """One page of members; `after` is the `next` of the page before."""
+
+    after: str | None = None
+    limit: int = Field(default=500, ge=1, le=2_000)
+
+
+class Difference(Record):
+    """Two books that should say the same and don't."""
+
+    kind: str
+    id: str
+    expected: Any
+    found: Any
+
+
+class Totals(Record):
+    """Sums over the members of a page; pages add up."""
+
+    members: int = 0
+    orders: int = 0
+    orders_paid: int = 0
+    orders_refunded: int = 0
+    revenue_fen: int = 0
+    points_issued: int = 0
+    points_clawed_back: int = 0
+    points_used: int = 0
+    points_outstanding: int = 0
+    coupons_issued: int = 0
+    coupons_redeemed: int = 0
+    tiers: dict[str, int] = {}
+
+    def plus(self, other: Totals) -> Totals:
+        """Add two pages."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        tiers = {
+            level: mine["tiers"].get(level, 0) + theirs["tiers"].get(level, 0)
+            for level in sorted(mine["tiers"] | theirs["tiers"])
+        }
+        sums = {name: mine[name] + theirs[name] for name in mine if name != "tiers"}
+        return Totals(**sums, tiers=tiers)
+
+
+@dataclass(frozen=True)
+class Books:
+    """Everything the members of one range have, each list in no order."""
+
+    accounts: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    orders: list[dict[str, Any]]
+    coupons: list[dict[str, Any]]
+    payments: list[dict[str, Any]]

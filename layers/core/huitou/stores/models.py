@@ -1,0 +1,53 @@
+"""Stores: where, when open, and who owns them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from huitou.runtime.documents import Record, Request, Stored
+
+CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
+
+
+class OpeningHours(Record):
+    """One opening period in the store's own time; `closes` before `opens` means after midnight."""
+
+    weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6], description="0 = Monday")
+    opens: str = Field(pattern=CLOCK)
+    closes: str = Field(pattern=CLOCK)
+    last_order_min: int = Field(default=0, ge=0, le=240, description="minutes before closing")
+
+
+class Store(Stored):
+    """One restaurant; its zone and cut time decide to which business day an order belongs."""
+
+    brand_id: str
+    name: str
+    address: str = ""
+    zone: str = "Asia/Shanghai"
+    cut_time: str = Field(default="04:00", pattern=CLOCK)
+    hours: list[OpeningHours]
+    paused: bool = False
+    ownership: Literal["direct", "franchise"] = "direct"
+    legal_entity: str = ""
+    sub_mchid: str | None = None
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        from zoneinfo import ZoneInfo
+
+        ZoneInfo(zone)
+        return zone
+
+
+class StoresRequest(Request):
+    """List the chain's stores."""
+
+
+class MenuRequest(Request):
+    """One store's menu as a guest sees it."""
+
+    store_id: str = Field(min_length=1, max_length=64)

@@ -1,0 +1,24 @@
+"""Every query on `stores`."""
+
+from __future__ import annotations
+
+from huitou.runtime.database import Database
+from huitou.stores.models import Store
+
+MOST_STORES = 5_000
+
+
+class StoreRepository:
+    def __init__(self, database: Database) -> None:
+        self._stores = database.collection("stores")
+
+    def find(self, store_id: str) -> Store | None:
+        found = self._stores.find_one({"_id": store_id})
+        return Store.model_validate(found) if found else None
+
+    def all(self, brand_id: str) -> list[Store]:
+        found = self._stores.find({"brand_id": brand_id}).sort("_id", 1).limit(MOST_STORES)
+        return [Store.model_validate(document) for document in found]
+
+    def put(self, store: Store) -> None:
+        self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)

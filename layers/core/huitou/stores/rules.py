@@ -1,0 +1,44 @@
+"""When a store is open, and to which business day a moment belongs."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from huitou.stores.models import OpeningHours, Store
+
+
+def business_day(at: datetime, zone: str, cut_time: str) -> str:
+    """Return the business day of a moment as YYYY-MM-DD.
+
+    A day runs from one cut time to the next in the store's zone, so supper at 01:30
+    belongs to the evening before. Wall-clock arithmetic: days of 23 or 25 hours are days.
+    """
+    cut = time.fromisoformat(cut_time)
+    local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return (local - timedelta(hours=cut.hour, minutes=cut.minute)).date().isoformat()
+
+
+def store_day(store: Store, at: datetime) -> str:
+    """Return the business day at this store."""
+    return business_day(at, store.zone, store.cut_time)
+
+
+def takes_orders(store: Store, at: datetime) -> bool:
+    """Tell whether an order can be placed now: within hours, before last order, not paused."""
+    if store.paused:
+        return False
+    local = at.astimezone(ZoneInfo(store.zone)).replace(tzinfo=None)
+    return any(
+        _covers(hours, local, local - timedelta(days=days)) for hours in store.hours for days in (0, 1)
+    )
+
+
+def _covers(hours: OpeningHours, local: datetime, opening_day: datetime) -> bool:
+    if opening_day.weekday() not in hours.weekdays:
+        return False
+    opens = datetime.combine(opening_day.date(), time.fromisoformat(hours.opens))
+    closes = datetime.combine(opening_day.date(), time.fromisoformat(hours.closes))
+    if closes <= opens:
+        closes += timedelta(days=1)
+    return opens <= local < closes - timedelta(minutes=hours.last_order_min)

@@ -1,0 +1,37 @@
+"""What guests and other areas ask about stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.stores.models import Store
+from huitou.stores.repository import StoreRepository
+from huitou.stores.rules import takes_orders
+
+
+class Stores:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._repository = StoreRepository(database)
+        self._clock = clock
+
+    def get(self, store_id: str) -> Store:
+        """Return a store; Refusal STORE_NOT_FOUND naming `store_id` otherwise."""
+        store = self._repository.find(store_id)
+        if store is None:
+            raise Refusal(Code.STORE_NOT_FOUND, field="store_id")
+        return store
+
+    def listing(self, brand_id: str) -> list[dict[str, Any]]:
+        """List the chain's stores with whether each takes orders now."""
+        now = self._clock.now()
+        return [
+            {"store_id": store.id, "open": takes_orders(store, now)}
+            | store.model_dump(include={"name", "address", "hours", "zone"})
+            for store in self._repository.all(brand_id)
+        ]
+
+    def put(self, store: Store) -> None:
+        self._repository.put(store)

@@ -1,0 +1,71 @@
+"""Make the project's own environment on a machine that has Python and a package registry.
+
+`.venv` holds what developers use; `.venv/layers/deps` holds the dependency layer by itself,
+so that functions in the local cloud can import what the layer carries and nothing else.
+Standard library only: this runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+DEPS_LAYER = VENV / "layers" / "deps"
+REQUIREMENTS = ROOT / "layers" / "deps" / "requirements.txt"
+PYPROJECT = ROOT / "pyproject.toml"
+
+
+def environment_python() -> Path:
+    """Return the environment's interpreter, installing what has changed since the last time."""
+    wanted = hashlib.sha256(
+        REQUIREMENTS.read_bytes() + PYPROJECT.read_bytes() + sys.version.encode()
+    ).hexdigest()
+    stamp = VENV / "installed"
+    python = VENV / "bin" / "python"
+    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+        return python
+    with open(ROOT / ".venv.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Two first commands at once: the second one waits.
+        if not (stamp.exists() and stamp.read_text() == wanted and python.exists()):
+            _install(python)
+            stamp.write_text(wanted)
+    (ROOT / ".venv.lock").unlink(missing_ok=True)
+    return python
+
+
+def _install(python: Path) -> None:
+    print("setting up .venv (first run, or the pins changed) …", file=sys.stderr, flush=True)
+    shutil.rmtree(VENV, ignore_errors=True)
+    venv.create(VENV, with_pip=True)
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    development = project["optional-dependencies"]["dev"]
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
+    pip += ["--no-deps", "--progress-bar", "off"]  # Every transitive pin is written down.
+    try:
+        subprocess.run([*pip, "-r", str(REQUIREMENTS), *development], check=True)
+        subprocess.run([*pip, "--target", str(DEPS_LAYER), "-r", str(REQUIREMENTS)], check=True)
+    except subprocess.CalledProcessError as failed:
+        sys.exit(f"pip could not install the dependencies (exit {failed.returncode}); see above")
+
+
+def run(module: str, arguments: list[str]) -> None:
+    """Become `python -m module` inside the environment; does not return."""
+    if sys.version_info < (3, 11):
+        sys.exit("Huitou needs Python 3.11 or newer (this is " + sys.version.split()[0] + ")")
+    python = environment_python()
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(import_paths()))
+    os.execve(python, [str(python), "-m", module, *arguments], environment)
+
+
+def import_paths() -> list[str]:
+    """Return the folders whose packages developers import: the core layer and scripts/."""
+    return [str(ROOT / "layers" / "core"), str(ROOT / "scripts")]

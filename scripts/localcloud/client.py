@@ -1,0 +1,93 @@
+"""How commands and the simulation talk to a running local cloud: over HTTP, like everybody."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from huitou.integrations.functions import Functions
+from huitou.runtime.settings import CloudSettings
+from localcloud.cloud import DEFAULT_DATA, NAMESPACE, LocalCloud
+from localcloud.keys import load_secrets
+
+TIMEOUT_S = 120
+
+
+class CallFailed(Exception):  # noqa: N818
+    """The platform could not get an answer out of a function."""
+
+
+class LocalCloudClient:
+    """A running local cloud, found by its data folder."""
+
+    def __init__(self, url: str, vendor_url: str, data: Path) -> None:
+        self.url = url
+        self.vendor_url = vendor_url
+        self._data = data
+        self._session = requests.Session()
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=32))
+
+    def member_call(self, function: str, openid: str, data: object) -> dict[str, Any]:
+        """Call as the mini-program does, for the member behind an OpenID."""
+        body = {"name": function, "data": data, "openid": openid}
+        answer = self._post(f"{self.url}/callFunction", body)
+        if "result" not in answer:
+            raise CallFailed(f"{function}: {answer.get('errMsg')}")
+        return dict(answer["result"])
+
+    def internal_call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Call as an internal caller, through Tencent's API."""
+        return self._functions().call(function, event)
+
+    def _functions(self) -> Functions:
+        keys = load_secrets(self._data)
+        settings = CloudSettings(
+            NAMESPACE, "ap-shanghai", self.url.removeprefix("http://"), "http",
+            keys.secret_id, keys.secret_key, None,
+        )  # fmt: skip
+        return Functions(settings, keys.internal_secret.encode())
+
+    def control(self, name: str, **body: object) -> dict[str, Any]:
+        """Use one of the local cloud's own controls (clock, drain, fire …)."""
+        return self._post(f"{self.url}/local/{name}", body)
+
+    def pay(self, openid: str, payment: dict[str, str]) -> dict[str, Any]:
+        """Confirm a payment on the guest's phone."""
+        return self._post(f"{self.vendor_url}/phone/pay", {"openid": openid, "payment": payment})
+
+    def phone_code(self, phone: str) -> str:
+        """Allow the mini-program to have the guest's number."""
+        return str(self._post(f"{self.vendor_url}/phone/authorise-number", {"phone": phone})["code"])
+
+    def _post(self, url: str, body: object) -> dict[str, Any]:
+        return dict(self._session.post(url, json=body, timeout=TIMEOUT_S).json())
+
+
+def running(data: Path = DEFAULT_DATA) -> LocalCloudClient | None:
+    """Return the local cloud that is up on this data, if any."""
+    try:
+        endpoint = json.loads((data / "endpoint.json").read_text())
+        os.kill(endpoint["pid"], 0)
+        client = LocalCloudClient(endpoint["url"], endpoint["vendor_url"], data)
+        client.control("status")
+    except (OSError, ValueError, requests.RequestException):
+        return None
+    return client
+
+
+@contextmanager
+def connected(data: Path = DEFAULT_DATA) -> Iterator[LocalCloudClient]:
+    """Use the local cloud that is up on this data, or start one for as long as this takes."""
+    client = running(data)
+    if client is not None:
+        yield client
+        return
+    with LocalCloud(data) as cloud:
+        yield LocalCloudClient(cloud.url, cloud.vendor_url, data)

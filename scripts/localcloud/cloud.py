@@ -1,0 +1,255 @@
+"""The whole local cloud put together: database, functions, timers, doors and stand-ins."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from waitress.server import create_server
+
+from huitou.integrations.functions import Functions
+from huitou.runtime.database import Database, connect
+from huitou.runtime.identity import internal_token
+from huitou.runtime.settings import CloudSettings
+from huitou.runtime.triggers import DUE, TRIGGERS
+from localcloud.bundle import ROOT, read_bundle
+from localcloud.clock import LocalClock
+from localcloud.doors import platform_app, vendors_app
+from localcloud.keys import load_secrets
+from localcloud.mini_program import MiniProgramStandIn
+from localcloud.mongod import Mongod, configured_uri, free_port
+from localcloud.platform import Platform
+from localcloud.tencent_api import TencentApi
+from localcloud.timers import Timers
+from localcloud.wechat_pay import WeChatPayStandIn
+
+NAMESPACE = "local-huitou"
+DEFAULT_DATA = ROOT / ".huitou"
+LAYERS = [ROOT / "layers" / "core", ROOT / ".venv" / "layers" / "deps"]
+THREADS = 24
+_SAMPLE = "sample_data"
+
+
+class LocalCloud:
+    """One local cloud on one data folder; `start` and `stop` it, or use it as a context."""
+
+    def __init__(
+        self,
+        data: Path = DEFAULT_DATA,
+        *,
+        database: str = "huitou",
+        relay: bool = True,
+        mongodb_uri: str | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> None:
+        self.data = data
+        (data / "logs").mkdir(parents=True, exist_ok=True)
+        self.keys = load_secrets(data)
+        self.clock = LocalClock(data / "clock.json")
+        self.port, self.vendor_port = free_port(), free_port()
+        uri = mongodb_uri or configured_uri()
+        self.mongod = None if uri else Mongod(data / "mongod")
+        self.mongodb_uri = uri or (self.mongod.uri if self.mongod else "")
+        self.database_name = database
+        self.variables = self._bundle_variables() | (variables or {})
+        self.bundle = read_bundle(self.variables)
+        self.platform = Platform(
+            self.bundle, LAYERS, data / "logs", self._platform_variables(), NAMESPACE
+        )
+        self.api = TencentApi(self.platform, self.keys)
+        self.wechat_pay = WeChatPayStandIn(self.keys, self.clock, data / "wechat_pay.sqlite")
+        self.mini_program = MiniProgramStandIn(self.keys)
+        chosen = [
+            timer
+            for function in self.bundle.functions.values()
+            for timer in function.timers
+            if relay or function.name != "trigger-relay"
+        ]
+        self.timers = Timers(chosen, self.clock, self.platform.start, self.token)
+        self._servers: list[Any] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def vendor_url(self) -> str:
+        return f"http://127.0.0.1:{self.vendor_port}"
+
+    def token(self, function: str) -> str:
+        """Return what an internal caller of a function shows."""
+        return internal_token(self.keys.internal_secret.encode(), function)
+
+    def _bundle_variables(self) -> dict[str, str]:
+        """What `cloudbaserc.json` asks for as {{env.X}}."""
+        keys = self.keys
+        return {
+            "TCB_ENV": NAMESPACE,
+            "MONGODB_URI": self.mongodb_uri,
+            "HUITOU_DATABASE": self.database_name,
+            "HUITOU_BRAND_ID": "huitou",
+            "HUITOU_INTERNAL_SECRET": keys.internal_secret,
+            "HUITOU_PHONE_KEY": keys.phone_key,
+            "WECHAT_APPID": keys.appid,
+            "WECHAT_APP_SECRET": keys.app_secret,
+            "WECHAT_PAY_MCHID": keys.mchid,
+            "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
+            "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
+            "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
+            "WECHAT_PAY_PLATFORM_KEYS": f"{keys.platform_serial}={keys.platform_public_key}",
+            "WECHAT_PAY_NOTIFY_URL": f"{self.url}/pay/notify",
+        }
+
+    def _platform_variables(self) -> dict[str, str]:
+        """What the platform gives every function, here pointing at this machine."""
+        return {
+            "TCB_ENV": NAMESPACE,
+            "TENCENTCLOUD_SECRETID": self.keys.secret_id,
+            "TENCENTCLOUD_SECRETKEY": self.keys.secret_key,
+            "HUITOU_SCF_ENDPOINT": f"127.0.0.1:{self.port}",
+            "HUITOU_SCF_PROTOCOL": "http",
+            "HUITOU_CLOCK_FILE": str(self.clock.path.resolve()),
+            "WECHAT_PAY_URL": self.vendor_url,
+            "WECHAT_API_URL": self.vendor_url,
+        }
+
+    def start(self) -> None:
+        """Bring everything up and the database's declarations in place."""
+        if self.mongod:
+            self.mongod.start()
+        self.database: Database = connect(self.mongodb_uri, self.database_name)
+        self._serve(platform_app(self), self.port)
+        self._serve(vendors_app(self), self.vendor_port)
+        self.functions().call("maintenance", {"action": "declare"})
+        self.timers.run()
+        endpoint = {"pid": os.getpid(), "url": self.url, "vendor_url": self.vendor_url}
+        (self.data / "endpoint.json").write_text(json.dumps(endpoint))
+
+    def _serve(self, app: Flask, port: int) -> None:
+        logging.getLogger("waitress").setLevel(logging.ERROR)
+        server = create_server(app, host="127.0.0.1", port=port, threads=THREADS)
+        threading.Thread(target=server.run, daemon=True, name=app.name).start()
+        self._servers.append(server)
+
+    def stop(self) -> None:
+        """Stop everything; what was under way is found again by the timers of the next start."""
+        (self.data / "endpoint.json").unlink(missing_ok=True)
+        self.timers.stop()
+        for server in self._servers:
+            server.close()
+        self.platform.stop()
+        if hasattr(self, "database"):
+            self.database.client.close()
+        if self.mongod:
+            self.mongod.stop()
+
+    def __enter__(self) -> LocalCloud:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def functions(self) -> Functions:
+        """The bundle's functions as an internal caller reaches them, through Tencent's API."""
+        return Functions(
+            CloudSettings(
+                namespace=NAMESPACE,
+                region="ap-shanghai",
+                endpoint=f"127.0.0.1:{self.port}",
+                protocol="http",
+                secret_id=self.keys.secret_id,
+                secret_key=self.keys.secret_key,
+                session_token=None,
+            ),
+            self.keys.internal_secret.encode(),
+        )
+
+    # --- controls -----------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "url": self.url,
+            "vendor_url": self.vendor_url,
+            "now": self.clock.now().isoformat(),
+            "clock_stands": self.clock.stands,
+            "functions": {name: len(self.platform.pool(name).pids()) for name in self.platform.functions},
+            "undelivered": list(self.platform.undelivered),
+            "sample_data": self._is_sample(),
+        }
+
+    def set_clock(self, at: datetime, *, stands: bool) -> dict[str, str]:
+        """Put business time at a moment, standing still or running on."""
+        if stands:
+            self.clock.stand_at(at)
+        else:
+            self.clock.run_from(at)
+        return {"now": self.clock.now().isoformat()}
+
+    def advance(self, to: datetime) -> dict[str, Any]:
+        """Move a standing clock on: drain what is under way, move, fire what came due, drain."""
+        before = self.drain()
+        self.clock.stand_at(max(to, self.clock.now()))
+        self.timers.catch_up()
+        return {"now": self.clock.now().isoformat(), "drained": self.drain() and before}
+
+    def drain(self, within_s: float = 10.0) -> bool:
+        """Wait until no call is under way and no marker is due; False when time ran out.
+
+        What stays due then (the relay is off, or something is a dead letter) is the timers'.
+        """
+        deadline = time.monotonic() + within_s
+        quiet = 0
+        while time.monotonic() < deadline:
+            quiet = 0 if self.platform.busy() or self._any_due() else quiet + 1
+            if quiet == 2:  # Twice, since a call may just have been between two functions.
+                return True
+            time.sleep(0.01)
+        return False
+
+    def _any_due(self) -> bool:
+        return any(
+            self.database.collection(trigger.collection).find_one({trigger.marker: DUE}, {"_id": 1})
+            for trigger in TRIGGERS
+        )
+
+    def set_wechat_pay_mode(self, mode: dict[str, Any]) -> dict[str, Any]:
+        """Make notices late, lost or repeated, or the whole stand-in unreachable."""
+        for name in ("copies", "delay_s", "down"):
+            if name in mode:
+                setattr(self.wechat_pay.mode, name, mode[name])
+        return {name: getattr(self.wechat_pay.mode, name) for name in ("copies", "delay_s", "down")}
+
+    # --- sample data --------------------------------------------------------------------------
+
+    def _is_sample(self) -> bool:
+        meta = self.database.collection("meta").find_one({"_id": _SAMPLE})
+        return bool(meta and meta["sample"]) or self._is_empty()
+
+    def _is_empty(self) -> bool:
+        return self.database.collection("stores").find_one({}, {"_id": 1}) is None
+
+    def mark_sample(self, *, sample: bool) -> dict[str, bool]:
+        """Say whether the data is a sample, which the demo may throw away."""
+        self.database.collection("meta").update_one(
+            {"_id": _SAMPLE}, {"$set": {"sample": sample, "schema": 1}}, upsert=True
+        )
+        return {"sample": sample}
+
+    def reset_sample(self) -> dict[str, bool]:
+        """Empty the database and WeChat Pay's books if they hold sample data, else refuse."""
+        if not self._is_sample():
+            return {"reset": False}
+        self.drain()
+        for name in self.database.mongo.list_collection_names():
+            if name not in ("leases", "relay_state"):  # The running relay keeps its place.
+                self.database.collection(name).delete_many({})
+        self.wechat_pay.forget_everything()
+        return {"reset": True}

@@ -1,0 +1,137 @@
+"""The local cloud's HTTP doors: members' callFunction, HTTP access, Tencent's API, and controls."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, jsonify, request
+
+from localcloud.platform import PlatformError
+from localcloud.wechat_pay import Refused
+
+if TYPE_CHECKING:
+    from localcloud.cloud import LocalCloud
+
+
+def platform_app(cloud: LocalCloud) -> Flask:
+    """What Tencent Cloud offers, and the local cloud's own controls under /local/."""
+    app = Flask("localcloud")
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+
+    @app.post("/callFunction")
+    def call_function() -> Any:
+        """`{"name", "data", "openid"}`: the caller's identity is set as the platform sets it."""
+        body = request.get_json()
+        caller = {"WX_OPENID": body["openid"], "WX_APPID": cloud.keys.appid}
+        done = cloud.platform.call(body["name"], body.get("data"), caller)
+        if done.error:
+            return jsonify({"errCode": -504002, "errMsg": done.error, "requestId": done.request_id})
+        return jsonify({"result": done.result, "requestId": done.request_id, "ms": round(done.ms, 2)})
+
+    @app.post("/")
+    def tencent_api() -> Any:
+        return jsonify(cloud.api.serve(request.headers, request.get_data()))
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def http_access(path: str) -> Any:
+        function = cloud.bundle.routes.get("/" + path)
+        if function is None:
+            return jsonify({"code": "INVALID_PATH"}), 404
+        raw = request.get_data()
+        try:
+            text, encoded = raw.decode(), False
+        except UnicodeDecodeError:
+            text, encoded = base64.b64encode(raw).decode(), True
+        event = {
+            "path": "/" + path,
+            "httpMethod": request.method,
+            "headers": dict(request.headers),
+            "queryStringParameters": dict(request.args),
+            "body": text,
+            "isBase64Encoded": encoded,
+            "requestContext": {"sourceIp": request.remote_addr},
+        }
+        done = cloud.platform.call(function, event, {})
+        if done.error or not isinstance(done.result, dict) or "statusCode" not in done.result:
+            return jsonify({"code": "FUNCTION_INVOCATION_FAILED"}), 502
+        answer = done.result
+        return Response(answer["body"], answer["statusCode"], answer.get("headers"))
+
+    _add_controls(app, cloud)
+
+    @app.errorhandler(PlatformError)
+    def refused(error: PlatformError) -> Any:
+        status = 413 if error.code == "RequestTooLarge" else 404
+        return jsonify({"errCode": error.code, "errMsg": str(error)}), status
+
+    return app
+
+
+def _add_controls(app: Flask, cloud: LocalCloud) -> None:
+    controls: dict[str, Callable[[dict[str, Any]], object]] = {
+        "status": lambda _: cloud.status(),
+        "clock": lambda body: cloud.set_clock(
+            datetime.fromisoformat(body["at"]) if body.get("at") else cloud.clock.now(),
+            stands=body["stands"],
+        ),
+        "advance": lambda body: cloud.advance(datetime.fromisoformat(body["to"])),
+        "drain": lambda body: {"drained": cloud.drain(body.get("within_s", 10.0))},
+        "fire": lambda body: {"fired": cloud.timers.fire_function(body["function"])},
+        "reset": lambda _: cloud.reset_sample(),
+        "mark": lambda body: cloud.mark_sample(sample=body["sample"]),
+        "wechat-pay/books": lambda _: cloud.wechat_pay.books(),
+        "wechat-pay/mode": cloud.set_wechat_pay_mode,
+    }
+
+    @app.post("/local/<path:control>")
+    def local(control: str) -> Any:
+        if control not in controls:
+            return jsonify({"error": f"controls: {', '.join(controls)}"}), 404
+        return jsonify(controls[control](request.get_json(silent=True) or {}))
+
+
+def vendors_app(cloud: LocalCloud) -> Flask:
+    """The stand-ins: WeChat Pay under /v3/, the mini-program's server API, the guest's phone."""
+    app = Flask("vendors")
+
+    @app.route("/v3/<path:path>", methods=["GET", "POST"])
+    def wechat_pay(path: str) -> Any:
+        status, body, headers = cloud.wechat_pay.serve(
+            request.method,
+            "/v3/" + path,
+            request.query_string.decode(),
+            request.headers.get("Authorization", ""),
+            request.get_data(),
+        )
+        return Response(body, status, headers)
+
+    @app.post("/cgi-bin/stable_token")
+    def stable_token() -> Any:
+        return jsonify(cloud.mini_program.stable_token(request.get_json()))
+
+    @app.post("/wxa/business/getuserphonenumber")
+    def phone_number() -> Any:
+        token = request.args.get("access_token", "")
+        return jsonify(cloud.mini_program.phone_number(token, request.get_json()))
+
+    @app.post("/phone/pay")
+    def pay() -> Any:
+        """`{"openid", "payment"}`: the guest confirms what `prepay` answered."""
+        body = request.get_json()
+        return jsonify(cloud.wechat_pay.pay(body["openid"], body["payment"]))
+
+    @app.post("/phone/authorise-number")
+    def authorise_number() -> Any:
+        """`{"phone"}` → `{"code"}`: the guest allows the mini-program to have their number."""
+        return jsonify({"code": cloud.mini_program.authorise_phone(request.get_json()["phone"])})
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Any:
+        body = json.dumps({"code": error.code, "message": error.message})
+        return Response(body, error.status, content_type="application/json")
+
+    return app

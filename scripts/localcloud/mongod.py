@@ -1,0 +1,163 @@
+"""A real MongoDB on loopback: found, started as a one-node replica set, restarted if it dies."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+REPLICA_SET = "huitou"
+START_WITHIN_S = 60.0
+
+
+class NoMongoDB(Exception):  # noqa: N818
+    """There is no MongoDB to be had on this machine; the message says how to get one."""
+
+
+def find_binary() -> Path:
+    """Return the embedded mongod, or one on PATH; NoMongoDB explains the ways otherwise."""
+    package = importlib.util.find_spec("fiftyone")
+    if package is not None and package.submodule_search_locations:
+        embedded = Path(next(iter(package.submodule_search_locations))) / "db" / "bin" / "mongod"
+        if embedded.exists() and _runs(embedded):
+            return embedded
+    on_path = shutil.which("mongod")
+    if on_path and _runs(Path(on_path)):
+        return Path(on_path)
+    raise NoMongoDB(
+        "no MongoDB found. One of these helps:\n"
+        "  · on Linux x86-64 the setup installs one; delete .venv and run this command again\n"
+        "  · install mongod 6 or newer and put it on the PATH\n"
+        "  · set MONGODB_URI to a replica set, e.g. mongodb://127.0.0.1:27017/?replicaSet=rs0"
+    )
+
+
+def _runs(binary: Path) -> bool:
+    try:
+        found = subprocess.run([binary, "--version"], capture_output=True, timeout=20, check=False)
+    except OSError:
+        return False
+    return found.returncode == 0
+
+
+class Mongod:
+    """One mongod process of our own, its data in `folder`; kept alive until `stop`.
+
+    Runs with `notablescan`, so that a query no index serves fails here, not in a year.
+    """
+
+    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+        self._binary = find_binary()
+        self._folder = folder
+        self._port = port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+        self._lock = threading.Lock()
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self._port}/?replicaSet={REPLICA_SET}"
+
+    @property
+    def pid(self) -> int:
+        """The process id, for tests that pull the plug."""
+        if self._process is None:
+            raise RuntimeError("mongod is not running")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start and wait until it is primary; then watch over it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._wanted = True
+        self._launch()
+        self._initiate()
+        threading.Thread(target=self._watch, daemon=True, name="mongod-watch").start()
+
+    def _launch(self) -> None:
+        arguments = [
+            str(self._binary), "--dbpath", str(self._folder), "--port", str(self._port),
+            "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET, "--oplogSize", "512",
+            "--wiredTigerCacheSizeGB", "1", "--nounixsocket",
+            "--setParameter", "notablescan=1", "--setParameter", "diagnosticDataCollectionEnabled=0",
+            "--logpath", str(self._folder / "mongod.log"), "--logappend",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the local cloud, which stops it in order.
+        )
+
+    def _initiate(self) -> None:
+        deadline = time.monotonic() + START_WITHIN_S
+        uri = f"mongodb://127.0.0.1:{self._port}/?directConnection=true"
+        client: MongoClient[dict[str, object]] = MongoClient(uri, serverSelectionTimeoutMS=1_000)
+        with client:
+            while time.monotonic() < deadline:
+                self._check_alive()
+                try:
+                    if client.admin.command("hello").get("isWritablePrimary"):
+                        return
+                    member = {"_id": 0, "host": f"127.0.0.1:{self._port}"}
+                    client.admin.command(
+                        "replSetInitiate", {"_id": REPLICA_SET, "members": [member]}
+                    )
+                except OperationFailure as error:
+                    if error.code not in (23, 94):  # AlreadyInitialized; NotYetInitialized
+                        raise
+                except PyMongoError:
+                    pass
+                time.sleep(0.05)
+        raise RuntimeError(f"mongod did not become primary; see {self._folder / 'mongod.log'}")
+
+    def _check_alive(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            log = (self._folder / "mongod.log").read_text(errors="replace").splitlines()[-5:]
+            raise RuntimeError("mongod stopped at once:\n" + "\n".join(log))
+
+    def _watch(self) -> None:
+        while self._wanted:
+            process = self._process
+            if process is None:
+                return
+            process.wait()
+            with self._lock:
+                if self._wanted and self._process is process:
+                    self._launch()
+
+    def stop(self) -> None:
+        """Stop in order."""
+        with self._lock:
+            self._wanted = False
+            process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """Return a port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def configured_uri(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the MONGODB_URI the developer set, if any."""
+    return environment.get("MONGODB_URI") or None
