@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -35,6 +36,10 @@ DEFAULT_DATA = ROOT / ".huitou"
 LAYERS = [ROOT / "layers" / "core", ROOT / ".venv" / "layers" / "deps"]
 THREADS = 24
 _SAMPLE = "sample_data"
+
+
+class AlreadyUp(Exception):  # noqa: N818
+    """Another process runs a local cloud on this data folder."""
 
 
 class LocalCloud:
@@ -122,6 +127,11 @@ class LocalCloud:
 
     def start(self) -> None:
         """Bring everything up and the database's declarations in place."""
+        self._own = (self.data / "lock").open("w")
+        try:
+            fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyUp(f"a local cloud is already up on {self.data}") from None
         if self.mongod:
             self.mongod.start()
         self.database: Database = connect(self.mongodb_uri, self.database_name)
@@ -149,6 +159,7 @@ class LocalCloud:
             self.database.client.close()
         if self.mongod:
             self.mongod.stop()
+        self._own.close()
 
     def __enter__(self) -> LocalCloud:
         self.start()
@@ -231,9 +242,10 @@ class LocalCloud:
 
     def _is_sample(self) -> bool:
         meta = self.database.collection("meta").find_one({"_id": _SAMPLE})
-        return bool(meta and meta["sample"]) or self._is_empty()
+        return bool(meta and meta["sample"]) or self.is_empty()
 
-    def _is_empty(self) -> bool:
+    def is_empty(self) -> bool:
+        """Whether no chain has been loaded yet."""
         return self.database.collection("stores").find_one({}, {"_id": 1}) is None
 
     def mark_sample(self, *, sample: bool) -> dict[str, bool]:

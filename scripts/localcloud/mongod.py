@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 REPLICA_SET = "huitou"
 START_WITHIN_S = 60.0
+ALREADY_INITIALIZED = 23
 
 
 class NoMongoDB(Exception):  # noqa: N818
@@ -78,10 +80,31 @@ class Mongod:
     def start(self) -> None:
         """Start and wait until it is primary; then watch over it."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._end_orphan()
         self._wanted = True
         self._launch()
-        self._initiate()
+        try:
+            self._initiate()
+        except BaseException:
+            self.stop()
+            raise
         threading.Thread(target=self._watch, daemon=True, name="mongod-watch").start()
+
+    def _end_orphan(self) -> None:
+        """Stop the mongod of a local cloud that was killed; its owner holds our lock no more."""
+        try:
+            pid = int((self._folder / "mongod.lock").read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return
+        if str(self._folder).encode() not in command:
+            return
+        os.kill(pid, signal.SIGTERM)
+        for _ in range(200):
+            if not Path(f"/proc/{pid}").exists():
+                return
+            time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
 
     def _launch(self) -> None:
         arguments = [
@@ -109,17 +132,26 @@ class Mongod:
                 try:
                     if client.admin.command("hello").get("isWritablePrimary"):
                         return
-                    member = {"_id": 0, "host": f"127.0.0.1:{self._port}"}
-                    client.admin.command(
-                        "replSetInitiate", {"_id": REPLICA_SET, "members": [member]}
-                    )
-                except OperationFailure as error:
-                    if error.code not in (23, 94):  # AlreadyInitialized; NotYetInitialized
-                        raise
+                    self._configure(client)
                 except PyMongoError:
                     pass
                 time.sleep(0.05)
         raise RuntimeError(f"mongod did not become primary; see {self._folder / 'mongod.log'}")
+
+    def _configure(self, client: MongoClient[dict[str, object]]) -> None:
+        """Make this process the set's one member; an earlier run had another port."""
+        member = {"_id": 0, "host": f"127.0.0.1:{self._port}"}
+        config: dict[str, Any] = {"_id": REPLICA_SET, "version": 1, "members": [member]}
+        try:
+            client.admin.command("replSetInitiate", config)
+        except OperationFailure as error:
+            if error.code != ALREADY_INITIALIZED:
+                raise
+            stored = client.admin.command("replSetGetConfig")["config"]
+            if stored["members"][0]["host"] != member["host"]:
+                stored["members"][0]["host"] = member["host"]
+                stored["version"] += 1
+                client.admin.command("replSetReconfig", stored, force=True)
 
     def _check_alive(self) -> None:
         if self._process is not None and self._process.poll() is not None:

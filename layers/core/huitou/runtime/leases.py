@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
 
 from huitou.runtime.database import Database, Document
 
@@ -23,24 +23,25 @@ class Lease:
 def acquire(database: Database, name: str, *, until_ms: int) -> Lease | None:
     """Take the lease if nobody holds it; `until_ms` from now is when we mean to hand over.
 
-    The filter and the write are one operation, so of two takers one must lose: the other
-    finds `expires_at` moved, and its upsert meets the document that is there.
+    The filter and the write are one operation on a document that is always there, so of two
+    takers one must lose: it finds `expires_at` moved.
     """
-    try:
-        taken = database.collection("leases").find_one_and_update(
-            {"_id": name, "$expr": {"$lt": ["$expires_at", "$$NOW"]}},
-            [{"$set": {
-                "schema": 1,
-                "fence": {"$add": [{"$ifNull": ["$fence", 0]}, 1]},
-                "expires_at": {"$add": ["$$NOW", TTL_MS]},
-                "hands_over_at": {"$add": ["$$NOW", until_ms]},
-            }}],
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-    except DuplicateKeyError:
-        return None
-    return Lease(name, taken["fence"])
+    collection = database.collection("leases")
+    collection.update_one(
+        {"_id": name},
+        {"$setOnInsert": {"schema": 1, "fence": 0, "expires_at": datetime.fromtimestamp(0, UTC)}},
+        upsert=True,
+    )
+    taken = collection.find_one_and_update(
+        {"_id": name, "$expr": {"$lt": ["$expires_at", "$$NOW"]}},
+        [{"$set": {
+            "fence": {"$add": ["$fence", 1]},
+            "expires_at": {"$add": ["$$NOW", TTL_MS]},
+            "hands_over_at": {"$add": ["$$NOW", until_ms]},
+        }}],
+        return_document=ReturnDocument.AFTER,
+    )  # fmt: skip
+    return Lease(name, taken["fence"]) if taken else None
 
 
 def renew(database: Database, lease: Lease) -> bool:

@@ -1,0 +1,1 @@
+"""`scripts/huitou`: one file per command."""

@@ -1,0 +1,33 @@
+"""The command `scripts/huitou`; each subcommand stands in a file of its name."""
+
+from __future__ import annotations
+
+import click
+
+from cli.bench import bench
+from cli.dead_letters import dead_letters
+from cli.demo import demo
+from cli.invoke import invoke
+from cli.reconcile import reconcile
+from cli.up import up
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Huitou 回头: the serverless back end that makes restaurant guests come back.
+
+    \b
+    scripts/huitou up                            the whole cloud on this machine, until Ctrl-C
+    scripts/huitou invoke store-menu '{"action": "stores"}' --as alice
+    scripts/huitou reconcile                     prove that every ledger agrees
+
+    Commands that need the local cloud use the one that is up on the same data, or start one
+    for as long as they take. The data is in .huitou/, or where MONGODB_URI points.
+    """
+
+
+for command in (up, invoke, reconcile, dead_letters, bench, demo):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main(prog_name="scripts/huitou")

@@ -1,0 +1,82 @@
+"""`demo`: a chain's days, played through the real functions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.reconcile import reconciled, totals_table
+from cli.up import data_option, stay_up
+from localcloud.client import LocalCloudClient
+from localcloud.cloud import AlreadyUp, LocalCloud
+from localcloud.mongod import NoMongoDB
+from simulation.play import Simulation
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Exit when the days are played.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one last line of JSON.")
+@click.option("--days", default=60, show_default=True, help="Business days to play.")
+@click.option("--members", default=300, show_default=True, help="Guests of the chain.")
+@click.option("--seed", default=7, show_default=True, help="The same seed plays the same days.")
+@data_option
+def demo(
+    once: bool, as_json: bool, days: int, members: int, seed: int, data_folder: Path
+) -> None:
+    """Play a chain's days on the local cloud and show what came out.
+
+    Three stores, a menu, some hundred guests with habits: they log in, order, pay, cancel, send
+    back; payment callbacks, timers and triggers do the rest. Then every ledger is reconciled.
+    Earlier sample data is thrown away first; data that isn't a sample is never touched.
+    """
+    console = Console(stderr=as_json)
+    try:
+        with LocalCloud(data_folder) as cloud:
+            client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
+            if not client.control("reset")["reset"]:
+                sys.exit("this database holds data that is not a sample; use --data FOLDER")
+            simulation = Simulation(client, seed=seed, members=members, days=days)
+            _play(simulation, days, console)
+            report = _summary(client, simulation)
+            console.print(totals_table(report))
+            verdict = "every ledger agrees" if report["reconciled"] else "LEDGERS DIFFER"
+            console.print(verdict, style="bold green" if report["reconciled"] else "bold red")
+            client.control("clock", stands=False)  # From here on time runs, from the last day on.
+            if as_json:
+                click.echo(json.dumps(report, ensure_ascii=False))
+            if not once:
+                stay_up(cloud, console)
+    except (AlreadyUp, NoMongoDB) as error:
+        sys.exit(str(error))
+    sys.exit(0 if report["reconciled"] else 1)
+
+
+def _play(simulation: Simulation, days: int, console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TextColumn("days"), TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("starting", total=days)
+
+        def begin(day: str) -> None:
+            progress.update(task, description=day)
+            progress.advance(task)
+
+        simulation.play(begin)
+
+
+def _summary(client: LocalCloudClient, simulation: Simulation) -> dict[str, Any]:
+    report = reconciled(client)
+    books = client.control("wechat-pay/books")
+    kept_fen = books["taken_fen"] - books["refunded_fen"]
+    if kept_fen != report["revenue_fen"]:
+        difference = {"kind": "WeChat Pay's books", "id": "revenue_fen",
+                      "expected": kept_fen, "found": report["revenue_fen"]}  # fmt: skip
+        report["differences"].append(difference)
+        report["reconciled"] = False
+    return report | {"visits": dict(simulation.tally.events)}

@@ -1,0 +1,51 @@
+"""`invoke`: call one function, as a member or as an internal caller."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from cli.up import data_option
+from huitou.runtime.errors import HuitouError
+from localcloud.client import CallFailed, connected
+
+
+@click.command()
+@click.argument("function")
+@click.argument("data", metavar="JSON", default="{}")
+@click.option("--as", "openid", metavar="OPENID", help="Call as the member behind this OpenID.")
+@data_option
+def invoke(function: str, data: str, openid: str | None, data_folder: Path) -> None:
+    """Call FUNCTION with a JSON object and print its answer.
+
+    With --as the call comes from the mini-program of that (made-up) WeChat user; without it, from
+    an internal caller through Tencent's API, as timers and operators call. Exit code 1 if the
+    answer is an error.
+
+    \b
+    scripts/huitou invoke member-profile '{"action": "login"}' --as alice
+    scripts/huitou invoke pay '{"action": "quote", "store_id": "jingan",
+        "items": [{"dish_id": "milk-tea", "sku_id": "l", "quantity": 2}]}' --as alice
+    scripts/huitou invoke maintenance '{"action": "dead_letters"}'
+    """
+    try:
+        event = json.loads(data)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="JSON") from None
+    if not isinstance(event, dict):
+        raise click.BadParameter("must be an object like {\"action\": …}", param_hint="JSON")
+    with connected(data_folder) as cloud:
+        try:
+            answer = (
+                cloud.member_call(function, openid, event)
+                if openid
+                else cloud.internal_call(function, event)
+            )
+        except (CallFailed, HuitouError) as failed:
+            detail = failed.detail if isinstance(failed, HuitouError) else str(failed)
+            sys.exit(f"no answer: {detail}")
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+    sys.exit(0 if answer.get("ok") else 1)

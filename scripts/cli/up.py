@@ -1,0 +1,63 @@
+"""`up`: the local cloud in the foreground."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from localcloud.client import LocalCloudClient
+from localcloud.cloud import DEFAULT_DATA, AlreadyUp, LocalCloud
+from localcloud.mongod import NoMongoDB
+from simulation.play import load
+
+data_option = click.option(
+    "--data",
+    "data_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    envvar="HUITOU_DATA",
+    help="The data folder (default: .huitou/ in the project).",
+)
+
+
+@click.command()
+@data_option
+def up(data_folder: Path) -> None:
+    """Run the whole cloud on this machine until Ctrl-C.
+
+    Starts MongoDB (embedded, or MONGODB_URI), the functions of cloudbaserc.json, their timers and
+    triggers, and stand-ins for WeChat. An empty database gets a sample chain of three stores.
+    """
+    console = Console()
+    try:
+        with LocalCloud(data_folder) as cloud:
+            client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
+            if cloud.is_empty():
+                load(client)
+                console.print("sample chain loaded: stores jingan, xujiahui, wujiaochang")
+            stay_up(cloud, console)
+    except (AlreadyUp, NoMongoDB) as error:
+        sys.exit(str(error))
+
+
+def stay_up(cloud: LocalCloud, console: Console) -> None:
+    """Print how to call, then wait for Ctrl-C or SIGTERM."""
+    console.print(f"\nlocal cloud is up at [bold]{cloud.url}[/] (business time {cloud.clock.now():%Y-%m-%d %H:%M} UTC)")
+    console.print("In another terminal:", highlight=False)
+    for line in (
+        """scripts/huitou invoke member-profile '{"action": "login"}' --as alice""",
+        """scripts/huitou invoke store-menu '{"action": "menu", "store_id": "jingan"}' --as alice""",
+        "scripts/huitou reconcile",
+    ):
+        console.print("  " + line, style="cyan", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Logs: {cloud.data / 'logs'}. Ctrl-C stops it.", highlight=False, soft_wrap=True)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    stopped.wait()
+    console.print("stopping …")

@@ -1,0 +1,90 @@
+"""The sample chain: three stores in Shanghai, a menu with 规格, 做法 and 加料, coupons, codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+STORES = [
+    ("jingan", "静安寺店", "上海市静安区南京西路 1601 号", "10:00", "22:00"),
+    ("xujiahui", "徐家汇店", "上海市徐汇区虹桥路 1 号", "09:30", "22:30"),
+    ("wujiaochang", "五角场店", "上海市杨浦区邯郸路 600 号", "17:00", "02:00"),
+]
+_CUP = [("m", "中杯", 0), ("l", "大杯", 300)]
+_BOWL = [("s", "小份", 0), ("l", "大份", 600)]
+_TEA_ADDONS = [("boba", "珍珠", 200), ("coconut", "椰果", 200), ("cheese", "奶盖", 400)]
+_NOODLE_ADDONS = [("egg", "卤蛋", 300), ("beef", "加牛肉", 1_200)]
+_SUGAR = ["少冰", "去冰", "半糖", "无糖"]
+_HOT = ["微辣", "中辣", "不要香菜"]
+
+# dish id, name, category, price in fen, sizes, extras, ways of making
+DISHES: list[tuple[str, str, str, int, Any, Any, list[str]]] = [
+    ("milk-tea", "招牌奶茶", "milk_tea", 1_500, _CUP, _TEA_ADDONS, _SUGAR),
+    ("oolong", "桂花乌龙奶茶", "milk_tea", 1_700, _CUP, _TEA_ADDONS, _SUGAR),
+    ("lemon-tea", "手打柠檬茶", "tea", 1_600, _CUP, _TEA_ADDONS[:2], _SUGAR),
+    ("beef-noodles", "红烧牛肉面", "noodles", 3_200, _BOWL, _NOODLE_ADDONS, _HOT),
+    ("dandan", "担担面", "noodles", 2_200, _BOWL, _NOODLE_ADDONS[:1], _HOT),
+    ("fried-rice", "扬州炒饭", "rice", 2_400, _BOWL, _NOODLE_ADDONS[:1], []),
+    ("fried-chicken", "盐酥鸡", "fried", 1_800, [("one", "一份", 0)], [], ["不加辣", "加辣"]),
+    ("spring-rolls", "炸春卷", "fried", 1_200, [("one", "一份", 0)], [], []),
+    ("salad", "鸡胸沙拉", "light", 2_800, [("one", "一份", 0)], _NOODLE_ADDONS[:1], []),
+    ("double-skin", "双皮奶", "dessert", 1_400, [("one", "一份", 0)], [], []),
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {"_id": "welcome-20-5", "name": "欢迎券 满20减5", "valid_days": 7, "per_member_limit": 1,
+     "terms": {"threshold_fen": 2_000, "off_fen": 500}},
+    {"_id": "silver-30-8", "name": "白银礼 满30减8", "valid_days": 30,
+     "terms": {"threshold_fen": 3_000, "off_fen": 800}},
+    {"_id": "gold-50-15", "name": "黄金礼 满50减15", "valid_days": 30,
+     "terms": {"threshold_fen": 5_000, "off_fen": 1_500}},
+]  # fmt: skip
+
+TIERS: dict[str, Any] = {
+    "_id": "tiers",
+    "revision": 1,
+    "levels": [
+        {"level": "basic", "name": "普通", "spend_fen": 0},
+        {"level": "silver", "name": "白银", "spend_fen": 50_000, "discount_bp": 9_000,
+         "entry_coupons": ["silver-30-8"]},
+        {"level": "gold", "name": "黄金", "spend_fen": 200_000, "discount_bp": 8_800,
+         "entry_coupons": ["gold-50-15"]},
+    ],
+}  # fmt: skip
+POINTS: dict[str, Any] = {"_id": "points", "revision": 1}
+
+
+def scene(store_id: str, kind: str) -> str:
+    """Name the code of a store's table stickers or its till."""
+    return f"{kind}-{store_id}"
+
+
+def chain() -> dict[str, Any]:
+    """Return the sample chain as `maintenance` loads it."""
+    return {
+        "stores": [
+            {"_id": store_id, "brand_id": "huitou", "name": name, "address": address,
+             "hours": [{"opens": opens, "closes": closes, "last_order_min": 15}]}
+            for store_id, name, address, opens, closes in STORES
+        ],
+        "dishes": [
+            {"_id": dish_id, "brand_id": "huitou", "name": name, "category": category,
+             "methods": methods,
+             "skus": [{"sku_id": sku, "name": size, "price_fen": fen + more}
+                      for sku, size, more in sizes],
+             "addons": [{"addon_id": addon, "name": extra, "price_fen": price, "max_quantity": 2}
+                        for addon, extra, price in extras]}
+            for dish_id, name, category, fen, sizes, extras, methods in DISHES
+        ],
+        "store_dishes": [
+            {"_id": f"{store[0]}:{dish[0]}", "store_id": store[0], "dish_id": dish[0]}
+            for store in STORES for dish in DISHES
+        ],
+        "coupon_templates": TEMPLATES,
+        "scenes": [
+            {"_id": scene(store[0], kind), "store_id": store[0], "kind": kind,
+             "template_id": "welcome-20-5"}
+            for store in STORES for kind in ("table", "till")
+        ],
+        "tier_rules": TIERS,
+        "points_rules": POINTS,
+    }  # fmt: skip

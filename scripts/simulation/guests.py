@@ -1,0 +1,91 @@
+"""Guests with habits: how often they come, when, where, what they eat, how they pay."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from simulation.chain import DISHES, STORES
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One guest; `daily` is the chance of a visit on a day."""
+
+    openid: str
+    phone: str
+    joins_on: int
+    daily: float
+    usual_store: str
+    favourites: tuple[str, ...]
+    supper: bool
+    uses_points: bool
+    scans_code: bool
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One intended order: `slot` is the part of the day, `end` how it goes on."""
+
+    guest: Guest
+    store_id: str
+    items: list[dict[str, Any]]
+    slot: int
+    end: str  # pays, leaves (unpaid), cancels, sends back (refund)
+
+
+def make_guests(seed: int, count: int, days: int) -> list[Guest]:
+    """Make the same guests for the same seed."""
+    dice = random.Random(seed)
+    return [_guest(dice, number, days) for number in range(count)]
+
+
+def _guest(dice: random.Random, number: int, days: int) -> Guest:
+    loyal = dice.random()
+    return Guest(
+        openid=f"guest-{number:04d}",
+        phone=f"138{number:08d}",
+        joins_on=0 if number % 2 == 0 else dice.randrange(days),
+        daily=0.5 if loyal > 0.95 else 0.2 if loyal > 0.7 else 0.06,
+        usual_store=dice.choice(STORES)[0],
+        favourites=tuple(dice.sample([dish[0] for dish in DISHES], 3)),
+        supper=dice.random() < 0.2,
+        uses_points=dice.random() < 0.5,
+        scans_code=dice.random() < 0.6,
+    )
+
+
+def visits_on(dice: random.Random, day: int, guests: list[Guest], slots: int) -> list[Visit]:
+    """Decide who comes on a day, in order of the slots of the day."""
+    visits = [
+        _visit(dice, guest, slots)
+        for guest in guests
+        if guest.joins_on <= day and (guest.joins_on == day or dice.random() < guest.daily)
+    ]
+    return sorted(visits, key=lambda visit: visit.slot)
+
+
+def _visit(dice: random.Random, guest: Guest, slots: int) -> Visit:
+    slot = slots - 1 if guest.supper and dice.random() < 0.6 else dice.randrange(slots - 1)
+    store_id = guest.usual_store if dice.random() < 0.8 else dice.choice(STORES)[0]
+    if slot == slots - 1:
+        store_id = "wujiaochang"  # The one that is open for supper.
+    elif slot < 2 and store_id == "wujiaochang":
+        store_id = "jingan"  # It opens at 17:00.
+    end = dice.choices(["pays", "leaves", "cancels", "sends back"], [94, 2, 2, 2])[0]
+    return Visit(guest, store_id, [_item(dice, guest) for _ in range(dice.choice([1, 1, 2, 3]))],
+                 slot, end)  # fmt: skip
+
+
+def _item(dice: random.Random, guest: Guest) -> dict[str, Any]:
+    dish_id = dice.choice(guest.favourites)
+    dish = next(dish for dish in DISHES if dish[0] == dish_id)
+    sizes, extras, methods = dish[4], dish[5], dish[6]
+    item: dict[str, Any] = {"dish_id": dish_id, "sku_id": dice.choice(sizes)[0],
+                            "quantity": dice.choice([1, 1, 1, 2])}  # fmt: skip
+    if extras and dice.random() < 0.4:
+        item["addons"] = [{"addon_id": dice.choice(extras)[0], "quantity": 1}]
+    if methods and dice.random() < 0.5:
+        item["methods"] = [dice.choice(methods)]
+    return item

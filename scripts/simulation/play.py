@@ -1,0 +1,141 @@
+"""Play a chain's days on a local cloud: log-ins, quotes, orders, payments, refunds, timers."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from localcloud.client import LocalCloudClient
+from simulation.chain import chain, scene
+from simulation.guests import Guest, Visit, make_guests, visits_on
+
+ZONE = ZoneInfo("Asia/Shanghai")
+FIRST_DAY = datetime(2026, 3, 2, tzinfo=ZONE)
+# Morning, noon, afternoon (from here on all stores are open), evening, supper after midnight.
+SLOTS = (timedelta(hours=10, minutes=40), timedelta(hours=12, minutes=20), timedelta(hours=18),
+         timedelta(hours=19, minutes=30), timedelta(hours=24, minutes=50))  # fmt: skip
+TOGETHER = 4  # Guests who order at the same moment.
+
+
+class SimulationError(Exception):
+    """A call answered what no guest should see."""
+
+
+@dataclass
+class Tally:
+    """What the guests did, counted on their side."""
+
+    events: Counter[str] = field(default_factory=Counter)
+
+
+class Simulation:
+    """A seeded run of `days` business days with `members` guests."""
+
+    def __init__(
+        self, cloud: LocalCloudClient, *, seed: int = 7, members: int = 300, days: int = 60
+    ) -> None:
+        self._cloud = cloud
+        self._seed = seed
+        self._days = days
+        self._guests = make_guests(seed, members, days)
+        self._greeted: set[str] = set()
+        self.tally = Tally()
+
+    def play(self, progress: Callable[[str], None]) -> None:
+        """Play every day; `progress` is told the business day that begins."""
+        dice = random.Random(self._seed + 1)
+        self._cloud.control("clock", at=FIRST_DAY.isoformat(), stands=True)
+        load(self._cloud)
+        with ThreadPoolExecutor(TOGETHER) as pool:
+            for day in range(self._days):
+                opens = FIRST_DAY + timedelta(days=day)
+                progress(opens.date().isoformat())
+                visits = visits_on(dice, day, self._guests, len(SLOTS))
+                self._play_day(opens, visits, pool)
+        closes = FIRST_DAY + timedelta(days=self._days, hours=5)
+        self._cloud.control("advance", to=closes.isoformat())
+
+    def _play_day(self, opens: datetime, visits: list[Visit], pool: ThreadPoolExecutor) -> None:
+        for slot, after in enumerate(SLOTS):
+            self._cloud.control("advance", to=(opens + after).isoformat())
+            # A guest's second visit in the same slot would race their first: one after another.
+            for result in pool.map(self._visit, [v for v in visits if v.slot == slot]):
+                self.tally.events[result] += 1
+
+    def _visit(self, visit: Visit) -> str:
+        guest = visit.guest
+        self._ok("member-profile", guest, {"action": "login"})
+        if guest.openid not in self._greeted:
+            self._greet(guest, visit.store_id)
+        cart: dict[str, Any] = {"store_id": visit.store_id, "items": visit.items}
+        quote = self._ok("pay", guest, {"action": "quote", **cart})
+        quote, cart = self._with_benefits(guest, quote, cart)
+        order = self._ok("pay", guest, {
+            "action": "create", **cart, "quote_id": quote["quote_id"],
+            "payable_fen": quote["payable_fen"],
+        })  # fmt: skip
+        order_id = order["order_id"]
+        if visit.end == "cancels":
+            self._ok("pay", guest, {"action": "cancel", "order_id": order_id})
+            return "cancelled"
+        prepaid = self._ok("pay", guest, {"action": "prepay", "order_id": order_id})
+        if visit.end == "leaves":
+            return "left unpaid"
+        if prepaid["status"] == "paying":
+            self._cloud.pay(guest.openid, prepaid["payment"])
+            self._ok("pay", guest, {"action": "status", "order_id": order_id})
+        if visit.end == "sends back":
+            self._send_back(order_id)
+            return "refunded"
+        return "paid"
+
+    def _greet(self, guest: Guest, store_id: str) -> None:
+        """First visit: bind the phone, and take the welcome coupon of the table's sticker."""
+        self._greeted.add(guest.openid)
+        code = self._cloud.phone_code(guest.phone)
+        self._ok("member-profile", guest, {"action": "bind_phone", "code": code})
+        if guest.scans_code:
+            self._ok("member-profile", guest, {
+                "action": "welcome", "scene": scene(store_id, "table"),
+            })  # fmt: skip
+
+    def _with_benefits(
+        self, guest: Guest, quote: dict[str, Any], cart: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Use the first coupon that fits, and points if the guest likes to; quote again."""
+        usable = [coupon for coupon in quote["coupons"] if coupon["why_not"] is None]
+        if usable:
+            cart = cart | {"coupon_id": usable[0]["coupon_id"]}
+            quote = self._ok("pay", guest, {"action": "quote", **cart})
+        if guest.uses_points and quote["points_max"] >= 100:
+            cart = cart | {"points": quote["points_max"]}
+            quote = self._ok("pay", guest, {"action": "quote", **cart})
+        return quote, cart
+
+    def _send_back(self, order_id: str) -> None:
+        answer = self._cloud.internal_call("pay", {
+            "action": "refund", "order_id": order_id, "refund_id": f"R{order_id}",
+            "reason": "菜品不满意", "actor": "store-manager",
+        })  # fmt: skip
+        if not answer["ok"]:
+            raise SimulationError(f"refund: {answer['error']}")
+
+    def _ok(self, function: str, guest: Guest, data: dict[str, Any]) -> dict[str, Any]:
+        answer = self._cloud.member_call(function, guest.openid, data)
+        if not answer["ok"]:
+            raise SimulationError(f"{function} {data['action']}: {answer['error']}")
+        return dict(answer["data"])
+
+
+def load(cloud: LocalCloudClient) -> None:
+    """Put the sample chain in place, marked as sample data."""
+    answer = cloud.internal_call("maintenance", {"action": "load", **chain()})
+    if not answer["ok"]:
+        raise SimulationError(f"load: {answer['error']}")
+    cloud.control("mark", sample=True)
