@@ -23,7 +23,7 @@ from simulation.play import Simulation
 @click.option("--once", is_flag=True, help="Exit when the days are played.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one last line of JSON.")
 @click.option("--days", default=60, show_default=True, help="Business days to play.")
-@click.option("--members", default=300, show_default=True, help="Guests of the chain.")
+@click.option("--members", default=200, show_default=True, help="Guests of the chain.")
 @click.option("--seed", default=7, show_default=True, help="The same seed plays the same days.")
 @data_option
 def demo(

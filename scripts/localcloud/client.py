@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
+import urllib3
 
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
@@ -31,8 +30,7 @@ class LocalCloudClient:
         self.url = url
         self.vendor_url = vendor_url
         self._data = data
-        self._session = requests.Session()
-        self._session.mount("http://", HTTPAdapter(pool_maxsize=32))
+        self._http = urllib3.PoolManager(maxsize=32, timeout=TIMEOUT_S, retries=False)
 
     def member_call(self, function: str, openid: str, data: object) -> dict[str, Any]:
         """Call as the mini-program does, for the member behind an OpenID."""
@@ -67,7 +65,7 @@ class LocalCloudClient:
         return str(self._post(f"{self.vendor_url}/phone/authorise-number", {"phone": phone})["code"])
 
     def _post(self, url: str, body: object) -> dict[str, Any]:
-        return dict(self._session.post(url, json=body, timeout=TIMEOUT_S).json())
+        return dict(self._http.request("POST", url, json=body).json())
 
 
 def running(data: Path = DEFAULT_DATA) -> LocalCloudClient | None:
@@ -77,7 +75,7 @@ def running(data: Path = DEFAULT_DATA) -> LocalCloudClient | None:
         os.kill(endpoint["pid"], 0)
         client = LocalCloudClient(endpoint["url"], endpoint["vendor_url"], data)
         client.control("status")
-    except (OSError, ValueError, requests.RequestException):
+    except (OSError, ValueError, urllib3.exceptions.HTTPError):
         return None
     return client
 

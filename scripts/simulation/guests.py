@@ -33,6 +33,7 @@ class Visit:
     items: list[dict[str, Any]]
     slot: int
     end: str  # pays, leaves (unpaid), cancels, sends back (refund)
+    waits: bool  # looks at the order's state before the phone goes back into the pocket
 
 
 def make_guests(seed: int, count: int, days: int) -> list[Guest]:
@@ -47,7 +48,7 @@ def _guest(dice: random.Random, number: int, days: int) -> Guest:
         openid=f"guest-{number:04d}",
         phone=f"138{number:08d}",
         joins_on=0 if number % 2 == 0 else dice.randrange(days),
-        daily=0.5 if loyal > 0.95 else 0.2 if loyal > 0.7 else 0.06,
+        daily=0.45 if loyal > 0.95 else 0.15 if loyal > 0.7 else 0.04,
         usual_store=dice.choice(STORES)[0],
         favourites=tuple(dice.sample([dish[0] for dish in DISHES], 3)),
         supper=dice.random() < 0.2,
@@ -75,7 +76,7 @@ def _visit(dice: random.Random, guest: Guest, slots: int) -> Visit:
         store_id = "jingan"  # It opens at 17:00.
     end = dice.choices(["pays", "leaves", "cancels", "sends back"], [94, 2, 2, 2])[0]
     return Visit(guest, store_id, [_item(dice, guest) for _ in range(dice.choice([1, 1, 2, 3]))],
-                 slot, end)  # fmt: skip
+                 slot, end, waits=dice.random() < 0.3)  # fmt: skip
 
 
 def _item(dice: random.Random, guest: Guest) -> dict[str, Any]:

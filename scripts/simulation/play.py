@@ -38,7 +38,7 @@ class Simulation:
     """A seeded run of `days` business days with `members` guests."""
 
     def __init__(
-        self, cloud: LocalCloudClient, *, seed: int = 7, members: int = 300, days: int = 60
+        self, cloud: LocalCloudClient, *, seed: int = 7, members: int = 200, days: int = 60
     ) -> None:
         self._cloud = cloud
         self._seed = seed
@@ -89,7 +89,8 @@ class Simulation:
             return "left unpaid"
         if prepaid["status"] == "paying":
             self._cloud.pay(guest.openid, prepaid["payment"])
-            self._ok("pay", guest, {"action": "status", "order_id": order_id})
+            if visit.waits or visit.end == "sends back":
+                self._ok("pay", guest, {"action": "status", "order_id": order_id})
         if visit.end == "sends back":
             self._send_back(order_id)
             return "refunded"
@@ -112,9 +113,10 @@ class Simulation:
         usable = [coupon for coupon in quote["coupons"] if coupon["why_not"] is None]
         if usable:
             cart = cart | {"coupon_id": usable[0]["coupon_id"]}
-            quote = self._ok("pay", guest, {"action": "quote", **cart})
         if guest.uses_points and quote["points_max"] >= 100:
-            cart = cart | {"points": quote["points_max"]}
+            # A coupon makes the order smaller, and with it the share that points may pay.
+            cart = cart | {"points": quote["points_max"] // 2}
+        if len(cart) > 2:
             quote = self._ok("pay", guest, {"action": "quote", **cart})
         return quote, cart
 

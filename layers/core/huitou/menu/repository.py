@@ -13,6 +13,7 @@ MOST_DISHES = 2_000
 
 class MenuRepository:
     def __init__(self, database: Database) -> None:
+        self._recent = database.recent
         self._dishes = database.collection("dishes")
         self._store_dishes = database.collection("store_dishes")
 
@@ -31,9 +32,15 @@ class MenuRepository:
             StoreDish.model_validate(row)
             for row in self._store_dishes.find(where).sort("_id", 1).limit(MOST_DISHES)
         ]
-        dishes = self._dishes.find({"_id": {"$in": [row.dish_id for row in rows]}})
-        by_id = {dish["_id"]: Dish.model_validate(dish) for dish in dishes}
+        by_id = self._brand_dishes(tuple(row.dish_id for row in rows))
         return [offered(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
+
+    def _brand_dishes(self, ids: tuple[str, ...]) -> dict[str, Dish]:
+        def read() -> dict[str, Dish]:
+            found = self._dishes.find({"_id": {"$in": ids}})
+            return {dish["_id"]: Dish.model_validate(dish) for dish in found}
+
+        return self._recent.get(("dishes", ids), read)
 
     def put_dish(self, dish: Dish) -> None:
         self._dishes.replace_one({"_id": dish.id}, dish.document(), upsert=True)

@@ -14,6 +14,7 @@ from huitou.runtime.triggers import DUE
 
 class PointsRepository:
     def __init__(self, database: Database) -> None:
+        self._recent = database.recent
         self._entries = database.collection("points_entries")
         self._accounts = database.collection("accounts")
         self._rules = database.collection("rules")
@@ -85,5 +86,9 @@ class PointsRepository:
 
     def rules(self) -> PointsRules:
         """The chain's points rules, or the defaults before any were set."""
-        found = self._rules.find_one({"_id": "points"})
-        return PointsRules.model_validate(found) if found else PointsRules()
+
+        def read() -> PointsRules:
+            found = self._rules.find_one({"_id": "points"})
+            return PointsRules.model_validate(found) if found else PointsRules()
+
+        return self._recent.get("points rules", read)

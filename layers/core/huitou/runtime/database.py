@@ -14,6 +14,8 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from huitou.runtime.recent import Recent
+
 Document = dict[str, Any]
 Result = TypeVar("Result")
 
@@ -29,6 +31,7 @@ class Database:
     def __init__(self, client: MongoClient[Document], name: str) -> None:
         self.client = client
         self.name = name
+        self.recent = Recent()
         self.mongo = client.get_database(name, write_concern=_MAJORITY)
 
     def collection(self, name: str) -> Collection[Document]:

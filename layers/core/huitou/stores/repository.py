@@ -10,11 +10,15 @@ MOST_STORES = 5_000
 
 class StoreRepository:
     def __init__(self, database: Database) -> None:
+        self._recent = database.recent
         self._stores = database.collection("stores")
 
     def find(self, store_id: str) -> Store | None:
-        found = self._stores.find_one({"_id": store_id})
-        return Store.model_validate(found) if found else None
+        def read() -> Store | None:
+            found = self._stores.find_one({"_id": store_id})
+            return Store.model_validate(found) if found else None
+
+        return self._recent.get(("store", store_id), read)
 
     def all(self, brand_id: str) -> list[Store]:
         found = self._stores.find({"brand_id": brand_id}).sort("_id", 1).limit(MOST_STORES)

@@ -16,13 +16,19 @@ _TIER_FIELDS = {"spend_by_day": 1, "tier": 1, "review_on": 1, "version": 1}
 
 class TierRepository:
     def __init__(self, database: Database) -> None:
+        self._recent = database.recent
         self._accounts = database.collection("accounts")
         self._changes = database.collection("tier_changes")
         self._rules = database.collection("rules")
 
     def rules(self) -> TierRules:
-        found = self._rules.find_one({"_id": "tiers"})
-        return TierRules.model_validate(found) if found else DEFAULT_RULES
+        """The chain's tier rules, or the defaults before any were set."""
+
+        def read() -> TierRules:
+            found = self._rules.find_one({"_id": "tiers"})
+            return TierRules.model_validate(found) if found else DEFAULT_RULES
+
+        return self._recent.get("tier rules", read)
 
     def account(self, member_id: str) -> TierAccount | None:
         found = self._accounts.find_one({"_id": member_id}, _TIER_FIELDS)
