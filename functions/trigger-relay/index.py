@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from huitou.integrations.functions import Functions
+from huitou.runtime.database import connect_for_waiting
 from huitou.runtime.handler import Call, serve
 from huitou.runtime.relay import Relay
 
@@ -22,5 +23,9 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 def _relay(call: Call) -> dict[str, Any]:
     functions = Functions(call.settings.cloud, call.settings.internal_secret)
-    seconds = call.seconds_left() - _SPARE_S
-    return Relay(call.database, functions.start, seconds=seconds).run()
+    stream = connect_for_waiting(call.settings.mongodb_uri, call.settings.database_name)
+    with stream.client:
+        relay = Relay(
+            call.database, stream, functions.start, seconds=call.seconds_left() - _SPARE_S
+        )
+        return relay.run()

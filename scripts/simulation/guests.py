@@ -48,7 +48,7 @@ def _guest(dice: random.Random, number: int, days: int) -> Guest:
         openid=f"guest-{number:04d}",
         phone=f"138{number:08d}",
         joins_on=0 if number % 2 == 0 else dice.randrange(days),
-        daily=0.45 if loyal > 0.95 else 0.15 if loyal > 0.7 else 0.04,
+        daily=0.4 if loyal > 0.95 else 0.12 if loyal > 0.75 else 0.025,
         usual_store=dice.choice(STORES)[0],
         favourites=tuple(dice.sample([dish[0] for dish in DISHES], 3)),
         supper=dice.random() < 0.2,

@@ -52,12 +52,17 @@ class Database:
 
 def connect(uri: str, name: str) -> Database:
     """Open a client on `uri`; every operation ends within 10 s, found or not."""
+    return _open(uri, name, timeoutMS=OPERATION_TIMEOUT_MS)
+
+
+def connect_for_waiting(uri: str, name: str) -> Database:
+    """Open a client whose commands say themselves how long to wait (timeoutMS would replace it)."""
+    return _open(uri, name, socketTimeoutMS=OPERATION_TIMEOUT_MS)
+
+
+def _open(uri: str, name: str, **timeouts: int) -> Database:
     client: MongoClient[Document] = MongoClient(
-        uri,
-        tz_aware=True,
-        timeoutMS=OPERATION_TIMEOUT_MS,
-        serverSelectionTimeoutMS=5_000,
-        appname="huitou",
+        uri, tz_aware=True, serverSelectionTimeoutMS=5_000, appname="huitou", **timeouts
     )
     return Database(client, name)
 

@@ -9,10 +9,11 @@ is lost it starts at now, and the functions' own timers find the rest by the mar
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pymongo.change_stream import DatabaseChangeStream
+from bson.int64 import Int64
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from huitou.runtime import leases
@@ -23,8 +24,8 @@ from huitou.runtime.logs import log
 from huitou.runtime.triggers import DUE, TRIGGERS, Trigger
 
 NAME = "trigger-relay"
-QUIET_MS = 40  # A batch goes out when nothing has come for this long,
-MOST_WAIT_S = 0.1  # or when its first change has waited this long.
+AWAIT_MS = 1_000  # How long the database holds an answer back while nothing happens.
+GATHER_S = 0.02  # After a first change, what follows within this time goes into the same batch.
 RENEW_EVERY_S = 2.0
 KEEP_TOKEN_EVERY_S = 10.0  # On quiet streams; each store is itself a write.
 WAIT_FOR_HANDOVER_S = 70.0  # The timer fires every minute, so a successor is always there.
@@ -36,16 +37,18 @@ class LeaseLost(Exception):  # noqa: N818
 
 
 class Relay:
-    """One run of the relay, for at most `seconds`."""
+    """One run of the relay, for at most `seconds`; `stream` is a connection for waiting."""
 
     def __init__(
         self,
         database: Database,
+        stream: Database,
         start: Callable[[str, Mapping[str, Any]], None],
         *,
         seconds: float,
     ) -> None:
         self._database = database
+        self._stream = stream
         self._start = start
         self._ends = time.monotonic() + seconds
         self._relayed = 0
@@ -76,49 +79,34 @@ class Relay:
             time.sleep(0.2)
 
     def _relay(self, lease: Lease) -> None:
-        with self._open_stream() as stream:
-            self._keep_token(lease, stream)
+        with self._stream.client.start_session() as session:
+            stream = self._open_stream(session)
+            self._keep_token(lease, stream.token)
             renewed = kept = time.monotonic()
-            for batch in self._batches(stream):
+            while time.monotonic() < self._ends:
+                batch = stream.more(AWAIT_MS)
                 if batch:
+                    time.sleep(GATHER_S)
+                    batch += stream.more(1)
                     self._dispatch(batch)
                 now = time.monotonic()
                 if batch or now - kept > KEEP_TOKEN_EVERY_S:
-                    self._keep_token(lease, stream)
+                    self._keep_token(lease, stream.token)
                     kept = now
                 if now - renewed > RENEW_EVERY_S:
                     if not leases.renew(self._database, lease):
                         raise LeaseLost
                     renewed = now
 
-    def _open_stream(self) -> DatabaseChangeStream[Document]:
+    def _open_stream(self, session: ClientSession) -> ChangeStream:
         state = self._database.collection("relay_state").find_one({"_id": NAME}) or {}
-        options: dict[str, Any] = {"max_await_time_ms": QUIET_MS}
         try:
-            return self._database.mongo.watch(
-                _pipeline(), resume_after=state.get("token"), **options
-            )
+            return ChangeStream(self._stream, session, state.get("token"))
         except OperationFailure as error:
             if error.code not in _HISTORY_LOST:
                 raise
             log("relay_history_lost", code=error.code)
-            return self._database.mongo.watch(_pipeline(), **options)
-
-    def _batches(self, stream: DatabaseChangeStream[Document]) -> Iterator[list[Document]]:
-        """Yield changes in batches, and an empty batch whenever the stream is quiet."""
-        batch: list[Document] = []
-        first_at = 0.0
-        while time.monotonic() < self._ends:
-            change = stream.try_next()
-            if change is not None:
-                first_at = first_at if batch else time.monotonic()
-                batch.append(change)
-            full = len(batch) >= MAX_BATCH
-            if change is None or full or time.monotonic() - first_at > MOST_WAIT_S:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+            return ChangeStream(self._stream, session, None)
 
     def _dispatch(self, batch: list[Document]) -> None:
         for trigger in TRIGGERS:
@@ -139,19 +127,57 @@ class Relay:
             self._start(trigger.function, {"events": events})
             self._relayed += len(events)
 
-    def _keep_token(self, lease: Lease, stream: DatabaseChangeStream[Document]) -> None:
+    def _keep_token(self, lease: Lease, token: Document) -> None:
         """Store how far we came; a relay with a later fence has its own place kept."""
         try:
             self._database.collection("relay_state").update_one(
                 {"_id": NAME, "fence": {"$lte": lease.fence}},
                 {
-                    "$set": {"token": stream.resume_token, "fence": lease.fence, "schema": 1},
+                    "$set": {"token": token, "fence": lease.fence, "schema": 1},
                     "$currentDate": {"at": True},
                 },
                 upsert=True,
             )
         except DuplicateKeyError:
             raise LeaseLost from None
+
+
+class ChangeStream:
+    """The changes that make a marker due, batch by batch as the server hands them over.
+
+    The driver's own change stream hides where a batch ends, so a reader can't tell "nothing more
+    just now" from "wait"; with plain commands an idle relay asks once a second and a busy one
+    gets everything that has gathered.
+    """
+
+    def __init__(
+        self, database: Database, session: ClientSession, token: Document | None
+    ) -> None:
+        self._mongo = database.mongo
+        self._session = session
+        start = {"resumeAfter": token} if token else {}
+        reply = self._command(
+            {"aggregate": 1, "pipeline": [{"$changeStream": start}, *_pipeline()], "cursor": {}}
+        )
+        self._cursor_id = reply["id"]
+        self._waiting: list[Document] = list(reply["firstBatch"])
+
+    def more(self, await_ms: int) -> list[Document]:
+        """Return what has gathered; waits up to `await_ms` if nothing has."""
+        if self._waiting:
+            batch, self._waiting = self._waiting, []
+            return batch
+        reply = self._command({
+            "getMore": Int64(self._cursor_id), "collection": "$cmd.aggregate",
+            "maxTimeMS": await_ms, "batchSize": MAX_BATCH // 2,
+        })  # fmt: skip
+        return list(reply["nextBatch"])
+
+    def _command(self, command: Document) -> Document:
+        reply: Document = self._mongo.command(command, session=self._session)["cursor"]
+        # Moves on even when no change was for us, so a quiet stream never falls out of history.
+        self.token: Document = reply["postBatchResumeToken"]
+        return reply
 
 
 def _pipeline() -> list[Document]:
