@@ -59,11 +59,9 @@ def _install(python: Path) -> None:
 
 def run(module: str, arguments: list[str]) -> None:
     """Become `python -m module` inside the environment; does not return."""
-    if sys.version_info < (3, 11):
-        sys.exit("Huitou needs Python 3.11 or newer (this is " + sys.version.split()[0] + ")")
     python = environment_python()
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(import_paths()))
-    os.execve(python, [str(python), "-m", module, *arguments], environment)
+    os.execve(python, [str(python), "-m", module, *arguments], environment)  # noqa: S606
 
 
 def import_paths() -> list[str]:

@@ -29,7 +29,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         event,
         context,
         internal={
-            "declare": Action(DeclareRequest, lambda call, r: declare(call.database)),
+            "declare": Action(DeclareRequest, lambda call, _: declare(call.database)),
             "load": Action(LoadRequest, lambda call, r: _maintenance(call).load(r)),
             "reconcile": Action(
                 ReconcileRequest,

@@ -29,9 +29,11 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         event,
         context,
         member={
-            "login": Action(LoginRequest, lambda call, r: _members(call).login(call.member, r.scene)),
+            "login": Action(
+                LoginRequest, lambda call, r: _members(call).login(call.member, r.scene)
+            ),
             "profile": Action(
-                ProfileRequest, lambda call, r: _members(call).profile(_member(call))
+                ProfileRequest, lambda call, _: _members(call).profile(_member(call))
             ),
             "update": Action(
                 UpdateProfileRequest, lambda call, r: _members(call).update(_member(call), r)
@@ -61,6 +63,4 @@ def _member(call: Call) -> str:
 
 def _bind_phone(call: Call, request: BindPhoneRequest) -> object:
     numbers = MiniProgram(call.database, call.settings)
-    return _members(call).bind_phone(
-        _member(call), request.code, numbers, call.settings.phone_key
-    )
+    return _members(call).bind_phone(_member(call), request.code, numbers, call.settings.phone_key)

@@ -22,7 +22,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         member={
             "stores": Action(
                 StoresRequest,
-                lambda call, r: {
+                lambda call, _: {
                     "stores": Stores(call.database, call.clock).listing(call.settings.brand_id)
                 },
             ),

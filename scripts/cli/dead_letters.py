@@ -40,5 +40,7 @@ def dead_letters(replay: str | None, as_json: bool, data_folder: Path) -> None:
         return
     table = Table("letter", "reason", "times", "last at")
     for letter in letters:
-        table.add_row(letter["letter_id"], letter["reason"], str(letter["times"]), letter["last_at"])
+        table.add_row(
+            letter["letter_id"], letter["reason"], str(letter["times"]), letter["last_at"]
+        )
     Console().print(table)

@@ -26,9 +26,7 @@ from simulation.play import Simulation
 @click.option("--members", default=200, show_default=True, help="Guests of the chain.")
 @click.option("--seed", default=7, show_default=True, help="The same seed plays the same days.")
 @data_option
-def demo(
-    once: bool, as_json: bool, days: int, members: int, seed: int, data_folder: Path
-) -> None:
+def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_folder: Path) -> None:
     """Play a chain's days on the local cloud and show what came out.
 
     Three stores, a menu, some hundred guests with habits: they log in, order, pay, cancel, send

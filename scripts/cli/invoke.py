@@ -36,7 +36,7 @@ def invoke(function: str, data: str, openid: str | None, data_folder: Path) -> N
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="JSON") from None
     if not isinstance(event, dict):
-        raise click.BadParameter("must be an object like {\"action\": …}", param_hint="JSON")
+        raise click.BadParameter('must be an object like {"action": …}', param_hint="JSON")
     with connected(data_folder) as cloud:
         try:
             answer = (

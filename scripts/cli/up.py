@@ -47,11 +47,14 @@ def up(data_folder: Path) -> None:
 
 def stay_up(cloud: LocalCloud, console: Console) -> None:
     """Print how to call, then wait for Ctrl-C or SIGTERM."""
-    console.print(f"\nlocal cloud is up at [bold]{cloud.url}[/] (business time {cloud.clock.now():%Y-%m-%d %H:%M} UTC)")
+    console.print(
+        f"\nlocal cloud is up at [bold]{cloud.url}[/] "
+        f"(business time {cloud.clock.now():%Y-%m-%d %H:%M} UTC)"
+    )
     console.print("In another terminal:", highlight=False)
     for line in (
         """scripts/huitou invoke member-profile '{"action": "login"}' --as alice""",
-        """scripts/huitou invoke store-menu '{"action": "menu", "store_id": "jingan"}' --as alice""",
+        """scripts/huitou invoke store-menu '{"action": "stores"}' --as alice""",
         "scripts/huitou reconcile",
     ):
         console.print("  " + line, style="cyan", markup=False, highlight=False, soft_wrap=True)

@@ -62,7 +62,9 @@ class LocalCloudClient:
 
     def phone_code(self, phone: str) -> str:
         """Allow the mini-program to have the guest's number."""
-        return str(self._post(f"{self.vendor_url}/phone/authorise-number", {"phone": phone})["code"])
+        return str(
+            self._post(f"{self.vendor_url}/phone/authorise-number", {"phone": phone})["code"]
+        )
 
     def _post(self, url: str, body: object) -> dict[str, Any]:
         return dict(self._http.request("POST", url, json=body).json())

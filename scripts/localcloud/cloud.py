@@ -191,7 +191,9 @@ class LocalCloud:
             "vendor_url": self.vendor_url,
             "now": self.clock.now().isoformat(),
             "clock_stands": self.clock.stands,
-            "functions": {name: len(self.platform.pool(name).pids()) for name in self.platform.functions},
+            "functions": {
+                name: len(self.platform.pool(name).pids()) for name in self.platform.functions
+            },
             "undelivered": list(self.platform.undelivered),
             "sample_data": self._is_sample(),
         }

@@ -30,7 +30,9 @@ def platform_app(cloud: LocalCloud) -> Flask:
         done = cloud.platform.call(body["name"], body.get("data"), caller)
         if done.error:
             return jsonify({"errCode": -504002, "errMsg": done.error, "requestId": done.request_id})
-        return jsonify({"result": done.result, "requestId": done.request_id, "ms": round(done.ms, 2)})
+        return jsonify(
+            {"result": done.result, "requestId": done.request_id, "ms": round(done.ms, 2)}
+        )
 
     @app.post("/")
     def tencent_api() -> Any:

@@ -111,7 +111,8 @@ class Mongod:
             str(self._binary), "--dbpath", str(self._folder), "--port", str(self._port),
             "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET, "--oplogSize", "512",
             "--wiredTigerCacheSizeGB", "1", "--nounixsocket",
-            "--setParameter", "notablescan=1", "--setParameter", "diagnosticDataCollectionEnabled=0",
+            "--setParameter", "notablescan=1",
+            "--setParameter", "diagnosticDataCollectionEnabled=0",
             "--logpath", str(self._folder / "mongod.log"), "--logappend",
         ]  # fmt: skip
         self._process = subprocess.Popen(

@@ -68,14 +68,17 @@ class Platform:
         return self.pool(function).invoke(event, caller)
 
     def start(self, function: str, event: object) -> None:
-        """Accept an asynchronous call: tried up to three times, then put on the dead-letter list."""
+        """Accept an asynchronous call: tried three times at the most, then a dead letter."""
         if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_ASYNC_BYTES:
             raise PlatformError("RequestTooLarge", "an asynchronous event may be 128 KB at most")
         pool = self.pool(function)
         with self._lock:
             self._under_way[function] += 1
         threading.Thread(
-            target=self._deliver, args=(function, pool, event), daemon=True, name=f"async-{function}"
+            target=self._deliver,
+            args=(function, pool, event),
+            daemon=True,
+            name=f"async-{function}",
         ).start()
 
     def _deliver(self, function: str, pool: Pool, event: object) -> None:

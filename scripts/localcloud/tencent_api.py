@@ -8,9 +8,10 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from werkzeug.datastructures import Headers
 
 from localcloud.keys import LocalSecrets
 from localcloud.platform import Platform, PlatformError
@@ -29,7 +30,7 @@ class TencentApi:
         self._platform = platform
         self._keys = keys
 
-    def serve(self, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    def serve(self, headers: Headers, body: bytes) -> dict[str, Any]:
         """Answer one API call; errors travel in a 200, as the real API does it."""
         request_id = str(uuid.uuid4())
         try:
@@ -42,7 +43,7 @@ class TencentApi:
             response = {"Error": {"Code": error.code, "Message": str(error)}}
         return {"Response": response | {"RequestId": request_id}}
 
-    def _check_signature(self, headers: Mapping[str, str], body: bytes) -> str:
+    def _check_signature(self, headers: Headers, body: bytes) -> str:
         """Verify TC3-HMAC-SHA256; returns the service that was signed for."""
         parts = _PARTS.match(headers.get("Authorization", ""))
         if parts is None:

@@ -39,8 +39,10 @@ MAX_SKEW_S = 300
 _AUTHORIZATION = re.compile(r'(\w+)="([^"]*)"')
 _TRADE_NO = re.compile(r"^[0-9A-Za-z_\-|*]{6,32}$")
 _SCHEMA = """
-create table if not exists payments (out_trade_no text primary key, prepay_id text unique, doc text);
-create table if not exists refunds (out_refund_no text primary key, out_trade_no text, doc text);
+create table if not exists payments (
+    out_trade_no text primary key, prepay_id text unique, doc text);
+create table if not exists refunds (
+    out_refund_no text primary key, out_trade_no text, doc text);
 """
 
 
@@ -169,8 +171,8 @@ class WeChatPayStandIn:
         # The real one wants https; on loopback there is no certificate to be had.
         if not re.match(r"^https?://", notify_url) or "?" in notify_url:
             raise Refused(400, "PARAM_ERROR", "notify_url")
-        amount = body.get("amount")
-        total = amount.get("total") if isinstance(amount, dict) else None
+        amount: dict[str, Any] = body["amount"] if isinstance(body.get("amount"), dict) else {}
+        total = amount.get("total")
         if type(total) is not int or total < 1 or amount.get("currency", "CNY") != "CNY":
             raise Refused(400, "PARAM_ERROR", "amount.total")
         if not isinstance(body.get("payer"), dict) or not body["payer"].get("openid"):

@@ -28,7 +28,7 @@ def coupon_for(
 ) -> Coupon:
     """Build the coupon a cause deserves, its terms frozen."""
     return Coupon(
-        _id=coupon_id(cause, template.id),
+        id=coupon_id(cause, template.id),
         member_id=member_id,
         template_id=template.id,
         template_revision=template.revision,

@@ -24,7 +24,7 @@ class MiniProgram:
     def phone_number(self, code: str) -> str:
         """Exchange a member's single-use code for their number, with its country code.
 
-        Raises Refusal PHONE_CODE_INVALID naming `code` when it is wrong, used or over 5 minutes old.
+        Raises Refusal PHONE_CODE_INVALID naming `code` when it is wrong, used or too old.
         """
         answer = self._post(
             f"/wxa/business/getuserphonenumber?access_token={self._token()}", {"code": code}

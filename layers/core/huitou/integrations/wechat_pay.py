@@ -44,7 +44,7 @@ class WeChatPay:
         self, *, out_trade_no: str, description: str, amount_fen: int, openid: str,
         expires_at: datetime,
     ) -> str:  # fmt: skip
-        """Place a JSAPI order and return its prepay_id; the same call again gives one that works."""
+        """Place a JSAPI order and return its prepay_id; safe to repeat."""
         answer = self._call("POST", "/v3/pay/transactions/jsapi", {
             "appid": self.settings.appid,
             "mchid": self.settings.mchid,
@@ -104,9 +104,7 @@ class WeChatPay:
                 return None
             raise
 
-    def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         import requests
 
         text = json.dumps(body, ensure_ascii=False) if body is not None else ""

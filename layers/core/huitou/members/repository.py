@@ -27,7 +27,7 @@ class MemberRepository:
     def insert(self, member: Member, identity: str, session: ClientSession) -> None:
         """Register; of two first log-ins at once the identity's `_id` lets one through."""
         self._identities.insert_one(
-            Identity(_id=identity, member_id=member.id).document(), session=session
+            Identity(id=identity, member_id=member.id).document(), session=session
         )
         self._members.insert_one(member.document(), session=session)
 
@@ -51,7 +51,7 @@ class MemberRepository:
         if member.phone_hash:
             self._identities.delete_one({"_id": phone_identity(member.phone_hash)}, session=session)
         self._identities.insert_one(
-            Identity(_id=identity, member_id=member.id).document(), session=session
+            Identity(id=identity, member_id=member.id).document(), session=session
         )
         self._members.update_one(
             {"_id": member.id},

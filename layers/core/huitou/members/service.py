@@ -61,7 +61,7 @@ class Members:
         if scene is not None:
             self._coupons.scene(scene)
         member = Member(
-            _id=member_id_from(secrets.token_bytes(15)),
+            id=member_id_from(secrets.token_bytes(15)),
             brand_id=self._brand_id,
             registered_at=self._clock.now(),
             registered_day=today,

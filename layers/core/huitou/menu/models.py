@@ -33,8 +33,8 @@ class Dish(Stored):
     name: str
     category: str
     skus: list[Sku] = Field(min_length=1)
-    methods: list[str] = []
-    addons: list[Addon] = []
+    methods: list[str] = Field(default=[])
+    addons: list[Addon] = Field(default=[])
 
 
 class StoreDish(Stored):
@@ -47,7 +47,7 @@ class StoreDish(Stored):
     dish_id: str
     listed: bool = True
     sold_out: bool = False
-    prices_fen: dict[str, int] = {}
+    prices_fen: dict[str, int] = Field(default={})
 
 
 class OfferedDish(Record):

@@ -85,14 +85,14 @@ class Order(Stored):
     payable_fen: int
     coupon_id: str | None = None
     points_used: int = 0
-    tenders: list[Tender] = []
+    tenders: list[Tender] = Field(default=[])
     terms: EarningTerms | None = None
     paid_at: datetime | None = None
     refund_id: str | None = None
     settlement: Literal["due", "done"] | None = None
     is_test: bool = False
     version: int = 1
-    timeline: list[Moment] = []
+    timeline: list[Moment] = Field(default=[])
 
     def shown(self) -> dict[str, Any]:
         """What the member sees of their own order."""

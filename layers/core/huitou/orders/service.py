@@ -124,7 +124,7 @@ class Orders:
         now: datetime,
     ) -> Order:
         return Order(
-            _id=identity,
+            id=identity,
             brand_id=self._brand_id,
             store_id=store.id,
             member_id=member_id,
@@ -159,7 +159,9 @@ class Orders:
             points_rules=self._points.rules(),
         )
         if request.coupon_id:
-            coupon = self._usable(member_id, request, list_fen, after_tier_fen(list_fen, offer), now)
+            coupon = self._usable(
+                member_id, request, list_fen, after_tier_fen(list_fen, offer), now
+            )
             offer = offer.model_copy(update={"coupon": coupon})
         available = self._points.account(member_id).available
         most = most_usable(offer.points_rules, available, after_coupon_fen(list_fen, offer))
@@ -244,9 +246,7 @@ class Orders:
 
     def mark_refunded(self, order_id: str, session: ClientSession) -> bool:
         """Step to refunded; points and coupon follow by settlement."""
-        return self._orders.step(
-            order_id, "refunded", self._clock.now(), session, settlement=DUE
-        )
+        return self._orders.step(order_id, "refunded", self._clock.now(), session, settlement=DUE)
 
     def begin_closing(self, order: Order) -> bool:
         """Stop an unpaid order from being prepaid again; nothing is released yet."""

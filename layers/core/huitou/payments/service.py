@@ -13,7 +13,7 @@ from huitou.members.service import Members
 from huitou.orders.models import Order, Tender
 from huitou.orders.rules import SETTLED_STATES, UNPAID
 from huitou.orders.service import Orders
-from huitou.payments.models import Payment, Refund, RefundNotice, TransactionNotice
+from huitou.payments.models import Payment, PaymentStatus, Refund, RefundNotice, TransactionNotice
 from huitou.payments.repository import PaymentRepository
 from huitou.payments.rules import NotificationKeys, mismatch, out_trade_no, verify_and_decrypt
 from huitou.runtime.clock import Clock
@@ -27,9 +27,7 @@ _PAID = {"ORDERPAID", "ORDER_PAID"}
 
 
 class Payments:
-    def __init__(
-        self, database: Database, clock: Clock, brand_id: str, gateway: WeChatPay
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, brand_id: str, gateway: WeChatPay) -> None:
         self._database = database
         self._clock = clock
         self._gateway = gateway
@@ -66,7 +64,7 @@ class Payments:
             return open_ones[0]
         number = len(attempts) + 1
         attempt = Payment(
-            _id=out_trade_no(order.id, number),
+            id=out_trade_no(order.id, number),
             order_id=order.id,
             member_id=order.member_id,
             attempt=number,
@@ -112,7 +110,9 @@ class Payments:
                 return self._accept_refund(notice)
             return self._accept(TransactionNotice.model_validate(event["resource"]))
         except ValidationError as error:
-            raise Refusal(Code.NOTIFICATION_MISMATCH, field="resource", detail="resource") from error
+            raise Refusal(
+                Code.NOTIFICATION_MISMATCH, field="resource", detail="resource"
+            ) from error
 
     def _accept(self, notice: TransactionNotice) -> str:
         """Settle a genuine payment notice; the same transaction again changes nothing."""
@@ -146,7 +146,7 @@ class Payments:
         def write(session: ClientSession) -> str:
             first = self._orders.mark_paid(order, tender, terms, paid_at, session)
             # Money for an order that is paid by another attempt, or cancelled, goes back.
-            status = "success" if first else "surplus"
+            status: PaymentStatus = "success" if first else "surplus"
             if not self._payments.take_money(payment.id, status, transaction_id, paid_at, session):
                 session.abort_transaction()
                 return "repeated"
@@ -158,7 +158,7 @@ class Payments:
 
     def _surplus_refund(self, payment: Payment) -> Refund:
         return Refund(
-            _id=f"surplus-{payment.id}",
+            id=f"surplus-{payment.id}",
             kind="surplus",
             order_id=payment.order_id,
             out_trade_no=payment.id,
@@ -239,9 +239,7 @@ class Payments:
         notice = TransactionNotice.model_validate(found)
         return notice.trade_state == "SUCCESS" and self._accept(notice) in ("paid", "repeated")
 
-    def refund(
-        self, order_id: str, refund_id: str, reason: str, actor: str
-    ) -> dict[str, Any]:
+    def refund(self, order_id: str, refund_id: str, reason: str, actor: str) -> dict[str, Any]:
         """Refund a whole paid order; the same refund_id again returns the same refund."""
         order = self._orders.get(order_id)
         if order.refund_id is None:
@@ -256,7 +254,7 @@ class Payments:
             (p.id for p in self._payments.attempts(order.id) if p.status == "success"), None
         )
         refund = Refund(
-            _id=refund_id,
+            id=refund_id,
             kind="order",
             order_id=order.id,
             out_trade_no=paid_by,
@@ -325,4 +323,3 @@ class Payments:
             return "success" if done else "repeated"
 
         return self._database.transact(write)
-

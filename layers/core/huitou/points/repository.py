@@ -21,7 +21,7 @@ class PointsRepository:
 
     def open_account(self, member_id: str, session: ClientSession) -> None:
         """Insert an empty account; a second one for the same member is a DuplicateKeyError."""
-        self._accounts.insert_one(Account(_id=member_id).document(), session=session)
+        self._accounts.insert_one(Account(id=member_id).document(), session=session)
 
     def account(self, member_id: str) -> Account | None:
         found = self._accounts.find_one({"_id": member_id})
@@ -77,9 +77,7 @@ class PointsRepository:
             session=session,
         )
 
-    def entries_of(
-        self, member_id: str, page: PageRequest
-    ) -> tuple[list[LedgerEntry], str | None]:
+    def entries_of(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
         """A page of the member's entries, newest first, and the next cursor."""
         rows, after = newest_first(self._entries, {"member_id": member_id}, page, "at")
         return [LedgerEntry.model_validate(row) for row in rows], after

@@ -122,10 +122,15 @@ def price(lines: list[Line], offer: MemberOffer) -> Price:
         shares = allocate(amount_fen, left)
         left = [before - share for before, share in zip(left, shares, strict=True)]
         discounts.append(
-            Discount.model_validate({
-                "kind": kind, "source_id": source_id, "revision": revision,
-                "amount_fen": amount_fen, "by_line_fen": shares,
-            })  # fmt: skip
+            Discount.model_validate(
+                {
+                    "kind": kind,
+                    "source_id": source_id,
+                    "revision": revision,
+                    "amount_fen": amount_fen,
+                    "by_line_fen": shares,
+                }
+            )
         )
 
     tier_fen = tier_discount_fen(list_fen, offer.level.discount_bp)

@@ -45,9 +45,7 @@ class Database:
         A DuplicateKeyError must leave `write` (caught inside, it would be retried for ever).
         """
         with deadline(TRANSACTION_TIMEOUT_S), self.client.start_session() as session:
-            return session.with_transaction(
-                write, read_concern=_SNAPSHOT, write_concern=_MAJORITY
-            )
+            return session.with_transaction(write, read_concern=_SNAPSHOT, write_concern=_MAJORITY)
 
 
 def connect(uri: str, name: str) -> Database:
@@ -60,7 +58,7 @@ def connect_for_waiting(uri: str, name: str) -> Database:
     return _open(uri, name, socketTimeoutMS=OPERATION_TIMEOUT_MS)
 
 
-def _open(uri: str, name: str, **timeouts: int) -> Database:
+def _open(uri: str, name: str, **timeouts: Any) -> Database:
     client: MongoClient[Document] = MongoClient(
         uri, tz_aware=True, serverSelectionTimeoutMS=5_000, appname="huitou", **timeouts
     )

@@ -15,8 +15,12 @@ def bury(database: Database, function: str, document_id: str, reason: str) -> No
     database.collection("dead_letters").update_one(
         {"_id": f"{function}:{document_id}"},
         {
-            "$set": {"function": function, "document_id": document_id, "reason": reason,
-                     "last_at": datetime.now(UTC)},
+            "$set": {
+                "function": function,
+                "document_id": document_id,
+                "reason": reason,
+                "last_at": datetime.now(UTC),
+            },
             "$setOnInsert": {"schema": 1, "first_at": datetime.now(UTC)},
             "$inc": {"times": 1},
         },
@@ -36,6 +40,4 @@ def find_letter(database: Database, letter_id: str) -> dict[str, Any] | None:
 
 def forget(database: Database, letter: dict[str, Any]) -> None:
     """Take away a letter whose replay was accepted; one that failed again meanwhile stays."""
-    database.collection("dead_letters").delete_one(
-        {"_id": letter["_id"], "times": letter["times"]}
-    )
+    database.collection("dead_letters").delete_one({"_id": letter["_id"], "times": letter["times"]})

@@ -82,13 +82,17 @@ DECLARATIONS = (
             _index("member_id", "-issued_at", "-_id"),
             _index("status", "valid_until"),
             _index(
-                "template_id", "member_id", "seq",
-                unique=True, partialFilterExpression={"seq": {"$exists": True}}, name="one_per_seq",
+                "template_id",
+                "member_id",
+                "seq",
+                unique=True,
+                partialFilterExpression={"seq": {"$exists": True}},
+                name="one_per_seq",
             ),
             _index("template_id", "member_id"),
             _index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
         ],
-    ),  # fmt: skip
+    ),
     Declaration(
         "orders",
         "for ever (accounting law)",
@@ -107,13 +111,19 @@ DECLARATIONS = (
         "for ever (accounting law)",
         [
             _index("order_id", "attempt", unique=True),
-            _index("order_id", unique=True, partialFilterExpression={"status": "open"},
-                   name="one_open_attempt"),
+            _index(
+                "order_id",
+                unique=True,
+                partialFilterExpression={"status": "open"},
+                name="one_open_attempt",
+            ),
             _index("member_id"),
         ],
-        validator={"required": ["order_id", "amount_fen", "status"],
-                   "properties": {"amount_fen": {"bsonType": ["int", "long"], "minimum": 1}}},
-    ),  # fmt: skip
+        validator={
+            "required": ["order_id", "amount_fen", "status"],
+            "properties": {"amount_fen": {"bsonType": ["int", "long"], "minimum": 1}},
+        },
+    ),
     Declaration("refunds", "for ever (accounting law)", [_index("status", "_id")]),
     Declaration("api_tokens", "overwritten"),
     Declaration("leases", "overwritten"),
@@ -135,9 +145,7 @@ class Migration:
 MIGRATIONS: tuple[Migration, ...] = ()
 
 
-def declare(
-    database: Database, migrations: tuple[Migration, ...] = MIGRATIONS
-) -> dict[str, Any]:
+def declare(database: Database, migrations: tuple[Migration, ...] = MIGRATIONS) -> dict[str, Any]:
     """Make collections, validators and indexes as declared, then migrate forward."""
     for declaration in DECLARATIONS:
         schema = {"$jsonSchema": declaration.validator} if declaration.validator else {}

@@ -44,7 +44,10 @@ class Code(Enum):
     SCENE_UNKNOWN = "二维码无效", "Unknown code"
     WELCOME_TAKEN = "欢迎券已领取", "The welcome coupon was already taken"
     SIGNATURE_INVALID = "签名无效：{detail}", "Invalid signature: {detail}"
-    NOTIFICATION_MISMATCH = "通知与订单不符：{detail}", "The notice differs from the order: {detail}"
+    NOTIFICATION_MISMATCH = (
+        "通知与订单不符：{detail}",
+        "The notice differs from the order: {detail}",
+    )
     PAYMENT_FAILED = "微信支付暂不可用：{detail}", "WeChat Pay refused: {detail}"
     RULES_CONFLICT = "规则已被他人修改", "The rules were changed meanwhile"
     UNAVAILABLE = "系统繁忙，请稍后再试", "Busy; please try again"

@@ -61,8 +61,10 @@ def _as_holder(database: Database, lease: Lease, changes: Document) -> bool:
 
 def seconds_until_handover(database: Database, name: str) -> float:
     """How long the present holder means to stay; 0 when it is gone or due."""
-    found = database.collection("leases").aggregate([
-        {"$match": {"_id": name, "$expr": {"$gt": ["$expires_at", "$$NOW"]}}},
-        {"$project": {"left_ms": {"$subtract": ["$hands_over_at", "$$NOW"]}}},
-    ])
+    found = database.collection("leases").aggregate(
+        [
+            {"$match": {"_id": name, "$expr": {"$gt": ["$expires_at", "$$NOW"]}}},
+            {"$project": {"left_ms": {"$subtract": ["$hands_over_at", "$$NOW"]}}},
+        ]
+    )
     return max(0.0, next((row["left_ms"] / 1000 for row in found), 0.0))

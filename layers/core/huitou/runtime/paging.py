@@ -31,9 +31,7 @@ def newest_first(
             where | {moment: {"$lt": at}},
             where | {moment: at, "_id": {"$lt": document_id}},
         ]
-    rows = list(
-        collection.find(conditions).sort([(moment, -1), ("_id", -1)]).limit(page.limit + 1)
-    )
+    rows = list(collection.find(conditions).sort([(moment, -1), ("_id", -1)]).limit(page.limit + 1))
     more = len(rows) > page.limit
     rows = rows[: page.limit]
     return rows, f"{rows[-1][moment].isoformat()}|{rows[-1]['_id']}" if more else None

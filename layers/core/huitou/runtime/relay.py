@@ -150,9 +150,7 @@ class ChangeStream:
     gets everything that has gathered.
     """
 
-    def __init__(
-        self, database: Database, session: ClientSession, token: Document | None
-    ) -> None:
+    def __init__(self, database: Database, session: ClientSession, token: Document | None) -> None:
         self._mongo = database.mongo
         self._session = session
         start = {"resumeAfter": token} if token else {}

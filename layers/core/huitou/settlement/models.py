@@ -40,7 +40,7 @@ class Totals(Record):
     points_outstanding: int = 0
     coupons_issued: int = 0
     coupons_redeemed: int = 0
-    tiers: dict[str, int] = {}
+    tiers: dict[str, int] = Field(default={})
 
     def plus(self, other: Totals) -> Totals:
         """Add two pages."""

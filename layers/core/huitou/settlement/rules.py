@@ -70,7 +70,9 @@ def _accounts_against_ledger(books: Books) -> Iterator[Difference]:
         member_id = account["_id"]
         balance = account["available"] + account["reserved"]
         if balance != points[member_id]:
-            yield Difference(kind="balance", id=member_id, expected=points[member_id], found=balance)
+            yield Difference(
+                kind="balance", id=member_id, expected=points[member_id], found=balance
+            )
         if account["reserved"] != reserved[member_id]:
             yield Difference(kind="reserved points", id=member_id, expected=reserved[member_id],
                              found=account["reserved"])  # fmt: skip
@@ -121,16 +123,16 @@ def totals(books: Books) -> Totals:
     for entry in books.entries:
         by_kind[entry["kind"]] += entry["points"]
     status = Counter(order["status"] for order in books.orders)
-    levels = Counter(
-        account.get("tier", {}).get("level", "basic") for account in books.accounts
-    )
+    levels = Counter(account.get("tier", {}).get("level", "basic") for account in books.accounts)
     return Totals(
         members=len(books.accounts),
         orders=len(books.orders),
         orders_paid=sum(status[name] for name in _PAID),
         orders_refunded=status["refunded"],
         revenue_fen=sum(
-            order["payable_fen"] for order in books.orders if order["status"] in ("paid", "refunding")
+            order["payable_fen"]
+            for order in books.orders
+            if order["status"] in ("paid", "refunding")
         ),
         points_issued=by_kind["earn"],
         points_clawed_back=-by_kind["claw-back"],

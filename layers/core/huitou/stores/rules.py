@@ -30,7 +30,9 @@ def takes_orders(store: Store, at: datetime) -> bool:
         return False
     local = at.astimezone(ZoneInfo(store.zone)).replace(tzinfo=None)
     return any(
-        _covers(hours, local, local - timedelta(days=days)) for hours in store.hours for days in (0, 1)
+        _covers(hours, local, local - timedelta(days=days))
+        for hours in store.hours
+        for days in (0, 1)
     )
 
 

@@ -66,7 +66,7 @@ class TierAccount(Stored):
     `review_on` is the business day on which the level could first fall without a new order.
     """
 
-    spend_by_day: dict[str, int] = {}
+    spend_by_day: dict[str, int] = Field(default={})
     tier: Standing = Standing()
     review_on: str | None = None
     version: int = 0

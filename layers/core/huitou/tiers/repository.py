@@ -71,7 +71,9 @@ class TierRepository:
         """Members whose review is due: by a settled order, or because the day has come."""
         marked = self._accounts.find({"tier_review": DUE}, {"_id": 1}).sort("_id", 1)
         yield from (account["_id"] for account in marked)
-        by_day = self._accounts.find({"review_on": {"$lte": today}}, {"_id": 1}).sort("review_on", 1)
+        by_day = self._accounts.find({"review_on": {"$lte": today}}, {"_id": 1}).sort(
+            "review_on", 1
+        )
         yield from (account["_id"] for account in by_day)
 
     def benefits_due(self) -> Iterator[str]:

@@ -83,7 +83,7 @@ class Tiers:
             level=evaluation.level.level, rules_revision=rules.revision, since_day=self._today()
         )
         change = TierChange(
-            _id=f"{seen.id}:{seen.version}",
+            id=f"{seen.id}:{seen.version}",
             member_id=seen.id,
             before=before.level,
             after=evaluation.level.level,
