@@ -26,9 +26,8 @@ PYPROJECT = ROOT / "pyproject.toml"
 
 def environment_python() -> Path:
     """Return the environment's interpreter, installing what has changed since the last time."""
-    wanted = hashlib.sha256(
-        REQUIREMENTS.read_bytes() + PYPROJECT.read_bytes() + sys.version.encode()
-    ).hexdigest()
+    pins = REQUIREMENTS.read_text(encoding="utf-8") + "\n".join(_development())
+    wanted = hashlib.sha256((pins + sys.version).encode()).hexdigest()
     stamp = VENV / "installed"
     python = VENV / "bin" / "python"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
@@ -46,15 +45,19 @@ def _install(python: Path) -> None:
     print("setting up .venv (first run, or the pins changed) …", file=sys.stderr, flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     venv.create(VENV, with_pip=True)
-    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    development = project["optional-dependencies"]["dev"]
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     pip += ["--no-deps", "--progress-bar", "off"]  # Every transitive pin is written down.
     try:
-        subprocess.run([*pip, "-r", str(REQUIREMENTS), *development], check=True)
+        subprocess.run([*pip, "-r", str(REQUIREMENTS), *_development()], check=True)
         subprocess.run([*pip, "--target", str(DEPS_LAYER), "-r", str(REQUIREMENTS)], check=True)
     except subprocess.CalledProcessError as failed:
         sys.exit(f"pip could not install the dependencies (exit {failed.returncode}); see above")
+
+
+def _development() -> list[str]:
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    pins: list[str] = project["optional-dependencies"]["dev"]
+    return pins
 
 
 def run(module: str, arguments: list[str]) -> None:

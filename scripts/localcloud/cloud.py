@@ -152,9 +152,10 @@ class LocalCloud:
         """Stop everything; what was under way is found again by the timers of the next start."""
         (self.data / "endpoint.json").unlink(missing_ok=True)
         self.timers.stop()
-        for server in self._servers:
-            server.close()
         self.platform.stop()
+        for server in self._servers:
+            server.task_dispatcher.shutdown(timeout=2)
+            server.close()
         if hasattr(self, "database"):
             self.database.client.close()
         if self.mongod:

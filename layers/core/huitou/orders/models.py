@@ -100,3 +100,21 @@ class Order(Stored):
                   "lines", "list_fen", "discounts", "payable_fen", "coupon_id", "points_used",
                   "paid_at", "timeline"}  # fmt: skip
         return {"order_id": self.id} | self.model_dump(include=fields, exclude_none=True)
+
+
+class LedgerOrder(Record):
+    """The part of an order from which the ledgers follow."""
+
+    id: str = Field(alias="_id")
+    member_id: str
+    status: Status
+    business_day: str
+    payable_fen: int
+    points_used: int
+    coupon_id: str | None = None
+    refund_id: str | None = None
+    terms: EarningTerms | None = None
+    settlement: Literal["due", "done"] | None = None
+
+
+LEDGER_FIELDS = {field.alias or name: 1 for name, field in LedgerOrder.model_fields.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
-from huitou.orders.models import Order, Status
+from huitou.orders.models import LEDGER_FIELDS, LedgerOrder, Order, Status
 from huitou.orders.rules import UNPAID, before
 from huitou.runtime.database import Database
 from huitou.runtime.paging import PageRequest, newest_first
@@ -67,7 +67,7 @@ class OrderRepository:
         due = self._orders.find({"settlement": DUE}, {"_id": 1}).sort("_id", 1)
         yield from (order["_id"] for order in due)
 
-    def take_due(self, order_id: str, session: ClientSession) -> Order | None:
+    def take_due(self, order_id: str, session: ClientSession) -> LedgerOrder | None:
         """Mark a due order settled and return the state being settled; None if it isn't due.
 
         Inside the settling transaction this is its first write: a second settler of the same
@@ -77,7 +77,8 @@ class OrderRepository:
         found = self._orders.find_one_and_update(
             {"_id": order_id, "settlement": DUE},
             {"$set": {"settlement": DONE}},
+            projection=LEDGER_FIELDS,
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return Order.model_validate(found) if found else None
+        return LedgerOrder.model_validate(found) if found else None

@@ -6,7 +6,7 @@ import hashlib
 import json
 from datetime import timedelta
 
-from huitou.orders.models import CreateRequest, Order, Status
+from huitou.orders.models import CreateRequest, LedgerOrder, Status
 from huitou.points.rules import PaidOrder
 
 PAY_WITHIN = timedelta(minutes=15)
@@ -42,7 +42,7 @@ def request_digest(request: CreateRequest) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def deserving(order: Order) -> PaidOrder | None:
+def deserving(order: LedgerOrder) -> PaidOrder | None:
     """Return what the ledgers should know of the order, or None while it isn't paid."""
     if order.status not in SETTLED_STATES or order.terms is None:
         return None

@@ -1,4 +1,7 @@
-"""The two bases every pydantic model stands on: what callers send, and what is stored."""
+"""The two bases every pydantic model stands on: what callers send, and what is stored.
+
+Validators are built on first use (`defer_build`): a cold start pays only for what its call needs.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 class Request(BaseModel):
     """What a caller sends: strict types, unknown fields refused so that a typo is not silence."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Record(BaseModel):
     """A part of a stored document; unknown fields are a newer version's and are passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Stored(Record):

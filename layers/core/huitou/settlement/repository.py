@@ -6,13 +6,10 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
+from huitou.orders.models import LEDGER_FIELDS
 from huitou.runtime.database import Database, Document
 from huitou.settlement.models import Books
 
-_ORDER_FIELDS = {
-    "member_id": 1, "status": 1, "business_day": 1, "payable_fen": 1, "points_used": 1, "terms": 1,
-    "coupon_id": 1, "refund_id": 1, "settlement": 1, "is_test": 1,
-}  # fmt: skip
 _ENTRY_FIELDS = {"member_id": 1, "kind": 1, "points": 1, "spend_fen": 1, "business_day": 1,
                  "order_id": 1}  # fmt: skip
 
@@ -44,7 +41,7 @@ class BooksRepository:
             return Books(
                 accounts=accounts,
                 entries=read("points_entries", _ENTRY_FIELDS),
-                orders=read("orders", _ORDER_FIELDS),
+                orders=read("orders", LEDGER_FIELDS),
                 coupons=read("coupons", {"member_id": 1, "status": 1, "order_id": 1}),
                 payments=read("payments", {"order_id": 1, "status": 1, "amount_fen": 1}),
             )

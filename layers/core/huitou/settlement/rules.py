@@ -6,12 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from huitou.points.models import EarningTerms
-from huitou.points.rules import PaidOrder, entries_for
+from huitou.orders.models import LedgerOrder
+from huitou.orders.rules import SETTLED_STATES, UNPAID, deserving
+from huitou.points.rules import entries_for
 from huitou.settlement.models import Books, Difference, Totals
-
-_UNPAID = ("created", "paying", "closing")
-_PAID = ("paid", "refunding", "refunded")
 
 
 def differences(books: Books, at: Any) -> Iterator[Difference]:
@@ -31,7 +29,7 @@ def differences(books: Books, at: Any) -> Iterator[Difference]:
 def _order_against_ledger(
     order: dict[str, Any], entries: dict[str, dict[str, Any]], at: Any
 ) -> Iterator[Difference]:
-    if order["status"] not in _PAID:
+    if order["status"] not in SETTLED_STATES:
         if entries:
             yield Difference(kind="entry for unpaid order", id=order["_id"], expected=[],
                              found=sorted(entries))  # fmt: skip
@@ -40,16 +38,9 @@ def _order_against_ledger(
         yield Difference(kind="order not settled", id=order["_id"], expected="done",
                          found=order.get("settlement"))  # fmt: skip
         return
-    paid = PaidOrder(
-        order_id=order["_id"],
-        member_id=order["member_id"],
-        business_day=order["business_day"],
-        paid_fen=order["payable_fen"],
-        points_used=order["points_used"],
-        terms=EarningTerms.model_validate(order["terms"]),
-        refund_id=order.get("refund_id") if order["status"] == "refunded" else None,
-    )
-    expected = {entry.id: [entry.points, entry.spend_fen] for entry in entries_for(paid, at)}
+    paid = deserving(LedgerOrder.model_validate(order))
+    wanted = entries_for(paid, at) if paid else []
+    expected = {entry.id: [entry.points, entry.spend_fen] for entry in wanted}
     found = {entry["_id"]: [entry["points"], entry["spend_fen"]] for entry in entries.values()}
     if expected != found:
         yield Difference(kind="order's entries", id=order["_id"], expected=expected, found=found)
@@ -64,7 +55,7 @@ def _accounts_against_ledger(books: Books) -> Iterator[Difference]:
     reserved: Counter[str] = Counter()
     for order in books.orders:
         unsettled = order["status"] == "paid" and order.get("settlement") == "due"
-        if order["status"] in _UNPAID or unsettled:
+        if order["status"] in UNPAID or unsettled:
             reserved[order["member_id"]] += order["points_used"]
     for account in books.accounts:
         member_id = account["_id"]
@@ -95,7 +86,7 @@ def _coupons_against_orders(books: Books) -> Iterator[Difference]:
         order = using.pop(coupon["_id"], None)
         expected = "free"
         if order is not None:
-            settled = order["status"] in _PAID and order.get("settlement") == "done"
+            settled = order["status"] in SETTLED_STATES and order.get("settlement") == "done"
             expected = f"{'redeemed' if settled else 'locked'} {order['_id']}"
         held = coupon["status"] in ("locked", "redeemed")
         found = f"{coupon['status']} {coupon.get('order_id')}" if held else "free"
@@ -111,7 +102,7 @@ def _payments_against_orders(books: Books) -> Iterator[Difference]:
         if payment["status"] == "success":
             taken[payment["order_id"]] += payment["amount_fen"]
     for order in books.orders:
-        expected = order["payable_fen"] if order["status"] in _PAID else 0
+        expected = order["payable_fen"] if order["status"] in SETTLED_STATES else 0
         if taken[order["_id"]] != expected:
             yield Difference(kind="payment", id=order["_id"], expected=expected,
                              found=taken[order["_id"]])  # fmt: skip
@@ -127,7 +118,7 @@ def totals(books: Books) -> Totals:
     return Totals(
         members=len(books.accounts),
         orders=len(books.orders),
-        orders_paid=sum(status[name] for name in _PAID),
+        orders_paid=sum(status[name] for name in SETTLED_STATES),
         orders_refunded=status["refunded"],
         revenue_fen=sum(
             order["payable_fen"]

@@ -9,7 +9,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.coupons.repository import CouponRepository
 from huitou.coupons.rules import returned_until
-from huitou.orders.models import Order
+from huitou.orders.models import LedgerOrder
 from huitou.orders.repository import OrderRepository
 from huitou.orders.rules import deserving
 from huitou.points.repository import PointsRepository
@@ -58,7 +58,7 @@ class Settlement:
 
         return self._database.transact(write)
 
-    def _settle_coupon(self, order: Order, coupon_id: str, session: ClientSession) -> None:
+    def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:
         if order.status != "refunded":
             self._coupons.redeem(coupon_id, order.id, session)
             return

@@ -1,7 +1,0 @@
-"""x"""
-
-import click
-
-
-@click.command()
-def bench() -> None: ...

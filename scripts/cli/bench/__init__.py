@@ -1,0 +1,45 @@
+"""`bench`: each hot path against a floor measured in the same run, since machines are noisy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+
+@click.group()
+def bench() -> None:
+    """Measure a hot path; prints a ratio against a floor of the same run.
+
+    Each benchmark starts a local cloud (or just its MongoDB) of its own on a scratch folder, so
+    it never touches your data.
+    """
+
+
+def report(rows: dict[str, Any], *, as_json: bool) -> None:
+    """Print a benchmark's figures as a table, or as one line of JSON."""
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    Console().print(table)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+
+
+def _register() -> None:
+    from cli.bench.coldstart import coldstart
+    from cli.bench.latency import latency
+    from cli.bench.settle import settle
+
+    for command in (settle, latency, coldstart):
+        bench.add_command(command)
+
+
+_register()

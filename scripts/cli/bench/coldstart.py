@@ -1,0 +1,105 @@
+"""`bench coldstart`: a new instance's first answer, against importing pymongo and connecting."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.bench import json_option, report
+from localcloud.client import LocalCloudClient
+from localcloud.cloud import LAYERS, LocalCloud
+from localcloud.instances import Pool
+from localcloud.platform import timer_event
+from simulation.play import load
+
+_FLOOR = "import os; from pymongo import MongoClient; MongoClient(os.environ['U']).admin.command('ping'); print(1, flush=True); os._exit(0)"  # noqa: E501
+CART = {"store_id": "jingan", "items": [{"dish_id": "milk-tea", "sku_id": "l", "quantity": 2}]}
+APART = ("pay", "trigger-relay")  # They carry more: WeChat Pay's models, Tencent's SDK.
+
+
+@click.command()
+@click.option("--runs", default=7, show_default=True, help="New instances per function.")
+@json_option
+def coldstart(runs: int, as_json: bool) -> None:
+    """Time a new instance until its first answer, function by function; medians.
+
+    The floor is a process of the same interpreter that imports pymongo from the same layer and
+    gets one answer from the same MongoDB. Floor and functions take turns.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        with LocalCloud(data) as cloud:
+            client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
+            load(client)
+            client.member_call("member-profile", "bench", {"action": "login"})
+            times: dict[str, list[float]] = {name: [] for name in ("floor", *_calls(cloud))}
+            for _ in range(runs):
+                times["floor"].append(_floor(cloud.mongodb_uri))
+                for name, (event, caller) in _calls(cloud).items():
+                    times[name].append(_first_answer(cloud, name, event, caller))
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    ratios = {name: round(medians[name] / medians["floor"], 2) for name in medians}
+    common = [ratio for name, ratio in ratios.items() if name not in (*APART, "floor")]
+    report(
+        {
+            "floor_ms": round(medians["floor"] * 1000),
+            "ratio": max(common),
+            **{f"{name}_ms": round(medians[name] * 1000) for name in medians if name != "floor"},
+            **{f"{name}_ratio": ratios[name] for name in ratios if name != "floor"},
+        },
+        as_json=as_json,
+    )
+
+
+def _calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
+    """A real first call for each function."""
+    member = {"WX_OPENID": "bench", "WX_APPID": cloud.keys.appid}
+
+    def timer(function: str) -> tuple[dict[str, Any], dict[str, str]]:
+        return dict(timer_event("bench", cloud.token(function), cloud.clock.now())), {}
+
+    letters = {"action": "dead_letters", "token": cloud.token("maintenance")}
+    return {
+        "member-profile": ({"action": "login"}, member),
+        "store-menu": ({"action": "stores"}, member),
+        "points-sync": timer("points-sync"),
+        "tier-evaluate": timer("tier-evaluate"),
+        "coupon-issue": timer("coupon-issue"),
+        "maintenance": (letters, {}),
+        "pay": ({"action": "quote", **CART}, member),
+        "trigger-relay": timer("trigger-relay"),  # Another one runs, so it answers at once.
+    }
+
+
+def _first_answer(
+    cloud: LocalCloud, name: str, event: dict[str, Any], caller: dict[str, str]
+) -> float:
+    variables = cloud.platform.pool(name).config.variables
+    pool = Pool(cloud.bundle.functions[name], LAYERS, cloud.data / "logs", variables, "bench")
+    try:
+        done = pool.invoke(event, caller)
+    finally:
+        pool.stop()
+    if done.error or not done.result["ok"]:
+        sys.exit(f"{name}: {done.error or done.result}")
+    return done.ms / 1000
+
+
+def _floor(uri: str) -> float:
+    interpreter = getattr(sys, "_base_executable", sys.executable)
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, LAYERS)), "U": uri}
+    started = time.perf_counter()
+    with subprocess.Popen(
+        [interpreter, "-S", "-s", "-P", "-c", _FLOOR], env=environment, stdout=subprocess.PIPE
+    ) as process:
+        if process.stdout is None or process.stdout.readline() != b"1\n":
+            sys.exit("the floor could not connect")
+        return time.perf_counter() - started
