@@ -22,9 +22,7 @@ def _grant_changed(call: Call) -> dict[str, Any]:
 
 
 def _grant_due(call: Call) -> dict[str, Any]:
-    granting = TierCoupons(call.database, call.clock)
+    granting, coupons = TierCoupons(call.database, call.clock), Coupons(call.database, call.clock)
+    expired = coupons.expire()
     granted = call.each(granting.due(), granting.grant)
-    expired = 0
-    while call.seconds_left() > 2 and (batch := Coupons(call.database, call.clock).expire()):
-        expired += batch
     return granted | {"expired": expired}

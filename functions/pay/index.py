@@ -18,8 +18,10 @@ from huitou.payments.service import Payments
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.events import HttpRequest
 from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.logs import log
 from huitou.runtime.paging import PageRequest
 
+_LONGEST_S = 15.0  # Query, close and query again, each as slow as its timeout allows.
 _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
 
 
@@ -73,9 +75,13 @@ def _refund(call: Call, request: RefundRequest) -> object:
 
 def _follow_up(call: Call) -> dict[str, Any]:
     payments = _payments(call)
-    closed = call.each(payments.unpaid_due(), payments.close_unpaid)
-    refunds = call.each(payments.refunds_due(), payments.carry_on_refund)
-    return {"unpaid": closed["outcomes"], "refunds": refunds["outcomes"]}
+    return call.sweep(
+        {
+            "unpaid": (payments.unpaid_due(), payments.close_unpaid),
+            "refunds": (payments.refunds_due(), payments.carry_on_refund),
+        },
+        spare_s=_LONGEST_S,
+    )
 
 
 def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
@@ -83,6 +89,7 @@ def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
     try:
         _payments(call).notification(request.headers, request.body, time.time())
     except HuitouError as error:
+        log("notice_refused", code=error.code.name, field=error.field)
         status = _NOTICE_STATUS.get(error.code, 500)
         return status, {"code": "FAIL", "message": error.message()}
     return 200, {"code": "SUCCESS", "message": "成功"}

@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from huitou.coupons.models import Coupon, CouponTemplate, Scene
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
 
 MOST_HELD = 200  # Usable coupons one member is shown at a time.
@@ -88,23 +89,23 @@ class CouponRepository:
         )
         return locked.matched_count == 1
 
-    def release(self, coupon_id: str, order_id: str, session: ClientSession) -> bool:
+    def release(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
         """Let go of a coupon, under the same guard as its use: locked, and by this order."""
         freed = self._coupons.update_one(
             {"_id": coupon_id, "status": "locked", "order_id": order_id},
             {"$set": {"status": "issued"}, "$unset": {"order_id": ""}},
             session=session,
         )
-        return freed.matched_count == 1
+        _must(freed.matched_count == 1)
 
-    def redeem(self, coupon_id: str, order_id: str, session: ClientSession) -> bool:
-        """Use the coupon this order holds; False if it was redeemed before."""
+    def redeem(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
+        """Use the coupon this order holds; using it again changes nothing."""
         used = self._coupons.update_one(
-            {"_id": coupon_id, "status": "locked", "order_id": order_id},
+            {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
             {"$set": {"status": "redeemed"}},
             session=session,
         )
-        return used.matched_count == 1
+        _must(used.matched_count == 1)
 
     def give_back(
         self, coupon_id: str, order_id: str, valid_until: datetime, session: ClientSession
@@ -127,3 +128,9 @@ class CouponRepository:
             {"_id": {"$in": ids}, "status": "issued", "valid_until": {"$lt": at}},
             {"$set": {"status": "expired"}},
         ).modified_count
+
+
+def _must(held: bool) -> None:
+    """An order without the coupon it was priced with: stop, roll back, let a person look."""
+    if not held:
+        raise HuitouError(Code.INTERNAL, field="coupon_id")

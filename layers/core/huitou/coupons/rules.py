@@ -11,9 +11,9 @@ from huitou.coupons.models import Coupon, CouponTemplate
 RETURN_GRACE = timedelta(hours=24)
 
 
-def coupon_id(cause: str, template_id: str) -> str:
+def coupon_id(cause: str) -> str:
     """Make the id from the business fact; opaque, since a cause may name a member."""
-    return "c" + hashlib.blake2b(f"{template_id}|{cause}".encode(), digest_size=12).hexdigest()
+    return "c" + hashlib.blake2b(cause.encode(), digest_size=12).hexdigest()
 
 
 def coupon_for(
@@ -28,7 +28,7 @@ def coupon_for(
 ) -> Coupon:
     """Build the coupon a cause deserves, its terms frozen."""
     return Coupon(
-        id=coupon_id(cause, template.id),
+        id=coupon_id(cause),
         member_id=member_id,
         template_id=template.id,
         template_revision=template.revision,

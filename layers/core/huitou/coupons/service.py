@@ -125,7 +125,7 @@ class TierCoupons:
             level, standing = self._tiers.standing(member_id)
             year = (standing.since_day or "")[:4]
             for template in self._repository.templates(level.entry_coupons):
-                cause = f"tier:{member_id}:{level.level}:{year}"
+                cause = f"tier:{member_id}:{level.level}:{year}:{template.id}"
                 granted = self._coupons.issue(template, member_id=member_id, cause=cause)
                 issued += granted is not None
             if self._tiers.benefits_granted(member_id, standing):

@@ -11,7 +11,8 @@ from huitou.runtime.settings import Settings
 
 TIMEOUT_S = (2, 4)
 RENEW_BEFORE_S = 300  # Old and new token overlap for five minutes.
-_INVALID_TOKEN, _INVALID_CODE = 40001, 40029
+_TOKEN_GONE = {40001, 40014, 42001}
+_CODE_GONE = {40029, 40163, 41008}  # Wrong, used, missing; all else is not the member's fault.
 
 
 class MiniProgram:
@@ -29,11 +30,13 @@ class MiniProgram:
         answer = self._post(
             f"/wxa/business/getuserphonenumber?access_token={self._token()}", {"code": code}
         )
-        if answer.get("errcode") == _INVALID_TOKEN:
+        error = answer.get("errcode")
+        if error in _TOKEN_GONE:
             self._tokens.delete_one({"_id": "stable_token"})
-            raise Unavailable(detail="access_token")
-        if answer.get("errcode") != 0:
+        if error in _CODE_GONE:
             raise Refusal(Code.PHONE_CODE_INVALID, field="code")
+        if error != 0:
+            raise Unavailable(detail=f"getuserphonenumber {error}")
         info = answer["phone_info"]
         return f"+{info['countryCode']}{info['purePhoneNumber']}"
 

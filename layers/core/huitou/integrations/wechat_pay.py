@@ -16,6 +16,7 @@ from huitou.runtime.settings import WeChatPaySettings
 if TYPE_CHECKING:
     import requests
 
+_NOT_THERE = {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"}
 TIMEOUT_S = (2, 4)  # connect, read; a callback has to be answered within 5 s
 
 
@@ -25,7 +26,8 @@ class WeChatPayRefusal(Refusal):
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(Code.PAYMENT_FAILED, detail=reason)
         self.reason = reason
-        self.status = status
+        # A bare 404 may be anybody's (a proxy, a wrong address); only this says "no such order".
+        self.not_there = status == 404 and reason in _NOT_THERE
 
 
 class WeChatPay:
@@ -100,7 +102,7 @@ class WeChatPay:
         try:
             return self._call(method, path)
         except WeChatPayRefusal as refused:
-            if refused.status == 404:
+            if refused.not_there:
                 return None
             raise
 

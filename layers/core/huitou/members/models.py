@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -42,7 +42,7 @@ class UpdateProfileRequest(Request):
     """Change what a member may say about themselves."""
 
     nickname: str | None = Field(default=None, min_length=1, max_length=32)
-    birthday: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    birthday: date | None = None
 
 
 class BindPhoneRequest(Request):

@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from huitou.members.models import Identity, Member
 from huitou.members.rules import phone_identity
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
 
 
 class MemberRepository:
@@ -53,11 +54,15 @@ class MemberRepository:
         self._identities.insert_one(
             Identity(id=identity, member_id=member.id).document(), session=session
         )
-        self._members.update_one(
-            {"_id": member.id},
+        # The number it had is in the filter: of two bindings at once one is sent back, so that
+        # no number stays bound to a member who no longer has it.
+        bound = self._members.update_one(
+            {"_id": member.id, "phone_hash": member.phone_hash},
             {"$set": {"phone_hash": phone_hash, "phone_last4": last4}},
             session=session,
         )
+        if bound.matched_count == 0:
+            raise Unavailable
 
     def record_login(self, member_id: str, business_day: str, at: datetime) -> bool:
         """Count a log-in once per member and business day; True if this one counted."""

@@ -96,7 +96,7 @@ class Members:
         }
 
     def update(self, member_id: str, request: UpdateProfileRequest) -> dict[str, Any]:
-        self._members.update(member_id, request.model_dump(exclude_none=True))
+        self._members.update(member_id, request.model_dump(mode="json", exclude_none=True))
         return self.profile(member_id)
 
     def bind_phone(
@@ -118,7 +118,8 @@ class Members:
         try:
             self._database.transact(write)
         except DuplicateKeyError:
-            raise Refusal(Code.PHONE_BOUND_ELSEWHERE, field="code") from None
+            if self._members.known_as(phone_identity(hashed)) != member_id:
+                raise Refusal(Code.PHONE_BOUND_ELSEWHERE, field="code") from None
         return {"phone_last4": last4}
 
     def welcome(self, member_id: str, scene: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from huitou.runtime.documents import Record, Stored
@@ -47,7 +49,7 @@ class StoreDish(Stored):
     dish_id: str
     listed: bool = True
     sold_out: bool = False
-    prices_fen: dict[str, int] = Field(default={})
+    prices_fen: dict[str, Annotated[int, Field(ge=0, le=MAX_PRICE_FEN)]] = Field(default={})
 
 
 class OfferedDish(Record):

@@ -32,15 +32,16 @@ class MenuRepository:
             StoreDish.model_validate(row)
             for row in self._store_dishes.find(where).sort("_id", 1).limit(MOST_DISHES)
         ]
-        by_id = self._brand_dishes(tuple(row.dish_id for row in rows))
+        by_id = self._brand_dishes([row.dish_id for row in rows])
         return [offered(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
 
-    def _brand_dishes(self, ids: tuple[str, ...]) -> dict[str, Dish]:
-        def read() -> dict[str, Dish]:
-            found = self._dishes.find({"_id": {"$in": ids}})
-            return {dish["_id"]: Dish.model_validate(dish) for dish in found}
+    def _brand_dishes(self, ids: list[str]) -> dict[str, Dish]:
+        def read(keys: list[tuple[str, str]]) -> dict[tuple[str, str], Dish]:
+            found = self._dishes.find({"_id": {"$in": [dish_id for _, dish_id in keys]}})
+            return {("dish", dish["_id"]): Dish.model_validate(dish) for dish in found}
 
-        return self._recent.get(("dishes", ids), read)
+        kept = self._recent.get_many([("dish", dish_id) for dish_id in ids], read)
+        return {dish_id: dish for (_, dish_id), dish in kept.items()}
 
     def put_dish(self, dish: Dish) -> None:
         self._dishes.replace_one({"_id": dish.id}, dish.document(), upsert=True)

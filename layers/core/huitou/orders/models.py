@@ -64,7 +64,8 @@ class Tender(Record):
 class Order(Stored):
     """One order, priced and frozen.
 
-    `settlement` is "due" whenever the ledgers may not hold what this state deserves;
+    `settlement` is "due" whenever the ledgers may not hold what this state deserves, since
+    `settlement_since` (real epoch seconds: how long something is under way is not business time);
     `version` rises with every such change. `terms` are frozen when it is paid.
     """
 
@@ -90,6 +91,7 @@ class Order(Stored):
     paid_at: datetime | None = None
     refund_id: str | None = None
     settlement: Literal["due", "done"] | None = None
+    settlement_since: float | None = None
     is_test: bool = False
     version: int = 1
     timeline: list[Moment] = Field(default=[])
@@ -115,6 +117,7 @@ class LedgerOrder(Record):
     refund_id: str | None = None
     terms: EarningTerms | None = None
     settlement: Literal["due", "done"] | None = None
+    settlement_since: float = 0.0
 
 
 LEDGER_FIELDS = {field.alias or name: 1 for name, field in LedgerOrder.model_fields.items()}

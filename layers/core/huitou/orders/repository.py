@@ -15,6 +15,8 @@ from huitou.runtime.database import Database
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DONE, DUE
 
+DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
+
 
 class OrderRepository:
     def __init__(self, database: Database) -> None:
@@ -55,16 +57,33 @@ class OrderRepository:
         )
         return moved.matched_count == 1
 
+    def step_back_to_paid(self, order_id: str, refund_id: str, at: datetime) -> bool:
+        """Take back a refund that came to nothing, under its own id."""
+        moved = self._orders.update_one(
+            {"_id": order_id, "status": "refunding", "refund_id": refund_id},
+            {
+                "$set": {"status": "paid"},
+                "$unset": {"refund_id": ""},
+                "$inc": {"version": 1},
+                "$push": {"timeline": {"status": "paid", "at": at}},
+            },
+        )
+        return moved.matched_count == 1
+
     def unpaid_past(self, at: datetime) -> Iterator[str]:
         """Orders whose time to pay is over, or that were left half closed; oldest first."""
-        due = self._orders.find(
-            {"status": {"$in": list(UNPAID)}, "expires_at": {"$lt": at}}, {"_id": 1}
-        ).sort("expires_at", 1)
+        due = (
+            self._orders.find(
+                {"status": {"$in": list(UNPAID)}, "expires_at": {"$lt": at}}, {"_id": 1}
+            )
+            .sort("expires_at", 1)
+            .limit(DUE_AT_ONCE)
+        )
         yield from (order["_id"] for order in due)
 
     def settlement_due(self) -> Iterator[str]:
         """Orders whose ledgers may lag behind; cost follows what is due."""
-        due = self._orders.find({"settlement": DUE}, {"_id": 1}).sort("_id", 1)
+        due = self._orders.find({"settlement": DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
         yield from (order["_id"] for order in due)
 
     def take_due(self, order_id: str, session: ClientSession) -> LedgerOrder | None:

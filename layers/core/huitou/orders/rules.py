@@ -11,7 +11,7 @@ from huitou.points.rules import PaidOrder
 
 PAY_WITHIN = timedelta(minutes=15)
 
-# created ─ paying ─┬─ paid ─ refunding ─ refunded
+# created ─ paying ─┬─ paid ─ refunding ─ refunded   (a refund that WeChat Pay closes: paid again)
 #    └─── closing ──┴─ cancelled          (closing: being closed at WeChat Pay; may still be paid)
 STEPS: dict[Status, tuple[Status, ...]] = {
     "created": ("paying", "closing", "paid"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -86,6 +87,17 @@ class Orders:
         repeated = self._orders.find(identity)
         if repeated is not None:
             return _same(repeated, digest)
+        try:
+            return self._create(identity, digest, member_id, request)
+        except (Refusal, DuplicateKeyError):
+            # The same call at the same time got there first (and holds the coupon and points
+            # that this one misses): its order is the order.
+            stored = self._orders.find(identity)
+            if stored is None:
+                raise
+            return _same(stored, digest)
+
+    def _create(self, identity: str, digest: str, member_id: str, request: CreateRequest) -> Order:
         now = self._clock.now()
         store = self._stores.get(request.store_id)
         if not takes_orders(store, now):
@@ -103,14 +115,7 @@ class Orders:
             if order.coupon_id:
                 self._coupons.lock(order.coupon_id, member_id, order.id, session)
 
-        try:
-            self._database.transact(write)
-        except DuplicateKeyError:
-            # The same call at the same time got there first; its order is the order.
-            stored = self._orders.find(identity)
-            if stored is None:
-                raise
-            return _same(stored, digest)
+        self._database.transact(write)
         return order
 
     def _build(
@@ -217,6 +222,7 @@ class Orders:
             paid_at,
             session,
             settlement=DUE,
+            settlement_since=time.time(),
             paid_at=paid_at,
             tenders=[tender.model_dump(exclude_none=True)],
             terms=terms.model_dump(),
@@ -244,9 +250,20 @@ class Orders:
             order.id, "refunding", self._clock.now(), session, refund_id=refund_id
         )
 
+    def reopen_refund(self, order_id: str, refund_id: str) -> bool:
+        """Step back to paid: WeChat Pay closed this refund for good, another may be tried."""
+        return self._orders.step_back_to_paid(order_id, refund_id, self._clock.now())
+
     def mark_refunded(self, order_id: str, session: ClientSession) -> bool:
         """Step to refunded; points and coupon follow by settlement."""
-        return self._orders.step(order_id, "refunded", self._clock.now(), session, settlement=DUE)
+        return self._orders.step(
+            order_id,
+            "refunded",
+            self._clock.now(),
+            session,
+            settlement=DUE,
+            settlement_since=time.time(),
+        )
 
     def begin_closing(self, order: Order) -> bool:
         """Stop an unpaid order from being prepaid again; nothing is released yet."""

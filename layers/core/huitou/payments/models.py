@@ -10,7 +10,7 @@ from pydantic import Field
 from huitou.runtime.documents import Record, Stored
 
 PaymentStatus = Literal["open", "success", "closed", "surplus"]
-RefundStatus = Literal["requested", "processing", "success", "abnormal"]
+RefundStatus = Literal["requested", "processing", "success", "abnormal", "closed"]
 
 
 class Payment(Stored):
@@ -39,6 +39,7 @@ class Refund(Stored):
 
     kind: Literal["order", "surplus"]
     order_id: str
+    member_id: str
     out_trade_no: str | None = None
     amount_fen: int
     reason: str
@@ -70,10 +71,15 @@ class TransactionNotice(Record):
     payer: Payer | None = None
 
 
+class RefundAmount(Record):
+    refund: int
+
+
 class RefundNotice(Record):
     """A refund as WeChat Pay tells it: `refund_status` in a callback, `status` in a query."""
 
     out_refund_no: str
     out_trade_no: str
+    amount: RefundAmount
     refund_status: str = Field(default="", alias="status")
     success_time: datetime | None = None

@@ -29,6 +29,13 @@ class PaymentRepository:
         found = self._payments.find({"order_id": order_id}).sort("attempt", 1).limit(MOST_ATTEMPTS)
         return [Payment.model_validate(document) for document in found]
 
+    def paid_by(self, order_id: str, session: ClientSession) -> str | None:
+        """The attempt that paid an order."""
+        found = self._payments.find_one(
+            {"order_id": order_id, "status": "success"}, {"_id": 1}, session=session
+        )
+        return str(found["_id"]) if found else None
+
     def insert(self, payment: Payment) -> bool:
         """Open an attempt; False if another is open: of two at once one meets the unique index."""
         try:
@@ -89,8 +96,8 @@ class PaymentRepository:
         return moved.matched_count == 1
 
     def refunds_open(self) -> Iterator[str]:
-        """Refunds whose end is not known yet."""
+        """Refunds whose end is not known yet; an abnormal one may still be mended by hand."""
         found = self._refunds.find(
-            {"status": {"$in": ["requested", "processing"]}}, {"_id": 1}
+            {"status": {"$in": ["requested", "processing", "abnormal"]}}, {"_id": 1}
         ).sort("_id", 1)
         yield from (refund["_id"] for refund in found)

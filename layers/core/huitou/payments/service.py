@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
 
 from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.members.service import Members
@@ -18,12 +19,13 @@ from huitou.payments.repository import PaymentRepository
 from huitou.payments.rules import NotificationKeys, mismatch, out_trade_no, verify_and_decrypt
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from huitou.runtime.logs import log
 
 _GONE = {"ORDER_CLOSED", "ORDERCLOSED"}
 _PAID = {"ORDERPAID", "ORDER_PAID"}
+_REFUND_OPEN = ["requested", "processing", "abnormal"]
 
 
 class Payments:
@@ -158,9 +160,10 @@ class Payments:
 
     def _surplus_refund(self, payment: Payment) -> Refund:
         return Refund(
-            id=f"surplus-{payment.id}",
+            id=f"surplus|{payment.id}",  # No refund_id of a caller can hold a bar.
             kind="surplus",
             order_id=payment.order_id,
+            member_id=payment.member_id,
             out_trade_no=payment.id,
             amount_fen=payment.amount_fen,
             reason="重复支付退款",
@@ -223,7 +226,7 @@ class Payments:
         except WeChatPayRefusal as refused:
             if refused.reason in _PAID and self._paid_at_wechat(attempt):
                 return "paid"
-            if refused.status != 404 and refused.reason not in _GONE:
+            if not refused.not_there and refused.reason not in _GONE:
                 raise Unavailable from refused  # Not confirmed: nothing may be released.
         self._payments.close(attempt.id)
         return "closed"
@@ -233,45 +236,55 @@ class Payments:
         found = self._gateway.query(attempt.id)
         if found is None:
             return False
-        if found.get("trade_state") == "CLOSED":
+        state = found.get("trade_state")
+        if state == "CLOSED":
             self._payments.close(attempt.id)
+        if state == "REFUND":  # Paid and given back behind our back: a person must look.
+            raise self._alarm(attempt.id, "trade_state")
+        if state != "SUCCESS":
             return False
-        notice = TransactionNotice.model_validate(found)
-        return notice.trade_state == "SUCCESS" and self._accept(notice) in ("paid", "repeated")
+        return self._accept(TransactionNotice.model_validate(found)) in ("paid", "repeated")
 
     def refund(self, order_id: str, refund_id: str, reason: str, actor: str) -> dict[str, Any]:
-        """Refund a whole paid order; the same refund_id again returns the same refund."""
+        """Refund a whole paid order; the same refund_id again returns the same refund.
+
+        Another refund_id takes over only when WeChat Pay has closed the first one for good.
+        """
         order = self._orders.get(order_id)
-        if order.refund_id is None:
+        if order.refund_id != refund_id:
             self._begin_refund(order, refund_id, reason, actor)
-        elif order.refund_id != refund_id:
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="refund_id", detail=order.status)
         self.carry_on_refund(refund_id)
         return self._orders.get(order_id).shown()
 
     def _begin_refund(self, order: Order, refund_id: str, reason: str, actor: str) -> None:
-        paid_by = next(
-            (p.id for p in self._payments.attempts(order.id) if p.status == "success"), None
-        )
-        refund = Refund(
-            id=refund_id,
-            kind="order",
-            order_id=order.id,
-            out_trade_no=paid_by,
-            amount_fen=order.payable_fen,
-            reason=reason,
-            actor=actor,
-            created_at=self._clock.now(),
-        )
-
         def write(session: ClientSession) -> bool:
-            begun = self._orders.begin_refund(order, refund_id, session)
-            if begun:
-                self._payments.insert_refund(refund, session)
-            return begun
+            if not self._orders.begin_refund(order, refund_id, session):
+                return False
+            # Read here: a callback may have paid the order since it was read above.
+            paid_by = self._payments.paid_by(order.id, session)
+            if order.payable_fen and paid_by is None:
+                raise HuitouError(Code.INTERNAL)
+            refund = Refund(
+                id=refund_id,
+                kind="order",
+                order_id=order.id,
+                member_id=order.member_id,
+                out_trade_no=paid_by,
+                amount_fen=order.payable_fen,
+                reason=reason,
+                actor=actor,
+                created_at=self._clock.now(),
+            )
+            self._payments.insert_refund(refund, session)
+            return True
 
-        if not self._database.transact(write):
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=order.status)
+        try:
+            begun = self._database.transact(write)
+        except DuplicateKeyError:
+            raise Refusal(Code.REFUND_ID_REUSED, field="refund_id") from None
+        now = self._orders.get(order.id)
+        if not begun and now.refund_id != refund_id:
+            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=now.status)
 
     def refunds_due(self) -> Iterator[str]:
         return self._payments.refunds_open()
@@ -281,8 +294,8 @@ class Payments:
         refund = self._payments.refund(refund_id)
         if refund is None:
             raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
-        if refund.out_trade_no is None:
-            return self._complete_refund(refund)  # Nothing was paid in money.
+        if refund.out_trade_no is None:  # Nothing was paid in money.
+            return self._complete_refund(refund)
         if refund.status == "requested":
             self._gateway.refund(
                 out_refund_no=refund.id,
@@ -293,7 +306,7 @@ class Payments:
             )
             self._payments.step_refund(refund.id, ["requested"], "processing")
             return "processing"
-        if refund.status == "processing":
+        if refund.status in ("processing", "abnormal"):
             found = self._gateway.query_refund(refund.id)
             if found is not None:
                 return self._accept_refund(RefundNotice.model_validate(found))
@@ -303,20 +316,24 @@ class Payments:
         refund = self._payments.refund(notice.out_refund_no)
         if refund is None or refund.out_trade_no != notice.out_trade_no:
             raise self._alarm(notice.out_refund_no, "out_refund_no")
+        if notice.amount.refund != refund.amount_fen:
+            raise self._alarm(refund.id, "amount.refund")
         if notice.refund_status == "SUCCESS":
             return self._complete_refund(refund)
-        if notice.refund_status in ("ABNORMAL", "CLOSED"):
-            self._payments.step_refund(refund.id, ["requested", "processing"], "abnormal")
-            log("refund_abnormal", refund_id=refund.id)
+        ended = {"ABNORMAL": "abnormal", "CLOSED": "closed"}.get(notice.refund_status)
+        if ended and ended != refund.status:
+            self._payments.step_refund(refund.id, _REFUND_OPEN, ended)
+            log("refund_" + ended, refund_id=refund.id)
+            if ended == "closed" and refund.kind == "order":
+                self._orders.reopen_refund(refund.order_id, refund.id)
         return notice.refund_status.lower()
 
     def _complete_refund(self, refund: Refund) -> str:
         now = self._clock.now()
-        open_states = ["requested", "processing", "abnormal"]
 
         def write(session: ClientSession) -> str:
             done = self._payments.step_refund(
-                refund.id, open_states, "success", session, success_at=now
+                refund.id, _REFUND_OPEN, "success", session, success_at=now
             )
             if done and refund.kind == "order":
                 self._orders.mark_refunded(refund.order_id, session)

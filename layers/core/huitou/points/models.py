@@ -13,7 +13,7 @@ from huitou.runtime.documents import Record, Stored
 class PointsRules(Stored):
     """The chain's rates; one document, its revision named by every entry made under it."""
 
-    id: str = Field(default="points", alias="_id")
+    id: Literal["points"] = Field(default="points", alias="_id")
     revision: int = 1
     fen_per_point: int = Field(default=100, ge=1, description="paid fen that earn one point")
     point_value_fen: int = Field(default=1, ge=1, description="fen one spent point is worth")

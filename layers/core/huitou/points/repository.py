@@ -7,7 +7,7 @@ from pymongo.client_session import ClientSession
 from huitou.points.models import Account, LedgerEntry, PointsRules
 from huitou.points.rules import AccountChange
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Code, HuitouError, Refusal
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DUE
 
@@ -74,11 +74,13 @@ class PointsRepository:
 
     def release(self, member_id: str, points: int, session: ClientSession) -> None:
         """Give set-aside points back; the order's own transition lets this happen once."""
-        self._accounts.update_one(
+        released = self._accounts.update_one(
             {"_id": member_id, "reserved": {"$gte": points}},
             {"$inc": {"available": points, "reserved": -points, "version": 1}},
             session=session,
         )
+        if released.matched_count == 0:
+            raise HuitouError(Code.INTERNAL, field="reserved")
 
     def entries_of(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
         """A page of the member's entries, newest first, and the next cursor."""

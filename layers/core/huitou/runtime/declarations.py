@@ -124,7 +124,9 @@ DECLARATIONS = (
             "properties": {"amount_fen": {"bsonType": ["int", "long"], "minimum": 1}},
         },
     ),
-    Declaration("refunds", "for ever (accounting law)", [_index("status", "_id")]),
+    Declaration(
+        "refunds", "for ever (accounting law)", [_index("status", "_id"), _index("member_id")]
+    ),
     Declaration("api_tokens", "overwritten"),
     Declaration("leases", "overwritten"),
     Declaration("relay_state", "overwritten"),

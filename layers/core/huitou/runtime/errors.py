@@ -38,6 +38,7 @@ class Code(Enum):
     ORDER_NOT_PAYABLE = "订单不能支付：{detail}", "The order can't be paid: {detail}"
     ORDER_NOT_CANCELLABLE = "订单不能取消：{detail}", "The order can't be cancelled: {detail}"
     ORDER_NOT_REFUNDABLE = "订单不能退款：{detail}", "The order can't be refunded: {detail}"
+    REFUND_ID_REUSED = "该退款单号已用于另一订单", "This refund id was used for another order"
     PHONE_REQUIRED = "请先授权手机号", "Authorise your phone number first"
     PHONE_CODE_INVALID = "手机号授权已失效，请重试", "The phone code is invalid or used; try again"
     PHONE_BOUND_ELSEWHERE = "该手机号已绑定其他会员", "This phone is bound to another member"

@@ -84,35 +84,52 @@ class Call:
         """The ids that the change event names, of these collections only."""
         return changed_ids(self.event, collections)
 
-    def each(self, ids: Iterable[str], work: Callable[[str], str]) -> dict[str, Any]:
+    def each(
+        self, ids: Iterable[str], work: Callable[[str], str], *, spare_s: float = 2.0
+    ) -> dict[str, Any]:
         """Do `work` for each id; count outcomes, bury what no retry can cure, raise the rest.
 
-        Raising makes the platform send the whole batch again: what was done before is found
-        done. Stops in time, leaving the rest to its marker and the next timer.
+        See `sweep`, of which this is the simple case.
         """
-        outcomes: Counter[str] = Counter()
+        return self.sweep({"outcomes": (ids, work)}, spare_s=spare_s)
+
+    def sweep(
+        self,
+        parts: Mapping[str, tuple[Iterable[str], Callable[[str], str]]],
+        *,
+        spare_s: float = 2.0,
+    ) -> dict[str, Any]:
+        """Go through several lists of ids, each with its share of the time left.
+
+        One bad document stops neither its list nor the next one. What a retry can cure is raised
+        at the end, so that the platform calls again: what was done is found done. `spare_s` is
+        the longest one id may take; a list stops in time and leaves the rest to its marker.
+        """
+        outcomes: dict[str, Counter[str]] = {name: Counter() for name in parts}
         passing: Exception | None = None
-        for document_id in ids:
-            if self.seconds_left() < 2:
-                outcomes["left for the next run"] += 1
-                continue
-            try:
-                outcomes[work(document_id)] += 1
-            except Unavailable as error:
-                passing = error
-            except PyMongoError as error:
-                if is_passing(error):
-                    passing = error
-                else:
-                    outcomes["buried"] += 1
-                    bury(self.database, self.function, document_id, type(error).__name__)
-            except (HuitouError, ValidationError) as error:
-                outcomes["buried"] += 1
-                reason = error.code.name if isinstance(error, HuitouError) else "ValidationError"
-                bury(self.database, self.function, document_id, reason)
+        for number, (name, (ids, work)) in enumerate(parts.items()):
+            share_s = (self.seconds_left() - spare_s) / (len(parts) - number)
+            ends = time.monotonic() + share_s
+            for document_id in ids:
+                if time.monotonic() > ends:
+                    outcomes[name]["rest left for the next run"] += 1
+                    break
+                try:
+                    outcomes[name][work(document_id)] += 1
+                except Exception as error:
+                    if _retry_cures(error):
+                        passing = error
+                        outcomes[name]["to be tried again"] += 1
+                        continue
+                    outcomes[name]["buried"] += 1
+                    bury(self.database, self.function, document_id, _reason(error))
         if passing is not None:
             raise passing
-        return {"outcomes": dict(outcomes)}
+        return {name: dict(found) for name, found in outcomes.items()}
+
+
+def _reason(error: Exception) -> str:
+    return error.code.name if isinstance(error, HuitouError) else type(error).__name__
 
 
 Work = Callable[[Call], dict[str, Any]]
@@ -166,11 +183,16 @@ def serve(
             function=function,
             request_id=call.request_id,
             door=door,
-            action=str(plain.get("action"))[:40] if isinstance(plain.get("action"), str) else None,
+            action=_known_action(plain.get("action"), member, internal),
             outcome=outcome,
             ms=round((time.monotonic() - started) * 1000, 1),
             cold=cold,
         )
+
+
+def _known_action(name: object, *tables: Mapping[str, Action] | None) -> str | None:
+    # Only words of our own: what a client sends as its action may be anything.
+    return next((known for table in tables for known in table or () if known == name), None)
 
 
 def _door(
@@ -207,7 +229,7 @@ def _as_member(call: Call, event: object, actions: Mapping[str, Action] | None) 
         raise Refusal(Code.FORBIDDEN)
     if not isinstance(event, dict):
         raise Refusal(Code.INVALID_REQUEST, field="event", detail="object")
-    if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_MEMBER_EVENT_BYTES:
+    if len(json.dumps(event)) > MAX_MEMBER_EVENT_BYTES:
         raise Refusal(Code.TOO_LARGE, field="event")
     _refuse_forged_identity(call.member, event.get("userInfo"))
     return _act(call, event, actions)
@@ -228,10 +250,10 @@ def _act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> di
     if action is None:
         known = ", ".join(sorted(actions))
         raise Refusal(Code.UNKNOWN_ACTION, field="action", detail=known)
-    if event.get("v", 1) != 1:
+    if type(event.get("v", 1)) is not int or event.get("v", 1) != 1:
         raise Refusal(Code.INVALID_REQUEST, field="v", detail="1")
     fields = {key: value for key, value in event.items() if key not in _ENVELOPE}
-    request = action.request.model_validate_json(json.dumps(fields))
+    request = action.request.model_validate_json(json.dumps(fields), strict=True, extra="forbid")
     return {"ok": True, "data": _plain(action.run(call, request))}
 
 

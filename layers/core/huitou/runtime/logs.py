@@ -8,5 +8,5 @@ import sys
 
 def log(event: str, **facts: str | int | float | bool | None) -> None:
     """Print one structured line; facts are ids, counts, codes and durations only."""
-    line = json.dumps({"log": event, **facts}, ensure_ascii=False, separators=(",", ":"))
+    line = json.dumps({"log": event, **facts}, separators=(",", ":"))
     print(line, file=sys.stdout, flush=True)

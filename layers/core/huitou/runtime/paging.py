@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
@@ -43,6 +43,7 @@ def _parsed(cursor: str) -> tuple[datetime, Any]:
         at = datetime.fromisoformat(moment)
         if not bar or at.tzinfo is None:
             raise ValueError(cursor)
-    except ValueError:
+        at = at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Refusal(Code.INVALID_REQUEST, field="after", detail="after") from None
     return at, document_id

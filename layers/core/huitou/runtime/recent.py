@@ -7,13 +7,15 @@ What changes seldom and is read by every quote. A change is seen everywhere with
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+_NONE: tuple[float, Any] = (0.0, None)
 
 SECONDS = 1.0
-MOST_KEPT = 5_000
+MOST_KEPT = 2_000
 
 
 class Recent:
@@ -24,14 +26,20 @@ class Recent:
 
     def get(self, key: Hashable, read: Callable[[], Value]) -> Value:
         """Return the kept answer for `key`, or read it now."""
-        now = time.monotonic()
-        kept = self._kept.get(key)
-        if kept is not None and now - kept[0] < SECONDS:
-            value: Value = kept[1]
-            return value
-        if len(self._kept) >= MOST_KEPT:
-            self._kept.clear()
-        value = read()
-        if value is not None:  # What isn't there yet may be there in a moment.
-            self._kept[key] = (now, value)
-        return value
+        return self.get_many([key], lambda _: {key: read()})[key]
+
+    def get_many(
+        self, keys: Iterable[Key], read: Callable[[list[Key]], Mapping[Key, Value]]
+    ) -> dict[Key, Value]:
+        """Return the kept answers, reading those that are missing in one go."""
+        oldest = time.monotonic() - SECONDS
+        found = {key: kept[1] for key in keys if (kept := self._kept.get(key, _NONE))[0] > oldest}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            if len(self._kept) + len(missing) > MOST_KEPT:
+                self._kept.clear()
+            for key, value in read(missing).items():
+                found[key] = value
+                if value is not None:  # What isn't there yet may be there in a moment.
+                    self._kept[key] = (oldest + SECONDS, value)
+        return found

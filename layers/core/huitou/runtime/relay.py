@@ -155,16 +155,16 @@ class ChangeStream:
         self._session = session
         start = {"resumeAfter": token} if token else {}
         reply = self._command(
-            {"aggregate": 1, "pipeline": [{"$changeStream": start}, *_pipeline()], "cursor": {}}
+            {
+                "aggregate": 1,
+                "pipeline": [{"$changeStream": start}, *_pipeline()],
+                "cursor": {"batchSize": 0},
+            }
         )
         self._cursor_id = reply["id"]
-        self._waiting: list[Document] = list(reply["firstBatch"])
 
     def more(self, await_ms: int) -> list[Document]:
         """Return what has gathered; waits up to `await_ms` if nothing has."""
-        if self._waiting:
-            batch, self._waiting = self._waiting, []
-            return batch
         reply = self._command({
             "getMore": Int64(self._cursor_id), "collection": "$cmd.aggregate",
             "maxTimeMS": await_ms, "batchSize": MAX_BATCH // 2,

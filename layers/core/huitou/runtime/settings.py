@@ -137,5 +137,5 @@ class Settings:
 
 @cache
 def settings() -> Settings:
-    """Return this instance's settings; they don't change while it lives."""
-    return Settings(dict(os.environ))
+    """Return this instance's settings, read live: the platform renews its credentials."""
+    return Settings(os.environ)

@@ -14,7 +14,7 @@ class ReconcileRequest(Request):
     """One page of members; `after` is the `next` of the page before."""
 
     after: str | None = None
-    limit: int = Field(default=500, ge=1, le=2_000)
+    limit: int = Field(default=200, ge=1, le=1_000)
 
 
 class Difference(Record):
@@ -33,6 +33,7 @@ class Totals(Record):
     orders: int = 0
     orders_paid: int = 0
     orders_refunded: int = 0
+    orders_under_way: int = 0
     revenue_fen: int = 0
     points_issued: int = 0
     points_clawed_back: int = 0
@@ -62,3 +63,4 @@ class Books:
     orders: list[dict[str, Any]]
     coupons: list[dict[str, Any]]
     payments: list[dict[str, Any]]
+    refunds: list[dict[str, Any]]

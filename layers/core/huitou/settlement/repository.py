@@ -32,7 +32,7 @@ class BooksRepository:
                 .limit(limit)
             )
             if not accounts:
-                return Books([], [], [], [], [])
+                return Books([], [], [], [], [], [])
             members = {"member_id": {"$gte": accounts[0]["_id"], "$lte": accounts[-1]["_id"]}}
 
             def read(collection: str, fields: dict[str, Any]) -> list[Document]:
@@ -44,6 +44,9 @@ class BooksRepository:
                 orders=read("orders", LEDGER_FIELDS),
                 coupons=read("coupons", {"member_id": 1, "status": 1, "order_id": 1}),
                 payments=read("payments", {"order_id": 1, "status": 1, "amount_fen": 1}),
+                refunds=read(
+                    "refunds", {"order_id": 1, "out_trade_no": 1, "status": 1, "amount_fen": 1}
+                ),
             )
 
     def _read(

@@ -1,62 +1,95 @@
-"""Do the books agree? Recomputes what each order deserves and compares it with every ledger."""
+"""Do the books agree? Recomputes what each order deserves and compares it with every ledger.
+
+An order whose settlement has been due for less than `UNDER_WAY_S` is under way, not wrong: its
+ledgers may stand on either side of it. `real_now` (epoch seconds) decides that; `today` is the
+business day, before which an account may have dropped days of spend.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from huitou.orders.models import LedgerOrder
 from huitou.orders.rules import SETTLED_STATES, UNPAID, deserving
 from huitou.points.rules import entries_for
 from huitou.settlement.models import Books, Difference, Totals
+from huitou.tiers.rules import MOST_DAYS
+
+UNDER_WAY_S = 10.0  # Fifty times the usual wait from paid to settled.
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # Entries are compared without their moment.
+_HELD = ("locked", "redeemed")
 
 
-def differences(books: Books, at: Any) -> Iterator[Difference]:
-    """Yield every disagreement between orders, points, accounts, coupons and payments."""
-    entries_by_order: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for entry in books.entries:
-        entries_by_order[entry["order_id"]][entry["_id"]] = entry
-    for order in books.orders:
-        yield from _order_against_ledger(order, entries_by_order.pop(order["_id"], {}), at)
-    for order_id in entries_by_order:
+@dataclass(frozen=True)
+class Ledger:
+    """One page's books, arranged by order."""
+
+    orders: dict[str, LedgerOrder]
+    entries: dict[str, dict[str, dict[str, Any]]]
+    real_now: float
+
+    def under_way(self, order: LedgerOrder) -> bool:
+        """Whether the order's settlement may be running just now."""
+        return order.settlement == "due" and self.real_now - order.settlement_since < UNDER_WAY_S
+
+
+def differences(books: Books, today: str, real_now: float) -> Iterator[Difference]:
+    """Yield every disagreement between orders, points, accounts, coupons, payments, refunds."""
+    ledger = _arranged(books, real_now)
+    for order in ledger.orders.values():
+        yield from _order_against_entries(ledger, order)
+    for order_id in set(ledger.entries) - set(ledger.orders):
         yield Difference(kind="entry without order", id=order_id, expected=None, found="entries")
-    yield from _accounts_against_ledger(books)
-    yield from _coupons_against_orders(books)
-    yield from _payments_against_orders(books)
+    yield from _accounts_against_ledger(books, ledger, today)
+    yield from _coupons_against_orders(books, ledger)
+    yield from _money_against_orders(books, ledger)
 
 
-def _order_against_ledger(
-    order: dict[str, Any], entries: dict[str, dict[str, Any]], at: Any
-) -> Iterator[Difference]:
-    if order["status"] not in SETTLED_STATES:
+def _arranged(books: Books, real_now: float) -> Ledger:
+    entries: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for entry in books.entries:
+        entries[entry["order_id"]][entry["_id"]] = entry
+    orders = {order["_id"]: LedgerOrder.model_validate(order) for order in books.orders}
+    return Ledger(orders, entries, real_now)
+
+
+def _order_against_entries(ledger: Ledger, order: LedgerOrder) -> Iterator[Difference]:
+    entries = ledger.entries.get(order.id, {})
+    paid = deserving(order)
+    if paid is None:
         if entries:
-            yield Difference(kind="entry for unpaid order", id=order["_id"], expected=[],
-                             found=sorted(entries))  # fmt: skip
-        return
-    if order.get("settlement") != "done":
-        yield Difference(kind="order not settled", id=order["_id"], expected="done",
-                         found=order.get("settlement"))  # fmt: skip
-        return
-    paid = deserving(LedgerOrder.model_validate(order))
-    wanted = entries_for(paid, at) if paid else []
-    expected = {entry.id: [entry.points, entry.spend_fen] for entry in wanted}
-    found = {entry["_id"]: [entry["points"], entry["spend_fen"]] for entry in entries.values()}
-    if expected != found:
-        yield Difference(kind="order's entries", id=order["_id"], expected=expected, found=found)
+            yield Difference(
+                kind="entry for unpaid order", id=order.id, expected=[], found=sorted(entries)
+            )
+    elif order.settlement != "done":
+        if not ledger.under_way(order):
+            yield Difference(
+                kind="order not settled", id=order.id, expected="done", found=order.settlement
+            )
+    else:
+        wanted = {e.id: [e.points, e.spend_fen] for e in entries_for(paid, _ANY_TIME)}
+        found = {e["_id"]: [e["points"], e["spend_fen"]] for e in entries.values()}
+        if wanted != found:
+            yield Difference(kind="order's entries", id=order.id, expected=wanted, found=found)
 
 
-def _accounts_against_ledger(books: Books) -> Iterator[Difference]:
+def _accounts_against_ledger(books: Books, ledger: Ledger, today: str) -> Iterator[Difference]:
     points: Counter[str] = Counter()
     spend: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in books.entries:
         points[entry["member_id"]] += entry["points"]
         spend[entry["member_id"]][entry["business_day"]] += entry["spend_fen"]
     reserved: Counter[str] = Counter()
-    for order in books.orders:
-        unsettled = order["status"] == "paid" and order.get("settlement") == "due"
-        if order["status"] in UNPAID or unsettled:
-            reserved[order["member_id"]] += order["points_used"]
+    for order in ledger.orders.values():
+        used = f"use:{order.id}" in ledger.entries.get(order.id, {})
+        if order.status in (*UNPAID, *SETTLED_STATES) and not used:
+            reserved[order.member_id] += order.points_used
+    # One day of slack on each side: stores in other zones are a day ahead or behind.
+    oldest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 2)).isoformat()
     for account in books.accounts:
         member_id = account["_id"]
         balance = account["available"] + account["reserved"]
@@ -65,47 +98,69 @@ def _accounts_against_ledger(books: Books) -> Iterator[Difference]:
                 kind="balance", id=member_id, expected=points[member_id], found=balance
             )
         if account["reserved"] != reserved[member_id]:
-            yield Difference(kind="reserved points", id=member_id, expected=reserved[member_id],
-                             found=account["reserved"])  # fmt: skip
-        kept = {day: fen for day, fen in account.get("spend_by_day", {}).items() if fen}
-        # Days that have left the tier window are dropped from the account, never changed.
-        wrong = {day: fen for day, fen in kept.items() if spend[member_id][day] != fen}
-        oldest = min(kept, default="9999")
-        expected = {day: fen for day, fen in spend[member_id].items() if fen and day >= oldest}
-        if wrong or set(expected) - set(kept):
-            yield Difference(kind="spend by day", id=member_id, expected=expected, found=kept)
-
-
-def _coupons_against_orders(books: Books) -> Iterator[Difference]:
-    using = {
-        order["coupon_id"]: order
-        for order in books.orders
-        if order.get("coupon_id") and order["status"] not in ("cancelled", "refunded")
-    }
-    for coupon in books.coupons:
-        order = using.pop(coupon["_id"], None)
-        expected = "free"
-        if order is not None:
-            settled = order["status"] in SETTLED_STATES and order.get("settlement") == "done"
-            expected = f"{'redeemed' if settled else 'locked'} {order['_id']}"
-        held = coupon["status"] in ("locked", "redeemed")
-        found = f"{coupon['status']} {coupon.get('order_id')}" if held else "free"
+            yield Difference(
+                kind="reserved points",
+                id=member_id,
+                expected=reserved[member_id],
+                found=account["reserved"],
+            )
+        kept = account.get("spend_by_day", {})
+        found, expected = (
+            {day: fen for day, fen in days.items() if fen and day >= oldest}
+            for days in (kept, spend[member_id])
+        )
         if expected != found:
+            yield Difference(kind="spend by day", id=member_id, expected=expected, found=found)
+
+
+def _coupons_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
+    using: dict[str, list[LedgerOrder]] = defaultdict(list)
+    for order in ledger.orders.values():
+        if order.coupon_id and order.status not in ("cancelled", "refunded"):
+            using[order.coupon_id].append(order)
+    held_by = {c["_id"]: c.get("order_id") for c in books.coupons if c["status"] in _HELD}
+    for coupon in books.coupons:
+        orders = using.pop(coupon["_id"], [])
+        holder = ledger.orders.get(held_by.get(coupon["_id"]) or "")
+        if any(ledger.under_way(order) for order in [*orders, *([holder] if holder else [])]):
+            continue
+        expected = [f"{_use(order)} {order.id}" for order in orders] or ["free"]
+        held = coupon["status"] in _HELD
+        found = f"{coupon['status']} {coupon.get('order_id')}" if held else "free"
+        if expected != [found]:
             yield Difference(kind="coupon", id=coupon["_id"], expected=expected, found=found)
-    for coupon_id, order in using.items():
-        yield Difference(kind="coupon", id=coupon_id, expected=order["_id"], found=None)
+    for coupon_id, orders in using.items():
+        ids = [order.id for order in orders]
+        yield Difference(kind="coupon", id=coupon_id, expected=ids, found=None)
 
 
-def _payments_against_orders(books: Books) -> Iterator[Difference]:
+def _use(order: LedgerOrder) -> str:
+    return "locked" if order.status in UNPAID else "redeemed"
+
+
+def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
     taken: Counter[str] = Counter()
     for payment in books.payments:
         if payment["status"] == "success":
             taken[payment["order_id"]] += payment["amount_fen"]
-    for order in books.orders:
-        expected = order["payable_fen"] if order["status"] in SETTLED_STATES else 0
-        if taken[order["_id"]] != expected:
-            yield Difference(kind="payment", id=order["_id"], expected=expected,
-                             found=taken[order["_id"]])  # fmt: skip
+    given: Counter[str] = Counter()
+    refunded_attempts = set()
+    for refund in books.refunds:
+        refunded_attempts.add(refund.get("out_trade_no"))
+        if refund["status"] == "success" and not refund["_id"].startswith("surplus|"):
+            given[refund["order_id"]] += refund["amount_fen"] if refund.get("out_trade_no") else 0
+    for order in ledger.orders.values():
+        expected = order.payable_fen if order.status in SETTLED_STATES else 0
+        if taken[order.id] != expected:
+            yield Difference(kind="payment", id=order.id, expected=expected, found=taken[order.id])
+        owed = order.payable_fen if order.status == "refunded" else 0
+        if given[order.id] != owed:
+            yield Difference(kind="refund", id=order.id, expected=owed, found=given[order.id])
+    for payment in books.payments:
+        if payment["status"] == "surplus" and payment["_id"] not in refunded_attempts:
+            yield Difference(
+                kind="surplus payment", id=payment["_id"], expected="refund", found=None
+            )
 
 
 def totals(books: Books) -> Totals:
@@ -115,16 +170,14 @@ def totals(books: Books) -> Totals:
         by_kind[entry["kind"]] += entry["points"]
     status = Counter(order["status"] for order in books.orders)
     levels = Counter(account.get("tier", {}).get("level", "basic") for account in books.accounts)
+    kept = [order for order in books.orders if order["status"] in ("paid", "refunding")]
     return Totals(
         members=len(books.accounts),
         orders=len(books.orders),
         orders_paid=sum(status[name] for name in SETTLED_STATES),
         orders_refunded=status["refunded"],
-        revenue_fen=sum(
-            order["payable_fen"]
-            for order in books.orders
-            if order["status"] in ("paid", "refunding")
-        ),
+        orders_under_way=sum(order.get("settlement") == "due" for order in books.orders),
+        revenue_fen=sum(order["payable_fen"] for order in kept),
         points_issued=by_kind["earn"],
         points_clawed_back=-by_kind["claw-back"],
         points_used=-by_kind["use"] - by_kind["return"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.settlement.repository import BooksRepository
 from huitou.settlement.rules import differences, totals
+from huitou.stores.rules import business_day
+from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
 
 MOST_DIFFERENCES = 200  # On one page; more than that is one cause, not many.
 
@@ -76,11 +79,17 @@ class Reconciliation:
         self._clock = clock
 
     def page(self, after: str | None, limit: int) -> dict[str, Any]:
-        """Compare one range; `next` is the cursor of the following one, None at the end."""
+        """Compare one range; `next` is the cursor of the following one, None at the end.
+
+        At most `MOST_DIFFERENCES` are shown; `found` says how many there are.
+        """
         books = self._books.of_range(after, limit)
+        today = business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT)
+        found = list(differences(books, today, time.time()))
         accounts = books.accounts
         return {
             "totals": totals(books),
-            "differences": list(differences(books, self._clock.now()))[:MOST_DIFFERENCES],
+            "differences": found[:MOST_DIFFERENCES],
+            "found": len(found),
             "next": accounts[-1]["_id"] if len(accounts) == limit else None,
         }

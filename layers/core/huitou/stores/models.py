@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from huitou.runtime.documents import Record, Request, Stored
 
-CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
+CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
 class OpeningHours(Record):

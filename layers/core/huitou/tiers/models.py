@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,7 +26,7 @@ class Level(Record):
 class TierRules(Stored):
     """All tiers, lowest first; the lowest is everybody's."""
 
-    id: str = Field(default="tiers", alias="_id")
+    id: Literal["tiers"] = Field(default="tiers", alias="_id")
     revision: int = 1
     window_days: int = Field(default=365, ge=1, le=366)
     levels: list[Level] = Field(min_length=1, max_length=20)

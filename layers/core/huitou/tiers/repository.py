@@ -11,6 +11,7 @@ from huitou.runtime.triggers import DONE, DUE
 from huitou.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierChange, TierRules
 from huitou.tiers.rules import Evaluation
 
+DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
 _TIER_FIELDS = {"spend_by_day": 1, "tier": 1, "review_on": 1, "version": 1}
 
 
@@ -21,14 +22,18 @@ class TierRepository:
         self._changes = database.collection("tier_changes")
         self._rules = database.collection("rules")
 
-    def rules(self) -> TierRules:
-        """The chain's tier rules, or the defaults before any were set."""
+    def rules(self, at_least: int = 0) -> TierRules:
+        """The chain's tier rules, or the defaults before any were set.
+
+        `at_least` is a revision that somebody has already applied: older ones are read anew.
+        """
 
         def read() -> TierRules:
             found = self._rules.find_one({"_id": "tiers"})
             return TierRules.model_validate(found) if found else DEFAULT_RULES
 
-        return self._recent.get("tier rules", read)
+        rules = self._recent.get("tier rules", read)
+        return rules if rules.revision >= at_least else read()
 
     def account(self, member_id: str) -> TierAccount | None:
         found = self._accounts.find_one({"_id": member_id}, _TIER_FIELDS)
@@ -49,13 +54,14 @@ class TierRepository:
         """
         changes: Document = {
             "tier": standing.model_dump(exclude_none=True),
-            "spend_by_day": evaluation.counted_days,
+            "spend_by_day": evaluation.kept_days,
             "tier_review": DONE,
         }
         if evaluation.review_on is not None:
             changes["review_on"] = evaluation.review_on
-        if grant_benefits:
-            changes["benefits"] = DUE
+        if standing.level != seen.tier.level:
+            # Who falls before being served is owed nothing of the level that is gone.
+            changes["benefits"] = DUE if grant_benefits else DONE
         update: Document = {"$set": changes, "$inc": {"version": 1}}
         if evaluation.review_on is None:
             update["$unset"] = {"review_on": ""}
@@ -69,7 +75,9 @@ class TierRepository:
 
     def due(self, today: str) -> Iterator[str]:
         """Members whose review is due: by a settled order, or because the day has come."""
-        marked = self._accounts.find({"tier_review": DUE}, {"_id": 1}).sort("_id", 1)
+        marked = (
+            self._accounts.find({"tier_review": DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
+        )
         yield from (account["_id"] for account in marked)
         by_day = self._accounts.find({"review_on": {"$lte": today}}, {"_id": 1}).sort(
             "review_on", 1
@@ -78,7 +86,9 @@ class TierRepository:
 
     def benefits_due(self) -> Iterator[str]:
         """Members whose new level's coupons are still to be issued."""
-        marked = self._accounts.find({"benefits": DUE}, {"_id": 1}).sort("_id", 1)
+        marked = (
+            self._accounts.find({"benefits": DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
+        )
         yield from (account["_id"] for account in marked)
 
     def benefits_granted(self, member_id: str, standing: Standing) -> bool:

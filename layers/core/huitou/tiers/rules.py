@@ -7,14 +7,16 @@ from datetime import date, timedelta
 
 from huitou.tiers.models import Level, TierRules
 
+MOST_DAYS = 366  # Kept whatever today's window is: rules may make it longer tomorrow.
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The level today, the spend behind it, the days still counted, the day to look again."""
+    """The level today, the spend behind it, the days to keep, the day to look again."""
 
     level: Level
     spend_fen: int
-    counted_days: dict[str, int]
+    kept_days: dict[str, int]
     review_on: str | None
 
 
@@ -24,10 +26,12 @@ def evaluate(rules: TierRules, spend_by_day: dict[str, int], today: str) -> Eval
     Days after today count too: a store whose clock is ahead may already be there.
     """
     first = (date.fromisoformat(today) - timedelta(days=rules.window_days - 1)).isoformat()
-    counted = {day: fen for day, fen in spend_by_day.items() if day >= first and fen != 0}
+    longest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS)).isoformat()
+    kept = {day: fen for day, fen in spend_by_day.items() if day >= longest and fen != 0}
+    counted = {day: fen for day, fen in kept.items() if day >= first}
     spend_fen = sum(counted.values())
     level = _level(rules, spend_fen)
-    return Evaluation(level, spend_fen, counted, _first_fall(rules, counted, spend_fen, level))
+    return Evaluation(level, spend_fen, kept, _first_fall(rules, counted, spend_fen, level))
 
 
 def _level(rules: TierRules, spend_fen: int) -> Level:
@@ -41,7 +45,7 @@ def _first_fall(
     """Return the day on which enough spend has left the window for the level to fall."""
     for day in sorted(counted):
         spend_fen -= counted[day]
-        if spend_fen < level.spend_fen:
+        if _level(rules, spend_fen).spend_fen < level.spend_fen:
             return (date.fromisoformat(day) + timedelta(days=rules.window_days)).isoformat()
     return None
 

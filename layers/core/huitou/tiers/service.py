@@ -30,8 +30,9 @@ class Tiers:
 
     def level_of(self, member_id: str) -> tuple[Level, int]:
         """Return the member's level, as the rules now describe it, and the rules' revision."""
-        rules = self._repository.rules()
-        return rules.named(self._account(member_id).tier.level), rules.revision
+        standing = self._account(member_id).tier
+        rules = self._repository.rules(standing.rules_revision)
+        return rules.named(standing.level), rules.revision
 
     def shown(self, member_id: str) -> dict[str, Any]:
         """Return what the member sees: level, discount, and what is missing for the next."""
@@ -50,7 +51,7 @@ class Tiers:
     def standing(self, member_id: str) -> tuple[Level, Standing]:
         """Return where the member stands, and the level as the rules now describe it."""
         standing = self._account(member_id).tier
-        return self._repository.rules().named(standing.level), standing
+        return self._repository.rules(standing.rules_revision).named(standing.level), standing
 
     def benefits_due(self) -> Iterator[str]:
         return self._repository.benefits_due()
@@ -62,7 +63,8 @@ class Tiers:
     def evaluate(self, member_id: str) -> str:
         """Evaluate one member; safe to repeat, and against orders settled at the same time."""
         for _ in range(MOST_TRIES):
-            rules, seen = self._repository.rules(), self._account(member_id)
+            seen = self._account(member_id)
+            rules = self._repository.rules(seen.tier.rules_revision)
             evaluation = evaluate(rules, seen.spend_by_day, self._today())
             before, after = rules.named(seen.tier.level), evaluation.level
             if after.level == seen.tier.level:

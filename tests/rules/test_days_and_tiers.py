@@ -1,0 +1,111 @@
+"""Business days, opening hours, tier windows and coupon ends: the calendar of the house."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huitou.coupons.rules import end_of_day
+from huitou.stores.models import OpeningHours, Store
+from huitou.stores.rules import business_day, takes_orders
+from huitou.tiers.models import DEFAULT_RULES
+from huitou.tiers.rules import evaluate, to_next
+
+
+def shanghai(text: str) -> datetime:
+    return datetime.fromisoformat(text + "+08:00")
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2026-03-02T03:59:59", "2026-03-01"),  # supper belongs to the evening before
+        ("2026-03-02T04:00:00", "2026-03-02"),
+        ("2026-03-01T00:30:00", "2026-02-28"),
+        ("2028-03-01T01:00:00", "2028-02-29"),  # leap day
+        ("2027-01-01T02:00:00", "2026-12-31"),
+    ],
+)
+def test_a_business_day_ends_at_the_cut_in_the_stores_zone(moment: str, day: str) -> None:
+    assert business_day(shanghai(moment), "Asia/Shanghai", "04:00") == day
+
+
+def test_the_day_is_the_stores_not_the_servers() -> None:
+    moment = datetime(2026, 3, 2, 22, 0, tzinfo=UTC)
+    assert business_day(moment, "Asia/Shanghai", "04:00") == "2026-03-03"
+    assert business_day(moment, "America/New_York", "04:00") == "2026-03-02"
+
+
+def store(opens: str, closes: str, **more: int) -> Store:
+    return Store(
+        id="s", brand_id="b", name="", hours=[OpeningHours(opens=opens, closes=closes, **more)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("moment", "open_"),
+    [
+        ("2026-03-02T16:59:59", False),
+        ("2026-03-02T17:00:00", True),
+        ("2026-03-03T01:44:59", True),  # after midnight it is still Monday's opening
+        ("2026-03-03T01:45:00", False),  # past last order
+    ],
+)
+def test_opening_hours_run_past_midnight_and_stop_at_last_order(moment: str, open_: bool) -> None:
+    assert takes_orders(store("17:00", "02:00", last_order_min=15), shanghai(moment)) is open_
+
+
+def test_a_paused_store_takes_no_orders() -> None:
+    paused = store("00:00", "00:00").model_copy(update={"paused": True})
+    assert not takes_orders(paused, shanghai("2026-03-02T12:00:00"))
+
+
+def test_a_coupon_ends_with_its_last_local_day_inclusive() -> None:
+    """mitxpro 991: dead a day early."""
+    issued = shanghai("2026-03-02T23:30:00")
+    until = end_of_day(issued, 7, "Asia/Shanghai")
+    assert until.isoformat() == "2026-03-08T23:59:59.999000+08:00"
+
+
+def test_the_window_counts_365_days_today_included() -> None:
+    today = date(2026, 12, 31)
+    oldest, older = (today - timedelta(days=d) for d in (364, 365))
+    spend = {oldest.isoformat(): 49_999, older.isoformat(): 1}
+    assert evaluate(DEFAULT_RULES, spend, today.isoformat()).level.level == "basic"
+    assert evaluate(
+        DEFAULT_RULES, spend | {today.isoformat(): 1}, today.isoformat()
+    ).level.level == ("silver")
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 500).map(lambda n: (date(2026, 1, 1) + timedelta(days=n)).isoformat()),
+        st.integers(-5_000, 60_000),
+        max_size=12,
+    ),
+    st.integers(0, 500),
+)
+def test_the_review_day_is_the_first_on_which_the_level_falls(
+    spend: dict[str, int], after: int
+) -> None:
+    """Against looking at every day in turn."""
+    today = date(2026, 1, 1) + timedelta(days=after)
+    spend = {day: fen for day, fen in spend.items() if day <= today.isoformat()}
+    found = evaluate(DEFAULT_RULES, spend, today.isoformat())
+    first_fall = None
+    for ahead in range(1, 400):
+        later = (today + timedelta(days=ahead)).isoformat()
+        if evaluate(DEFAULT_RULES, spend, later).level.spend_fen < found.level.spend_fen:
+            first_fall = later
+            break
+    assert found.review_on == first_fall
+
+
+def test_a_member_is_told_what_is_missing_for_the_next_tier() -> None:
+    following = to_next(DEFAULT_RULES, "basic", 38_000)
+    assert following is not None
+    assert (following[0].name, following[1]) == ("白银", 12_000)
+    assert to_next(DEFAULT_RULES, "gold", 300_000) is None

@@ -1,0 +1,117 @@
+"""The price of a cart: exact, explained, never negative."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain_data import NOON
+from huitou.coupons.models import Coupon, CouponTerms
+from huitou.menu.models import Addon, OfferedDish, Sku
+from huitou.pricing.models import CartItem, Line, MemberOffer
+from huitou.pricing.rules import allocate, price, priced_lines, tier_discount_fen
+from huitou.runtime.errors import Refusal
+from huitou.tiers.models import Level
+
+TEA = OfferedDish(
+    dish_id="tea",
+    name="奶茶",
+    category="milk_tea",
+    skus=[Sku(sku_id="m", name="中杯", price_fen=1_500)],
+    methods=["少冰"],
+    addons=[Addon(addon_id="boba", name="珍珠", price_fen=200, max_quantity=2)],
+    sold_out=False,
+)
+BASIC = Level(level="basic", name="普通", spend_fen=0)
+SILVER = Level(level="silver", name="白银", spend_fen=50_000, discount_bp=9_000)
+
+
+def line(list_fen: int) -> Line:
+    return Line(
+        dish_id="d", sku_id="s", name="", sku_name="", category="", methods=[], addons=[],
+        quantity=1, unit_fen=list_fen, list_fen=list_fen,
+    )  # fmt: skip
+
+
+def coupon(threshold_fen: int, off_fen: int) -> Coupon:
+    return Coupon(
+        id="c", member_id="m", template_id="t", template_revision=3, name="券", cause="x",
+        terms=CouponTerms(threshold_fen=threshold_fen, off_fen=off_fen),
+        issued_at=NOON, valid_until=NOON + timedelta(days=1),
+    )  # fmt: skip
+
+
+def test_a_line_costs_its_sku_and_its_addons_times_the_quantity() -> None:
+    cart = [CartItem.model_validate(
+        {"dish_id": "tea", "sku_id": "m", "quantity": 3, "methods": ["少冰"],
+         "addons": [{"addon_id": "boba", "quantity": 2}]}
+    )]  # fmt: skip
+    assert [row.list_fen for row in priced_lines(cart, {"tea": TEA})] == [3 * (1_500 + 2 * 200)]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"dish_id": "soup"}, "items.0.dish_id"),
+        ({"sku_id": "xl"}, "items.0.sku_id"),
+        ({"methods": ["去冰"]}, "items.0.methods"),
+        ({"addons": [{"addon_id": "gold"}]}, "items.0.addons.0.addon_id"),
+        ({"addons": [{"addon_id": "boba", "quantity": 3}]}, "items.0.addons.0.quantity"),
+        ({"addons": [{"addon_id": "boba"}, {"addon_id": "boba"}]}, "items.0.addons.1.addon_id"),
+    ],
+)
+def test_what_is_not_on_the_menu_is_refused_by_field(change: dict[str, object], field: str) -> None:
+    cart = [CartItem.model_validate({"dish_id": "tea", "sku_id": "m", "quantity": 1} | change)]
+    with pytest.raises(Refusal) as refused:
+        priced_lines(cart, {"tea": TEA})
+    assert refused.value.field == field
+
+
+def test_tier_then_coupon_then_points_each_on_what_is_left() -> None:
+    offer = MemberOffer(level=SILVER, tier_rules_revision=1, coupon=coupon(3_000, 800), points=100)
+    priced = price([line(3_333), line(1_001)], offer)
+    amounts = {discount.kind: discount.amount_fen for discount in priced.discounts}
+    assert amounts == {"tier": 433, "coupon": 800, "points": 100}  # 4,334 × 10 % rounds down
+    assert priced.payable_fen == 4_334 - 433 - 800 - 100
+
+
+def test_a_coupon_worth_more_than_the_order_makes_it_free_not_negative() -> None:
+    offer = MemberOffer(level=BASIC, tier_rules_revision=1, coupon=coupon(0, 5_000))
+    assert price([line(1_200)], offer).payable_fen == 0
+
+
+@given(
+    st.lists(st.integers(0, 10_000), min_size=1, max_size=12).filter(sum),
+    st.floats(0, 1),
+)
+def test_allocation_is_exact_and_never_takes_more_than_a_line_costs(
+    weights: list[int], share: float
+) -> None:
+    total = int(sum(weights) * share)
+    shares = allocate(total, weights)
+    assert sum(shares) == total
+    assert all(0 <= part <= weight for part, weight in zip(shares, weights, strict=True))
+
+
+@given(
+    st.lists(st.integers(0, 50_000), min_size=1, max_size=8),
+    st.integers(1, 10_000),
+    st.integers(1, 30_000),
+)
+def test_lines_and_discounts_always_add_up_to_the_payable(
+    fens: list[int], discount_bp: int, off_fen: int
+) -> None:
+    level = Level(level="x", name="", spend_fen=0, discount_bp=discount_bp)
+    offer = MemberOffer(level=level, tier_rules_revision=1, coupon=coupon(0, off_fen))
+    priced = price([line(fen) for fen in fens], offer)
+    assert priced.payable_fen == sum(fens) - sum(d.amount_fen for d in priced.discounts) >= 0
+    for number, fen in enumerate(fens):
+        assert fen >= sum(discount.by_line_fen[number] for discount in priced.discounts)
+    assert all(sum(d.by_line_fen) == d.amount_fen for d in priced.discounts)
+
+
+def test_a_tier_of_90_percent_takes_a_tenth_rounded_down() -> None:
+    assert [tier_discount_fen(fen, 9_000) for fen in (0, 9, 10, 1_999)] == [0, 0, 1, 199]

@@ -1,0 +1,196 @@
+"""Lease, relay, declarations, migrations, dead letters: the machinery, on the real database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pymongo.errors import OperationFailure, WriteError
+
+from at_once import at_once
+from huitou.runtime import leases
+from huitou.runtime.database import Database, connect_for_waiting
+from huitou.runtime.dead_letters import bury, exhume, find_letter, forget
+from huitou.runtime.declarations import DECLARATIONS, Migration, declare
+from huitou.runtime.relay import NAME, Relay
+from localcloud.mongod import Mongod
+
+
+def test_of_many_takers_of_a_lease_one_wins(database: Database) -> None:
+    taken = at_once([lambda: leases.acquire(database, "x", until_ms=1_000)] * 8)
+    assert sum(lease is not None for lease in taken) == 1
+
+
+def test_an_expired_lease_is_taken_over_and_its_holder_fenced_off(database: Database) -> None:
+    first = leases.acquire(database, "x", until_ms=1_000)
+    assert first
+    assert leases.renew(database, first)
+    leases.release(database, first)
+    second = leases.acquire(database, "x", until_ms=60_000)
+    assert second
+    assert second.fence > first.fence
+    assert not leases.renew(database, first)
+    assert 50 < leases.seconds_until_handover(database, "x") <= 60
+
+
+class Started:
+    """Takes the relay's calls in place of the platform."""
+
+    def __init__(self) -> None:
+        self.ids: list[tuple[str, str]] = []
+        self.calls = 0
+
+    def __call__(self, function: str, event: Mapping[str, Any]) -> None:
+        self.calls += 1
+        for change in event["events"]:
+            assert list(change["data"]) == ["docId"]  # Ids only.
+            self.ids.append((function, change["data"]["docId"]))
+
+    def wait_for(self, count: int) -> None:
+        deadline = time.monotonic() + 10
+        while len(self.ids) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def relaying(database: Database, mongod: Mongod, started: Started, seconds: float) -> Any:
+    stream = connect_for_waiting(mongod.uri, database.name)
+    relay = Relay(database, stream, started, seconds=seconds)
+
+    def run() -> None:
+        with stream.client:
+            relay.run()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_the_relay_calls_for_what_becomes_due_and_for_nothing_else(
+    database: Database, mongod: Mongod
+) -> None:
+    started = Started()
+    thread = relaying(database, mongod, started, seconds=4)
+    time.sleep(0.5)
+    orders = database.collection("orders")
+    order = {"member_id": "m", "status": "paid", "payable_fen": 1, "points_used": 0, "version": 1}
+    orders.insert_one({"_id": "a", "settlement": "due", **order})
+    orders.insert_one({"_id": "b", **order})
+    orders.update_one({"_id": "a"}, {"$set": {"settlement": "done"}})
+    orders.update_one({"_id": "b"}, {"$set": {"settlement": "due"}})
+    database.collection("accounts").insert_one(
+        {"_id": "m", "available": 0, "reserved": 0, "version": 1, "benefits": "due"}
+    )
+    started.wait_for(3)
+    thread.join(10)
+    assert sorted(started.ids) == [
+        ("coupon-issue", "m"), ("points-sync", "a"), ("points-sync", "b"),
+    ]  # fmt: skip
+
+
+def test_a_relay_goes_on_where_the_last_one_stopped(database: Database, mongod: Mongod) -> None:
+    relaying(database, mongod, Started(), seconds=1).join(10)
+    accounts = database.collection("accounts")
+    for number in range(30):
+        accounts.insert_one(
+            {"_id": f"m{number}", "available": 0, "reserved": 0, "version": 1,
+             "tier_review": "due"}
+        )  # fmt: skip
+    started = Started()
+    thread = relaying(database, mongod, started, seconds=2)
+    started.wait_for(30)
+    thread.join(10)
+    assert {document_id for _, document_id in started.ids} == {f"m{n}" for n in range(30)}
+    assert started.calls < 30, "what gathered goes out together"
+
+
+def test_a_call_that_is_not_accepted_is_made_again_by_the_next_relay(
+    database: Database, mongod: Mongod
+) -> None:
+    relaying(database, mongod, Started(), seconds=1).join(10)
+    account = {"_id": "m", "available": 0, "reserved": 0, "version": 1, "tier_review": "due"}
+    database.collection("accounts").insert_one(account)
+
+    def broken(function: str, event: Mapping[str, Any]) -> None:
+        raise ConnectionError(function)
+
+    with connect_for_waiting(mongod.uri, database.name).client as client:
+        relay = Relay(database, Database(client, database.name), broken, seconds=5)
+        with pytest.raises(ConnectionError):
+            relay.run()
+    started = Started()
+    relaying(database, mongod, started, seconds=2).join(10)
+    assert started.ids == [("tier-evaluate", "m")]
+
+
+def test_lost_history_makes_the_relay_start_at_now(database: Database, mongod: Mongod) -> None:
+    lost = {"_data": "8264000000000000012B022C0100296E5A1004" + "0" * 32 + "46645F696400"}
+    database.collection("relay_state").insert_one({"_id": NAME, "token": lost, "fence": 0})
+    started = Started()
+    thread = relaying(database, mongod, started, seconds=3)
+    time.sleep(1)
+    account = {"_id": "m", "available": 0, "reserved": 0, "version": 1, "tier_review": "due"}
+    database.collection("accounts").insert_one(account)
+    started.wait_for(1)
+    thread.join(10)
+    assert started.ids == [("tier-evaluate", "m")]
+
+
+def test_a_second_relay_leaves_the_first_alone(database: Database, mongod: Mongod) -> None:
+    assert leases.acquire(database, NAME, until_ms=600_000)
+    with connect_for_waiting(mongod.uri, database.name).client as client:
+        second = Relay(database, Database(client, database.name), Started(), seconds=60)
+        assert second.run() == {"status": "another relay runs"}
+
+
+def test_declaring_again_changes_nothing_and_migrations_run_once(database: Database) -> None:
+    runs: list[int] = []
+    steps = tuple(
+        Migration(number, f"step {number}", lambda _, n=number: runs.append(n)) for number in (2, 1)
+    )
+    before = {d.name: database.collection(d.name).index_information() for d in DECLARATIONS}
+    assert declare(database, steps)["migrated"] == ["step 1", "step 2"]
+    assert declare(database, steps)["migrated"] == []
+    assert runs == [1, 2]
+    after = {d.name: database.collection(d.name).index_information() for d in DECLARATIONS}
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("collection", "document"),
+    [
+        ("accounts", {"available": 1.5, "reserved": 0, "version": 0}),
+        ("accounts", {"available": 1, "reserved": -1, "version": 0}),
+        ("points_entries", {"member_id": "m", "kind": "earn", "points": "5", "spend_fen": 0,
+                            "order_id": "o"}),
+        ("payments", {"order_id": "o", "amount_fen": 0, "status": "open"}),
+    ],
+)  # fmt: skip
+def test_the_database_itself_refuses_broken_money(
+    database: Database, collection: str, document: dict[str, Any]
+) -> None:
+    with pytest.raises(WriteError):
+        database.collection(collection).insert_one(document)
+
+
+def test_an_unindexed_query_fails(database: Database) -> None:
+    database.collection("orders").insert_one(
+        {"member_id": "m", "status": "paid", "payable_fen": 1, "points_used": 0, "version": 1}
+    )
+    with pytest.raises(OperationFailure):
+        database.collection("orders").find_one({"nobody_indexed": 1})
+
+
+def test_a_dead_letter_is_counted_listed_and_forgotten_only_as_it_was_seen(
+    database: Database,
+) -> None:
+    bury(database, "points-sync", "o1", "ValidationError")
+    letter = find_letter(database, "points-sync:o1")
+    assert letter
+    bury(database, "points-sync", "o1", "ValidationError")
+    forget(database, letter)
+    assert [found["times"] for found in exhume(database)] == [2]
+    forget(database, exhume(database)[0])
+    assert exhume(database) == []

@@ -1,0 +1,260 @@
+"""Settling: exactly once, in any order, whatever is lost, doubled or changed meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from at_once import at_once
+from chain_data import FakeClock, Shop, item
+from huitou.coupons.models import CouponTemplate
+from huitou.coupons.service import Coupons, TierCoupons
+from huitou.maintenance.models import LoadRequest
+from huitou.maintenance.service import Maintenance
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.settlement.service import Reconciliation
+from huitou.tiers.service import Tiers
+from simulation.chain import TIERS
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    return Shop(chain, clock)
+
+
+def test_a_paid_order_earns_once_however_often_and_whoever_settles(shop: Shop) -> None:
+    alice = shop.register()
+    order = shop.order(alice, items=[item(4)])
+    shop.pay(order)
+    results = at_once([lambda: shop.settlement.settle(order.id)] * 8)
+    assert sorted(set(results)) == ["nothing due", "settled"]
+    assert results.count("settled") == 1
+    account = shop.account(alice)
+    assert (account["available"], account["spend_by_day"]) == (60, {"2026-03-02": 6_000})
+    assert shop.differences() == []
+
+
+def test_many_orders_of_one_member_settle_at_once_without_losing_a_point(shop: Shop) -> None:
+    alice = shop.register()
+    orders = [shop.order(alice) for _ in range(12)]
+    for order in orders:
+        shop.pay(order)
+    at_once([lambda o=order: shop.settlement.settle(o.id) for order in orders])
+    assert shop.account(alice)["available"] == 12 * 15
+    assert shop.differences() == []
+
+
+def test_an_unpaid_unknown_or_forged_order_finds_nothing_to_do(shop: Shop) -> None:
+    order = shop.order(shop.register())
+    assert shop.settlement.settle(order.id) == "nothing due"
+    assert shop.settlement.settle("o-forged") == "nothing due"
+    assert shop.database.collection("points_entries").count_documents({}) == 0
+
+
+def test_terms_are_those_of_the_moment_of_payment(shop: Shop) -> None:
+    alice = shop.register()
+    order = shop.order(alice, items=[item(10)])
+    shop.pay(order)
+    rules = {"_id": "points", "revision": 2, "fen_per_point": 10}
+    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({"points_rules": rules}))
+    shop.settlement.settle(order.id)
+    entry = shop.database.collection("points_entries").find_one({"_id": f"earn:{order.id}"})
+    assert entry
+    assert (entry["points"], entry["rules_revision"]) == (150, 1)
+
+
+def test_a_refund_takes_back_what_was_earned_and_returns_what_was_spent(shop: Shop) -> None:
+    """Odoo 257854, ERPNext 32951: earn, spend, refund must not keep the points."""
+    alice = shop.register()
+    shop.give_points(alice, 1_000)
+    before = shop.account(alice)
+    order = shop.paid(alice, items=[item(10)], points=1_000)
+    assert shop.account(alice)["available"] == before["available"] - 1_000 + 140
+    shop.refund(order)
+    results = at_once([lambda: shop.settlement.settle(order.id)] * 4)
+    assert results.count("settled") == 1
+    after = shop.account(alice)
+    assert (after["available"], after["reserved"]) == (before["available"], 0)
+    assert after["spend_by_day"] == before["spend_by_day"]
+    assert shop.differences() == []
+
+
+def test_a_refund_before_the_first_settlement_posts_both_sides(shop: Shop) -> None:
+    alice = shop.register()
+    order = shop.order(alice, items=[item(3)])
+    shop.pay(order)
+    shop.refund(order)
+    assert shop.settlement.settle(order.id) == "settled"
+    kinds = {e["kind"] for e in shop.database.collection("points_entries").find({})}
+    assert kinds == {"earn", "claw-back"}
+    assert shop.account(alice)["available"] == 0
+
+
+def test_a_settlement_crossing_a_refund_leaves_the_order_right(shop: Shop) -> None:
+    alice = shop.register()
+    for _ in range(6):
+        order = shop.order(alice, items=[item(3)])
+        shop.pay(order)
+        at_once(
+            [
+                lambda o=order: shop.settlement.settle(o.id),
+                lambda o=order: shop.refund(o),
+                lambda o=order: shop.settlement.settle(o.id),
+            ]
+        )
+        for due in shop.settlement.due():
+            shop.settlement.settle(due)
+    assert shop.account(alice)["available"] == 0
+    assert shop.differences() == []
+
+
+def test_points_spent_before_a_refund_become_a_debt_the_next_order_repays(shop: Shop) -> None:
+    alice = shop.register()
+    earned = shop.paid(alice, items=[item(20)])
+    shop.paid(alice, items=[item(10)], points=300)
+    shop.refund(earned)
+    shop.settlement.settle(earned.id)
+    assert shop.account(alice)["available"] == 300 - 300 + 147 - 300
+    with pytest.raises(Refusal) as refused:
+        shop.request(alice, points=1)
+    assert refused.value.code is Code.POINTS_OVER_LIMIT
+    shop.paid(alice, items=[item(20)])
+    assert shop.account(alice)["available"] == 147 - 300 + 300
+    assert shop.differences() == []
+
+
+def coupon_of(shop: Shop, member_id: str, cause: str) -> str:
+    found = shop.database.collection("coupon_templates").find_one({"_id": "silver-30-8"})
+    template = CouponTemplate.model_validate(found)
+    issued = Coupons(shop.database, shop.clock).issue(template, member_id=member_id, cause=cause)
+    assert issued
+    return issued.id
+
+
+def test_a_coupon_is_redeemed_with_its_order_and_returned_by_a_whole_refund(shop: Shop) -> None:
+    alice = shop.register()
+    coupon_id = coupon_of(shop, alice, "test")
+    order = shop.paid(alice, items=[item(3)], coupon_id=coupon_id)
+    assert Coupons(shop.database, shop.clock).of_member(coupon_id, alice).status == "redeemed"
+    shop.clock.advance(days=40)  # It has expired meanwhile: 24 hours more.
+    shop.refund(order)
+    shop.settlement.settle(order.id)
+    returned = Coupons(shop.database, shop.clock).of_member(coupon_id, alice)
+    assert (returned.status, returned.order_id) == ("issued", None)
+    assert returned.valid_until == shop.clock.now() + timedelta(hours=24)
+    assert shop.differences() == []
+
+
+def test_spending_500_makes_silver_with_a_coupon_and_the_next_quote_has_it(shop: Shop) -> None:
+    alice = shop.register()
+    tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
+    shop.paid(alice, items=[item(33)])  # ¥495
+    assert tiers.evaluate(alice) == "unchanged"
+    shop.paid(alice, items=[item(1)])
+    assert list(tiers.due()) == [alice]
+    assert at_once([lambda: tiers.evaluate(alice)] * 4).count("raised") == 1
+    assert list(granting.due()) == [alice]
+    results = at_once([lambda: granting.grant(alice)] * 4)
+    assert results.count("issued") == 1
+    assert list(granting.due()) == []
+    assert shop.database.collection("coupons").count_documents({"member_id": alice}) == 1
+    assert shop.request(alice, items=[item(10)]).payable_fen == 13_500
+
+
+def test_a_refund_can_undo_a_tier_and_the_way_up_again_grants_nothing_twice(shop: Shop) -> None:
+    alice = shop.register()
+    tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
+
+    def follow() -> str:
+        outcome = tiers.evaluate(alice)
+        for member_id in granting.due():
+            granting.grant(member_id)
+        return outcome
+
+    order = shop.paid(alice, items=[item(40)])
+    assert follow() == "raised"
+    shop.refund(order)
+    shop.settlement.settle(order.id)
+    assert follow() == "lowered"
+    shop.paid(alice, items=[item(40)])
+    assert follow() == "raised"
+    assert shop.database.collection("coupons").count_documents({"member_id": alice}) == 1
+    changes = [c["after"] for c in shop.database.collection("tier_changes").find({})]
+    assert changes == ["silver", "basic", "silver"]
+
+
+def test_a_tier_falls_by_itself_when_its_spend_leaves_the_window(shop: Shop) -> None:
+    alice = shop.register()
+    tiers = Tiers(shop.database, shop.clock)
+    shop.paid(alice, items=[item(40)])
+    tiers.evaluate(alice)
+    shop.clock.advance(days=364)
+    assert list(tiers.due()) == []
+    shop.clock.advance(days=1)
+    assert list(tiers.due()) == [alice]
+    assert tiers.evaluate(alice) == "lowered"
+    assert list(tiers.due()) == []
+
+
+def test_redelivery_after_the_tier_rules_changed_awards_nothing_more(shop: Shop) -> None:
+    alice = shop.register()
+    order = shop.paid(alice, items=[item(40)])
+    before = shop.account(alice)
+    rules = {**TIERS, "revision": 2}
+    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({"tier_rules": rules}))
+    assert shop.settlement.settle(order.id) == "nothing due"
+    assert shop.account(alice) == before
+
+
+def test_two_editors_of_the_rules_have_one_winner(shop: Shop) -> None:
+    def edit(name: str) -> Any:
+        levels = [{**TIERS["levels"][0], "name": name}, *TIERS["levels"][1:]]
+        rules = {**TIERS, "revision": 2, "levels": levels}
+        request = LoadRequest.model_validate({"tier_rules": rules})
+        return Maintenance(shop.database, shop.clock).load(request)
+
+    results = at_once([lambda n=n: edit(f"name{n}") for n in range(4)])
+    assert sum(not isinstance(result, Refusal) for result in results) == 1
+
+
+@pytest.mark.parametrize(
+    ("collection", "change", "kind"),
+    [
+        ("accounts", {"$inc": {"available": 1}}, "balance"),
+        ("accounts", {"$inc": {"available": -1, "reserved": 1}}, "reserved points"),
+        ("accounts", {"$set": {"spend_by_day.2026-03-02": 1}}, "spend by day"),
+        ("points_entries", {"$inc": {"points": 1}}, "order's entries"),
+        ("orders", {"$set": {"settlement": "due", "settlement_since": 0.0}}, "order not settled"),
+        ("orders", {"$set": {"status": "cancelled"}}, "entry for unpaid order"),
+        ("coupons", {"$set": {"status": "issued"}}, "coupon"),
+    ],
+)
+def test_reconcile_finds_each_kind_of_lie(
+    shop: Shop, collection: str, change: dict[str, Any], kind: str
+) -> None:
+    alice = shop.register()
+    order = shop.paid(alice, items=[item(3)], coupon_id=coupon_of(shop, alice, "x"))
+    assert shop.differences() == []
+    found = shop.database.collection(collection).find_one(
+        {"_id": alice} if collection == "accounts" else {"order_id": order.id}
+        if collection != "orders" else {"_id": order.id}
+    )  # fmt: skip
+    assert found
+    shop.database.collection(collection).update_one({"_id": found["_id"]}, change)
+    assert kind in shop.differences()
+
+
+def test_reconcile_goes_through_members_range_by_range(shop: Shop) -> None:
+    for number in range(5):
+        shop.paid(shop.register(f"guest{number}"))
+    reconciliation = Reconciliation(shop.database, shop.clock)
+    after, pages, orders = None, 0, 0
+    while True:
+        page = reconciliation.page(after, 2)
+        pages, orders, after = pages + 1, orders + page["totals"].orders, page["next"]
+        if after is None:
+            break
+    assert (pages, orders) == (3, 5)
