@@ -125,8 +125,10 @@ def test_a_call_that_is_not_accepted_is_made_again_by_the_next_relay(
     assert started.ids == [("tier-evaluate", "m")]
 
 
-def test_lost_history_makes_the_relay_start_at_now(database: Database, mongod: Mongod) -> None:
-    lost = {"_data": "8264000000000000012B022C0100296E5A1004" + "0" * 32 + "46645F696400"}
+@pytest.mark.parametrize("lost", [{"_data": "zz"}, {"_data": "82640000000000000100"}])
+def test_a_token_the_server_can_not_follow_makes_the_relay_start_at_now(
+    database: Database, mongod: Mongod, lost: dict[str, str]
+) -> None:
     database.collection("relay_state").insert_one({"_id": NAME, "token": lost, "fence": 0})
     started = Started()
     thread = relaying(database, mongod, started, seconds=3)

@@ -17,7 +17,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from huitou.runtime import leases
-from huitou.runtime.database import Database, Document
+from huitou.runtime.database import Database, Document, is_passing
 from huitou.runtime.events import MAX_BATCH, change_event
 from huitou.runtime.leases import Lease
 from huitou.runtime.logs import log
@@ -29,7 +29,6 @@ GATHER_S = 0.02  # After a first change, what follows within this time goes into
 RENEW_EVERY_S = 2.0
 KEEP_TOKEN_EVERY_S = 10.0  # On quiet streams; each store is itself a write.
 WAIT_FOR_HANDOVER_S = 70.0  # The timer fires every minute, so a successor is always there.
-_HISTORY_LOST = {260, 280, 286}  # InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
 
 
 class LeaseLost(Exception):  # noqa: N818
@@ -99,11 +98,12 @@ class Relay:
                     renewed = now
 
     def _open_stream(self, session: ClientSession) -> ChangeStream:
+        """Go on from the stored token; from now where the server can't follow it any more."""
         state = self._database.collection("relay_state").find_one({"_id": NAME}) or {}
         try:
             return ChangeStream(self._stream, session, state.get("token"))
         except OperationFailure as error:
-            if error.code not in _HISTORY_LOST:
+            if is_passing(error):
                 raise
             log("relay_history_lost", code=error.code)
             return ChangeStream(self._stream, session, None)
@@ -162,19 +162,27 @@ class ChangeStream:
             }
         )
         self._cursor_id = reply["id"]
+        # Moves on even when no change was for us, so a quiet stream never falls out of history.
+        self.token: Document = reply["postBatchResumeToken"]
+        # Lost history shows only when changes are asked for, so ask once before anybody relies
+        # on this stream; what comes is handed out by the first `more`.
+        self._first: Document | None = self._next(1)
 
     def more(self, await_ms: int) -> list[Document]:
         """Return what has gathered; waits up to `await_ms` if nothing has."""
-        reply = self._command({
+        reply = self._first or self._next(await_ms)
+        self._first = None
+        self.token = reply["postBatchResumeToken"]
+        return list(reply["nextBatch"])
+
+    def _next(self, await_ms: int) -> Document:
+        return self._command({
             "getMore": Int64(self._cursor_id), "collection": "$cmd.aggregate",
             "maxTimeMS": await_ms, "batchSize": MAX_BATCH // 2,
         })  # fmt: skip
-        return list(reply["nextBatch"])
 
     def _command(self, command: Document) -> Document:
         reply: Document = self._mongo.command(command, session=self._session)["cursor"]
-        # Moves on even when no change was for us, so a quiet stream never falls out of history.
-        self.token: Document = reply["postBatchResumeToken"]
         return reply
 
 

@@ -1,0 +1,252 @@
+"""Who may call what: every function through its real handler, with forged callers and events."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chain_data import Shop
+from huitou.runtime.database import Database, shared_database
+from huitou.runtime.identity import internal_token
+from huitou.runtime.recent import Recent
+from huitou.runtime.settings import settings
+from localcloud.bundle import ROOT
+from localcloud.mongod import Mongod
+
+SECRET = "s" * 40
+EVENTS = Path(__file__).parent.parent / "events"
+MEMBERS_ONLY = ("member-profile", "store-menu", "pay")
+INTERNAL = ("points-sync", "tier-evaluate", "coupon-issue", "trigger-relay", "maintenance")
+
+
+def recorded(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return event
+
+
+@pytest.fixture
+def call(
+    chain: Database, mongod: Mongod, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> Iterator[Any]:
+    """Call a function's `main_handler` on this test's database, as a member or as nobody."""
+    monkeypatch.setenv("MONGODB_URI", mongod.uri)
+    monkeypatch.setenv("HUITOU_DATABASE", chain.name)
+    monkeypatch.setenv("HUITOU_INTERNAL_SECRET", SECRET)
+    monkeypatch.setenv("HUITOU_CLOCK_FILE", str(EVENTS / "noon.json"))
+    settings.cache_clear()
+    handlers = {}
+
+    def run(function: str, event: object, openid: str | None = None) -> dict[str, Any]:
+        if function not in handlers:
+            path = ROOT / "functions" / function / "index.py"
+            spec = importlib.util.spec_from_file_location(f"index_{function}", path)
+            assert spec
+            assert spec.loader
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            handlers[function] = module.main_handler
+        caller = {"WX_OPENID": openid, "WX_APPID": "wxapp"} if openid else {}
+        context: Mapping[str, Any] = {
+            "request_id": "r1", "time_limit_in_ms": 5_000, "environment": json.dumps(caller),
+        }  # fmt: skip
+        answer: dict[str, Any] = handlers[function](event, context)
+        return answer
+
+    yield run
+    shared_database(mongod.uri, chain.name).recent = Recent()
+
+
+def everything(database: Database) -> dict[str, int]:
+    names = database.mongo.list_collection_names()
+    return {name: database.collection(name).count_documents({}) for name in sorted(names)}
+
+
+@pytest.mark.parametrize("function", INTERNAL)
+@pytest.mark.parametrize(
+    "event",
+    [
+        recorded("timer"),
+        recorded("change"),
+        recorded("changes"),
+        {"action": "declare"},
+        {"action": "load", "stores": []},
+        {"httpMethod": "POST", "path": "/", "body": "{}"},
+    ],
+    ids=["timer", "change", "changes", "declare", "load", "http"],
+)
+def test_a_member_opens_no_internal_door(
+    call: Any, chain: Database, function: str, event: dict[str, Any]
+) -> None:
+    before = everything(chain)
+    token = internal_token(SECRET.encode(), function)  # Even with a stolen token.
+    answer = call(function, {**event, "token": token, "Message": token}, "mallory")
+    assert answer["error"]["code"] == "FORBIDDEN"
+    assert everything(chain) == before
+
+
+@pytest.mark.parametrize("function", [*INTERNAL, "pay", "member-profile", "store-menu"])
+@pytest.mark.parametrize("name", ["timer", "change", "changes"])
+@pytest.mark.parametrize("token", ["", "wrong", None, 5, ["x"]])
+def test_without_the_functions_token_nobody_is_internal(
+    call: Any, chain: Database, function: str, name: str, token: object
+) -> None:
+    before = everything(chain)
+    answer = call(function, {**recorded(name), "token": token, "Message": token})
+    assert answer["error"]["code"] in ("FORBIDDEN", "IDENTITY_REQUIRED")
+    assert everything(chain) == before
+
+
+def test_one_functions_token_does_not_open_another(call: Any) -> None:
+    token = internal_token(SECRET.encode(), "points-sync")
+    answer = call("maintenance", {"action": "declare", "token": token})
+    assert answer["error"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("function", MEMBERS_ONLY)
+@pytest.mark.parametrize("who", [{"openId": "alice"}, {"openId": 5}, "alice", ["alice"]])
+def test_a_forged_user_info_is_refused(
+    call: Any, chain: Database, function: str, who: object
+) -> None:
+    call("member-profile", {"action": "login"}, "alice")
+    before = everything(chain)
+    for action in ("login", "profile", "stores", "list"):
+        answer = call(function, {"action": action, "userInfo": who}, "mallory")
+        assert not answer["ok"]
+    assert everything(chain) == before
+
+
+def test_an_openid_in_the_event_is_nobodys(call: Any) -> None:
+    call("member-profile", {"action": "login"}, "alice")
+    for forged in ({"openid": "alice"}, {"WX_OPENID": "alice"}, {"OPENID": "alice"}):
+        answer = call("member-profile", {"action": "profile", **forged})
+        assert answer["error"]["code"] == "IDENTITY_REQUIRED"
+
+
+def test_the_environment_of_the_process_is_not_believed(
+    call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runtimes leave the previous caller there."""
+    call("member-profile", {"action": "login"}, "alice")
+    monkeypatch.setenv("WX_OPENID", "alice")
+    answer = call("member-profile", {"action": "profile"})
+    assert answer["error"]["code"] == "IDENTITY_REQUIRED"
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "field"),
+    [
+        (None, "INVALID_REQUEST", "event"),
+        ([], "INVALID_REQUEST", "event"),
+        ("quote", "INVALID_REQUEST", "event"),
+        ({}, "UNKNOWN_ACTION", "action"),
+        ({"action": "steal"}, "UNKNOWN_ACTION", "action"),
+        ({"action": ["quote"]}, "UNKNOWN_ACTION", "action"),
+        ({"action": "quote\ud800"}, "UNKNOWN_ACTION", "action"),
+        ({"action": "quote", "v": 2}, "INVALID_REQUEST", "v"),
+        ({"action": "quote", "v": True}, "INVALID_REQUEST", "v"),
+        ({"action": "quote", "x": "y" * 70_000}, "TOO_LARGE", "event"),
+        ({"action": "quote"}, "INVALID_REQUEST", "store_id"),
+        ({"items": []}, "INVALID_REQUEST", "items"),
+        ({"items": "tea"}, "INVALID_REQUEST", "items"),
+        ({"items": [{}] * 51}, "INVALID_REQUEST", "items"),
+        ({"store_id": "atlantis"}, "STORE_NOT_FOUND", "store_id"),
+        ({"quantity": 0}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": -1}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": 10**9}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": 10**30}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": 1.5}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": "1"}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": True}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": None}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"quantity": float("nan")}, "INVALID_REQUEST", "items.0.quantity"),
+        ({"points": -5}, "INVALID_REQUEST", "points"),
+        ({"points": 10**12}, "INVALID_REQUEST", "points"),
+        ({"points": 1}, "POINTS_OVER_LIMIT", "points"),
+        ({"coupon_id": {"$ne": None}}, "INVALID_REQUEST", "coupon_id"),
+        ({"coupon_id": "c1"}, "NOT_FOUND", "coupon_id"),
+        ({"dish_id": "unicorn"}, "DISH_NOT_FOUND", "items.0.dish_id"),
+        ({"pay_nothing": True}, "INVALID_REQUEST", "pay_nothing"),
+    ],
+)
+def test_bad_input_gets_a_code_that_names_the_field_and_writes_nothing(
+    call: Any, chain: Database, event: Any, code: str, field: str
+) -> None:
+    call("member-profile", {"action": "login"}, "alice")
+    before = everything(chain)
+    if isinstance(event, dict) and "action" not in event and event:
+        line = {"dish_id": "milk-tea", "sku_id": "m", "quantity": 1}
+        line |= {key: event.pop(key) for key in ("quantity", "dish_id") if key in event}
+        event = {"action": "quote", "store_id": "jingan", "items": [line], **event}
+    answer = call("pay", event, "alice")
+    assert (answer["ok"], answer["error"]["code"]) == (False, code)
+    assert answer["error"]["field"] == field
+    assert everything(chain) == before
+
+
+def test_messages_are_chinese_unless_english_is_asked_for(call: Any) -> None:
+    chinese = call("pay", {"action": "quote"}, "alice")["error"]["message"]
+    english = call("pay", {"action": "quote", "lang": "en"}, "alice")["error"]["message"]
+    assert chinese == "请求有误：store_id 缺少该字段"
+    assert english == "Invalid request: store_id is missing"
+
+
+def test_an_unregistered_member_is_told_to_log_in(call: Any) -> None:
+    answer = call("member-profile", {"action": "profile"}, "stranger")
+    assert answer["error"]["code"] == "NOT_REGISTERED"
+
+
+def test_no_action_answers_with_another_members_data(
+    call: Any, chain: Database, clock: Any
+) -> None:
+    call("member-profile", {"action": "login"}, "mallory")
+    alice = call("member-profile", {"action": "login"}, "alice")["data"]["member_id"]
+    order = Shop(chain, clock).paid(alice)
+    for action in ("status", "cancel", "prepay"):
+        answer = call("pay", {"action": action, "order_id": order.id}, "mallory")
+        unknown = call("pay", {"action": action, "order_id": "o-none"}, "mallory")
+        if action == "status":
+            assert answer["error"]["message"] == unknown["error"]["message"]
+        assert not answer["ok"]
+        assert order.id not in json.dumps(answer)
+    assert call("pay", {"action": "list"}, "mallory")["data"]["orders"] == []
+    assert call("member-profile", {"action": "points"}, "mallory")["data"]["entries"] == []
+    after = f"{order.created_at.isoformat()}|{order.id}"
+    assert call("pay", {"action": "list", "after": after}, "mallory")["data"]["orders"] == []
+
+
+def test_nothing_of_the_event_or_the_caller_is_logged(call: Any, capsys: Any) -> None:
+    call("member-profile", {"action": "bind_phone", "code": "13800138000"}, "secret-openid")
+    call("member-profile", {"action": "13800138000"}, "secret-openid")
+    logged = capsys.readouterr().out
+    assert '"log":"call"' in logged
+    assert "13800138000" not in logged
+    assert "secret-openid" not in logged
+
+
+def test_a_change_event_for_a_forged_order_finds_nothing_to_do(call: Any, chain: Database) -> None:
+    before = everything(chain)
+    event = {**recorded("changes"), "token": internal_token(SECRET.encode(), "points-sync")}
+    assert call("points-sync", event)["data"] == {"outcomes": {"nothing due": 2}}
+    assert everything(chain) == before
+
+
+def test_what_no_retry_can_cure_becomes_a_dead_letter_and_stops_nobody_else(
+    call: Any, chain: Database, clock: Any
+) -> None:
+    shop = Shop(chain, clock)
+    order = shop.order(shop.register())
+    shop.pay(order)
+    chain.collection("orders").insert_one(
+        {"_id": "a-broken", "member_id": "nobody", "status": "paid", "settlement": "due",
+         "payable_fen": 1, "points_used": 0, "version": 1}
+    )  # fmt: skip
+    message = internal_token(SECRET.encode(), "points-sync")
+    answer = call("points-sync", {**recorded("timer"), "Message": message})
+    assert answer["data"]["outcomes"] == {"buried": 1, "settled": 1}
+    letters = list(chain.collection("dead_letters").find({}))
+    assert [letter["document_id"] for letter in letters] == ["a-broken"]
