@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chain_data import FakeClock, load_chain
-from huitou.runtime.database import Database, connect
+from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
 from huitou.runtime.recent import Recent
 from localcloud.client import LocalCloudClient
@@ -49,10 +49,21 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(scope="session")
+def sample(declared: Database) -> dict[str, list[Document]]:
+    """The sample chain's documents as `maintenance` loads them."""
+    names = declared.mongo.list_collection_names()
+    for name in names:
+        declared.collection(name).delete_many({})
+    load_chain(declared, FakeClock())
+    return {name: found for name in names if (found := list(declared.collection(name).find({})))}
+
+
 @pytest.fixture
-def chain(database: Database, clock: FakeClock) -> Database:
-    """The sample chain's stores, menu, coupons and rules, loaded."""
-    load_chain(database, clock)
+def chain(sample: dict[str, list[Document]], database: Database) -> Database:
+    """The database with the sample chain's stores, menu, coupons and rules."""
+    for name, documents in sample.items():
+        database.collection(name).insert_many(documents)
     return database
 
 

@@ -8,6 +8,7 @@ from cli.bench import bench
 from cli.dead_letters import dead_letters
 from cli.demo import demo
 from cli.invoke import invoke
+from cli.phone import phone
 from cli.reconcile import reconcile
 from cli.up import up
 
@@ -26,7 +27,7 @@ def main() -> None:
     """
 
 
-for command in (up, invoke, reconcile, dead_letters, bench, demo):
+for command in (up, invoke, phone, reconcile, dead_letters, bench, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import pytest
 from chain_data import Shop
 from huitou.runtime.database import Database, shared_database
 from huitou.runtime.identity import internal_token
-from huitou.runtime.recent import Recent
 from huitou.runtime.settings import settings
 from localcloud.bundle import ROOT
 from localcloud.mongod import Mongod
@@ -58,7 +57,8 @@ def call(
         return answer
 
     yield run
-    shared_database(mongod.uri, chain.name).recent = Recent()
+    shared_database(mongod.uri, chain.name).client.close()
+    shared_database.cache_clear()
 
 
 def everything(database: Database) -> dict[str, int]:

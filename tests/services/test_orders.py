@@ -137,13 +137,13 @@ def test_sold_out_is_seen_by_the_next_order_at_once(shop: Shop) -> None:
 
 def test_a_closed_store_takes_no_order_but_still_quotes(shop: Shop) -> None:
     alice = shop.register()
-    request = shop.request(alice)
+    request = shop.request(alice, store_id="xujiahui")
     shop.clock.advance(hours=11)  # 23:00
     with pytest.raises(Refusal) as refused:
         shop.orders.create(alice, request)
     assert refused.value.code is Code.STORE_CLOSED
     quote = shop.orders.quote(
-        alice, QuoteRequest.model_validate({"store_id": "jingan", "items": [item()]})
+        alice, QuoteRequest.model_validate({"store_id": "xujiahui", "items": [item()]})
     )
     assert quote["store_open"] is False
 

@@ -1,0 +1,138 @@
+"""SIGKILL in the middle of traffic, and events lost on purpose: nothing paid is lost or doubled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from cli.reconcile import reconciled
+from cloud.test_loop import Guest, eventually
+from localcloud.client import CallFailed, LocalCloudClient
+from localcloud.cloud import LocalCloud
+from simulation.play import FIRST_DAY, load
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def fragile(tmp_path: Path) -> Iterator[LocalCloud]:
+    """A local cloud of this test's own, to be broken."""
+    with LocalCloud(tmp_path) as cloud:
+        cloud.set_clock(FIRST_DAY.replace(hour=12), stands=True)
+        load(LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data))
+        yield cloud
+
+
+class Traffic:
+    """Guests who keep buying until told to stop, whatever they are answered."""
+
+    def __init__(self, cloud: LocalCloud, guests: int = 4) -> None:
+        self.client = LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data)
+        self.guests = [Guest(self.client) for _ in range(guests)]
+        self.paid = 0
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep_buying, args=(guest,)) for guest in self.guests
+        ]
+
+    def __enter__(self) -> Traffic:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _keep_buying(self, guest: Guest) -> None:
+        while not self._stop.is_set():
+            try:
+                guest.buy(2)
+                self.paid += 1
+            except (AssertionError, CallFailed, KeyError, urllib3.exceptions.HTTPError):
+                time.sleep(0.05)  # What a guest does whose call failed: try again.
+
+
+def settle_down(cloud: LocalCloud, client: LocalCloudClient) -> None:
+    """Let the timers find what is left: unpaid orders, lost events, open refunds."""
+    for _ in range(3):
+        cloud.drain(20)
+        cloud.advance(cloud.clock.now() + timedelta(minutes=20))
+    eventually(lambda: cloud.drain(5), 30)
+    report = reconciled(client)
+    assert report["differences"] == []
+    books = cloud.wechat_pay.books()
+    assert books["taken_fen"] - books["refunded_fen"] == report["revenue_fen"]
+    assert report["points_issued"] == report["revenue_fen"] // 100
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_killed_workers_lose_and_double_nothing(fragile: LocalCloud) -> None:
+    with Traffic(fragile) as traffic:
+        for _ in range(3):
+            time.sleep(2.5)
+            for function in ("pay", "points-sync", "tier-evaluate"):
+                kill(fragile.platform.pool(function).pids())
+    assert traffic.paid > 0
+    settle_down(fragile, traffic.client)
+
+
+def test_a_killed_relay_is_followed_by_another_that_goes_on(fragile: LocalCloud) -> None:
+    with Traffic(fragile) as traffic:
+        for _ in range(2):
+            time.sleep(1.5)
+            kill(fragile.platform.pool("trigger-relay").pids())
+            fragile.timers.fire_function("trigger-relay")
+        time.sleep(1.5)
+    settle_down(fragile, traffic.client)
+    guest = traffic.guests[0]
+    eventually(lambda: fragile.platform.under_way("trigger-relay") > 0, 15)
+    before = guest.points()
+    guest.buy(2)
+    eventually(lambda: guest.points() == before + 30, 20)
+
+
+def test_a_killed_database_comes_back_with_everything_confirmed(fragile: LocalCloud) -> None:
+    assert fragile.mongod
+    with Traffic(fragile) as traffic:
+        for _ in range(2):
+            time.sleep(1.5)
+            kill([fragile.mongod.pid])
+            time.sleep(1.0)
+        time.sleep(6)
+    assert traffic.paid > 0
+    fragile.timers.fire_function("trigger-relay")
+    settle_down(fragile, traffic.client)
+
+
+def test_with_the_relay_off_the_timers_settle_everything(tmp_path: Path) -> None:
+    with LocalCloud(tmp_path, relay=False) as cloud:
+        cloud.set_clock(FIRST_DAY.replace(hour=12), stands=True)
+        client = LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data)
+        load(client)
+        guest = Guest(client)
+        order_ids = [guest.buy(20) for _ in range(3)]
+        eventually(lambda: all(guest.status(order_id) == "paid" for order_id in order_ids))
+        assert guest.points() == 0
+        cloud.platform.start("points-sync", {"events": []})  # A broken event helps nobody.
+        for _ in range(4):  # Orders → points → tier → coupon: each timer in its turn.
+            cloud.clock.stand_at(cloud.clock.now() + timedelta(minutes=11))
+            cloud.timers.catch_up()
+            eventually(lambda: not cloud.platform.busy())
+        assert guest.points() == 900
+        assert guest.ok("member-profile", action="profile")["tier"]["level"] == "silver"
+        assert len(guest.ok("member-profile", action="coupons")["coupons"]) == 1
+        assert reconciled(client)["differences"] == []

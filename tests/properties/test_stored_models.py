@@ -1,0 +1,74 @@
+"""Every stored model survives the database: what was written is what is read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cli.bench.orders import paid_order
+from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
+from huitou.members.models import Identity, Member
+from huitou.menu.models import Dish, Sku, StoreDish
+from huitou.orders.models import Order
+from huitou.payments.models import Payment, Refund
+from huitou.points.models import Account, LedgerEntry, PointsRules
+from huitou.runtime.database import Database
+from huitou.runtime.documents import Stored
+from huitou.stores.models import OpeningHours, Store
+from huitou.tiers.models import DEFAULT_RULES, TierChange
+
+words = st.text(max_size=20).filter(lambda text: "\x00" not in text)
+fen = st.integers(0, 10**8)
+moments = st.integers(0, 10**9).map(
+    lambda s: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(milliseconds=s)
+)
+terms = st.builds(
+    CouponTerms, threshold_fen=fen, off_fen=st.integers(1, 10**6), store_ids=st.lists(words)
+)
+MODELS: dict[str, st.SearchStrategy[Stored]] = {
+    "members": st.builds(Member, id=words, brand_id=words, registered_at=moments,
+                         registered_day=words, nickname=st.none() | words),
+    "identities": st.builds(Identity, id=words, member_id=words),
+    "stores": st.builds(Store, id=words, brand_id=words, name=words,
+                        hours=st.just([OpeningHours(opens="09:00", closes="02:00")])),
+    "dishes": st.builds(Dish, id=words, brand_id=words, name=words, category=words,
+                        skus=st.just([Sku(sku_id="m", name="", price_fen=1)])),
+    "store_dishes": st.builds(StoreDish, id=words, store_id=words, dish_id=words),
+    "accounts": st.builds(Account, id=words, available=st.integers(-10**9, 10**9), reserved=fen),
+    "points_entries": st.builds(
+        LedgerEntry, id=words, member_id=words, kind=st.sampled_from(["earn", "use"]),
+        points=st.integers(-10**9, 10**9), spend_fen=fen, order_id=words, business_day=words,
+        at=moments, cause=words, rules_revision=fen),
+    "coupons": st.builds(
+        Coupon, id=words, member_id=words, template_id=words, template_revision=fen, name=words,
+        terms=terms, cause=words, issued_at=moments, valid_until=moments),
+    "coupon_templates": st.builds(CouponTemplate, id=words, name=words, terms=terms,
+                                  valid_days=st.integers(1, 400)),
+    "scenes": st.builds(Scene, id=words, store_id=words, kind=st.just("table"), template_id=words),
+    "payments": st.builds(Payment, id=words, order_id=words, member_id=words, attempt=fen,
+                          amount_fen=st.integers(1, 10**8), expires_at=moments, created_at=moments),
+    "refunds": st.builds(Refund, id=words, kind=st.just("order"), order_id=words, member_id=words,
+                         amount_fen=fen, reason=words, actor=words, created_at=moments),
+    "tier_changes": st.builds(TierChange, id=words, member_id=words, before=words, after=words,
+                              spend_fen=fen, rules_revision=fen, at=moments),
+    "rules": st.sampled_from([DEFAULT_RULES, PointsRules()]),
+    "orders": st.builds(lambda i: Order.model_validate(paid_order(i, "m")), words),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("collection", MODELS)
+def test_what_is_stored_is_what_is_read(database: Database, collection: str) -> None:
+    @given(MODELS[collection])
+    @settings(max_examples=12, deadline=None,
+              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    def survives(written: Stored) -> None:
+        stored = database.collection(collection)
+        stored.delete_many({})
+        stored.insert_one(written.document())
+        read = type(written).model_validate(stored.find_one({}))
+        assert read == written
+
+    survives()

@@ -1,0 +1,105 @@
+"""Every command in the READMEs runs, as a reader would type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from bootstrap import ROOT
+from localcloud.client import LocalCloudClient
+from localcloud.cloud import LocalCloud
+
+pytestmark = pytest.mark.slow
+READMES = ("README.md", "README.zh-CN.md")
+# The same commands, on a smaller scale; these start a cloud of their own.
+SMALLER = {
+    "scripts/demo": "scripts/demo --once --json --days 2 --members 10",
+    "scripts/test": "scripts/test --help",
+    "scripts/huitou bench settle --json": "scripts/huitou bench settle --json --rounds 1",
+    "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
+    "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
+}
+
+
+def blocks(readme: str) -> list[str]:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+def run(script: str, data: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT, env={**os.environ, "HUITOU_DATA": str(data)}, timeout=240, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_both_readmes_have_commands_to_run() -> None:
+    for readme in READMES:
+        assert "scripts/demo\n" in blocks(readme)
+        assert "scripts/test\n" in blocks(readme)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_order_by_hand_works_as_printed(
+    cloud: LocalCloud, client: LocalCloudClient, readme: str
+) -> None:
+    by_hand = [block for block in blocks(readme) if "--as alice" in block]
+    assert len(by_hand) == 1
+    done = run(by_hand[0], cloud.data)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert ": paid" in done.stdout
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_operators_commands_work_as_printed(
+    cloud: LocalCloud, client: LocalCloudClient, readme: str
+) -> None:
+    operators = [block for block in blocks(readme) if "scripts/huitou reconcile" in block]
+    assert len(operators) == 1
+    done = run(operators[0], cloud.data)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "every ledger agrees" in done.stdout
+
+
+@pytest.mark.parametrize("command", SMALLER)
+def test_what_starts_a_cloud_of_its_own_works(tmp_path: Path, command: str) -> None:
+    assert any(command in block.splitlines() for block in blocks("README.md"))
+    done = run(SMALLER[command], tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    if "--json" in command or command == "scripts/demo":
+        assert json.loads(done.stdout.splitlines()[-1])
+
+
+def test_up_stays_up_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    assert "scripts/huitou up\n" in blocks("README.md")
+    environment = {**os.environ, "HUITOU_DATA": str(tmp_path)}
+    with subprocess.Popen(["scripts/huitou", "up"], cwd=ROOT, env=environment) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "endpoint.json").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        done = run('scripts/huitou invoke store-menu \'{"action": "stores"}\' --as bob', tmp_path)
+        assert len(json.loads(done.stdout)["data"]["stores"]) == 3
+        again = run("scripts/huitou up", tmp_path)
+        assert again.returncode == 1
+        assert "already up" in again.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_a_wrong_call_says_what_to_do(cloud: LocalCloud, client: LocalCloudClient) -> None:
+    wrong = run("scripts/huitou invoke pay 'not json' --as bob", cloud.data)
+    assert wrong.returncode == 2
+    assert "not JSON" in wrong.stderr
+    unknown = run("scripts/huitou invoke nothing '{}' --as bob", cloud.data)
+    assert unknown.returncode == 1
+    assert "no function nothing" in unknown.stderr
