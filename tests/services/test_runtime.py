@@ -141,10 +141,16 @@ def test_a_token_the_server_can_not_follow_makes_the_relay_start_at_now(
 
 
 def test_a_second_relay_leaves_the_first_alone(database: Database, mongod: Mongod) -> None:
-    assert leases.acquire(database, NAME, until_ms=600_000)
+    alive = relaying(database, mongod, Started(), seconds=100)
+    time.sleep(1)
+    assert alive.is_alive()
     with connect_for_waiting(mongod.uri, database.name).client as client:
         second = Relay(database, Database(client, database.name), Started(), seconds=60)
         assert second.run() == {"status": "another relay runs"}
+    # Somebody takes the lease by force: the first one notices and stops.
+    database.collection("leases").update_one({"_id": NAME}, {"$inc": {"fence": 1}})
+    alive.join(10)
+    assert not alive.is_alive()
 
 
 def test_declaring_again_changes_nothing_and_migrations_run_once(database: Database) -> None:

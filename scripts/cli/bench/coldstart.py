@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def _calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]
         "coupon-issue": timer("coupon-issue"),
         "maintenance": (letters, {}),
         "pay": ({"action": "quote", **CART}, member),
-        "trigger-relay": timer("trigger-relay"),  # Another one runs, so it answers at once.
+        "trigger-relay": timer("trigger-relay"),
     }
 
 
@@ -83,7 +84,10 @@ def _first_answer(
     cloud: LocalCloud, name: str, event: dict[str, Any], caller: dict[str, str]
 ) -> float:
     variables = cloud.platform.pool(name).config.variables
-    pool = Pool(cloud.bundle.functions[name], LAYERS, cloud.data / "logs", variables, "bench")
+    config = cloud.bundle.functions[name]
+    if name == "trigger-relay":  # With no time to relay it answers as soon as it could begin.
+        config = replace(config, timeout_s=10)
+    pool = Pool(config, LAYERS, cloud.data / "logs", variables, "bench")
     try:
         done = pool.invoke(event, caller)
     finally:

@@ -9,7 +9,8 @@ from pymongo import ReturnDocument
 
 from huitou.runtime.database import Database, Document
 
-TTL_MS = 10_000  # A holder that dies is followed after this long at the most.
+TTL_MS = 6_000  # A holder that dies can be followed after this long.
+LATE_MS = 3_000  # A holder that has not renewed for this long is probably dead.
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,10 @@ def _as_holder(database: Database, lease: Lease, changes: Document) -> bool:
 
 
 def seconds_until_handover(database: Database, name: str) -> float:
-    """How long the present holder means to stay; 0 when it is gone or due."""
-    found = database.collection("leases").aggregate(
-        [
-            {"$match": {"_id": name, "$expr": {"$gt": ["$expires_at", "$$NOW"]}}},
-            {"$project": {"left_ms": {"$subtract": ["$hands_over_at", "$$NOW"]}}},
-        ]
-    )
+    """How long the present holder means to stay; 0 when it is gone, late or due."""
+    alive = {"$gt": ["$expires_at", {"$add": ["$$NOW", TTL_MS - LATE_MS]}]}
+    found = database.collection("leases").aggregate([
+        {"$match": {"_id": name, "$expr": alive}},
+        {"$project": {"left_ms": {"$subtract": ["$hands_over_at", "$$NOW"]}}},
+    ])  # fmt: skip
     return max(0.0, next((row["left_ms"] / 1000 for row in found), 0.0))

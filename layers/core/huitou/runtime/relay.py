@@ -26,9 +26,10 @@ from huitou.runtime.triggers import DUE, TRIGGERS, Trigger
 NAME = "trigger-relay"
 AWAIT_MS = 1_000  # How long the database holds an answer back while nothing happens.
 GATHER_S = 0.02  # After a first change, what follows within this time goes into the same batch.
-RENEW_EVERY_S = 2.0
+RENEW_EVERY_S = 1.0
 KEEP_TOKEN_EVERY_S = 10.0  # On quiet streams; each store is itself a write.
 WAIT_FOR_HANDOVER_S = 70.0  # The timer fires every minute, so a successor is always there.
+WATCH_S = 4.0  # How long a newcomer makes sure that the holder is alive before it leaves.
 
 
 class LeaseLost(Exception):  # noqa: N818
@@ -53,7 +54,7 @@ class Relay:
         self._relayed = 0
 
     def run(self) -> dict[str, Any]:
-        """Relay until the time is over; returns at once if another relay stays much longer."""
+        """Relay until the time is over; returns if another relay is alive and stays longer."""
         lease = self._wait_for_lease()
         if lease is None:
             return {"status": "another relay runs"}
@@ -66,6 +67,7 @@ class Relay:
         return {"status": "time over", "relayed": self._relayed}
 
     def _wait_for_lease(self) -> Lease | None:
+        came = time.monotonic()
         while True:
             left_ms = int((self._ends - time.monotonic()) * 1000)
             if left_ms <= 0:
@@ -73,7 +75,8 @@ class Relay:
             lease = leases.acquire(self._database, NAME, until_ms=left_ms)
             if lease is not None:
                 return lease
-            if leases.seconds_until_handover(self._database, NAME) > WAIT_FOR_HANDOVER_S:
+            stays_s = leases.seconds_until_handover(self._database, NAME)
+            if stays_s > WAIT_FOR_HANDOVER_S and time.monotonic() - came > WATCH_S:
                 return None
             time.sleep(0.2)
 
