@@ -98,11 +98,10 @@ def test_a_killed_relay_is_followed_by_another_that_goes_on(fragile: LocalCloud)
             fragile.timers.fire_function("trigger-relay")
         time.sleep(1.5)
     settle_down(fragile, traffic.client)
-    guest = traffic.guests[0]
     eventually(lambda: fragile.platform.under_way("trigger-relay") > 0, 15)
-    before = guest.points()
-    guest.buy(2)
-    eventually(lambda: guest.points() == before + 30, 20)
+    newcomer = Guest(traffic.client)
+    newcomer.buy(2)
+    eventually(lambda: newcomer.points() == 30, 20)
 
 
 def test_a_killed_database_comes_back_with_everything_confirmed(fragile: LocalCloud) -> None:
