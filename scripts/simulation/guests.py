@@ -48,7 +48,7 @@ def _guest(dice: random.Random, number: int, days: int) -> Guest:
         openid=f"guest-{number:04d}",
         phone=f"138{number:08d}",
         joins_on=0 if number % 2 == 0 else dice.randrange(days),
-        daily=0.4 if loyal > 0.95 else 0.12 if loyal > 0.75 else 0.025,
+        daily=0.4 if loyal > 0.95 else 0.08 if loyal > 0.75 else 0.02,
         usual_store=dice.choice(STORES)[0],
         favourites=tuple(dice.sample([dish[0] for dish in DISHES], 3)),
         supper=dice.random() < 0.2,
@@ -72,7 +72,7 @@ def _visit(dice: random.Random, guest: Guest, slots: int) -> Visit:
     store_id = guest.usual_store if dice.random() < 0.8 else dice.choice(STORES)[0]
     if slot == slots - 1:
         store_id = "wujiaochang"  # The one that is open for supper.
-    elif slot < 2 and store_id == "wujiaochang":
+    elif slot == 0 and store_id == "wujiaochang":
         store_id = "jingan"  # It opens at 17:00.
     end = dice.choices(["pays", "leaves", "cancels", "sends back"], [94, 2, 2, 2])[0]
     return Visit(guest, store_id, [_item(dice, guest) for _ in range(dice.choice([1, 1, 2, 3]))],

@@ -17,9 +17,9 @@ from simulation.guests import Guest, Visit, make_guests, visits_on
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=ZONE)
-# Morning, noon, afternoon (from here on all stores are open), evening, supper after midnight.
-SLOTS = (timedelta(hours=10, minutes=40), timedelta(hours=12, minutes=20), timedelta(hours=18),
-         timedelta(hours=19, minutes=30), timedelta(hours=24, minutes=50))  # fmt: skip
+# Noon, evening (from here on all stores are open), supper after midnight.
+SLOTS = (timedelta(hours=12, minutes=20), timedelta(hours=18, minutes=30),
+         timedelta(hours=24, minutes=50))  # fmt: skip
 TOGETHER = 4  # Guests who order at the same moment.
 
 
