@@ -1,4 +1,4 @@
-"""member-profile: register and log in, profile, phone, points, coupon wallet, welcome coupon.
+"""member-profile: log in, profile, phone, my orders, points, coupon wallet, welcome coupon.
 
 Callable by members only; who they are comes from the platform's context.
 """
@@ -18,6 +18,7 @@ from huitou.members.models import (
     WelcomeRequest,
 )
 from huitou.members.service import Members
+from huitou.orders.service import Orders
 from huitou.points.service import Points
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
@@ -41,6 +42,12 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
             "bind_phone": Action(BindPhoneRequest, _bind_phone),
             "welcome": Action(
                 WelcomeRequest, lambda call, r: _members(call).welcome(_member(call), r.scene)
+            ),
+            "orders": Action(
+                PageRequest,
+                lambda call, r: Orders(call.database, call.clock, call.settings.brand_id).listing(
+                    _member(call), r
+                ),
             ),
             "points": Action(
                 PageRequest, lambda call, r: Points(call.database).statement(_member(call), r)

@@ -1,6 +1,6 @@
 """pay: 试算 a cart, order it, pay it with WeChat Pay, cancel and refund it.
 
-Callable by members (quote, create, prepay, status, cancel, list). HTTP access brings WeChat Pay's
+Callable by members (quote, create, prepay, status, cancel). HTTP access brings WeChat Pay's
 callbacks; a timer closes unpaid orders and follows refunds; refund is for internal callers.
 """
 
@@ -19,7 +19,6 @@ from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.events import HttpRequest
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.logs import log
-from huitou.runtime.paging import PageRequest
 
 _LONGEST_S = 15.0  # Query, close and query again, each as slow as its timeout allows.
 _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
@@ -40,7 +39,6 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
             "cancel": Action(
                 OrderRequest, lambda call, r: _payments(call).cancel(_member(call), r.order_id)
             ),
-            "list": Action(PageRequest, lambda call, r: _orders(call).listing(_member(call), r)),
         },
         internal={"refund": Action(RefundRequest, _refund)},
         timer=_follow_up,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from cli.bench import bench
@@ -11,6 +13,9 @@ from cli.invoke import invoke
 from cli.phone import phone
 from cli.reconcile import reconcile
 from cli.up import up
+from localcloud.bundle import BundleError
+from localcloud.cloud import AlreadyUp
+from localcloud.mongod import NoMongoDB
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,4 +36,7 @@ for command in (up, invoke, phone, reconcile, dead_letters, bench, demo):
     main.add_command(command)
 
 if __name__ == "__main__":
-    main(prog_name="scripts/huitou")
+    try:
+        main(prog_name="scripts/huitou")
+    except (AlreadyUp, BundleError, NoMongoDB) as stopped:
+        sys.exit(str(stopped))

@@ -14,8 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.reconcile import reconciled, totals_table
 from cli.up import data_option, stay_up
 from localcloud.client import LocalCloudClient
-from localcloud.cloud import AlreadyUp, LocalCloud
-from localcloud.mongod import NoMongoDB
+from localcloud.cloud import LocalCloud
 from simulation.play import Simulation
 
 
@@ -34,24 +33,21 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
     Earlier sample data is thrown away first; data that isn't a sample is never touched.
     """
     console = Console(stderr=as_json)
-    try:
-        with LocalCloud(data_folder) as cloud:
-            client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
-            if not client.control("reset")["reset"]:
-                sys.exit("this database holds data that is not a sample; use --data FOLDER")
-            simulation = Simulation(client, seed=seed, members=members, days=days)
-            _play(simulation, days, console)
-            report = _summary(client, simulation)
-            console.print(totals_table(report))
-            verdict = "every ledger agrees" if report["reconciled"] else "LEDGERS DIFFER"
-            console.print(verdict, style="bold green" if report["reconciled"] else "bold red")
-            client.control("clock", stands=False)  # From here on time runs, from the last day on.
-            if as_json:
-                click.echo(json.dumps(report, ensure_ascii=False))
-            if not once:
-                stay_up(cloud, console)
-    except (AlreadyUp, NoMongoDB) as error:
-        sys.exit(str(error))
+    with LocalCloud(data_folder) as cloud:
+        client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
+        if not client.control("reset")["reset"]:
+            sys.exit("this database holds data that is not a sample; use --data FOLDER")
+        simulation = Simulation(client, seed=seed, members=members, days=days)
+        _play(simulation, days, console)
+        report = _summary(client, simulation)
+        console.print(totals_table(report))
+        verdict = "every ledger agrees" if report["reconciled"] else "LEDGERS DIFFER"
+        console.print(verdict, style="bold green" if report["reconciled"] else "bold red")
+        client.control("clock", stands=False)  # From here on time runs, from the last day on.
+        if as_json:
+            click.echo(json.dumps(report, ensure_ascii=False))
+        if not once:
+            stay_up(cloud, console)
     sys.exit(0 if report["reconciled"] else 1)
 
 

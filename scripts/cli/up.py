@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import click
 from rich.console import Console
 
 from localcloud.client import LocalCloudClient
-from localcloud.cloud import DEFAULT_DATA, AlreadyUp, LocalCloud
-from localcloud.mongod import NoMongoDB
+from localcloud.cloud import DEFAULT_DATA, LocalCloud
 from simulation.play import load
 
 data_option = click.option(
@@ -34,15 +32,12 @@ def up(data_folder: Path) -> None:
     triggers, and stand-ins for WeChat. An empty database gets a sample chain of three stores.
     """
     console = Console()
-    try:
-        with LocalCloud(data_folder) as cloud:
-            client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
-            if cloud.is_empty():
-                load(client)
-                console.print("sample chain loaded: stores jingan, xujiahui, wujiaochang")
-            stay_up(cloud, console)
-    except (AlreadyUp, NoMongoDB) as error:
-        sys.exit(str(error))
+    with LocalCloud(data_folder) as cloud:
+        client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
+        if cloud.is_empty():
+            load(client)
+            console.print("sample chain loaded: stores jingan, xujiahui, wujiaochang")
+        stay_up(cloud, console)
 
 
 def stay_up(cloud: LocalCloud, console: Console) -> None:

@@ -25,7 +25,7 @@ from localcloud.clock import LocalClock
 from localcloud.doors import platform_app, vendors_app
 from localcloud.keys import load_secrets
 from localcloud.mini_program import MiniProgramStandIn
-from localcloud.mongod import Mongod, configured_uri, free_port
+from localcloud.mongod import Mongod, check_replica_set, configured_uri, free_port
 from localcloud.platform import Platform
 from localcloud.tencent_api import TencentApi
 from localcloud.timers import Timers
@@ -135,6 +135,7 @@ class LocalCloud:
         if self.mongod:
             self.mongod.start()
         self.database: Database = connect(self.mongodb_uri, self.database_name)
+        check_replica_set(self.database)
         self._serve(platform_app(self), self.port)
         self._serve(vendors_app(self), self.vendor_port)
         self.functions().call("maintenance", {"action": "declare"})
@@ -205,6 +206,7 @@ class LocalCloud:
             self.clock.stand_at(at)
         else:
             self.clock.run_from(at)
+        self.timers.clock_was_set()
         return {"now": self.clock.now().isoformat()}
 
     def advance(self, to: datetime) -> dict[str, Any]:

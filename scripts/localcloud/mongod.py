@@ -17,6 +17,8 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from huitou.runtime.database import Database
+
 REPLICA_SET = "huitou"
 START_WITHIN_S = 60.0
 ALREADY_INITIALIZED = 23
@@ -182,6 +184,21 @@ class Mongod:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def check_replica_set(database: Database) -> None:
+    """Make sure the database answers and has transactions; NoMongoDB says what is wrong."""
+    try:
+        hello = database.client.admin.command("hello")
+    except PyMongoError as error:
+        raise NoMongoDB(
+            f"MongoDB does not answer ({type(error).__name__}); is MONGODB_URI right?"
+        ) from error
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise NoMongoDB(
+            "this MongoDB is not a replica set, so it has no transactions and no change streams; "
+            "start it with --replSet and run rs.initiate(), or unset MONGODB_URI"
+        )
 
 
 def free_port() -> int:

@@ -70,6 +70,11 @@ class Timers:
             self.fire(timer, self._clock.now())
         return len(chosen)
 
+    def clock_was_set(self) -> None:
+        """Count firings from the clock's new moment on, whether it went ahead or back."""
+        with self._lock:
+            self._business_seen = self._clock.now()
+
     def catch_up(self) -> None:
         """Fire what has come due since the last look, on each timer's own clock."""
         with self._lock:

@@ -114,7 +114,7 @@ def test_a_forged_user_info_is_refused(
 ) -> None:
     call("member-profile", {"action": "login"}, "alice")
     before = everything(chain)
-    for action in ("login", "profile", "stores", "list"):
+    for action in ("login", "profile", "stores", "orders"):
         answer = call(function, {"action": action, "userInfo": who}, "mallory")
         assert not answer["ok"]
     assert everything(chain) == before
@@ -213,10 +213,15 @@ def test_no_action_answers_with_another_members_data(
             assert answer["error"]["message"] == unknown["error"]["message"]
         assert not answer["ok"]
         assert order.id not in json.dumps(answer)
-    assert call("pay", {"action": "list"}, "mallory")["data"]["orders"] == []
+    assert call("member-profile", {"action": "orders"}, "mallory")["data"]["orders"] == []
     assert call("member-profile", {"action": "points"}, "mallory")["data"]["entries"] == []
+    mine = call("member-profile", {"action": "orders"}, "alice")["data"]["orders"]
+    assert [found["order_id"] for found in mine] == [order.id]
     after = f"{order.created_at.isoformat()}|{order.id}"
-    assert call("pay", {"action": "list", "after": after}, "mallory")["data"]["orders"] == []
+    assert (
+        call("member-profile", {"action": "orders", "after": after}, "mallory")["data"]["orders"]
+        == []
+    )
 
 
 def test_nothing_of_the_event_or_the_caller_is_logged(call: Any, capsys: Any) -> None:

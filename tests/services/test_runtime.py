@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from pymongo.errors import OperationFailure, WriteError
 
 from at_once import at_once
 from huitou.runtime import leases
-from huitou.runtime.database import Database, connect_for_waiting
+from huitou.runtime.database import Database, connect, connect_for_waiting
 from huitou.runtime.dead_letters import bury, exhume, find_letter, forget
 from huitou.runtime.declarations import DECLARATIONS, Migration, declare
 from huitou.runtime.relay import NAME, Relay
-from localcloud.mongod import Mongod
+from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 
 
 def test_of_many_takers_of_a_lease_one_wins(database: Database) -> None:
@@ -68,6 +69,7 @@ def relaying(database: Database, mongod: Mongod, started: Started, seconds: floa
     return thread
 
 
+@pytest.mark.slow
 def test_the_relay_calls_for_what_becomes_due_and_for_nothing_else(
     database: Database, mongod: Mongod
 ) -> None:
@@ -90,6 +92,7 @@ def test_the_relay_calls_for_what_becomes_due_and_for_nothing_else(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_relay_goes_on_where_the_last_one_stopped(database: Database, mongod: Mongod) -> None:
     relaying(database, mongod, Started(), seconds=1).join(10)
     accounts = database.collection("accounts")
@@ -106,6 +109,7 @@ def test_a_relay_goes_on_where_the_last_one_stopped(database: Database, mongod: 
     assert started.calls < 30, "what gathered goes out together"
 
 
+@pytest.mark.slow
 def test_a_call_that_is_not_accepted_is_made_again_by_the_next_relay(
     database: Database, mongod: Mongod
 ) -> None:
@@ -125,6 +129,7 @@ def test_a_call_that_is_not_accepted_is_made_again_by_the_next_relay(
     assert started.ids == [("tier-evaluate", "m")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [{"_data": "zz"}, {"_data": "82640000000000000100"}])
 def test_a_token_the_server_can_not_follow_makes_the_relay_start_at_now(
     database: Database, mongod: Mongod, lost: dict[str, str]
@@ -140,6 +145,7 @@ def test_a_token_the_server_can_not_follow_makes_the_relay_start_at_now(
     assert started.ids == [("tier-evaluate", "m")]
 
 
+@pytest.mark.slow
 def test_a_second_relay_leaves_the_first_alone(database: Database, mongod: Mongod) -> None:
     alive = relaying(database, mongod, Started(), seconds=100)
     time.sleep(1)
@@ -202,3 +208,18 @@ def test_a_dead_letter_is_counted_listed_and_forgotten_only_as_it_was_seen(
     assert [found["times"] for found in exhume(database)] == [2]
     forget(database, exhume(database)[0])
     assert exhume(database) == []
+
+
+def test_a_database_that_does_not_answer_is_reported_as_such() -> None:
+    nowhere = connect("mongodb://127.0.0.1:9/", "x")
+    with nowhere.client, pytest.raises(NoMongoDB, match="MONGODB_URI"):
+        check_replica_set(nowhere)
+
+
+def test_without_any_mongodb_the_error_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoMongoDB, match="MONGODB_URI"):
+        find_binary()
