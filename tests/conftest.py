@@ -69,19 +69,21 @@ def chain(sample: dict[str, list[Document]], database: Database) -> Database:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """The whole local cloud, up for the session, its clock standing at noon."""
+    """The whole local cloud, up for the session."""
     with LocalCloud(Path(tmp_path_factory.mktemp("cloud"))) as running:
         yield running
 
 
 @pytest.fixture
 def client(cloud: LocalCloud) -> Iterator[LocalCloudClient]:
-    """A caller of the cloud; the sample chain loaded, everything settled before and after."""
+    """A caller of the cloud: its clock stands at noon, the sample chain is loaded."""
     caller = LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data)
     noon = FIRST_DAY.replace(hour=12)
     if not cloud.clock.stands:
         cloud.set_clock(noon, stands=True)
         load(caller)
     yield caller
-    cloud.set_wechat_pay_mode({"copies": 1, "delay_s": 0.0, "down": False})
+    cloud.set_wechat_pay_mode(
+        {"copies": 1, "delay_s": 0.0, "down": False, "refunds_end": "SUCCESS"}
+    )
     cloud.drain()

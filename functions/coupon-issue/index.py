@@ -23,6 +23,9 @@ def _grant_changed(call: Call) -> dict[str, Any]:
 
 def _grant_due(call: Call) -> dict[str, Any]:
     granting, coupons = TierCoupons(call.database, call.clock), Coupons(call.database, call.clock)
-    expired = coupons.expire()
-    granted = call.each(granting.due(), granting.grant)
-    return granted | {"expired": expired}
+    return call.sweep(
+        {
+            "granted": (granting.due(), granting.grant),
+            "expired": (["one batch"], lambda _: f"{coupons.expire()} coupons"),
+        }
+    )

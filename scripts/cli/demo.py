@@ -15,6 +15,7 @@ from cli.reconcile import reconciled, totals_table
 from cli.up import data_option, stay_up
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
+from localcloud.mongod import configured_uri
 from simulation.play import Simulation
 
 
@@ -33,7 +34,7 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
     Earlier sample data is thrown away first; data that isn't a sample is never touched.
     """
     console = Console(stderr=as_json)
-    with LocalCloud(data_folder) as cloud:
+    with LocalCloud(data_folder, mongodb_uri=configured_uri()) as cloud:
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
         if not client.control("reset")["reset"]:
             sys.exit("this database holds data that is not a sample; use --data FOLDER")

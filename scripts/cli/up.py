@@ -11,6 +11,7 @@ from rich.console import Console
 
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import DEFAULT_DATA, LocalCloud
+from localcloud.mongod import configured_uri
 from simulation.play import load
 
 data_option = click.option(
@@ -32,7 +33,9 @@ def up(data_folder: Path) -> None:
     triggers, and stand-ins for WeChat. An empty database gets a sample chain of three stores.
     """
     console = Console()
-    with LocalCloud(data_folder) as cloud:
+    with LocalCloud(data_folder, mongodb_uri=configured_uri()) as cloud:
+        if cloud.clock.stands:  # A demo was interrupted; here time runs on from that moment.
+            cloud.set_clock(cloud.clock.now(), stands=False)
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
         if cloud.is_empty():
             load(client)

@@ -15,6 +15,7 @@ from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
 from localcloud.cloud import DEFAULT_DATA, NAMESPACE, LocalCloud
 from localcloud.keys import load_secrets
+from localcloud.mongod import configured_uri
 
 TIMEOUT_S = 120
 
@@ -89,5 +90,5 @@ def connected(data: Path = DEFAULT_DATA) -> Iterator[LocalCloudClient]:
     if client is not None:
         yield client
         return
-    with LocalCloud(data) as cloud:
+    with LocalCloud(data, mongodb_uri=configured_uri()) as cloud:
         yield LocalCloudClient(cloud.url, cloud.vendor_url, data)

@@ -25,16 +25,18 @@ from localcloud.clock import LocalClock
 from localcloud.doors import platform_app, vendors_app
 from localcloud.keys import load_secrets
 from localcloud.mini_program import MiniProgramStandIn
-from localcloud.mongod import Mongod, check_replica_set, configured_uri, free_port
+from localcloud.mongod import Mongod, check_replica_set, free_port
 from localcloud.platform import Platform
 from localcloud.tencent_api import TencentApi
 from localcloud.timers import Timers
 from localcloud.wechat_pay import WeChatPayStandIn
+from simulation.chain import STORES
 
 NAMESPACE = "local-huitou"
 DEFAULT_DATA = ROOT / ".huitou"
 LAYERS = [ROOT / "layers" / "core", ROOT / ".venv" / "layers" / "deps"]
 THREADS = 24
+WECHAT_PAY_MODES = ("copies", "delay_s", "down", "refunds_end")
 _SAMPLE = "sample_data"
 
 
@@ -49,22 +51,18 @@ class LocalCloud:
         self,
         data: Path = DEFAULT_DATA,
         *,
-        database: str = "huitou",
         relay: bool = True,
         mongodb_uri: str | None = None,
-        variables: dict[str, str] | None = None,
     ) -> None:
         self.data = data
         (data / "logs").mkdir(parents=True, exist_ok=True)
         self.keys = load_secrets(data)
         self.clock = LocalClock(data / "clock.json")
         self.port, self.vendor_port = free_port(), free_port()
-        uri = mongodb_uri or configured_uri()
-        self.mongod = None if uri else Mongod(data / "mongod")
-        self.mongodb_uri = uri or (self.mongod.uri if self.mongod else "")
-        self.database_name = database
-        self.variables = self._bundle_variables() | (variables or {})
-        self.bundle = read_bundle(self.variables)
+        self.mongod = None if mongodb_uri else Mongod(data.resolve() / "mongod")
+        self.mongodb_uri = mongodb_uri or (self.mongod.uri if self.mongod else "")
+        self.database_name = "huitou"
+        self.bundle = read_bundle(self._bundle_variables())
         self.platform = Platform(
             self.bundle, LAYERS, data / "logs", self._platform_variables(), NAMESPACE
         )
@@ -132,13 +130,23 @@ class LocalCloud:
             fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyUp(f"a local cloud is already up on {self.data}") from None
+        try:
+            self._start()
+        except BaseException:  # Ctrl-C too: nothing half started may stay behind.
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         if self.mongod:
             self.mongod.start()
         self.database: Database = connect(self.mongodb_uri, self.database_name)
         check_replica_set(self.database)
         self._serve(platform_app(self), self.port)
         self._serve(vendors_app(self), self.vendor_port)
-        self.functions().call("maintenance", {"action": "declare"})
+        declared = self.functions().call("maintenance", {"action": "declare"})
+        if not declared["ok"]:
+            raise RuntimeError(f"maintenance declare: {declared['error']}")
+        self.wechat_pay.resume()
         self.timers.run()
         endpoint = {"pid": os.getpid(), "url": self.url, "vendor_url": self.vendor_url}
         (self.data / "endpoint.json").write_text(json.dumps(endpoint))
@@ -217,7 +225,7 @@ class LocalCloud:
         return {"now": self.clock.now().isoformat(), "drained": self.drain() and before}
 
     def drain(self, within_s: float = 10.0) -> bool:
-        """Wait until no call is under way and no marker is due; False when time ran out.
+        """Wait until no asynchronous call is under way and no marker is due; False if time ran out.
 
         What stays due then (the relay is off, or something is a dead letter) is the timers'.
         """
@@ -238,20 +246,27 @@ class LocalCloud:
 
     def set_wechat_pay_mode(self, mode: dict[str, Any]) -> dict[str, Any]:
         """Make notices late, lost or repeated, or the whole stand-in unreachable."""
-        for name in ("copies", "delay_s", "down"):
+        for name in WECHAT_PAY_MODES:
             if name in mode:
                 setattr(self.wechat_pay.mode, name, mode[name])
-        return {name: getattr(self.wechat_pay.mode, name) for name in ("copies", "delay_s", "down")}
+        return {name: getattr(self.wechat_pay.mode, name) for name in WECHAT_PAY_MODES}
 
     # --- sample data --------------------------------------------------------------------------
 
     def _is_sample(self) -> bool:
+        if self.is_empty():
+            return True
         meta = self.database.collection("meta").find_one({"_id": _SAMPLE})
-        return bool(meta and meta["sample"]) or self.is_empty()
+        ours = {store[0] for store in STORES}
+        stores = self.database.collection("stores").find({}, {"_id": 1})
+        return bool(meta and meta["sample"]) and {store["_id"] for store in stores} <= ours
 
     def is_empty(self) -> bool:
-        """Whether no chain has been loaded yet."""
-        return self.database.collection("stores").find_one({}, {"_id": 1}) is None
+        """Whether nobody has put anything in yet."""
+        return all(
+            self.database.collection(name).find_one({}, {"_id": 1}) is None
+            for name in ("stores", "dishes", "members", "orders")
+        )
 
     def mark_sample(self, *, sample: bool) -> dict[str, bool]:
         """Say whether the data is a sample, which the demo may throw away."""

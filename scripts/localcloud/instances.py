@@ -113,6 +113,7 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Instance] = []
         self._busy: set[Instance] = set()
+        self._stopped = False
 
     def invoke(self, event: object, caller: Mapping[str, str]) -> Invocation:
         """Run one call on an instance of its own; an instance that fails is thrown away."""
@@ -120,6 +121,16 @@ class Pool:
         started = time.monotonic()
         if not self._free.acquire(timeout=WAIT_FOR_INSTANCE_S):
             return Invocation(request_id, None, "No instance became free", 0.0, False)
+        try:
+            return self._run(request_id, started, event, caller)
+        finally:
+            self._free.release()
+
+    def _run(
+        self, request_id: str, started: float, event: object, caller: Mapping[str, str]
+    ) -> Invocation:
+        if self._stopped:
+            return Invocation(request_id, None, "The local cloud is stopping", 0.0, False)
         instance, cold = self._take()
         payload = json.dumps([event, self._context(request_id, caller)], ensure_ascii=False)
         error: str | None = "The local cloud is stopping"
@@ -132,7 +143,6 @@ class Pool:
                     self._idle.append(instance)
                 else:
                     instance.stop()
-            self._free.release()
         ms = (time.monotonic() - started) * 1000
         return Invocation(request_id, result, error, ms, cold)
 
@@ -163,6 +173,7 @@ class Pool:
 
     def stop(self) -> None:
         with self._lock:
+            self._stopped = True
             instances = [*self._idle, *self._busy]
             self._idle.clear()
         for instance in instances:

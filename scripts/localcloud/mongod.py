@@ -107,6 +107,7 @@ class Mongod:
                 return
             time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
+        time.sleep(1)
 
     def _launch(self) -> None:
         arguments = [
@@ -166,7 +167,10 @@ class Mongod:
             process = self._process
             if process is None:
                 return
+            began = time.monotonic()
             process.wait()
+            if time.monotonic() - began < 1.0:
+                time.sleep(1)  # It can't live just now (a full disk?); its log says why.
             with self._lock:
                 if self._wanted and self._process is process:
                     self._launch()

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,13 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass
 class Mode:
-    """How notices behave: `copies` of each are sent (0 = lost) after `delay_s`."""
+    """How WeChat Pay behaves: `copies` of each notice are sent (0 = lost) after `delay_s`;
+    `down` answers nobody; refunds end as `refunds_end` (SUCCESS, CLOSED, ABNORMAL)."""
 
     copies: int = 1
     delay_s: float = 0.0
     down: bool = False
-    sent: list[int] = field(default_factory=list)
+    refunds_end: str = "SUCCESS"
 
 
 class WeChatPayStandIn:
@@ -145,11 +146,11 @@ class WeChatPayStandIn:
         number = body["out_trade_no"]
         known = self._find("payments", "out_trade_no", number)
         if known is not None:
-            if known["trade_state"] == "SUCCESS":
+            if known["transaction_id"]:
                 raise Refused(400, "ORDERPAID")
             if known["trade_state"] == "CLOSED":
                 raise Refused(400, "ORDER_CLOSED")
-            if known["request"] != body:
+            if not _same(known["request"], body):
                 raise Refused(400, "OUT_TRADE_NO_USED")
             return {"prepay_id": known["prepay_id"]}
         prepay_id = "wx" + secrets.token_hex(17)
@@ -184,7 +185,7 @@ class WeChatPayStandIn:
         if body != {"mchid": self._keys.mchid}:
             raise Refused(400, "PARAM_ERROR", "mchid")
         payment = self._payment(number)
-        if payment["trade_state"] == "SUCCESS":
+        if payment["transaction_id"]:
             raise Refused(400, "ORDERPAID")
         self._put_payment(payment | {"trade_state": "CLOSED"})
 
@@ -199,7 +200,7 @@ class WeChatPayStandIn:
             raise Refused(400, "PARAM_ERROR", "amount")
         known = self._find("refunds", "out_refund_no", number)
         if known is not None:
-            if known["request"] != body:
+            if not _same(known["request"], body):
                 raise Refused(400, "PARAM_ERROR", "out_refund_no")
             return self._refund_of(number)
         before = sum(refund["amount"] for refund in self._refunds_for(payment["out_trade_no"]))
@@ -229,12 +230,13 @@ class WeChatPayStandIn:
             refund = self._find("refunds", "out_refund_no", number)
             if refund is None or refund["status"] != "PROCESSING":
                 return
-            done = refund | {"status": "SUCCESS", "success_time": self._stamp()}
+            end = self.mode.refunds_end
+            done = refund | {"status": end, "success_time": self._stamp()}
             self._put_refund(done)
-        self._notify("REFUND.SUCCESS", "refund", refund["request"]["notify_url"], {
+        self._notify("REFUND." + end, "refund", refund["request"]["notify_url"], {
             "mchid": self._keys.mchid, "out_refund_no": number,
             "out_trade_no": refund["out_trade_no"], "refund_id": refund["refund_id"],
-            "refund_status": "SUCCESS", "success_time": done["success_time"],
+            "refund_status": end, "success_time": done["success_time"],
             "amount": {"refund": refund["amount"]},
         })  # fmt: skip
 
@@ -327,11 +329,10 @@ class WeChatPayStandIn:
         for wait_s in (*NOTIFY_AGAIN_AFTER_S, None):
             try:
                 answer = requests.post(url, data=body, headers=self._signed(body), timeout=5)
-                self.mode.sent.append(answer.status_code)
                 if answer.status_code in (200, 204):
                     return
             except requests.RequestException:
-                self.mode.sent.append(0)
+                pass  # Nobody answered: it is sent again.
             if wait_s is None:
                 return
             time.sleep(wait_s)
@@ -340,6 +341,15 @@ class WeChatPayStandIn:
         timer = threading.Timer(delay_s, work)
         timer.daemon = True
         timer.start()
+
+    def resume(self) -> None:
+        """Finish the refunds that were under way when the local cloud last stopped."""
+        with self._lock:
+            rows = list(self._books.execute("select doc from refunds"))
+        for refund in (json.loads(row[0]) for row in rows):
+            if refund["status"] == "PROCESSING":
+                number = refund["out_refund_no"]
+                self._later(0.5, lambda number=number: self._finish_refund(number))  # type: ignore[misc]
 
     # --- books --------------------------------------------------------------------------------
 
@@ -401,3 +411,8 @@ class WeChatPayStandIn:
 
     def _stamp(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")
+
+
+def _same(known: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether a repeated request asks for the same; our port differs after each start."""
+    return {**known, "notify_url": ""} == {**body, "notify_url": ""}

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from at_once import at_once
-from chain_data import FakeClock, Shop, item
+from chain_data import NOON, FakeClock, Shop, item
 from huitou.coupons.models import CouponTemplate
 from huitou.coupons.service import Coupons, TierCoupons
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.service import Maintenance
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.recent import Recent
 from huitou.settlement.service import Reconciliation
 from huitou.tiers.service import Tiers
 from simulation.chain import TIERS
@@ -199,14 +200,48 @@ def test_a_tier_falls_by_itself_when_its_spend_leaves_the_window(shop: Shop) -> 
     assert list(tiers.due()) == []
 
 
-def test_redelivery_after_the_tier_rules_changed_awards_nothing_more(shop: Shop) -> None:
+def test_redelivery_after_tier_and_rates_changed_awards_nothing_more(shop: Shop) -> None:
     alice = shop.register()
     order = shop.paid(alice, items=[item(40)])
-    before = shop.account(alice)
-    rules = {**TIERS, "revision": 2}
-    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({"tier_rules": rules}))
-    assert shop.settlement.settle(order.id) == "nothing due"
+    Tiers(shop.database, shop.clock).evaluate(alice)
+    before, entries = shop.account(alice), shop.database.collection("points_entries")
+    posted = list(entries.find({}))
+    rates = {"_id": "points", "revision": 2, "fen_per_point": 1}
+    Maintenance(shop.database, shop.clock).load(
+        LoadRequest.model_validate({"tier_rules": {**TIERS, "revision": 2}, "points_rules": rates})
+    )
+    shop.database.recent = Recent()
+    shop.database.collection("orders").update_one(
+        {"_id": order.id}, {"$set": {"settlement": "due"}}
+    )
+    assert shop.settlement.settle(order.id) == "settled"
     assert shop.account(alice) == before
+    assert list(entries.find({})) == posted
+
+
+def test_a_late_event_after_the_tier_was_lost_grants_nothing(shop: Shop) -> None:
+    alice = shop.register()
+    tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
+    shop.paid(alice, items=[item(40)])
+    big = shop.paid(alice, items=[item(99)])
+    assert tiers.evaluate(alice) == "raised"  # Straight to gold …
+    shop.refund(big)
+    shop.settlement.settle(big.id)
+    assert tiers.evaluate(alice) == "lowered"  # … and down to silver before anybody granted.
+    assert granting.grant(alice) == "nothing due"
+    assert shop.database.collection("coupons").count_documents({}) == 0
+
+
+def test_an_account_keeps_366_days_of_spend(shop: Shop) -> None:
+    alice = shop.register()
+    tiers = Tiers(shop.database, shop.clock)
+    for ahead in (0, 1, 365):  # The last purchase is the 366th day after the first but one.
+        shop.clock.moment = NOON + timedelta(days=ahead)
+        shop.paid(alice)
+    shop.clock.moment = NOON + timedelta(days=366)
+    tiers.evaluate(alice)
+    assert sorted(shop.account(alice)["spend_by_day"]) == ["2026-03-03", "2027-03-02"]
+    assert shop.differences() == []
 
 
 def test_two_editors_of_the_rules_have_one_winner(shop: Shop) -> None:

@@ -7,8 +7,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from simulation.play import load
 
 _FLOOR = "import os; from pymongo import MongoClient; MongoClient(os.environ['U']).admin.command('ping'); print(1, flush=True); os._exit(0)"  # noqa: E501
 CART = {"store_id": "jingan", "items": [{"dish_id": "milk-tea", "sku_id": "l", "quantity": 2}]}
+GIVE_UP_AFTER_S = 30.0
 APART = ("pay", "trigger-relay")  # They carry more: WeChat Pay's models, Tencent's SDK.
 
 
@@ -37,7 +38,7 @@ def coldstart(runs: int, as_json: bool) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        with LocalCloud(data) as cloud:
+        with LocalCloud(data, relay=False) as cloud:
             client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
             load(client)
             client.member_call("member-profile", "bench", {"action": "login"})
@@ -84,10 +85,9 @@ def _first_answer(
     cloud: LocalCloud, name: str, event: dict[str, Any], caller: dict[str, str]
 ) -> float:
     variables = cloud.platform.pool(name).config.variables
-    config = cloud.bundle.functions[name]
-    if name == "trigger-relay":  # With no time to relay it answers as soon as it could begin.
-        config = replace(config, timeout_s=10)
-    pool = Pool(config, LAYERS, cloud.data / "logs", variables, "bench")
+    pool = Pool(cloud.bundle.functions[name], LAYERS, cloud.data / "logs", variables, "bench")
+    if name == "trigger-relay":
+        return _relay_begins(cloud, pool, event)
     try:
         done = pool.invoke(event, caller)
     finally:
@@ -95,6 +95,22 @@ def _first_answer(
     if done.error or not done.result["ok"]:
         sys.exit(f"{name}: {done.error or done.result}")
     return done.ms / 1000
+
+
+def _relay_begins(cloud: LocalCloud, pool: Pool, event: dict[str, Any]) -> float:
+    """The relay answers after 15 minutes; what counts is when it has begun to listen."""
+    state = cloud.database.collection("relay_state")
+    for name in ("leases", "relay_state"):
+        cloud.database.collection(name).delete_many({})
+    started = time.perf_counter()
+    threading.Thread(target=pool.invoke, args=(event, {}), daemon=True).start()
+    while state.find_one({"_id": "trigger-relay"}) is None:
+        if time.perf_counter() - started > GIVE_UP_AFTER_S:
+            sys.exit("the relay did not begin")
+        time.sleep(0.002)
+    took = time.perf_counter() - started
+    pool.stop()
+    return took
 
 
 def _floor(uri: str) -> float:

@@ -46,9 +46,9 @@ def latency(rate: int, seconds: int, as_json: bool) -> None:
     waits = sorted(seen[order_id] - at for order_id, at in paid.items() if order_id in seen)
     report(
         {
-            "p50_s": round(waits[len(waits) // 2], 3),
-            "p99_s": round(waits[int(len(waits) * 0.99)], 3),
-            "max_s": round(waits[-1], 3),
+            "p50_s": round(waits[len(waits) // 2], 3) if waits else None,
+            "p99_s": round(waits[int(len(waits) * 0.99)], 3) if waits else None,
+            "max_s": round(waits[-1], 3) if waits else None,
             "orders": len(paid),
             "lost": len(paid) - len(waits),
             "rate_per_s": rate,

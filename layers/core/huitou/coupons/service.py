@@ -122,7 +122,10 @@ class TierCoupons:
         """
         issued = 0
         for _ in range(MOST_TRIES):
-            level, standing = self._tiers.standing(member_id)
+            owed = self._tiers.owed(member_id)
+            if owed is None:  # A late event, or the member has fallen since.
+                return "issued" if issued else "nothing due"
+            level, standing = owed
             year = (standing.since_day or "")[:4]
             for template in self._repository.templates(level.entry_coupons):
                 cause = f"tier:{member_id}:{level.level}:{year}:{template.id}"

@@ -27,18 +27,21 @@ class MiniProgram:
 
         Raises Refusal PHONE_CODE_INVALID naming `code` when it is wrong, used or too old.
         """
-        answer = self._post(
-            f"/wxa/business/getuserphonenumber?access_token={self._token()}", {"code": code}
-        )
-        error = answer.get("errcode")
-        if error in _TOKEN_GONE:
+        answer = self._number(code)
+        if answer.get("errcode") in _TOKEN_GONE:
             self._tokens.delete_one({"_id": "stable_token"})
+            answer = self._number(code)
+        error = answer.get("errcode")
         if error in _CODE_GONE:
             raise Refusal(Code.PHONE_CODE_INVALID, field="code")
         if error != 0:
             raise Unavailable(detail=f"getuserphonenumber {error}")
         info = answer["phone_info"]
         return f"+{info['countryCode']}{info['purePhoneNumber']}"
+
+    def _number(self, code: str) -> dict[str, Any]:
+        path = f"/wxa/business/getuserphonenumber?access_token={self._token()}"
+        return self._post(path, {"code": code})
 
     def _token(self) -> str:
         """Return the one access token all instances share (real time: it is WeChat's, not ours)."""

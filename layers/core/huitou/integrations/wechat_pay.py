@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from huitou.payments.rules import client_message, request_message, sign, verify_signature
 from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.logs import log
 from huitou.runtime.settings import WeChatPaySettings
 
 if TYPE_CHECKING:
@@ -122,13 +123,24 @@ class WeChatPay:
             raise Unavailable(detail=type(error).__name__) from error
         if response.status_code >= 500 or response.status_code == 429:
             raise Unavailable(detail=str(response.status_code))
+        signed = "Wechatpay-Signature" in response.headers
+        if response.status_code < 400 or signed:
+            self._believe(response)
         if response.status_code >= 400:
             raise WeChatPayRefusal(_error_code(response.content), response.status_code)
-        # An answer moves money as a callback does, so it is believed no sooner.
-        verify_signature(
-            response.headers, response.content, self.settings.platform_keys, time.time()
-        )
         return response.json() if response.content else {}
+
+    def _believe(self, response: requests.Response) -> None:
+        """Check an answer as a callback is checked: it moves money just the same.
+
+        A wrong one is Unavailable, not final: during a change of keys the next may be right.
+        """
+        keys = self.settings.platform_keys
+        try:
+            verify_signature(response.headers, response.content, keys, time.time())
+        except Refusal as refused:
+            log("wechat_pay_answer_unverified", field=refused.field)
+            raise Unavailable(detail="signature") from refused
 
     def _headers(self, method: str, path: str, body: str) -> dict[str, str]:
         timestamp, nonce = int(time.time()), secrets.token_hex(16)

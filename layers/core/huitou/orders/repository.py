@@ -57,7 +57,9 @@ class OrderRepository:
         )
         return moved.matched_count == 1
 
-    def step_back_to_paid(self, order_id: str, refund_id: str, at: datetime) -> bool:
+    def step_back_to_paid(
+        self, order_id: str, refund_id: str, at: datetime, session: ClientSession
+    ) -> bool:
         """Take back a refund that came to nothing, under its own id."""
         moved = self._orders.update_one(
             {"_id": order_id, "status": "refunding", "refund_id": refund_id},
@@ -67,6 +69,7 @@ class OrderRepository:
                 "$inc": {"version": 1},
                 "$push": {"timeline": {"status": "paid", "at": at}},
             },
+            session=session,
         )
         return moved.matched_count == 1
 

@@ -250,9 +250,9 @@ class Orders:
             order.id, "refunding", self._clock.now(), session, refund_id=refund_id
         )
 
-    def reopen_refund(self, order_id: str, refund_id: str) -> bool:
+    def reopen_refund(self, order_id: str, refund_id: str, session: ClientSession) -> bool:
         """Step back to paid: WeChat Pay closed this refund for good, another may be tried."""
-        return self._orders.step_back_to_paid(order_id, refund_id, self._clock.now())
+        return self._orders.step_back_to_paid(order_id, refund_id, self._clock.now(), session)
 
     def mark_refunded(self, order_id: str, session: ClientSession) -> bool:
         """Step to refunded; points and coupon follow by settlement."""

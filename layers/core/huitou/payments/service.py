@@ -188,9 +188,15 @@ class Payments:
         order = self._orders.own(member_id, order_id)
         if order.status == "paying":
             for attempt in self._payments.attempts(order_id):
-                if attempt.status == "open" and self._paid_at_wechat(attempt):
+                if attempt.status == "open" and self._seems_paid(attempt):
                     order = self._orders.own(member_id, order_id)
         return order.shown()
+
+    def _seems_paid(self, attempt: Payment) -> bool:
+        try:
+            return self._paid_at_wechat(attempt)
+        except Unavailable:
+            return False  # The member still sees what we know; the timer asks again.
 
     def cancel(self, member_id: str, order_id: str) -> dict[str, Any]:
         """Cancel an unpaid order; if the money came first, the order is paid and says so."""
@@ -248,7 +254,7 @@ class Payments:
     def refund(self, order_id: str, refund_id: str, reason: str, actor: str) -> dict[str, Any]:
         """Refund a whole paid order; the same refund_id again returns the same refund.
 
-        Another refund_id takes over only when WeChat Pay has closed the first one for good.
+        Another refund_id takes over once WeChat Pay has closed the first one for good.
         """
         order = self._orders.get(order_id)
         if order.refund_id != refund_id:
@@ -322,11 +328,19 @@ class Payments:
             return self._complete_refund(refund)
         ended = {"ABNORMAL": "abnormal", "CLOSED": "closed"}.get(notice.refund_status)
         if ended and ended != refund.status:
-            self._payments.step_refund(refund.id, _REFUND_OPEN, ended)
-            log("refund_" + ended, refund_id=refund.id)
-            if ended == "closed" and refund.kind == "order":
-                self._orders.reopen_refund(refund.order_id, refund.id)
+            self._end_refund(refund, ended)
         return notice.refund_status.lower()
+
+    def _end_refund(self, refund: Refund, ended: str) -> None:
+        """Note a refund that came to nothing; a closed one leaves its order paid again."""
+        log("refund_" + ended, refund_id=refund.id)
+
+        def write(session: ClientSession) -> None:
+            stepped = self._payments.step_refund(refund.id, _REFUND_OPEN, ended, session)
+            if stepped and ended == "closed" and refund.kind == "order":
+                self._orders.reopen_refund(refund.order_id, refund.id, session)
+
+        self._database.transact(write)
 
     def _complete_refund(self, refund: Refund) -> str:
         now = self._clock.now()

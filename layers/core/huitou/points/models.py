@@ -59,7 +59,3 @@ class Account(Stored):
     available: int = 0
     reserved: int = 0
     version: int = 0
-
-    @property
-    def balance(self) -> int:
-        return self.available + self.reserved

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 
 from huitou.runtime.clock import Clock, clock_for
-from huitou.runtime.database import Database, is_passing, shared_database
+from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
 from huitou.runtime.dead_letters import bury
 from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
 from huitou.runtime.events import HttpRequest, changed_ids, http_answer, http_request
@@ -31,6 +31,7 @@ from huitou.runtime.settings import Settings
 from huitou.runtime.settings import settings as shared_settings
 
 MAX_MEMBER_EVENT_BYTES = 64 * 1024  # A cart of 50 lines is some 10 KB.
+LONGEST_S = TRANSACTION_TIMEOUT_S + 2  # What one id of a sweep may take.
 # What the platform or the client library adds to an event beside the caller's own fields.
 _ENVELOPE = ("action", "v", "lang", "token", "userInfo", "tcbContext")
 _started = time.monotonic()
@@ -85,7 +86,7 @@ class Call:
         return changed_ids(self.event, collections)
 
     def each(
-        self, ids: Iterable[str], work: Callable[[str], str], *, spare_s: float = 2.0
+        self, ids: Iterable[str], work: Callable[[str], str], *, spare_s: float = LONGEST_S
     ) -> dict[str, Any]:
         """Do `work` for each id; count outcomes, bury what no retry can cure, raise the rest.
 
@@ -97,7 +98,7 @@ class Call:
         self,
         parts: Mapping[str, tuple[Iterable[str], Callable[[str], str]]],
         *,
-        spare_s: float = 2.0,
+        spare_s: float = LONGEST_S,
     ) -> dict[str, Any]:
         """Go through several lists of ids, each with its share of the time left.
 

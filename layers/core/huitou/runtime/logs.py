@@ -1,4 +1,4 @@
-"""One JSON line per call: what happened, never whom, where or the event itself."""
+"""One JSON line per call: what happened; opaque ids, never phones, OpenIDs, places or events."""
 
 from __future__ import annotations
 

@@ -31,9 +31,10 @@ class BooksRepository:
                 .sort("_id", 1)
                 .limit(limit)
             )
-            if not accounts:
-                return Books([], [], [], [], [], [])
-            members = {"member_id": {"$gte": accounts[0]["_id"], "$lte": accounts[-1]["_id"]}}
+            # Up to the last account, or to the very end: documents of members who have no
+            # account fall into some range too.
+            upper = {"$lte": accounts[-1]["_id"]} if len(accounts) == limit else {}
+            members = {"member_id": {"$gt": after or "", **upper}}
 
             def read(collection: str, fields: dict[str, Any]) -> list[Document]:
                 return self._read(collection, members, fields, session)

@@ -60,7 +60,9 @@ def _arranged(books: Books, real_now: float) -> Ledger:
 def _order_against_entries(ledger: Ledger, order: LedgerOrder) -> Iterator[Difference]:
     entries = ledger.entries.get(order.id, {})
     paid = deserving(order)
-    if paid is None:
+    if paid is None and order.status in SETTLED_STATES:
+        yield Difference(kind="paid order without terms", id=order.id, expected="terms", found=None)
+    elif paid is None:
         if entries:
             yield Difference(
                 kind="entry for unpaid order", id=order.id, expected=[], found=sorted(entries)
@@ -88,8 +90,11 @@ def _accounts_against_ledger(books: Books, ledger: Ledger, today: str) -> Iterat
         used = f"use:{order.id}" in ledger.entries.get(order.id, {})
         if order.status in (*UNPAID, *SETTLED_STATES) and not used:
             reserved[order.member_id] += order.points_used
-    # One day of slack on each side: stores in other zones are a day ahead or behind.
-    oldest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 2)).isoformat()
+    # Two days of slack: stores in other zones are a day ahead or behind.
+    oldest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 3)).isoformat()
+    known = {account["_id"] for account in books.accounts}
+    for member_id in sorted({order.member_id for order in ledger.orders.values()} - known):
+        yield Difference(kind="no account", id=member_id, expected="account", found=None)
     for account in books.accounts:
         member_id = account["_id"]
         balance = account["available"] + account["reserved"]
@@ -146,7 +151,8 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
     given: Counter[str] = Counter()
     refunded_attempts = set()
     for refund in books.refunds:
-        refunded_attempts.add(refund.get("out_trade_no"))
+        if refund["status"] != "closed":
+            refunded_attempts.add(refund.get("out_trade_no"))
         if refund["status"] == "success" and not refund["_id"].startswith("surplus|"):
             given[refund["order_id"]] += refund["amount_fen"] if refund.get("out_trade_no") else 0
     for order in ledger.orders.values():
@@ -156,6 +162,11 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
         owed = order.payable_fen if order.status == "refunded" else 0
         if given[order.id] != owed:
             yield Difference(kind="refund", id=order.id, expected=owed, found=given[order.id])
+    for money in (*books.payments, *books.refunds):
+        if money["order_id"] not in ledger.orders:
+            yield Difference(
+                kind="money without order", id=money["_id"], expected=None, found=money["order_id"]
+            )
     for payment in books.payments:
         if payment["status"] == "surplus" and payment["_id"] not in refunded_attempts:
             yield Difference(

@@ -17,6 +17,7 @@ from huitou.points.repository import PointsRepository
 from huitou.points.rules import change_of, entries_for
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, HuitouError
 from huitou.settlement.repository import BooksRepository
 from huitou.settlement.rules import differences, totals
 from huitou.stores.rules import business_day
@@ -48,8 +49,8 @@ class Settlement:
             if order is None:
                 return "nothing due"
             paid = deserving(order)
-            if paid is None:
-                return "nothing due"
+            if paid is None:  # Due without terms: roll back and let a person look.
+                raise HuitouError(Code.INTERNAL, field="terms")
             wanted = entries_for(paid, self._clock.now())
             posted = self._points.posted([entry.id for entry in wanted], session)
             missing = [entry for entry in wanted if entry.id not in posted]

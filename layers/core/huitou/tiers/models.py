@@ -69,6 +69,7 @@ class TierAccount(Stored):
     spend_by_day: dict[str, int] = Field(default={})
     tier: Standing = Standing()
     review_on: str | None = None
+    benefits: str | None = None
     version: int = 0
 
 

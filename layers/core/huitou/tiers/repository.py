@@ -12,7 +12,7 @@ from huitou.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierChange
 from huitou.tiers.rules import Evaluation
 
 DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
-_TIER_FIELDS = {"spend_by_day": 1, "tier": 1, "review_on": 1, "version": 1}
+_TIER_FIELDS = {"spend_by_day": 1, "tier": 1, "review_on": 1, "benefits": 1, "version": 1}
 
 
 class TierRepository:
@@ -96,6 +96,7 @@ class TierRepository:
         cleared = self._accounts.update_one(
             {
                 "_id": member_id,
+                "benefits": DUE,
                 "tier.level": standing.level,
                 "tier.since_day": standing.since_day,
             },

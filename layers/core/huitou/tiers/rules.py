@@ -26,7 +26,7 @@ def evaluate(rules: TierRules, spend_by_day: dict[str, int], today: str) -> Eval
     Days after today count too: a store whose clock is ahead may already be there.
     """
     first = (date.fromisoformat(today) - timedelta(days=rules.window_days - 1)).isoformat()
-    longest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS)).isoformat()
+    longest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 1)).isoformat()
     kept = {day: fen for day, fen in spend_by_day.items() if day >= longest and fen != 0}
     counted = {day: fen for day, fen in kept.items() if day >= first}
     spend_fen = sum(counted.values())

@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.triggers import DUE
 from huitou.stores.rules import business_day
 from huitou.tiers.models import Level, Standing, TierAccount, TierChange, TierRules
 from huitou.tiers.repository import TierRepository
@@ -24,9 +25,6 @@ class Tiers:
         self._database = database
         self._clock = clock
         self._repository = TierRepository(database)
-
-    def rules(self) -> TierRules:
-        return self._repository.rules()
 
     def level_of(self, member_id: str) -> tuple[Level, int]:
         """Return the member's level, as the rules now describe it, and the rules' revision."""
@@ -48,10 +46,13 @@ class Tiers:
     def due(self) -> Iterator[str]:
         return self._repository.due(self._today())
 
-    def standing(self, member_id: str) -> tuple[Level, Standing]:
-        """Return where the member stands, and the level as the rules now describe it."""
-        standing = self._account(member_id).tier
-        return self._repository.rules(standing.rules_revision).named(standing.level), standing
+    def owed(self, member_id: str) -> tuple[Level, Standing] | None:
+        """Return the level whose benefits the member is still owed, or None."""
+        account = self._account(member_id)
+        if account.benefits != DUE:
+            return None
+        rules = self._repository.rules(account.tier.rules_revision)
+        return rules.named(account.tier.level), account.tier
 
     def benefits_due(self) -> Iterator[str]:
         return self._repository.benefits_due()

@@ -1,0 +1,79 @@
+"""Reconciliation finds every lie about money, and calls nothing a lie that is only under way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cli.bench.orders import DAY, paid_order
+from huitou.settlement.models import Books
+from huitou.settlement.rules import differences
+
+REAL_NOW = 1_000_000.0
+
+
+def books(**change: list[dict[str, Any]]) -> Books:
+    """One member, one settled order of 7,200 fen paid with WeChat Pay; then `change`."""
+    order = paid_order("o1", "m1") | {"settlement": "done"}
+    honest: dict[str, list[dict[str, Any]]] = {
+        "accounts": [{"_id": "m1", "available": 72, "reserved": 0, "spend_by_day": {DAY: 7_200}}],
+        "entries": [{"_id": "earn:o1", "member_id": "m1", "kind": "earn", "points": 72,
+                     "spend_fen": 7_200, "business_day": DAY, "order_id": "o1"}],
+        "orders": [order],
+        "coupons": [],
+        "payments": [{"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7_200}],
+        "refunds": [],
+    }  # fmt: skip
+    return Books(**{**honest, **change})
+
+
+def kinds(found: Books) -> list[str]:
+    return [difference.kind for difference in differences(found, DAY, REAL_NOW)]
+
+
+def test_honest_books_agree() -> None:
+    assert kinds(books()) == []
+
+
+ATTEMPT = {"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7_200}
+REFUND = {"_id": "r1", "order_id": "o1", "status": "success", "amount_fen": 7_200,
+          "out_trade_no": "o1n1"}  # fmt: skip
+SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7_200}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"payments": []}, "payment"),
+        ({"payments": [ATTEMPT | {"amount_fen": 7_199}]}, "payment"),
+        ({"payments": [ATTEMPT, ATTEMPT | {"_id": "o1n2"}]}, "payment"),
+        ({"payments": [ATTEMPT, SURPLUS]}, "surplus payment"),
+        (
+            {"payments": [ATTEMPT, SURPLUS],
+             "refunds": [REFUND | {"_id": "surplus|o1n2", "out_trade_no": "o1n2",
+                                   "status": "closed"}]},
+            "surplus payment",
+        ),
+        ({"refunds": [REFUND]}, "refund"),
+        ({"payments": [ATTEMPT, ATTEMPT | {"_id": "x", "order_id": "o9"}]}, "money without order"),
+        ({"entries": []}, "order's entries"),
+        ({"accounts": []}, "no account"),
+        ({"orders": [paid_order("o1", "m1") | {"settlement": "done", "terms": None}]},
+         "paid order without terms"),
+        ({"orders": []}, "entry without order"),
+    ],
+)  # fmt: skip
+def test_each_lie_is_found(change: dict[str, Any], kind: str) -> None:
+    assert kind in kinds(books(**change))
+
+
+@pytest.mark.parametrize(("since", "found"), [(REAL_NOW - 5, False), (REAL_NOW - 60, True)])
+def test_an_order_just_paid_is_under_way_an_old_one_is_not_settled(
+    since: float, found: bool
+) -> None:
+    due = paid_order("o1", "m1") | {"settlement_since": since}
+    account = {"_id": "m1", "available": 0, "reserved": 0}
+    assert kinds(books(orders=[due], entries=[], accounts=[account])) == (
+        ["order not settled"] if found else []
+    )
