@@ -44,7 +44,10 @@ def environment_python() -> Path:
 def _install(python: Path) -> None:
     print("setting up .venv (first run, or the pins changed) …", file=sys.stderr, flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
-    venv.create(VENV, with_pip=True)
+    try:
+        venv.create(VENV, with_pip=True)
+    except subprocess.CalledProcessError:
+        sys.exit("Python could not make a virtual environment; on Debian: apt install python3-venv")
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     pip += ["--no-deps", "--progress-bar", "off"]  # Every transitive pin is written down.
     try:

@@ -1,7 +1,7 @@
 """A strict stand-in for WeChat Pay API v3: it refuses what the real one refuses.
 
 It checks the merchant's signatures, signs and encrypts its own notices, repeats them until they
-are answered with 200, and keeps books of its own (SQLite) that tests compare with ours.
+are answered with 200, and keeps books of its own that tests compare with ours.
 Paying is what the guest's phone does: `pay` takes what the mini-program got from `prepay`.
 """
 
@@ -11,12 +11,12 @@ import base64
 import json
 import re
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from localcloud.clock import LocalClock
 from localcloud.keys import LocalSecrets
+from localcloud.wechat_books import WeChatBooks
 
 # The real one repeats after 15 s, 15 s, 30 s, 3 min … for 24 hours; here each wait is shorter.
 NOTIFY_AGAIN_AFTER_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 MAX_SKEW_S = 300
 _AUTHORIZATION = re.compile(r'(\w+)="([^"]*)"')
 _TRADE_NO = re.compile(r"^[0-9A-Za-z_\-|*]{6,32}$")
-_SCHEMA = """
-create table if not exists payments (
-    out_trade_no text primary key, prepay_id text unique, doc text);
-create table if not exists refunds (
-    out_refund_no text primary key, out_trade_no text, doc text);
-"""
 
 
 class Refused(Exception):  # noqa: N818
@@ -74,8 +69,7 @@ class WeChatPayStandIn:
         self._merchant: Any = load_pem_public_key(keys.merchant_public_key.encode())
         self._platform: Any = load_pem_private_key(keys.platform_private_key.encode(), None)
         self._lock = threading.RLock()
-        self._books = sqlite3.connect(books, check_same_thread=False, isolation_level=None)
-        self._books.executescript("pragma journal_mode=wal; pragma synchronous=off;" + _SCHEMA)
+        self.ledger = WeChatBooks(books)
         self.mode = Mode()
 
     # --- the merchant's API -------------------------------------------------------------------
@@ -144,7 +138,7 @@ class WeChatPayStandIn:
     def _prepay(self, body: dict[str, Any]) -> dict[str, Any]:
         self._check_order(body)
         number = body["out_trade_no"]
-        known = self._find("payments", "out_trade_no", number)
+        known = self.ledger.payment(number)
         if known is not None:
             if known["transaction_id"]:
                 raise Refused(400, "ORDERPAID")
@@ -154,7 +148,7 @@ class WeChatPayStandIn:
                 raise Refused(400, "OUT_TRADE_NO_USED")
             return {"prepay_id": known["prepay_id"]}
         prepay_id = "wx" + secrets.token_hex(17)
-        self._put_payment({
+        self.ledger.put_payment({
             "request": body, "out_trade_no": number, "prepay_id": prepay_id,
             "trade_state": "NOTPAY", "openid": body["payer"]["openid"],
             "total": body["amount"]["total"], "transaction_id": None, "success_time": None,
@@ -187,7 +181,7 @@ class WeChatPayStandIn:
         payment = self._payment(number)
         if payment["transaction_id"]:
             raise Refused(400, "ORDERPAID")
-        self._put_payment(payment | {"trade_state": "CLOSED"})
+        self.ledger.put_payment(payment | {"trade_state": "CLOSED"})
 
     def _refund(self, body: dict[str, Any]) -> dict[str, Any]:
         number, amount = str(body.get("out_refund_no", "")), body.get("amount", {})
@@ -198,26 +192,28 @@ class WeChatPayStandIn:
             raise Refused(403, "INVALID_REQUEST", "not paid")
         if amount.get("total") != payment["total"] or type(amount.get("refund")) is not int:
             raise Refused(400, "PARAM_ERROR", "amount")
-        known = self._find("refunds", "out_refund_no", number)
+        known = self.ledger.refund(number)
         if known is not None:
             if not _same(known["request"], body):
                 raise Refused(400, "PARAM_ERROR", "out_refund_no")
             return self._refund_of(number)
-        before = sum(refund["amount"] for refund in self._refunds_for(payment["out_trade_no"]))
+        before = sum(
+            refund["amount"] for refund in self.ledger.refunds_for(payment["out_trade_no"])
+        )
         if amount["refund"] < 1 or before + amount["refund"] > payment["total"]:
             raise Refused(403, "NOT_ENOUGH")
-        self._put_refund({
+        self.ledger.put_refund({
             "request": body, "out_refund_no": number, "out_trade_no": payment["out_trade_no"],
             "amount": amount["refund"], "status": "PROCESSING", "refund_id": secrets.token_hex(14),
             "success_time": None,
         })  # fmt: skip
-        self._put_payment(payment | {"trade_state": "REFUND"})
+        self.ledger.put_payment(payment | {"trade_state": "REFUND"})
         accepted = self._refund_of(number)
         self._later(0.02, lambda: self._finish_refund(number))
         return accepted
 
     def _refund_of(self, number: str) -> dict[str, Any]:
-        refund = self._find("refunds", "out_refund_no", number)
+        refund = self.ledger.refund(number)
         if refund is None:
             raise Refused(404, "RESOURCE_NOT_EXISTS")
         shown = {k: refund[k] for k in ("out_refund_no", "out_trade_no", "refund_id", "status")}
@@ -227,12 +223,12 @@ class WeChatPayStandIn:
 
     def _finish_refund(self, number: str) -> None:
         with self._lock:
-            refund = self._find("refunds", "out_refund_no", number)
+            refund = self.ledger.refund(number)
             if refund is None or refund["status"] != "PROCESSING":
                 return
             end = self.mode.refunds_end
             done = refund | {"status": end, "success_time": self._stamp()}
-            self._put_refund(done)
+            self.ledger.put_refund(done)
         self._notify("REFUND." + end, "refund", refund["request"]["notify_url"], {
             "mchid": self._keys.mchid, "out_refund_no": number,
             "out_trade_no": refund["out_trade_no"], "refund_id": refund["refund_id"],
@@ -251,7 +247,7 @@ class WeChatPayStandIn:
             raise Refused(400, "PARAM_ERROR", "signType")
         self._verify(parameters.get("paySign", ""), signed.encode())
         with self._lock:
-            payment = self._find("payments", "prepay_id", package.removeprefix("prepay_id="))
+            payment = self.ledger.prepaid(package.removeprefix("prepay_id="))
             if payment is None or payment["openid"] != openid:
                 raise Refused(400, "PARAM_ERROR", "prepay_id")
             if payment["trade_state"] != "NOTPAY":
@@ -273,7 +269,7 @@ class WeChatPayStandIn:
             "transaction_id": "42" + "".join(secrets.choice("0123456789") for _ in range(26)),
             "success_time": self._stamp(),
         }
-        self._put_payment(paid)
+        self.ledger.put_payment(paid)
         return paid
 
     def notify_paid(self, out_trade_no: str) -> None:
@@ -345,28 +341,22 @@ class WeChatPayStandIn:
     def resume(self) -> None:
         """Finish the refunds that were under way when the local cloud last stopped."""
         with self._lock:
-            rows = list(self._books.execute("select doc from refunds"))
-        for refund in (json.loads(row[0]) for row in rows):
-            if refund["status"] == "PROCESSING":
-                number = refund["out_refund_no"]
-                self._later(0.5, lambda number=number: self._finish_refund(number))  # type: ignore[misc]
+            unfinished = self.ledger.unfinished_refunds()
+        for refund in unfinished:
+            finish = partial(self._finish_refund, refund["out_refund_no"])
+            self._later(0.5, finish)
 
     # --- books --------------------------------------------------------------------------------
 
     def books(self) -> dict[str, int]:
         """Return what WeChat Pay believes it took and gave back, in fen."""
         with self._lock:
-            taken = [json.loads(row[0]) for row in self._books.execute("select doc from payments")]
-            given = [json.loads(row[0]) for row in self._books.execute("select doc from refunds")]
-        return {
-            "taken_fen": sum(p["total"] for p in taken if p["transaction_id"]),
-            "refunded_fen": sum(r["amount"] for r in given if r["status"] == "SUCCESS"),
-        }
+            return self.ledger.totals()
 
     def forget_everything(self) -> None:
         """Empty the books, when the local cloud's sample data is made anew."""
         with self._lock:
-            self._books.executescript("delete from payments; delete from refunds;")
+            self.ledger.forget_everything()
 
     def _shown(self, payment: dict[str, Any]) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -387,27 +377,10 @@ class WeChatPayStandIn:
 
     def _payment(self, number: str, missing: str = "ORDER_NOT_EXIST") -> dict[str, Any]:
         with self._lock:
-            found = self._find("payments", "out_trade_no", number)
+            found = self.ledger.payment(number)
         if found is None:
             raise Refused(404, missing)
         return found
-
-    def _find(self, table: str, column: str, value: str) -> dict[str, Any] | None:
-        query = f"select doc from {table} where {column} = ?"  # noqa: S608 - both are our own words
-        row = self._books.execute(query, (value,)).fetchone()
-        return json.loads(row[0]) if row else None
-
-    def _refunds_for(self, number: str) -> list[dict[str, Any]]:
-        rows = self._books.execute("select doc from refunds where out_trade_no = ?", (number,))
-        return [json.loads(row[0]) for row in rows]
-
-    def _put_payment(self, doc: dict[str, Any]) -> None:
-        row = (doc["out_trade_no"], doc["prepay_id"], json.dumps(doc))
-        self._books.execute("insert or replace into payments values (?, ?, ?)", row)
-
-    def _put_refund(self, doc: dict[str, Any]) -> None:
-        row = (doc["out_refund_no"], doc["out_trade_no"], json.dumps(doc))
-        self._books.execute("insert or replace into refunds values (?, ?, ?)", row)
 
     def _stamp(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")

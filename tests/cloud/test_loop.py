@@ -259,7 +259,7 @@ def test_two_payments_racing_for_one_order_keep_one(cloud: LocalCloud, guest: Gu
     order_id = guest.order()
     guest.prepay(order_id)
     # WeChat Pay closes the first attempt by itself; the member prepays again …
-    cloud.wechat_pay._put_payment(
+    cloud.wechat_pay.ledger.put_payment(
         cloud.wechat_pay._payment(f"{order_id}n1") | {"trade_state": "CLOSED"}
     )
     assert guest.status(order_id) == "paying"
@@ -350,13 +350,13 @@ def test_a_refund_that_comes_to_nothing_leaves_a_way_on(
     if end == "CLOSED":  # For good: the order is as it was, and another refund may be tried.
         assert guest.status(order_id) == "paid"
         with pytest.MonkeyPatch.context() as books:
-            books.setattr(cloud.wechat_pay, "_refunds_for", lambda _: [])
+            books.setattr(cloud.wechat_pay.ledger, "refunds_for", lambda _: [])
             again = {**request, "refund_id": f"R2{order_id}"}
             assert guest.client.internal_call("pay", again)["ok"]
     else:  # Mended by hand at the merchant's console; the notice of it is lost.
-        refund = cloud.wechat_pay._find("refunds", "out_refund_no", f"R1{order_id}")
+        refund = cloud.wechat_pay.ledger.refund(f"R1{order_id}")
         assert refund
-        cloud.wechat_pay._put_refund(refund | {"status": "SUCCESS"})
+        cloud.wechat_pay.ledger.put_refund(refund | {"status": "SUCCESS"})
         cloud.timers.fire_function("pay")
     eventually(lambda: guest.status(order_id) == "refunded")
     eventually(lambda: guest.points() == 0)
