@@ -18,7 +18,6 @@ from huitou.members.models import (
     WelcomeRequest,
 )
 from huitou.members.service import Members
-from huitou.orders.service import Orders
 from huitou.points.service import Points
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
@@ -43,12 +42,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
             "welcome": Action(
                 WelcomeRequest, lambda call, r: _members(call).welcome(_member(call), r.scene)
             ),
-            "orders": Action(
-                PageRequest,
-                lambda call, r: Orders(call.database, call.clock, call.settings.brand_id).listing(
-                    _member(call), r
-                ),
-            ),
+            "orders": Action(PageRequest, _orders),
             "points": Action(
                 PageRequest, lambda call, r: Points(call.database).statement(_member(call), r)
             ),
@@ -71,3 +65,10 @@ def _member(call: Call) -> str:
 def _bind_phone(call: Call, request: BindPhoneRequest) -> object:
     numbers = MiniProgram(call.database, call.settings)
     return _members(call).bind_phone(_member(call), request.code, numbers, call.settings.phone_key)
+
+
+def _orders(call: Call, request: PageRequest) -> object:
+    from huitou.orders.service import Orders  # Late: it brings pricing and menu to a cold start.
+
+    orders = Orders(call.database, call.clock, call.settings.brand_id)
+    return orders.listing(_member(call), request)

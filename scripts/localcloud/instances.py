@@ -132,7 +132,7 @@ class Pool:
         if self._stopped:
             return Invocation(request_id, None, "The local cloud is stopping", 0.0, False)
         instance, cold = self._take()
-        payload = json.dumps([event, self._context(request_id, caller)], ensure_ascii=False)
+        payload = json.dumps([event, self._context(request_id, caller)])
         error: str | None = "The local cloud is stopping"
         try:
             result, error = instance.call(payload.encode(), self.config.timeout_s)

@@ -63,13 +63,13 @@ class Platform:
 
     def call(self, function: str, event: object, caller: Mapping[str, str]) -> Invocation:
         """Call and wait; refuses events over 6 MB."""
-        if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_PAYLOAD_BYTES:
+        if _size(event) > MAX_PAYLOAD_BYTES:
             raise PlatformError("RequestTooLarge", "an event may be 6 MB at most")
         return self.pool(function).invoke(event, caller)
 
     def start(self, function: str, event: object) -> None:
         """Accept an asynchronous call: tried three times at the most, then a dead letter."""
-        if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_ASYNC_BYTES:
+        if _size(event) > MAX_ASYNC_BYTES:
             raise PlatformError("RequestTooLarge", "an asynchronous event may be 128 KB at most")
         pool = self.pool(function)
         with self._lock:
@@ -119,3 +119,7 @@ def timer_event(name: str, message: str, at: Any) -> dict[str, str]:
         "Time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "Message": message,
     }
+
+
+def _size(event: object) -> int:
+    return len(json.dumps(event, ensure_ascii=False).encode(errors="surrogatepass"))

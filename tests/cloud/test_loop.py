@@ -390,6 +390,13 @@ def test_a_member_can_not_refund(guest: Guest) -> None:
 def test_an_event_over_the_platforms_limit_is_refused(guest: Guest) -> None:
     answer = guest.call("pay", action="quote", x="y" * 100_000)
     assert answer["error"]["code"] == "TOO_LARGE"
+    odd = json.dumps({"name": "pay", "openid": guest.openid,
+                      "data": {"action": "quote", "x": "\ud800"}})  # fmt: skip
+    answered = _HTTP.request(
+        "POST", f"{guest.client.url}/callFunction", body=odd,
+        headers={"Content-Type": "application/json"},
+    ).json()  # fmt: skip
+    assert answered["result"]["error"]["code"] == "INVALID_REQUEST"
     huge = json.dumps({"name": "pay", "openid": "x", "data": {"x": "y" * 7_000_000}})
     refused = _HTTP.request(
         "POST", f"{guest.client.url}/callFunction", body=huge,
