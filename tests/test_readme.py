@@ -48,25 +48,18 @@ def test_both_readmes_have_commands_to_run() -> None:
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_the_order_by_hand_works_as_printed(
-    cloud: LocalCloud, client: LocalCloudClient, readme: str
+@pytest.mark.parametrize(
+    ("holds", "prints"),
+    [("--as alice", ": paid"), ("scripts/huitou reconcile", "every ledger agrees")],
+    ids=["the order by hand", "the operator's commands"],
+)
+def test_a_session_works_as_printed(
+    cloud: LocalCloud, client: LocalCloudClient, readme: str, holds: str, prints: str
 ) -> None:
-    by_hand = [block for block in blocks(readme) if "--as alice" in block]
-    assert len(by_hand) == 1
-    done = run(by_hand[0], cloud.data)
+    [session] = [block for block in blocks(readme) if holds in block]
+    done = run(session, cloud.data)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert ": paid" in done.stdout
-
-
-@pytest.mark.parametrize("readme", READMES)
-def test_the_operators_commands_work_as_printed(
-    cloud: LocalCloud, client: LocalCloudClient, readme: str
-) -> None:
-    operators = [block for block in blocks(readme) if "scripts/huitou reconcile" in block]
-    assert len(operators) == 1
-    done = run(operators[0], cloud.data)
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert "every ledger agrees" in done.stdout
+    assert prints in done.stdout
 
 
 @pytest.mark.parametrize("command", SMALLER)

@@ -85,14 +85,9 @@ class Call:
         """The ids that the change event names, of these collections only."""
         return changed_ids(self.event, collections)
 
-    def each(
-        self, ids: Iterable[str], work: Callable[[str], str], *, spare_s: float = LONGEST_S
-    ) -> dict[str, Any]:
-        """Do `work` for each id; count outcomes, bury what no retry can cure, raise the rest.
-
-        See `sweep`, of which this is the simple case.
-        """
-        return self.sweep({"outcomes": (ids, work)}, spare_s=spare_s)
+    def each(self, ids: Iterable[str], work: Callable[[str], str]) -> dict[str, Any]:
+        """Do `work` for each id: a `sweep` of one list."""
+        return self.sweep({"outcomes": (ids, work)})
 
     def sweep(
         self,
