@@ -87,7 +87,11 @@ class Shop:
         """Refund wholly, as a completed refund does."""
         identity = refund_id or f"R{order.id}"
         self.database.transact(lambda session: self.orders.begin_refund(order, identity, session))
-        self.database.transact(lambda session: self.orders.mark_refunded(order.id, session))
+        self.database.transact(
+            lambda session: self.orders.mark_refunded(
+                order.id, identity, order.payable_fen, session
+            )
+        )
 
     def give_points(self, member_id: str, points: int) -> None:
         """Let a member earn at least this many points, by eating."""

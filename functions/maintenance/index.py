@@ -1,4 +1,4 @@
-"""maintenance: declarations and migrations, a chain's set-up, reconciliation, dead letters.
+"""maintenance: declarations, set-up, import of history, reconciliation, dead letters.
 
 For internal callers only (the CLI, through the platform's Invoke): what is done to data from a
 developer's machine is done here, beside the data. Not callable by members.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.imports.models import ImportOrdersRequest
+from huitou.imports.service import OrderImport
 from huitou.integrations.functions import Functions
 from huitou.maintenance.models import (
     DeadLettersRequest,
@@ -31,6 +33,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         internal={
             "declare": Action(DeclareRequest, lambda call, _: declare(call.database)),
             "load": Action(LoadRequest, lambda call, r: _maintenance(call).load(r)),
+            "import_orders": Action(ImportOrdersRequest, _import_orders),
             "reconcile": Action(
                 ReconcileRequest,
                 lambda call, r: Reconciliation(call.database, call.clock).page(r.after, r.limit),
@@ -45,6 +48,10 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 def _maintenance(call: Call) -> Maintenance:
     return Maintenance(call.database, call.clock)
+
+
+def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
+    return OrderImport(call.database, call.clock, call.settings.brand_id).run(request)
 
 
 def _replay(call: Call, request: ReplayRequest) -> object:

@@ -1,6 +1,6 @@
 """store-menu: the chain's stores, open or not, and a store's menu with options, prices and 估清.
 
-Callable by members.
+Callable by members; internal callers may list the stores too.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         "store-menu",
         event,
         context,
-        member={
-            "stores": Action(
-                StoresRequest,
-                lambda call, _: {
-                    "stores": Stores(call.database, call.clock).listing(call.settings.brand_id)
-                },
-            ),
-            "menu": Action(MenuRequest, _menu),
-        },
+        member={"stores": Action(StoresRequest, _stores), "menu": Action(MenuRequest, _menu)},
+        internal={"stores": Action(StoresRequest, _stores)},
     )
+
+
+def _stores(call: Call, _: StoresRequest) -> object:
+    return {"stores": Stores(call.database, call.clock).listing(call.settings.brand_id)}
 
 
 def _menu(call: Call, request: MenuRequest) -> object:

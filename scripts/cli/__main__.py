@@ -9,7 +9,9 @@ import click
 from cli.bench import bench
 from cli.dead_letters import dead_letters
 from cli.demo import demo
+from cli.imports import import_
 from cli.invoke import invoke
+from cli.kpi import kpi
 from cli.phone import phone
 from cli.reconcile import reconcile
 from cli.up import up
@@ -25,6 +27,8 @@ def main() -> None:
     \b
     scripts/huitou up                            the whole cloud on this machine, until Ctrl-C
     scripts/huitou invoke store-menu '{"action": "stores"}' --as alice
+    scripts/huitou import orders till.csv --map member=card,paid_at=time,amount=total
+    scripts/huitou kpi --as-of 2026-04-30        the repurchase rate and its siblings
     scripts/huitou reconcile                     prove that every ledger agrees
 
     Commands that need the local cloud use the one that is up on the same data, or start one
@@ -32,7 +36,7 @@ def main() -> None:
     """
 
 
-for command in (up, invoke, phone, reconcile, dead_letters, bench, demo):
+for command in (up, invoke, phone, import_, kpi, reconcile, dead_letters, bench, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

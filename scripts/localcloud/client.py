@@ -51,7 +51,7 @@ class LocalCloudClient:
             NAMESPACE, "ap-shanghai", self.url.removeprefix("http://"), "http",
             keys.secret_id, keys.secret_key, None,
         )  # fmt: skip
-        return Functions(settings, keys.internal_secret.encode())
+        return Functions(settings, keys.internal_secret.encode(), timeout_s=TIMEOUT_S)
 
     def control(self, name: str, **body: object) -> dict[str, Any]:
         """Use one of the local cloud's own controls (clock, drain, fire …)."""

@@ -17,8 +17,11 @@ TIMEOUT_S = 10
 class Functions:
     """The bundle's functions as an internal caller reaches them."""
 
-    def __init__(self, settings: CloudSettings, internal_secret: bytes) -> None:
+    def __init__(
+        self, settings: CloudSettings, internal_secret: bytes, *, timeout_s: int = TIMEOUT_S
+    ) -> None:
         self._settings = settings
+        self._timeout_s = timeout_s
         self._secret = internal_secret
 
     @cached_property
@@ -30,7 +33,10 @@ class Functions:
 
         here = self._settings
         profile = HttpProfile(
-            protocol=here.protocol, endpoint=here.endpoint, reqTimeout=TIMEOUT_S, keepAlive=True
+            protocol=here.protocol,
+            endpoint=here.endpoint,
+            reqTimeout=self._timeout_s,
+            keepAlive=True,
         )
         credential = Credential(here.secret_id, here.secret_key, here.session_token)
         return ScfClient(credential, here.region, ClientProfile(httpProfile=profile))

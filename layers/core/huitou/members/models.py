@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Literal
 
 from pydantic import Field
 
 from huitou.runtime.documents import Request, Stored
 
+Channel = Literal["mini_program", "import"]  # Through which members and orders come to us.
+
 
 class Member(Stored):
-    """One member; `registered_scene` is the code through which they came."""
+    """One member; `registered_scene` is the code through which they came, its store theirs.
+
+    A member of an import registered on the day of their first order, at its store.
+    """
 
     brand_id: str
     registered_at: datetime
     registered_day: str
+    registered_channel: Channel = "mini_program"
+    registered_store_id: str | None = None
     registered_scene: str | None = None
     nickname: str | None = None
     birthday: str | None = None
@@ -23,7 +31,10 @@ class Member(Stored):
 
 
 class Identity(Stored):
-    """A name under which a member is known: `wx:<appid>:<openid>` or `phone:<hash>`."""
+    """A name under which a member is known.
+
+    `wx:<appid>:<openid>`, `phone:<hash>` or `till:<their number at the chain's till>`.
+    """
 
     member_id: str
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
@@ -31,6 +33,36 @@ class MemberRepository:
             Identity(id=identity, member_id=member.id).document(), session=session
         )
         self._members.insert_one(member.document(), session=session)
+
+    def known_as_many(self, identities: list[str], session: ClientSession) -> dict[str, str]:
+        """Return the members behind identities, those that are known."""
+        found = self._identities.find(
+            {"_id": {"$in": identities}}, {"member_id": 1}, session=session
+        )
+        return {identity["_id"]: identity["member_id"] for identity in found}
+
+    def insert_many(self, members: Mapping[str, Member], session: ClientSession) -> None:
+        """Register members by identity; DuplicateKeyError if another import was faster."""
+        self._identities.insert_many(
+            [Identity(id=name, member_id=member.id).document() for name, member in members.items()],
+            session=session,
+        )
+        self._members.insert_many([m.document() for m in members.values()], session=session)
+
+    def imported_among(self, member_ids: list[str], session: ClientSession) -> list[Member]:
+        """Members whom an import registered; who registered by themselves keep their day."""
+        found = self._members.find(
+            {"_id": {"$in": member_ids}, "registered_channel": "import"}, session=session
+        )
+        return [Member.model_validate(document) for document in found]
+
+    def move_registrations(self, members: list[Member], session: ClientSession) -> None:
+        """Write the new registration (moment, day, store) of each."""
+        fields = {"registered_at", "registered_day", "registered_store_id"}
+        self._members.bulk_write(
+            [UpdateOne({"_id": m.id}, {"$set": m.model_dump(include=fields)}) for m in members],
+            session=session,
+        )
 
     def find(self, member_id: str) -> Member | None:
         found = self._members.find_one({"_id": member_id})

@@ -22,6 +22,11 @@ def phone_identity(phone_hash: str) -> str:
     return f"phone:{phone_hash}"
 
 
+def till_identity(number: str) -> str:
+    """Return the identity of a member by their number at the chain's till."""
+    return f"till:{number}"
+
+
 def phone_hash(phone: str, key: bytes) -> str:
     """Hash a phone number in international form under the chain's key.
 

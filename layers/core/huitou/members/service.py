@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
@@ -11,7 +14,13 @@ from pymongo.errors import DuplicateKeyError
 from huitou.coupons.service import Coupons
 from huitou.members.models import Member, UpdateProfileRequest
 from huitou.members.repository import MemberRepository
-from huitou.members.rules import member_id_from, phone_hash, phone_identity, wechat_identity
+from huitou.members.rules import (
+    member_id_from,
+    phone_hash,
+    phone_identity,
+    till_identity,
+    wechat_identity,
+)
 from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -26,6 +35,24 @@ class PhoneNumbers(Protocol):
 
     def phone_number(self, code: str) -> str:
         """Return the number in international form; Refusal PHONE_CODE_INVALID otherwise."""
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """When and where a member of the till first ordered."""
+
+    business_day: str
+    at: datetime
+    store_id: str | None
+
+
+@dataclass(frozen=True)
+class TillMembers:
+    """Member ids by till number, how many are new, and the days whose new members changed."""
+
+    ids: Mapping[str, str]
+    registered: int
+    days: set[str]
 
 
 class Members:
@@ -58,19 +85,19 @@ class Members:
         return {"member_id": member_id, "registered": registered}
 
     def _register(self, identity: str, scene: str | None, today: str) -> tuple[str, bool]:
-        if scene is not None:
-            self._coupons.scene(scene)
+        store_id = self._coupons.scene(scene).store_id if scene is not None else None
         member = Member(
             id=member_id_from(secrets.token_bytes(15)),
             brand_id=self._brand_id,
             registered_at=self._clock.now(),
             registered_day=today,
+            registered_store_id=store_id,
             registered_scene=scene,
         )
 
         def write(session: ClientSession) -> None:
             self._members.insert(member, identity, session)
-            self._points.open_account(member.id, session)
+            self._points.open_accounts([member.id], session)
 
         try:
             self._database.transact(write)
@@ -80,6 +107,53 @@ class Members:
                 raise
             return winner, False
         return member.id, True
+
+    def register_till_members(
+        self, first_orders: Mapping[str, FirstOrder], session: ClientSession
+    ) -> TillMembers:
+        """Find or register members by their till numbers, as of their first orders.
+
+        An order before the one by which an import registered its member moves the registration
+        back. Raises DuplicateKeyError if another import registers one at the same time.
+        """
+        identities = {till_identity(number): number for number in first_orders}
+        known = self._members.known_as_many(list(identities), session)
+        new = {
+            identity: Member(
+                id=member_id_from(secrets.token_bytes(15)),
+                brand_id=self._brand_id,
+                registered_at=first_orders[number].at,
+                registered_day=first_orders[number].business_day,
+                registered_channel="import",
+                registered_store_id=first_orders[number].store_id,
+            )
+            for identity, number in identities.items()
+            if identity not in known
+        }
+        days = {member.registered_day for member in new.values()}
+        if new:
+            self._members.insert_many(new, session)
+            self._points.open_accounts([member.id for member in new.values()], session)
+        firsts = {known[name]: first_orders[n] for name, n in identities.items() if name in known}
+        moved = []
+        for member in self._members.imported_among(list(firsts), session):
+            first = firsts[member.id]
+            if (first.business_day, first.at) < (member.registered_day, member.registered_at):
+                days |= {member.registered_day, first.business_day}
+                changes = {"registered_at": first.at, "registered_day": first.business_day,
+                           "registered_store_id": first.store_id}  # fmt: skip
+                moved.append(member.model_copy(update=changes))
+        if moved:
+            self._members.move_registrations(moved, session)
+        ids = known | {identity: member.id for identity, member in new.items()}
+        return TillMembers({number: ids[name] for name, number in identities.items()}, len(new),
+                           days)  # fmt: skip
+
+    def till_members(self, numbers: Iterable[str], session: ClientSession) -> dict[str, str]:
+        """Return the ids of the members that are known by these till numbers."""
+        names = {till_identity(number): number for number in numbers}
+        known = self._members.known_as_many(list(names), session)
+        return {names[identity]: member_id for identity, member_id in known.items()}
 
     def profile(self, member_id: str) -> dict[str, Any]:
         """Return the member's own profile, tier and points."""

@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from huitou.members.models import Channel
 from huitou.points.models import EarningTerms
 from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line
 from huitou.runtime.documents import Record, Request, Stored
 
 Status = Literal["created", "paying", "closing", "cancelled", "paid", "refunding", "refunded"]
 Mode = Literal["dine_in", "pickup"]
+Origin = Literal["live", "import"]
 
 
 class QuoteRequest(Request):
@@ -56,9 +58,17 @@ class Moment(Record):
 class Tender(Record):
     """One means by which an order was paid."""
 
-    kind: Literal["wechat_pay", "none"]
+    kind: Literal["wechat_pay", "till", "none"]
     amount_fen: int
     transaction_id: str | None = None
+
+
+class GivenBack(Record):
+    """A refund that has happened; several parts of one order each have theirs."""
+
+    refund_id: str
+    amount_fen: int
+    at: datetime
 
 
 class Order(Stored):
@@ -66,23 +76,30 @@ class Order(Stored):
 
     `settlement` is "due" whenever the ledgers may not hold what this state deserves, since
     `settlement_since` (real epoch seconds: how long something is under way is not business time);
-    `version` rises with every such change. `terms` are frozen when it is paid.
+    `version` rises with every such change. `terms` are frozen when it is paid. `refunds` are
+    those that have happened; `refund_id` names the one that WeChat Pay is asked for.
+
+    An order of `origin` "import" happened at the chain's till before it moved in: `source_id` is
+    its number there; it has no lines, no quote and, where the file names none, no store.
+    `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold.
     """
 
     brand_id: str
-    store_id: str
+    store_id: str | None = None
     member_id: str
-    quote_id: str
+    quote_id: str | None = None
     request_digest: str
-    channel: Literal["mini_program"] = "mini_program"
-    mode: Mode
+    channel: Channel = "mini_program"
+    origin: Origin = "live"
+    source_id: str | None = None
+    mode: Mode | None = None
     status: Status
     business_day: str
     created_at: datetime
-    expires_at: datetime
-    lines: list[Line]
+    expires_at: datetime | None = None
+    lines: list[Line] = Field(default=[])
     list_fen: int
-    discounts: list[Discount]
+    discounts: list[Discount] = Field(default=[])
     payable_fen: int
     coupon_id: str | None = None
     points_used: int = 0
@@ -90,8 +107,11 @@ class Order(Stored):
     terms: EarningTerms | None = None
     paid_at: datetime | None = None
     refund_id: str | None = None
+    refunds: list[GivenBack] = Field(default=[])
     settlement: Literal["due", "done"] | None = None
     settlement_since: float | None = None
+    rollup: Literal["due", "done"] | None = None
+    counted_fen: int = 0
     is_test: bool = False
     version: int = 1
     timeline: list[Moment] = Field(default=[])
@@ -114,10 +134,19 @@ class LedgerOrder(Record):
     payable_fen: int
     points_used: int
     coupon_id: str | None = None
+    origin: Origin = "live"
+    paid_at: datetime | None = None
     refund_id: str | None = None
+    refunds: list[GivenBack] = Field(default=[])
     terms: EarningTerms | None = None
     settlement: Literal["due", "done"] | None = None
     settlement_since: float = 0.0
+
+    @classmethod
+    def of(cls, order: Order) -> LedgerOrder:
+        """Return this part of an order in hand."""
+        fields = {name: getattr(order, name) for name in cls.model_fields}
+        return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})
 
 
 LEDGER_FIELDS = {field.alias or name: 1 for name, field in LedgerOrder.model_fields.items()}

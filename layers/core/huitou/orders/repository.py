@@ -9,9 +9,9 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
-from huitou.orders.models import LEDGER_FIELDS, LedgerOrder, Order, Status
+from huitou.orders.models import LEDGER_FIELDS, GivenBack, LedgerOrder, Order, Status
 from huitou.orders.rules import UNPAID, before
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DONE, DUE
 
@@ -40,18 +40,23 @@ class OrderRepository:
         to: Status,
         at: datetime,
         session: ClientSession | None = None,
+        *,
+        given_back: GivenBack | None = None,
         **changes: Any,
     ) -> bool:
         """Move an order on; False unless it stands where this step may begin.
 
         The old state is in the filter, so of two callers who both saw it, one must lose.
         """
+        pushed: Document = {"timeline": {"status": to, "at": at}}
+        if given_back is not None:
+            pushed["refunds"] = given_back.model_dump()
         moved = self._orders.update_one(
             {"_id": order_id, "status": {"$in": before(to)}},
             {
                 "$set": {"status": to, **changes},
                 "$inc": {"version": 1},
-                "$push": {"timeline": {"status": to, "at": at}},
+                "$push": pushed,
             },
             session=session,
         )
@@ -98,7 +103,7 @@ class OrderRepository:
         """
         found = self._orders.find_one_and_update(
             {"_id": order_id, "settlement": DUE},
-            {"$set": {"settlement": DONE}},
+            {"$set": {"settlement": DONE, "rollup": DUE}},
             projection=LEDGER_FIELDS,
             return_document=ReturnDocument.AFTER,
             session=session,

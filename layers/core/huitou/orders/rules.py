@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 
 from huitou.orders.models import CreateRequest, LedgerOrder, Status
-from huitou.points.rules import PaidOrder
+from huitou.points.rules import PaidOrder, Return
 
 PAY_WITHIN = timedelta(minutes=15)
 
@@ -52,6 +52,15 @@ def deserving(order: LedgerOrder) -> PaidOrder | None:
         business_day=order.business_day,
         paid_fen=order.payable_fen,
         points_used=order.points_used,
+        paid_at=order.paid_at,
         terms=order.terms,
-        refund_id=order.refund_id if order.status == "refunded" else None,
+        refunds=_refunds(order),
+        wholly_refunded=order.status == "refunded",
     )
+
+
+def _refunds(order: LedgerOrder) -> list[Return]:
+    if order.status == "refunded" and not order.refunds and order.refund_id:
+        # Written before orders kept a list of their refunds.
+        return [Return(order.refund_id, order.payable_fen)]
+    return [Return(back.refund_id, back.amount_fen, back.at) for back in order.refunds]

@@ -15,7 +15,7 @@ from huitou.coupons.models import Coupon
 from huitou.coupons.rules import why_not
 from huitou.coupons.service import Coupons
 from huitou.menu.service import Menu
-from huitou.orders.models import CreateRequest, Moment, Order, QuoteRequest, Tender
+from huitou.orders.models import CreateRequest, GivenBack, Moment, Order, QuoteRequest, Tender
 from huitou.orders.repository import OrderRepository
 from huitou.orders.rules import PAY_WITHIN, order_id, request_digest
 from huitou.points.models import EarningTerms
@@ -254,13 +254,17 @@ class Orders:
         """Step back to paid: WeChat Pay closed this refund for good, another may be tried."""
         return self._orders.step_back_to_paid(order_id, refund_id, self._clock.now(), session)
 
-    def mark_refunded(self, order_id: str, session: ClientSession) -> bool:
+    def mark_refunded(
+        self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession
+    ) -> bool:
         """Step to refunded; points and coupon follow by settlement."""
+        now = self._clock.now()
         return self._orders.step(
             order_id,
             "refunded",
-            self._clock.now(),
+            now,
             session,
+            given_back=GivenBack(refund_id=refund_id, amount_fen=amount_fen, at=now),
             settlement=DUE,
             settlement_since=time.time(),
         )

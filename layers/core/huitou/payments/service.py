@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -45,21 +46,22 @@ class Payments:
         order = self._orders.own(member_id, order_id)
         if order.status in SETTLED_STATES:
             return {"status": order.status}
-        if order.status not in ("created", "paying") or self._clock.now() >= order.expires_at:
+        until = order.expires_at
+        if order.status not in ("created", "paying") or not until or self._clock.now() >= until:
             raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail=order.status)
         if order.payable_fen == 0:
             free = Tender(kind="none", amount_fen=0)
             terms = self._orders.terms_now(member_id)
             self._orders.mark_paid(order, free, terms, self._clock.now())
             return {"status": self._orders.own(member_id, order_id).status}
-        attempt = self._open_attempt(order)
+        attempt = self._open_attempt(order, until)
         prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
         # Closing may have begun meanwhile: then nobody must be handed the means to pay.
         if not self._orders.begin_paying(order):
             raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail="closing")
         return {"status": "paying", "payment": self._gateway.client_parameters(prepay_id)}
 
-    def _open_attempt(self, order: Order) -> Payment:
+    def _open_attempt(self, order: Order, until: datetime) -> Payment:
         attempts = self._payments.attempts(order.id)
         open_ones = [attempt for attempt in attempts if attempt.status == "open"]
         if open_ones:
@@ -71,7 +73,7 @@ class Payments:
             member_id=order.member_id,
             attempt=number,
             amount_fen=order.payable_fen,
-            expires_at=order.expires_at,
+            expires_at=until,
             created_at=self._clock.now(),
         )
         if self._payments.insert(attempt):
@@ -257,6 +259,8 @@ class Payments:
         Another refund_id takes over once WeChat Pay has closed the first one for good.
         """
         order = self._orders.get(order_id)
+        if order.origin == "import":  # Its money is not at WeChat Pay: the till gives it back.
+            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail="import")
         if order.refund_id != refund_id:
             self._begin_refund(order, refund_id, reason, actor)
         self.carry_on_refund(refund_id)
@@ -350,7 +354,7 @@ class Payments:
                 refund.id, _REFUND_OPEN, "success", session, success_at=now
             )
             if done and refund.kind == "order":
-                self._orders.mark_refunded(refund.order_id, session)
+                self._orders.mark_refunded(refund.order_id, refund.id, refund.amount_fen, session)
             return "success" if done else "repeated"
 
         return self._database.transact(write)

@@ -19,9 +19,10 @@ class PointsRepository:
         self._accounts = database.collection("accounts")
         self._rules = database.collection("rules")
 
-    def open_account(self, member_id: str, session: ClientSession) -> None:
-        """Insert an empty account; a second one for the same member is a DuplicateKeyError."""
-        self._accounts.insert_one(Account(id=member_id).document(), session=session)
+    def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
+        """Insert empty accounts; a second one for a member is a DuplicateKeyError."""
+        accounts = [Account(id=member_id).document() for member_id in member_ids]
+        self._accounts.insert_many(accounts, session=session)
 
     def account(self, member_id: str) -> Account | None:
         found = self._accounts.find_one({"_id": member_id})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +10,17 @@ from huitou.points.models import EarningTerms, LedgerEntry, PointsRules
 
 
 @dataclass(frozen=True)
+class Return:
+    """One refund of an order, in the order in which they happened."""
+
+    refund_id: str
+    amount_fen: int
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class PaidOrder:
-    """What points need to know of an order that was paid; `refund_id` if it was given back."""
+    """What points need to know of an order that was paid, and of what was given back of it."""
 
     order_id: str
     member_id: str
@@ -18,7 +28,9 @@ class PaidOrder:
     paid_fen: int
     points_used: int
     terms: EarningTerms
-    refund_id: str | None = None
+    paid_at: datetime | None = None
+    refunds: Sequence[Return] = ()
+    wholly_refunded: bool = False
 
 
 def points_for(paid_fen: int, fen_per_point: int) -> int:
@@ -26,30 +38,42 @@ def points_for(paid_fen: int, fen_per_point: int) -> int:
     return paid_fen // fen_per_point
 
 
-def entries_for(order: PaidOrder, at: datetime) -> list[LedgerEntry]:
-    """Build every entry the order deserves in its present state.
+def entries_for(order: PaidOrder, at: datetime, *, history: bool = False) -> list[LedgerEntry]:
+    """Build every entry the order deserves in its present state, dated `at`.
 
     The terms were frozen when it was paid, so redelivery after a rule change builds the same
     entries. A paid order always has its `earn` entry, of 0 points if it comes to that:
-    it also carries the spend that tiers count.
-    """
-    earned = points_for(order.paid_fen, order.terms.fen_per_point)
+    it also carries the spend that tiers count. Each refund takes back what the rest no longer
+    earns, so all of them together take back exactly what was given; the points that paid for
+    part of the order come back when it is refunded wholly.
 
-    def entry(kind: str, cause: str, points: int, spend_fen: int = 0) -> LedgerEntry:
+    `history`: entries are dated by what they stand for (payment, refund), not by today.
+    """
+
+    def entry(
+        kind: str, cause: str, points: int, spend_fen: int = 0, moment: datetime | None = None
+    ) -> LedgerEntry:
         return LedgerEntry.model_validate({
             "_id": f"{kind}:{cause}", "kind": kind, "cause": cause, "points": points,
             "spend_fen": spend_fen, "order_id": order.order_id, "member_id": order.member_id,
-            "business_day": order.business_day, "at": at,
+            "business_day": order.business_day, "at": moment if history and moment else at,
             "rules_revision": order.terms.points_rules_revision,
         })  # fmt: skip
 
-    entries = [entry("earn", order.order_id, earned, order.paid_fen)]
+    rest_fen, fen_per_point = order.paid_fen, order.terms.fen_per_point
+    earned = points_for(rest_fen, fen_per_point)
+    entries = [entry("earn", order.order_id, earned, rest_fen, order.paid_at)]
     if order.points_used:
-        entries.append(entry("use", order.order_id, -order.points_used))
-    if order.refund_id:
-        entries.append(entry("claw-back", order.refund_id, -earned, -order.paid_fen))
-        if order.points_used:
-            entries.append(entry("return", order.refund_id, order.points_used))
+        entries.append(entry("use", order.order_id, -order.points_used, 0, order.paid_at))
+    for back in order.refunds:
+        points = points_for(rest_fen - back.amount_fen, fen_per_point) - points_for(
+            rest_fen, fen_per_point
+        )
+        rest_fen -= back.amount_fen
+        entries.append(entry("claw-back", back.refund_id, points, -back.amount_fen, back.at))
+    if order.wholly_refunded and order.points_used and order.refunds:
+        last = order.refunds[-1]
+        entries.append(entry("return", last.refund_id, order.points_used, 0, last.at))
     return entries
 
 

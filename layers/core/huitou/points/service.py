@@ -17,8 +17,8 @@ class Points:
     def __init__(self, database: Database) -> None:
         self._repository = PointsRepository(database)
 
-    def open_account(self, member_id: str, session: ClientSession) -> None:
-        self._repository.open_account(member_id, session)
+    def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
+        self._repository.open_accounts(member_ids, session)
 
     def account(self, member_id: str) -> Account:
         """Return the member's account; Refusal NOT_REGISTERED where there is none."""

@@ -13,7 +13,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid
 
 from huitou.runtime.database import Database
-from huitou.runtime.triggers import DUE
+from huitou.runtime.triggers import DONE, DUE
 
 _WHOLE = {"bsonType": ["int", "long"]}
 _NOT_NEGATIVE = {"bsonType": ["int", "long"], "minimum": 0}
@@ -46,9 +46,9 @@ DECLARATIONS = (
     Declaration("dishes", "for ever"),
     Declaration("store_dishes", "for ever", [_index("store_id", "listed", "_id")]),
     Declaration("rules", "for ever"),
-    Declaration("members", "until erased"),
+    Declaration("members", "until erased", [_index("registered_day")]),
     Declaration("identities", "until erased", [_index("member_id")]),
-    Declaration("logins", "two years", [_index("business_day")]),
+    Declaration("logins", "two years", [_index("business_day", "member_id")]),
     Declaration(
         "accounts",
         "until erased",
@@ -65,7 +65,7 @@ DECLARATIONS = (
     Declaration(
         "points_entries",
         "for ever",
-        [_index("member_id", "-at", "-_id"), _index("order_id")],
+        [_index("member_id", "-at", "-_id"), _index("order_id"), _index("at", "kind", "points")],
         validator={
             "required": ["member_id", "kind", "points", "spend_fen", "order_id"],
             "properties": {"points": _WHOLE, "spend_fen": _WHOLE},
@@ -98,7 +98,21 @@ DECLARATIONS = (
         "for ever (accounting law)",
         [
             _due("settlement"),
+            # Oldest day first, so that neighbours in time are counted together.
+            _index(
+                "rollup",
+                "business_day",
+                "_id",
+                partialFilterExpression={"rollup": DUE},
+                name="rollup_due",
+            ),
             _index("member_id", "-created_at", "-_id"),
+            _index(
+                "member_id",
+                "business_day",
+                partialFilterExpression={"counted_fen": {"$gt": 0}},
+                name="counted",
+            ),
             _index("status", "expires_at"),
         ],
         validator={
@@ -127,6 +141,17 @@ DECLARATIONS = (
     Declaration(
         "refunds", "for ever (accounting law)", [_index("status", "_id"), _index("member_id")]
     ),
+    Declaration(
+        "kpi_days",
+        "for ever",
+        [
+            _index("store_id", "day"),
+            _index("channel", "day"),
+            _index("day", partialFilterExpression={"new_members": {"$gt": 0}}, name="day_joined"),
+            _due("recount"),
+        ],
+    ),
+    Declaration("kpi_state", "overwritten"),
     Declaration("api_tokens", "overwritten"),
     Declaration("leases", "overwritten"),
     Declaration("relay_state", "overwritten"),
@@ -144,7 +169,22 @@ class Migration:
     run: Callable[[Database], None]
 
 
-MIGRATIONS: tuple[Migration, ...] = ()
+def _count_old_orders(database: Database) -> None:
+    """Orders settled before there were roll-ups are due for them; page by page, by id."""
+    orders, after = database.collection("orders"), ""
+    while page := list(orders.find({"_id": {"$gt": after}}, _SETTLEMENT).sort("_id", 1).limit(500)):
+        after = page[-1]["_id"]
+        settled = [o["_id"] for o in page if o.get("settlement") == DONE and "rollup" not in o]
+        orders.update_many(
+            {"_id": {"$in": settled}, "rollup": {"$exists": False}}, {"$set": {"rollup": DUE}}
+        )
+
+
+_SETTLEMENT = {"settlement": 1, "rollup": 1}
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "orders settled before the roll-ups are due for them", _count_old_orders),
+)
 
 
 def declare(database: Database, migrations: tuple[Migration, ...] = MIGRATIONS) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from huitou.runtime.documents import Record, Request
+from huitou.tiers.models import TierAccount, TierChange
 
 
 class ReconcileRequest(Request):
@@ -52,6 +53,23 @@ class Totals(Record):
         }
         sums = {name: mine[name] + theirs[name] for name in mine if name != "tiers"}
         return Totals(**sums, tiers=tiers)
+
+
+class OpenAccount(TierAccount):
+    """An account as settling history reads it."""
+
+    tier_review: str | None = None
+
+
+@dataclass(frozen=True)
+class AccountMove:
+    """How history moves one account: points by `available`, the rest set as a whole."""
+
+    member_id: str
+    available: int
+    changes: dict[str, Any]
+    review_on: str | None
+    tier_change: TierChange | None
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,12 @@ from typing import Any
 
 from huitou.orders.models import LedgerOrder
 from huitou.orders.rules import SETTLED_STATES, UNPAID, deserving
+from huitou.points.models import LedgerEntry
 from huitou.points.rules import entries_for
-from huitou.settlement.models import Books, Difference, Totals
-from huitou.tiers.rules import MOST_DAYS
+from huitou.runtime.triggers import DONE, DUE
+from huitou.settlement.models import AccountMove, Books, Difference, OpenAccount, Totals
+from huitou.tiers.models import Standing, TierChange, TierRules
+from huitou.tiers.rules import MOST_DAYS, evaluate
 
 UNDER_WAY_S = 10.0  # Fifty times the usual wait from paid to settled.
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # Entries are compared without their moment.
@@ -35,6 +38,30 @@ class Ledger:
     def under_way(self, order: LedgerOrder) -> bool:
         """Whether the order's settlement may be running just now."""
         return order.settlement == "due" and self.real_now - order.settlement_since < UNDER_WAY_S
+
+
+def account_move(
+    account: OpenAccount, entries: list[LedgerEntry], rules: TierRules, today: str, now: datetime
+) -> AccountMove:
+    """Say how entries of the past move a member's account: points, spend, and the tier of today."""
+    spend: Counter[str] = Counter(account.spend_by_day)
+    for entry in entries:
+        spend[entry.business_day] += entry.spend_fen
+    found = evaluate(rules, dict(spend), today)
+    available = sum(entry.points for entry in entries)
+    changes: dict[str, Any] = {"spend_by_day": found.kept_days}
+    if account.tier_review == DUE:
+        return AccountMove(account.id, available, changes, account.review_on, None)
+    changes["tier_review"] = DONE
+    if found.level.level == account.tier.level:
+        return AccountMove(account.id, available, changes, found.review_on, None)
+    standing = Standing(level=found.level.level, rules_revision=rules.revision, since_day=today)
+    changes["tier"] = standing.model_dump()
+    change = TierChange(
+        id=f"{account.id}:{account.version}", member_id=account.id, before=account.tier.level,
+        after=standing.level, spend_fen=found.spend_fen, rules_revision=rules.revision, at=now,
+    )  # fmt: skip
+    return AccountMove(account.id, available, changes, found.review_on, change)
 
 
 def differences(books: Books, today: str, real_now: float) -> Iterator[Difference]:
@@ -156,10 +183,11 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
         if refund["status"] == "success" and not refund["_id"].startswith("surplus|"):
             given[refund["order_id"]] += refund["amount_fen"] if refund.get("out_trade_no") else 0
     for order in ledger.orders.values():
-        expected = order.payable_fen if order.status in SETTLED_STATES else 0
+        ours = order.origin == "live"  # What was paid at a till is in no book of ours.
+        expected = order.payable_fen if ours and order.status in SETTLED_STATES else 0
         if taken[order.id] != expected:
             yield Difference(kind="payment", id=order.id, expected=expected, found=taken[order.id])
-        owed = order.payable_fen if order.status == "refunded" else 0
+        owed = order.payable_fen if ours and order.status == "refunded" else 0
         if given[order.id] != owed:
             yield Difference(kind="refund", id=order.id, expected=owed, found=given[order.id])
     for money in (*books.payments, *books.refunds):
@@ -188,7 +216,10 @@ def totals(books: Books) -> Totals:
         orders_paid=sum(status[name] for name in SETTLED_STATES),
         orders_refunded=status["refunded"],
         orders_under_way=sum(order.get("settlement") == "due" for order in books.orders),
-        revenue_fen=sum(order["payable_fen"] for order in kept),
+        revenue_fen=sum(
+            order["payable_fen"] - sum(back["amount_fen"] for back in order.get("refunds", ()))
+            for order in kept
+        ),
         points_issued=by_kind["earn"],
         points_clawed_back=-by_kind["claw-back"],
         points_used=-by_kind["use"] - by_kind["return"],

@@ -13,14 +13,16 @@ from huitou.coupons.rules import returned_until
 from huitou.orders.models import LedgerOrder
 from huitou.orders.repository import OrderRepository
 from huitou.orders.rules import deserving
+from huitou.points.models import LedgerEntry
 from huitou.points.repository import PointsRepository
 from huitou.points.rules import change_of, entries_for
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, HuitouError
-from huitou.settlement.repository import BooksRepository
-from huitou.settlement.rules import differences, totals
+from huitou.runtime.errors import Code, HuitouError, Refusal
+from huitou.settlement.repository import BooksRepository, HistoryRepository
+from huitou.settlement.rules import account_move, differences, totals
 from huitou.stores.rules import business_day
+from huitou.tiers.repository import TierRepository
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
 
 MOST_DIFFERENCES = 200  # On one page; more than that is one cause, not many.
@@ -33,6 +35,8 @@ class Settlement:
         self._orders = OrderRepository(database)
         self._points = PointsRepository(database)
         self._coupons = CouponRepository(database)
+        self._tiers = TierRepository(database)
+        self._history = HistoryRepository(database)
 
     def due(self) -> Iterator[str]:
         return self._orders.settlement_due()
@@ -61,6 +65,35 @@ class Settlement:
             return "settled"
 
         return self._database.transact(write)
+
+    def settle_history(self, orders: list[LedgerOrder], session: ClientSession) -> None:
+        """Post what orders of the past deserve and lack, many at once; tiers follow at once too.
+
+        The same rules as `settle`, in the caller's transaction and with one write per account:
+        entries are dated by their facts, tiers are evaluated as of today, and nobody is granted
+        the coupons of a level. A review that was due before stays due, for it may grant some.
+        """
+        now = self._clock.now()
+        wanted = [
+            entry
+            for order in orders
+            if (paid := deserving(order)) is not None
+            for entry in entries_for(paid, now, history=True)
+        ]
+        posted = self._points.posted([entry.id for entry in wanted], session)
+        missing = [entry for entry in wanted if entry.id not in posted]
+        if not missing:
+            return
+        by_member: dict[str, list[LedgerEntry]] = {}
+        for entry in missing:
+            by_member.setdefault(entry.member_id, []).append(entry)
+        accounts = self._history.accounts(list(by_member), session)
+        if len(accounts) != len(by_member):
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        rules = self._tiers.rules(max(account.tier.rules_revision for account in accounts))
+        today = business_day(now, BRAND_ZONE, BRAND_CUT)
+        moves = [account_move(a, by_member[a.id], rules, today, now) for a in accounts]
+        self._history.append(missing, moves, session)
 
     def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:
         if order.status != "refunded":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from huitou.stores.models import OpeningHours, Store
@@ -17,6 +17,15 @@ def business_day(at: datetime, zone: str, cut_time: str) -> str:
     cut = time.fromisoformat(cut_time)
     local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     return (local - timedelta(hours=cut.hour, minutes=cut.minute)).date().isoformat()
+
+
+def day_bounds(day: str, zone: str, cut_time: str) -> tuple[datetime, datetime]:
+    """Return the moments between which a business day runs, the second one not included."""
+    cut, first = time.fromisoformat(cut_time), date.fromisoformat(day)
+    start, end = (
+        datetime.combine(first + timedelta(days=days), cut, ZoneInfo(zone)) for days in (0, 1)
+    )
+    return start, end
 
 
 def store_day(store: Store, at: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from huitou.runtime.clock import Clock
@@ -32,6 +33,13 @@ class Stores:
             | store.model_dump(include={"name", "address", "hours", "zone"})
             for store in self._repository.all(brand_id)
         ]
+
+    def by_name(self, brand_id: str) -> dict[str, Store]:
+        """Return the chain's stores by id and by name; a name that two stores bear is left out."""
+        stores = self._repository.all(brand_id)
+        names = Counter(store.name for store in stores)
+        named = {store.name: store for store in stores if names[store.name] == 1}
+        return named | {store.id: store for store in stores}
 
     def put(self, store: Store) -> None:
         self._repository.put(store)

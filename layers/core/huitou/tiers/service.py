@@ -32,6 +32,9 @@ class Tiers:
         rules = self._repository.rules(standing.rules_revision)
         return rules.named(standing.level), rules.revision
 
+    def rules(self) -> TierRules:
+        return self._repository.rules()
+
     def shown(self, member_id: str) -> dict[str, Any]:
         """Return what the member sees: level, discount, and what is missing for the next."""
         rules, account = self._repository.rules(), self._account(member_id)

@@ -1,0 +1,188 @@
+"""Bring a till's history in: members, orders, refunds, points and tiers, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport, Reject
+from huitou.imports.repository import ImportRepository
+from huitou.imports.rules import Sale, order_of, sale_of, why_no_refund, with_refund
+from huitou.kpis.service import Kpis
+from huitou.members.service import FirstOrder, Members
+from huitou.orders.models import LedgerOrder
+from huitou.points.models import EarningTerms
+from huitou.points.service import Points
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+from huitou.settlement.service import Settlement
+from huitou.stores.models import Store
+from huitou.stores.rules import business_day
+from huitou.stores.service import Stores
+from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
+
+MOST_TRIES = 5
+SAME_NUMBER = "this number was imported with other content"
+
+
+class _DryRun(Exception):  # noqa: N818
+    """Everything was tried; leave nothing behind."""
+
+
+@dataclass
+class _Batch:
+    """One batch's way through the transaction; made anew each time the transaction runs."""
+
+    imported: int = 0
+    refunded: int = 0
+    unchanged: int = 0
+    members: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    days: set[str] = field(default_factory=set)
+
+    def reject(self, row: ImportedRow, name: str, reason: str) -> None:
+        self.rejects.append(Reject(line=row.line, field=name, reason=reason))
+
+    def report(self) -> ImportReport:
+        return ImportReport(
+            imported=self.imported,
+            refunded=self.refunded,
+            unchanged=self.unchanged,
+            rejected=len(self.rejects),
+            members=self.members,
+            rejects=sorted(self.rejects, key=lambda reject: reject.line),
+        )
+
+
+class OrderImport:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._brand_id = brand_id
+        self._orders = ImportRepository(database)
+        self._stores = Stores(database, clock)
+        self._members = Members(database, clock, brand_id)
+        self._settlement = Settlement(database, clock)
+        self._kpis = Kpis(database, clock)
+
+    def run(self, request: ImportOrdersRequest) -> ImportReport:
+        """Bring one batch in, in one transaction; safe to repeat, in any order, at the same time.
+
+        What is there already stays as it is. Refunds follow the orders of their own batch, so a
+        file's refunds may be sent last. Rejected rows are named with line, field and reason.
+        """
+        stores = self._stores.by_name(self._brand_id)
+        terms = self._terms()
+
+        def write(session: ClientSession) -> _Batch:
+            batch = _Batch()
+            sales = list(_placed(request.rows, stores, batch))
+            self._insert(batch, [sale for sale in sales if not sale.row.refund_of], terms, session)
+            self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
+            if batch.days:
+                self._kpis.recount(batch.days, session)
+            if request.dry_run:
+                raise _DryRun(batch)
+            return batch
+
+        for _ in range(MOST_TRIES):
+            try:
+                return self._database.transact(write).report()
+            except _DryRun as tried:
+                found: _Batch = tried.args[0]
+                return found.report()
+            except DuplicateKeyError:
+                continue  # Another import brought some of it in just now: it is found next time.
+        raise Unavailable
+
+    def _terms(self) -> EarningTerms:
+        """What history earns by: today's rate, the lowest tier (what it was then is not known)."""
+        tier_rules, rules = (
+            Tiers(self._database, self._clock).rules(),
+            Points(self._database).rules(),
+        )
+        return EarningTerms(
+            tier=tier_rules.levels[0].level,
+            tier_rules_revision=tier_rules.revision,
+            points_rules_revision=rules.revision,
+            fen_per_point=rules.fen_per_point,
+        )
+
+    def _insert(
+        self, batch: _Batch, sales: list[Sale], terms: EarningTerms, session: ClientSession
+    ) -> None:
+        new: dict[str, Sale] = {}
+        there = self._orders.digests([sale.id for sale in sales], session)
+        for sale in sales:
+            digest = new[sale.id].digest if sale.id in new else there.get(sale.id)
+            if digest is None:
+                new[sale.id] = sale
+            elif digest == sale.digest:
+                batch.unchanged += 1
+            else:
+                batch.reject(sale.row, "order", SAME_NUMBER)
+        if not new:
+            return
+        members = self._members.register_till_members(_first_orders(new.values()), session)
+        orders = [
+            order_of(sale, members.ids[sale.row.member], self._brand_id, terms)
+            for sale in new.values()
+        ]
+        self._orders.insert(orders, session)
+        self._settlement.settle_history([LedgerOrder.of(order) for order in orders], session)
+        batch.imported = len(orders)
+        batch.members = members.registered
+        batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
+
+    def _refund(self, batch: _Batch, sales: list[Sale], session: ClientSession) -> None:
+        if not sales:
+            return
+        orders = self._orders.orders([sale.gives_back for sale in sales], session)
+        members = self._members.till_members({sale.row.member for sale in sales}, session)
+        changed: dict[str, LedgerOrder] = {}
+        for sale in sales:
+            order = orders.get(sale.gives_back)
+            done = [back for back in order.refunds if back.refund_id == sale.id] if order else []
+            if done and done[0].amount_fen == -sale.row.amount_fen:
+                batch.unchanged += 1
+                continue
+            member_id = members.get(sale.row.member)
+            reason = SAME_NUMBER if done else why_no_refund(sale, order, member_id)
+            if order is None or reason:
+                batch.reject(sale.row, "order" if done else "refund_of", str(reason))
+                continue
+            orders[order.id] = changed[order.id] = with_refund(order, sale)
+            batch.refunded += 1
+            batch.days.add(_entry_day(sale))
+        if changed:
+            self._orders.refund(list(changed.values()), session)
+            self._settlement.settle_history(list(changed.values()), session)
+
+
+def _placed(rows: list[ImportedRow], stores: dict[str, Store], batch: _Batch) -> list[Sale]:
+    """Find each row's store; a row that names none that exists is rejected."""
+    sales = []
+    for row in rows:
+        store = stores.get(row.store) if row.store else None
+        if row.store and store is None:
+            batch.reject(row, "store", f"no such store: {row.store}")
+        else:
+            sales.append(sale_of(row, store, BRAND_ZONE, BRAND_CUT))
+    return sales
+
+
+def _first_orders(sales: Iterable[Sale]) -> dict[str, FirstOrder]:
+    """Return each member's earliest order; of two at one moment the lower store's."""
+    ordered = sorted(sales, key=lambda sale: (sale.business_day, sale.at, sale.store_id or ""))
+    return {
+        sale.row.member: FirstOrder(sale.business_day, sale.at, sale.store_id)
+        for sale in reversed(ordered)
+    }
+
+
+def _entry_day(sale: Sale) -> str:
+    return business_day(sale.at, BRAND_ZONE, BRAND_CUT)

@@ -1,0 +1,206 @@
+"""Every query of the roll-ups: the facts they read, and the days they keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+
+from huitou.kpis.models import Before, KpiDay, RollUpOrder, Visit
+from huitou.kpis.rules import EVERYTHING, LOGINS_OF_ACTIVE, Cell, Series
+from huitou.members.models import Channel
+from huitou.runtime.database import Database, Document
+from huitou.runtime.triggers import DONE, DUE
+
+MOST_MARKED = 1_000  # Days of one run; the next one finds the rest.
+_STATE = "roll-up"
+_POINTS = {"earn": "points_issued", "claw-back": "points_clawed_back", "use": "points_used",
+           "return": "points_used"}  # fmt: skip
+
+
+class KpiRepository:
+    def __init__(self, database: Database) -> None:
+        self._orders = database.collection("orders")
+        self._members = database.collection("members")
+        self._logins = database.collection("logins")
+        self._entries = database.collection("points_entries")
+        self._days = database.collection("kpi_days")
+        self._state = database.collection("kpi_state")
+
+    # --- orders -------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Make the state's document, so that `one_at_a_time` is an update and not a race."""
+        self._state.update_one(
+            {"_id": _STATE}, {"$setOnInsert": {"schema": 1, "turn": 0}}, upsert=True
+        )
+
+    def one_at_a_time(self, session: ClientSession) -> None:
+        """Let one roll-up count at a time: two would each miss the other's visits of a member.
+
+        They read the same members' neighbouring visits and write different orders, so nothing
+        else would make them conflict; here the second one does, and runs again after the first.
+        """
+        self._state.update_one({"_id": _STATE}, {"$inc": {"turn": 1}}, session=session)
+
+    def due_orders(self, limit: int, session: ClientSession) -> list[RollUpOrder]:
+        """Orders that the roll-ups may not hold as they are, oldest business day first."""
+        found = (
+            self._orders.find({"rollup": DUE}, _fields(RollUpOrder), session=session)
+            .sort([("business_day", 1), ("_id", 1)])
+            .limit(limit)
+        )
+        return [RollUpOrder.model_validate(order) for order in found]
+
+    def counted(
+        self, member_ids: list[str], first: str, last: str, session: ClientSession
+    ) -> list[Visit]:
+        """Counted orders of these members between two business days, both included."""
+        found = self._orders.find(
+            {
+                "member_id": {"$in": member_ids},
+                "business_day": {"$gte": first, "$lte": last},
+                "counted_fen": {"$gt": 0},
+            },
+            _fields(Visit),
+            session=session,
+        )
+        return [Visit.model_validate(order) for order in found]
+
+    def move(self, moves: Mapping[Cell, Counter[str]], session: ClientSession) -> None:
+        """Add to the days' figures."""
+        if moves:
+            updates = [_update(cell, {"$inc": dict(moved)}) for cell, moved in moves.items()]
+            self._days.bulk_write(updates, ordered=False, session=session)
+
+    def mark_counted(self, counted: Mapping[str, int], session: ClientSession) -> None:
+        """Note on each order what the roll-ups hold of it; a change meanwhile conflicts."""
+        updates = [
+            UpdateOne({"_id": order_id}, {"$set": {"rollup": DONE, "counted_fen": fen}})
+            for order_id, fen in counted.items()
+        ]
+        self._orders.bulk_write(updates, ordered=False, session=session)
+
+    # --- days ---------------------------------------------------------------------------------
+
+    def mark(self, days: Iterable[str], session: ClientSession) -> None:
+        """Have these days' members and points counted again."""
+        updates = [_update((day, *EVERYTHING), {"$set": {"recount": DUE}}) for day in sorted(days)]
+        self._days.bulk_write(updates, ordered=False, session=session)
+
+    def marked(self) -> list[str]:
+        """Days to be counted again."""
+        found = self._days.find({"recount": DUE}, {"day": 1}).sort("_id", 1).limit(MOST_MARKED)
+        return [document["day"] for document in found]
+
+    def registered_on(
+        self, day: str, session: ClientSession
+    ) -> Counter[tuple[str | None, Channel]]:
+        """How many members registered on a day, by store (None: none named) and channel."""
+        groups = self._members.aggregate(
+            [
+                {"$match": {"registered_day": day}},
+                {"$group": {"_id": {"store_id": "$registered_store_id",
+                                    "channel": "$registered_channel"}, "members": {"$sum": 1}}},
+            ],
+            session=session,
+        )  # fmt: skip
+        counts: Counter[tuple[str | None, Channel]] = Counter()
+        for group in groups:
+            who = group["_id"]
+            counts[who.get("store_id"), who.get("channel") or "mini_program"] += group["members"]
+        return counts
+
+    def points_between(self, start: datetime, end: datetime, session: ClientSession) -> Document:
+        """Points issued, clawed back and used by entries of a time, returned ones not used."""
+        groups = self._entries.aggregate(
+            [
+                {"$match": {"at": {"$gte": start, "$lt": end}}},
+                {"$group": {"_id": "$kind", "points": {"$sum": "$points"}}},
+            ],
+            session=session,
+        )
+        sums = dict.fromkeys(_POINTS.values(), 0)
+        for group in groups:
+            if name := _POINTS.get(group["_id"]):
+                sums[name] += group["points"] if name == "points_issued" else -group["points"]
+        return sums
+
+    def active_members(self, first: str, last: str, session: ClientSession) -> int:
+        """Members registered by `first` with enough log-in days from first to last."""
+        groups = self._logins.aggregate(
+            [
+                {"$match": {"business_day": {"$gte": first, "$lte": last}}},
+                {"$group": {"_id": "$member_id", "days": {"$sum": 1}}},
+                {"$match": {"days": {"$gte": LOGINS_OF_ACTIVE}}},
+                {"$lookup": {"from": "members", "localField": "_id", "foreignField": "_id",
+                             "as": "member"}},
+                {"$match": {"member.registered_day": {"$lte": first}}},
+                {"$count": "members"},
+            ],
+            session=session,
+        )  # fmt: skip
+        return next((int(group["members"]) for group in groups), 0)
+
+    def set_day(
+        self,
+        day: str,
+        chain: Document,
+        new_members: Mapping[Series, int],
+        session: ClientSession,
+    ) -> None:
+        """Write what was counted again; whoever marked the day meanwhile makes this conflict."""
+        self._days.update_many(
+            {"day": day, "new_members": {"$gt": 0}}, {"$set": {"new_members": 0}}, session=session
+        )
+        updates = [_update((day, *EVERYTHING), {"$set": chain | {"recount": DONE}})]
+        updates += [
+            _update((day, *series), {"$set": {"new_members": count}})
+            for series, count in new_members.items()
+        ]
+        self._days.bulk_write(updates, session=session)
+
+    # --- which days are over ------------------------------------------------------------------
+
+    def closed_through(self) -> str | None:
+        """The last day whose log-ins and points were counted after it was over."""
+        state = self._state.find_one({"_id": _STATE}) or {}
+        return state.get("closed_through")
+
+    def close_through(self, day: str) -> None:
+        self._state.update_one({"_id": _STATE}, {"$max": {"closed_through": day}})
+
+    def first_login_day(self) -> str | None:
+        found = self._logins.find({}, {"_id": 0, "business_day": 1}).sort("business_day", 1)
+        return next((login["business_day"] for login in found.limit(1)), None)
+
+    # --- figures ------------------------------------------------------------------------------
+
+    def days(self, where: Mapping[str, str | None], first: str, last: str) -> list[KpiDay]:
+        """The days of a store or of a channel (None: all of them), every series of it."""
+        found = self._days.find({**where, "day": {"$gte": first, "$lte": last}})
+        return [KpiDay.model_validate(document) for document in found]
+
+    def sums_before(self, day: str) -> Before:
+        """The whole chain's sums over all earlier days: one small document for each."""
+        fields = {name: {"$sum": f"${name}"} for name in Before.model_fields}
+        groups = self._days.aggregate([
+            {"$match": {"store_id": None, "channel": None, "day": {"$lt": day}}},
+            {"$group": {"_id": None, **fields}},
+        ])  # fmt: skip
+        return next((Before.model_validate(group) for group in groups), Before())
+
+
+def _update(cell: Cell, update: dict[str, Any]) -> UpdateOne:
+    day, store_id, channel = cell
+    document_id = f"{day}|{store_id or ''}|{channel or ''}"
+    born = {"schema": 1, "day": day, "store_id": store_id, "channel": channel}
+    return UpdateOne({"_id": document_id}, {**update, "$setOnInsert": born}, upsert=True)
+
+
+def _fields(model: type[RollUpOrder] | type[Visit]) -> dict[str, int]:
+    return {field.alias or name: 1 for name, field in model.model_fields.items()}

@@ -1,0 +1,184 @@
+"""How orders become the KPIs.
+
+The repurchase rate of day D looks at members with a counted order in [D-59, D-30], t being the
+day of their first one in there, and asks whether they ordered again on a later day up to t+30.
+A member's visit on day t is the first of D's window exactly if t is in the window and the visit
+before it is not: if the gap g to that visit exceeds k = t - (D-59). So each day keeps its visits
+by gap (30 for thirty and more), and D's cohort is the sum over k of the visits with g > k: an
+order changes the figures of its own day and of its member's neighbouring visits, nothing else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+from huitou.kpis.models import Before, ChainFigures, KpiDay, OrderFigures, RollUpOrder, Visit
+from huitou.members.models import Channel
+
+REPURCHASE_DAYS = 30  # The cohort's window, and the time to come again.
+LOGIN_DAYS, LOGINS_OF_ACTIVE = 30, 3
+BURN_DAYS = 90
+# A visit's figures depend on visits up to 30 days away, and they on others up to 30 days further.
+REACH_DAYS = 2 * REPURCHASE_DAYS
+
+Series = tuple[str | None, Channel | None]
+Cell = tuple[str, str | None, Channel | None]  # A day of a series.
+EVERYTHING: Series = (None, None)
+
+
+def shifted(day: str, days: int) -> str:
+    """Return the day this many days later."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def days_between(first: str, last: str) -> list[str]:
+    """Return every day from first to last, both included."""
+    start = date.fromisoformat(first)
+    count = (date.fromisoformat(last) - start).days + 1
+    return [(start + timedelta(days=number)).isoformat() for number in range(count)]
+
+
+def counted_fen(order: RollUpOrder) -> int:
+    """Return what the order counts for now: 0 for a test, unpaid, free or wholly refunded one."""
+    if order.is_test or order.status not in ("paid", "refunding"):
+        return 0
+    return order.payable_fen - sum(back.amount_fen for back in order.refunds)
+
+
+def series_of(store_id: str | None, channel: Channel) -> list[Series]:
+    """Return the series to which a fact of this store and channel belongs."""
+    series: list[Series] = [EVERYTHING, (None, channel)]
+    return [*series, (store_id, None), (store_id, channel)] if store_id else series
+
+
+def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell, Counter[str]]:
+    """Return by how much each day's figures move when these orders are counted as they are.
+
+    `counted` are the orders that the roll-ups hold of the same members, `due` ones among them,
+    within `REACH_DAYS` of any of `due`.
+    """
+    moves: dict[Cell, Counter[str]] = defaultdict(Counter)
+    changes: dict[tuple[str, Series], Counter[str]] = defaultdict(Counter)
+    for order in due:
+        was, now = order.counted_fen, counted_fen(order)
+        more = (now > 0) - (was > 0)
+        for series in series_of(order.store_id, order.channel) if was != now else ():
+            cell = moves[order.business_day, *series]
+            cell["revenue_fen"] += now - was
+            if more:
+                cell["orders"] += more
+                changes[order.member_id, series][order.business_day] += more
+    members = {member_id for member_id, _ in changes}
+    held: dict[tuple[str, Series], Counter[str]] = defaultdict(Counter)
+    for visit in counted:
+        if visit.member_id in members:
+            for series in series_of(visit.store_id, visit.channel):
+                if (visit.member_id, series) in changes:
+                    held[visit.member_id, series][visit.business_day] += 1
+    for (member_id, series), change in changes.items():
+        before = held[member_id, series]
+        after = Counter(before)
+        after.update(change)
+        for sign, days in ((-1, before), (1, after)):
+            for (day, name), count in visit_cells(d for d, n in days.items() if n > 0).items():
+                moves[day, *series][name] += sign * count
+    return {
+        cell: Counter(moved)
+        for cell, counts in moves.items()
+        if (moved := {name: count for name, count in counts.items() if count})
+    }
+
+
+def visit_cells(days: Iterable[str]) -> Counter[tuple[str, str]]:
+    """Return one member's visits by day and gap, and those after which they came again."""
+    cells: Counter[tuple[str, str]] = Counter()
+    ordinals = sorted(date.fromisoformat(day).toordinal() for day in days)
+    for number, ordinal in enumerate(ordinals):
+        gap = ordinal - ordinals[number - 1] if number else REPURCHASE_DAYS
+        name = str(min(gap, REPURCHASE_DAYS))
+        day = date.fromordinal(ordinal).isoformat()
+        cells[day, f"visits.{name}"] += 1
+        following = ordinals[number + 1] if number + 1 < len(ordinals) else None
+        if following is not None and following - ordinal <= REPURCHASE_DAYS:
+            cells[day, f"returns.{name}"] += 1
+    return cells
+
+
+def repurchase(days: Mapping[str, KpiDay], as_of: str) -> tuple[int, int]:
+    """Return (cohort, repurchased) as of a day, from the days of one series."""
+    cohort = repurchased = 0
+    window = days_between(shifted(as_of, 1 - REACH_DAYS), shifted(as_of, -REPURCHASE_DAYS))
+    for k, day in enumerate(window):
+        if (kept := days.get(day)) is not None:
+            cohort += sum(count for gap, count in kept.visits.items() if int(gap) > k)
+            repurchased += sum(count for gap, count in kept.returns.items() if int(gap) > k)
+    return cohort, repurchased
+
+
+def order_figures(days: Mapping[str, KpiDay], as_of: str) -> OrderFigures:
+    """Compute a selection's figures as of a day, from the days of its series."""
+    cohort, repurchased = repurchase(days, as_of)
+    today = days.get(as_of) or KpiDay(day=as_of)
+    month = [days[day] for day in days_between(shifted(as_of, -29), as_of) if day in days]
+    return OrderFigures(
+        repurchase_rate_30d=_rate(repurchased, cohort),
+        repurchase_cohort=cohort,
+        repurchased=repurchased,
+        orders=today.orders,
+        revenue_fen=today.revenue_fen,
+        new_members=today.new_members,
+        orders_30d=sum(day.orders for day in month),
+        revenue_fen_30d=sum(day.revenue_fen for day in month),
+        new_members_30d=sum(day.new_members for day in month),
+    )
+
+
+class Chain:
+    """The whole chain's days with running sums, so that each day's figures cost the same."""
+
+    def __init__(self, before: Before, days: Sequence[KpiDay]) -> None:
+        self._days = sorted(days, key=lambda day: day.day)
+        self._names = [day.day for day in self._days]
+        self._sums = [before]
+        for day in self._days:
+            self._sums.append(_plus(self._sums[-1], day))
+
+    def figures(self, as_of: str) -> ChainFigures:
+        """Compute the figures as of a day; nothing before the 90 days up to it but sums."""
+        at = bisect_left(self._names, as_of)
+        today = self._days[at] if at < len(self._days) and self._names[at] == as_of else None
+        now, earlier = self._until(as_of), self._until(shifted(as_of, -BURN_DAYS))
+        members = self._until(shifted(as_of, 1 - LOGIN_DAYS)).new_members
+        active = today.active_members if today else 0
+        kept = now.points_issued - now.points_clawed_back
+        kept_90d = kept - earlier.points_issued + earlier.points_clawed_back
+        return ChainFigures(
+            activity_rate=_rate(active, members),
+            active_members=active,
+            activity_members=members,
+            points_burn_rate=_rate(now.points_used, kept),
+            points_burn_rate_90d=_rate(now.points_used - earlier.points_used, kept_90d),
+            points_issued=now.points_issued,
+            points_clawed_back=now.points_clawed_back,
+            points_used=now.points_used,
+        )
+
+    def _until(self, day: str) -> Before:
+        """The sums up to a day, that day included."""
+        return self._sums[bisect_left(self._names, shifted(day, 1))]
+
+
+def _plus(before: Before, day: KpiDay) -> Before:
+    return Before(
+        new_members=before.new_members + day.new_members,
+        points_issued=before.points_issued + day.points_issued,
+        points_clawed_back=before.points_clawed_back + day.points_clawed_back,
+        points_used=before.points_used + day.points_used,
+    )
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return part / whole if whole > 0 else None

@@ -1,0 +1,190 @@
+"""Roll up what is new, and tell the KPIs of any day."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from huitou.kpis.models import DaysRequest, KpiDay, ReportRequest
+from huitou.kpis.repository import KpiRepository
+from huitou.kpis.rules import (
+    BURN_DAYS,
+    EVERYTHING,
+    LOGIN_DAYS,
+    REACH_DAYS,
+    Chain,
+    Series,
+    counted_fen,
+    days_between,
+    movements,
+    order_figures,
+    series_of,
+    shifted,
+)
+from huitou.members.models import Channel
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.stores.rules import business_day, day_bounds
+from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
+
+AT_ONCE = 500  # Orders of one transaction.
+SETTLES_WITHIN = timedelta(hours=1)  # A day that is over for this long gets no entry any more.
+
+
+class Kpis:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._repository = KpiRepository(database)
+
+    def recount(self, days: Iterable[str], session: ClientSession) -> None:
+        """Mark days whose members or points changed after they were over."""
+        self._repository.mark(days, session)
+
+    def roll_up(self, seconds: float) -> dict[str, Any]:
+        """Bring the kept days up to what is known now; safe to repeat, interrupt, run twice.
+
+        Orders are counted by the difference to what was counted of them before, each batch in one
+        transaction with their markers; members, points and log-ins of a day are counted as a
+        whole, for days that are marked or not closed yet. `rest`: the time was over first.
+        """
+        ends = time.monotonic() + seconds
+        self._repository.prepare()
+        orders = days = 0
+        while True:
+            counted = self._database.transact(self._count_orders)
+            orders += counted
+            if counted < AT_ONCE:
+                break
+            if time.monotonic() > ends:
+                return {"orders": orders, "days": days, "rest": True}
+        for day in (marked := self._repository.marked()):
+            self._count_day(day)
+            days += 1
+            if time.monotonic() > ends:
+                return {"orders": orders, "days": days, "rest": True}
+        rest = bool(marked) and bool(self._repository.marked())
+        counted, open_rest = self._count_open_days(ends)
+        return {"orders": orders, "days": days + counted, "rest": rest or open_rest}
+
+    def _count_orders(self, session: ClientSession) -> int:
+        self._repository.one_at_a_time(session)
+        due = self._repository.due_orders(AT_ONCE, session)
+        if not due:
+            return 0
+        changed = {order.member_id for order in due if order.counted_fen != counted_fen(order)}
+        first = shifted(due[0].business_day, -REACH_DAYS)
+        last = shifted(due[-1].business_day, REACH_DAYS)
+        visits = self._repository.counted(sorted(changed), first, last, session) if changed else []
+        self._repository.move(movements(due, visits), session)
+        self._repository.mark_counted({order.id: counted_fen(order) for order in due}, session)
+        return len(due)
+
+    def _count_open_days(self, ends: float) -> tuple[int, bool]:
+        """Count the day that is running and those that ended since the last run."""
+        now = self._clock.now()
+        today = business_day(now, BRAND_ZONE, BRAND_CUT)
+        over = shifted(business_day(now - SETTLES_WITHIN, BRAND_ZONE, BRAND_CUT), -1)
+        closed = self._repository.closed_through()
+        begins = shifted(closed, 1) if closed else self._repository.first_login_day() or today
+        for number, day in enumerate(open_days := days_between(begins, today)):
+            if number and time.monotonic() > ends:
+                return number, True
+            self._count_day(day, logins=True)
+            if day <= over:
+                self._repository.close_through(day)
+        return len(open_days), False
+
+    def _count_day(self, day: str, *, logins: bool = False) -> None:
+        """Count a day's new members and points as a whole, and who was active by then."""
+
+        def write(session: ClientSession) -> None:
+            members: Counter[Series] = Counter()
+            for (store_id, channel), count in self._repository.registered_on(day, session).items():
+                for series in series_of(store_id, channel):
+                    members[series] += count
+            chain = self._repository.points_between(
+                *day_bounds(day, BRAND_ZONE, BRAND_CUT), session
+            )
+            if logins:
+                first = shifted(day, 1 - LOGIN_DAYS)
+                chain["active_members"] = self._repository.active_members(first, day, session)
+            self._repository.set_day(day, chain, members, session)
+
+        self._database.transact(write)
+
+    def report(self, request: ReportRequest) -> dict[str, Any]:
+        """Tell every figure as of a business day, as known now; also by channel and by store.
+
+        Orders, revenue and new members are of that day, `…_30d` of the thirty up to it. Activity
+        and points are the whole chain's whatever is selected.
+        """
+        as_of = request.as_of.isoformat() if request.as_of else self._yesterday()
+        chosen: Series = (request.store_id, request.channel)
+        first = shifted(as_of, 1 - REACH_DAYS)
+        by_channel = self._repository.days({"store_id": request.store_id}, first, as_of)
+        by_store = self._repository.days({"channel": request.channel}, first, as_of)
+        series = _by_series([*by_channel, *by_store])
+        channels: set[Channel] = {"mini_program"}
+        channels |= {c for s, c in series if s == request.store_id and c}
+        stores = {s for s, c in series if c == request.channel and s}
+        return {
+            "as_of": as_of,
+            "store_id": request.store_id,
+            "channel": request.channel,
+            **order_figures(series.get(chosen, {}), as_of).model_dump(),
+            **self._chain(as_of, as_of).figures(as_of).model_dump(),
+            "by_channel": {
+                channel: order_figures(
+                    series.get((request.store_id, channel), {}), as_of
+                ).model_dump()
+                for channel in sorted(channels)
+            },
+            "by_store": {
+                store_id: order_figures(
+                    series.get((store_id, request.channel), {}), as_of
+                ).model_dump()
+                for store_id in sorted(stores)
+            },
+        }
+
+    def days(self, request: DaysRequest) -> dict[str, Any]:
+        """Tell the figures of each day of a period."""
+        first, last = request.first.isoformat(), request.last.isoformat()
+        found = self._repository.days(
+            {"store_id": request.store_id, "channel": request.channel},
+            shifted(first, 1 - REACH_DAYS),
+            last,
+        )
+        kept = {day.day: day for day in found}
+        chain = self._chain(first, last)
+        return {
+            "days": [
+                {"day": day}
+                | order_figures(kept, day).model_dump()
+                | chain.figures(day).model_dump()
+                for day in days_between(first, last)
+            ]
+        }
+
+    def _chain(self, first: str, last: str) -> Chain:
+        """The whole chain from the earliest day that a figure of `first` looks back to."""
+        begins = shifted(first, -BURN_DAYS)
+        whole = dict(zip(("store_id", "channel"), EVERYTHING, strict=True))
+        days = self._repository.days(whole, begins, last)
+        return Chain(self._repository.sums_before(begins), days)
+
+    def _yesterday(self) -> str:
+        return shifted(business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT), -1)
+
+
+def _by_series(days: Iterable[KpiDay]) -> dict[Series, dict[str, KpiDay]]:
+    series: dict[Series, dict[str, KpiDay]] = {}
+    for day in days:
+        series.setdefault((day.store_id, day.channel), {})[day.day] = day
+    return series

@@ -1,0 +1,15 @@
+"""`import`: a chain's history from its till."""
+
+from __future__ import annotations
+
+import click
+
+from cli.imports.orders import orders
+
+
+@click.group(name="import")
+def import_() -> None:
+    """Bring in what the chain has from before: the orders of its till."""
+
+
+import_.add_command(orders)

@@ -1,0 +1,165 @@
+"""`kpi`: the repurchase rate, activity and points burn, of a day or over time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.up import data_option
+from localcloud.client import LocalCloudClient, connected
+
+SUMMED = {"orders": "orders", "revenue_fen": "revenue", "new_members": "new members"}
+MOST_DAYS_SHOWN = 62  # Longer periods are shown by month.
+Figures = dict[str, Any]
+
+
+def _day(_: click.Context, __: click.Parameter, given: datetime | None) -> date | None:
+    return given.date() if given else None
+
+
+_DAY: dict[str, Any] = {
+    "type": click.DateTime(["%Y-%m-%d"]), "callback": _day, "metavar": "YYYY-MM-DD",
+}  # fmt: skip
+
+
+@click.command()
+@click.option("--as-of", **_DAY, help="A business day (default: the last one that is over).")
+@click.option("--from", "first", **_DAY, help="With --to: every day of a period.")
+@click.option("--to", "last", **_DAY)
+@click.option("--store", "store_id", help="Only orders at this store.")
+@click.option("--channel", help="Only orders of this channel: mini_program, import.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path),
+              help="With --from and --to: draw repurchase and orders over time.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@data_option
+def kpi(
+    as_of: date | None, first: date | None, last: date | None, store_id: str | None,
+    channel: str | None, png: Path | None, as_json: bool, data_folder: Path,
+) -> None:  # fmt: skip
+    """Show the KPIs as known now, after counting what is new.
+
+    \b
+    repurchase rate  of the members with an order from 59 to 30 days ago: how many ordered
+                     again, on a later day within 30 days of their first one there
+    activity rate    of the members registered for 29 days: how many logged in on 3 of the
+                     last 30 days (whole chain)
+    points burn      points used of points issued and not clawed back (whole chain)
+
+    \b
+    scripts/huitou kpi --as-of 2026-04-30 --channel mini_program
+    scripts/huitou kpi --from 2026-03-01 --to 2026-04-30 --png repurchase.png
+
+    An order counts on its business day if something was paid and not all of it given back.
+    """
+    if (first is None) != (last is None) or (first is not None and as_of is not None):
+        raise click.UsageError("either --as-of, or --from together with --to")
+    if png is not None and first is None:
+        raise click.UsageError("--png draws a period: say --from and --to")
+    chosen = {"store_id": store_id, "channel": channel}
+    with connected(data_folder) as cloud:
+        rolled_up(cloud)
+        if first is None:
+            asked = {"as_of": as_of.isoformat() if as_of else None}
+            report = call(cloud, {"action": "report", **asked, **chosen})
+        else:
+            period = {"first": str(first), "last": str(last)}
+            report = call(cloud, {"action": "days", **period, **chosen})
+    if png is not None:
+        from cli.kpi_chart import draw
+
+        draw(report["days"], png, store_id, channel)
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False))
+    elif first is None:
+        _print_day(report)
+    else:
+        _print_days(report["days"])
+    if png is not None:
+        click.echo(f"drawn: {png}", err=True)
+
+
+def rolled_up(cloud: LocalCloudClient) -> dict[str, int]:
+    """Count everything that is new; returns how many orders and days were counted."""
+    done = {"orders": 0, "days": 0}
+    with Console(stderr=True).status("counting …") as status:
+        while True:
+            run = call(cloud, {"action": "roll_up", "seconds": 5})
+            for name in done:
+                done[name] += run[name]
+            if not run["rest"]:
+                return done
+            status.update(f"counting … {done['orders']:,} orders, {done['days']:,} days")
+
+
+def call(cloud: LocalCloudClient, event: dict[str, Any]) -> dict[str, Any]:
+    """Call kpi-rollup and return what it answers."""
+    answer = cloud.internal_call("kpi-rollup", {"lang": "en", **event})
+    if not answer["ok"]:
+        sys.exit(f"kpi: {answer['error']['code']} {answer['error']['message']}")
+    return dict(answer["data"])
+
+
+def _rate(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1%}"
+
+
+def _share(figures: Figures, rate: str, part: str, whole: str) -> str:
+    return f"{_rate(figures[rate])}  ({figures[part]:,} of {figures[whole]:,})"
+
+
+def _repurchase(figures: Figures) -> str:
+    return _share(figures, "repurchase_rate_30d", "repurchased", "repurchase_cohort")
+
+
+def _print_day(report: Figures) -> None:
+    about = [name for name in (report["store_id"], report["channel"]) if name]
+    table = Table("", " · ".join([report["as_of"], *about]))
+    table.add_row("repurchase rate, 30 days", _repurchase(report))
+    activity = _share(report, "activity_rate", "active_members", "activity_members")
+    table.add_row("activity rate", activity)
+    table.add_row("points burn, all time", _rate(report["points_burn_rate"]))
+    table.add_row("points burn, 90 days", _rate(report["points_burn_rate_90d"]))
+    for name, title in SUMMED.items():
+        shown = [_amount(name, report[name + ending]) for ending in ("", "_30d")]
+        table.add_row(title, "{}  (30 days: {})".format(*shown))
+    console = Console()
+    console.print(table)
+    for part in ("by_channel", "by_store"):
+        if report[part]:
+            console.print(_parts(part.removeprefix("by_"), report[part]))
+
+
+def _amount(name: str, value: int) -> str:
+    return f"¥{value / 100:,.2f}" if name.endswith("_fen") else f"{value:,}"
+
+
+def _parts(what: str, parts: dict[str, Figures]) -> Table:
+    table = Table(what, "repurchase rate, 30 days", "orders 30 d", "revenue 30 d", "joined 30 d")
+    for name, figures in parts.items():
+        sums = (_amount(field, figures[field + "_30d"]) for field in SUMMED)
+        table.add_row(name, _repurchase(figures), *sums)
+    return table
+
+
+def _print_days(days: list[Figures]) -> None:
+    by_day = len(days) <= MOST_DAYS_SHOWN
+    caption = None if by_day else "rates as of each month's last day, the rest summed"
+    table = Table("day" if by_day else "month", "repurchase", "cohort", "active", "burn 90 d",
+                  "orders", "revenue", "joined", caption=caption)  # fmt: skip
+    for name, found in groupby(days, key=lambda day: day["day"] if by_day else day["day"][:7]):
+        group = list(found)
+        last = group[-1]
+        table.add_row(
+            name, _rate(last["repurchase_rate_30d"]), f"{last['repurchase_cohort']:,}",
+            _rate(last["activity_rate"]), _rate(last["points_burn_rate_90d"]),
+            *(_amount(field, sum(day[field] for day in group)) for field in SUMMED),
+        )  # fmt: skip
+    Console().print(table)
