@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -152,14 +153,15 @@ def _parts(what: str, parts: dict[str, Figures]) -> Table:
 def _print_days(days: list[Figures]) -> None:
     by_day = len(days) <= MOST_DAYS_SHOWN
     caption = None if by_day else "rates as of each month's last day, the rest summed"
-    table = Table("day" if by_day else "month", "repurchase", "cohort", "active", "burn 90 d",
-                  "orders", "revenue", "joined", caption=caption)  # fmt: skip
+    table = Table(caption=caption, box=box.SIMPLE_HEAD)
+    table.add_column("day" if by_day else "month", no_wrap=True)
+    for title in ("repurchase", "cohort", "active", "burn 90 d", "orders", "revenue", "joined"):
+        table.add_column(title, justify="right", no_wrap=True)
     for name, found in groupby(days, key=lambda day: day["day"] if by_day else day["day"][:7]):
         group = list(found)
         last = group[-1]
-        table.add_row(
-            name, _rate(last["repurchase_rate_30d"]), f"{last['repurchase_cohort']:,}",
-            _rate(last["activity_rate"]), _rate(last["points_burn_rate_90d"]),
-            *(_amount(field, sum(day[field] for day in group)) for field in SUMMED),
-        )  # fmt: skip
+        rates = (last["repurchase_rate_30d"], last["activity_rate"], last["points_burn_rate_90d"])
+        repurchased, active, burnt = (_rate(rate) for rate in rates)
+        sums = [_amount(field, sum(day[field] for day in group)) for field in SUMMED]
+        table.add_row(name, repurchased, f"{last['repurchase_cohort']:,}", active, burnt, *sums)
     Console().print(table)

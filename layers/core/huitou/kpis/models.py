@@ -70,6 +70,15 @@ class Visit(Record):
     business_day: str
 
 
+class Login(Record):
+    """A member's log-in of a business day; `rollup` says whether the days know of it."""
+
+    id: str = Field(alias="_id")
+    member_id: str
+    business_day: str
+    rollup: str | None = None
+
+
 class KpiDay(Record):
     """One business day of one series (a store or all, a channel or all).
 

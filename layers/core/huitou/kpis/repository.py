@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
 
-from huitou.kpis.models import Before, KpiDay, RollUpOrder, Visit
-from huitou.kpis.rules import EVERYTHING, LOGINS_OF_ACTIVE, Cell, Series
+from huitou.kpis.models import Before, KpiDay, Login, RollUpOrder, Visit
+from huitou.kpis.rules import EVERYTHING, Cell, Series, counted_fen
 from huitou.members.models import Channel
 from huitou.runtime.database import Database, Document
+from huitou.runtime.documents import Record
 from huitou.runtime.triggers import DONE, DUE
 
 MOST_MARKED = 1_000  # Days of one run; the next one finds the rest.
@@ -42,7 +43,7 @@ class KpiRepository:
     def one_at_a_time(self, session: ClientSession) -> None:
         """Let one roll-up count at a time: two would each miss the other's visits of a member.
 
-        They read the same members' neighbouring visits and write different orders, so nothing
+        They read the same members' neighbouring visits and write different ones, so nothing
         else would make them conflict; here the second one does, and runs again after the first.
         """
         self._state.update_one({"_id": _STATE}, {"$inc": {"turn": 1}}, session=session)
@@ -77,13 +78,51 @@ class KpiRepository:
             updates = [_update(cell, {"$inc": dict(moved)}) for cell, moved in moves.items()]
             self._days.bulk_write(updates, ordered=False, session=session)
 
-    def mark_counted(self, counted: Mapping[str, int], session: ClientSession) -> None:
+    def mark_counted(self, orders: list[RollUpOrder], session: ClientSession) -> None:
         """Note on each order what the roll-ups hold of it; a change meanwhile conflicts."""
+        by_sum: dict[Any, list[str]] = {}
+        for order in orders:
+            now = counted_fen(order)
+            by_sum.setdefault("$payable_fen" if now == order.payable_fen else now, []).append(
+                order.id
+            )
         updates = [
-            UpdateOne({"_id": order_id}, {"$set": {"rollup": DONE, "counted_fen": fen}})
-            for order_id, fen in counted.items()
+            UpdateMany({"_id": {"$in": ids}}, [{"$set": {"rollup": DONE, "counted_fen": fen}}])
+            for fen, ids in by_sum.items()
         ]
         self._orders.bulk_write(updates, ordered=False, session=session)
+
+    # --- log-ins ------------------------------------------------------------------------------
+
+    def due_logins(self, limit: int, session: ClientSession) -> list[Login]:
+        """Log-ins that are not counted yet, oldest business day first."""
+        found = (
+            self._logins.find({"rollup": DUE}, _fields(Login), session=session)
+            .sort([("business_day", 1), ("_id", 1)])
+            .limit(limit)
+        )
+        return [Login.model_validate(login) for login in found]
+
+    def logins_of(
+        self, member_ids: list[str], first: str, last: str, session: ClientSession
+    ) -> list[Login]:
+        """These members' log-ins between two business days, counted or due."""
+        days = {"$gte": first, "$lte": last}
+        found = self._logins.find(
+            {"member_id": {"$in": member_ids}, "business_day": days}, _fields(Login),
+            session=session,
+        )  # fmt: skip
+        return [Login.model_validate(login) for login in found]
+
+    def registered_days(self, member_ids: list[str], session: ClientSession) -> dict[str, str]:
+        found = self._members.find(
+            {"_id": {"$in": member_ids}}, {"registered_day": 1}, session=session
+        )
+        return {member["_id"]: member["registered_day"] for member in found}
+
+    def mark_logins_counted(self, logins: list[Login], session: ClientSession) -> None:
+        ids = [login.id for login in logins]
+        self._logins.update_many({"_id": {"$in": ids}}, {"$set": {"rollup": DONE}}, session=session)
 
     # --- days ---------------------------------------------------------------------------------
 
@@ -130,22 +169,6 @@ class KpiRepository:
                 sums[name] += group["points"] if name == "points_issued" else -group["points"]
         return sums
 
-    def active_members(self, first: str, last: str, session: ClientSession) -> int:
-        """Members registered by `first` with enough log-in days from first to last."""
-        groups = self._logins.aggregate(
-            [
-                {"$match": {"business_day": {"$gte": first, "$lte": last}}},
-                {"$group": {"_id": "$member_id", "days": {"$sum": 1}}},
-                {"$match": {"days": {"$gte": LOGINS_OF_ACTIVE}}},
-                {"$lookup": {"from": "members", "localField": "_id", "foreignField": "_id",
-                             "as": "member"}},
-                {"$match": {"member.registered_day": {"$lte": first}}},
-                {"$count": "members"},
-            ],
-            session=session,
-        )  # fmt: skip
-        return next((int(group["members"]) for group in groups), 0)
-
     def set_day(
         self,
         day: str,
@@ -167,16 +190,17 @@ class KpiRepository:
     # --- which days are over ------------------------------------------------------------------
 
     def closed_through(self) -> str | None:
-        """The last day whose log-ins and points were counted after it was over."""
+        """The last day whose members and points were counted after it was over."""
         state = self._state.find_one({"_id": _STATE}) or {}
         return state.get("closed_through")
 
     def close_through(self, day: str) -> None:
         self._state.update_one({"_id": _STATE}, {"$max": {"closed_through": day}})
 
-    def first_login_day(self) -> str | None:
-        found = self._logins.find({}, {"_id": 0, "business_day": 1}).sort("business_day", 1)
-        return next((login["business_day"] for login in found.limit(1)), None)
+    def first_registered_day(self) -> str | None:
+        """The day on which the first member registered by themselves: nothing happened before."""
+        found = self._members.find({"registered_channel": "mini_program"}, {"registered_day": 1})
+        return next((m["registered_day"] for m in found.sort("registered_day", 1).limit(1)), None)
 
     # --- figures ------------------------------------------------------------------------------
 
@@ -202,5 +226,5 @@ def _update(cell: Cell, update: dict[str, Any]) -> UpdateOne:
     return UpdateOne({"_id": document_id}, {**update, "$setOnInsert": born}, upsert=True)
 
 
-def _fields(model: type[RollUpOrder] | type[Visit]) -> dict[str, int]:
+def _fields(model: type[Record]) -> dict[str, int]:
     return {field.alias or name: 1 for name, field in model.model_fields.items()}

@@ -14,8 +14,17 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 
-from huitou.kpis.models import Before, ChainFigures, KpiDay, OrderFigures, RollUpOrder, Visit
+from huitou.kpis.models import (
+    Before,
+    ChainFigures,
+    KpiDay,
+    Login,
+    OrderFigures,
+    RollUpOrder,
+    Visit,
+)
 from huitou.members.models import Channel
 
 REPURCHASE_DAYS = 30  # The cohort's window, and the time to come again.
@@ -32,6 +41,16 @@ EVERYTHING: Series = (None, None)
 def shifted(day: str, days: int) -> str:
     """Return the day this many days later."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+@lru_cache(4_096)
+def _ordinal(day: str) -> int:
+    return date.fromisoformat(day).toordinal()
+
+
+@lru_cache(4_096)
+def _iso(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def days_between(first: str, last: str) -> list[str]:
@@ -95,16 +114,57 @@ def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell
 def visit_cells(days: Iterable[str]) -> Counter[tuple[str, str]]:
     """Return one member's visits by day and gap, and those after which they came again."""
     cells: Counter[tuple[str, str]] = Counter()
-    ordinals = sorted(date.fromisoformat(day).toordinal() for day in days)
+    ordinals = sorted(_ordinal(day) for day in days)
     for number, ordinal in enumerate(ordinals):
         gap = ordinal - ordinals[number - 1] if number else REPURCHASE_DAYS
         name = str(min(gap, REPURCHASE_DAYS))
-        day = date.fromordinal(ordinal).isoformat()
+        day = _iso(ordinal)
         cells[day, f"visits.{name}"] += 1
         following = ordinals[number + 1] if number + 1 < len(ordinals) else None
         if following is not None and following - ordinal <= REPURCHASE_DAYS:
             cells[day, f"returns.{name}"] += 1
     return cells
+
+
+def activity(
+    due: Sequence[Login], around: Iterable[Login], registered: Mapping[str, str]
+) -> Counter[str]:
+    """Return by how much each day's active members move when these log-ins are counted.
+
+    `around` are the same members' log-ins within `REACH_DAYS` of any of `due`, those counted
+    before marked so; `registered` their days of registration (a member who is gone has none).
+    """
+    before: dict[str, set[str]] = defaultdict(set)
+    for login in around:
+        if login.rollup == "done":
+            before[login.member_id].add(login.business_day)
+    new: dict[str, set[str]] = defaultdict(set)
+    for login in due:
+        new[login.member_id].add(login.business_day)
+    moves: Counter[str] = Counter()
+    for member_id, days in new.items():
+        held, registered_day = before[member_id], registered[member_id]
+        moves.update(active_days(held | days, registered_day))
+        moves.subtract(active_days(held, registered_day))
+    return Counter({day: moved for day, moved in moves.items() if moved})
+
+
+def active_days(logins: Iterable[str], registered_day: str) -> list[str]:
+    """Return the days as of which a member is active, each once.
+
+    That is from each log-in on which there are three of them within thirty days, until the first
+    of the three is too old or the next log-in begins; never in the member's first 29 days.
+    """
+    days = sorted(_ordinal(day) for day in logins)
+    earliest = _ordinal(registered_day) + LOGIN_DAYS - 1
+    found: list[str] = []
+    for last in range(LOGINS_OF_ACTIVE - 1, len(days)):
+        ends = days[last - LOGINS_OF_ACTIVE + 1] + LOGIN_DAYS - 1
+        if last + 1 < len(days):
+            ends = min(ends, days[last + 1] - 1)
+        active = range(max(days[last], earliest), ends + 1)
+        found += [_iso(ordinal) for ordinal in active]
+    return found
 
 
 def repurchase(days: Mapping[str, KpiDay], as_of: str) -> tuple[int, int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -15,10 +16,10 @@ from huitou.kpis.repository import KpiRepository
 from huitou.kpis.rules import (
     BURN_DAYS,
     EVERYTHING,
-    LOGIN_DAYS,
     REACH_DAYS,
     Chain,
     Series,
+    activity,
     counted_fen,
     days_between,
     movements,
@@ -32,7 +33,7 @@ from huitou.runtime.database import Database
 from huitou.stores.rules import business_day, day_bounds
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
 
-AT_ONCE = 500  # Orders of one transaction.
+AT_ONCE = 1_000  # Orders or log-ins of one transaction.
 SETTLES_WITHIN = timedelta(hours=1)  # A day that is over for this long gets no entry any more.
 
 
@@ -49,28 +50,27 @@ class Kpis:
     def roll_up(self, seconds: float) -> dict[str, Any]:
         """Bring the kept days up to what is known now; safe to repeat, interrupt, run twice.
 
-        Orders are counted by the difference to what was counted of them before, each batch in one
-        transaction with their markers; members, points and log-ins of a day are counted as a
-        whole, for days that are marked or not closed yet. `rest`: the time was over first.
+        Orders and log-ins are counted by what they change, each batch in one transaction with
+        their markers; members and points of a day are counted as a whole, for days that are
+        marked or not closed yet. `rest`: the time was over first.
         """
         ends = time.monotonic() + seconds
         self._repository.prepare()
-        orders = days = 0
-        while True:
-            counted = self._database.transact(self._count_orders)
-            orders += counted
-            if counted < AT_ONCE:
-                break
+        done: Counter[str] = Counter(orders=0, logins=0, days=0)
+        for name, count in (("orders", self._count_orders), ("logins", self._count_logins)):
+            while True:
+                counted = self._database.transact(count)
+                done[name] += counted
+                if counted < AT_ONCE:
+                    break
+                if time.monotonic() > ends:
+                    return {**done, "rest": True}
+        for day in self._days_to_count():
+            self._database.transact(partial(self._count_day, day))
+            done["days"] += 1
             if time.monotonic() > ends:
-                return {"orders": orders, "days": days, "rest": True}
-        for day in (marked := self._repository.marked()):
-            self._count_day(day)
-            days += 1
-            if time.monotonic() > ends:
-                return {"orders": orders, "days": days, "rest": True}
-        rest = bool(marked) and bool(self._repository.marked())
-        counted, open_rest = self._count_open_days(ends)
-        return {"orders": orders, "days": days + counted, "rest": rest or open_rest}
+                return {**done, "rest": True}
+        return {**done, "rest": False}
 
     def _count_orders(self, session: ClientSession) -> int:
         self._repository.one_at_a_time(session)
@@ -82,41 +82,49 @@ class Kpis:
         last = shifted(due[-1].business_day, REACH_DAYS)
         visits = self._repository.counted(sorted(changed), first, last, session) if changed else []
         self._repository.move(movements(due, visits), session)
-        self._repository.mark_counted({order.id: counted_fen(order) for order in due}, session)
+        self._repository.mark_counted(due, session)
         return len(due)
 
-    def _count_open_days(self, ends: float) -> tuple[int, bool]:
-        """Count the day that is running and those that ended since the last run."""
+    def _count_logins(self, session: ClientSession) -> int:
+        self._repository.one_at_a_time(session)
+        due = self._repository.due_logins(AT_ONCE, session)
+        if not due:
+            return 0
+        members = sorted({login.member_id for login in due})
+        around = self._repository.logins_of(
+            members,
+            shifted(due[0].business_day, -REACH_DAYS),
+            shifted(due[-1].business_day, REACH_DAYS),
+            session,
+        )
+        moves = activity(due, around, self._repository.registered_days(members, session))
+        cells = {(day, *EVERYTHING): Counter(active_members=moved) for day, moved in moves.items()}
+        self._repository.move(cells, session)
+        self._repository.mark_logins_counted(due, session)
+        return len(due)
+
+    def _days_to_count(self) -> Iterator[str]:
+        """Days that were marked; then the day that is running and those not closed before it."""
+        yield from self._repository.marked()
         now = self._clock.now()
         today = business_day(now, BRAND_ZONE, BRAND_CUT)
         over = shifted(business_day(now - SETTLES_WITHIN, BRAND_ZONE, BRAND_CUT), -1)
         closed = self._repository.closed_through()
-        begins = shifted(closed, 1) if closed else self._repository.first_login_day() or today
-        for number, day in enumerate(open_days := days_between(begins, today)):
-            if number and time.monotonic() > ends:
-                return number, True
-            self._count_day(day, logins=True)
-            if day <= over:
+        begins = shifted(closed, 1) if closed else self._repository.first_registered_day() or today
+        for day in days_between(begins, today):
+            yield day
+            if day <= over:  # The one who took it has counted it by now.
                 self._repository.close_through(day)
-        return len(open_days), False
 
-    def _count_day(self, day: str, *, logins: bool = False) -> None:
-        """Count a day's new members and points as a whole, and who was active by then."""
-
-        def write(session: ClientSession) -> None:
-            members: Counter[Series] = Counter()
-            for (store_id, channel), count in self._repository.registered_on(day, session).items():
-                for series in series_of(store_id, channel):
-                    members[series] += count
-            chain = self._repository.points_between(
-                *day_bounds(day, BRAND_ZONE, BRAND_CUT), session
-            )
-            if logins:
-                first = shifted(day, 1 - LOGIN_DAYS)
-                chain["active_members"] = self._repository.active_members(first, day, session)
-            self._repository.set_day(day, chain, members, session)
-
-        self._database.transact(write)
+    def _count_day(self, day: str, session: ClientSession) -> None:
+        """Count a day's new members and points as a whole."""
+        members: Counter[Series] = Counter()
+        for (store_id, channel), count in self._repository.registered_on(day, session).items():
+            for series in series_of(store_id, channel):
+                members[series] += count
+        bounds = day_bounds(day, BRAND_ZONE, BRAND_CUT)
+        points = self._repository.points_between(*bounds, session)
+        self._repository.set_day(day, points, members, session)
 
     def report(self, request: ReportRequest) -> dict[str, Any]:
         """Tell every figure as of a business day, as known now; also by channel and by store.

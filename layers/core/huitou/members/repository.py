@@ -14,6 +14,7 @@ from huitou.members.models import Identity, Member
 from huitou.members.rules import phone_identity
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
+from huitou.runtime.triggers import DUE
 
 
 class MemberRepository:
@@ -101,7 +102,7 @@ class MemberRepository:
         try:
             self._logins.insert_one({
                 "_id": f"{member_id}:{business_day}", "schema": 1,
-                "member_id": member_id, "business_day": business_day, "at": at,
+                "member_id": member_id, "business_day": business_day, "at": at, "rollup": DUE,
             })  # fmt: skip
         except DuplicateKeyError:
             return False

@@ -29,10 +29,10 @@ class Declaration:
     validator: dict[str, Any] | None = None
 
 
-def _due(marker: str) -> IndexModel:
+def _due(marker: str, *order: str) -> IndexModel:
     # Holds only what is due, so finding it costs the same however many documents there are.
-    return IndexModel([(marker, ASCENDING), ("_id", ASCENDING)],
-                      partialFilterExpression={marker: DUE}, name=f"{marker}_due")  # fmt: skip
+    keys = [(key, ASCENDING) for key in (marker, *order, "_id")]
+    return IndexModel(keys, partialFilterExpression={marker: DUE}, name=f"{marker}_due")
 
 
 def _index(*keys: str, **options: Any) -> IndexModel:
@@ -46,9 +46,17 @@ DECLARATIONS = (
     Declaration("dishes", "for ever"),
     Declaration("store_dishes", "for ever", [_index("store_id", "listed", "_id")]),
     Declaration("rules", "for ever"),
-    Declaration("members", "until erased", [_index("registered_day")]),
+    Declaration(
+        "members",
+        "until erased",
+        [_index("registered_day"), _index("registered_channel", "registered_day")],
+    ),
     Declaration("identities", "until erased", [_index("member_id")]),
-    Declaration("logins", "two years", [_index("business_day", "member_id")]),
+    Declaration(
+        "logins",
+        "two years",
+        [_due("rollup", "business_day"), _index("member_id", "business_day")],
+    ),
     Declaration(
         "accounts",
         "until erased",
@@ -98,14 +106,7 @@ DECLARATIONS = (
         "for ever (accounting law)",
         [
             _due("settlement"),
-            # Oldest day first, so that neighbours in time are counted together.
-            _index(
-                "rollup",
-                "business_day",
-                "_id",
-                partialFilterExpression={"rollup": DUE},
-                name="rollup_due",
-            ),
+            _due("rollup", "business_day"),
             _index("member_id", "-created_at", "-_id"),
             _index(
                 "member_id",
