@@ -205,7 +205,11 @@ class Scratch:
 @settings(
     max_examples=25,
     deadline=None,
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # An example takes a second: no shrinking.
+    phases=(
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ),  # An example takes a second: no shrinking.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_roll_up_of_any_history_equals_its_recomputation(
