@@ -35,8 +35,7 @@ def _mapping(
 ) -> dict[str, str]:
     columns: dict[str, str] = {}
     for text in given:
-        # Column names may hold commas: a pair begins where one of our fields does.
-        for pair in re.split(rf",(?=(?:{'|'.join(FIELDS)})=)", text):
+        for pair in re.split(r",(?=[a-z_]+=)", text):  # Column names may hold commas.
             name, _, column = pair.partition("=")
             if name not in FIELDS or not column.strip():
                 raise click.BadParameter(f"{pair!r}; write FIELD=COLUMN, {', '.join(FIELDS)}")

@@ -161,8 +161,7 @@ def _row(line: int, text: str, fault: str | None, delimiter: str, columns: list[
     except csv.Error as error:
         return Row(line, {}, str(error))
     cells: dict[str, Cell] = dict(zip(columns, found, strict=False))
-    extra = [cell for cell in found[len(columns) :] if cell.strip()]
-    if fault is None and (extra or len(found) < len(columns)):
+    if fault is None and len(found) != len(columns):  # An amount of 1,234.50 without quotes.
         fault = f"{len(found)} columns where the header has {len(columns)}"
     return Row(line, cells, fault)
 
@@ -171,31 +170,45 @@ def _row(line: int, text: str, fault: str | None, delimiter: str, columns: list[
 
 
 def _workbook(path: Path, wanted: Sequence[str]) -> Table:
-    from openpyxl import load_workbook
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # About styles, which don't matter here.
-            sheet = load_workbook(path, read_only=True, data_only=True).worksheets[0]
-            rows = sheet.iter_rows()
-            header = [str(cell.value or "").strip() for cell in next(rows, ())]
-    except (zipfile.BadZipFile, KeyError, ValueError, IndexError) as error:
-        raise NotATable(f"not a workbook that can be read ({error}); save it as CSV") from None
+    rows = _sheet_rows(path)
+    header = [str(value).strip() for value in next(rows, [])]
     if missing := _missing(wanted, header):
         raise NotATable(
             f"no column {', '.join(missing)} in the first sheet's first row; "
             f"its columns are: {', '.join(header)}"
         )
     columns = _named(header, wanted)
-    return Table(columns, _sheet_rows(rows, columns), sheet.max_row or 0, "workbook, first sheet")
+    return Table(columns, _named_rows(rows, columns), _length(path), "workbook, first sheet")
 
 
-def _sheet_rows(rows: Iterator[Any], columns: list[str]) -> Iterator[Row]:
-    for line, cells in enumerate(rows, start=2):
-        values: dict[str, Cell] = dict.fromkeys(columns, "")
-        values.update((name, _value(cell)) for name, cell in zip(columns, cells, strict=False))
-        if any(values.values()):
-            yield Row(line, values)
+def _sheet_rows(path: Path) -> Iterator[list[Cell]]:
+    """Yield the first sheet's rows; the file is opened by itself, whatever its name ends in."""
+    with path.open("rb") as file:
+        for row in _first_sheet(file).iter_rows():
+            yield [_value(cell) for cell in row]
+
+
+def _first_sheet(file: BinaryIO) -> Any:
+    from openpyxl import load_workbook
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About styles, which don't matter here.
+            return load_workbook(file, read_only=True, data_only=True).worksheets[0]
+    except (zipfile.BadZipFile, KeyError, ValueError, IndexError) as error:
+        raise NotATable(f"not a workbook that can be read ({error}); save it as CSV") from None
+
+
+def _length(path: Path) -> int:
+    with path.open("rb") as file:
+        return _first_sheet(file).max_row or 0
+
+
+def _named_rows(rows: Iterator[list[Cell]], columns: list[str]) -> Iterator[Row]:
+    for line, values in enumerate(rows, start=2):
+        if any(values):
+            cells: dict[str, Cell] = dict.fromkeys(columns, "")
+            yield Row(line, cells | dict(zip(columns, values, strict=False)))
 
 
 def _value(cell: Any) -> Cell:
