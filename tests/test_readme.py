@@ -25,6 +25,9 @@ SMALLER = {
     "scripts/huitou bench settle --json": "scripts/huitou bench settle --json --rounds 1",
     "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
+    "scripts/huitou bench import --json": "scripts/huitou bench import --json --orders 500",
+    "scripts/huitou bench kpi --json": "scripts/huitou bench kpi --json --years 0.1"
+    " --orders-a-day 50 --days 1",
 }
 
 
@@ -50,8 +53,12 @@ def test_both_readmes_have_commands_to_run() -> None:
 @pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize(
     ("holds", "prints"),
-    [("--as alice", ": paid"), ("scripts/huitou reconcile", "every ledger agrees")],
-    ids=["the order by hand", "the operator's commands"],
+    [
+        ("--as alice", ": paid"),
+        ("scripts/huitou reconcile", "every ledger agrees"),
+        ("scripts/huitou import", "repurchase rate, 30 days"),
+    ],
+    ids=["the order by hand", "the operator's commands", "history and KPIs"],
 )
 def test_a_session_works_as_printed(
     cloud: LocalCloud, client: LocalCloudClient, readme: str, holds: str, prints: str

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.kpi import call, day_table, rolled_up
 from cli.reconcile import reconciled, totals_table
 from cli.up import data_option, stay_up
 from localcloud.client import LocalCloudClient
@@ -42,6 +43,7 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
         _play(simulation, days, console)
         report = _summary(client, simulation)
         console.print(totals_table(report))
+        console.print(day_table(report["kpis"]))
         verdict = "every ledger agrees" if report["reconciled"] else "LEDGERS DIFFER"
         console.print(verdict, style="bold green" if report["reconciled"] else "bold red")
         client.control("clock", stands=False)  # From here on time runs, from the last day on.
@@ -74,4 +76,6 @@ def _summary(client: LocalCloudClient, simulation: Simulation) -> dict[str, Any]
                       "expected": kept_fen, "found": report["revenue_fen"]}  # fmt: skip
         report["differences"].append(difference)
         report["reconciled"] = False
-    return report | {"visits": dict(simulation.tally.events)}
+    rolled_up(client)
+    last_day = call(client, {"action": "report"})  # Of the last day that is over.
+    return report | {"visits": dict(simulation.tally.events), "kpis": last_day}

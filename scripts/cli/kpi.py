@@ -120,7 +120,8 @@ def _repurchase(figures: Figures) -> str:
     return _share(figures, "repurchase_rate_30d", "repurchased", "repurchase_cohort")
 
 
-def _print_day(report: Figures) -> None:
+def day_table(report: Figures) -> Table:
+    """Draw the figures of one day."""
     about = [name for name in (report["store_id"], report["channel"]) if name]
     table = Table("", " · ".join([report["as_of"], *about]))
     table.add_row("repurchase rate, 30 days", _repurchase(report))
@@ -131,8 +132,12 @@ def _print_day(report: Figures) -> None:
     for name, title in SUMMED.items():
         shown = [_amount(name, report[name + ending]) for ending in ("", "_30d")]
         table.add_row(title, "{}  (30 days: {})".format(*shown))
+    return table
+
+
+def _print_day(report: Figures) -> None:
     console = Console()
-    console.print(table)
+    console.print(day_table(report))
     for part in ("by_channel", "by_store"):
         if report[part]:
             console.print(_parts(part.removeprefix("by_"), report[part]))
@@ -153,8 +158,8 @@ def _parts(what: str, parts: dict[str, Figures]) -> Table:
 def _print_days(days: list[Figures]) -> None:
     by_day = len(days) <= MOST_DAYS_SHOWN
     caption = None if by_day else "rates as of each month's last day, the rest summed"
-    table = Table(caption=caption, box=box.SIMPLE_HEAD)
-    table.add_column("day" if by_day else "month", no_wrap=True)
+    table = Table(caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("day" if by_day else "month", no_wrap=True, min_width=10)
     for title in ("repurchase", "cohort", "active", "burn 90 d", "orders", "revenue", "joined"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, found in groupby(days, key=lambda day: day["day"] if by_day else day["day"][:7]):
@@ -162,6 +167,7 @@ def _print_days(days: list[Figures]) -> None:
         last = group[-1]
         rates = (last["repurchase_rate_30d"], last["activity_rate"], last["points_burn_rate_90d"])
         repurchased, active, burnt = (_rate(rate) for rate in rates)
-        sums = [_amount(field, sum(day[field] for day in group)) for field in SUMMED]
+        orders, fen, joined = (sum(day[field] for day in group) for field in SUMMED)
+        sums = [f"{orders:,}", f"¥{fen / 100:,.0f}", f"{joined:,}"]
         table.add_row(name, repurchased, f"{last['repurchase_cohort']:,}", active, burnt, *sums)
     Console().print(table)
