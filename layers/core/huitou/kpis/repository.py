@@ -17,7 +17,7 @@ from huitou.runtime.database import Database, Document
 from huitou.runtime.documents import Record
 from huitou.runtime.triggers import DONE, DUE
 
-MOST_MARKED = 1_000  # Days of one run; the next one finds the rest.
+MOST_MARKED = 1_000  # Days read at a time.
 _STATE = "roll-up"
 _POINTS = {"earn": "points_issued", "claw-back": "points_clawed_back", "use": "points_used",
            "return": "points_used"}  # fmt: skip

@@ -105,7 +105,8 @@ class Kpis:
 
     def _days_to_count(self) -> Iterator[str]:
         """Days that were marked; then the day that is running and those not closed before it."""
-        yield from self._repository.marked()
+        while marked := self._repository.marked():
+            yield from marked
         now = self._clock.now()
         today = business_day(now, BRAND_ZONE, BRAND_CUT)
         over = shifted(business_day(now - SETTLES_WITHIN, BRAND_ZONE, BRAND_CUT), -1)
