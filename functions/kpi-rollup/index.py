@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.kpis.models import DaysRequest, ReportRequest, RollUpRequest
+from huitou.kpis.models import DaysRequest, ReportRequest, RollUpRequest, StoresRequest
 from huitou.kpis.service import Kpis
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 
@@ -22,6 +22,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         internal={
             "roll_up": Action(RollUpRequest, lambda call, r: _kpis(call).roll_up(r.seconds)),
             "report": Action(ReportRequest, lambda call, r: _kpis(call).report(r)),
+            "stores": Action(StoresRequest, lambda call, r: _kpis(call).stores(r)),
             "days": Action(DaysRequest, lambda call, r: _kpis(call).days(r)),
         },
         timer=lambda call: _kpis(call).roll_up(call.seconds_left() - LONGEST_S),

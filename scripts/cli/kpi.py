@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -70,6 +71,7 @@ def kpi(
         if first is None:
             asked = {"as_of": as_of.isoformat() if as_of else None}
             report = call(cloud, {"action": "report", **asked, **chosen})
+            report["by_store"] = {} if store_id else _by_store(cloud, report["as_of"], channel)
         else:
             period = {"first": str(first), "last": str(last)}
             report = call(cloud, {"action": "days", **period, **chosen})
@@ -97,7 +99,20 @@ def rolled_up(cloud: LocalCloudClient) -> dict[str, int]:
                 done[name] += run[name]
             if not run["rest"]:
                 return done
+            if not run["orders"] and not run["days"]:
+                time.sleep(0.3)  # Another one is counting.
             status.update(f"counting … {done['orders']:,} orders, {done['days']:,} days")
+
+
+def _by_store(cloud: LocalCloudClient, as_of: str, channel: str | None) -> Figures:
+    found: Figures = {}
+    page: Figures = {"next": None}
+    while True:
+        asked = {"as_of": as_of, "channel": channel, "after": page["next"]}
+        page = call(cloud, {"action": "stores", **asked})
+        found |= page["by_store"]
+        if page["next"] is None:
+            return found
 
 
 def call(cloud: LocalCloudClient, event: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +154,7 @@ def _print_day(report: Figures) -> None:
     console = Console()
     console.print(day_table(report))
     for part in ("by_channel", "by_store"):
-        if report[part]:
+        if report.get(part):
             console.print(_parts(part.removeprefix("by_"), report[part]))
 
 

@@ -36,6 +36,9 @@ class ImportedRow(Request):
     def _says_when(self) -> Self:
         if (self.paid_at is None) == (self.paid_on is None):
             raise ValueError("exactly one of paid_at and paid_on")
+        year = (self.paid_on or self.paid_at or date.min).year
+        if not 1970 <= year <= 2100:
+            raise ValueError("between 1970 and 2100")
         if (self.amount_fen < 0) != (self.refund_of is not None):
             raise ValueError("a negative amount and refund_of go together")
         return self

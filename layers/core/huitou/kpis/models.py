@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from huitou.members.models import Channel
-from huitou.orders.models import GivenBack, Status
+from huitou.orders.models import GivenBack
 from huitou.runtime.documents import Record, Request
 
 MOST_DAYS = 1_100  # Of one call: three years.
@@ -18,6 +18,9 @@ class RollUpRequest(Request):
     """Count what is new or was marked, for at most `seconds`."""
 
     seconds: int = Field(default=20, ge=1, le=240)
+
+
+BusinessDay = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2100, 1, 1))]
 
 
 class SelectionRequest(Request):
@@ -30,14 +33,23 @@ class SelectionRequest(Request):
 class ReportRequest(SelectionRequest):
     """The figures as of a business day; left out: the last one that is over."""
 
-    as_of: date | None = None
+    as_of: BusinessDay | None = None
+
+
+class StoresRequest(Request):
+    """The figures of each store as of a business day, a page of stores by id."""
+
+    as_of: BusinessDay
+    channel: Channel | None = None
+    after: str | None = Field(default=None, max_length=64)
+    limit: int = Field(default=100, ge=1, le=200)
 
 
 class DaysRequest(SelectionRequest):
     """The figures of each business day of a period, both ends included."""
 
-    first: date
-    last: date
+    first: BusinessDay
+    last: BusinessDay
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -47,14 +59,17 @@ class DaysRequest(SelectionRequest):
 
 
 class RollUpOrder(Record):
-    """The part of an order that the roll-ups follow."""
+    """The part of an order that the roll-ups follow.
+
+    Channel and status are plain text: a newer version's word must not stop everybody's figures.
+    """
 
     id: str = Field(alias="_id")
     member_id: str
     store_id: str | None = None
-    channel: Channel = "mini_program"
+    channel: str = "mini_program"
     business_day: str
-    status: Status
+    status: str
     payable_fen: int
     refunds: list[GivenBack] = Field(default=[])
     is_test: bool = False
@@ -66,7 +81,7 @@ class Visit(Record):
 
     member_id: str
     store_id: str | None = None
-    channel: Channel = "mini_program"
+    channel: str = "mini_program"
     business_day: str
 
 
@@ -89,7 +104,7 @@ class KpiDay(Record):
 
     day: str
     store_id: str | None = None
-    channel: Channel | None = None
+    channel: str | None = None
     orders: int = 0
     revenue_fen: int = 0
     new_members: int = 0

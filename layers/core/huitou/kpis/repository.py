@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pymongo import UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 
 from huitou.kpis.models import Before, KpiDay, Login, RollUpOrder, Visit
-from huitou.kpis.rules import EVERYTHING, Cell, Series, counted_fen
-from huitou.members.models import Channel
+from huitou.kpis.rules import EVERYTHING, REACH_DAYS, Cell, Series, counted_fen, shifted
 from huitou.runtime.database import Database, Document
 from huitou.runtime.documents import Record
 from huitou.runtime.triggers import DONE, DUE
@@ -30,6 +30,7 @@ class KpiRepository:
         self._logins = database.collection("logins")
         self._entries = database.collection("points_entries")
         self._days = database.collection("kpi_days")
+        self._marks = database.collection("kpi_marks")
         self._state = database.collection("kpi_state")
 
     # --- orders -------------------------------------------------------------------------------
@@ -48,14 +49,16 @@ class KpiRepository:
         """
         self._state.update_one({"_id": _STATE}, {"$inc": {"turn": 1}}, session=session)
 
+    def any_due(self, collection: Literal["orders", "logins"]) -> bool:
+        """Whether anything of this is still to be counted."""
+        facts = self._orders if collection == "orders" else self._logins
+        return facts.find_one({"rollup": DUE}, {"_id": 1}) is not None
+
     def due_orders(self, limit: int, session: ClientSession) -> list[RollUpOrder]:
         """Orders that the roll-ups may not hold as they are, oldest business day first."""
-        found = (
-            self._orders.find({"rollup": DUE}, _fields(RollUpOrder), session=session)
-            .sort([("business_day", 1), ("_id", 1)])
-            .limit(limit)
-        )
-        return [RollUpOrder.model_validate(order) for order in found]
+        return [
+            RollUpOrder.model_validate(d) for d in _due(self._orders, RollUpOrder, limit, session)
+        ]
 
     def counted(
         self, member_ids: list[str], first: str, last: str, session: ClientSession
@@ -67,7 +70,7 @@ class KpiRepository:
                 "business_day": {"$gte": first, "$lte": last},
                 "counted_fen": {"$gt": 0},
             },
-            _fields(Visit),
+            {**_fields(Visit), "_id": 0},  # So the index answers without the documents.
             session=session,
         )
         return [Visit.model_validate(order) for order in found]
@@ -83,9 +86,9 @@ class KpiRepository:
         by_sum: dict[Any, list[str]] = {}
         for order in orders:
             now = counted_fen(order)
-            by_sum.setdefault("$payable_fen" if now == order.payable_fen else now, []).append(
-                order.id
-            )
+            # Nearly all count for what was paid: one update for them, by a field of their own.
+            sum_fen = "$payable_fen" if now == order.payable_fen else now
+            by_sum.setdefault(sum_fen, []).append(order.id)
         updates = [
             UpdateMany({"_id": {"$in": ids}}, [{"$set": {"rollup": DONE, "counted_fen": fen}}])
             for fen, ids in by_sum.items()
@@ -96,12 +99,7 @@ class KpiRepository:
 
     def due_logins(self, limit: int, session: ClientSession) -> list[Login]:
         """Log-ins that are not counted yet, oldest business day first."""
-        found = (
-            self._logins.find({"rollup": DUE}, _fields(Login), session=session)
-            .sort([("business_day", 1), ("_id", 1)])
-            .limit(limit)
-        )
-        return [Login.model_validate(login) for login in found]
+        return [Login.model_validate(d) for d in _due(self._logins, Login, limit, session)]
 
     def logins_of(
         self, member_ids: list[str], first: str, last: str, session: ClientSession
@@ -127,18 +125,26 @@ class KpiRepository:
     # --- days ---------------------------------------------------------------------------------
 
     def mark(self, days: Iterable[str], session: ClientSession) -> None:
-        """Have these days' members and points counted again."""
-        updates = [_update((day, *EVERYTHING), {"$set": {"recount": DUE}}) for day in sorted(days)]
-        self._days.bulk_write(updates, ordered=False, session=session)
+        """Have these days' members and points counted again.
+
+        Each mark is a real write, also on a day that is marked already: a count that read the
+        day's facts before they were all there deletes the mark, and conflicts with this one.
+        """
+        self._marks.bulk_write(
+            [
+                UpdateOne({"_id": day}, {"$inc": {"times": 1}, "$setOnInsert": {"schema": 1}},
+                          upsert=True)
+                for day in sorted(days)
+            ],
+            session=session,
+        )  # fmt: skip
 
     def marked(self) -> list[str]:
-        """Days to be counted again."""
-        found = self._days.find({"recount": DUE}, {"day": 1}).sort("_id", 1).limit(MOST_MARKED)
-        return [document["day"] for document in found]
+        """Some days to be counted again, the earliest first."""
+        found = self._marks.find({}, {"_id": 1}).sort("_id", 1).limit(MOST_MARKED)
+        return [document["_id"] for document in found]
 
-    def registered_on(
-        self, day: str, session: ClientSession
-    ) -> Counter[tuple[str | None, Channel]]:
+    def registered_on(self, day: str, session: ClientSession) -> Counter[tuple[str | None, str]]:
         """How many members registered on a day, by store (None: none named) and channel."""
         groups = self._members.aggregate(
             [
@@ -148,7 +154,7 @@ class KpiRepository:
             ],
             session=session,
         )  # fmt: skip
-        counts: Counter[tuple[str | None, Channel]] = Counter()
+        counts: Counter[tuple[str | None, str]] = Counter()
         for group in groups:
             who = group["_id"]
             counts[who.get("store_id"), who.get("channel") or "mini_program"] += group["members"]
@@ -158,7 +164,7 @@ class KpiRepository:
         """Points issued, clawed back and used by entries of a time, returned ones not used."""
         groups = self._entries.aggregate(
             [
-                {"$match": {"at": {"$gte": start, "$lt": end}}},
+                {"$match": {"at": {"$gte": start, "$lt": end}, "is_test": {"$ne": True}}},
                 {"$group": {"_id": "$kind", "points": {"$sum": "$points"}}},
             ],
             session=session,
@@ -170,22 +176,23 @@ class KpiRepository:
         return sums
 
     def set_day(
-        self,
-        day: str,
-        chain: Document,
-        new_members: Mapping[Series, int],
-        session: ClientSession,
+        self, day: str, points: Document, new_members: Mapping[Series, int], session: ClientSession
     ) -> None:
-        """Write what was counted again; whoever marked the day meanwhile makes this conflict."""
-        self._days.update_many(
-            {"day": day, "new_members": {"$gt": 0}}, {"$set": {"new_members": 0}}, session=session
-        )
-        updates = [_update((day, *EVERYTHING), {"$set": chain | {"recount": DONE}})]
+        """Write what was counted, where it differs, and take the day's mark away."""
+        joined = {"day": day, "new_members": {"$gt": 0}}
+        fields = {"store_id": 1, "channel": 1, "new_members": 1}
+        before = {
+            (found.get("store_id"), found.get("channel")): found["new_members"]
+            for found in self._days.find(joined, fields, session=session)
+        }
+        updates = [_update((day, *EVERYTHING), {"$set": points})]
         updates += [
-            _update((day, *series), {"$set": {"new_members": count}})
-            for series, count in new_members.items()
+            _update((day, *series), {"$set": {"new_members": new_members.get(series, 0)}})
+            for series in before.keys() | new_members.keys()
+            if before.get(series, 0) != new_members.get(series, 0)
         ]
         self._days.bulk_write(updates, session=session)
+        self._marks.delete_one({"_id": day}, session=session)
 
     # --- which days are over ------------------------------------------------------------------
 
@@ -194,8 +201,8 @@ class KpiRepository:
         state = self._state.find_one({"_id": _STATE}) or {}
         return state.get("closed_through")
 
-    def close_through(self, day: str) -> None:
-        self._state.update_one({"_id": _STATE}, {"$max": {"closed_through": day}})
+    def close_through(self, day: str, session: ClientSession) -> None:
+        self._state.update_one({"_id": _STATE}, {"$max": {"closed_through": day}}, session=session)
 
     def first_registered_day(self) -> str | None:
         """The day on which the first member registered by themselves: nothing happened before."""
@@ -204,19 +211,54 @@ class KpiRepository:
 
     # --- figures ------------------------------------------------------------------------------
 
-    def days(self, where: Mapping[str, str | None], first: str, last: str) -> list[KpiDay]:
-        """The days of a store or of a channel (None: all of them), every series of it."""
-        found = self._days.find({**where, "day": {"$gte": first, "$lte": last}})
-        return [KpiDay.model_validate(document) for document in found]
+    def days(
+        self, series: Iterable[Series], first: str, last: str, session: ClientSession
+    ) -> dict[Series, dict[str, KpiDay]]:
+        """The days of each of these series, by day."""
+        found: dict[Series, dict[str, KpiDay]] = {one: {} for one in series}
+        stores = sorted({store_id for store_id, _ in found}, key=str)
+        channels = sorted({channel for _, channel in found}, key=str)
+        documents = self._days.find(
+            {
+                "store_id": {"$in": stores},
+                "channel": {"$in": channels},
+                "day": {"$gte": first, "$lte": last},
+            },
+            session=session,
+        )
+        for document in documents:
+            day = KpiDay.model_validate(document)
+            if (of := found.get((day.store_id, day.channel))) is not None:
+                of[day.day] = day
+        return found
 
-    def sums_before(self, day: str) -> Before:
+    def sums_before(self, day: str, session: ClientSession) -> Before:
         """The whole chain's sums over all earlier days: one small document for each."""
         fields = {name: {"$sum": f"${name}"} for name in Before.model_fields}
-        groups = self._days.aggregate([
-            {"$match": {"store_id": None, "channel": None, "day": {"$lt": day}}},
-            {"$group": {"_id": None, **fields}},
-        ])  # fmt: skip
+        groups = self._days.aggregate(
+            [
+                {"$match": {"store_id": None, "channel": None, "day": {"$lt": day}}},
+                {"$group": {"_id": None, **fields}},
+            ],
+            session=session,
+        )
         return next((Before.model_validate(group) for group in groups), Before())
+
+
+def _due(
+    collection: Collection[Document], model: type[Record], limit: int, session: ClientSession
+) -> Iterator[Document]:
+    """Yield what is due, oldest business day first, of a stretch of `REACH_DAYS`.
+
+    One late fact among today's must not make a batch read years of everybody's visits.
+    """
+    due = collection.find({"rollup": DUE}, _fields(model), session=session)
+    latest = None
+    for document in due.sort([("business_day", 1), ("_id", 1)]).limit(limit):
+        latest = latest or shifted(document["business_day"], REACH_DAYS)
+        if document["business_day"] > latest:
+            break
+        yield document
 
 
 def _update(cell: Cell, update: dict[str, Any]) -> UpdateOne:

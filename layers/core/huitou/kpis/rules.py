@@ -3,16 +3,23 @@
 The repurchase rate of day D looks at members with a counted order in [D-59, D-30], t being the
 day of their first one in there, and asks whether they ordered again on a later day up to t+30.
 A member's visit on day t is the first of D's window exactly if t is in the window and the visit
-before it is not: if the gap g to that visit exceeds k = t - (D-59). So each day keeps its visits
-by gap (30 for thirty and more), and D's cohort is the sum over k of the visits with g > k: an
-order changes the figures of its own day and of its member's neighbouring visits, nothing else.
+before it is not: if the gap g to that visit exceeds k = t - (D-59), how far t is into the window.
+So each day keeps its visits by gap (30 for thirty and more), and D's cohort is the sum over k of
+the visits with g > k: an order changes the figures of its own day and of its member's
+neighbouring visits, nothing else.
+
+Visits on 1, 11 and 25 January and on 20 March: 1 Jan `visits.30` (never here before) and
+`returns.30` (again within 30 days), 11 Jan `visits.10` and `returns.10`, 25 Jan `visits.14`,
+20 Mar `visits.30`. As of D = 9 February the window is [12 Dec, 10 Jan]: 1 Jan has k = 20 and
+30 > 20, so one in the cohort, one repurchased. As of D = 5 March it is [5 Jan, 3 Feb]: 11 Jan has
+k = 6 and 10 > 6, it counts; 25 Jan has k = 20 but g = 14: 11 Jan stands for this member already.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -25,16 +32,17 @@ from huitou.kpis.models import (
     RollUpOrder,
     Visit,
 )
-from huitou.members.models import Channel
+from huitou.runtime.triggers import DONE
 
-REPURCHASE_DAYS = 30  # The cohort's window, and the time to come again.
+REPURCHASE_DAYS = 30  # The cohort's window, the time to come again, and so the largest gap.
 LOGIN_DAYS, LOGINS_OF_ACTIVE = 30, 3
 BURN_DAYS = 90
 # A visit's figures depend on visits up to 30 days away, and they on others up to 30 days further.
 REACH_DAYS = 2 * REPURCHASE_DAYS
 
-Series = tuple[str | None, Channel | None]
-Cell = tuple[str, str | None, Channel | None]  # A day of a series.
+Series = tuple[str | None, str | None]  # A store or all of them, a channel or all of them.
+Cell = tuple[str, str | None, str | None]  # A day of a series.
+Guest = tuple[str, Series]  # A member, as one series sees them.
 EVERYTHING: Series = (None, None)
 
 
@@ -67,7 +75,7 @@ def counted_fen(order: RollUpOrder) -> int:
     return order.payable_fen - sum(back.amount_fen for back in order.refunds)
 
 
-def series_of(store_id: str | None, channel: Channel) -> list[Series]:
+def series_of(store_id: str | None, channel: str) -> list[Series]:
     """Return the series to which a fact of this store and channel belongs."""
     series: list[Series] = [EVERYTHING, (None, channel)]
     return [*series, (store_id, None), (store_id, channel)] if store_id else series
@@ -80,38 +88,47 @@ def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell
     within `REACH_DAYS` of any of `due`.
     """
     moves: dict[Cell, Counter[str]] = defaultdict(Counter)
-    changes: dict[tuple[str, Series], Counter[str]] = defaultdict(Counter)
     for order in due:
         was, now = order.counted_fen, counted_fen(order)
-        more = (now > 0) - (was > 0)
-        for series in series_of(order.store_id, order.channel) if was != now else ():
-            cell = moves[order.business_day, *series]
-            cell["revenue_fen"] += now - was
-            if more:
-                cell["orders"] += more
-                changes[order.member_id, series][order.business_day] += more
-    members = {member_id for member_id, _ in changes}
-    held: dict[tuple[str, Series], Counter[str]] = defaultdict(Counter)
-    for visit in counted:
-        if visit.member_id in members:
-            for series in series_of(visit.store_id, visit.channel):
-                if (visit.member_id, series) in changes:
-                    held[visit.member_id, series][visit.business_day] += 1
-    for (member_id, series), change in changes.items():
-        before = held[member_id, series]
-        after = Counter(before)
+        if was != now:
+            more = {"orders": (now > 0) - (was > 0), "revenue_fen": now - was}
+            for series in series_of(order.store_id, order.channel):
+                moves[order.business_day, *series].update(more)
+    before = _visit_days(counted)
+    for guest, change in _visit_changes(due).items():
+        held = before[guest]
+        after = Counter(held)
         after.update(change)
-        for sign, days in ((-1, before), (1, after)):
-            for (day, name), count in visit_cells(d for d, n in days.items() if n > 0).items():
-                moves[day, *series][name] += sign * count
-    return {
-        cell: Counter(moved)
+        for sign, days in ((-1, set(held)), (1, {day for day, count in after.items() if count})):
+            for (day, name), count in visit_cells(days).items():
+                moves[day, *guest[1]][name] += sign * count
+    nonzero = {
+        cell: Counter({name: count for name, count in counts.items() if count})
         for cell, counts in moves.items()
-        if (moved := {name: count for name, count in counts.items() if count})
     }
+    return {cell: counts for cell, counts in nonzero.items() if counts}
 
 
-def visit_cells(days: Iterable[str]) -> Counter[tuple[str, str]]:
+def _visit_days(visits: Iterable[Visit]) -> dict[Guest, Counter[str]]:
+    """How many orders each guest had on each day, in each series."""
+    held: dict[Guest, Counter[str]] = defaultdict(Counter)
+    for visit in visits:
+        for series in series_of(visit.store_id, visit.channel):
+            held[visit.member_id, series][visit.business_day] += 1
+    return held
+
+
+def _visit_changes(due: Iterable[RollUpOrder]) -> dict[Guest, Counter[str]]:
+    """How many orders more or fewer each guest turns out to have had on each day."""
+    changes: dict[Guest, Counter[str]] = defaultdict(Counter)
+    for order in due:
+        more = (counted_fen(order) > 0) - (order.counted_fen > 0)
+        for series in series_of(order.store_id, order.channel) if more else ():
+            changes[order.member_id, series][order.business_day] += more
+    return changes
+
+
+def visit_cells(days: Collection[str]) -> Counter[tuple[str, str]]:
     """Return one member's visits by day and gap, and those after which they came again."""
     cells: Counter[tuple[str, str]] = Counter()
     ordinals = sorted(_ordinal(day) for day in days)
@@ -136,14 +153,16 @@ def activity(
     """
     before: dict[str, set[str]] = defaultdict(set)
     for login in around:
-        if login.rollup == "done":
+        if login.rollup == DONE:
             before[login.member_id].add(login.business_day)
     new: dict[str, set[str]] = defaultdict(set)
     for login in due:
         new[login.member_id].add(login.business_day)
     moves: Counter[str] = Counter()
     for member_id, days in new.items():
-        held, registered_day = before[member_id], registered[member_id]
+        held, registered_day = before[member_id], registered.get(member_id)
+        if registered_day is None:
+            continue
         moves.update(active_days(held | days, registered_day))
         moves.subtract(active_days(held, registered_day))
     return Counter({day: moved for day, moved in moves.items() if moved})
@@ -171,10 +190,10 @@ def repurchase(days: Mapping[str, KpiDay], as_of: str) -> tuple[int, int]:
     """Return (cohort, repurchased) as of a day, from the days of one series."""
     cohort = repurchased = 0
     window = days_between(shifted(as_of, 1 - REACH_DAYS), shifted(as_of, -REPURCHASE_DAYS))
-    for k, day in enumerate(window):
+    for into_window, day in enumerate(window):
         if (kept := days.get(day)) is not None:
-            cohort += sum(count for gap, count in kept.visits.items() if int(gap) > k)
-            repurchased += sum(count for gap, count in kept.returns.items() if int(gap) > k)
+            cohort += sum(n for gap, n in kept.visits.items() if int(gap) > into_window)
+            repurchased += sum(n for gap, n in kept.returns.items() if int(gap) > into_window)
     return cohort, repurchased
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from pymongo.client_session import ClientSession
 
-from huitou.kpis.models import DaysRequest, KpiDay, ReportRequest
+from huitou.kpis.models import DaysRequest, ReportRequest, StoresRequest
 from huitou.kpis.repository import KpiRepository
 from huitou.kpis.rules import (
     BURN_DAYS,
@@ -28,11 +28,15 @@ from huitou.kpis.rules import (
     shifted,
 )
 from huitou.members.models import Channel
+from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.stores.rules import business_day, day_bounds
+from huitou.stores.service import Stores
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
 
+NAME = "kpi-rollup"
+FOUNDING_CHANNEL: Channel = "mini_program"  # Whose repurchase rate the product is for.
 AT_ONCE = 1_000  # Orders or log-ins of one transaction.
 SETTLES_WITHIN = timedelta(hours=1)  # A day that is over for this long gets no entry any more.
 
@@ -52,25 +56,41 @@ class Kpis:
 
         Orders and log-ins are counted by what they change, each batch in one transaction with
         their markers; members and points of a day are counted as a whole, for days that are
-        marked or not closed yet. `rest`: the time was over first.
+        marked or not closed yet. `rest`: the time was over first, or another one is counting.
         """
         ends = time.monotonic() + seconds
-        self._repository.prepare()
         done: Counter[str] = Counter(orders=0, logins=0, days=0)
-        for name, count in (("orders", self._count_orders), ("logins", self._count_logins)):
-            while True:
-                counted = self._database.transact(count)
-                done[name] += counted
-                if counted < AT_ONCE:
-                    break
-                if time.monotonic() > ends:
+        lease = leases.acquire(self._database, NAME, until_ms=int(seconds * 1000))
+        if lease is None:
+            return {**done, "rest": True}
+        try:
+            self._repository.prepare()
+            for number, (name, count) in enumerate(self._steps()):
+                # A lost lease is no harm: batches conflict with each other, see one_at_a_time.
+                if number and (time.monotonic() > ends or not leases.renew(self._database, lease)):
                     return {**done, "rest": True}
-        for day in self._days_to_count():
-            self._database.transact(partial(self._count_day, day))
-            done["days"] += 1
-            if time.monotonic() > ends:
-                return {**done, "rest": True}
-        return {**done, "rest": False}
+                done[name] += self._database.transact(count)
+            return {**done, "rest": False}
+        finally:
+            leases.release(self._database, lease)
+
+    def _steps(self) -> Iterator[tuple[str, Callable[[ClientSession], int]]]:
+        """What there is to do, transaction by transaction; looks again after each."""
+        while self._repository.any_due("orders"):
+            yield "orders", self._count_orders
+        while self._repository.any_due("logins"):
+            yield "logins", self._count_logins
+        while marked := self._repository.marked():
+            for day in marked:
+                yield "days", partial(self._count_day, day)
+        now = self._clock.now()
+        today = business_day(now, BRAND_ZONE, BRAND_CUT)
+        over = shifted(business_day(now - SETTLES_WITHIN, BRAND_ZONE, BRAND_CUT), -1)
+        closed = self._repository.closed_through()
+        begins = shifted(closed, 1) if closed else self._repository.first_registered_day() or today
+        # Today always: a clock that was set back may find it closed.
+        for day in days_between(min(begins, today), today):
+            yield "days", partial(self._count_day, day, closes=day <= over)
 
     def _count_orders(self, session: ClientSession) -> int:
         self._repository.one_at_a_time(session)
@@ -103,22 +123,8 @@ class Kpis:
         self._repository.mark_logins_counted(due, session)
         return len(due)
 
-    def _days_to_count(self) -> Iterator[str]:
-        """Days that were marked; then the day that is running and those not closed before it."""
-        while marked := self._repository.marked():
-            yield from marked
-        now = self._clock.now()
-        today = business_day(now, BRAND_ZONE, BRAND_CUT)
-        over = shifted(business_day(now - SETTLES_WITHIN, BRAND_ZONE, BRAND_CUT), -1)
-        closed = self._repository.closed_through()
-        begins = shifted(closed, 1) if closed else self._repository.first_registered_day() or today
-        for day in days_between(begins, today):
-            yield day
-            if day <= over:  # The one who took it has counted it by now.
-                self._repository.close_through(day)
-
-    def _count_day(self, day: str, session: ClientSession) -> None:
-        """Count a day's new members and points as a whole."""
+    def _count_day(self, day: str, session: ClientSession, *, closes: bool = False) -> int:
+        """Count a day's new members and points as a whole; `closes`: nothing comes after this."""
         members: Counter[Series] = Counter()
         for (store_id, channel), count in self._repository.registered_on(day, session).items():
             for series in series_of(store_id, channel):
@@ -126,52 +132,61 @@ class Kpis:
         bounds = day_bounds(day, BRAND_ZONE, BRAND_CUT)
         points = self._repository.points_between(*bounds, session)
         self._repository.set_day(day, points, members, session)
+        if closes:
+            self._repository.close_through(day, session)
+        return 1
 
     def report(self, request: ReportRequest) -> dict[str, Any]:
-        """Tell every figure as of a business day, as known now; also by channel and by store.
+        """Tell every figure as of a business day, as known now; also by channel.
 
         Orders, revenue and new members are of that day, `…_30d` of the thirty up to it. Activity
         and points are the whole chain's whatever is selected.
         """
         as_of = request.as_of.isoformat() if request.as_of else self._yesterday()
-        chosen: Series = (request.store_id, request.channel)
-        first = shifted(as_of, 1 - REACH_DAYS)
-        by_channel = self._repository.days({"store_id": request.store_id}, first, as_of)
-        by_store = self._repository.days({"channel": request.channel}, first, as_of)
-        series = _by_series([*by_channel, *by_store])
-        channels: set[Channel] = {"mini_program"}
-        channels |= {c for s, c in series if s == request.store_id and c}
-        stores = {s for s, c in series if c == request.channel and s}
+        chosen: Series = (self._known(request.store_id), request.channel)
+        channels: list[Series] = [(request.store_id, channel) for channel in get_args(Channel)]
+        with self._database.client.start_session(snapshot=True) as session:
+            first = shifted(as_of, 1 - REACH_DAYS)
+            series = self._repository.days([chosen, *channels], first, as_of, session)
+            chain = self._chain(as_of, as_of, session).figures(as_of)
         return {
             "as_of": as_of,
             "store_id": request.store_id,
             "channel": request.channel,
-            **order_figures(series.get(chosen, {}), as_of).model_dump(),
-            **self._chain(as_of, as_of).figures(as_of).model_dump(),
+            **order_figures(series[chosen], as_of).model_dump(),
+            **chain.model_dump(),
             "by_channel": {
-                channel: order_figures(
-                    series.get((request.store_id, channel), {}), as_of
-                ).model_dump()
-                for channel in sorted(channels)
+                channel: order_figures(series[store_id, channel], as_of).model_dump()
+                for store_id, channel in channels
+                if channel == FOUNDING_CHANNEL or series[store_id, channel]
             },
+        }
+
+    def stores(self, request: StoresRequest) -> dict[str, Any]:
+        """Tell the order figures of each store, a page of stores at a time."""
+        as_of = request.as_of.isoformat()
+        stores = Stores(self._database, self._clock).ids(request.after, request.limit)
+        wanted: list[Series] = [(store_id, request.channel) for store_id in stores]
+        with self._database.client.start_session(snapshot=True) as session:
+            first = shifted(as_of, 1 - REACH_DAYS)
+            series = self._repository.days(wanted, first, as_of, session)
+        return {
             "by_store": {
-                store_id: order_figures(
-                    series.get((store_id, request.channel), {}), as_of
-                ).model_dump()
-                for store_id in sorted(stores)
+                store_id: order_figures(series[store_id, channel], as_of).model_dump()
+                for store_id, channel in wanted
+                if series[store_id, channel]
             },
+            "next": stores[-1] if len(stores) == request.limit else None,
         }
 
     def days(self, request: DaysRequest) -> dict[str, Any]:
         """Tell the figures of each day of a period."""
         first, last = request.first.isoformat(), request.last.isoformat()
-        found = self._repository.days(
-            {"store_id": request.store_id, "channel": request.channel},
-            shifted(first, 1 - REACH_DAYS),
-            last,
-        )
-        kept = {day.day: day for day in found}
-        chain = self._chain(first, last)
+        chosen: Series = (self._known(request.store_id), request.channel)
+        with self._database.client.start_session(snapshot=True) as session:
+            begins = shifted(first, 1 - REACH_DAYS)
+            kept = self._repository.days([chosen], begins, last, session)[chosen]
+            chain = self._chain(first, last, session)
         return {
             "days": [
                 {"day": day}
@@ -181,19 +196,15 @@ class Kpis:
             ]
         }
 
-    def _chain(self, first: str, last: str) -> Chain:
+    def _chain(self, first: str, last: str, session: ClientSession) -> Chain:
         """The whole chain from the earliest day that a figure of `first` looks back to."""
         begins = shifted(first, -BURN_DAYS)
-        whole = dict(zip(("store_id", "channel"), EVERYTHING, strict=True))
-        days = self._repository.days(whole, begins, last)
-        return Chain(self._repository.sums_before(begins), days)
+        days = self._repository.days([EVERYTHING], begins, last, session)[EVERYTHING]
+        return Chain(self._repository.sums_before(begins, session), list(days.values()))
+
+    def _known(self, store_id: str | None) -> str | None:
+        """Return the store's id; Refusal STORE_NOT_FOUND naming `store_id` if there is none."""
+        return Stores(self._database, self._clock).get(store_id).id if store_id else None
 
     def _yesterday(self) -> str:
         return shifted(business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT), -1)
-
-
-def _by_series(days: Iterable[KpiDay]) -> dict[Series, dict[str, KpiDay]]:
-    series: dict[Series, dict[str, KpiDay]] = {}
-    for day in days:
-        series.setdefault((day.store_id, day.channel), {})[day.day] = day
-    return series

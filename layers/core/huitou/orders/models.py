@@ -141,6 +141,7 @@ class LedgerOrder(Record):
     terms: EarningTerms | None = None
     settlement: Literal["due", "done"] | None = None
     settlement_since: float = 0.0
+    is_test: bool = False
 
     @classmethod
     def of(cls, order: Order) -> LedgerOrder:

@@ -56,6 +56,7 @@ def deserving(order: LedgerOrder) -> PaidOrder | None:
         terms=order.terms,
         refunds=_refunds(order),
         wholly_refunded=order.status == "refunded",
+        is_test=order.is_test,
     )
 
 

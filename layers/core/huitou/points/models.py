@@ -47,6 +47,7 @@ class LedgerEntry(Stored):
     cause: str
     actor: str = "settlement"
     rules_revision: int
+    is_test: bool = False
 
 
 class Account(Stored):

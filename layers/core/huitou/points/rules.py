@@ -31,6 +31,7 @@ class PaidOrder:
     paid_at: datetime | None = None
     refunds: Sequence[Return] = ()
     wholly_refunded: bool = False
+    is_test: bool = False
 
 
 def points_for(paid_fen: int, fen_per_point: int) -> int:
@@ -57,7 +58,7 @@ def entries_for(order: PaidOrder, at: datetime, *, history: bool = False) -> lis
             "_id": f"{kind}:{cause}", "kind": kind, "cause": cause, "points": points,
             "spend_fen": spend_fen, "order_id": order.order_id, "member_id": order.member_id,
             "business_day": order.business_day, "at": moment if history and moment else at,
-            "rules_revision": order.terms.points_rules_revision,
+            "rules_revision": order.terms.points_rules_revision, "is_test": order.is_test,
         })  # fmt: skip
 
     rest_fen, fen_per_point = order.paid_fen, order.terms.fen_per_point

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +73,11 @@ DECLARATIONS = (
     Declaration(
         "points_entries",
         "for ever",
-        [_index("member_id", "-at", "-_id"), _index("order_id"), _index("at", "kind", "points")],
+        [
+            _index("member_id", "-at", "-_id"),
+            _index("order_id"),
+            _index("at", "kind", "points", "is_test"),
+        ],
         validator={
             "required": ["member_id", "kind", "points", "spend_fen", "order_id"],
             "properties": {"points": _WHOLE, "spend_fen": _WHOLE},
@@ -108,9 +112,12 @@ DECLARATIONS = (
             _due("settlement"),
             _due("rollup", "business_day"),
             _index("member_id", "-created_at", "-_id"),
-            _index(
+            _index(  # Answers "when else was this member here" by itself.
                 "member_id",
                 "business_day",
+                "store_id",
+                "channel",
+                "counted_fen",
                 partialFilterExpression={"counted_fen": {"$gt": 0}},
                 name="counted",
             ),
@@ -146,12 +153,11 @@ DECLARATIONS = (
         "kpi_days",
         "for ever",
         [
-            _index("store_id", "day"),
-            _index("channel", "day"),
+            _index("store_id", "channel", "day"),
             _index("day", partialFilterExpression={"new_members": {"$gt": 0}}, name="day_joined"),
-            _due("recount"),
         ],
     ),
+    Declaration("kpi_marks", "until counted again"),
     Declaration("kpi_state", "overwritten"),
     Declaration("api_tokens", "overwritten"),
     Declaration("leases", "overwritten"),
@@ -170,21 +176,44 @@ class Migration:
     run: Callable[[Database], None]
 
 
-def _count_old_orders(database: Database) -> None:
-    """Orders settled before there were roll-ups are due for them; page by page, by id."""
-    orders, after = database.collection("orders"), ""
-    while page := list(orders.find({"_id": {"$gt": after}}, _SETTLEMENT).sort("_id", 1).limit(500)):
+def _pages(database: Database, collection: str, *fields: str) -> Iterator[list[dict[str, Any]]]:
+    """Read a whole collection page by page, by id."""
+    after = ""
+    shown = dict.fromkeys(fields, 1)
+    while page := list(
+        database.collection(collection)
+        .find({"_id": {"$gt": after}}, shown)
+        .sort("_id", 1)
+        .limit(500)
+    ):
         after = page[-1]["_id"]
+        yield page
+
+
+def _count_old_orders(database: Database) -> None:
+    for page in _pages(database, "orders", "settlement", "rollup"):
         settled = [o["_id"] for o in page if o.get("settlement") == DONE and "rollup" not in o]
-        orders.update_many(
-            {"_id": {"$in": settled}, "rollup": {"$exists": False}}, {"$set": {"rollup": DUE}}
-        )
+        _mark_all(database, "orders", settled, "rollup", DUE)
 
 
-_SETTLEMENT = {"settlement": 1, "rollup": 1}
+def _count_old_members(database: Database) -> None:
+    for page in _pages(database, "members", "registered_channel"):
+        old = [member["_id"] for member in page if "registered_channel" not in member]
+        _mark_all(database, "members", old, "registered_channel", "mini_program")
+    for page in _pages(database, "logins", "rollup"):
+        old = [login["_id"] for login in page if "rollup" not in login]
+        _mark_all(database, "logins", old, "rollup", DUE)
+
+
+def _mark_all(database: Database, collection: str, ids: list[str], name: str, value: str) -> None:
+    database.collection(collection).update_many(
+        {"_id": {"$in": ids}, name: {"$exists": False}}, {"$set": {name: value}}
+    )
+
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "orders settled before the roll-ups are due for them", _count_old_orders),
+    Migration(2, "members and log-ins from before the roll-ups are counted", _count_old_members),
 )
 
 

@@ -24,5 +24,9 @@ class StoreRepository:
         found = self._stores.find({"brand_id": brand_id}).sort("_id", 1).limit(MOST_STORES)
         return [Store.model_validate(document) for document in found]
 
+    def ids(self, after: str | None, limit: int) -> list[str]:
+        found = self._stores.find({"_id": {"$gt": after or ""}}, {"_id": 1}).sort("_id", 1)
+        return [store["_id"] for store in found.limit(limit)]
+
     def put(self, store: Store) -> None:
         self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)

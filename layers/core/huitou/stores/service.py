@@ -41,5 +41,9 @@ class Stores:
         named = {store.name: store for store in stores if names[store.name] == 1}
         return named | {store.id: store for store in stores}
 
+    def ids(self, after: str | None, limit: int) -> list[str]:
+        """Return a page of store ids, those after `after`."""
+        return self._repository.ids(after, limit)
+
     def put(self, store: Store) -> None:
         self._repository.put(store)
