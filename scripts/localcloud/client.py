@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,12 @@ import urllib3
 
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
-from localcloud.cloud import DEFAULT_DATA, NAMESPACE, LocalCloud
+from localcloud.cloud import DEFAULT_DATA, NAMESPACE, AlreadyUp, LocalCloud
 from localcloud.keys import load_secrets
 from localcloud.mongod import configured_uri
 
 TIMEOUT_S = 120
+CHANGES_WITHIN_S = 30.0  # Starting or stopping takes a few seconds.
 
 
 class CallFailed(Exception):  # noqa: N818
@@ -86,9 +88,21 @@ def running(data: Path = DEFAULT_DATA) -> LocalCloudClient | None:
 @contextmanager
 def connected(data: Path = DEFAULT_DATA) -> Iterator[LocalCloudClient]:
     """Use the local cloud that is up on this data, or start one for as long as this takes."""
-    client = running(data)
-    if client is not None:
-        yield client
-        return
-    with LocalCloud(data, mongodb_uri=configured_uri()) as cloud:
+    gives_up = time.monotonic() + CHANGES_WITHIN_S
+    while True:
+        client = running(data)
+        if client is not None:
+            yield client
+            return
+        cloud = LocalCloud(data, mongodb_uri=configured_uri())
+        try:
+            cloud.start()
+            break
+        except AlreadyUp:  # Another command is just starting or stopping it.
+            if time.monotonic() > gives_up:
+                raise
+            time.sleep(0.3)
+    try:
         yield LocalCloudClient(cloud.url, cloud.vendor_url, data)
+    finally:
+        cloud.stop()

@@ -102,6 +102,8 @@ def test_a_real_history_goes_in_and_true_figures_come_out(
     assert told(done) | {"seconds": 0} == {
         "rows": 69_659, "imported": 69_659, "refunded": 0, "unchanged": 0, "members": 23_570,
         "rejected": 0, "rejects_file": None, "dry_run": False, "seconds": 0,
+        "amount_fen": sum(cents for _, _, cents in plain.orders),
+        "first_day": "1997-01-01", "last_day": "1998-06-30",
     }  # fmt: skip
     for day in (date(1997, 4, 15), date(1997, 6, 30), date(1998, 3, 31)):
         kpi = told(huitou(own_cloud, "kpi", "--as-of", str(day), "--json"))
@@ -159,6 +161,8 @@ def test_each_kind_of_bad_row_is_rejected_and_the_good_ones_go_in(
         (3, "member"), (4, "paid_at"), (5, "amount"), (6, "order"), (7, "amount"),
         (9, "refund_of"), (10, "row"), (12, "row"),
     ]  # fmt: skip
+    dry = huitou(own_cloud, "import", "orders", str(path), *mapping, "--json", "--dry-run")
+    assert told(dry, code=1)["rejected"] == 8
     again = told(huitou(own_cloud, "import", "orders", str(path), *mapping, "--json"), code=1)
     assert (again["imported"], again["refunded"], again["unchanged"]) == (0, 0, 4)
     assert again["rejected"] == 8
@@ -182,6 +186,20 @@ def test_a_wrong_call_says_what_to_do(own_cloud: LocalCloud, tmp_path: Path) -> 
     assert "no such store" in fails(*mapping, "--store", "nowhere")
     assert "no such zone" in fails(*mapping, "--timezone", "Mars/Base")
     assert "FIELD=COLUMN" in fails("--map", "member=card,price=paid")
+    assert "given twice" in fails("--map", "member=card, member=when")
+    assert "order is needed too" in fails(*mapping, "--map", "refund_of=paid")
+    assert "write like" in fails(*mapping, "--date-format", "dd/mm/yyyy")
+    assert "the file to be imported" in fails(*mapping, "--rejects", str(path))
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    assert "no rejects file" in fails(*mapping, "--rejects", str(precious))
+    assert precious.read_text() == "mine"
+    midnight = "card,when,paid\nc1,2026-01-10 00:00:00,50\nc2,2026-01-11 00:00:00,50\n"
+    path.write_text(midnight)
+    assert "every time is 00:00:00" in fails(*mapping)
+    days = ("--date-format", "%Y-%m-%d 00:00:00", "--dry-run", "--json")
+    done = huitou(own_cloud, "import", "orders", str(path), *mapping, *days)
+    assert told(done)["last_day"] == "2026-01-11"
 
 
 def test_a_killed_import_goes_on_where_it_was(own_cloud: LocalCloud, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from chain_data import NOON, FakeClock, Shop
 from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport
 from huitou.imports.service import OrderImport
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.triggers import DUE, TRIGGERS
 from huitou.settlement.service import Reconciliation
 
@@ -114,8 +115,8 @@ def test_running_it_again_changes_nothing_and_a_longer_file_adds_the_rest(chain:
     before = everything(chain)
     assert counts(send(chain, *rows)) == (0, 0, 4, 0)
     assert everything(chain) == before
-    assert counts(send(chain, *rows, row(6, seq=2))) == (1, 0, 4, 0)
-    assert account(chain)["available"] == 200
+    assert counts(send(chain, *rows, row(6, amount_fen=5_100))) == (1, 0, 4, 0)
+    assert account(chain)["available"] == 201
     assert differences(chain) == []
 
 
@@ -137,7 +138,7 @@ def test_the_same_number_with_other_content_is_rejected_wherever_it_comes_from(
     assert (report.rejects[0].line, report.rejects[0].field) == (4, "order")
     assert counts(send(chain, row(2, order="1", member="8"))) == (0, 0, 0, 1)
     # Each store's till counts by itself.
-    assert counts(send(chain, row(2, order="1", store="jingan"))) == (1, 0, 0, 0)
+    assert counts(send(chain, row(2, order="1", store="jingan", amount_fen=7))) == (1, 0, 0, 0)
 
 
 def test_a_store_that_does_not_exist_is_rejected(chain: Database) -> None:
@@ -228,7 +229,8 @@ def test_history_and_live_orders_of_one_member_move_one_account(
 def test_a_dry_run_leaves_nothing_behind(chain: Database) -> None:
     send(chain, row(2, order="1"))
     before = everything(chain)
-    report = send(chain, row(2, order="1"), row(3), row(4, order="1", member="x"), dry_run=True)
+    report = send(chain, row(2, order="1"), row(3, amount_fen=9), row(4, order="1", member="x"),
+                  dry_run=True)  # fmt: skip
     assert counts(report) == (1, 0, 1, 1)
     assert everything(chain) == before
 
@@ -261,3 +263,19 @@ def test_a_row_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None
     with pytest.raises(ValidationError):
         ImportedRow(**{"line": 2, "member": "7", "amount_fen": 5_000,
                        **({} if "paid_on" in wrong else {"paid_on": DAY}), **wrong})  # fmt: skip
+
+
+def test_a_file_under_another_mapping_is_refused_and_doubles_nothing(chain: Database) -> None:
+    send(chain, row(2), row(3, member="8"))
+    before = everything(chain)
+    for again in ({"store": "jingan"}, {"order": "1"}, {"order": "1", "store": "jingan"}):
+        with pytest.raises(Refusal) as refused:
+            send(chain, row(2, **again), row(3, member="8", **again))
+        assert refused.value.code is Code.IMPORTED_OTHERWISE
+    assert everything(chain) == before
+    assert counts(send(chain, row(2, order="1"), row(3, amount_fen=1), row(4, seq=1))) == (
+        3,
+        0,
+        0,
+        0,
+    )

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Picture
 
-from cli.imports.rows import FIELDS, NEEDED, BadRow, Rows
-from cli.imports.table import NotATable, Row, Table, open_table
+from cli.imports.rejects import Rejects
+from cli.imports.rows import FIELDS, NEEDED, Rows, clean
+from cli.imports.sending import SUMS, Sending
+from cli.imports.table import NotATable, open_table
 from cli.up import data_option
-from huitou.runtime.errors import Unavailable
 from localcloud.client import LocalCloudClient, connected
-
-AT_ONCE = 1_000  # Rows of one call.
-MOST_TRIES = 4
-MOST_SHOWN = 10
-SUMS = ("imported", "refunded", "unchanged", "members")
 
 
 def _mapping(
@@ -35,14 +28,30 @@ def _mapping(
 ) -> dict[str, str]:
     columns: dict[str, str] = {}
     for text in given:
-        for pair in re.split(r",(?=[a-z_]+=)", text):  # Column names may hold commas.
+        for pair in re.split(r"[,，]\s*(?=[a-z_]+=)", text):  # Column names may hold commas.
             name, _, column = pair.partition("=")
             if name not in FIELDS or not column.strip():
                 raise click.BadParameter(f"{pair!r}; write FIELD=COLUMN, {', '.join(FIELDS)}")
+            if name in columns:
+                raise click.BadParameter(f"{name} is given twice")
             columns[name] = column.strip()
     if missing := [name for name in NEEDED if name not in columns]:
         raise click.BadParameter(f"also needed: {', '.join(missing)}")
+    if "refund_of" in columns and "order" not in columns:
+        raise click.BadParameter("refund_of names an order's number, so order is needed too")
     return columns
+
+
+def _date_format(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    if given is None:
+        return None
+    try:
+        read = datetime.strptime(datetime(2026, 10, 31).strftime(given), given)
+        if (read.year, read.month, read.day) != (2026, 10, 31):
+            raise ValueError("it leaves out the year, month or day")
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; write like %d/%m/%Y or %Y-%m-%d %H:%M") from None
+    return given
 
 
 def _zone(_: click.Context, __: click.Parameter, name: str) -> ZoneInfo:
@@ -69,21 +78,23 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
 )  # fmt: skip
 @click.option("--amount-unit", type=click.Choice(["yuan", "fen"]), default="yuan",
               show_default=True)  # fmt: skip
-@click.option("--date-format", help="As Python's strptime: '%d/%m/%Y %H:%M'. Left out: year first.")
+@click.option("--date-format", callback=_date_format,
+              help="As Python's strptime: '%d/%m/%Y %H:%M'. Left out: year first.")  # fmt: skip
 @click.option("--timezone", "zone", default="Asia/Shanghai", show_default=True, callback=_zone,
               help="Of moments that name none.")  # fmt: skip
 @click.option("--store", help="The store (id or name) of rows that name none.")
 @click.option("--delimiter", callback=_delimiter,
               help="One character, tab or spaces. Left out: what fits the header.")  # fmt: skip
-@click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path),
+@click.option("--encoding", type=click.Choice(["utf-8", "gbk"]), help="Left out: told by the text.")
+@click.option("--rejects", "rejects_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Check every row, write none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @data_option
 def orders(
     file: Path, columns: dict[str, str], amount_unit: str, date_format: str | None, zone: ZoneInfo,
-    store: str | None, delimiter: str | None, rejects: Path | None, dry_run: bool, as_json: bool,
-    data_folder: Path,
+    store: str | None, delimiter: str | None, encoding: str | None,
+    rejects_path: Path | None, dry_run: bool, as_json: bool, data_folder: Path,
 ) -> None:  # fmt: skip
     """Import the orders in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
@@ -98,167 +109,82 @@ def orders(
 
     Run it again, or on a longer file, and only what is missing goes in: an order's id is its
     store and number, or without numbers what the row says and how many rows before it said the
-    same. An amount of 0 is an order that doesn't count; a negative one with refund_of gives back
-    (part of) the order of that number. Rows that can't go in are written with line, field and
-    reason to the rejects file; the exit code is 1 then. A dry run can't see numbers that FILE
-    itself uses twice, nor what its own refunds would add up to.
+    same; so keep to one mapping. An amount of 0 is an order that doesn't count; a negative one
+    with refund_of gives back (part of) the order of that number. Rows that can't go in are
+    written with line, field and reason to the rejects file, and the exit code is 1 (3 if the
+    import stopped halfway): mend them in FILE itself and run it again. A dry run can't see
+    numbers that FILE itself uses twice, nor what its own refunds would add up to.
     """
     started = time.monotonic()
-    rejects = rejects or file.with_name(file.name + ".rejects.csv")
     try:
-        table = open_table(file, list(columns.values()), delimiter)
+        table = open_table(file, list(columns.values()), delimiter, encoding)
     except NotATable as error:
         raise click.ClickException(f"{file}: {error}") from None
+    rejects = Rejects(
+        rejects_path or file.with_name(file.name + ".rejects.csv"), file, table.columns
+    )
     console = Console(stderr=True)
     console.print(f"{file.name}: {table.described}", highlight=False)
-    with connected(data_folder) as cloud, _Rejects(rejects, table.columns) as rejected:
-        _check_store(cloud, store)
-        run = _Import(
-            cloud, Rows(columns, amount_unit, date_format, zone, store), rejected, dry_run
-        )
+    with connected(data_folder) as cloud, rejects:
+        stores = _stores(cloud)
+        rows = Rows(columns, amount_unit, date_format, zone, stores, _store_id(stores, store))
+        run = Sending(cloud, rows, rejects, dry_run=dry_run)
         run.all(table, console)
-        if not dry_run:
-            cloud.control("mark", sample=False)  # From here on the demo must not wipe it.
     result: dict[str, Any] = {
         **{name: run.sums[name] for name in ("rows", *SUMS)},
-        "rejected": rejected.count,
-        "rejects_file": str(rejects) if rejected.count else None,
+        "rejected": rejects.count,
+        "amount_fen": run.sums["amount_fen"],
+        "first_day": run.first_day or None,
+        "last_day": run.last_day or None,
+        "rejects_file": str(rejects.path) if rejects.count else None,
         "dry_run": dry_run,
         "seconds": round(time.monotonic() - started, 1),
     }
+    if dry_run:
+        del result["members"]  # Each batch forgot the last one's.
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
-        _print(result, rejected)
-    sys.exit(1 if rejected.count else 0)
+        _print(result, rejects)
+    sys.exit(1 if rejects.count else 0)
 
 
-def _check_store(cloud: LocalCloudClient, store: str | None) -> None:
-    if store is None:
-        return
+def _stores(cloud: LocalCloudClient) -> dict[str, str | None]:
+    """Return the chain's store ids by id and by name; None for a name that two of them bear."""
     answer = cloud.internal_call("store-menu", {"action": "stores"})
-    known = {
-        word for found in answer["data"]["stores"] for word in (found["store_id"], found["name"])
-    }
-    if store not in known:
-        raise click.BadParameter(
-            f"no such store; there are: {', '.join(sorted(known)) or 'none yet'}",
-            param_hint="--store",
-        )
+    stores: dict[str, str | None] = {}
+    for store in answer["data"]["stores"]:
+        name = clean(store["name"])
+        stores[name] = None if name in stores else store["store_id"]
+    return stores | {clean(s["store_id"]): s["store_id"] for s in answer["data"]["stores"]}
 
 
-class _Import:
-    """Sends a file's rows in batches; refunds last, so that they find their orders."""
-
-    def __init__(
-        self, cloud: LocalCloudClient, rows: Rows, rejected: _Rejects, dry_run: bool
-    ) -> None:
-        self.sums: Counter[str] = Counter()
-        self._cloud, self._rows, self._rejected, self._dry_run = cloud, rows, rejected, dry_run
-        self._refunds: list[tuple[Row, dict[str, Any]]] = []
-
-    def all(self, table: Table, console: Console) -> None:
-        """Import every row of the table."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("rows"), TimeElapsedColumn())  # fmt: skip
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("checking" if self._dry_run else "importing",
-                                     total=max(0, table.lines - 1))  # fmt: skip
-            batch: list[tuple[Row, dict[str, Any]]] = []
-            for row, normal in self._normal(table.rows):
-                progress.update(task, completed=row.line - 1)
-                (self._refunds if "refund_of" in normal else batch).append((row, normal))
-                if len(batch) == AT_ONCE:
-                    self._send(batch)
-                    batch = []
-            self._send(batch)
-            for start in range(0, len(self._refunds), AT_ONCE):
-                self._send(self._refunds[start : start + AT_ONCE])
-            progress.update(task, completed=max(0, table.lines - 1))
-
-    def _normal(self, rows: Iterator[Row]) -> Iterator[tuple[Row, dict[str, Any]]]:
-        for row in rows:
-            self.sums["rows"] += 1
-            if row.fault:
-                self._rejected.add(row, "row", row.fault)
-                continue
-            try:
-                yield row, self._rows.read(row.line, row.cells)
-            except BadRow as bad:
-                self._rejected.add(row, bad.field, bad.reason)
-
-    def _send(self, batch: list[tuple[Row, dict[str, Any]]]) -> None:
-        if not batch:
-            return
-        event = {"action": "import_orders", "lang": "en", "dry_run": self._dry_run,
-                 "rows": [normal for _, normal in batch]}  # fmt: skip
-        report = self._answer(event)
-        for name in SUMS:
-            self.sums[name] += report[name]
-        rows = {row.line: row for row, _ in batch}
-        for reject in report["rejects"]:
-            self._rejected.add(rows[reject["line"]], reject["field"], reject["reason"])
-
-    def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Call until it gets through: what went in the first time is found unchanged."""
-        problem = ""
-        for number in range(MOST_TRIES):
-            time.sleep(2**number - 1)
-            try:
-                answer = self._cloud.internal_call("maintenance", event)
-            except Unavailable as unavailable:
-                problem = unavailable.detail
-                continue
-            if answer["ok"]:
-                return dict(answer["data"])
-            problem = f"{answer['error']['code']} {answer['error']['message']}"
-            if answer["error"]["code"] != "UNAVAILABLE":
-                break
-        sys.exit(f"import stopped: {problem}\nRun it again: what is in already stays as it is.")
+def _store_id(stores: dict[str, str | None], given: str | None) -> str | None:
+    if given is None:
+        return None
+    store_id = stores.get(clean(given))
+    if store_id is None:
+        known = ", ".join(sorted(stores)) or "none yet"
+        raise click.BadParameter(f"no such store; there are: {known}", param_hint="--store")
+    return store_id
 
 
-class _Rejects:
-    """The file of rejected rows, made with the first one; an earlier run's is removed."""
-
-    def __init__(self, path: Path, columns: list[str]) -> None:
-        self.count = 0
-        self.first: list[tuple[int, str, str]] = []
-        self._path, self._columns = path, columns
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> _Rejects:
-        self._path.unlink(missing_ok=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
-
-    def add(self, row: Row, name: str, reason: str) -> None:
-        self.count += 1
-        if len(self.first) < MOST_SHOWN:
-            self.first.append((row.line, name, reason))
-        if self._file is None:
-            # With a byte order mark, or Excel shows Chinese as noise; for the owner's eyes only.
-            self._file = self._path.open("w", encoding="utf-8-sig", newline="")
-            self._path.chmod(0o600)
-            csv.writer(self._file).writerow(["line", "field", "reason", *self._columns])
-        cells = [str(row.cells.get(column, "")) for column in self._columns]
-        csv.writer(self._file).writerow([row.line, name, reason, *cells])
-
-
-def _print(result: dict[str, Any], rejected: _Rejects) -> None:
+def _print(result: dict[str, Any], rejects: Rejects) -> None:
     console = Console()
     picture = Picture(show_header=False)
-    words = {"members": "new members", "imported": "orders imported",
-             "refunded": "refunds imported", "unchanged": "there already"}  # fmt: skip
-    for name in ("rows", *SUMS, "rejected"):
-        picture.add_row(words.get(name, name), f"{result[name]:,}")
-    picture.add_row("seconds", str(result["seconds"]))
+    words = {"rows": "rows", "imported": "orders imported", "refunded": "refunds imported",
+             "unchanged": "there already", "members": "new members", "rejected": "rejected",
+             "seconds": "seconds"}  # fmt: skip
+    for name, title in words.items():
+        if name in result:
+            picture.add_row(title, f"{result[name]:,}")
+    if result["first_day"]:
+        picture.add_row("sum of the good rows", f"¥{result['amount_fen'] / 100:,.2f}")
+        picture.add_row("from … to", f"{result['first_day']} … {result['last_day']}")
     console.print(picture)
     if result["dry_run"]:
         console.print("dry run: nothing was written")
-    for line, name, reason in rejected.first:
+    for line, name, reason in rejects.first:
         console.print(f"line {line}: {name}: {reason}", markup=False, highlight=False)
-    if rejected.count:
+    if rejects.count:
         console.print(f"rejected rows: {result['rejects_file']}", style="bold red", soft_wrap=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -18,13 +19,19 @@ from huitou.imports.models import MOST_FEN
 FIELDS = ("member", "paid_at", "amount", "order", "store", "refund_of")
 NEEDED = FIELDS[:3]
 LONGEST = 64  # Characters of a number or name.
-EARLIEST = date(1970, 1, 1)
+EARLIEST, LATEST = date(1970, 1, 1), date(2100, 12, 31)
 
 _DAY = re.compile(
-    r"(?P<year>\d{4})(?P<mark>[-/.年]?)(?P<month>\d{1,2})[-/.月]?(?P<day>\d{1,2})日?"
-    r"(?:[T ]*(?P<time>\d{1,2}:\d{2}(?::\d{2})?|\d{6})(?:\.\d+)?)?"
+    r"(?P<year>\d{4})"
+    r"(?:(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+    r"|年(?P<month_c>\d{1,2})月(?P<day_c>\d{1,2})日|(?P<month_p>\d{2})(?P<day_p>\d{2}))"
+    r"(?:(?:[T ]+|(?<=日))(?P<time>\d{1,2}:\d{2}(?::\d{2})?)(?:\.\d+)?|[T ]?(?P<plain>\d{6}))?"
 )
+_WITH_ZONE = re.compile(r".*\d(Z|[-+]\d{2}:?\d{2})")
 _AMOUNT = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")
+_SHORTENED = re.compile(r"\d+(\.\d+)?[eE]\+?\d+")
+_NONE = {"", "-", "--", "/", "0", "null", "none", "nan", "n/a", "\\n", "#n/a"}
+_NOBODY = {"散客", "非会员", "游客", "匿名", "无"}
 _TIME_DIRECTIVES = ("%H", "%I", "%M", "%S", "%p", "%X", "%c", "%T", "%s", "%R")
 
 
@@ -38,48 +45,75 @@ class BadRow(Exception):  # noqa: N818
 
 @dataclass
 class Rows:
-    """How one file's cells are to be read; counts rows that say the same, for their ids."""
+    """How one file's cells are to be read; counts rows that say the same, for their ids.
+
+    `stores` are the chain's store ids by id and by (clean) name, None for a name of several.
+    """
 
     columns: Mapping[str, str]
     unit: str
     date_format: str | None
     zone: ZoneInfo
+    stores: Mapping[str, str | None]
     store: str | None
     latest: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(days=1))
-    seen: Counter[int] = field(default_factory=Counter)
+    seen: Counter[bytes] = field(default_factory=Counter)
 
     def read(self, line: int, cells: Mapping[str, Cell]) -> dict[str, Any]:
         """Return the row as `maintenance` takes it; raises BadRow."""
         row: dict[str, Any] = {
-            "member": self._text(cells, "member") or _bad("member", "there is none"),
+            "member": self._member(cells),
             **self._moment(cells[self.columns["paid_at"]]),
             "amount_fen": self._fen(cells[self.columns["amount"]]),
-            "store": self._text(cells, "store") or self.store,
+            "store": self._store(cells),
             "order": self._text(cells, "order"),
             "refund_of": self._text(cells, "refund_of"),
         }
-        if "store" in self.columns and row["store"] is None:
-            _bad("store", "there is none; --store names one for such rows")
         if row["amount_fen"] < 0 and row["refund_of"] is None:
             _bad("amount", "negative, and no refund_of says of what")
         if row["amount_fen"] >= 0 and row["refund_of"] is not None:
             _bad("amount", "not negative, though refund_of makes it a refund")
-        same = hash(tuple(row.values()))
+        # Exactly what an id without a number is made of, the moment being that in UTC.
+        numbered = row["order"] if row["order"] != row["refund_of"] else None
+        same = hashlib.sha256(repr({**row, "order": numbered}).encode()).digest()
         row["seq"] = self.seen[same]
         self.seen[same] += 1
         given = {name: value for name, value in row.items() if value is not None}
         return {"line": line, **given}
 
+    def _member(self, cells: Mapping[str, Cell]) -> str:
+        number = self._text(cells, "member")
+        if number is None or number in _NOBODY:
+            _bad("member", "there is none")
+        return number
+
+    def _store(self, cells: Mapping[str, Cell]) -> str | None:
+        name = self._text(cells, "store")
+        if name is None:
+            if "store" in self.columns and self.store is None:
+                _bad("store", "there is none; --store names one for such rows")
+            return self.store
+        store_id = self.stores.get(name)
+        if store_id is None:
+            _bad("store", f"{'more than one' if name in self.stores else 'no'} such store: {name}")
+        return store_id
+
     def _text(self, cells: Mapping[str, Cell], name: str) -> str | None:
         if name not in self.columns:
             return None
-        text = _clean(cells[self.columns[name]])
+        text = clean(cells[self.columns[name]])
+        if text.lower() in _NONE:
+            return None
+        if name != "store" and _SHORTENED.fullmatch(text):
+            _bad(name, f"{text}: Excel has shortened this number; format the column as text")
+        if re.fullmatch(r"\d+\.0", text):
+            text = text.removesuffix(".0")
         if len(text) > LONGEST:
             _bad(name, f"more than {LONGEST} characters")
-        return text or None
+        return text
 
     def _fen(self, cell: Cell) -> int:
-        text = _clean(cell).replace("\u2212", "-").strip("¥元 ")
+        text = clean(cell).replace("\u2212", "-").strip("¥元 ")
         text = text.replace("-¥", "-").replace("¥-", "-")
         if not text:
             _bad("amount", "there is none")
@@ -96,20 +130,33 @@ class Rows:
         return int(fen)
 
     def _moment(self, cell: Cell) -> dict[str, str]:
-        """A moment where the row knows one, else a business day."""
-        found = cell if isinstance(cell, date) else self._parsed(_clean(cell))
+        """A moment (in UTC) where the row knows one, else a business day."""
+        found = cell if isinstance(cell, date) else self._parsed(clean(cell))
+        if self.date_format and not knows_time(self.date_format) and isinstance(found, datetime):
+            found = found.date()
         day = found.date() if isinstance(found, datetime) else found
+        if not EARLIEST <= day <= LATEST:
+            _bad("paid_at", f"not between {EARLIEST.year} and {LATEST.year}: {day}")
         if not isinstance(found, datetime):
             moment = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         else:
             moment = found if found.tzinfo else found.replace(tzinfo=self.zone)
-        if day < EARLIEST:
-            _bad("paid_at", f"before {EARLIEST.year}: {day}")
         if moment > self.latest:
             _bad("paid_at", f"in the future: {day}")
         if isinstance(found, datetime):
-            return {"paid_at": moment.isoformat()}
+            return {"paid_at": moment.astimezone(UTC).isoformat()}
         return {"paid_on": day.isoformat()}
+
+    def day_of(self, row: Mapping[str, Any]) -> str:
+        """The day that a row says, as its file would write it."""
+        if "paid_on" in row:
+            return str(row["paid_on"])
+        return datetime.fromisoformat(row["paid_at"]).astimezone(self.zone).date().isoformat()
+
+    def is_midnight(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row says a moment, and that is 00:00:00 where it was written."""
+        at = row.get("paid_at")
+        return at is not None and datetime.fromisoformat(at).astimezone(self.zone).time() == time()
 
     def _parsed(self, text: str) -> date:
         if not text:
@@ -117,32 +164,42 @@ class Rows:
         try:
             if self.date_format:
                 moment = datetime.strptime(text, self.date_format)
-                knows_time = any(mark in self.date_format for mark in _TIME_DIRECTIVES)
-                return moment if knows_time else moment.date()
+                return moment if knows_time(self.date_format) else moment.date()
             return _guessed(text)
         except (ValueError, OverflowError):
             wanted = self.date_format or "like 2026-03-02 18:30; --date-format says another form"
             _bad("paid_at", f"not a date {wanted}: {text[:LONGEST]}")
 
 
+def knows_time(date_format: str) -> bool:
+    """Whether a date format has a time of day in it."""
+    return any(mark in date_format for mark in _TIME_DIRECTIVES)
+
+
 def _guessed(text: str) -> date:
     """Read a date whose form leaves no doubt: the year comes first."""
     match = _DAY.fullmatch(text)
     if match is None:
-        return datetime.fromisoformat(text)  # With a zone.
-    if not match["mark"] and len(match["month"] + match["day"]) != 4:
+        if _WITH_ZONE.fullmatch(text) and ":" in text:
+            return datetime.fromisoformat(text)
         raise ValueError(text)
-    day = date(int(match["year"]), int(match["month"]), int(match["day"]))
-    if match["time"] is None:
-        return day
-    parts = match["time"].split(":") if ":" in match["time"] else re.findall("..", match["time"])
+    year = int(match["year"])
+    month = int(match["month"] or match["month_c"] or match["month_p"])
+    day = int(match["day"] or match["day_c"] or match["day_p"])
+    if match["time"] is None and match["plain"] is None:
+        return date(year, month, day)
+    parts = match["time"].split(":") if match["time"] else re.findall("..", match["plain"])
     hour, minute, second = (*(int(part) for part in parts), 0)[:3]
-    return datetime(day.year, day.month, day.day, hour, minute, second)
+    return datetime(year, month, day, hour, minute, second)
 
 
-def _clean(cell: Cell) -> str:
-    """Full-width digits and the quote marks by which exports keep Excel from counting: gone."""
-    return unicodedata.normalize("NFKC", str(cell)).strip().lstrip("`'").strip()
+def clean(cell: Cell) -> str:
+    """Drop what exports add around a value: full-width forms, quotes against Excel, ="…"."""
+    text = unicodedata.normalize("NFKC", str(cell))
+    text = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
+    if text.startswith('="') and text.endswith('"'):
+        text = text[2:-1]
+    return text.lstrip("`'").strip()
 
 
 def _bad(name: str, reason: str) -> NoReturn:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, BinaryIO
 
 WHITESPACE = " "
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", WHITESPACE: "spaces"}
+HEADER_WITHIN = 10  # Lines; exports like to have a title above their header.
+LONGEST_HEADER = 64 * 1024
+_NOT_SHOWN = re.compile(r'\[[^]]*\]|"[^"]*"|\\.')  # Of a cell's format: colours, zones, words.
+MOST_EXACT = 10**15  # Excel keeps fifteen digits of a number.
 # A cell may hold line breaks, but a quote that is never closed must not swallow the file's rest.
 MOST_LINES_OF_A_ROW = 50
 
@@ -34,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """An open file: `columns` as its header names them, `lines` for a progress bar."""
+    """An open file: `columns` as its header names them, `lines` for a progress bar (0: unknown)."""
 
     columns: list[str]
     rows: Iterator[Row]
@@ -42,21 +47,34 @@ class Table:
     described: str
 
 
-def open_table(path: Path, wanted: Sequence[str], delimiter: str | None) -> Table:
-    """Open a file whose header must name the `wanted` columns; raises NotATable."""
+def open_table(
+    path: Path, wanted: Sequence[str], delimiter: str | None = None, encoding: str | None = None
+) -> Table:
+    """Open a file with the `wanted` columns in one of its first lines; raises NotATable."""
     with path.open("rb") as file:
-        start = file.read(8)
+        start = file.read(LONGEST_HEADER)
+    if not start.strip():
+        raise NotATable("the file is empty")
     if start.startswith(b"PK\x03\x04"):
         return _workbook(path, wanted)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
-        raise NotATable("an old Excel workbook (.xls); save it as .xlsx or CSV")
+        raise NotATable("an old Excel workbook (.xls) or a protected one; save it as .xlsx or CSV")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise NotATable("UTF-16 text; save it as UTF-8 (Excel: CSV UTF-8)")
-    return _text(path, wanted, delimiter)
+    if b"\n" not in start and b"\r" in start:
+        raise NotATable("line ends of an old Macintosh; save it again as CSV")
+    return _text(path, wanted, delimiter, encoding)
 
 
-def _missing(wanted: Sequence[str], columns: Sequence[str]) -> list[str]:
-    return [name for name in wanted if name not in columns]
+def _fits(wanted: Sequence[str], columns: Sequence[str]) -> bool:
+    return all(name in columns for name in wanted)
+
+
+def _no_header(wanted: Sequence[str], seen: list[list[str]]) -> NotATable:
+    """Say which columns are missing, and which there are in the line that looks most like it."""
+    likely = max(seen, key=lambda columns: (sum(name in columns for name in wanted), len(columns)))
+    missing = ", ".join(name for name in wanted if name not in likely)
+    return NotATable(f"no column {missing} in the header; its columns are: {', '.join(likely)}")
 
 
 def _named(header: list[str], wanted: Sequence[str]) -> list[str]:
@@ -69,23 +87,22 @@ def _named(header: list[str], wanted: Sequence[str]) -> list[str]:
 # --- text -------------------------------------------------------------------------------------
 
 
-def _text(path: Path, wanted: Sequence[str], delimiter: str | None) -> Table:
-    encoding, lines = _encoding(path)
+def _text(path: Path, wanted: Sequence[str], delimiter: str | None, encoding: str | None) -> Table:
+    found, lines = _encoding(path)
+    encoding = encoding or found
+    seen: list[list[str]] = []
     with path.open("rb") as file:
-        first = file.readline().removeprefix(b"\xef\xbb\xbf").decode(encoding, "replace")
-    tried = [delimiter] if delimiter else list(DELIMITERS)
-    headers = {mark: [cell.strip() for cell in _cells(first, mark)] for mark in tried}
-    fitting = [mark for mark in tried if not _missing(wanted, headers[mark])]
-    if not fitting:
-        likely = max(tried, key=lambda mark: len(headers[mark]))
-        raise NotATable(
-            f"no column {', '.join(_missing(wanted, headers[likely]))} in the header; "
-            f"its columns are: {', '.join(headers[likely])}"
-        )
-    mark = fitting[0]
-    columns = _named(headers[mark], wanted)
-    described = f"{encoding.upper()}, columns apart by {DELIMITERS.get(mark, mark)}"
-    return Table(columns, _text_rows(path, encoding, mark, columns), lines, described)
+        for number in range(1, HEADER_WITHIN + 1):
+            raw = file.readline(LONGEST_HEADER).removeprefix(b"\xef\xbb\xbf")
+            line = raw.decode(encoding, "replace").rstrip("\r\n")
+            for mark in [delimiter] if delimiter else DELIMITERS if line.strip() else ():
+                columns = [cell.strip() for cell in _cells(line, mark)]
+                if _fits(wanted, columns):
+                    rows = _text_rows(path, number, encoding, mark, _named(columns, wanted))
+                    told = f"{encoding.upper()}, columns apart by {DELIMITERS.get(mark, mark)}"
+                    return Table(columns, rows, lines, told)
+                seen.append(columns)
+    raise _no_header(wanted, seen)
 
 
 def _encoding(path: Path) -> tuple[str, int]:
@@ -109,43 +126,63 @@ def _encoding(path: Path) -> tuple[str, int]:
     return ("gb18030" if invalid > valid else "utf-8"), lines
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def _cells(line: str, delimiter: str, *, strict: bool = False) -> list[str]:
     if delimiter == WHITESPACE:
         return line.split()
-    return next(csv.reader([line], delimiter=delimiter), [])
+    return next(csv.reader(line.splitlines(keepends=True), delimiter=delimiter, strict=strict), [])
 
 
-def _text_rows(path: Path, encoding: str, delimiter: str, columns: list[str]) -> Iterator[Row]:
+def _text_rows(
+    path: Path, header: int, encoding: str, delimiter: str, columns: list[str]
+) -> Iterator[Row]:
     with path.open("rb") as file:
-        file.readline()
-        line = 1
+        for _ in range(header):
+            file.readline()
+        line = header
         while raw := file.readline():
             line += 1
             first, (text, fault) = line, _decoded(raw, encoding)
-            if delimiter != WHITESPACE and text.count('"') % 2:
+            if delimiter != WHITESPACE and '"' in text and _is_open(text, delimiter):
                 # A line break inside quotes: the row goes on until they are closed.
                 place = file.tell()
-                following, lines = _until_closed(file, encoding)
+                whole, worse, lines = _closed(file, text, encoding, delimiter, len(columns))
                 if not lines:
                     file.seek(place)
-                    yield Row(first, {}, "a quote is never closed")
+                    cells: dict[str, Cell] = {columns[0]: text.rstrip("\r\n")}
+                    yield Row(first, cells, "a quote is never closed")
                     continue
-                text, line = text + following, line + lines
+                text, fault, line = whole, fault or worse, line + lines
             if text.strip():
                 yield _row(first, text, fault, delimiter, columns)
 
 
-def _until_closed(file: BinaryIO, encoding: str) -> tuple[str, int]:
-    """Return the lines up to the one that closes a quote, and how many; 0 if none does."""
-    text = ""
+def _is_open(text: str, delimiter: str) -> bool:
+    """Whether a text ends inside a quoted cell; a quote within a plain cell is just a letter."""
+    try:
+        _cells(text, delimiter, strict=True)
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
+
+
+def _closed(
+    file: BinaryIO, text: str, encoding: str, delimiter: str, columns: int
+) -> tuple[str, str | None, int]:
+    """Join the lines up to the one that closes the quote; 0 lines if none rightly does.
+
+    A line that would be a whole row by itself was not meant to be inside anybody's quotes: then
+    the quote before it is a slip, and the rows after it must not disappear in it.
+    """
+    fault = None
     for number in range(1, MOST_LINES_OF_A_ROW):
-        raw = file.readline()
-        if not raw:
+        added, worse = _decoded(file.readline(), encoding)
+        plain = added.rstrip("\r\n")
+        if not added or ('"' not in plain and len(_cells(plain, delimiter)) == columns > 1):
             break
-        text += _decoded(raw, encoding)[0]
-        if text.count('"') % 2:
-            return text, number
-    return "", 0
+        text, fault = text + added, fault or worse
+        if not _is_open(text, delimiter):
+            return text, fault, number
+    return text, fault, 0
 
 
 def _decoded(raw: bytes, encoding: str) -> tuple[str, str | None]:
@@ -156,35 +193,40 @@ def _decoded(raw: bytes, encoding: str) -> tuple[str, str | None]:
 
 
 def _row(line: int, text: str, fault: str | None, delimiter: str, columns: list[str]) -> Row:
+    plain = text.rstrip("\r\n")
     try:
-        found = _cells(text.rstrip("\r\n"), delimiter)
+        found = _cells(plain, delimiter)
     except csv.Error as error:
-        return Row(line, {}, str(error))
-    cells: dict[str, Cell] = dict(zip(columns, found, strict=False))
-    if fault is None and len(found) != len(columns):  # An amount of 1,234.50 without quotes.
+        return Row(line, {columns[0]: plain[:LONGEST_HEADER]}, str(error))
+    # More cells than columns: an amount of 1,234.50 without quotes. Fewer: Excel leaves out empty
+    # ones at the end, but where spaces separate, nobody knows which one is missing.
+    shifted = len(found) > len(columns) or (delimiter == WHITESPACE and len(found) < len(columns))
+    if fault is None and shifted:
         fault = f"{len(found)} columns where the header has {len(columns)}"
-    return Row(line, cells, fault)
+    cells: dict[str, Cell] = dict.fromkeys(columns, "")
+    return Row(line, cells | dict(zip(columns, found, strict=False)), fault)
 
 
 # --- workbooks --------------------------------------------------------------------------------
 
 
 def _workbook(path: Path, wanted: Sequence[str]) -> Table:
-    rows = _sheet_rows(path)
-    header = [str(value).strip() for value in next(rows, [])]
-    if missing := _missing(wanted, header):
-        raise NotATable(
-            f"no column {', '.join(missing)} in the first sheet's first row; "
-            f"its columns are: {', '.join(header)}"
-        )
-    columns = _named(header, wanted)
-    return Table(columns, _named_rows(rows, columns), _length(path), "workbook, first sheet")
+    rows, seen = _sheet_rows(path), []
+    for number, values in zip(range(1, HEADER_WITHIN + 1), rows, strict=False):
+        columns = [str(value).strip() for value in values]
+        if _fits(wanted, columns):
+            named = _named_rows(rows, number, _named(columns, wanted))
+            return Table(columns, named, 0, "workbook, first sheet")
+        seen.append(columns)
+    raise _no_header(wanted, seen) if seen else NotATable("the first sheet is empty")
 
 
 def _sheet_rows(path: Path) -> Iterator[list[Cell]]:
     """Yield the first sheet's rows; the file is opened by itself, whatever its name ends in."""
     with path.open("rb") as file:
-        for row in _first_sheet(file).iter_rows():
+        sheet = _first_sheet(file)
+        sheet.reset_dimensions()  # What the sheet says of its size is wrong in many exports.
+        for row in sheet.iter_rows():
             yield [_value(cell) for cell in row]
 
 
@@ -199,13 +241,8 @@ def _first_sheet(file: BinaryIO) -> Any:
         raise NotATable(f"not a workbook that can be read ({error}); save it as CSV") from None
 
 
-def _length(path: Path) -> int:
-    with path.open("rb") as file:
-        return _first_sheet(file).max_row or 0
-
-
-def _named_rows(rows: Iterator[list[Cell]], columns: list[str]) -> Iterator[Row]:
-    for line, values in enumerate(rows, start=2):
+def _named_rows(rows: Iterator[list[Cell]], header: int, columns: list[str]) -> Iterator[Row]:
+    for line, values in enumerate(rows, start=header + 1):
         if any(values):
             cells: dict[str, Cell] = dict.fromkeys(columns, "")
             yield Row(line, cells | dict(zip(columns, values, strict=False)))
@@ -215,10 +252,13 @@ def _value(cell: Any) -> Cell:
     value = cell.value
     if isinstance(value, datetime):
         # A day and a moment are the same to Excel; only how the cell is shown tells them apart.
-        shows_time = any(mark in str(cell.number_format).lower() for mark in ("h", "s", "上午"))
-        return value if shows_time or value.time() != datetime.min.time() else value.date()
+        shown = _NOT_SHOWN.sub("", str(cell.number_format)).lower()
+        only_a_day = value.time() == time() and not re.search("[hs]|上午", shown)
+        return value.date() if only_a_day else value
     if isinstance(value, date):
         return value
+    if isinstance(value, int | float) and abs(value) >= MOST_EXACT:
+        return f"{value:.5E}"  # Excel has rounded it already: to be refused where it is a number.
     if isinstance(value, float):
         return f"{value:.15g}" if not value.is_integer() else str(int(value))
     return "" if value is None else str(value)

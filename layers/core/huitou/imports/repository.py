@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
+from huitou.imports.models import Told
 from huitou.orders.models import LEDGER_FIELDS, LedgerOrder, Order
 from huitou.runtime.database import Database
 from huitou.runtime.triggers import DUE
@@ -20,6 +23,21 @@ class ImportRepository:
             {"_id": {"$in": order_ids}}, {"request_digest": 1}, session=session
         )
         return {order["_id"]: order["request_digest"] for order in found}
+
+    def at_moments(
+        self, member_ids: list[str], moments: list[datetime], session: ClientSession
+    ) -> list[Told]:
+        """Return these members' imported orders of these moments."""
+        found = self._orders.find(
+            {
+                "member_id": {"$in": member_ids},
+                "created_at": {"$in": moments},
+                "origin": "import",
+            },
+            dict.fromkeys(Told.model_fields, 1),
+            session=session,
+        )
+        return [Told.model_validate(order) for order in found]
 
     def insert(self, orders: list[Order], session: ClientSession) -> None:
         """Insert; DuplicateKeyError if another import of the same file is faster."""

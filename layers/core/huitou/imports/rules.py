@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from huitou.imports.models import ImportedRow
+from huitou.imports.models import ImportedRow, Told
 from huitou.orders.models import GivenBack, LedgerOrder, Moment, Order, Tender
 from huitou.points.models import EarningTerms
 from huitou.stores.models import Store
@@ -100,6 +101,22 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
         settlement="done",
         rollup="due",
         timeline=[Moment(status="paid", at=at)],
+    )
+
+
+def is_told_otherwise(sale: Sale, member_id: str, there: Iterable[Told]) -> bool:
+    """Tell whether this very order came in under another mapping: with a store, or a number.
+
+    The same file again with another mapping makes other ids, and would double everything.
+    """
+    return any(
+        (told.member_id, told.created_at, told.payable_fen)
+        == (member_id, sale.at, sale.row.amount_fen)
+        and (
+            (told.store_id is None) != (sale.store_id is None)
+            or (told.source_id is None) != (sale.row.order is None)
+        )
+        for told in there
     )
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport, Reject
+from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport, Reject, Told
 from huitou.imports.repository import ImportRepository
-from huitou.imports.rules import Sale, order_of, sale_of, why_no_refund, with_refund
+from huitou.imports.rules import (
+    Sale,
+    is_told_otherwise,
+    order_of,
+    sale_of,
+    why_no_refund,
+    with_refund,
+)
 from huitou.kpis.service import Kpis
 from huitou.members.service import FirstOrder, Members
 from huitou.orders.models import LedgerOrder
@@ -18,7 +25,7 @@ from huitou.points.models import EarningTerms
 from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Unavailable
+from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.settlement.service import Settlement
 from huitou.stores.models import Store
 from huitou.stores.rules import business_day
@@ -26,6 +33,7 @@ from huitou.stores.service import Stores
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
 
 MOST_TRIES = 5
+_DUPLICATE = 11000  # MongoDB's code; of many writes at once it comes in another error.
 SAME_NUMBER = "this number was imported with other content"
 
 
@@ -95,8 +103,10 @@ class OrderImport:
             except _DryRun as tried:
                 found: _Batch = tried.args[0]
                 return found.report()
-            except DuplicateKeyError:
-                continue  # Another import brought some of it in just now: it is found next time.
+            except (DuplicateKeyError, BulkWriteError) as error:
+                if not _is_duplicate(error):
+                    raise
+                # Another import brought some of it in just now: it is found next time.
         raise Unavailable
 
     def _terms(self) -> EarningTerms:
@@ -127,6 +137,7 @@ class OrderImport:
                 batch.reject(sale.row, "order", SAME_NUMBER)
         if not new:
             return
+        self._refuse_another_mapping(new.values(), session)
         members = self._members.register_till_members(_first_orders(new.values()), session)
         orders = [
             order_of(sale, members.ids[sale.row.member], self._brand_id, terms)
@@ -137,6 +148,20 @@ class OrderImport:
         batch.imported = len(orders)
         batch.members = members.registered
         batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
+
+    def _refuse_another_mapping(self, sales: Collection[Sale], session: ClientSession) -> None:
+        """Raise Refusal IMPORTED_OTHERWISE if most of these orders are there under other ids."""
+        known = self._members.till_members({sale.row.member for sale in sales}, session)
+        if len(known) * 2 < len({sale.row.member for sale in sales}):
+            return
+        moments = sorted({sale.at for sale in sales if sale.row.member in known})
+        there: dict[str, list[Told]] = {}
+        for told in self._orders.at_moments(sorted(known.values()), moments, session):
+            there.setdefault(told.member_id, []).append(told)
+        members = [(sale, known.get(sale.row.member, "")) for sale in sales]
+        otherwise = [is_told_otherwise(sale, who, there.get(who, ())) for sale, who in members]
+        if sum(otherwise) * 2 > len(otherwise):
+            raise Refusal(Code.IMPORTED_OTHERWISE, field="rows")
 
     def _refund(self, batch: _Batch, sales: list[Sale], session: ClientSession) -> None:
         if not sales:
@@ -161,6 +186,12 @@ class OrderImport:
         if changed:
             self._orders.refund(list(changed.values()), session)
             self._settlement.settle_history(list(changed.values()), session)
+
+
+def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
+    if isinstance(error, DuplicateKeyError):
+        return True
+    return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {})["writeErrors"])
 
 
 def _placed(rows: list[ImportedRow], stores: dict[str, Store], batch: _Batch) -> list[Sale]:

@@ -51,6 +51,11 @@ class Code(Enum):
     )
     PAYMENT_FAILED = "微信支付暂不可用：{detail}", "WeChat Pay refused: {detail}"
     RULES_CONFLICT = "规则已被他人修改", "The rules were changed meanwhile"
+    IMPORTED_OTHERWISE = (
+        "这些订单已按另一种列对应（门店或单号）导入过",
+        "These orders were imported before under another mapping (of store or order number); "
+        "keep to that one",
+    )
     UNAVAILABLE = "系统繁忙，请稍后再试", "Busy; please try again"
     INTERNAL = "系统错误，请稍后再试", "Something went wrong; please try again"
 

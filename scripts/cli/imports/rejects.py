@@ -1,0 +1,61 @@
+"""The file of rejected rows: line, field, reason, and the row itself."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from cli.imports.table import Row
+
+HEADER = ["line", "field", "reason"]
+MOST_SHOWN = 10
+
+
+class Rejects:
+    """Made with the first rejected row; an earlier run's is replaced, and nothing else ever is."""
+
+    def __init__(self, path: Path, file: Path, columns: list[str]) -> None:
+        self.path = path
+        self.count = 0
+        self.first: list[tuple[int, str, str]] = []
+        self._columns = columns
+        self._out: TextIO | None = None
+        if path.resolve() == file.resolve():
+            _refuse("it is the file to be imported; name another")
+        if path.exists() and not path.read_bytes()[:64].lstrip(b"\xef\xbb\xbf").startswith(
+            ",".join(HEADER).encode()
+        ):
+            _refuse("exists and is no rejects file of an import; name another")
+        if not os.access(path.parent, os.W_OK):
+            _refuse("its folder is not there or can't be written to; name another")
+
+    def __enter__(self) -> Rejects:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if self._out:
+            self._out.close()
+        elif failure is None:
+            self.path.unlink(missing_ok=True)
+
+    def add(self, row: Row, name: str, reason: str) -> None:
+        """Note a row that can't go in, with the field at fault."""
+        self.count += 1
+        if len(self.first) < MOST_SHOWN:
+            self.first.append((row.line, name, reason))
+        if self._out is None:
+            # With a byte order mark, or Excel shows Chinese as noise; for the owner's eyes only.
+            self._out = self.path.open("w", encoding="utf-8-sig", newline="")
+            self.path.chmod(0o600)
+            csv.writer(self._out).writerow([*HEADER, *self._columns])
+        cells = [str(row.cells.get(column, "")) for column in self._columns]
+        csv.writer(self._out).writerow([row.line, name, reason, *cells])
+        self._out.flush()
+
+
+def _refuse(problem: str) -> None:
+    raise click.BadParameter(problem, param_hint="--rejects")
