@@ -175,7 +175,7 @@ def test_a_wrong_call_says_what_to_do(own_cloud: LocalCloud, tmp_path: Path) -> 
 
     def fails(*options: str) -> str:
         done = huitou(own_cloud, "import", "orders", str(path), *options)
-        assert done.returncode in (1, 2)
+        assert done.returncode in (1, 2, 3)
         return done.stderr
 
     assert "also needed: paid_at, amount" in fails("--map", "member=card")
@@ -200,6 +200,42 @@ def test_a_wrong_call_says_what_to_do(own_cloud: LocalCloud, tmp_path: Path) -> 
     days = ("--date-format", "%Y-%m-%d 00:00:00", "--dry-run", "--json")
     done = huitou(own_cloud, "import", "orders", str(path), *mapping, *days)
     assert told(done)["last_day"] == "2026-01-11"
+
+
+def test_the_picture_is_drawn_and_the_table_printed_beside_it(
+    own_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    png = tmp_path / "repurchase.png"
+    period = ("--from", "1997-01-01", "--to", "1997-03-31")
+    done = huitou(own_cloud, "kpi", *period, "--png", str(png))
+    assert done.returncode == 0, done.stderr
+    assert "1997-03" in done.stdout
+    assert "Glyph" not in done.stderr, "a character that the font hasn't got"
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert png.stat().st_size > 20_000
+    nothing = huitou(
+        own_cloud, "kpi", "--from", "2090-01-01", "--to", "2090-01-02", "--png", str(png)
+    )
+    assert nothing.returncode == 0, nothing.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--png", "x.png"], "say --from and --to"),
+        (["--from", "2026-01-01"], "--from together with --to"),
+        (["--from", "2026-01-01", "--to", "2025-01-01"], "last must be"),
+        (["--as-of", "yesterday"], "YYYY-MM-DD"),
+        (["--store", "nowhere"], "STORE_NOT_FOUND"),
+        (["--channel", "pigeon"], "channel is not one of the choices"),
+    ],
+)
+def test_a_wrong_question_about_kpis_is_answered_with_what_is_wrong(
+    own_cloud: LocalCloud, options: list[str], says: str
+) -> None:
+    done = huitou(own_cloud, "kpi", *options)
+    assert done.returncode != 0
+    assert says in done.stderr
 
 
 def test_a_killed_import_goes_on_where_it_was(own_cloud: LocalCloud, tmp_path: Path) -> None:

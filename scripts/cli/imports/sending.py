@@ -97,10 +97,10 @@ class Sending:
         if self._rows.date_format or len(orders) < 2:
             return
         if all(self._rows.is_midnight(normal) for _, normal in orders):
-            sys.exit(
-                "import stopped, nothing is written: every time is 00:00:00, which belongs to the "
-                "business day before.\nIf these are days: --date-format '%Y-%m-%d 00:00:00' (in a "
-                "workbook %Y-%m-%d). If they are moments: --date-format '%Y-%m-%d %H:%M:%S'."
+            raise _stopped(
+                "every time is 00:00:00, which belongs to the business day before; nothing is "
+                "written.\nIf these are days: --date-format '%Y-%m-%d 00:00:00' (in a workbook "
+                "%Y-%m-%d). If they are moments: --date-format '%Y-%m-%d %H:%M:%S'."
             )
 
     def _send(self, batch: list[tuple[Row, Normal]]) -> None:
@@ -131,6 +131,9 @@ class Sending:
             problem = f"{answer['error']['code']} {answer['error']['message']}"
             if answer["error"]["code"] != "UNAVAILABLE":
                 break
-        print(f"import stopped: {problem}", file=sys.stderr)
-        print("Run it again: what is in already stays as it is.", file=sys.stderr)
-        sys.exit(STOPPED)
+        raise _stopped(f"{problem}\nRun it again: what is in already stays as it is.")
+
+
+def _stopped(why: str) -> SystemExit:
+    print(f"import stopped: {why}", file=sys.stderr)
+    return SystemExit(STOPPED)
