@@ -75,10 +75,12 @@ def counted_fen(order: RollUpOrder) -> int:
     return order.payable_fen - sum(back.amount_fen for back in order.refunds)
 
 
-def series_of(store_id: str | None, channel: str) -> list[Series]:
+@lru_cache(4_096)
+def series_of(store_id: str | None, channel: str) -> tuple[Series, ...]:
     """Return the series to which a fact of this store and channel belongs."""
-    series: list[Series] = [EVERYTHING, (None, channel)]
-    return [*series, (store_id, None), (store_id, channel)] if store_id else series
+    if store_id is None:
+        return EVERYTHING, (None, channel)
+    return EVERYTHING, (None, channel), (store_id, None), (store_id, channel)
 
 
 def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell, Counter[str]]:
@@ -97,9 +99,10 @@ def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell
     before = _visit_days(counted)
     for guest, change in _visit_changes(due).items():
         held = before[guest]
-        after = Counter(held)
-        after.update(change)
-        for sign, days in ((-1, set(held)), (1, {day for day, count in after.items() if count})):
+        near = _near(sorted(held.keys() | change.keys()), change)
+        was_here = {day for day in near if held[day]}
+        is_here = {day for day in near if held[day] + change[day]}
+        for sign, days in ((-1, was_here), (1, is_here)):
             for (day, name), count in visit_cells(days).items():
                 moves[day, *guest[1]][name] += sign * count
     nonzero = {
@@ -107,6 +110,16 @@ def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell
         for cell, counts in moves.items()
     }
     return {cell: counts for cell, counts in nonzero.items() if counts}
+
+
+def _near(days: list[str], changed: Iterable[str]) -> set[str]:
+    """Return the changed days with the two visits before and after each: no other one's gap or
+    return can change, and what lacks a neighbour here lacks it before and after alike."""
+    near: set[str] = set()
+    for day in changed:
+        at = bisect_left(days, day)
+        near.update(days[max(0, at - 2) : at + 3])
+    return near
 
 
 def _visit_days(visits: Iterable[Visit]) -> dict[Guest, Counter[str]]:
