@@ -19,6 +19,7 @@ from cli.up import data_option
 from localcloud.client import LocalCloudClient, connected
 
 SUMMED = {"orders": "orders", "revenue_fen": "revenue", "new_members": "new members"}
+MOST_TRIES = 5
 MOST_DAYS_SHOWN = 62  # Longer periods are shown by month.
 Figures = dict[str, Any]
 
@@ -116,8 +117,12 @@ def _by_store(cloud: LocalCloudClient, as_of: str, channel: str | None) -> Figur
 
 
 def call(cloud: LocalCloudClient, event: dict[str, Any]) -> dict[str, Any]:
-    """Call kpi-rollup and return what it answers."""
-    answer = cloud.internal_call("kpi-rollup", {"lang": "en", **event})
+    """Call kpi-rollup and return what it answers; busy, it is asked again."""
+    for _ in range(MOST_TRIES):
+        answer = cloud.internal_call("kpi-rollup", {"lang": "en", **event})
+        if answer["ok"] or answer["error"]["code"] != "UNAVAILABLE":
+            break
+        time.sleep(1)
     if not answer["ok"]:
         sys.exit(f"kpi: {answer['error']['code']} {answer['error']['message']}")
     return dict(answer["data"])
