@@ -66,6 +66,8 @@ def kpi(
         raise click.UsageError("either --as-of, or --from together with --to")
     if png is not None and first is None:
         raise click.UsageError("--png draws a period: say --from and --to")
+    if png is not None and not png.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {png.parent}", param_hint="--png")
     chosen = {"store_id": store_id, "channel": channel}
     with connected(data_folder) as cloud:
         rolled_up(cloud)

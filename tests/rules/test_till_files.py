@@ -95,6 +95,17 @@ def test_a_bad_byte_within_quotes_is_found_on_every_line(tmp_path: Path) -> None
     assert found[-1].fault == "not UTF-8 text"
 
 
+@pytest.mark.parametrize("mark", ["\x0b", "\u2028", "\x85", "\x1c"])
+def test_a_strange_letter_in_a_dish_does_not_end_the_row(tmp_path: Path, mark: str) -> None:
+    [found] = read(tmp_path, f"会员号,菜,时间,实付\n7,a{mark}b,2026-01-10,5\n")
+    assert (found.fault, found.cells["实付"]) == (None, "5")
+
+
+def test_a_lone_carriage_return_is_a_fault(tmp_path: Path) -> None:
+    [found] = read(tmp_path, "会员号,菜,时间,实付\n7,a\rb,2026-01-10,5\n")
+    assert found.fault is not None
+
+
 def test_the_header_may_come_after_a_title(tmp_path: Path) -> None:
     [found] = read(tmp_path, "静安寺店 订单明细\n\n" + HEADER + "7,2026-01-10,5\n")
     assert (found.line, found.cells["会员号"]) == (4, "7")

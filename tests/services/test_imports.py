@@ -266,16 +266,33 @@ def test_a_row_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None
 
 
 def test_a_file_under_another_mapping_is_refused_and_doubles_nothing(chain: Database) -> None:
-    send(chain, row(2), row(3, member="8"))
+    old = [row(n, member=str(n)) for n in range(2, 6)]
+    new = [row(n, member=str(n)) for n in range(20, 60)]
+    send(chain, *old)
     before = everything(chain)
-    for again in ({"store": "jingan"}, {"order": "1"}, {"order": "1", "store": "jingan"}):
+    for store, numbered in (("jingan", False), (None, True), ("jingan", True)):
+        rows = [
+            one.model_copy(update={"store": store, "order": f"n{one.line}" if numbered else None})
+            for one in [*old, *new]
+        ]
         with pytest.raises(Refusal) as refused:
-            send(chain, row(2, **again), row(3, member="8", **again))
+            send(chain, *rows)
         assert refused.value.code is Code.IMPORTED_OTHERWISE
     assert everything(chain) == before
-    assert counts(send(chain, row(2, order="1"), row(3, amount_fen=1), row(4, seq=1))) == (
-        3,
-        0,
-        0,
-        0,
-    )
+    assert counts(send(chain, *old, *new)) == (40, 0, 4, 0)
+
+
+def test_a_number_that_was_blank_once_is_no_other_mapping(chain: Database) -> None:
+    rows = [row(2, order="H1"), *(row(n, member=str(n)) for n in range(3, 8))]
+    send(chain, *rows)
+    grown = [*rows, *(row(n + 10, member=str(n), order=f"H{n}") for n in range(3, 8))]
+    assert counts(send(chain, *grown)) == (5, 0, 6, 0)
+
+
+def test_the_same_refund_number_on_another_day_is_another_refund_and_rejected(
+    chain: Database,
+) -> None:
+    send(chain, row(2, order="1"))
+    later = DAY + timedelta(days=3)
+    report = send(chain, back(3, "1", 10, order="R"), back(4, "1", 10, order="R", paid_on=later))
+    assert counts(report) == (0, 1, 0, 1)

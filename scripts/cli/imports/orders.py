@@ -6,6 +6,8 @@ import json
 import re
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from rich.table import Table as Picture
 
 from cli.imports.rejects import Rejects
 from cli.imports.rows import FIELDS, NEEDED, Rows, clean
-from cli.imports.sending import SUMS, Sending
+from cli.imports.sending import SUMS, Sending, stopped
 from cli.imports.table import NotATable, open_table
 from cli.up import data_option
 from localcloud.client import LocalCloudClient, connected
@@ -121,7 +123,10 @@ def orders(
     except NotATable as error:
         raise click.ClickException(f"{file}: {error}") from None
     rejects = Rejects(
-        rejects_path or file.with_name(file.name + ".rejects.csv"), file, table.columns
+        rejects_path or file.with_name(file.name + ".rejects.csv"),
+        file,
+        table.columns,
+        keeps=dry_run,
     )
     console = Console(stderr=True)
     console.print(f"{file.name}: {table.described}", highlight=False)
@@ -129,7 +134,12 @@ def orders(
         stores = _stores(cloud)
         rows = Rows(columns, amount_unit, date_format, zone, stores, _store_id(stores, store))
         run = Sending(cloud, rows, rejects, dry_run=dry_run)
-        run.all(table, console)
+        try:
+            again = open_table(file, list(columns.values()), delimiter, encoding)
+            run.sample(replace(rows, seen=Counter()), again)
+            run.all(table, console)
+        except NotATable as error:
+            raise stopped(str(error)) from None
     result: dict[str, Any] = {
         **{name: run.sums[name] for name in ("rows", *SUMS)},
         "rejected": rejects.count,

@@ -16,10 +16,14 @@ MOST_SHOWN = 10
 
 
 class Rejects:
-    """Made with the first rejected row; an earlier run's is replaced, and nothing else ever is."""
+    """Made with the first rejected row; an earlier run's is replaced, and nothing else ever is.
 
-    def __init__(self, path: Path, file: Path, columns: list[str]) -> None:
+    An earlier one goes when all rows went in, unless it `keeps` (a dry run put none in).
+    """
+
+    def __init__(self, path: Path, file: Path, columns: list[str], *, keeps: bool) -> None:
         self.path = path
+        self._keeps = keeps
         self.count = 0
         self.first: list[tuple[int, str, str]] = []
         self._columns = columns
@@ -39,7 +43,7 @@ class Rejects:
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         if self._out:
             self._out.close()
-        elif failure is None:
+        elif failure is None and not self._keeps:
             self.path.unlink(missing_ok=True)
 
     def add(self, row: Row, name: str, reason: str) -> None:

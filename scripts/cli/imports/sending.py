@@ -7,6 +7,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +25,8 @@ MOST_TRIES = 7
 STOPPED = 3  # Exit code of an import that did not come to its end.
 SUMS = ("imported", "refunded", "unchanged", "members")
 
+_AGAIN = "\nRun it again: what is in already stays as it is."
+
 Normal = dict[str, Any]
 
 
@@ -36,6 +40,20 @@ class Sending:
         self.first_day, self.last_day = "", ""
         self._cloud, self._rows, self._rejects, self._dry_run = cloud, rows, rejects, dry_run
         self._numbers: set[tuple[str | None, str]] = set()
+
+    def sample(self, rows: Rows, table: Table) -> None:
+        """Try rows from all over the file, writing none: the server refuses another mapping.
+
+        Newest first, a file's first thousand rows may all be new, and the mapping yet wrong.
+        """
+        every = max(1, table.lines // AT_ONCE)
+        normal = []
+        for row in islice(table.rows, 0, AT_ONCE * every, every):
+            with suppress(BadRow):
+                normal.append(rows.read(row.line, row.cells))
+        orders = [row for row in normal if "refund_of" not in row]
+        if orders:
+            self._answer({"action": "import_orders", "lang": "en", "dry_run": True, "rows": orders})
 
     def all(self, table: Table, console: Console) -> None:
         """Send every row of the table."""
@@ -94,10 +112,10 @@ class Sending:
 
     def _stop_if_days_look_like_moments(self, orders: list[tuple[Row, Normal]]) -> None:
         """A day that an export wrote as 00:00:00 would count for the business day before."""
-        if self._rows.date_format or len(orders) < 2:
+        if self._rows.date_format:
             return
         if all(self._rows.is_midnight(normal) for _, normal in orders):
-            raise _stopped(
+            raise stopped(
                 "every time is 00:00:00, which belongs to the business day before; nothing is "
                 "written.\nIf these are days: --date-format '%Y-%m-%d 00:00:00' (in a workbook "
                 "%Y-%m-%d). If they are moments: --date-format '%Y-%m-%d %H:%M:%S'."
@@ -111,9 +129,11 @@ class Sending:
         report = self._answer(event)
         for name in SUMS:
             self.sums[name] += report[name]
-        rows = {row.line: row for row, _ in batch}
+        rows = {row.line: (row, normal) for row, normal in batch}
         for reject in report["rejects"]:
-            self._rejects.add(rows[reject["line"]], reject["field"], reject["reason"])
+            row, normal = rows[reject["line"]]
+            self.sums["amount_fen"] -= normal["amount_fen"]
+            self._rejects.add(row, reject["field"], reject["reason"])
 
     def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """Call until it gets through: what went in the first time is found unchanged."""
@@ -124,16 +144,17 @@ class Sending:
             try:
                 answer = self._cloud.internal_call("maintenance", event)
             except Unavailable as unavailable:
-                problem = unavailable.detail
+                problem = f"{unavailable.detail}{_AGAIN}"
                 continue
             if answer["ok"]:
                 return dict(answer["data"])
             problem = f"{answer['error']['code']} {answer['error']['message']}"
             if answer["error"]["code"] != "UNAVAILABLE":
                 break
-        raise _stopped(f"{problem}\nRun it again: what is in already stays as it is.")
+            problem += _AGAIN
+        raise stopped(problem)
 
 
-def _stopped(why: str) -> SystemExit:
+def stopped(why: str) -> SystemExit:
     print(f"import stopped: {why}", file=sys.stderr)
     return SystemExit(STOPPED)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError  # Only the error.
 
 WHITESPACE = " "
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", WHITESPACE: "spaces"}
@@ -22,6 +25,9 @@ MOST_EXACT = 10**15  # Excel keeps fifteen digits of a number.
 MOST_LINES_OF_A_ROW = 50
 
 Cell = str | date  # A moment is a `datetime`; a workbook knows both, a text file neither.
+
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, ParseError, KeyError, ValueError, IndexError)
 
 
 class NotATable(Exception):  # noqa: N818
@@ -89,7 +95,7 @@ def _named(header: list[str], wanted: Sequence[str]) -> list[str]:
 
 def _text(path: Path, wanted: Sequence[str], delimiter: str | None, encoding: str | None) -> Table:
     found, lines = _encoding(path)
-    encoding = encoding or found
+    encoding = {"gbk": "gb18030"}.get(encoding, encoding) if encoding else found
     seen: list[list[str]] = []
     with path.open("rb") as file:
         for number in range(1, HEADER_WITHIN + 1):
@@ -129,7 +135,9 @@ def _encoding(path: Path) -> tuple[str, int]:
 def _cells(line: str, delimiter: str, *, strict: bool = False) -> list[str]:
     if delimiter == WHITESPACE:
         return line.split()
-    return next(csv.reader(line.splitlines(keepends=True), delimiter=delimiter, strict=strict), [])
+    # Only \n ends a line here: other marks that Python knows as line ends are letters of a cell.
+    lines = io.StringIO(line, newline="\n")
+    return next(csv.reader(lines, delimiter=delimiter, strict=strict), [])
 
 
 def _text_rows(
@@ -226,8 +234,11 @@ def _sheet_rows(path: Path) -> Iterator[list[Cell]]:
     with path.open("rb") as file:
         sheet = _first_sheet(file)
         sheet.reset_dimensions()  # What the sheet says of its size is wrong in many exports.
-        for row in sheet.iter_rows():
-            yield [_value(cell) for cell in row]
+        try:
+            for row in sheet.iter_rows():
+                yield [_value(cell) for cell in row]
+        except _DAMAGED as error:
+            raise NotATable(f"the workbook is damaged ({error}); save it again") from None
 
 
 def _first_sheet(file: BinaryIO) -> Any:
@@ -237,7 +248,7 @@ def _first_sheet(file: BinaryIO) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # About styles, which don't matter here.
             return load_workbook(file, read_only=True, data_only=True).worksheets[0]
-    except (zipfile.BadZipFile, KeyError, ValueError, IndexError) as error:
+    except _DAMAGED as error:
         raise NotATable(f"not a workbook that can be read ({error}); save it as CSV") from None
 
 

@@ -54,6 +54,7 @@ class ImportOrdersRequest(Request):
 class Told(Record):
     """What an imported order says of itself, whatever its id is made of."""
 
+    id: str = Field(alias="_id")
     member_id: str
     created_at: datetime
     payable_fen: int

@@ -34,7 +34,7 @@ class ImportRepository:
                 "created_at": {"$in": moments},
                 "origin": "import",
             },
-            dict.fromkeys(Told.model_fields, 1),
+            {field.alias or name: 1 for name, field in Told.model_fields.items()},
             session=session,
         )
         return [Told.model_validate(order) for order in found]

@@ -104,19 +104,15 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
     )
 
 
-def is_told_otherwise(sale: Sale, member_id: str, there: Iterable[Told]) -> bool:
-    """Tell whether this very order came in under another mapping: with a store, or a number.
+def is_told_otherwise(sale: Sale, twins: Iterable[Told]) -> bool:
+    """Tell whether its twins came in under another mapping: with or without store, or number.
 
     The same file again with another mapping makes other ids, and would double everything.
     """
-    return any(
-        (told.member_id, told.created_at, told.payable_fen)
-        == (member_id, sale.at, sale.row.amount_fen)
-        and (
-            (told.store_id is None) != (sale.store_id is None)
-            or (told.source_id is None) != (sale.row.order is None)
-        )
-        for told in there
+    return all(
+        (told.store_id is None) != (sale.store_id is None)
+        or (told.source_id is None) != (sale.row.order is None)
+        for told in twins
     )
 
 

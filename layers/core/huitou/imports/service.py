@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -33,6 +34,7 @@ from huitou.stores.service import Stores
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
 
 MOST_TRIES = 5
+FEWEST_OTHERWISE = 3  # Orders that were imported under another mapping, to call it that.
 _DUPLICATE = 11000  # MongoDB's code; of many writes at once it comes in another error.
 SAME_NUMBER = "this number was imported with other content"
 
@@ -137,7 +139,7 @@ class OrderImport:
                 batch.reject(sale.row, "order", SAME_NUMBER)
         if not new:
             return
-        self._refuse_another_mapping(new.values(), session)
+        self._refuse_another_mapping(new.values(), there.keys(), session)
         members = self._members.register_till_members(_first_orders(new.values()), session)
         orders = [
             order_of(sale, members.ids[sale.row.member], self._brand_id, terms)
@@ -149,18 +151,31 @@ class OrderImport:
         batch.members = members.registered
         batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
 
-    def _refuse_another_mapping(self, sales: Collection[Sale], session: ClientSession) -> None:
-        """Raise Refusal IMPORTED_OTHERWISE if most of these orders are there under other ids."""
+    def _refuse_another_mapping(
+        self, sales: Collection[Sale], unchanged: Collection[str], session: ClientSession
+    ) -> None:
+        """Raise Refusal IMPORTED_OTHERWISE if most twins of these orders have ids of another kind.
+
+        A twin has the same member, moment and amount. A few such are chance (somebody's second
+        tea of the day, a number left blank once); a file mapped in another way has nothing else.
+        """
         known = self._members.till_members({sale.row.member for sale in sales}, session)
-        if len(known) * 2 < len({sale.row.member for sale in sales}):
+        if not known:
             return
         moments = sorted({sale.at for sale in sales if sale.row.member in known})
-        there: dict[str, list[Told]] = {}
+        there: dict[tuple[str, datetime, int], list[Told]] = {}
         for told in self._orders.at_moments(sorted(known.values()), moments, session):
-            there.setdefault(told.member_id, []).append(told)
-        members = [(sale, known.get(sale.row.member, "")) for sale in sales]
-        otherwise = [is_told_otherwise(sale, who, there.get(who, ())) for sale, who in members]
-        if sum(otherwise) * 2 > len(otherwise):
+            if told.id not in unchanged:
+                there.setdefault((told.member_id, told.created_at, told.payable_fen), []).append(
+                    told
+                )
+        twins = [
+            (sale, found)
+            for sale in sales
+            if (found := there.get((known.get(sale.row.member, ""), sale.at, sale.row.amount_fen)))
+        ]
+        otherwise = sum(is_told_otherwise(sale, found) for sale, found in twins)
+        if otherwise >= FEWEST_OTHERWISE and otherwise * 2 > len(twins):
             raise Refusal(Code.IMPORTED_OTHERWISE, field="rows")
 
     def _refund(self, batch: _Batch, sales: list[Sale], session: ClientSession) -> None:
@@ -172,7 +187,7 @@ class OrderImport:
         for sale in sales:
             order = orders.get(sale.gives_back)
             done = [back for back in order.refunds if back.refund_id == sale.id] if order else []
-            if done and done[0].amount_fen == -sale.row.amount_fen:
+            if done and (done[0].amount_fen, done[0].at) == (-sale.row.amount_fen, sale.at):
                 batch.unchanged += 1
                 continue
             member_id = members.get(sale.row.member)
