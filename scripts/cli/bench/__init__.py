@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
+
+from localcloud.mongod import Mongod
 
 
 @click.group()
@@ -28,6 +34,18 @@ def report(rows: dict[str, Any], *, as_json: bool) -> None:
     for name, value in rows.items():
         table.add_row(name, str(value))
     Console().print(table)
+
+
+@contextmanager
+def scratch_mongod() -> Iterator[Mongod]:
+    """Run a MongoDB on a scratch folder for as long as a benchmark takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        mongod = Mongod(Path(folder) / "mongod")
+        mongod.start()
+        try:
+            yield mongod
+        finally:
+            mongod.stop()
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import click
 
-from cli.bench import json_option, report
+from cli.bench import json_option, report, scratch_mongod
 from huitou.imports.models import ImportedRow, ImportOrdersRequest
 from huitou.imports.service import OrderImport
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
-from localcloud.mongod import Mongod
 
 AT_ONCE = 1_000
 WRITTEN = ("members", "identities", "accounts", "orders", "points_entries")
@@ -35,21 +32,16 @@ def import_(orders: int, rounds: int, as_json: bool) -> None:
     orders, entries) and inserts them with plain insert_many into an empty database with the same
     indexes: no ids to find, nothing to check, no balance to move. Same MongoDB, in turn; medians.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        mongod = Mongod(Path(folder) / "mongod")
-        mongod.start()
-        try:
-            ours, floor = [], []
-            for number in range(rounds):
-                database = _declared(mongod.uri, f"ours{number}")
-                started = time.perf_counter()
-                for batch in _batches(orders, seed=number):
-                    OrderImport(database, RealClock(), "huitou").run(batch)
-                ours.append(orders / (time.perf_counter() - started))
-                floor.append(orders / _by_hand(database, mongod.uri, f"floor{number}"))
-                database.client.close()
-        finally:
-            mongod.stop()
+    with scratch_mongod() as mongod:
+        ours, floor = [], []
+        for number in range(rounds):
+            database = _declared(mongod.uri, f"ours{number}")
+            started = time.perf_counter()
+            for batch in _batches(orders, seed=number):
+                OrderImport(database, RealClock(), "huitou").run(batch)
+            ours.append(orders / (time.perf_counter() - started))
+            floor.append(orders / _by_hand(database, mongod.uri, f"floor{number}"))
+            database.client.close()
     report(
         {
             "orders_per_s": round(statistics.median(ours), 1),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 import statistics
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,13 +15,12 @@ from pymongo.write_concern import WriteConcern
 from rich.console import Console
 from rich.progress import track
 
-from cli.bench import json_option, report
+from cli.bench import json_option, report, scratch_mongod
 from huitou.kpis.models import ReportRequest
 from huitou.kpis.rules import REPURCHASE_DAYS, series_of
 from huitou.kpis.service import Kpis
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
-from localcloud.mongod import Mongod
 
 FIRST_MEASURED = date(2026, 5, 1)
 STORES = 10
@@ -129,20 +126,15 @@ def kpi(years: float, orders_a_day: int, days: int, as_json: bool) -> None:
     Both histories live in the same MongoDB and are measured in turn; the ratio says how much of
     the cost comes from the past (aim: at most 1.2). Making three years takes some minutes.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        mongod = Mongod(Path(folder) / "mongod")
-        mongod.start()
-        try:
-            guests = Guests(orders_a_day)
-            short = History(mongod.uri, 30, guests)
-            long = History(mongod.uri, max(30, round(years * 365)), guests)
-            for history in (short, long):
-                history.make()
-            rows = _measure(short, long, days)
-            for history in (short, long):
-                history.database.client.close()
-        finally:
-            mongod.stop()
+    with scratch_mongod() as mongod:
+        guests = Guests(orders_a_day)
+        short = History(mongod.uri, 30, guests)
+        long = History(mongod.uri, max(30, round(years * 365)), guests)
+        for history in (short, long):
+            history.make()
+        rows = _measure(short, long, days)
+        for history in (short, long):
+            history.database.client.close()
     report({"orders_a_day": orders_a_day, "long_history_days": round(years * 365), **rows},
            as_json=as_json)  # fmt: skip
 

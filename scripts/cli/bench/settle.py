@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import click
 from pymongo.client_session import ClientSession
 
-from cli.bench import json_option, report
+from cli.bench import json_option, report, scratch_mongod
 from cli.bench.orders import AT, DAY, open_accounts, paid_order
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
 from huitou.settlement.service import Settlement
-from localcloud.mongod import Mongod
 
 MEMBERS = 400
 
@@ -34,29 +31,24 @@ def settle(orders: int, rounds: int, threads: int, as_json: bool) -> None:
     The floor does the same three writes in one transaction with plain pymongo: no reading of the
     order, no check of what the ledger holds. Same MongoDB, same threads, in turn; medians.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        mongod = Mongod(Path(folder) / "mongod")
-        mongod.start()
-        try:
-            database = connect(mongod.uri, "bench")
-            declare(database)
-            members = [f"m{number}" for number in range(MEMBERS)]
-            open_accounts(database, members)
-            ours, floor = [], []
-            for number in range(rounds + 1):
-                speeds = [
-                    _run(database, f"{side}{number}", orders, threads, work)
-                    for side, work in (
-                        ("ours", Settlement(database, RealClock()).settle),
-                        ("floor", _floor(database)),
-                    )
-                ]
-                if number:  # The first round warms up connections and caches.
-                    ours.append(speeds[0])
-                    floor.append(speeds[1])
-            database.client.close()
-        finally:
-            mongod.stop()
+    with scratch_mongod() as mongod:
+        database = connect(mongod.uri, "bench")
+        declare(database)
+        members = [f"m{number}" for number in range(MEMBERS)]
+        open_accounts(database, members)
+        ours, floor = [], []
+        for number in range(rounds + 1):
+            speeds = [
+                _run(database, f"{side}{number}", orders, threads, work)
+                for side, work in (
+                    ("ours", Settlement(database, RealClock()).settle),
+                    ("floor", _floor(database)),
+                )
+            ]
+            if number:  # The first round warms up connections and caches.
+                ours.append(speeds[0])
+                floor.append(speeds[1])
+        database.client.close()
     report(
         {
             "orders_per_s": round(statistics.median(ours), 1),
