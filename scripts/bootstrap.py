@@ -1,8 +1,8 @@
 """Make the project's own environment on a machine that has Python and a package registry.
 
-`.venv` holds what developers use; `.venv/layers/deps` holds the dependency layer by itself,
-so that functions in the local cloud can import what the layer carries and nothing else.
-Standard library only: this runs before anything is installed.
+`.venv` holds what developers use. What functions import comes from the dependency layer, which
+`deployment/packages.py` builds when it is first needed. Standard library only: this runs before
+anything is installed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-DEPS_LAYER = VENV / "layers" / "deps"
 REQUIREMENTS = ROOT / "layers" / "deps" / "requirements.txt"
 PYPROJECT = ROOT / "pyproject.toml"
 
@@ -52,7 +51,6 @@ def _install(python: Path) -> None:
     pip += ["--no-deps", "--progress-bar", "off"]  # Every transitive pin is written down.
     try:
         subprocess.run([*pip, "-r", str(REQUIREMENTS), *_development()], check=True)
-        subprocess.run([*pip, "--target", str(DEPS_LAYER), "-r", str(REQUIREMENTS)], check=True)
     except subprocess.CalledProcessError as failed:
         sys.exit(f"pip could not install the dependencies (exit {failed.returncode}); see above")
 

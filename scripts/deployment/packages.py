@@ -1,0 +1,396 @@
+"""What a deployment sends: the zips of both layers and of each function's own folder.
+
+The same inputs give the same bytes, wherever, whenever and by whomever they are built: names are
+sorted, times and permissions fixed, bytecode is compiled under a fixed hash seed. What may change
+the bytes is another zlib, or another release of the Python that compiles.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bootstrap import REQUIREMENTS, ROOT
+
+CORE = ROOT / "layers" / "core" / "huitou"
+LAYERS_FOLDER = ROOT / ".build" / "layers"
+FUNCTIONS_FOLDER = ROOT / ".build" / "functions"
+UNPACKED_FOLDER = ROOT / ".build" / "unpacked"
+
+MB = 1024 * 1024
+# A function's code and its layers together, and how many layers it may have (SCF's quotas).
+MAX_UNZIPPED_BYTES = 500 * MB
+MAX_LAYERS = 5
+# Zips sent in the call itself. Tencent's SDK, scf/v20180416/models.py: `Code.ZipFile`, by which
+# layers are published, 50 MB; `UpdateFunctionCodeRequest.ZipFile` 20 MB, the smaller of the two
+# that a function's code passes.
+MAX_LAYER_ZIP_BYTES = 50 * MB
+MAX_FUNCTION_ZIP_BYTES = 20 * MB
+
+_TIME = (1980, 1, 1, 0, 0, 0)  # The first a zip can say.
+_MODE = stat.S_IFREG | 0o644
+_DEFLATE_LEVEL = 6  # Level 9 takes three times as long for 1 % less.
+_UNIX = 3
+_BYTECODE = Path(__file__).with_name("bytecode.py")
+# RECORD lists files dropped here; the others tell how and from where pip installed.
+_INSTALLERS_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+_LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|.*\.pyc")
+_PIN = re.compile(r"[\w.-]+(\[[\w,.-]+\])?==[\w.+!-]+")
+_PIP_TIMEOUT_S = 900
+_COMPILE_TIMEOUT_S = 300
+
+
+class PackageError(Exception):
+    """A package can't be built, sent or unpacked; the message says which one and why."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a layer is for: Python's minor version, and the platform its wheels are built for."""
+
+    python: str
+    platform: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """One zip: `size_bytes` as sent, `unzipped_bytes` as it counts on the platform."""
+
+    name: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    unzipped_bytes: int
+
+
+RUNTIME = Target("3.11", "manylinux2014_x86_64")  # CloudBase's Python3.11.
+
+
+def local_target() -> Target:
+    """Return what this interpreter needs: RUNTIME where it can run that, so that bytes are equal.
+
+    Elsewhere this interpreter's version and its platform in `sysconfig`'s words.
+    """
+    own = _own_target()
+    if own.python == RUNTIME.python and own.platform == "linux-x86_64":
+        libc, _ = platform.libc_ver()
+        if sys.implementation.name == "cpython" and libc == "glibc":
+            return RUNTIME
+    return own
+
+
+def _own_target() -> Target:
+    return Target(".".join(map(str, sys.version_info[:2])), sysconfig.get_platform())
+
+
+# --- layers ---------------------------------------------------------------------------------
+
+
+def build_layers(target: Target = RUNTIME, folder: Path = LAYERS_FOLDER) -> dict[str, Package]:
+    """Build both layers, by name; what has been built from the same inputs is taken as it is."""
+    return {"core": core_layer(target, folder), "deps": deps_layer(target, folder)}
+
+
+def core_layer(
+    target: Target = RUNTIME, folder: Path = LAYERS_FOLDER, package: Path = CORE
+) -> Package:
+    """Build the layer `core`: the package `huitou` at the zip's root."""
+    sources = {f"{package.name}/{name}": path for name, path in _own_files(package).items()}
+    inputs = [(name, _sha256(path.read_bytes())) for name, path in sources.items()]
+
+    def fill(place: Path) -> None:
+        for name, path in sources.items():
+            copy = place / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+
+    return _layer("core", inputs, fill, target, folder)
+
+
+def deps_layer(
+    target: Target = RUNTIME, folder: Path = LAYERS_FOLDER, requirements: Path = REQUIREMENTS
+) -> Package:
+    """Build the layer `deps`: the wheels of the pinned requirements, made for the target.
+
+    PackageError names a requirement that has no such wheel, or that isn't an exact pin.
+    """
+    pins = _pins(requirements)
+
+    def fill(place: Path) -> None:
+        _say(f"deps: fetching wheels for Python {target.python} on {target.platform} …")
+        _fetch(pins, target, place)
+
+    return _layer("deps", pins, fill, target, folder)
+
+
+def _layer(
+    name: str, inputs: object, fill: Callable[[Path], None], target: Target, folder: Path
+) -> Package:
+    """Build a layer unless it lies there already, under a name that follows from its inputs."""
+    compiler = _compiler(target)
+    release = compiler[1] if compiler else None
+    builder = [_sha256(path.read_bytes()) for path in (Path(__file__), _BYTECODE)]
+    key = _sha256(json.dumps([inputs, vars(target), release, builder]).encode())
+    path = folder / f"{name}-{key[:16]}.zip"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # Two at once: the second finds what the first made.
+            if not path.exists():
+                with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                    place = Path(scratch)
+                    fill(place)
+                    _compile(name, compiler, target, place)
+                    _put(_zipped(_every_file(place)), path)
+    return _package(name, path)
+
+
+def _pins(requirements: Path) -> list[str]:
+    """Read exact pins only: the text must say all, to be what a cached layer is known by.
+
+    Markers are refused too, since pip would judge them by this machine, not by the target.
+    """
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    pins = sorted(pin for line in lines if (pin := line.partition("#")[0].strip()))
+    for pin in pins:
+        if not _PIN.fullmatch(pin):
+            raise PackageError(f"{requirements.name}: not an exact pin (name==version): {pin}")
+    return pins
+
+
+def _fetch(pins: list[str], target: Target, place: Path) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
+    command += ["--target", str(place), "--no-deps", "--only-binary=:all:", "--no-compile"]
+    if target != _own_target():  # Of its own platform pip knows more than one name.
+        command += ["--python-version", target.python, "--implementation", "cp"]
+        names = [target.platform]
+        if target.platform.startswith("manylinux2014_"):  # The same by its newer name.
+            names.append(target.platform.replace("manylinux2014", "manylinux_2_17"))
+        command += [word for name in names for word in ("--platform", name)]
+    try:
+        done = subprocess.run(
+            [*command, *pins], capture_output=True, text=True, check=False, timeout=_PIP_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        raise PackageError(f"deps: pip took longer than {_PIP_TIMEOUT_S} s") from None
+    if done.returncode:
+        missing = re.search(r"No matching distribution found for (\S+)", done.stderr)
+        what = (
+            f"found no wheel of {missing[1]} for Python {target.python} on {target.platform}"
+            if missing
+            else f"failed (exit {done.returncode})"
+        )
+        raise PackageError(f"deps: pip {what}; it says:\n{done.stderr.strip()}")
+    shutil.rmtree(place / "bin", ignore_errors=True)  # Scripts begin with this machine's Python.
+    for note in _INSTALLERS_NOTES:
+        for path in place.glob(f"*.dist-info/{note}"):
+            path.unlink()
+    for path in list(place.rglob("__pycache__")):
+        shutil.rmtree(path)
+
+
+def _compiler(target: Target) -> tuple[str, str] | None:
+    """Return an interpreter of the target's version and its release, or None."""
+    if _own_target().python == target.python and sys.implementation.name == "cpython":
+        return sys.executable, platform.python_version()
+    found = shutil.which(f"python{target.python}")
+    if found is None:
+        return None
+    ask = "import platform as p; print(p.python_implementation(), p.python_version())"
+    answer = subprocess.run(
+        [found, "-S", "-c", ask], capture_output=True, text=True, check=False, timeout=30
+    )  # It may be a launcher of a version that isn't there.
+    kind, _, release = answer.stdout.strip().partition(" ")
+    fits = kind == "CPython" and release.startswith(f"{target.python}.")
+    return (found, release) if fits else None
+
+
+def _compile(name: str, compiler: tuple[str, str] | None, target: Target, place: Path) -> None:
+    """Add bytecode: /opt can't be relied on to be writable, so else every cold start compiles."""
+    if compiler is None:
+        _say(f"{name}: there is no Python {target.python} here, so without bytecode: slower starts")
+        return
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    subprocess.run(
+        [compiler[0], "-S", "-s", "-P", "-W", "ignore", str(_BYTECODE), str(place)],
+        env={**environment, "PYTHONHASHSEED": "0"},
+        check=True,
+        timeout=_COMPILE_TIMEOUT_S,
+    )
+
+
+# --- functions ------------------------------------------------------------------------------
+
+
+def function_package(folder: Path, output: Path = FUNCTIONS_FOLDER) -> Package:
+    """Zip a function's own folder, and nothing beside it, into the folder `output`."""
+    files = _own_files(folder)
+    if "index.py" not in files:
+        raise PackageError(f"{folder.name}: there is no index.py in its folder")
+    content = _zipped(files)
+    path = output / f"{folder.name}-{_sha256(content)[:16]}.zip"
+    if not path.exists():
+        _put(content, path)
+    return _package(folder.name, path)
+
+
+def check_limits(layers: Mapping[str, Package], functions: Mapping[str, Package]) -> None:
+    """Refuse what the platform would: PackageError names every package that is too large."""
+    faults = [
+        f"{what} {package.name}: its zip of {readable(package.size_bytes)} is over the"
+        f" {readable(limit)} that can be sent"
+        for what, packages, limit in (
+            ("layer", layers, MAX_LAYER_ZIP_BYTES),
+            ("function", functions, MAX_FUNCTION_ZIP_BYTES),
+        )
+        for package in packages.values()
+        if package.size_bytes > limit
+    ]
+    if len(layers) > MAX_LAYERS:
+        faults.append(f"{len(layers)} layers: a function may have {MAX_LAYERS}")
+    below = sum(layer.unzipped_bytes for layer in layers.values())
+    faults += [
+        f"function {function.name}: with its layers {readable(below + function.unzipped_bytes)}"
+        f" unpacked, over {readable(MAX_UNZIPPED_BYTES)}"
+        for function in functions.values()
+        if below + function.unzipped_bytes > MAX_UNZIPPED_BYTES
+    ]
+    if faults:
+        raise PackageError("\n".join(faults))
+
+
+def readable(size_bytes: int) -> str:
+    """Write a size as limits are written: 1 MB is 1,048,576 bytes, 1 KB 1,024."""
+    return f"{size_bytes / MB:,.1f} MB" if size_bytes >= MB else f"{size_bytes / 1024:,.1f} KB"
+
+
+# --- unpacking ------------------------------------------------------------------------------
+
+
+def unpacked_folder(sha256: str, folder: Path = UNPACKED_FOLDER) -> Path:
+    """Where the package of this SHA-256 lies unpacked, if anybody has unpacked it."""
+    return folder / sha256
+
+
+def unpacked(package: Package, folder: Path = UNPACKED_FOLDER) -> Path:
+    """Return the folder a built package lies unpacked in; PackageError if it isn't what it was."""
+    content = package.path.read_bytes()
+    if _sha256(content) != package.sha256:
+        raise PackageError(f"{package.name}: {package.path.name} isn't the zip it was built as")
+    return unpacked_folder(unpack(content, folder), folder)
+
+
+def unpack(content: bytes, folder: Path = UNPACKED_FOLDER) -> str:
+    """Unpack a zip unless somebody has; returns its SHA-256, by which its folder is named.
+
+    The folder appears whole or not at all, whoever else unpacks the same. PackageError: it is no
+    zip, is over the platform's limit, or a member would land outside.
+    """
+    sha256 = _sha256(content)
+    place = unpacked_folder(sha256, folder)
+    if place.is_dir():
+        return sha256
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder, prefix="unpacking-"))
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in archive.infolist():
+                _refuse_outside(member)
+            if sum(member.file_size for member in archive.infolist()) > MAX_UNZIPPED_BYTES:
+                raise PackageError(f"over {readable(MAX_UNZIPPED_BYTES)} unpacked")
+            archive.extractall(scratch)
+        scratch.chmod(0o755)  # A temporary folder is its maker's alone.
+        scratch.rename(place)
+    except zipfile.BadZipFile as error:
+        raise PackageError(f"not a zip file: {error}") from None
+    except OSError:
+        if not place.is_dir():  # Else another process was first, with the same bytes.
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return sha256
+
+
+def _refuse_outside(member: zipfile.ZipInfo) -> None:
+    path = PurePosixPath(member.filename)
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or "\\" in member.filename
+        or kind not in (0, stat.S_IFREG, stat.S_IFDIR)  # A link may point anywhere.
+    ):
+        raise PackageError(f"{member.filename!r} would land outside its folder")
+
+
+# --- zips -----------------------------------------------------------------------------------
+
+
+def _own_files(folder: Path) -> dict[str, Path]:
+    """Find the sources in a folder by their names in a zip: nothing hidden, compiled or Node's."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _LEFT_OUT.fullmatch(name)]
+        for name in (*folders, *names):
+            path = Path(place, name)
+            if _LEFT_OUT.fullmatch(name):
+                continue
+            if path.is_symlink():
+                raise PackageError(f"{folder.name}: {name} is a link; a package holds files only")
+            if path.is_file():
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
+
+
+def _every_file(folder: Path) -> dict[str, Path]:
+    return {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+
+
+def _zipped(files: Mapping[str, Path]) -> bytes:
+    """Zip files so that nothing but their names and contents shows."""
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.create_system = _UNIX
+            entry.external_attr = _MODE << 16
+            archive.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED, _DEFLATE_LEVEL)
+    return into.getvalue()
+
+
+def _put(content: bytes, path: Path) -> None:
+    """Write a file that nobody ever sees half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+        part.write(content)
+    os.replace(part.name, path)
+
+
+def _package(name: str, path: Path) -> Package:
+    content = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unzipped = sum(member.file_size for member in archive.infolist())
+    return Package(name, path, _sha256(content), len(content), unzipped)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,172 @@
+"""The real layers: made for the platform, the same every time, and enough to run on."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bootstrap import REQUIREMENTS, ROOT
+from deployment.packages import (
+    RUNTIME,
+    Package,
+    build_layers,
+    check_limits,
+    deps_layer,
+    function_package,
+    local_target,
+    unpacked,
+)
+
+pytestmark = pytest.mark.slow
+FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/index.py"))
+OLDEST_GLIBC = (2, 17)  # What manylinux2014 means.
+# One tag of a wheel, like cp311-abi3-manylinux2014_x86_64, that CPython 3.11 there can load.
+FITS = re.compile(
+    r"Tag: (py3-none-any|(cp311-cp311|cp3(\d|10|11)-abi3|py3-none)"
+    r"-manylinux(1|2010|2014|_2_\d|_2_1[0-7])_x86_64)"
+)
+
+
+@pytest.fixture(scope="module")
+def layers() -> dict[str, Package]:
+    """Both layers as the local cloud uses them: on CPython 3.11 the very bytes of a deployment."""
+    return build_layers(local_target())
+
+
+@pytest.fixture(scope="module")
+def opt(layers: dict[str, Package], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both layers unpacked over each other, as the platform fills /opt."""
+    folder = tmp_path_factory.mktemp("opt")
+    for package in layers.values():
+        place = unpacked(package, tmp_path_factory.mktemp("unpacked"))
+        shutil.copytree(place, folder, dirs_exist_ok=True)
+    return folder
+
+
+def python(path: list[Path], script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script on a bare interpreter that sees these folders and its standard library."""
+    bare = getattr(sys, "_base_executable", sys.executable)
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONTZPATH": ""}
+    return subprocess.run(
+        [bare, "-S", "-s", "-P", "-W", "error", "-c", script],
+        env=environment, cwd=path[0], capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def user(name: str, tmp_path: Path) -> Path:
+    """A function unpacked from its package, as the platform fills /var/user."""
+    return unpacked(function_package(ROOT / "functions" / name, tmp_path), tmp_path / "user")
+
+
+def modules(*folders: Path) -> list[str]:
+    """Every module the sources import, those imported late, inside functions, included."""
+    found = set()
+    for folder in folders:
+        for path in folder.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    found.add(node.module)
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_loads_from_the_packages_alone(name: str, opt: Path, tmp_path: Path) -> None:
+    load = "import index; assert callable(index.main_handler); print(index.__file__)"
+    folder = user(name, tmp_path)
+    done = python([folder, opt], load)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "index.py")
+
+
+def test_everything_imported_late_is_in_the_packages_too(opt: Path, tmp_path: Path) -> None:
+    wanted = modules(ROOT / "functions", ROOT / "layers" / "core")
+    assert {"requests", "tencentcloud.scf.v20180416.models", "pymongo"} <= set(wanted)
+    zone = "import zoneinfo; zoneinfo.ZoneInfo('Asia/Shanghai')"  # Files the platform may lack.
+    script = f"import importlib\nfor m in {wanted}: importlib.import_module(m)\n{zone}"
+    done = python([tmp_path, opt], script)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_that_is_missing_would_be_noticed(opt: Path, tmp_path: Path) -> None:
+    lacking = tmp_path / "opt"
+    shutil.copytree(opt, lacking, ignore=shutil.ignore_patterns("pydantic"))
+    done = python([user("pay", tmp_path), lacking], "import index")
+    assert done.returncode == 1
+    assert "No module named 'pydantic'" in done.stderr
+    development = python([user("pay", tmp_path), opt], "import pytest")
+    assert "No module named 'pytest'" in development.stderr
+
+
+def test_starting_writes_nothing_into_the_layers(opt: Path, tmp_path: Path) -> None:
+    def files() -> set[Path]:
+        return {path for path in opt.rglob("*") if path.is_file()}
+
+    before = files()
+    assert python([user("pay", tmp_path), opt], "import index").returncode == 0
+    assert files() == before, "everything that is imported came with its bytecode"
+
+
+@pytest.fixture(scope="module")
+def dependencies() -> Package:
+    """The layer as it is deployed, whatever Python runs the tests."""
+    return deps_layer(RUNTIME)
+
+
+def test_every_wheel_is_made_for_the_platform(dependencies: Package) -> None:
+    with zipfile.ZipFile(dependencies.path) as archive:
+        names = archive.namelist()
+        wheels = [name for name in names if name.endswith(".dist-info/WHEEL")]
+        for name in wheels:
+            tags = re.findall(r"^Tag: .*", archive.read(name).decode(), re.MULTILINE)
+            assert any(FITS.fullmatch(tag.strip()) for tag in tags), (name, tags)
+        compiled = [name for name in names if ".so" in Path(name).suffixes]
+        for name in compiled:
+            assert re.search(r"\.(cpython-311-x86_64-linux-gnu|abi3)\.so$", name), name
+            wanted = re.findall(rb"GLIBC_(\d+)\.(\d+)", archive.read(name))
+            assert max((int(a), int(b)) for a, b in wanted) <= OLDEST_GLIBC, name
+    pins = [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line]
+    assert len(wheels) == len(pins)
+    assert len(compiled) >= 5
+
+
+def test_packages_stand_at_the_root_without_what_only_installers_need(
+    dependencies: Package,
+) -> None:
+    with zipfile.ZipFile(dependencies.path) as archive:
+        names = archive.namelist()
+    assert names == sorted(names)
+    assert "pymongo/__init__.py" in names
+    tops = {name.split("/")[0] for name in names}
+    assert not tops & {"python", "bin", "site-packages", "lib"}
+    assert not [n for n in names if re.search(r"(RECORD|INSTALLER|REQUESTED|direct_url\.json)$", n)]
+    for metadata in (name for name in names if name.endswith(".dist-info/WHEEL")):
+        assert metadata.replace("WHEEL", "METADATA") in names
+    assert any(name.startswith("cryptography-") and "LICENSE" in name for name in names)
+
+
+def test_the_dependencies_come_out_the_same_anywhere(
+    dependencies: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o077)
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    try:
+        again = deps_layer(RUNTIME, tmp_path / "another place")
+    finally:
+        os.umask(before)
+    assert again.path != dependencies.path
+    assert again.path.read_bytes() == dependencies.path.read_bytes()
+
+
+def test_the_bundle_is_within_the_platforms_limits(tmp_path: Path) -> None:
+    functions = {name: function_package(ROOT / "functions" / name, tmp_path) for name in FUNCTIONS}
+    check_limits(build_layers(RUNTIME), functions)
