@@ -10,9 +10,9 @@ import pytest
 from croniter import croniter
 
 from bootstrap import ROOT
+from deployment.bundle import BundleError, read_bundle
 from huitou.runtime.declarations import DECLARATIONS
 from huitou.runtime.triggers import TRIGGERS
-from localcloud.bundle import BundleError, read_bundle
 
 DECLARED: dict[str, Any] = json.loads((ROOT / "cloudbaserc.json").read_text(encoding="utf-8"))
 FUNCTIONS = {function["name"]: function for function in DECLARED["functions"]}

@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bootstrap import ROOT
 from chain_data import Shop
 from huitou.runtime.database import Database, shared_database
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.identity import internal_token
 from huitou.runtime.settings import settings
-from localcloud.bundle import ROOT
 from localcloud.mongod import Mongod
 
 SECRET = "s" * 40
