@@ -15,6 +15,7 @@ from huitou.integrations.functions import Functions
 from huitou.maintenance.models import (
     DeadLettersRequest,
     DeclareRequest,
+    HealthRequest,
     LoadRequest,
     ReplayRequest,
 )
@@ -38,6 +39,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
                 ReconcileRequest,
                 lambda call, r: Reconciliation(call.database, call.clock).page(r.after, r.limit),
             ),
+            "health": Action(HealthRequest, lambda call, _: _maintenance(call).health()),
             "dead_letters": Action(
                 DeadLettersRequest, lambda call, r: _maintenance(call).dead_letters(r.limit)
             ),

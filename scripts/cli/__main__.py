@@ -9,13 +9,21 @@ import click
 from cli.bench import bench
 from cli.dead_letters import dead_letters
 from cli.demo import demo
+from cli.deploy import deploy, rollback
 from cli.imports import import_
 from cli.invoke import invoke
 from cli.kpi import kpi
+from cli.layers import layers
+from cli.logs import logs
 from cli.phone import phone
 from cli.reconcile import reconcile
+from cli.status import status
 from cli.up import up
-from localcloud.bundle import BundleError
+from deployment.bundle import BundleError
+from deployment.cloud_api import CloudApiError
+from deployment.deploy import DeploymentError
+from deployment.packages import PackageError
+from deployment.target import TargetError
 from localcloud.cloud import AlreadyUp
 from localcloud.mongod import NoMongoDB
 
@@ -26,6 +34,8 @@ def main() -> None:
 
     \b
     scripts/huitou up                            the whole cloud on this machine, until Ctrl-C
+    scripts/huitou deploy                        bring the bundle to it, or to Tencent Cloud
+    scripts/huitou status                        versions, timers, relay, dead letters
     scripts/huitou invoke store-menu '{"action": "stores"}' --as alice
     scripts/huitou import orders till.csv --map member=card,paid_at=time,amount=total
     scripts/huitou kpi --as-of 2026-04-30        the repurchase rate and its siblings
@@ -36,11 +46,18 @@ def main() -> None:
     """
 
 
-for command in (up, invoke, phone, import_, kpi, reconcile, dead_letters, bench, demo):
+COMMANDS = (
+    up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, dead_letters,
+    layers, bench, demo,
+)  # fmt: skip
+STOPPED = (
+    AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,
+)  # fmt: skip
+for command in COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":
     try:
         main(prog_name="scripts/huitou")
-    except (AlreadyUp, BundleError, NoMongoDB) as stopped:
+    except STOPPED as stopped:
         sys.exit(str(stopped))

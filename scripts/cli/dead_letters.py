@@ -3,44 +3,69 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.up import data_option
-from localcloud.client import connected
+from cli.place import Place, place_options
 
 
-@click.command(name="dead-letters")
-@click.option("--replay", metavar="LETTER", help="Start this letter's function again.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-@data_option
-def dead_letters(replay: str | None, as_json: bool, data_folder: Path) -> None:
-    """List what could not be processed (ids and reason), or replay one.
+@click.group(name="dead-letters")
+def dead_letters() -> None:
+    """What could not be processed: ids and reason, kept until replayed.
 
     A letter is written when no retry can cure a failure. Mend the cause, then replay it; if it
     fails again it comes back.
     """
-    with connected(data_folder) as cloud:
-        if replay:
-            answer = cloud.internal_call("maintenance", {"action": "replay", "letter_id": replay})
-        else:
-            answer = cloud.internal_call("maintenance", {"action": "dead_letters"})
-    if not answer["ok"]:
-        sys.exit(f"{answer['error']['code']}: {answer['error']['message']}")
-    if as_json or replay:
-        click.echo(json.dumps(answer["data"], ensure_ascii=False))
+
+
+@dead_letters.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@place_options
+def list_(place: Place, as_json: bool) -> None:
+    """List the dead letters."""
+    data = _ask(place, {"action": "dead_letters"})
+    if as_json:
+        click.echo(json.dumps(data, ensure_ascii=False))
         return
-    letters = answer["data"]["dead_letters"]
-    if not letters:
+    if not data["dead_letters"]:
         click.echo("no dead letters")
         return
     table = Table("letter", "reason", "times", "last at")
-    for letter in letters:
+    for letter in data["dead_letters"]:
         table.add_row(
             letter["letter_id"], letter["reason"], str(letter["times"]), letter["last_at"]
         )
     Console().print(table)
+
+
+@dead_letters.command()
+@click.argument("letters", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Replay every letter there is.")
+@place_options
+def replay(place: Place, letters: tuple[str, ...], every: bool) -> None:
+    """Start the functions of LETTERS again, each for its document.
+
+    \b
+    scripts/huitou dead-letters replay points-sync:o7dcac3cae1ea7b927a2a98ab
+    scripts/huitou dead-letters replay --all
+    """
+    if bool(letters) == every:
+        raise click.UsageError("name letters (`dead-letters list` shows them), or say --all")
+    if every:
+        found = _ask(place, {"action": "dead_letters", "limit": 1_000})["dead_letters"]
+        letters = tuple(letter["letter_id"] for letter in found)
+    for letter in letters:
+        done = _ask(place, {"action": "replay", "letter_id": letter})
+        click.echo(f"{letter}: started again by {done['by']}")
+    if not letters:
+        click.echo("no dead letters")
+
+
+def _ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
+    answer = place.internal_call("maintenance", event)
+    if not answer["ok"]:
+        raise click.ClickException(f"{answer['error']['code']}: {answer['error']['message']}")
+    return dict(answer["data"])

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.kpi import call, day_table, rolled_up
+from cli.place import data_option
 from cli.reconcile import reconciled, totals_table
-from cli.up import data_option, stay_up
+from cli.up import stay_up
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
 from localcloud.mongod import configured_uri

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import click
 
-from cli.up import data_option
+from cli.place import Place, place_options
 from huitou.runtime.errors import HuitouError
-from localcloud.client import CallFailed, connected
+from localcloud.client import CallFailed, LocalCloudClient
 
 
 @click.command()
 @click.argument("function")
 @click.argument("data", metavar="JSON", default="{}")
 @click.option("--as", "openid", metavar="OPENID", help="Call as the member behind this OpenID.")
-@data_option
-def invoke(function: str, data: str, openid: str | None, data_folder: Path) -> None:
+@place_options
+def invoke(place: Place, function: str, data: str, openid: str | None) -> None:
     """Call FUNCTION with a JSON object and print its answer.
 
     With --as the call comes from the mini-program of that (made-up) WeChat user; without it, from
@@ -37,15 +36,15 @@ def invoke(function: str, data: str, openid: str | None, data_folder: Path) -> N
         raise click.BadParameter(f"not JSON: {error}", param_hint="JSON") from None
     if not isinstance(event, dict):
         raise click.BadParameter('must be an object like {"action": …}', param_hint="JSON")
-    with connected(data_folder) as cloud:
-        try:
-            answer = (
-                cloud.member_call(function, openid, event)
-                if openid
-                else cloud.internal_call(function, event)
-            )
-        except (CallFailed, HuitouError) as failed:
-            detail = failed.detail if isinstance(failed, HuitouError) else str(failed)
-            sys.exit(f"no answer: {detail}")
+    try:
+        if openid is None:
+            answer = place.internal_call(function, event)
+        elif isinstance(place, LocalCloudClient):
+            answer = place.member_call(function, openid, event)
+        else:
+            raise click.UsageError("--as is for the local cloud; members are WeChat's to vouch for")
+    except (CallFailed, HuitouError) as failed:
+        detail = failed.detail if isinstance(failed, HuitouError) else str(failed)
+        sys.exit(f"no answer: {detail}")
     click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
     sys.exit(0 if answer.get("ok") else 1)

@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cli.up import data_option
+from cli.place import data_option
 from localcloud.client import LocalCloudClient, connected
 
 SUMMED = {"orders": "orders", "revenue_fen": "revenue", "new_members": "new members"}

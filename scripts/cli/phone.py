@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli.up import data_option
+from cli.place import data_option
 from localcloud.client import LocalCloudClient, connected
 
 as_option = click.option("--as", "openid", metavar="OPENID", required=True, help="Whose phone.")

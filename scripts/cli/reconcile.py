@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.up import data_option
+from cli.place import data_option
 from huitou.settlement.models import Totals
 from localcloud.client import LocalCloudClient, connected
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from cli.place import data_option
 from localcloud.client import LocalCloudClient
-from localcloud.cloud import DEFAULT_DATA, LocalCloud
+from localcloud.cloud import LocalCloud
 from localcloud.mongod import configured_uri
 from simulation.play import load
-
-data_option = click.option(
-    "--data",
-    "data_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA,
-    envvar="HUITOU_DATA",
-    help="The data folder (default: .huitou/ in the project).",
-)
 
 
 @click.command()
@@ -29,11 +22,15 @@ data_option = click.option(
 def up(data_folder: Path) -> None:
     """Run the whole cloud on this machine until Ctrl-C.
 
-    Starts MongoDB (embedded, or MONGODB_URI), the functions of cloudbaserc.json, their timers and
-    triggers, and stand-ins for WeChat. An empty database gets a sample chain of three stores.
+    Starts MongoDB (embedded, or MONGODB_URI), a cloud that speaks Tencent's API, and stand-ins for
+    WeChat; then deploys cloudbaserc.json to it, as `deploy` does. An empty database gets a sample
+    chain of three stores.
     """
     console = Console()
     with LocalCloud(data_folder, mongodb_uri=configured_uri()) as cloud:
+        counts = Counter(step.action for step in cloud.deployed if step.kind == "function")
+        told = ", ".join(f"{count} {action}" for action, count in counts.items())
+        console.print(f"functions deployed: {told}")
         if cloud.clock.stands:  # A demo was interrupted; here time runs on from that moment.
             cloud.set_clock(cloud.clock.now(), stands=False)
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)

@@ -12,9 +12,16 @@ from typing import Any
 
 import urllib3
 
+from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
-from localcloud.cloud import DEFAULT_DATA, NAMESPACE, AlreadyUp, LocalCloud
+from localcloud.cloud import (
+    DEFAULT_DATA,
+    NAMESPACE,
+    AlreadyUp,
+    LocalCloud,
+    local_cloud_target,
+)
 from localcloud.keys import load_secrets
 from localcloud.mongod import configured_uri
 
@@ -30,6 +37,7 @@ class LocalCloudClient:
     """A running local cloud, found by its data folder."""
 
     def __init__(self, url: str, vendor_url: str, data: Path) -> None:
+        self.name = "the local cloud"
         self.url = url
         self.vendor_url = vendor_url
         self._data = data
@@ -54,6 +62,13 @@ class LocalCloudClient:
             keys.secret_id, keys.secret_key, None,
         )  # fmt: skip
         return Functions(settings, keys.internal_secret.encode(), timeout_s=TIMEOUT_S)
+
+    @property
+    def target(self) -> Target:
+        """This cloud as a place to deploy to and to inspect."""
+        there = json.loads((self._data / "endpoint.json").read_text())
+        keys = load_secrets(self._data)
+        return local_cloud_target(keys, self.url, there["mongodb_uri"], there["database"])
 
     def control(self, name: str, **body: object) -> dict[str, Any]:
         """Use one of the local cloud's own controls (clock, drain, fire …)."""

@@ -15,33 +15,79 @@ from typing import Any
 from flask import Flask
 from waitress.server import create_server
 
+from bootstrap import ROOT
+from deployment.cloud_api import Account
+from deployment.deploy import Deployment, Progress, look, prepare
+from deployment.packages import local_target
+from deployment.plan import Step, plan
+from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.database import Database, connect
 from huitou.runtime.identity import internal_token
 from huitou.runtime.settings import CloudSettings
 from huitou.runtime.triggers import DUE, TRIGGERS
-from localcloud.bundle import ROOT, read_bundle
 from localcloud.clock import LocalClock
 from localcloud.doors import platform_app, vendors_app
-from localcloud.keys import load_secrets
+from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mini_program import MiniProgramStandIn
-from localcloud.mongod import Mongod, check_replica_set, free_port
+from localcloud.mongod import Mongod, check_replica_set, kept_ports
 from localcloud.platform import Platform
-from localcloud.tencent_api import TencentApi
+from localcloud.registry import Registry, Trigger
+from localcloud.tencent.api import TencentApi
 from localcloud.timers import Timers
 from localcloud.wechat_pay import WeChatPayStandIn
 from simulation.chain import STORES
 
 NAMESPACE = "local-huitou"
 DEFAULT_DATA = ROOT / ".huitou"
-LAYERS = [ROOT / "layers" / "core", ROOT / ".venv" / "layers" / "deps"]
-THREADS = 24
+THREADS = 320  # More than callers of one test at once: a call that waits holds one.
 WECHAT_PAY_MODES = ("copies", "delay_s", "down", "refunds_end")
 _SAMPLE = "sample_data"
 
 
 class AlreadyUp(Exception):  # noqa: N818
     """Another process runs a local cloud on this data folder."""
+
+
+def local_cloud_target(
+    keys: LocalSecrets, url: str, mongodb_uri: str, database_name: str
+) -> Target:
+    """Say where a local cloud's API answers and with which values its functions run."""
+    account = Account(
+        env_id=NAMESPACE,
+        secret_id=keys.secret_id,
+        secret_key=keys.secret_key,
+        endpoint=url.removeprefix("http://"),
+        protocol="http",
+    )
+    variables = {
+        "TCB_ENV": NAMESPACE,
+        "VPC_ID": "vpc-local",
+        "VPC_SUBNET_ID": "subnet-local",
+        "MONGODB_URI": mongodb_uri,
+        "HUITOU_DATABASE": database_name,
+        "HUITOU_BRAND_ID": "huitou",
+        "HUITOU_INTERNAL_SECRET": keys.internal_secret,
+        "HUITOU_PHONE_KEY": keys.phone_key,
+        "WECHAT_APPID": keys.appid,
+        "WECHAT_APP_SECRET": keys.app_secret,
+        "WECHAT_PAY_MCHID": keys.mchid,
+        "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
+        "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
+        "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
+        "WECHAT_PAY_PLATFORM_KEYS": f"{keys.platform_serial}={keys.platform_public_key}",
+        "WECHAT_PAY_NOTIFY_URL": f"{url}/pay/notify",
+    }
+    return Target(account, variables)
+
+
+def deploy_to(target: Target, progress: Progress = lambda _: None) -> list[Step]:
+    """Deploy the whole bundle to a local cloud; returns the steps that this took."""
+    api, wanted = prepare(target, local_target())
+    found = look(api, wanted)
+    steps = plan(wanted, found)
+    Deployment(api, wanted, found, progress).run(steps)
+    return steps
 
 
 class LocalCloud:
@@ -52,31 +98,34 @@ class LocalCloud:
         data: Path = DEFAULT_DATA,
         *,
         relay: bool = True,
+        deploy: bool = True,
         mongodb_uri: str | None = None,
     ) -> None:
         self.data = data
-        (data / "logs").mkdir(parents=True, exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True)
         self.keys = load_secrets(data)
         self.clock = LocalClock(data / "clock.json")
-        self.port, self.vendor_port = free_port(), free_port()
-        self.mongod = None if mongodb_uri else Mongod(data.resolve() / "mongod")
-        self.mongodb_uri = mongodb_uri or (self.mongod.uri if self.mongod else "")
+        self.port, self.vendor_port, mongod_port = kept_ports(data / "ports.json", 3)
+        own = Mongod(data.resolve() / "mongod", port=mongod_port)
+        self.mongod = None if mongodb_uri else own
+        self.mongodb_uri = mongodb_uri or own.uri
         self.database_name = "huitou"
-        self.bundle = read_bundle(self._bundle_variables())
+        self.registry = Registry(data / "deployed.json")
         self.platform = Platform(
-            self.bundle, LAYERS, data / "logs", self._platform_variables(), NAMESPACE
+            self.registry, data / "logs", self._platform_variables(), NAMESPACE
         )
-        self.api = TencentApi(self.platform, self.keys)
+        self.api = TencentApi(self.platform, self.keys, self.url)
         self.wechat_pay = WeChatPayStandIn(self.keys, self.clock, data / "wechat_pay.sqlite")
         self.mini_program = MiniProgramStandIn(self.keys)
-        chosen = [
-            timer
-            for function in self.bundle.functions.values()
-            for timer in function.timers
-            if relay or function.name != "trigger-relay"
-        ]
-        self.timers = Timers(chosen, self.clock, self.platform.start, self.token)
+        self._relay = relay
+        self._deploy = deploy
+        self.timers = Timers(self._triggers, self.clock, self.platform.start)
+        self.deployed: list[Step] = []  # What starting had to do, and what it found done.
         self._servers: list[Any] = []
+
+    def _triggers(self) -> list[Trigger]:
+        found = self.registry.triggers()
+        return [t for t in found if self._relay or t.function != "trigger-relay"]
 
     @property
     def url(self) -> str:
@@ -90,25 +139,10 @@ class LocalCloud:
         """Return what an internal caller of a function shows."""
         return internal_token(self.keys.internal_secret.encode(), function)
 
-    def _bundle_variables(self) -> dict[str, str]:
-        """What `cloudbaserc.json` asks for as {{env.X}}."""
-        keys = self.keys
-        return {
-            "TCB_ENV": NAMESPACE,
-            "MONGODB_URI": self.mongodb_uri,
-            "HUITOU_DATABASE": self.database_name,
-            "HUITOU_BRAND_ID": "huitou",
-            "HUITOU_INTERNAL_SECRET": keys.internal_secret,
-            "HUITOU_PHONE_KEY": keys.phone_key,
-            "WECHAT_APPID": keys.appid,
-            "WECHAT_APP_SECRET": keys.app_secret,
-            "WECHAT_PAY_MCHID": keys.mchid,
-            "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
-            "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
-            "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
-            "WECHAT_PAY_PLATFORM_KEYS": f"{keys.platform_serial}={keys.platform_public_key}",
-            "WECHAT_PAY_NOTIFY_URL": f"{self.url}/pay/notify",
-        }
+    @property
+    def target(self) -> Target:
+        """This cloud as a place to deploy to."""
+        return local_cloud_target(self.keys, self.url, self.mongodb_uri, self.database_name)
 
     def _platform_variables(self) -> dict[str, str]:
         """What the platform gives every function, here pointing at this machine."""
@@ -143,13 +177,17 @@ class LocalCloud:
         check_replica_set(self.database)
         self._serve(platform_app(self), self.port)
         self._serve(vendors_app(self), self.vendor_port)
-        declared = self.functions().call("maintenance", {"action": "declare"})
-        if not declared["ok"]:
-            raise RuntimeError(f"maintenance declare: {declared['error']}")
+        if self._deploy:
+            self.deployed = deploy_to(self.target)
         self.wechat_pay.resume()
         self.timers.run()
-        endpoint = {"pid": os.getpid(), "url": self.url, "vendor_url": self.vendor_url}
-        (self.data / "endpoint.json").write_text(json.dumps(endpoint))
+        endpoint = {
+            "pid": os.getpid(), "url": self.url, "vendor_url": self.vendor_url,
+            "mongodb_uri": self.mongodb_uri, "database": self.database_name,
+        }  # fmt: skip
+        path = self.data / "endpoint.json"
+        path.touch(mode=0o600)  # A MongoDB of one's own may have its password in the URI.
+        path.write_text(json.dumps(endpoint))
 
     def _serve(self, app: Flask, port: int) -> None:
         logging.getLogger("waitress").setLevel(logging.ERROR)
@@ -202,7 +240,7 @@ class LocalCloud:
             "now": self.clock.now().isoformat(),
             "clock_stands": self.clock.stands,
             "functions": {
-                name: len(self.platform.pool(name).pids()) for name in self.platform.functions
+                name: len(self.platform.pool(name).pids()) for name in self.registry.functions
             },
             "undelivered": list(self.platform.undelivered),
             "sample_data": self._is_sample(),

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
 
-from localcloud.platform import PlatformError
+from localcloud.errors import PlatformError
 from localcloud.wechat_pay import Refused
 
 if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
+
+
+_HTTP_STATUS = {"InvalidParameter.RequestTooLarge": 413, "PERMISSION_DENIED": 403}
 
 
 def platform_app(cloud: LocalCloud) -> Flask:
@@ -26,21 +29,25 @@ def platform_app(cloud: LocalCloud) -> Flask:
     def call_function() -> Any:
         """`{"name", "data", "openid"}`: the caller's identity is set as the platform sets it."""
         body = request.get_json()
+        cloud.platform.check_members_may_call(body["name"])
         caller = {"WX_OPENID": body["openid"], "WX_APPID": cloud.keys.appid}
         done = cloud.platform.call(body["name"], body.get("data"), caller)
-        if done.error:
-            return jsonify({"errCode": -504002, "errMsg": done.error, "requestId": done.request_id})
+        if done.failure:
+            failed = {"errCode": -504002, "errMsg": done.failure.message}
+            return jsonify({**failed, "requestId": done.request_id})
         return jsonify(
-            {"result": done.result, "requestId": done.request_id, "ms": round(done.ms, 2)}
+            {"result": done.result, "requestId": done.request_id, "ms": round(done.duration_ms, 2)}
         )
 
     @app.post("/")
     def tencent_api() -> Any:
-        return jsonify(cloud.api.serve(request.headers, request.get_data()))
+        return jsonify(
+            cloud.api.serve({n.lower(): v for n, v in request.headers}, request.get_data())
+        )
 
     @app.route("/<path:path>", methods=["GET", "POST"])
     def http_access(path: str) -> Any:
-        function = cloud.bundle.routes.get("/" + path)
+        function = cloud.registry.routes.get("/" + path)
         if function is None:
             return jsonify({"code": "INVALID_PATH"}), 404
         raw = request.get_data()
@@ -58,7 +65,7 @@ def platform_app(cloud: LocalCloud) -> Flask:
             "requestContext": {"sourceIp": request.remote_addr},
         }
         done = cloud.platform.call(function, event, {})
-        if done.error or not isinstance(done.result, dict) or "statusCode" not in done.result:
+        if done.failure or not isinstance(done.result, dict) or "statusCode" not in done.result:
             return jsonify({"code": "FUNCTION_INVOCATION_FAILED"}), 502
         answer = done.result
         return Response(answer["body"], answer["statusCode"], answer.get("headers"))
@@ -67,7 +74,7 @@ def platform_app(cloud: LocalCloud) -> Flask:
 
     @app.errorhandler(PlatformError)
     def refused(error: PlatformError) -> Any:
-        status = 413 if error.code == "RequestTooLarge" else 404
+        status = _HTTP_STATUS.get(error.code, 404)
         return jsonify({"errCode": error.code, "errMsg": str(error)}), status
 
     return app

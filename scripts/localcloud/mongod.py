@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -210,6 +211,31 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def kept_ports(path: Path, count: int) -> list[int]:
+    """Return the ports a data folder used before, as far as they are free, else new ones.
+
+    What is deployed names them, so a cloud that comes back on the same ones finds it unchanged.
+    """
+    try:
+        ports: list[int] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        ports = []
+    if len(ports) != count or not all(_is_free(port) for port in ports):
+        ports = [free_port() for _ in range(count)]
+        path.write_text(json.dumps(ports))
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def configured_uri(environment: Mapping[str, str] = os.environ) -> str | None:

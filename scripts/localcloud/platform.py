@@ -6,13 +6,23 @@ import json
 import logging
 import threading
 import time
+import uuid
 from collections import Counter, deque
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from localcloud.bundle import Bundle
-from localcloud.instances import MAX_PAYLOAD_BYTES, Invocation, Pool
+from localcloud.call_log import CallLog
+from localcloud.errors import PlatformError
+from localcloud.instances import (
+    DEFAULT_INSTANCES,
+    MAX_PAYLOAD_BYTES,
+    WAIT_FOR_INSTANCE_S,
+    Invocation,
+    Pool,
+)
+from localcloud.registry import DEFAULT, Registry
 
 MAX_ASYNC_BYTES = 128 * 1024
 # The platform waits 60 s and 120 s; here nobody wants to, and the driven clock doesn't care.
@@ -21,79 +31,121 @@ STANDING = frozenset({"trigger-relay"})  # Runs until its time is over, so nobod
 _log = logging.getLogger(__name__)
 
 
-class PlatformError(Exception):
-    """The platform refuses a call before it reaches a function; `code` is its word for it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Platform:
-    """All functions of one environment."""
+    """All functions of one environment, as the registry has them."""
 
     def __init__(
-        self,
-        bundle: Bundle,
-        layers: list[Path],
-        logs: Path,
-        platform_variables: Mapping[str, str],
-        namespace: str,
+        self, registry: Registry, logs: Path, variables: Mapping[str, str], namespace: str
     ) -> None:
+        self.registry = registry
         self.namespace = namespace
-        self._pools = {
-            name: Pool(config, layers, logs, platform_variables, namespace)
-            for name, config in bundle.functions.items()
-        }
+        self.log = CallLog(logs)
+        self.variables = variables
+        self._pools: dict[str, Pool] = {}
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
         self._stopping = False
         self.undelivered: deque[dict[str, str]] = deque(maxlen=1_000)
 
+    def check_namespace(self, namespace: str) -> None:
+        """There is one environment here; PlatformError for any other."""
+        if namespace != self.namespace:
+            raise PlatformError("ResourceNotFound.Namespace", f"Namespace: {namespace}")
+
+    def check_members_may_call(self, function: str) -> None:
+        """Judge by the security rules, as the platform does before a member's call gets in."""
+        self.registry.function(function)
+        rules = self.registry.security_rules
+        rule = rules.get(function, rules.get("*", {"invoke": False}))
+        if rule["invoke"] is False:
+            raise PlatformError("PERMISSION_DENIED", f"members may not call {function}")
+
     def pool(self, function: str) -> Pool:
         """Return a function's instances; PlatformError if there is no such function."""
-        try:
-            return self._pools[function]
-        except KeyError:
-            raise PlatformError("ResourceNotFound.Function", f"no function {function}") from None
+        deployed = self.registry.function(function)
+        with self._lock:
+            pool = self._pools.setdefault(function, Pool(self.variables, self.namespace))
+            if self._stopping:
+                pool.stop()
+        reserved_mb = deployed.reserved_mb
+        memory_mb = deployed.revision(DEFAULT).memory_mb
+        pool.limit = DEFAULT_INSTANCES if reserved_mb is None else reserved_mb // memory_mb
+        return pool
 
-    @property
-    def functions(self) -> list[str]:
-        return sorted(self._pools)
-
-    def call(self, function: str, event: object, caller: Mapping[str, str]) -> Invocation:
+    def call(
+        self, function: str, event: object, caller: Mapping[str, str], qualifier: str = DEFAULT
+    ) -> Invocation:
         """Call and wait; refuses events over 6 MB."""
         if _size(event) > MAX_PAYLOAD_BYTES:
-            raise PlatformError("RequestTooLarge", "an event may be 6 MB at most")
-        return self.pool(function).invoke(event, caller)
+            raise PlatformError("InvalidParameter.RequestTooLarge", "an event may be 6 MB at most")
+        request_id = str(uuid.uuid4())
+        return self._invoke(
+            function, event, caller, qualifier, request_id, wait_s=WAIT_FOR_INSTANCE_S
+        )
 
-    def start(self, function: str, event: object) -> None:
-        """Accept an asynchronous call: tried three times at the most, then a dead letter."""
+    def _invoke(
+        self,
+        function: str,
+        event: object,
+        caller: Mapping[str, str],
+        qualifier: str,
+        request_id: str,
+        *,
+        wait_s: float | None,
+        retry: int = 0,
+    ) -> Invocation:
+        revision = self.registry.function(function).revision(qualifier)
+        paths = self.registry.paths(revision)
+        started_at = datetime.now(UTC)
+        done = self.pool(function).invoke(
+            revision, paths, event, caller, request_id=request_id, wait_s=wait_s
+        )
+        self.log.write(function, started_at, done, retry)
+        return done
+
+    def start(self, function: str, event: object, qualifier: str = DEFAULT) -> str:
+        """Accept an asynchronous call and return its request id.
+
+        It is tried as often again as the function is configured for, then it is a dead letter.
+        """
         if _size(event) > MAX_ASYNC_BYTES:
-            raise PlatformError("RequestTooLarge", "an asynchronous event may be 128 KB at most")
-        pool = self.pool(function)
+            raise PlatformError(
+                "InvalidParameter.RequestTooLarge", "an asynchronous event may be 128 KB at most"
+            )
+        self.registry.function(function).revision(qualifier)
         with self._lock:
             self._under_way[function] += 1
+        request_id = str(uuid.uuid4())
         threading.Thread(
             target=self._deliver,
-            args=(function, pool, event),
+            args=(function, event, qualifier, request_id),
             daemon=True,
             name=f"async-{function}",
         ).start()
+        return request_id
 
-    def _deliver(self, function: str, pool: Pool, event: object) -> None:
+    def _deliver(self, function: str, event: object, qualifier: str, request_id: str) -> None:
         try:
-            for wait_s in (*RETRY_AFTER_S, None):
-                outcome = pool.invoke(event, {})
-                if outcome.error is None or self._stopping:
+            retries = self.registry.function(function).retries
+            for attempt in range(retries + 1):
+                done = self._invoke(
+                    function, event, {}, qualifier, request_id, wait_s=None, retry=attempt
+                )
+                if done.failure is None or self._stopping:
                     return
-                _log.info("%s: %s", function, outcome.error)
-                if wait_s is not None:
-                    time.sleep(wait_s)
-            self.undelivered.append({"function": function, "error": str(outcome.error)})
+                _log.info("%s: %s", function, done.failure.message)
+                if attempt < retries:
+                    time.sleep(RETRY_AFTER_S[attempt])
+            if done.failure is not None:
+                self._give_up(function, done.failure.message)
+        except PlatformError as error:  # It was deleted while the call waited.
+            self._give_up(function, str(error))
         finally:
             with self._lock:
                 self._under_way[function] -= 1
+
+    def _give_up(self, function: str, message: str) -> None:
+        self.undelivered.append({"function": function, "error": message})
 
     def busy(self) -> bool:
         """Whether asynchronous calls are under way, the standing ones aside."""
@@ -105,9 +157,19 @@ class Platform:
         with self._lock:
             return self._under_way[function]
 
+    def changed(self, function: str) -> None:
+        """Let go of instances whose version is no more (or of all, if the function is gone)."""
+        deployed = self.registry.functions.get(function)
+        with self._lock:
+            pool = self._pools.get(function)
+        if pool is not None:
+            pool.forget(keep=list(deployed.revisions.values()) if deployed else [])
+
     def stop(self) -> None:
-        self._stopping = True
-        for pool in self._pools.values():
+        with self._lock:
+            self._stopping = True
+            pools = list(self._pools.values())
+        for pool in pools:
             pool.stop()
 
 

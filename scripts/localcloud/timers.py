@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,14 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
-from localcloud.bundle import TimerTrigger
 from localcloud.clock import LocalClock
+from localcloud.errors import PlatformError
 from localcloud.platform import STANDING, timer_event
+from localcloud.registry import Trigger
 
 ZONE = ZoneInfo("Asia/Shanghai")  # The platform doesn't document its own.
 TICK_S = 0.25
+_log = logging.getLogger(__name__)
 
 
 def last_firing(cron: str, at: datetime) -> datetime:
@@ -26,8 +29,15 @@ def last_firing(cron: str, at: datetime) -> datetime:
     return firing.replace(tzinfo=ZONE).astimezone(UTC)
 
 
+def next_firing(cron: str, after: datetime) -> datetime:
+    """Return a cron's first firing after a moment."""
+    local = after.astimezone(ZONE).replace(tzinfo=None)
+    firing: datetime = croniter(cron, local, second_at_beginning=True).get_next(datetime)
+    return firing.replace(tzinfo=ZONE).astimezone(UTC)
+
+
 class Timers:
-    """Fires every timer of the bundle.
+    """Fires every timer that is deployed and switched on.
 
     A clock that jumps over several firings of one timer fires it once, at the last of them,
     as a machine does that was asleep.
@@ -35,15 +45,13 @@ class Timers:
 
     def __init__(
         self,
-        timers: Iterable[TimerTrigger],
+        triggers: Callable[[], Iterable[Trigger]],
         clock: LocalClock,
-        start: Callable[[str, dict[str, Any]], None],
-        token: Callable[[str], str],
+        start: Callable[[str, dict[str, Any], str], object],
     ) -> None:
-        self._timers = list(timers)
+        self._triggers = triggers
         self._clock = clock
         self._start = start
-        self._token = token
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._business_seen = clock.now()
@@ -51,7 +59,7 @@ class Timers:
 
     def run(self) -> None:
         """Start the relay now and everything else when its time comes."""
-        for timer in self._timers:
+        for timer in self._triggers():
             if timer.function in STANDING:
                 self.fire(timer, datetime.now(UTC))
         threading.Thread(target=self._tick, daemon=True, name="timers").start()
@@ -59,13 +67,17 @@ class Timers:
     def stop(self) -> None:
         self._stop.set()
 
-    def fire(self, timer: TimerTrigger, at: datetime) -> None:
+    def fire(self, timer: Trigger, at: datetime) -> None:
         """Start a timer's function as the platform does."""
-        self._start(timer.function, timer_event(timer.name, self._token(timer.function), at))
+        event = timer_event(timer.name, timer.message, at)
+        try:
+            self._start(timer.function, event, timer.qualifier)
+        except PlatformError as error:  # Deleted a moment ago; the other timers go on.
+            _log.info("%s: %s", timer.function, error)
 
     def fire_function(self, function: str) -> int:
         """Fire all timers of one function now; returns how many it has."""
-        chosen = [timer for timer in self._timers if timer.function == function]
+        chosen = [timer for timer in self._triggers() if timer.function == function]
         for timer in chosen:
             self.fire(timer, self._clock.now())
         return len(chosen)
@@ -79,7 +91,7 @@ class Timers:
         """Fire what has come due since the last look, on each timer's own clock."""
         with self._lock:
             business, real = self._clock.now(), datetime.now(UTC)
-            for timer in self._timers:
+            for timer in self._triggers():
                 standing = timer.function in STANDING
                 seen, now = (self._real_seen, real) if standing else (self._business_seen, business)
                 at = last_firing(timer.cron, now)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.bundle import TimerTrigger
 from localcloud.clock import LocalClock
+from localcloud.registry import Trigger
 from localcloud.timers import Timers, last_firing
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -32,8 +32,15 @@ class Fired:
     def __init__(self) -> None:
         self.events: list[str] = []
 
-    def __call__(self, function: str, event: dict[str, Any]) -> None:
-        self.events.append(f"{function} {event['Time']} {event['Message']}")
+    def __call__(self, function: str, event: dict[str, Any], qualifier: str) -> None:
+        self.events.append(f"{function}:{qualifier} {event['Time']} {event['Message']}")
+
+
+def timer(function: str) -> Trigger:
+    return Trigger(
+        function=function, name="x", cron="0 * * * * * *", message=f"t-{function}",
+        qualifier="$DEFAULT", enabled=True, added_at="",
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -45,19 +52,17 @@ def clock(tmp_path: Path) -> LocalClock:
 
 def test_a_jump_over_many_firings_fires_once_at_the_last(clock: LocalClock) -> None:
     fired = Fired()
-    timers = Timers(
-        [TimerTrigger("pay", "follow-up", "0 * * * * * *")], clock, fired, lambda name: f"t-{name}"
-    )
+    timers = Timers(lambda: [timer("pay")], clock, fired)
     timers.catch_up()
     clock.stand_at(NOON + timedelta(hours=3, seconds=30))
     timers.catch_up()
     timers.catch_up()
-    assert fired.events == ["pay 2026-03-02T07:00:00Z t-pay"]
+    assert fired.events == ["pay:$DEFAULT 2026-03-02T07:00:00Z t-pay"]
 
 
 def test_a_clock_that_is_set_back_goes_on_firing(clock: LocalClock) -> None:
     fired = Fired()
-    timers = Timers([TimerTrigger("pay", "x", "0 * * * * * *")], clock, fired, lambda _: "t")
+    timers = Timers(lambda: [timer("pay")], clock, fired)
     clock.stand_at(NOON - timedelta(days=30))
     timers.clock_was_set()
     clock.stand_at(NOON - timedelta(days=30) + timedelta(minutes=1))

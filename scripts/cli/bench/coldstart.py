@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import click
 
 from cli.bench import json_option, report
 from localcloud.client import LocalCloudClient
-from localcloud.cloud import LAYERS, LocalCloud
-from localcloud.instances import Pool
+from localcloud.cloud import LocalCloud
+from localcloud.instances import Invocation, Pool
 from localcloud.platform import timer_event
+from localcloud.registry import DEFAULT
 from simulation.play import load
 
 _FLOOR = "import os; from pymongo import MongoClient; MongoClient(os.environ['U']).admin.command('ping'); print(1, flush=True); os._exit(0)"  # noqa: E501
@@ -44,7 +46,7 @@ def coldstart(runs: int, as_json: bool) -> None:
             client.member_call("member-profile", "bench", {"action": "login"})
             times: dict[str, list[float]] = {name: [] for name in ("floor", *_calls(cloud))}
             for _ in range(runs):
-                times["floor"].append(_floor(cloud.mongodb_uri))
+                times["floor"].append(_floor(cloud))
                 for name, (event, caller) in _calls(cloud).items():
                     times[name].append(_first_answer(cloud, name, event, caller))
     medians = {name: statistics.median(found) for name, found in times.items()}
@@ -84,26 +86,31 @@ def _calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]
 def _first_answer(
     cloud: LocalCloud, name: str, event: dict[str, Any], caller: dict[str, str]
 ) -> float:
-    variables = cloud.platform.pool(name).config.variables
-    pool = Pool(cloud.bundle.functions[name], LAYERS, cloud.data / "logs", variables, "bench")
+    pool = Pool(cloud.platform.variables, "bench")
+    revision = cloud.registry.function(name).revision(DEFAULT)
+
+    def call() -> Invocation:
+        paths = cloud.registry.paths(revision)
+        return pool.invoke(revision, paths, event, caller, request_id="bench", wait_s=None)
+
     if name == "trigger-relay":
-        return _relay_begins(cloud, pool, event)
+        return _relay_begins(cloud, pool, call)
     try:
-        done = pool.invoke(event, caller)
+        done = call()
     finally:
         pool.stop()
-    if done.error or not done.result["ok"]:
-        sys.exit(f"{name}: {done.error or done.result}")
-    return done.ms / 1000
+    if done.failure or not done.result["ok"]:
+        sys.exit(f"{name}: {done.failure or done.result}")
+    return done.duration_ms / 1000
 
 
-def _relay_begins(cloud: LocalCloud, pool: Pool, event: dict[str, Any]) -> float:
+def _relay_begins(cloud: LocalCloud, pool: Pool, call: Callable[[], Invocation]) -> float:
     """The relay answers after 15 minutes; what counts is when it has begun to listen."""
     state = cloud.database.collection("relay_state")
     for name in ("leases", "relay_state"):
         cloud.database.collection(name).delete_many({})
     started = time.perf_counter()
-    threading.Thread(target=pool.invoke, args=(event, {}), daemon=True).start()
+    threading.Thread(target=call, daemon=True).start()
     while state.find_one({"_id": "trigger-relay"}) is None:
         if time.perf_counter() - started > GIVE_UP_AFTER_S:
             sys.exit("the relay did not begin")
@@ -113,9 +120,10 @@ def _relay_begins(cloud: LocalCloud, pool: Pool, event: dict[str, Any]) -> float
     return took
 
 
-def _floor(uri: str) -> float:
+def _floor(cloud: LocalCloud) -> float:
     interpreter = getattr(sys, "_base_executable", sys.executable)
-    environment = {"PYTHONPATH": os.pathsep.join(map(str, LAYERS)), "U": uri}
+    layers = cloud.registry.paths(cloud.registry.function("pay").revision(DEFAULT))[1:]
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, layers)), "U": cloud.mongodb_uri}
     started = time.perf_counter()
     with subprocess.Popen(
         [interpreter, "-S", "-s", "-P", "-c", _FLOOR], env=environment, stdout=subprocess.PIPE

@@ -21,7 +21,7 @@ from cli.imports.rejects import Rejects
 from cli.imports.rows import FIELDS, NEEDED, Rows, clean
 from cli.imports.sending import SUMS, Sending, stopped
 from cli.imports.table import NotATable, open_table
-from cli.up import data_option
+from cli.place import data_option
 from localcloud.client import LocalCloudClient, connected
 
 

@@ -66,6 +66,8 @@ class Functions:
         request.FunctionName = function
         request.Namespace = self._settings.namespace
         request.InvocationType = invocation
+        # The version that is live; without it the API calls what was uploaded last.
+        request.Qualifier = "$DEFAULT"
         request.ClientContext = json.dumps(
             {**event, "token": internal_token(self._secret, function)}, ensure_ascii=False
         )

@@ -31,6 +31,10 @@ class LoadRequest(Request):
     points_rules: PointsRules | None = None
 
 
+class HealthRequest(Request):
+    """Ask how the relay does and whether anything is stuck."""
+
+
 class DeadLettersRequest(Request):
     """List what triggers and timers could not process."""
 

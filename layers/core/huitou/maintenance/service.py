@@ -11,9 +11,10 @@ from huitou.maintenance.repository import RulesRepository
 from huitou.menu.service import Menu
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.dead_letters import exhume, find_letter, forget
+from huitou.runtime.dead_letters import count_letters, exhume, find_letter, forget
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.events import change_event
+from huitou.runtime.relay import health
 from huitou.runtime.triggers import TRIGGERS
 from huitou.stores.service import Stores
 
@@ -41,6 +42,10 @@ class Maintenance:
             "scenes": len(request.scenes),
             "rules": len(rules),
         }
+
+    def health(self) -> dict[str, Any]:
+        """Say how the relay does and how many dead letters there are."""
+        return {"relay": health(self._database), "dead_letters": count_letters(self._database)}
 
     def dead_letters(self, limit: int) -> dict[str, Any]:
         letters = exhume(self._database, limit)

@@ -33,6 +33,11 @@ def exhume(database: Database, limit: int = 200) -> list[dict[str, Any]]:
     return list(database.collection("dead_letters").find().sort("_id", 1).limit(limit))
 
 
+def count_letters(database: Database) -> int:
+    """How many dead letters there are."""
+    return database.collection("dead_letters").estimated_document_count()
+
+
 def find_letter(database: Database, letter_id: str) -> dict[str, Any] | None:
     """Return one dead letter."""
     return database.collection("dead_letters").find_one({"_id": letter_id})

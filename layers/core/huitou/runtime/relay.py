@@ -29,6 +29,7 @@ GATHER_S = 0.02  # After a first change, what follows within this time goes into
 RENEW_EVERY_S = 1.0
 KEEP_TOKEN_EVERY_S = 10.0  # On quiet streams; each store is itself a write.
 WAIT_FOR_HANDOVER_S = 70.0  # The timer fires every minute, so a successor is always there.
+MOST_COUNTED = 1_000  # Due documents of one trigger, when asked how things stand.
 WATCH_S = 4.0  # How long a newcomer makes sure that the holder is alive before it leaves.
 
 
@@ -212,3 +213,25 @@ def _is_for(trigger: Trigger, change: Document) -> bool:
     updated = change.get("updateDescription", {}).get("updatedFields", {})
     whole = change.get("fullDocument") or {}
     return bool(DUE in (updated.get(trigger.marker), whole.get(trigger.marker)))
+
+
+def health(database: Database) -> dict[str, Any]:
+    """Say whether a relay is alive, how much is due for each trigger, and how far behind it is.
+
+    `lag_s` is how long the relay has not moved on while something is due: 0 where nothing is, or
+    where it has just dispatched. Counting stops at `MOST_COUNTED` documents a trigger.
+    """
+    due = {
+        trigger.function: database.collection(trigger.collection).count_documents(
+            {trigger.marker: DUE}, limit=MOST_COUNTED, hint=f"{trigger.marker}_due"
+        )
+        for trigger in TRIGGERS
+    }
+    moved = database.collection("relay_state").aggregate([
+        {"$match": {"_id": NAME}},
+        {"$project": {"ago_ms": {"$subtract": ["$$NOW", "$at"]}}},
+    ])  # fmt: skip
+    ago_s = next((row["ago_ms"] / 1000 for row in moved), None)
+    alive = leases.seconds_until_handover(database, NAME) > 0
+    lag_s = round(max(0.0, ago_s), 1) if any(due.values()) and ago_s is not None else 0.0
+    return {"alive": alive, "due": due, "lag_s": lag_s}

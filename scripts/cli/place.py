@@ -1,0 +1,101 @@
+"""Which environment a command works on: the local cloud, or one on Tencent Cloud (`--env`)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from deployment.target import Target, tencent_target
+from huitou.integrations.functions import Functions
+from huitou.runtime.settings import CloudSettings
+from localcloud.client import connected
+from localcloud.cloud import DEFAULT_DATA
+
+CALL_TIMEOUT_S = 120
+
+data_option = click.option(
+    "--data",
+    "data_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    envvar="HUITOU_DATA",
+    help="The local cloud's data folder (default: .huitou/ in the project).",
+)
+
+
+class Place(Protocol):
+    """An environment: how it is called, where its API is, and a way in for internal callers."""
+
+    name: str
+
+    @property
+    def target(self) -> Target:
+        """Account and values of the environment."""
+
+    def internal_call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Call a function as an internal caller, through Tencent's API."""
+
+
+class TencentPlace:
+    """An environment on Tencent Cloud."""
+
+    def __init__(self, target: Target) -> None:
+        self.name = target.account.env_id
+        self.target = target
+
+    def internal_call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Call a function as an internal caller, through Tencent's API."""
+        account = self.target.account
+        secret = self.target.variables.get("HUITOU_INTERNAL_SECRET", "")
+        if not secret:
+            raise click.ClickException("HUITOU_INTERNAL_SECRET is not set; see deploy --help")
+        settings = CloudSettings(
+            namespace=account.env_id,
+            region="ap-shanghai",
+            endpoint=account.endpoint or "scf.tencentcloudapi.com",
+            protocol=account.protocol,
+            secret_id=account.secret_id,
+            secret_key=account.secret_key,
+            session_token=account.session_token,
+        )
+        return Functions(settings, secret.encode(), timeout_s=CALL_TIMEOUT_S).call(function, event)
+
+
+@contextmanager
+def _place(env_id: str | None, profile: Path | None, data_folder: Path) -> Iterator[Place]:
+    if env_id is None:
+        with connected(data_folder) as cloud:
+            yield cloud
+    else:
+        yield TencentPlace(tencent_target(env_id, profile))
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --env, --profile and --data; the command gets the `place` they name, opened."""
+
+    @functools.wraps(command)
+    def opened(
+        *arguments: Any, env_id: str | None, profile: Path | None, data_folder: Path, **more: Any
+    ) -> Any:
+        with _place(env_id, profile, data_folder) as place:
+            return command(*arguments, place=place, **more)
+
+    for option in (
+        data_option,
+        click.option(
+            "--profile",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="File with NAME=value lines for --env (default: .env.<ENV> in the project).",
+        ),
+        click.option(
+            "--env", "env_id", metavar="ENV",
+            help="An environment on Tencent Cloud; without it, the local cloud.",
+        ),
+    ):  # fmt: skip
+        opened = option(opened)
+    return opened

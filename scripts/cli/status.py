@@ -1,0 +1,116 @@
+"""`status`: what is deployed, when timers fire next, how far the relay is, what is stuck."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.place import Place, place_options
+from deployment.cloud_api import CloudApi
+from deployment.plan import cron_of
+from localcloud.client import LocalCloudClient
+from localcloud.timers import ZONE, next_firing
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@place_options
+def status(place: Place, as_json: bool) -> None:
+    """Show an environment: functions with their live version, timers, relay, dead letters.
+
+    The relay's lag is how long the oldest change that must be followed has been waiting.
+    """
+    api = CloudApi(place.target.account)
+    now, local = datetime.now(UTC), {}
+    if isinstance(place, LocalCloudClient):  # Its business time may be driven.
+        there = place.control("status")
+        now, local = datetime.fromisoformat(there["now"]), {"undelivered": there["undelivered"]}
+    functions = [
+        _function(api, str(f["FunctionName"]), now) for f in api.pages("ListFunctions", "Functions")
+    ]
+    health = place.internal_call("maintenance", {"action": "health"})
+    if not health["ok"]:
+        raise click.ClickException(f"maintenance health: {health['error']['message']}")
+    report = {
+        "environment": place.target.account.env_id,
+        "now": now.isoformat(),
+        "functions": functions,
+        **health["data"],
+        **local,
+    }
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False))
+    else:
+        _print(report)
+
+
+def _function(api: CloudApi, name: str, now: datetime) -> dict[str, Any]:
+    live = api.scf("GetAlias", FunctionName=name, Name="$DEFAULT")["FunctionVersion"]
+    shown = api.scf("GetFunction", FunctionName=name, Qualifier=live)
+    timers = [
+        {
+            "name": trigger["TriggerName"],
+            "cron": cron_of(trigger),
+            "next": next_firing(cron_of(trigger), now).isoformat(),
+            "enabled": trigger["Enable"] == 1,
+        }
+        for trigger in api.scf("ListTriggers", FunctionName=name)["Triggers"]
+    ]
+    return {
+        "name": name,
+        "status": shown["Status"],
+        "version": live,
+        "memory_mb": shown["MemorySize"],
+        "timeout_s": shown["Timeout"],
+        "updated_at": shown["ModTime"],
+        "layers": [
+            f"{x['LayerName'].partition('_')[0]}:{x['LayerVersion']}" for x in shown["Layers"]
+        ],
+        "timers": timers,
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    console = Console()
+    title = f"{report['environment']} at {_local(report['now'])}"
+    headers = ("function", "version", "limits", "timer, its next firing")
+    table = Table(*headers, title=title, title_justify="left")
+    for function in report["functions"]:
+        active = function["status"] == "Active"
+        table.add_row(
+            function["name"],
+            function["version"] if active else f"{function['version']} {function['status']}",
+            f"{function['memory_mb']} MB {function['timeout_s']} s",
+            "\n".join(
+                f"{timer['name']} {_local(timer['next']) if timer['enabled'] else 'switched off'}"
+                for timer in function["timers"]
+            ),
+        )
+    console.print(table)
+    layers = sorted({layer for function in report["functions"] for layer in function["layers"]})
+    console.print(f"layers {', '.join(layers)}")
+    console.print(_relay_sentence(report["relay"]))
+    letters = report["dead_letters"]
+    console.print(
+        f"{letters} dead letters: see dead-letters list" if letters else "no dead letters",
+        style="bold red" if letters else "green",
+    )
+    for lost in report.get("undelivered", []):
+        console.print(f"undelivered: {lost['function']}: {lost['error']}", style="red")
+
+
+def _relay_sentence(relay: dict[str, Any]) -> str:
+    if not relay["alive"]:
+        return "[bold red]the relay does not run[/]; timers do its work, minutes later"
+    waiting = ", ".join(f"{n} {name}" for name, n in relay["due"].items() if n)
+    lag = relay["lag_s"]
+    return f"the relay runs; {f'lag {lag:.1f} s: {waiting}' if lag else 'nothing is waiting'}"
+
+
+def _local(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(ZONE):%Y-%m-%d %H:%M:%S}"

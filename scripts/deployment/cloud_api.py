@@ -1,0 +1,136 @@
+"""Tencent Cloud's scf and tcb APIs through its own SDK; the local cloud answers the same calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+REQUEST_TIMEOUT_S = 120  # Publishing a layer sends some 20 MB.
+ACTIVE_WITHIN_S = 180.0
+ATTEMPTS = 5  # Of a call that was throttled or whose connection broke.
+PAGE = 100
+_FAILED = ("Failed", "CreateFailed", "UpdateFailed", "PublishFailed")
+
+
+class CloudApiError(Exception):
+    """A call was refused; `code` is the API's, `action` what was asked."""
+
+    def __init__(self, action: str, code: str, message: str) -> None:
+        super().__init__(f"{action}: {code}: {message}")
+        self.action = action
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose environment, and where its API answers (None: Tencent Cloud's own addresses)."""
+
+    env_id: str
+    secret_id: str
+    secret_key: str
+    session_token: str | None = None
+    endpoint: str | None = None
+    protocol: str = "https"
+
+    def __repr__(self) -> str:
+        return f"Account({self.env_id})"  # Nothing secret, wherever it may be printed.
+
+
+class CloudApi:
+    """Calls by action name; answers are the API's own fields."""
+
+    def __init__(self, account: Account, region: str = "ap-shanghai") -> None:
+        self.account = account
+        self._region = region
+
+    def scf(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Call scf 2018-04-16 in the environment's namespace."""
+        return self._call(self._scf, action, {"Namespace": self.account.env_id, **fields})
+
+    def layers(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Call scf 2018-04-16 for layers, which belong to the account, not to a namespace."""
+        return self._call(self._scf, action, fields)
+
+    def tcb(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Call tcb 2018-06-08 for the environment."""
+        return self._call(self._tcb, action, {"EnvId": self.account.env_id, **fields})
+
+    def pages(self, action: str, answer: str, **fields: Any) -> Iterator[dict[str, Any]]:
+        """Go through all of a list that scf hands out page by page."""
+        offset = 0
+        while True:
+            page = self.scf(action, Offset=offset, Limit=PAGE, **fields)
+            yield from page[answer]
+            offset += PAGE
+            if offset >= page["TotalCount"]:
+                return
+
+    def wait_until_active(self, function: str, qualifier: str) -> None:
+        """Return once a function (one version of it) can be called or changed again."""
+        self._wait(
+            function,
+            lambda: str(
+                self.scf("GetFunction", FunctionName=function, Qualifier=qualifier)["Status"]
+            ),
+        )
+
+    def wait_until_layer_is_active(self, name: str, version: int) -> None:
+        """Return once a layer's version can be used."""
+        self._wait(
+            name,
+            lambda: str(
+                self.layers("GetLayerVersion", LayerName=name, LayerVersion=version)["Status"]
+            ),
+        )
+
+    def _wait(self, what: str, ask: Callable[[], str]) -> None:
+        deadline, pause_s = time.monotonic() + ACTIVE_WITHIN_S, 0.02
+        while (status := ask()) != "Active":
+            if status in _FAILED:
+                raise CloudApiError("wait", status, f"{what} did not become active")
+            if time.monotonic() > deadline:
+                raise CloudApiError("wait", status, f"{what} is not active after 3 minutes")
+            time.sleep(pause_s)
+            pause_s = min(1.0, pause_s * 2)
+
+    def _call(self, client: Any, action: str, fields: dict[str, Any]) -> dict[str, Any]:
+        from tencentcloud.common.exception.tencent_cloud_sdk_exception import (
+            TencentCloudSDKException,
+        )
+
+        try:
+            return cast("dict[str, Any]", client.call_json(action, fields)["Response"])
+        except TencentCloudSDKException as error:
+            raise CloudApiError(action, str(error.code), str(error.message)) from error
+
+    @cached_property
+    def _scf(self) -> Any:
+        from tencentcloud.scf.v20180416.scf_client import ScfClient
+
+        return ScfClient(*self._client_arguments())
+
+    @cached_property
+    def _tcb(self) -> Any:
+        from tencentcloud.tcb.v20180608.tcb_client import TcbClient
+
+        return TcbClient(*self._client_arguments())
+
+    def _client_arguments(self) -> tuple[Any, str, Any]:
+        from tencentcloud.common.credential import Credential
+        from tencentcloud.common.profile.client_profile import ClientProfile
+        from tencentcloud.common.profile.http_profile import HttpProfile
+        from tencentcloud.common.retry import StandardRetryer
+
+        account = self.account
+        http = HttpProfile(
+            protocol=account.protocol,
+            endpoint=account.endpoint,
+            reqTimeout=REQUEST_TIMEOUT_S,
+            keepAlive=True,
+        )
+        profile = ClientProfile(httpProfile=http, retryer=StandardRetryer(max_attempts=ATTEMPTS))
+        credential = Credential(account.secret_id, account.secret_key, account.session_token)
+        return credential, self._region, profile

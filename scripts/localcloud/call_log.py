@@ -1,0 +1,69 @@
+"""What calls printed and how they ended, one line of JSON each, as GetFunctionLogs tells it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from localcloud.instances import Invocation
+from localcloud.registry import timestamp
+
+MAX_FILE_BYTES = 16 * 1024 * 1024  # Of one function; then the older half of what is kept goes.
+
+
+class CallLog:
+    """A folder with a file for each function; the newest calls at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, function: str, started_at: datetime, done: Invocation, retry: int) -> None:
+        """Note one call; never its event nor its answer, which may hold personal data."""
+        record = {
+            "FunctionName": function,
+            "Qualifier": done.version,
+            "RequestId": done.request_id,
+            "StartTime": timestamp(started_at),
+            "RetCode": done.failure.status if done.failure else 0,
+            "RetMsg": done.failure.message if done.failure else "",
+            "InvokeFinished": 1,
+            "Duration": round(done.duration_ms, 2),
+            "BillDuration": round(done.duration_ms),
+            "MemUsage": done.memory_bytes,
+            "ColdStart": done.cold,
+            "RetryNum": retry,
+            "Log": done.log,
+        }
+        line = json.dumps(record, ensure_ascii=False) + "\n"
+        path = self._path(function)
+        with self._lock:
+            if path.exists() and path.stat().st_size > MAX_FILE_BYTES // 2:
+                os.replace(path, path.with_suffix(".older"))
+            with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(line)
+
+    def newest(self, function: str) -> Iterator[dict[str, Any]]:
+        """Read a function's calls, the newest first."""
+        path = self._path(function)
+        with self._lock:
+            texts = [_text(path), _text(path.with_suffix(".older"))]
+        for text in texts:
+            for line in reversed(text.splitlines()):
+                yield json.loads(line)
+
+    def _path(self, function: str) -> Path:
+        return self._folder / f"{function}.jsonl"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,11 @@
+"""How the platform says no."""
+
+from __future__ import annotations
+
+
+class PlatformError(Exception):
+    """The platform refuses a call before it reaches a function; `code` is its word for it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

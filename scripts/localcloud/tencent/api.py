@@ -1,0 +1,75 @@
+"""One signed door for all of Tencent Cloud's actions that the local cloud answers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from localcloud.errors import PlatformError
+from localcloud.keys import LocalSecrets
+from localcloud.platform import Platform
+from localcloud.tencent.calls import CallActions
+from localcloud.tencent.environment import EnvironmentActions
+from localcloud.tencent.functions import FunctionActions
+from localcloud.tencent.layers import LayerActions
+from localcloud.tencent.signature import verified_service
+from localcloud.tencent.triggers import TriggerActions
+
+VERSIONS = {"scf": "2018-04-16", "tcb": "2018-06-08"}
+_Action = tuple[Callable[[Any], dict[str, Any]], type[BaseModel]]
+
+
+class TencentApi:
+    """Answers scf 2018-04-16 and tcb 2018-06-08 over POST."""
+
+    def __init__(self, platform: Platform, keys: LocalSecrets, url: str) -> None:
+        self._secrets = {keys.secret_id: keys.secret_key}
+        scf = (
+            FunctionActions(platform),
+            TriggerActions(platform),
+            LayerActions(platform),
+            CallActions(platform),
+        )
+        self._actions: dict[str, dict[str, _Action]] = {
+            "scf": {name: action for part in scf for name, action in part.actions().items()},
+            "tcb": EnvironmentActions(platform, url).actions(),
+        }
+
+    def serve(self, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        """Answer one API call; errors travel in a 200, as the real API does it.
+
+        `headers` by lower-case name.
+        """
+        request_id = str(uuid.uuid4())
+        try:
+            service = verified_service(headers, body, self._secrets)
+            response = self._act(service, headers, body)
+        except PlatformError as error:
+            response = {"Error": {"Code": error.code, "Message": str(error)}}
+        return {"Response": {**response, "RequestId": request_id}}
+
+    def _act(self, service: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        action, version = headers.get("x-tc-action", ""), headers.get("x-tc-version", "")
+        if service not in self._actions or version != VERSIONS[service]:
+            raise PlatformError("NoSuchVersion", f"{service} {version} is not served here")
+        if action not in self._actions[service]:
+            raise PlatformError("InvalidAction", f"{service} {action} is not served here")
+        run, model = self._actions[service][action]
+        try:
+            return run(model.model_validate_json(body or b"{}"))
+        except ValidationError as error:
+            raise _as_api_error(error) from None
+
+
+def _as_api_error(error: ValidationError) -> PlatformError:
+    """Name the parameter that is missing or wrong, as the API does."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "body"
+    if first["type"] == "missing":
+        return PlatformError("MissingParameter", f"{where} is missing")
+    problem = str(first["msg"]).removeprefix("Value error, ")
+    code = str(first["loc"][0]) if first["loc"] else "Param"
+    return PlatformError(f"InvalidParameterValue.{code}", f"{where}: {problem}")
