@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from croniter import croniter
 
 from bootstrap import ROOT
-from deployment.bundle import BundleError, read_bundle
+from deployment.bundle import Bundle, BundleError, read_bundle
 from huitou.runtime.declarations import DECLARATIONS
 from huitou.runtime.triggers import TRIGGERS
 
 DECLARED: dict[str, Any] = json.loads((ROOT / "cloudbaserc.json").read_text(encoding="utf-8"))
 FUNCTIONS = {function["name"]: function for function in DECLARED["functions"]}
+VARIABLES = dict.fromkeys(
+    re.findall(r"\{\{env\.(\w+)\}\}", (ROOT / "cloudbaserc.json").read_text(encoding="utf-8")), "x1"
+)
+
+
+def test_the_file_is_sound() -> None:
+    bundle = read_bundle(VARIABLES)
+    assert {function.name for function in bundle.functions} == set(FUNCTIONS)
+    for function in bundle.functions:
+        assert function.runtime == "Python3.11"
+        assert [layer.source for layer in function.layers] == ["deps", "core"]
+        assert function.vpc.vpcId == "x1"
 
 
 def test_every_folder_is_declared_and_every_declared_function_has_a_folder() -> None:
     assert set(FUNCTIONS) == {path.parent.name for path in ROOT.glob("functions/*/index.py")}
 
 
-def test_the_handler_and_runtime_are_what_the_platform_needs() -> None:
-    assert DECLARED["functionDefaultConfig"]["handler"] == "index.main_handler"
-    assert DECLARED["functionDefaultConfig"]["runtime"] == "Python3.11"
-    for name in FUNCTIONS:
-        source = (ROOT / "functions" / name / "index.py").read_text(encoding="utf-8")
-        assert "def main_handler(" in source
+def opens_to_members(name: str) -> bool:
+    """Whether the function's own code has a door for members: `serve(…, member=…)`."""
+    tree = ast.parse((ROOT / "functions" / name / "index.py").read_text(encoding="utf-8"))
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "serve"
+        and any(keyword.arg == "member" for keyword in node.keywords)
+        for node in ast.walk(tree)
+    )
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_limits_are_the_platforms(name: str) -> None:
-    function = FUNCTIONS[name]
-    assert 1 <= function["timeout"] <= 900
-    assert function["memorySize"] == 64 or function["memorySize"] % 128 == 0
-    for timer in function.get("triggers", []):
-        assert len(timer["config"].split()) == 7
-        assert croniter.is_valid(timer["config"], second_at_beginning=True)
+def test_members_may_call_exactly_the_functions_that_have_a_door_for_them() -> None:
+    rules = read_bundle(VARIABLES).security_rules
+    assert rules["*"] == {"invoke": False}
+    opened = {name for name, rule in rules.items() if rule["invoke"] is not False}
+    assert opened == {name for name in FUNCTIONS if opens_to_members(name)}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -54,12 +70,111 @@ def test_every_trigger_names_a_function_with_a_timer_and_a_declared_marker_index
         assert f"{trigger.marker}_due" in names
 
 
-def test_a_missing_variable_is_named_with_its_place() -> None:
+def broken(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> list[str]:
+    """Read a copy of the bundle after a change; returns the faults that are told."""
+    shutil.copytree(ROOT / "functions", tmp_path / "functions")
+    declared = json.loads(json.dumps(DECLARED))
+    change(declared)
+    path = tmp_path / "cloudbaserc.json"
+    path.write_text(json.dumps(declared), encoding="utf-8")
     with pytest.raises(BundleError) as failed:
-        read_bundle({})
-    assert "cloudbaserc.json: pay.envVariables.MONGODB_URI: {{env.MONGODB_URI}}" in str(
-        failed.value
+        read_bundle(VARIABLES, path)
+    return str(failed.value).splitlines()
+
+
+def _put(name: str, value: object) -> Callable[[dict[str, Any]], object]:
+    return lambda declared: declared["functions"][0].__setitem__(name, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "problem"),
+    [
+        (_put("timeout", 0), "pay.timeout", "greater than or equal to 1"),
+        (_put("timeout", 901), "pay.timeout", "less than or equal to 900"),
+        (_put("timeout", "60"), "pay.timeout", "integer"),
+        (_put("memorySize", 200), "pay.memorySize", "multiple of 128"),
+        (_put("memorySize", 3200), "pay.memorySize", "multiple of 128"),
+        (_put("runtime", "Python3.8"), "pay.runtime", "one of"),
+        (_put("handler", "index.gone"), "pay.handler", "index.py defines no gone"),
+        (_put("handler", "other.main_handler"), "pay.handler", "no functions/pay/other.py"),
+        (_put("name", "nowhere"), "nowhere.handler", "no functions/nowhere/index.py"),
+        (_put("envVariables", {"A": "x" * 4_096}), "pay.envVariables", "4097 bytes, 4096 at most"),
+        (_put("description", ""), "pay.description", "at least 1 character"),
+        (_put("layers", []), "pay.layers", "at least 1 item"),
+        (_put("layers", [{"name": "numpy_x", "version": 1}]), "pay.layers.numpy_x.name", "core_"),
+        (_put("cpu", 2), "pay.cpu", "not permitted"),
+        (
+            _put("triggers", [{"name": "t", "type": "timer", "config": "0 * * * *"}]),
+            "pay.triggers.t.config", "7 fields",
+        ),
+        (
+            _put("triggers", [{"name": "t", "type": "timer", "config": "0 * * 99 * * *"}]),
+            "pay.triggers.t.config", "not a cron",
+        ),
+        (
+            _put("triggers", [{"name": "t", "type": "cos", "config": "0 * * * * * *"}]),
+            "pay.triggers.t.type", "timer",
+        ),
+        (
+            lambda d: d["gateway"]["routes"].append({"path": "/x", "target": "function:no"}),
+            "file", "/x: no function no",
+        ),
+        (
+            lambda d: d["securityRules"]["function"].__setitem__("gone", {"invoke": False}),
+            "file", "no function gone",
+        ),
+        (
+            lambda d: d["securityRules"]["function"].__setitem__("*", {"invoke": "auth != null"}),
+            "securityRules.function", "starts shut",
+        ),
+        (lambda d: d.pop("envId"), "envId", "required"),
+        (lambda d: d.__setitem__("functions", {}), "functions", "list"),
+        (lambda d: d["asyncInvoke"].__setitem__("retries", 3), "asyncInvoke.retries", "2"),
+    ],
+)  # fmt: skip
+def test_what_the_platform_would_refuse_is_named_with_its_place(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], place: str, problem: str
+) -> None:
+    faults = broken(tmp_path, change)
+    assert any(f.startswith(f"cloudbaserc.json: {place}: ") and problem in f for f in faults), (
+        faults
     )
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    def change(declared: dict[str, Any]) -> None:
+        declared["functions"][0]["timeout"] = 0
+        declared["functions"][1]["memorySize"] = 1
+        declared["functions"][2]["handler"] = "index.gone"
+        declared["functions"][3]["envVariables"]["X"] = "{{env.NOT_SET}}"
+
+    faults = broken(tmp_path, change)
+    assert len(faults) == 4
+    assert "cloudbaserc.json: coupon-issue.envVariables.X: {{env.NOT_SET}} is not set" in faults
+
+
+def test_an_empty_variable_counts_as_missing() -> None:
+    # The client of CloudBase itself would render it as nothing, and deploy that.
+    with pytest.raises(BundleError) as failed:
+        read_bundle({**VARIABLES, "MONGODB_URI": ""})
+    told = str(failed.value).splitlines()
+    assert "cloudbaserc.json: pay.envVariables.MONGODB_URI: {{env.MONGODB_URI}} is not set" in told
+    assert len(told) == len(FUNCTIONS)
+
+
+def test_no_json_and_no_file_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "cloudbaserc.json"
+    with pytest.raises(BundleError, match="No such file"):
+        read_bundle(VARIABLES, path)
+    for text in ("{", "[]", '"x"'):
+        path.write_text(text)
+        with pytest.raises(BundleError, match=r"cloudbaserc\.json: "):
+            read_bundle(VARIABLES, path)
+
+
+def test_values_that_look_like_templates_are_left_alone() -> None:
+    bundle: Bundle = read_bundle({**VARIABLES, "HUITOU_DATABASE": "{{env.MONGODB_URI}}"})
+    assert bundle.functions[0].envVariables["HUITOU_DATABASE"] == "{{env.MONGODB_URI}}"
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bootstrap import ROOT
+from cli.place import Place, place_options
+from deployment.deploy import Deployment, look, prepare
 from deployment.packages import (
     MAX_FUNCTION_ZIP_BYTES,
     MAX_LAYER_ZIP_BYTES,
@@ -21,8 +23,10 @@ from deployment.packages import (
     build_layers,
     check_limits,
     function_package,
+    local_target,
     readable,
 )
+from deployment.plan import plan
 
 
 @click.group()
@@ -58,6 +62,28 @@ def build(output: Path | None, as_json: bool) -> None:
     else:
         Console().print(_table(built, functions))
         click.echo(f"built in {seconds:.1f} s", err=True)
+
+
+@layers.command()
+@place_options
+def publish(place: Place) -> None:
+    """Publish the layers that have changed, and print their versions as NAME=value lines.
+
+    `deploy` does this by itself. It is for those who deploy functions with CloudBase's own client,
+    which can't publish Python layers and wants the versions as variables:
+
+    \b
+    scripts/huitou layers publish --env shop-1a2b3c >> .env
+    tcb fn deploy --yes
+    """
+    local = place.target.account.endpoint is not None
+    api, wanted = prepare(place.target, local_target() if local else RUNTIME)
+    found = look(api, wanted)
+    steps = [step for step in plan(wanted, found) if step.kind == "layer"]
+    deployment = Deployment(api, wanted, found, lambda text: click.echo(text, err=True))
+    deployment.run(steps)
+    for name, version in deployment.layer_versions.items():
+        click.echo(f"HUITOU_{name.partition('_')[0].upper()}_LAYER_VERSION={version}")
 
 
 def _copy(packages: dict[str, Package], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,17 @@ class CloudApiError(Exception):
         super().__init__(f"{action}: {code}: {message}")
         self.action = action
         self.code = code
+
+
+def bypass_proxies(url: str) -> None:
+    """Keep calls to a local server away from a proxy that this process is told to use.
+
+    Tencent's SDK looks for host and port in the variable, others for the host alone.
+    """
+    endpoint = url.removeprefix("http://")
+    for name in ("no_proxy", "NO_PROXY"):
+        kept = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join({*kept, endpoint, endpoint.partition(":")[0]})
 
 
 @dataclass(frozen=True)

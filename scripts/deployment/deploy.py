@@ -35,6 +35,9 @@ from deployment.target import Target
 
 KEPT_VERSIONS = 8  # Of each function, for `rollback`; the platform allows some twenty.
 Progress = Callable[[str], None]
+# What CloudBase's own client says of every function it creates: that it belongs to CloudBase, and
+# the role by which its code may use the environment.
+_CLOUDBASE = {"Role": "TCB_QcsRole", "Stamp": "MINI_QCBASE"}
 _UNKNOWN = FoundFunction(live="", versions={}, triggers={}, retries=0, message_ttl_s=0)
 
 
@@ -57,9 +60,10 @@ def prepare(target: Target, build_for: BuildTarget) -> tuple[CloudApi, Wanted]:
 
 def look(api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset()) -> Found:
     """Read the environment's state, as far as the plan needs it."""
-    envs = api.tcb("DescribeEnvs")["EnvList"]
-    if api.account.env_id not in [env["EnvId"] for env in envs]:
+    envs = {env["EnvId"]: env for env in api.tcb("DescribeEnvs")["EnvList"]}
+    if api.account.env_id not in envs:
         raise DeploymentError(f"there is no environment {api.account.env_id} in this account")
+    logs = next(iter(envs[api.account.env_id].get("LogServices") or []), {})
     there = {f["FunctionName"] for f in api.pages("ListFunctions", "Functions")}
     functions = {
         name: _look_at(api, name, wanted.functions[name]) if name in wanted.functions else _UNKNOWN
@@ -76,6 +80,7 @@ def look(api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset()) -> F
         functions=functions,
         security_rules=rules,
         routes=dict(_default_domain(api)[1]),
+        log_service={f"Cls{key}": logs[key] for key in ("TopicId", "LogsetId") if logs.get(key)},
     )
 
 
@@ -120,14 +125,17 @@ def _default_domain(api: CloudApi) -> tuple[str, dict[str, str]]:
 
 
 class Deployment:
-    """One run: carries out a plan's steps; `progress` is told what is being done."""
+    """One run: carries out a plan's steps; `progress` is told what is being done.
+
+    `layer_versions` holds the number of each layer's version, once it is known.
+    """
 
     def __init__(self, api: CloudApi, wanted: Wanted, found: Found, progress: Progress) -> None:
         self._api = api
         self._wanted = wanted
         self._found = found
         self._progress = progress
-        self._layer_versions: dict[str, int] = {}
+        self.layer_versions: dict[str, int] = {}
 
     def run(self, steps: list[Step]) -> None:
         """Create, update and delete what `steps` says; DeploymentError says where it stopped."""
@@ -145,7 +153,7 @@ class Deployment:
             self._set_security_rules()
         for step in steps:
             if step.kind == "layer":
-                self._layer_versions[step.name] = self._layer(step.name, step.action)
+                self.layer_versions[step.name] = self._layer(step.name, step.action)
         due = [step.name for step in changes if step.kind == "function"]
         if DECLARING in due:  # Declarations first: new code may count on them, old code can.
             version = self._published(self._wanted.functions[DECLARING])
@@ -196,16 +204,17 @@ class Deployment:
             return version
         self._progress(f"{'updating' if found else 'creating'} {wanted.name}")
         layers = [
-            {"LayerName": name, "LayerVersion": self._layer_versions[name]}
-            for name in wanted.layers
+            {"LayerName": name, "LayerVersion": self.layer_versions[name]} for name in wanted.layers
         ]
         named: dict[str, Any] = {"FunctionName": wanted.name}
-        configuration = {**wanted.configuration, "Layers": layers}
+        configuration = {
+            **wanted.configuration, "Layers": layers, **self._found.log_service,
+        }  # fmt: skip
         if found is None:
             self._api.scf(
                 "CreateFunction", **named, **configuration, Type="Event",
                 Handler=wanted.declared.handler, Runtime=wanted.declared.runtime,
-                InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)},
+                InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)}, **_CLOUDBASE,
             )  # fmt: skip
         else:
             self._api.wait_until_active(wanted.name, LATEST)

@@ -109,6 +109,7 @@ class Found:
     functions: Mapping[str, FoundFunction]
     security_rules: Mapping[str, Any]
     routes: Mapping[str, str]
+    log_service: Mapping[str, str]  # Where the environment keeps its functions' logs.
 
 
 @dataclass(frozen=True)

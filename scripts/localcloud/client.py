@@ -12,6 +12,7 @@ from typing import Any
 
 import urllib3
 
+from deployment.cloud_api import bypass_proxies
 from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
@@ -37,6 +38,7 @@ class LocalCloudClient:
     """A running local cloud, found by its data folder."""
 
     def __init__(self, url: str, vendor_url: str, data: Path) -> None:
+        bypass_proxies(url)
         self.name = "the local cloud"
         self.url = url
         self.vendor_url = vendor_url

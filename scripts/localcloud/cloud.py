@@ -16,7 +16,7 @@ from flask import Flask
 from waitress.server import create_server
 
 from bootstrap import ROOT
-from deployment.cloud_api import Account
+from deployment.cloud_api import Account, bypass_proxies
 from deployment.deploy import Deployment, Progress, look, prepare
 from deployment.packages import local_target
 from deployment.plan import Step, plan
@@ -40,6 +40,7 @@ from simulation.chain import STORES
 
 NAMESPACE = "local-huitou"
 DEFAULT_DATA = ROOT / ".huitou"
+MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
 WECHAT_PAY_MODES = ("copies", "delay_s", "down", "refunds_end")
 _SAMPLE = "sample_data"
@@ -175,6 +176,7 @@ class LocalCloud:
             self.mongod.start()
         self.database: Database = connect(self.mongodb_uri, self.database_name)
         check_replica_set(self.database)
+        bypass_proxies(self.url)
         self._serve(platform_app(self), self.port)
         self._serve(vendors_app(self), self.vendor_port)
         if self._deploy:
@@ -191,7 +193,10 @@ class LocalCloud:
 
     def _serve(self, app: Flask, port: int) -> None:
         logging.getLogger("waitress").setLevel(logging.ERROR)
-        server = create_server(app, host="127.0.0.1", port=port, threads=THREADS)
+        # Uploads stay in memory: waitress leaves the files open that it would use instead.
+        server = create_server(
+            app, host="127.0.0.1", port=port, threads=THREADS, inbuf_overflow=MAX_UPLOAD_BYTES
+        )
         threading.Thread(target=server.run, daemon=True, name=app.name).start()
         self._servers.append(server)
 

