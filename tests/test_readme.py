@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ READMES = ("README.md", "README.zh-CN.md")
 SMALLER = {
     "scripts/demo": "scripts/demo --once --json --days 2 --members 10",
     "scripts/test": "scripts/test --help",
+    "scripts/huitou layers build": "scripts/huitou layers build --json",
     "scripts/huitou bench settle --json": "scripts/huitou bench settle --json --rounds 1",
     "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
@@ -36,11 +38,13 @@ def blocks(readme: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
-def run(script: str, data: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, data: Path, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=ROOT, env={**os.environ, "HUITOU_DATA": str(data)}, timeout=240, check=False,
-        capture_output=True, text=True,
+        cwd=ROOT, env={**os.environ, "HUITOU_DATA": str(data), **(variables or {})},
+        timeout=240, check=False, capture_output=True, text=True,
     )  # fmt: skip
 
 
@@ -57,8 +61,9 @@ def test_both_readmes_have_commands_to_run() -> None:
         ("--as alice", ": paid"),
         ("scripts/huitou reconcile", "every ledger agrees"),
         ("scripts/huitou import", "repurchase rate, 30 days"),
+        ("scripts/huitou deploy\n", "nothing to do"),
     ],
-    ids=["the order by hand", "the operator's commands", "history and KPIs"],
+    ids=["the order by hand", "the operator's commands", "history and KPIs", "deploying"],
 )
 def test_a_session_works_as_printed(
     cloud: LocalCloud, client: LocalCloudClient, readme: str, holds: str, prints: str
@@ -69,12 +74,35 @@ def test_a_session_works_as_printed(
     assert prints in done.stdout
 
 
+@pytest.mark.parametrize("readme", READMES)
+def test_deploying_to_an_environment_works_as_printed(tmp_path: Path, readme: str) -> None:
+    """The commands for Tencent Cloud, with its API on loopback."""
+    [session] = [block for block in blocks(readme) if '--env "$ENV"' in block]
+    with LocalCloud(tmp_path, relay=False) as cloud:
+        account = cloud.target.account
+        values = {
+            **cloud.target.variables,
+            "ENV": account.env_id,
+            "HUITOU_BRAND_ID": "second",  # So that there is something to deploy, and to take back.
+            "TENCENTCLOUD_SECRET_ID": account.secret_id,
+            "TENCENTCLOUD_SECRET_KEY": account.secret_key,
+            "HUITOU_API_ENDPOINT": str(account.endpoint),
+            "HUITOU_API_PROTOCOL": account.protocol,
+        }
+        done = run(session, tmp_path, values)
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert "would do: 9 update" in done.stdout
+        assert "pay: version 2 → 1" in done.stdout
+        assert cloud.registry.function("pay").aliases["$DEFAULT"] == "1"
+        assert cloud.registry.function("points-sync").aliases["$DEFAULT"] == "2"
+
+
 @pytest.mark.parametrize("command", SMALLER)
 def test_what_starts_a_cloud_of_its_own_works(tmp_path: Path, command: str) -> None:
     assert any(command in block.splitlines() for block in blocks("README.md"))
     done = run(SMALLER[command], tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
-    if "--json" in command or command == "scripts/demo":
+    if "--json" in SMALLER[command] or command == "scripts/demo":
         assert json.loads(done.stdout.splitlines()[-1])
 
 

@@ -63,7 +63,7 @@ def look(api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset()) -> F
     envs = {env["EnvId"]: env for env in api.tcb("DescribeEnvs")["EnvList"]}
     if api.account.env_id not in envs:
         raise DeploymentError(f"there is no environment {api.account.env_id} in this account")
-    logs = next(iter(envs[api.account.env_id].get("LogServices") or []), {})
+    logs: dict[str, str] = next(iter(envs[api.account.env_id].get("LogServices") or []), {})
     there = {f["FunctionName"] for f in api.pages("ListFunctions", "Functions")}
     functions = {
         name: _look_at(api, name, wanted.functions[name]) if name in wanted.functions else _UNKNOWN
