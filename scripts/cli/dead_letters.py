@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.place import Place, place_options
+from cli.place import Environment, Place, environment_options
 
 
 @click.group(name="dead-letters")
@@ -23,10 +23,11 @@ def dead_letters() -> None:
 
 @dead_letters.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-@place_options
-def list_(place: Place, as_json: bool) -> None:
+@environment_options
+def list_(environment: Environment, as_json: bool) -> None:
     """List the dead letters."""
-    data = _ask(place, {"action": "dead_letters"})
+    with environment.open() as place:
+        data = _ask(place, {"action": "dead_letters"})
     if as_json:
         click.echo(json.dumps(data, ensure_ascii=False))
         return
@@ -44,8 +45,8 @@ def list_(place: Place, as_json: bool) -> None:
 @dead_letters.command()
 @click.argument("letters", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Replay every letter there is.")
-@place_options
-def replay(place: Place, letters: tuple[str, ...], every: bool) -> None:
+@environment_options
+def replay(environment: Environment, letters: tuple[str, ...], every: bool) -> None:
     """Start the functions of LETTERS again, each for its document.
 
     \b
@@ -54,12 +55,13 @@ def replay(place: Place, letters: tuple[str, ...], every: bool) -> None:
     """
     if bool(letters) == every:
         raise click.UsageError("name letters (`dead-letters list` shows them), or say --all")
-    if every:
-        found = _ask(place, {"action": "dead_letters", "limit": 1_000})["dead_letters"]
-        letters = tuple(letter["letter_id"] for letter in found)
-    for letter in letters:
-        done = _ask(place, {"action": "replay", "letter_id": letter})
-        click.echo(f"{letter}: started again by {done['by']}")
+    with environment.open() as place:
+        if every:
+            found = _ask(place, {"action": "dead_letters", "limit": 1_000})["dead_letters"]
+            letters = tuple(letter["letter_id"] for letter in found)
+        for letter in letters:
+            done = _ask(place, {"action": "replay", "letter_id": letter})
+            click.echo(f"{letter}: started again by {done['by']}")
     if not letters:
         click.echo("no dead letters")
 

@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.place import Place, place_options
+from cli.place import Environment, Place, environment_options
 from deployment.cloud_api import CloudApi
 from deployment.deploy import Deployment, look, prepare
-from deployment.packages import RUNTIME, local_target
 from deployment.plan import Step, plan
 from deployment.rollback import roll_back
 
@@ -26,8 +25,8 @@ _COLOURS = {"create": "green", "update": "yellow", "delete": "red", "extra": "ma
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--prune", is_flag=True, help="Delete functions, timers and paths not in the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-@place_options
-def deploy(place: Place, only: str, dry_run: bool, prune: bool, as_json: bool) -> None:
+@environment_options
+def deploy(environment: Environment, only: str, dry_run: bool, prune: bool, as_json: bool) -> None:
     """Deploy the bundle of cloudbaserc.json: to the local cloud, or to Tencent Cloud with --env.
 
     \b
@@ -45,8 +44,19 @@ def deploy(place: Place, only: str, dry_run: bool, prune: bool, as_json: bool) -
     Everything that is missing or wrong is told before the first call.
     """
     console = Console(stderr=as_json)
-    local = place.target.account.endpoint is not None
-    api, wanted = prepare(place.target, local_target() if local else RUNTIME)
+    with environment.open() as place:
+        steps = _deploy(place, console, only=only, dry_run=dry_run, prune=prune)
+    _say_how_it_ended(console, steps, dry_run=dry_run)
+    if as_json:
+        shown = [vars(step) for step in steps]
+        click.echo(
+            json.dumps({"dry_run": dry_run, "changes": len(_changes(steps)), "steps": shown})
+        )
+
+
+def _deploy(place: Place, console: Console, *, only: str, dry_run: bool, prune: bool) -> list[Step]:
+    """Print the plan, carry it out unless it is only asked for, and return its steps."""
+    api, wanted = prepare(place.target, place.build_for)
     chosen = frozenset(name for name in only.split(",") if name)
     unknown = sorted(chosen - wanted.functions.keys())
     if unknown:
@@ -58,8 +68,7 @@ def deploy(place: Place, only: str, dry_run: bool, prune: bool, as_json: bool) -
             Step("delete", s.kind, s.name, s.detail) if s.action == "extra" else s for s in steps
         ]
     console.print(_table(f"Plan for {place.name}", steps))
-    changes = [step for step in steps if step.action in ("create", "update", "delete")]
-    if changes and not dry_run:
+    if _changes(steps) and not dry_run:
         with _progress(console) as progress:
             task = progress.add_task("deploying")
             run = Deployment(
@@ -67,17 +76,18 @@ def deploy(place: Place, only: str, dry_run: bool, prune: bool, as_json: bool) -
             )
             run.run(steps)
         console.print(_table(f"Live on {place.name}", steps, live=_live(api, wanted.functions)))
-    _say_how_it_ended(console, steps, dry_run=dry_run)
-    if as_json:
-        shown = [vars(step) for step in steps]
-        click.echo(json.dumps({"dry_run": dry_run, "changes": len(changes), "steps": shown}))
+    return steps
+
+
+def _changes(steps: list[Step]) -> list[Step]:
+    return [step for step in steps if step.action in ("create", "update", "delete")]
 
 
 @click.command()
 @click.argument("function")
 @click.option("--to", metavar="VERSION", help="This version instead of the one before.")
-@place_options
-def rollback(place: Place, function: str, to: str | None) -> None:
+@environment_options
+def rollback(environment: Environment, function: str, to: str | None) -> None:
     """Send FUNCTION's callers back to the version before the live one, at once.
 
     The version is still there as it was: code, configuration and layers. Data does not go back.
@@ -89,7 +99,8 @@ def rollback(place: Place, function: str, to: str | None) -> None:
     """
     if to is not None and not to.isdigit():
         raise click.BadParameter("a number, as `status` shows it", param_hint="--to")
-    before, now = roll_back(CloudApi(place.target.account), function, to)
+    with environment.open() as place:
+        before, now = roll_back(CloudApi(place.target.account), function, to)
     click.echo(f"{function}: version {before} → {now}")
 
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from cli.place import Place, place_options
+from cli.place import Environment, environment_options
 from huitou.runtime.errors import HuitouError
 from localcloud.client import CallFailed, LocalCloudClient
 
@@ -16,8 +16,8 @@ from localcloud.client import CallFailed, LocalCloudClient
 @click.argument("function")
 @click.argument("data", metavar="JSON", default="{}")
 @click.option("--as", "openid", metavar="OPENID", help="Call as the member behind this OpenID.")
-@place_options
-def invoke(place: Place, function: str, data: str, openid: str | None) -> None:
+@environment_options
+def invoke(environment: Environment, function: str, data: str, openid: str | None) -> None:
     """Call FUNCTION with a JSON object and print its answer.
 
     With --as the call comes from the mini-program of that (made-up) WeChat user; without it, from
@@ -36,13 +36,14 @@ def invoke(place: Place, function: str, data: str, openid: str | None) -> None:
         raise click.BadParameter(f"not JSON: {error}", param_hint="JSON") from None
     if not isinstance(event, dict):
         raise click.BadParameter('must be an object like {"action": …}', param_hint="JSON")
+    if openid is not None and environment.env_id is not None:
+        raise click.UsageError("--as is for the local cloud; members are WeChat's to vouch for")
     try:
-        if openid is None:
-            answer = place.internal_call(function, event)
-        elif isinstance(place, LocalCloudClient):
-            answer = place.member_call(function, openid, event)
-        else:
-            raise click.UsageError("--as is for the local cloud; members are WeChat's to vouch for")
+        with environment.open() as place:
+            if openid is not None and isinstance(place, LocalCloudClient):
+                answer = place.member_call(function, openid, event)
+            else:
+                answer = place.internal_call(function, event)
     except (CallFailed, HuitouError) as failed:
         detail = failed.detail if isinstance(failed, HuitouError) else str(failed)
         sys.exit(f"no answer: {detail}")

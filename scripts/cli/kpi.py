@@ -15,8 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cli.place import data_option
-from localcloud.client import LocalCloudClient, connected
+from cli.place import Environment, Place, environment_options
 
 SUMMED = {"orders": "orders", "revenue_fen": "revenue", "new_members": "new members"}
 MOST_TRIES = 5
@@ -42,10 +41,10 @@ _DAY: dict[str, Any] = {
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path),
               help="With --from and --to: draw repurchase and orders over time.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-@data_option
+@environment_options
 def kpi(
     as_of: date | None, first: date | None, last: date | None, store_id: str | None,
-    channel: str | None, png: Path | None, as_json: bool, data_folder: Path,
+    channel: str | None, png: Path | None, as_json: bool, environment: Environment,
 ) -> None:  # fmt: skip
     """Show the KPIs as known now, after counting what is new.
 
@@ -69,7 +68,7 @@ def kpi(
     if png is not None and not png.parent.is_dir():
         raise click.BadParameter(f"there is no folder {png.parent}", param_hint="--png")
     chosen = {"store_id": store_id, "channel": channel}
-    with connected(data_folder) as cloud:
+    with environment.open() as cloud:
         rolled_up(cloud)
         if first is None:
             asked = {"as_of": as_of.isoformat() if as_of else None}
@@ -92,7 +91,7 @@ def kpi(
         click.echo(f"drawn: {png}", err=True)
 
 
-def rolled_up(cloud: LocalCloudClient) -> dict[str, int]:
+def rolled_up(cloud: Place) -> dict[str, int]:
     """Count everything that is new; returns how many orders and days were counted."""
     done = {"orders": 0, "days": 0}
     with Console(stderr=True).status("counting …") as status:
@@ -107,7 +106,7 @@ def rolled_up(cloud: LocalCloudClient) -> dict[str, int]:
             status.update(f"counting … {done['orders']:,} orders, {done['days']:,} days")
 
 
-def _by_store(cloud: LocalCloudClient, as_of: str, channel: str | None) -> Figures:
+def _by_store(cloud: Place, as_of: str, channel: str | None) -> Figures:
     found: Figures = {}
     page: Figures = {"next": None}
     while True:
@@ -118,7 +117,7 @@ def _by_store(cloud: LocalCloudClient, as_of: str, channel: str | None) -> Figur
             return found
 
 
-def call(cloud: LocalCloudClient, event: dict[str, Any]) -> dict[str, Any]:
+def call(cloud: Place, event: dict[str, Any]) -> dict[str, Any]:
     """Call kpi-rollup and return what it answers; busy, it is asked again."""
     for _ in range(MOST_TRIES):
         answer = cloud.internal_call("kpi-rollup", {"lang": "en", **event})

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bootstrap import ROOT
-from cli.place import Place, place_options
+from cli.place import Environment, environment_options
 from deployment.deploy import Deployment, look, prepare
 from deployment.packages import (
     MAX_FUNCTION_ZIP_BYTES,
@@ -23,7 +23,6 @@ from deployment.packages import (
     build_layers,
     check_limits,
     function_package,
-    local_target,
     readable,
 )
 from deployment.plan import plan
@@ -65,8 +64,8 @@ def build(output: Path | None, as_json: bool) -> None:
 
 
 @layers.command()
-@place_options
-def publish(place: Place) -> None:
+@environment_options
+def publish(environment: Environment) -> None:
     """Publish the layers that have changed, and print their versions as NAME=value lines.
 
     `deploy` does this by itself. It is for those who deploy functions with CloudBase's own client,
@@ -76,12 +75,12 @@ def publish(place: Place) -> None:
     scripts/huitou layers publish --env shop-1a2b3c >> .env
     tcb fn deploy --yes
     """
-    local = place.target.account.endpoint is not None
-    api, wanted = prepare(place.target, local_target() if local else RUNTIME)
-    found = look(api, wanted)
-    steps = [step for step in plan(wanted, found) if step.kind == "layer"]
-    deployment = Deployment(api, wanted, found, lambda text: click.echo(text, err=True))
-    deployment.run(steps)
+    with environment.open() as place:
+        api, wanted = prepare(place.target, place.build_for)
+        found = look(api, wanted)
+        steps = [step for step in plan(wanted, found) if step.kind == "layer"]
+        deployment = Deployment(api, wanted, found, lambda text: click.echo(text, err=True))
+        deployment.run(steps)
     for name, version in deployment.layer_versions.items():
         click.echo(f"HUITOU_{name.partition('_')[0].upper()}_LAYER_VERSION={version}")
 

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from cli.place import Place, place_options
+from cli.place import Environment, environment_options
 from deployment.cloud_api import CloudApi
 
 FOLLOW_EVERY_S = 1.0
@@ -26,9 +26,9 @@ _OVERLAP = 200  # Calls looked at again when following: several end in one secon
 @click.option("--failed", is_flag=True, help="Only calls that failed.")
 @click.option("--request", "request_id", metavar="ID", help="Only the call with this request id.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a call.")
-@place_options
+@environment_options
 def logs(
-    place: Place,
+    environment: Environment,
     function: str,
     last: int,
     follow: bool,
@@ -45,25 +45,26 @@ def logs(
     scripts/huitou logs pay
     scripts/huitou logs points-sync --follow
     """
-    api, console = CloudApi(place.target.account), Console()
     filters: dict[str, Any] = {"Filter": {"RetCode": "not0"}} if failed else {}
     if request_id:
         filters["FunctionRequestId"] = request_id
-    seen: dict[str, None] = {}
-    for call in _calls(api, function, last, filters):
-        seen[_key(call)] = None
-        _show(console, call, as_json=as_json)
-    try:
-        while follow:
-            time.sleep(FOLLOW_EVERY_S)
-            for call in _calls(api, function, _OVERLAP, filters):
-                if _key(call) not in seen:
-                    seen[_key(call)] = None
-                    _show(console, call, as_json=as_json)
-            for old in list(seen)[: -2 * _OVERLAP]:
-                del seen[old]
-    except KeyboardInterrupt:
-        sys.exit(0)
+    with environment.open() as place:
+        api, console = CloudApi(place.target.account), Console()
+        seen: dict[str, None] = {}
+        for call in _calls(api, function, last, filters):
+            seen[_key(call)] = None
+            _show(console, call, as_json=as_json)
+        try:
+            while follow:
+                time.sleep(FOLLOW_EVERY_S)
+                for call in _calls(api, function, _OVERLAP, filters):
+                    if _key(call) not in seen:
+                        seen[_key(call)] = None
+                        _show(console, call, as_json=as_json)
+                for old in list(seen)[: -2 * _OVERLAP]:
+                    del seen[old]
+        except KeyboardInterrupt:
+            sys.exit(0)
 
 
 def _calls(

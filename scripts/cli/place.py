@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
+from deployment.packages import RUNTIME
+from deployment.packages import Target as BuildTarget
 from deployment.target import Target, tencent_target
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
@@ -37,12 +40,18 @@ class Place(Protocol):
     def target(self) -> Target:
         """Account and values of the environment."""
 
+    @property
+    def build_for(self) -> BuildTarget:
+        """What the layers must be built for."""
+
     def internal_call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         """Call a function as an internal caller, through Tencent's API."""
 
 
 class TencentPlace:
     """An environment on Tencent Cloud."""
+
+    build_for = RUNTIME
 
     def __init__(self, target: Target) -> None:
         self.name = target.account.env_id
@@ -56,7 +65,7 @@ class TencentPlace:
             raise click.ClickException("HUITOU_INTERNAL_SECRET is not set; see deploy --help")
         settings = CloudSettings(
             namespace=account.env_id,
-            region="ap-shanghai",
+            region=account.region,
             endpoint=account.endpoint or "scf.tencentcloudapi.com",
             protocol=account.protocol,
             secret_id=account.secret_id,
@@ -66,24 +75,33 @@ class TencentPlace:
         return Functions(settings, secret.encode(), timeout_s=CALL_TIMEOUT_S).call(function, event)
 
 
-@contextmanager
-def _place(env_id: str | None, profile: Path | None, data_folder: Path) -> Iterator[Place]:
-    if env_id is None:
-        with connected(data_folder) as cloud:
-            yield cloud
-    else:
-        yield TencentPlace(tencent_target(env_id, profile))
+@dataclass(frozen=True)
+class Environment:
+    """The environment that --env, --profile and --data name; not yet opened."""
+
+    env_id: str | None
+    profile: Path | None
+    data_folder: Path
+
+    @contextmanager
+    def open(self) -> Iterator[Place]:
+        """Use it; a local cloud that isn't up is started for as long as this takes."""
+        if self.env_id is None:
+            with connected(self.data_folder) as cloud:
+                yield cloud
+        else:
+            yield TencentPlace(tencent_target(self.env_id, self.profile))
 
 
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --env, --profile and --data; the command gets the `place` they name, opened."""
+def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --env, --profile and --data; the command gets the `environment` they name."""
 
     @functools.wraps(command)
-    def opened(
+    def chosen(
         *arguments: Any, env_id: str | None, profile: Path | None, data_folder: Path, **more: Any
     ) -> Any:
-        with _place(env_id, profile, data_folder) as place:
-            return command(*arguments, place=place, **more)
+        environment = Environment(env_id, profile, data_folder)
+        return command(*arguments, environment=environment, **more)
 
     for option in (
         data_option,
@@ -97,5 +115,5 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="An environment on Tencent Cloud; without it, the local cloud.",
         ),
     ):  # fmt: skip
-        opened = option(opened)
-    return opened
+        chosen = option(chosen)
+    return chosen

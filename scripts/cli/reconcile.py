@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.place import data_option
+from cli.place import Environment, Place, environment_options
 from huitou.settlement.models import Totals
-from localcloud.client import LocalCloudClient, connected
 
 MOST_SHOWN = 50
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-@data_option
-def reconcile(as_json: bool, data_folder: Path) -> None:
+@environment_options
+def reconcile(environment: Environment, as_json: bool) -> None:
     """Compare every ledger with the orders it follows from.
 
     Balance = sum of the member's entries; every paid order settled, its entries exactly what its
     frozen terms give; redeemed coupons = paid orders; payments = paid amounts; reserved points =
     unpaid orders. Prints what differs; exit code 1 if anything does.
     """
-    with connected(data_folder) as cloud:
+    with environment.open() as cloud:
         report = reconciled(cloud)
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
@@ -37,7 +35,7 @@ def reconcile(as_json: bool, data_folder: Path) -> None:
     sys.exit(0 if report["reconciled"] else 1)
 
 
-def reconciled(cloud: LocalCloudClient) -> dict[str, Any]:
+def reconciled(cloud: Place) -> dict[str, Any]:
     """Reconcile all members, range by range; returns totals and differences."""
     totals, differences, after = Totals(), [], None
     while True:

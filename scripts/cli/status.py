@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.place import Place, place_options
+from cli.place import Environment, Place, environment_options
 from deployment.cloud_api import CloudApi
 from deployment.plan import cron_of
 from localcloud.client import LocalCloudClient
@@ -19,34 +19,37 @@ from localcloud.timers import ZONE, next_firing
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-@place_options
-def status(place: Place, as_json: bool) -> None:
+@environment_options
+def status(environment: Environment, as_json: bool) -> None:
     """Show an environment: functions with their live version, timers, relay, dead letters.
 
     The relay's lag is how long the oldest change that must be followed has been waiting.
     """
+    with environment.open() as place:
+        report = _report(place)
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False))
+    else:
+        _print(report)
+
+
+def _report(place: Place) -> dict[str, Any]:
     api = CloudApi(place.target.account)
     now, local = datetime.now(UTC), {}
     if isinstance(place, LocalCloudClient):  # Its business time may be driven.
         there = place.control("status")
         now, local = datetime.fromisoformat(there["now"]), {"undelivered": there["undelivered"]}
-    functions = [
-        _function(api, str(f["FunctionName"]), now) for f in api.pages("ListFunctions", "Functions")
-    ]
+    names = [str(function["FunctionName"]) for function in api.pages("ListFunctions", "Functions")]
     health = place.internal_call("maintenance", {"action": "health"})
     if not health["ok"]:
         raise click.ClickException(f"maintenance health: {health['error']['message']}")
-    report = {
+    return {
         "environment": place.target.account.env_id,
         "now": now.isoformat(),
-        "functions": functions,
+        "functions": [_function(api, name, now) for name in names],
         **health["data"],
         **local,
     }
-    if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False))
-    else:
-        _print(report)
 
 
 def _function(api: CloudApi, name: str, now: datetime) -> dict[str, Any]:

@@ -245,6 +245,14 @@ def read_bundle(variables: Mapping[str, str], path: Path = ROOT / "cloudbaserc.j
     return bundle
 
 
+def declared_region(path: Path = ROOT / "cloudbaserc.json") -> str:
+    """Where the environment is; needed to reach it, whatever else of the file is sound."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["region"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BundleError(f"{path.name}: region: is missing, or the file can't be read") from None
+
+
 def _render(value: Any, where: str, variables: Mapping[str, str], faults: list[_Fault]) -> Any:
     """Replace every {{env.X}}; one that is missing or empty is a fault of its own place."""
     if isinstance(value, dict):

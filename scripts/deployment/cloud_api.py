@@ -41,6 +41,7 @@ class Account:
     """Whose environment, and where its API answers (None: Tencent Cloud's own addresses)."""
 
     env_id: str
+    region: str
     secret_id: str
     secret_key: str
     session_token: str | None = None
@@ -54,9 +55,8 @@ class Account:
 class CloudApi:
     """Calls by action name; answers are the API's own fields."""
 
-    def __init__(self, account: Account, region: str = "ap-shanghai") -> None:
+    def __init__(self, account: Account) -> None:
         self.account = account
-        self._region = region
 
     def scf(self, action: str, **fields: Any) -> dict[str, Any]:
         """Call scf 2018-04-16 in the environment's namespace."""
@@ -145,4 +145,4 @@ class CloudApi:
         )
         profile = ClientProfile(httpProfile=http, retryer=StandardRetryer(max_attempts=ATTEMPTS))
         credential = Credential(account.secret_id, account.secret_key, account.session_token)
-        return credential, self._region, profile
+        return credential, account.region, profile

@@ -55,7 +55,7 @@ def prepare(target: Target, build_for: BuildTarget) -> tuple[CloudApi, Wanted]:
     functions = {f.name: function_package(bundle.folder(f)) for f in bundle.functions}
     check_limits(layers, functions)
     secret = target.variables["HUITOU_INTERNAL_SECRET"].encode()
-    return CloudApi(target.account, bundle.region), wanted_from(bundle, layers, functions, secret)
+    return CloudApi(target.account), wanted_from(bundle, layers, functions, secret)
 
 
 def look(api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset()) -> Found:

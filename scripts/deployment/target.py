@@ -13,6 +13,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from bootstrap import ROOT
+from deployment.bundle import declared_region
 from deployment.cloud_api import Account
 
 SECRET_ID, SECRET_KEY, TOKEN = (
@@ -56,6 +57,7 @@ def tencent_target(
         )
     account = Account(
         env_id=env_id,
+        region=declared_region(),
         secret_id=values[SECRET_ID],
         secret_key=values[SECRET_KEY],
         session_token=values.get(TOKEN) or None,

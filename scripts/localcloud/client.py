@@ -13,12 +13,15 @@ from typing import Any
 import urllib3
 
 from deployment.cloud_api import bypass_proxies
+from deployment.packages import Target as BuildTarget
+from deployment.packages import local_target
 from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
 from localcloud.cloud import (
     DEFAULT_DATA,
     NAMESPACE,
+    REGION,
     AlreadyUp,
     LocalCloud,
     local_cloud_target,
@@ -60,7 +63,7 @@ class LocalCloudClient:
     def _functions(self) -> Functions:
         keys = load_secrets(self._data)
         settings = CloudSettings(
-            NAMESPACE, "ap-shanghai", self.url.removeprefix("http://"), "http",
+            NAMESPACE, REGION, self.url.removeprefix("http://"), "http",
             keys.secret_id, keys.secret_key, None,
         )  # fmt: skip
         return Functions(settings, keys.internal_secret.encode(), timeout_s=TIMEOUT_S)
@@ -71,6 +74,11 @@ class LocalCloudClient:
         there = json.loads((self._data / "endpoint.json").read_text())
         keys = load_secrets(self._data)
         return local_cloud_target(keys, self.url, there["mongodb_uri"], there["database"])
+
+    @property
+    def build_for(self) -> BuildTarget:
+        """What the layers must be built for: the interpreter that runs its functions."""
+        return local_target()
 
     def control(self, name: str, **body: object) -> dict[str, Any]:
         """Use one of the local cloud's own controls (clock, drain, fire …)."""

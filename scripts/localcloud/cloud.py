@@ -39,6 +39,7 @@ from localcloud.wechat_pay import WeChatPayStandIn
 from simulation.chain import STORES
 
 NAMESPACE = "local-huitou"
+REGION = "ap-shanghai"
 DEFAULT_DATA = ROOT / ".huitou"
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
@@ -56,6 +57,7 @@ def local_cloud_target(
     """Say where a local cloud's API answers and with which values its functions run."""
     account = Account(
         env_id=NAMESPACE,
+        region=REGION,
         secret_id=keys.secret_id,
         secret_key=keys.secret_key,
         endpoint=url.removeprefix("http://"),
@@ -226,7 +228,7 @@ class LocalCloud:
         return Functions(
             CloudSettings(
                 namespace=NAMESPACE,
-                region="ap-shanghai",
+                region=REGION,
                 endpoint=f"127.0.0.1:{self.port}",
                 protocol="http",
                 secret_id=self.keys.secret_id,

@@ -21,8 +21,7 @@ from cli.imports.rejects import Rejects
 from cli.imports.rows import FIELDS, NEEDED, Rows, clean
 from cli.imports.sending import SUMS, Sending, stopped
 from cli.imports.table import NotATable, open_table
-from cli.place import data_option
-from localcloud.client import LocalCloudClient, connected
+from cli.place import Environment, Place, environment_options
 
 
 def _mapping(
@@ -92,11 +91,11 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
               help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Check every row, write none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
-@data_option
+@environment_options
 def orders(
     file: Path, columns: dict[str, str], amount_unit: str, date_format: str | None, zone: ZoneInfo,
     store: str | None, delimiter: str | None, encoding: str | None,
-    rejects_path: Path | None, dry_run: bool, as_json: bool, data_folder: Path,
+    rejects_path: Path | None, dry_run: bool, as_json: bool, environment: Environment,
 ) -> None:  # fmt: skip
     """Import the orders in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
@@ -130,7 +129,7 @@ def orders(
     )
     console = Console(stderr=True)
     console.print(f"{file.name}: {table.described}", highlight=False)
-    with connected(data_folder) as cloud, rejects:
+    with environment.open() as cloud, rejects:
         stores = _stores(cloud)
         rows = Rows(columns, amount_unit, date_format, zone, stores, _store_id(stores, store))
         run = Sending(cloud, rows, rejects, dry_run=dry_run)
@@ -159,7 +158,7 @@ def orders(
     sys.exit(1 if rejects.count else 0)
 
 
-def _stores(cloud: LocalCloudClient) -> dict[str, str | None]:
+def _stores(cloud: Place) -> dict[str, str | None]:
     """Return the chain's store ids by id and by name; None for a name that two of them bear."""
     answer = cloud.internal_call("store-menu", {"action": "stores"})
     stores: dict[str, str | None] = {}

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.imports.rejects import Rejects
 from cli.imports.rows import BadRow, Rows
 from cli.imports.table import Row, Table
+from cli.place import Place
 from huitou.runtime.errors import Unavailable
 from localcloud.client import LocalCloudClient
 
@@ -33,9 +34,7 @@ Normal = dict[str, Any]
 class Sending:
     """One import's way through its file; `sums` says what became of the rows."""
 
-    def __init__(
-        self, cloud: LocalCloudClient, rows: Rows, rejects: Rejects, *, dry_run: bool
-    ) -> None:
+    def __init__(self, cloud: Place, rows: Rows, rejects: Rejects, *, dry_run: bool) -> None:
         self.sums: Counter[str] = Counter()
         self.first_day, self.last_day = "", ""
         self._cloud, self._rows, self._rejects, self._dry_run = cloud, rows, rejects, dry_run
@@ -105,7 +104,7 @@ class Sending:
             self._numbers |= {(n.get("store"), n["order"]) for _, n in orders if "order" in n}
         if not self.sums["sent"] and orders:
             self._stop_if_days_look_like_moments(orders)
-            if not self._dry_run:
+            if not self._dry_run and isinstance(self._cloud, LocalCloudClient):
                 self._cloud.control("mark", sample=False)  # The demo must not wipe it any more.
         self.sums["sent"] += len(orders)
         self._send(orders)
