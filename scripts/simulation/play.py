@@ -73,6 +73,7 @@ class Simulation:
         self._ok("member-profile", guest, {"action": "login"})
         if guest.openid not in self._greeted:
             self._greet(guest, visit.store_id)
+        self._ok("store-menu", guest, {"action": "menu", "store_id": visit.store_id})
         cart: dict[str, Any] = {"store_id": visit.store_id, "items": visit.items}
         quote = self._ok("pay", guest, {"action": "quote", **cart})
         quote, cart = self._with_benefits(guest, quote, cart)
