@@ -7,6 +7,7 @@ import sys
 import click
 
 from cli.bench import bench
+from cli.cost import cost
 from cli.dead_letters import dead_letters
 from cli.demo import demo
 from cli.deploy import deploy, rollback
@@ -40,6 +41,7 @@ def main() -> None:
     scripts/huitou import orders till.csv --map member=card,paid_at=time,amount=total
     scripts/huitou kpi --as-of 2026-04-30        the repurchase rate and its siblings
     scripts/huitou reconcile                     prove that every ledger agrees
+    scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
 
     Commands that need the local cloud use the one that is up on the same data, or start one
     for as long as they take. The data is in .huitou/, or where MONGODB_URI points.
@@ -48,7 +50,7 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, dead_letters,
-    layers, bench, demo,
+    layers, bench, cost, demo,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

@@ -319,6 +319,12 @@ class Pool:
         with self._free:
             return [instance.pid for instance in (*self._idle, *self._busy)]
 
+    def peak_bytes(self) -> int:
+        """The most memory one of the instances has held, calls still under way included."""
+        with self._free:
+            instances = (*self._idle, *self._busy)
+        return max((instance.memory_bytes() for instance in instances), default=0)
+
     def forget(self, *, keep: list[Revision]) -> None:
         """Stop idle instances of versions that are no more; busy ones end with their call."""
         with self._free:
