@@ -23,6 +23,7 @@ READMES = ("README.md", "README.zh-CN.md")
 SMALLER = {
     "scripts/demo": "scripts/demo --once --json --days 2 --members 10",
     "scripts/test": "scripts/test --help",
+    "scripts/huitou cost --orders-per-day 10000": "scripts/huitou cost --json",
     "scripts/huitou layers build": "scripts/huitou layers build --json",
     "scripts/huitou bench settle --json": "scripts/huitou bench settle --json --rounds 1",
     "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
