@@ -50,7 +50,8 @@ def stay_up(cloud: LocalCloud, console: Console) -> None:
     for line in (
         """scripts/huitou invoke member-profile '{"action": "login"}' --as alice""",
         """scripts/huitou invoke store-menu '{"action": "stores"}' --as alice""",
-        "scripts/huitou reconcile",
+        "scripts/huitou status",
+        "scripts/huitou deploy    (after an edit)",
     ):
         console.print("  " + line, style="cyan", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Logs: {cloud.data / 'logs'}. Ctrl-C stops it.", highlight=False, soft_wrap=True)
