@@ -6,11 +6,12 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from localcloud.instances import Invocation
+from localcloud.pool import Invocation
 from localcloud.registry import timestamp
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # Of one function; then the older half of what is kept goes.

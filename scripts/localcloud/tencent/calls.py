@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from localcloud.errors import PlatformError
-from localcloud.instances import Invocation
 from localcloud.platform import Platform
+from localcloud.pool import Invocation
 from localcloud.registry import DEFAULT
 from localcloud.tencent import requests as asked
 

@@ -110,6 +110,7 @@ class TriggerActions:
     def _reserve(self, function: Function, memory_mb: int | None) -> Answer:
         with self._registry.changing():
             function.reserved_mb = memory_mb
+        self._platform.changed(function.name)
         return {}
 
     def get_reserved(self, request: asked.OfFunction) -> Answer:
