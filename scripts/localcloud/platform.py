@@ -157,15 +157,15 @@ class Platform:
         with self._lock:
             return self._under_way[function]
 
-    def changed(self, function: str) -> None:
-        """Bring a function's instances in line with what is deployed of it now, if anything."""
-        deployed = self.registry.functions.get(function)
+    def changed(self) -> None:
+        """Bring all instances in line with what is deployed now."""
+        functions = self.registry.functions
         with self._lock:
-            pool = self._pools.get(function)
-        if pool is not None:
+            pools = dict(self._pools)
+        for name, pool in pools.items():
             pool.let_go()
-            if deployed is not None:
-                pool.limit_to(_instances(deployed))
+            if name in functions:
+                pool.limit_to(_instances(functions[name]))
 
     def stop(self) -> None:
         with self._lock:
