@@ -41,6 +41,7 @@ from simulation.chain import STORES
 NAMESPACE = "local-huitou"
 DEFAULT_DATA = ROOT / ".huitou"
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
+CONNECTIONS = 2_000  # Clients keep theirs for their next call, so there are more than calls.
 WECHAT_PAY_MODES = ("copies", "delay_s", "down", "refunds_end")
 _SAMPLE = "sample_data"
 
@@ -191,7 +192,10 @@ class LocalCloud:
 
     def _serve(self, app: Flask, port: int) -> None:
         logging.getLogger("waitress").setLevel(logging.ERROR)
-        server = create_server(app, host="127.0.0.1", port=port, threads=THREADS)
+        server = create_server(
+            app, host="127.0.0.1", port=port, threads=THREADS, connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,  # select() knows no more than 1,024 of them.
+        )  # fmt: skip
         threading.Thread(target=server.run, daemon=True, name=app.name).start()
         self._servers.append(server)
 

@@ -34,7 +34,7 @@ class CallActions:
         self._platform.check_namespace(request.Namespace)
         try:
             event = json.loads(request.ClientContext or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PlatformError("InvalidParameterValue.Param", "ClientContext: no JSON") from None
         if request.InvocationType == "Event":
             request_id = self._platform.start(request.FunctionName, event, request.Qualifier)
