@@ -18,7 +18,7 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.scf.v20180416.models import InvokeRequest
 from tencentcloud.scf.v20180416.scf_client import ScfClient
 
-from deployment.cloud_api import CloudApi
+from deployment.cloud_api import Account, CloudApi
 from localcloud.cloud import LocalCloud
 
 ECHO = "def main_handler(event, context):\n    return event\n"
@@ -52,7 +52,7 @@ class Probes:
         self.cloud = cloud
         self.namespace = cloud.platform.namespace
         self.api = CloudApi(cloud.target.account)
-        self.scf = scf_client(cloud)
+        self.scf = scf_client(cloud.target.account)
 
     def create(
         self, source: str, *, timeout_s: int = 10, memory_mb: int = 128, **fields: Any
@@ -114,10 +114,10 @@ class Probes:
         return self.cloud.platform.pool(name).pids()
 
 
-def scf_client(cloud: LocalCloud, *, secret_key: str | None = None) -> ScfClient:
-    """Tencent's own client, pointed at a local cloud."""
-    http = HttpProfile(protocol="http", endpoint=cloud.url.removeprefix("http://"), reqTimeout=120)
-    credential = Credential(cloud.keys.secret_id, secret_key or cloud.keys.secret_key)
+def scf_client(account: Account, *, secret_key: str | None = None) -> ScfClient:
+    """Tencent's own client, which tries nothing again."""
+    http = HttpProfile(protocol=account.protocol, endpoint=account.endpoint, reqTimeout=120)
+    credential = Credential(account.secret_id, secret_key or account.secret_key)
     return ScfClient(credential, "ap-shanghai", ClientProfile(httpProfile=http))
 
 
