@@ -52,6 +52,11 @@ def _report(place: Place) -> dict[str, Any]:
     }
 
 
+def _next(cron: str, now: datetime) -> str | None:
+    firing = next_firing(cron, now)
+    return firing.isoformat() if firing else None
+
+
 def _function(api: CloudApi, name: str, now: datetime) -> dict[str, Any]:
     live = api.scf("GetAlias", FunctionName=name, Name="$DEFAULT")["FunctionVersion"]
     shown = api.scf("GetFunction", FunctionName=name, Qualifier=live)
@@ -59,7 +64,7 @@ def _function(api: CloudApi, name: str, now: datetime) -> dict[str, Any]:
         {
             "name": trigger["TriggerName"],
             "cron": cron_of(trigger),
-            "next": next_firing(cron_of(trigger), now).isoformat(),
+            "next": _next(cron_of(trigger), now),
             "enabled": trigger["Enable"] == 1,
         }
         for trigger in api.scf("ListTriggers", FunctionName=name)["Triggers"]
@@ -115,5 +120,7 @@ def _relay_sentence(relay: dict[str, Any]) -> str:
     return f"the relay runs; {f'lag {lag:.1f} s: {waiting}' if lag else 'nothing is waiting'}"
 
 
-def _local(moment: str) -> str:
+def _local(moment: str | None) -> str:
+    if moment is None:
+        return "never"
     return f"{datetime.fromisoformat(moment).astimezone(ZONE):%Y-%m-%d %H:%M:%S}"

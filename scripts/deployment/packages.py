@@ -21,6 +21,7 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -46,6 +47,8 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # The first a zip can say.
 _MODE = stat.S_IFREG | 0o644
 _DEFLATE_LEVEL = 6  # Level 9 takes three times as long for 1 % less.
 _UNIX = 3
+# What unpacking can end in: torn, encrypted, packed or named in a way that can't be here.
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError)
 _BYTECODE = Path(__file__).with_name("bytecode.py")
 # RECORD lists files dropped here; the others tell how and from where pip installed.
 _INSTALLERS_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
@@ -316,11 +319,9 @@ def unpack(content: bytes, folder: Path = UNPACKED_FOLDER) -> str:
             archive.extractall(scratch)
         scratch.chmod(0o755)  # A temporary folder is its maker's alone.
         scratch.rename(place)
-    except zipfile.BadZipFile as error:
-        raise PackageError(f"not a zip file: {error}") from None
-    except OSError:
+    except _NO_ZIP as error:
         if not place.is_dir():  # Else another process was first, with the same bytes.
-            raise
+            raise PackageError(f"not a zip file that can be unpacked: {error}") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return sha256

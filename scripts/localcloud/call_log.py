@@ -6,11 +6,12 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from localcloud.instances import Invocation
+from localcloud.pool import Invocation
 from localcloud.registry import timestamp
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # Of one function; then the older half of what is kept goes.
@@ -23,6 +24,9 @@ class CallLog:
         self._folder = folder
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.jsonl"):
+            with path.open("a") as file:
+                file.write("\n")  # The last line may have been cut short; the next begins anew.
 
     def write(self, function: str, started_at: datetime, done: Invocation, retry: int) -> None:
         """Note one call; never its event nor its answer, which may hold personal data."""
@@ -46,7 +50,7 @@ class CallLog:
         with self._lock:
             if path.exists() and path.stat().st_size > MAX_FILE_BYTES // 2:
                 os.replace(path, path.with_suffix(".older"))
-            with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(line)
 
     def newest(self, function: str) -> Iterator[dict[str, Any]]:
@@ -55,8 +59,10 @@ class CallLog:
         with self._lock:
             texts = [_text(path), _text(path.with_suffix(".older"))]
         for text in texts:
-            for line in reversed(text.splitlines()):
-                yield json.loads(line)
+            # Not splitlines(): what a call printed may hold other ends of lines (U+2028, U+0085).
+            for line in reversed(text.split("\n")):
+                with suppress(ValueError):  # Empty, or cut short when the local cloud was killed.
+                    yield json.loads(line)
 
     def _path(self, function: str) -> Path:
         return self._folder / f"{function}.jsonl"

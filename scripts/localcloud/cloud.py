@@ -43,6 +43,7 @@ REGION = "ap-shanghai"
 DEFAULT_DATA = ROOT / ".huitou"
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
+CONNECTIONS = 2_000  # Clients keep theirs for their next call, so there are more than calls.
 WECHAT_PAY_MODES = ("copies", "delay_s", "down", "refunds_end")
 _SAMPLE = "sample_data"
 
@@ -195,10 +196,12 @@ class LocalCloud:
 
     def _serve(self, app: Flask, port: int) -> None:
         logging.getLogger("waitress").setLevel(logging.ERROR)
-        # Uploads stay in memory: waitress leaves the files open that it would use instead.
         server = create_server(
-            app, host="127.0.0.1", port=port, threads=THREADS, inbuf_overflow=MAX_UPLOAD_BYTES
-        )
+            app, host="127.0.0.1", port=port, threads=THREADS, connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,  # select() knows no more than 1,024 of them.
+            # Uploads stay in memory: waitress leaves the files open that it would use instead.
+            inbuf_overflow=MAX_UPLOAD_BYTES,
+        )  # fmt: skip
         threading.Thread(target=server.run, daemon=True, name=app.name).start()
         self._servers.append(server)
 

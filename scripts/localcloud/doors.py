@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
 
-_HTTP_STATUS = {"InvalidParameter.RequestTooLarge": 413, "PERMISSION_DENIED": 403}
+_HTTP_STATUS = {
+    "InvalidParameter.RequestTooLarge": 413,
+    "PERMISSION_DENIED": 403,
+    "InvalidParameter": 400,
+}
 
 
 def platform_app(cloud: LocalCloud) -> Flask:
@@ -29,6 +33,11 @@ def platform_app(cloud: LocalCloud) -> Flask:
     def call_function() -> Any:
         """`{"name", "data", "openid"}`: the caller's identity is set as the platform sets it."""
         body = request.get_json()
+        if not isinstance(body, dict) or not all(
+            isinstance(body.get(field), str) and "\0" not in body[field]
+            for field in ("name", "openid")
+        ):
+            raise PlatformError("InvalidParameter", '{"name", "data", "openid"} is needed')
         cloud.platform.check_members_may_call(body["name"])
         caller = {"WX_OPENID": body["openid"], "WX_APPID": cloud.keys.appid}
         done = cloud.platform.call(body["name"], body.get("data"), caller)

@@ -15,16 +15,12 @@ from typing import Any
 
 from localcloud.call_log import CallLog
 from localcloud.errors import PlatformError
-from localcloud.instances import (
-    DEFAULT_INSTANCES,
-    MAX_PAYLOAD_BYTES,
-    WAIT_FOR_INSTANCE_S,
-    Invocation,
-    Pool,
-)
-from localcloud.registry import DEFAULT, Registry
+from localcloud.instances import MAX_PAYLOAD_BYTES
+from localcloud.pool import DEFAULT_INSTANCES, Invocation, Pool
+from localcloud.registry import DEFAULT, Function, Registry, Revision
 
 MAX_ASYNC_BYTES = 128 * 1024
+WAIT_FOR_INSTANCE_S = 60.0  # How long a synchronous call queues before it is refused.
 # The platform waits 60 s and 120 s; here nobody wants to, and the driven clock doesn't care.
 RETRY_AFTER_S = (0.5, 1.0)
 STANDING = frozenset({"trigger-relay"})  # Runs until its time is over, so nobody waits for it.
@@ -45,6 +41,7 @@ class Platform:
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
         self._stopping = False
+        self.wait_s = WAIT_FOR_INSTANCE_S
         self.undelivered: deque[dict[str, str]] = deque(maxlen=1_000)
 
     def check_namespace(self, namespace: str) -> None:
@@ -64,13 +61,18 @@ class Platform:
         """Return a function's instances; PlatformError if there is no such function."""
         deployed = self.registry.function(function)
         with self._lock:
-            pool = self._pools.setdefault(function, Pool(self.variables, self.namespace))
+            pool = self._pools.get(function)
+            if pool is None:
+                pool = Pool(self.variables, self.namespace, self._is_deployed)
+                self._pools[function] = pool
             if self._stopping:
                 pool.stop()
-        reserved_mb = deployed.reserved_mb
-        memory_mb = deployed.revision(DEFAULT).memory_mb
-        pool.limit = DEFAULT_INSTANCES if reserved_mb is None else reserved_mb // memory_mb
+        pool.limit_to(_instances(deployed))
         return pool
+
+    def _is_deployed(self, revision: Revision) -> bool:
+        function = self.registry.functions.get(revision.function)
+        return function is not None and any(r is revision for r in function.revisions.values())
 
     def call(
         self, function: str, event: object, caller: Mapping[str, str], qualifier: str = DEFAULT
@@ -79,9 +81,7 @@ class Platform:
         if _size(event) > MAX_PAYLOAD_BYTES:
             raise PlatformError("InvalidParameter.RequestTooLarge", "an event may be 6 MB at most")
         request_id = str(uuid.uuid4())
-        return self._invoke(
-            function, event, caller, qualifier, request_id, wait_s=WAIT_FOR_INSTANCE_S
-        )
+        return self._invoke(function, event, caller, qualifier, request_id, wait_s=self.wait_s)
 
     def _invoke(
         self,
@@ -157,13 +157,15 @@ class Platform:
         with self._lock:
             return self._under_way[function]
 
-    def changed(self, function: str) -> None:
-        """Let go of instances whose version is no more (or of all, if the function is gone)."""
-        deployed = self.registry.functions.get(function)
+    def changed(self) -> None:
+        """Bring all instances in line with what is deployed now."""
+        functions = self.registry.functions
         with self._lock:
-            pool = self._pools.get(function)
-        if pool is not None:
-            pool.forget(keep=list(deployed.revisions.values()) if deployed else [])
+            pools = dict(self._pools)
+        for name, pool in pools.items():
+            pool.let_go()
+            if name in functions:
+                pool.limit_to(_instances(functions[name]))
 
     def stop(self) -> None:
         with self._lock:
@@ -171,6 +173,13 @@ class Platform:
             pools = list(self._pools.values())
         for pool in pools:
             pool.stop()
+
+
+def _instances(function: Function) -> int:
+    """How many instances a function may have: as many as fit into what is reserved for it."""
+    if function.reserved_mb is None:
+        return DEFAULT_INSTANCES
+    return function.reserved_mb // function.revision(DEFAULT).memory_mb
 
 
 def timer_event(name: str, message: str, at: Any) -> dict[str, str]:

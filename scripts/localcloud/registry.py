@@ -92,6 +92,16 @@ class Function(BaseModel):
             raise PlatformError("ResourceNotFound.Qualifier", f"{self.name}: no {qualifier}")
         return self.revisions[version]
 
+    def draft(self) -> Function:
+        """Copy it, to be changed."""
+        return self.model_copy(
+            update={
+                "revisions": dict(self.revisions),
+                "aliases": dict(self.aliases),
+                "triggers": dict(self.triggers),
+            }
+        )
+
 
 class _State(BaseModel):
     functions: dict[str, Function] = {}
@@ -99,22 +109,38 @@ class _State(BaseModel):
     routes: dict[str, str] = {}
     security_rules: dict[str, dict[str, Any]] = {"*": {"invoke": "auth != null"}}
 
+    def draft(self) -> _State:
+        """Copy what can be changed; versions, layers and timers never are, so they stay the same.
+
+        Instances know their version by identity.
+        """
+        return _State.model_construct(
+            functions={name: function.draft() for name, function in self.functions.items()},
+            layers={name: list(versions) for name, versions in self.layers.items()},
+            routes=dict(self.routes),
+            security_rules=dict(self.security_rules),
+        )
+
 
 class Registry:
-    """Everything deployed; change it inside `changing`, which writes it down."""
+    """Everything deployed; change it inside `changing`, which writes it down.
+
+    What is handed out elsewhere never changes, so readers need no lock.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._mine = threading.local()  # The draft of the thread that is changing something.
         try:
-            self._state = _State.model_validate_json(path.read_text(encoding="utf-8"))
+            self._kept = _State.model_validate_json(path.read_text(encoding="utf-8"))
         except OSError:
-            self._state = _State()
+            self._kept = _State()
         self._forget_what_has_no_package()
 
     def _forget_what_has_no_package(self) -> None:
         # Packages are a cache beside the checkout; whoever empties it deploys again.
-        state = self._state
+        state = self._kept
         for name, versions in list(state.layers.items()):
             state.layers[name] = [v for v in versions if unpacked_folder(v.sha256).is_dir()]
         for name, function in list(state.functions.items()):
@@ -128,21 +154,26 @@ class Registry:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the registry; what has changed is stored before anybody else may look."""
+        """Change a draft that is this thread's alone; others see it stored as a whole, or never."""
         with self._lock:
-            before = self._state.model_copy(deep=True)
+            draft = self._mine.draft = self._kept.draft()
             try:
                 yield
-                self._store()
-            except BaseException:
-                self._state = before
-                raise
+                self._store(draft)
+                self._kept = draft
+            finally:
+                del self._mine.draft
 
-    def _store(self) -> None:
+    @property
+    def _state(self) -> _State:
+        draft: _State | None = getattr(self._mine, "draft", None)
+        return draft or self._kept
+
+    def _store(self, state: _State) -> None:
         scratch = self._path.with_suffix(".new")
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(self._state.model_dump_json())
+            file.write(state.model_dump_json())
         os.replace(scratch, self._path)
 
     @property
@@ -191,13 +222,12 @@ class Registry:
 
     def triggers(self) -> list[Trigger]:
         """All timers that are switched on."""
-        with self._lock:
-            return [
-                trigger
-                for function in self._state.functions.values()
-                for trigger in function.triggers.values()
-                if trigger.enabled
-            ]
+        return [
+            trigger
+            for function in self._state.functions.values()
+            for trigger in function.triggers.values()
+            if trigger.enabled
+        ]
 
 
 def timestamp(moment: datetime | None = None) -> str:

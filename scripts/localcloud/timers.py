@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from localcloud.clock import LocalClock
 from localcloud.errors import PlatformError
@@ -21,18 +21,24 @@ TICK_S = 0.25
 _log = logging.getLogger(__name__)
 
 
-def last_firing(cron: str, at: datetime) -> datetime:
-    """Return a cron's last firing at or before a moment."""
+def last_firing(cron: str, at: datetime) -> datetime | None:
+    """Return a cron's last firing at or before a moment; None for one that is yet to begin."""
     local = at.astimezone(ZONE).replace(tzinfo=None)
     past = croniter(cron, local + timedelta(seconds=1), second_at_beginning=True)
-    firing: datetime = past.get_prev(datetime)
+    try:
+        firing: datetime = past.get_prev(datetime)
+    except CroniterBadDateError:
+        return None
     return firing.replace(tzinfo=ZONE).astimezone(UTC)
 
 
-def next_firing(cron: str, after: datetime) -> datetime:
-    """Return a cron's first firing after a moment."""
+def next_firing(cron: str, after: datetime) -> datetime | None:
+    """Return a cron's first firing after a moment; None where its last year is over."""
     local = after.astimezone(ZONE).replace(tzinfo=None)
-    firing: datetime = croniter(cron, local, second_at_beginning=True).get_next(datetime)
+    try:
+        firing: datetime = croniter(cron, local, second_at_beginning=True).get_next(datetime)
+    except CroniterBadDateError:
+        return None
     return firing.replace(tzinfo=ZONE).astimezone(UTC)
 
 
@@ -95,7 +101,7 @@ class Timers:
                 standing = timer.function in STANDING
                 seen, now = (self._real_seen, real) if standing else (self._business_seen, business)
                 at = last_firing(timer.cron, now)
-                if at > seen:
+                if at is not None and at > seen:
                     self.fire(timer, at)
             self._business_seen, self._real_seen = business, real
 

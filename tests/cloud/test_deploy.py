@@ -41,12 +41,11 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 def cloud(bare: LocalCloud) -> LocalCloud:
     """The bare cloud, emptied."""
     with bare.registry.changing():
-        for name in list(bare.registry.functions):
-            del bare.registry.functions[name]
-            bare.platform.changed(name)
+        bare.registry.functions.clear()
         bare.registry.layers.clear()
         bare.registry.routes.clear()
         bare.registry.security_rules = {"*": {"invoke": "auth != null"}}
+    bare.platform.changed()
     for name in bare.database.mongo.list_collection_names():
         bare.database.mongo.drop_collection(name)
     return bare
@@ -191,8 +190,8 @@ def test_an_interruption_anywhere_leaves_whole_versions_and_the_next_run_goes_on
 
 def _forget_published(cloud: LocalCloud, name: str) -> None:
     """Make versions that aren't live unknown to the next deployment."""
-    function = cloud.registry.function(name)
     with cloud.registry.changing():
+        function = cloud.registry.function(name)
         for number in list(function.revisions):
             if number not in (LATEST, function.aliases[DEFAULT]):
                 del function.revisions[number]

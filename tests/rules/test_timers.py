@@ -10,7 +10,7 @@ import pytest
 
 from localcloud.clock import LocalClock
 from localcloud.registry import Trigger
-from localcloud.timers import Timers, last_firing
+from localcloud.timers import Timers, last_firing, next_firing
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 
@@ -26,6 +26,11 @@ NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 )
 def test_the_last_firing_is_told_in_the_clouds_zone(cron: str, minutes_ago: int) -> None:
     assert last_firing(cron, NOON) == NOON - timedelta(minutes=minutes_ago)
+
+
+def test_a_cron_of_other_years_has_no_last_or_next_firing() -> None:
+    assert last_firing("0 0 0 1 1 * 2099", NOON) is None
+    assert next_firing("0 0 0 1 1 * 2020", NOON) is None
 
 
 class Fired:

@@ -18,8 +18,8 @@ import click
 from cli.bench import json_option, report
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
-from localcloud.instances import Invocation, Pool
 from localcloud.platform import timer_event
+from localcloud.pool import Invocation, Pool
 from localcloud.registry import DEFAULT
 from simulation.play import load
 
@@ -86,7 +86,7 @@ def _calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]
 def _first_answer(
     cloud: LocalCloud, name: str, event: dict[str, Any], caller: dict[str, str]
 ) -> float:
-    pool = Pool(cloud.platform.variables, "bench")
+    pool = Pool(cloud.platform.variables, "bench", lambda _: True)
     revision = cloud.registry.function(name).revision(DEFAULT)
 
     def call() -> Invocation:

@@ -18,6 +18,7 @@ from localcloud.tencent.layers import LayerActions
 from localcloud.tencent.signature import verified_service
 from localcloud.tencent.triggers import TriggerActions
 
+READING = ("Get", "List", "Describe", "Invoke")  # How actions begin that change nothing deployed.
 VERSIONS = {"scf": "2018-04-16", "tcb": "2018-06-08"}
 _Action = tuple[Callable[[Any], dict[str, Any]], type[BaseModel]]
 
@@ -26,6 +27,7 @@ class TencentApi:
     """Answers scf 2018-04-16 and tcb 2018-06-08 over POST."""
 
     def __init__(self, platform: Platform, keys: LocalSecrets, url: str) -> None:
+        self._platform = platform
         self._secrets = {keys.secret_id: keys.secret_key}
         scf = (
             FunctionActions(platform),
@@ -59,9 +61,16 @@ class TencentApi:
             raise PlatformError("InvalidAction", f"{service} {action} is not served here")
         run, model = self._actions[service][action]
         try:
-            return run(model.model_validate_json(body or b"{}"))
+            request = model.model_validate_json(body or b"{}")
         except ValidationError as error:
             raise _as_api_error(error) from None
+        if action.startswith(READING):
+            return run(request)
+        # Checks and changes are one: of two who race, the second is judged by what the first did.
+        with self._platform.registry.changing():
+            answer = run(request)
+        self._platform.changed()
+        return answer
 
 
 def _as_api_error(error: ValidationError) -> PlatformError:

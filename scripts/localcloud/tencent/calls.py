@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from localcloud.errors import PlatformError
-from localcloud.instances import Invocation
 from localcloud.platform import Platform
+from localcloud.pool import Invocation
 from localcloud.registry import DEFAULT
 from localcloud.tencent import requests as asked
 
@@ -34,7 +34,7 @@ class CallActions:
         self._platform.check_namespace(request.Namespace)
         try:
             event = json.loads(request.ClientContext or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PlatformError("InvalidParameterValue.Param", "ClientContext: no JSON") from None
         if request.InvocationType == "Event":
             request_id = self._platform.start(request.FunctionName, event, request.Qualifier)

@@ -116,8 +116,7 @@ class EnvironmentActions:
                 "auth != null",
             ):
                 raise PlatformError("InvalidParameter.SecurityRule", f"{name}: invoke")
-        with self._registry.changing():
-            self._registry.security_rules = rules
+        self._registry.security_rules = rules
         return {"Data": {"Success": True}}
 
     def describe_routes(self, request: OfEnvironment) -> Answer:
@@ -160,16 +159,14 @@ class EnvironmentActions:
                 raise PlatformError(
                     "ResourceNotFound", f"{route.Path}: no function {route.UpstreamResourceName}"
                 )
-        with self._registry.changing():
-            for route in request.Domain.Routes:
-                self._registry.routes[route.Path] = str(route.UpstreamResourceName)
+        for route in request.Domain.Routes:
+            self._registry.routes[route.Path] = str(route.UpstreamResourceName)
         return {}
 
     def delete_routes(self, request: DeleteRoutes) -> Answer:
         self._check_domain(request, request.Domain)
-        with self._registry.changing():
-            for path in request.Paths or list(self._registry.routes):  # None named: all of them.
-                self._registry.routes.pop(path, None)
+        for path in request.Paths or list(self._registry.routes):  # None named: all of them.
+            self._registry.routes.pop(path, None)
         return {}
 
     def _check(self, request: OfEnvironment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from deployment.packages import MAX_FUNCTION_ZIP_BYTES
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.registry import LATEST, Function, Revision, timestamp
@@ -54,30 +55,32 @@ class FunctionActions:
         name = request.FunctionName
         if request.Runtime != RUNTIME:
             raise PlatformError("InvalidParameterValue.Runtime", f"Runtime: {RUNTIME} runs here")
-        with self._registry.changing():
-            if name in self._registry.functions:
-                raise PlatformError("ResourceInUse.Function", f"{name} exists")
-            sha256, size = unpacked_package(request.Code.content(), f"{name}: Code")
-            latest = Revision(
-                function=name, version=LATEST, code_sha256=sha256, code_bytes=size,
-                handler=request.Handler, runtime=RUNTIME, description="", timeout_s=3,
-                memory_mb=128, variables={}, layers=[], vpc={}, modified_at=timestamp(),
-            )  # fmt: skip
-            latest = latest.model_copy(update=self._configured(request))
-            function = Function(name=name, added_at=timestamp(), revisions={LATEST: latest})
-            self._registry.functions[name] = function
+        if name in self._registry.functions:
+            raise PlatformError("ResourceInUse.Function", f"{name} exists")
+        sha256, size = unpacked_package(
+            request.Code.content(MAX_FUNCTION_ZIP_BYTES), f"{name}: Code"
+        )
+        latest = Revision(
+            function=name, version=LATEST, code_sha256=sha256, code_bytes=size,
+            handler=request.Handler, runtime=RUNTIME, description="", timeout_s=3,
+            memory_mb=128, variables={}, layers=[], vpc={}, modified_at=timestamp(),
+        )  # fmt: skip
+        latest = latest.model_copy(update=self._configured(request))
+        function = Function(name=name, added_at=timestamp(), revisions={LATEST: latest})
+        self._registry.functions[name] = function
         self._settle(name, "Creating")
         return {}
 
     def update_code(self, request: asked.UpdateFunctionCode) -> Answer:
         package = request.Code or asked.Package(ZipFile=request.ZipFile)
         function = self._ready(request)
-        with self._registry.changing():
-            sha256, size = unpacked_package(package.content(), f"{function.name}: Code")
-            changes = {"code_sha256": sha256, "code_bytes": size}
-            if request.Handler:
-                changes["handler"] = request.Handler
-            self._change_latest(function, changes)
+        sha256, size = unpacked_package(
+            package.content(MAX_FUNCTION_ZIP_BYTES), f"{function.name}: Code"
+        )
+        changes = {"code_sha256": sha256, "code_bytes": size}
+        if request.Handler:
+            changes["handler"] = request.Handler
+        self._change_latest(function, changes)
         self._settle(function.name, "Updating")
         return {}
 
@@ -85,8 +88,7 @@ class FunctionActions:
         function = self._ready(request)
         if request.Runtime not in (None, RUNTIME):
             raise PlatformError("InvalidParameterValue.Runtime", "a runtime can't be changed")
-        with self._registry.changing():
-            self._change_latest(function, self._configured(request))
+        self._change_latest(function, self._configured(request))
         self._settle(function.name, "Updating")
         return {}
 
@@ -113,7 +115,6 @@ class FunctionActions:
         function.revisions[LATEST] = latest.model_copy(
             update={**changes, "modified_at": timestamp()}
         )
-        self._platform.changed(function.name)
 
     def get_function(self, request: asked.OfVersion) -> Answer:
         function = self._function(request)
@@ -176,29 +177,26 @@ class FunctionActions:
 
     def delete_function(self, request: asked.OfFunction) -> Answer:
         function = self._function(request)
-        with self._registry.changing():
-            del self._registry.functions[function.name]
-        self._platform.changed(function.name)
+        del self._registry.functions[function.name]
         return {}
 
     def publish_version(self, request: asked.PublishVersion) -> Answer:
         """Freeze `$LATEST` under the next number."""
         function = self._ready(request, "FailedOperation.PublishVersion")
-        with self._registry.changing():
-            if len(function.revisions) > MAX_VERSIONS:
-                raise PlatformError(
-                    "LimitExceeded.FunctionVersions", f"{MAX_VERSIONS} versions at most"
-                )
-            function.last_version += 1
-            number = str(function.last_version)
-            revision = function.revisions[LATEST].model_copy(
-                update={
-                    "version": number,
-                    "version_description": request.Description,
-                    "modified_at": timestamp(),
-                }
+        if len(function.revisions) > MAX_VERSIONS:
+            raise PlatformError(
+                "LimitExceeded.FunctionVersions", f"{MAX_VERSIONS} versions at most"
             )
-            function.revisions[number] = revision
+        function.last_version += 1
+        number = str(function.last_version)
+        revision = function.revisions[LATEST].model_copy(
+            update={
+                "version": number,
+                "version_description": request.Description,
+                "modified_at": timestamp(),
+            }
+        )
+        function.revisions[number] = revision
         return {
             "FunctionVersion": number,
             "CodeSize": revision.code_bytes,
@@ -234,14 +232,13 @@ class FunctionActions:
 
     def delete_version(self, request: asked.OfVersion) -> Answer:
         function = self._function(request)
-        function.revision(request.Qualifier)
+        if request.Qualifier not in function.revisions:  # An alias is no version either.
+            raise PlatformError("ResourceNotFound.Qualifier", f"no version {request.Qualifier}")
         if request.Qualifier == LATEST or request.Qualifier in function.aliases.values():
             raise PlatformError(
                 "UnsupportedOperation.AliasBind", f"{request.Qualifier} is in use by an alias"
             )
-        with self._registry.changing():
-            function.revisions.pop(request.Qualifier, None)
-        self._platform.changed(function.name)
+        del function.revisions[request.Qualifier]
         return {}
 
     def get_alias(self, request: asked.OfAlias) -> Answer:
@@ -265,8 +262,7 @@ class FunctionActions:
             raise PlatformError(
                 "ResourceNotFound.FunctionVersion", f"{function.name}: {request.FunctionVersion}"
             )
-        with self._registry.changing():
-            function.aliases[request.Name] = request.FunctionVersion
+        function.aliases[request.Name] = request.FunctionVersion
         return {}
 
     def _check_namespace(self, request: asked.OfNamespace) -> None:

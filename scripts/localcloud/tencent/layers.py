@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployment.packages import PackageError, unpack
+from deployment.packages import MAX_LAYER_ZIP_BYTES, PackageError, unpack
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.registry import Layer, timestamp
@@ -30,17 +30,17 @@ class LayerActions:
         }
 
     def publish_layer(self, request: asked.PublishLayer) -> Answer:
-        with self._registry.changing():
-            sha256, _ = unpacked_package(request.Content.content(), f"{request.LayerName}: Content")
-            versions = self._registry.layers.setdefault(request.LayerName, [])
-            number = max((version.version for version in versions), default=0) + 1
-            versions.append(
-                Layer(
-                    name=request.LayerName, version=number, sha256=sha256,
-                    description=request.Description, runtimes=request.CompatibleRuntimes,
-                    added_at=timestamp(),
-                )
-            )  # fmt: skip
+        content = request.Content.content(MAX_LAYER_ZIP_BYTES)
+        sha256, _ = unpacked_package(content, f"{request.LayerName}: Content")
+        versions = self._registry.layers.setdefault(request.LayerName, [])
+        number = max((version.version for version in versions), default=0) + 1
+        versions.append(
+            Layer(
+                name=request.LayerName, version=number, sha256=sha256,
+                description=request.Description, runtimes=request.CompatibleRuntimes,
+                added_at=timestamp(),
+            )
+        )  # fmt: skip
         return {"LayerVersion": number}
 
     def get_layer(self, request: asked.OfLayerVersion) -> Answer:
@@ -58,13 +58,12 @@ class LayerActions:
     def delete_layer(self, request: asked.OfLayerVersion) -> Answer:
         layer = self._registry.layer(request.LayerName, request.LayerVersion)
         used = (layer.name, layer.version)
-        with self._registry.changing():
-            for function in self._registry.functions.values():
-                if any(used in revision.layers for revision in function.revisions.values()):
-                    raise PlatformError(
-                        "ResourceInUse.LayerVersion", f"{function.name} uses {used[0]}:{used[1]}"
-                    )
-            self._registry.layers[layer.name].remove(layer)
+        for function in self._registry.functions.values():
+            if any(used in revision.layers for revision in function.revisions.values()):
+                raise PlatformError(
+                    "ResourceInUse.LayerVersion", f"{function.name} uses {used[0]}:{used[1]}"
+                )
+        self._registry.layers[layer.name].remove(layer)
         return {}
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from localcloud.errors import PlatformError
 
 MAX_SKEW_S = 300
+_STAMP = re.compile(r"[0-9]{1,12}")
 _PARTS = re.compile(
     r"^TC3-HMAC-SHA256 Credential=([^/]+)/([^/]+)/([^/]+)/tc3_request, *"
     r"SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$"
@@ -31,7 +32,7 @@ def verified_service(headers: Mapping[str, str], body: bytes, secrets: Mapping[s
     if secret_id not in secrets:
         raise PlatformError("AuthFailure.SecretIdNotFound", "SecretId")
     stamp = headers.get("x-tc-timestamp", "")
-    if not stamp.isdigit() or abs(time.time() - int(stamp)) > MAX_SKEW_S:
+    if not _STAMP.fullmatch(stamp) or abs(time.time() - int(stamp)) > MAX_SKEW_S:
         raise PlatformError("AuthFailure.SignatureExpire", "X-TC-Timestamp")
     if datetime.fromtimestamp(int(stamp), UTC).date().isoformat() != date:
         raise PlatformError("AuthFailure.SignatureFailure", "date")

@@ -56,8 +56,7 @@ class TriggerActions:
             message=request.CustomArgument, qualifier=request.Qualifier,
             enabled=request.Enable == "OPEN", added_at=timestamp(),
         )  # fmt: skip
-        with self._registry.changing():
-            function.triggers[trigger.name] = trigger
+        function.triggers[trigger.name] = trigger
         return {"TriggerInfo": shown_trigger(trigger)}
 
     def batch_create_trigger(self, request: asked.BatchCreateTrigger) -> Answer:
@@ -80,8 +79,7 @@ class TriggerActions:
     def delete_trigger(self, request: asked.DeleteTrigger) -> Answer:
         function = self._function(request)
         self._trigger(function, request.TriggerName)
-        with self._registry.changing():
-            del function.triggers[request.TriggerName]
+        del function.triggers[request.TriggerName]
         return {}
 
     def list_triggers(self, request: asked.OfFunction) -> Answer:
@@ -95,9 +93,8 @@ class TriggerActions:
 
     def update_event_invoke(self, request: asked.UpdateEventInvoke) -> Answer:
         function = self._function(request)
-        with self._registry.changing():
-            function.retries = request.AsyncTriggerConfig.RetryConfig[0].RetryNum
-            function.message_ttl_s = request.AsyncTriggerConfig.MsgTTL
+        function.retries = request.AsyncTriggerConfig.RetryConfig[0].RetryNum
+        function.message_ttl_s = request.AsyncTriggerConfig.MsgTTL
         return {}
 
     def reserve(self, request: asked.ReservedConcurrency) -> Answer:
@@ -108,8 +105,7 @@ class TriggerActions:
         return self._reserve(self._function(request), None)
 
     def _reserve(self, function: Function, memory_mb: int | None) -> Answer:
-        with self._registry.changing():
-            function.reserved_mb = memory_mb
+        function.reserved_mb = memory_mb
         return {}
 
     def get_reserved(self, request: asked.OfFunction) -> Answer:

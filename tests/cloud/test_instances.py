@@ -1,0 +1,415 @@
+"""What a function may do to itself, and what its callers, its log and the next call see of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud.probes import ECHO, Called, Probes, alive, gone_within
+from localcloud.instances import MAX_LOG_BYTES
+from localcloud.pool import DEFAULT_INSTANCES
+
+pytestmark = pytest.mark.slow
+AT_ONCE = 200
+MB = 1024 * 1024
+# Keeps its caller's data in a global while it sleeps: two calls at once in one process would mix.
+SLOW_ECHO = """
+import os, time
+mine = None
+def main_handler(event, context):
+    global mine
+    mine = event["data"]
+    time.sleep(event["sleep_s"])
+    return {"data": mine, "pid": os.getpid()}
+"""
+# What it does is told by the event, so that the next call, of the same instance, does no harm.
+UNRULY = """
+import ctypes, os, signal, subprocess, sys, threading, time
+calls = 0
+
+def grow_slowly():
+    held = []
+    while True:
+        held.append(bytearray(4 << 20))
+        time.sleep(0.01)
+
+def spike():
+    bytearray(300 << 20)
+
+def deep(n):
+    return [deep(n + 1)] * 2
+
+def main_handler(event, context):
+    global calls
+    calls += 1
+    exec(event.get("do", ""), globals())
+    return {"calls": calls, "pid": os.getpid()}
+"""
+
+
+@pytest.fixture(scope="module")
+def unruly(probes: Probes) -> str:
+    """A function that does what it is told, within a second and 128 MB."""
+    return probes.create(UNRULY, timeout_s=1)
+
+
+class Watch:
+    """Notes the most instances a function ever has at once."""
+
+    def __init__(self, probes: Probes, name: str) -> None:
+        self._probes, self._name = probes, name
+        self.most = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        while not self._done.is_set():
+            self.most = max(self.most, sum(map(alive, self._probes.pids(self._name))))
+            time.sleep(0.002)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def call_all(probes: Probes, name: str, count: int = AT_ONCE) -> list[tuple[int, Called]]:
+    """Call so often at the same moment, each with data of its own."""
+    barrier = threading.Barrier(count)
+    sleeps = random.Random(1)
+    events = [{"data": n, "sleep_s": sleeps.uniform(0.001, 0.01)} for n in range(count)]
+
+    def one(event: dict[str, Any]) -> tuple[int, Called]:
+        barrier.wait()
+        return int(event["data"]), probes.call(name, event)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, events))
+
+
+# --- many at once ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reserved_mb", [None, 2 * 128])
+def test_callers_at_once_share_the_instances_there_may_be_and_each_gets_its_own_answer(
+    probes: Probes, reserved_mb: int | None
+) -> None:
+    name = probes.create(SLOW_ECHO)
+    limit = DEFAULT_INSTANCES
+    if reserved_mb is not None:
+        limit = reserved_mb // 128
+        probes.api.scf(
+            "PutReservedConcurrencyConfig", FunctionName=name, ReservedConcurrencyMem=reserved_mb
+        )
+    with Watch(probes, name) as watch:
+        done = call_all(probes, name)
+    assert [called.answer["data"] for _, called in done] == [mine for mine, _ in done]
+    assert watch.most == limit
+    assert len({called.answer["pid"] for _, called in done}) == limit
+
+
+def test_asynchronous_calls_at_once_are_all_run(probes: Probes, tmp_path: Path) -> None:
+    name = probes.create(
+        "def main_handler(event, context):\n"
+        "    with open(event['file'], 'a') as file:\n"
+        "        file.write(f\"{event['data']}\\n\")\n"
+    )
+    file = tmp_path / "ran"
+    events = [{"file": str(file), "data": n} for n in range(AT_ONCE)]
+    with Watch(probes, name) as watch, ThreadPoolExecutor(AT_ONCE) as pool:
+        ids = list(pool.map(lambda event: probes.start(name, event), events))
+        deadline = time.monotonic() + 30
+        while probes.cloud.platform.under_way(name):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert len(set(ids)) == AT_ONCE
+    assert {int(line) for line in file.read_text().split()} == set(range(AT_ONCE))
+    assert watch.most <= DEFAULT_INSTANCES
+
+
+def test_who_waits_too_long_is_refused_and_nobody_is_lost(
+    probes: Probes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = probes.create(SLOW_ECHO)
+    monkeypatch.setattr(probes.cloud.platform, "wait_s", 0.05)
+    done = call_all(probes, name)
+    answered = [called for mine, called in done if called.answer and called.answer["data"] == mine]
+    refused = [called for _, called in done if called.status == 432]
+    assert len(answered) + len(refused) == AT_ONCE
+    assert answered
+    assert refused
+    assert "concurrency exceeded" in refused[0].message
+
+
+def test_a_limit_that_is_raised_lets_those_in_who_wait(probes: Probes) -> None:
+    name = probes.create(SLOW_ECHO)
+    limit = {"FunctionName": name, "ReservedConcurrencyMem": 128}
+    probes.api.scf("PutReservedConcurrencyConfig", **limit)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(probes.call, name, {"data": 1, "sleep_s": 1.5})
+        time.sleep(0.3)
+        second = pool.submit(probes.call, name, {"data": 2, "sleep_s": 0})
+        time.sleep(0.2)
+        assert not second.done()
+        probes.api.scf("PutReservedConcurrencyConfig", **{**limit, "ReservedConcurrencyMem": 256})
+        assert second.result(30).answer["data"] == 2
+        assert not first.done()
+        assert first.result(30).answer["data"] == 1
+
+
+def test_a_limit_that_is_lowered_ends_surplus_instances(probes: Probes) -> None:
+    name = probes.create(SLOW_ECHO)
+    call_all(probes, name, 8)
+    before = probes.pids(name)
+    assert len(before) > 1
+    probes.api.scf("PutReservedConcurrencyConfig", FunctionName=name, ReservedConcurrencyMem=128)
+    assert len(probes.pids(name)) == 1
+    assert sum(map(alive, before)) == 1
+
+
+def test_a_function_that_may_have_no_instance_is_refused_at_once(probes: Probes) -> None:
+    name = probes.create(ECHO)
+    probes.api.scf("PutReservedConcurrencyConfig", FunctionName=name, ReservedConcurrencyMem=0)
+    started = time.monotonic()
+    assert probes.call(name).status == 432
+    assert time.monotonic() - started < 5
+    probes.api.scf("DeleteReservedConcurrencyConfig", FunctionName=name)
+    assert probes.call(name, 7).answer == 7
+
+
+# --- what one call may do -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("do", "status", "says"),
+    [
+        ("time.sleep(60)", 433, "timed out after 1 seconds"),
+        ("while True: pass", 433, "timed out after 1 seconds"),
+        ("signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", 433, "timed out"),
+        ("os.kill(os.getpid(), signal.SIGSTOP)", 433, "timed out"),
+        ("grow_slowly()", 434, "Memory limit reached"),
+        ("spike()", 434, "Memory limit reached"),
+        ("os._exit(0)", 439, "exited"),
+        ("sys.exit(3)", 439, "exited"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 439, "exited"),
+        ("ctypes.string_at(0)", 439, "exited"),
+        ("sys.setrecursionlimit(10**9); deep(0)", None, ""),  # Stack or memory: whichever first.
+        ("deep(0)", 430, "RecursionError"),
+        ("1 / 0", 430, "ZeroDivisionError"),
+        ("input()", 430, "EOFError"),
+        ("raise type('Odd name\\n', (Exception,), {})", 430, "Odd name"),
+        ("for fd in range(3, 99):\n try: os.close(fd)\n except OSError: pass", 439, "exited"),
+        ("for fd in range(3, 99):\n try: os.write(fd, b'junk')\n except OSError: pass", 439, ""),
+        ("if not os.fork(): time.sleep(60)\nos._exit(1)", 439, "exited"),
+    ],
+)
+def test_what_goes_wrong_is_told_with_its_status_and_the_next_call_is_fine(
+    probes: Probes, unruly: str, do: str, status: int | None, says: str
+) -> None:
+    started = time.monotonic()
+    done = probes.call(unruly, {"do": do})
+    assert done.status == status or (status is None and done.status in (433, 434, 439))
+    assert says in done.message
+    assert time.monotonic() - started < 4
+    assert probes.call(unruly, {}).answer["calls"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("gives", "status"),
+    [
+        ("object()", 430),
+        ("float('nan')", 430),
+        ("b'bytes'", 430),
+        ("{1, 2}", 430),
+        ("{(1, 2): 3}", 430),
+        ("[]; answer.append(answer)", 430),
+        ("'x' * (6 << 20)", 407),
+        ("'x' * ((6 << 20) - 10)", 0),
+        ("'\\ud800'", 0),
+        ("None", 0),
+    ],
+)
+def test_only_json_of_at_most_6_mb_is_an_answer(probes: Probes, gives: str, status: int) -> None:
+    name = probes.create(
+        "def main_handler(event, context):\n"
+        f"    if event: return 'fine'\n    answer = {gives}\n    return answer\n",
+        memory_mb=256,
+    )
+    assert probes.call(name, {}).status == status
+    assert probes.call(name, {"next": True}).answer == "fine"
+
+
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [
+        ("import nothing_of_this_name\n", 430),
+        ("def main_handler(event, context:\n", 430),
+        ("handler = None\n", 430),
+        ("main_handler = None\n", 430),
+        ("raise ValueError('no')\n", 430),
+        ("import os; os._exit(1)\n", 439),
+        ("import sys; sys.exit(1)\n", 439),
+        ("import time; time.sleep(60)\n", 433),
+    ],
+)
+def test_code_that_can_not_be_loaded_is_told_to_each_caller(
+    probes: Probes, source: str, status: int
+) -> None:
+    name = probes.create(source, timeout_s=1)
+    assert [probes.call(name).status for _ in range(2)] == [status] * 2
+    probes.update(name, ECHO)
+    assert probes.call(name, 7).answer == 7
+
+
+def test_a_big_event_for_a_function_that_never_reads_it_is_late_like_any_other(
+    probes: Probes,
+) -> None:
+    name = probes.create("import time; time.sleep(60)\n", timeout_s=1)
+    started = time.monotonic()
+    assert probes.call(name, "x" * 5 * MB).status == 433
+    assert time.monotonic() - started < 5
+
+
+def test_a_function_that_timed_out_works_no_longer_nor_do_its_children(
+    probes: Probes, unruly: str, tmp_path: Path
+) -> None:
+    written = [tmp_path / name for name in ("self", "child", "daemon")]
+    for path in written:
+        path.touch()
+    work = "def work(path):\n while True: open(path, 'a').write('x'); time.sleep(0.01)\n"
+    do = (
+        f"{work}"
+        f"if not os.fork(): work({str(written[1])!r})\n"
+        "if not os.fork():\n"  # A daemon as it should be: no parent, session, terminal or pipe.
+        " os.setsid()\n"
+        " if os.fork(): os._exit(0)\n"
+        " for fd in range(99):\n"
+        "  try: os.close(fd)\n"
+        "  except OSError: pass\n"
+        f" work({str(written[2])!r})\n"
+        f"work({str(written[0])!r})"
+    )
+    assert probes.call(unruly, {"do": do}).status == 433
+    sizes = [path.stat().st_size for path in written]
+    assert all(sizes)
+    time.sleep(0.3)
+    assert [path.stat().st_size for path in written] == sizes
+
+
+def test_a_child_that_holds_on_to_everything_delays_nobody(probes: Probes, unruly: str) -> None:
+    do = "child = os.fork()\nif not child: time.sleep(60); os._exit(0)\nprint(child)"
+    started = time.monotonic()
+    done = probes.call(unruly, {"do": do})
+    assert done.answer
+    child = int(probes.log(unruly, done.request_id))
+    assert time.monotonic() - started < 0.9
+    pid = done.answer["pid"]
+    os.kill(pid, 9)
+    assert gone_within(pid)
+    started = time.monotonic()
+    assert probes.call(unruly, {}).answer["pid"] != pid
+    assert time.monotonic() - started < 0.9
+    assert gone_within(child)
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        "sys.stdout.close()",
+        "os.close(1)",
+        "os.close(1); os.close(2); sys.stdout = sys.stderr = None",
+        "os.close(0)",
+        "os.chdir('/')",
+        "os.set_blocking(1, False); print('x' * 300_000)",
+        "for _ in range(20): threading.Thread(target=time.sleep, args=(60,)).start()",
+        "sys.modules.clear()",
+        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)",
+        "os.umask(0o777)",
+    ],
+)
+def test_an_instance_goes_on_after_what_does_not_break_it(probes: Probes, do: str) -> None:
+    name = probes.create(UNRULY, timeout_s=5)
+    first = probes.call(name, {"do": do})
+    assert first.status == 0, first
+    second = probes.call(name, {})
+    assert second.status == 0, second
+    assert second.answer == {"calls": 2, "pid": first.answer["pid"]}
+
+
+def test_the_memory_a_call_is_told_to_have_used_is_the_most_it_held(probes: Probes) -> None:
+    name = probes.create(
+        "def main_handler(event, context):\n    bytearray(100 << 20)\n", memory_mb=256
+    )
+    done = probes.call(name)
+    assert 100 * MB < done.memory_bytes < 256 * MB
+
+
+# --- what it prints -------------------------------------------------------------------------
+
+
+def test_each_call_has_its_own_log(probes: Probes, unruly: str) -> None:
+    prints = [
+        ("print('first')", "first\n"),
+        ("print('no end', end='')", "no end"),
+        ("print('err', file=sys.stderr)", "err\n"),
+        ("subprocess.run(['echo', 'of a child'])", "of a child\n"),
+        ("sys.stdout.buffer.write(b'\\0\\xff\\n\\0')", "\0\ufffd\n\0"),
+        ("print('a\\u2028b\\x85c\\r\\n你好')", "a\u2028b\x85c\r\n你好\n"),
+        ("", ""),
+    ]
+    for do, log in prints:
+        done = probes.call(unruly, {"do": do})
+        assert done.status == 0
+        assert probes.log(unruly, done.request_id) == log
+
+
+@pytest.mark.parametrize(
+    "do", ["time.sleep(60)", "os._exit(1)", "ctypes.string_at(0)", "spike()", "grow_slowly()"]
+)
+def test_what_a_failed_call_printed_is_kept(probes: Probes, unruly: str, do: str) -> None:
+    done = probes.call(unruly, {"do": f"print('line')\nprint('open', end='')\n{do}"})
+    assert done.status in (433, 434, 439)
+    assert probes.log(unruly, done.request_id) == "line\nopen"
+    done = probes.call(unruly, {"do": "print('next')"})
+    assert probes.log(unruly, done.request_id) == "next\n"
+
+
+def test_a_raised_error_is_in_the_log_with_where_it_happened(probes: Probes, unruly: str) -> None:
+    log = probes.log(unruly, probes.call(unruly, {"do": "1 / 0"}).request_id)
+    assert log.startswith("Traceback")
+    assert log.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize("megabytes", [1, 10])
+@pytest.mark.parametrize("how", ["print('x' * {size}, end='')", "os.write(1, b'\\xff' * {size})"])
+def test_of_much_output_the_last_megabyte_is_kept(probes: Probes, megabytes: int, how: str) -> None:
+    name = probes.create(UNRULY, timeout_s=20, memory_mb=512)
+    done = probes.call(name, {"do": how.format(size=megabytes * MB) + "; print('end')"})
+    assert done.status == 0
+    log = probes.log(name, done.request_id)
+    assert log.endswith("end\n")
+    assert MAX_LOG_BYTES - 4 <= len(log.encode()) <= MAX_LOG_BYTES
+    done = probes.call(name, {"do": "print('next')"})
+    assert probes.log(name, done.request_id) == "next\n"
+
+
+def test_what_is_printed_between_two_calls_is_in_neither_log(probes: Probes, unruly: str) -> None:
+    late = "threading.Timer(0.2, lambda: print('x' * 200_000)).start(); print('mine')"
+    done = probes.call(unruly, {"do": late})
+    assert probes.log(unruly, done.request_id) == "mine\n"
+    time.sleep(0.4)
+    # Printing went on as far as a pipe goes; its rest has no other place than the next call.
+    done = probes.call(unruly, {"do": "time.sleep(0.2); print('mine')"})
+    assert len(probes.log(unruly, done.request_id)) < 150_000
+    done = probes.call(unruly, {"do": "print('mine')"})
+    assert probes.log(unruly, done.request_id) == "mine\n"
