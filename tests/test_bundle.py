@@ -98,8 +98,14 @@ def _put(name: str, value: object) -> Callable[[dict[str, Any]], object]:
         (_put("handler", "index.gone"), "pay.handler", "index.py defines no gone"),
         (_put("handler", "other.main_handler"), "pay.handler", "no functions/pay/other.py"),
         (_put("name", "nowhere"), "nowhere.handler", "no functions/nowhere/index.py"),
-        (_put("envVariables", {"A": "x" * 4_096}), "pay.envVariables", "4097 bytes, 4096 at most"),
+        (_put("envVariables", {"AB": "x" * 4_096}), "pay.envVariables", "4098 bytes, 4096 at most"),
         (_put("description", ""), "pay.description", "at least 1 character"),
+        (_put("description", "each day's"), "pay.description", "pattern"),
+        (_put("envVariables", {"A-B": "x"}), "pay.envVariables", "letters, digits and _"),
+        (_put("envVariables", {"AB": ""}), "pay.envVariables", "AB is empty"),
+        (_put("envVariables", {"SCF_X": "x"}), "pay.envVariables", "reserved"),
+        (_put("layers", [{"name": "core_other", "version": 1}]), "file", "must be core_x1"),
+        (_put("layers", [{"name": "core_x1", "version": 1}] * 2), "pay.layers", "each layer once"),
         (_put("layers", []), "pay.layers", "at least 1 item"),
         (_put("layers", [{"name": "numpy_x", "version": 1}]), "pay.layers.numpy_x.name", "core_"),
         (_put("cpu", 2), "pay.cpu", "not permitted"),
@@ -110,6 +116,14 @@ def _put(name: str, value: object) -> Callable[[dict[str, Any]], object]:
         (
             _put("triggers", [{"name": "t", "type": "timer", "config": "0 * * 99 * * *"}]),
             "pay.triggers.t.config", "not a cron",
+        ),
+        (
+            _put("triggers", [{"name": "t", "type": "timer", "config": "0 0 0 L * * *"}]),
+            "pay.triggers.t.config", "not a cron",
+        ),
+        (
+            _put("triggers", [{"name": "t", "type": "timer", "config": "0 0 0 1 1 * 2020"}]),
+            "pay.triggers.t.config", "never fires",
         ),
         (
             _put("triggers", [{"name": "t", "type": "cos", "config": "0 * * * * * *"}]),
@@ -127,6 +141,14 @@ def _put(name: str, value: object) -> Callable[[dict[str, Any]], object]:
             lambda d: d["securityRules"]["function"].__setitem__("*", {"invoke": "auth != null"}),
             "securityRules.function", "starts shut",
         ),
+        (
+            lambda d: d["gateway"]["routes"].append(d["gateway"]["routes"][0]),
+            "gateway.routes", "must differ",
+        ),
+        (lambda d: d.__setitem__("region", "ap-london"), "region", "ap-shanghai"),
+        (lambda d: d.__setitem__("asyncInvok", {}), "asyncInvok", "not a key"),
+        (lambda d: d.__setitem__("path", "x"), "path", "not a key"),
+        (lambda d: d.__setitem__("functionDefaultConfig", []), "functionDefaultConfig", "object"),
         (lambda d: d.pop("envId"), "envId", "required"),
         (lambda d: d.__setitem__("functions", {}), "functions", "list"),
         (lambda d: d["asyncInvoke"].__setitem__("retries", 3), "asyncInvoke.retries", "2"),
@@ -141,16 +163,24 @@ def test_what_the_platform_would_refuse_is_named_with_its_place(
     )
 
 
+@pytest.mark.parametrize("source", [b"def main_handler(:", b"\xff\xfe"], ids=["syntax", "bytes"])
+def test_code_that_cannot_be_read_is_told(tmp_path: Path, source: bytes) -> None:
+    faults = broken(
+        tmp_path, lambda _: (tmp_path / "functions" / "pay" / "index.py").write_bytes(source)
+    )
+    assert any("pay.handler: index.py can't be read" in fault for fault in faults), faults
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     def change(declared: dict[str, Any]) -> None:
         declared["functions"][0]["timeout"] = 0
         declared["functions"][1]["memorySize"] = 1
         declared["functions"][2]["handler"] = "index.gone"
-        declared["functions"][3]["envVariables"]["X"] = "{{env.NOT_SET}}"
+        declared["functions"][3]["envVariables"]["XY"] = "{{env.NOT_SET}}"
 
     faults = broken(tmp_path, change)
     assert len(faults) == 4
-    assert "cloudbaserc.json: coupon-issue.envVariables.X: {{env.NOT_SET}} is not set" in faults
+    assert "cloudbaserc.json: coupon-issue.envVariables.XY: {{env.NOT_SET}} is not set" in faults
 
 
 def test_an_empty_variable_counts_as_missing() -> None:

@@ -22,9 +22,10 @@ from cli.status import status
 from cli.up import up
 from deployment.bundle import BundleError
 from deployment.cloud_api import CloudApiError
-from deployment.deploy import DeploymentError
+from deployment.errors import DeploymentError
 from deployment.packages import PackageError
 from deployment.target import TargetError
+from huitou.runtime.errors import Unavailable
 from localcloud.cloud import AlreadyUp
 from localcloud.mongod import NoMongoDB
 
@@ -64,3 +65,5 @@ if __name__ == "__main__":
         main(prog_name="scripts/huitou")
     except STOPPED as stopped:
         sys.exit(str(stopped))
+    except Unavailable as failed:
+        sys.exit(f"no answer: {failed.detail or failed}; scripts/huitou status tells more")

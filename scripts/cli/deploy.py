@@ -13,7 +13,9 @@ from rich.table import Table
 
 from cli.place import Environment, Place, environment_options
 from deployment.cloud_api import CloudApi
-from deployment.deploy import Deployment, look, prepare
+from deployment.deploy import Deployment, prepare
+from deployment.errors import GO_ON
+from deployment.found import look
 from deployment.plan import Step, plan
 from deployment.rollback import roll_back
 
@@ -21,7 +23,12 @@ _COLOURS = {"create": "green", "update": "yellow", "delete": "red", "extra": "ma
 
 
 @click.command()
-@click.option("--only", metavar="F,…", default="", help="Only these functions (comma-separated).")
+@click.option(
+    "--only",
+    metavar="F,…",
+    default="",
+    help="Only these functions, comma-separated (and maintenance, if due).",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--prune", is_flag=True, help="Delete functions, timers and paths not in the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
@@ -44,7 +51,7 @@ def deploy(environment: Environment, only: str, dry_run: bool, prune: bool, as_j
     Everything that is missing or wrong is told before the first call.
     """
     console = Console(stderr=as_json)
-    with environment.open() as place:
+    with environment.open(deploy=False) as place:
         steps = _deploy(place, console, only=only, dry_run=dry_run, prune=prune)
     _say_how_it_ended(console, steps, dry_run=dry_run)
     if as_json:
@@ -74,7 +81,10 @@ def _deploy(place: Place, console: Console, *, only: str, dry_run: bool, prune: 
             run = Deployment(
                 api, wanted, found, lambda text: progress.update(task, description=text)
             )
-            run.run(steps)
+            try:
+                run.run(steps)
+            except KeyboardInterrupt:
+                raise click.ClickException(f"stopped; {GO_ON}") from None
         console.print(_table(f"Live on {place.name}", steps, live=_live(api, wanted.functions)))
     return steps
 
@@ -88,10 +98,10 @@ def _changes(steps: list[Step]) -> list[Step]:
 @click.option("--to", metavar="VERSION", help="This version instead of the one before.")
 @environment_options
 def rollback(environment: Environment, function: str, to: str | None) -> None:
-    """Send FUNCTION's callers back to the version before the live one, at once.
+    """Send FUNCTION's callers back to the version that was live before, at once.
 
     The version is still there as it was: code, configuration and layers. Data does not go back.
-    The next deploy brings the function forward again.
+    Again, and the newer one is live once more; so it is after the next deploy or `up`.
 
     \b
     scripts/huitou rollback pay
@@ -99,7 +109,7 @@ def rollback(environment: Environment, function: str, to: str | None) -> None:
     """
     if to is not None and not to.isdigit():
         raise click.BadParameter("a number, as `status` shows it", param_hint="--to")
-    with environment.open() as place:
+    with environment.open(deploy=False) as place:
         before, now = roll_back(CloudApi(place.target.account), function, to)
     click.echo(f"{function}: version {before} → {now}")
 

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from bootstrap import ROOT
 from cli.place import Environment, environment_options
-from deployment.deploy import Deployment, look, prepare
+from deployment.deploy import Deployment, prepare
+from deployment.found import look
 from deployment.packages import (
     MAX_FUNCTION_ZIP_BYTES,
     MAX_LAYER_ZIP_BYTES,
@@ -75,7 +76,7 @@ def publish(environment: Environment) -> None:
     scripts/huitou layers publish --env shop-1a2b3c >> .env
     tcb fn deploy --yes
     """
-    with environment.open() as place:
+    with environment.open(deploy=False) as place:
         api, wanted = prepare(place.target, place.build_for)
         found = look(api, wanted)
         steps = [step for step in plan(wanted, found) if step.kind == "layer"]

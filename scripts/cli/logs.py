@@ -48,7 +48,7 @@ def logs(
     filters: dict[str, Any] = {"Filter": {"RetCode": "not0"}} if failed else {}
     if request_id:
         filters["FunctionRequestId"] = request_id
-    with environment.open() as place:
+    with environment.open(deploy=False) as place:
         api, console = CloudApi(place.target.account), Console()
         seen: dict[str, None] = {}
         for call in _calls(api, function, last, filters):

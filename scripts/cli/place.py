@@ -84,10 +84,13 @@ class Environment:
     data_folder: Path
 
     @contextmanager
-    def open(self) -> Iterator[Place]:
-        """Use it; a local cloud that isn't up is started for as long as this takes."""
+    def open(self, *, deploy: bool = True) -> Iterator[Place]:
+        """Use it; a local cloud that isn't up is started for as long as this takes.
+
+        With `deploy` it is brought up to date then, as by `up`; without, left as it is.
+        """
         if self.env_id is None:
-            with connected(self.data_folder) as cloud:
+            with connected(self.data_folder, deploy=deploy) as cloud:
                 yield cloud
         else:
             yield TencentPlace(tencent_target(self.env_id, self.profile))

@@ -13,6 +13,7 @@ from rich.table import Table
 from cli.place import Environment, Place, environment_options
 from deployment.cloud_api import CloudApi
 from deployment.plan import cron_of
+from huitou.runtime.errors import HuitouError
 from localcloud.client import LocalCloudClient
 from localcloud.timers import ZONE, next_firing
 
@@ -25,7 +26,7 @@ def status(environment: Environment, as_json: bool) -> None:
 
     The relay's lag is how long the oldest change that must be followed has been waiting.
     """
-    with environment.open() as place:
+    with environment.open(deploy=False) as place:
         report = _report(place)
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
@@ -40,14 +41,11 @@ def _report(place: Place) -> dict[str, Any]:
         there = place.control("status")
         now, local = datetime.fromisoformat(there["now"]), {"undelivered": there["undelivered"]}
     names = [str(function["FunctionName"]) for function in api.pages("ListFunctions", "Functions")]
-    health = place.internal_call("maintenance", {"action": "health"})
-    if not health["ok"]:
-        raise click.ClickException(f"maintenance health: {health['error']['message']}")
     return {
         "environment": place.target.account.env_id,
         "now": now.isoformat(),
         "functions": [_function(api, name, now) for name in names],
-        **health["data"],
+        **_health(place),
         **local,
     }
 
@@ -55,6 +53,17 @@ def _report(place: Place) -> dict[str, Any]:
 def _next(cron: str, now: datetime) -> str | None:
     firing = next_firing(cron, now)
     return firing.isoformat() if firing else None
+
+
+def _health(place: Place) -> dict[str, Any]:
+    """Ask `maintenance`, which is beside the data; it may not be deployed, or not reach it."""
+    try:
+        answer = place.internal_call("maintenance", {"action": "health"})
+    except HuitouError as error:
+        return {"unhealthy": f"maintenance does not answer ({error.detail})"}
+    if not answer["ok"]:
+        return {"unhealthy": f"maintenance: {answer['error']['message']}"}
+    return dict(answer["data"])
 
 
 def _function(api: CloudApi, name: str, now: datetime) -> dict[str, Any]:
@@ -101,7 +110,10 @@ def _print(report: dict[str, Any]) -> None:
         )
     console.print(table)
     layers = sorted({layer for function in report["functions"] for layer in function["layers"]})
-    console.print(f"layers {', '.join(layers)}")
+    console.print(f"layers {', '.join(layers) or 'none'}")
+    if "unhealthy" in report:
+        console.print(f"[bold red]{report['unhealthy']}[/]; scripts/huitou deploy, then logs")
+        return
     console.print(_relay_sentence(report["relay"]))
     letters = report["dead_letters"]
     console.print(

@@ -13,10 +13,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bootstrap import ROOT
@@ -24,12 +25,23 @@ from bootstrap import ROOT
 RUNTIMES = frozenset({"Python3.9", "Python3.10", "Python3.11"})
 MAX_ENVIRONMENT_BYTES = 4 * 1024  # Of one function: names and values together.
 MAX_LAYERS = 5
+MAX_TIMERS = 10  # Of one function.
 LAYERS = (
     "core",
     "deps",
 )  # What layers/ builds; a declared layer is one of these and the environment.
 _VARIABLE = re.compile(r"\{\{\s*env\.(\w+)\s*\}\}")
 _NAME = r"^[a-zA-Z][a-zA-Z0-9_-]{0,58}[a-zA-Z0-9]$"
+# Letters, digits, spaces, commas, full stops and Chinese: CreateFunction allows no more.
+_DESCRIPTION = r"^[a-zA-Z0-9 ,.\n\u4e00-\u9fff，。]+$"
+_VARIABLE_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
+_RESERVED = ("SCF_", "QCLOUD_", "TENCENTCLOUD_")  # Names the platform sets itself.
+# The published schema's own keys, and our two: any other is a slip of the pen.
+_TOP_LEVEL = frozenset({
+    "$schema", "version", "envId", "region", "functionRoot", "functionDefaultConfig", "functions",
+    "hosting", "integrations", "database", "gateway", "envOverrides", "servers", "app", "ai",
+    "privateSettings", "lowcodeCustomComponents", "securityRules", "asyncInvoke",
+})  # fmt: skip
 
 
 class BundleError(Exception):
@@ -52,8 +64,15 @@ class Timer(_Shape):
     def _seven_fields(cls, cron: str) -> str:
         if len(cron.split()) != 7:
             raise ValueError("must have 7 fields: second minute hour day month weekday year")
-        if not croniter.is_valid(cron, second_at_beginning=True):
-            raise ValueError("is not a cron expression")
+        # Numbers, lists, ranges and steps are what the platform documents; croniter knows more.
+        if not re.fullmatch(r"[0-9*,/ -]+", cron) or not croniter.is_valid(
+            cron, second_at_beginning=True
+        ):
+            raise ValueError("is not a cron expression of numbers, * , - and /")
+        try:
+            croniter(cron, datetime.now(), second_at_beginning=True).get_next()
+        except CroniterBadDateError:
+            raise ValueError("never fires") from None
         return cron
 
 
@@ -87,7 +106,7 @@ class Function(_Shape):
     """One function as declared: its own keys over those of `functionDefaultConfig`."""
 
     name: str = Field(pattern=_NAME)
-    description: str = Field(min_length=1, max_length=1_000)
+    description: str = Field(min_length=1, max_length=1_000, pattern=_DESCRIPTION)
     type: Literal["Event"]
     runtime: str
     handler: str = Field(pattern=r"^[a-zA-Z]\w*\.[a-zA-Z]\w*$")
@@ -97,7 +116,14 @@ class Function(_Shape):
     envVariables: dict[str, str] = {}  # noqa: N815
     vpc: Vpc
     layers: list[Layer] = Field(min_length=1, max_length=MAX_LAYERS)
-    triggers: list[Timer] = []
+    triggers: list[Timer] = Field(default=[], max_length=MAX_TIMERS)
+
+    @field_validator("layers")
+    @classmethod
+    def _each_once(cls, layers: list[Layer]) -> list[Layer]:
+        if len({layer.source for layer in layers}) < len(layers):
+            raise ValueError("each layer once")
+        return layers
 
     @field_validator("runtime")
     @classmethod
@@ -116,6 +142,13 @@ class Function(_Shape):
     @field_validator("envVariables")
     @classmethod
     def _small_environment(cls, variables: dict[str, str]) -> dict[str, str]:
+        for name, value in variables.items():
+            if not _VARIABLE_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} must be letters, digits and _, two at least")
+            if name.startswith(_RESERVED):
+                raise ValueError(f"{name} is reserved: {', '.join(_RESERVED)} are the platform's")
+            if not value:
+                raise ValueError(f"{name} is empty")
         size = sum(len(f"{name}{value}".encode()) for name, value in variables.items())
         if size > MAX_ENVIRONMENT_BYTES:
             raise ValueError(f"has {size} bytes, {MAX_ENVIRONMENT_BYTES} at most")
@@ -141,7 +174,14 @@ class Route(_Shape):
 
 
 class Gateway(_Shape):
-    routes: list[Route] = []
+    routes: list[Route] = Field(default=[], max_length=20)
+
+    @field_validator("routes")
+    @classmethod
+    def _own_paths(cls, routes: list[Route]) -> list[Route]:
+        if len({route.path for route in routes}) < len(routes):
+            raise ValueError("paths must differ")
+        return routes
 
 
 class InvokeRule(_Shape):
@@ -175,7 +215,7 @@ class Bundle(BaseModel):
 
     version: Literal["2.1"]
     envId: str = Field(min_length=1)  # noqa: N815
-    region: str = Field(min_length=1)
+    region: Literal["ap-shanghai", "ap-guangzhou"]
     functionRoot: str  # noqa: N815
     functions: list[Function] = Field(min_length=1)
     gateway: Gateway = Gateway()
@@ -188,6 +228,11 @@ class Bundle(BaseModel):
         names = [function.name for function in self.functions]
         if len(set(names)) < len(names):
             raise ValueError("functions: names must differ")
+        for function in self.functions:
+            for layer in function.layers:
+                if layer.name != f"{layer.source}_{self.envId}":
+                    right = f"{layer.source}_{self.envId}"
+                    raise ValueError(f"{function.name}.layers: {layer.name} must be {right}")
         for route in self.gateway.routes:
             if route.function not in names:
                 raise ValueError(f"gateway.routes: {route.path}: no function {route.function}")
@@ -228,11 +273,15 @@ def read_bundle(variables: Mapping[str, str], path: Path = ROOT / "cloudbaserc.j
         raise BundleError(f"{path.name}: {error}") from None
     if not isinstance(declared, dict):
         raise BundleError(f"{path.name}: must be an object")
-    faults: list[_Fault] = []
-    rendered = _render(declared, "", variables, faults)
+    faults = [_Fault(key, "is not a key of this file") for key in declared.keys() - _TOP_LEVEL]
+    rendered = _render(
+        {k: v for k, v in declared.items() if k in _TOP_LEVEL}, "", variables, faults
+    )
     defaults = rendered.pop("functionDefaultConfig", {})
     functions = rendered.get("functions", [])
-    if isinstance(functions, list):
+    if not isinstance(defaults, dict):
+        faults.append(_Fault("functionDefaultConfig", "must be an object"))
+    elif isinstance(functions, list):
         rendered["functions"] = [{**defaults, **f} if isinstance(f, dict) else f for f in functions]
     bundle = None
     try:
@@ -313,8 +362,14 @@ def _handlers_missing(rendered: dict[str, Any], path: Path) -> Iterator[_Fault]:
         source = root / name / f"{module}.py"
         if not source.is_file():
             yield _Fault(f"{name}.handler", f"there is no {source.relative_to(path.parent)}")
-        elif handler not in _defined(source):
-            yield _Fault(f"{name}.handler", f"{module}.py defines no {handler}")
+        else:
+            try:
+                defined = _defined(source)
+            except (SyntaxError, ValueError) as error:  # UnicodeDecodeError is a ValueError.
+                yield _Fault(f"{name}.handler", f"{module}.py can't be read: {error}")
+                continue
+            if handler not in defined:
+                yield _Fault(f"{name}.handler", f"{module}.py defines no {handler}")
 
 
 def _defined(source: Path) -> set[str]:

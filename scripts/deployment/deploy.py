@@ -11,10 +11,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from deployment.bundle import read_bundle
-from deployment.cloud_api import CloudApi, CloudApiError
+from deployment.cloud_api import FAILED, CloudApi, CloudApiError
+from deployment.errors import GO_ON, DeploymentError
+from deployment.found import PREVIOUS, default_domain
 from deployment.packages import Package, build_layers, check_limits, function_package
 from deployment.packages import Target as BuildTarget
 from deployment.plan import (
@@ -27,6 +30,7 @@ from deployment.plan import (
     Step,
     Wanted,
     WantedFunction,
+    configuration_differences,
     is_same_timer,
     layer_mark,
     wanted_from,
@@ -38,11 +42,6 @@ Progress = Callable[[str], None]
 # What CloudBase's own client says of every function it creates: that it belongs to CloudBase, and
 # the role by which its code may use the environment.
 _CLOUDBASE = {"Role": "TCB_QcsRole", "Stamp": "MINI_QCBASE"}
-_UNKNOWN = FoundFunction(live="", versions={}, triggers={}, retries=0, message_ttl_s=0)
-
-
-class DeploymentError(Exception):
-    """A deployment stopped; the message says where. Running it again goes on from there."""
 
 
 def prepare(target: Target, build_for: BuildTarget) -> tuple[CloudApi, Wanted]:
@@ -58,70 +57,13 @@ def prepare(target: Target, build_for: BuildTarget) -> tuple[CloudApi, Wanted]:
     return CloudApi(target.account), wanted_from(bundle, layers, functions, secret)
 
 
-def look(api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset()) -> Found:
-    """Read the environment's state, as far as the plan needs it."""
-    envs = {env["EnvId"]: env for env in api.tcb("DescribeEnvs")["EnvList"]}
-    if api.account.env_id not in envs:
-        raise DeploymentError(f"there is no environment {api.account.env_id} in this account")
-    logs: dict[str, str] = next(iter(envs[api.account.env_id].get("LogServices") or []), {})
-    there = {f["FunctionName"] for f in api.pages("ListFunctions", "Functions")}
-    functions = {
-        name: _look_at(api, name, wanted.functions[name]) if name in wanted.functions else _UNKNOWN
-        for name in sorted(there)
-        if not only or name in only or name == DECLARING
-    }
-    rules: dict[str, Any] = {}
-    permissions = api.tcb("DescribeResourcePermission", ResourceType="function", Resources=[])
-    for permission in permissions["Data"]["PermissionList"]:
-        if permission.get("SecurityRule"):
-            rules = json.loads(permission["SecurityRule"])
-    return Found(
-        layers={name: _layer_versions(api, name) for name in wanted.layers},
-        functions=functions,
-        security_rules=rules,
-        routes=dict(_default_domain(api)[1]),
-        log_service={f"Cls{key}": logs[key] for key in ("TopicId", "LogsetId") if logs.get(key)},
-    )
-
-
-def _layer_versions(api: CloudApi, name: str) -> dict[str, int]:
-    try:
-        versions = api.layers("ListLayerVersions", LayerName=name)["LayerVersions"]
-    except CloudApiError as error:
-        if error.code.startswith("ResourceNotFound"):
-            return {}
-        raise
-    return {v["Description"]: v["LayerVersion"] for v in reversed(versions)}  # The newest wins.
-
-
-def _look_at(api: CloudApi, name: str, wanted: WantedFunction) -> FoundFunction:
-    live = api.scf("GetAlias", FunctionName=name, Name=DEFAULT)["FunctionVersion"]
-    versions = {
-        version["Version"]: version.get("Description") or ""
-        for version in api.pages("ListVersionByFunction", "Versions", FunctionName=name)
-    }
-    retries = api.scf("GetFunctionEventInvokeConfig", FunctionName=name)["AsyncTriggerConfig"]
-    triggers = api.scf("ListTriggers", FunctionName=name)["Triggers"]
-    details: dict[str, Any] = {}
-    if versions.get(live) != wanted.mark:
-        details = api.scf("GetFunction", FunctionName=name, Qualifier=live)
-    return FoundFunction(
-        live=live,
-        versions=versions,
-        triggers={trigger["TriggerName"]: trigger for trigger in triggers},
-        retries=next((r["RetryNum"] for r in retries.get("RetryConfig") or []), 2),
-        message_ttl_s=retries.get("MsgTTL") or 0,
-        live_details=details,
-    )
-
-
-def _default_domain(api: CloudApi) -> tuple[str, dict[str, str]]:
-    """The environment's own domain and its paths, each with the function that answers."""
-    for domain in api.tcb("DescribeHTTPServiceRoute", Limit=1000)["Domains"]:
-        if domain.get("IsDefault"):
-            routes = domain.get("Routes") or []
-            return domain["Domain"], {r["Path"]: r["UpstreamResourceName"] for r in routes}
-    return "", {}
+def switch(api: CloudApi, name: str, version: str, before: str) -> None:
+    """Send a function's callers to a version, in one call, noting what was live before."""
+    api.wait_until_active(name, version)
+    api.scf(
+        "UpdateAlias", FunctionName=name, Name=DEFAULT, FunctionVersion=version,
+        Description=f"{PREVIOUS}{before}",
+    )  # fmt: skip
 
 
 class Deployment:
@@ -142,9 +84,7 @@ class Deployment:
         try:
             self._run(steps)
         except CloudApiError as error:
-            raise DeploymentError(
-                f"{error}\nwhat was done so far stands; run the same command again to go on"
-            ) from error
+            raise DeploymentError(f"{error}\n{GO_ON}") from error
 
     def _run(self, steps: list[Step]) -> None:
         changes = [step for step in steps if step.action in ("create", "update")]
@@ -171,8 +111,6 @@ class Deployment:
                 self._retries(step.name)
             elif step.kind == "route":
                 self._route(step.name, step.action)
-        for name in due:
-            self._forget_old_versions(name)
         for step in steps:
             if step.action == "delete":
                 self._delete(step)
@@ -182,7 +120,9 @@ class Deployment:
     def _layer(self, name: str, action: str) -> int:
         package = self._wanted.layers[name]
         if action == "unchanged":
-            return self._found.layers[name][layer_mark(package)]
+            known = self._found.layers[name][layer_mark(package)]
+            self._api.wait_until_layer_is_active(name, known)
+            return known
         self._progress(f"publishing layer {name}")
         version: int = self._api.layers(
             "PublishLayerVersion",
@@ -203,41 +143,77 @@ class Deployment:
         if version is not None:
             return version
         self._progress(f"{'updating' if found else 'creating'} {wanted.name}")
+        if found is None:
+            self._create(wanted)
+        else:
+            self._make_room(wanted.name, found)
+            self._update(wanted)
+        self._api.wait_until_active(wanted.name, LATEST)
+        number: str = self._api.scf(
+            "PublishVersion", FunctionName=wanted.name, Description=wanted.mark
+        )["FunctionVersion"]
+        self._api.wait_until_active(wanted.name, number)
+        self._check_that_it_is_ours(wanted, number)
+        return number
+
+    def _configuration(self, wanted: WantedFunction) -> dict[str, Any]:
         layers = [
             {"LayerName": name, "LayerVersion": self.layer_versions[name]} for name in wanted.layers
         ]
-        named: dict[str, Any] = {"FunctionName": wanted.name}
-        configuration = {
-            **wanted.configuration, "Layers": layers, **self._found.log_service,
-        }  # fmt: skip
-        if found is None:
-            self._api.scf(
-                "CreateFunction", **named, **configuration, Type="Event",
-                Handler=wanted.declared.handler, Runtime=wanted.declared.runtime,
-                InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)}, **_CLOUDBASE,
-            )  # fmt: skip
-        else:
+        return {**wanted.configuration, "Layers": layers, **self._found.log_service}
+
+    def _create(self, wanted: WantedFunction) -> None:
+        if wanted.name in self._found.broken:
+            self._api.scf("DeleteFunction", FunctionName=wanted.name)
+        self._api.scf(
+            "CreateFunction", FunctionName=wanted.name, **self._configuration(wanted), Type="Event",
+            Handler=wanted.declared.handler, Runtime=wanted.declared.runtime,
+            InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)}, **_CLOUDBASE,
+        )  # fmt: skip
+
+    def _update(self, wanted: WantedFunction) -> None:
+        # A change that failed is mended by another one, so only what is under way is waited for.
+        if self._api.status(wanted.name) not in FAILED:
             self._api.wait_until_active(wanted.name, LATEST)
-            self._api.scf(
-                "UpdateFunctionCode", **named, Handler=wanted.declared.handler,
-                InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)},
-            )  # fmt: skip
-            self._api.wait_until_active(wanted.name, LATEST)
-            self._api.scf("UpdateFunctionConfiguration", **named, **configuration)
+        self._api.scf(
+            "UpdateFunctionCode", FunctionName=wanted.name, Handler=wanted.declared.handler,
+            InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)},
+        )  # fmt: skip
         self._api.wait_until_active(wanted.name, LATEST)
-        number: str = self._api.scf("PublishVersion", **named, Description=wanted.mark)[
-            "FunctionVersion"
-        ]
-        self._api.wait_until_active(wanted.name, number)
-        return number
+        self._api.scf(
+            "UpdateFunctionConfiguration", FunctionName=wanted.name, **self._configuration(wanted)
+        )
+
+    def _check_that_it_is_ours(self, wanted: WantedFunction, number: str) -> None:
+        """Take a version back that somebody else's deployment got mixed into.
+
+        Code, configuration and publishing are three calls; what a version says of itself must be
+        what it holds, for ever.
+        """
+        named = {"FunctionName": wanted.name, "Qualifier": number}
+        differences = list(configuration_differences(wanted, self._api.scf("GetFunction", **named)))
+        if self._hashes_are_of_zips:
+            sha256 = self._api.scf("GetFunctionAddress", **named)["CodeSha256"]
+            differences += ["code"] if sha256 != wanted.package.sha256 else []
+        if differences:
+            self._api.scf("DeleteFunctionVersion", **named)
+            raise DeploymentError(
+                f"{wanted.name}: somebody else deploys at the same time "
+                f"({', '.join(differences)} changed in between)\n{GO_ON}"
+            )
+
+    @cached_property
+    def _hashes_are_of_zips(self) -> bool:
+        """Whether CodeSha256 is the uploaded zip's; if so it must be so for a layer of ours."""
+        name, version = next(iter(self.layer_versions.items()))
+        shown = self._api.layers("GetLayerVersion", LayerName=name, LayerVersion=version)
+        return bool(shown["CodeSha256"] == self._wanted.layers[name].sha256)
 
     def _declare(self, version: str) -> None:
         """Have the new version of `maintenance` bring the database up to date."""
         self._progress("applying the database's declarations")
         event = {"action": "declare", "token": self._wanted.declaring_token}
-        result = self._api.scf(
-            "Invoke", FunctionName=DECLARING, Qualifier=version, ClientContext=json.dumps(event)
-        )["Result"]
+        result = self._api.invoke(DECLARING, version, event)
         try:
             answer = json.loads(result["RetMsg"])
         except ValueError:
@@ -251,19 +227,19 @@ class Deployment:
 
     def _switch(self, name: str, version: str) -> None:
         self._progress(f"switching {name} to version {version}")
-        self._api.scf("UpdateAlias", FunctionName=name, Name=DEFAULT, FunctionVersion=version)
+        found = self._found.functions.get(name)
+        switch(self._api, name, version, found.live if found else LATEST)
 
-    def _forget_old_versions(self, name: str) -> None:
-        live = self._api.scf("GetAlias", FunctionName=name, Name=DEFAULT)["FunctionVersion"]
-        ours = [
-            int(version["Version"])
-            for version in self._api.pages("ListVersionByFunction", "Versions", FunctionName=name)
-            if version["Version"] != LATEST
-            and (version.get("Description") or "").startswith(f"{MARK} ")
-        ]
-        for number in sorted(ours)[:-KEPT_VERSIONS]:
-            if str(number) != live:
-                self._api.scf("DeleteFunctionVersion", FunctionName=name, Qualifier=str(number))
+    def _make_room(self, name: str, found: FoundFunction) -> None:
+        """Delete our oldest versions before another is published, or the limit would stop us."""
+        ours = sorted(
+            int(number)
+            for number, text in found.versions.items()
+            if number != LATEST and text.startswith(f"{MARK} ")
+        )
+        for number in map(str, ours[: -KEPT_VERSIONS + 1]):
+            if number not in (found.live, found.previous):
+                self._api.scf("DeleteFunctionVersion", FunctionName=name, Qualifier=number)
 
     # --- what starts functions ------------------------------------------------------------------
 
@@ -308,7 +284,7 @@ class Deployment:
 
     def _route(self, path: str, action: str) -> None:
         self._progress(f"HTTP access {path}")
-        domain = _default_domain(self._api)[0]
+        domain = default_domain(self._api)[0]
         if not domain:
             raise DeploymentError(f"HTTP access is not opened for {self._api.account.env_id}")
         route = {
@@ -331,7 +307,7 @@ class Deployment:
             there = self._found.functions[function].triggers[name]
             self._delete_timer(function, name, str(there.get("Qualifier") or LATEST))
         elif step.kind == "route":
-            domain = _default_domain(self._api)[0]
+            domain = default_domain(self._api)[0]
             self._api.tcb("DeleteHTTPServiceRoute", Domain=domain, Paths=[step.name])
 
 

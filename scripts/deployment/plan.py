@@ -93,7 +93,12 @@ class FoundFunction:
     triggers: Mapping[str, Mapping[str, Any]]
     retries: int
     message_ttl_s: int
+    previous: str | None = None  # What was live before, as the alias notes it.
     live_details: Mapping[str, Any] = field(default_factory=dict)
+
+    def is_live(self, mark: str) -> bool:
+        """Whether callers get exactly this content."""
+        return self.versions.get(self.live) == mark
 
     def version_with(self, mark: str) -> str | None:
         """The newest published version of exactly this content, if any."""
@@ -103,12 +108,16 @@ class FoundFunction:
 
 @dataclass(frozen=True)
 class Found:
-    """The whole environment as it is; `layers` by name and content, as its version number."""
+    """The whole environment as it is; `layers` by name and content, as its version number.
+
+    `broken` names functions whose creation failed: they have never served, and are made anew.
+    """
 
     layers: Mapping[str, Mapping[str, int]]
     functions: Mapping[str, FoundFunction]
     security_rules: Mapping[str, Any]
     routes: Mapping[str, str]
+    broken: frozenset[str]
     log_service: Mapping[str, str]  # Where the environment keeps its functions' logs.
 
 
@@ -157,11 +166,11 @@ def layer_mark(package: Package) -> str:
 
 def plan(wanted: Wanted, found: Found, only: frozenset[str] = frozenset()) -> list[Step]:
     """List what is to do, in the order in which it is done; `only` narrows it to functions."""
-    chosen = [f for name, f in wanted.functions.items() if not only or name in only]
+    names = _with_declarations(wanted, found, only) if only else wanted.functions.keys()
+    chosen = [function for name, function in wanted.functions.items() if name in names]
     steps = list(_layers(wanted, found, chosen))
-    if not only:
-        changed = dict(wanted.security_rules) != dict(found.security_rules)
-        steps.append(Step("update" if changed else "unchanged", "security rules", "functions"))
+    changed = dict(wanted.security_rules) != dict(found.security_rules)
+    steps.append(Step("update" if changed else "unchanged", "security rules", "functions"))
     for function in chosen:
         steps += _function(function, found.functions.get(function.name), wanted)
     if not only:
@@ -170,6 +179,19 @@ def plan(wanted: Wanted, found: Found, only: frozenset[str] = frozenset()) -> li
             Step("extra", "function", n) for n in found.functions if n not in wanted.functions
         ]
     return steps
+
+
+def _with_declarations(wanted: Wanted, found: Found, only: frozenset[str]) -> frozenset[str]:
+    """Add `maintenance` where the chosen change and it is not up to date itself.
+
+    New code may count on indexes and validators, which come with it.
+    """
+
+    def is_due(name: str) -> bool:
+        there = found.functions.get(name)
+        return there is None or not there.is_live(wanted.functions[name].mark)
+
+    return only | {DECLARING} if any(map(is_due, only)) and is_due(DECLARING) else only
 
 
 def _layers(wanted: Wanted, found: Found, chosen: list[WantedFunction]) -> Iterator[Step]:
@@ -194,7 +216,7 @@ def _function(wanted: WantedFunction, found: FoundFunction | None, whole: Wanted
         )
         yield Step("create", "retries", wanted.name, str(whole.retries))
         return
-    if found.versions.get(found.live) == wanted.mark:
+    if found.is_live(wanted.mark):
         yield Step("unchanged", "function", wanted.name, f"version {found.live}")
     elif (version := found.version_with(wanted.mark)) is not None:
         yield Step("update", "function", wanted.name, f"version {version}, published before")
@@ -251,11 +273,14 @@ def _routes(wanted: Wanted, found: Found) -> Iterator[Step]:
 
 
 def _differences(wanted: WantedFunction, found: FoundFunction) -> Iterator[str]:
-    """Name what differs from the live version; of variables the names, never the values."""
-    text, details = found.versions.get(found.live, ""), found.live_details
-    if not text.endswith(f"code {wanted.package.sha256[:12]}"):
+    if not found.versions.get(found.live, "").endswith(f"code {wanted.package.sha256[:12]}"):
         yield "code"
-    ours, theirs = wanted.configuration, details
+    yield from configuration_differences(wanted, found.live_details)
+
+
+def configuration_differences(wanted: WantedFunction, theirs: Mapping[str, Any]) -> Iterator[str]:
+    """Name what GetFunction shows otherwise; of variables the names, never the values."""
+    ours = wanted.configuration
     for name, label in (
         ("Description", "description"), ("MemorySize", "memory"), ("Timeout", "timeout"),
     ):  # fmt: skip

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from deployment.cloud_api import CloudApi
-from deployment.deploy import DeploymentError
+from deployment.cloud_api import FAILED, CloudApi
+from deployment.deploy import switch
+from deployment.errors import DeploymentError
+from deployment.found import noted_previous
 from deployment.plan import DEFAULT, LATEST
 
 
 def roll_back(api: CloudApi, function: str, to: str | None = None) -> tuple[str, str]:
-    """Switch `$DEFAULT` to version `to`, or to the one before the live one.
+    """Switch `$DEFAULT` to version `to`, or to the one that was live before.
 
     Returns the number that was live and the one that is. One call, so nobody sees half of it;
-    nothing but the function's own code and configuration goes back, never data.
+    nothing but the function's own code and configuration goes back, never data. Not the next
+    lower number: that one may have been published by a deployment that never got so far.
     """
-    live = api.scf("GetAlias", FunctionName=function, Name=DEFAULT)["FunctionVersion"]
-    versions = sorted(
-        int(version["Version"])
+    alias = api.scf("GetAlias", FunctionName=function, Name=DEFAULT)
+    live, noted = alias["FunctionVersion"], noted_previous(alias)
+    versions = {
+        version["Version"]: version.get("AddTime") or ""
         for version in api.pages("ListVersionByFunction", "Versions", FunctionName=function)
-        if version["Version"] != LATEST
-    )
-    if to is not None and int(to) not in versions:
-        raise DeploymentError(f"{function} has no version {to}; there are {_listed(versions)}")
-    if to is None:
-        earlier = [number for number in versions if live != LATEST and number < int(live)]
-        if not earlier:
-            raise DeploymentError(
-                f"{function} has no version before {live}; there are {_listed(versions)}"
-            )
-        to = str(earlier[-1])
-    api.wait_until_active(function, to)
-    api.scf("UpdateAlias", FunctionName=function, Name=DEFAULT, FunctionVersion=to)
-    return live, to
+        if version["Version"] != LATEST and version.get("Status") not in FAILED
+    }
+    there = ", ".join(f"{n} ({at})" for n, at in sorted(versions.items(), key=_number)) or "none"
+    if to is None and noted not in versions:
+        raise DeploymentError(
+            f"{function}: no version is known to have been live before {live}; "
+            f"name one with --to, of these: {there}"
+        )
+    target = to or str(noted)
+    if target not in versions:
+        raise DeploymentError(f"{function} has no version {target}; there are: {there}")
+    switch(api, function, target, live)
+    return live, target
 
 
-def _listed(versions: list[int]) -> str:
-    return ", ".join(map(str, versions)) or "none"
+def _number(version: tuple[str, str]) -> int:
+    return int(version[0])

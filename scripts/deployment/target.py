@@ -40,7 +40,7 @@ def tencent_target(
 ) -> Target:
     """Read the target of one environment on Tencent Cloud.
 
-    Values come from the process's environment, then from `profile` (by default `.env.<ENV>` in
+    Values come from the process's environment and from `profile` (by default `.env.<ENV>` in
     the project, if it is there): lines of NAME=value. TargetError names what is missing.
     """
     path = profile or ROOT / f".env.{env_id}"
@@ -49,6 +49,12 @@ def tencent_target(
     kept = {k: v for k, v in dotenv_values(path, interpolate=False).items() if v is not None}
     if path.is_file() and path.stat().st_mode & 0o077:
         raise TargetError(f"{path} holds secrets but others can read it; run: chmod 600 {path}")
+    twice = sorted(name for name in kept if environment.get(name, kept[name]) != kept[name])
+    if twice:
+        raise TargetError(
+            f"{', '.join(twice)}: set in this shell and, differently, in {path}; unset one, "
+            "since either could be meant"
+        )
     values = {**kept, **environment, "TCB_ENV": env_id}
     missing = [name for name in (SECRET_ID, SECRET_KEY) if not values.get(name)]
     if missing:

@@ -111,15 +111,18 @@ def running(data: Path = DEFAULT_DATA) -> LocalCloudClient | None:
 
 
 @contextmanager
-def connected(data: Path = DEFAULT_DATA) -> Iterator[LocalCloudClient]:
-    """Use the local cloud that is up on this data, or start one for as long as this takes."""
+def connected(data: Path = DEFAULT_DATA, *, deploy: bool = True) -> Iterator[LocalCloudClient]:
+    """Use the local cloud that is up on this data, or start one for as long as this takes.
+
+    One that is started has the bundle deployed to it first, unless `deploy` is False.
+    """
     gives_up = time.monotonic() + CHANGES_WITHIN_S
     while True:
         client = running(data)
         if client is not None:
             yield client
             return
-        cloud = LocalCloud(data, mongodb_uri=configured_uri())
+        cloud = LocalCloud(data, mongodb_uri=configured_uri(), deploy=deploy)
         try:
             cloud.start()
             break

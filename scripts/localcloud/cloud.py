@@ -17,7 +17,8 @@ from waitress.server import create_server
 
 from bootstrap import ROOT
 from deployment.cloud_api import Account, bypass_proxies
-from deployment.deploy import Deployment, Progress, look, prepare
+from deployment.deploy import Deployment, Progress, prepare
+from deployment.found import look
 from deployment.packages import local_target
 from deployment.plan import Step, plan
 from deployment.target import Target

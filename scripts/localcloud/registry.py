@@ -79,6 +79,7 @@ class Function(BaseModel):
     added_at: str
     revisions: dict[str, Revision]
     aliases: dict[str, str] = {DEFAULT: LATEST}
+    alias_notes: dict[str, str] = {}
     triggers: dict[str, Trigger] = {}
     retries: int = 2
     message_ttl_s: int = 21_600
@@ -98,6 +99,7 @@ class Function(BaseModel):
             update={
                 "revisions": dict(self.revisions),
                 "aliases": dict(self.aliases),
+                "alias_notes": dict(self.alias_notes),
                 "triggers": dict(self.triggers),
             }
         )

@@ -24,7 +24,9 @@ _log = logging.getLogger(__name__)
 def last_firing(cron: str, at: datetime) -> datetime | None:
     """Return a cron's last firing at or before a moment; None for one that is yet to begin."""
     local = at.astimezone(ZONE).replace(tzinfo=None)
-    past = croniter(cron, local + timedelta(seconds=1), second_at_beginning=True)
+    # One second on, since what croniter calls previous is never the moment itself.
+    after = local.replace(microsecond=0) + timedelta(seconds=1)
+    past = croniter(cron, after, second_at_beginning=True)
     try:
         firing: datetime = past.get_prev(datetime)
     except CroniterBadDateError:

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
 from bootstrap import ROOT
 from deployment.cloud_api import CloudApi, CloudApiError
-from deployment.deploy import Deployment, DeploymentError, look, prepare
+from deployment.deploy import Deployment, prepare
+from deployment.errors import DeploymentError
+from deployment.found import look
 from deployment.packages import local_target
 from deployment.plan import DEFAULT, LATEST, Step, plan
 from deployment.rollback import roll_back
@@ -142,15 +145,18 @@ def test_going_back_to_what_was_published_before_uploads_nothing(cloud: LocalClo
 
 
 class Recorder(CloudApi):
-    """Notes every call, and breaks off before the one numbered `stop_at`."""
+    """Notes every call, and breaks off before the one numbered `stop_at`, or the first `before`."""
 
-    def __init__(self, target: Target, stop_at: int | None = None) -> None:
+    def __init__(
+        self, target: Target, stop_at: int | None = None, before: str | None = None
+    ) -> None:
         super().__init__(target.account)
         self.actions: list[str] = []
         self._stop_at = stop_at
+        self._before = before
 
     def _call(self, client: Any, action: str, fields: dict[str, Any]) -> dict[str, Any]:
-        if len(self.actions) == self._stop_at:
+        if len(self.actions) == self._stop_at or action == self._before:
             raise KeyboardInterrupt
         self.actions.append(action)
         return super()._call(client, action, fields)
@@ -259,25 +265,162 @@ def test_declarations_that_fail_switch_nobody(cloud: LocalCloud) -> None:
     assert facts(cloud) == before
 
 
-def test_rollback_sends_callers_to_the_version_before_and_deploy_forward_again(
+def test_rollback_goes_to_what_was_live_before_and_deploy_forward_again(
     cloud: LocalCloud,
 ) -> None:
     deploy(cloud.target)
+    api = CloudApi(cloud.target.account)
+    with pytest.raises(DeploymentError, match=r"no version is known to have been live before 1;"):
+        roll_back(api, "pay")
     deploy(changed(cloud.target, HUITOU_BRAND_ID="second"))
     deploy(changed(cloud.target, HUITOU_BRAND_ID="third"))
-    api = CloudApi(cloud.target.account)
-    assert roll_back(api, "pay") == ("3", "2")
-    assert live(cloud).variables["HUITOU_BRAND_ID"] == "second"
-    assert live(cloud, "points-sync").version == "3", "only the one that was named"
-    assert roll_back(api, "pay", to="1") == ("2", "1")
-    with pytest.raises(DeploymentError, match="no version before 1; there are 1, 2, 3"):
-        roll_back(api, "pay")
-    with pytest.raises(DeploymentError, match="has no version 9"):
+    deploy(changed(cloud.target, HUITOU_BRAND_ID="second"))  # Version 2 once more, after 3.
+    assert live(cloud).version == "2"
+    assert roll_back(api, "pay") == ("2", "3")
+    assert live(cloud).variables["HUITOU_BRAND_ID"] == "third"
+    assert live(cloud, "points-sync").version == "2", "only the one that was named"
+    assert roll_back(api, "pay", to="1") == ("3", "1")
+    assert roll_back(api, "pay") == ("1", "3")
+    with pytest.raises(DeploymentError, match=r"has no version 9; there are: 1 \(20"):
         roll_back(api, "pay", to="9")
     with pytest.raises(CloudApiError, match=r"ResourceNotFound\.Function"):
         roll_back(api, "nothing")
-    done = deploy(changed(cloud.target, HUITOU_BRAND_ID="third"))
-    assert [(s.name, s.detail) for s in done] == [("pay", "version 3, published before")]
+    done = deploy(changed(cloud.target, HUITOU_BRAND_ID="second"))
+    assert [(s.name, s.detail) for s in done] == [("pay", "version 2, published before")]
+
+
+def test_rollback_never_goes_to_what_was_published_but_never_live(cloud: LocalCloud) -> None:
+    deploy(cloud.target)
+    second = changed(cloud.target, HUITOU_BRAND_ID="second")
+    deploy(second)
+    third = changed(cloud.target, HUITOU_BRAND_ID="third")
+    with pytest.raises(KeyboardInterrupt):  # Published, and stopped before anybody was switched.
+        deploy(third, Recorder(third, before="UpdateAlias"))
+    assert "3" in cloud.registry.function("maintenance").revisions
+    deploy(changed(cloud.target, HUITOU_BRAND_ID="fourth"))
+    assert roll_back(CloudApi(cloud.target.account), "maintenance") == ("4", "2")
+
+
+def test_a_call_that_was_throttled_is_made_once_more_and_only_once(cloud: LocalCloud) -> None:
+    """The SDK's own retryer would publish it five times and then report that it failed."""
+    deploy(cloud.target)
+    api = CloudApi(cloud.target.account)
+    real, answers = api._scf.call_json, []
+
+    def throttled_first(action: str, fields: dict[str, Any]) -> Any:
+        answers.append(action)
+        if len(answers) == 1:
+            raise TencentCloudSDKException("RequestLimitExceeded", "20 a second")
+        return real(action, fields)
+
+    api._scf.call_json = throttled_first
+    published = api.scf("PublishVersion", FunctionName="pay", Description="x")
+    assert published["FunctionVersion"] == "2"
+    assert answers == ["PublishVersion", "PublishVersion"]
+    assert cloud.registry.function("pay").last_version == 2
+
+
+@pytest.mark.parametrize(
+    ("action", "calls"), [("PublishVersion", 1), ("Invoke", 1), ("GetFunction", 6)]
+)
+def test_what_may_have_been_done_is_never_done_again_after_a_broken_connection(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, action: str, calls: int
+) -> None:
+    monkeypatch.setattr("deployment.cloud_api.AGAIN_AFTER_S", (0.0,) * 5)
+    api, made = CloudApi(cloud.target.account), []
+
+    def broken(action: str, _: dict[str, Any]) -> Any:
+        made.append(action)
+        raise TencentCloudSDKException("ClientNetworkError", "gone")
+
+    api._scf.call_json = broken
+    with pytest.raises(CloudApiError, match="ClientNetworkError"):
+        api.scf(action, FunctionName="pay")
+    assert made == [action] * calls
+
+
+def test_a_version_that_another_deployment_got_mixed_into_is_taken_back(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
+    """Somebody uploads other code between our upload and our publishing."""
+    deploy(cloud.target)
+    other = _zip_of(cloud, "store-menu")
+
+    class Meddled(Recorder):
+        def _call(self, client: Any, action: str, fields: dict[str, Any]) -> dict[str, Any]:
+            if action == "PublishVersion" and fields["FunctionName"] == "points-sync":
+                CloudApi(self.account).scf(
+                    "UpdateFunctionCode", FunctionName="points-sync", Code={"ZipFile": other}
+                )
+                CloudApi(self.account).wait_until_active("points-sync", LATEST)
+            return super()._call(client, action, fields)
+
+    target = changed(cloud.target, HUITOU_BRAND_ID="second")
+    with pytest.raises(DeploymentError, match="points-sync: somebody else deploys at the same"):
+        deploy(target, Meddled(target))
+    assert live(cloud, "points-sync").version == "1"
+    assert "2" not in cloud.registry.function("points-sync").revisions
+    deploy(target)
+    stored = live(cloud, "points-sync")
+    assert stored.version == "3"
+    assert stored.code_sha256 != live(cloud, "store-menu").code_sha256
+
+
+def test_deployments_that_keep_failing_never_use_up_the_versions(cloud: LocalCloud) -> None:
+    deploy(cloud.target)
+    for number in range(12):
+        target = changed(
+            cloud.target, HUITOU_INTERNAL_SECRET="short", HUITOU_BRAND_ID=f"brand{number}"
+        )
+        with pytest.raises(DeploymentError, match="could not apply"):
+            deploy(target)
+    assert len(cloud.registry.function("maintenance").revisions) <= 10
+    deploy(changed(cloud.target, HUITOU_BRAND_ID="good"))
+    assert live(cloud, "maintenance").variables["HUITOU_BRAND_ID"] == "good"
+
+
+def test_one_function_brings_rules_and_declarations_along(cloud: LocalCloud) -> None:
+    api, wanted = prepare(cloud.target, local_target())
+    only = frozenset({"store-menu"})
+    found = look(api, wanted, only)
+    steps = plan(wanted, found, only)
+    assert [s.name for s in steps if s.kind == "function"] == ["store-menu", "maintenance"]
+    Deployment(api, wanted, found, lambda _: None).run(steps)
+    assert set(cloud.registry.functions) == {"store-menu", "maintenance"}
+    assert cloud.registry.security_rules["*"] == {"invoke": False}
+    assert "settlement_due" in cloud.database.collection("orders").index_information()
+    steps = plan(wanted, look(api, wanted, only), only)
+    assert {s.name for s in steps if s.kind == "function"} == {"store-menu"}
+    assert changes(steps) == []
+
+
+def test_a_function_whose_creation_or_change_failed_is_deployed_all_the_same(
+    cloud: LocalCloud,
+) -> None:
+    deploy(cloud.target)
+
+    class Failed(Recorder):
+        def _call(self, client: Any, action: str, fields: dict[str, Any]) -> dict[str, Any]:
+            answer = super()._call(client, action, fields)
+            changed_yet = {"UpdateFunctionCode", "DeleteFunction"} & set(self.actions)
+            if action == "GetFunction" and not changed_yet:
+                answer["Status"] = "UpdateFailed"
+            if action == "ListFunctions":
+                for function in answer["Functions"]:
+                    if function["FunctionName"] == "pay" and self.created_badly:
+                        function["Status"] = "CreateFailed"
+            return answer
+
+        created_badly = False
+
+    target = changed(cloud.target, WECHAT_APP_SECRET="second")
+    deploy(target, Failed(target))
+    assert live(cloud, "member-profile").variables["WECHAT_APP_SECRET"] == "second"
+    badly = Failed(target)
+    badly.created_badly = True
+    done = deploy(target, badly)
+    assert ("create", "function", "pay") in {(s.action, s.kind, s.name) for s in done}
+    assert badly.actions.index("DeleteFunction") < badly.actions.index("CreateFunction")
 
 
 def test_old_versions_go_but_never_the_live_one(cloud: LocalCloud) -> None:
@@ -307,9 +450,9 @@ def test_what_is_not_in_the_file_is_told_and_goes_only_with_prune(cloud: LocalCl
     assert "old" not in cloud.registry.function("pay").triggers
 
 
-def _zip_of(cloud: LocalCloud) -> str:
+def _zip_of(cloud: LocalCloud, name: str = "store-menu") -> str:
     _, wanted = prepare(cloud.target, local_target())
-    content = wanted.functions["store-menu"].package.path.read_bytes()
+    content = wanted.functions[name].package.path.read_bytes()
     return base64.b64encode(content).decode()
 
 
@@ -335,16 +478,6 @@ def test_what_somebody_else_changed_is_put_right(cloud: LocalCloud) -> None:
         ("update", "security rules", "functions"),
     }
     assert facts(cloud) == right
-
-
-def test_only_some_functions(cloud: LocalCloud) -> None:
-    api, wanted = prepare(cloud.target, local_target())
-    only = frozenset({"store-menu"})
-    found = look(api, wanted, only)
-    steps = plan(wanted, found, only)
-    assert {step.kind for step in steps} == {"layer", "function", "retries"}
-    Deployment(api, wanted, found, lambda _: None).run(steps)
-    assert set(cloud.registry.functions) == {"store-menu"}
 
 
 def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) -> None:
@@ -374,6 +507,21 @@ def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) ->
         assert replayed.stdout == "points-sync:o1: started again by points-sync\n"
 
 
+def test_looking_at_a_cloud_that_is_not_up_changes_nothing(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
+    """Without `up` a command starts the cloud for itself; only some of them deploy to it."""
+    dry = run("scripts/huitou deploy --dry-run", tmp_path)
+    assert dry.returncode == 0, dry.stderr
+    assert "would do:" in dry.stdout
+    shown = run("scripts/huitou status", tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "maintenance does not answer" in shown.stdout
+    letters = run("scripts/huitou dead-letters list", tmp_path)
+    assert letters.stdout == "no dead letters\n"
+    assert "nothing to do" in run("scripts/huitou deploy", tmp_path).stdout
+
+
 def test_a_target_that_lacks_something_says_what(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TENCENTCLOUD")}
     profile = tmp_path / "profile"
@@ -394,3 +542,6 @@ def test_a_target_that_lacks_something_says_what(tmp_path: Path) -> None:
     assert "TENCENTCLOUD_SECRET_KEY not set" in told()
     profile.write_text("TENCENTCLOUD_SECRET_ID=a\nTENCENTCLOUD_SECRET_KEY=b\n")
     assert "cloudbaserc.json: pay.envVariables.MONGODB_URI: {{env.MONGODB_URI}}" in told()
+    profile.write_text("TENCENTCLOUD_SECRET_ID=a\nTENCENTCLOUD_SECRET_KEY=b\nMONGODB_URI=theirs\n")
+    environment["MONGODB_URI"] = "mine"
+    assert "MONGODB_URI: set in this shell and, differently, in" in told()

@@ -18,7 +18,8 @@ from tencentcloud.scf.v20180416.scf_client import ScfClient
 from bootstrap import ROOT
 from cloud.tcb_client import TELEMETRY, Tcb
 from cloud.tls_proxy import TlsProxy
-from deployment.deploy import Deployment, look, prepare
+from deployment.deploy import Deployment, prepare
+from deployment.found import look
 from deployment.packages import local_target
 from deployment.plan import plan
 from huitou.runtime.identity import internal_token

@@ -33,6 +33,12 @@ def test_a_cron_of_other_years_has_no_last_or_next_firing() -> None:
     assert next_firing("0 0 0 1 1 * 2020", NOON) is None
 
 
+def test_a_firing_is_never_told_before_its_second_has_come() -> None:
+    almost = NOON - timedelta(milliseconds=250)
+    assert last_firing("0 * * * * * *", almost) == NOON - timedelta(minutes=1)
+    assert last_firing("0 * * * * * *", NOON + timedelta(milliseconds=250)) == NOON
+
+
 class Fired:
     def __init__(self) -> None:
         self.events: list[str] = []

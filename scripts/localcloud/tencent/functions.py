@@ -245,10 +245,11 @@ class FunctionActions:
         function = self._function(request)
         if request.Name not in function.aliases:
             raise PlatformError("ResourceNotFound.Alias", f"{function.name}: no {request.Name}")
-        return _shown_alias(request.Name, function.aliases[request.Name])
+        return _shown_alias(function, request.Name)
 
     def list_aliases(self, request: asked.OfFunction) -> Answer:
-        shown = [_shown_alias(*alias) for alias in self._function(request).aliases.items()]
+        function = self._function(request)
+        shown = [_shown_alias(function, name) for name in function.aliases]
         return {"Aliases": shown, "TotalCount": len(shown)}
 
     def update_alias(self, request: asked.UpdateAlias) -> Answer:
@@ -263,6 +264,7 @@ class FunctionActions:
                 "ResourceNotFound.FunctionVersion", f"{function.name}: {request.FunctionVersion}"
             )
         function.aliases[request.Name] = request.FunctionVersion
+        function.alias_notes[request.Name] = request.Description
         return {}
 
     def _check_namespace(self, request: asked.OfNamespace) -> None:
@@ -292,6 +294,10 @@ def _number(revision: Revision) -> int:
     return int(revision.version)
 
 
-def _shown_alias(name: str, version: str) -> Answer:
-    routing: Answer = {"AdditionalVersionWeights": [], "AddtionVersionMatchs": []}
-    return {"Name": name, "FunctionVersion": version, "Description": "", "RoutingConfig": routing}
+def _shown_alias(function: Function, name: str) -> Answer:
+    return {
+        "Name": name,
+        "FunctionVersion": function.aliases[name],
+        "Description": function.alias_notes.get(name, ""),
+        "RoutingConfig": {"AdditionalVersionWeights": [], "AddtionVersionMatchs": []},
+    }

@@ -146,6 +146,7 @@ class OfAlias(OfFunction):
 
 class UpdateAlias(OfAlias):
     FunctionVersion: str
+    Description: str = Field(default="", max_length=1_000)
     RoutingConfig: dict[str, Any] | None = None
 
 
