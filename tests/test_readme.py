@@ -28,6 +28,7 @@ SMALLER = {
     "scripts/huitou bench settle --json": "scripts/huitou bench settle --json --rounds 1",
     "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
+    "scripts/huitou bench invoke --json": "scripts/huitou bench invoke --json --runs 5 --starts 1",
     "scripts/huitou bench import --json": "scripts/huitou bench import --json --orders 500",
     "scripts/huitou bench kpi --json": "scripts/huitou bench kpi --json --years 0.1"
     " --orders-a-day 50 --days 1",

@@ -54,11 +54,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one li
 def _register() -> None:
     from cli.bench.coldstart import coldstart
     from cli.bench.imports import import_
+    from cli.bench.invoke import invoke
     from cli.bench.kpi import kpi
     from cli.bench.latency import latency
     from cli.bench.settle import settle
 
-    for command in (settle, latency, coldstart, import_, kpi):
+    for command in (settle, latency, coldstart, invoke, import_, kpi):
         bench.add_command(command)
 
 

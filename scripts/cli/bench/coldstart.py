@@ -44,10 +44,10 @@ def coldstart(runs: int, as_json: bool) -> None:
             client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
             load(client)
             client.member_call("member-profile", "bench", {"action": "login"})
-            times: dict[str, list[float]] = {name: [] for name in ("floor", *_calls(cloud))}
+            times: dict[str, list[float]] = {name: [] for name in ("floor", *calls(cloud))}
             for _ in range(runs):
                 times["floor"].append(_floor(cloud))
-                for name, (event, caller) in _calls(cloud).items():
+                for name, (event, caller) in calls(cloud).items():
                     times[name].append(_first_answer(cloud, name, event, caller))
     medians = {name: statistics.median(found) for name, found in times.items()}
     ratios = {name: round(medians[name] / medians["floor"], 2) for name in medians}
@@ -63,7 +63,7 @@ def coldstart(runs: int, as_json: bool) -> None:
     )
 
 
-def _calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
+def calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
     """A real first call for each function."""
     member = {"WX_OPENID": "bench", "WX_APPID": cloud.keys.appid}
 
@@ -77,6 +77,7 @@ def _calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]
         "points-sync": timer("points-sync"),
         "tier-evaluate": timer("tier-evaluate"),
         "coupon-issue": timer("coupon-issue"),
+        "kpi-rollup": timer("kpi-rollup"),
         "maintenance": (letters, {}),
         "pay": ({"action": "quote", **CART}, member),
         "trigger-relay": timer("trigger-relay"),
