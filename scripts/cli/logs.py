@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -14,14 +13,20 @@ from rich.text import Text
 
 from cli.place import Environment, environment_options
 from deployment.cloud_api import CloudApi
+from localcloud.timers import ZONE
 
 FOLLOW_EVERY_S = 1.0
-_OVERLAP = 200  # Calls looked at again when following: several end in one second.
+WINDOW = timedelta(hours=24)
+_MOST = 100  # In one answer.
+_OVERLAP = 100  # Calls looked at again when following: several end in one second.
+_FINE = (0, 200)
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 @click.command()
 @click.argument("function")
-@click.option("-n", "--last", default=20, show_default=True, help="How many calls to show.")
+@click.option("-n", "--last", default=20, show_default=True, type=click.IntRange(1, 100),
+              help="How many calls to show.")  # fmt: skip
 @click.option("--follow", "-f", is_flag=True, help="Go on with new calls until Ctrl-C.")
 @click.option("--failed", is_flag=True, help="Only calls that failed.")
 @click.option("--request", "request_id", metavar="ID", help="Only the call with this request id.")
@@ -36,7 +41,7 @@ def logs(
     request_id: str | None,
     as_json: bool,
 ) -> None:
-    """Show FUNCTION's calls, the newest last: version, duration, memory, outcome, what it printed.
+    """Show FUNCTION's calls of the last 24 hours, the newest last, with what they printed.
 
     What our functions print is one line of JSON a call: request id, door, action, outcome,
     milliseconds, cold or warm; never a phone, a place or an event.
@@ -45,53 +50,59 @@ def logs(
     scripts/huitou logs pay
     scripts/huitou logs points-sync --follow
     """
-    filters: dict[str, Any] = {"Filter": {"RetCode": "not0"}} if failed else {}
-    if request_id:
-        filters["FunctionRequestId"] = request_id
     with environment.open(deploy=False) as place:
         api, console = CloudApi(place.target.account), Console()
         seen: dict[str, None] = {}
-        for call in _calls(api, function, last, filters):
-            seen[_key(call)] = None
-            _show(console, call, as_json=as_json)
-        try:
-            while follow:
+        while True:
+            newest = _newest(api, function, _OVERLAP if seen else last, request_id)
+            for call in reversed(newest):
+                key = f"{call['RequestId']}/{call.get('RetryNum', 0)}"
+                if key not in seen and not (failed and call["RetCode"] in _FINE):
+                    _show(console, _whole(api, call), as_json=as_json)
+                seen[key] = None
+            if not follow:
+                return
+            for old in list(seen)[: -2 * _OVERLAP]:
+                del seen[old]
+            try:
                 time.sleep(FOLLOW_EVERY_S)
-                for call in _calls(api, function, _OVERLAP, filters):
-                    if _key(call) not in seen:
-                        seen[_key(call)] = None
-                        _show(console, call, as_json=as_json)
-                for old in list(seen)[: -2 * _OVERLAP]:
-                    del seen[old]
-        except KeyboardInterrupt:
-            sys.exit(0)
+            except KeyboardInterrupt:
+                return
 
 
-def _calls(
-    api: CloudApi, function: str, last: int, filters: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Read the last calls, the oldest of them first."""
-    found = api.scf(
-        "GetFunctionLogs", FunctionName=function, Limit=last, Order="desc", OrderBy="start_time",
-        **filters,
-    )["Data"]  # fmt: skip
-    yield from reversed(found)
+def _newest(
+    api: CloudApi, function: str, count: int, request_id: str | None
+) -> list[dict[str, Any]]:
+    """Ask for the newest calls, the newest first, as CloudBase's own client asks."""
+    now = datetime.now(ZONE)
+    answer = api.tcb(
+        "GetFunctionLogs", FunctionName=function, Offset=0, Limit=min(count, _MOST),
+        StartTime=f"{now - WINDOW:{_TIME}}", EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
+        **({"LogRequestId": request_id} if request_id else {}),
+    )  # fmt: skip
+    calls: list[dict[str, Any]] = answer["LogList"]
+    return calls
 
 
-def _key(call: dict[str, Any]) -> str:
-    return f"{call['RequestId']}/{call.get('RetryNum', 0)}"
+def _whole(api: CloudApi, call: dict[str, Any]) -> dict[str, Any]:
+    now = datetime.now(ZONE)
+    detail = api.tcb(
+        "GetFunctionLogDetail", LogRequestId=call["RequestId"],
+        StartTime=f"{now - WINDOW:{_TIME}}", EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
+    )  # fmt: skip
+    return {**call, **detail}
 
 
 def _show(console: Console, call: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(call, ensure_ascii=False))
         return
-    failed = call["RetCode"] not in (0, 200)
+    failed = call["RetCode"] not in _FINE
     line = Text(f"{call['StartTime']}  {call['RequestId']}  ", style="dim")
-    outcome = f"{call['RetCode']} {call['RetMsg']}" if failed else "ok"
+    outcome = f"{call['RetCode']} {call.get('RetMsg', '')}" if failed else "ok"
     line.append(outcome, style="bold red" if failed else "green")
-    megabytes = call.get("MemUsage", 0) / 1024 / 1024
-    line.append(f"  {call['Duration']:.0f} ms  {megabytes:.0f} MB", style="cyan")
+    megabytes = float(call.get("MemUsage") or 0) / 1024 / 1024
+    line.append(f"  {float(call.get('Duration') or 0):.0f} ms  {megabytes:.0f} MB", style="cyan")
     console.print(line, soft_wrap=True)
-    for printed in str(call.get("Log") or "").rstrip("\n").splitlines():
+    for printed in str(call.get("LogJson") or "").rstrip("\n").splitlines():
         console.print(Text(f"    {printed}"), soft_wrap=True)

@@ -64,6 +64,12 @@ class CallLog:
                 with suppress(ValueError):  # Empty, or cut short when the local cloud was killed.
                     yield json.loads(line)
 
+    def of_request(self, request_id: str) -> Iterator[dict[str, Any]]:
+        """Read the attempts of one call, the newest first, whichever function it was of."""
+        for path in self._folder.glob("*.jsonl"):
+            found = (r for r in self.newest(path.stem) if r["RequestId"] == request_id)
+            yield from found
+
     def _path(self, function: str) -> Path:
         return self._folder / f"{function}.jsonl"
 

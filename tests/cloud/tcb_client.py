@@ -78,6 +78,7 @@ class Tcb:
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
             "CI": "1",
+            "TZ": "Asia/Shanghai",  # It asks for logs by the machine's clock, as if it stood there.
             "http_proxy": proxy_url,
             "NODE_EXTRA_CA_CERTS": str(certificate),
         }

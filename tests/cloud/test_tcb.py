@@ -146,6 +146,8 @@ def test_the_client_lists_and_invokes(tcb: Tcb, variables: dict[str, str]) -> No
     event = json.dumps({"action": "stores"})
     invoked = tcb.run("fn", "invoke", "store-menu", "--params", event, variables=variables)
     assert "IDENTITY_REQUIRED" in invoked, invoked
+    logged = tcb.run("fn", "log", "store-menu", variables=variables)
+    assert '"outcome":"IDENTITY_REQUIRED"' in logged, logged
 
 
 @pytest.mark.usefixtures("deployed")

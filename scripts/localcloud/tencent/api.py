@@ -15,6 +15,7 @@ from localcloud.tencent.calls import CallActions
 from localcloud.tencent.environment import EnvironmentActions
 from localcloud.tencent.functions import FunctionActions
 from localcloud.tencent.layers import LayerActions
+from localcloud.tencent.logs import LogActions
 from localcloud.tencent.signature import verified_service
 from localcloud.tencent.triggers import TriggerActions
 
@@ -37,7 +38,10 @@ class TencentApi:
         )
         self._actions: dict[str, dict[str, _Action]] = {
             "scf": {name: action for part in scf for name, action in part.actions().items()},
-            "tcb": EnvironmentActions(platform, url).actions(),
+            "tcb": {
+                **EnvironmentActions(platform, url).actions(),
+                **LogActions(platform).actions(),
+            },
         }
 
     def serve(self, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
