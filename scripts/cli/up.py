@@ -51,10 +51,11 @@ def stay_up(cloud: LocalCloud, console: Console) -> None:
         """scripts/huitou invoke member-profile '{"action": "login"}' --as alice""",
         """scripts/huitou invoke store-menu '{"action": "stores"}' --as alice""",
         "scripts/huitou status",
+        "scripts/huitou logs pay --follow",
         "scripts/huitou deploy    (after an edit)",
     ):
         console.print("  " + line, style="cyan", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"Logs: {cloud.data / 'logs'}. Ctrl-C stops it.", highlight=False, soft_wrap=True)
+    console.print("Ctrl-C stops it.", highlight=False)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
