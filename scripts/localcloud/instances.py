@@ -151,8 +151,9 @@ class Instance:
         """Send a call and receive its answer, reading meanwhile what the function prints."""
         outgoing = memoryview(_LENGTH.pack(len(payload)) + payload)
         incoming = bytearray()
-        started = look_at = time.monotonic()
+        started = time.monotonic()
         deadline = started + self.revision.timeout_s
+        look_at = min(started + _LOOK_EVERY_S, deadline)
         while True:
             outgoing = outgoing[self._send(outgoing) :]
             self._poll.register(
@@ -160,7 +161,7 @@ class Instance:
             )
             now = time.monotonic()
             if now >= look_at:
-                if now > started and (failure := self._overstepped(now >= deadline)):
+                if failure := self._overstepped(now >= deadline):
                     return failure
                 look_at = min(now + _LOOK_EVERY_S, deadline)
             for ready, event in self._poll.poll((look_at - now) * 1000):
