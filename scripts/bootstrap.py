@@ -19,13 +19,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-REQUIREMENTS = ROOT / "layers" / "deps" / "requirements.txt"
+# What functions import at run time, by the layer that carries it.
+REQUIREMENTS = {name: ROOT / "layers" / name / "requirements.txt" for name in ("deps", "web")}
 PYPROJECT = ROOT / "pyproject.toml"
 
 
 def environment_python() -> Path:
     """Return the environment's interpreter, installing what has changed since the last time."""
-    pins = REQUIREMENTS.read_text(encoding="utf-8") + "\n".join(_development())
+    pins = "".join(path.read_text(encoding="utf-8") for path in REQUIREMENTS.values())
+    pins += "\n".join(_development())
     wanted = hashlib.sha256((pins + sys.version).encode()).hexdigest()
     stamp = VENV / "installed"
     python = VENV / "bin" / "python"
@@ -50,7 +52,8 @@ def _install(python: Path) -> None:
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     pip += ["--no-deps", "--progress-bar", "off"]  # Every transitive pin is written down.
     try:
-        subprocess.run([*pip, "-r", str(REQUIREMENTS), *_development()], check=True)
+        runtime = [word for path in REQUIREMENTS.values() for word in ("-r", str(path))]
+        subprocess.run([*pip, *runtime, *_development()], check=True)
     except subprocess.CalledProcessError as failed:
         sys.exit(f"pip could not install the dependencies (exit {failed.returncode}); see above")
 

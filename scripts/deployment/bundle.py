@@ -26,10 +26,7 @@ RUNTIMES = frozenset({"Python3.9", "Python3.10", "Python3.11"})
 MAX_ENVIRONMENT_BYTES = 4 * 1024  # Of one function: names and values together.
 MAX_LAYERS = 5
 MAX_TIMERS = 10  # Of one function.
-LAYERS = (
-    "core",
-    "deps",
-)  # What layers/ builds; a declared layer is one of these and the environment.
+LAYERS = ("core", "deps", "web")  # What layers/ is built into.
 _VARIABLE = re.compile(r"\{\{\s*env\.(\w+)\s*\}\}")
 _NAME = r"^[a-zA-Z][a-zA-Z0-9_-]{0,58}[a-zA-Z0-9]$"
 # Letters, digits, spaces, commas, full stops and Chinese: CreateFunction allows no more.

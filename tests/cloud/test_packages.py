@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -19,10 +20,10 @@ from deployment.packages import (
     Package,
     build_layers,
     check_limits,
-    deps_layer,
     function_package,
     local_target,
     unpacked,
+    wheels_layer,
 )
 
 pytestmark = pytest.mark.slow
@@ -37,18 +38,30 @@ FITS = re.compile(
 
 @pytest.fixture(scope="module")
 def layers() -> dict[str, Package]:
-    """Both layers as the local cloud uses them: on CPython 3.11 the very bytes of a deployment."""
+    """All layers as the local cloud uses them: on CPython 3.11 the very bytes of a deployment."""
     return build_layers(local_target())
 
 
 @pytest.fixture(scope="module")
 def opt(layers: dict[str, Package], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both layers unpacked over each other, as the platform fills /opt."""
+    """All layers unpacked over each other, as the platform fills /opt."""
     folder = tmp_path_factory.mktemp("opt")
     for package in layers.values():
         place = unpacked(package, tmp_path_factory.mktemp("unpacked"))
         shutil.copytree(place, folder, dirs_exist_ok=True)
     return folder
+
+
+DECLARED = {
+    function["name"]: [layer["name"].partition("_")[0] for layer in function["layers"]]
+    for function in json.loads((ROOT / "cloudbaserc.json").read_text(encoding="utf-8"))["functions"]
+}
+
+
+@pytest.fixture(scope="module")
+def places(layers: dict[str, Package]) -> dict[str, Path]:
+    """Each layer unpacked by itself."""
+    return {name: unpacked(package) for name, package in layers.items()}
 
 
 def python(path: list[Path], script: str) -> subprocess.CompletedProcess[str]:
@@ -68,24 +81,55 @@ def user(name: str, tmp_path: Path) -> Path:
 
 def modules(*folders: Path) -> list[str]:
     """Every module the sources import, those imported late, inside functions, included."""
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    return sorted(set().union(*map(modules_of, paths)))
+
+
+def modules_of(path: Path) -> set[str]:
     found = set()
-    for folder in folders:
-        for path in folder.rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    found |= {alias.name for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and node.module:
-                    found.add(node.module)
-    return sorted(found)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_loads_from_the_packages_alone(name: str, opt: Path, tmp_path: Path) -> None:
+def test_a_function_loads_from_its_packages_alone(
+    name: str, places: dict[str, Path], tmp_path: Path
+) -> None:
     load = "import index; assert callable(index.main_handler); print(index.__file__)"
     folder = user(name, tmp_path)
-    done = python([folder, opt], load)
+    done = python([folder, *(places[layer] for layer in DECLARED[name])], load)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(folder / "index.py")
+
+
+def reached(index: Path) -> set[str]:
+    """Every module that a function's code can come to import, late imports included."""
+    found: set[str] = set()
+    waiting = [index]
+    while waiting:
+        for module in modules_of(waiting.pop()) - found:
+            found.add(module)
+            path = ROOT / "layers" / "core" / Path(*module.split("."))
+            here = [p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()]
+            waiting += here
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_carries_the_layers_its_code_can_reach_and_no_other(
+    name: str, places: dict[str, Path]
+) -> None:
+    wanted = {module.split(".")[0] for module in reached(ROOT / "functions" / name / "index.py")}
+    needed = {
+        layer
+        for layer, place in places.items()
+        if any((place / top).exists() or (place / f"{top}.py").exists() for top in wanted)
+    }
+    assert set(DECLARED[name]) == needed
 
 
 def test_everything_imported_late_is_in_the_packages_too(opt: Path, tmp_path: Path) -> None:
@@ -116,10 +160,10 @@ def test_starting_writes_nothing_into_the_layers(opt: Path, tmp_path: Path) -> N
     assert files() == before, "everything that is imported came with its bytecode"
 
 
-@pytest.fixture(scope="module")
-def dependencies() -> Package:
-    """The layer as it is deployed, whatever Python runs the tests."""
-    return deps_layer(RUNTIME)
+@pytest.fixture(scope="module", params=REQUIREMENTS)
+def dependencies(request: pytest.FixtureRequest) -> Package:
+    """Each layer of wheels as it is deployed, whatever Python runs the tests."""
+    return wheels_layer(str(request.param), RUNTIME)
 
 
 def test_every_wheel_is_made_for_the_platform(dependencies: Package) -> None:
@@ -134,9 +178,9 @@ def test_every_wheel_is_made_for_the_platform(dependencies: Package) -> None:
             assert re.search(r"\.(cpython-311-x86_64-linux-gnu|abi3)\.so$", name), name
             wanted = re.findall(rb"GLIBC_(\d+)\.(\d+)", archive.read(name))
             assert max((int(a), int(b)) for a, b in wanted) <= OLDEST_GLIBC, name
-    pins = [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line]
-    assert len(wheels) == len(pins)
-    assert len(compiled) >= 5
+    requirements = REQUIREMENTS[dependencies.name].read_text()
+    assert len(wheels) == len([line for line in requirements.splitlines() if "==" in line])
+    assert len(compiled) >= 2
 
 
 def test_packages_stand_at_the_root_without_what_only_installers_need(
@@ -145,13 +189,16 @@ def test_packages_stand_at_the_root_without_what_only_installers_need(
     with zipfile.ZipFile(dependencies.path) as archive:
         names = archive.namelist()
     assert names == sorted(names)
-    assert "pymongo/__init__.py" in names
+    assert {"deps": "pymongo/__init__.py", "web": "requests/__init__.py"}[
+        dependencies.name
+    ] in names
     tops = {name.split("/")[0] for name in names}
     assert not tops & {"python", "bin", "site-packages", "lib"}
     assert not [n for n in names if re.search(r"(RECORD|INSTALLER|REQUESTED|direct_url\.json)$", n)]
     for metadata in (name for name in names if name.endswith(".dist-info/WHEEL")):
         assert metadata.replace("WHEEL", "METADATA") in names
-    assert any(name.startswith("cryptography-") and "LICENSE" in name for name in names)
+    licensed = {"deps": "pymongo-", "web": "cryptography-"}[dependencies.name]
+    assert any(name.startswith(licensed) and "LICENSE" in name for name in names)
 
 
 def test_the_dependencies_come_out_the_same_anywhere(
@@ -160,7 +207,7 @@ def test_the_dependencies_come_out_the_same_anywhere(
     before = os.umask(0o077)
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     try:
-        again = deps_layer(RUNTIME, tmp_path / "another place")
+        again = wheels_layer(dependencies.name, RUNTIME, tmp_path / "another place")
     finally:
         os.umask(before)
     assert again.path != dependencies.path

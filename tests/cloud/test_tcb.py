@@ -60,7 +60,9 @@ def variables(bare: LocalCloud) -> dict[str, str]:
     published = run("scripts/huitou layers publish", bare.data)
     assert published.returncode == 0, published.stderr
     versions = dict(line.split("=") for line in published.stdout.splitlines())
-    assert versions == {"HUITOU_CORE_LAYER_VERSION": "1", "HUITOU_DEPS_LAYER_VERSION": "1"}
+    assert versions == dict.fromkeys(
+        map("HUITOU_{}_LAYER_VERSION".format, ("CORE", "DEPS", "WEB")), "1"
+    )
     return {
         # The client puts values into the file's text, where a line can't be broken.
         **{k: v.replace("\n", "\\n") for k, v in bare.target.variables.items()},
@@ -98,7 +100,9 @@ def test_the_client_deploys_the_whole_bundle(
     pay = bare.registry.function("pay").revision("$LATEST")
     assert (pay.timeout_s, pay.memory_mb, pay.handler) == (60, 256, "index.main_handler")
     assert pay.vpc == {"VpcId": "vpc-local", "SubnetId": "subnet-local"}
-    assert [name for name, _ in pay.layers] == [f"deps_{NAMESPACE}", f"core_{NAMESPACE}"]
+    assert [name for name, _ in pay.layers] == [
+        f"{layer}_{NAMESPACE}" for layer in ("deps", "web", "core")
+    ]
     [timer] = bare.registry.function("pay").triggers.values()
     assert (timer.name, timer.cron) == ("follow-up", "0 * * * * * *")
     assert set(proxy.refused) <= {TELEMETRY}, "it called nobody else"

@@ -21,7 +21,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 from cloud.probes import ECHO, Probes, scf_client, zipped
 from deployment.cloud_api import CloudApiError
-from deployment.packages import MAX_FUNCTION_ZIP_BYTES, UNPACKED_FOLDER
+from deployment.packages import MAX_ZIP_BYTES, UNPACKED_FOLDER
 from localcloud.cloud import LocalCloud
 
 pytestmark = pytest.mark.slow
@@ -309,7 +309,6 @@ BAD_ZIPS: dict[str, Callable[[], bytes]] = {
     "long name": lambda: of_members((member("a" * 300), b"x")),
     "bomb": bomb,
     "lying bomb": lying_bomb,
-    "too big": lambda: bytes(MAX_FUNCTION_ZIP_BYTES + 1),
 }
 
 
@@ -323,6 +322,18 @@ def test_a_package_that_is_not_as_it_should_be_is_refused_and_leaves_nothing(
     assert got == "InvalidParameterValue.Code"
     assert "Code" in message
     assert {path for path in UNPACKED_FOLDER.iterdir() if path not in before} == set()
+    assert probes.call(echo, 7).answer == 7
+
+
+def test_a_request_over_ten_megabytes_is_refused_whatever_it_asks(
+    probes: Probes, echo: str
+) -> None:
+    code = {"ZipFile": base64.b64encode(bytes(MAX_ZIP_BYTES + 64 * 1024)).decode()}
+    got, _ = refused(probes.api.scf, "UpdateFunctionCode", FunctionName=echo, Code=code)
+    assert got == "RequestSizeLimitExceeded"
+    code = {"ZipFile": base64.b64encode(bytes(MAX_ZIP_BYTES)).decode()}
+    got, _ = refused(probes.api.scf, "UpdateFunctionCode", FunctionName=echo, Code=code)
+    assert got == "InvalidParameterValue.Code", "it came in, and is no zip"
     assert probes.call(echo, 7).answer == 7
 
 

@@ -20,19 +20,18 @@ from bootstrap import REQUIREMENTS
 from deployment import packages
 from deployment.packages import (
     CORE,
-    MAX_FUNCTION_ZIP_BYTES,
-    MAX_LAYER_ZIP_BYTES,
     MAX_UNZIPPED_BYTES,
+    MAX_ZIP_BYTES,
     RUNTIME,
     Package,
     PackageError,
     Target,
     check_limits,
     core_layer,
-    deps_layer,
     function_package,
     local_target,
     unpacked,
+    wheels_layer,
 )
 
 HANDLER = "def main_handler(event, context):\n    return {}\n"
@@ -175,7 +174,7 @@ def test_a_source_that_does_not_compile_is_packed_as_it_is(tmp_path: Path) -> No
 def test_only_exact_pins_are_built(tmp_path: Path, line: str) -> None:
     requirements = write(tmp_path, {"pins.txt": f"# ours\nidna==3.20\n{line}\n"}) / "pins.txt"
     with pytest.raises(PackageError, match=r"pins\.txt: not an exact pin"):
-        deps_layer(RUNTIME, tmp_path / "out", requirements)
+        wheels_layer("deps", RUNTIME, tmp_path / "out", requirements)
 
 
 def test_a_requirement_without_a_wheel_for_the_target_is_named(
@@ -185,19 +184,20 @@ def test_a_requirement_without_a_wheel_for_the_target_is_named(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     requirements = write(tmp_path, {"pins.txt": "pymongo==4.20.0\n"}) / "pins.txt"
     with pytest.raises(PackageError) as refused:
-        deps_layer(RUNTIME, tmp_path / "out", requirements)
+        wheels_layer("deps", RUNTIME, tmp_path / "out", requirements)
     said = "no wheel of pymongo==4.20.0 for Python 3.11 on manylinux2014_x86_64"
     assert said in str(refused.value)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["lock"]
 
 
 def test_the_layers_requirements_are_exact_pins() -> None:
-    assert "pymongo==4.20.0" in packages._pins(REQUIREMENTS)
+    assert "pymongo==4.20.0" in packages._pins(REQUIREMENTS["deps"])
+    assert "requests==2.34.2" in packages._pins(REQUIREMENTS["web"])
 
 
 def test_limits_name_everything_that_is_too_large(tmp_path: Path) -> None:
-    fits = Package("core", tmp_path, "", MAX_LAYER_ZIP_BYTES, MAX_UNZIPPED_BYTES - 10)
-    small = Package("pay", tmp_path, "", MAX_FUNCTION_ZIP_BYTES, 10)
+    fits = Package("core", tmp_path, "", MAX_ZIP_BYTES, MAX_UNZIPPED_BYTES - 10)
+    small = Package("pay", tmp_path, "", MAX_ZIP_BYTES, 10)
     check_limits({"core": fits}, {"pay": small})
     layers = {"core": replace(fits, size_bytes=fits.size_bytes + 1)}
     functions = {
@@ -208,8 +208,8 @@ def test_limits_name_everything_that_is_too_large(tmp_path: Path) -> None:
     with pytest.raises(PackageError) as refused:
         check_limits(layers, functions)
     layer, function, count, unzipped = str(refused.value).splitlines()
-    assert layer.startswith("layer core: its zip of 50.0 MB is over")
-    assert function.startswith("function pay: its zip of 20.0 MB is over")
+    assert layer.startswith("layer core: its zip of 7.5 MB is over")
+    assert function.startswith("function pay: its zip of 7.5 MB is over")
     assert count == "6 layers: a function may have 5"
     assert unzipped.startswith("function kpi: with its layers 500.0 MB unpacked")
 

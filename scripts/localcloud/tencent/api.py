@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from deployment.packages import MAX_REQUEST_BYTES
 from localcloud.errors import PlatformError
 from localcloud.keys import LocalSecrets
 from localcloud.platform import Platform
@@ -51,6 +52,8 @@ class TencentApi:
         """
         request_id = str(uuid.uuid4())
         try:
+            if len(body) > MAX_REQUEST_BYTES:
+                raise PlatformError("RequestSizeLimitExceeded", "10 MB at most")
             service = verified_service(headers, body, self._secrets)
             response = self._act(service, headers, body)
         except PlatformError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from deployment.packages import MAX_FUNCTION_ZIP_BYTES
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.registry import LATEST, Function, Revision, timestamp
@@ -57,9 +56,7 @@ class FunctionActions:
             raise PlatformError("InvalidParameterValue.Runtime", f"Runtime: {RUNTIME} runs here")
         if name in self._registry.functions:
             raise PlatformError("ResourceInUse.Function", f"{name} exists")
-        sha256, size = unpacked_package(
-            request.Code.content(MAX_FUNCTION_ZIP_BYTES), f"{name}: Code"
-        )
+        sha256, size = unpacked_package(request.Code.content(), f"{name}: Code")
         latest = Revision(
             function=name, version=LATEST, code_sha256=sha256, code_bytes=size,
             handler=request.Handler, runtime=RUNTIME, description="", timeout_s=3,
@@ -74,9 +71,7 @@ class FunctionActions:
     def update_code(self, request: asked.UpdateFunctionCode) -> Answer:
         package = request.Code or asked.Package(ZipFile=request.ZipFile)
         function = self._ready(request)
-        sha256, size = unpacked_package(
-            package.content(MAX_FUNCTION_ZIP_BYTES), f"{function.name}: Code"
-        )
+        sha256, size = unpacked_package(package.content(), f"{function.name}: Code")
         changes = {"code_sha256": sha256, "code_bytes": size}
         if request.Handler:
             changes["handler"] = request.Handler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployment.packages import MAX_LAYER_ZIP_BYTES, PackageError, unpack
+from deployment.packages import PackageError, unpack
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.registry import Layer, timestamp
@@ -30,7 +30,7 @@ class LayerActions:
         }
 
     def publish_layer(self, request: asked.PublishLayer) -> Answer:
-        content = request.Content.content(MAX_LAYER_ZIP_BYTES)
+        content = request.Content.content()
         sha256, _ = unpacked_package(content, f"{request.LayerName}: Content")
         versions = self._registry.layers.setdefault(request.LayerName, [])
         number = max((version.version for version in versions), default=0) + 1

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 from croniter import croniter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json
 
-from deployment.packages import readable
 from localcloud.errors import PlatformError
 from localcloud.registry import LATEST
 
@@ -53,19 +52,14 @@ class Package(Request):
 
     ZipFile: str | None = None
 
-    def content(self, limit_bytes: int) -> bytes:
-        """The zip; PlatformError where there is none, or it is over what can be sent."""
+    def content(self) -> bytes:
+        """The zip; PlatformError where there is none."""
         if not self.ZipFile:
             raise PlatformError("InvalidParameterValue.Code", "Code.ZipFile is needed here")
         try:
-            content = base64.b64decode(self.ZipFile, validate=True)
+            return base64.b64decode(self.ZipFile, validate=True)
         except (binascii.Error, ValueError):  # ValueError: not even ASCII.
             raise PlatformError("InvalidParameterValue.Code", "Code.ZipFile: no base64") from None
-        if len(content) > limit_bytes:
-            raise PlatformError(
-                "InvalidParameterValue.Code", f"Code.ZipFile: over {readable(limit_bytes)}"
-            )
-        return content
 
 
 class Variable(Request):
