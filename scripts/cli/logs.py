@@ -90,7 +90,8 @@ def _whole(api: CloudApi, call: dict[str, Any]) -> dict[str, Any]:
         "GetFunctionLogDetail", LogRequestId=call["RequestId"],
         StartTime=f"{now - WINDOW:{_TIME}}", EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
     )  # fmt: skip
-    return {**call, **detail}
+    # The detail's RequestId is that of asking for it, as in every answer of the API.
+    return {**detail, **call}
 
 
 def _show(console: Console, call: dict[str, Any], *, as_json: bool) -> None:

@@ -495,6 +495,7 @@ def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) ->
         [call] = [json.loads(line) for line in logs.stdout.splitlines()]
         assert call["RetCode"] == 0
         assert '"outcome":"ok"' in call["LogJson"]
+        assert f'"request_id":"{call["RequestId"]}"' in call["LogJson"]
         unknown = run("scripts/huitou deploy --only pay,nothing", tmp_path)
         assert unknown.returncode == 2
         assert "no function nothing" in unknown.stderr

@@ -65,8 +65,8 @@ def unruly(probes: Probes) -> str:
         ("1 / 0", 430, "ZeroDivisionError"),
         ("input()", 430, "EOFError"),
         ("raise type('Odd name\\n', (Exception,), {})", 430, "Odd name"),
-        ("for fd in range(3, 99):\n try: os.close(fd)\n except OSError: pass", 439, "exited"),
-        ("for fd in range(3, 99):\n try: os.write(fd, b'junk')\n except OSError: pass", 439, ""),
+        ("for fd in range(3, 1024):\n try: os.close(fd)\n except OSError: pass", 439, "exited"),
+        ("for fd in range(3, 1024):\n try: os.write(fd, b'junk')\n except OSError: pass", 439, ""),
         ("if not os.fork(): time.sleep(60)\nos._exit(1)", 439, "exited"),
     ],
 )
