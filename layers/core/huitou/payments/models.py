@@ -1,16 +1,32 @@
-"""Payments: each attempt to pay an order, each refund, and WeChat Pay's notices."""
+"""Payments: each attempt to pay an order, and WeChat Pay's notices of it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
-
 from huitou.runtime.documents import Record, Stored
+from huitou.sharing.models import ShareTerms
 
 PaymentStatus = Literal["open", "success", "closed", "surplus"]
-RefundStatus = Literal["requested", "processing", "success", "abnormal", "closed"]
+
+
+class Merchant(Record):
+    """Who takes the money; frozen on each payment, since a store may change its merchant.
+
+    Direct mode: the chain's own `mchid`. Partner mode (服务商): `mchid` is the provider's
+    (sp_mchid) and `sub_mchid` the store's.
+    """
+
+    mchid: str
+    sub_mchid: str | None = None
+
+
+class BillMark(Record):
+    """Where WeChat Pay's own bill shows a payment or refund, and the fee it took (or gave back)."""
+
+    day: str
+    fee_fen: int
 
 
 class Payment(Stored):
@@ -23,30 +39,16 @@ class Payment(Stored):
     member_id: str
     attempt: int
     amount_fen: int
+    store_id: str | None = None
+    merchant: Merchant | None = None
+    sharing: ShareTerms | None = None
     status: PaymentStatus = "open"
     expires_at: datetime
     created_at: datetime
     prepay_id: str | None = None
     transaction_id: str | None = None
     success_at: datetime | None = None
-
-
-class Refund(Stored):
-    """Money going back for one payment; `id` is our out_refund_no.
-
-    `order` refunds step the order to refunded when they succeed; `surplus` ones touch no order.
-    """
-
-    kind: Literal["order", "surplus"]
-    order_id: str
-    member_id: str
-    out_trade_no: str | None = None
-    amount_fen: int
-    reason: str
-    actor: str
-    status: RefundStatus = "requested"
-    created_at: datetime
-    success_at: datetime | None = None
+    bill: BillMark | None = None
 
 
 class Amount(Record):
@@ -69,17 +71,3 @@ class TransactionNotice(Record):
     success_time: datetime | None = None
     amount: Amount | None = None
     payer: Payer | None = None
-
-
-class RefundAmount(Record):
-    refund: int
-
-
-class RefundNotice(Record):
-    """A refund as WeChat Pay tells it: `refund_status` in a callback, `status` in a query."""
-
-    out_refund_no: str
-    out_trade_no: str
-    amount: RefundAmount
-    refund_status: str = Field(default="", alias="status")
-    success_time: datetime | None = None
