@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from huitou.orders.models import LedgerOrder
-from huitou.orders.rules import SETTLED_STATES, UNPAID, deserving
+from huitou.orders.rules import SERVED, SETTLED_STATES, UNPAID, deserving
 from huitou.points.models import LedgerEntry
 from huitou.points.rules import entries_for
 from huitou.runtime.triggers import DONE, DUE
@@ -187,7 +187,7 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
         expected = order.payable_fen if ours and order.status in SETTLED_STATES else 0
         if taken[order.id] != expected:
             yield Difference(kind="payment", id=order.id, expected=expected, found=taken[order.id])
-        owed = order.payable_fen if ours and order.status == "refunded" else 0
+        owed = sum(back.amount_fen for back in order.refunds) if ours else 0
         if given[order.id] != owed:
             yield Difference(kind="refund", id=order.id, expected=owed, found=given[order.id])
     for money in (*books.payments, *books.refunds):
@@ -209,7 +209,7 @@ def totals(books: Books) -> Totals:
         by_kind[entry["kind"]] += entry["points"]
     status = Counter(order["status"] for order in books.orders)
     levels = Counter(account.get("tier", {}).get("level", "basic") for account in books.accounts)
-    kept = [order for order in books.orders if order["status"] in ("paid", "refunding")]
+    kept = [order for order in books.orders if order["status"] in ("refunding", *SERVED)]
     return Totals(
         members=len(books.accounts),
         orders=len(books.orders),
