@@ -94,9 +94,7 @@ def _step(to: Status) -> Action:
 
 MEMBER = {
     "quote": Action(QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r)),
-    "create": Action(
-        CreateRequest, lambda call, r: _orders(call).create(_member(call), r).shown()
-    ),
+    "create": Action(CreateRequest, lambda call, r: _orders(call).create(_member(call), r).shown()),
     "prepay": Action(
         OrderRequest,
         lambda call, r: _payments(call).prepay(_member(call), call.member, r.order_id),
@@ -122,9 +120,7 @@ INTERNAL = {
     "complete": _step("completed"),
     "refuse": Action(RefuseRequest, _refuse),
     "refund": Action(RefundRequest, lambda call, r: _refunds(call).refund(r).shown()),
-    "decide_refund": Action(
-        DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown()
-    ),
+    "decide_refund": Action(DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown()),
     "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r)),
 }
 
