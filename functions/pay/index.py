@@ -59,7 +59,7 @@ def _orders(call: Call) -> Orders:
 
 def _gateway(call: Call) -> WeChatPay:
     settings = call.settings.wechat_pay
-    return WeChatPay(settings, PlatformKeys(call.database, settings.platform_keys).valid)
+    return WeChatPay(settings, PlatformKeys(call.database, settings).trusted)
 
 
 def _payments(call: Call) -> Payments:
@@ -154,7 +154,8 @@ def _share(call: Call) -> dict[str, Any]:
 
 
 def _daily(call: Call) -> dict[str, Any]:
-    return {"certificates": refresh_certificates(call.database, _gateway(call))}
+    keys = PlatformKeys(call.database, call.settings.wechat_pay)
+    return {"certificates": keys.refresh_certificates(_gateway(call))}
 
 
 def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
