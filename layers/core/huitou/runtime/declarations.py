@@ -140,6 +140,7 @@ DECLARATIONS = (
                 name="one_open_attempt",
             ),
             _index("member_id"),
+            _index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
         ],
         validator={
             "required": ["order_id", "amount_fen", "status"],
@@ -147,8 +148,24 @@ DECLARATIONS = (
         },
     ),
     Declaration(
-        "refunds", "for ever (accounting law)", [_index("status", "_id"), _index("member_id")]
+        "refunds",
+        "for ever (accounting law)",
+        [
+            _index("status", "_id"),
+            _index("member_id"),
+            _index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
+        ],
     ),
+    Declaration(
+        "discrepancies",
+        "for ever (accounting law)",
+        [
+            _index("status", "-last_at", "-_id"),
+            _index("day", "status", "-last_at", "-_id"),
+            _index("reference", "status"),
+        ],
+    ),
+    Declaration("bill_runs", "for ever (accounting law)"),
     Declaration(
         "kpi_days",
         "for ever",
