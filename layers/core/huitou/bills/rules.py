@@ -332,16 +332,18 @@ def _values(line: int, text: str, columns: int) -> list[str]:
 
     Where cells with commas are quoted as CSV has it, the quotes enclose the backtick too.
     """
+    cells = text.split(",`")
+    if text.startswith("`") and len(cells) == columns:
+        return [cells[0][1:], *cells[1:]]
     try:
-        quoted = text[:1] != "`" or ',"`' in text
-        cells = next(csv.reader([text], strict=True), []) if quoted else text.split(",`")
+        cells = next(csv.reader([text], strict=True), [])
     except csv.Error:
         raise _damaged(line, "is no CSV") from None
-    if not all(cell.startswith("`") for cell in (cells if quoted else cells[:1])):
-        raise _damaged(line, "has a value without its backtick")
     if len(cells) != columns:
         raise _damaged(line, f"has {len(cells)} values for {columns} columns")
-    return [cell[1:] for cell in cells] if quoted else [cells[0][1:], *cells[1:]]
+    if not all(cell.startswith("`") for cell in cells):
+        raise _damaged(line, "has a value without its backtick")
+    return [cell[1:] for cell in cells]
 
 
 def _trade_row(row: _Cells) -> TradeRow:
