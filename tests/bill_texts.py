@@ -11,14 +11,19 @@ from huitou.runtime.settings import WeChatPaySettings
 
 MCHID = "1900000109"
 TRADE_HEADER = (
-    "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,"
-    "货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,"
-    "商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注"
+    "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,"
+    "交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,"
+    "充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,"
+    "费率备注"
 )
 TRADE_SUMS = {
-    "应结订单总金额": "应结订单金额", "退款总金额": "退款金额", "充值券退款总金额": "充值券退款金额",
-    "手续费总金额": "手续费", "订单总金额": "订单金额", "申请退款总金额": "申请退款金额",
-}  # fmt: skip
+    "应结订单总金额": "应结订单金额",
+    "退款总金额": "退款金额",
+    "充值券退款总金额": "充值券退款金额",
+    "手续费总金额": "手续费",
+    "订单总金额": "订单金额",
+    "申请退款总金额": "申请退款金额",
+}
 FLOW_HEADER = (
     "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),"
     "资金变更提交申请人,备注,业务凭证号"
@@ -85,9 +90,11 @@ def flow_bill(moves: Sequence[tuple[str, str, int]], **sums: str) -> bytes:
 
 
 def flow_of(rows: Sequence[Row]) -> bytes:
-    """The fund flow that belongs to a trade bill, fees given back inside the refunds."""
+    """The fund flow of the chain's own account for a trade bill, fees back inside the refunds."""
     moves = []
     for row in rows:
+        if row["特约商户号"] != "0":
+            continue
         fen = {name: int(Decimal(row[name]) * 100) for name in ("应结订单金额", "退款金额")}
         fee_fen = int(Decimal(row["手续费"]) * 100)
         if row["交易状态"] == "REFUND":

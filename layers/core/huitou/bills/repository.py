@@ -5,7 +5,7 @@ Of payments and refunds only the field `bill` is this area's to write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from pymongo import UpdateOne
@@ -26,11 +26,11 @@ class BillRepository:
         self._runs = database.collection("bill_runs")
 
     def payments(self, ids: Sequence[str]) -> dict[str, BilledPayment]:
-        found = self._payments.find({"_id": {"$in": [*ids]}}, _fields(BilledPayment))
+        found = _named(self._payments, ids, _fields(BilledPayment))
         return {row["_id"]: BilledPayment.model_validate(row) for row in found}
 
     def refunds(self, ids: Sequence[str]) -> dict[str, BilledRefund]:
-        found = self._refunds.find({"_id": {"$in": [*ids]}}, _fields(BilledRefund))
+        found = _named(self._refunds, ids, _fields(BilledRefund))
         return {row["_id"]: BilledRefund.model_validate(row) for row in found}
 
     def mark_payments(self, marks: Mapping[str, BillMark]) -> None:
@@ -92,6 +92,15 @@ def _run_id(mchid: str, day: str) -> str:
 
 def _fields(model: type[Record]) -> Document:
     return {field.alias or name: 1 for name, field in model.model_fields.items()}
+
+
+def _named(
+    collection: Collection[Document], ids: Sequence[str], fields: Document
+) -> Iterable[Document]:
+    if not ids:
+        return ()
+    # All in one answer: the first batch would else end at 101.
+    return collection.find({"_id": {"$in": [*ids]}}, fields, batch_size=len(ids) + 1)
 
 
 def _mark(collection: Collection[Document], marks: Mapping[str, BillMark]) -> None:
