@@ -13,7 +13,7 @@ from pydantic import Field
 from huitou.runtime.documents import Record, Request, Stored
 from huitou.runtime.paging import PageRequest
 
-Source = Literal["notice", "bill", "share", "refund"]
+Source = Literal["notice", "bill", "share", "refund", "shipping"]
 DiscrepancyStatus = Literal["open", "resolved"]
 Value = str | int | bool | None
 SYSTEM = "system"  # Resolves what has gone by itself; a person can't use the name.
