@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from huitou.runtime.errors import Unavailable
-from huitou.runtime.settings import WeChatPaySettings
+from huitou.stores.models import Merchant
 
 MCHID = "1900000109"
 TRADE_HEADER = (
@@ -109,13 +109,12 @@ class Bills:
     """A gateway that has these bills: by day, trade and fund flow."""
 
     def __init__(self) -> None:
-        self.settings = WeChatPaySettings(
-            appid="wxapp", mchid=MCHID, merchant_serial="", merchant_private_key="",
-            api_v3_key=b"", platform_keys={}, base_url="", notify_url="",
-        )  # fmt: skip
         self.days: dict[tuple[str, str], bytes] = {}
         self.creating = False
         self.asked: list[tuple[str, str, Any]] = []
+
+    def merchant_for(self, sub_mchid: str | None) -> Merchant:
+        return Merchant(mchid=MCHID, sub_mchid=sub_mchid)
 
     def put(self, day: str, rows: Sequence[Row], flow: bytes | None = None) -> None:
         self.days["trade", day] = trade_bill(rows)

@@ -9,10 +9,11 @@ from typing import Literal
 from pydantic import Field
 
 from huitou.discrepancies.models import DAY, ShownDiscrepancy
-from huitou.payments.models import BillMark, Merchant, PaymentStatus
+from huitou.payments.models import BillMark, PaymentStatus
 from huitou.refunds.models import RefundStatus
 from huitou.runtime.documents import Record, Request, Stored
 from huitou.sharing.models import ShareTerms
+from huitou.stores.models import Merchant
 
 BillKind = Literal["trade", "fundflow"]
 
@@ -86,7 +87,6 @@ class BilledRefund(Record):
     id: str = Field(alias="_id")
     status: RefundStatus
     amount_fen: int
-    total_fen: int = 0
     out_trade_no: str | None = None
     store_id: str | None = None
     merchant: Merchant | None = None

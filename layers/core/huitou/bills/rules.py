@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo
 
 from huitou.bills.models import BilledPayment, BilledRefund, BillSums, FlowRow, TradeRow
 from huitou.discrepancies.models import Difference, Value
-from huitou.payments.models import Merchant
 from huitou.runtime.errors import Code, Refusal
+from huitou.sharing.rules import fee_fen
+from huitou.stores.models import Merchant
 
 ZONE = ZoneInfo("Asia/Shanghai")
 MAX_LINE_BYTES = 32_768  # The longest value, a note, has 2,048 characters.
@@ -140,11 +141,6 @@ def flow_differences(trade: BillSums, flow: dict[str, int]) -> list[tuple[str, i
     return [(name, ours, theirs) for name, ours, theirs in figures if ours != theirs]
 
 
-def fee_fen(amount_fen: int, rate_bp: int) -> int:
-    """WeChat Pay's fee on an amount, rounded half up to the fen."""
-    return (amount_fen * rate_bp + 5_000) // 10_000
-
-
 def calendar_day(at: datetime) -> str:
     """The day in Shanghai, from midnight to midnight: bills know no business days."""
     return at.astimezone(ZONE).date().isoformat()
@@ -164,13 +160,16 @@ def shifted(day: str, days: int) -> str:
 
 
 def payment_differences(
-    row: TradeRow, payment: BilledPayment | None, mchid: str, day: str
+    row: TradeRow, payment: BilledPayment | None, own: Merchant, day: str
 ) -> list[Difference]:
-    """Compare a payment's row with ours. The fee is that of the rate frozen on the payment."""
+    """Compare a payment's row with ours. The fee is that of the rate frozen on the payment.
+
+    `own` is the chain's merchant: that of payments from before merchants were frozen on them.
+    """
     if payment is None:
         return [_unknown("payment unknown to us", row.out_trade_no, day, found=row.total_fen)]
     sides: list[tuple[str, Value, Value]] = [
-        _merchants(row, payment.merchant, mchid),
+        _merchants(row, payment.merchant or own),
         ("payment amount", payment.amount_fen, row.total_fen),
     ]
     if row.state != "SUCCESS" or payment.status not in ("success", "surplus"):
@@ -181,7 +180,11 @@ def payment_differences(
 
 
 def refund_differences(
-    row: TradeRow, refund: BilledRefund | None, payment: BilledPayment | None, mchid: str, day: str
+    row: TradeRow,
+    refund: BilledRefund | None,
+    payment: BilledPayment | None,
+    own: Merchant,
+    day: str,
 ) -> list[Difference]:
     """Compare a refund's row with ours; its row is of the day on which it was accepted.
 
@@ -192,7 +195,7 @@ def refund_differences(
     if refund is None:
         return [_unknown("refund unknown to us", reference, day, found=row.asked_fen)]
     sides: list[tuple[str, Value, Value]] = [
-        _merchants(row, refund.merchant, mchid),
+        _merchants(row, refund.merchant or own),
         ("refund amount", refund.amount_fen, row.asked_fen),
         ("refund payment", refund.out_trade_no, row.out_trade_no),
     ]
@@ -368,10 +371,8 @@ def _trade_row(row: _Cells) -> TradeRow:
     )
 
 
-def _merchants(row: TradeRow, ours: Merchant | None, mchid: str) -> tuple[str, Value, Value]:
-    """Both sides' merchant; payments from before merchants were frozen are the chain's own."""
-    known = ours or Merchant(mchid=mchid)
-    pairs = (known.mchid, known.sub_mchid), (row.mchid, row.sub_mchid)
+def _merchants(row: TradeRow, ours: Merchant) -> tuple[str, Value, Value]:
+    pairs = (ours.mchid, ours.sub_mchid), (row.mchid, row.sub_mchid)
     expected, found = ("/".join(filter(None, pair)) for pair in pairs)
     return "merchant", expected, found
 

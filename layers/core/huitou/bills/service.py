@@ -42,7 +42,7 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.logs import log
-from huitou.runtime.settings import WeChatPaySettings
+from huitou.stores.models import Merchant
 
 AT_ONCE = 500  # Rows of one page: a query each for payments and refunds, a write each for marks.
 READY = timedelta(days=1, hours=10)  # After a day's midnight; WeChat Pay makes bills from 9:00.
@@ -58,7 +58,8 @@ Item = TypeVar("Item")
 class BillGateway(Protocol):
     """What the check needs of WeChat Pay."""
 
-    settings: WeChatPaySettings
+    def merchant_for(self, sub_mchid: str | None) -> Merchant:
+        """Who takes a store's money; the chain's own merchant, or its provider, for None."""
 
     def bill(self, kind: BillKind, day: str, sub_mchid: str | None) -> bytes | None:
         """A bill's text, its hash checked; None where nothing happened on the day."""
@@ -70,7 +71,8 @@ class BillCheck:
     def __init__(self, database: Database, clock: Clock, gateway: BillGateway) -> None:
         self._clock = clock
         self._gateway = gateway
-        self._mchid = gateway.settings.mchid
+        self._own = gateway.merchant_for(None)
+        self._mchid = self._own.mchid
         self._repository = BillRepository(database)
         self._discrepancies = Discrepancies(database, clock)
 
@@ -179,12 +181,12 @@ class BillCheck:
             mark = BillMark(day=day, fee_fen=row.fee_fen)
             payment = payments.get(row.out_trade_no)
             if row.out_refund_no is None:
-                differences += payment_differences(row, payment, self._mchid, day)
+                differences += payment_differences(row, payment, self._own, day)
                 if payment is not None and payment.bill != mark:
                     payment_marks[payment.id] = mark
                 continue
             refund = refunds.get(row.out_refund_no)
-            differences += refund_differences(row, refund, payment, self._mchid, day)
+            differences += refund_differences(row, refund, payment, self._own, day)
             if refund is not None and refund.bill != mark:
                 refund_marks[refund.id] = mark
         self._repository.mark_payments(payment_marks)
