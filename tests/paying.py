@@ -112,12 +112,16 @@ class PayingShop(Shop):
     def let_happen(self) -> list[str | Refusal]:
         """Let WeChat Pay do what it does later, and take its notices, until all is quiet."""
         outcomes: list[str | Refusal] = []
-        while self._later or self.notices:
-            while self._later:
-                self._later.pop(0)()
+        while self.vendor_acts():
             while self.notices:
                 outcomes.append(self.take(self.notices.pop(0)))
         return outcomes
+
+    def vendor_acts(self) -> list[Notice]:
+        """Let WeChat Pay do what it does later; returns the notices that are on their way."""
+        while self._later:
+            self._later.pop(0)()
+        return self.notices
 
     def give_back(self, order_id: str, refund_id: str = "R00001", **fields: Any) -> Refund:
         """Refund as the till does, for somebody with no limit."""

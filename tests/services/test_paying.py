@@ -23,7 +23,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
 
 
 @pytest.fixture
-def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) -> Iterator[PayingShop]:
+def shop(
+    chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path
+) -> Iterator[PayingShop]:
     yield PayingShop(chain, clock, keys, tmp_path)
 
 
@@ -31,7 +33,7 @@ def test_a_notice_pays_an_order_once_with_its_number_and_its_share(shop: PayingS
     alice = shop.register()
     order = shop.order(alice)
     shop.confirm(alice, order)
-    notice = shop.notices[0]
+    notice = shop.vendor_acts()[0]
     assert shop.let_happen() == ["paid"]
     assert [shop.take(notice) for _ in range(3)] == ["repeated"] * 3
     paid = shop.orders.get(order.id)
@@ -46,7 +48,7 @@ def test_a_forged_notice_pays_nothing(shop: PayingShop, kind: str) -> None:
     alice = shop.register()
     order = shop.order(alice)
     shop.confirm(alice, order)
-    shop.notices.clear()
+    shop.vendor_acts().clear()
     forged = shop.take(shop.wechat.forge(kind))
     assert isinstance(forged, Refusal)
     assert forged.code in (Code.SIGNATURE_INVALID, Code.NOTIFICATION_MISMATCH)

@@ -143,6 +143,7 @@ DECLARATIONS = (
             ),
             _index("member_id"),
             _index("ask_at", partialFilterExpression={"ask_at": {"$exists": True}}),
+            _index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
         ],
         validator={
             "required": ["order_id", "amount_fen", "status"],
@@ -152,7 +153,12 @@ DECLARATIONS = (
     Declaration(
         "refunds",
         "for ever (accounting law)",
-        [_index("status", "_id"), _index("member_id"), _index("order_id")],
+        [
+            _index("status", "_id"),
+            _index("member_id"),
+            _index("order_id"),
+            _index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
+        ],
         validator={
             "required": ["order_id", "amount_fen", "status"],
             "properties": {"amount_fen": _NOT_NEGATIVE},
@@ -185,6 +191,16 @@ DECLARATIONS = (
     Declaration("share_rules", "for ever"),
     Declaration("share_receivers", "for ever"),
     Declaration("platform_certificates", "until they expire", [_index("expires_at")]),
+    Declaration(
+        "discrepancies",
+        "for ever (accounting law)",
+        [
+            _index("status", "-last_at", "-_id"),
+            _index("day", "status", "-last_at", "-_id"),
+            _index("reference", "status"),
+        ],
+    ),
+    Declaration("bill_runs", "for ever (accounting law)"),
     Declaration(
         "kpi_days",
         "for ever",

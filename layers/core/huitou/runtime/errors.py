@@ -59,6 +59,13 @@ class Code(Enum):
         "The notice differs from the order: {detail}",
     )
     PAYMENT_FAILED = "微信支付暂不可用：{detail}", "WeChat Pay refused: {detail}"
+    BILL_NOT_READY = (
+        "账单尚未生成，请在 {detail} 后再试",
+        "The bill isn't there yet; try again from {detail}",
+    )
+    BILL_DAMAGED = "账单有误，未核对：{detail}", "The bill is damaged and was not used: {detail}"
+    ALREADY_RESOLVED = "该差异已由 {detail} 处理", "{detail} has resolved this already"
+    DISCREPANCY_CHANGED = "该差异刚有变化，请重新查看", "It has just changed; look at it again"
     RULES_CONFLICT = "规则已被他人修改", "The rules were changed meanwhile"
     IMPORTED_OTHERWISE = (
         "这些订单已按另一种列对应（门店或单号）导入过",
