@@ -12,7 +12,15 @@ from typing import Any
 
 from huitou.integrations.wechat_pay import WeChatPay
 from huitou.members.service import Members
-from huitou.orders.models import CreateRequest, OrderRequest, QuoteRequest, RefundRequest
+from huitou.orders.models import (
+    CreateRequest,
+    OrderRequest,
+    PrepayAnswer,
+    QuoteAnswer,
+    QuoteRequest,
+    RefundRequest,
+    ShownOrder,
+)
 from huitou.orders.service import Orders
 from huitou.payments.service import Payments
 from huitou.runtime.errors import Code, HuitouError
@@ -29,18 +37,8 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         "pay",
         event,
         context,
-        member={
-            "quote": Action(QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r)),
-            "create": Action(CreateRequest, _create),
-            "prepay": Action(OrderRequest, _prepay),
-            "status": Action(
-                OrderRequest, lambda call, r: _payments(call).status(_member(call), r.order_id)
-            ),
-            "cancel": Action(
-                OrderRequest, lambda call, r: _payments(call).cancel(_member(call), r.order_id)
-            ),
-        },
-        internal={"refund": Action(RefundRequest, _refund)},
+        member=MEMBER,
+        internal=INTERNAL,
         timer=_follow_up,
         http=_notification,
     )
@@ -91,3 +89,19 @@ def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
         status = _NOTICE_STATUS.get(error.code, 500)
         return status, {"code": "FAIL", "message": error.message()}
     return 200, {"code": "SUCCESS", "message": "成功"}
+
+
+MEMBER = {
+    "quote": Action(
+        QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r), QuoteAnswer
+    ),
+    "create": Action(CreateRequest, _create, ShownOrder),
+    "prepay": Action(OrderRequest, _prepay, PrepayAnswer),
+    "status": Action(
+        OrderRequest, lambda call, r: _payments(call).status(_member(call), r.order_id), ShownOrder
+    ),
+    "cancel": Action(
+        OrderRequest, lambda call, r: _payments(call).cancel(_member(call), r.order_id), ShownOrder
+    ),
+}
+INTERNAL = {"refund": Action(RefundRequest, _refund, ShownOrder)}

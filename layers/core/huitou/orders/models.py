@@ -9,8 +9,9 @@ from pydantic import Field
 
 from huitou.members.models import Channel
 from huitou.points.models import EarningTerms
-from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line
-from huitou.runtime.documents import Record, Request, Stored
+from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price
+from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.tiers.models import ShownLevel
 
 Status = Literal["created", "paying", "closing", "cancelled", "paid", "refunding", "refunded"]
 Mode = Literal["dine_in", "pickup"]
@@ -148,6 +149,72 @@ class LedgerOrder(Record):
         """Return this part of an order in hand."""
         fields = {name: getattr(order, name) for name in cls.model_fields}
         return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})
+
+
+class QuotedCoupon(Answer):
+    """A coupon the member holds; `why_not` says why it does not fit this cart, null if it does."""
+
+    coupon_id: str
+    name: str
+    valid_until: datetime
+    why_not: str | None
+
+
+class QuoteAnswer(Answer):
+    """What the cart costs, what more the member could use, and the id to order it by."""
+
+    quote_id: str
+    store_open: bool
+    price: Price
+    payable_fen: int
+    tier: ShownLevel
+    points_max: int
+    points_earned: int
+    coupons: list[QuotedCoupon]
+
+
+class ShownOrder(Answer):
+    """A member's own order, as they see it."""
+
+    order_id: str
+    store_id: str | None = None
+    status: Status
+    mode: Mode | None = None
+    business_day: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    lines: list[Line]
+    list_fen: int
+    discounts: list[Discount]
+    payable_fen: int
+    coupon_id: str | None = None
+    points_used: int
+    paid_at: datetime | None = None
+    timeline: list[Moment]
+
+
+class OrdersAnswer(Answer):
+    """One page of the member's orders, newest first; `next` is null on the last one."""
+
+    orders: list[ShownOrder]
+    next: str | None
+
+
+class PaymentParameters(Answer):
+    """What `wx.requestPayment` takes, as it is."""
+
+    time_stamp: str = Field(alias="timeStamp")
+    nonce_str: str = Field(alias="nonceStr")
+    package: str
+    sign_type: Literal["RSA"] = Field(alias="signType")
+    pay_sign: str = Field(alias="paySign")
+
+
+class PrepayAnswer(Answer):
+    """The order's status; `payment` while there is something to pay."""
+
+    status: Status
+    payment: PaymentParameters | None = None
 
 
 LEDGER_FIELDS = {field.alias or name: 1 for name, field in LedgerOrder.model_fields.items()}

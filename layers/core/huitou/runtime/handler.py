@@ -40,10 +40,15 @@ _calls = 0
 
 @dataclass(frozen=True)
 class Action:
-    """One thing a caller may ask for: its request model and the use case that answers."""
+    """One thing a caller may ask for: its request model, the use case, the shape of its answer.
+
+    `answer` models `data`, for `typings` and the tests: nothing validates it while serving. One
+    whose module a cold start shall not load for it is named, "huitou.orders.models:OrdersAnswer".
+    """
 
     request: type[BaseModel]
     run: Callable[[Call, Any], object]
+    answer: type[BaseModel] | str
 
 
 class Call:
