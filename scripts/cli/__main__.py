@@ -19,6 +19,7 @@ from cli.logs import logs
 from cli.phone import phone
 from cli.reconcile import reconcile
 from cli.status import status
+from cli.typings import typings
 from cli.up import up
 from deployment.bundle import BundleError
 from deployment.cloud_api import CloudApiError
@@ -44,6 +45,7 @@ def main() -> None:
     scripts/huitou kpi --as-of 2026-04-30        the repurchase rate and its siblings
     scripts/huitou reconcile                     prove that every ledger agrees
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
+    scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
 
     Commands that need the local cloud use the one that is up on the same data, or start one
     for as long as they take. The data is in .huitou/, or where MONGODB_URI points.
@@ -52,7 +54,7 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, dead_letters,
-    layers, bench, cost, demo,
+    layers, bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,
