@@ -60,7 +60,7 @@ class Desk:
 
     def run(self, command: click.Command, **options: Any) -> int:
         """Run a command on this desk; returns its exit code."""
-        body = cast(Any, command.callback).__wrapped__
+        body = cast("Any", command.callback).__wrapped__
         try:
             body(environment=self, **options)
         except SystemExit as ended:
