@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from huitou.certificates.service import PlatformKeys
-from huitou.sharing.service import Sharing
-
 from huitou.fulfilment.models import RefuseRequest, StepRequest
 from huitou.fulfilment.service import Fulfilment
 from huitou.integrations.mini_program import MiniProgram
@@ -39,6 +37,7 @@ from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.events import HttpRequest
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.logs import log
+from huitou.sharing.service import Sharing
 
 _LONGEST_S = 26.0  # Query, close, query again and settle, each as slow as its timeout allows.
 _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
@@ -60,7 +59,7 @@ def _orders(call: Call) -> Orders:
 
 def _gateway(call: Call) -> WeChatPay:
     settings = call.settings.wechat_pay
-    return WeChatPay(settings, PlatformKeys(call.database, settings.platform_keys).valid)
+    return WeChatPay(settings, PlatformKeys(call.database, settings).trusted)
 
 
 def _payments(call: Call) -> Payments:
@@ -152,6 +151,11 @@ def _follow_up(call: Call) -> dict[str, Any]:
 def _share(call: Call) -> dict[str, Any]:
     sharing = Sharing(call.database, call.clock, _gateway(call))
     return call.sweep({"shares": (sharing.due(), sharing.carry_on)}, spare_s=_LONGEST_S)
+
+
+def _daily(call: Call) -> dict[str, Any]:
+    keys = PlatformKeys(call.database, call.settings.wechat_pay)
+    return {"certificates": keys.refresh_certificates(_gateway(call))}
 
 
 def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:

@@ -106,7 +106,7 @@ class OrderRepository:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return int(counted["last"])
+        return int((counted or {})["last"])
 
     def to_complete(self, at: datetime) -> Iterator[str]:
         """Paid orders whose time to end by themselves has come; oldest first."""

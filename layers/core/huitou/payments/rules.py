@@ -26,7 +26,7 @@ PROBE = "WECHATPAY/SIGNTEST/"  # WeChat Pay sends wrong signatures to see who ch
 
 @dataclass(frozen=True, repr=False)
 class NotificationKeys:
-    """What notices are checked with: PEM public keys by serial, and the APIv3 key.
+    """What notices are checked with: PEM keys or certificates by serial, and the APIv3 key.
 
     A serial is a platform certificate's or a WeChat Pay public key's (`PUB_KEY_ID_…`): during a
     switch both arrive. Serials not listed are refused: no key is fetched because a caller named it.
@@ -39,26 +39,51 @@ class NotificationKeys:
 def verify_and_decrypt(
     headers: Mapping[str, str], body: bytes, keys: NotificationKeys, now: float
 ) -> dict[str, Any]:
-    """Return a callback's event with its decrypted `resource`, or refuse it.
+    """Return a callback's whole event, its `resource` replaced by what was sealed in it.
 
-    `headers` in any case; `body` the raw bytes as received; `now` real epoch seconds.
+    A pure function: no clock, no network, no settings. `headers` in any case; `body` the raw bytes
+    as received; `now` real epoch seconds; `keys` what we trust, for example::
+
+        NotificationKeys(
+            platform_keys={
+                "5157F09EFDC096DE15EBE81A47057A7232F1B8E1": "-----BEGIN CERTIFICATE-----…",
+                "PUB_KEY_ID_0114232134912410000000000000": "-----BEGIN PUBLIC KEY-----…",
+            },
+            api_v3_key=b"0123456789abcdef0123456789abcdef",
+        )
+
+    APIv3 keys have 32 bytes; 16 and 24 work as well, since vectors published with SDKs use them.
     Raises Refusal SIGNATURE_INVALID saying which check failed; nothing is believed before all pass.
     """
     verify_signature(headers, body, keys.platform_keys, now)
     try:
         event = json.loads(body)
-        resource = event["resource"]
-        if resource["algorithm"] != "AEAD_AES_256_GCM":
-            raise _invalid("resource.algorithm")
-        sealed = base64.b64decode(resource["ciphertext"], validate=True)
-        plain = _decrypt(
-            keys.api_v3_key,
-            str(resource["nonce"]).encode(),
-            sealed,
-            str(resource.get("associated_data") or "").encode(),
-        )
-        return {"event_type": str(event.get("event_type", "")), "resource": json.loads(plain)}
+        opened = json.loads(open_sealed(event["resource"], keys.api_v3_key))
     except (ValueError, KeyError, TypeError) as error:
+        raise _invalid("resource") from error
+    return {**event, "resource": opened}
+
+
+def open_sealed(sealed: Mapping[str, Any], key: bytes) -> bytes:
+    """Decrypt what WeChat Pay sealed with the APIv3 key: a notice's resource, a certificate.
+
+    The seal also proves the origin, since only WeChat Pay and we know the key. Raises Refusal
+    SIGNATURE_INVALID naming the part at fault.
+    """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        if sealed["algorithm"] != "AEAD_AES_256_GCM":
+            raise _invalid("resource.algorithm")
+        return AESGCM(key).decrypt(
+            str(sealed["nonce"]).encode(),
+            base64.b64decode(sealed["ciphertext"], validate=True),
+            str(sealed.get("associated_data") or "").encode(),
+        )
+    except InvalidTag as error:
+        raise _invalid("resource.ciphertext") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _invalid("resource") from error
 
 
@@ -102,6 +127,25 @@ def sign(private_key_pem: str, message: str) -> str:
 
     signature = _private_key(private_key_pem).sign(message.encode(), PKCS1v15(), SHA256())
     return base64.b64encode(signature).decode()
+
+
+def encrypt_name(platform_key_pem: str, text: str) -> str:
+    """Encrypt a name so that only WeChat Pay can read it: RSA-OAEP with SHA-1, base64."""
+    from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+    from cryptography.hazmat.primitives.hashes import SHA1
+
+    # SHA-1 is what WeChat Pay's documents ask for; as the hash of OAEP it is no weakness.
+    padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303
+    sealed = _public_key(platform_key_pem).encrypt(text.encode(), padding)
+    return base64.b64encode(sealed).decode()
+
+
+def certificate_span(pem: str) -> tuple[datetime, datetime]:
+    """Return from when until when a platform certificate holds; ValueError if it is none."""
+    from cryptography.x509 import load_pem_x509_certificate
+
+    certificate = load_pem_x509_certificate(pem.encode())
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def request_message(method: str, path: str, timestamp: int, nonce: str, body: str) -> str:
@@ -163,16 +207,6 @@ def out_trade_no(order_id: str, attempt: int) -> str:
     return f"{order_id}n{attempt}"
 
 
-def _decrypt(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    try:
-        return AESGCM(key).decrypt(nonce, sealed, associated)
-    except InvalidTag as error:
-        raise _invalid("resource.ciphertext") from error
-
-
 def _invalid(part: str) -> Refusal:
     return Refusal(Code.SIGNATURE_INVALID, field=part, detail=part)
 
@@ -180,8 +214,12 @@ def _invalid(part: str) -> Refusal:
 # Parsing a key costs about as much as using it; an instance has two or three.
 @cache
 def _public_key(pem: str) -> Any:
+    """Take the key of a platform certificate, or a bare WeChat Pay public key."""
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
 
+    if "BEGIN CERTIFICATE" in pem:
+        return load_pem_x509_certificate(pem.encode()).public_key()
     return load_pem_public_key(pem.encode())
 
 

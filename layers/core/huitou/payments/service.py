@@ -131,7 +131,7 @@ class Payments:
 
         `now` is real epoch seconds. Raises Refusal for what isn't WeChat Pay's or doesn't fit.
         """
-        keys = NotificationKeys(self._gateway.platform_keys(), self._gateway.settings.api_v3_key)
+        keys = NotificationKeys(self._gateway.platform_keys, self._gateway.settings.api_v3_key)
         event = verify_and_decrypt(headers, body, keys, now)
         try:
             if event["event_type"].startswith("REFUND."):

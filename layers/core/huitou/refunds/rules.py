@@ -26,7 +26,7 @@ def lines_back(order: Order, wanted: Sequence[RefundLine]) -> list[LineBack]:
     Pieces of a line differ by a fen at most, and all of them together bring back exactly what
     was paid for the line, whatever the order and grouping in which they go.
     """
-    found = []
+    found: list[LineBack] = []
     for number, piece in enumerate(wanted):
         if piece.line >= len(order.lines) or piece.line in (back.line for back in found):
             raise Refusal(Code.INVALID_REQUEST, field=f"lines.{number}.line", detail="line")

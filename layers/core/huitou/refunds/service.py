@@ -106,8 +106,9 @@ class Refunds:
         if refund.actor == request.actor:
             raise Refusal(Code.FORBIDDEN, field="actor")
         if not request.approve:
-            decided = {"decided_by": request.actor}
-            self._refunds.step(refund.id, ["awaiting_approval"], "rejected", **decided)
+            self._refunds.step(
+                refund.id, ["awaiting_approval"], "rejected", decided_by=request.actor
+            )
         elif refund.status == "awaiting_approval":
             self._database.transact(lambda session: self._approve(refund, request, session))
         refund = self._get(request.refund_id)

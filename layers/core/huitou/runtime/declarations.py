@@ -166,6 +166,32 @@ DECLARATIONS = (
     ),
     Declaration("pickup_numbers", "30 days"),
     Declaration(
+        "shares",
+        "for ever (accounting law)",
+        [
+            # Holds only what is under way, so finding it costs the same however many there are.
+            _index(
+                "look_at",
+                "_id",
+                partialFilterExpression={"look_at": {"$exists": True}},
+                name="look_at_due",
+            ),
+            _index("member_id"),
+        ],
+        validator={
+            "required": ["paid_fen", "refunded_fen", "fee_fen", "kept_fen", "status", "version"],
+            "properties": {
+                "paid_fen": {"bsonType": ["int", "long"], "minimum": 1},
+                "refunded_fen": _NOT_NEGATIVE,
+                "fee_fen": _NOT_NEGATIVE,
+                "kept_fen": _WHOLE,
+            },
+        },
+    ),
+    Declaration("share_rules", "for ever"),
+    Declaration("share_receivers", "for ever"),
+    Declaration("platform_certificates", "until they expire", [_index("expires_at")]),
+    Declaration(
         "discrepancies",
         "for ever (accounting law)",
         [

@@ -24,15 +24,22 @@ class Recent:
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[float, Any]] = {}
 
-    def get(self, key: Hashable, read: Callable[[], Value]) -> Value:
+    def get(self, key: Hashable, read: Callable[[], Value], seconds: float = SECONDS) -> Value:
         """Return the kept answer for `key`, or read it now."""
-        return self.get_many([key], lambda _: {key: read()})[key]
+        return self.get_many([key], lambda _: {key: read()}, seconds)[key]
 
     def get_many(
-        self, keys: Iterable[Key], read: Callable[[list[Key]], Mapping[Key, Value]]
+        self,
+        keys: Iterable[Key],
+        read: Callable[[list[Key]], Mapping[Key, Value]],
+        seconds: float = SECONDS,
     ) -> dict[Key, Value]:
-        """Return the kept answers, reading those that are missing in one go."""
-        oldest = time.monotonic() - SECONDS
+        """Return the kept answers, reading those that are missing in one go.
+
+        `seconds` is how old an answer may be; what changes once a day may be a minute old.
+        """
+        now = time.monotonic()
+        oldest = now - seconds
         found = {key: kept[1] for key in keys if (kept := self._kept.get(key, _NONE))[0] > oldest}
         missing = [key for key in keys if key not in found]
         if missing:
@@ -41,5 +48,5 @@ class Recent:
             for key, value in read(missing).items():
                 found[key] = value
                 if value is not None:  # What isn't there yet may be there in a moment.
-                    self._kept[key] = (oldest + SECONDS, value)
+                    self._kept[key] = (now, value)
         return found

@@ -15,9 +15,14 @@ _PLATFORM_MARKS = ("TENCENTCLOUD_RUNENV", "SCF_NAMESPACE", "SCF_FUNCTIONNAME")
 
 @dataclass(frozen=True, repr=False)
 class WeChatPaySettings:
-    """One merchant at WeChat Pay; keys as PEM text, `platform_keys` by certificate serial."""
+    """Who we are at WeChat Pay; keys as PEM text, `platform_keys` by serial.
+
+    `appid` is the mini-program's. Where a provider (服务商) stands between, `mchid` and `sp_appid`
+    are the provider's. A platform key is a public key or a certificate.
+    """
 
     appid: str
+    sp_appid: str
     mchid: str
     merchant_serial: str
     merchant_private_key: str
@@ -109,6 +114,7 @@ class Settings:
         pairs = self._required("WECHAT_PAY_PLATFORM_KEYS").split(";")
         return WeChatPaySettings(
             appid=self.wechat_appid,
+            sp_appid=self.variables.get("WECHAT_PAY_SP_APPID") or self.wechat_appid,
             mchid=self._required("WECHAT_PAY_MCHID"),
             merchant_serial=self._required("WECHAT_PAY_MERCHANT_SERIAL"),
             merchant_private_key=self._required("WECHAT_PAY_MERCHANT_KEY").replace("\\n", "\n"),

@@ -214,12 +214,12 @@ def _shares_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]
         if divided != rest:
             yield Difference(kind="share", id=share["_id"], expected=rest, found=divided)
     for order in ledger.orders.values():
-        share = shared.pop(order.id, None)
+        own = [shared.pop(order.id)] if order.id in shared else []
         paid = order.origin == "live" and order.status in SETTLED_STATES and order.payable_fen > 0
         given = sum(back.amount_fen for back in order.refunds)
         expected = [order.payable_fen, given] if paid else None
-        found = [share["paid_fen"], share["refunded_fen"]] if share else None
-        if expected != found and not (share is None and order.id in old):
+        found = next(([share["paid_fen"], share["refunded_fen"]] for share in own), None)
+        if expected != found and (own or order.id not in old):
             yield Difference(kind="share of order", id=order.id, expected=expected, found=found)
     for order_id in shared:
         yield Difference(kind="share without order", id=order_id, expected=None, found="share")

@@ -1,0 +1,382 @@
+"""分账: each paid order's money is shared out once, and comes back before its guest is refunded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from pymongo.client_session import ClientSession
+
+from huitou.integrations.profit_sharing import AskedPart, ProfitSharing, Source
+from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
+from huitou.payments.models import Payment
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+from huitou.runtime.logs import log
+from huitou.sharing.models import Held, Share, SharePart, ShareReturn, ShareRules, ShareTerms
+from huitou.sharing.repository import ShareRepository
+from huitou.sharing.rules import (
+    DESCRIPTIONS,
+    ShareState,
+    check_rules,
+    due_at,
+    ended,
+    given_up,
+    out_order_no,
+    planned,
+    returned,
+    settled,
+    unfreeze_no,
+    with_returns,
+)
+from huitou.stores.models import Merchant
+
+# Refusals that no retry cures; others get another try, since their causes aren't all documented.
+_FINAL = {"RULE_LIMIT", "NOT_ENOUGH", "ACCOUNT_ABNORMAL", "NO_AUTH"}
+_RECEIVER_UNKNOWN = {"RECEIVER_INVALID", "NO_RELATION", "INVALID_REQUEST"}
+MOST_REFUSALS = 5
+LOOK_AGAIN = timedelta(seconds=60)
+
+
+class ShareRuleBook:
+    """Who shares in which store's orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._shares = ShareRepository(database)
+
+    def put(self, rules: ShareRules) -> None:
+        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
+        check_rules(rules)
+        self._shares.put_rules(rules)
+
+
+class Sharing:
+    def __init__(self, database: Database, clock: Clock, gateway: WeChatPay) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._wechat = ProfitSharing(gateway)
+        self._shares = ShareRepository(database)
+
+    def put_rules(self, rules: ShareRules) -> None:
+        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
+        check_rules(rules)
+        self._shares.put_rules(rules)
+
+    def terms_for(self, store_id: str | None) -> ShareTerms:
+        """Return what holds for a payment of this store from now on, to be frozen on it."""
+        found = self._shares.rules_for(store_id)
+        if not found:
+            return ShareTerms()
+        rules = found[0]
+        return ShareTerms(
+            rules_revision=rules.revision,
+            fee_bp=rules.fee_bp,
+            max_share_bp=rules.max_share_bp,
+            brand_mchid=rules.brand_mchid,
+            terms=rules.terms,
+        )
+
+    # --- in the transactions of payments and refunds ------------------------------------------
+
+    def open(
+        self, payment: Payment, transaction_id: str, paid_at: datetime, session: ClientSession
+    ) -> None:
+        """Open the order's share, in the transaction that marks the order paid by `payment`."""
+        terms = payment.sharing or ShareTerms()
+        merchant = payment.merchant or self._gateway.merchant_for(None)
+        not_before = due_at(paid_at, terms)
+        share = Share(
+            id=payment.order_id,
+            member_id=payment.member_id,
+            store_id=payment.store_id,
+            out_trade_no=payment.id,
+            transaction_id=transaction_id,
+            mchid=merchant.mchid,
+            sub_mchid=merchant.sub_mchid,
+            paid_fen=payment.amount_fen,
+            fee_fen=0,
+            kept_fen=0,
+            terms=terms,
+            status="planned" if terms.terms else "nothing_to_share",
+            out_order_no=out_order_no(payment.order_id),
+            not_before=not_before,
+            look_at=not_before if terms.terms else None,
+        )
+        self._shares.insert(planned(share), session)
+
+    def hold(self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession) -> None:
+        """Keep a refund's money out of what is shared, in the transaction that begins it."""
+        share = self._shares.find(order_id, session)
+        if share is None or refund_id in share.refunds or _held(share, refund_id):
+            return
+        held = [*share.held, Held(refund_id=refund_id, amount_fen=amount_fen)]
+        self._change(share.model_copy(update={"held": held}), session)
+
+    def let_go(self, order_id: str, refund_id: str, session: ClientSession) -> None:
+        """Release a refund's money, in the transaction that ends it without money going."""
+        share = self._shares.find(order_id, session)
+        if share is None or not _held(share, refund_id):
+            return
+        held = [other for other in share.held if other.refund_id != refund_id]
+        self._change(share.model_copy(update={"held": held}), session)
+
+    def refunded(
+        self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession
+    ) -> None:
+        """Count a refund that has happened, in the transaction that completes it."""
+        share = self._shares.find(order_id, session)
+        if share is None or refund_id in share.refunds:
+            return
+        changed = share.model_copy(
+            update={
+                "held": [other for other in share.held if other.refund_id != refund_id],
+                "refunded_fen": share.refunded_fen + amount_fen,
+                "refunds": [*share.refunds, refund_id],
+            }
+        )
+        if share.status == "planned" and changed.refunded_fen >= share.paid_fen:
+            changed = planned(changed).model_copy(update={"status": "cancelled", "look_at": None})
+        self._change(changed, session)
+
+    def _change(self, share: Share, session: ClientSession) -> None:
+        changed = planned(share) if share.status == "planned" else settled(share)
+        if self._shares.put(changed, session) is None:
+            raise Unavailable  # Not within one snapshot; the transaction must not go on.
+
+    # --- before a refund ----------------------------------------------------------------------
+
+    def make_way(self, order_id: str, refund_id: str) -> bool:
+        """Have receivers give back what a held refund takes; True when the guest can be refunded.
+
+        Call it outside transactions before WeChat Pay is asked for the refund; on False again
+        later. Before the share was asked for there is nothing to give back: the timer shares only
+        what the refund leaves. A receiver that can't give back doesn't stop the refund.
+        """
+        share = self._shares.find(order_id)
+        if share is not None and share.status == "asked":
+            self.carry_on(order_id)
+            share = self._shares.find(order_id)
+        held = _held(share, refund_id) if share else None
+        if share is None or held is None:
+            return True
+        if share.status == "asked":
+            return False
+        if share.status != "finished":
+            return True
+        first = not held.cleared
+        if first:
+            # Stored before any is asked: the amounts must be the same after a crash. Guarded by
+            # the version: two refunds at once must not both count on the same fen.
+            stored = self._shares.put(with_returns(share, refund_id))
+            if stored is None:
+                return False
+            share = stored
+        ours = [back for back in share.returns if back.refund_id == refund_id]
+        ends = [
+            back.status != "processing" or self._bring_back(share, back, first=first)
+            for back in ours
+        ]
+        return all(ends)
+
+    def _bring_back(self, share: Share, back: ShareReturn, *, first: bool) -> bool:
+        """Ask for a return, or what has become of it; True once it has ended."""
+        source, number = _source(share), share.out_order_no
+        state = None
+        reason = None
+        try:
+            if not first:
+                state = self._wechat.query_return(
+                    source, out_order_no=number, out_return_no=back.out_return_no
+                )
+            if state is None:
+                state = self._wechat.give_back(
+                    source,
+                    out_order_no=number,
+                    out_return_no=back.out_return_no,
+                    return_mchid=back.account,
+                    amount_fen=back.amount_fen,
+                )
+        except WeChatPayRefusal as refused:
+            reason = _final(refused)
+        if state is not None and state.status == "processing":
+            return False
+        success = state is not None and state.status == "success"
+        end = back.model_copy(
+            update={
+                "status": "success" if success else "failed",
+                "fail_reason": state.fail_reason if state else reason,
+            }
+        )
+        return self._end_return(share.id, end)
+
+    def _end_return(self, order_id: str, end: ShareReturn) -> bool:
+        share = self._shares.find(order_id)
+        if share is None or self._shares.put(returned(share, end)) is None:
+            return False  # Changed meanwhile: the next call finds the same end.
+        if end.status == "failed":
+            self._alarm("share_return_failed", share, end.fail_reason or "")
+        return True
+
+    # --- the timer's work ---------------------------------------------------------------------
+
+    def due(self) -> Iterator[str]:
+        """Orders whose share the timer has to look at."""
+        yield from self._shares.due(self._clock.now())
+
+    def carry_on(self, order_id: str) -> str:
+        """Bring an order's share one step on; returns its status. Safe to repeat after a crash."""
+        share = self._shares.find(order_id)
+        now = self._clock.now()
+        if share is None:
+            return "no share"
+        if share.status == "planned" and share.not_before <= now:
+            share = self._freeze(share)
+        if share.status == "asked":
+            share = self._ask(share)
+        if share.status == "failed" and share.look_at is not None:
+            self._unfreeze_failed(share)
+        return share.status
+
+    def _freeze(self, share: Share) -> Share:
+        """Fix the parts before WeChat Pay hears of them; a planned share back means: not now."""
+        rest_fen = share.paid_fen - share.refunded_fen - sum(h.amount_fen for h in share.held)
+        if rest_fen <= 0:  # All of it may go back: only the refund's end says what is to share.
+            later = {"look_at": self._clock.now() + LOOK_AGAIN}
+            return self._shares.put(share.model_copy(update=later)) or share
+        # Guarded by the version: a refund that begins at this moment either is in `held` and left
+        # out of the parts, or finds the share asked and waits for it.
+        asked = {"status": "asked", "look_at": self._clock.now() + LOOK_AGAIN}
+        return self._shares.put(planned(share).model_copy(update=asked)) or share
+
+    def _ask(self, share: Share) -> Share:
+        """Ask WeChat Pay to share, or what has become of it."""
+        source = _source(share)
+        state: ShareState | None
+        try:
+            if share.accepted:
+                state = self._query(share)
+            elif any(part.amount_fen for part in share.parts):
+                self._introduce_receivers(source, share)
+                state = self._wechat.share(
+                    source,
+                    transaction_id=share.transaction_id,
+                    out_order_no=share.out_order_no,
+                    parts=_asked_parts(share),
+                )
+            else:
+                self._unfreeze(share)
+                state = ShareState(finished=True, parts=[])
+        except WeChatPayRefusal as refused:
+            reason = _final(refused)
+            # An answer may have been lost before: what WeChat Pay knows counts, not the refusal.
+            state = None if share.accepted else self._query(share)
+            if state is None:
+                return self._refused(share, reason)
+        return self._take(share, state)
+
+    def _query(self, share: Share) -> ShareState | None:
+        return self._wechat.query(
+            _source(share), transaction_id=share.transaction_id, out_order_no=share.out_order_no
+        )
+
+    def _take(self, share: Share, state: ShareState | None) -> Share:
+        """Note what WeChat Pay says of a share; a write that loses is done by the next call."""
+        changed = ended(share, state) if state is not None and state.finished else None
+        if changed is None:
+            look_at = self._clock.now() + LOOK_AGAIN
+            waiting = {"accepted": state is not None, "look_at": look_at}
+            return self._shares.put(share.model_copy(update=waiting)) or share
+        stored = self._shares.put(changed)
+        if stored is None:
+            return share
+        for part in stored.parts:
+            if part.status == "closed":
+                self._alarm("share_part_closed", stored, part.fail_reason or "")
+            elif part.amount_fen != part.planned_fen:
+                self._alarm("share_amount_differs", stored, part.account)
+        return stored
+
+    def _refused(self, share: Share, reason: str) -> Share:
+        """Try again later what may be cured; otherwise the merchant gets all of it."""
+        if reason in _RECEIVER_UNKNOWN:
+            self._shares.forget_added(_receiver_ids(share))
+        refusals = share.refusals + 1
+        if reason not in _FINAL and refusals < MOST_REFUSALS:
+            look_at = self._clock.now() + LOOK_AGAIN * 2**refusals
+            later = {"refusals": refusals, "look_at": look_at}
+            return self._shares.put(share.model_copy(update=later)) or share
+        stored = self._shares.put(given_up(share, reason))
+        if stored is None:
+            return share
+        self._alarm("share_failed", stored, reason)
+        return stored
+
+    def _introduce_receivers(self, source: Source, share: Share) -> None:
+        """Tell WeChat Pay of receivers it doesn't know yet for this merchant."""
+        added = self._shares.added(_receiver_ids(share))
+        known = {
+            (receiver.type, receiver.account): receiver
+            for rules in reversed(self._shares.rules_for(share.store_id))
+            for receiver in rules.receivers
+        }
+        for part, receiver_id in zip(_paid_parts(share), _receiver_ids(share), strict=True):
+            if receiver_id in added:
+                continue
+            receiver = known.get((part.type, part.account))
+            if receiver is None:  # The rules changed since; whoever is in charge must say.
+                raise WeChatPayRefusal("RECEIVER_NOT_IN_RULES", 400)
+            self._wechat.add_receiver(source, receiver)
+            self._shares.remember_added(receiver_id, self._clock.now())
+
+    def _unfreeze_failed(self, share: Share) -> None:
+        try:
+            self._unfreeze(share)
+        except WeChatPayRefusal as refused:
+            # It unfreezes by itself after 30 days (180 in brand mode).
+            self._alarm("share_unfreeze_refused", share, _final(refused))
+        self._shares.put(share.model_copy(update={"look_at": None}))
+
+    def _unfreeze(self, share: Share) -> None:
+        self._wechat.unfreeze(
+            _source(share),
+            transaction_id=share.transaction_id,
+            out_order_no=unfreeze_no(share.id),
+        )
+
+    def _alarm(self, event: str, share: Share, reason: str) -> None:
+        """Tell people; the one place where a share's trouble leaves this service."""
+        log(event, order_id=share.id, reason=reason)
+
+
+def _final(refused: WeChatPayRefusal) -> str:
+    """Return a refusal's reason; Unavailable where our keys are at fault, not this share."""
+    if refused.reason == "SIGN_ERROR":
+        raise Unavailable(detail=refused.reason) from refused
+    return refused.reason
+
+
+def _source(share: Share) -> Source:
+    merchant = Merchant(mchid=share.mchid, sub_mchid=share.sub_mchid)
+    return Source(merchant, share.terms.brand_mchid)
+
+
+def _held(share: Share, refund_id: str) -> Held | None:
+    return next((held for held in share.held if held.refund_id == refund_id), None)
+
+
+def _receiver_ids(share: Share) -> list[str]:
+    """Name the receivers of a share by merchant, type and account, as they are remembered."""
+    merchant = share.terms.brand_mchid or share.sub_mchid or share.mchid
+    return [f"{merchant}|{part.type}|{part.account}" for part in _paid_parts(share)]
+
+
+def _paid_parts(share: Share) -> list[SharePart]:
+    return [part for part in share.parts if part.amount_fen > 0]
+
+
+def _asked_parts(share: Share) -> list[AskedPart]:
+    return [
+        AskedPart(part.type, part.account, part.amount_fen, DESCRIPTIONS[part.role])
+        for part in _paid_parts(share)
+    ]
