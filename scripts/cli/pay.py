@@ -24,6 +24,7 @@ NEXT = {
     "refund missing in bill": "check the refund at pay.weixin.qq.com: the guest may lack the money",
     "payment amount": "compare the order with pay.weixin.qq.com; refund what was taken too much",
     "payment state": "the money came: invoke pay's status for the order, then reconcile again",
+    "transaction": "the same number stands for another payment there; look both up",
     "payment notice": "a genuine notice didn't fit our order; nothing was settled by it",
     "refund amount": "compare the refund with pay.weixin.qq.com",
     "refund payment": "the refund belongs to another payment there; ask who made it",
