@@ -11,7 +11,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.bills.models import ReconcileBillRequest
+from huitou.bills.service import BillCheck
 from huitou.certificates.service import PlatformKeys
+from huitou.discrepancies.models import DiscrepanciesRequest, ResolveRequest
+from huitou.discrepancies.service import Discrepancies
 from huitou.fulfilment.models import RefuseRequest, StepRequest
 from huitou.fulfilment.service import Fulfilment
 from huitou.integrations.mini_program import MiniProgram
@@ -84,6 +88,14 @@ def _refuse(call: Call, request: RefuseRequest) -> object:
     return _refunds(call).refuse(order, request.reason, request.actor).shown()
 
 
+def _bills(call: Call) -> BillCheck:
+    return BillCheck(call.database, call.clock, _gateway(call))
+
+
+def _resolve(call: Call, request: ResolveRequest) -> object:
+    return Discrepancies(call.database, call.clock).resolve(**request.model_dump())
+
+
 def _step(to: Status) -> Action:
     def take(call: Call, request: StepRequest) -> object:
         return _fulfilment(call).take(request.order_id, to, request.actor)
@@ -121,6 +133,11 @@ INTERNAL = {
     "refund": Action(RefundRequest, lambda call, r: _refunds(call).refund(r).shown()),
     "decide_refund": Action(DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown()),
     "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r)),
+    "reconcile_bill": Action(ReconcileBillRequest, lambda call, r: _bills(call).run(r.day)),
+    "differences": Action(
+        DiscrepanciesRequest, lambda call, r: Discrepancies(call.database, call.clock).open(r)
+    ),
+    "resolve_difference": Action(ResolveRequest, _resolve),
 }
 
 
@@ -154,8 +171,9 @@ def _share(call: Call) -> dict[str, Any]:
 
 
 def _daily(call: Call) -> dict[str, Any]:
-    keys = PlatformKeys(call.database, call.settings.wechat_pay)
-    return {"certificates": keys.refresh_certificates(_gateway(call))}
+    keys, bills = PlatformKeys(call.database, call.settings.wechat_pay), _bills(call)
+    done = {"certificates": keys.refresh_certificates(_gateway(call))}
+    return done | call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
 
 
 def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:

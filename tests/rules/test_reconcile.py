@@ -60,7 +60,7 @@ SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7
         ({"payments": [ATTEMPT, SURPLUS]}, "surplus payment"),
         (
             {"payments": [ATTEMPT, SURPLUS],
-             "refunds": [REFUND | {"_id": "surplus|o1n2", "out_trade_no": "o1n2",
+             "refunds": [REFUND | {"_id": "surplus@o1n2", "out_trade_no": "o1n2",
                                    "status": "closed"}]},
             "surplus payment",
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
 
 
 @pytest.fixture
-def shop(
-    chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path
-) -> Iterator[PayingShop]:
-    yield PayingShop(chain, clock, keys, tmp_path)
+def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) -> PayingShop:
+    return PayingShop(chain, clock, keys, tmp_path)
 
 
 def test_a_notice_pays_an_order_once_with_its_number_and_its_share(shop: PayingShop) -> None:

@@ -24,16 +24,6 @@ Mode = Literal["dine_in", "pickup", "delivery", "booking"]  # 堂食, 自取, �
 Origin = Literal["live", "import"]
 
 
-class QuoteRequest(Request):
-    """试算: what would this cart cost me?"""
-
-    store_id: str = Field(min_length=1, max_length=64)
-    items: list[CartItem] = Field(min_length=1, max_length=MAX_LINES)
-    mode: Mode = "dine_in"
-    coupon_id: str | None = Field(default=None, min_length=1, max_length=64)
-    points: int = Field(default=0, ge=0, le=100_000_000)
-
-
 class Delivery(Request):
     """Where a 外送 order goes; personal data, shown to the member and the store only."""
 
@@ -42,17 +32,28 @@ class Delivery(Request):
     address: str = Field(min_length=1, max_length=200)
 
 
-class CreateRequest(QuoteRequest):
-    """Order the quoted cart at the price the member saw.
+class QuoteRequest(Request):
+    """试算: what would this cart cost me?
 
-    A 预约 order says when it is wanted (`pickup_at`), a 外送 one where to (`delivery`).
+    A 堂食 order may name its `table`; a 预约 order says when it is wanted (`pickup_at`), a 外送 one
+    where to (`delivery`): both may wait until `create`.
     """
 
-    quote_id: str = Field(pattern=r"^q[0-9a-f]{32}$")
-    payable_fen: int = Field(ge=0)
+    store_id: str = Field(min_length=1, max_length=64)
+    items: list[CartItem] = Field(min_length=1, max_length=MAX_LINES)
+    mode: Mode = "dine_in"
+    coupon_id: str | None = Field(default=None, min_length=1, max_length=64)
+    points: int = Field(default=0, ge=0, le=100_000_000)
     table: str | None = Field(default=None, min_length=1, max_length=16)
     pickup_at: AwareDatetime | None = None
     delivery: Delivery | None = None
+
+
+class CreateRequest(QuoteRequest):
+    """Order the quoted cart at the price the member saw."""
+
+    quote_id: str = Field(pattern=r"^q[0-9a-f]{32}$")
+    payable_fen: int = Field(ge=0)
 
 
 class OrderRequest(Request):

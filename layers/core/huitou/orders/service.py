@@ -80,7 +80,7 @@ class Orders:
         points_base_fen = after_coupon_fen(priced.list_fen, offer)
         return QuoteAnswer(
             quote_id="q" + secrets.token_hex(16),
-            store_open=takes_orders(store, now),
+            store_open=takes_orders(store, request.pickup_at or now),
             price=priced,
             payable_fen=priced.payable_fen,
             tier=QuotedTier.model_validate(offer.level, from_attributes=True),

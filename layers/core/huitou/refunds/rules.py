@@ -105,4 +105,5 @@ def in_window(rules: RefundRules, order: Order, now: datetime) -> bool:
 def member_refund_id(order_id: str, kind: str, number: int) -> str:
     """Name what a guest asked for: the same call again finds the same refund."""
     digest = hashlib.sha256(f"{kind}|{order_id}|{number}".encode()).hexdigest()
-    return f"{kind}|{digest[:24]}"  # No refund_id of a caller can hold a bar.
+    # No refund_id of a caller can hold an @, and an address takes it as it is.
+    return f"{kind}@{digest[:24]}"

@@ -190,7 +190,7 @@ class Refunds:
         """Give back money that came for an order already paid or cancelled."""
         self._refunds.insert(
             Refund(
-                id=f"surplus|{payment.id}",  # No refund_id of a caller can hold a bar.
+                id=f"surplus@{payment.id}",  # No refund_id of a caller can hold an @.
                 kind="surplus", order_id=payment.order_id, member_id=payment.member_id,
                 store_id=payment.store_id, out_trade_no=payment.id, merchant=payment.merchant,
                 total_fen=payment.amount_fen, amount_fen=payment.amount_fen,

@@ -24,6 +24,7 @@ from huitou.tiers.rules import MOST_DAYS, evaluate
 
 UNDER_WAY_S = 10.0  # Fifty times the usual wait from paid to settled.
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # Entries are compared without their moment.
+_SURPLUS = ("surplus@", "surplus|")  # The bar is of before.
 _HELD = ("locked", "redeemed")
 
 
@@ -181,7 +182,7 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
     for refund in books.refunds:
         if refund["status"] != "closed":
             refunded_attempts.add(refund.get("out_trade_no"))
-        if refund["status"] == "success" and not refund["_id"].startswith("surplus|"):
+        if refund["status"] == "success" and not refund["_id"].startswith(_SURPLUS):
             given[refund["order_id"]] += refund["amount_fen"] if refund.get("out_trade_no") else 0
     for order in ledger.orders.values():
         ours = order.origin == "live"  # What was paid at a till is in no book of ours.

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from pymongo.client_session import ClientSession
 
+from huitou.discrepancies.service import Discrepancies
 from huitou.integrations.profit_sharing import AskedPart, ProfitSharing, Source
 from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.payments.models import Payment
@@ -57,6 +58,7 @@ class Sharing:
         self._gateway = gateway
         self._wechat = ProfitSharing(gateway)
         self._shares = ShareRepository(database)
+        self._discrepancies = Discrepancies(database, clock)
 
     def put_rules(self, rules: ShareRules) -> None:
         """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
@@ -347,6 +349,10 @@ class Sharing:
     def _alarm(self, event: str, share: Share, reason: str) -> None:
         """Tell people; the one place where a share's trouble leaves this service."""
         log(event, order_id=share.id, reason=reason)
+        self._discrepancies.note(
+            source="share", kind=event.replace("_", " "), reference=share.id,
+            expected="success", found=reason, store_id=share.store_id,
+        )  # fmt: skip
 
 
 def _final(refused: WeChatPayRefusal) -> str:
