@@ -52,6 +52,7 @@ class Door(BaseAdapter):
         )  # fmt: skip
         response = requests.Response()
         response.status_code, response._content = status, answer
+        response._content_consumed = True  # So that it can be read in pieces as well.
         response.headers.update(headers)
         response.request, response.url = request, request.url or ""
         return response
