@@ -198,7 +198,12 @@ class Sharing:
 
     def _end_return(self, order_id: str, end: ShareReturn) -> bool:
         share = self._shares.find(order_id)
-        if share is None or self._shares.put(returned(share, end)) is None:
+        if share is None:
+            return True
+        noted = returned(share, end)
+        if noted is share:  # Another call was first to see the end.
+            return True
+        if self._shares.put(noted) is None:
             return False  # Changed meanwhile: the next call finds the same end.
         if end.status == "failed":
             self._alarm("share_return_failed", share, end.fail_reason or "")
