@@ -83,7 +83,5 @@ def client(cloud: LocalCloud) -> Iterator[LocalCloudClient]:
         cloud.set_clock(noon, stands=True)
         load(caller)
     yield caller
-    cloud.set_wechat_pay_mode(
-        {"copies": 1, "delay_s": 0.0, "down": False, "refunds_end": "SUCCESS"}
-    )
+    cloud.wechat_pay.reset()
     cloud.drain()

@@ -29,6 +29,7 @@ from huitou.runtime.settings import CloudSettings
 from huitou.runtime.triggers import DUE, TRIGGERS
 from localcloud.clock import LocalClock
 from localcloud.doors import platform_app, vendors_app
+from localcloud.errors import PlatformError
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mini_program import MiniProgramStandIn
 from localcloud.mongod import Mongod, check_replica_set, kept_ports
@@ -45,7 +46,6 @@ DEFAULT_DATA = ROOT / ".huitou"
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
 CONNECTIONS = 2_000  # Clients keep theirs for their next call, so there are more than calls.
-WECHAT_PAY_MODES = ("copies", "delay_s", "down", "refunds_end")
 _SAMPLE = "sample_data"
 
 
@@ -120,8 +120,10 @@ class LocalCloud:
             self.registry, data / "logs", self._platform_variables(), NAMESPACE
         )
         self.api = TencentApi(self.platform, self.keys, self.url)
-        self.wechat_pay = WeChatPayStandIn(self.keys, self.clock, data / "wechat_pay.sqlite")
-        self.mini_program = MiniProgramStandIn(self.keys)
+        self.wechat_pay = WeChatPayStandIn(
+            self.keys, self.clock, data / "wechat_pay.sqlite", base_url=self.vendor_url
+        )
+        self.mini_program = MiniProgramStandIn(self.keys, self.wechat_pay.find)
         self._relay = relay
         self._deploy = deploy
         self.timers = Timers(self._triggers, self.clock, self.platform.start)
@@ -294,11 +296,18 @@ class LocalCloud:
         )
 
     def set_wechat_pay_mode(self, mode: dict[str, Any]) -> dict[str, Any]:
-        """Make notices late, lost or repeated, or the whole stand-in unreachable."""
-        for name in WECHAT_PAY_MODES:
-            if name in mode:
-                setattr(self.wechat_pay.mode, name, mode[name])
-        return {name: getattr(self.wechat_pay.mode, name) for name in WECHAT_PAY_MODES}
+        """Change how WeChat Pay behaves; returns all its switches."""
+        try:
+            return self.wechat_pay.mode.set(mode)
+        except ValueError as error:
+            raise PlatformError("InvalidParameter", str(error)) from None
+
+    def plant_at_wechat_pay(self, plant: dict[str, Any]) -> dict[str, Any]:
+        """Put a difference into WeChat Pay's books: `{"kind", "day", "number", "by_fen"}`."""
+        try:
+            return self.wechat_pay.plant(**plant)
+        except (TypeError, ValueError) as error:
+            raise PlatformError("InvalidParameter", str(error)) from None
 
     # --- sample data --------------------------------------------------------------------------
 
@@ -333,4 +342,5 @@ class LocalCloud:
             if name not in ("leases", "relay_state"):  # The running relay keeps its place.
                 self.database.collection(name).delete_many({})
         self.wechat_pay.forget_everything()
+        self.mini_program.forget_everything()
         return {"reset": True}

@@ -103,6 +103,11 @@ def _add_controls(app: Flask, cloud: LocalCloud) -> None:
         "mark": lambda body: cloud.mark_sample(sample=body["sample"]),
         "wechat-pay/books": lambda _: cloud.wechat_pay.books(),
         "wechat-pay/mode": cloud.set_wechat_pay_mode,
+        "wechat-pay/plant": cloud.plant_at_wechat_pay,
+        "wechat-pay/release": lambda _: cloud.wechat_pay.release(),
+        "mini-program/mode": lambda body: cloud.mini_program.manage_trade(
+            managed=body["trade_managed"]
+        ),
     }
 
     @app.post("/local/<path:control>")
@@ -124,6 +129,7 @@ def vendors_app(cloud: LocalCloud) -> Flask:
             request.query_string.decode(),
             request.headers.get("Authorization", ""),
             request.get_data(),
+            request.headers.get("Wechatpay-Serial", ""),
         )
         return Response(body, status, headers)
 
@@ -135,6 +141,16 @@ def vendors_app(cloud: LocalCloud) -> Flask:
     def phone_number() -> Any:
         token = request.args.get("access_token", "")
         return jsonify(cloud.mini_program.phone_number(token, request.get_json()))
+
+    @app.post("/wxa/sec/order/is_trade_managed")
+    def is_trade_managed() -> Any:
+        token = request.args.get("access_token", "")
+        return jsonify(cloud.mini_program.is_trade_managed(token, request.get_json()))
+
+    @app.post("/wxa/sec/order/upload_shipping_info")
+    def upload_shipping_info() -> Any:
+        token = request.args.get("access_token", "")
+        return jsonify(cloud.mini_program.upload_shipping_info(token, request.get_json()))
 
     @app.post("/phone/pay")
     def pay() -> Any:
@@ -149,7 +165,7 @@ def vendors_app(cloud: LocalCloud) -> Flask:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Any:
-        body = json.dumps({"code": error.code, "message": error.message})
+        body = json.dumps(error.answer(), ensure_ascii=False)
         return Response(body, error.status, content_type="application/json")
 
     return app

@@ -1,24 +1,37 @@
-"""A strict stand-in for the mini-program's server API: access tokens and phone numbers."""
+"""A strict stand-in for the mini-program's server API: tokens, phone numbers, shipping."""
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from localcloud.keys import LocalSecrets
 
 TOKEN_LIVES_S = 7_200
 CODE_LIVES_S = 300
+ITEM_DESC_MOST = 120
+LOGISTICS = {1: "express", 2: "city delivery", 3: "virtual", 4: "self-pickup"}
+
+FindPayment = Callable[..., dict[str, Any] | None]
+Answer = dict[str, Any]
 
 
 class MiniProgramStandIn:
-    """Answers as api.weixin.qq.com: HTTP 200 with an `errcode`."""
+    """Answers as api.weixin.qq.com: HTTP 200 with an `errcode`.
 
-    def __init__(self, keys: LocalSecrets) -> None:
+    `find_payment` asks WeChat Pay for a payment by `transaction_id` or `out_trade_no`.
+    """
+
+    def __init__(self, keys: LocalSecrets, find_payment: FindPayment) -> None:
         self._keys = keys
+        self._find_payment = find_payment
         self._token, self._token_ends = "", 0.0
         self._codes: dict[str, tuple[str, float]] = {}
+        self._shipped: dict[str, Answer] = {}
+        self._trade_managed = True
 
     def authorise_phone(self, phone: str) -> str:
         """Do what the guest's tap on "allow" does: return a single-use code for a number."""
@@ -26,7 +39,7 @@ class MiniProgramStandIn:
         self._codes[code] = (phone, time.time() + CODE_LIVES_S)
         return code
 
-    def stable_token(self, body: dict[str, Any]) -> dict[str, Any]:
+    def stable_token(self, body: dict[str, Any]) -> Answer:
         if body.get("grant_type") != "client_credential":
             return {"errcode": 40002, "errmsg": "invalid grant_type"}
         if (body.get("appid"), body.get("secret")) != (self._keys.appid, self._keys.app_secret):
@@ -35,11 +48,117 @@ class MiniProgramStandIn:
             self._token, self._token_ends = secrets.token_hex(32), time.time() + TOKEN_LIVES_S
         return {"access_token": self._token, "expires_in": int(self._token_ends - time.time())}
 
-    def phone_number(self, access_token: str, body: dict[str, Any]) -> dict[str, Any]:
-        if access_token != self._token or time.time() > self._token_ends:
+    def _token_is_good(self, access_token: str) -> bool:
+        return (
+            bool(access_token) and access_token == self._token and time.time() <= self._token_ends
+        )
+
+    def phone_number(self, access_token: str, body: dict[str, Any]) -> Answer:
+        if not self._token_is_good(access_token):
             return {"errcode": 40001, "errmsg": "invalid credential"}
         phone, ends = self._codes.pop(str(body.get("code")), ("", 0.0))
         if time.time() > ends:
             return {"errcode": 40029, "errmsg": "invalid code"}
         info = {"phoneNumber": phone, "purePhoneNumber": phone, "countryCode": "86"}
         return {"errcode": 0, "errmsg": "ok", "phone_info": info}
+
+    # --- shipping (发货信息管理) ----------------------------------------------------------------
+
+    def manage_trade(self, *, managed: bool) -> dict[str, bool]:
+        """Say whether this mini-program has to report shipping before it gets its money."""
+        self._trade_managed = managed
+        return {"trade_managed": managed}
+
+    def shipped(self) -> dict[str, Answer]:
+        """Return what was uploaded, by transaction id."""
+        return dict(self._shipped)
+
+    def forget_everything(self) -> None:
+        """Forget what was shipped, when the local cloud's sample data is made anew."""
+        self._shipped.clear()
+
+    def is_trade_managed(self, access_token: str, body: dict[str, Any]) -> Answer:
+        if not self._token_is_good(access_token):
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        if not body.get("appid"):
+            return {"errcode": 40097, "errmsg": "invalid args"}
+        if body["appid"] != self._keys.appid:
+            return {"errcode": 40013, "errmsg": "invalid appid"}
+        return {"errcode": 0, "errmsg": "ok", "is_trade_managed": self._trade_managed}
+
+    def upload_shipping_info(self, access_token: str, body: dict[str, Any]) -> Answer:
+        """Keep what was shipped, once for each payment; the errors are the documented ones."""
+        if not self._token_is_good(access_token):
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        if not self._trade_managed:
+            return {"errcode": 48001, "errmsg": "api unauthorized"}
+        problem = _malformed(body)
+        if problem:
+            return {"errcode": problem[0], "errmsg": problem[1]}
+        payment = self._payment(body["order_key"])
+        if payment is None or not payment["transaction_id"]:
+            return {"errcode": 10060001, "errmsg": "支付单不存在"}
+        if payment["openid"] != body["payer"]["openid"]:
+            return {"errcode": 10060031, "errmsg": "该笔支付单不属于 openid 所指定的用户"}
+        if payment["transaction_id"] in self._shipped:
+            return {"errcode": 10060002, "errmsg": "支付单已完成发货，无法继续发货"}
+        self._shipped[payment["transaction_id"]] = body
+        return {"errcode": 0, "errmsg": "ok"}
+
+    def _payment(self, key: dict[str, Any]) -> dict[str, Any] | None:
+        if key["order_number_type"] == 2:
+            return self._find_payment(transaction_id=key["transaction_id"])
+        found = self._find_payment(out_trade_no=key["out_trade_no"])
+        # Where a merchant under a service provider took the money, its number is asked for.
+        taken_by = (found.get("sub_mchid") or self._keys.mchid) if found else None
+        return found if taken_by == key["mchid"] else None
+
+
+def _malformed(body: dict[str, Any]) -> tuple[int, str] | None:
+    """Return errcode and errmsg of the first thing that is wrong with a request, if any is."""
+    return _malformed_key(body.get("order_key")) or _malformed_shipping(body)
+
+
+def _malformed_key(key: Any) -> tuple[int, str] | None:
+    if not isinstance(key, dict):
+        return 10060014, "参数错误: order_key"
+    if key.get("order_number_type") not in (1, 2):
+        return 268485194, "订单单号类型非法"
+    if key["order_number_type"] == 2:
+        return None if key.get("transaction_id") else (268485195, "transaction_id 字段不能为空")
+    if not key.get("mchid"):
+        return 268485196, "mchid 字段不能为空"
+    return None if key.get("out_trade_no") else (268485197, "out_trade_no 字段不能为空")
+
+
+def _malformed_shipping(body: dict[str, Any]) -> tuple[int, str] | None:
+    parcels, payer = body.get("shipping_list"), body.get("payer")
+    if body.get("logistics_type") not in LOGISTICS:
+        return 10060005, "物流类型有误"
+    if body.get("delivery_mode") not in (1, 2):
+        return 268485224, "发货模式非法"
+    if body["delivery_mode"] == 2 and body["logistics_type"] != 1:
+        return 10060006, "非快递发货时不允许分拆发货"
+    if not isinstance(parcels, list) or not all(isinstance(parcel, dict) for parcel in parcels):
+        return 10060014, "参数错误: shipping_list"
+    if body["delivery_mode"] == 1 and len(parcels) != 1:
+        return 268485228, "统一发货模式下，物流信息列表长度必须为 1"
+    for parcel in parcels:
+        if not parcel.get("item_desc"):
+            return 10060008, "商品描述 item_desc 字段不能为空"
+        if len(parcel["item_desc"]) > ITEM_DESC_MOST:
+            return 10060009, "商品描述 item_desc 字段太长"
+        if body["logistics_type"] == 1 and not parcel.get("tracking_no"):
+            return 268485226, "物流单号不能为空"
+    if not _rfc_3339(body.get("upload_time")):
+        return 268485216, "上传时间非法，请按照 RFC 3339 格式填写"
+    if not isinstance(payer, dict) or not payer.get("openid"):
+        return 10060014, "参数错误: payer.openid"
+    return None
+
+
+def _rfc_3339(value: Any) -> bool:
+    try:
+        return "T" in value and datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
