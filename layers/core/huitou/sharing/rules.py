@@ -165,11 +165,20 @@ def adds_up(share: Share) -> bool:
 def give_backs(share: Share, amount_fen: int) -> list[tuple[SharePart, int]]:
     """Return what each receiver gives back before `amount_fen` more goes to the guest.
 
-    Each keeps its part of what is left. Only merchants can be asked: a person keeps what it got.
+    Each keeps its part of what is left; what it is giving back already counts as given. Only
+    merchants can be asked: a person keeps what it got.
     """
+    coming_fen = {
+        part.account: sum(
+            back.amount_fen
+            for back in share.returns
+            if back.account == part.account and back.status == "processing"
+        )
+        for part in share.parts
+    }
     left_fen = split(share.paid_fen - share.refunded_fen - amount_fen, share.terms).parts_fen
     backs = [
-        (part, part.amount_fen - part.returned_fen - keeps_fen)
+        (part, part.amount_fen - part.returned_fen - coming_fen[part.account] - keeps_fen)
         for part, keeps_fen in zip(share.parts, left_fen, strict=True)
         if part.type == "MERCHANT_ID" and part.status == "success"
     ]

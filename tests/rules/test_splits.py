@@ -187,12 +187,13 @@ def test_a_person_is_never_asked_to_give_back() -> None:
     assert give_backs(done, 10_000) == []
 
 
-def test_two_refunds_at_once_dont_count_on_the_same_fen() -> None:
+@pytest.mark.parametrize("status", ["success", "processing"])
+def test_two_refunds_at_once_dont_count_on_the_same_fen(status: str) -> None:
     done = shared_out(share(10_000, terms(1_000, fee_bp=0)))
     held = [Held(refund_id="a", amount_fen=4_000), Held(refund_id="b", amount_fen=6_000)]
     done = settled(done.model_copy(update={"held": held}))
     done = with_returns(done, "a")
-    done = returned(done, done.returns[0].model_copy(update={"status": "success"}))
+    done = returned(done, done.returns[0].model_copy(update={"status": status}))
     done = with_returns(done, "b")
     assert [(back.refund_id, back.amount_fen) for back in done.returns] == [("a", 400), ("b", 600)]
 
