@@ -21,7 +21,7 @@ from localcloud.wechat_pay import WeChatPayStandIn
 URL = "http://wechat.test"
 
 
-class _InProcess(BaseAdapter):
+class InProcess(BaseAdapter):
     """Hands each prepared request to the stand-in and its answer back to `requests`."""
 
     def __init__(self, at_wechat: AtWeChat) -> None:
@@ -39,6 +39,7 @@ class _InProcess(BaseAdapter):
         )  # fmt: skip
         if self._at_wechat.lose is not None and self._at_wechat.lose(parts.path):
             status, content, headers = 502, b"", {}
+        content = self._at_wechat.spoil(parts.path, content)
         answer = Response()
         answer.status_code, answer.url, answer.request = status, request.url or "", request
         answer.headers.update(headers)
@@ -52,13 +53,15 @@ class _InProcess(BaseAdapter):
 class AtWeChat:
     """One merchant's WeChat Pay: what comes later comes when `happen` is called.
 
-    `calls` lists what was asked; with `lose`, calls to such paths are done, but not answered.
+    `calls` lists what was asked; with `lose`, calls to such paths are done, but not answered;
+    `spoil` changes what was sent on its way.
     """
 
     def __init__(self, keys: LocalSecrets, clock: Clock, folder: Path) -> None:
         self.keys = keys
         self.calls: list[tuple[str, str]] = []
         self.lose: Callable[[str], bool] | None = None
+        self.spoil: Callable[[str, bytes], bytes] = lambda _, sent: sent
         self.later: list[Callable[[], None]] = []
         self.standin = WeChatPayStandIn(
             keys, clock, folder / "wechat_pay.sqlite", base_url=URL, deliver=lambda *_: None,
@@ -79,7 +82,7 @@ class AtWeChat:
     def gateway(self, platform_keys: Callable[[], Mapping[str, str]] | None = None) -> WeChatPay:
         """A client of this WeChat Pay."""
         gateway = WeChatPay(self.settings, platform_keys)
-        gateway.session.mount(URL, _InProcess(self))
+        gateway.session.mount(URL, InProcess(self))
         return gateway
 
     def happen(self) -> None:

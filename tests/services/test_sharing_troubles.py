@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
+from pymongo.client_session import ClientSession
 
 from at_once import at_once
 from huitou.runtime.errors import Unavailable
+from huitou.sharing.service import Sharing
 from sharing_till import PLATFORM, STORE, Till, amounts
 
 
@@ -34,6 +38,43 @@ def test_a_refund_that_begins_as_the_share_is_asked_for_is_seen_by_one_of_the_tw
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
     assert [p.amount_fen - p.returned_fen for p in till.share(order_id).parts] == [596, 298]
+
+
+def test_a_refund_that_begins_between_the_timers_read_and_write_makes_it_lose(till: Till) -> None:
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+
+    class Meddling:
+        """A clock at which a refund begins as the timer looks at it."""
+
+        def now(self) -> datetime:
+            till.hold(order_id, "R1", 4_000)
+            return till.clock.now()
+
+    meddled = Sharing(till.database, Meddling(), till.gateway)
+    assert meddled.carry_on(order_id) == "planned"
+    assert till.run(after_s=0) == ["asked"]
+    assert amounts(till.share(order_id)) == [596, 298]
+
+
+def test_a_refund_that_read_a_planned_share_begins_again_when_the_timer_was_faster(
+    till: Till,
+) -> None:
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    tries = []
+
+    def begin(session: ClientSession) -> None:
+        till.database.collection("shares").find_one({"_id": order_id}, session=session)
+        if not tries:
+            till.sharing.carry_on(order_id)
+        tries.append(1)
+        till.sharing.hold(order_id, "R1", 4_000, session)
+
+    till.database.transact(begin)
+    share = till.share(order_id)
+    assert (len(tries), share.status, amounts(share)) == (2, "asked", [994, 497])
+    assert [held.refund_id for held in share.held] == ["R1"]
 
 
 def test_two_timers_at_once_share_once(till: Till) -> None:
@@ -188,7 +229,9 @@ def test_what_could_not_be_unfrozen_yet_is_unfrozen_by_the_next_run(till: Till) 
 def test_a_receiver_wechat_pay_forgot_is_introduced_again(till: Till) -> None:
     till.shared()
     known = till.database.collection("share_receivers").count_documents({})
-    till.wechat.standin.ledger.drop_receiver(till.wechat.keys.mchid, "MERCHANT_ID", PLATFORM)
+    till.gateway.call("POST", "/v3/profitsharing/receivers/delete", {
+        "appid": till.wechat.keys.appid, "type": "MERCHANT_ID", "account": PLATFORM,
+    })  # fmt: skip
     order_id = till.paid()
     assert till.run() == ["asked"]
     assert (till.share(order_id).refusals, known) == (1, 2)

@@ -264,6 +264,8 @@ class WeChatPay:
         import requests
 
         headers = self._headers(method, path, text)
+        if stream:
+            headers["Accept"] = "*/*"
         if serial is not None:
             headers["Wechatpay-Serial"] = serial
         try:

@@ -285,7 +285,7 @@ class Sharing:
             if part.status == "closed":
                 self._alarm("share_part_closed", stored, part.fail_reason or "")
             elif part.amount_fen != part.planned_fen:
-                self._alarm("share_amount_differs", stored, part.account)
+                self._alarm("share_amount_differs", stored, part.role)
         return stored
 
     def _refused(self, share: Share, reason: str) -> Share:
