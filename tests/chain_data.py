@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pymongo.client_session import ClientSession
+
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.service import Maintenance
 from huitou.members.service import Members
-from huitou.orders.models import CreateRequest, Order, QuoteRequest, Tender
+from huitou.orders.models import CreateRequest, Order, PendingRefund, QuoteRequest, Tender
 from huitou.orders.service import Orders
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -63,7 +65,7 @@ class Shop:
             {
                 **cart,
                 "quote_id": quote_id or "q" + secrets.token_hex(16),
-                "payable_fen": quote["payable_fen"],
+                "payable_fen": quote.payable_fen,
             }
         )
 
@@ -83,14 +85,19 @@ class Shop:
         assert self.settlement.settle(order.id) == "settled"
         return order
 
-    def refund(self, order: Order, refund_id: str = "") -> None:
-        """Refund wholly, as a completed refund does."""
+    def refund(self, order: Order, refund_id: str = "", amount_fen: int | None = None) -> None:
+        """Give an order back, wholly or in part, as a completed refund does."""
         identity = refund_id or f"R{order.id}"
-        self.database.transact(lambda session: self.orders.begin_refund(order, identity, session))
+
+        def begin(session: ClientSession) -> None:
+            found = self.orders.get(order.id, session)
+            fen = found.left_fen if amount_fen is None else amount_fen
+            pending = PendingRefund(refund_id=identity, amount_fen=fen)
+            self.orders.begin_refund(found, pending, "test", session)
+
+        self.database.transact(begin)
         self.database.transact(
-            lambda session: self.orders.mark_refunded(
-                order.id, identity, order.payable_fen, session
-            )
+            lambda session: self.orders.end_refund(order.id, identity, given=True, session=session)
         )
 
     def give_points(self, member_id: str, points: int) -> None:
@@ -104,7 +111,9 @@ class Shop:
         assert found
         return found
 
-    def differences(self, ignored: Sequence[str] = ("payment", "refund")) -> list[str]:
+    def differences(
+        self, ignored: Sequence[str] = ("payment", "refund", "share of order")
+    ) -> list[str]:
         """What reconciliation finds; money differs where a test paid without WeChat Pay."""
         page = Reconciliation(self.database, self.clock).page(None, 1_000)
         return [row.kind for row in page["differences"] if row.kind not in ignored]

@@ -1,7 +1,8 @@
-"""pay: 试算 a cart, order it, pay it with WeChat Pay, cancel and refund it.
+"""pay: 试算 a cart, order it, pay it with WeChat Pay, follow it to the guest, give it back.
 
-Callable by members (quote, create, prepay, status, cancel). HTTP access brings WeChat Pay's
-callbacks; a timer closes unpaid orders and follows refunds; refund is for internal callers.
+Callable by members (quote, create, prepay, status, cancel, ask_refund, ask_invoice). HTTP access
+brings WeChat Pay's callbacks; timers close and complete orders, follow payments, refunds and
+shares, and check each day's bill. Staff's steps and refunds are for internal callers.
 """
 
 from __future__ import annotations
@@ -10,15 +11,37 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.bills.models import ReconcileBillRequest
+from huitou.bills.service import BillCheck
+from huitou.certificates.service import PlatformKeys
+from huitou.discrepancies.models import DiscrepanciesRequest, ResolveRequest
+from huitou.discrepancies.service import Discrepancies
+from huitou.fulfilment.models import RefuseRequest, StepRequest
+from huitou.fulfilment.service import Fulfilment
+from huitou.integrations.mini_program import MiniProgram
 from huitou.integrations.wechat_pay import WeChatPay
 from huitou.members.service import Members
-from huitou.orders.models import CreateRequest, OrderRequest, QuoteRequest, RefundRequest
+from huitou.orders.models import (
+    CreateRequest,
+    InvoiceRequest,
+    OrderRequest,
+    QuoteRequest,
+    Status,
+)
 from huitou.orders.service import Orders
 from huitou.payments.service import Payments
+from huitou.refunds.models import (
+    AskRefundRequest,
+    DecideRefundRequest,
+    RefundRequest,
+    RefundsRequest,
+)
+from huitou.refunds.service import Refunds
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.events import HttpRequest
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.logs import log
+from huitou.sharing.service import Sharing
 
 _LONGEST_S = 26.0  # Query, close, query again and settle, each as slow as its timeout allows.
 _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
@@ -26,23 +49,7 @@ _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     return serve(
-        "pay",
-        event,
-        context,
-        member={
-            "quote": Action(QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r)),
-            "create": Action(CreateRequest, _create),
-            "prepay": Action(OrderRequest, _prepay),
-            "status": Action(
-                OrderRequest, lambda call, r: _payments(call).status(_member(call), r.order_id)
-            ),
-            "cancel": Action(
-                OrderRequest, lambda call, r: _payments(call).cancel(_member(call), r.order_id)
-            ),
-        },
-        internal={"refund": Action(RefundRequest, _refund)},
-        timer=_follow_up,
-        http=_notification,
+        "pay", event, context, member=MEMBER, internal=INTERNAL, timer=_timer, http=_notification
     )
 
 
@@ -54,32 +61,119 @@ def _orders(call: Call) -> Orders:
     return Orders(call.database, call.clock, call.settings.brand_id)
 
 
+def _gateway(call: Call) -> WeChatPay:
+    settings = call.settings.wechat_pay
+    return WeChatPay(settings, PlatformKeys(call.database, settings).trusted)
+
+
 def _payments(call: Call) -> Payments:
-    gateway = WeChatPay(call.settings.wechat_pay)
-    return Payments(call.database, call.clock, call.settings.brand_id, gateway)
+    return Payments(call.database, call.clock, call.settings.brand_id, _gateway(call))
 
 
-def _create(call: Call, request: CreateRequest) -> object:
-    return _orders(call).create(_member(call), request).shown()
+def _refunds(call: Call) -> Refunds:
+    return Refunds(call.database, call.clock, call.settings.brand_id, _gateway(call))
 
 
-def _prepay(call: Call, request: OrderRequest) -> object:
-    return _payments(call).prepay(_member(call), call.member, request.order_id)
+def _fulfilment(call: Call) -> Fulfilment:
+    return Fulfilment(call.database, call.clock, call.settings.brand_id)
 
 
-def _refund(call: Call, request: RefundRequest) -> object:
-    return _payments(call).refund(**request.model_dump())
+def _ask_refund(call: Call, request: AskRefundRequest) -> object:
+    order = _orders(call).own(_member(call), request.order_id)
+    return _refunds(call).ask(order, request).shown()
+
+
+def _refuse(call: Call, request: RefuseRequest) -> object:
+    order = _orders(call).get(request.order_id)
+    return _refunds(call).refuse(order, request.reason, request.actor).shown()
+
+
+def _bills(call: Call) -> BillCheck:
+    return BillCheck(call.database, call.clock, _gateway(call))
+
+
+def _resolve(call: Call, request: ResolveRequest) -> object:
+    return Discrepancies(call.database, call.clock).resolve(**request.model_dump())
+
+
+def _step(to: Status) -> Action:
+    def take(call: Call, request: StepRequest) -> object:
+        return _fulfilment(call).take(request.order_id, to, request.actor)
+
+    return Action(StepRequest, take)
+
+
+MEMBER = {
+    "quote": Action(QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r)),
+    "create": Action(CreateRequest, lambda call, r: _orders(call).create(_member(call), r).shown()),
+    "prepay": Action(
+        OrderRequest,
+        lambda call, r: _payments(call).prepay(_member(call), call.member, r.order_id),
+    ),
+    "status": Action(
+        OrderRequest, lambda call, r: _payments(call).status(_member(call), r.order_id)
+    ),
+    "cancel": Action(
+        OrderRequest, lambda call, r: _payments(call).cancel(_member(call), r.order_id)
+    ),
+    "ask_refund": Action(AskRefundRequest, _ask_refund),
+    "ask_invoice": Action(
+        InvoiceRequest, lambda call, r: _fulfilment(call).ask_invoice(_member(call), r)
+    ),
+}
+
+INTERNAL = {
+    "accept": _step("accepted"),
+    "prepare": _step("preparing"),
+    "ready": _step("ready"),
+    "deliver": _step("delivering"),
+    "pick_up": _step("picked_up"),
+    "complete": _step("completed"),
+    "refuse": Action(RefuseRequest, _refuse),
+    "refund": Action(RefundRequest, lambda call, r: _refunds(call).refund(r).shown()),
+    "decide_refund": Action(DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown()),
+    "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r)),
+    "reconcile_bill": Action(ReconcileBillRequest, lambda call, r: _bills(call).run(r.day)),
+    "differences": Action(
+        DiscrepanciesRequest, lambda call, r: Discrepancies(call.database, call.clock).open(r)
+    ),
+    "resolve_difference": Action(ResolveRequest, _resolve),
+}
+
+
+def _timer(call: Call) -> dict[str, Any]:
+    """Each timer of this function has its own work; an unknown name is the first one's."""
+    work = {"share": _share, "daily": _daily}.get(str(call.event.get("TriggerName")), _follow_up)
+    return work(call)
 
 
 def _follow_up(call: Call) -> dict[str, Any]:
-    payments = _payments(call)
+    payments, refunds, fulfilment = _payments(call), _refunds(call), _fulfilment(call)
+    wechat = MiniProgram(call.database, call.settings)
     return call.sweep(
         {
             "unpaid": (payments.unpaid_due(), payments.close_unpaid),
-            "refunds": (payments.refunds_due(), payments.carry_on_refund),
+            "unanswered": (payments.unanswered(), payments.ask),
+            "refunds": (refunds.due(), refunds.carry_on),
+            "completed": (fulfilment.to_complete(), fulfilment.complete),
+            "shipping": (
+                fulfilment.to_ship(),
+                lambda order_id: fulfilment.ship(order_id, wechat, call.settings.wechat_appid),
+            ),
         },
         spare_s=_LONGEST_S,
     )
+
+
+def _share(call: Call) -> dict[str, Any]:
+    sharing = Sharing(call.database, call.clock, _gateway(call))
+    return call.sweep({"shares": (sharing.due(), sharing.carry_on)}, spare_s=_LONGEST_S)
+
+
+def _daily(call: Call) -> dict[str, Any]:
+    keys, bills = PlatformKeys(call.database, call.settings.wechat_pay), _bills(call)
+    done = {"certificates": keys.refresh_certificates(_gateway(call))}
+    return done | call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
 
 
 def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:

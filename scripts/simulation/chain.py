@@ -54,6 +54,27 @@ TIERS: dict[str, Any] = {
 POINTS: dict[str, Any] = {"_id": "points", "revision": 1}
 
 
+# 徐家汇店 is a franchise: its owner's part and the brand's fee leave by themselves; 五角场店 pays
+# the brand a fixed fee per order, at most ¥1.
+SHARES: list[dict[str, Any]] = [
+    {"_id": "xujiahui", "revision": 1,
+     "terms": [
+         {"account": "1900000109", "role": "franchisee", "ratio_bp": 2_000},
+         {"account": "1900000110", "role": "platform", "ratio_bp": 300},
+     ],
+     "receivers": [
+         {"account": "1900000109", "name": "徐家汇餐饮有限公司", "relation_type": "STORE_OWNER"},
+         {"account": "1900000110", "name": "品牌管理有限公司", "relation_type": "HEADQUARTER"},
+     ]},
+    {"_id": "wujiaochang", "revision": 1,
+     "terms": [{"account": "1900000110", "role": "platform", "fixed_fen": 100}],
+     "receivers": [
+         {"account": "1900000110", "name": "品牌管理有限公司", "relation_type": "HEADQUARTER"},
+     ]},
+]  # fmt: skip
+REFUNDS: dict[str, Any] = {"_id": "refunds", "revision": 1, "cashier_limit_fen": 3_000}
+
+
 def scene(store_id: str, kind: str) -> str:
     """Name the code of a store's table stickers or its till."""
     return f"{kind}-{store_id}"
@@ -88,4 +109,6 @@ def chain() -> dict[str, Any]:
         ],
         "tier_rules": TIERS,
         "points_rules": POINTS,
+        "share_rules": SHARES,
+        "refund_rules": REFUNDS,
     }  # fmt: skip

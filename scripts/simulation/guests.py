@@ -8,6 +8,10 @@ from typing import Any
 
 from simulation.chain import DISHES, STORES
 
+# How a visit goes on, and how often of a hundred: leaves unpaid, cancels before or after paying,
+# sends all of it or one piece back.
+ENDS = {"pays": 90, "leaves": 2, "cancels": 2, "changes mind": 2, "sends back": 2, "one back": 2}
+
 
 @dataclass(frozen=True)
 class Guest:
@@ -32,7 +36,7 @@ class Visit:
     store_id: str
     items: list[dict[str, Any]]
     slot: int
-    end: str  # pays, leaves (unpaid), cancels, sends back (refund)
+    end: str  # one of ENDS
     waits: bool  # looks at the order's state before the phone goes back into the pocket
 
 
@@ -74,7 +78,7 @@ def _visit(dice: random.Random, guest: Guest, slots: int) -> Visit:
         store_id = "wujiaochang"  # The one that is open for supper.
     elif slot == 0 and store_id == "wujiaochang":
         store_id = "jingan"  # It opens at 17:00.
-    end = dice.choices(["pays", "leaves", "cancels", "sends back"], [94, 2, 2, 2])[0]
+    end = dice.choices(list(ENDS), list(ENDS.values()))[0]
     return Visit(guest, store_id, [_item(dice, guest) for _ in range(dice.choice([1, 1, 2, 3]))],
                  slot, end, waits=dice.random() < 0.3)  # fmt: skip
 

@@ -20,6 +20,8 @@ FIRST_DAY = datetime(2026, 3, 2, tzinfo=ZONE)
 # Noon, evening (from here on all stores are open), supper after midnight.
 SLOTS = (timedelta(hours=12, minutes=20), timedelta(hours=18, minutes=30),
          timedelta(hours=24, minutes=50))  # fmt: skip
+# When all is played: the last refunds and shares are asked for, and asked about.
+SETTLING = (0, 2, 4, 8, 16, 32)
 TOGETHER = 4  # Guests who order at the same moment.
 
 
@@ -59,7 +61,9 @@ class Simulation:
                 visits = visits_on(dice, day, self._guests, len(SLOTS))
                 self._play_day(opens, visits, pool)
         closes = FIRST_DAY + timedelta(days=self._days, hours=5)
-        self._cloud.control("advance", to=closes.isoformat())
+        for minutes in SETTLING:
+            after = closes + timedelta(minutes=minutes)
+            self._cloud.control("advance", to=after.isoformat())
 
     def _play_day(self, opens: datetime, visits: list[Visit], pool: ThreadPoolExecutor) -> None:
         for slot, after in enumerate(SLOTS):
@@ -90,11 +94,20 @@ class Simulation:
             return "left unpaid"
         if prepaid["status"] == "paying":
             self._cloud.pay(guest.openid, prepaid["payment"])
-            if visit.waits or visit.end == "sends back":
+            if visit.waits or visit.end != "pays":
                 self._ok("pay", guest, {"action": "status", "order_id": order_id})
+        if visit.end == "changes mind":
+            self._ok("pay", guest, {"action": "cancel", "order_id": order_id})
+            return "cancelled with money back"
+        if visit.waits:
+            for step in ("accept", "prepare", "ready", "pick_up"):
+                self._staff(step, order_id=order_id, actor="till-1")
         if visit.end == "sends back":
             self._send_back(order_id)
             return "refunded"
+        if visit.end == "one back":
+            self._send_back(order_id, lines=[{"line": 0, "quantity": 1}])
+            return "partly refunded"
         return "paid"
 
     def _greet(self, guest: Guest, store_id: str) -> None:
@@ -121,13 +134,19 @@ class Simulation:
             quote = self._ok("pay", guest, {"action": "quote", **cart})
         return quote, cart
 
-    def _send_back(self, order_id: str) -> None:
-        answer = self._cloud.internal_call("pay", {
-            "action": "refund", "order_id": order_id, "refund_id": f"R{order_id}",
-            "reason": "菜品不满意", "actor": "store-manager",
-        })  # fmt: skip
+    def _send_back(self, order_id: str, **part: Any) -> None:
+        """The till refunds, and its manager approves what is above the till's limit."""
+        asked = self._staff("refund", order_id=order_id, refund_id=f"R{order_id}", **part,
+                            reason="菜品不满意", actor="till-1", role="cashier")  # fmt: skip
+        if asked["status"] == "awaiting_approval":
+            self._staff("decide_refund", refund_id=f"R{order_id}", approve=True,
+                        actor="manager-1", role="manager")  # fmt: skip
+
+    def _staff(self, action: str, **fields: Any) -> dict[str, Any]:
+        answer = self._cloud.internal_call("pay", {"action": action, **fields})
         if not answer["ok"]:
-            raise SimulationError(f"refund: {answer['error']}")
+            raise SimulationError(f"{action}: {answer['error']}")
+        return dict(answer["data"])
 
     def _ok(self, function: str, guest: Guest, data: dict[str, Any]) -> dict[str, Any]:
         answer = self._cloud.member_call(function, guest.openid, data)

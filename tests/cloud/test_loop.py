@@ -250,7 +250,7 @@ def test_money_for_a_cancelled_order_goes_back(cloud: LocalCloud, guest: Guest) 
     eventually(lambda: cloud.wechat_pay.books()["refunded_fen"] == before + 1_500)
     assert guest.status(order_id) == "cancelled"
     refunds = cloud.database.collection("refunds")
-    eventually(lambda: refunds.find_one({"_id": f"surplus|{order_id}n1"})["status"] == "success")  # type: ignore[index]
+    eventually(lambda: refunds.find_one({"_id": f"surplus@{order_id}n1"})["status"] == "success")  # type: ignore[index]
     clean(guest.client)
 
 
@@ -282,7 +282,7 @@ def test_two_payments_racing_for_one_order_keep_one(cloud: LocalCloud, guest: Gu
     cloud.set_wechat_pay_mode({"copies": 1})
     cloud.timers.fire_function("pay")
     refunds = cloud.database.collection("refunds")
-    eventually(lambda: refunds.find_one({"_id": f"surplus|{surplus}"})["status"] == "success")  # type: ignore[index]
+    eventually(lambda: refunds.find_one({"_id": f"surplus@{surplus}"})["status"] == "success")  # type: ignore[index]
     eventually(lambda: guest.points() == 15)
     clean(guest.client)
 

@@ -13,8 +13,9 @@ from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
 from huitou.orders.models import Order
-from huitou.payments.models import Payment, Refund
+from huitou.payments.models import Payment
 from huitou.points.models import Account, LedgerEntry, PointsRules
+from huitou.refunds.models import Refund, RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
 from huitou.stores.models import OpeningHours, Store
@@ -54,7 +55,7 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
                          amount_fen=fen, reason=words, actor=words, created_at=moments),
     "tier_changes": st.builds(TierChange, id=words, member_id=words, before=words, after=words,
                               spend_fen=fen, rules_revision=fen, at=moments),
-    "rules": st.sampled_from([DEFAULT_RULES, PointsRules()]),
+    "rules": st.sampled_from([DEFAULT_RULES, PointsRules(), RefundRules()]),
     "orders": st.builds(lambda i: Order.model_validate(paid_order(i, "m")), words),
 }  # fmt: skip
 

@@ -11,6 +11,10 @@ from huitou.settlement.models import Books
 from huitou.settlement.rules import differences
 
 REAL_NOW = 1_000_000.0
+ATTEMPT = {"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7_200,
+           "merchant": {"mchid": "1"}}  # fmt: skip
+SHARE = {"_id": "o1", "paid_fen": 7_200, "refunded_fen": 0, "fee_fen": 43, "kept_fen": 5_725,
+         "parts": [{"amount_fen": 1_432, "returned_fen": 0}]}  # fmt: skip
 
 
 def books(**change: list[dict[str, Any]]) -> Books:
@@ -22,10 +26,16 @@ def books(**change: list[dict[str, Any]]) -> Books:
                      "spend_fen": 7_200, "business_day": DAY, "order_id": "o1"}],
         "orders": [order],
         "coupons": [],
-        "payments": [{"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7_200}],
+        "payments": [ATTEMPT],
         "refunds": [],
+        "shares": [SHARE],
     }  # fmt: skip
     return Books(**{**honest, **change})
+
+
+def test_an_order_paid_before_shares_were_kept_needs_none() -> None:
+    attempt = {name: value for name, value in ATTEMPT.items() if name != "merchant"}
+    assert kinds(books(payments=[attempt], shares=[])) == []
 
 
 def kinds(found: Books) -> list[str]:
@@ -36,7 +46,6 @@ def test_honest_books_agree() -> None:
     assert kinds(books()) == []
 
 
-ATTEMPT = {"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7_200}
 REFUND = {"_id": "r1", "order_id": "o1", "status": "success", "amount_fen": 7_200,
           "out_trade_no": "o1n1"}  # fmt: skip
 SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7_200}
@@ -51,7 +60,7 @@ SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7
         ({"payments": [ATTEMPT, SURPLUS]}, "surplus payment"),
         (
             {"payments": [ATTEMPT, SURPLUS],
-             "refunds": [REFUND | {"_id": "surplus|o1n2", "out_trade_no": "o1n2",
+             "refunds": [REFUND | {"_id": "surplus@o1n2", "out_trade_no": "o1n2",
                                    "status": "closed"}]},
             "surplus payment",
         ),
@@ -62,6 +71,11 @@ SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7
         ({"orders": [paid_order("o1", "m1") | {"settlement": "done", "terms": None}]},
          "paid order without terms"),
         ({"orders": []}, "entry without order"),
+        ({"shares": []}, "share of order"),
+        ({"shares": [SHARE | {"kept_fen": 5_724}]}, "share"),
+        ({"shares": [SHARE | {"paid_fen": 7_100, "kept_fen": 5_625}]}, "share of order"),
+        ({"shares": [SHARE | {"refunded_fen": 100, "kept_fen": 5_625}]}, "share of order"),
+        ({"shares": [SHARE, SHARE | {"_id": "o9"}]}, "share without order"),
     ],
 )  # fmt: skip
 def test_each_lie_is_found(change: dict[str, Any], kind: str) -> None:

@@ -13,7 +13,7 @@ from huitou.coupons.models import CouponTemplate
 from huitou.coupons.service import Coupons
 from huitou.menu.models import StoreDish
 from huitou.menu.service import Menu
-from huitou.orders.models import QuoteRequest
+from huitou.orders.models import QuoteAnswer, QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
@@ -118,8 +118,8 @@ def test_a_changed_price_is_refused_with_the_new_quote(shop: Shop) -> None:
     with pytest.raises(Refusal) as refused:
         shop.orders.create(alice, request)
     assert refused.value.code is Code.QUOTE_CHANGED
-    assert isinstance(refused.value.data, dict)
-    assert refused.value.data["payable_fen"] == 1_700
+    assert isinstance(refused.value.data, QuoteAnswer)
+    assert refused.value.data.payable_fen == 1_700
     assert shop.database.collection("orders").count_documents({}) == 0
 
 
@@ -145,7 +145,7 @@ def test_a_closed_store_takes_no_order_but_still_quotes(shop: Shop) -> None:
     quote = shop.orders.quote(
         alice, QuoteRequest.model_validate({"store_id": "xujiahui", "items": [item()]})
     )
-    assert quote["store_open"] is False
+    assert quote.store_open is False
 
 
 def test_points_pay_at_most_their_share_of_the_order(shop: Shop) -> None:
@@ -208,7 +208,7 @@ def test_lists_are_paged_without_gaps_or_repeats(shop: Shop) -> None:
     after = None
     while True:
         page = shop.orders.listing(alice, PageRequest(limit=2, after=after))
-        seen += [order["order_id"] for order in page["orders"]]
+        seen += [order.order_id for order in page["orders"]]
         after = page["next"]
         if after is None:
             break

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from huitou.payments.models import Merchant
 from huitou.payments.rules import (
     certificate_span,
     client_message,
@@ -28,6 +27,7 @@ from huitou.payments.rules import (
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.logs import log
 from huitou.runtime.settings import WeChatPaySettings
+from huitou.stores.models import Merchant
 
 if TYPE_CHECKING:
     import requests
@@ -176,7 +176,8 @@ class WeChatPay:
     def query_refund(self, merchant: Merchant, out_refund_no: str) -> dict[str, Any] | None:
         """Return a refund as WeChat Pay knows it, or None if it never heard of it."""
         who = f"?sub_mchid={merchant.sub_mchid}" if merchant.sub_mchid else ""
-        return self.found("GET", f"/v3/refund/domestic/refunds/{out_refund_no}{who}")
+        number = quote(out_refund_no, safe="@")  # What is signed is what travels.
+        return self.found("GET", f"/v3/refund/domestic/refunds/{number}{who}")
 
     def certificates(self) -> dict[str, str]:
         """Return WeChat Pay's platform certificates that hold now, PEM by serial.

@@ -32,6 +32,7 @@ from huitou.kpis.models import (
     RollUpOrder,
     Visit,
 )
+from huitou.orders.rules import SERVED
 from huitou.runtime.triggers import DONE
 
 REPURCHASE_DAYS = 30  # The cohort's window, the time to come again, and so the largest gap.
@@ -70,7 +71,7 @@ def days_between(first: str, last: str) -> list[str]:
 
 def counted_fen(order: RollUpOrder) -> int:
     """Return what the order counts for now: 0 for a test, unpaid, free or wholly refunded one."""
-    if order.is_test or order.status not in ("paid", "refunding"):
+    if order.is_test or order.status not in ("refunding", *SERVED):
         return 0
     return order.payable_fen - sum(back.amount_fen for back in order.refunds)
 

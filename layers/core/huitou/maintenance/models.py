@@ -7,7 +7,9 @@ from pydantic import Field
 from huitou.coupons.models import CouponTemplate, Scene
 from huitou.menu.models import Dish, StoreDish
 from huitou.points.models import PointsRules
+from huitou.refunds.models import RefundRules
 from huitou.runtime.documents import Request
+from huitou.sharing.models import ShareRules
 from huitou.stores.models import Store
 from huitou.tiers.models import TierRules
 
@@ -29,6 +31,8 @@ class LoadRequest(Request):
     scenes: list[Scene] = Field(default=[], max_length=10_000)
     tier_rules: TierRules | None = None
     points_rules: PointsRules | None = None
+    refund_rules: RefundRules | None = None
+    share_rules: list[ShareRules] = Field(default=[], max_length=500)
 
 
 class HealthRequest(Request):

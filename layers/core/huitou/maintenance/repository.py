@@ -5,6 +5,7 @@ from __future__ import annotations
 from pymongo.errors import DuplicateKeyError
 
 from huitou.points.models import PointsRules
+from huitou.refunds.models import RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.tiers.models import TierRules
@@ -14,7 +15,7 @@ class RulesRepository:
     def __init__(self, database: Database) -> None:
         self._rules = database.collection("rules")
 
-    def put(self, rules: TierRules | PointsRules) -> None:
+    def put(self, rules: TierRules | PointsRules | RefundRules) -> None:
         """Store a later revision; the same one again must say the same.
 
         The revision in the filter makes one of two editors of the same revision lose.

@@ -16,6 +16,7 @@ from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.events import change_event
 from huitou.runtime.relay import health
 from huitou.runtime.triggers import TRIGGERS
+from huitou.sharing.service import ShareRuleBook
 from huitou.stores.service import Stores
 
 
@@ -31,16 +32,19 @@ class Maintenance:
             stores.put(store)
         Menu(self._database).put(request.dishes, request.store_dishes)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
-        rules = [rule for rule in (request.tier_rules, request.points_rules) if rule is not None]
+        kept = (request.tier_rules, request.points_rules, request.refund_rules)
+        rules = [rule for rule in kept if rule is not None]
         for rule in rules:
             RulesRepository(self._database).put(rule)
+        for shares in request.share_rules:
+            ShareRuleBook(self._database).put(shares)
         return {
             "stores": len(request.stores),
             "dishes": len(request.dishes),
             "store_dishes": len(request.store_dishes),
             "coupon_templates": len(request.coupon_templates),
             "scenes": len(request.scenes),
-            "rules": len(rules),
+            "rules": len(rules) + len(request.share_rules),
         }
 
     def health(self) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class MemberRepository:
         found = self._identities.find_one({"_id": identity}, {"member_id": 1})
         return str(found["member_id"]) if found else None
 
+    def identities_of(self, member_id: str) -> list[str]:
+        """Return every name the member is known by; a handful."""
+        found = self._identities.find({"member_id": member_id}, {"_id": 1}).limit(20)
+        return [identity["_id"] for identity in found]
+
     def insert(self, member: Member, identity: str, session: ClientSession) -> None:
         """Register; of two first log-ins at once the identity's `_id` lets one through."""
         self._identities.insert_one(

@@ -72,6 +72,12 @@ class Members:
             raise Refusal(Code.NOT_REGISTERED)
         return member_id
 
+    def openid_of(self, member_id: str, appid: str) -> str | None:
+        """Return the member's OpenID in one mini-program, for calls in which WeChat wants it."""
+        named = wechat_identity(appid, "")
+        found = self._members.identities_of(member_id)
+        return next((name[len(named) :] for name in found if name.startswith(named)), None)
+
     def login(self, caller: Caller, scene: str | None) -> dict[str, Any]:
         """Log in, registering on the first time; counts once per business day."""
         identity = wechat_identity(caller.appid, caller.openid)

@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from huitou.members.models import Channel
 from huitou.points.models import EarningTerms
-from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line
+from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price
 from huitou.runtime.documents import Record, Request, Stored
+from huitou.stores.models import Merchant
 
-Status = Literal["created", "paying", "closing", "cancelled", "paid", "refunding", "refunded"]
-Mode = Literal["dine_in", "pickup"]
+# Where an order is in its life; what became of its money in part is `refund_status`.
+Status = Literal[
+    "created", "paying", "closing", "cancelled",
+    "paid", "accepted", "preparing", "ready", "delivering", "picked_up", "completed",
+    "refunding", "refunded",
+]  # fmt: skip
+RefundStatus = Literal["refunding", "partially_refunded", "refunded"]
+Mode = Literal["dine_in", "pickup", "delivery", "booking"]  # 堂食, 自取, 外送, 预约
 Origin = Literal["live", "import"]
 
 
+class Delivery(Request):
+    """Where a 外送 order goes; personal data, shown to the member and the store only."""
+
+    name: str = Field(min_length=1, max_length=32)
+    phone: str = Field(pattern=r"^\+?[0-9\-]{5,20}$")
+    address: str = Field(min_length=1, max_length=200)
+
+
 class QuoteRequest(Request):
-    """试算: what would this cart cost me?"""
+    """试算: what would this cart cost me?
+
+    A 堂食 order may name its `table`; a 预约 order says when it is wanted (`pickup_at`), a 外送 one
+    where to (`delivery`): both may wait until `create`.
+    """
 
     store_id: str = Field(min_length=1, max_length=64)
     items: list[CartItem] = Field(min_length=1, max_length=MAX_LINES)
     mode: Mode = "dine_in"
     coupon_id: str | None = Field(default=None, min_length=1, max_length=64)
     points: int = Field(default=0, ge=0, le=100_000_000)
+    table: str | None = Field(default=None, min_length=1, max_length=16)
+    pickup_at: AwareDatetime | None = None
+    delivery: Delivery | None = None
 
 
 class CreateRequest(QuoteRequest):
@@ -40,35 +62,61 @@ class OrderRequest(Request):
     order_id: str = Field(min_length=1, max_length=64)
 
 
-class RefundRequest(OrderRequest):
-    """Refund a whole order; internal callers only."""
-
-    refund_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
-    reason: str = Field(min_length=1, max_length=80)
-    actor: str = Field(min_length=1, max_length=64)
-
-
 class Moment(Record):
-    """One step of an order's life."""
+    """One step of an order's life, and who took it where that wasn't the guest or the clock."""
 
-    status: Status
+    status: Status | RefundStatus
     at: datetime
+    actor: str | None = None
 
 
 class Tender(Record):
-    """One means by which an order was paid."""
+    """One means by which an order was paid; `out_trade_no` is the attempt that paid it."""
 
     kind: Literal["wechat_pay", "till", "none"]
     amount_fen: int
     transaction_id: str | None = None
+    out_trade_no: str | None = None
+    merchant: Merchant | None = None
 
 
-class GivenBack(Record):
-    """A refund that has happened; several parts of one order each have theirs."""
+class LineBack(Record):
+    """Pieces of one line that go back, and what was paid for them."""
+
+    line: int
+    quantity: int
+    amount_fen: int
+
+
+class PendingRefund(Record):
+    """A refund under way: its money counts as gone until WeChat Pay says otherwise."""
 
     refund_id: str
     amount_fen: int
+    lines: list[LineBack] = Field(default=[])
+
+
+class GivenBack(PendingRefund):
+    """A refund that has happened; several parts of one order each have theirs."""
+
     at: datetime
+
+
+class InvoiceRequest(OrderRequest):
+    """开票: ask for an invoice of a paid order (e-commerce law, article 14)."""
+
+    title: str = Field(min_length=1, max_length=100)
+    tax_number: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15,20}$")
+    email: str | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,128}$")
+
+
+class Invoice(Record):
+    """An invoice as the guest asked for it; a company's has a tax number."""
+
+    title: str
+    tax_number: str | None = None
+    email: str | None = None
+    asked_at: datetime
 
 
 class Order(Stored):
@@ -77,7 +125,9 @@ class Order(Stored):
     `settlement` is "due" whenever the ledgers may not hold what this state deserves, since
     `settlement_since` (real epoch seconds: how long something is under way is not business time);
     `version` rises with every such change. `terms` are frozen when it is paid. `refunds` are
-    those that have happened; `refund_id` names the one that WeChat Pay is asked for.
+    those that have happened, `refunding` those WeChat Pay is being asked for. While all that is
+    left is going back the status is `refunding`; `before_refund` is where it returns to should
+    WeChat Pay close the refund. `complete_by` is when a paid order ends by itself.
 
     An order of `origin` "import" happened at the chain's till before it moved in: `source_id` is
     its number there; it has no lines, no quote and, where the file names none, no store.
@@ -93,6 +143,9 @@ class Order(Stored):
     origin: Origin = "live"
     source_id: str | None = None
     mode: Mode | None = None
+    table: str | None = None
+    pickup_at: datetime | None = None
+    delivery: Delivery | None = None
     status: Status
     business_day: str
     created_at: datetime
@@ -106,8 +159,15 @@ class Order(Stored):
     tenders: list[Tender] = Field(default=[])
     terms: EarningTerms | None = None
     paid_at: datetime | None = None
-    refund_id: str | None = None
+    pickup_number: int | None = None
+    complete_by: datetime | None = None
+    completed_at: datetime | None = None
+    refund_status: RefundStatus | None = None
+    refunding: list[PendingRefund] = Field(default=[])
     refunds: list[GivenBack] = Field(default=[])
+    before_refund: Status | None = None
+    invoice: Invoice | None = None
+    shipping: Literal["due", "done", "not_needed", "failed"] | None = None
     settlement: Literal["due", "done"] | None = None
     settlement_since: float | None = None
     rollup: Literal["due", "done"] | None = None
@@ -116,12 +176,82 @@ class Order(Stored):
     version: int = 1
     timeline: list[Moment] = Field(default=[])
 
-    def shown(self) -> dict[str, Any]:
+    @property
+    def left_fen(self) -> int:
+        """What was paid and neither went back nor is going back."""
+        return self.payable_fen - sum(b.amount_fen for b in (*self.refunds, *self.refunding))
+
+    def shown(self) -> OrderAnswer:
         """What the member sees of their own order."""
-        fields = {"store_id", "status", "mode", "business_day", "created_at", "expires_at",
-                  "lines", "list_fen", "discounts", "payable_fen", "coupon_id", "points_used",
-                  "paid_at", "timeline"}  # fmt: skip
-        return {"order_id": self.id} | self.model_dump(include=fields, exclude_none=True)
+        fields = {name: getattr(self, name) for name in OrderAnswer.model_fields if name in _OWN}
+        number = f"{self.pickup_number:03d}" if self.pickup_number is not None else None
+        return OrderAnswer.model_construct(order_id=self.id, pickup_number=number, **fields)
+
+
+class OrderAnswer(Record):
+    """A member's own order. Moments are ISO 8601; amounts are fen.
+
+    `pickup_number` is what the counter calls out: of this store, counted anew each business day.
+    `refund_status` tells of its money while `status` tells of its food.
+    """
+
+    order_id: str
+    store_id: str | None = None
+    status: Status
+    refund_status: RefundStatus | None = None
+    mode: Mode | None = None
+    table: str | None = None
+    pickup_at: datetime | None = None
+    delivery: Delivery | None = None
+    pickup_number: str | None = None
+    business_day: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    paid_at: datetime | None = None
+    completed_at: datetime | None = None
+    lines: list[Line] = Field(default=[])
+    list_fen: int
+    discounts: list[Discount] = Field(default=[])
+    payable_fen: int
+    coupon_id: str | None = None
+    points_used: int = 0
+    refunding: list[PendingRefund] = Field(default=[])
+    refunds: list[GivenBack] = Field(default=[])
+    invoice: Invoice | None = None
+    timeline: list[Moment] = Field(default=[])
+
+
+_OWN = set(OrderAnswer.model_fields) & set(Order.model_fields) - {"pickup_number"}
+
+
+class QuotedCoupon(Record):
+    """A coupon the member holds; `why_not` says why it does not fit this cart, null if it does."""
+
+    coupon_id: str
+    name: str
+    valid_until: datetime
+    why_not: str | None
+
+
+class QuotedTier(Record):
+    """The member's level and what it takes off; 9,000 basis points is 9 折."""
+
+    level: str
+    name: str
+    discount_bp: int
+
+
+class QuoteAnswer(Record):
+    """What a cart costs this member now; `points_max` may be spent, `points_earned` come of it."""
+
+    quote_id: str
+    store_open: bool
+    price: Price
+    payable_fen: int
+    tier: QuotedTier
+    points_max: int
+    points_earned: int
+    coupons: list[QuotedCoupon]
 
 
 class LedgerOrder(Record):
@@ -136,7 +266,7 @@ class LedgerOrder(Record):
     coupon_id: str | None = None
     origin: Origin = "live"
     paid_at: datetime | None = None
-    refund_id: str | None = None
+    refund_id: str | None = None  # Of orders refunded before there was a list.
     refunds: list[GivenBack] = Field(default=[])
     terms: EarningTerms | None = None
     settlement: Literal["due", "done"] | None = None
@@ -146,7 +276,7 @@ class LedgerOrder(Record):
     @classmethod
     def of(cls, order: Order) -> LedgerOrder:
         """Return this part of an order in hand."""
-        fields = {name: getattr(order, name) for name in cls.model_fields}
+        fields = {name: getattr(order, name, None) for name in cls.model_fields}
         return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})
 
 

@@ -1,7 +1,8 @@
-"""Every query on `orders`."""
+"""Every query on `orders` and `pickup_numbers`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
-from huitou.orders.models import LEDGER_FIELDS, GivenBack, LedgerOrder, Order, Status
+from huitou.orders.models import LEDGER_FIELDS, Invoice, LedgerOrder, Moment, Order, Status
 from huitou.orders.rules import UNPAID, before
 from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import PageRequest, newest_first
@@ -21,6 +22,7 @@ DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
 class OrderRepository:
     def __init__(self, database: Database) -> None:
         self._orders = database.collection("orders")
+        self._numbers = database.collection("pickup_numbers")
 
     def insert(self, order: Order, session: ClientSession) -> None:
         """Insert; a second order of the same quote is a DuplicateKeyError."""
@@ -41,42 +43,96 @@ class OrderRepository:
         at: datetime,
         session: ClientSession | None = None,
         *,
-        given_back: GivenBack | None = None,
+        actor: str | None = None,
         **changes: Any,
     ) -> bool:
         """Move an order on; False unless it stands where this step may begin.
 
         The old state is in the filter, so of two callers who both saw it, one must lose.
         """
-        pushed: Document = {"timeline": {"status": to, "at": at}}
-        if given_back is not None:
-            pushed["refunds"] = given_back.model_dump()
+        moment = Moment(status=to, at=at, actor=actor).model_dump(exclude_none=True)
+        update: Document = {
+            "$set": {"status": to, **changes},
+            "$inc": {"version": 1},
+            "$push": {"timeline": moment},
+        }
+        if to == "completed":
+            update["$unset"] = {"complete_by": ""}
         moved = self._orders.update_one(
-            {"_id": order_id, "status": {"$in": before(to)}},
-            {
-                "$set": {"status": to, **changes},
-                "$inc": {"version": 1},
-                "$push": pushed,
-            },
-            session=session,
+            {"_id": order_id, "status": {"$in": before(to)}}, update, session=session
         )
         return moved.matched_count == 1
 
-    def step_back_to_paid(
-        self, order_id: str, refund_id: str, at: datetime, session: ClientSession
+    def put_refunds(
+        self, before: Order, after: Order, moments: list[Moment], due: bool, session: ClientSession
     ) -> bool:
-        """Take back a refund that came to nothing, under its own id."""
+        """Write what a refund's beginning or end makes of an order; False if it changed meanwhile.
+
+        The version read is in the filter: of two refunds that both saw the same rest one must
+        come again and find less.
+        """
+        kept = {
+            "status": after.status,
+            "refund_status": after.refund_status,
+            "before_refund": after.before_refund,
+            "refunding": [pending.model_dump() for pending in after.refunding] or None,
+            "refunds": [back.model_dump() for back in after.refunds] or None,
+        }
+        update: Document = {
+            "$set": {name: value for name, value in kept.items() if value is not None},
+            "$unset": {name: "" for name, value in kept.items() if value is None},
+            "$inc": {"version": 1},
+            "$push": {"timeline": {"$each": [m.model_dump(exclude_none=True) for m in moments]}},
+        }
+        if due:
+            update["$set"] |= {"settlement": DUE, "settlement_since": time.time()}
+        if after.status == "refunded":
+            update["$unset"]["complete_by"] = ""
+        if not update["$unset"]:
+            del update["$unset"]
         moved = self._orders.update_one(
-            {"_id": order_id, "status": "refunding", "refund_id": refund_id},
-            {
-                "$set": {"status": "paid"},
-                "$unset": {"refund_id": ""},
-                "$inc": {"version": 1},
-                "$push": {"timeline": {"status": "paid", "at": at}},
-            },
-            session=session,
+            {"_id": before.id, "version": before.version}, update, session=session
         )
         return moved.matched_count == 1
+
+    def next_number(self, store_id: str, day: str) -> int:
+        """Take the next 取餐号 of a store's business day; a number not used stays a gap.
+
+        Its own document and no transaction: orders of a busy store must not wait for each other.
+        """
+        counted = self._numbers.find_one_and_update(
+            {"_id": f"{store_id}:{day}"},
+            {"$inc": {"last": 1}, "$setOnInsert": {"schema": 1, "day": day}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return int((counted or {})["last"])
+
+    def to_complete(self, at: datetime) -> Iterator[str]:
+        """Paid orders whose time to end by themselves has come; oldest first."""
+        due = (
+            self._orders.find({"complete_by": {"$lt": at}}, {"_id": 1})
+            .sort("complete_by", 1)
+            .limit(DUE_AT_ONCE)
+        )
+        yield from (order["_id"] for order in due)
+
+    def to_ship(self) -> Iterator[str]:
+        """Orders whose handing over WeChat doesn't know of yet."""
+        due = self._orders.find({"shipping": DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
+        yield from (order["_id"] for order in due)
+
+    def put_shipping(self, order_id: str, outcome: str) -> None:
+        """Note what became of telling WeChat; whoever told it first has said so already."""
+        self._orders.update_one({"_id": order_id, "shipping": DUE}, {"$set": {"shipping": outcome}})
+
+    def put_invoice(self, order_id: str, invoice: Invoice) -> bool:
+        """Keep the invoice asked for; False if one was: of two requests the first one stands."""
+        kept = self._orders.update_one(
+            {"_id": order_id, "invoice": {"$exists": False}},
+            {"$set": {"invoice": invoice.model_dump(exclude_none=True)}},
+        )
+        return kept.matched_count == 1
 
     def unpaid_past(self, at: datetime) -> Iterator[str]:
         """Orders whose time to pay is over, or that were left half closed; oldest first."""

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
-from huitou.orders.models import CreateRequest, LedgerOrder, Status
+from huitou.orders.models import CreateRequest, LedgerOrder, Order, RefundStatus, Status
 from huitou.points.rules import PaidOrder, Return
+from huitou.runtime.errors import Code, Refusal
 
 PAY_WITHIN = timedelta(minutes=15)
+BOOK_AHEAD = timedelta(days=7)
+COMPLETES_AFTER = timedelta(hours=2)  # After it was ready, by itself.
 
-# created ─ paying ─┬─ paid ─ refunding ─ refunded   (a refund that WeChat Pay closes: paid again)
-#    └─── closing ──┴─ cancelled          (closing: being closed at WeChat Pay; may still be paid)
+# created ─ paying ─┬─ paid ─ accepted ─ preparing ─ ready ─┬─────────────┬─ picked_up ─ completed
+#    └─── closing ──┴─ cancelled                            └─ delivering ┘
+# closing: being closed at WeChat Pay; may still be paid. From paid on, an order completes by
+# itself in time, and all that is left of it may go back: refunding ─ refunded.
 STEPS: dict[Status, tuple[Status, ...]] = {
     "created": ("paying", "closing", "paid"),
     "paying": ("closing", "paid"),
     "closing": ("cancelled", "paid"),
-    "paid": ("refunding",),
-    "refunding": ("refunded",),
     "cancelled": (),
+    "paid": ("accepted", "completed", "refunding"),
+    "accepted": ("preparing", "completed", "refunding"),
+    "preparing": ("ready", "completed", "refunding"),
+    "ready": ("delivering", "picked_up", "completed", "refunding"),
+    "delivering": ("picked_up", "completed", "refunding"),
+    "picked_up": ("completed", "refunding"),
+    "completed": ("refunding",),
+    "refunding": ("refunded",),
     "refunded": (),
 }
 UNPAID: tuple[Status, ...] = ("created", "paying", "closing")
-SETTLED_STATES: tuple[Status, ...] = ("paid", "refunding", "refunded")
+SERVED: tuple[Status, ...] = (
+    "paid", "accepted", "preparing", "ready", "delivering", "picked_up", "completed",
+)  # fmt: skip
+SETTLED_STATES: tuple[Status, ...] = (*SERVED, "refunding", "refunded")
+BEFORE_PREPARING: tuple[Status, ...] = ("paid", "accepted")  # Until then the guest may cancel.
 
 
 def before(status: Status) -> list[Status]:
@@ -38,8 +55,61 @@ def order_id(member_id: str, quote_id: str) -> str:
 
 def request_digest(request: CreateRequest) -> str:
     """Return what tells a repeated call from another order under the same quote."""
-    plain = json.dumps(request.model_dump(), sort_keys=True, ensure_ascii=False)
+    fields = request.model_dump(mode="json")
+    for name in ("table", "pickup_at", "delivery"):  # Orders of before had none of these.
+        if fields[name] is None:
+            del fields[name]
+    plain = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def check_wanted(request: CreateRequest, now: datetime) -> datetime:
+    """Return when the guest wants the order; Refusal naming what its mode lacks or can't have."""
+    if (request.mode == "delivery") != (request.delivery is not None):
+        raise Refusal(Code.INVALID_REQUEST, field="delivery", detail="delivery")
+    if request.table is not None and request.mode != "dine_in":
+        raise Refusal(Code.INVALID_REQUEST, field="table", detail="table")
+    if request.mode != "booking":
+        if request.pickup_at is not None:
+            raise Refusal(Code.INVALID_REQUEST, field="pickup_at", detail="pickup_at")
+        return now
+    if request.pickup_at is None or not now < request.pickup_at <= now + BOOK_AHEAD:
+        raise Refusal(Code.INVALID_REQUEST, field="pickup_at", detail="pickup_at ≤ 7 天")
+    return request.pickup_at
+
+
+def refund_status(order: Order) -> RefundStatus | None:
+    """Return what the order's refunds, ended and under way, make of its money."""
+    if order.refunding:
+        return "refunding"
+    if not order.refunds:
+        return None
+    return "refunded" if order.left_fen == 0 else "partially_refunded"
+
+
+def with_refunds(
+    order: Order, change: Mapping[str, Any]
+) -> tuple[Order, list[Status | RefundStatus]]:
+    """Return the order with other refunds, and what its time line should say of it.
+
+    The status is `refunding` only while all that is left is going back: nobody must start
+    cooking then. A part that goes back leaves the order in the kitchen.
+    """
+    changed = order.model_copy(update=dict(change))
+    money, status = refund_status(changed), _status_with_refunds(changed)
+    came_from = order.before_refund if order.status == "refunding" else order.status
+    returns_to = came_from if status in ("refunding", "refunded") else None
+    after = changed.model_copy(
+        update={"status": status, "refund_status": money, "before_refund": returns_to}
+    )
+    words = dict.fromkeys([money or status, status])
+    return after, [word for word in words if word not in (order.status, order.refund_status)]
+
+
+def _status_with_refunds(order: Order) -> Status:
+    if order.left_fen > 0 or not (order.refunding or order.refunds):
+        return (order.before_refund or "paid") if order.status == "refunding" else order.status
+    return "refunding" if order.refunding else "refunded"
 
 
 def deserving(order: LedgerOrder) -> PaidOrder | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -15,9 +15,31 @@ from huitou.coupons.models import Coupon
 from huitou.coupons.rules import why_not
 from huitou.coupons.service import Coupons
 from huitou.menu.service import Menu
-from huitou.orders.models import CreateRequest, GivenBack, Moment, Order, QuoteRequest, Tender
+from huitou.orders.models import (
+    CreateRequest,
+    GivenBack,
+    Invoice,
+    Moment,
+    Order,
+    PendingRefund,
+    QuoteAnswer,
+    QuotedCoupon,
+    QuotedTier,
+    QuoteRequest,
+    Status,
+    Tender,
+)
 from huitou.orders.repository import OrderRepository
-from huitou.orders.rules import PAY_WITHIN, order_id, request_digest
+from huitou.orders.rules import (
+    COMPLETES_AFTER,
+    PAY_WITHIN,
+    SETTLED_STATES,
+    UNPAID,
+    check_wanted,
+    order_id,
+    request_digest,
+    with_refunds,
+)
 from huitou.points.models import EarningTerms
 from huitou.points.rules import most_usable
 from huitou.points.service import Points
@@ -25,13 +47,16 @@ from huitou.pricing.models import MemberOffer, Price
 from huitou.pricing.rules import after_coupon_fen, after_tier_fen, price, priced_lines
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.triggers import DUE
 from huitou.stores.models import Store
-from huitou.stores.rules import store_day, takes_orders
+from huitou.stores.rules import day_bounds, store_day, takes_orders
 from huitou.stores.service import Stores
 from huitou.tiers.service import Tiers
+
+# WeChat's trade management wants to hear when the guest has it, or it is on its way.
+_HANDED_OVER: tuple[Status, ...] = ("ready", "delivering", "picked_up", "completed")
 
 
 class Orders:
@@ -46,34 +71,34 @@ class Orders:
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
 
-    def quote(self, member_id: str, request: QuoteRequest) -> dict[str, Any]:
+    def quote(self, member_id: str, request: QuoteRequest) -> QuoteAnswer:
         """Price a cart for a member, with every coupon they hold and why it does not fit."""
         now = self._clock.now()
         store = self._stores.get(request.store_id)
         priced, offer, available = self._price(member_id, request, now)
         running_fen = after_tier_fen(priced.list_fen, offer)
         points_base_fen = after_coupon_fen(priced.list_fen, offer)
-        return {
-            "quote_id": "q" + secrets.token_hex(16),
-            "store_open": takes_orders(store, now),
-            "price": priced,
-            "payable_fen": priced.payable_fen,
-            "tier": offer.level.model_dump(include={"level", "name", "discount_bp"}),
-            "points_max": most_usable(offer.points_rules, available, points_base_fen),
-            "points_earned": priced.payable_fen // offer.points_rules.fen_per_point,
-            "coupons": [
-                {
-                    "coupon_id": coupon.id,
-                    "name": coupon.name,
-                    "valid_until": coupon.valid_until,
-                    "why_not": why_not(
+        return QuoteAnswer(
+            quote_id="q" + secrets.token_hex(16),
+            store_open=takes_orders(store, request.pickup_at or now),
+            price=priced,
+            payable_fen=priced.payable_fen,
+            tier=QuotedTier.model_validate(offer.level, from_attributes=True),
+            points_max=most_usable(offer.points_rules, available, points_base_fen),
+            points_earned=priced.payable_fen // offer.points_rules.fen_per_point,
+            coupons=[
+                QuotedCoupon(
+                    coupon_id=coupon.id,
+                    name=coupon.name,
+                    valid_until=coupon.valid_until,
+                    why_not=why_not(
                         coupon, store_id=store.id, list_fen=priced.list_fen,
                         running_fen=running_fen, at=now,
                     ),
-                }
+                )
                 for coupon in self._coupons.held(member_id)
             ],
-        }  # fmt: skip
+        )  # fmt: skip
 
     def create(self, member_id: str, request: CreateRequest) -> Order:
         """Order a quoted cart; the same call again returns the same order.
@@ -100,7 +125,8 @@ class Orders:
     def _create(self, identity: str, digest: str, member_id: str, request: CreateRequest) -> Order:
         now = self._clock.now()
         store = self._stores.get(request.store_id)
-        if not takes_orders(store, now):
+        wanted_at = check_wanted(request, now)
+        if not takes_orders(store, wanted_at):
             raise Refusal(Code.STORE_CLOSED, field="store_id")
         priced, _, _ = self._price(member_id, request, now)
         if priced.payable_fen != request.payable_fen:
@@ -119,15 +145,9 @@ class Orders:
         return order
 
     def _build(
-        self,
-        identity: str,
-        digest: str,
-        member_id: str,
-        request: CreateRequest,
-        store: Store,
-        priced: Price,
-        now: datetime,
-    ) -> Order:
+        self, identity: str, digest: str, member_id: str, request: CreateRequest,
+        store: Store, priced: Price, now: datetime,
+    ) -> Order:  # fmt: skip
         return Order(
             id=identity,
             brand_id=self._brand_id,
@@ -136,6 +156,9 @@ class Orders:
             quote_id=request.quote_id,
             request_digest=digest,
             mode=request.mode,
+            table=request.table,
+            pickup_at=request.pickup_at,
+            delivery=request.delivery,
             status="created",
             business_day=store_day(store, now),
             created_at=now,
@@ -207,6 +230,13 @@ class Orders:
             fen_per_point=rules.fen_per_point,
         )
 
+    def take_number(self, order: Order) -> int | None:
+        """Take a 取餐号 for an order that is about to be paid, of the day it is served."""
+        if order.store_id is None or order.status not in UNPAID:
+            return None
+        store = self._stores.get(order.store_id)
+        return self._orders.next_number(store.id, store_day(store, _served(order)))
+
     def mark_paid(
         self,
         order: Order,
@@ -214,8 +244,14 @@ class Orders:
         terms: EarningTerms,
         paid_at: datetime,
         session: ClientSession | None = None,
+        pickup_number: int | None = None,
     ) -> bool:
         """Step to paid with its terms frozen and its settlement due; False if it may not."""
+        more: dict[str, Any] = {}
+        if pickup_number is not None:
+            more["pickup_number"] = pickup_number
+        if order.store_id is not None:
+            more["complete_by"] = self._day_ends(order)
         return self._orders.step(
             order.id,
             "paid",
@@ -226,11 +262,18 @@ class Orders:
             paid_at=paid_at,
             tenders=[tender.model_dump(exclude_none=True)],
             terms=terms.model_dump(),
+            **more,
         )
 
-    def get(self, order_id: str) -> Order:
+    def _day_ends(self, order: Order) -> datetime:
+        """The cut of the business day on which the order is served."""
+        store = self._stores.get(str(order.store_id))
+        day = store_day(store, _served(order))
+        return day_bounds(day, store.zone, store.cut_time)[1].astimezone(UTC)
+
+    def get(self, order_id: str, session: ClientSession | None = None) -> Order:
         """Return any order, for internal callers; Refusal NOT_FOUND naming `order_id`."""
-        order = self._orders.find(order_id)
+        order = self._orders.find(order_id, session)
         if order is None:
             raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
         return order
@@ -242,32 +285,68 @@ class Orders:
         """Step to paying, or stay there; False once the order is being closed."""
         if self._orders.step(order.id, "paying", self._clock.now()):
             return True
-        return self.get(order.id).status in ("paying", "paid")
+        return self.get(order.id).status in ("paying", *SETTLED_STATES)
 
-    def begin_refund(self, order: Order, refund_id: str, session: ClientSession) -> bool:
-        """Step from paid to refunding under one refund's id; False if another was first."""
-        return self._orders.step(
-            order.id, "refunding", self._clock.now(), session, refund_id=refund_id
-        )
-
-    def reopen_refund(self, order_id: str, refund_id: str, session: ClientSession) -> bool:
-        """Step back to paid: WeChat Pay closed this refund for good, another may be tried."""
-        return self._orders.step_back_to_paid(order_id, refund_id, self._clock.now(), session)
-
-    def mark_refunded(
-        self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession
-    ) -> bool:
-        """Step to refunded; points and coupon follow by settlement."""
+    def serve(self, order: Order, to: Status, actor: str | None) -> bool:
+        """Take one step after payment; False unless the order stands where it may begin."""
         now = self._clock.now()
-        return self._orders.step(
-            order_id,
-            "refunded",
-            now,
-            session,
-            given_back=GivenBack(refund_id=refund_id, amount_fen=amount_fen, at=now),
-            settlement=DUE,
-            settlement_since=time.time(),
-        )
+        changes: dict[str, Any] = {}
+        if to == "ready":
+            by_itself = now + COMPLETES_AFTER
+            changes["complete_by"] = min(by_itself, order.complete_by or by_itself)
+        if to == "completed":
+            changes["completed_at"] = now
+        if to in _HANDED_OVER and order.shipping is None and _by_wechat(order):
+            changes["shipping"] = DUE
+        return self._orders.step(order.id, to, now, actor=actor, **changes)
+
+    def to_complete(self) -> Iterator[str]:
+        return self._orders.to_complete(self._clock.now())
+
+    def to_ship(self) -> Iterator[str]:
+        return self._orders.to_ship()
+
+    def shipped(self, order_id: str, outcome: Literal["done", "not_needed", "failed"]) -> None:
+        self._orders.put_shipping(order_id, outcome)
+
+    def invoice(self, order: Order, invoice: Invoice) -> bool:
+        """Keep what invoice the guest asked for; False if they had asked for one before."""
+        return self._orders.put_invoice(order.id, invoice)
+
+    def begin_refund(
+        self, order: Order, pending: PendingRefund, actor: str, session: ClientSession
+    ) -> None:
+        """Set money aside for a refund; Unavailable if the order changed since it was read."""
+        change = {"refunding": [*order.refunding, pending]}
+        self._put_refunds(order, change, actor, due=False, session=session)
+
+    def end_refund(
+        self, order_id: str, refund_id: str, *, given: bool, session: ClientSession
+    ) -> None:
+        """Take a refund off those under way: it has happened, or it came to nothing.
+
+        Points and coupon follow by settlement.
+        """
+        order = self.get(order_id, session)
+        pending = next((p for p in order.refunding if p.refund_id == refund_id), None)
+        if pending is None:
+            raise HuitouError(Code.INTERNAL, field="refund_id")
+        rest = [other for other in order.refunding if other.refund_id != refund_id]
+        change: dict[str, Any] = {"refunding": rest}
+        if given:
+            back = GivenBack(**pending.model_dump(), at=self._clock.now())
+            change["refunds"] = [*order.refunds, back]
+        self._put_refunds(order, change, None, due=given, session=session)
+
+    def _put_refunds(
+        self, order: Order, change: dict[str, Any], actor: str | None, *,
+        due: bool, session: ClientSession,
+    ) -> None:  # fmt: skip
+        after, words = with_refunds(order, change)
+        now = self._clock.now()
+        moments = [Moment(status=word, at=now, actor=actor) for word in words]
+        if not self._orders.put_refunds(order, after, moments, due, session):
+            raise Unavailable
 
     def begin_closing(self, order: Order) -> bool:
         """Stop an unpaid order from being prepaid again; nothing is released yet."""
@@ -290,6 +369,15 @@ class Orders:
         return self._database.transact(write)
 
 
+def _served(order: Order) -> datetime:
+    """When the guest wants it: a 预约 order belongs to the counter of that day."""
+    return order.pickup_at or order.created_at
+
+
+def _by_wechat(order: Order) -> bool:
+    return any(tender.kind == "wechat_pay" for tender in order.tenders)
+
+
 def _same(order: Order, digest: str) -> Order:
     if order.request_digest != digest:
         raise Refusal(Code.QUOTE_ID_REUSED, field="quote_id")
@@ -298,5 +386,4 @@ def _same(order: Order, digest: str) -> Order:
 
 def _cart(request: CreateRequest) -> QuoteRequest:
     """Return the cart of an order request, to be quoted afresh."""
-    fields = request.model_dump(exclude={"quote_id", "payable_fen"})
-    return QuoteRequest.model_validate(fields)
+    return QuoteRequest.model_validate(request.model_dump(include=set(QuoteRequest.model_fields)))

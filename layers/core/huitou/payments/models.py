@@ -5,21 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from huitou.orders.models import Status
 from huitou.runtime.documents import Record, Stored
 from huitou.sharing.models import ShareTerms
+from huitou.stores.models import Merchant
 
 PaymentStatus = Literal["open", "success", "closed", "surplus"]
-
-
-class Merchant(Record):
-    """Who takes the money; frozen on each payment, since a store may change its merchant.
-
-    Direct mode: the chain's own `mchid`. Partner mode (服务商): `mchid` is the provider's
-    (sp_mchid) and `sub_mchid` the store's.
-    """
-
-    mchid: str
-    sub_mchid: str | None = None
 
 
 class BillMark(Record):
@@ -33,6 +24,7 @@ class Payment(Stored):
     """One attempt to pay an order; `id` is its out_trade_no, never used again once closed.
 
     `surplus`: money that came for an order already paid or cancelled; it is refunded.
+    `ask_at` is when WeChat Pay is asked next, should no notice come.
     """
 
     order_id: str
@@ -48,6 +40,7 @@ class Payment(Stored):
     prepay_id: str | None = None
     transaction_id: str | None = None
     success_at: datetime | None = None
+    ask_at: datetime | None = None
     bill: BillMark | None = None
 
 
@@ -57,17 +50,45 @@ class Amount(Record):
 
 
 class Payer(Record):
-    openid: str
+    """Whose money: by the merchant's appid, or in partner mode by the provider's or the store's."""
+
+    openid: str | None = None
+    sp_openid: str | None = None
+    sub_openid: str | None = None
 
 
 class TransactionNotice(Record):
-    """A payment as WeChat Pay tells it, in a callback or in answer to a query."""
+    """A payment as WeChat Pay tells it, in a callback or in answer to a query.
 
-    appid: str
-    mchid: str
+    Direct mode names `appid` and `mchid`, partner mode `sp_…` and `sub_…`.
+    """
+
+    appid: str | None = None
+    mchid: str | None = None
+    sp_appid: str | None = None
+    sp_mchid: str | None = None
+    sub_appid: str | None = None
+    sub_mchid: str | None = None
     out_trade_no: str
     trade_state: str
     transaction_id: str | None = None
     success_time: datetime | None = None
     amount: Amount | None = None
     payer: Payer | None = None
+
+
+class ClientPayment(Record):
+    """What `wx.requestPayment` takes, signed by the merchant."""
+
+    timeStamp: str  # noqa: N815  WeChat's own names
+    nonceStr: str  # noqa: N815
+    package: str
+    signType: str  # noqa: N815
+    paySign: str  # noqa: N815
+
+
+class PrepayAnswer(Record):
+    """The way to pay an order; without `payment` it is paid already, and `status` says so."""
+
+    status: Status
+    payment: ClientPayment | None = None

@@ -11,14 +11,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from huitou.payments.models import Payment, TransactionNotice
 from huitou.runtime.errors import Code, Refusal
+from huitou.stores.models import Merchant
 
 MAX_SKEW_S = 300
+FIRST_ASKING = timedelta(minutes=1)
 PROBE = "WECHATPAY/SIGNTEST/"  # WeChat Pay sends wrong signatures to see who checks.
 
 
@@ -156,15 +158,22 @@ def client_message(appid: str, timestamp: str, nonce: str, prepay_id: str) -> st
     return f"{appid}\n{timestamp}\n{nonce}\nprepay_id={prepay_id}\n"
 
 
-def mismatch(notice: TransactionNotice, payment: Payment, appid: str, mchid: str) -> str | None:
+def mismatch(
+    notice: TransactionNotice, payment: Payment, merchant: Merchant, appid: str, sp_appid: str
+) -> str | None:
     """Return the field in which a genuine notice differs from our payment, or None.
 
+    `appid` is the mini-program's, `sp_appid` the provider's in partner mode (often the same).
     A difference is alarmed and never settled. (The payer is compared through `identities`.)
     """
-    if notice.appid != appid:
-        return "appid"
-    if notice.mchid != mchid:
-        return "mchid"
+    if merchant.sub_mchid is None:
+        expected = {"appid": appid, "mchid": merchant.mchid}
+    else:
+        expected = {"sp_appid": sp_appid, "sp_mchid": merchant.mchid}
+        expected["sub_mchid"] = merchant.sub_mchid
+    for field, value in expected.items():
+        if getattr(notice, field) != value:
+            return field
     if notice.out_trade_no != payment.id:
         return "out_trade_no"
     if notice.amount is None or notice.amount.total != payment.amount_fen:
@@ -176,6 +185,21 @@ def mismatch(notice: TransactionNotice, payment: Payment, appid: str, mchid: str
     if notice.success_time is None or notice.success_time.tzinfo is None:
         return "success_time"
     return None
+
+
+def payer_openid(notice: TransactionNotice, appid: str, sp_appid: str) -> str | None:
+    """Return who paid, as the mini-program knows them; None if the notice doesn't say."""
+    payer = notice.payer
+    if payer is None:
+        return None
+    if notice.sp_mchid is None:
+        return payer.openid
+    return payer.sp_openid if sp_appid == appid else payer.sub_openid
+
+
+def next_asking(since: datetime, now: datetime) -> datetime:
+    """Return when to ask about an attempt again: a minute after it began, then ever more rarely."""
+    return now + max(FIRST_ASKING, now - since)
 
 
 def out_trade_no(order_id: str, attempt: int) -> str:

@@ -1,32 +1,48 @@
-"""Paying, closing and refunding orders with WeChat Pay: nothing paid twice, nothing lost."""
+"""Paying and closing orders with WeChat Pay: nothing paid twice, nothing lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
+from huitou.discrepancies.service import Discrepancies
 from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.members.service import Members
-from huitou.orders.models import Order, Tender
-from huitou.orders.rules import SETTLED_STATES, UNPAID
+from huitou.orders.models import Order, OrderAnswer, Tender
+from huitou.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID
 from huitou.orders.service import Orders
-from huitou.payments.models import Payment, PaymentStatus, Refund, RefundNotice, TransactionNotice
+from huitou.payments.models import (
+    ClientPayment,
+    Payment,
+    PaymentStatus,
+    PrepayAnswer,
+    TransactionNotice,
+)
 from huitou.payments.repository import PaymentRepository
-from huitou.payments.rules import NotificationKeys, mismatch, out_trade_no, verify_and_decrypt
+from huitou.payments.rules import (
+    NotificationKeys,
+    mismatch,
+    next_asking,
+    out_trade_no,
+    payer_openid,
+    verify_and_decrypt,
+)
+from huitou.refunds.models import RefundNotice
+from huitou.refunds.service import Refunds
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
+from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from huitou.runtime.logs import log
+from huitou.sharing.service import Sharing
+from huitou.stores.models import Merchant
+from huitou.stores.service import Stores
 
 _GONE = {"ORDER_CLOSED", "ORDERCLOSED"}
 _PAID = {"ORDERPAID", "ORDER_PAID"}
-_REFUND_OPEN = ["requested", "processing", "abnormal"]
 
 
 class Payments:
@@ -37,44 +53,55 @@ class Payments:
         self._payments = PaymentRepository(database)
         self._orders = Orders(database, clock, brand_id)
         self._members = Members(database, clock, brand_id)
+        self._stores = Stores(database, clock)
+        self._refunds = Refunds(database, clock, brand_id, gateway)
+        self._sharing = Sharing(database, clock, gateway)
+        self._discrepancies = Discrepancies(database, clock)
 
-    def prepay(self, member_id: str, caller: Caller, order_id: str) -> dict[str, Any]:
+    def prepay(self, member_id: str, caller: Caller, order_id: str) -> PrepayAnswer:
         """Start paying an order; returns what `wx.requestPayment` takes, or that it is paid.
 
         Safe to repeat: the open attempt is used again. An order of 0 fen is paid at once.
         """
         order = self._orders.own(member_id, order_id)
         if order.status in SETTLED_STATES:
-            return {"status": order.status}
+            return PrepayAnswer(status=order.status)
         until = order.expires_at
         if order.status not in ("created", "paying") or not until or self._clock.now() >= until:
             raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail=order.status)
         if order.payable_fen == 0:
             free = Tender(kind="none", amount_fen=0)
             terms = self._orders.terms_now(member_id)
-            self._orders.mark_paid(order, free, terms, self._clock.now())
-            return {"status": self._orders.own(member_id, order_id).status}
+            number = self._orders.take_number(order)
+            self._orders.mark_paid(order, free, terms, self._clock.now(), pickup_number=number)
+            return PrepayAnswer(status=self._orders.own(member_id, order_id).status)
         attempt = self._open_attempt(order, until)
         prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
         # Closing may have begun meanwhile: then nobody must be handed the means to pay.
         if not self._orders.begin_paying(order):
             raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail="closing")
-        return {"status": "paying", "payment": self._gateway.client_parameters(prepay_id)}
+        signed = ClientPayment(**self._gateway.client_parameters(prepay_id))
+        return PrepayAnswer(status="paying", payment=signed)
 
     def _open_attempt(self, order: Order, until: datetime) -> Payment:
         attempts = self._payments.attempts(order.id)
         open_ones = [attempt for attempt in attempts if attempt.status == "open"]
         if open_ones:
             return open_ones[0]
-        number = len(attempts) + 1
+        number, now = len(attempts) + 1, self._clock.now()
+        store = self._stores.get(str(order.store_id))
         attempt = Payment(
             id=out_trade_no(order.id, number),
             order_id=order.id,
             member_id=order.member_id,
             attempt=number,
             amount_fen=order.payable_fen,
+            store_id=store.id,
+            merchant=self._gateway.merchant_for(store.sub_mchid),
+            sharing=self._sharing.terms_for(store.id),
             expires_at=until,
-            created_at=self._clock.now(),
+            created_at=now,
+            ask_at=next_asking(now, now),
         )
         if self._payments.insert(attempt):
             return attempt
@@ -83,6 +110,8 @@ class Payments:
     def _prepay_at_wechat(self, attempt: Payment, order: Order, caller: Caller) -> str:
         try:
             prepay_id = self._gateway.prepay(
+                merchant=self._merchant(attempt),
+                profit_sharing=attempt.sharing is not None and bool(attempt.sharing.terms),
                 out_trade_no=attempt.id,
                 description=order.lines[0].name[:40],
                 amount_fen=attempt.amount_fen,
@@ -102,8 +131,7 @@ class Payments:
 
         `now` is real epoch seconds. Raises Refusal for what isn't WeChat Pay's or doesn't fit.
         """
-        settings = self._gateway.settings
-        keys = NotificationKeys(settings.platform_keys, settings.api_v3_key)
+        keys = NotificationKeys(self._gateway.platform_keys, self._gateway.settings.api_v3_key)
         event = verify_and_decrypt(headers, body, keys, now)
         try:
             if event["event_type"].startswith("REFUND."):
@@ -111,7 +139,7 @@ class Payments:
                 notice = RefundNotice.model_validate(
                     resource | {"status": resource.get("refund_status")}
                 )
-                return self._accept_refund(notice)
+                return self._refunds.accept(notice)
             return self._accept(TransactionNotice.model_validate(event["resource"]))
         except ValidationError as error:
             raise Refusal(
@@ -122,17 +150,18 @@ class Payments:
         """Settle a genuine payment notice; the same transaction again changes nothing."""
         payment = self._payments.find(notice.out_trade_no)
         if payment is None:
-            raise self._alarm(notice.out_trade_no, "out_trade_no")
+            raise self._alarm(notice, None, "out_trade_no")
         if notice.trade_state != "SUCCESS":
             return "not paid"
         settings = self._gateway.settings
-        wrong = mismatch(notice, payment, settings.appid, settings.mchid)
+        merchant = self._merchant(payment)
+        wrong = mismatch(notice, payment, merchant, settings.appid, settings.sp_appid)
         if wrong is None and not self._is_payer(notice, payment.member_id):
-            wrong = "payer.openid"
+            wrong = "payer"
         if wrong is None and payment.transaction_id not in (None, notice.transaction_id):
             wrong = "transaction_id"
         if wrong is not None:
-            raise self._alarm(payment.id, wrong)
+            raise self._alarm(notice, payment, wrong)
         if payment.transaction_id is not None:
             return "repeated"
         return self._take_money(payment, notice)
@@ -142,50 +171,64 @@ class Payments:
         terms = self._orders.terms_now(payment.member_id)
         transaction_id, paid_at = notice.transaction_id or "", notice.success_time
         if paid_at is None:
-            raise self._alarm(payment.id, "success_time")
+            raise self._alarm(notice, payment, "success_time")
         tender = Tender(
-            kind="wechat_pay", amount_fen=payment.amount_fen, transaction_id=transaction_id
-        )
+            kind="wechat_pay", amount_fen=payment.amount_fen, transaction_id=transaction_id,
+            out_trade_no=payment.id, merchant=self._merchant(payment),
+        )  # fmt: skip
+        number = self._orders.take_number(order)
 
         def write(session: ClientSession) -> str:
-            first = self._orders.mark_paid(order, tender, terms, paid_at, session)
+            first = self._orders.mark_paid(order, tender, terms, paid_at, session, number)
             # Money for an order that is paid by another attempt, or cancelled, goes back.
             status: PaymentStatus = "success" if first else "surplus"
             if not self._payments.take_money(payment.id, status, transaction_id, paid_at, session):
                 session.abort_transaction()
                 return "repeated"
-            if not first:
-                self._payments.insert_refund(self._surplus_refund(payment), session)
+            if first:
+                self._sharing.open(payment, transaction_id, paid_at, session)
+            else:
+                self._refunds.surplus(payment, session)
             return "paid" if first else "surplus"
 
         return self._database.transact(write)
 
-    def _surplus_refund(self, payment: Payment) -> Refund:
-        return Refund(
-            id=f"surplus|{payment.id}",  # No refund_id of a caller can hold a bar.
-            kind="surplus",
-            order_id=payment.order_id,
-            member_id=payment.member_id,
-            out_trade_no=payment.id,
-            amount_fen=payment.amount_fen,
-            reason="重复支付退款",
-            actor="pay",
-            created_at=self._clock.now(),
-        )
-
     def _is_payer(self, notice: TransactionNotice, member_id: str) -> bool:
-        if notice.payer is None:
+        settings = self._gateway.settings
+        openid = payer_openid(notice, settings.appid, settings.sp_appid)
+        if openid is None:
             return False
         try:
-            return self._members.id_of(Caller(notice.payer.openid, notice.appid)) == member_id
+            return self._members.id_of(Caller(openid, settings.appid)) == member_id
         except Refusal:
             return False
 
-    def _alarm(self, reference: str, field: str) -> Refusal:
-        log("payment_mismatch", reference=reference, field=field)
+    def _alarm(self, notice: TransactionNotice, payment: Payment | None, field: str) -> Refusal:
+        """Record what a genuine notice says otherwise than our own papers; nothing is settled."""
+        log("payment_mismatch", reference=notice.out_trade_no, field=field)
+        self._discrepancies.note(
+            source="notice", kind=f"payment notice: {field}", reference=notice.out_trade_no,
+            expected=payment.amount_fen if payment else None,
+            found=notice.amount.total if notice.amount else None,
+            store_id=payment.store_id if payment else None,
+        )  # fmt: skip
         return Refusal(Code.NOTIFICATION_MISMATCH, field=field, detail=field)
 
-    def status(self, member_id: str, order_id: str) -> dict[str, Any]:
+    def _merchant(self, payment: Payment) -> Merchant:
+        return payment.merchant or self._gateway.merchant_for(None)
+
+    def unanswered(self) -> Iterator[str]:
+        return self._payments.unanswered(self._clock.now())
+
+    def ask(self, out_trade_no: str) -> str:
+        """Ask WeChat Pay about an attempt no notice came for, each time after twice the wait."""
+        attempt = self._payments.find(out_trade_no)
+        if attempt is None or attempt.status != "open":
+            return "decided"
+        self._payments.ask_again(attempt.id, next_asking(attempt.created_at, self._clock.now()))
+        return "paid" if self._paid_at_wechat(attempt) else "not paid"
+
+    def status(self, member_id: str, order_id: str) -> OrderAnswer:
         """Return the order's state; while it is being paid, ask WeChat Pay as well."""
         order = self._orders.own(member_id, order_id)
         if order.status == "paying":
@@ -200,12 +243,19 @@ class Payments:
         except Unavailable:
             return False  # The member still sees what we know; the timer asks again.
 
-    def cancel(self, member_id: str, order_id: str) -> dict[str, Any]:
-        """Cancel an unpaid order; if the money came first, the order is paid and says so."""
+    def cancel(self, member_id: str, order_id: str) -> OrderAnswer:
+        """Cancel an order: at once while unpaid, with its money back until it is being made.
+
+        If the money came while it was being closed, the order is paid and says so. Raises Refusal
+        ORDER_NOT_CANCELLABLE once the kitchen has begun: then `ask_refund`, and the store decides.
+        """
         order = self._orders.own(member_id, order_id)
-        if order.status not in (*UNPAID, "cancelled"):
+        if order.status in BEFORE_PREPARING:
+            self._refunds.cancel(order)
+        elif order.status in (*UNPAID, "cancelled"):
+            self._close(order)
+        else:
             raise Refusal(Code.ORDER_NOT_CANCELLABLE, field="order_id", detail=order.status)
-        self._close(order)
         return self._orders.own(member_id, order_id).shown()
 
     def unpaid_due(self) -> Iterator[str]:
@@ -230,7 +280,7 @@ class Payments:
         if self._paid_at_wechat(attempt):
             return "paid"
         try:
-            self._gateway.close(attempt.id)
+            self._gateway.close(self._merchant(attempt), attempt.id)
         except WeChatPayRefusal as refused:
             if refused.reason in _PAID and self._paid_at_wechat(attempt):
                 return "paid"
@@ -241,120 +291,15 @@ class Payments:
 
     def _paid_at_wechat(self, attempt: Payment) -> bool:
         """Ask WeChat Pay about an attempt and settle it if it was paid."""
-        found = self._gateway.query(attempt.id)
+        found = self._gateway.query(self._merchant(attempt), attempt.id)
         if found is None:
             return False
         state = found.get("trade_state")
         if state == "CLOSED":
             self._payments.close(attempt.id)
+        notice = TransactionNotice.model_validate(found)
         if state == "REFUND":  # Paid and given back behind our back: a person must look.
-            raise self._alarm(attempt.id, "trade_state")
+            raise self._alarm(notice, attempt, "trade_state")
         if state != "SUCCESS":
             return False
-        return self._accept(TransactionNotice.model_validate(found)) in ("paid", "repeated")
-
-    def refund(self, order_id: str, refund_id: str, reason: str, actor: str) -> dict[str, Any]:
-        """Refund a whole paid order; the same refund_id again returns the same refund.
-
-        Another refund_id takes over once WeChat Pay has closed the first one for good.
-        """
-        order = self._orders.get(order_id)
-        if order.origin == "import":  # Its money is not at WeChat Pay: the till gives it back.
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail="import")
-        if order.refund_id != refund_id:
-            self._begin_refund(order, refund_id, reason, actor)
-        self.carry_on_refund(refund_id)
-        return self._orders.get(order_id).shown()
-
-    def _begin_refund(self, order: Order, refund_id: str, reason: str, actor: str) -> None:
-        def write(session: ClientSession) -> bool:
-            if not self._orders.begin_refund(order, refund_id, session):
-                return False
-            # Read here: a callback may have paid the order since it was read above.
-            paid_by = self._payments.paid_by(order.id, session)
-            if order.payable_fen and paid_by is None:
-                raise HuitouError(Code.INTERNAL)
-            refund = Refund(
-                id=refund_id,
-                kind="order",
-                order_id=order.id,
-                member_id=order.member_id,
-                out_trade_no=paid_by,
-                amount_fen=order.payable_fen,
-                reason=reason,
-                actor=actor,
-                created_at=self._clock.now(),
-            )
-            self._payments.insert_refund(refund, session)
-            return True
-
-        try:
-            begun = self._database.transact(write)
-        except DuplicateKeyError:
-            raise Refusal(Code.REFUND_ID_REUSED, field="refund_id") from None
-        now = self._orders.get(order.id)
-        if not begun and now.refund_id != refund_id:
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=now.status)
-
-    def refunds_due(self) -> Iterator[str]:
-        return self._payments.refunds_open()
-
-    def carry_on_refund(self, refund_id: str) -> str:
-        """Bring a refund one step on: ask for it, or ask what has become of it."""
-        refund = self._payments.refund(refund_id)
-        if refund is None:
-            raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
-        if refund.out_trade_no is None:  # Nothing was paid in money.
-            return self._complete_refund(refund)
-        if refund.status == "requested":
-            self._gateway.refund(
-                out_refund_no=refund.id,
-                out_trade_no=refund.out_trade_no,
-                amount_fen=refund.amount_fen,
-                total_fen=refund.amount_fen,
-                reason=refund.reason,
-            )
-            self._payments.step_refund(refund.id, ["requested"], "processing")
-            return "processing"
-        if refund.status in ("processing", "abnormal"):
-            found = self._gateway.query_refund(refund.id)
-            if found is not None:
-                return self._accept_refund(RefundNotice.model_validate(found))
-        return refund.status
-
-    def _accept_refund(self, notice: RefundNotice) -> str:
-        refund = self._payments.refund(notice.out_refund_no)
-        if refund is None or refund.out_trade_no != notice.out_trade_no:
-            raise self._alarm(notice.out_refund_no, "out_refund_no")
-        if notice.amount.refund != refund.amount_fen:
-            raise self._alarm(refund.id, "amount.refund")
-        if notice.refund_status == "SUCCESS":
-            return self._complete_refund(refund)
-        ended = {"ABNORMAL": "abnormal", "CLOSED": "closed"}.get(notice.refund_status)
-        if ended and ended != refund.status:
-            self._end_refund(refund, ended)
-        return notice.refund_status.lower()
-
-    def _end_refund(self, refund: Refund, ended: str) -> None:
-        """Note a refund that came to nothing; a closed one leaves its order paid again."""
-        log("refund_" + ended, refund_id=refund.id)
-
-        def write(session: ClientSession) -> None:
-            stepped = self._payments.step_refund(refund.id, _REFUND_OPEN, ended, session)
-            if stepped and ended == "closed" and refund.kind == "order":
-                self._orders.reopen_refund(refund.order_id, refund.id, session)
-
-        self._database.transact(write)
-
-    def _complete_refund(self, refund: Refund) -> str:
-        now = self._clock.now()
-
-        def write(session: ClientSession) -> str:
-            done = self._payments.step_refund(
-                refund.id, _REFUND_OPEN, "success", session, success_at=now
-            )
-            if done and refund.kind == "order":
-                self._orders.mark_refunded(refund.order_id, refund.id, refund.amount_fen, session)
-            return "success" if done else "repeated"
-
-        return self._database.transact(write)
+        return self._accept(notice) in ("paid", "repeated")

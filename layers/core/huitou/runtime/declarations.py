@@ -122,6 +122,8 @@ DECLARATIONS = (
                 name="counted",
             ),
             _index("status", "expires_at"),
+            _index("complete_by", partialFilterExpression={"complete_by": {"$exists": True}}),
+            _due("shipping"),
         ],
         validator={
             "required": ["member_id", "status", "payable_fen", "points_used", "version"],
@@ -140,6 +142,8 @@ DECLARATIONS = (
                 name="one_open_attempt",
             ),
             _index("member_id"),
+            _index("ask_at", partialFilterExpression={"ask_at": {"$exists": True}}),
+            _index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
         ],
         validator={
             "required": ["order_id", "amount_fen", "status"],
@@ -147,8 +151,20 @@ DECLARATIONS = (
         },
     ),
     Declaration(
-        "refunds", "for ever (accounting law)", [_index("status", "_id"), _index("member_id")]
+        "refunds",
+        "for ever (accounting law)",
+        [
+            _index("status", "_id"),
+            _index("member_id"),
+            _index("order_id"),
+            _index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
+        ],
+        validator={
+            "required": ["order_id", "amount_fen", "status"],
+            "properties": {"amount_fen": _NOT_NEGATIVE},
+        },
     ),
+    Declaration("pickup_numbers", "30 days"),
     Declaration(
         "shares",
         "for ever (accounting law)",
@@ -159,7 +175,8 @@ DECLARATIONS = (
                 "_id",
                 partialFilterExpression={"look_at": {"$exists": True}},
                 name="look_at_due",
-            )
+            ),
+            _index("member_id"),
         ],
         validator={
             "required": ["paid_fen", "refunded_fen", "fee_fen", "kept_fen", "status", "version"],
@@ -174,6 +191,16 @@ DECLARATIONS = (
     Declaration("share_rules", "for ever"),
     Declaration("share_receivers", "for ever"),
     Declaration("platform_certificates", "until they expire", [_index("expires_at")]),
+    Declaration(
+        "discrepancies",
+        "for ever (accounting law)",
+        [
+            _index("status", "-last_at", "-_id"),
+            _index("day", "status", "-last_at", "-_id"),
+            _index("reference", "status"),
+        ],
+    ),
+    Declaration("bill_runs", "for ever (accounting law)"),
     Declaration(
         "kpi_days",
         "for ever",
@@ -230,6 +257,37 @@ def _count_old_members(database: Database) -> None:
         _mark_all(database, "logins", old, "rollup", DUE)
 
 
+def _name_old_refunds(database: Database) -> None:
+    """Refunds under way were one id on the order; attempts that paid weren't on it at all."""
+    fields = ("status", "refund_id", "payable_fen", "refunding", "refunds", "tenders")
+    for page in _pages(database, "orders", *fields):
+        for order in page:
+            changes = _with_old_refund(order) | _with_old_attempt(database, order)
+            if changes:
+                database.collection("orders").update_one({"_id": order["_id"]}, {"$set": changes})
+
+
+def _with_old_refund(order: dict[str, Any]) -> dict[str, Any]:
+    named = order.get("refund_id")
+    if named is None or order["status"] not in ("refunding", "refunded"):
+        return {}
+    if order["status"] == "refunded" or "refunding" in order:
+        return {} if order.get("refund_status") else {"refund_status": "refunded"}
+    pending = {"refund_id": named, "amount_fen": order["payable_fen"], "lines": []}
+    return {"refunding": [pending], "refund_status": "refunding", "before_refund": "paid"}
+
+
+def _with_old_attempt(database: Database, order: dict[str, Any]) -> dict[str, Any]:
+    tenders = order.get("tenders") or []
+    if not any(t["kind"] == "wechat_pay" and "out_trade_no" not in t for t in tenders):
+        return {}
+    paid = database.collection("payments").find_one(
+        {"order_id": order["_id"], "status": "success"}, {"_id": 1}
+    )
+    named = {"out_trade_no": paid["_id"]} if paid else {}
+    return {"tenders": [t | named if t["kind"] == "wechat_pay" else t for t in tenders]}
+
+
 def _mark_all(database: Database, collection: str, ids: list[str], name: str, value: str) -> None:
     database.collection(collection).update_many(
         {"_id": {"$in": ids}, name: {"$exists": False}}, {"$set": {name: value}}
@@ -239,6 +297,7 @@ def _mark_all(database: Database, collection: str, ids: list[str], name: str, va
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "orders settled before the roll-ups are due for them", _count_old_orders),
     Migration(2, "members and log-ins from before the roll-ups are counted", _count_old_members),
+    Migration(3, "orders name the attempt that paid and the refunds under way", _name_old_refunds),
 )
 
 

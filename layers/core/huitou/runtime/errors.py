@@ -36,8 +36,17 @@ class Code(Enum):
     POINTS_OVER_LIMIT = "本单最多可用 {detail} 积分", "At most {detail} points on this order"
     POINTS_NOT_ENOUGH = "积分不足", "Not enough points"
     ORDER_NOT_PAYABLE = "订单不能支付：{detail}", "The order can't be paid: {detail}"
-    ORDER_NOT_CANCELLABLE = "订单不能取消：{detail}", "The order can't be cancelled: {detail}"
+    ORDER_NOT_CANCELLABLE = (
+        "订单不能取消（{detail}），可申请退款",
+        "The order can't be cancelled ({detail}); ask for a refund",
+    )
     ORDER_NOT_REFUNDABLE = "订单不能退款：{detail}", "The order can't be refunded: {detail}"
+    ORDER_NOT_AT_THIS_STEP = (
+        "订单当前为 {detail}，不能进行此操作",
+        "The order is {detail}: this step can't be taken",
+    )
+    REFUND_TOO_MUCH = "超过可退部分：{detail}", "More than is left to give back: {detail}"
+    REFUND_DECIDED = "该退款已处理：{detail}", "This refund was decided: {detail}"
     REFUND_ID_REUSED = "该退款单号已用于另一订单", "This refund id was used for another order"
     PHONE_REQUIRED = "请先授权手机号", "Authorise your phone number first"
     PHONE_CODE_INVALID = "手机号授权已失效，请重试", "The phone code is invalid or used; try again"
@@ -50,6 +59,13 @@ class Code(Enum):
         "The notice differs from the order: {detail}",
     )
     PAYMENT_FAILED = "微信支付暂不可用：{detail}", "WeChat Pay refused: {detail}"
+    BILL_NOT_READY = (
+        "账单尚未生成，请在 {detail} 后再试",
+        "The bill isn't there yet; try again from {detail}",
+    )
+    BILL_DAMAGED = "账单有误，未核对：{detail}", "The bill is damaged and was not used: {detail}"
+    ALREADY_RESOLVED = "该差异已由 {detail} 处理", "{detail} has resolved this already"
+    DISCREPANCY_CHANGED = "该差异刚有变化，请重新查看", "It has just changed; look at it again"
     RULES_CONFLICT = "规则已被他人修改", "The rules were changed meanwhile"
     IMPORTED_OTHERWISE = (
         "这些订单已按另一种列对应（门店或单号）导入过",

@@ -36,6 +36,9 @@ class Totals(Record):
     orders_refunded: int = 0
     orders_under_way: int = 0
     revenue_fen: int = 0
+    fees_fen: int = 0
+    shared_fen: int = 0
+    kept_fen: int = 0
     points_issued: int = 0
     points_clawed_back: int = 0
     points_used: int = 0
@@ -82,3 +85,4 @@ class Books:
     coupons: list[dict[str, Any]]
     payments: list[dict[str, Any]]
     refunds: list[dict[str, Any]]
+    shares: list[dict[str, Any]]

@@ -15,6 +15,8 @@ from huitou.settlement.models import AccountMove, Books, OpenAccount
 _ENTRY_FIELDS = {"member_id": 1, "kind": 1, "points": 1, "spend_fen": 1, "business_day": 1,
                  "order_id": 1}  # fmt: skip
 
+_SHARE_FIELDS = {"paid_fen": 1, "refunded_fen": 1, "fee_fen": 1, "parts": 1, "kept_fen": 1}
+
 
 class HistoryRepository:
     """Entries and accounts of many members in a few writes, inside the importer's transaction."""
@@ -86,10 +88,13 @@ class BooksRepository:
                 entries=read("points_entries", _ENTRY_FIELDS),
                 orders=read("orders", LEDGER_FIELDS),
                 coupons=read("coupons", {"member_id": 1, "status": 1, "order_id": 1}),
-                payments=read("payments", {"order_id": 1, "status": 1, "amount_fen": 1}),
+                payments=read(
+                    "payments", {"order_id": 1, "status": 1, "amount_fen": 1, "merchant": 1}
+                ),
                 refunds=read(
                     "refunds", {"order_id": 1, "out_trade_no": 1, "status": 1, "amount_fen": 1}
                 ),
+                shares=read("shares", _SHARE_FIELDS),
             )
 
     def _read(

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from huitou.orders.models import LedgerOrder
-from huitou.orders.rules import SETTLED_STATES, UNPAID, deserving
+from huitou.orders.rules import SERVED, SETTLED_STATES, UNPAID, deserving
 from huitou.points.models import LedgerEntry
 from huitou.points.rules import entries_for
 from huitou.runtime.triggers import DONE, DUE
@@ -24,6 +24,7 @@ from huitou.tiers.rules import MOST_DAYS, evaluate
 
 UNDER_WAY_S = 10.0  # Fifty times the usual wait from paid to settled.
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # Entries are compared without their moment.
+_SURPLUS = ("surplus@", "surplus|")  # The bar is of before.
 _HELD = ("locked", "redeemed")
 
 
@@ -65,7 +66,7 @@ def account_move(
 
 
 def differences(books: Books, today: str, real_now: float) -> Iterator[Difference]:
-    """Yield every disagreement between orders, points, accounts, coupons, payments, refunds."""
+    """Yield every disagreement between orders, points, accounts, coupons, money and shares."""
     ledger = _arranged(books, real_now)
     for order in ledger.orders.values():
         yield from _order_against_entries(ledger, order)
@@ -74,6 +75,7 @@ def differences(books: Books, today: str, real_now: float) -> Iterator[Differenc
     yield from _accounts_against_ledger(books, ledger, today)
     yield from _coupons_against_orders(books, ledger)
     yield from _money_against_orders(books, ledger)
+    yield from _shares_against_orders(books, ledger)
 
 
 def _arranged(books: Books, real_now: float) -> Ledger:
@@ -180,14 +182,14 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
     for refund in books.refunds:
         if refund["status"] != "closed":
             refunded_attempts.add(refund.get("out_trade_no"))
-        if refund["status"] == "success" and not refund["_id"].startswith("surplus|"):
+        if refund["status"] == "success" and not refund["_id"].startswith(_SURPLUS):
             given[refund["order_id"]] += refund["amount_fen"] if refund.get("out_trade_no") else 0
     for order in ledger.orders.values():
         ours = order.origin == "live"  # What was paid at a till is in no book of ours.
         expected = order.payable_fen if ours and order.status in SETTLED_STATES else 0
         if taken[order.id] != expected:
             yield Difference(kind="payment", id=order.id, expected=expected, found=taken[order.id])
-        owed = order.payable_fen if ours and order.status == "refunded" else 0
+        owed = sum(back.amount_fen for back in order.refunds) if ours else 0
         if given[order.id] != owed:
             yield Difference(kind="refund", id=order.id, expected=owed, found=given[order.id])
     for money in (*books.payments, *books.refunds):
@@ -202,6 +204,33 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
             )
 
 
+def _shares_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
+    """paid = fee + shares + kept for each order, and paid and refunded as the order says."""
+    shared = {share["_id"]: share for share in books.shares}
+    # Paid by attempts of before shares were kept.
+    old = {payment["order_id"] for payment in books.payments if "merchant" not in payment}
+    for share in books.shares:
+        rest = share["paid_fen"] - share["refunded_fen"]
+        divided = share["fee_fen"] + shared_out(share) + share["kept_fen"]
+        if divided != rest:
+            yield Difference(kind="share", id=share["_id"], expected=rest, found=divided)
+    for order in ledger.orders.values():
+        own = [shared.pop(order.id)] if order.id in shared else []
+        paid = order.origin == "live" and order.status in SETTLED_STATES and order.payable_fen > 0
+        given = sum(back.amount_fen for back in order.refunds)
+        expected = [order.payable_fen, given] if paid else None
+        found = next(([share["paid_fen"], share["refunded_fen"]] for share in own), None)
+        if expected != found and (own or order.id not in old):
+            yield Difference(kind="share of order", id=order.id, expected=expected, found=found)
+    for order_id in shared:
+        yield Difference(kind="share without order", id=order_id, expected=None, found="share")
+
+
+def shared_out(share: dict[str, Any]) -> int:
+    """Return what receivers hold of one order now."""
+    return sum(part["amount_fen"] - part["returned_fen"] for part in share.get("parts", ()))
+
+
 def totals(books: Books) -> Totals:
     """Sum a page up."""
     by_kind: Counter[str] = Counter()
@@ -209,7 +238,7 @@ def totals(books: Books) -> Totals:
         by_kind[entry["kind"]] += entry["points"]
     status = Counter(order["status"] for order in books.orders)
     levels = Counter(account.get("tier", {}).get("level", "basic") for account in books.accounts)
-    kept = [order for order in books.orders if order["status"] in ("paid", "refunding")]
+    kept = [order for order in books.orders if order["status"] in ("refunding", *SERVED)]
     return Totals(
         members=len(books.accounts),
         orders=len(books.orders),
@@ -220,6 +249,9 @@ def totals(books: Books) -> Totals:
             order["payable_fen"] - sum(back["amount_fen"] for back in order.get("refunds", ()))
             for order in kept
         ),
+        fees_fen=sum(share["fee_fen"] for share in books.shares),
+        shared_fen=sum(shared_out(share) for share in books.shares),
+        kept_fen=sum(share["kept_fen"] for share in books.shares),
         points_issued=by_kind["earn"],
         points_clawed_back=-by_kind["claw-back"],
         points_used=-by_kind["use"] - by_kind["return"],

@@ -119,6 +119,7 @@ class Share(Stored):
     `look_at` is when the timer looks at it next; absent where nothing is left to do.
     """
 
+    member_id: str
     store_id: str | None = None
     out_trade_no: str
     transaction_id: str

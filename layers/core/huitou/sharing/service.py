@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from pymongo.client_session import ClientSession
 
+from huitou.discrepancies.service import Discrepancies
 from huitou.integrations.profit_sharing import AskedPart, ProfitSharing, Source
 from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
-from huitou.payments.models import Merchant, Payment
+from huitou.payments.models import Payment
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
@@ -30,6 +31,7 @@ from huitou.sharing.rules import (
     unfreeze_no,
     with_returns,
 )
+from huitou.stores.models import Merchant
 
 # Refusals that no retry cures; others get another try, since their causes aren't all documented.
 _FINAL = {"RULE_LIMIT", "NOT_ENOUGH", "ACCOUNT_ABNORMAL", "NO_AUTH"}
@@ -38,12 +40,25 @@ MOST_REFUSALS = 5
 LOOK_AGAIN = timedelta(seconds=60)
 
 
+class ShareRuleBook:
+    """Who shares in which store's orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._shares = ShareRepository(database)
+
+    def put(self, rules: ShareRules) -> None:
+        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
+        check_rules(rules)
+        self._shares.put_rules(rules)
+
+
 class Sharing:
     def __init__(self, database: Database, clock: Clock, gateway: WeChatPay) -> None:
         self._clock = clock
         self._gateway = gateway
         self._wechat = ProfitSharing(gateway)
         self._shares = ShareRepository(database)
+        self._discrepancies = Discrepancies(database, clock)
 
     def put_rules(self, rules: ShareRules) -> None:
         """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
@@ -75,6 +90,7 @@ class Sharing:
         not_before = due_at(paid_at, terms)
         share = Share(
             id=payment.order_id,
+            member_id=payment.member_id,
             store_id=payment.store_id,
             out_trade_no=payment.id,
             transaction_id=transaction_id,
@@ -338,6 +354,10 @@ class Sharing:
     def _alarm(self, event: str, share: Share, reason: str) -> None:
         """Tell people; the one place where a share's trouble leaves this service."""
         log(event, order_id=share.id, reason=reason)
+        self._discrepancies.note(
+            source="share", kind=event.replace("_", " "), reference=share.id,
+            expected="success", found=reason, store_id=share.store_id,
+        )  # fmt: skip
 
 
 def _final(refused: WeChatPayRefusal) -> str:

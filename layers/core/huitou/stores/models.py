@@ -20,6 +20,17 @@ class OpeningHours(Record):
     last_order_min: int = Field(default=0, ge=0, le=240, description="minutes before closing")
 
 
+class Merchant(Record):
+    """Who takes the money; frozen on each payment, since a store may change its merchant.
+
+    Direct mode: the chain's own `mchid`. Partner mode (服务商): `mchid` is the provider's
+    (sp_mchid) and `sub_mchid` the store's.
+    """
+
+    mchid: str
+    sub_mchid: str | None = None
+
+
 class Store(Stored):
     """One restaurant; its zone and cut time decide to which business day an order belongs."""
 

@@ -1,0 +1,122 @@
+"""Discrepancies: where WeChat Pay and we say different things about money, until a person says why.
+
+Found by notices, by the daily bills, by shares and by refunds; never thrown away.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from huitou.runtime.documents import Record, Request, Stored
+from huitou.runtime.paging import PageRequest
+
+Source = Literal["notice", "bill", "share", "refund", "shipping"]
+DiscrepancyStatus = Literal["open", "resolved"]
+Value = str | int | bool | None
+SYSTEM = "system"  # Resolves what has gone by itself; a person can't use the name.
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+class Difference(Record):
+    """What somebody noted: two sides that should say the same about `reference` and don't.
+
+    `reference` is an out_trade_no, an out_refund_no or an order's id; `day` the calendar day in
+    Shanghai where it is known. Values are plain, and never an OpenID: "other payer" says enough.
+    """
+
+    kind: str
+    reference: str
+    expected: Value = None
+    found: Value = None
+    day: str | None = None
+    store_id: str | None = None
+
+    @property
+    def discrepancy_id(self) -> str:
+        """The business fact: the same difference noted again is the same document."""
+        return f"{self.kind}|{self.reference}"
+
+
+class Resolution(Record):
+    """Who said that a discrepancy is dealt with, and why."""
+
+    actor: str
+    note: str
+    at: datetime
+
+
+class Chapter(Record):
+    """What a discrepancy was before it was opened again."""
+
+    expected: Value = None
+    found: Value = None
+    resolution: Resolution
+
+
+class Discrepancy(Stored):
+    """One difference; `id` is "<kind>|<reference>"."""
+
+    source: Source
+    kind: str
+    reference: str
+    day: str | None = None
+    store_id: str | None = None
+    expected: Value = None
+    found: Value = None
+    status: DiscrepancyStatus = "open"
+    first_at: datetime
+    last_at: datetime
+    seen: int = Field(default=1, ge=1)
+    resolution: Resolution | None = None
+    history: list[Chapter] = Field(default=[], max_length=20)
+
+
+class ShownDiscrepancy(Record):
+    """A discrepancy as operators see it."""
+
+    discrepancy_id: str
+    source: Source
+    kind: str
+    reference: str
+    day: str | None = None
+    store_id: str | None = None
+    expected: Value = None
+    found: Value = None
+    status: DiscrepancyStatus
+    first_at: datetime
+    last_at: datetime
+    seen: int
+    resolution: Resolution | None = None
+    reopened: int = 0
+
+    @classmethod
+    def of(cls, discrepancy: Discrepancy) -> ShownDiscrepancy:
+        """Show a stored one; its chapters as their number."""
+        fields = discrepancy.model_dump(exclude={"id", "schema_", "history"})
+        return cls(discrepancy_id=discrepancy.id, reopened=len(discrepancy.history), **fields)
+
+
+class DiscrepanciesPage(Record):
+    """Some discrepancies, newest first; `next` is the cursor of the following page."""
+
+    discrepancies: list[ShownDiscrepancy]
+    next: str | None = None
+
+
+class DiscrepanciesRequest(PageRequest):
+    """List discrepancies, newest first: the open ones, or `all`; of one `day` if it is given."""
+
+    after: str | None = Field(default=None, max_length=300)
+    all: bool = False
+    day: str | None = Field(default=None, pattern=DAY)
+
+
+class ResolveRequest(Request):
+    """Say that a discrepancy is dealt with, and why."""
+
+    discrepancy_id: str = Field(min_length=3, max_length=200)
+    actor: str = Field(min_length=1, max_length=64)
+    note: str = Field(min_length=1, max_length=500)

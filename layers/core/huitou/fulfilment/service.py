@@ -1,0 +1,92 @@
+"""A paid order's way to the guest: accepted, made, handed over, completed; and its papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from huitou.discrepancies.service import Discrepancies
+from huitou.fulfilment.rules import NOT_YET, SHIPPED_BEFORE, fits_mode, shipping_info
+from huitou.members.service import Members
+from huitou.orders.models import Invoice, InvoiceRequest, Order, OrderAnswer, Status
+from huitou.orders.rules import SERVED
+from huitou.orders.service import Orders
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal, Unavailable
+
+
+class TradeManagement(Protocol):
+    """WeChat's 交易管理: whether it manages our orders, and where handing over is told."""
+
+    def is_trade_managed(self) -> bool:
+        """Tell whether WeChat holds the money back until it hears that the guest was served."""
+
+    def upload_shipping_info(self, info: dict[str, Any]) -> int:
+        """Tell it; returns WeChat's error code, 0 for success."""
+
+
+class Fulfilment:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._clock = clock
+        self._orders = Orders(database, clock, brand_id)
+        self._members = Members(database, clock, brand_id)
+        self._discrepancies = Discrepancies(database, clock)
+
+    def take(self, order_id: str, to: Status, actor: str) -> OrderAnswer:
+        """Take the step to `to`; the same step again changes nothing.
+
+        Raises Refusal ORDER_NOT_AT_THIS_STEP with where the order stands.
+        """
+        order = self._orders.get(order_id)
+        if order.status != to:
+            if not fits_mode(order, to) or not self._orders.serve(order, to, actor):
+                status = self._orders.get(order_id).status
+                raise Refusal(Code.ORDER_NOT_AT_THIS_STEP, field="order_id", detail=status)
+            order = self._orders.get(order_id)
+        return order.shown()
+
+    def to_complete(self) -> Iterator[str]:
+        return self._orders.to_complete()
+
+    def complete(self, order_id: str) -> str:
+        """Complete an order whose time has come by itself."""
+        order = self._orders.get(order_id)
+        return "completed" if self._orders.serve(order, "completed", None) else order.status
+
+    def ask_invoice(self, member_id: str, request: InvoiceRequest) -> OrderAnswer:
+        """Keep which invoice the guest wants for an order they paid; the first request stands."""
+        order = self._orders.own(member_id, request.order_id)
+        if order.status not in SERVED or order.left_fen == 0:
+            raise Refusal(Code.ORDER_NOT_AT_THIS_STEP, field="order_id", detail=order.status)
+        fields = request.model_dump(exclude={"order_id"})
+        self._orders.invoice(order, Invoice(**fields, asked_at=self._clock.now()))
+        return self._orders.own(member_id, order.id).shown()
+
+    def to_ship(self) -> Iterator[str]:
+        return self._orders.to_ship()
+
+    def ship(self, order_id: str, wechat: TradeManagement, appid: str) -> str:
+        """Tell WeChat that an order was handed over, where it manages the trade."""
+        order = self._orders.get(order_id)
+        if not wechat.is_trade_managed() or order.status == "refunded":
+            self._orders.shipped(order_id, "not_needed")
+            return "not needed"
+        openid = self._members.openid_of(order.member_id, appid)
+        if openid is None:
+            return self._not_shipped(order, "payer")
+        error = wechat.upload_shipping_info(shipping_info(order, openid, self._clock.now()))
+        if error in NOT_YET:
+            raise Unavailable(detail=str(error))
+        if error and error not in SHIPPED_BEFORE:
+            return self._not_shipped(order, str(error))
+        self._orders.shipped(order_id, "done")
+        return "told"
+
+    def _not_shipped(self, order: Order, reason: str) -> str:
+        self._orders.shipped(order.id, "failed")
+        self._discrepancies.note(
+            source="shipping", kind="shipping refused", reference=order.id,
+            expected="told", found=reason, store_id=order.store_id,
+        )  # fmt: skip
+        return "refused"

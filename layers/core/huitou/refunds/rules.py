@@ -1,0 +1,109 @@
+"""How much goes back for what, and who may say so alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from huitou.orders.models import LineBack, Order
+from huitou.refunds.models import RefundLine, RefundRules, Role
+from huitou.runtime.errors import Code, Refusal
+
+MOST_REFUNDS = 50  # WeChat Pay's limit per payment.
+REFUNDABLE_FOR = timedelta(days=365)  # WeChat Pay's limit.
+
+
+def line_paid_fen(order: Order, line: int) -> int:
+    """Return what was paid for a line: its list price minus its frozen share of each discount."""
+    taken_off = sum(discount.by_line_fen[line] for discount in order.discounts)
+    return order.lines[line].list_fen - taken_off
+
+
+def lines_back(order: Order, wanted: Sequence[RefundLine]) -> list[LineBack]:
+    """Return what each wanted piece brings back; Refusal naming the line that has too few left.
+
+    Pieces of a line differ by a fen at most, and all of them together bring back exactly what
+    was paid for the line, whatever the order and grouping in which they go.
+    """
+    found: list[LineBack] = []
+    for number, piece in enumerate(wanted):
+        if piece.line >= len(order.lines) or piece.line in (back.line for back in found):
+            raise Refusal(Code.INVALID_REQUEST, field=f"lines.{number}.line", detail="line")
+        before = [
+            back
+            for refund in (*order.refunds, *order.refunding)
+            for back in refund.lines
+            if back.line == piece.line
+        ]
+        left = order.lines[piece.line].quantity - sum(back.quantity for back in before)
+        left_fen = line_paid_fen(order, piece.line) - sum(back.amount_fen for back in before)
+        if piece.quantity > left:
+            raise Refusal(
+                Code.REFUND_TOO_MUCH, field=f"lines.{number}.quantity", detail=f"≤ {left}"
+            )
+        amount_fen = left_fen * piece.quantity // left
+        found.append(LineBack(line=piece.line, quantity=piece.quantity, amount_fen=amount_fen))
+    return found
+
+
+def amount_back(
+    order: Order, lines: Sequence[LineBack], amount_fen: int | None
+) -> tuple[int, bool]:
+    """Return the fen to give back, and whether that is all that is left of the order.
+
+    By line, or an amount, or (neither named) the whole rest. Raises Refusal REFUND_TOO_MUCH
+    naming the field, with what is left.
+    """
+    left_fen = order.left_fen
+    if lines:
+        wanted_fen = sum(back.amount_fen for back in lines)
+    else:
+        wanted_fen = left_fen if amount_fen is None else amount_fen
+    field = "lines" if lines else "amount_fen"
+    if wanted_fen > left_fen:
+        raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ {left_fen} fen")
+    whole = wanted_fen == left_fen
+    if wanted_fen == 0 and not (whole and order.payable_fen == 0):
+        raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ {left_fen} fen")
+    return wanted_fen, whole
+
+
+def why_not(order: Order, now: datetime) -> str | None:
+    """Return why nothing can be given back of a paid order any more, or None."""
+    if len(order.refunds) + len(order.refunding) >= MOST_REFUNDS:
+        return f"≤ {MOST_REFUNDS} refunds"
+    if order.paid_at is not None and now > order.paid_at + REFUNDABLE_FOR:
+        return "365 days"
+    return None
+
+
+def may_decide(
+    rules: RefundRules, role: Role, order: Order, amount_fen: int, now: datetime
+) -> bool:
+    """Whether this role may give that much back alone.
+
+    The limit is for all refunds of an order together: several small ones are one large one.
+    After the window only finance may.
+    """
+    if role in ("finance", "system"):
+        return True
+    if role == "member":
+        return False
+    if not in_window(rules, order, now):
+        return False
+    limit_fen = rules.manager_limit_fen if role == "manager" else rules.cashier_limit_fen
+    return order.payable_fen - order.left_fen + amount_fen <= limit_fen
+
+
+def in_window(rules: RefundRules, order: Order, now: datetime) -> bool:
+    """Whether the order isn't complete yet, or only for so long that its store may refund it."""
+    window = timedelta(hours=rules.window_h)
+    return order.completed_at is None or now <= order.completed_at + window
+
+
+def member_refund_id(order_id: str, kind: str, number: int) -> str:
+    """Name what a guest asked for: the same call again finds the same refund."""
+    digest = hashlib.sha256(f"{kind}|{order_id}|{number}".encode()).hexdigest()
+    # No refund_id of a caller can hold an @, and an address takes it as it is.
+    return f"{kind}@{digest[:24]}"

@@ -1,0 +1,186 @@
+"""A chain that takes money: the real services against the WeChat Pay stand-in, in one process.
+
+Calls out go through `requests` to the stand-in without a network; its notices and what it does
+later wait until the test lets them happen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+
+from chain_data import FakeClock, Shop
+from huitou.fulfilment.service import Fulfilment
+from huitou.integrations.wechat_pay import WeChatPay
+from huitou.orders.models import Order
+from huitou.payments.service import Payments
+from huitou.refunds.models import Refund, RefundRequest
+from huitou.refunds.service import Refunds
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Refusal
+from huitou.runtime.identity import Caller
+from huitou.runtime.settings import WeChatPaySettings
+from huitou.settlement.service import Reconciliation
+from huitou.sharing.models import ShareRules
+from huitou.sharing.service import ShareRuleBook, Sharing
+from localcloud.keys import LocalSecrets
+from localcloud.wechat_pay import WeChatPayStandIn
+
+Notice = tuple[dict[str, str], bytes]
+
+
+class Door(BaseAdapter):
+    """What requests would send over the network arrives at the stand-in."""
+
+    def __init__(self, stand_in: WeChatPayStandIn) -> None:
+        super().__init__()
+        self._stand_in = stand_in
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        parts = urlsplit(request.url or "")
+        body = request.body or b""
+        status, answer, headers = self._stand_in.serve(
+            str(request.method), parts.path, parts.query, request.headers["Authorization"],
+            body.encode() if isinstance(body, str) else body,
+            request.headers.get("Wechatpay-Serial", ""),
+        )  # fmt: skip
+        response = requests.Response()
+        response.status_code, response._content = status, answer
+        response.headers.update(headers)
+        response.request, response.url = request, request.url or ""
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PayingShop(Shop):
+    """The sample chain with its WeChat Pay."""
+
+    def __init__(
+        self, database: Database, clock: FakeClock, keys: LocalSecrets, folder: Path
+    ) -> None:
+        super().__init__(database, clock)
+        self.keys = keys
+        self.notices: list[Notice] = []
+        self._later: list[Callable[[], None]] = []
+        self.wechat = WeChatPayStandIn(
+            keys, clock, folder / "wechat-pay.sqlite",
+            deliver=lambda _, headers, body: self.notices.append((dict(headers), body)),
+            later=lambda _, work: self._later.append(work),
+        )  # fmt: skip
+        self.gateway = WeChatPay(_settings(keys))
+        self.gateway._session.mount("https://", Door(self.wechat))
+        self.payments = Payments(database, clock, "huitou", self.gateway)
+        self.refunds = Refunds(database, clock, "huitou", self.gateway)
+        self.sharing = Sharing(database, clock, self.gateway)
+        self.fulfilment = Fulfilment(database, clock, "huitou")
+
+    def prepaid(self, member_id: str, order: Order, name: str = "alice") -> dict[str, str]:
+        """Prepay, and return what the guest's phone is shown."""
+        answer = self.payments.prepay(member_id, Caller(name, self.keys.appid), order.id)
+        assert answer.payment is not None
+        return answer.payment.model_dump()
+
+    def confirm(self, member_id: str, order: Order, name: str = "alice") -> None:
+        """Prepay and pay at WeChat Pay; its notice waits."""
+        self.wechat.pay(name, self.prepaid(member_id, order, name))
+
+    def bought(self, member_id: str, name: str = "alice", **cart: Any) -> Order:
+        """Order and pay; the notice has come."""
+        order = self.order(member_id, **cart)
+        self.confirm(member_id, order, name)
+        self.let_happen()
+        return self.orders.get(order.id)
+
+    def register(self, name: str = "alice") -> str:
+        return str(self.members.login(Caller(name, self.keys.appid), None)["member_id"])
+
+    def take(self, notice: Notice) -> str | Refusal:
+        """Hand one notice to our door."""
+        try:
+            return self.payments.notification(*notice, time.time())
+        except Refusal as refused:
+            return refused
+
+    def let_happen(self) -> list[str | Refusal]:
+        """Let WeChat Pay do what it does later, and take its notices, until all is quiet."""
+        outcomes: list[str | Refusal] = []
+        while self.vendor_acts():
+            while self.notices:
+                outcomes.append(self.take(self.notices.pop(0)))
+        return outcomes
+
+    def vendor_acts(self) -> list[Notice]:
+        """Let WeChat Pay do what it does later; returns the notices that are on their way."""
+        while self._later:
+            self._later.pop(0)()
+        return self.notices
+
+    def give_back(self, order_id: str, refund_id: str = "R00001", **fields: Any) -> Refund:
+        """Refund as the till does, for somebody with no limit."""
+        request = {"order_id": order_id, "refund_id": refund_id, "reason": "test",
+                   "actor": "till", "role": "finance", **fields}  # fmt: skip
+        return self.refunds.refund(RefundRequest.model_validate(request))
+
+    def timers(self, minutes: float = 2.0, rounds: int = 1) -> None:
+        """Let time go by and the timers of `pay` do what has come due."""
+        for _ in range(rounds):
+            self.clock.advance(minutes=minutes)
+            work: list[tuple[Callable[[], Any], Callable[[str], str]]] = [
+                (self.payments.unpaid_due, self.payments.close_unpaid),
+                (self.payments.unanswered, self.payments.ask),
+                (self.refunds.due, self.refunds.carry_on),
+                (self.fulfilment.to_complete, self.fulfilment.complete),
+                (self.sharing.due, self.sharing.carry_on),
+                (self.settlement.due, self.settlement.settle),
+            ]
+            for due, carry_on in work:
+                for document_id in list(due()):
+                    carry_on(document_id)
+            self.let_happen()
+
+    def share_out(self, store_id: str, **rules: Any) -> None:
+        """Have receivers share in a store's orders: {account: ratio_bp} or whole rules."""
+        ShareRuleBook(self.database).put(ShareRules.model_validate({"_id": store_id, **rules}))
+
+    def forget(self) -> None:
+        """See changed stores and rules at once, not after the second they are kept for."""
+        self.database.recent._kept.clear()
+
+    def everything_agrees(self) -> None:
+        """Our books among themselves, and with WeChat Pay's, to the fen."""
+        page = Reconciliation(self.database, self.clock).page(None, 1_000)
+        assert page["differences"] == []
+        totals, books = page["totals"], self.wechat.books()
+        assert {
+            "kept": totals.revenue_fen, "fees": totals.fees_fen, "shared": totals.shared_fen
+        } == {
+            "kept": books["taken_fen"] - books["refunded_fen"],
+            "fees": books["fees_fen"], "shared": books["shared_fen"],
+        }  # fmt: skip
+
+
+def _settings(keys: LocalSecrets) -> WeChatPaySettings:
+    return WeChatPaySettings(
+        appid=keys.appid,
+        sp_appid=keys.appid,
+        mchid=keys.mchid,
+        merchant_serial=keys.merchant_serial,
+        merchant_private_key=keys.merchant_private_key,
+        api_v3_key=keys.api_v3_key.encode(),
+        platform_keys=trusted(keys),
+        base_url="https://api.mch.weixin.qq.com",
+        notify_url="https://chain.example/pay/notify",
+    )
+
+
+def trusted(keys: LocalSecrets) -> Mapping[str, str]:
+    """The keys the chain was told to believe: WeChat Pay's public key."""
+    return {keys.platform_serial: keys.platform_public_key}

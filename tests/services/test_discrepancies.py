@@ -1,0 +1,215 @@
+"""Discrepancies on the real database: noted once, resolved once, opened again when they change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from at_once import at_once, winners
+from chain_data import FakeClock
+from huitou.discrepancies.models import Difference, DiscrepanciesRequest, ShownDiscrepancy
+from huitou.discrepancies.service import Discrepancies
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+ID = "payment amount|p1"
+
+
+@pytest.fixture
+def books(database: Database, clock: FakeClock) -> Discrepancies:
+    return Discrepancies(database, clock)
+
+
+def note(books: Discrepancies, found: Any = 90, **more: Any) -> bool:
+    facts = {"source": "bill", "kind": "payment amount", "reference": "p1", "expected": 100,
+             "found": found, "day": "2026-03-01", **more}  # fmt: skip
+    return books.note(**facts)
+
+
+def only(books: Discrepancies) -> ShownDiscrepancy:
+    [one] = books.open(DiscrepanciesRequest(all=True)).discrepancies
+    return one
+
+
+def test_noting_again_is_the_same_discrepancy_seen_again(
+    books: Discrepancies, clock: FakeClock
+) -> None:
+    first_at = clock.now()
+    assert note(books)
+    clock.advance(hours=1)
+    assert not note(books)
+    one = only(books)
+    assert (one.discrepancy_id, one.status, one.seen) == (ID, "open", 2)
+    assert (one.first_at, one.last_at) == (first_at, clock.now())
+    assert (one.expected, one.found, one.day, one.source) == (100, 90, "2026-03-01", "bill")
+
+
+def test_the_latest_values_are_shown_as_they_are_whatever_they_contain(
+    books: Discrepancies,
+) -> None:
+    for found in (90, "$reference", "other payer", None, True):
+        note(books, found)
+        assert only(books).found == found
+
+
+def test_many_who_note_the_same_at_once_make_one(books: Discrepancies) -> None:
+    new = at_once([lambda: note(books)] * 8)
+    assert sorted(new) == [False] * 7 + [True]
+    assert only(books).seen == 8
+
+
+def test_pages_noted_at_once_lose_nothing(books: Discrepancies, database: Database) -> None:
+    page = [Difference(kind="fee", reference=f"p{n}", expected=1, found=2) for n in range(200)]
+    new = at_once([lambda: books.note_all("bill", page)] * 4)
+    assert sum(new) == 200
+    assert {d["seen"] for d in database.collection("discrepancies").find({})} == {4}
+
+
+def test_noting_in_a_transaction_goes_or_stays_with_it(
+    books: Discrepancies, database: Database
+) -> None:
+    def fails(session: Any) -> None:
+        note(books, session=session)
+        raise Refusal(Code.NOTIFICATION_MISMATCH)
+
+    with pytest.raises(Refusal):
+        database.transact(fails)
+    assert books.open(DiscrepanciesRequest(all=True)).discrepancies == []
+    results = at_once([lambda: database.transact(lambda s: note(books, session=s))] * 4)
+    assert sorted(results) == [False, False, False, True]
+    assert only(books).seen == 4
+
+
+def test_of_two_resolvers_one_loses_and_learns_who_was_first(books: Discrepancies) -> None:
+    note(books)
+    results = at_once([
+        lambda who=who: books.resolve(ID, who, "checked") for who in ("ann", "bob", "carl")
+    ])  # fmt: skip
+    [won] = winners(results)
+    lost = [result for result in results if isinstance(result, Refusal)]
+    assert won.resolution
+    assert {refused.code for refused in lost} == {Code.ALREADY_RESOLVED}
+    assert {refused.detail for refused in lost} == {won.resolution.actor}
+    assert only(books).resolution == won.resolution
+
+
+def test_the_same_words_again_change_nothing(books: Discrepancies, clock: FakeClock) -> None:
+    note(books)
+    first = books.resolve(ID, "ann", "paid at the till")
+    clock.advance(hours=1)
+    assert books.resolve(ID, "ann", "paid at the till") == first
+    with pytest.raises(Refusal) as refused:
+        books.resolve(ID, "ann", "something else")
+    assert refused.value.code is Code.ALREADY_RESOLVED
+
+
+def test_what_is_not_there_cant_be_resolved_nor_can_anybody_be_the_system(
+    books: Discrepancies,
+) -> None:
+    note(books)
+    with pytest.raises(Refusal) as refused:
+        books.resolve("payment amount|p2", "ann", "?")
+    assert refused.value.code is Code.NOT_FOUND
+    with pytest.raises(Refusal) as refused:
+        books.resolve(ID, "system", "?")
+    assert refused.value.code is Code.INVALID_REQUEST
+
+
+def test_a_resolved_one_seen_again_as_it_was_stays_resolved(books: Discrepancies) -> None:
+    note(books)
+    books.resolve(ID, "ann", "known")
+    assert not note(books)
+    assert (only(books).status, only(books).seen) == ("resolved", 2)
+
+
+def test_a_resolved_one_with_other_values_opens_again_and_keeps_its_history(
+    books: Discrepancies, database: Database
+) -> None:
+    note(books)
+    books.resolve(ID, "ann", "known")
+    note(books, 80)
+    assert (only(books).status, only(books).reopened, only(books).resolution) == ("open", 1, None)
+    books.resolve(ID, "bob", "known too")
+    note(books, 70)
+    stored = database.collection("discrepancies").find_one({"_id": ID})
+    assert stored
+    told = [(c["found"], c["resolution"]["actor"]) for c in stored["history"]]
+    assert told == [(90, "ann"), (80, "bob")]
+
+
+def test_history_is_kept_but_not_without_end(books: Discrepancies) -> None:
+    for found in range(25):
+        note(books, found)
+        books.resolve(ID, "ann", str(found))
+    note(books, 99)
+    assert only(books).reopened == 20
+
+
+def test_what_has_gone_by_itself_is_resolved_and_opens_again_if_it_comes_back(
+    books: Discrepancies,
+) -> None:
+    assert not books.clear("payment amount", "p1")
+    note(books)
+    assert books.clear("payment amount", "p1")
+    assert not books.clear("payment amount", "p1")
+    resolution = only(books).resolution
+    assert resolution
+    assert resolution.actor == "system"
+    note(books)
+    assert (only(books).status, only(books).reopened) == ("open", 1)
+
+
+def test_what_a_person_resolved_keeps_that_persons_word(books: Discrepancies) -> None:
+    note(books)
+    books.resolve(ID, "ann", "known")
+    assert not books.clear("payment amount", "p1")
+    assert books.clear_about("bill", ["p1"], []) == 0
+    resolution = only(books).resolution
+    assert resolution
+    assert resolution.actor == "ann"
+
+
+def test_only_a_sources_own_that_it_no_longer_finds_are_cleared(books: Discrepancies) -> None:
+    note(books)
+    note(books, kind="fee")
+    note(books, kind="merchant", reference="p2")
+    note(books, kind="payer", source="notice")
+    still = [Difference(kind="fee", reference="p1")]
+    assert books.clear_about("bill", ["p1"], still) == 1
+    left = {d.kind for d in books.open(DiscrepanciesRequest()).discrepancies}
+    assert left == {"fee", "merchant", "payer"}
+
+
+def test_lists_are_paged_newest_first_by_status_and_day(
+    books: Discrepancies, clock: FakeClock
+) -> None:
+    for number in range(7):
+        note(books, reference=f"p{number}", day=f"2026-03-0{1 + number % 2}")
+        clock.advance(minutes=number % 3)
+    books.resolve("payment amount|p6", "ann", "known")
+
+    def listed(**more: Any) -> list[str]:
+        references, after = [], None
+        while True:
+            page = books.open(DiscrepanciesRequest(limit=2, after=after, **more))
+            references += [one.reference for one in page.discrepancies]
+            after = page.next
+            if after is None:
+                return references
+
+    assert listed(all=True) == ["p6", "p5", "p4", "p3", "p2", "p1", "p0"]
+    assert listed() == ["p5", "p4", "p3", "p2", "p1", "p0"]
+    assert listed(day="2026-03-01") == ["p4", "p2", "p0"]
+    assert listed(day="2026-03-01", all=True) == ["p6", "p4", "p2", "p0"]
+    assert books.count_open("2026-03-01") == 3
+
+
+def test_a_log_line_names_kind_and_reference_and_no_values(
+    books: Discrepancies, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note(books, "secret value")
+    line = capsys.readouterr().out
+    assert '"log":"discrepancy"' in line
+    assert '"kind":"payment amount","reference":"p1","new":true' in line
+    assert "secret" not in line

@@ -1,0 +1,154 @@
+"""Money in: paid once, whoever calls how often, and never believed without proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from at_once import at_once
+from chain_data import FakeClock, item
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.identity import Caller
+from localcloud.keys import LocalSecrets, load_secrets
+from localcloud.wechat_pay import FORGERIES
+from paying import PayingShop
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
+    return load_secrets(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) -> PayingShop:
+    return PayingShop(chain, clock, keys, tmp_path)
+
+
+def test_a_notice_pays_an_order_once_with_its_number_and_its_share(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.order(alice)
+    shop.confirm(alice, order)
+    notice = shop.vendor_acts()[0]
+    assert shop.let_happen() == ["paid"]
+    assert [shop.take(notice) for _ in range(3)] == ["repeated"] * 3
+    paid = shop.orders.get(order.id)
+    assert (paid.status, paid.shown().pickup_number) == ("paid", "001")
+    assert shop.bought(alice).pickup_number == 2
+    shop.timers()
+    shop.everything_agrees()
+
+
+@pytest.mark.parametrize("kind", FORGERIES)
+def test_a_forged_notice_pays_nothing(shop: PayingShop, kind: str) -> None:
+    alice = shop.register()
+    order = shop.order(alice)
+    shop.confirm(alice, order)
+    shop.vendor_acts().clear()
+    forged = shop.take(shop.wechat.forge(kind))
+    assert isinstance(forged, Refusal)
+    assert forged.code in (Code.SIGNATURE_INVALID, Code.NOTIFICATION_MISMATCH)
+    assert shop.orders.get(order.id).status == "paying"
+    noted = shop.database.collection("discrepancies").count_documents({"status": "open"})
+    assert noted == (1 if forged.code is Code.NOTIFICATION_MISMATCH else 0)
+
+
+def test_a_lost_notice_is_asked_for_ever_more_rarely(shop: PayingShop) -> None:
+    shop.wechat.mode.set({"copies": 0})
+    alice = shop.register()
+    order = shop.order(alice)
+    shop.prepaid(alice, order)
+    shop.timers(minutes=0.5)
+    assert list(shop.payments.unanswered()) == []
+    shop.timers(minutes=1)
+    asked = shop.payments._payments.find(f"{order.id}n1")
+    assert asked is not None
+    assert asked.ask_at == shop.clock.now() + (shop.clock.now() - asked.created_at)
+    shop.confirm(alice, order)
+    shop.timers(minutes=2)
+    assert shop.orders.get(order.id).status == "paid"
+    shop.timers()
+    shop.everything_agrees()
+
+
+def test_two_who_pay_one_order_at_once_pay_it_once(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.order(alice)
+    caller = Caller("alice", shop.keys.appid)
+
+    def prepay() -> object:
+        try:
+            return shop.payments.prepay(alice, caller, order.id).payment
+        except Unavailable:
+            return None  # Another call is opening the attempt just now.
+
+    answers = [a for a in at_once([prepay] * 6) if a is not None]
+    packages = {answer.package for answer in answers}
+    assert len(packages) == 1
+    shop.wechat.pay("alice", answers[0].model_dump())
+    assert shop.let_happen() == ["paid"]
+    assert shop.wechat.books()["taken_fen"] == order.payable_fen
+
+
+def test_an_order_paid_by_coupon_and_points_alone_needs_no_wechat_pay(shop: PayingShop) -> None:
+    shop.database.collection("rules").update_one(
+        {"_id": "points"}, {"$set": {"max_order_share_bp": 10_000, "revision": 2}}, upsert=True
+    )
+    shop.forget()
+    alice = shop.register()
+    shop.give_points(alice, 1_500)
+    order = shop.order(alice, points=1_500)
+    assert order.payable_fen == 0
+    shop.wechat.mode.set({"down": True})
+    answer = shop.payments.prepay(alice, Caller("alice", shop.keys.appid), order.id)
+    assert (answer.status, answer.payment) == ("paid", None)
+    shop.give_back(order.id)
+    assert shop.orders.get(order.id).status == "refunded"
+
+
+def test_money_for_a_cancelled_order_goes_back(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.order(alice)
+    shop.prepaid(alice, order)
+    shop.timers(minutes=16)
+    assert shop.orders.get(order.id).status == "cancelled"
+    shop.wechat.force_paid(f"{order.id}n1")
+    shop.wechat.notify_paid(f"{order.id}n1")
+    assert shop.let_happen() == ["surplus"]
+    shop.timers(rounds=2)
+    books = shop.wechat.books()
+    assert books["refunded_fen"] == books["taken_fen"] == order.payable_fen
+    shop.everything_agrees()
+
+
+def test_a_store_with_a_merchant_of_its_own_is_paid_in_partner_mode(shop: PayingShop) -> None:
+    stores = shop.database.collection("stores")
+    stores.update_one({"_id": "jingan"}, {"$set": {"sub_mchid": "1900000999"}})
+    alice = shop.register()
+    order = shop.bought(alice)
+    assert order.status == "paid"
+    assert order.tenders[0].merchant is not None
+    assert order.tenders[0].merchant.sub_mchid == "1900000999"
+    # The store changes its merchant: what was paid to the old one goes back from the old one.
+    stores.update_one({"_id": "jingan"}, {"$unset": {"sub_mchid": ""}})
+    shop.forget()
+    shop.give_back(order.id)
+    shop.timers(rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    shop.everything_agrees()
+
+
+def test_a_guest_cancels_freely_until_the_kitchen_begins(shop: PayingShop) -> None:
+    alice = shop.register()
+    early, late = shop.bought(alice, items=[item(2)]), shop.bought(alice)
+    assert shop.payments.cancel(alice, early.id).status == "refunding"
+    shop.let_happen()
+    assert shop.orders.get(early.id).status == "refunded"
+    for step in ("accepted", "preparing"):
+        shop.fulfilment.take(late.id, step, "cook")
+    with pytest.raises(Refusal) as refused:
+        shop.payments.cancel(alice, late.id)
+    assert refused.value.code is Code.ORDER_NOT_CANCELLABLE
+    shop.timers()
+    shop.everything_agrees()

@@ -1,0 +1,200 @@
+"""Money back: in parts, by whoever may, never more than was paid, shares first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from at_once import at_once, winners
+from chain_data import FakeClock, item
+from huitou.orders.models import Order
+from huitou.refunds.models import AskRefundRequest, DecideRefundRequest
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from localcloud.keys import LocalSecrets, load_secrets
+from paying import PayingShop
+
+OWNER, BRAND = "1900000109", "1900000110"
+RULES: dict[str, Any] = {
+    "revision": 1,
+    "terms": [
+        {"account": OWNER, "role": "franchisee", "ratio_bp": 2_000},
+        {"account": BRAND, "role": "platform", "fixed_fen": 100},
+    ],
+    "receivers": [
+        {"account": OWNER, "name": "店主公司", "relation_type": "STORE_OWNER"},
+        {"account": BRAND, "name": "品牌公司", "relation_type": "HEADQUARTER"},
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
+    return load_secrets(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) -> PayingShop:
+    return PayingShop(chain, clock, keys, tmp_path)
+
+
+def shared(shop: PayingShop, **cart: Any) -> Order:
+    """An order at a store that shares, its shares paid out."""
+    shop.share_out("jingan", **RULES)
+    order = shop.bought(shop.register(), **cart)
+    shop.timers(rounds=2)
+    found = shop.database.collection("shares").find_one({"_id": order.id})
+    assert found is not None
+    assert found["status"] == "finished"
+    return shop.orders.get(order.id)
+
+
+def test_a_piece_comes_back_with_its_points_and_the_order_goes_on(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.bought(alice, items=[item(3)])
+    shop.fulfilment.take(order.id, "accepted", "cook")
+    refund = shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
+    assert (refund.amount_fen, refund.status) == (1_500, "processing")
+    shop.timers(rounds=2)
+    found = shop.orders.get(order.id)
+    assert (found.status, found.refund_status) == ("accepted", "partially_refunded")
+    assert [moment.status for moment in found.timeline][-2:] == ["refunding", "partially_refunded"]
+    assert shop.account(alice)["available"] == 30
+    shop.everything_agrees()
+
+
+def test_refunds_at_once_never_give_back_more_than_was_paid(shop: PayingShop) -> None:
+    order = shop.bought(shop.register(), items=[item(3)])
+    tries: list[Callable[[], Any]] = [
+        lambda n=n: shop.give_back(order.id, f"R0000{n}", amount_fen=2_000) for n in range(5)
+    ]
+    results = at_once(tries)
+    assert len(winners(results)) == 2
+    assert {r.code for r in results if isinstance(r, Refusal)} == {Code.REFUND_TOO_MUCH}
+    shop.timers(rounds=3)
+    assert shop.wechat.books()["refunded_fen"] == 4_000
+    assert shop.orders.get(order.id).left_fen == 500
+    shop.everything_agrees()
+
+
+def test_the_same_refund_id_is_the_same_refund_and_never_another(shop: PayingShop) -> None:
+    order = shop.bought(shop.register(), items=[item(3)])
+    results = at_once([lambda: shop.give_back(order.id, amount_fen=700)] * 5)
+    assert {refund.id for refund in winners(results)} == {"R00001"}
+    for other in ({"amount_fen": 701}, {"lines": [{"line": 0, "quantity": 1}]}):
+        with pytest.raises(Refusal) as refused:
+            shop.give_back(order.id, **other)
+        assert refused.value.code is Code.REFUND_ID_REUSED
+    shop.timers(rounds=2)
+    assert shop.wechat.books()["refunded_fen"] == 700
+    shop.everything_agrees()
+
+
+def test_shares_come_back_before_the_guest_is_refunded(shop: PayingShop) -> None:
+    order = shared(shop, items=[item(4)])  # ¥60: fee 36 fen, owner 20 % of the rest, brand ¥1
+    number = order.tenders[0].out_trade_no
+    before = shop.wechat.book_of(str(number))
+    assert before["shared_fen"] == 1_192 + 100
+    shop.give_back(order.id, lines=[{"line": 0, "quantity": 2}])
+    shop.timers(rounds=3)
+    after = shop.wechat.book_of(str(number))
+    assert after["refunded_fen"] == 3_000
+    assert after["shared_fen"] == 596 + 100  # 20 % of ¥30 less its fee; the fixed part stays
+    shop.give_back(order.id, "R00002")
+    shop.timers(rounds=3)
+    assert shop.wechat.book_of(str(number))["shared_fen"] == 0
+    assert shop.orders.get(order.id).status == "refunded"
+    shop.everything_agrees()
+
+
+def test_a_refund_that_begins_before_the_share_leaves_less_to_share(shop: PayingShop) -> None:
+    shop.share_out("jingan", **RULES)
+    order = shop.bought(shop.register(), items=[item(4)])
+    shop.give_back(order.id, lines=[{"line": 0, "quantity": 2}])
+    shop.timers(rounds=3)
+    book = shop.wechat.book_of(str(order.tenders[0].out_trade_no))
+    assert (book["shared_fen"], book["returned_fen"]) == (596 + 100, 0)
+    shop.everything_agrees()
+
+
+def test_a_receiver_who_cannot_give_back_is_told_and_the_refund_waits_for_money(
+    shop: PayingShop,
+) -> None:
+    order = shared(shop, items=[item(4)])
+    shop.wechat.mode.set({"returns_end": "FAILED"})
+    shop.give_back(order.id)
+    shop.timers(rounds=2)
+    kinds = {found["kind"] for found in shop.database.collection("discrepancies").find({})}
+    assert "refund refused" in kinds  # The merchant's own balance doesn't cover it either.
+    assert any("share" in kind for kind in kinds)
+
+
+def test_a_refund_closed_for_good_leaves_the_order_where_it_was(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.bought(alice)
+    shop.wechat.mode.set({"refunds_end": "CLOSED"})
+    shop.payments.cancel(alice, order.id)
+    shop.let_happen()
+    found = shop.orders.get(order.id)
+    assert (found.status, found.refund_status, found.left_fen) == ("paid", None, 1_500)
+    shop.wechat.mode.set({"refunds_end": "SUCCESS"})
+    shop.clock.advance(minutes=2)
+    shop.payments.cancel(alice, order.id)
+    shop.timers(rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    shop.everything_agrees()
+
+
+def test_above_the_limit_somebody_else_must_approve(shop: PayingShop) -> None:
+    order = shop.bought(shop.register(), items=[item(6)])
+    asked = shop.give_back(order.id, role="cashier", amount_fen=6_000)
+    assert asked.status == "awaiting_approval"
+    assert shop.orders.get(order.id).left_fen == 9_000
+
+    def decide(actor: str, role: str, *, approve: bool = True) -> Any:
+        fields = {"refund_id": asked.id, "approve": approve, "actor": actor, "role": role}
+        return shop.refunds.decide(DecideRefundRequest.model_validate(fields))
+
+    for actor, role in (("till", "manager"), ("colleague", "cashier")):
+        with pytest.raises(Refusal) as refused:
+            decide(actor, role)
+        assert refused.value.code is Code.FORBIDDEN
+    results = at_once([
+        lambda: decide("ann", "manager"),
+        lambda: decide("bob", "manager", approve=False),
+    ])  # fmt: skip
+    assert len(winners(results)) == 1
+    shop.timers(rounds=2)
+    given = shop.wechat.books()["refunded_fen"]
+    assert given == (6_000 if not isinstance(results[0], Refusal) else 0)
+    shop.everything_agrees()
+
+
+def test_a_guest_asks_once_and_the_store_decides(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.bought(alice, items=[item(2)])
+    for step in ("accepted", "preparing", "ready", "picked_up"):
+        order = shop.orders.get(order.id)
+        shop.fulfilment.take(order.id, step, "cook")
+    fields = {"order_id": order.id, "reason": "太咸", "lines": [{"line": 0, "quantity": 1}]}
+    ask = AskRefundRequest.model_validate(fields)
+    results = at_once([lambda: shop.refunds.ask(shop.orders.get(order.id), ask)] * 4)
+    assert {(refund.id, refund.status) for refund in results} == {
+        (results[0].id, "awaiting_approval")
+    }
+    fields = {"refund_id": results[0].id, "approve": True, "actor": "ann", "role": "cashier"}
+    shop.refunds.decide(DecideRefundRequest.model_validate(fields))
+    shop.timers(rounds=2)
+    assert shop.orders.get(order.id).refund_status == "partially_refunded"
+    assert shop.wechat.books()["refunded_fen"] == 1_500
+    shop.everything_agrees()
+
+
+def test_an_order_that_was_never_paid_gives_nothing_back(shop: PayingShop) -> None:
+    order = shop.order(shop.register())
+    with pytest.raises(Refusal) as refused:
+        shop.give_back(order.id)
+    assert refused.value.code is Code.ORDER_NOT_REFUNDABLE
