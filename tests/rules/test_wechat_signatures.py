@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute, random_serial_number
+from cryptography.x509.oid import NameOID
 
-from huitou.payments.rules import NotificationKeys, verify_and_decrypt
+from huitou.payments.rules import (
+    NotificationKeys,
+    certificate_span,
+    encrypt_name,
+    open_sealed,
+    verify_and_decrypt,
+)
 from huitou.runtime.errors import Code, Refusal
 
 NOW = 1_790_000_000.0
@@ -23,6 +32,23 @@ OTHER = generate_private_key(public_exponent=65537, key_size=2048)
 
 def public(key: RSAPrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def certificate(key: RSAPrivateKey, since: datetime | None = None) -> str:
+    """A platform certificate as WeChat Pay's own authority would issue it: for five years."""
+    since = since or datetime.now(UTC) - timedelta(days=1)
+    name = Name([NameAttribute(NameOID.COMMON_NAME, "Tenpay.com sign")])
+    built = (
+        CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(random_serial_number())
+        .not_valid_before(since)
+        .not_valid_after(since + timedelta(days=1_825))
+        .sign(OTHER, SHA256())
+    )
+    return built.public_bytes(Encoding.PEM).decode()
 
 
 def keys(api_v3_key: bytes = b"k" * 32) -> NotificationKeys:
@@ -55,7 +81,14 @@ def headers(
 def test_a_genuine_notice_is_opened() -> None:
     body = notice({"out_trade_no": "o1"})
     opened = verify_and_decrypt(headers(body), body, keys(), NOW)
-    assert opened == {"event_type": "TRANSACTION.SUCCESS", "resource": {"out_trade_no": "o1"}}
+    event = json.loads(body)
+    assert opened == {**event, "resource": {"out_trade_no": "o1"}}
+
+
+def test_the_whole_event_comes_back() -> None:
+    body = json.dumps({"id": "EV-1", "summary": "支付成功", **json.loads(notice({}))}).encode()
+    opened = verify_and_decrypt(headers(body), body, keys(), NOW)
+    assert (opened["id"], opened["summary"], opened["resource"]) == ("EV-1", "支付成功", {})
 
 
 def test_header_names_come_in_any_case() -> None:
@@ -70,9 +103,40 @@ def test_a_certificate_and_a_public_key_are_believed_side_by_side() -> None:
     assert verify_and_decrypt(by_public_key, body, keys(), NOW)
 
 
-def test_shorter_keys_of_published_vectors_work_too() -> None:
-    body = notice({"a": 1}, key=b"k" * 16, associated="")
-    assert verify_and_decrypt(headers(body), body, keys(b"k" * 16), NOW)["resource"] == {"a": 1}
+def test_a_whole_certificate_will_do_where_a_public_key_does() -> None:
+    body = notice({})
+    by_certificate = NotificationKeys({"CERT1": certificate(PLATFORM)}, b"k" * 32)
+    assert verify_and_decrypt(headers(body), body, by_certificate, NOW)
+    with pytest.raises(Refusal):
+        verify_and_decrypt(headers(body, key=OTHER), body, by_certificate, NOW)
+
+
+@pytest.mark.parametrize("length", [16, 24, 32])
+def test_shorter_keys_of_published_vectors_work_too(length: int) -> None:
+    body = notice({"a": 1}, key=b"k" * length, associated="")
+    assert verify_and_decrypt(headers(body), body, keys(b"k" * length), NOW)["resource"] == {"a": 1}
+
+
+def test_what_was_sealed_for_us_opens_and_nothing_else_does() -> None:
+    sealed = json.loads(notice({"a": 1}))["resource"]
+    assert json.loads(open_sealed(sealed, b"k" * 32)) == {"a": 1}
+    for spoilt in ({}, {**sealed, "algorithm": "none"}, {**sealed, "associated_data": "x"}):
+        with pytest.raises(Refusal):
+            open_sealed(spoilt, b"k" * 32)
+
+
+def test_a_receivers_name_can_be_read_by_wechat_pay_alone() -> None:
+    for pem in (public(PLATFORM), certificate(PLATFORM)):
+        sealed = base64.b64decode(encrypt_name(pem, "张三网络公司"))
+        padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303
+        assert PLATFORM.decrypt(sealed, padding).decode() == "张三网络公司"
+
+
+def test_a_certificate_says_from_when_until_when_it_holds() -> None:
+    since, until = certificate_span(certificate(PLATFORM))
+    assert (until - since).days == 1_825
+    with pytest.raises(ValueError, match=r".*"):
+        certificate_span(public(PLATFORM))
 
 
 BODY = notice({})

@@ -88,14 +88,26 @@ def split(amount_fen: int, terms: ShareTerms) -> Split:
         fixed = min(term.fixed_fen, left)
         left -= fixed
         parts.append(fixed)
-    ratios = [term.ratio_bp for term in terms.terms]
-    by_ratio = allocate(min(net * sum(ratios) // 10_000, left), ratios)
+    by_ratio = _by_ratio(net, left, [term.ratio_bp for term in terms.terms])
     parts = [fixed + ratio for fixed, ratio in zip(parts, by_ratio, strict=True)]
     parts = [
         part if term.cap_fen is None else min(part, term.cap_fen)
         for part, term in zip(parts, terms.terms, strict=True)
     ]
     return Split(fee, parts, net - sum(parts))
+
+
+def _by_ratio(net_fen: int, limit_fen: int, ratios_bp: list[int]) -> list[int]:
+    """Divide by ratios of the net; where the limit bites, in proportion to them."""
+    together_fen = net_fen * sum(ratios_bp) // 10_000
+    if together_fen > limit_fen:
+        return allocate(limit_fen, ratios_bp)
+    # Largest remainder of each exact part, not of the rounded sum: so none is a whole fen off.
+    parts = [net_fen * ratio // 10_000 for ratio in ratios_bp]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (-(net_fen * ratios_bp[i] % 10_000), i))
+    for i in by_remainder[: together_fen - sum(parts)]:
+        parts[i] += 1
+    return parts
 
 
 def due_at(paid_at: datetime, terms: ShareTerms) -> datetime:
@@ -153,11 +165,20 @@ def adds_up(share: Share) -> bool:
 def give_backs(share: Share, amount_fen: int) -> list[tuple[SharePart, int]]:
     """Return what each receiver gives back before `amount_fen` more goes to the guest.
 
-    Each keeps its part of what is left. Only merchants can be asked: a person keeps what it got.
+    Each keeps its part of what is left; what it is giving back already counts as given. Only
+    merchants can be asked: a person keeps what it got.
     """
+    coming_fen = {
+        part.account: sum(
+            back.amount_fen
+            for back in share.returns
+            if back.account == part.account and back.status == "processing"
+        )
+        for part in share.parts
+    }
     left_fen = split(share.paid_fen - share.refunded_fen - amount_fen, share.terms).parts_fen
     backs = [
-        (part, part.amount_fen - part.returned_fen - keeps_fen)
+        (part, part.amount_fen - part.returned_fen - coming_fen[part.account] - keeps_fen)
         for part, keeps_fen in zip(share.parts, left_fen, strict=True)
         if part.type == "MERCHANT_ID" and part.status == "success"
     ]
@@ -224,15 +245,20 @@ def given_up(share: Share, reason: str) -> Share:
     )
 
 
-def returned(share: Share, ended: ShareReturn) -> Share:
-    """Note how a return ended; what came back is the merchant's again."""
+def returned(share: Share, end: ShareReturn) -> Share:
+    """Note how a return ended, once; what came back is the merchant's again."""
+    if not any(
+        known.out_return_no == end.out_return_no and known.status == "processing"
+        for known in share.returns
+    ):
+        return share
     returns = [
-        ended if known.out_return_no == ended.out_return_no else known for known in share.returns
+        end if known.out_return_no == end.out_return_no else known for known in share.returns
     ]
-    came_fen = ended.amount_fen if ended.status == "success" else 0
+    came_fen = end.amount_fen if end.status == "success" else 0
     parts = [
         part.model_copy(update={"returned_fen": part.returned_fen + came_fen})
-        if (part.account, part.type) == (ended.account, "MERCHANT_ID")
+        if (part.account, part.type) == (end.account, "MERCHANT_ID")
         else part
         for part in share.parts
     ]

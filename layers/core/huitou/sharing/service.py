@@ -214,7 +214,12 @@ class Sharing:
 
     def _end_return(self, order_id: str, end: ShareReturn) -> bool:
         share = self._shares.find(order_id)
-        if share is None or self._shares.put(returned(share, end)) is None:
+        if share is None:
+            return True
+        noted = returned(share, end)
+        if noted is share:  # Another call was first to see the end.
+            return True
+        if self._shares.put(noted) is None:
             return False  # Changed meanwhile: the next call finds the same end.
         if end.status == "failed":
             self._alarm("share_return_failed", share, end.fail_reason or "")
@@ -296,7 +301,7 @@ class Sharing:
             if part.status == "closed":
                 self._alarm("share_part_closed", stored, part.fail_reason or "")
             elif part.amount_fen != part.planned_fen:
-                self._alarm("share_amount_differs", stored, part.account)
+                self._alarm("share_amount_differs", stored, part.role)
         return stored
 
     def _refused(self, share: Share, reason: str) -> Share:

@@ -1,0 +1,123 @@
+"""Any order of payments, timers, refunds and troubles: our shares and WeChat Pay's books agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chain_data import FakeClock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+from localcloud.keys import load_secrets
+from sharing_till import Till
+from wechat_pay_in_process import AtWeChat
+
+STEPS = st.one_of(
+    st.tuples(st.just("timer"), st.integers(1, 4_000)),
+    st.tuples(st.just("happen"), st.just(0)),
+    st.tuples(st.just("refund"), st.integers(1, 10_000)),
+    st.tuples(st.just("make_way"), st.integers(0, 5)),
+    st.tuples(st.just("let_go"), st.integers(0, 5)),
+    st.tuples(st.just("lose"), st.integers(0, 1)),
+    st.tuples(st.just("returns"), st.integers(0, 1)),
+)
+
+
+@pytest.fixture
+def till(database: Database, clock: FakeClock, tmp_path: Path) -> Iterator[Till]:
+    at_wechat = AtWeChat(load_secrets(tmp_path), clock, tmp_path)
+    at_wechat.standin.mode.refund_gap_s = 0.0
+    made = Till(database, clock, at_wechat)
+    made.rules()
+    yield made
+    made.gateway.session.close()
+
+
+class Guest:
+    """One order's refunds as they stand, by what the test itself has seen."""
+
+    def __init__(self, till: Till, amount_fen: int) -> None:
+        self.till, self.amount_fen = till, amount_fen
+        self.order_id = till.paid(amount_fen)
+        self.under_way: dict[str, int] = {}
+        self.back_fen = 0
+        self.numbers = 0
+
+    def do(self, step: str, value: int) -> None:
+        with suppress(Unavailable):  # Whoever called comes again.
+            getattr(self, step)(value)
+        share = self.till.share(self.order_id)  # Adds up, or this fails.
+        assert share.refunded_fen == self.back_fen
+
+    def timer(self, after_s: int) -> None:
+        self.till.clock.advance(seconds=after_s)
+        for order_id in self.till.sharing.due():
+            self.till.sharing.carry_on(order_id)
+
+    def happen(self, _: int) -> None:
+        self.till.wechat.happen()
+
+    def refund(self, part: int) -> None:
+        left_fen = self.amount_fen - self.back_fen - sum(self.under_way.values())
+        amount_fen = left_fen * part // 10_000
+        if amount_fen:
+            self.numbers += 1
+            refund_id = f"{self.order_id}R{self.numbers}"
+            self.till.hold(self.order_id, refund_id, amount_fen)
+            self.under_way[refund_id] = amount_fen
+
+    def _chosen(self, number: int) -> str | None:
+        waiting = list(self.under_way)
+        return waiting[number % len(waiting)] if waiting else None
+
+    def make_way(self, number: int) -> None:
+        refund_id = self._chosen(number)
+        if refund_id and self.till.sharing.make_way(self.order_id, refund_id):
+            amount_fen = self.under_way[refund_id]
+            lose, self.till.wechat.lose = self.till.wechat.lose, None
+            self.till.refunded(self.order_id, refund_id, amount_fen)
+            self.till.wechat.lose = lose
+            self.back_fen += self.under_way.pop(refund_id)
+
+    def let_go(self, number: int) -> None:
+        refund_id = self._chosen(number)
+        if refund_id:
+            self.till.let_go(self.order_id, refund_id)
+            del self.under_way[refund_id]
+
+    def lose(self, on: int) -> None:
+        self.till.wechat.lose = (lambda path: "profitsharing" in path) if on else None
+
+    def returns(self, on: int) -> None:
+        self.till.wechat.standin.mode.returns_end = "PROCESSING" if on else "SUCCESS"
+
+    def finish(self) -> None:
+        """Everything that was lost or under way comes to its end."""
+        self.lose(0)
+        self.returns(0)
+        for _ in range(12):
+            self.timer(4_000)
+            self.happen(0)
+            self.make_way(0)
+
+
+def test_our_shares_and_wechat_pays_books_agree_in_the_end(till: Till) -> None:
+    @given(st.integers(1, 20_000), st.lists(STEPS, max_size=14))
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    def agrees(amount_fen: int, steps: list[tuple[str, int]]) -> None:
+        guest = Guest(till, amount_fen)
+        for step, value in steps:
+            guest.do(step, value)
+        guest.finish()
+        share = till.share(guest.order_id)
+        assert (share.held, share.look_at, guest.under_way) == ([], None, {})
+        assert share.status in ("finished", "cancelled")
+        assert not till.agrees(guest.order_id)["frozen"] or share.status == "cancelled"
+        assert share.kept_fen >= 0
+
+    agrees()

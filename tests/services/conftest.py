@@ -1,0 +1,32 @@
+"""What tests of money share: WeChat Pay's stand-in in process, and a till that shares out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chain_data import FakeClock
+from huitou.runtime.database import Database
+from localcloud.keys import LocalSecrets, load_secrets
+from sharing_till import Till
+from wechat_pay_in_process import AtWeChat
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
+    return load_secrets(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def at_wechat(keys: LocalSecrets, clock: FakeClock, tmp_path: Path) -> AtWeChat:
+    return AtWeChat(keys, clock, tmp_path)
+
+
+@pytest.fixture
+def till(database: Database, clock: FakeClock, at_wechat: AtWeChat) -> Iterator[Till]:
+    made = Till(database, clock, at_wechat)
+    made.rules()
+    yield made
+    made.gateway.session.close()

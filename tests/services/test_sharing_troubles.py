@@ -1,0 +1,266 @@
+"""分账 when two come at once, when answers are lost, and when WeChat Pay or receivers refuse."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from pymongo.client_session import ClientSession
+
+from at_once import at_once
+from huitou.runtime.errors import Unavailable
+from huitou.sharing.service import Sharing
+from sharing_till import PLATFORM, STORE, Till, amounts
+
+
+@pytest.mark.parametrize("attempt", range(6))
+def test_a_refund_that_begins_as_the_share_is_asked_for_is_seen_by_one_of_the_two(
+    till: Till, attempt: int
+) -> None:
+    """Either the parts leave the refund out, or the refund finds them asked for and waits."""
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    at_once([
+        lambda: till.sharing.carry_on(order_id),
+        lambda: till.hold(order_id, "R1", 4_000),
+    ])  # fmt: skip
+    if till.share(order_id).status == "planned":  # The timer lost: it comes again.
+        till.sharing.carry_on(order_id)
+    share = till.share(order_id)
+    assert share.status == "asked"
+    assert [held.refund_id for held in share.held] == ["R1"]
+    left_out = amounts(share) == [596, 298]
+    assert left_out or amounts(share) == [994, 497]
+    assert not till.sharing.make_way(order_id, "R1")  # WeChat Pay is still at it.
+    till.wechat.happen()
+    assert till.sharing.make_way(order_id, "R1")
+    assert (till.share(order_id).returns == []) == left_out
+    till.refunded(order_id, "R1", 4_000)
+    till.agrees(order_id)
+    assert [p.amount_fen - p.returned_fen for p in till.share(order_id).parts] == [596, 298]
+
+
+def test_a_refund_that_begins_between_the_timers_read_and_write_makes_it_lose(till: Till) -> None:
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+
+    class Meddling:
+        """A clock at which a refund begins as the timer looks at it."""
+
+        def now(self) -> datetime:
+            till.hold(order_id, "R1", 4_000)
+            return till.clock.now()
+
+    meddled = Sharing(till.database, Meddling(), till.gateway)
+    assert meddled.carry_on(order_id) == "planned"
+    assert till.run(after_s=0) == ["asked"]
+    assert amounts(till.share(order_id)) == [596, 298]
+
+
+def test_a_refund_that_read_a_planned_share_begins_again_when_the_timer_was_faster(
+    till: Till,
+) -> None:
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    tries = []
+
+    def begin(session: ClientSession) -> None:
+        till.database.collection("shares").find_one({"_id": order_id}, session=session)
+        if not tries:
+            till.sharing.carry_on(order_id)
+        tries.append(1)
+        till.sharing.hold(order_id, "R1", 4_000, session)
+
+    till.database.transact(begin)
+    share = till.share(order_id)
+    assert (len(tries), share.status, amounts(share)) == (2, "asked", [994, 497])
+    assert [held.refund_id for held in share.held] == ["R1"]
+
+
+def test_two_timers_at_once_share_once(till: Till) -> None:
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    at_once([lambda: till.sharing.carry_on(order_id)] * 3)
+    till.wechat.happen()
+    till.run()
+    assert till.share(order_id).status == "finished"
+    till.agrees(order_id)
+
+
+def test_two_refunds_at_once_take_their_parts_back_once_each(till: Till) -> None:
+    order_id = till.shared()
+    till.hold(order_id, "R1", 4_000)
+    till.hold(order_id, "R2", 6_000)
+
+    def make_way(refund_id: str) -> None:
+        while not till.sharing.make_way(order_id, refund_id):
+            pass
+
+    at_once([lambda: make_way("R1"), lambda: make_way("R2"), lambda: make_way("R1")])
+    till.refunded(order_id, "R1", 4_000)
+    till.clock.advance(minutes=2)
+    till.refunded(order_id, "R2", 6_000)
+    share = till.share(order_id)
+    assert [p.amount_fen - p.returned_fen for p in share.parts] == [0, 0]
+    assert share.kept_fen == 0
+    till.agrees(order_id)
+
+
+def test_an_answer_that_is_lost_after_the_share_was_taken_shares_once(till: Till) -> None:
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    till.wechat.lose = lambda path: path.endswith("/profitsharing/orders")
+    with pytest.raises(Unavailable):
+        till.sharing.carry_on(order_id)
+    till.wechat.lose = None
+    share = till.share(order_id)
+    assert (share.status, share.accepted) == ("asked", False)
+    till.wechat.happen()
+    assert till.run() == ["finished"]
+    till.agrees(order_id)
+
+
+def test_a_crash_between_freezing_and_asking_goes_on_with_the_same_parts(till: Till) -> None:
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    till.wechat.standin.mode.down = True
+    with pytest.raises(Unavailable):
+        till.sharing.carry_on(order_id)
+    frozen = till.share(order_id)
+    till.hold(order_id, "R1", 4_000)  # Too late to be left out of the parts.
+    till.wechat.standin.mode.down = False
+    assert amounts(till.share(order_id)) == amounts(frozen) == [994, 497]
+    assert not till.sharing.make_way(order_id, "R1")
+    till.wechat.happen()
+    assert till.sharing.make_way(order_id, "R1")
+    till.refunded(order_id, "R1", 4_000)
+    till.agrees(order_id)
+
+
+def test_a_return_whose_answer_is_lost_comes_back_once(till: Till) -> None:
+    order_id = till.shared()
+    till.hold(order_id, "R1", 10_000)
+    till.wechat.lose = lambda path: path.endswith("/return-orders")
+    with pytest.raises(Unavailable):
+        till.sharing.make_way(order_id, "R1")
+    till.wechat.lose = None
+    assert till.sharing.make_way(order_id, "R1")
+    till.refunded(order_id, "R1", 10_000)
+    till.agrees(order_id)
+
+
+def test_a_closed_receivers_part_stays_with_the_merchant(
+    till: Till, capsys: pytest.CaptureFixture[str]
+) -> None:
+    till.wechat.standin.mode.shares_end = "CLOSED"
+    order_id = till.shared()
+    share = till.share(order_id)
+    assert [(p.status, p.amount_fen, p.fail_reason) for p in share.parts] == [
+        ("closed", 0, "ACCOUNT_ABNORMAL")
+    ] * 2
+    assert share.kept_fen == 9_940
+    assert "share_part_closed" in capsys.readouterr().out
+    till.agrees(order_id)
+    till.hold(order_id, "R1", 10_000)
+    assert till.sharing.make_way(order_id, "R1")
+    assert till.share(order_id).returns == []
+
+
+def test_a_return_that_fails_doesnt_stop_the_guests_refund(
+    till: Till, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order_id = till.shared()
+    till.wechat.standin.mode.returns_end = "FAILED"
+    till.hold(order_id, "R1", 4_000)
+    assert till.sharing.make_way(order_id, "R1")
+    assert [(b.status, b.fail_reason) for b in till.share(order_id).returns] == [
+        ("failed", "ACCOUNT_ABNORMAL")
+    ] * 2
+    assert capsys.readouterr().out.count("share_return_failed") == 2
+    till.refunded(order_id, "R1", 4_000)
+    till.agrees(order_id)
+    # Whole refunds of it are the merchant's loss, and the share says how much.
+    till.hold(order_id, "R2", 6_000)
+    assert till.sharing.make_way(order_id, "R2")
+    till.count(order_id, "R2", 6_000)
+    assert till.share(order_id).kept_fen == -994 - 497
+
+
+def test_a_return_under_way_makes_the_refund_wait(till: Till) -> None:
+    order_id = till.shared()
+    till.wechat.standin.mode.returns_end = "PROCESSING"
+    till.hold(order_id, "R1", 4_000)
+    assert not till.sharing.make_way(order_id, "R1")
+    assert not till.sharing.make_way(order_id, "R1")
+    till.wechat.standin.mode.returns_end = "SUCCESS"
+    assert till.sharing.make_way(order_id, "R1")
+    till.refunded(order_id, "R1", 4_000)
+    till.agrees(order_id)
+
+
+def test_a_refusal_that_no_retry_cures_leaves_the_merchant_its_money(
+    till: Till, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order_id = till.shared()  # Receivers are known from here on.
+    order_id = till.paid()
+    till.wechat.standin.mode.fail_next = ["RULE_LIMIT"]
+    assert till.run() == ["failed"]
+    share = till.share(order_id)
+    assert (share.status, share.fail_reason, share.look_at) == ("failed", "RULE_LIMIT", None)
+    assert (amounts(share), share.kept_fen) == ([0, 0], 9_940)
+    assert "share_failed" in capsys.readouterr().out
+    assert not till.agrees(order_id)["frozen"]
+    assert till.run() == []
+
+
+def test_what_could_not_be_unfrozen_yet_is_unfrozen_by_the_next_run(till: Till) -> None:
+    till.shared()
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    till.wechat.standin.mode.fail_next = ["RULE_LIMIT", "RESOURCE_NOT_EXISTS", "SYSTEM_ERROR"]
+    with pytest.raises(Unavailable):
+        till.sharing.carry_on(order_id)
+    assert till.share(order_id).status == "failed"
+    assert till.agrees(order_id)["frozen"]
+    assert till.run() == ["failed"]
+    assert not till.agrees(order_id)["frozen"]
+
+
+def test_a_receiver_wechat_pay_forgot_is_introduced_again(till: Till) -> None:
+    till.shared()
+    known = till.database.collection("share_receivers").count_documents({})
+    till.gateway.call("POST", "/v3/profitsharing/receivers/delete", {
+        "appid": till.wechat.keys.appid, "type": "MERCHANT_ID", "account": PLATFORM,
+    })  # fmt: skip
+    order_id = till.paid()
+    assert till.run() == ["asked"]
+    assert (till.share(order_id).refusals, known) == (1, 2)
+    assert till.run(after_s=121) == ["asked"]
+    assert till.run() == ["finished"]
+    till.agrees(order_id)
+
+
+def test_receivers_are_introduced_once_per_merchant(till: Till) -> None:
+    for sub_mchid in (None, STORE, None, STORE):
+        till.shared(sub_mchid=sub_mchid)
+    added = [path for _, path in till.wechat.calls if path.endswith("/receivers/add")]
+    assert len(added) == 4
+
+
+def test_a_share_refused_again_and_again_is_given_up(till: Till) -> None:
+    order_id = till.paid()
+    till.wechat.standin.mode.share_max_bp = 100
+    for _ in range(5):
+        till.run(after_s=3_600)
+    assert till.share(order_id).status == "failed"
+    assert not till.agrees(order_id)["frozen"]
+
+
+def test_our_own_keys_at_fault_are_no_verdict_on_the_share(till: Till) -> None:
+    till.shared()
+    order_id = till.paid()
+    till.clock.advance(seconds=61)
+    till.wechat.standin.mode.fail_next = ["SIGN_ERROR"]
+    with pytest.raises(Unavailable):
+        till.sharing.carry_on(order_id)
+    assert till.share(order_id).refusals == 0

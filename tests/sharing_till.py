@@ -1,0 +1,133 @@
+"""A till whose orders are shared out: guests pay and are refunded, the timer comes by."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from chain_data import FakeClock
+from huitou.payments.models import Payment
+from huitou.runtime.database import Database
+from huitou.runtime.recent import Recent
+from huitou.sharing.models import Receiver, Share, ShareRules, ShareTerm
+from huitou.sharing.rules import adds_up
+from huitou.sharing.service import Sharing
+from wechat_pay_in_process import AtWeChat
+
+PLATFORM, FRANCHISEE, BRAND, STORE = "1900000101", "1900000102", "1900000108", "1900000110"
+
+
+class Till:
+    """The sharing of one chain, and the guests who pay and are refunded."""
+
+    def __init__(self, database: Database, clock: FakeClock, at_wechat: AtWeChat) -> None:
+        self.database, self.clock, self.wechat = database, clock, at_wechat
+        self.gateway = at_wechat.gateway()
+        self.sharing = Sharing(database, clock, self.gateway)
+        self.numbers = 0
+
+    def rules(self, *, brand_mchid: str | None = None, **change: Any) -> None:
+        """10 % to the franchisee, 5 % to the platform."""
+        revision = change.pop("revision", 1)
+        self.sharing.put_rules(
+            ShareRules.model_validate({
+                "id": "default", "revision": revision, "brand_mchid": brand_mchid,
+                "terms": [
+                    ShareTerm(account=FRANCHISEE, role="franchisee", ratio_bp=1_000),
+                    ShareTerm(account=PLATFORM, role="platform", ratio_bp=500),
+                ],
+                "receivers": [
+                    Receiver(account=FRANCHISEE, name="加盟商", relation_type="DISTRIBUTOR"),
+                    Receiver(account=PLATFORM, name="平台", relation_type="SERVICE_PROVIDER"),
+                ],
+                **change,
+            })
+        )  # fmt: skip
+        self.database.recent = Recent()  # As a second later.
+        self.sharing = Sharing(self.database, self.clock, self.gateway)
+
+    def paid(self, amount_fen: int = 10_000, *, sub_mchid: str | None = None) -> str:
+        """A guest pays an order; returns its id."""
+        self.numbers += 1
+        order_id, now = f"order{self.numbers}", self.clock.now()
+        terms = self.sharing.terms_for("jingan")
+        payment = Payment(
+            id=f"{order_id}n1", order_id=order_id, member_id="m", attempt=1,
+            amount_fen=amount_fen, store_id="jingan", sharing=terms, created_at=now,
+            merchant=self.gateway.merchant_for(sub_mchid), expires_at=now + timedelta(minutes=15),
+        )  # fmt: skip
+        assert payment.merchant is not None
+        prepay_id = self.gateway.prepay(
+            merchant=payment.merchant, out_trade_no=payment.id, description="奶茶",
+            amount_fen=amount_fen, openid="alice", expires_at=payment.expires_at,
+            profit_sharing=bool(terms.terms),
+        )  # fmt: skip
+        self.wechat.standin.pay("alice", self.gateway.client_parameters(prepay_id))
+        found = self.gateway.query(payment.merchant, payment.id)
+        assert found is not None
+        paid_at = datetime.fromisoformat(found["success_time"])
+        self.database.transact(
+            lambda session: self.sharing.open(payment, found["transaction_id"], paid_at, session)
+        )
+        return order_id
+
+    def share(self, order_id: str) -> Share:
+        found = self.database.collection("shares").find_one({"_id": order_id})
+        assert found
+        share = Share.model_validate(found)
+        assert adds_up(share), share
+        return share
+
+    def run(self, *, after_s: float = 61) -> list[str]:
+        """The timer comes by later; WeChat Pay then does what it was asked for."""
+        self.clock.advance(seconds=after_s)
+        done = [self.sharing.carry_on(order_id) for order_id in self.sharing.due()]
+        self.wechat.happen()
+        return done
+
+    def shared(self, amount_fen: int = 10_000, *, sub_mchid: str | None = None) -> str:
+        """An order paid and shared out."""
+        order_id = self.paid(amount_fen, sub_mchid=sub_mchid)
+        assert self.run() == ["asked"]
+        assert self.run() == ["finished"]
+        return order_id
+
+    def hold(self, order_id: str, refund_id: str, amount_fen: int) -> None:
+        self.database.transact(
+            lambda session: self.sharing.hold(order_id, refund_id, amount_fen, session)
+        )
+
+    def let_go(self, order_id: str, refund_id: str) -> None:
+        self.database.transact(lambda session: self.sharing.let_go(order_id, refund_id, session))
+
+    def refunded(self, order_id: str, refund_id: str, amount_fen: int) -> None:
+        """The guest has the money: WeChat Pay gives it back, and we count it."""
+        share = self.share(order_id)
+        self.gateway.refund(
+            merchant=self.gateway.merchant_for(share.sub_mchid), out_refund_no=refund_id,
+            out_trade_no=share.out_trade_no, amount_fen=amount_fen, total_fen=share.paid_fen,
+            reason="退款",
+        )  # fmt: skip
+        self.wechat.happen()
+        self.count(order_id, refund_id, amount_fen)
+
+    def count(self, order_id: str, refund_id: str, amount_fen: int) -> None:
+        self.database.transact(
+            lambda session: self.sharing.refunded(order_id, refund_id, amount_fen, session)
+        )
+
+    def agrees(self, order_id: str) -> dict[str, Any]:
+        """WeChat Pay's book of the payment says what our share says; returns it."""
+        share = self.share(order_id)
+        book = self.wechat.standin.book_of(share.out_trade_no)
+        ours = {part.account: part.amount_fen - part.returned_fen for part in share.parts}
+        if share.status in ("planned", "asked"):  # Not given to anybody yet.
+            ours = dict.fromkeys(ours, 0)
+        theirs = dict.fromkeys(ours, 0) | book["receivers"]
+        assert theirs == ours
+        assert (book["refunded_fen"], book["fees_fen"]) == (share.refunded_fen, share.fee_fen)
+        return book
+
+
+def amounts(share: Share) -> list[int]:
+    return [part.amount_fen for part in share.parts]
