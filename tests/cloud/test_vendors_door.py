@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from cloud.wechat_pay_merchant import FRANCHISE, Merchant
+from cloud.wechat_pay_merchant import FRANCHISE, REFUNDS, Merchant
 from localcloud.cloud import LocalCloud
 from localcloud.doors import platform_app, vendors_app
 
@@ -69,6 +69,16 @@ def test_a_bill_is_fetched_from_where_it_was_asked_for(doors: Doors) -> None:
     file = doors.vendors.get(link, headers=headers)
     assert "`0.61000" in file.get_data(as_text=True)
     assert "Wechatpay-Signature" not in file.headers
+
+
+def test_an_address_is_signed_as_it_is_sent(doors: Doors) -> None:
+    doors.merchant.paid("order-1")
+    asked = doors.merchant.refund("order-1", "surplus|1", 100)
+    doors.merchant.ok("POST", REFUNDS, asked)
+    sent, read = f"{REFUNDS}/surplus%7C1", f"{REFUNDS}/surplus|1"
+    for signed, expected in ((sent, 200), (read, 401)):
+        headers = {"Authorization": doors.merchant.authorization("GET", signed, "")}
+        assert doors.vendors.get(sent, headers=headers).status_code == expected
 
 
 def test_shipping_is_reported_through_the_door(doors: Doors) -> None:
