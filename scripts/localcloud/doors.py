@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 
@@ -123,9 +124,10 @@ def vendors_app(cloud: LocalCloud) -> Flask:
 
     @app.route("/v3/<path:path>", methods=["GET", "POST"])
     def wechat_pay(path: str) -> Any:
+        del path  # What is signed is the address as it was sent, not as it reads.
         status, body, headers = cloud.wechat_pay.serve(
             request.method,
-            "/v3/" + path,
+            urlsplit(request.environ["REQUEST_URI"]).path,
             request.query_string.decode(),
             request.headers.get("Authorization", ""),
             request.get_data(),

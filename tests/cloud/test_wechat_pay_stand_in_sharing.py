@@ -95,7 +95,9 @@ def test_a_share_that_breaks_a_rule_is_refused(merchant: Merchant) -> None:
     assert refused(transaction_id, "s1", 1, unfreeze_unsplit=None) == (400, "unfreeze_unsplit")
     assert refused(transaction_id, "s1", 1, finish=True) == (400, "finish")
     stranger = [{"type": "MERCHANT_ID", "account": STORE, "amount": 1, "description": "x"}]
-    assert refused(transaction_id, "s1", receivers=stranger) == (400, "INVALID_REQUEST")
+    assert refused(transaction_id, "s1", receivers=stranger) == (400, "receivers[0].account")
+    personal = [stranger[0] | {"type": "PERSONAL_OPENID"}]
+    assert refused(transaction_id, "s1", receivers=personal, appid=None) == (400, "appid")
     merchant.ok("POST", f"{PLAIN}/orders", share(merchant, transaction_id, "s1", 2_000))
     assert refused(transaction_id, "s1", 1_999) == (400, "INVALID_REQUEST")
     assert refused(transaction_id, "s2", 1_001) == (400, "INVALID_REQUEST")  # Over 30 % in all.
@@ -111,6 +113,17 @@ def test_a_payment_is_shared_fifty_times_at_most(merchant: Merchant) -> None:
         merchant.ok("POST", f"{PLAIN}/orders", share(merchant, transaction_id, f"s{number}", 1))
     asked = share(merchant, transaction_id, "s50", 1)
     assert merchant.refused("POST", f"{PLAIN}/orders", asked) == (403, "RULE_LIMIT")
+
+
+def test_a_refund_lowers_what_may_be_shared(merchant: Merchant) -> None:
+    add(merchant)
+    transaction_id = merchant.paid("order-1", 10_000)
+    merchant.ok("POST", REFUNDS, merchant.refund("order-1", "r1", 5_000))
+    merchant.pass_time(minutes=1)
+    assert unsplit(merchant, transaction_id) == 4_970
+    asked = share(merchant, transaction_id, "s1", 1_501)
+    assert merchant.refused("POST", f"{PLAIN}/orders", asked) == (400, "INVALID_REQUEST")
+    merchant.ok("POST", f"{PLAIN}/orders", share(merchant, transaction_id, "s1", 1_500))
 
 
 def test_nothing_of_a_wholly_refunded_payment_is_shared(merchant: Merchant) -> None:
@@ -171,7 +184,7 @@ def test_a_deleted_receiver_gets_nothing_more(merchant: Merchant) -> None:
     transaction_id = merchant.paid("order-1")
     merchant.pass_time(minutes=1)
     asked = share(merchant, transaction_id, "s1", 1)
-    assert merchant.refused("POST", f"{PLAIN}/orders", asked) == (400, "INVALID_REQUEST")
+    assert merchant.refused("POST", f"{PLAIN}/orders", asked) == (400, "receivers[0].account")
 
 
 def test_shares_come_back_before_a_refund(merchant: Merchant) -> None:

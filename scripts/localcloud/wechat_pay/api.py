@@ -97,21 +97,23 @@ class WeChatPayStandIn:
         """
         if self.mode.down:
             return 503, b"", {}
+        asked = dict(parse_qsl(query, keep_blank_values=True))
+        headers: dict[str, str] | None = None
         try:
             self._seals.check_request(method, path, query, authorization, body)
             self._fail_if_told()
-            asked = dict(parse_qsl(query, keep_blank_values=True))
             if (method, path) == ("GET", DOWNLOAD_PATH):
-                return 200, self._bills.download(asked), dict(_UNSIGNED)  # As the real one's.
-            answer = self._route(method, path, asked, _parsed(body), serial)
-            status = 204 if answer is None else 200
-            payload = b"" if answer is None else json.dumps(answer, ensure_ascii=False).encode()
+                status, payload = 200, self._bills.download(asked)
+                headers = dict(_UNSIGNED)  # As the real one's.
+            else:
+                answer = self._route(method, path, asked, _parsed(body), serial)
+                status = 204 if answer is None else 200
+                payload = b"" if answer is None else _written(answer)
         except Refused as refused:
-            status = refused.status
-            payload = json.dumps(refused.answer(), ensure_ascii=False).encode()
+            status, payload = refused.status, _written(refused.answer())
         if self.mode.answer_lost:
             return 502, b"", {}
-        return status, payload, self.signed_headers(payload)
+        return status, payload, headers or self.signed_headers(payload)
 
     def _fail_if_told(self) -> None:
         with self._lock:
@@ -272,6 +274,10 @@ def _in_a_thread(delay_s: float, work: Callable[[], None]) -> None:
     timer = threading.Timer(delay_s, work)
     timer.daemon = True
     timer.start()
+
+
+def _written(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer, ensure_ascii=False).encode()
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -74,5 +74,7 @@ class Mode:
         elif isinstance(getattr(self, name), bool):
             if type(value) is not bool:
                 raise ValueError(f"{name} is true or false")
+        elif isinstance(getattr(self, name), int) and type(value) is not int:
+            raise ValueError(f"{name} is a whole number")
         elif type(value) not in (int, float) or value < 0:
             raise ValueError(f"{name} is a number, not negative")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.wechat_pay.errors import Refused, against_the_rules, wrong_field
+from localcloud.wechat_pay.errors import Refused, wrong_field
 from localcloud.wechat_pay.fields import MCHID, check_body
 from localcloud.wechat_pay.seals import Seals
 from localcloud.wechat_pay.sharing_schemes import BRAND, PLAIN, Dialect
@@ -83,11 +83,13 @@ class Receivers:
         owner = dialect.owner(body, self._vendor.keys.mchid)
         for number, receiver in enumerate(body["receivers"]):
             kind, account = receiver["type"], receiver["account"]
-            if kind == "PERSONAL_SUB_OPENID" and "sub_appid" not in body:
-                raise wrong_field("sub_appid", "missing")
+            needed = {"PERSONAL_OPENID": "appid", "PERSONAL_SUB_OPENID": "sub_appid"}.get(kind)
+            if needed and needed not in body:
+                raise wrong_field(needed, "missing")
             if "name" in receiver:
                 place = f"receivers[{number}].name"
                 self._seals.opened(call.serial, receiver["name"], place)
             is_brand = dialect is BRAND and account == body["brand_mchid"]
             if not is_brand and self._books.receiver(owner, kind, account) is None:
-                raise against_the_rules("分账接收方关系不存在，请检查参数中每个接收方的关系")
+                place = f"receivers[{number}].account"
+                raise wrong_field(place, "分账接收方关系不存在，请检查参数中每个接收方的关系")

@@ -119,9 +119,12 @@ class Sharing:
         wanted_fen = sum(receiver["amount"] for receiver in body["receivers"])
         if wanted_fen > position.unsplit_fen:
             raise not_enough("分账金额不足")
-        most_fen = payment["total"] * self._vendor.mode.share_max_bp // 10_000
+        # Of what is kept: a refund lowers what may be shared in the same proportion.
+        most_fen = position.kept_fen * self._vendor.mode.share_max_bp // 10_000
         if position.shared_fen + wanted_fen > most_fen:
-            raise against_the_rules("分账金额超出最大分账比例")
+            raise against_the_rules(
+                "分账金额超出最大分账比例，最大可分账金额需等比例扣除退款与补差回退等逆向交易金额"
+            )
 
     def _share(self, dialect: Dialect, body: Doc, payment: Doc, *, unfreezes: bool) -> Doc:
         return {

@@ -31,6 +31,7 @@ _RECEIVER: Shape = {
     "description": must(text(80)),
 }
 _ORDER: Shape = {
+    "appid": may(APPID),
     "sub_appid": may(APPID),
     "transaction_id": must(TRANSACTION_ID),
     "out_order_no": must(OUT_NUMBER),
@@ -100,8 +101,7 @@ PLAIN = Dialect(
     name="plain",
     after_s=60,
     frozen_s=30 * 86_400,
-    order={**_ORDER, "sub_mchid": may(MCHID), "appid": must(APPID),
-           "unfreeze_unsplit": must(flag)},
+    order={**_ORDER, "sub_mchid": may(MCHID), "unfreeze_unsplit": must(flag)},
     unfreeze={**_UNFREEZE, "sub_mchid": may(MCHID)},
     returns={**_RETURN, "sub_mchid": may(MCHID)},
     add={**_ADD, "sub_mchid": may(MCHID), "relation_type": must(_RELATIONS),
@@ -116,7 +116,7 @@ BRAND = Dialect(
     name="brand",
     after_s=30,
     frozen_s=180 * 86_400,
-    order={**_ORDER, "brand_mchid": must(MCHID), "sub_mchid": must(MCHID), "appid": may(APPID),
+    order={**_ORDER, "brand_mchid": must(MCHID), "sub_mchid": must(MCHID),
            "finish": must(flag)},
     unfreeze={**_UNFREEZE, "sub_mchid": must(MCHID)},
     returns={**_RETURN, "sub_mchid": must(MCHID)},
