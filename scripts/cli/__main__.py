@@ -22,6 +22,7 @@ from cli.reconcile import reconcile
 from cli.status import status
 from cli.typings import typings
 from cli.up import up
+from cli.wechat_pay import wechat_pay
 from deployment.bundle import BundleError
 from deployment.cloud_api import CloudApiError
 from deployment.errors import DeploymentError
@@ -56,7 +57,7 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    dead_letters, layers, bench, cost, demo, typings,
+    wechat_pay, dead_letters, layers, bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

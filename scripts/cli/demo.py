@@ -46,7 +46,8 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
         report = _summary(client, simulation)
         console.print(totals_table(report))
         console.print(day_table(report["kpis"]))
-        verdict = "every ledger agrees, and so do WeChat Pay's books" if report["reconciled"] else "LEDGERS DIFFER"
+        agreed = "every ledger agrees, and so do WeChat Pay's books"
+        verdict = agreed if report["reconciled"] else "LEDGERS DIFFER"
         console.print(verdict, style="bold green" if report["reconciled"] else "bold red")
         client.control("clock", stands=False)  # From here on time runs, from the last day on.
         if as_json:
