@@ -60,11 +60,6 @@ class Sharing:
         self._shares = ShareRepository(database)
         self._discrepancies = Discrepancies(database, clock)
 
-    def put_rules(self, rules: ShareRules) -> None:
-        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
-        check_rules(rules)
-        self._shares.put_rules(rules)
-
     def terms_for(self, store_id: str | None) -> ShareTerms:
         """Return what holds for a payment of this store from now on, to be frozen on it."""
         found = self._shares.rules_for(store_id)
