@@ -240,6 +240,24 @@ def test_a_receiver_wechat_pay_forgot_is_introduced_again(till: Till) -> None:
     till.agrees(order_id)
 
 
+def test_a_query_refused_is_no_verdict_on_a_share_that_was_taken(till: Till) -> None:
+    order_id = till.paid()
+    assert till.run() == ["asked"]
+    till.clock.advance(seconds=61)
+    till.wechat.standin.mode.fail_next = ["NO_AUTH"]
+    with pytest.raises(Unavailable):
+        till.sharing.carry_on(order_id)
+    assert till.run() == ["finished"]
+    till.agrees(order_id)
+
+
+def test_trouble_is_told_to_people_once(till: Till) -> None:
+    till.wechat.standin.mode.shares_end = "CLOSED"
+    order_id = till.shared()
+    told = list(till.database.collection("discrepancies").find({}))
+    assert [(one["kind"], one["reference"]) for one in told] == [("share part closed", order_id)]
+
+
 def test_receivers_are_introduced_once_per_merchant(till: Till) -> None:
     for sub_mchid in (None, STORE, None, STORE):
         till.shared(sub_mchid=sub_mchid)
