@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from answers import CheckedClient
 from chain_data import FakeClock, load_chain
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
 from huitou.runtime.recent import Recent
-from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
 from localcloud.mongod import Mongod
 from simulation.play import FIRST_DAY, load
@@ -75,9 +75,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def client(cloud: LocalCloud) -> Iterator[LocalCloudClient]:
+def client(cloud: LocalCloud) -> Iterator[CheckedClient]:
     """A caller of the cloud: its clock stands at noon, the sample chain is loaded."""
-    caller = LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data)
+    caller = CheckedClient(cloud.url, cloud.vendor_url, cloud.data)
     noon = FIRST_DAY.replace(hour=12)
     if not cloud.clock.stands:
         cloud.set_clock(noon, stands=True)

@@ -64,8 +64,9 @@ def test_both_readmes_have_commands_to_run() -> None:
         ("scripts/huitou reconcile", "every ledger agrees"),
         ("scripts/huitou import", "repurchase rate, 30 days"),
         ("scripts/huitou deploy\n", "nothing to do"),
+        ("scripts/huitou typings", "payable_fen: number"),
     ],
-    ids=["the order by hand", "the operator's commands", "history and KPIs", "deploying"],
+    ids=["the order by hand", "the operator's commands", "history and KPIs", "deploying", "types"],
 )
 def test_a_session_works_as_printed(
     cloud: LocalCloud, client: LocalCloudClient, readme: str, holds: str, prints: str

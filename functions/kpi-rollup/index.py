@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.kpis.models import DaysRequest, ReportRequest, RollUpRequest, StoresRequest
+from huitou.kpis.models import (
+    DaysAnswer,
+    DaysRequest,
+    ReportAnswer,
+    ReportRequest,
+    RollUpAnswer,
+    RollUpRequest,
+    StoreFiguresAnswer,
+    StoreFiguresRequest,
+)
 from huitou.kpis.service import Kpis
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 
@@ -19,15 +28,20 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         "kpi-rollup",
         event,
         context,
-        internal={
-            "roll_up": Action(RollUpRequest, lambda call, r: _kpis(call).roll_up(r.seconds)),
-            "report": Action(ReportRequest, lambda call, r: _kpis(call).report(r)),
-            "stores": Action(StoresRequest, lambda call, r: _kpis(call).stores(r)),
-            "days": Action(DaysRequest, lambda call, r: _kpis(call).days(r)),
-        },
+        internal=INTERNAL,
         timer=lambda call: _kpis(call).roll_up(call.seconds_left() - LONGEST_S),
     )
 
 
 def _kpis(call: Call) -> Kpis:
     return Kpis(call.database, call.clock)
+
+
+INTERNAL = {
+    "roll_up": Action(RollUpRequest, lambda call, r: _kpis(call).roll_up(r.seconds), RollUpAnswer),
+    "report": Action(ReportRequest, lambda call, r: _kpis(call).report(r), ReportAnswer),
+    "stores": Action(
+        StoreFiguresRequest, lambda call, r: _kpis(call).stores(r), StoreFiguresAnswer
+    ),
+    "days": Action(DaysRequest, lambda call, r: _kpis(call).days(r), DaysAnswer),
+}

@@ -9,43 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.imports.models import ImportOrdersRequest
+from huitou.imports.models import ImportOrdersRequest, ImportReport
 from huitou.imports.service import OrderImport
 from huitou.integrations.functions import Functions
 from huitou.maintenance.models import (
+    DeadLettersAnswer,
     DeadLettersRequest,
+    DeclareAnswer,
     DeclareRequest,
+    HealthAnswer,
     HealthRequest,
+    LoadAnswer,
     LoadRequest,
+    ReplayAnswer,
     ReplayRequest,
 )
 from huitou.maintenance.service import Maintenance
 from huitou.runtime.declarations import declare
 from huitou.runtime.handler import Action, Call, serve
-from huitou.settlement.models import ReconcileRequest
+from huitou.settlement.models import ReconcileAnswer, ReconcileRequest
 from huitou.settlement.service import Reconciliation
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    return serve(
-        "maintenance",
-        event,
-        context,
-        internal={
-            "declare": Action(DeclareRequest, lambda call, _: declare(call.database)),
-            "load": Action(LoadRequest, lambda call, r: _maintenance(call).load(r)),
-            "import_orders": Action(ImportOrdersRequest, _import_orders),
-            "reconcile": Action(
-                ReconcileRequest,
-                lambda call, r: Reconciliation(call.database, call.clock).page(r.after, r.limit),
-            ),
-            "health": Action(HealthRequest, lambda call, _: _maintenance(call).health()),
-            "dead_letters": Action(
-                DeadLettersRequest, lambda call, r: _maintenance(call).dead_letters(r.limit)
-            ),
-            "replay": Action(ReplayRequest, _replay),
-        },
-    )
+    return serve("maintenance", event, context, internal=INTERNAL)
 
 
 def _maintenance(call: Call) -> Maintenance:
@@ -59,3 +46,22 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
 def _replay(call: Call, request: ReplayRequest) -> object:
     functions = Functions(call.settings.cloud, call.settings.internal_secret)
     return _maintenance(call).replay(request.letter_id, functions.start)
+
+
+INTERNAL = {
+    "declare": Action(DeclareRequest, lambda call, _: declare(call.database), DeclareAnswer),
+    "load": Action(LoadRequest, lambda call, r: _maintenance(call).load(r), LoadAnswer),
+    "import_orders": Action(ImportOrdersRequest, _import_orders, ImportReport),
+    "reconcile": Action(
+        ReconcileRequest,
+        lambda call, r: Reconciliation(call.database, call.clock).page(r.after, r.limit),
+        ReconcileAnswer,
+    ),
+    "health": Action(HealthRequest, lambda call, _: _maintenance(call).health(), HealthAnswer),
+    "dead_letters": Action(
+        DeadLettersRequest,
+        lambda call, r: _maintenance(call).dead_letters(r.limit),
+        DeadLettersAnswer,
+    ),
+    "replay": Action(ReplayRequest, _replay, ReplayAnswer),
+}

@@ -8,50 +8,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.coupons.models import ShownCoupon, WalletAnswer
 from huitou.coupons.service import Coupons
 from huitou.integrations.mini_program import MiniProgram
 from huitou.members.models import (
     BindPhoneRequest,
+    LoginAnswer,
     LoginRequest,
+    PhoneAnswer,
+    ProfileAnswer,
     ProfileRequest,
     UpdateProfileRequest,
     WelcomeRequest,
 )
 from huitou.members.service import Members
+from huitou.points.models import StatementAnswer
 from huitou.points.service import Points
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    return serve(
-        "member-profile",
-        event,
-        context,
-        member={
-            "login": Action(
-                LoginRequest, lambda call, r: _members(call).login(call.member, r.scene)
-            ),
-            "profile": Action(
-                ProfileRequest, lambda call, _: _members(call).profile(_member(call))
-            ),
-            "update": Action(
-                UpdateProfileRequest, lambda call, r: _members(call).update(_member(call), r)
-            ),
-            "bind_phone": Action(BindPhoneRequest, _bind_phone),
-            "welcome": Action(
-                WelcomeRequest, lambda call, r: _members(call).welcome(_member(call), r.scene)
-            ),
-            "orders": Action(PageRequest, _orders),
-            "points": Action(
-                PageRequest, lambda call, r: Points(call.database).statement(_member(call), r)
-            ),
-            "coupons": Action(
-                PageRequest,
-                lambda call, r: Coupons(call.database, call.clock).wallet(_member(call), r),
-            ),
-        },
-    )
+    return serve("member-profile", event, context, member=MEMBER)
 
 
 def _members(call: Call) -> Members:
@@ -72,3 +50,31 @@ def _orders(call: Call, request: PageRequest) -> object:
 
     orders = Orders(call.database, call.clock, call.settings.brand_id)
     return orders.listing(_member(call), request)
+
+
+MEMBER = {
+    "login": Action(
+        LoginRequest, lambda call, r: _members(call).login(call.member, r.scene), LoginAnswer
+    ),
+    "profile": Action(
+        ProfileRequest, lambda call, _: _members(call).profile(_member(call)), ProfileAnswer
+    ),
+    "update": Action(
+        UpdateProfileRequest, lambda call, r: _members(call).update(_member(call), r), ProfileAnswer
+    ),
+    "bind_phone": Action(BindPhoneRequest, _bind_phone, PhoneAnswer),
+    "welcome": Action(
+        WelcomeRequest, lambda call, r: _members(call).welcome(_member(call), r.scene), ShownCoupon
+    ),
+    "orders": Action(PageRequest, _orders, "huitou.orders.models:OrdersAnswer"),
+    "points": Action(
+        PageRequest,
+        lambda call, r: Points(call.database).statement(_member(call), r),
+        StatementAnswer,
+    ),
+    "coupons": Action(
+        PageRequest,
+        lambda call, r: Coupons(call.database, call.clock).wallet(_member(call), r),
+        WalletAnswer,
+    ),
+}

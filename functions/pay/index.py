@@ -11,10 +11,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.bills.models import ReconcileBillRequest
+from huitou.bills.models import BillReport, ReconcileBillRequest
 from huitou.bills.service import BillCheck
 from huitou.certificates.service import PlatformKeys
-from huitou.discrepancies.models import DiscrepanciesRequest, ResolveRequest
+from huitou.discrepancies.models import (
+    DiscrepanciesPage,
+    DiscrepanciesRequest,
+    ResolveRequest,
+    ShownDiscrepancy,
+)
 from huitou.discrepancies.service import Discrepancies
 from huitou.fulfilment.models import RefuseRequest, StepRequest
 from huitou.fulfilment.service import Fulfilment
@@ -24,16 +29,21 @@ from huitou.members.service import Members
 from huitou.orders.models import (
     CreateRequest,
     InvoiceRequest,
+    OrderAnswer,
     OrderRequest,
+    QuoteAnswer,
     QuoteRequest,
     Status,
 )
 from huitou.orders.service import Orders
+from huitou.payments.models import PrepayAnswer
 from huitou.payments.service import Payments
 from huitou.refunds.models import (
     AskRefundRequest,
     DecideRefundRequest,
+    RefundAnswer,
     RefundRequest,
+    RefundsAnswer,
     RefundsRequest,
 )
 from huitou.refunds.service import Refunds
@@ -78,6 +88,14 @@ def _fulfilment(call: Call) -> Fulfilment:
     return Fulfilment(call.database, call.clock, call.settings.brand_id)
 
 
+def _create(call: Call, request: CreateRequest) -> object:
+    return _orders(call).create(_member(call), request).shown()
+
+
+def _prepay(call: Call, request: OrderRequest) -> object:
+    return _payments(call).prepay(_member(call), call.member, request.order_id)
+
+
 def _ask_refund(call: Call, request: AskRefundRequest) -> object:
     order = _orders(call).own(_member(call), request.order_id)
     return _refunds(call).ask(order, request).shown()
@@ -100,45 +118,7 @@ def _step(to: Status) -> Action:
     def take(call: Call, request: StepRequest) -> object:
         return _fulfilment(call).take(request.order_id, to, request.actor)
 
-    return Action(StepRequest, take)
-
-
-MEMBER = {
-    "quote": Action(QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r)),
-    "create": Action(CreateRequest, lambda call, r: _orders(call).create(_member(call), r).shown()),
-    "prepay": Action(
-        OrderRequest,
-        lambda call, r: _payments(call).prepay(_member(call), call.member, r.order_id),
-    ),
-    "status": Action(
-        OrderRequest, lambda call, r: _payments(call).status(_member(call), r.order_id)
-    ),
-    "cancel": Action(
-        OrderRequest, lambda call, r: _payments(call).cancel(_member(call), r.order_id)
-    ),
-    "ask_refund": Action(AskRefundRequest, _ask_refund),
-    "ask_invoice": Action(
-        InvoiceRequest, lambda call, r: _fulfilment(call).ask_invoice(_member(call), r)
-    ),
-}
-
-INTERNAL = {
-    "accept": _step("accepted"),
-    "prepare": _step("preparing"),
-    "ready": _step("ready"),
-    "deliver": _step("delivering"),
-    "pick_up": _step("picked_up"),
-    "complete": _step("completed"),
-    "refuse": Action(RefuseRequest, _refuse),
-    "refund": Action(RefundRequest, lambda call, r: _refunds(call).refund(r).shown()),
-    "decide_refund": Action(DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown()),
-    "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r)),
-    "reconcile_bill": Action(ReconcileBillRequest, lambda call, r: _bills(call).run(r.day)),
-    "differences": Action(
-        DiscrepanciesRequest, lambda call, r: Discrepancies(call.database, call.clock).open(r)
-    ),
-    "resolve_difference": Action(ResolveRequest, _resolve),
-}
+    return Action(StepRequest, take, OrderAnswer)
 
 
 def _timer(call: Call) -> dict[str, Any]:
@@ -185,3 +165,45 @@ def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
         status = _NOTICE_STATUS.get(error.code, 500)
         return status, {"code": "FAIL", "message": error.message()}
     return 200, {"code": "SUCCESS", "message": "成功"}
+
+
+MEMBER = {
+    "quote": Action(
+        QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r), QuoteAnswer
+    ),
+    "create": Action(CreateRequest, _create, OrderAnswer),
+    "prepay": Action(OrderRequest, _prepay, PrepayAnswer),
+    "status": Action(
+        OrderRequest, lambda call, r: _payments(call).status(_member(call), r.order_id), OrderAnswer
+    ),
+    "cancel": Action(
+        OrderRequest, lambda call, r: _payments(call).cancel(_member(call), r.order_id), OrderAnswer
+    ),
+    "ask_refund": Action(AskRefundRequest, _ask_refund, RefundAnswer),
+    "ask_invoice": Action(
+        InvoiceRequest, lambda call, r: _fulfilment(call).ask_invoice(_member(call), r), OrderAnswer
+    ),
+}
+INTERNAL = {
+    "accept": _step("accepted"),
+    "prepare": _step("preparing"),
+    "ready": _step("ready"),
+    "deliver": _step("delivering"),
+    "pick_up": _step("picked_up"),
+    "complete": _step("completed"),
+    "refuse": Action(RefuseRequest, _refuse, RefundAnswer),
+    "refund": Action(RefundRequest, lambda call, r: _refunds(call).refund(r).shown(), RefundAnswer),
+    "decide_refund": Action(
+        DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown(), RefundAnswer
+    ),
+    "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r), RefundsAnswer),
+    "reconcile_bill": Action(
+        ReconcileBillRequest, lambda call, r: _bills(call).run(r.day), BillReport
+    ),
+    "differences": Action(
+        DiscrepanciesRequest,
+        lambda call, r: Discrepancies(call.database, call.clock).open(r),
+        DiscrepanciesPage,
+    ),
+    "resolve_difference": Action(ResolveRequest, _resolve, ShownDiscrepancy),
+}

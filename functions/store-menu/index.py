@@ -8,20 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.menu.models import MenuAnswer
 from huitou.menu.service import Menu
 from huitou.runtime.handler import Action, Call, serve
-from huitou.stores.models import MenuRequest, StoresRequest
+from huitou.stores.models import MenuRequest, StoresAnswer, StoresRequest
 from huitou.stores.service import Stores
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    return serve(
-        "store-menu",
-        event,
-        context,
-        member={"stores": Action(StoresRequest, _stores), "menu": Action(MenuRequest, _menu)},
-        internal={"stores": Action(StoresRequest, _stores)},
-    )
+    return serve("store-menu", event, context, member=MEMBER, internal=INTERNAL)
 
 
 def _stores(call: Call, _: StoresRequest) -> object:
@@ -31,3 +26,10 @@ def _stores(call: Call, _: StoresRequest) -> object:
 def _menu(call: Call, request: MenuRequest) -> object:
     store = Stores(call.database, call.clock).get(request.store_id)
     return {"store_id": store.id, "dishes": Menu(call.database).at_store(store.id)}
+
+
+MEMBER = {
+    "stores": Action(StoresRequest, _stores, StoresAnswer),
+    "menu": Action(MenuRequest, _menu, MenuAnswer),
+}
+INTERNAL = {"stores": Action(StoresRequest, _stores, StoresAnswer)}

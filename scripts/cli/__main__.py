@@ -16,9 +16,11 @@ from cli.invoke import invoke
 from cli.kpi import kpi
 from cli.layers import layers
 from cli.logs import logs
+from cli.pay import pay
 from cli.phone import phone
 from cli.reconcile import reconcile
 from cli.status import status
+from cli.typings import typings
 from cli.up import up
 from deployment.bundle import BundleError
 from deployment.cloud_api import CloudApiError
@@ -43,7 +45,9 @@ def main() -> None:
     scripts/huitou import orders till.csv --map member=card,paid_at=time,amount=total
     scripts/huitou kpi --as-of 2026-04-30        the repurchase rate and its siblings
     scripts/huitou reconcile                     prove that every ledger agrees
+    scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
+    scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
 
     Commands that need the local cloud use the one that is up on the same data, or start one
     for as long as they take. The data is in .huitou/, or where MONGODB_URI points.
@@ -51,8 +55,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, dead_letters,
-    layers, bench, cost, demo,
+    up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
+    dead_letters, layers, bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

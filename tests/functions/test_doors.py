@@ -7,14 +7,17 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from answers import check
 from bootstrap import ROOT
 from chain_data import Shop
+from huitou.orders.models import PendingRefund
 from huitou.runtime.database import Database, shared_database
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.identity import internal_token
@@ -56,22 +59,25 @@ def call(
     monkeypatch.setenv("HUITOU_PHONE_KEY", "phones")
     monkeypatch.setenv("HUITOU_CLOCK_FILE", str(EVENTS / "noon.json"))
     settings.cache_clear()
-    handlers = {}
+    modules: dict[str, ModuleType] = {}
 
     def run(function: str, event: object, openid: str | None = None) -> dict[str, Any]:
-        if function not in handlers:
+        if function not in modules:
             path = ROOT / "functions" / function / "index.py"
             spec = importlib.util.spec_from_file_location(f"index_{function}", path)
             assert spec
             assert spec.loader
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            handlers[function] = module.main_handler
+            modules[function] = module
         caller = {"WX_OPENID": openid, "WX_APPID": "wxapp"} if openid else {}
         context: Mapping[str, Any] = {
             "request_id": "r1", "time_limit_in_ms": 60_000, "environment": json.dumps(caller),
         }  # fmt: skip
-        answer: dict[str, Any] = handlers[function](event, context)
+        answer: dict[str, Any] = modules[function].main_handler(event, context)
+        table = getattr(modules[function], "MEMBER" if openid else "INTERNAL", {})
+        if answer.get("ok") and isinstance(event, dict) and event.get("action") in table:
+            check(table[event["action"]], answer["data"])
         return answer
 
     yield run
@@ -280,6 +286,22 @@ def test_what_no_retry_can_cure_becomes_a_dead_letter_and_stops_nobody_else(
     assert [letter["document_id"] for letter in letters] == ["a-broken"]
 
 
+def test_differences_between_the_books_are_told_as_declared(call: Any, chain: Database) -> None:
+    chain.collection("accounts").insert_one(
+        {"_id": "nobody", "available": 5, "reserved": 0, "version": 1}
+    )
+    chain.collection("payments").insert_one(
+        {"_id": "p1", "order_id": "gone", "member_id": "nobody", "attempt": 1, "amount_fen": 1,
+         "status": "open"}
+    )  # fmt: skip
+    token = internal_token(SECRET.encode(), "maintenance")
+    page = call("maintenance", {"action": "reconcile", "token": token})["data"]
+    assert page["differences"] == [
+        {"kind": "balance", "id": "nobody", "expected": 0, "found": 5},
+        {"kind": "money without order", "id": "p1", "found": "gone"},
+    ]
+
+
 def test_one_part_of_a_sweep_that_must_be_tried_again_does_not_keep_the_other_from_its_turn(
     call: Any, chain: Database, clock: Any
 ) -> None:
@@ -289,7 +311,9 @@ def test_one_part_of_a_sweep_that_must_be_tried_again_does_not_keep_the_other_fr
     free = shop.order(alice)
     shop.pay(free)
     chain.collection("orders").update_one({"_id": free.id}, {"$set": {"payable_fen": 0}})
-    shop.database.transact(lambda session: shop.orders.begin_refund(free, "R-free", session))
+    pending = PendingRefund(refund_id="R-free", amount_fen=0)
+    free = shop.orders.get(free.id)
+    chain.transact(lambda session: shop.orders.begin_refund(free, pending, "till", session))
     chain.collection("refunds").insert_one(
         {"_id": "R-free", "kind": "order", "order_id": free.id, "member_id": alice,
          "amount_fen": 0, "reason": "x", "actor": "y", "status": "requested",

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli.bench.orders import paid_order
+from huitou.bills.models import BillRun
 from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
+from huitou.discrepancies.models import Discrepancy
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
 from huitou.orders.models import Order
@@ -53,6 +55,11 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
                           amount_fen=st.integers(1, 10**8), expires_at=moments, created_at=moments),
     "refunds": st.builds(Refund, id=words, kind=st.just("order"), order_id=words, member_id=words,
                          amount_fen=fen, reason=words, actor=words, created_at=moments),
+    "discrepancies": st.builds(
+        Discrepancy, id=words, source=st.just("bill"), kind=words, reference=words,
+        first_at=moments, last_at=moments,
+        expected=st.none() | words | fen | st.booleans(), found=st.none() | words | fen),
+    "bill_runs": st.builds(BillRun, id=words, mchid=words, day=words, tried_at=moments),
     "tier_changes": st.builds(TierChange, id=words, member_id=words, before=words, after=words,
                               spend_fen=fen, rules_revision=fen, at=moments),
     "rules": st.sampled_from([DEFAULT_RULES, PointsRules(), RefundRules()]),

@@ -15,7 +15,7 @@ from huitou.imports.models import ImportedRow, ImportOrdersRequest
 from huitou.imports.service import OrderImport
 from huitou.kpis import repository as kpi_repository
 from huitou.kpis import service as kpi_service
-from huitou.kpis.models import DaysRequest, ReportRequest, StoresRequest
+from huitou.kpis.models import DaysRequest, ReportRequest, StoreFiguresRequest
 from huitou.kpis.service import Kpis
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import MIGRATIONS, declare
@@ -67,10 +67,10 @@ def test_a_guest_who_comes_again_at_another_store_repurchased_there_only_for_the
     kpis.roll_up(5)
     assert repurchase(chain, clock, "2026-02-12") == (1, 1)
     assert repurchase(chain, clock, "2026-02-12", store_id="jingan") == (1, 0)
-    page = kpis.stores(StoresRequest(as_of=date(2026, 2, 12), limit=2))
+    page = kpis.stores(StoreFiguresRequest(as_of=date(2026, 2, 12), limit=2))
     cohorts = {store: found["repurchase_cohort"] for store, found in page["by_store"].items()}
     assert cohorts == {"jingan": 1}
-    rest = kpis.stores(StoresRequest(as_of=date(2026, 2, 12), limit=2, after=page["next"]))
+    rest = kpis.stores(StoreFiguresRequest(as_of=date(2026, 2, 12), limit=2, after=page["next"]))
     assert (rest["by_store"]["xujiahui"]["repurchase_cohort"], rest["next"]) == (0, None)
 
 

@@ -208,8 +208,8 @@ def test_lists_are_paged_without_gaps_or_repeats(shop: Shop) -> None:
     after = None
     while True:
         page = shop.orders.listing(alice, PageRequest(limit=2, after=after))
-        seen += [order.order_id for order in page["orders"]]
-        after = page["next"]
+        seen += [order.order_id for order in page.orders]
+        after = page.next
         if after is None:
             break
     assert sorted(seen) == sorted(made)

@@ -60,6 +60,11 @@ class WeChatBooks:
         self._file.executescript("pragma journal_mode=wal; pragma synchronous=off;")
         if self._file.execute("pragma user_version").fetchone()[0] < _VERSION:
             self._begin()
+        self._columns = self._names()
+
+    def _names(self) -> dict[str, list[str]]:
+        asked = "select name from pragma_table_info(?)"
+        return {t: [row[0] for row in self._file.execute(asked, (t,))] for t in _TABLES}
 
     def _begin(self) -> None:
         """Make the tables; what an older local cloud had written down is taken over."""
@@ -71,6 +76,7 @@ class WeChatBooks:
                 old[table] = self._all(f"select doc from {table}")  # noqa: S608
                 self._file.execute(f"drop table {table}")
         self._file.executescript(_SCHEMA + f"pragma user_version = {_VERSION};")
+        self._columns = self._names()
         for payment in old.get("payments", []):
             self.put_payment({"fee": 0, "appid": payment["request"]["appid"]} | payment)
         for refund in old.get("refunds", []):
@@ -234,8 +240,13 @@ class WeChatBooks:
             self._file.execute(f"delete from {table}")  # noqa: S608
 
     def _put(self, table: str, row: tuple[Any, ...]) -> None:
+        """Write a row, or write it anew in its old place: bills keep their order."""
         marks = ", ".join("?" * len(row))
-        self._file.execute(f"insert or replace into {table} values ({marks})", row)  # noqa: S608
+        anew = ", ".join(f"{name} = excluded.{name}" for name in self._columns[table])
+        self._file.execute(
+            f"insert into {table} values ({marks}) on conflict do update set {anew}",  # noqa: S608
+            row,
+        )
 
     def _sums(self, table: str, columns: str, where: str) -> tuple[int, ...]:
         wanted = ", ".join(f"coalesce(sum({name.strip()}), 0)" for name in columns.split(","))

@@ -25,7 +25,7 @@ from huitou.stores.models import Merchant
 ZONE = ZoneInfo("Asia/Shanghai")
 MAX_LINE_BYTES = 32_768  # The longest value, a note, has 2,048 characters.
 MAX_ROWS = 1_000_000
-DAY_S = 86_400  # A row from 12 hours before its bill's day to 12 after may still belong to it.
+DAY_S = 86_400  # From noon to noon: further off a row can't belong to the day of its bill.
 _YUAN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,5})?")
 _COUNT = re.compile(r"[0-9]{1,9}(\.0+)?")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -162,7 +162,7 @@ def shifted(day: str, days: int) -> str:
 def payment_differences(
     row: TradeRow, payment: BilledPayment | None, own: Merchant, day: str
 ) -> list[Difference]:
-    """Compare a payment's row with ours. The fee is that of the rate frozen on the payment.
+    """Compare a payment's row with ours; of the same amount, the frozen rate's fee as well.
 
     `own` is the chain's merchant: that of payments from before merchants were frozen on them.
     """
@@ -171,10 +171,11 @@ def payment_differences(
     sides: list[tuple[str, Value, Value]] = [
         _merchants(row, payment.merchant or own),
         ("payment amount", payment.amount_fen, row.total_fen),
+        ("transaction", payment.transaction_id or row.transaction_id, row.transaction_id),
     ]
     if row.state != "SUCCESS" or payment.status not in ("success", "surplus"):
         sides.append(("payment state", payment.status, row.state))
-    if payment.sharing is not None:
+    if payment.sharing is not None and payment.amount_fen == row.total_fen:
         sides.append(("fee", fee_fen(row.settled_fen, payment.sharing.fee_bp), row.fee_fen))
     return _differing(sides, payment.id, day, payment.store_id)
 
@@ -201,7 +202,8 @@ def refund_differences(
     ]
     if refund.status in ("awaiting_approval", "rejected"):
         sides.append(("refund state", refund.status, row.refund_state))
-    if payment is not None and payment.sharing is not None:
+    same = refund.amount_fen == row.asked_fen
+    if same and payment is not None and payment.sharing is not None:
         back = -fee_fen(row.refunded_fen, payment.sharing.fee_bp)
         slack = 0 if row.asked_fen == payment.amount_fen else 1
         if abs(back - row.fee_fen) > slack:
@@ -273,7 +275,10 @@ class _Table:
     def __init__(self, lines: Iterable[bytes], columns: Sequence[str], closing: str) -> None:
         self._lines = enumerate(lines, 1)
         self._closing = closing
-        self._columns = self._header(columns)
+        header = self._next()
+        if header is None:
+            raise _damaged(1, "is missing: the bill is empty")
+        self._columns = _named(*header, columns)
         self._sums_header: tuple[int, str] | None = None
 
     def _next(self) -> tuple[int, str] | None:
@@ -287,12 +292,6 @@ class _Table:
         except UnicodeDecodeError:
             raise _damaged(number, "is not UTF-8") from None
         return number, text.removeprefix("\ufeff") if number == 1 else text
-
-    def _header(self, wanted: Sequence[str]) -> dict[str, int]:
-        line = self._next()
-        if line is None:
-            raise _damaged(1, "is missing: the bill is empty")
-        return _named(*line, wanted)
 
     def __iter__(self) -> Iterator[_Cells]:
         for _ in range(MAX_ROWS + 1):
@@ -331,9 +330,9 @@ def _named(line: int, text: str, wanted: Sequence[str]) -> dict[str, int]:
 
 
 def _values(line: int, text: str, columns: int) -> list[str]:
-    """Split a row. The backtick behind each comma tells a separator from a comma in a dish's name.
+    """Split a row: a comma with a backtick behind it separates, one in a dish's name does not.
 
-    Where cells with commas are quoted as CSV has it, the quotes enclose the backtick too.
+    Cells that are quoted as CSV has it enclose their backtick too.
     """
     cells = text.split(",`")
     if text.startswith("`") and len(cells) == columns:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from huitou.runtime.documents import Record, Stored
+from huitou.runtime.documents import Answer, Record, Stored
 
 CouponStatus = Literal["issued", "locked", "redeemed", "expired"]
 
@@ -61,3 +61,22 @@ class Scene(Stored):
     store_id: str
     kind: Literal["table", "till"]
     template_id: str
+
+
+class ShownCoupon(Answer):
+    """A coupon as its member sees it; `order_id` is the order that holds or has used it."""
+
+    coupon_id: str
+    name: str
+    status: CouponStatus
+    terms: CouponTerms
+    issued_at: datetime
+    valid_until: datetime
+    order_id: str | None
+
+
+class WalletAnswer(Answer):
+    """One page of the member's coupons, newest first; `next` is null on the last one."""
+
+    coupons: list[ShownCoupon]
+    next: str | None

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from huitou.members.models import Channel
 from huitou.orders.models import GivenBack
-from huitou.runtime.documents import Record, Request
+from huitou.runtime.documents import Answer, Record, Request
 
 MOST_DAYS = 1_100  # Of one call: three years.
 
@@ -36,7 +36,7 @@ class ReportRequest(SelectionRequest):
     as_of: BusinessDay | None = None
 
 
-class StoresRequest(Request):
+class StoreFiguresRequest(Request):
     """The figures of each store as of a business day, a page of stores by id."""
 
     as_of: BusinessDay
@@ -150,3 +150,40 @@ class ChainFigures(Record):
     points_issued: int
     points_clawed_back: int
     points_used: int
+
+
+class RollUpAnswer(Answer):
+    """How many orders, log-ins and days were counted; `rest` if there is more to do."""
+
+    orders: int
+    logins: int
+    days: int
+    rest: bool
+
+
+class ReportAnswer(OrderFigures, ChainFigures):
+    """All figures of a selection as of a business day; of each channel those of its orders."""
+
+    as_of: str
+    store_id: str | None
+    channel: Channel | None
+    by_channel: dict[Channel, OrderFigures]
+
+
+class StoreFiguresAnswer(Answer):
+    """The figures of a page of stores, by id, of those that have any; `next` is null at the end."""
+
+    by_store: dict[str, OrderFigures]
+    next: str | None
+
+
+class DayFigures(OrderFigures, ChainFigures):
+    """All figures as of one business day."""
+
+    day: str
+
+
+class DaysAnswer(Answer):
+    """The figures of each business day of the period."""
+
+    days: list[DayFigures]

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from pymongo.client_session import ClientSession
 
-from huitou.kpis.models import DaysRequest, ReportRequest, StoresRequest
+from huitou.kpis.models import DaysRequest, ReportRequest, StoreFiguresRequest
 from huitou.kpis.repository import KpiRepository
 from huitou.kpis.rules import (
     BURN_DAYS,
@@ -162,7 +162,7 @@ class Kpis:
             },
         }
 
-    def stores(self, request: StoresRequest) -> dict[str, Any]:
+    def stores(self, request: StoreFiguresRequest) -> dict[str, Any]:
         """Tell the order figures of each store, a page of stores at a time."""
         as_of = request.as_of.isoformat()
         stores = Stores(self._database, self._clock).ids(request.after, request.limit)

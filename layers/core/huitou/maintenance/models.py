@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import Field
 
 from huitou.coupons.models import CouponTemplate, Scene
 from huitou.menu.models import Dish, StoreDish
 from huitou.points.models import PointsRules
 from huitou.refunds.models import RefundRules
-from huitou.runtime.documents import Request
+from huitou.runtime.documents import Answer, Request
 from huitou.sharing.models import ShareRules
 from huitou.stores.models import Store
 from huitou.tiers.models import TierRules
@@ -49,3 +51,61 @@ class ReplayRequest(Request):
     """Start one dead letter's function again for its document."""
 
     letter_id: str = Field(min_length=1, max_length=200)
+
+
+class DeclareAnswer(Answer):
+    """How many collections are declared, and the titles of the migrations that ran now."""
+
+    collections: int
+    migrated: list[str]
+
+
+class LoadAnswer(Answer):
+    """How many of each kind were put in place."""
+
+    stores: int
+    dishes: int
+    store_dishes: int
+    coupon_templates: int
+    scenes: int
+    rules: int
+
+
+class RelayHealth(Answer):
+    """How the relay does: documents due by the function that follows them, and its lag."""
+
+    alive: bool
+    due: dict[str, int]
+    lag_s: float
+
+
+class HealthAnswer(Answer):
+    """How the relay does and how many dead letters there are."""
+
+    relay: RelayHealth
+    dead_letters: int
+
+
+class DeadLetter(Answer):
+    """A document that a function could not process, why, and how often it was tried."""
+
+    letter_id: str
+    function: str
+    document_id: str
+    reason: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
+class DeadLettersAnswer(Answer):
+    """The dead letters, by id."""
+
+    dead_letters: list[DeadLetter]
+
+
+class ReplayAnswer(Answer):
+    """Which letter is gone, and which function was started for it ("timer": none, it waits)."""
+
+    replayed: str
+    by: str

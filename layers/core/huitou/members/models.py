@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from huitou.runtime.documents import Request, Stored
+from huitou.points.models import ShownPoints
+from huitou.runtime.documents import Answer, Request, Stored
+from huitou.tiers.models import ShownTier
 
 Channel = Literal["mini_program", "import"]  # Through which members and orders come to us.
 
@@ -66,3 +68,28 @@ class WelcomeRequest(Request):
     """Take the welcome coupon of a scanned table sticker or till code."""
 
     scene: str = Field(min_length=1, max_length=32)
+
+
+class LoginAnswer(Answer):
+    """Who logged in; `registered` if that was their first time."""
+
+    member_id: str
+    registered: bool
+
+
+class ProfileAnswer(Answer):
+    """The member's own profile, tier and points; `birthday` is YYYY-MM-DD."""
+
+    member_id: str
+    nickname: str | None
+    birthday: str | None
+    phone_last4: str | None
+    registered_day: str
+    tier: ShownTier
+    points: ShownPoints
+
+
+class PhoneAnswer(Answer):
+    """The last four digits of the number that is bound now."""
+
+    phone_last4: str

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from huitou.runtime.documents import Record, Stored
+from huitou.runtime.documents import Answer, Record, Stored
 
 MAX_PRICE_FEN = 10_000_000  # ¥100,000: dearer than any dish, small enough for any sum.
 
@@ -62,3 +62,10 @@ class OfferedDish(Record):
     methods: list[str]
     addons: list[Addon]
     sold_out: bool
+
+
+class MenuAnswer(Answer):
+    """What one store lists, sold out or not."""
+
+    store_id: str
+    dishes: list[OfferedDish]

@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, Field
 from huitou.members.models import Channel
 from huitou.points.models import EarningTerms
 from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price
-from huitou.runtime.documents import Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant
+from huitou.tiers.models import ShownLevel
 
 # Where an order is in its life; what became of its money in part is `refund_status`.
 Status = Literal[
@@ -188,7 +189,7 @@ class Order(Stored):
         return OrderAnswer.model_construct(order_id=self.id, pickup_number=number, **fields)
 
 
-class OrderAnswer(Record):
+class OrderAnswer(Answer):
     """A member's own order. Moments are ISO 8601; amounts are fen.
 
     `pickup_number` is what the counter calls out: of this store, counted anew each business day.
@@ -224,7 +225,7 @@ class OrderAnswer(Record):
 _OWN = set(OrderAnswer.model_fields) & set(Order.model_fields) - {"pickup_number"}
 
 
-class QuotedCoupon(Record):
+class QuotedCoupon(Answer):
     """A coupon the member holds; `why_not` says why it does not fit this cart, null if it does."""
 
     coupon_id: str
@@ -233,25 +234,24 @@ class QuotedCoupon(Record):
     why_not: str | None
 
 
-class QuotedTier(Record):
-    """The member's level and what it takes off; 9,000 basis points is 9 折."""
-
-    level: str
-    name: str
-    discount_bp: int
-
-
-class QuoteAnswer(Record):
+class QuoteAnswer(Answer):
     """What a cart costs this member now; `points_max` may be spent, `points_earned` come of it."""
 
     quote_id: str
     store_open: bool
     price: Price
     payable_fen: int
-    tier: QuotedTier
+    tier: ShownLevel
     points_max: int
     points_earned: int
     coupons: list[QuotedCoupon]
+
+
+class OrdersAnswer(Answer):
+    """A page of the member's own orders, newest first; `next` is the cursor of the next page."""
+
+    orders: list[OrderAnswer]
+    next: str | None
 
 
 class LedgerOrder(Record):

@@ -21,10 +21,10 @@ from huitou.orders.models import (
     Invoice,
     Moment,
     Order,
+    OrdersAnswer,
     PendingRefund,
     QuoteAnswer,
     QuotedCoupon,
-    QuotedTier,
     QuoteRequest,
     Status,
     Tender,
@@ -53,6 +53,7 @@ from huitou.runtime.triggers import DUE
 from huitou.stores.models import Store
 from huitou.stores.rules import day_bounds, store_day, takes_orders
 from huitou.stores.service import Stores
+from huitou.tiers.models import ShownLevel
 from huitou.tiers.service import Tiers
 
 # WeChat's trade management wants to hear when the guest has it, or it is on its way.
@@ -83,7 +84,7 @@ class Orders:
             store_open=takes_orders(store, request.pickup_at or now),
             price=priced,
             payable_fen=priced.payable_fen,
-            tier=QuotedTier.model_validate(offer.level, from_attributes=True),
+            tier=ShownLevel.model_validate(offer.level, from_attributes=True),
             points_max=most_usable(offer.points_rules, available, points_base_fen),
             points_earned=priced.payable_fen // offer.points_rules.fen_per_point,
             coupons=[
@@ -215,9 +216,10 @@ class Orders:
             raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
         return order
 
-    def listing(self, member_id: str, page: PageRequest) -> dict[str, Any]:
+    def listing(self, member_id: str, page: PageRequest) -> OrdersAnswer:
+        """Return a page of the member's own orders, newest first."""
         orders, after = self._orders.of_member(member_id, page)
-        return {"orders": [order.shown() for order in orders], "next": after}
+        return OrdersAnswer(orders=[order.shown() for order in orders], next=after)
 
     def terms_now(self, member_id: str) -> EarningTerms:
         """Return what an order paid at this moment earns by."""

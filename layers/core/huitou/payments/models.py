@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from huitou.orders.models import Status
-from huitou.runtime.documents import Record, Stored
+from huitou.runtime.documents import Answer, Record, Stored
 from huitou.sharing.models import ShareTerms
 from huitou.stores.models import Merchant
 
@@ -77,7 +77,7 @@ class TransactionNotice(Record):
     payer: Payer | None = None
 
 
-class ClientPayment(Record):
+class ClientPayment(Answer):
     """What `wx.requestPayment` takes, signed by the merchant."""
 
     timeStamp: str  # noqa: N815  WeChat's own names
@@ -87,7 +87,7 @@ class ClientPayment(Record):
     paySign: str  # noqa: N815
 
 
-class PrepayAnswer(Record):
+class PrepayAnswer(Answer):
     """The way to pay an order; without `payment` it is paid already, and `status` says so."""
 
     status: Status

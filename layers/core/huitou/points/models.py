@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from huitou.runtime.documents import Record, Stored
+from huitou.runtime.documents import Answer, Record, Stored
+
+EntryKind = Literal["earn", "use", "claw-back", "return"]
 
 
 class PointsRules(Stored):
@@ -38,7 +40,7 @@ class LedgerEntry(Stored):
     """
 
     member_id: str
-    kind: Literal["earn", "use", "claw-back", "return"]
+    kind: EntryKind
     points: int
     spend_fen: int = 0
     order_id: str
@@ -60,3 +62,28 @@ class Account(Stored):
     available: int = 0
     reserved: int = 0
     version: int = 0
+
+
+class ShownPoints(Answer):
+    """A member's points: to spend (negative: owed after a claw-back), and set aside for orders."""
+
+    available: int
+    reserved: int
+
+
+class ShownEntry(Answer):
+    """One movement of the member's points, signed, with the order it comes from."""
+
+    entry_id: str
+    kind: EntryKind
+    points: int
+    order_id: str
+    at: datetime
+    rules_revision: int
+
+
+class StatementAnswer(Answer):
+    """One page of the member's movements, newest first; `next` is null on the last one."""
+
+    entries: list[ShownEntry]
+    next: str | None

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from huitou.orders.models import LineBack, OrderRequest
 from huitou.payments.models import BillMark
-from huitou.runtime.documents import Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant
 
 RefundStatus = Literal[
@@ -114,7 +114,7 @@ class Refund(Stored):
         return RefundAnswer(refund_id=self.id, **fields)
 
 
-class RefundAnswer(Record):
+class RefundAnswer(Answer):
     """A refund: `success` only once WeChat Pay says so, which takes seconds to days."""
 
     refund_id: str
@@ -127,11 +127,11 @@ class RefundAnswer(Record):
     success_at: datetime | None = None
 
 
-class RefundsAnswer(Record):
+class RefundsAnswer(Answer):
     """A page of refunds; `next` is the cursor of the following one."""
 
     refunds: list[RefundAnswer]
-    next: str | None = None
+    next: str | None
 
 
 class RefundAmount(Record):

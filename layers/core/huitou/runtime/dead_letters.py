@@ -30,7 +30,8 @@ def bury(database: Database, function: str, document_id: str, reason: str) -> No
 
 def exhume(database: Database, limit: int = 200) -> list[dict[str, Any]]:
     """List the dead letters, oldest id first, for eyes or for a replay."""
-    return list(database.collection("dead_letters").find().sort("_id", 1).limit(limit))
+    shown = {"schema": 0}
+    return list(database.collection("dead_letters").find({}, shown).sort("_id", 1).limit(limit))
 
 
 def count_letters(database: Database) -> int:

@@ -1,4 +1,4 @@
-"""The two bases every pydantic model stands on: what callers send, and what is stored.
+"""The bases every pydantic model stands on: what callers send, are answered, and what is stored.
 
 Validators are built on first use (`defer_build`): a cold start pays only for what its call needs.
 """
@@ -14,6 +14,17 @@ class Request(BaseModel):
     """What a caller sends: strict types, unknown fields refused so that a typo is not silence."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class Answer(BaseModel):
+    """What an action answers: the shape its callers may rely on, told to them by `typings`.
+
+    Services build plain dicts and nothing is checked while members wait; the tests hold real
+    answers against it. A field without a default is always there, if only as null; one whose
+    default is None is left out where there is nothing to tell.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Record(BaseModel):

@@ -23,6 +23,7 @@ from pymongo.errors import PyMongoError
 from huitou.runtime.clock import Clock, clock_for
 from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
 from huitou.runtime.dead_letters import bury
+from huitou.runtime.documents import Answer
 from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
 from huitou.runtime.events import HttpRequest, changed_ids, http_answer, http_request
 from huitou.runtime.identity import Caller, caller_of, is_internal
@@ -40,10 +41,15 @@ _calls = 0
 
 @dataclass(frozen=True)
 class Action:
-    """One thing a caller may ask for: its request model and the use case that answers."""
+    """One thing a caller may ask for: its request model, the use case, the shape of its answer.
+
+    `answer` models `data`, for `typings` and the tests: nothing validates it while serving. One
+    whose module a cold start shall not load for it is named, "huitou.orders.models:OrdersAnswer".
+    """
 
     request: type[BaseModel]
     run: Callable[[Call, Any], object]
+    answer: type[BaseModel] | str
 
 
 class Call:
@@ -255,6 +261,10 @@ def _act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> di
 
 def _plain(value: object) -> object:
     """Make an answer JSON: models as their fields, moments as ISO 8601."""
+    if isinstance(value, Answer):
+        fields = type(value).model_fields.items()
+        found = ((name, field, getattr(value, name)) for name, field in fields)
+        return {n: _plain(v) for n, field, v in found if v is not None or field.is_required()}
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
     if isinstance(value, dict):

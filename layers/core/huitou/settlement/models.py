@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from huitou.runtime.documents import Record, Request
+from huitou.runtime.documents import Answer, Record, Request
 from huitou.tiers.models import TierAccount, TierChange
 
 
@@ -19,12 +19,12 @@ class ReconcileRequest(Request):
 
 
 class Difference(Record):
-    """Two books that should say the same and don't."""
+    """Two books that should say the same and don't; what one lacks is left out."""
 
     kind: str
     id: str
-    expected: Any
-    found: Any
+    expected: Any = None
+    found: Any = None
 
 
 class Totals(Record):
@@ -56,6 +56,15 @@ class Totals(Record):
         }
         sums = {name: mine[name] + theirs[name] for name in mine if name != "tiers"}
         return Totals(**sums, tiers=tiers)
+
+
+class ReconcileAnswer(Answer):
+    """One page of members: sums, the first differences, how many there are, the next page."""
+
+    totals: Totals
+    differences: list[Difference]
+    found: int
+    next: str | None
 
 
 class OpenAccount(TierAccount):

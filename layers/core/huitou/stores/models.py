@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from huitou.runtime.documents import Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored
 
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
@@ -62,3 +62,20 @@ class MenuRequest(Request):
     """One store's menu as a guest sees it."""
 
     store_id: str = Field(min_length=1, max_length=64)
+
+
+class ShownStore(Answer):
+    """A store as guests see it; `open` if it takes orders at this moment."""
+
+    store_id: str
+    open: bool
+    name: str
+    address: str
+    zone: str
+    hours: list[OpeningHours]
+
+
+class StoresAnswer(Answer):
+    """All stores of the chain."""
+
+    stores: list[ShownStore]

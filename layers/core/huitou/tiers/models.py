@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Record, Stored
+from huitou.runtime.documents import Answer, Record, Stored
 
 
 class Level(Record):
@@ -82,3 +82,24 @@ class TierChange(Stored):
     spend_fen: int
     rules_revision: int
     at: datetime
+
+
+class ShownLevel(Answer):
+    """A tier and what is paid under it: a `discount_bp` of 9,000 is 9 折."""
+
+    level: str
+    name: str
+    discount_bp: int
+
+
+class NextLevel(Answer):
+    """The tier above the member's, and the spend that is missing for it."""
+
+    name: str
+    missing_fen: int
+
+
+class ShownTier(ShownLevel):
+    """The member's tier, and the next one where there is one."""
+
+    next: NextLevel | None = None

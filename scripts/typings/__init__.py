@@ -1,0 +1,1 @@
+"""TypeScript of what functions take and answer, made from their models."""

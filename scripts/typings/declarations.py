@@ -1,0 +1,117 @@
+"""The whole declaration file: interfaces, a table of actions per function, `Cloud`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from huitou.runtime.errors import Code
+from huitou.runtime.handler import Action
+from typings.schemas import Schemas
+from typings.tables import Table, answer_model
+from typings.typescript import comment, interface
+
+_HEAD = """\
+// Made by `scripts/huitou typings`: make it again after an update, don't edit it.
+"""
+_ENVELOPE = """\
+/** What any request may carry; messages come in Chinese unless `lang` is "en". */
+interface Envelope {
+  lang?: "zh" | "en";
+  v?: 1;
+}
+
+/** A call that was refused or failed. `message` can be shown; `code` never changes. */
+interface Failure {
+  code: Code;
+  message: string;
+  /** the field at fault, like items.0.quantity */
+  field?: string;
+  /** what some codes tell beside: QUOTE_CHANGED the new quote */
+  data?: unknown;
+  /** names this call in the logs */
+  request_id: string;
+}
+
+/** What `result` of wx.cloud.callFunction is. */
+type Answer<Data> = { ok: true; data: Data } | { ok: false; error: Failure };"""
+_LOOKUPS = """\
+type @RequestOf<N extends keyof @Functions, A extends keyof @Functions[N]> =
+  @Functions[N][A] extends { request: infer Request } ? Request : never;
+
+type @AnswerOf<N extends keyof @Functions, A extends keyof @Functions[N]> =
+  @Functions[N][A] extends { answer: infer Data } ? Answer<Data> : never;"""
+_CLOUD = """\
+/**
+ * wx.cloud, as far as it calls Huitou's functions:
+ *
+ *     const cloud = wx.cloud as unknown as Huitou.Cloud;
+ *     const { result } = await cloud.callFunction({
+ *       name: "store-menu", data: { action: "menu", store_id: "jingan" },
+ *     });
+ *     if (result.ok) result.data.dishes;
+ */
+interface Cloud {
+  callFunction<N extends keyof Functions, A extends keyof Functions[N]>(call: {
+    name: N;
+    data: { action: A } & RequestOf<N, A> & Envelope;
+    config?: { env?: string };
+  }): Promise<{ result: AnswerOf<N, A>; errMsg: string; requestID?: string }>;
+}"""
+_INTERNAL_ENVELOPE = """\
+/** What an internal call carries: `token` is the called function's own. */
+interface InternalEnvelope extends Envelope {
+  token: string;
+}"""
+
+
+def declarations(tables: Sequence[Table], *, internal: bool = False) -> str:
+    """Return the declaration file of members' actions, and of the `internal` ones as well.
+
+    Raises ModelsDiffer and NoTypeScript.
+    """
+    schemas = Schemas()
+    blocks = _door(schemas, "", [(table, table.member) for table in tables])
+    blocks.append(_CLOUD)
+    if internal:
+        blocks.append(_INTERNAL_ENVELOPE)
+        blocks += _door(schemas, "Internal", [(table, table.internal) for table in tables])
+    models = [interface(name, schemas.found[name]) for name in sorted(schemas.found)]
+    body = "\n\n".join([*models, _codes(), _ENVELOPE, *blocks])
+    indented = "\n".join(f"  {line}".rstrip() for line in body.splitlines())
+    return f"{_HEAD}declare namespace Huitou {{\n{indented}\n}}\n"
+
+
+def _door(
+    schemas: Schemas, door: str, offered: list[tuple[Table, Mapping[str, Action]]]
+) -> list[str]:
+    """Return what stands behind one door: per function its actions and events, then look-ups."""
+    blocks, functions = [], []
+    for table, actions in offered:
+        if not actions:
+            continue
+        name = "".join(word.capitalize() for word in table.function.split("-")) + door
+        kinds = {action: _kinds(schemas, actions[action]) for action in sorted(actions)}
+        blocks.append("\n".join([
+            *comment(f"{table.function}: {table.title}"),
+            f"interface {name}Actions {{",
+            *(f"  {action}: {{ request: {request}; answer: {answer} }};"
+              for action, (request, answer) in kinds.items()),
+            "}",
+        ]))  # fmt: skip
+        blocks.append("\n".join([
+            f"type {name}Event =",
+            *(f'  | ({{ action: "{action}" }} & {request} & {door}Envelope)'
+              for action, (request, _) in kinds.items()),
+        ]) + ";")  # fmt: skip
+        functions.append(f'  "{table.function}": {name}Actions;')
+    blocks.append("\n".join([f"interface {door}Functions {{", *functions, "}"]))
+    return [*blocks, _LOOKUPS.replace("@", door)]
+
+
+def _kinds(schemas: Schemas, action: Action) -> tuple[str, str]:
+    return schemas.request(action.request), schemas.answer(answer_model(action))
+
+
+def _codes() -> str:
+    lines = [f'  | "{code.name}" // {code.chinese} · {code.english}' for code in Code]
+    return "\n".join(["/** Why a call was refused or failed. */", "type Code =", *lines, "  ;"])

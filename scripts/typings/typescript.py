@@ -1,0 +1,108 @@
+"""JSON Schema into TypeScript: an interface per model, with what is known of each field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from typings.schemas import Schema
+
+_PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean",
+          "null": "null"}  # fmt: skip
+# Words of a field's name that say what its value is measured in.
+_UNITS = {
+    "fen": "fen, 0.01 yuan",
+    "bp": "basis points, 10,000 = 100 %",
+    "s": "seconds",
+    "min": "minutes",
+    "rate": "0.4 = 40 %",
+    "day": "business day, YYYY-MM-DD",
+    "30d": "of 30 days",
+    "90d": "of 90 days",
+}
+_FORMATS = {"date-time": "moment, ISO 8601", "date": "YYYY-MM-DD"}
+_BOUNDS = (
+    ("minimum", "maximum", ""),
+    ("minLength", "maxLength", " characters"),
+    ("minItems", "maxItems", " items"),
+)
+
+
+class NoTypeScript(ValueError):  # noqa: N818
+    """A schema that this converter has no words for."""
+
+
+def interface(name: str, schema: Schema) -> str:
+    """Return the interface of one model's schema."""
+    required = schema.get("required", ())
+    fields = schema.get("properties", {})
+    lines = comment(schema.get("description", ""))
+    if not fields:
+        return "\n".join([*lines, f"interface {name} {{}}"])
+    lines.append(f"interface {name} {{")
+    for field, kind in fields.items():
+        lines += [f"  {line}" for line in comment(_facts(field, kind))]
+        lines.append(f"  {_key(field)}{'' if field in required else '?'}: {type_of(kind)};")
+    return "\n".join([*lines, "}"])
+
+
+def type_of(schema: Schema) -> str:
+    """Return a schema's type."""
+    if "$ref" in schema:
+        return str(schema["$ref"])
+    if "const" in schema:
+        return json.dumps(schema["const"], ensure_ascii=False)
+    if "enum" in schema:
+        return " | ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    if "anyOf" in schema:
+        return " | ".join(dict.fromkeys(type_of(kind) for kind in schema["anyOf"]))
+    kind = schema.get("type")
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if kind == "array" and "items" in schema:
+        items = type_of(schema["items"])
+        return f"({items})[]" if " | " in items else f"{items}[]"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        values = type_of(schema["additionalProperties"])
+        if "propertyNames" in schema:
+            return f"Partial<Record<{type_of(schema['propertyNames'])}, {values}>>"
+        return f"Record<string, {values}>"
+    if not schema.keys() - {"title", "description", "default"}:
+        return "unknown"
+    raise NoTypeScript(f"no TypeScript for {json.dumps(schema)}")
+
+
+def comment(text: str) -> list[str]:
+    """Return the lines of a doc comment, none for nothing."""
+    lines = text.replace("*/", "*\\/").splitlines()
+    if len(lines) < 2:
+        return [f"/** {line} */" for line in lines]
+    return ["/**", *(f" * {line}".rstrip() for line in lines), " */"]
+
+
+def _key(field: str) -> str:
+    return field if field.isidentifier() else json.dumps(field)
+
+
+def _facts(field: str, schema: Schema) -> str:
+    """Say what a field means: its unit, its bounds, what leaving it out means."""
+    kinds: list[Schema] = [schema, *schema.get("anyOf", ())]
+    words = field.split("_")
+    units = [_UNITS[word] for word in words if word in _UNITS]
+    facts: list[Any] = [schema["description"]] if "description" in schema else units
+    for kind in kinds:
+        facts += [_FORMATS.get(kind.get("format", "")), *(_bounds(kind, *b) for b in _BOUNDS)]
+        if "pattern" in kind:
+            facts.append(f"/{kind['pattern']}/")
+    if schema.get("default") is not None:
+        facts.append(f"left out: {json.dumps(schema['default'], ensure_ascii=False)}")
+    return "; ".join(fact for fact in facts if fact)
+
+
+def _bounds(schema: Schema, least: str, most: str, of: str) -> str | None:
+    low, high = schema.get(least), schema.get(most)
+    if low is None and high is None:
+        return None
+    if high is None:
+        return f"at least {low:,}{of}"
+    return f"at most {high:,}{of}" if low is None else f"{low:,} to {high:,}{of}"

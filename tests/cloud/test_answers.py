@@ -1,0 +1,78 @@
+"""What callers are told of answers is what they get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from answers import CheckedClient
+from cloud.test_loop import Guest, eventually
+from huitou.runtime.dead_letters import bury
+from localcloud.cloud import LocalCloud
+from typings.tables import read_tables
+
+pytestmark = pytest.mark.slow
+
+
+def as_member(guest: Guest, client: CheckedClient) -> None:
+    """Use every action that members have, and have an order refunded."""
+    profile = "member-profile"
+    guest.ok("store-menu", action="stores")
+    guest.ok("store-menu", action="menu", store_id="jingan")
+    guest.ok(profile, action="update", nickname="Anna", birthday="1990-05-01")
+    guest.ok(profile, action="bind_phone", code=client.phone_code("13900008801"))
+    guest.ok(profile, action="welcome", scene="table-jingan")
+    paid = guest.buy()
+    eventually(lambda: guest.points() > 0)
+    cancelled = guest.order()
+    guest.ok("pay", action="status", order_id=cancelled)
+    guest.ok("pay", action="cancel", order_id=cancelled)
+    assert "payment" not in guest.ok("pay", action="prepay", order_id=paid)
+    assert len(guest.ok(profile, action="orders", limit=1)["orders"]) == 1
+    assert guest.ok(profile, action="points")["entries"]
+    assert guest.ok(profile, action="coupons")["coupons"]
+    cart = {"store_id": "jingan", "items": [{"dish_id": "dandan", "sku_id": "l", "quantity": 1}]}
+    assert guest.ok("pay", action="quote", **cart)["coupons"]
+    refund = {"order_id": paid, "refund_id": "R-answers", "reason": "x", "actor": "y"}
+    internal(client, "pay", action="refund", **refund)
+
+
+def internal(client: CheckedClient, function: str, **event: Any) -> dict[str, Any]:
+    answer = client.internal_call(function, event)
+    assert answer["ok"], answer
+    return dict(answer["data"])
+
+
+def as_operator(client: CheckedClient, letter_id: str) -> None:
+    """Use every other action of internal callers."""
+    internal(client, "store-menu", action="stores")
+    internal(client, "kpi-rollup", action="roll_up")
+    today = internal(client, "kpi-rollup", action="report")["as_of"]
+    internal(client, "kpi-rollup", action="report", as_of=today, store_id="jingan")
+    internal(client, "kpi-rollup", action="stores", as_of=today)
+    internal(client, "kpi-rollup", action="days", first=today, last=today)
+    internal(client, "maintenance", action="declare")
+    internal(client, "maintenance", action="load", stores=[])
+    rows = [{"line": line, "member": "answers", "paid_on": "2026-01-01", "amount_fen": 100,
+             "store": store} for line, store in ((1, "jingan"), (2, "nowhere"))]  # fmt: skip
+    report = internal(client, "maintenance", action="import_orders", rows=rows, dry_run=True)
+    assert (report["imported"], report["rejected"]) == (1, 1)
+    internal(client, "maintenance", action="reconcile")
+    internal(client, "maintenance", action="health")
+    letters = internal(client, "maintenance", action="dead_letters")["dead_letters"]
+    assert letter_id in [letter["letter_id"] for letter in letters]
+    internal(client, "maintenance", action="replay", letter_id=letter_id)
+
+
+def test_every_action_answers_as_declared(cloud: LocalCloud, client: CheckedClient) -> None:
+    as_member(Guest(client), client)
+    bury(cloud.database, "points-sync", "o-answers", "TEST")
+    as_operator(client, "points-sync:o-answers")
+    offered = {
+        (door, table.function, action)
+        for table in read_tables()
+        for door, actions in (("member", table.member), ("internal", table.internal))
+        for action in actions
+    }
+    assert client.checked == offered

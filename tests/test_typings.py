@@ -1,0 +1,279 @@
+"""The TypeScript declarations say what functions take and answer, and are TypeScript."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import tree_sitter_typescript
+from click.testing import CliRunner
+from pydantic import BaseModel, Field, ValidationError
+from tree_sitter import Language, Node, Parser
+
+from answers import check
+from bootstrap import ROOT
+from cli.__main__ import main
+from huitou.runtime.documents import Answer, Record, Request
+from huitou.runtime.errors import Code
+from huitou.runtime.handler import Action
+from typings.declarations import declarations
+from typings.schemas import ModelsDiffer, Schemas
+from typings.tables import answer_model, read_tables
+from typings.typescript import NoTypeScript, interface
+
+PARSER = Parser(Language(tree_sitter_typescript.language_typescript()))
+TABLES = read_tables()
+MEMBERS, ALL = declarations(TABLES), declarations(TABLES, internal=True)
+OF_TYPESCRIPT = {"Record", "Partial", "Promise"}
+
+
+def text(node: Node | None) -> str:
+    assert node is not None
+    assert node.text is not None
+    return node.text.decode()
+
+
+def nodes(source: str, kind: str) -> list[Node]:
+    """Every node of a kind; fails where the source is not TypeScript."""
+    waiting, found = [PARSER.parse(source.encode()).root_node], []
+    assert not waiting[0].has_error, "does not parse"
+    while waiting:
+        node = waiting.pop()
+        waiting += node.children
+        found += [node] if node.type == kind else []
+    return found
+
+
+def fields(source: str) -> dict[str, dict[str, tuple[bool, str]]]:
+    """Each interface's fields: whether it must be there, and its type."""
+    return {
+        text(declared.child_by_field_name("name")): {
+            text(field.child_by_field_name("name")).strip('"'): (
+                all(child.type != "?" for child in field.children),
+                text(field.child_by_field_name("type")).removeprefix(": "),
+            )
+            for body in [declared.child_by_field_name("body")]
+            if body is not None
+            for field in body.children
+            if field.type == "property_signature"
+        }
+        for declared in nodes(source, "interface_declaration")
+    }
+
+
+@pytest.mark.parametrize("source", [MEMBERS, ALL], ids=["members", "internal"])
+def test_it_parses_and_every_type_it_names_is_declared(source: str) -> None:
+    declared = [
+        text(node.child_by_field_name("name"))
+        for kind in ("interface_declaration", "type_alias_declaration")
+        for node in nodes(source, kind)
+    ]
+    assert len(declared) == len(set(declared))
+    parameters = {text(n.child_by_field_name("name")) for n in nodes(source, "type_parameter")}
+    inferred = {text(n.children[1]) for n in nodes(source, "infer_type")}
+    named = {text(node) for node in nodes(source, "type_identifier")}
+    assert named <= {*declared, *parameters, *inferred} | OF_TYPESCRIPT
+
+
+def test_every_function_and_action_is_there_by_the_door_it_is_behind() -> None:
+    for source, doors in ((MEMBERS, [""]), (ALL, ["", "Internal"])):
+        found = fields(source)
+        assert ("InternalFunctions" in found) == ("Internal" in doors)
+        for door in doors:
+            offered = {t.function: t.internal if door else t.member for t in TABLES}
+            listed = found[f"{door}Functions"]
+            assert set(listed) == {name for name, actions in offered.items() if actions}
+            for function, (_, table) in listed.items():
+                for action, entry in offered[function].items():
+                    _, kinds = found[table][action]
+                    answer = answer_model(entry).__name__
+                    assert kinds == f"{{ request: {entry.request.__name__}; answer: {answer} }}"
+                    event = (
+                        f'({{ action: "{action}" }} & {entry.request.__name__} & {door}Envelope)'
+                    )
+                    assert event in source
+                assert set(found[table]) == set(offered[function])
+
+
+def test_members_get_what_the_security_rules_open_and_nothing_internal() -> None:
+    rules = json.loads((ROOT / "cloudbaserc.json").read_text())["securityRules"]["function"]
+    opened = {name for name, rule in rules.items() if rule["invoke"] is not False}
+    assert set(fields(MEMBERS)["Functions"]) == opened
+    assert "interface RefundRequest" not in MEMBERS
+    assert "token" not in MEMBERS
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("functions/*/index.py")), ids=lambda p: p.parent.name
+)
+def test_the_tables_that_are_read_are_those_that_are_served(path: Path) -> None:
+    calls = [
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "serve"
+    ]  # fmt: skip
+    [served] = calls
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in served.keywords}
+    doors = {door: given[door] for door in ("member", "internal") if door in given}
+    [table] = [table for table in TABLES if table.function == path.parent.name]
+    assert doors == {
+        door: name
+        for door, name, actions in (
+            ("member", "MEMBER", table.member), ("internal", "INTERNAL", table.internal),
+        )
+        if actions
+    }  # fmt: skip
+
+
+def test_a_requests_fields_may_be_left_out_where_the_model_has_a_default() -> None:
+    found = fields(ALL)
+    models = {a.request for t in TABLES for a in (*t.member.values(), *t.internal.values())}
+    for model in models:
+        required = {(f.alias or name): f.is_required() for name, f in model.model_fields.items()}
+        assert {name: must for name, (must, _) in found[model.__name__].items()} == required
+    assert found["CreateRequest"] == {
+        "store_id": (True, "string"),
+        "items": (True, "CartItem[]"),
+        "mode": (False, '"dine_in" | "pickup" | "delivery" | "booking"'),
+        "table": (False, "string | null"),
+        "pickup_at": (False, "string | null"),
+        "delivery": (False, "Delivery | null"),
+        "coupon_id": (False, "string | null"),
+        "points": (False, "number"),
+        "quote_id": (True, "string"),
+        "payable_fen": (True, "number"),
+    }
+    assert found["StoreInput"]["hours"] == (True, "OpeningHoursInput[]")
+
+
+def test_an_answers_fields_are_there_unless_their_default_is_none() -> None:
+    found = fields(ALL)
+    assert found["ShownTier"]["next"] == (False, "NextLevel")
+    assert found["OrderAnswer"]["paid_at"] == (False, "string")
+    assert found["ShownCoupon"]["order_id"] == (True, "string | null")
+    assert found["CouponTerms"]["store_ids"] == (True, "string[]")  # In a request it is optional.
+    assert found["CouponTermsInput"]["store_ids"] == (False, "string[]")
+    assert found["ReportAnswer"]["by_channel"] == (
+        True, 'Partial<Record<"mini_program" | "import", OrderFigures>>',
+    )  # fmt: skip
+
+
+def test_every_interface_says_what_it_is_and_money_its_unit() -> None:
+    lines = ALL.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("  interface ") and "Functions {" not in line:
+            assert lines[number - 1].endswith("*/"), line
+        if "_fen" in line and line.endswith(": number;"):
+            assert "fen" in lines[number - 1], line
+
+
+def test_errors_have_every_stable_code() -> None:
+    for code in Code:
+        assert f'| "{code.name}" // {code.chinese}' in MEMBERS
+
+
+def test_the_same_models_give_the_same_bytes() -> None:
+    for seed in ("1", "2"):
+        told = subprocess.run(
+            [sys.executable, "-m", "cli", "typings", "--internal"],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, check=True,
+        )  # fmt: skip
+        assert told.stdout.decode() == ALL
+
+
+def test_the_command_writes_where_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "typings" / "huitou.d.ts"
+    assert CliRunner().invoke(main, ["typings", "--out", str(path)]).exit_code == 0
+    assert path.read_text(encoding="utf-8") == MEMBERS
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    class Page(Answer):
+        """One."""
+
+        rows: int
+
+    first = Page
+
+    class Page(Answer):  # type: ignore[no-redef]
+        """Another."""
+
+        rows: str
+
+    schemas = Schemas()
+    schemas.answer(first)
+    schemas.answer(first)
+    with pytest.raises(ModelsDiffer, match="two models are called Page"):
+        schemas.answer(Page)
+
+
+def test_what_there_are_no_words_for_is_refused_and_comments_stay_comments() -> None:
+    with pytest.raises(NoTypeScript):
+        interface("Odd", {"properties": {"pair": {"type": "array", "prefixItems": []}}})
+    odd = interface("Odd", {"description": "a */ b", "properties": {"a-b": {"type": "string"}}})
+    assert fields(odd) == {"Odd": {"a-b": (False, "string")}}
+
+
+class Part(Record):
+    """Part of an answer, from a stored document."""
+
+    name: str = ""
+    note: str | None = None
+
+
+class Whole(Answer):
+    """An answer with every kind of field."""
+
+    at: datetime
+    kind: Literal["a", "b"]
+    parts: list[Part]
+    by_name: dict[str, Part] = Field(default={})
+    seen: bool | None
+
+
+ASKED = Action(Request, lambda *_: None, Whole)
+GOOD: dict[str, Any] = {
+    "at": "2026-03-02T04:00:00Z", "kind": "a", "parts": [{"name": "x"}], "by_name": {},
+    "seen": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"more": 1},
+        {"kind": "c"},
+        {"at": 5},
+        {"parts": [{"name": "x", "more": 1}]},
+        {"parts": [{"name": 1}]},
+        {"parts": [{}]},
+        {"by_name": {"x": {"name": "x", "note": None}}},
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_not_as_declared_is_found(change: dict[str, Any]) -> None:
+    check(ASKED, GOOD)
+    with pytest.raises((AssertionError, ValidationError)):
+        check(ASKED, GOOD | change)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_an_answer_that_lacks_a_field_is_found(name: str) -> None:
+    with pytest.raises((AssertionError, ValidationError)):
+        check(ASKED, {key: value for key, value in GOOD.items() if key != name})
+
+
+def test_every_model_of_an_answer_stands_in_the_layer() -> None:
+    for table in TABLES:
+        for action in (*table.member.values(), *table.internal.values()):
+            model = answer_model(action)
+            assert issubclass(model, BaseModel)
+            assert model.__module__.startswith("huitou.")
+            assert model.__module__.endswith(".models")
