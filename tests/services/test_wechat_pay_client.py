@@ -16,6 +16,7 @@ from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.payments.rules import certificate_span
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.settings import Settings
 from huitou.sharing.models import Receiver
 from localcloud.keys import LocalSecrets
 from sharing_till import AtWeChat
@@ -105,6 +106,25 @@ def test_an_answer_signed_by_a_key_we_dont_know_is_not_believed(
     at_wechat.standin.mode.signs_with = "certificate"
     with pytest.raises(Unavailable):
         order(gateway, clock)
+
+
+def test_the_settings_name_the_provider_where_there_is_one_and_take_both_kinds_of_key(
+    at_wechat: AtWeChat,
+) -> None:
+    keys = at_wechat.keys
+    one, other = keys.platform_certificate.certificate, keys.platform_public_key
+    variables = {
+        "WECHAT_APPID": "wxours", "WECHAT_PAY_MCHID": keys.mchid,
+        "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
+        "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key.replace("\n", "\\n"),
+        "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
+        "WECHAT_PAY_PLATFORM_KEYS": f"A={one};B={other}".replace("\n", "\\n"),
+        "WECHAT_PAY_NOTIFY_URL": "https://chain.example/pay/notify",
+    }  # fmt: skip
+    found = Settings(variables).wechat_pay
+    assert (found.sp_appid, found.platform_keys) == ("wxours", {"A": one, "B": other})
+    provider = {**variables, "WECHAT_PAY_SP_APPID": "wxprovider"}
+    assert Settings(provider).wechat_pay.sp_appid == "wxprovider"
 
 
 # --- certificates ---------------------------------------------------------------------------------
