@@ -90,7 +90,7 @@ class PayingShop(Shop):
             later=lambda _, work: self._later.append(work),
         )  # fmt: skip
         self.gateway = WeChatPay(settings_for(keys))
-        self.gateway._session.mount("https://", Door(self.wechat))
+        self.gateway.session.mount("https://", Door(self.wechat))
         self.payments = Payments(database, clock, "huitou", self.gateway)
         self.refunds = Refunds(database, clock, "huitou", self.gateway)
         self.sharing = Sharing(database, clock, self.gateway)

@@ -37,7 +37,7 @@ class AtWeChat:
     def gateway(self, platform_keys: Callable[[], Mapping[str, str]] | None = None) -> WeChatPay:
         """A client of this WeChat Pay."""
         gateway = WeChatPay(self.settings, platform_keys)
-        gateway._session.mount("https://", self.door)
+        gateway.session.mount("https://", self.door)
         return gateway
 
     def happen(self) -> None:

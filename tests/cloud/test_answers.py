@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from answers import CheckedClient
 from cloud.test_loop import Guest, eventually
+from huitou.discrepancies.service import Discrepancies
 from huitou.runtime.dead_letters import bury
 from localcloud.cloud import LocalCloud
 from typings.tables import read_tables
 
 pytestmark = pytest.mark.slow
+HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
 
 
 def as_member(guest: Guest, client: CheckedClient) -> None:
@@ -34,8 +37,43 @@ def as_member(guest: Guest, client: CheckedClient) -> None:
     assert guest.ok(profile, action="coupons")["coupons"]
     cart = {"store_id": "jingan", "items": [{"dish_id": "dandan", "sku_id": "l", "quantity": 1}]}
     assert guest.ok("pay", action="quote", **cart)["coupons"]
-    refund = {"order_id": paid, "refund_id": "R-answers", "reason": "x", "actor": "y"}
-    internal(client, "pay", action="refund", **refund)
+    guest.ok("pay", action="ask_invoice", order_id=paid, title="某某公司")
+    serving(guest, client, paid)
+
+
+def serving(guest: Guest, client: CheckedClient, paid: str) -> None:
+    """Bring an order to its guest, step by step, and give it back, refused and asked for."""
+    for step in ("accept", "prepare", "ready", "pick_up", "complete"):
+        internal(client, "pay", action=step, order_id=paid, actor="till")
+    guest.ok("pay", action="ask_refund", order_id=paid, reason="凉了")
+    [waiting] = [
+        refund
+        for refund in internal(client, "pay", action="refunds", limit=200)["refunds"]
+        if refund["order_id"] == paid
+    ]
+    decision = {"refund_id": waiting["refund_id"], "actor": "ann", "role": "manager"}
+    internal(client, "pay", action="decide_refund", approve=False, **decision)
+    refund = {"order_id": paid, "refund_id": f"R{paid}", "reason": "x", "actor": "y"}
+    internal(client, "pay", action="refund", **refund, lines=[{"line": 0, "quantity": 1}])
+    sent = guest.buy(mode="delivery", delivery=HOME)
+    refused = guest.buy()
+    eventually(lambda: {guest.status(sent), guest.status(refused)} == {"paid"})
+    for step in ("accept", "prepare", "ready", "deliver"):
+        internal(client, "pay", action=step, order_id=sent, actor="till")
+    internal(client, "pay", action="refuse", order_id=refused, actor="till", reason="卖完了")
+
+
+def money(cloud: LocalCloud, client: CheckedClient) -> None:
+    """Compare yesterday with its bill, and resolve what differs."""
+    yesterday = (cloud.clock.now() - timedelta(days=1)).date().isoformat()
+    report = internal(client, "pay", action="reconcile_bill", day=yesterday)
+    assert report["fund_flow"] == "agrees"
+    Discrepancies(cloud.database, cloud.clock).note(
+        source="bill", kind="test", reference="answers", expected=1, found=None, day=yesterday
+    )
+    [found] = internal(client, "pay", action="differences", day=yesterday)["discrepancies"]
+    words = {"discrepancy_id": found["discrepancy_id"], "actor": "ann", "note": "seen"}
+    internal(client, "pay", action="resolve_difference", **words)
 
 
 def internal(client: CheckedClient, function: str, **event: Any) -> dict[str, Any]:
@@ -69,6 +107,7 @@ def test_every_action_answers_as_declared(cloud: LocalCloud, client: CheckedClie
     as_member(Guest(client), client)
     bury(cloud.database, "points-sync", "o-answers", "TEST")
     as_operator(client, "points-sync:o-answers")
+    money(cloud, client)
     offered = {
         (door, table.function, action)
         for table in read_tables()

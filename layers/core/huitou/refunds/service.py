@@ -166,8 +166,12 @@ class Refunds:
 
         try:
             return self._database.transact(write)
-        except DuplicateKeyError:  # The same call at the same time was faster.
-            return self._get(refund_id)
+        except (Refusal, DuplicateKeyError):
+            # The same call at the same time was faster, and has what this one misses.
+            stored = self._refunds.find(refund_id)
+            if stored is None:
+                raise
+            return stored
 
     def _refundable(self, order_id: str, states: Sequence[str], session: ClientSession) -> Order:
         order = self._orders.get(order_id, session)
