@@ -63,10 +63,12 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
         expected=st.none() | words | fen | st.booleans(), found=st.none() | words | fen),
     "bill_runs": st.builds(BillRun, id=words, mchid=words, day=words, tried_at=moments),
     "shares": st.builds(
-        Share, status=st.just("finished"), id=words, member_id=words, out_trade_no=words, transaction_id=words, mchid=words,
+        Share, status=st.just("finished"), id=words, member_id=words,
+        out_trade_no=words, transaction_id=words, mchid=words,
         paid_fen=st.integers(1, 10**8), fee_fen=fen, kept_fen=st.integers(-10**8, 10**8),
-        parts=st.lists(st.builds(SharePart, account=words, type=st.just("MERCHANT_ID"), role=st.just("store"), planned_fen=fen, amount_fen=fen),
-                       max_size=2),
+        parts=st.lists(max_size=2, elements=st.builds(
+            SharePart, account=words, type=st.just("MERCHANT_ID"), role=st.just("store"),
+            planned_fen=fen, amount_fen=fen)),
         terms=st.just(ShareTerms()), out_order_no=words, not_before=moments,
         look_at=st.none() | moments),
     "share_rules": st.builds(
