@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
 
 from chain_data import FakeClock, Shop
 from huitou.fulfilment.service import Fulfilment
@@ -36,25 +38,36 @@ Notice = tuple[dict[str, str], bytes]
 
 
 class Door(BaseAdapter):
-    """What requests would send over the network arrives at the stand-in."""
+    """What requests would send over the network arrives at the stand-in.
+
+    `calls` lists what was asked; with `lose`, calls to such paths are done, but not answered;
+    `spoil` changes what was sent on its way.
+    """
 
     def __init__(self, stand_in: WeChatPayStandIn) -> None:
         super().__init__()
         self._stand_in = stand_in
+        self.calls: list[tuple[str, str]] = []
+        self.lose: Callable[[str], bool] = lambda _: False
+        self.spoil: Callable[[str, bytes], bytes] = lambda _, sent: sent
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         parts = urlsplit(request.url or "")
         body = request.body or b""
+        self.calls.append((str(request.method), parts.path))
         status, answer, headers = self._stand_in.serve(
             str(request.method), parts.path, parts.query, request.headers["Authorization"],
             body.encode() if isinstance(body, str) else body,
             request.headers.get("Wechatpay-Serial", ""),
         )  # fmt: skip
+        if self.lose(parts.path):
+            status, answer, headers = 502, b"", {}
+        content = BytesIO(self.spoil(parts.path, answer))
         response = requests.Response()
-        response.status_code, response._content = status, answer
-        response._content_consumed = True  # So that it can be read in pieces as well.
+        response.status_code, response.url = status, request.url or ""
         response.headers.update(headers)
-        response.request, response.url = request, request.url or ""
+        response.request = request
+        response.raw = HTTPResponse(content, headers, status, preload_content=False)
         return response
 
     def close(self) -> None:
@@ -76,7 +89,7 @@ class PayingShop(Shop):
             deliver=lambda _, headers, body: self.notices.append((dict(headers), body)),
             later=lambda _, work: self._later.append(work),
         )  # fmt: skip
-        self.gateway = WeChatPay(_settings(keys))
+        self.gateway = WeChatPay(settings_for(keys))
         self.gateway.session.mount("https://", Door(self.wechat))
         self.payments = Payments(database, clock, "huitou", self.gateway)
         self.refunds = Refunds(database, clock, "huitou", self.gateway)
@@ -168,7 +181,8 @@ class PayingShop(Shop):
         }  # fmt: skip
 
 
-def _settings(keys: LocalSecrets) -> WeChatPaySettings:
+def settings_for(keys: LocalSecrets) -> WeChatPaySettings:
+    """The chain as WeChat Pay knows it."""
     return WeChatPaySettings(
         appid=keys.appid,
         sp_appid=keys.appid,

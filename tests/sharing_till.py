@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from chain_data import FakeClock
+from huitou.integrations.wechat_pay import WeChatPay
 from huitou.payments.models import Payment
 from huitou.runtime.database import Database
 from huitou.runtime.recent import Recent
 from huitou.sharing.models import Receiver, Share, ShareRules, ShareTerm
 from huitou.sharing.rules import adds_up
-from huitou.sharing.service import Sharing
-from wechat_pay_in_process import AtWeChat
+from huitou.sharing.service import ShareRuleBook, Sharing
+from localcloud.keys import LocalSecrets
+from localcloud.wechat_pay import WeChatPayStandIn
+from paying import Door, settings_for
 
 PLATFORM, FRANCHISEE, BRAND, STORE = "1900000101", "1900000102", "1900000108", "1900000110"
+
+
+class AtWeChat:
+    """A merchant's WeChat Pay; what comes later comes when `happen` is called."""
+
+    def __init__(self, keys: LocalSecrets, clock: FakeClock, folder: Path) -> None:
+        self.keys, self.settings = keys, settings_for(keys)
+        self._later: list[Callable[[], None]] = []
+        self.standin = WeChatPayStandIn(
+            keys, clock, folder / "wechat-pay.sqlite", deliver=lambda *_: None,
+            later=lambda _, work: self._later.append(work),
+        )  # fmt: skip
+        self.door = Door(self.standin)
+
+    def gateway(self, platform_keys: Callable[[], Mapping[str, str]] | None = None) -> WeChatPay:
+        """A client of this WeChat Pay."""
+        gateway = WeChatPay(self.settings, platform_keys)
+        gateway.session.mount("https://", self.door)
+        return gateway
+
+    def happen(self) -> None:
+        """Let what WeChat Pay has under way come to its end."""
+        while self._later:
+            self._later.pop(0)()
 
 
 class Till:
@@ -29,7 +58,7 @@ class Till:
     def rules(self, *, brand_mchid: str | None = None, **change: Any) -> None:
         """10 % to the franchisee, 5 % to the platform."""
         revision = change.pop("revision", 1)
-        self.sharing.put_rules(
+        ShareRuleBook(self.database).put(
             ShareRules.model_validate({
                 "id": "default", "revision": revision, "brand_mchid": brand_mchid,
                 "terms": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from chain_data import FakeClock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 from localcloud.keys import load_secrets
-from sharing_till import Till
-from wechat_pay_in_process import AtWeChat
+from sharing_till import AtWeChat, Till
 
 STEPS = st.one_of(
     st.tuples(st.just("timer"), st.integers(1, 4_000)),
@@ -29,13 +27,12 @@ STEPS = st.one_of(
 
 
 @pytest.fixture
-def till(database: Database, clock: FakeClock, tmp_path: Path) -> Iterator[Till]:
+def till(database: Database, clock: FakeClock, tmp_path: Path) -> Till:
     at_wechat = AtWeChat(load_secrets(tmp_path), clock, tmp_path)
     at_wechat.standin.mode.refund_gap_s = 0.0
     made = Till(database, clock, at_wechat)
     made.rules()
-    yield made
-    made.gateway.session.close()
+    return made
 
 
 class Guest:
@@ -79,9 +76,9 @@ class Guest:
         refund_id = self._chosen(number)
         if refund_id and self.till.sharing.make_way(self.order_id, refund_id):
             amount_fen = self.under_way[refund_id]
-            lose, self.till.wechat.lose = self.till.wechat.lose, None
+            lose, self.till.wechat.door.lose = self.till.wechat.door.lose, lambda _: False
             self.till.refunded(self.order_id, refund_id, amount_fen)
-            self.till.wechat.lose = lose
+            self.till.wechat.door.lose = lose
             self.back_fen += self.under_way.pop(refund_id)
 
     def let_go(self, number: int) -> None:
@@ -91,7 +88,7 @@ class Guest:
             del self.under_way[refund_id]
 
     def lose(self, on: int) -> None:
-        self.till.wechat.lose = (lambda path: "profitsharing" in path) if on else None
+        self.till.wechat.door.lose = lambda path: bool(on) and "profitsharing" in path
 
     def returns(self, on: int) -> None:
         self.till.wechat.standin.mode.returns_end = "PROCESSING" if on else "SUCCESS"

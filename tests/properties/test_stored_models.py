@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cli.bench.orders import paid_order
 from huitou.bills.models import BillRun
+from huitou.certificates.models import PlatformCertificate
 from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.members.models import Identity, Member
@@ -20,6 +21,7 @@ from huitou.points.models import Account, LedgerEntry, PointsRules
 from huitou.refunds.models import Refund, RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
+from huitou.sharing.models import Receiver, Share, SharePart, ShareRules, ShareTerms
 from huitou.stores.models import OpeningHours, Store
 from huitou.tiers.models import DEFAULT_RULES, TierChange
 
@@ -60,6 +62,20 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
         first_at=moments, last_at=moments,
         expected=st.none() | words | fen | st.booleans(), found=st.none() | words | fen),
     "bill_runs": st.builds(BillRun, id=words, mchid=words, day=words, tried_at=moments),
+    "shares": st.builds(
+        Share, status=st.just("finished"), id=words, member_id=words,
+        out_trade_no=words, transaction_id=words, mchid=words,
+        paid_fen=st.integers(1, 10**8), fee_fen=fen, kept_fen=st.integers(-10**8, 10**8),
+        parts=st.lists(max_size=2, elements=st.builds(
+            SharePart, account=words, type=st.just("MERCHANT_ID"), role=st.just("store"),
+            planned_fen=fen, amount_fen=fen)),
+        terms=st.just(ShareTerms()), out_order_no=words, not_before=moments,
+        look_at=st.none() | moments),
+    "share_rules": st.builds(
+        ShareRules, id=words, revision=st.integers(1, 10**6),
+        receivers=st.just([Receiver(account="a", name="某", relation_type="STORE")])),
+    "platform_certificates": st.builds(
+        PlatformCertificate, id=words, pem=words, expires_at=moments),
     "tier_changes": st.builds(TierChange, id=words, member_id=words, before=words, after=words,
                               spend_fen=fen, rules_revision=fen, at=moments),
     "rules": st.sampled_from([DEFAULT_RULES, PointsRules(), RefundRules()]),

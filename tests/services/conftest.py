@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ import pytest
 from chain_data import FakeClock
 from huitou.runtime.database import Database
 from localcloud.keys import LocalSecrets, load_secrets
-from sharing_till import Till
-from wechat_pay_in_process import AtWeChat
+from sharing_till import AtWeChat, Till
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +23,7 @@ def at_wechat(keys: LocalSecrets, clock: FakeClock, tmp_path: Path) -> AtWeChat:
 
 
 @pytest.fixture
-def till(database: Database, clock: FakeClock, at_wechat: AtWeChat) -> Iterator[Till]:
+def till(database: Database, clock: FakeClock, at_wechat: AtWeChat) -> Till:
     made = Till(database, clock, at_wechat)
     made.rules()
-    yield made
-    made.gateway.session.close()
+    return made

@@ -30,7 +30,7 @@ def test_a_paid_order_is_shared_out_and_unfrozen_in_one_request(
     assert not till.agrees(order_id)["frozen"]
     source = Source(till.gateway.merchant_for(sub_mchid), brand_mchid)
     assert ProfitSharing(till.gateway).unsplit_fen(source, share.transaction_id) == 0
-    assert [path for _, path in till.wechat.calls if path.endswith("/orders")]
+    assert [path for _, path in till.wechat.door.calls if path.endswith("/orders")]
     assert list(till.sharing.due()) == []
 
 

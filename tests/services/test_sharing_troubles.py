@@ -109,10 +109,10 @@ def test_two_refunds_at_once_take_their_parts_back_once_each(till: Till) -> None
 def test_an_answer_that_is_lost_after_the_share_was_taken_shares_once(till: Till) -> None:
     order_id = till.paid()
     till.clock.advance(seconds=61)
-    till.wechat.lose = lambda path: path.endswith("/profitsharing/orders")
+    till.wechat.door.lose = lambda path: path.endswith("/profitsharing/orders")
     with pytest.raises(Unavailable):
         till.sharing.carry_on(order_id)
-    till.wechat.lose = None
+    till.wechat.door.lose = lambda _: False
     share = till.share(order_id)
     assert (share.status, share.accepted) == ("asked", False)
     till.wechat.happen()
@@ -140,10 +140,10 @@ def test_a_crash_between_freezing_and_asking_goes_on_with_the_same_parts(till: T
 def test_a_return_whose_answer_is_lost_comes_back_once(till: Till) -> None:
     order_id = till.shared()
     till.hold(order_id, "R1", 10_000)
-    till.wechat.lose = lambda path: path.endswith("/return-orders")
+    till.wechat.door.lose = lambda path: path.endswith("/return-orders")
     with pytest.raises(Unavailable):
         till.sharing.make_way(order_id, "R1")
-    till.wechat.lose = None
+    till.wechat.door.lose = lambda _: False
     assert till.sharing.make_way(order_id, "R1")
     till.refunded(order_id, "R1", 10_000)
     till.agrees(order_id)
@@ -240,10 +240,28 @@ def test_a_receiver_wechat_pay_forgot_is_introduced_again(till: Till) -> None:
     till.agrees(order_id)
 
 
+def test_a_query_refused_is_no_verdict_on_a_share_that_was_taken(till: Till) -> None:
+    order_id = till.paid()
+    assert till.run() == ["asked"]
+    till.clock.advance(seconds=61)
+    till.wechat.standin.mode.fail_next = ["NO_AUTH"]
+    with pytest.raises(Unavailable):
+        till.sharing.carry_on(order_id)
+    assert till.run() == ["finished"]
+    till.agrees(order_id)
+
+
+def test_trouble_is_told_to_people_once(till: Till) -> None:
+    till.wechat.standin.mode.shares_end = "CLOSED"
+    order_id = till.shared()
+    told = list(till.database.collection("discrepancies").find({}))
+    assert [(one["kind"], one["reference"]) for one in told] == [("share part closed", order_id)]
+
+
 def test_receivers_are_introduced_once_per_merchant(till: Till) -> None:
     for sub_mchid in (None, STORE, None, STORE):
         till.shared(sub_mchid=sub_mchid)
-    added = [path for _, path in till.wechat.calls if path.endswith("/receivers/add")]
+    added = [path for _, path in till.wechat.door.calls if path.endswith("/receivers/add")]
     assert len(added) == 4
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,18 +16,17 @@ from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.payments.rules import certificate_span
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.settings import Settings
 from huitou.sharing.models import Receiver
 from localcloud.keys import LocalSecrets
-from wechat_pay_in_process import AtWeChat, InProcess
+from sharing_till import AtWeChat
 
 STORE = "1900000110"
 
 
 @pytest.fixture
-def gateway(at_wechat: AtWeChat) -> Iterator[WeChatPay]:
-    made = at_wechat.gateway()
-    yield made
-    made.session.close()
+def gateway(at_wechat: AtWeChat) -> WeChatPay:
+    return at_wechat.gateway()
 
 
 def order(gateway: WeChatPay, clock: FakeClock, sub_mchid: str | None = None) -> str:
@@ -93,7 +91,6 @@ def test_behind_a_provider_with_an_app_of_its_own_the_guest_pays_at_ours(
     ProfitSharing(gateway).add_receiver(Source(gateway.merchant_for(STORE)), person)
     owner = f"plain:{STORE}"
     assert at_wechat.standin.ledger.receiver(owner, "PERSONAL_SUB_OPENID", "bob")
-    gateway.session.close()
 
 
 @pytest.mark.parametrize("reason", ["SYSTEM_ERROR", "FREQUENCY_LIMITED", "BANK_ERROR"])
@@ -109,6 +106,25 @@ def test_an_answer_signed_by_a_key_we_dont_know_is_not_believed(
     at_wechat.standin.mode.signs_with = "certificate"
     with pytest.raises(Unavailable):
         order(gateway, clock)
+
+
+def test_the_settings_name_the_provider_where_there_is_one_and_take_both_kinds_of_key(
+    at_wechat: AtWeChat,
+) -> None:
+    keys = at_wechat.keys
+    one, other = keys.platform_certificate.certificate, keys.platform_public_key
+    variables = {
+        "WECHAT_APPID": "wxours", "WECHAT_PAY_MCHID": keys.mchid,
+        "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
+        "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key.replace("\n", "\\n"),
+        "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
+        "WECHAT_PAY_PLATFORM_KEYS": f"A={one};B={other}".replace("\n", "\\n"),
+        "WECHAT_PAY_NOTIFY_URL": "https://chain.example/pay/notify",
+    }  # fmt: skip
+    found = Settings(variables).wechat_pay
+    assert (found.sp_appid, found.platform_keys) == ("wxours", {"A": one, "B": other})
+    provider = {**variables, "WECHAT_PAY_SP_APPID": "wxprovider"}
+    assert Settings(provider).wechat_pay.sp_appid == "wxprovider"
 
 
 # --- certificates ---------------------------------------------------------------------------------
@@ -128,7 +144,6 @@ def test_certificates_sealed_for_somebody_else_are_not_believed(at_wechat: AtWeC
     gateway = at_wechat.gateway()
     with pytest.raises(Unavailable):
         gateway.certificates()
-    gateway.session.close()
 
 
 def test_in_public_key_mode_there_are_no_certificates(
@@ -146,7 +161,7 @@ def test_refreshed_certificates_are_trusted_beside_the_settings_key(
     assert set(keys.trusted()) == {at_wechat.keys.platform_serial}
     assert keys.refresh_certificates(gateway) == "refreshed"
     assert keys.refresh_certificates(gateway) == "early"
-    assert [path for _, path in at_wechat.calls] == ["/v3/certificates"]
+    assert [path for _, path in at_wechat.door.calls] == ["/v3/certificates"]
     later = PlatformKeys(database_a_minute_later(database), at_wechat.settings)
     gateway = at_wechat.gateway(later.trusted)
     for signs_with in ("public_key", "certificate"):
@@ -266,7 +281,7 @@ def test_a_sub_merchants_bill_has_its_rows_only(
 
 
 def spoil_files(at_wechat: AtWeChat, content: bytes) -> None:
-    at_wechat.spoil = lambda path, sent: content if "billdownload" in path else sent
+    at_wechat.door.spoil = lambda path, sent: content if "billdownload" in path else sent
 
 
 @pytest.mark.parametrize(
@@ -295,10 +310,8 @@ def test_a_bill_over_the_limit_is_refused_before_it_fills_the_memory(
 def test_our_signature_goes_to_no_other_host(
     keys: LocalSecrets, clock: FakeClock, at_wechat: AtWeChat, yesterday: str
 ) -> None:
-    at_wechat.settings = replace(at_wechat.settings, base_url="http://elsewhere.test")
+    at_wechat.settings = replace(at_wechat.settings, base_url="https://elsewhere.test")
     gateway = at_wechat.gateway()
-    gateway.session.mount("http://elsewhere.test", InProcess(at_wechat))
     with pytest.raises(WeChatPayRefusal) as refused:
         gateway.bill("trade", yesterday, None)
     assert refused.value.reason == "BILL_ADDRESS"
-    gateway.session.close()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from huitou.pricing.rules import allocate
 from huitou.runtime.errors import Code, Refusal
 from huitou.sharing.models import (
+    Held,
     ReceiverType,
     Role,
     Share,
@@ -153,6 +154,22 @@ def settled(share: Share) -> Share:
     fee = fee_fen(rest_fen, share.terms.fee_bp)
     shared_fen = sum(part.amount_fen - part.returned_fen for part in share.parts)
     return share.model_copy(update={"fee_fen": fee, "kept_fen": rest_fen - fee - shared_fen})
+
+
+def held_for(share: Share, refund_id: str) -> Held | None:
+    """Return what is held for a refund, if it has begun and not ended."""
+    return next((held for held in share.held if held.refund_id == refund_id), None)
+
+
+def paid_parts(share: Share) -> list[SharePart]:
+    """Return the parts that somebody gets anything of."""
+    return [part for part in share.parts if part.amount_fen > 0]
+
+
+def receiver_ids(share: Share) -> list[str]:
+    """Name who gets the paid parts, by merchant, type and account: as WeChat Pay knows them."""
+    merchant = share.terms.brand_mchid or share.sub_mchid or share.mchid
+    return [f"{merchant}|{part.type}|{part.account}" for part in paid_parts(share)]
 
 
 def adds_up(share: Share) -> bool:

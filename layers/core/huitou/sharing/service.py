@@ -15,7 +15,7 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.logs import log
-from huitou.sharing.models import Held, Share, SharePart, ShareReturn, ShareRules, ShareTerms
+from huitou.sharing.models import Held, Share, ShareReturn, ShareRules, ShareTerms
 from huitou.sharing.repository import ShareRepository
 from huitou.sharing.rules import (
     DESCRIPTIONS,
@@ -24,8 +24,11 @@ from huitou.sharing.rules import (
     due_at,
     ended,
     given_up,
+    held_for,
     out_order_no,
+    paid_parts,
     planned,
+    receiver_ids,
     returned,
     settled,
     unfreeze_no,
@@ -54,16 +57,12 @@ class ShareRuleBook:
 
 class Sharing:
     def __init__(self, database: Database, clock: Clock, gateway: WeChatPay) -> None:
+        self._database = database
         self._clock = clock
         self._gateway = gateway
         self._wechat = ProfitSharing(gateway)
         self._shares = ShareRepository(database)
         self._discrepancies = Discrepancies(database, clock)
-
-    def put_rules(self, rules: ShareRules) -> None:
-        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
-        check_rules(rules)
-        self._shares.put_rules(rules)
 
     def terms_for(self, store_id: str | None) -> ShareTerms:
         """Return what holds for a payment of this store from now on, to be frozen on it."""
@@ -110,7 +109,7 @@ class Sharing:
     def hold(self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession) -> None:
         """Keep a refund's money out of what is shared, in the transaction that begins it."""
         share = self._shares.find(order_id, session)
-        if share is None or refund_id in share.refunds or _held(share, refund_id):
+        if share is None or refund_id in share.refunds or held_for(share, refund_id):
             return
         held = [*share.held, Held(refund_id=refund_id, amount_fen=amount_fen)]
         self._change(share.model_copy(update={"held": held}), session)
@@ -118,7 +117,7 @@ class Sharing:
     def let_go(self, order_id: str, refund_id: str, session: ClientSession) -> None:
         """Release a refund's money, in the transaction that ends it without money going."""
         share = self._shares.find(order_id, session)
-        if share is None or not _held(share, refund_id):
+        if share is None or not held_for(share, refund_id):
             return
         held = [other for other in share.held if other.refund_id != refund_id]
         self._change(share.model_copy(update={"held": held}), session)
@@ -159,7 +158,7 @@ class Sharing:
         if share is not None and share.status == "asked":
             self.carry_on(order_id)
             share = self._shares.find(order_id)
-        held = _held(share, refund_id) if share else None
+        held = held_for(share, refund_id) if share else None
         if share is None or held is None:
             return True
         if share.status == "asked":
@@ -219,11 +218,10 @@ class Sharing:
         noted = returned(share, end)
         if noted is share:  # Another call was first to see the end.
             return True
-        if self._shares.put(noted) is None:
-            return False  # Changed meanwhile: the next call finds the same end.
-        if end.status == "failed":
-            self._alarm("share_return_failed", share, end.fail_reason or "")
-        return True
+        failed = end.status == "failed"
+        troubles = [("share_return_failed", end.fail_reason or "")] if failed else []
+        # A write that loses finds the same end at the next call.
+        return self._put_telling(noted, troubles) is not None
 
     # --- the timer's work ---------------------------------------------------------------------
 
@@ -277,15 +275,19 @@ class Sharing:
         except WeChatPayRefusal as refused:
             reason = _final(refused)
             # An answer may have been lost before: what WeChat Pay knows counts, not the refusal.
-            state = None if share.accepted else self._query(share)
+            state = self._query(share)
             if state is None:
                 return self._refused(share, reason)
         return self._take(share, state)
 
     def _query(self, share: Share) -> ShareState | None:
-        return self._wechat.query(
-            _source(share), transaction_id=share.transaction_id, out_order_no=share.out_order_no
-        )
+        """Return what WeChat Pay knows; Unavailable if it won't say, for then nothing follows."""
+        try:
+            return self._wechat.query(
+                _source(share), transaction_id=share.transaction_id, out_order_no=share.out_order_no
+            )
+        except WeChatPayRefusal as refused:
+            raise Unavailable(detail=refused.reason) from refused
 
     def _take(self, share: Share, state: ShareState | None) -> Share:
         """Note what WeChat Pay says of a share; a write that loses is done by the next call."""
@@ -294,40 +296,35 @@ class Sharing:
             look_at = self._clock.now() + LOOK_AGAIN
             waiting = {"accepted": state is not None, "look_at": look_at}
             return self._shares.put(share.model_copy(update=waiting)) or share
-        stored = self._shares.put(changed)
-        if stored is None:
-            return share
-        for part in stored.parts:
-            if part.status == "closed":
-                self._alarm("share_part_closed", stored, part.fail_reason or "")
-            elif part.amount_fen != part.planned_fen:
-                self._alarm("share_amount_differs", stored, part.role)
-        return stored
+        troubles = [
+            ("share_part_closed", part.fail_reason or "")
+            if part.status == "closed"
+            else ("share_amount_differs", part.role)
+            for part in changed.parts
+            if part.amount_fen != part.planned_fen
+        ]
+        return self._put_telling(changed, troubles) or share
 
     def _refused(self, share: Share, reason: str) -> Share:
         """Try again later what may be cured; otherwise the merchant gets all of it."""
         if reason in _RECEIVER_UNKNOWN:
-            self._shares.forget_added(_receiver_ids(share))
+            self._shares.forget_added(receiver_ids(share))
         refusals = share.refusals + 1
         if reason not in _FINAL and refusals < MOST_REFUSALS:
             look_at = self._clock.now() + LOOK_AGAIN * 2**refusals
             later = {"refusals": refusals, "look_at": look_at}
             return self._shares.put(share.model_copy(update=later)) or share
-        stored = self._shares.put(given_up(share, reason))
-        if stored is None:
-            return share
-        self._alarm("share_failed", stored, reason)
-        return stored
+        return self._put_telling(given_up(share, reason), [("share_failed", reason)]) or share
 
     def _introduce_receivers(self, source: Source, share: Share) -> None:
         """Tell WeChat Pay of receivers it doesn't know yet for this merchant."""
-        added = self._shares.added(_receiver_ids(share))
+        added = self._shares.added(receiver_ids(share))
         known = {
             (receiver.type, receiver.account): receiver
             for rules in reversed(self._shares.rules_for(share.store_id))
             for receiver in rules.receivers
         }
-        for part, receiver_id in zip(_paid_parts(share), _receiver_ids(share), strict=True):
+        for part, receiver_id in zip(paid_parts(share), receiver_ids(share), strict=True):
             if receiver_id in added:
                 continue
             receiver = known.get((part.type, part.account))
@@ -337,12 +334,13 @@ class Sharing:
             self._shares.remember_added(receiver_id, self._clock.now())
 
     def _unfreeze_failed(self, share: Share) -> None:
+        troubles = []
         try:
             self._unfreeze(share)
         except WeChatPayRefusal as refused:
             # It unfreezes by itself after 30 days (180 in brand mode).
-            self._alarm("share_unfreeze_refused", share, _final(refused))
-        self._shares.put(share.model_copy(update={"look_at": None}))
+            troubles = [("share_unfreeze_refused", _final(refused))]
+        self._put_telling(share.model_copy(update={"look_at": None}), troubles)
 
     def _unfreeze(self, share: Share) -> None:
         self._wechat.unfreeze(
@@ -351,13 +349,29 @@ class Sharing:
             out_order_no=unfreeze_no(share.id),
         )
 
-    def _alarm(self, event: str, share: Share, reason: str) -> None:
-        """Tell people; the one place where a share's trouble leaves this service."""
-        log(event, order_id=share.id, reason=reason)
-        self._discrepancies.note(
-            source="share", kind=event.replace("_", " "), reference=share.id,
-            expected="success", found=reason, store_id=share.store_id,
-        )  # fmt: skip
+    def _put_telling(self, share: Share, troubles: list[tuple[str, str]]) -> Share | None:
+        """Store a changed share and tell people its troubles (what, why), or neither.
+
+        The one place where a share's trouble leaves this service. None if the write lost.
+        """
+        if not troubles:
+            return self._shares.put(share)
+
+        def write(session: ClientSession) -> Share | None:
+            stored = self._shares.put(share, session)
+            if stored is not None:
+                for event, reason in troubles:
+                    self._discrepancies.note(
+                        source="share", kind=event.replace("_", " "), reference=share.id,
+                        expected="success", found=reason, store_id=share.store_id,
+                        session=session,
+                    )  # fmt: skip
+            return stored
+
+        stored = self._database.transact(write)
+        for event, reason in troubles if stored is not None else []:
+            log(event, order_id=share.id, reason=reason)
+        return stored
 
 
 def _final(refused: WeChatPayRefusal) -> str:
@@ -372,22 +386,8 @@ def _source(share: Share) -> Source:
     return Source(merchant, share.terms.brand_mchid)
 
 
-def _held(share: Share, refund_id: str) -> Held | None:
-    return next((held for held in share.held if held.refund_id == refund_id), None)
-
-
-def _receiver_ids(share: Share) -> list[str]:
-    """Name the receivers of a share by merchant, type and account, as they are remembered."""
-    merchant = share.terms.brand_mchid or share.sub_mchid or share.mchid
-    return [f"{merchant}|{part.type}|{part.account}" for part in _paid_parts(share)]
-
-
-def _paid_parts(share: Share) -> list[SharePart]:
-    return [part for part in share.parts if part.amount_fen > 0]
-
-
 def _asked_parts(share: Share) -> list[AskedPart]:
     return [
         AskedPart(part.type, part.account, part.amount_fen, DESCRIPTIONS[part.role])
-        for part in _paid_parts(share)
+        for part in paid_parts(share)
     ]
