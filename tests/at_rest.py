@@ -7,12 +7,15 @@ paid and what came back at WeChat Pay.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from chain_data import NOON
+from crashing import CrashingShop
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.settlement.service import Reconciliation
 from paying import PayingShop
+from sharing_stores import clear
 
 Document = dict[str, Any]
 
@@ -65,6 +68,22 @@ def come_to_rest(shop: PayingShop) -> Books:
     assert refused == []
     assert list(unfinished(books)) == []
     return books
+
+
+def right_wherever_it_dies(shop: CrashingShop, prepare: Callable[[], Callable[[], object]]) -> int:
+    """Prepare some work anew for each of its steps, die there, and see that all comes right.
+
+    Nobody does the work again; what has begun is left to timers. Returns how many steps it has.
+    """
+    number = 0
+    while True:
+        clear(shop, NOON)
+        work = prepare()
+        died = shop.crashes(number + 1, work)
+        everything_is_right(shop, come_to_rest(shop))
+        if not died:
+            return number
+        number += 1
 
 
 def mend(shop: PayingShop) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from at_rest import Books, come_to_rest, everything_is_right, sweep
+from at_rest import Books, come_to_rest, everything_is_right, right_wherever_it_dies, sweep
 from chain_data import NOON, FakeClock, item
 from crashing import CrashingShop
 from huitou.orders.models import Order
@@ -34,18 +34,6 @@ def shared(shop: CrashingShop) -> Order:
     return order
 
 
-def at_each_step(shop: CrashingShop, prepare: Callable[[], Callable[[], object]]) -> None:
-    """Prepare something anew for each of its steps, die there, and see that all comes right."""
-    number, died = 0, True
-    while died:
-        number += 1
-        clear(shop, NOON)
-        work = prepare()
-        died = shop.crashes(number, work)
-        everything_is_right(shop, come_to_rest(shop))
-    assert number > 1
-
-
 def test_people_hear_of_a_closed_refund_wherever_an_instance_dies(shop: CrashingShop) -> None:
     def closed() -> Callable[[], object]:
         order = bought(shop)
@@ -54,7 +42,7 @@ def test_people_hear_of_a_closed_refund_wherever_an_instance_dies(shop: Crashing
         notice = shop.vendor_acts().pop()
         return lambda: shop.take(notice)
 
-    at_each_step(shop, closed)
+    right_wherever_it_dies(shop, closed)
 
 
 def test_people_hear_of_a_share_that_failed_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -64,7 +52,7 @@ def test_people_hear_of_a_share_that_failed_wherever_an_instance_dies(shop: Cras
         shop.wechat.mode.set({"fail_next": ["RULE_LIMIT"]})
         return lambda: sweep(shop, "shares")
 
-    at_each_step(shop, failing)
+    right_wherever_it_dies(shop, failing)
 
 
 def test_people_hear_of_a_closed_part_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -77,7 +65,7 @@ def test_people_hear_of_a_closed_part_wherever_an_instance_dies(shop: CrashingSh
         shop.clock.advance(minutes=2)
         return lambda: sweep(shop, "shares")
 
-    at_each_step(shop, closed)
+    right_wherever_it_dies(shop, closed)
 
 
 def test_people_hear_of_a_failed_return_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -86,7 +74,7 @@ def test_people_hear_of_a_failed_return_wherever_an_instance_dies(shop: Crashing
         shop.wechat.mode.set({"returns_end": "FAILED"})
         return lambda: shop.give_back(order.id, amount_fen=700)
 
-    at_each_step(shop, failing)
+    right_wherever_it_dies(shop, failing)
 
 
 def test_a_mended_refund_is_no_discrepancy_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -98,7 +86,7 @@ def test_a_mended_refund_is_no_discrepancy_wherever_an_instance_dies(shop: Crash
         shop.wechat.mend_refund("R00001")
         return lambda: sweep(shop, "refunds")
 
-    at_each_step(shop, mended)
+    right_wherever_it_dies(shop, mended)
 
 
 def test_a_late_notice_of_a_mended_refund_is_no_discrepancy(shop: CrashingShop) -> None:
