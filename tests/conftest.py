@@ -13,6 +13,7 @@ from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
 from huitou.runtime.recent import Recent
 from localcloud.cloud import LocalCloud
+from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mongod import Mongod
 from simulation.play import FIRST_DAY, load
 
@@ -47,6 +48,12 @@ def database(declared: Database) -> Database:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
+    """Everybody's keys: ours and WeChat Pay's."""
+    return load_secrets(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="session")

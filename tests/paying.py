@@ -7,7 +7,7 @@ later wait until the test lets them happen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -89,12 +89,20 @@ class PayingShop(Shop):
             deliver=lambda _, headers, body: self.notices.append((dict(headers), body)),
             later=lambda _, work: self._later.append(work),
         )  # fmt: skip
-        self.gateway = WeChatPay(settings_for(keys))
-        self.gateway.session.mount("https://", Door(self.wechat))
-        self.payments = Payments(database, clock, "huitou", self.gateway)
-        self.refunds = Refunds(database, clock, "huitou", self.gateway)
-        self.sharing = Sharing(database, clock, self.gateway)
-        self.fulfilment = Fulfilment(database, clock, "huitou")
+        self.start()
+
+    def start(self) -> None:
+        """Make the services, as a new instance does."""
+        self.gateway = WeChatPay(settings_for(self.keys))
+        self.gateway.session.mount("https://", self.door())
+        self.payments = Payments(self.database, self.clock, "huitou", self.gateway)
+        self.refunds = Refunds(self.database, self.clock, "huitou", self.gateway)
+        self.sharing = Sharing(self.database, self.clock, self.gateway)
+        self.fulfilment = Fulfilment(self.database, self.clock, "huitou")
+
+    def door(self) -> Door:
+        """Return the way to WeChat Pay."""
+        return Door(self.wechat)
 
     def prepaid(self, member_id: str, order: Order, name: str = "alice") -> dict[str, str]:
         """Prepay, and return what the guest's phone is shown."""
@@ -143,19 +151,22 @@ class PayingShop(Shop):
                    "actor": "till", "role": "finance", **fields}  # fmt: skip
         return self.refunds.refund(RefundRequest.model_validate(request))
 
+    def work(self) -> dict[str, tuple[Callable[[], Iterable[str]], Callable[[str], str]]]:
+        """Return what the timers do: for each list what is due, and how it is carried on."""
+        return {
+            "unpaid": (self.payments.unpaid_due, self.payments.close_unpaid),
+            "unanswered": (self.payments.unanswered, self.payments.ask),
+            "refunds": (self.refunds.due, self.refunds.carry_on),
+            "completed": (self.fulfilment.to_complete, self.fulfilment.complete),
+            "shares": (self.sharing.due, self.sharing.carry_on),
+            "settlements": (self.settlement.due, self.settlement.settle),
+        }
+
     def timers(self, minutes: float = 2.0, rounds: int = 1) -> None:
         """Let time go by and the timers of `pay` do what has come due."""
         for _ in range(rounds):
             self.clock.advance(minutes=minutes)
-            work: list[tuple[Callable[[], Any], Callable[[str], str]]] = [
-                (self.payments.unpaid_due, self.payments.close_unpaid),
-                (self.payments.unanswered, self.payments.ask),
-                (self.refunds.due, self.refunds.carry_on),
-                (self.fulfilment.to_complete, self.fulfilment.complete),
-                (self.sharing.due, self.sharing.carry_on),
-                (self.settlement.due, self.settlement.settle),
-            ]
-            for due, carry_on in work:
+            for due, carry_on in self.work().values():
                 for document_id in list(due()):
                     carry_on(document_id)
             self.let_happen()

@@ -8,13 +8,8 @@ import pytest
 
 from chain_data import FakeClock
 from huitou.runtime.database import Database
-from localcloud.keys import LocalSecrets, load_secrets
+from localcloud.keys import LocalSecrets
 from sharing_till import AtWeChat, Till
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
-    return load_secrets(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture

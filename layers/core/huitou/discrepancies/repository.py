@@ -87,6 +87,7 @@ class DiscrepancyRepository:
         references: Sequence[str],
         still: Sequence[str],
         resolution: Resolution,
+        session: ClientSession | None = None,
     ) -> int:
         """Resolve all open ones of a source about some references, except those still there."""
         # The status in the filter: one that a person resolves meanwhile keeps that person's word.
@@ -98,6 +99,7 @@ class DiscrepancyRepository:
                 "_id": {"$nin": [*still]},
             },
             {"$set": {"status": "resolved", "resolution": resolution.model_dump()}},
+            session=session,
         )
         return resolved.modified_count
 

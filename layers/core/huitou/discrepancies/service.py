@@ -109,13 +109,17 @@ class Discrepancies:
         return self._repository.resolve(identity, self._gone())
 
     def clear_about(
-        self, source: Source, references: Sequence[str], still: Sequence[Difference]
+        self,
+        source: Source,
+        references: Sequence[str],
+        still: Sequence[Difference],
+        session: ClientSession | None = None,
     ) -> int:
         """Resolve a source's open ones about `references` that it did not find again just now."""
         if not references:
             return 0
         kept = [difference.discrepancy_id for difference in still]
-        return self._repository.resolve_about(source, references, kept, self._gone())
+        return self._repository.resolve_about(source, references, kept, self._gone(), session)
 
     def _gone(self) -> Resolution:
         return Resolution(actor=SYSTEM, note="no longer found", at=self._clock.now())

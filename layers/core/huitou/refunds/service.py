@@ -269,8 +269,7 @@ class Refunds:
         if notice.refund_status == "CLOSED":
             return self._came_to_nothing(refund)
         if notice.refund_status == "ABNORMAL":
-            self._refunds.step(refund.id, ["requested", "processing"], "abnormal")
-            self._note(refund, "refund abnormal", "success", "ABNORMAL")
+            return self._went_wrong(refund)
         return notice.refund_status.lower()
 
     def _complete(self, refund: Refund) -> str:
@@ -281,32 +280,46 @@ class Refunds:
             if refund.kind == "order":
                 self._orders.end_refund(refund.order_id, refund.id, given=True, session=session)
                 self._sharing.refunded(refund.order_id, refund.id, refund.amount_fen, session)
+            self._discrepancies.clear_about("refund", [refund.id], (), session)
             return "success"
 
-        outcome = self._database.transact(write)
-        if outcome == "success" and refund.status == "abnormal":
-            self._discrepancies.clear("refund abnormal", refund.id)
-        return outcome
+        return self._database.transact(write)
+
+    def _went_wrong(self, refund: Refund) -> str:
+        """WeChat Pay couldn't pay it out; once a person has seen to that it ends after all."""
+
+        def write(session: ClientSession) -> str:
+            # A late notice must not send anybody to a refund that has ended since.
+            if not self._refunds.step(refund.id, OPEN, "abnormal", session):
+                return "repeated"
+            self._note(refund, "refund abnormal", "success", "ABNORMAL", session)
+            return "abnormal"
+
+        return self._database.transact(write)
 
     def _came_to_nothing(self, refund: Refund) -> str:
         """WeChat Pay closed it for good: the order has its money again, another may be tried."""
 
-        def write(session: ClientSession) -> bool:
-            stepped = self._refunds.step(refund.id, OPEN, "closed", session)
-            if stepped and refund.kind == "order":
+        def write(session: ClientSession) -> None:
+            if not self._refunds.step(refund.id, OPEN, "closed", session):
+                return
+            if refund.kind == "order":
                 self._orders.end_refund(refund.order_id, refund.id, given=False, session=session)
                 self._sharing.let_go(refund.order_id, refund.id, session)
-            return stepped
+            self._discrepancies.clear_about("refund", [refund.id], (), session)
+            self._note(refund, "refund closed", "success", "CLOSED", session)
 
-        if self._database.transact(write):
-            self._note(refund, "refund closed", "success", "CLOSED")
+        self._database.transact(write)
         return "closed"
 
-    def _note(self, refund: Refund, kind: str, expected: str, found: str) -> None:
+    def _note(
+        self, refund: Refund, kind: str, expected: str, found: str,
+        session: ClientSession | None = None,
+    ) -> None:  # fmt: skip
         log(kind.replace(" ", "_"), refund_id=refund.id, reason=found)
         self._discrepancies.note(
             source="refund", kind=kind, reference=refund.id, expected=expected, found=found,
-            store_id=refund.store_id,
+            store_id=refund.store_id, session=session,
         )  # fmt: skip
 
     def _merchant(self, refund: Refund) -> Any:

@@ -1,0 +1,143 @@
+"""Instances that die between any two steps, and others that take over.
+
+A step is a moment at which something outside the instance changes or is about to: before and after
+each write to the database, before and after each commit, before a call to WeChat Pay arrives and
+after it was done but before its answer is seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from pymongo.client_session import ClientSession
+
+from chain_data import FakeClock, Shop
+from huitou.runtime.database import Database
+from localcloud.keys import LocalSecrets
+from localcloud.wechat_pay import WeChatPayStandIn
+from paying import Door, PayingShop
+
+Result = TypeVar("Result")
+
+WRITES = frozenset({
+    "insert_one", "insert_many", "update_one", "update_many", "replace_one", "delete_one",
+    "delete_many", "bulk_write", "find_one_and_update", "find_one_and_replace",
+    "find_one_and_delete",
+})  # fmt: skip
+
+
+class Crash(BaseException):
+    """The instance is gone; no `except Exception` may live on after it."""
+
+
+class Faults:
+    """Counts the steps of what is done, and ends it at one of them."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self._at = 0
+
+    def arm(self, at: int) -> None:
+        """Crash at the `at`-th step from now; 0 never."""
+        self.taken, self._at = [], at
+
+    def disarm(self) -> None:
+        self._at = 0
+
+    def step(self, name: str) -> None:
+        self.taken.append(name)
+        if len(self.taken) == self._at:
+            self._at = 0
+            raise Crash(name)
+
+
+class CrashingCollection:
+    """A collection whose writes are steps."""
+
+    def __init__(self, collection: Any, faults: Faults) -> None:
+        self._collection, self._faults = collection, faults
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._collection, name)
+        if name not in WRITES:
+            return found
+
+        def write(*args: Any, **options: Any) -> Any:
+            step = f"{self._collection.name}.{name}"
+            self._faults.step(f"before {step}")
+            result = found(*args, **options)
+            self._faults.step(f"after {step}")
+            return result
+
+        return write
+
+
+class CrashingDatabase(Database):
+    """A database whose writes and commits are steps; it remembers nothing of before."""
+
+    def __init__(self, database: Database, faults: Faults) -> None:
+        super().__init__(database.client, database.name)
+        self._faults = faults
+
+    def collection(self, name: str) -> Any:
+        return CrashingCollection(super().collection(name), self._faults)
+
+    def transact(self, write: Callable[[ClientSession], Result]) -> Result:
+        def write_and_commit(session: ClientSession) -> Result:
+            result = write(session)
+            self._faults.step("before the commit")
+            return result
+
+        result = super().transact(write_and_commit)
+        self._faults.step("after the commit")
+        return result
+
+
+class CrashingDoor(Door):
+    """A way to WeChat Pay on which every call is two steps."""
+
+    def __init__(self, stand_in: WeChatPayStandIn, faults: Faults) -> None:
+        super().__init__(stand_in)
+        self._faults = faults
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        path = request.path_url.partition("?")[0]
+        call = f"{request.method} {re.sub(r'/[^/]{20,}', '/…', path)}"  # Without the numbers.
+        self._faults.step(f"before {call}")
+        response = super().send(request, **options)
+        self._faults.step(f"after {call}")
+        return response
+
+
+class CrashingShop(PayingShop):
+    """A chain that takes money with instances that may die at any step."""
+
+    def __init__(
+        self, database: Database, clock: FakeClock, keys: LocalSecrets, folder: Path
+    ) -> None:
+        self.faults = Faults()
+        self._kept = database
+        super().__init__(CrashingDatabase(database, self.faults), clock, keys, folder)
+
+    def door(self) -> Door:
+        return CrashingDoor(self.wechat, self.faults)
+
+    def crashes(self, at: int, work: Callable[[], object]) -> bool:
+        """Do some work in an instance that dies at its `at`-th step; tells if it got so far.
+
+        Then another instance, which knows nothing of it, has taken over.
+        """
+        self.faults.arm(at)
+        try:
+            work()
+        except Crash:
+            Shop.__init__(self, CrashingDatabase(self._kept, self.faults), self.clock)
+            self.start()
+            return True
+        finally:
+            self.faults.disarm()
+        return False

@@ -1,0 +1,141 @@
+"""A whole life of an order, with an instance that dies at each of its steps in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from at_rest import come_to_rest, everything_is_right, sweep
+from chain_data import NOON, FakeClock, item
+from crashing import CrashingShop
+from huitou.refunds.models import RefundRequest
+from huitou.runtime.database import Database
+from huitou.runtime.identity import Caller
+from localcloud.keys import LocalSecrets
+from sharing_stores import clear, welcome
+
+Scene = Callable[[], object]
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) -> CrashingShop:
+    return CrashingShop(chain, clock, keys, tmp_path)
+
+
+class Life:
+    """An order with coupon and points at a store that shares, and two refunds of all of it.
+
+    A scene in which the instance dies is played again by the next one: the guest taps again,
+    WeChat Pay repeats its notice, the timer fires again.
+    """
+
+    def __init__(self, shop: CrashingShop, store_id: str) -> None:
+        clear(shop, NOON)
+        self.shop = shop
+        self.member_id = shop.register()
+        coupon_id = welcome(shop, self.member_id, "alice")[0]
+        self.request = shop.request(
+            self.member_id, store_id=store_id, coupon_id=coupon_id, points=501,
+            items=[item(3, "beef-noodles", "l"), item(2)],
+        )  # fmt: skip
+        self.order_id = ""
+
+    def scenes(self) -> Iterator[Scene]:
+        shop = self.shop
+        yield self._order
+        yield self._pay
+        yield self._notices
+        yield lambda: shop.settlement.settle(self.order_id)
+        yield from self._shares()
+        yield lambda: self._give_back("R-first", lines=[{"line": 0, "quantity": 1}])
+        yield from self._refunded()
+        yield lambda: self._give_back("R-second")
+        yield from self._refunded()
+
+    def _order(self) -> None:
+        self.order_id = self.shop.orders.create(self.member_id, self.request).id
+
+    def _pay(self) -> None:
+        shown = self.shop.payments.prepay(
+            self.member_id, Caller("alice", self.shop.keys.appid), self.order_id
+        )
+        if (
+            shown.payment
+            and not self.shop.wechat.find(out_trade_no=f"{self.order_id}n1")["transaction_id"]
+        ):
+            self.shop.wechat.pay("alice", shown.payment.model_dump())
+
+    def _notices(self) -> None:
+        for notice in self.shop.vendor_acts()[:]:
+            self.shop.take(notice)
+            self.shop.notices.remove(notice)
+
+    def _shares(self) -> Iterator[Scene]:
+        for _ in range(2):  # Asked for; then what became of it.
+            self.shop.clock.advance(minutes=1.2)
+            yield lambda: sweep(self.shop, "shares")
+            self.shop.vendor_acts()
+
+    def _give_back(self, refund_id: str, **fields: Any) -> None:
+        self.shop.refunds.refund(RefundRequest.model_validate({
+            "order_id": self.order_id, "refund_id": refund_id, "reason": "cold", "actor": "till",
+            "role": "finance", **fields,
+        }))  # fmt: skip
+
+    def _refunded(self) -> Iterator[Scene]:
+        yield self._notices
+        self.shop.clock.advance(minutes=1.2)  # WeChat Pay wants a minute between two refunds.
+        yield lambda: sweep(self.shop, "refunds")
+        yield self._notices
+        yield lambda: sweep(self.shop, "settlements")
+
+    def live(self, at: int = 0, *, again: bool = True) -> list[str]:
+        """Live it, dying at the `at`-th step; returns the steps taken until then.
+
+        `again`: the scene is played once more and life goes on; otherwise nobody comes back, and
+        what has begun is left to the timers.
+        """
+        taken: list[str] = []
+        for scene in self.scenes():
+            died = self.shop.crashes(max(0, at - len(taken)), scene)
+            taken += [] if at and len(taken) >= at else self.shop.faults.taken
+            if died and not again:
+                break
+            if died:
+                self.shop.crashes(0, scene)
+        return taken
+
+
+@pytest.mark.parametrize("store_id", ["xujiahui", "partner", "wujiaochang"])
+def test_a_life_without_crashes_ends_with_everything_back(
+    shop: CrashingShop, store_id: str
+) -> None:
+    life = Life(shop, store_id)
+    life.live()
+    books = come_to_rest(shop)
+    everything_is_right(shop, books)
+    assert books.orders[life.order_id]["status"] == "refunded"
+    assert books.shares[life.order_id]["status"] == "finished"
+    returns = [back["status"] for back in books.shares[life.order_id]["returns"]]
+    assert returns == ["success"] * len(returns)
+    assert len(returns) >= 3
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("again", [True, False])
+def test_an_instance_may_die_at_any_step_of_an_orders_life(shop: CrashingShop, again: bool) -> None:
+    steps = Life(shop, "xujiahui").live()
+    for number, step in enumerate(steps, 1):
+        life = Life(shop, "xujiahui")
+        taken = life.live(number, again=again)
+        assert (len(taken), taken[-1]) == (number, step)
+        try:
+            books = come_to_rest(shop)
+            everything_is_right(shop, books)
+            if again:
+                assert books.orders[life.order_id]["status"] == "refunded"
+        except AssertionError as wrong:
+            raise AssertionError(f"died at step {number}, {step}") from wrong

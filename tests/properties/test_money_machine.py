@@ -1,0 +1,386 @@
+"""Any life of orders and their money, with instances that die anywhere in it; the books agree.
+
+HUITOU_MACHINE_EXAMPLES=1000 looks longer, at longer lives, and reduces what it finds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from at_rest import come_to_rest, everything_is_right, mend, sweep
+from chain_data import NOON, FakeClock, item
+from crashing import CrashingShop
+from huitou.orders.models import Order
+from huitou.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.identity import Caller
+from localcloud.keys import LocalSecrets
+from localcloud.wechat_pay import FORGERIES, Refused
+from paying import Notice
+from sharing_stores import STORES, clear, open_stores, welcome
+
+EXAMPLES = int(os.environ.get("HUITOU_MACHINE_EXAMPLES", "0"))
+PRICES = {"milk-tea": 1_500, "spring-rolls": 1_200, "beef-noodles": 3_800}
+GUESTS = ("alice", "bob")
+STEPS = ("accepted", "preparing", "ready", "picked_up", "completed")
+# What WeChat Pay says falsely once: each of these may come for a call that was all right.
+ONCE = (
+    "SYSTEM_ERROR", "FREQUENCY_LIMITED", "SIGN_ERROR", "NOT_ENOUGH", "NO_AUTH", "INVALID_REQUEST",
+    "RESOURCE_NOT_EXISTS", "ORDER_NOT_EXIST", "RULE_LIMIT", "PARAM_ERROR", "ORDERPAID",
+)  # fmt: skip
+MOODS: tuple[dict[str, Any], ...] = (
+    {}, {}, {"copies": 0}, {"copies": 2}, {"down": True}, {"answer_lost": True},
+    {"reorder": True}, {"refunds_end": "CLOSED"}, {"refunds_end": "ABNORMAL"},
+    {"shares_end": "CLOSED"}, {"returns_end": "FAILED"}, {"returns_end": "PROCESSING"},
+)  # fmt: skip
+
+once = st.one_of(st.none(), st.none(), st.sampled_from(ONCE))
+which = st.integers(0, 11)
+crash = st.one_of(st.just(0), st.integers(1, 8), st.integers(1, 40))
+line = st.tuples(
+    st.sampled_from([("milk-tea", "m"), ("spring-rolls", "one"), ("beef-noodles", "l")]),
+    st.integers(1, 3),
+)
+cart = st.tuples(
+    st.sampled_from(GUESTS), st.sampled_from(STORES), st.lists(line, min_size=1, max_size=2),
+    st.booleans(), st.sampled_from([0, 0, 30, 100, 99]), st.sampled_from([2, 2, 2, 1, 0]),
+)  # fmt: skip
+lines_back = st.lists(
+    st.builds(lambda line, quantity: {"line": line, "quantity": quantity},
+              st.integers(0, 1), st.integers(1, 2)),
+    max_size=2, unique_by=lambda back: back["line"],
+)  # fmt: skip
+
+
+seen: Counter[str] = Counter()  # What the lives were like: where nothing happens nothing is found.
+
+
+class Money(RuleBasedStateMachine):
+    """Guests, staff, timers and WeChat Pay do what they do in any order."""
+
+    def __init__(self, shop: CrashingShop) -> None:
+        super().__init__()
+        self.shop = shop
+        self.orders: list[Order] = []
+        self.phones: list[tuple[str, dict[str, str]]] = []
+        self.on_their_way: list[Notice] = []
+        self.come: list[Notice] = []
+        self.asked: list[RefundRequest] = []
+        self.coupons: dict[str, list[str]] = {}
+
+    @initialize(carts=st.lists(cart, min_size=2, max_size=4))
+    def open(self, carts: list[tuple[Any, ...]]) -> None:
+        clear(self.shop, NOON)
+        self.members = {name: self.shop.register(name) for name in GUESTS}
+        for name in GUESTS:
+            self.coupons[name] = welcome(self.shop, self.members[name], name)
+        for chosen in carts:
+            self.buys(chosen, 0)
+        self.notices_come(0)
+
+    # --- what the machine needs to go on --------------------------------------------------------
+
+    def attempt(self, at: int, work: Callable[[], object]) -> object:
+        """Do something that may be refused, may find nobody, and dies at its `at`-th step."""
+        seen["steps of ours"] += 1
+        result: list[object] = []
+
+        def answered() -> None:
+            try:
+                result.append(work())
+            except (Refusal, Unavailable) as error:
+                result.append(error)
+
+        if self.shop.crashes(at, answered):
+            seen["crashes"] += 1
+            note(f"  crashed {self.shop.faults.taken[-1]}")
+            return None
+        if isinstance(result[0], Exception):
+            note(f"  {result[0]!r} {getattr(result[0], 'detail', '')}")
+        return result[0]
+
+    def order(self, number: int) -> Order:
+        return self.orders[number % len(self.orders)]
+
+    def name_of(self, order: Order) -> str:
+        return next(name for name, member in self.members.items() if member == order.member_id)
+
+    def look(self) -> None:
+        """Notices that WeChat Pay has sent are on their way."""
+        self.on_their_way += self.shop.notices
+        self.shop.notices.clear()
+
+    # --- guests ---------------------------------------------------------------------------------
+
+    @rule(cart=cart, at=crash)
+    def buys(self, cart: tuple[Any, ...], at: int) -> None:
+        """Order, and perhaps ask how to pay, and perhaps pay."""
+        name, store, lines, coupon, points, how_far = cart
+        chosen: dict[str, Any] = {
+            "store_id": store, "items": [item(n, dish, sku) for (dish, sku), n in lines],
+        }  # fmt: skip
+        if coupon and self.coupons[name]:
+            chosen["coupon_id"] = self.coupons[name].pop()
+        list_fen = sum(PRICES[dish] * n for (dish, _), n in lines)
+        member_id = self.members[name]
+        has = max(0, self.shop.account(member_id)["available"])
+        wanted = (list_fen - (800 if "coupon_id" in chosen else 0)) * points // 100
+        chosen["points"] = min(has, wanted)
+        try:
+            request = self.shop.request(member_id, **chosen)
+        except Refusal as refused:  # Not so many points, or too little for the coupon.
+            note(f"  {refused!r}")
+            return
+        made = self.attempt(at, lambda: self.shop.orders.create(member_id, request))
+        if made is None:  # The guest's phone asks again.
+            made = self.attempt(0, lambda: self.shop.orders.create(member_id, request))
+        if isinstance(made, Order):
+            self.orders.append(made)
+            if how_far > 0:
+                self.asks_to_pay(-1, at)
+            if how_far > 1 and self.phones:
+                self.pays(0)
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, at=crash)
+    def asks_to_pay(self, number: int, at: int) -> None:
+        order = self.order(number)
+        name = self.name_of(order)
+        caller = Caller(name, self.shop.keys.appid)
+        answer: Any = self.attempt(
+            at, lambda: self.shop.payments.prepay(order.member_id, caller, order.id)
+        )
+        if getattr(answer, "payment", None) is not None:
+            self.phones.append((name, answer.payment.model_dump()))
+
+    @precondition(lambda self: self.phones)
+    @rule(number=which)
+    def pays(self, number: int) -> None:
+        try:
+            self.shop.wechat.pay(*self.phones[-1 - number % len(self.phones)])
+        except Refused as refused:
+            note(f"  {refused!r}")
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, at=crash)
+    def cancels(self, number: int, at: int) -> None:
+        order = self.order(number)
+        self.attempt(at, lambda: self.shop.payments.cancel(order.member_id, order.id))
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, at=crash)
+    def looks_at_the_order(self, number: int, at: int) -> None:
+        order = self.order(number)
+        self.attempt(at, lambda: self.shop.payments.status(order.member_id, order.id))
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, lines=lines_back, at=crash)
+    def asks_for_a_refund(self, number: int, lines: list[Any], at: int) -> None:
+        order = self.order(number)
+        request = AskRefundRequest(order_id=order.id, lines=lines, reason="cold")
+        self.attempt(at, lambda: self.shop.refunds.ask(self.shop.orders.get(order.id), request))
+
+    # --- staff ----------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, step=st.sampled_from(STEPS), at=crash)
+    def serves(self, number: int, step: Any, at: int) -> None:
+        order = self.order(number)
+        self.attempt(at, lambda: self.shop.fulfilment.take(order.id, step, "cook"))
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, lines=lines_back, amount_fen=st.sampled_from([None, None, 1, 99, 700]),
+          role=st.sampled_from(["finance", "cashier", "system"]), at=crash)  # fmt: skip
+    def refunds(
+        self, number: int, lines: list[Any], amount_fen: int | None, role: Any, at: int
+    ) -> None:
+        request = RefundRequest(
+            order_id=self.order(number).id, refund_id=f"R{len(self.asked):05}", lines=lines,
+            amount_fen=None if lines else amount_fen, reason="cold", actor="till", role=role,
+        )  # fmt: skip
+        self.asked.append(request)
+        self.attempt(at, lambda: self.shop.refunds.refund(request))
+
+    @precondition(lambda self: self.asked)
+    @rule(number=which, at=crash)
+    def refunds_the_same_again(self, number: int, at: int) -> None:
+        request = self.asked[number % len(self.asked)]
+        self.attempt(at, lambda: self.shop.refunds.refund(request))
+
+    @rule(number=which, approve=st.booleans(), at=crash)
+    def decides(self, number: int, approve: bool, at: int) -> None:
+        waiting = sorted(
+            found["_id"] for found in
+            self.shop.database.collection("refunds").find({"status": "awaiting_approval"})
+        )  # fmt: skip
+        if waiting:
+            request = DecideRefundRequest(
+                refund_id=waiting[number % len(waiting)], approve=approve, actor="boss",
+                role="finance",
+            )  # fmt: skip
+            self.attempt(at, lambda: self.shop.refunds.decide(request))
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, at=crash)
+    def refuses(self, number: int, at: int) -> None:
+        order_id = self.order(number).id
+        self.attempt(
+            at,
+            lambda: self.shop.refunds.refuse(self.shop.orders.get(order_id), "sold out", "cook"),
+        )
+
+    @rule(ratio_bp=st.sampled_from([1, 500, 2_700]))
+    def shares_change(self, ratio_bp: int) -> None:
+        open_stores(self.shop, ratio_bp)
+
+    # --- WeChat Pay -----------------------------------------------------------------------------
+
+    @rule(moods=st.lists(st.sampled_from(MOODS), min_size=1, max_size=2),
+          once=once)  # fmt: skip
+    def wechat_changes(self, moods: list[dict[str, Any]], once: str | None) -> None:
+        self.shop.wechat.mode.reset()
+        for mood in moods:
+            self.shop.wechat.mode.set(mood)
+        if once:
+            self.shop.wechat.mode.set({"fail_next": [once]})
+
+    @rule(release=st.booleans())
+    def wechat_acts(self, release: bool) -> None:
+        if release:
+            self.shop.wechat.release()
+        self.shop.vendor_acts()
+        self.look()
+
+    @rule(at=crash)
+    def notices_come(self, at: int) -> None:
+        """All that WeChat Pay has to say."""
+        self.wechat_acts(release=False)
+        for _ in self.on_their_way[:]:
+            self.a_notice_comes(0, at)
+
+    @precondition(lambda self: self.on_their_way)
+    @rule(number=which, at=crash)
+    def a_notice_comes(self, number: int, at: int) -> None:
+        """Whichever: late ones overtake; one that isn't answered well comes again."""
+        notice = self.on_their_way.pop(number % len(self.on_their_way))
+        answer = self.attempt(at, lambda: self.shop.take(notice))
+        note(f"  {answer!r}")
+        if answer is None or isinstance(answer, Unavailable):
+            self.on_their_way.append(notice)
+        else:
+            self.come.append(notice)
+
+    @precondition(lambda self: self.come)
+    @rule(number=which, at=crash)
+    def a_notice_comes_again(self, number: int, at: int) -> None:
+        notice = self.come[number % len(self.come)]
+        note(f"  {self.attempt(at, lambda: self.shop.take(notice))!r}")
+
+    @precondition(lambda self: self.on_their_way)
+    @rule(number=which)
+    def a_notice_is_lost(self, number: int) -> None:
+        self.on_their_way.pop(number % len(self.on_their_way))
+
+    @rule(kind=st.sampled_from(FORGERIES), at=crash)
+    def a_forged_notice_comes(self, kind: str, at: int) -> None:
+        forged = self.shop.wechat.forge(kind)
+        answer = self.attempt(at, lambda: self.shop.take(forged))
+        assert answer is None or isinstance(answer, Refusal)
+
+    @precondition(lambda self: self.orders)
+    @rule(number=which, told=st.booleans(), attempt=st.integers(1, 2))
+    def money_comes_that_must_not(self, number: int, told: bool, attempt: int) -> None:
+        """For an attempt that is over, or twice for one order."""
+        number_there = f"{self.order(number).id}n{attempt}"
+        if self.shop.wechat.find(out_trade_no=number_there):
+            self.shop.wechat.force_paid(number_there)
+            if told:
+                self.shop.wechat.notify_paid(number_there)
+
+    @rule()
+    def an_operator_mends(self) -> None:
+        mend(self.shop)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    @rule(minutes=st.sampled_from([0.25, 1, 1, 2, 5, 16, 400]))
+    def time_goes_by(self, minutes: float) -> None:
+        self.shop.clock.advance(minutes=minutes)
+
+    @rule(name=st.sampled_from(
+              ["unpaid", "unanswered", "refunds", "completed", "shares", "settlements"]), at=crash,
+          minutes=st.sampled_from([0, 1.1]), once=once)  # fmt: skip
+    def a_timer_fires(self, name: str, at: int, minutes: float, once: str | None) -> None:
+        self.shop.clock.advance(minutes=minutes)
+        if once:
+            self.shop.wechat.mode.set({"fail_next": [once]})
+        note(f"  {self.attempt(at, lambda: sweep(self.shop, name))}")
+
+    @rule(minutes=st.sampled_from([0.5, 2, 2, 17]), at=crash, once=once)
+    def life_goes_on(self, minutes: float, at: int, once: str | None) -> None:
+        self.shop.clock.advance(minutes=minutes)
+        for name in self.shop.work():
+            self.a_timer_fires(name, at, 0, once)
+        self.notices_come(at)
+
+    @invariant()
+    def shares_always_add_up(self) -> None:
+        """In every stored state, also where an instance has just died."""
+        seen["steps"] += 1
+        for share in self.shop.database.collection("shares").find({}):
+            shared_fen = sum(p["amount_fen"] - p["returned_fen"] for p in share.get("parts", ()))
+            rest_fen = share["paid_fen"] - share["refunded_fen"]
+            assert rest_fen == share["fee_fen"] + shared_fen + share["kept_fen"]
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        if sys.exc_info()[0] is None:  # Otherwise something is wrong already.
+            for notice in self.on_their_way:  # The last are late: WeChat Pay tries for a day.
+                self.attempt(0, lambda notice=notice: self.shop.take(notice))  # type: ignore[misc]
+            books = come_to_rest(self.shop)
+            everything_is_right(self.shop, books)
+            seen["lives"] += 1
+            for name in ("orders", "payments", "refunds", "shares"):
+                for found in getattr(books, name).values():
+                    seen[f"{name} {found['status']}"] += 1
+            for share in books.shares.values():
+                for back in share.get("returns", ()):
+                    seen[f"returns {back['status']}"] += 1
+
+
+@pytest.mark.timeout(7_200 if EXAMPLES else 300)
+def test_whatever_happens_all_money_is_accounted_for(
+    chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path
+) -> None:
+    shop = CrashingShop(chain, clock, keys, tmp_path)
+    run_state_machine_as_test(
+        lambda: Money(shop),
+        settings=settings(
+            max_examples=EXAMPLES or 30,
+            stateful_step_count=50 if EXAMPLES else 30,
+            deadline=None,
+            print_blob=True,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate] + [Phase.shrink] * bool(EXAMPLES),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(dict(sorted(seen.items())))
