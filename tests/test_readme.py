@@ -100,6 +100,24 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path, readme: st
         assert cloud.registry.function("points-sync").aliases["$DEFAULT"] == "2"
 
 
+@pytest.mark.parametrize("readme", READMES)
+def test_the_bill_and_wechat_pays_moods_work_as_printed(tmp_path: Path, readme: str) -> None:
+    """On a chain nobody paid yet: its last bill agrees."""
+    sessions = [
+        block
+        for block in blocks(readme)
+        if "scripts/huitou pay reconcile" in block or "scripts/huitou wechat-pay mode" in block
+    ]
+    assert len(sessions) == 2
+    with LocalCloud(tmp_path, relay=False):
+        done = run("\n".join(sessions), tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "agrees" in done.stdout
+    assert "no open differences" in done.stdout
+    assert '"copies": 3' in done.stdout
+    assert "taken_fen" in done.stdout
+
+
 @pytest.mark.parametrize("command", SMALLER)
 def test_what_starts_a_cloud_of_its_own_works(tmp_path: Path, command: str) -> None:
     assert any(command in block.splitlines() for block in blocks("README.md"))

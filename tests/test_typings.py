@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -277,3 +278,16 @@ def test_every_model_of_an_answer_stands_in_the_layer() -> None:
             assert issubclass(model, BaseModel)
             assert model.__module__.startswith("huitou.")
             assert model.__module__.endswith(".models")
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_paying_takes_ten_lines_that_call_what_there_is(readme: str) -> None:
+    """The READMEs' JavaScript parses, and each call has the fields its action wants."""
+    [source] = re.findall(r"```js\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), re.S)
+    calls = re.findall(r"call\('([a-z-]+)', \{ action: '(\w+)'", source)
+    assert [action for _, action in calls] == ["quote", "create", "prepay", "status"]
+    members = {table.function: table.member for table in TABLES}
+    assert all(action in members[function] for function, action in calls)
+    assert nodes(source, "await_expression")
+    main_part = source[source.index("const cart") :].strip().splitlines()
+    assert len(main_part) <= 10

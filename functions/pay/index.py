@@ -110,6 +110,11 @@ def _bills(call: Call) -> BillCheck:
     return BillCheck(call.database, call.clock, _gateway(call))
 
 
+def _reconcile_bill(call: Call, request: ReconcileBillRequest) -> object:
+    bills = _bills(call)
+    return bills.run(request.day or bills.last_day())
+
+
 def _resolve(call: Call, request: ResolveRequest) -> object:
     return Discrepancies(call.database, call.clock).resolve(**request.model_dump())
 
@@ -197,9 +202,7 @@ INTERNAL = {
         DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown(), RefundAnswer
     ),
     "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r), RefundsAnswer),
-    "reconcile_bill": Action(
-        ReconcileBillRequest, lambda call, r: _bills(call).run(r.day), BillReport
-    ),
+    "reconcile_bill": Action(ReconcileBillRequest, _reconcile_bill, BillReport),
     "differences": Action(
         DiscrepanciesRequest,
         lambda call, r: Discrepancies(call.database, call.clock).open(r),

@@ -55,10 +55,14 @@ def pay() -> None:
 
 
 @pay.command()
-@click.option("--day", required=True, metavar="YYYY-MM-DD", help="A day in Shanghai, 0 to 24 h.")
+@click.option(
+    "--day",
+    metavar="YYYY-MM-DD",
+    help="A day in Shanghai, 0 to 24 h; without it the last one that has a bill.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
-def reconcile(environment: Environment, day: str, as_json: bool) -> None:
+def reconcile(environment: Environment, day: str | None, as_json: bool) -> None:
     """Compare a day's payments, refunds and fees with WeChat Pay's bill.
 
     \b
@@ -69,8 +73,9 @@ def reconcile(environment: Environment, day: str, as_json: bool) -> None:
     trades say. Safe to repeat: what was mended meanwhile is cleared. The bill of a day is there
     from 10:00 on the next one, for three months. Exit code 1 if differences are open.
     """
+    event = {"action": "reconcile_bill"} | ({"day": day} if day else {})
     with environment.open() as place:
-        report = _ask(place, {"action": "reconcile_bill", "day": day})
+        report = _ask(place, event)
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
@@ -157,7 +162,10 @@ def _print(report: dict[str, Any]) -> None:
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table("kind", "reference", "expected", "found", "what to do next")
+    table = Table("kind")
+    table.add_column("reference", overflow="fold")  # Whole: resolving wants to have it.
+    for name in ("expected", "found", "what to do next"):
+        table.add_column(name)
     for one in found:
         cells = (
             one["kind"], one["reference"], _shown(one.get("expected")), _shown(one.get("found")),

@@ -133,6 +133,6 @@ class BillReport(Record):
 
 
 class ReconcileBillRequest(Request):
-    """Compare one calendar day (Asia/Shanghai) with WeChat Pay's bill of it."""
+    """Compare a calendar day (Shanghai) with its bill; without one, the last that has a bill."""
 
-    day: str = Field(pattern=DAY)
+    day: str | None = Field(default=None, pattern=DAY)

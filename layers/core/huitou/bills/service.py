@@ -99,6 +99,10 @@ class BillCheck:
             raise
         return "checked"
 
+    def last_day(self) -> str:
+        """The last day whose bill should be there by now."""
+        return calendar_day(self._clock.now() - READY)
+
     def run(self, day: str) -> BillReport:
         """Check one calendar day (Asia/Shanghai); safe to repeat, and two at once find the same.
 

@@ -134,12 +134,8 @@ class Payments:
         keys = NotificationKeys(self._gateway.platform_keys, self._gateway.settings.api_v3_key)
         event = verify_and_decrypt(headers, body, keys, now)
         try:
-            if event["event_type"].startswith("REFUND."):
-                resource = event["resource"]
-                notice = RefundNotice.model_validate(
-                    resource | {"status": resource.get("refund_status")}
-                )
-                return self._refunds.accept(notice)
+            if str(event.get("event_type")).startswith("REFUND."):
+                return self._refunds.accept(RefundNotice.model_validate(event["resource"]))
             return self._accept(TransactionNotice.model_validate(event["resource"]))
         except ValidationError as error:
             raise Refusal(

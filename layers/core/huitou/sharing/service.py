@@ -38,7 +38,8 @@ from huitou.stores.models import Merchant
 
 # Refusals that no retry cures; others get another try, since their causes aren't all documented.
 _FINAL = {"RULE_LIMIT", "NOT_ENOUGH", "ACCOUNT_ABNORMAL", "NO_AUTH"}
-_RECEIVER_UNKNOWN = {"RECEIVER_INVALID", "NO_RELATION", "INVALID_REQUEST"}
+# "Never heard of this receiver" comes under several codes: all are introduced again then.
+_RECEIVER_UNKNOWN = {"RECEIVER_INVALID", "NO_RELATION", "INVALID_REQUEST", "PARAM_ERROR"}
 MOST_REFUSALS = 5
 LOOK_AGAIN = timedelta(seconds=60)
 
