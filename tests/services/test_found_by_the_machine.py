@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from chain_data import NOON, FakeClock, item
 from crashing import CrashingShop
 from huitou.orders.models import Order
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets
+from localcloud.wechat_pay import Refused
 from sharing_stores import clear
 
 
@@ -129,3 +133,44 @@ def test_a_share_wechat_pay_took_is_not_given_up_because_it_may_not_be_asked_abo
     books = come_to_rest(shop)
     assert books.shares[order.id]["status"] == "finished"
     everything_is_right(shop, books)
+
+
+def test_an_attempt_opened_while_its_order_is_cancelled_doesnt_stay_open(
+    shop: CrashingShop,
+) -> None:
+    came = number = 0
+    while came == number:
+        number += 1
+        clear(shop, NOON)
+        member_id = shop.register()
+        order = shop.order(member_id)
+        caller = Caller("alice", shop.keys.appid)
+
+        def prepay(member_id: str = member_id, order_id: str = order.id, caller=caller) -> None:
+            with suppress(Refusal, Unavailable):
+                shop.payments.prepay(member_id, caller, order_id)
+
+        def cancel(member_id: str = member_id, order_id: str = order.id) -> None:
+            shop.payments.cancel(member_id, order_id)
+
+        came += shop.interrupts(number, prepay, cancel)[1]
+        everything_is_right(shop, come_to_rest(shop))
+    assert number > 6
+
+
+def test_an_attempt_of_an_order_that_another_one_paid_doesnt_stay_open(shop: CrashingShop) -> None:
+    member_id = shop.register()
+    order = shop.order(member_id)
+    first = shop.prepaid(member_id, order)
+    kept = shop.database.collection("payments")
+    kept.update_one({"_id": f"{order.id}n1"}, {"$unset": {"prepay_id": ""}})
+    shop.wechat.mode.set({"fail_next": ["ORDER_CLOSED"]})  # Which isn't so.
+    with pytest.raises(Unavailable):
+        shop.prepaid(member_id, order)
+    second = shop.prepaid(member_id, order)
+    shop.wechat.pay("alice", first)
+    assert shop.let_happen() == ["paid"]
+    shop.timers()
+    with pytest.raises(Refused):
+        shop.wechat.pay("alice", second)
+    everything_is_right(shop, come_to_rest(shop))
