@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +32,7 @@ from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets
 from localcloud.wechat_pay import FORGERIES, Refused
-from paying import Notice
+from money_world import World, seen
 from sharing_stores import STORES, clear, open_stores, welcome
 
 EXAMPLES = int(os.environ.get("HUITOU_MACHINE_EXAMPLES", "0"))
@@ -55,7 +53,10 @@ MOODS: tuple[dict[str, Any], ...] = (
 
 once = st.one_of(st.none(), st.none(), st.sampled_from(ONCE))
 which = st.integers(0, 11)
-crash = st.one_of(st.just(0), st.integers(1, 8), st.integers(1, 40))
+# At which step an instance dies, 0: none; below 0 something else comes between (`between`).
+crash = st.one_of(
+    st.just(0), st.integers(1, 8), st.integers(1, 40), st.integers(-160, -1)
+)  # fmt: skip
 line = st.tuples(
     st.sampled_from([("milk-tea", "m"), ("spring-rolls", "one"), ("beef-noodles", "l")]),
     st.integers(1, 3),
@@ -71,30 +72,22 @@ lines_back = st.lists(
 )  # fmt: skip
 
 
-seen: Counter[str] = Counter()  # What the lives were like: where nothing happens nothing is found.
-
-
 class Money(RuleBasedStateMachine):
     """Guests, staff, timers and WeChat Pay do what they do in any order."""
 
     def __init__(self, shop: CrashingShop) -> None:
         super().__init__()
+        self.world = World(shop)
         self.shop = shop
-        self.orders: list[Order] = []
-        self.phones: list[tuple[str, dict[str, str]]] = []
-        self.on_their_way: list[Notice] = []
-        self.come: list[Notice] = []
-        self.asked: list[RefundRequest] = []
-        self.coupons: dict[str, list[str]] = {}
 
     @initialize(carts=st.lists(cart, min_size=2, max_size=4), begun=st.integers(0, 2),
                 moods=st.lists(st.sampled_from(MOODS), max_size=2))  # fmt: skip
     def open(self, carts: list[tuple[Any, ...]], begun: int, moods: list[dict[str, Any]]) -> None:
         """Begin in the middle of a day, some of whose orders may be paid, even shared out."""
         clear(self.shop, NOON)
-        self.members = {name: self.shop.register(name) for name in GUESTS}
+        self.world.members = {name: self.shop.register(name) for name in GUESTS}
         for name in GUESTS:
-            self.coupons[name] = welcome(self.shop, self.members[name], name)
+            self.world.coupons[name] = welcome(self.shop, self.world.members[name], name)
         for chosen in carts:
             self.buys(chosen, 0)
         if begun:
@@ -102,38 +95,6 @@ class Money(RuleBasedStateMachine):
         for _ in range(begun):
             self.life_goes_on(1.1, 0, None)
         self.wechat_changes(moods, None)
-
-    # --- what the machine needs to go on --------------------------------------------------------
-
-    def attempt(self, at: int, work: Callable[[], object]) -> object:
-        """Do something that may be refused, may find nobody, and dies at its `at`-th step."""
-        seen["steps of ours"] += 1
-        result: list[object] = []
-
-        def answered() -> None:
-            try:
-                result.append(work())
-            except (Refusal, Unavailable) as error:
-                result.append(error)
-
-        if self.shop.crashes(at, answered):
-            seen["crashes"] += 1
-            note(f"  crashed {self.shop.faults.taken[-1]}")
-            return None
-        if isinstance(result[0], Exception):
-            note(f"  {result[0]!r} {getattr(result[0], 'detail', '')}")
-        return result[0]
-
-    def order(self, number: int) -> Order:
-        return self.orders[number % len(self.orders)]
-
-    def name_of(self, order: Order) -> str:
-        return next(name for name, member in self.members.items() if member == order.member_id)
-
-    def look(self) -> None:
-        """Notices that WeChat Pay has sent are on their way."""
-        self.on_their_way += self.shop.notices
-        self.shop.notices.clear()
 
     # --- guests ---------------------------------------------------------------------------------
 
@@ -144,10 +105,10 @@ class Money(RuleBasedStateMachine):
         chosen: dict[str, Any] = {
             "store_id": store, "items": [item(n, dish, sku) for (dish, sku), n in lines],
         }  # fmt: skip
-        if coupon and self.coupons[name]:
-            chosen["coupon_id"] = self.coupons[name].pop()
+        if coupon and self.world.coupons[name]:
+            chosen["coupon_id"] = self.world.coupons[name].pop()
         list_fen = sum(PRICES[dish] * n for (dish, _), n in lines)
-        member_id = self.members[name]
+        member_id = self.world.members[name]
         has = max(0, self.shop.account(member_id)["available"])
         wanted = (list_fen - (800 if "coupon_id" in chosen else 0)) * points // 100
         chosen["points"] = min(has, wanted)
@@ -156,81 +117,83 @@ class Money(RuleBasedStateMachine):
         except Refusal as refused:  # Not so many points, or too little for the coupon.
             note(f"  {refused!r}")
             return
-        made = self.attempt(at, lambda: self.shop.orders.create(member_id, request))
+        made = self.world.attempt(at, lambda: self.shop.orders.create(member_id, request))
         if made is None:  # The guest's phone asks again.
-            made = self.attempt(0, lambda: self.shop.orders.create(member_id, request))
+            made = self.world.attempt(0, lambda: self.shop.orders.create(member_id, request))
         if isinstance(made, Order):
-            self.orders.append(made)
+            self.world.orders.append(made)
             if how_far > 0:
                 self.asks_to_pay(-1, at)
-            if how_far > 1 and self.phones:
+            if how_far > 1 and self.world.phones:
                 self.pays(0)
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, at=crash)
     def asks_to_pay(self, number: int, at: int) -> None:
-        order = self.order(number)
-        name = self.name_of(order)
+        order = self.world.order(number)
+        name = self.world.name_of(order)
         caller = Caller(name, self.shop.keys.appid)
-        answer: Any = self.attempt(
+        answer: Any = self.world.attempt(
             at, lambda: self.shop.payments.prepay(order.member_id, caller, order.id)
         )
         if getattr(answer, "payment", None) is not None:
-            self.phones.append((name, answer.payment.model_dump()))
+            self.world.phones.append((name, answer.payment.model_dump()))
 
-    @precondition(lambda self: self.phones)
+    @precondition(lambda self: self.world.phones)
     @rule(number=which)
     def pays(self, number: int) -> None:
         try:
-            self.shop.wechat.pay(*self.phones[-1 - number % len(self.phones)])
+            self.shop.wechat.pay(*self.world.phones[-1 - number % len(self.world.phones)])
         except Refused as refused:
             note(f"  {refused!r}")
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, at=crash)
     def cancels(self, number: int, at: int) -> None:
-        order = self.order(number)
-        self.attempt(at, lambda: self.shop.payments.cancel(order.member_id, order.id))
+        order = self.world.order(number)
+        self.world.attempt(at, lambda: self.shop.payments.cancel(order.member_id, order.id))
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, at=crash)
     def looks_at_the_order(self, number: int, at: int) -> None:
-        order = self.order(number)
-        self.attempt(at, lambda: self.shop.payments.status(order.member_id, order.id))
+        order = self.world.order(number)
+        self.world.attempt(at, lambda: self.shop.payments.status(order.member_id, order.id))
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, lines=lines_back, at=crash)
     def asks_for_a_refund(self, number: int, lines: list[Any], at: int) -> None:
-        order = self.order(number)
+        order = self.world.order(number)
         request = AskRefundRequest(order_id=order.id, lines=lines, reason="cold")
-        self.attempt(at, lambda: self.shop.refunds.ask(self.shop.orders.get(order.id), request))
+        self.world.attempt(
+            at, lambda: self.shop.refunds.ask(self.shop.orders.get(order.id), request)
+        )
 
     # --- staff ----------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, step=st.sampled_from(STEPS), at=crash)
     def serves(self, number: int, step: Any, at: int) -> None:
-        order = self.order(number)
-        self.attempt(at, lambda: self.shop.fulfilment.take(order.id, step, "cook"))
+        order = self.world.order(number)
+        self.world.attempt(at, lambda: self.shop.fulfilment.take(order.id, step, "cook"))
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, lines=lines_back, amount_fen=st.sampled_from([None, None, 1, 99, 700]),
           role=st.sampled_from(["finance", "cashier", "system"]), at=crash)  # fmt: skip
     def refunds(
         self, number: int, lines: list[Any], amount_fen: int | None, role: Any, at: int
     ) -> None:
         request = RefundRequest(
-            order_id=self.order(number).id, refund_id=f"R{len(self.asked):05}", lines=lines,
-            amount_fen=None if lines else amount_fen, reason="cold", actor="till", role=role,
+            order_id=self.world.order(number).id, refund_id=f"R{len(self.world.asked):05}",
+            lines=lines, amount_fen=None if lines else amount_fen, reason="cold", actor="till", role=role,
         )  # fmt: skip
-        self.asked.append(request)
-        self.attempt(at, lambda: self.shop.refunds.refund(request))
+        self.world.asked.append(request)
+        self.world.attempt(at, lambda: self.shop.refunds.refund(request))
 
-    @precondition(lambda self: self.asked)
+    @precondition(lambda self: self.world.asked)
     @rule(number=which, at=crash)
     def refunds_the_same_again(self, number: int, at: int) -> None:
-        request = self.asked[number % len(self.asked)]
-        self.attempt(at, lambda: self.shop.refunds.refund(request))
+        request = self.world.asked[number % len(self.world.asked)]
+        self.world.attempt(at, lambda: self.shop.refunds.refund(request))
 
     @rule(number=which, approve=st.booleans(), at=crash)
     def decides(self, number: int, approve: bool, at: int) -> None:
@@ -243,13 +206,13 @@ class Money(RuleBasedStateMachine):
                 refund_id=waiting[number % len(waiting)], approve=approve, actor="boss",
                 role="finance",
             )  # fmt: skip
-            self.attempt(at, lambda: self.shop.refunds.decide(request))
+            self.world.attempt(at, lambda: self.shop.refunds.decide(request))
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, at=crash)
     def refuses(self, number: int, at: int) -> None:
-        order_id = self.order(number).id
-        self.attempt(
+        order_id = self.world.order(number).id
+        self.world.attempt(
             at,
             lambda: self.shop.refunds.refuse(self.shop.orders.get(order_id), "sold out", "cook"),
         )
@@ -274,45 +237,45 @@ class Money(RuleBasedStateMachine):
         if release:
             self.shop.wechat.release()
         self.shop.vendor_acts()
-        self.look()
+        self.world.look()
 
     @rule(at=crash)
     def notices_come(self, at: int) -> None:
         """All that WeChat Pay has to say."""
         self.wechat_acts(release=False)
-        for _ in self.on_their_way[:]:
+        for _ in self.world.on_their_way[:]:
             self.a_notice_comes(0, at)
 
-    @precondition(lambda self: self.on_their_way)
+    @precondition(lambda self: self.world.on_their_way)
     @rule(number=which, at=crash)
     def a_notice_comes(self, number: int, at: int) -> None:
         """Whichever: late ones overtake; one that isn't answered well comes again."""
-        notice = self.on_their_way.pop(number % len(self.on_their_way))
-        answer = self.attempt(at, lambda: self.shop.take(notice))
+        notice = self.world.on_their_way.pop(number % len(self.world.on_their_way))
+        answer = self.world.attempt(at, lambda: self.shop.take(notice))
         note(f"  {answer!r}")
         if answer is None or isinstance(answer, Unavailable):
-            self.on_their_way.append(notice)
+            self.world.on_their_way.append(notice)
         else:
-            self.come.append(notice)
+            self.world.come.append(notice)
 
-    @precondition(lambda self: self.come)
+    @precondition(lambda self: self.world.come)
     @rule(number=which, at=crash)
     def a_notice_comes_again(self, number: int, at: int) -> None:
-        notice = self.come[number % len(self.come)]
-        note(f"  {self.attempt(at, lambda: self.shop.take(notice))!r}")
+        notice = self.world.come[number % len(self.world.come)]
+        note(f"  {self.world.attempt(at, lambda: self.shop.take(notice))!r}")
 
-    @precondition(lambda self: self.on_their_way)
+    @precondition(lambda self: self.world.on_their_way)
     @rule(number=which)
     def a_notice_is_lost(self, number: int) -> None:
-        self.on_their_way.pop(number % len(self.on_their_way))
+        self.world.on_their_way.pop(number % len(self.world.on_their_way))
 
     @rule(kind=st.sampled_from(FORGERIES), at=crash)
     def a_forged_notice_comes(self, kind: str, at: int) -> None:
         forged = self.shop.wechat.forge(kind)
-        answer = self.attempt(at, lambda: self.shop.take(forged))
+        answer = self.world.attempt(at, lambda: self.shop.take(forged))
         assert answer is None or isinstance(answer, Refusal)
 
-    @precondition(lambda self: self.orders)
+    @precondition(lambda self: self.world.orders)
     @rule(number=which, told=st.booleans(), attempt=st.integers(1, 2), cancelled=st.booleans())
     def money_comes_that_must_not(
         self, number: int, told: bool, attempt: int, cancelled: bool
@@ -320,7 +283,7 @@ class Money(RuleBasedStateMachine):
         """For an attempt that is over, or twice for one order."""
         if cancelled:
             self.cancels(number, 0)
-        number_there = f"{self.order(number).id}n{attempt}"
+        number_there = f"{self.world.order(number).id}n{attempt}"
         if self.shop.wechat.find(out_trade_no=number_there):
             self.shop.wechat.force_paid(number_there)
             if told:
@@ -343,7 +306,7 @@ class Money(RuleBasedStateMachine):
         self.shop.clock.advance(minutes=minutes)
         if once:
             self.shop.wechat.mode.set({"fail_next": [once]})
-        note(f"  {self.attempt(at, lambda: sweep(self.shop, name))}")
+        note(f"  {self.world.attempt(at, lambda: sweep(self.shop, name))}")
 
     @rule(minutes=st.sampled_from([0.5, 2, 2, 17]), at=crash, once=once)
     def life_goes_on(self, minutes: float, at: int, once: str | None) -> None:
@@ -365,8 +328,8 @@ class Money(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:  # Otherwise something is wrong already.
-            for notice in self.on_their_way:  # The last are late: WeChat Pay tries for a day.
-                self.attempt(0, lambda notice=notice: self.shop.take(notice))  # type: ignore[misc]
+            for notice in self.world.on_their_way:  # The last are late: WeChat Pay tries for a day.
+                self.world.attempt(0, lambda notice=notice: self.shop.take(notice))  # type: ignore[misc]
             books = come_to_rest(self.shop)
             everything_is_right(self.shop, books)
             seen["lives"] += 1

@@ -1,0 +1,94 @@
+"""What random lives of money are made of: what is under way, and how something is done there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+from hypothesis import note
+
+from at_rest import sweep
+from crashing import CrashingShop
+from huitou.orders.models import Order
+from huitou.refunds.models import RefundRequest
+from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.identity import Caller
+from paying import Notice
+
+seen: Counter[str] = Counter()  # What the lives were like: where nothing happens nothing is found.
+
+
+class World:
+    """A chain where whatever is done may be refused, interrupted, or end in a crash."""
+
+    def __init__(self, shop: CrashingShop) -> None:
+        self.shop = shop
+        self.orders: list[Order] = []
+        self.phones: list[tuple[str, dict[str, str]]] = []
+        self.on_their_way: list[Notice] = []
+        self.come: list[Notice] = []
+        self.asked: list[RefundRequest] = []
+        self.coupons: dict[str, list[str]] = {}
+        self.last = -1
+        self.members: dict[str, str] = {}
+
+    def attempt(self, at: int, work: Callable[[], object]) -> object:
+        """Do something in an instance that dies at its `at`-th step, 0: lives on.
+
+        Below 0 another instance does something between two of its steps (`between`). Returns the
+        result or the error; None after a crash.
+        """
+        seen["steps of ours"] += 1
+        result: list[object] = []
+
+        def answered() -> None:
+            try:
+                result.append(work())
+            except (Refusal, Unavailable) as error:
+                result.append(error)
+
+        if at < 0:
+            seen["interrupted"] += self.shop.interrupts(-at // 8 + 1, answered, self.between(at))[1]
+        elif self.shop.crashes(at, answered):
+            seen["crashes"] += 1
+            note(f"  crashed {self.shop.faults.taken[-1]}")
+            return None
+        if isinstance(result[0], Exception):
+            note(f"  {result[0]!r} {getattr(result[0], 'detail', '')}")
+        return result[0]
+
+    def between(self, number: int) -> Callable[[], object]:
+        """Return what another instance does in between, to the order last thought of."""
+        shop, order = self.shop, self.orders[self.last] if self.orders else None
+        doings: list[Callable[[Order], object]] = [
+            lambda order: shop.payments.cancel(order.member_id, order.id),
+            lambda order: shop.payments.prepay(
+                order.member_id, Caller(self.name_of(order), shop.keys.appid), order.id
+            ),
+            lambda order: shop.refunds.refuse(shop.orders.get(order.id), "sold out", "cook"),
+            lambda order: shop.give_back(order.id, f"{order.id}-between", amount_fen=300),
+            lambda _: [self.shop.take(notice) for notice in self.come + self.on_their_way],
+            lambda order: shop.payments.close_unpaid(order.id),
+            lambda _: sweep(shop, "refunds"),
+            lambda order: shop.sharing.carry_on(order.id),
+        ]
+
+        def do() -> None:
+            if order is not None:
+                with suppress(Refusal, Unavailable):
+                    doings[number % 8](order)
+
+        return do
+
+    def order(self, number: int) -> Order:
+        self.last = number % len(self.orders)
+        return self.orders[self.last]
+
+    def name_of(self, order: Order) -> str:
+        return next(name for name, member in self.members.items() if member == order.member_id)
+
+    def look(self) -> None:
+        """Notices that WeChat Pay has sent are on their way."""
+        self.on_their_way += self.shop.notices
+        self.shop.notices.clear()
