@@ -184,7 +184,8 @@ class Money(RuleBasedStateMachine):
     ) -> None:
         request = RefundRequest(
             order_id=self.world.order(number).id, refund_id=f"R{len(self.world.asked):05}",
-            lines=lines, amount_fen=None if lines else amount_fen, reason="cold", actor="till", role=role,
+            lines=lines, amount_fen=None if lines else amount_fen, reason="cold", actor="till",
+            role=role,
         )  # fmt: skip
         self.world.asked.append(request)
         self.world.attempt(at, lambda: self.shop.refunds.refund(request))
