@@ -7,12 +7,15 @@ paid and what came back at WeChat Pay.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from chain_data import NOON
+from crashing import CrashingShop
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.settlement.service import Reconciliation
 from paying import PayingShop
+from sharing_stores import clear
 
 Document = dict[str, Any]
 
@@ -57,6 +60,7 @@ def come_to_rest(shop: PayingShop) -> Books:
     for number in range(MOST_ROUNDS):
         shop.clock.advance(minutes=20 if number % 4 == 1 else 1.5)
         mend(shop)
+        tell(shop)
         refused = [what for name in shop.work() for what in sweep(shop, name)]
         shop.let_happen()
         books = Books(shop)
@@ -67,12 +71,42 @@ def come_to_rest(shop: PayingShop) -> Books:
     return books
 
 
+def right_wherever_it_dies(shop: CrashingShop, prepare: Callable[[], Callable[[], object]]) -> int:
+    """Prepare some work anew for each of its steps, die there, and see that all comes right.
+
+    Nobody does the work again; what has begun is left to timers. Returns how many steps it has.
+    """
+    number = 0
+    while True:
+        clear(shop, NOON)
+        work = prepare()
+        died = shop.crashes(number + 1, work)
+        everything_is_right(shop, come_to_rest(shop))
+        if not died:
+            return number
+        number += 1
+
+
 def mend(shop: PayingShop) -> None:
     """Do what an operator does at WeChat Pay's console about refunds that ended abnormally."""
     for refund in shop.database.collection("refunds").find({}):
         known = shop.wechat.ledger.refund(refund["_id"])
         if known and known["status"] == "ABNORMAL":
             shop.wechat.mend_refund(refund["_id"])
+
+
+def tell(shop: PayingShop) -> None:
+    """Repeat the notices of money for closed attempts, as WeChat Pay does for a day.
+
+    Nobody asks about an attempt that WeChat Pay itself has closed; were all of its notices lost,
+    the day's bill would tell.
+    """
+    for payment in shop.database.collection("payments").find({}):
+        if payment["status"] != "closed":
+            continue
+        known = shop.wechat.find(out_trade_no=payment["_id"])
+        if known and known["transaction_id"]:
+            shop.wechat.notify_paid(payment["_id"])
 
 
 def sweep(shop: PayingShop, name: str) -> list[str]:

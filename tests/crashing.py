@@ -1,4 +1,4 @@
-"""Instances that die between any two steps, and others that take over.
+"""Instances that die between any two steps, others that take over, and others that come between.
 
 A step is a moment at which something outside the instance changes or is about to: before and after
 each write to the database, before and after each commit, before a call to WeChat Pay arrives and
@@ -35,24 +35,35 @@ class Crash(BaseException):
 
 
 class Faults:
-    """Counts the steps of what is done, and ends it at one of them."""
+    """Counts the steps of what is done; at one of them it ends, or something else comes between."""
 
     def __init__(self) -> None:
         self.taken: list[str] = []
+        self.in_transaction = False
         self._at = 0
+        self._meanwhile: Callable[[], object] | None = None
 
-    def arm(self, at: int) -> None:
-        """Crash at the `at`-th step from now; 0 never."""
-        self.taken, self._at = [], at
+    def arm(self, at: int, meanwhile: Callable[[], object] | None = None) -> None:
+        """Crash at the `at`-th step from now, 0 never; or do something else before going on.
+
+        That comes at the first step from there outside a transaction: inside, it would wait for
+        the transaction, and this for it.
+        """
+        self.taken, self._at, self._meanwhile = [], at, meanwhile
 
     def disarm(self) -> None:
         self._at = 0
 
     def step(self, name: str) -> None:
         self.taken.append(name)
-        if len(self.taken) == self._at:
+        if not self._at or len(self.taken) < self._at:
+            return
+        if self._meanwhile is None:
             self._at = 0
             raise Crash(name)
+        if not self.in_transaction:
+            self._at = 0
+            self._meanwhile()
 
 
 class CrashingCollection:
@@ -92,7 +103,12 @@ class CrashingDatabase(Database):
             self._faults.step("before the commit")
             return result
 
-        result = super().transact(write_and_commit)
+        self._faults.step("before the transaction")
+        self._faults.in_transaction = True
+        try:
+            result = super().transact(write_and_commit)
+        finally:
+            self._faults.in_transaction = False
         self._faults.step("after the commit")
         return result
 
@@ -141,3 +157,17 @@ class CrashingShop(PayingShop):
         finally:
             self.faults.disarm()
         return False
+
+    def interrupts(
+        self, at: int, work: Callable[[], Result], meanwhile: Callable[[], object]
+    ) -> tuple[Result, bool]:
+        """Do some work, and at its `at`-th step something else between, by another instance.
+
+        Returns the work's result, and whether it got so far.
+        """
+        came = []
+        self.faults.arm(at, lambda: came.append(meanwhile()))
+        try:
+            return work(), bool(came)
+        finally:
+            self.faults.disarm()

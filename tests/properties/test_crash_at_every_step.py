@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from at_rest import come_to_rest, everything_is_right, sweep
+from at_rest import come_to_rest, everything_is_right, right_wherever_it_dies, sweep
 from chain_data import NOON, FakeClock, item
 from crashing import CrashingShop
-from huitou.refunds.models import RefundRequest
+from huitou.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets
@@ -124,6 +124,7 @@ def test_a_life_without_crashes_ends_with_everything_back(
     assert len(returns) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("again", [True, False])
 def test_an_instance_may_die_at_any_step_of_an_orders_life(shop: CrashingShop, again: bool) -> None:
@@ -139,3 +140,93 @@ def test_an_instance_may_die_at_any_step_of_an_orders_life(shop: CrashingShop, a
                 assert books.orders[life.order_id]["status"] == "refunded"
         except AssertionError as wrong:
             raise AssertionError(f"died at step {number}, {step}") from wrong
+
+
+def cancelled_unpaid(shop: CrashingShop) -> Scene:
+    member_id = shop.register()
+    order = shop.order(member_id)
+    shop.prepaid(member_id, order)
+    return lambda: shop.payments.cancel(member_id, order.id)
+
+
+def closed_by_the_timer(shop: CrashingShop) -> Scene:
+    member_id = shop.register()
+    shop.prepaid(member_id, shop.order(member_id))
+    shop.clock.advance(minutes=16)
+    return lambda: sweep(shop, "unpaid")
+
+
+def paid_while_being_cancelled(shop: CrashingShop) -> Scene:
+    member_id = shop.register()
+    order = shop.order(member_id, store_id="xujiahui")
+    shop.confirm(member_id, order)
+    return lambda: shop.payments.cancel(member_id, order.id)
+
+
+def money_for_a_cancelled_order(shop: CrashingShop) -> Scene:
+    cancelled_unpaid(shop)()
+    (order_id,) = (found["_id"] for found in shop.database.collection("orders").find({}))
+    shop.wechat.force_paid(f"{order_id}n1")
+    shop.wechat.notify_paid(f"{order_id}n1")
+    notice = shop.vendor_acts()[0]
+    return lambda: shop.take(notice)
+
+
+def a_lost_notice_asked_for(shop: CrashingShop) -> Scene:
+    shop.wechat.mode.set({"copies": 0})
+    member_id = shop.register()
+    order = shop.order(member_id, store_id="wujiaochang")
+    shop.confirm(member_id, order)
+    return lambda: shop.payments.status(member_id, order.id)
+
+
+def paid_with_points_alone(shop: CrashingShop) -> Scene:
+    member_id = shop.register()
+    welcome(shop, member_id, "alice")
+    order = shop.order(member_id, points=1_500)
+    assert order.payable_fen == 0
+    caller = Caller("alice", shop.keys.appid)
+    return lambda: shop.payments.prepay(member_id, caller, order.id)
+
+
+def cancelled_before_it_was_shared(shop: CrashingShop) -> Scene:
+    member_id = shop.register()
+    order = shop.bought(member_id, store_id="xujiahui")
+    return lambda: shop.payments.cancel(member_id, order.id)
+
+
+def refused_after_it_was_shared(shop: CrashingShop) -> Scene:
+    order = shop.bought(shop.register(), store_id="partner")
+    shop.timers(rounds=2)
+    return lambda: shop.refunds.refuse(shop.orders.get(order.id), "sold out", "cook")
+
+
+def asked_for_and_approved(shop: CrashingShop) -> Scene:
+    order = shop.bought(shop.register(), store_id="wujiaochang", items=[item(2)])
+    asked = shop.refunds.ask(order, AskRefundRequest(order_id=order.id, reason="cold"))
+    decision = DecideRefundRequest(
+        refund_id=asked.id, approve=True, actor="boss", role="manager"
+    )  # fmt: skip
+    return lambda: shop.refunds.decide(decision)
+
+
+def a_share_closed_by_wechat_pay(shop: CrashingShop) -> Scene:
+    shop.bought(shop.register(), store_id="xujiahui")
+    shop.wechat.mode.set({"shares_end": "CLOSED"})
+    shop.clock.advance(minutes=2)
+    sweep(shop, "shares")
+    shop.vendor_acts()
+    shop.clock.advance(minutes=2)
+    return lambda: sweep(shop, "shares")
+
+
+@pytest.mark.parametrize("prepare", [
+    cancelled_unpaid, closed_by_the_timer, paid_while_being_cancelled,
+    money_for_a_cancelled_order, a_lost_notice_asked_for, paid_with_points_alone,
+    cancelled_before_it_was_shared, refused_after_it_was_shared, asked_for_and_approved,
+    a_share_closed_by_wechat_pay,
+])  # fmt: skip
+def test_whatever_was_begun_comes_to_its_end_without_whoever_began_it(
+    shop: CrashingShop, prepare: Callable[[CrashingShop], Scene]
+) -> None:
+    assert right_wherever_it_dies(shop, lambda: prepare(shop)) > 1

@@ -45,6 +45,7 @@ STEPS = ("accepted", "preparing", "ready", "picked_up", "completed")
 ONCE = (
     "SYSTEM_ERROR", "FREQUENCY_LIMITED", "SIGN_ERROR", "NOT_ENOUGH", "NO_AUTH", "INVALID_REQUEST",
     "RESOURCE_NOT_EXISTS", "ORDER_NOT_EXIST", "RULE_LIMIT", "PARAM_ERROR", "ORDERPAID",
+    "ORDER_CLOSED",
 )  # fmt: skip
 MOODS: tuple[dict[str, Any], ...] = (
     {}, {}, {"copies": 0}, {"copies": 2}, {"down": True}, {"answer_lost": True},
@@ -86,15 +87,21 @@ class Money(RuleBasedStateMachine):
         self.asked: list[RefundRequest] = []
         self.coupons: dict[str, list[str]] = {}
 
-    @initialize(carts=st.lists(cart, min_size=2, max_size=4))
-    def open(self, carts: list[tuple[Any, ...]]) -> None:
+    @initialize(carts=st.lists(cart, min_size=2, max_size=4), begun=st.integers(0, 2),
+                moods=st.lists(st.sampled_from(MOODS), max_size=2))  # fmt: skip
+    def open(self, carts: list[tuple[Any, ...]], begun: int, moods: list[dict[str, Any]]) -> None:
+        """Begin in the middle of a day, some of whose orders may be paid, even shared out."""
         clear(self.shop, NOON)
         self.members = {name: self.shop.register(name) for name in GUESTS}
         for name in GUESTS:
             self.coupons[name] = welcome(self.shop, self.members[name], name)
         for chosen in carts:
             self.buys(chosen, 0)
-        self.notices_come(0)
+        if begun:
+            self.notices_come(0)
+        for _ in range(begun):
+            self.life_goes_on(1.1, 0, None)
+        self.wechat_changes(moods, None)
 
     # --- what the machine needs to go on --------------------------------------------------------
 
@@ -306,9 +313,13 @@ class Money(RuleBasedStateMachine):
         assert answer is None or isinstance(answer, Refusal)
 
     @precondition(lambda self: self.orders)
-    @rule(number=which, told=st.booleans(), attempt=st.integers(1, 2))
-    def money_comes_that_must_not(self, number: int, told: bool, attempt: int) -> None:
+    @rule(number=which, told=st.booleans(), attempt=st.integers(1, 2), cancelled=st.booleans())
+    def money_comes_that_must_not(
+        self, number: int, told: bool, attempt: int, cancelled: bool
+    ) -> None:
         """For an attempt that is over, or twice for one order."""
+        if cancelled:
+            self.cancels(number, 0)
         number_there = f"{self.order(number).id}n{attempt}"
         if self.shop.wechat.find(out_trade_no=number_there):
             self.shop.wechat.force_paid(number_there)
@@ -359,7 +370,7 @@ class Money(RuleBasedStateMachine):
             books = come_to_rest(self.shop)
             everything_is_right(self.shop, books)
             seen["lives"] += 1
-            for name in ("orders", "payments", "refunds", "shares"):
+            for name in ("orders", "payments", "refunds", "shares", "discrepancies"):
                 for found in getattr(books, name).values():
                     seen[f"{name} {found['status']}"] += 1
             for share in books.shares.values():

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from at_rest import Books, come_to_rest, everything_is_right, sweep
+from at_rest import Books, come_to_rest, everything_is_right, right_wherever_it_dies, sweep
 from chain_data import NOON, FakeClock, item
 from crashing import CrashingShop
 from huitou.orders.models import Order
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets
+from localcloud.wechat_pay import Refused
 from sharing_stores import clear
 
 
@@ -34,18 +38,6 @@ def shared(shop: CrashingShop) -> Order:
     return order
 
 
-def at_each_step(shop: CrashingShop, prepare: Callable[[], Callable[[], object]]) -> None:
-    """Prepare something anew for each of its steps, die there, and see that all comes right."""
-    number, died = 0, True
-    while died:
-        number += 1
-        clear(shop, NOON)
-        work = prepare()
-        died = shop.crashes(number, work)
-        everything_is_right(shop, come_to_rest(shop))
-    assert number > 1
-
-
 def test_people_hear_of_a_closed_refund_wherever_an_instance_dies(shop: CrashingShop) -> None:
     def closed() -> Callable[[], object]:
         order = bought(shop)
@@ -54,7 +46,7 @@ def test_people_hear_of_a_closed_refund_wherever_an_instance_dies(shop: Crashing
         notice = shop.vendor_acts().pop()
         return lambda: shop.take(notice)
 
-    at_each_step(shop, closed)
+    right_wherever_it_dies(shop, closed)
 
 
 def test_people_hear_of_a_share_that_failed_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -64,7 +56,7 @@ def test_people_hear_of_a_share_that_failed_wherever_an_instance_dies(shop: Cras
         shop.wechat.mode.set({"fail_next": ["RULE_LIMIT"]})
         return lambda: sweep(shop, "shares")
 
-    at_each_step(shop, failing)
+    right_wherever_it_dies(shop, failing)
 
 
 def test_people_hear_of_a_closed_part_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -77,7 +69,7 @@ def test_people_hear_of_a_closed_part_wherever_an_instance_dies(shop: CrashingSh
         shop.clock.advance(minutes=2)
         return lambda: sweep(shop, "shares")
 
-    at_each_step(shop, closed)
+    right_wherever_it_dies(shop, closed)
 
 
 def test_people_hear_of_a_failed_return_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -86,7 +78,7 @@ def test_people_hear_of_a_failed_return_wherever_an_instance_dies(shop: Crashing
         shop.wechat.mode.set({"returns_end": "FAILED"})
         return lambda: shop.give_back(order.id, amount_fen=700)
 
-    at_each_step(shop, failing)
+    right_wherever_it_dies(shop, failing)
 
 
 def test_a_mended_refund_is_no_discrepancy_wherever_an_instance_dies(shop: CrashingShop) -> None:
@@ -98,7 +90,7 @@ def test_a_mended_refund_is_no_discrepancy_wherever_an_instance_dies(shop: Crash
         shop.wechat.mend_refund("R00001")
         return lambda: sweep(shop, "refunds")
 
-    at_each_step(shop, mended)
+    right_wherever_it_dies(shop, mended)
 
 
 def test_a_late_notice_of_a_mended_refund_is_no_discrepancy(shop: CrashingShop) -> None:
@@ -141,3 +133,44 @@ def test_a_share_wechat_pay_took_is_not_given_up_because_it_may_not_be_asked_abo
     books = come_to_rest(shop)
     assert books.shares[order.id]["status"] == "finished"
     everything_is_right(shop, books)
+
+
+def test_an_attempt_opened_while_its_order_is_cancelled_doesnt_stay_open(
+    shop: CrashingShop,
+) -> None:
+    came = number = 0
+    while came == number:
+        number += 1
+        clear(shop, NOON)
+        member_id = shop.register()
+        order = shop.order(member_id)
+        caller = Caller("alice", shop.keys.appid)
+
+        def prepay(member_id: str = member_id, order_id: str = order.id, caller=caller) -> None:
+            with suppress(Refusal, Unavailable):
+                shop.payments.prepay(member_id, caller, order_id)
+
+        def cancel(member_id: str = member_id, order_id: str = order.id) -> None:
+            shop.payments.cancel(member_id, order_id)
+
+        came += shop.interrupts(number, prepay, cancel)[1]
+        everything_is_right(shop, come_to_rest(shop))
+    assert number > 6
+
+
+def test_an_attempt_of_an_order_that_another_one_paid_doesnt_stay_open(shop: CrashingShop) -> None:
+    member_id = shop.register()
+    order = shop.order(member_id)
+    first = shop.prepaid(member_id, order)
+    kept = shop.database.collection("payments")
+    kept.update_one({"_id": f"{order.id}n1"}, {"$unset": {"prepay_id": ""}})
+    shop.wechat.mode.set({"fail_next": ["ORDER_CLOSED"]})  # Which isn't so.
+    with pytest.raises(Unavailable):
+        shop.prepaid(member_id, order)
+    second = shop.prepaid(member_id, order)
+    shop.wechat.pay("alice", first)
+    assert shop.let_happen() == ["paid"]
+    shop.timers()
+    with pytest.raises(Refused):
+        shop.wechat.pay("alice", second)
+    everything_is_right(shop, come_to_rest(shop))

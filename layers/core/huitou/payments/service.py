@@ -217,11 +217,17 @@ class Payments:
         return self._payments.unanswered(self._clock.now())
 
     def ask(self, out_trade_no: str) -> str:
-        """Ask WeChat Pay about an attempt no notice came for, each time after twice the wait."""
+        """Ask WeChat Pay about an attempt no notice came for, each time after twice the wait.
+
+        One whose order needs it no more, paid by another attempt or cancelled while this one was
+        being opened, is closed as well.
+        """
         attempt = self._payments.find(out_trade_no)
         if attempt is None or attempt.status != "open":
             return "decided"
         self._payments.ask_again(attempt.id, next_asking(attempt.created_at, self._clock.now()))
+        if self._orders.get(attempt.order_id).status not in UNPAID:
+            return self._paid_or_closed(attempt)
         return "paid" if self._paid_at_wechat(attempt) else "not paid"
 
     def status(self, member_id: str, order_id: str) -> OrderAnswer:
