@@ -10,7 +10,7 @@ import click
 
 from cli.place import data_option
 from localcloud.client import LocalCloudClient, connected
-from localcloud.wechat_pay import PLANTS
+from localcloud.wechat_pay import FORGERIES, PLANTS
 
 
 @click.group(name="wechat-pay")
@@ -22,6 +22,7 @@ def wechat_pay() -> None:
     scripts/huitou wechat-pay mode copies=0               notices get lost
     scripts/huitou wechat-pay mode refunds_end=CLOSED     refunds come to nothing
     scripts/huitou wechat-pay mode                        show every switch
+    scripts/huitou wechat-pay forge amount                a notice of another amount
     scripts/huitou wechat-pay plant fee --day 2026-04-20  an error in that day's bill
     scripts/huitou wechat-pay books                       what it took, gave back, shared
     """
@@ -51,6 +52,25 @@ def plant(kind: str, day: str, data_folder: Path) -> None:
     with connected(data_folder) as cloud:
         planted = _control(cloud, "wechat-pay/plant", kind=kind, day=day)
     click.echo(json.dumps(planted))
+
+
+@wechat_pay.command()
+@click.argument("kind", type=click.Choice(FORGERIES))
+@click.option("--payment", default="", metavar="OUT_TRADE_NO", help="Of which; else the last one.")
+@data_option
+def forge(kind: str, payment: str, data_folder: Path) -> None:
+    """Send our door a notice that is wrong in one way, and show what it answers."""
+    with connected(data_folder) as cloud:
+        answered = _control(cloud, "wechat-pay/forge", kind=kind, out_trade_no=payment)
+    click.echo(json.dumps(answered, ensure_ascii=False))
+
+
+@wechat_pay.command()
+@data_option
+def release(data_folder: Path) -> None:
+    """Send the notices that reorder=true holds back, the last one first."""
+    with connected(data_folder) as cloud:
+        click.echo(json.dumps(_control(cloud, "wechat-pay/release")))
 
 
 @wechat_pay.command()

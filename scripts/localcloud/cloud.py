@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import requests
 from flask import Flask
 from waitress.server import create_server
 
@@ -37,7 +38,7 @@ from localcloud.platform import Platform
 from localcloud.registry import Registry, Trigger
 from localcloud.tencent.api import TencentApi
 from localcloud.timers import Timers
-from localcloud.wechat_pay import WeChatPayStandIn
+from localcloud.wechat_pay import Refused, WeChatPayStandIn
 from simulation.chain import STORES
 
 NAMESPACE = "local-huitou"
@@ -308,6 +309,16 @@ class LocalCloud:
             return self.wechat_pay.plant(**plant)
         except (TypeError, ValueError) as error:
             raise PlatformError("InvalidParameter", str(error)) from None
+
+    def forge_notice(self, kind: str, out_trade_no: str) -> dict[str, Any]:
+        """Send our door a notice that is wrong in one way; returns what it answered."""
+        try:
+            headers, body = self.wechat_pay.forge(kind, out_trade_no)
+        except (ValueError, Refused) as error:
+            raise PlatformError("InvalidParameter", str(error)) from None
+        url = self.target.variables["WECHAT_PAY_NOTIFY_URL"]
+        answer = requests.post(url, data=body, headers=headers, timeout=10)
+        return {"kind": kind, "status": answer.status_code, "answer": answer.json()}
 
     # --- sample data --------------------------------------------------------------------------
 

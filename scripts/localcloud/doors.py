@@ -105,6 +105,9 @@ def _add_controls(app: Flask, cloud: LocalCloud) -> None:
         "wechat-pay/books": lambda _: cloud.wechat_pay.books(),
         "wechat-pay/mode": cloud.set_wechat_pay_mode,
         "wechat-pay/plant": cloud.plant_at_wechat_pay,
+        "wechat-pay/forge": lambda body: cloud.forge_notice(
+            body["kind"], body.get("out_trade_no", "")
+        ),
         "wechat-pay/release": lambda _: cloud.wechat_pay.release(),
         "mini-program/mode": lambda body: cloud.mini_program.manage_trade(
             managed=body["trade_managed"]

@@ -111,3 +111,14 @@ def command(cloud: LocalCloud, *words: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT, env={**os.environ, "HUITOU_DATA": str(cloud.data)},
         timeout=120, check=False, capture_output=True, text=True,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "status"), [("signtest", 401), ("tag", 401), ("amount", 400)])
+def test_a_forged_notice_is_turned_away_at_the_door(
+    cloud: LocalCloud, guest: Guest, kind: str, status: int
+) -> None:
+    order_id = guest.order()
+    guest.prepay(order_id)
+    answer = cloud.forge_notice(kind, f"{order_id}n1")
+    assert (answer["status"], answer["answer"]["code"]) == (status, "FAIL")
+    assert guest.status(order_id) == "paying"

@@ -9,6 +9,7 @@ import pytest
 from at_once import at_once
 from chain_data import FakeClock, item
 from huitou.runtime.database import Database
+from huitou.runtime.declarations import MIGRATIONS
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets, load_secrets
@@ -152,3 +153,31 @@ def test_a_guest_cancels_freely_until_the_kitchen_begins(shop: PayingShop) -> No
     assert refused.value.code is Code.ORDER_NOT_CANCELLABLE
     shop.timers()
     shop.everything_agrees()
+
+
+def test_an_order_whose_time_is_over_is_not_cancelled_though_nobody_took_a_step(
+    shop: PayingShop,
+) -> None:
+    alice = shop.register()
+    order = shop.bought(alice)
+    shop.clock.advance(days=1)  # And the timer has not come by.
+    with pytest.raises(Refusal) as refused:
+        shop.payments.cancel(alice, order.id)
+    assert refused.value.code is Code.ORDER_NOT_CANCELLABLE
+
+
+def test_orders_paid_before_they_had_an_end_are_completed_and_not_cancelled(
+    shop: PayingShop,
+) -> None:
+    alice = shop.register()
+    order, orders = shop.bought(alice), shop.database.collection("orders")
+    of_then = dict.fromkeys(("complete_by", "pickup_number", "tenders.0.out_trade_no"), "")
+    orders.update_one({"_id": order.id}, {"$unset": of_then})
+    shop.clock.advance(days=200)
+    with pytest.raises(Refusal):
+        shop.payments.cancel(alice, order.id)
+    MIGRATIONS[2].run(shop.database)
+    shop.timers()
+    found = shop.orders.get(order.id)
+    assert (found.status, found.shipping) == ("completed", "not_needed")
+    assert shop.give_back(order.id).status == "processing"

@@ -15,7 +15,7 @@ from at_once import at_once
 from huitou.runtime import leases
 from huitou.runtime.database import Database, connect, connect_for_waiting
 from huitou.runtime.dead_letters import bury, exhume, find_letter, forget
-from huitou.runtime.declarations import DECLARATIONS, Migration, declare
+from huitou.runtime.declarations import DECLARATIONS, MIGRATIONS, Migration, declare
 from huitou.runtime.relay import NAME, Relay
 from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 
@@ -157,6 +157,27 @@ def test_a_second_relay_leaves_the_first_alone(database: Database, mongod: Mongo
     database.collection("leases").update_one({"_id": NAME}, {"$inc": {"fence": 1}})
     alive.join(10)
     assert not alive.is_alive()
+
+
+def test_a_refund_that_ends_while_orders_are_migrated_has_ended(database: Database) -> None:
+    orders = database.collection("orders")
+    orders.insert_one({
+        "_id": "o1", "member_id": "m", "status": "refunding", "refund_id": "R1", "points_used": 0,
+        "payable_fen": 1_500, "version": 1, "tenders": [{"kind": "wechat_pay"}],
+    })  # fmt: skip
+
+    class Meddling(Database):
+        """The version still running ends the refund between the migration's read and write."""
+
+        def collection(self, name: str) -> Any:
+            if name == "payments":
+                orders.update_one({"_id": "o1"}, {"$set": {"status": "refunded"}})
+            return database.collection(name)
+
+    MIGRATIONS[2].run(Meddling(database.client, database.name))
+    found = orders.find_one({"_id": "o1"})
+    assert found is not None
+    assert "refunding" not in found
 
 
 def test_declaring_again_changes_nothing_and_migrations_run_once(database: Database) -> None:

@@ -282,3 +282,30 @@ def test_our_own_keys_at_fault_are_no_verdict_on_the_share(till: Till) -> None:
     with pytest.raises(Unavailable):
         till.sharing.carry_on(order_id)
     assert till.share(order_id).refusals == 0
+
+
+def test_a_query_refused_is_no_verdict_on_a_return_that_was_taken(till: Till) -> None:
+    order_id = till.shared()
+    mode = till.wechat.standin.mode
+    mode.returns_end = "PROCESSING"
+    till.hold(order_id, "R1", 4_000)
+    assert not till.sharing.make_way(order_id, "R1")
+    mode.fail_next = ["NO_AUTH"]
+    with pytest.raises(Unavailable):
+        till.sharing.make_way(order_id, "R1")
+    mode.returns_end = "SUCCESS"
+    assert till.sharing.make_way(order_id, "R1")
+    assert [back.status for back in till.share(order_id).returns] == ["success"] * 2
+    till.refunded(order_id, "R1", 4_000)
+    till.agrees(order_id)
+
+
+def test_shares_that_fail_again_and_again_let_others_pass(till: Till) -> None:
+    till.shared()
+    bad = till.paid()
+    for _ in range(3):
+        till.clock.advance(minutes=2)
+        till.wechat.standin.mode.fail_next = ["NO_AUTH", "NO_AUTH"]  # The share, and the query.
+        with pytest.raises(Unavailable):
+            till.sharing.carry_on(bad)
+        assert bad not in till.sharing.due()

@@ -78,6 +78,14 @@ def check_wanted(request: CreateRequest, now: datetime) -> datetime:
     return request.pickup_at
 
 
+def is_over(order: Order, now: datetime) -> bool:
+    """Whether a paid order's time has run out, though nobody may have taken a step with it.
+
+    One without `complete_by` was paid before orders had one, when `paid` was their end.
+    """
+    return order.complete_by is None or now >= order.complete_by
+
+
 def refund_status(order: Order) -> RefundStatus | None:
     """Return what the order's refunds, ended and under way, make of its money."""
     if order.refunding:

@@ -12,7 +12,7 @@ from huitou.discrepancies.service import Discrepancies
 from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.members.service import Members
 from huitou.orders.models import Order, OrderAnswer, Tender
-from huitou.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID
+from huitou.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_over
 from huitou.orders.service import Orders
 from huitou.payments.models import (
     ClientPayment,
@@ -252,7 +252,7 @@ class Payments:
         ORDER_NOT_CANCELLABLE once the kitchen has begun: then `ask_refund`, and the store decides.
         """
         order = self._orders.own(member_id, order_id)
-        if order.status in BEFORE_PREPARING:
+        if order.status in BEFORE_PREPARING and not is_over(order, self._clock.now()):
             self._refunds.cancel(order)
         elif order.status in (*UNPAID, "cancelled"):
             self._close(order)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -258,13 +259,22 @@ def _count_old_members(database: Database) -> None:
 
 
 def _name_old_refunds(database: Database) -> None:
-    """Refunds under way were one id on the order; attempts that paid weren't on it at all."""
-    fields = ("status", "refund_id", "payable_fen", "refunding", "refunds", "tenders")
+    """Refunds under way were one id on the order; attempts that paid weren't on it at all.
+
+    `paid` was the end of an order's life: those of then complete a day after, by the timer.
+    """
+    fields = ("status", "refund_id", "payable_fen", "refunding", "refunds", "refund_status",
+              "tenders", "origin", "paid_at", "complete_by")  # fmt: skip
     for page in _pages(database, "orders", *fields):
         for order in page:
-            changes = _with_old_refund(order) | _with_old_attempt(database, order)
+            changes = (
+                _with_old_refund(order) | _with_old_attempt(database, order) | _with_end(order)
+            )
             if changes:
-                database.collection("orders").update_one({"_id": order["_id"]}, {"$set": changes})
+                # The state read: the version still running may end a refund at this moment.
+                database.collection("orders").update_one(
+                    {"_id": order["_id"], "status": order["status"]}, {"$set": changes}
+                )
 
 
 def _with_old_refund(order: dict[str, Any]) -> dict[str, Any]:
@@ -275,6 +285,14 @@ def _with_old_refund(order: dict[str, Any]) -> dict[str, Any]:
         return {} if order.get("refund_status") else {"refund_status": "refunded"}
     pending = {"refund_id": named, "amount_fen": order["payable_fen"], "lines": []}
     return {"refunding": [pending], "refund_status": "refunding", "before_refund": "paid"}
+
+
+def _with_end(order: dict[str, Any]) -> dict[str, Any]:
+    old = order["status"] in ("paid", "refunding") and order.get("origin", "live") == "live"
+    if not old or "complete_by" in order or order.get("paid_at") is None:
+        return {}
+    # Whoever told WeChat of handing those over did so by hand.
+    return {"complete_by": order["paid_at"] + timedelta(days=1), "shipping": "not_needed"}
 
 
 def _with_old_attempt(database: Database, order: dict[str, Any]) -> dict[str, Any]:

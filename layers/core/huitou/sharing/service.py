@@ -184,13 +184,15 @@ class Sharing:
     def _bring_back(self, share: Share, back: ShareReturn, *, first: bool) -> bool:
         """Ask for a return, or what has become of it; True once it has ended."""
         source, number = _source(share), share.out_order_no
-        state = None
-        reason = None
+        state = reason = None
         try:
             if not first:
                 state = self._wechat.query_return(
                     source, out_order_no=number, out_return_no=back.out_return_no
                 )
+        except WeChatPayRefusal as refused:  # No verdict: it may well have been given back.
+            raise Unavailable(detail=refused.reason) from refused
+        try:
             if state is None:
                 state = self._wechat.give_back(
                     source,
@@ -238,6 +240,10 @@ class Sharing:
             return "no share"
         if share.status == "planned" and share.not_before <= now:
             share = self._freeze(share)
+        if share.status in ("asked", "failed") and share.look_at and share.look_at <= now:
+            # Whatever comes of it: what fails again and again must not keep others waiting.
+            later = {"look_at": now + LOOK_AGAIN}
+            share = self._shares.put(share.model_copy(update=later)) or share
         if share.status == "asked":
             share = self._ask(share)
         if share.status == "failed" and share.look_at is not None:
