@@ -98,13 +98,15 @@ def test_the_client_deploys_the_whole_bundle(
     assert "✖" not in deployed
     assert sorted(bare.registry.functions) == NAMES
     pay = bare.registry.function("pay").revision("$LATEST")
-    assert (pay.timeout_s, pay.memory_mb, pay.handler) == (60, 256, "index.main_handler")
+    assert (pay.timeout_s, pay.memory_mb, pay.handler) == (120, 256, "index.main_handler")
     assert pay.vpc == {"VpcId": "vpc-local", "SubnetId": "subnet-local"}
     assert [name for name, _ in pay.layers] == [
         f"{layer}_{NAMESPACE}" for layer in ("deps", "web", "core")
     ]
-    [timer] = bare.registry.function("pay").triggers.values()
-    assert (timer.name, timer.cron) == ("follow-up", "0 * * * * * *")
+    timers = {t.name: t.cron for t in bare.registry.function("pay").triggers.values()}
+    assert timers == {
+        "follow-up": "0 * * * * * *", "share": "20 * * * * * *", "daily": "0 10 * * * * *",
+    }  # fmt: skip
     assert set(proxy.refused) <= {TELEMETRY}, "it called nobody else"
 
 
@@ -140,7 +142,7 @@ def test_the_client_deploys_again_and_one_alone(
     assert "Cloud function updated successfully" in one, one
     pay = bare.registry.function("pay")
     assert pay.revision("$LATEST").variables["HUITOU_BRAND_ID"] == "huitou"
-    assert len(pay.triggers) == 1
+    assert len(pay.triggers) == 3
 
 
 @pytest.mark.usefixtures("deployed")
