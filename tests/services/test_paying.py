@@ -98,13 +98,17 @@ def test_an_order_paid_by_coupon_and_points_alone_needs_no_wechat_pay(shop: Payi
     )
     shop.forget()
     alice = shop.register()
-    shop.give_points(alice, 1_500)
-    order = shop.order(alice, points=1_500)
+    shop.give_points(alice, 3_000)
+    order = shop.order(alice, points=3_000, items=[item(2)])
     assert order.payable_fen == 0
     shop.wechat.mode.set({"down": True})
     answer = shop.payments.prepay(alice, Caller("alice", shop.keys.appid), order.id)
     assert (answer.status, answer.payment) == ("paid", None)
-    shop.give_back(order.id)
+    # One of two pieces brought no money: it must not bring all the points back.
+    with pytest.raises(Refusal) as refused:
+        shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
+    assert refused.value.code is Code.REFUND_TOO_MUCH
+    shop.give_back(order.id, lines=[{"line": 0, "quantity": 2}])
     assert shop.orders.get(order.id).status == "refunded"
 
 

@@ -63,10 +63,16 @@ def amount_back(
     field = "lines" if lines else "amount_fen"
     if wanted_fen > left_fen:
         raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ {left_fen} fen")
-    whole = wanted_fen == left_fen
+    # Of an order paid with points alone each piece brings back 0 fen: only all of them are all.
+    whole = wanted_fen == left_fen and (order.payable_fen > 0 or _every_piece(order, lines))
     if wanted_fen == 0 and not (whole and order.payable_fen == 0):
         raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ {left_fen} fen")
     return wanted_fen, whole
+
+
+def _every_piece(order: Order, lines: Sequence[LineBack]) -> bool:
+    pieces = sum(line.quantity for line in order.lines)
+    return not lines or sum(back.quantity for back in lines) == pieces
 
 
 def why_not(order: Order, now: datetime) -> str | None:
