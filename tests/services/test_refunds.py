@@ -201,3 +201,18 @@ def test_an_order_that_was_never_paid_gives_nothing_back(shop: PayingShop) -> No
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id)
     assert refused.value.code is Code.ORDER_NOT_REFUNDABLE
+
+
+def test_refunds_that_wait_for_a_person_dont_keep_others_from_their_turn(shop: PayingShop) -> None:
+    alice = shop.register()
+    shop.wechat.mode.set({"refunds_end": "ABNORMAL"})
+    for number in range(3):
+        shop.give_back(shop.bought(alice).id, f"A0000{number}")
+    shop.let_happen()
+    shop.wechat.mode.set({"fail_next": ["SYSTEM_ERROR"]})
+    assert shop.give_back(shop.bought(alice).id, "Z00001").status == "requested"
+    firsts = set()
+    for _ in range(30):
+        shop.clock.advance(minutes=1)
+        firsts.add(next(iter(shop.refunds.due())))
+    assert firsts == {"A00000", "A00001", "A00002", "Z00001"}

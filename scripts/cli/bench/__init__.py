@@ -57,9 +57,10 @@ def _register() -> None:
     from cli.bench.invoke import invoke
     from cli.bench.kpi import kpi
     from cli.bench.latency import latency
+    from cli.bench.pay import pay
     from cli.bench.settle import settle
 
-    for command in (settle, latency, coldstart, invoke, import_, kpi):
+    for command in (settle, pay, latency, coldstart, invoke, import_, kpi):
         bench.add_command(command)
 
 

@@ -107,3 +107,8 @@ def member_refund_id(order_id: str, kind: str, number: int) -> str:
     digest = hashlib.sha256(f"{kind}|{order_id}|{number}".encode()).hexdigest()
     # No refund_id of a caller can hold an @, and an address takes it as it is.
     return f"{kind}@{digest[:24]}"
+
+
+def turn(refund_id: str, minute: int) -> bytes:
+    """Return what a minute's sweep sorts by: each refund is first about as often as any other."""
+    return hashlib.sha256(f"{minute}|{refund_id}".encode()).digest()

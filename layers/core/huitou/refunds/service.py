@@ -33,6 +33,7 @@ from huitou.refunds.rules import (
     lines_back,
     may_decide,
     member_refund_id,
+    turn,
     why_not,
 )
 from huitou.runtime.clock import Clock
@@ -206,7 +207,13 @@ class Refunds:
     # --- carrying out -------------------------------------------------------------------------
 
     def due(self) -> Iterator[str]:
-        return self._refunds.open_ones()
+        """Refunds that haven't ended, in another order each minute.
+
+        A run may not get through them all: those that wait for a person must not come first
+        each time.
+        """
+        minute = int(self._clock.now().timestamp() // 60)
+        yield from sorted(self._refunds.open_ones(), key=lambda identity: turn(identity, minute))
 
     def _pushed_on(self, refund: Refund) -> Refund:
         """Take the next step at once where that is possible; the timer takes the others."""

@@ -33,10 +33,15 @@ class Database:
         self.name = name
         self.recent = Recent()
         self.mongo = client.get_database(name, write_concern=_MAJORITY)
+        self._collections: dict[str, Collection[Document]] = {}
 
     def collection(self, name: str) -> Collection[Document]:
         """Return a collection declared in `declarations.py`."""
-        return self.mongo[name]
+        # Kept: each call builds its services anew, and those of a payment ask some fifty times.
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = self.mongo[name]
+        return found
 
     def transact(self, write: Callable[[ClientSession], Result]) -> Result:
         """Run `write` in one snapshot transaction, again on conflict, within a deadline.

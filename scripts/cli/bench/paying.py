@@ -1,0 +1,179 @@
+"""A chain that takes money, for benchmarks: its WeChat Pay has made every answer beforehand."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from huitou.certificates.service import PlatformKeys
+from huitou.integrations.wechat_pay import WeChatPay
+from huitou.maintenance.models import LoadRequest
+from huitou.maintenance.service import Maintenance
+from huitou.members.service import Members
+from huitou.orders.models import CreateRequest, QuoteRequest
+from huitou.orders.rules import order_id
+from huitou.orders.service import Orders
+from huitou.payments.rules import NotificationKeys, out_trade_no
+from huitou.payments.service import Payments
+from huitou.runtime.clock import RealClock
+from huitou.runtime.database import Database
+from huitou.runtime.identity import Caller
+from huitou.runtime.settings import WeChatPaySettings
+from huitou.settlement.service import Settlement
+from localcloud.keys import LocalSecrets, load_secrets
+from localcloud.wechat_pay import WeChatPayStandIn
+from simulation.chain import chain
+
+BRAND = "huitou"
+_CART = {
+    "store_id": "jingan",  # Open round the clock.
+    "items": [
+        {"dish_id": "milk-tea", "sku_id": "l", "quantity": 2, "methods": ["少冰"]},
+        {"dish_id": "spring-rolls", "sku_id": "one", "quantity": 1},
+    ],
+}
+
+Answer = tuple[dict[str, str], bytes]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One order that a guest is about to make."""
+
+    caller: Caller
+    member_id: str
+    order_id: str
+    request: CreateRequest
+
+
+class ReadyAnswers(BaseAdapter):
+    """Where requests would go out to WeChat Pay, the next answer is taken from those made ready."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready: deque[Answer] = deque()
+
+    def send(  # type: ignore[override]  # How to send is of no use here.
+        self, request: requests.PreparedRequest, **_: Any
+    ) -> requests.Response:
+        headers, body = self.ready.popleft()
+        response = requests.Response()
+        response.status_code, response.url, response.request = 200, request.url or "", request
+        response.headers.update(headers)
+        response.raw = HTTPResponse(BytesIO(body), headers, 200, preload_content=False)
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Till:
+    """The services as `pay` and `points-sync` use them, and guests who order one cart."""
+
+    def __init__(self, database: Database, folder: Path, members: int) -> None:
+        self._keys = load_secrets(folder)
+        self._clock = RealClock()
+        self._wechat = WeChatPayStandIn(self._keys, self._clock, folder / "wechat-pay.sqlite")
+        self._answers = ReadyAnswers()
+        self._notices: dict[str, Answer] = {}
+        settings = settings_for(self._keys)
+        self._gateway = WeChatPay(settings, PlatformKeys(database, settings).trusted)
+        self._gateway.session.mount("https://", self._answers)
+        self.database = database
+        Maintenance(database, self._clock).load(LoadRequest.model_validate(chain()))
+        self._orders = Orders(database, self._clock, BRAND)
+        self._payments = Payments(database, self._clock, BRAND, self._gateway)
+        self._settlement = Settlement(database, self._clock)
+        enrolled = Members(database, self._clock, BRAND)
+        self._guests = [
+            (caller, str(enrolled.login(caller, None)["member_id"]))
+            for caller in (Caller(f"guest-{n}", self._keys.appid) for n in range(members))
+        ]
+        quote = self._orders.quote(self._guests[0][1], QuoteRequest.model_validate(_CART))
+        self._payable_fen = quote.payable_fen
+
+    @property
+    def notification_keys(self) -> NotificationKeys:
+        settings = self._gateway.settings
+        return NotificationKeys(self._gateway.platform_keys, settings.api_v3_key)
+
+    def visits(self, first: int, count: int) -> list[Visit]:
+        """Return orders to be made; `first` tells them from those of before."""
+        visits = []
+        for number in range(first, first + count):
+            caller, member_id = self._guests[number % len(self._guests)]
+            cart = {**_CART, "quote_id": f"q{number:032x}", "payable_fen": self._payable_fen}
+            request = CreateRequest.model_validate(cart)
+            identity = order_id(member_id, request.quote_id)
+            visits.append(Visit(caller, member_id, identity, request))
+        return visits
+
+    def wechat_prepares(self, visits: list[Visit]) -> None:
+        """Make ready what WeChat Pay will answer and tell; its signatures last five minutes."""
+        for visit in visits:
+            answer = json.dumps({"prepay_id": f"wx{visit.order_id}"}).encode()
+            self._answers.ready.append((self._wechat.signed_headers(answer), answer))
+            self._notices[visit.order_id] = self.notice(visit)
+
+    def notice(self, visit: Visit) -> Answer:
+        """Return WeChat Pay's notice that this order was paid, sealed and signed."""
+        total = self._payable_fen
+        body = self._wechat.notice("TRANSACTION.SUCCESS", "transaction", {
+            "appid": self._keys.appid, "mchid": self._keys.mchid,
+            "out_trade_no": out_trade_no(visit.order_id, 1), "trade_type": "JSAPI",
+            "trade_state": "SUCCESS", "trade_state_desc": "支付成功", "bank_type": "OTHERS",
+            "attach": "", "transaction_id": f"42{visit.order_id}",
+            "success_time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "payer": {"openid": visit.caller.openid},
+            "amount": {"total": total, "payer_total": total, "currency": "CNY",
+                       "payer_currency": "CNY"},
+        })  # fmt: skip
+        return self._wechat.signed_headers(body), body
+
+    def serve(self, visit: Visit) -> None:
+        """Take one order from the cart to its points."""
+        self.create(visit)
+        self.prepay(visit)
+        self.take_notice(visit)
+        self.settle(visit)
+
+    def create(self, visit: Visit) -> None:
+        self._orders.create(visit.member_id, visit.request)
+
+    def prepay(self, visit: Visit) -> None:
+        self._payments.prepay(visit.member_id, visit.caller, visit.order_id)
+
+    def take_notice(self, visit: Visit) -> None:
+        outcome = self._payments.notification(*self._notices[visit.order_id], time.time())
+        if outcome != "paid":
+            raise RuntimeError(f"{visit.order_id}: {outcome}")
+
+    def settle(self, visit: Visit) -> None:
+        outcome = self._settlement.settle(visit.order_id)
+        if outcome != "settled":
+            raise RuntimeError(f"{visit.order_id}: {outcome}")
+
+
+def settings_for(keys: LocalSecrets) -> WeChatPaySettings:
+    """The chain as WeChat Pay knows it."""
+    return WeChatPaySettings(
+        appid=keys.appid,
+        sp_appid=keys.appid,
+        mchid=keys.mchid,
+        merchant_serial=keys.merchant_serial,
+        merchant_private_key=keys.merchant_private_key,
+        api_v3_key=keys.api_v3_key.encode(),
+        platform_keys={keys.platform_serial: keys.platform_public_key},
+        base_url="https://api.mch.weixin.qq.com",
+        notify_url="https://chain.example/pay/notify",
+    )
