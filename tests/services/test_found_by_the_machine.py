@@ -174,3 +174,18 @@ def test_an_attempt_of_an_order_that_another_one_paid_doesnt_stay_open(shop: Cra
     with pytest.raises(Refused):
         shop.wechat.pay("alice", second)
     everything_is_right(shop, come_to_rest(shop))
+
+
+def test_receivers_give_all_back_though_a_part_went_back_before_it_was_shared(
+    shop: CrashingShop,
+) -> None:
+    order = bought(shop, "xujiahui")
+    shop.wechat.mode.set({"refunds_end": "ABNORMAL"})
+    shop.give_back(order.id, "R-part", amount_fen=2_000)
+    shop.let_happen()
+    shop.timers(rounds=2)  # Shared without it, while it hasn't ended yet.
+    shop.wechat.mode.reset()
+    shop.give_back(order.id, "R-rest")
+    books = come_to_rest(shop)
+    assert books.orders[order.id]["status"] == "refunded"
+    everything_is_right(shop, books)

@@ -69,7 +69,11 @@ class ShareRules(Stored):
 
 
 class Held(Record):
-    """A refund that has begun and not ended; `cleared` once receivers were asked to give back."""
+    """A refund that has begun and not ended.
+
+    `cleared` once no receiver's part counts on its money: the parts were frozen without it, or
+    receivers were asked to give it back.
+    """
 
     refund_id: str
     amount_fen: int

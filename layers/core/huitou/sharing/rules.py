@@ -145,6 +145,16 @@ def planned(share: Share) -> Share:
     return settled(share.model_copy(update={"parts": parts}))
 
 
+def frozen(share: Share, look_at: datetime) -> Share:
+    """Fix the parts, about to be asked for; refunds under way are left out of them for good.
+
+    So these are cleared: a later refund must count on them as on those that have had their part.
+    """
+    held = [held.model_copy(update={"cleared": True}) for held in share.held]
+    asked = {"status": "asked", "held": held, "look_at": look_at}
+    return planned(share).model_copy(update=asked)
+
+
 def settled(share: Share) -> Share:
     """Work out fee and kept of a changed share, so that it adds up again.
 

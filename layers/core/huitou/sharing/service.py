@@ -23,6 +23,7 @@ from huitou.sharing.rules import (
     check_rules,
     due_at,
     ended,
+    frozen,
     given_up,
     held_for,
     out_order_no,
@@ -258,8 +259,7 @@ class Sharing:
             return self._shares.put(share.model_copy(update=later)) or share
         # Guarded by the version: a refund that begins at this moment either is in `held` and left
         # out of the parts, or finds the share asked and waits for it.
-        asked = {"status": "asked", "look_at": self._clock.now() + LOOK_AGAIN}
-        return self._shares.put(planned(share).model_copy(update=asked)) or share
+        return self._shares.put(frozen(share, self._clock.now() + LOOK_AGAIN)) or share
 
     def _ask(self, share: Share) -> Share:
         """Ask WeChat Pay to share, or what has become of it."""
