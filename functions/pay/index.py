@@ -41,6 +41,7 @@ from huitou.payments.service import Payments
 from huitou.refunds.models import (
     AskRefundRequest,
     DecideRefundRequest,
+    RefundAgainRequest,
     RefundAnswer,
     RefundRequest,
     RefundsAnswer,
@@ -157,8 +158,8 @@ def _share(call: Call) -> dict[str, Any]:
 
 def _daily(call: Call) -> dict[str, Any]:
     keys, bills = PlatformKeys(call.database, call.settings.wechat_pay), _bills(call)
-    done = {"certificates": keys.refresh_certificates(_gateway(call))}
-    return done | call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
+    done = call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
+    return {**done, "certificates": keys.refresh_certificates(_gateway(call))}
 
 
 def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
@@ -200,6 +201,11 @@ INTERNAL = {
     "refund": Action(RefundRequest, lambda call, r: _refunds(call).refund(r).shown(), RefundAnswer),
     "decide_refund": Action(
         DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown(), RefundAnswer
+    ),
+    "refund_again": Action(
+        RefundAgainRequest,
+        lambda call, r: _refunds(call).again(r.refund_id, r.actor).shown(),
+        RefundAnswer,
     ),
     "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r), RefundsAnswer),
     "reconcile_bill": Action(ReconcileBillRequest, _reconcile_bill, BillReport),

@@ -53,8 +53,9 @@ def serving(guest: Guest, client: CheckedClient, paid: str) -> None:
     ]
     decision = {"refund_id": waiting["refund_id"], "actor": "ann", "role": "manager"}
     internal(client, "pay", action="decide_refund", approve=False, **decision)
-    refund = {"order_id": paid, "refund_id": f"R{paid}", "reason": "x", "actor": "y"}
-    internal(client, "pay", action="refund", **refund, lines=[{"line": 0, "quantity": 1}])
+    refund = {"refund_id": f"R{paid}", "reason": "x", "actor": "y", "role": "finance"}
+    part = [{"line": 0, "quantity": 1}]
+    internal(client, "pay", action="refund", order_id=paid, **refund, lines=part)
     sent = guest.buy(mode="delivery", delivery=HOME)
     refused = guest.buy()
     eventually(lambda: {guest.status(sent), guest.status(refused)} == {"paid"})
@@ -63,8 +64,21 @@ def serving(guest: Guest, client: CheckedClient, paid: str) -> None:
     internal(client, "pay", action="refuse", order_id=refused, actor="till", reason="卖完了")
 
 
-def money(cloud: LocalCloud, client: CheckedClient) -> None:
-    """Compare yesterday with its bill, and resolve what differs."""
+def money(cloud: LocalCloud, guest: Guest, client: CheckedClient) -> None:
+    """Give a surplus back twice, compare yesterday with its bill, and resolve what differs."""
+    late = guest.order()
+    guest.prepay(late)
+    guest.ok("pay", action="cancel", order_id=late)
+    cloud.set_wechat_pay_mode({"refunds_end": "CLOSED"})
+    cloud.wechat_pay.force_paid(f"{late}n1")
+    cloud.wechat_pay.notify_paid(f"{late}n1")
+    refunds = cloud.database.collection("refunds")
+    surplus = {"_id": f"surplus@{late}n1"}
+    eventually(lambda: refunds.find_one(surplus) is not None)
+    client.control("fire", function="pay")
+    eventually(lambda: (refunds.find_one(surplus) or {})["status"] == "closed")
+    cloud.set_wechat_pay_mode({"refunds_end": "SUCCESS"})
+    internal(client, "pay", action="refund_again", refund_id=surplus["_id"], actor="ann")
     yesterday = (cloud.clock.now() - timedelta(days=1)).date().isoformat()
     report = internal(client, "pay", action="reconcile_bill", day=yesterday)
     assert report["fund_flow"] == "agrees"
@@ -104,10 +118,11 @@ def as_operator(client: CheckedClient, letter_id: str) -> None:
 
 
 def test_every_action_answers_as_declared(cloud: LocalCloud, client: CheckedClient) -> None:
-    as_member(Guest(client), client)
+    guest = Guest(client)
+    as_member(guest, client)
     bury(cloud.database, "points-sync", "o-answers", "TEST")
     as_operator(client, "points-sync:o-answers")
-    money(cloud, client)
+    money(cloud, guest, client)
     offered = {
         (door, table.function, action)
         for table in read_tables()

@@ -321,7 +321,7 @@ def test_a_refund_goes_through_wechat_pay_and_takes_the_points_back(
     eventually(lambda: guest.points() == 150)
     request = {
         "action": "refund", "order_id": order_id, "refund_id": f"R{order_id}",
-        "reason": "菜品不满意", "actor": "manager",
+        "reason": "菜品不满意", "actor": "manager", "role": "finance",
     }  # fmt: skip
     with ThreadPoolExecutor(4) as pool:
         answers = list(
@@ -342,7 +342,8 @@ def test_a_refund_that_comes_to_nothing_leaves_a_way_on(
     order_id = guest.buy()
     eventually(lambda: guest.status(order_id) == "paid")
     cloud.set_wechat_pay_mode({"refunds_end": end})
-    request = {"action": "refund", "order_id": order_id, "reason": "x", "actor": "manager"}
+    request = {"action": "refund", "order_id": order_id, "reason": "x", "actor": "manager",
+               "role": "finance"}  # fmt: skip
     assert guest.client.internal_call("pay", {**request, "refund_id": f"R1{order_id}"})["ok"]
     refunds = cloud.database.collection("refunds")
     eventually(lambda: refunds.find_one({"_id": f"R1{order_id}"})["status"] == end.lower())  # type: ignore[index]

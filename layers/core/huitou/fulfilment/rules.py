@@ -5,7 +5,7 @@ Source: the mini-program's server API `wxa/sec/order/upload_shipping_info`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from huitou.orders.models import Order, Status
@@ -13,7 +13,9 @@ from huitou.orders.models import Order, Status
 CITY_DELIVERY, SELF_PICKUP = 2, 4
 MOST_DESCRIBED = 120  # Characters of item_desc.
 SHIPPED_BEFORE = {10060002, 10060003}  # Somebody told it already, by hand or in an earlier run.
-NOT_YET = {10060001, -1}  # The payment isn't there yet; busy.
+NOT_YET = {10060001}  # The payment isn't there yet.
+BUSY = {-1, 45009, 45011}  # Or asked too often.
+TOLD_WITHIN = timedelta(days=2)
 
 
 def fits_mode(order: Order, to: Status) -> bool:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from huitou.discrepancies.service import Discrepancies
-from huitou.fulfilment.rules import NOT_YET, SHIPPED_BEFORE, fits_mode, shipping_info
+from huitou.fulfilment.rules import (
+    BUSY,
+    NOT_YET,
+    SHIPPED_BEFORE,
+    TOLD_WITHIN,
+    fits_mode,
+    shipping_info,
+)
 from huitou.members.service import Members
 from huitou.orders.models import Invoice, InvoiceRequest, Order, OrderAnswer, Status
 from huitou.orders.rules import SERVED
@@ -40,7 +47,8 @@ class Fulfilment:
         """
         order = self._orders.get(order_id)
         if order.status != to:
-            if not fits_mode(order, to) or not self._orders.serve(order, to, actor):
+            live = order.origin == "live"
+            if not live or not fits_mode(order, to) or not self._orders.serve(order, to, actor):
                 status = self._orders.get(order_id).status
                 raise Refusal(Code.ORDER_NOT_AT_THIS_STEP, field="order_id", detail=status)
             order = self._orders.get(order_id)
@@ -76,7 +84,8 @@ class Fulfilment:
         if openid is None:
             return self._not_shipped(order, "payer")
         error = wechat.upload_shipping_info(shipping_info(order, openid, self._clock.now()))
-        if error in NOT_YET:
+        late = order.paid_at is None or self._clock.now() > order.paid_at + TOLD_WITHIN
+        if error in BUSY or (error in NOT_YET and not late):
             raise Unavailable(detail=str(error))
         if error and error not in SHIPPED_BEFORE:
             return self._not_shipped(order, str(error))

@@ -186,6 +186,8 @@ class Order(Stored):
         """What the member sees of their own order."""
         fields = {name: getattr(self, name) for name in OrderAnswer.model_fields if name in _OWN}
         number = f"{self.pickup_number:03d}" if self.pickup_number is not None else None
+        # Who of the staff took a step is not the guest's to know.
+        fields["timeline"] = [m.model_copy(update={"actor": None}) for m in self.timeline]
         return OrderAnswer.model_construct(order_id=self.id, pickup_number=number, **fields)
 
 

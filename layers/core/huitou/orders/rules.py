@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from huitou.orders.models import CreateRequest, LedgerOrder, Order, RefundStatus, Status
+from huitou.orders.models import (
+    CreateRequest,
+    LedgerOrder,
+    Order,
+    QuoteRequest,
+    RefundStatus,
+    Status,
+)
 from huitou.points.rules import PaidOrder, Return
 from huitou.runtime.errors import Code, Refusal
 
@@ -69,12 +76,19 @@ def check_wanted(request: CreateRequest, now: datetime) -> datetime:
         raise Refusal(Code.INVALID_REQUEST, field="delivery", detail="delivery")
     if request.table is not None and request.mode != "dine_in":
         raise Refusal(Code.INVALID_REQUEST, field="table", detail="table")
-    if request.mode != "booking":
-        if request.pickup_at is not None:
-            raise Refusal(Code.INVALID_REQUEST, field="pickup_at", detail="pickup_at")
+    if (request.mode == "booking") != (request.pickup_at is not None):
+        raise Refusal(Code.INVALID_REQUEST, field="pickup_at", detail="pickup_at")
+    return pickup_moment(request, now)
+
+
+def pickup_moment(request: QuoteRequest, now: datetime) -> datetime:
+    """Return when a cart is wanted, now if it doesn't say; Refusal for the past or far future."""
+    if request.pickup_at is None:
         return now
-    if request.pickup_at is None or not now < request.pickup_at <= now + BOOK_AHEAD:
-        raise Refusal(Code.INVALID_REQUEST, field="pickup_at", detail="pickup_at ≤ 7 天")
+    if not now < request.pickup_at <= now + BOOK_AHEAD:
+        raise Refusal(
+            Code.INVALID_REQUEST, field="pickup_at", detail=f"pickup_at ≤ {BOOK_AHEAD.days} 天"
+        )
     return request.pickup_at
 
 

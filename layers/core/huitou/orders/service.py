@@ -37,6 +37,7 @@ from huitou.orders.rules import (
     UNPAID,
     check_wanted,
     order_id,
+    pickup_moment,
     request_digest,
     with_refunds,
 )
@@ -75,13 +76,14 @@ class Orders:
     def quote(self, member_id: str, request: QuoteRequest) -> QuoteAnswer:
         """Price a cart for a member, with every coupon they hold and why it does not fit."""
         now = self._clock.now()
+        wanted_at = pickup_moment(request, now)
         store = self._stores.get(request.store_id)
         priced, offer, available = self._price(member_id, request, now)
         running_fen = after_tier_fen(priced.list_fen, offer)
         points_base_fen = after_coupon_fen(priced.list_fen, offer)
         return QuoteAnswer(
             quote_id="q" + secrets.token_hex(16),
-            store_open=takes_orders(store, request.pickup_at or now),
+            store_open=takes_orders(store, wanted_at),
             price=priced,
             payable_fen=priced.payable_fen,
             tier=ShownLevel.model_validate(offer.level, from_attributes=True),
@@ -237,7 +239,7 @@ class Orders:
         if order.store_id is None or order.status not in UNPAID:
             return None
         store = self._stores.get(order.store_id)
-        return self._orders.next_number(store.id, store_day(store, _served(order)))
+        return self._orders.next_number(store.id, store_day(store, self._served(order)))
 
     def mark_paid(
         self,
@@ -267,10 +269,14 @@ class Orders:
             **more,
         )
 
+    def _served(self, order: Order) -> datetime:
+        """When it is wanted: a 预约 order on its day, any other one when it is paid."""
+        return max(order.pickup_at or order.created_at, self._clock.now())
+
     def _day_ends(self, order: Order) -> datetime:
         """The cut of the business day on which the order is served."""
         store = self._stores.get(str(order.store_id))
-        day = store_day(store, _served(order))
+        day = store_day(store, self._served(order))
         return day_bounds(day, store.zone, store.cut_time)[1].astimezone(UTC)
 
     def get(self, order_id: str, session: ClientSession | None = None) -> Order:
@@ -331,6 +337,9 @@ class Orders:
         """
         order = self.get(order_id, session)
         pending = next((p for p in order.refunding if p.refund_id == refund_id), None)
+        if pending is None and order.status == "refunding" and not order.refunding:
+            # Begun by old code, which knew whole refunds only.
+            pending = PendingRefund(refund_id=refund_id, amount_fen=order.left_fen)
         if pending is None:
             raise HuitouError(Code.INTERNAL, field="refund_id")
         rest = [other for other in order.refunding if other.refund_id != refund_id]
@@ -369,11 +378,6 @@ class Orders:
             return True
 
         return self._database.transact(write)
-
-
-def _served(order: Order) -> datetime:
-    """When the guest wants it: a 预约 order belongs to the counter of that day."""
-    return order.pickup_at or order.created_at
 
 
 def _by_wechat(order: Order) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
 from huitou.orders.models import Status
 from huitou.runtime.documents import Answer, Record, Stored
 from huitou.sharing.models import ShareTerms
 from huitou.stores.models import Merchant
 
+NUMBER = r"^[0-9A-Za-z_\-|*@]{1,64}$"  # What WeChat Pay allows in a number of ours or its own.
+MOST_FEN = 10**12
 PaymentStatus = Literal["open", "success", "closed", "surplus"]
 
 
@@ -45,8 +49,8 @@ class Payment(Stored):
 
 
 class Amount(Record):
-    total: int
-    currency: str = "CNY"
+    total: int = Field(ge=0, le=MOST_FEN)
+    currency: str = Field(default="CNY", max_length=16)
 
 
 class Payer(Record):
@@ -69,9 +73,9 @@ class TransactionNotice(Record):
     sp_mchid: str | None = None
     sub_appid: str | None = None
     sub_mchid: str | None = None
-    out_trade_no: str
-    trade_state: str
-    transaction_id: str | None = None
+    out_trade_no: str = Field(pattern=NUMBER)
+    trade_state: str = Field(max_length=32)
+    transaction_id: str | None = Field(default=None, pattern=NUMBER)
     success_time: datetime | None = None
     amount: Amount | None = None
     payer: Payer | None = None

@@ -111,8 +111,8 @@ def verify_signature(
         raise _invalid("Wechatpay-Serial")
     if not signature or signature.startswith(PROBE):
         raise _invalid("Wechatpay-Signature")
-    signed = f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
     try:
+        signed = f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
         _public_key(platform_keys[serial]).verify(
             base64.b64decode(signature, validate=True), signed, PKCS1v15(), SHA256()
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from huitou.orders.models import Order, OrderAnswer, Tender
 from huitou.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_over
 from huitou.orders.service import Orders
 from huitou.payments.models import (
+    NUMBER,
     ClientPayment,
     Payment,
     PaymentStatus,
@@ -138,6 +140,12 @@ class Payments:
                 return self._refunds.accept(RefundNotice.model_validate(event["resource"]))
             return self._accept(TransactionNotice.model_validate(event["resource"]))
         except ValidationError as error:
+            reference = str(event.get("id"))
+            self._discrepancies.note(
+                source="notice", kind="notice unreadable", expected="readable",
+                reference=reference if re.fullmatch(NUMBER, reference) else "unnamed",
+                found=str(error.errors(include_url=False)[0]["loc"])[:80],
+            )  # fmt: skip
             raise Refusal(
                 Code.NOTIFICATION_MISMATCH, field="resource", detail="resource"
             ) from error
@@ -256,7 +264,7 @@ class Payments:
             self._refunds.cancel(order)
         elif order.status in (*UNPAID, "cancelled"):
             self._close(order)
-        else:
+        elif order.status not in ("refunding", "refunded"):  # Those are what was wanted.
             raise Refusal(Code.ORDER_NOT_CANCELLABLE, field="order_id", detail=order.status)
         return self._orders.own(member_id, order_id).shown()
 

@@ -8,14 +8,15 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from huitou.orders.models import LineBack, OrderRequest
-from huitou.payments.models import BillMark
+from huitou.payments.models import MOST_FEN, NUMBER, BillMark
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant
 
 RefundStatus = Literal[
     "awaiting_approval", "rejected", "requested", "processing", "success", "abnormal", "closed"
 ]
-Role = Literal["member", "cashier", "manager", "finance", "system"]
+StaffRole = Literal["cashier", "manager", "finance"]
+Role = StaffRole | Literal["member", "system"]  # system: our own rules, such as 拒单.
 
 
 class RefundLine(Request):
@@ -47,7 +48,7 @@ class RefundRequest(OrderRequest):
     amount_fen: int | None = Field(default=None, ge=1)
     reason: str = Field(min_length=1, max_length=80)
     actor: str = Field(min_length=1, max_length=64)
-    role: Role = "system"
+    role: StaffRole
 
     @model_validator(mode="after")
     def _by_line_or_amount(self) -> RefundRequest:
@@ -69,7 +70,14 @@ class DecideRefundRequest(Request):
     refund_id: str = Field(min_length=1, max_length=64)
     approve: bool
     actor: str = Field(min_length=1, max_length=64)
-    role: Role
+    role: StaffRole
+
+
+class RefundAgainRequest(Request):
+    """Give back once more what WeChat Pay closed: money that came twice, or too late."""
+
+    refund_id: str = Field(min_length=1, max_length=64)
+    actor: str = Field(min_length=1, max_length=64)
 
 
 class RefundsRequest(Request):
@@ -85,7 +93,8 @@ class Refund(Stored):
 
     `order` refunds belong to an order's refunds; `surplus` ones give back money that came for
     an order already paid or cancelled, and touch no order. `total_fen` is what the payment took.
-    Without an `out_trade_no` nothing was paid in money.
+    Without an `out_trade_no` nothing was paid in money. `asked_fen` is the amount asked for, where
+    it was neither by line nor the whole rest.
     """
 
     kind: Literal["order", "surplus"]
@@ -96,6 +105,7 @@ class Refund(Stored):
     merchant: Merchant | None = None
     total_fen: int | None = None
     amount_fen: int
+    asked_fen: int | None = None
     lines: list[LineBack] = Field(default=[])
     reason: str
     actor: str
@@ -135,15 +145,15 @@ class RefundsAnswer(Answer):
 
 
 class RefundAmount(Record):
-    refund: int
-    total: int | None = None
+    refund: int = Field(ge=0, le=MOST_FEN)
+    total: int | None = Field(default=None, ge=0, le=MOST_FEN)
 
 
 class RefundNotice(Record):
     """A refund as WeChat Pay tells it: `refund_status` in a callback, `status` in a query."""
 
-    out_refund_no: str
-    out_trade_no: str
+    out_refund_no: str = Field(pattern=NUMBER)
+    out_trade_no: str = Field(pattern=NUMBER)
     mchid: str | None = None
     sp_mchid: str | None = None
     sub_mchid: str | None = None

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from huitou.orders.models import LineBack, Order
-from huitou.refunds.models import RefundLine, RefundRules, Role
+from huitou.refunds.models import Refund, RefundLine, RefundNotice, RefundRules, Role
 from huitou.runtime.errors import Code, Refusal
+from huitou.stores.models import Merchant
 
+MOST_ASKED = 3  # Times a guest may ask for one order's money; then they talk to the store.
 MOST_REFUNDS = 50  # WeChat Pay's limit per payment.
 REFUNDABLE_FOR = timedelta(days=365)  # WeChat Pay's limit.
 
@@ -113,6 +115,23 @@ def member_refund_id(order_id: str, kind: str, number: int) -> str:
     digest = hashlib.sha256(f"{kind}|{order_id}|{number}".encode()).hexdigest()
     # No refund_id of a caller can hold an @, and an address takes it as it is.
     return f"{kind}@{digest[:24]}"
+
+
+def mismatch(notice: RefundNotice, refund: Refund | None, merchant: Merchant | None) -> str | None:
+    """Return the field in which a genuine notice differs from our refund, or None."""
+    if refund is None or merchant is None:
+        return "out_refund_no"
+    if refund.out_trade_no != notice.out_trade_no:
+        return "out_trade_no"
+    if notice.amount.refund != refund.amount_fen:
+        return "amount.refund"
+    if notice.amount.total not in (None, refund.total_fen or refund.amount_fen):
+        return "amount.total"
+    if (notice.sp_mchid or notice.mchid) not in (None, merchant.mchid):
+        return "mchid"
+    if notice.sub_mchid not in (None, merchant.sub_mchid):
+        return "sub_mchid"
+    return None
 
 
 def turn(refund_id: str, minute: int) -> bytes:

@@ -28,11 +28,13 @@ from huitou.refunds.models import (
 )
 from huitou.refunds.repository import OPEN, RefundRepository
 from huitou.refunds.rules import (
+    MOST_ASKED,
     amount_back,
     in_window,
     lines_back,
     may_decide,
     member_refund_id,
+    mismatch,
     turn,
     why_not,
 )
@@ -92,6 +94,8 @@ class Refunds:
         waiting = [refund for refund in asked if refund.status == "awaiting_approval"]
         if waiting:
             return waiting[0]
+        if len(asked) >= MOST_ASKED:
+            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=f"≤ {MOST_ASKED}")
         refund_id = member_refund_id(order.id, "ask", len(asked))
         rules = self._refunds.rules()
         if not in_window(rules, order, self._clock.now()):
@@ -123,7 +127,7 @@ class Refunds:
         order = self._refundable(refund.order_id, SERVED, session)
         wanted = [RefundLine(line=back.line, quantity=back.quantity) for back in refund.lines]
         lines = lines_back(order, wanted)
-        amount_fen, _ = amount_back(order, lines, None if lines else refund.amount_fen)
+        amount_fen, _ = amount_back(order, lines, refund.asked_fen)
         if not may_decide(
             self._refunds.rules(), request.role, order, amount_fen, self._clock.now()
         ):
@@ -156,9 +160,11 @@ class Refunds:
             alone = may_decide(self._refunds.rules(), role, order, back_fen, now)
             refund = Refund(
                 id=refund_id, kind="order", order_id=order.id, member_id=order.member_id,
-                store_id=order.store_id, amount_fen=back_fen, lines=lines, reason=reason,
+                store_id=order.store_id, amount_fen=back_fen, asked_fen=amount_fen, lines=lines,
+                reason=reason,
                 actor=actor, role=role, created_at=now,
-                status="requested" if alone else "awaiting_approval", **_paid_with(order),
+                status="requested" if alone else "awaiting_approval",
+                **self._paid_with(order, session),
             )  # fmt: skip
             self._refunds.insert(refund, session)
             if alone:
@@ -203,6 +209,24 @@ class Refunds:
             ),
             session,
         )  # fmt: skip
+
+    def again(self, refund_id: str, actor: str) -> Refund:
+        """Give a surplus back once more, under a new number, after WeChat Pay closed the refund.
+
+        The order's own refunds need no such thing: the order can be refunded again.
+        """
+        closed = self._get(refund_id)
+        if closed.kind != "surplus" or closed.status != "closed":
+            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=closed.status)
+        base, _, number = closed.id.partition("@again")
+        retry = {
+            "id": f"{base}@again{int(number or 1) + 1}", "status": "requested", "actor": actor,
+            "created_at": self._clock.now(),
+        }  # fmt: skip
+        refund = closed.model_copy(update=retry)
+        with suppress(DuplicateKeyError):  # Somebody else asked for it a moment ago.
+            self._refunds.insert(refund)
+        return self._pushed_on(self._get(refund.id))
 
     # --- carrying out -------------------------------------------------------------------------
 
@@ -262,7 +286,7 @@ class Refunds:
         Raises Refusal NOTIFICATION_MISMATCH, recorded, where it doesn't fit what we asked for.
         """
         refund = self._refunds.find(notice.out_refund_no)
-        wrong = _mismatch(notice, refund, self._merchant(refund) if refund else None)
+        wrong = mismatch(notice, refund, self._merchant(refund) if refund else None)
         if refund is None or wrong:
             field = wrong or "out_refund_no"
             log("refund_mismatch", reference=notice.out_refund_no, field=field)
@@ -329,6 +353,18 @@ class Refunds:
             store_id=refund.store_id, session=session,
         )  # fmt: skip
 
+    def _paid_with(self, order: Order, session: ClientSession) -> dict[str, Any]:
+        """The payment a refund goes back to; nothing if nothing was paid in money."""
+        if order.payable_fen == 0:
+            return {}
+        tender = next((tender for tender in order.tenders if tender.kind == "wechat_pay"), None)
+        number = tender and (tender.out_trade_no or self._refunds.paid_by(order.id, session))
+        if tender is None or number is None:
+            raise HuitouError(Code.INTERNAL, field="tenders")
+        return {
+            "out_trade_no": number, "merchant": tender.merchant, "total_fen": tender.amount_fen,
+        }  # fmt: skip
+
     def _merchant(self, refund: Refund) -> Any:
         return refund.merchant or self._gateway.merchant_for(None)
 
@@ -339,42 +375,11 @@ class Refunds:
         return refund
 
 
-def _paid_with(order: Order) -> dict[str, Any]:
-    """The payment a refund of this order goes back to; nothing if nothing was paid in money."""
-    if order.payable_fen == 0:
-        return {}
-    tender = next((tender for tender in order.tenders if tender.kind == "wechat_pay"), None)
-    if tender is None or tender.out_trade_no is None:
-        raise HuitouError(Code.INTERNAL, field="tenders")
-    return {
-        "out_trade_no": tender.out_trade_no,
-        "merchant": tender.merchant,
-        "total_fen": tender.amount_fen,
-    }
-
-
 def _same(refund: Refund, request: RefundRequest) -> Refund:
     """A refund id names one refund for ever: the same words again, or REFUND_ID_REUSED."""
     lines = [(back.line, back.quantity) for back in refund.lines]
     asked = [(wanted.line, wanted.quantity) for wanted in request.lines]
-    other_amount = request.amount_fen not in (None, refund.amount_fen)
+    other_amount = refund.asked_fen != request.amount_fen
     if refund.order_id != request.order_id or lines != asked or other_amount:
         raise Refusal(Code.REFUND_ID_REUSED, field="refund_id")
     return refund
-
-
-def _mismatch(notice: RefundNotice, refund: Refund | None, merchant: Any) -> str | None:
-    """Return the field in which a genuine notice differs from our refund, or None."""
-    if refund is None:
-        return "out_refund_no"
-    if refund.out_trade_no != notice.out_trade_no:
-        return "out_trade_no"
-    if notice.amount.refund != refund.amount_fen:
-        return "amount.refund"
-    if notice.amount.total not in (None, refund.total_fen or refund.amount_fen):
-        return "amount.total"
-    if (notice.sp_mchid or notice.mchid) not in (None, merchant.mchid):
-        return "mchid"
-    if notice.sub_mchid not in (None, merchant.sub_mchid):
-        return "sub_mchid"
-    return None

@@ -294,6 +294,7 @@ class Sharing:
                 _source(share), transaction_id=share.transaction_id, out_order_no=share.out_order_no
             )
         except WeChatPayRefusal as refused:
+            self._put_telling(share, [("share_query_refused", refused.reason)])
             raise Unavailable(detail=refused.reason) from refused
 
     def _take(self, share: Share, state: ShareState | None) -> Share:
@@ -351,9 +352,7 @@ class Sharing:
 
     def _unfreeze(self, share: Share) -> None:
         self._wechat.unfreeze(
-            _source(share),
-            transaction_id=share.transaction_id,
-            out_order_no=unfreeze_no(share.id),
+            _source(share), transaction_id=share.transaction_id, out_order_no=unfreeze_no(share.id)
         )
 
     def _put_telling(self, share: Share, troubles: list[tuple[str, str]]) -> Share | None:
