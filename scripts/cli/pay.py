@@ -164,7 +164,7 @@ def _print(report: dict[str, Any]) -> None:
     if not report["open"]:
         console.print(f"the bill of {report['day']} agrees", style="bold green")
         return
-    console.print(f"{report['open']} differences of {report['day']} are open", style="bold red")
+    console.print(f"open differences of {report['day']}: {report['open']}", style="bold red")
     console.print(_table(report["differences"]))
     if report["open"] > len(report["differences"]):
         console.print(f"the rest: scripts/huitou pay differences list --day {report['day']}")

@@ -87,6 +87,25 @@ def test_what_was_planted_is_found_and_nothing_else(shop: Chain) -> None:
     } == (planted)
 
 
+def test_a_row_that_has_gone_from_a_bill_checked_before_is_missed(shop: Chain) -> None:
+    shop.trade()
+    shop.until_ten()
+    assert shop.check.run(DAY).differences == []
+    lost = shop.wechat.plant("lost_refund", DAY)["number"]
+    for found in (2, 2, 2):  # The row, and what the account moved; every time alike.
+        assert shop.check.run(DAY).found == found
+        assert shop.open()[lost] == "refund missing in bill"
+    shop.database.collection("payments").update_one(
+        {"_id": "ghost"},
+        {"$set": {"order_id": "o", "member_id": "m", "attempt": 1, "amount_fen": 5, "schema": 1,
+                  "status": "success", "success_at": shop.clock.now(), "bill": {"day": DAY,
+                  "fee_fen": 0}, "created_at": shop.clock.now(), "expires_at": shop.clock.now()}},
+        upsert=True,
+    )  # fmt: skip
+    shop.check.run(DAY)
+    assert shop.open()["ghost"] == "payment missing in bill"
+
+
 def test_a_bill_is_not_there_before_ten(shop: Chain) -> None:
     shop.trade()
     shop.until_ten()

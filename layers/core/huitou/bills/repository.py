@@ -54,6 +54,22 @@ class BillRepository:
             if row.get("out_trade_no") is not None:
                 yield BilledRefund.model_validate(row)
 
+    def payments_shown_on(self, day: str, at_once: int) -> Iterator[BilledPayment]:
+        """Payments that an earlier run found in this day's bill."""
+        for row in _shown_on(self._payments, day, at_once, _fields(BilledPayment)):
+            yield BilledPayment.model_validate(row)
+
+    def refunds_shown_on(self, day: str, at_once: int) -> Iterator[BilledRefund]:
+        """Refunds that an earlier run found in this day's bill."""
+        for row in _shown_on(self._refunds, day, at_once, _fields(BilledRefund)):
+            yield BilledRefund.model_validate(row)
+
+    def unmark(self, payment_ids: Sequence[str], refund_ids: Sequence[str]) -> None:
+        """Take back that a bill has shown them."""
+        for collection, ids in ((self._payments, payment_ids), (self._refunds, refund_ids)):
+            if ids:
+                collection.update_many({"_id": {"$in": [*ids]}}, {"$unset": {"bill": ""}})
+
     def begin(self, mchid: str, day: str, now: datetime) -> None:
         """Note that a day's bill is asked for; what an earlier run found stays."""
         self._runs.update_one(
@@ -110,6 +126,12 @@ def _mark(collection: Collection[Document], marks: Mapping[str, BillMark]) -> No
              for identity, mark in marks.items()],
             ordered=False,
         )  # fmt: skip
+
+
+def _shown_on(
+    collection: Collection[Document], day: str, at_once: int, fields: Document
+) -> Iterator[Document]:
+    yield from collection.find({"bill.day": day}, fields, batch_size=at_once)
 
 
 def _unshown(

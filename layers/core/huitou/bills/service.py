@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -120,10 +120,14 @@ class BillCheck:
         sums = self._proved("trade", day, lambda: sums_by_merchant(_rows(trade, day)))
         moved = self._proved("fundflow", day, lambda: flow_sums(_flows(flow)))
         counts: Counter[str] = Counter()
+        seen: set[str] = set()
         for page in _pages(_rows(trade, day)):
-            self._settle(counts, self._compare(day, page), [_reference(row) for row in page])
+            references = [_reference(row) for row in page]
+            self._settle(counts, self._compare(day, page), references)
+            seen.update(references)
         for missing in _pages(self._missing(day)):
             self._settle(counts, missing, [])
+        self._forget_gone(day, seen, counts)
         # A provider's account sees nothing of its stores' money: only its own rows count here.
         differing = self._flow_differences(day, flow_differences(sums.get(None, BillSums()), moved))
         self._settle(counts, differing, [f"{self._mchid}:{day}:{name}" for name in FLOW_FIGURES])
@@ -196,6 +200,15 @@ class BillCheck:
         self._repository.mark_payments(payment_marks)
         self._repository.mark_refunds(refund_marks)
         return differences
+
+    def _forget_gone(self, day: str, seen: Set[str], counts: Counter[str]) -> None:
+        """Note what an earlier run found in this day's bill and this one doesn't."""
+        payments = [p for p in self._repository.payments_shown_on(day, AT_ONCE) if p.id not in seen]
+        refunds = [r for r in self._repository.refunds_shown_on(day, AT_ONCE) if r.id not in seen]
+        gone = [_missing("payment", payment, day) for payment in payments]
+        self._settle(counts, gone + [_missing("refund", refund, day) for refund in refunds], [])
+        # Last: a crash before this finds them again; from now on they are missing.
+        self._repository.unmark([p.id for p in payments], [r.id for r in refunds])
 
     def _missing(self, day: str) -> Iterator[Difference]:
         """Our payments and refunds of the day that no bill has shown, once one should have.
