@@ -96,7 +96,7 @@ def test_a_report_says_what_to_do_next(desk: Desk, capsys: pytest.CaptureFixture
     desk.bills.put(DAY, [paid(f"p{number}", 3_600) for number in range(60)])
     assert desk.run(reconcile, day=DAY, as_json=False) == 1
     shown = capsys.readouterr().out
-    assert f"60 differences of {DAY} are open" in shown
+    assert f"open differences of {DAY}: 60" in shown
     assert "¥2,160.00" in shown
     assert f"the rest: scripts/huitou pay differences list --day {DAY}" in shown
     desk.run(list_, day=None, every=True, as_json=True)
