@@ -102,18 +102,22 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path, readme: st
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_the_bill_and_wechat_pays_moods_work_as_printed(tmp_path: Path, readme: str) -> None:
+def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path, readme: str) -> None:
     """On a chain nobody paid yet: its last bill agrees."""
     sessions = [
         block
         for block in blocks(readme)
-        if "scripts/huitou pay reconcile" in block or "scripts/huitou wechat-pay mode" in block
+        if any(
+            words in block
+            for words in ("huitou pay reconcile", "huitou wechat-pay mode", '"refund_rules"')
+        )
     ]
-    assert len(sessions) == 2
+    assert len(sessions) == 3
     with LocalCloud(tmp_path, relay=False):
         done = run("\n".join(sessions), tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "agrees" in done.stdout
+    assert '"rules": 2' in done.stdout
     assert "no open differences" in done.stdout
     assert '"copies": 3' in done.stdout
     assert "taken_fen" in done.stdout
