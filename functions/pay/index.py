@@ -41,8 +41,8 @@ from huitou.payments.service import Payments
 from huitou.refunds.models import (
     AskRefundRequest,
     DecideRefundRequest,
-    RefundAgainRequest,
     RefundAnswer,
+    RefundByIdRequest,
     RefundRequest,
     RefundsAnswer,
     RefundsRequest,
@@ -203,8 +203,13 @@ INTERNAL = {
         DecideRefundRequest, lambda call, r: _refunds(call).decide(r).shown(), RefundAnswer
     ),
     "refund_again": Action(
-        RefundAgainRequest,
+        RefundByIdRequest,
         lambda call, r: _refunds(call).again(r.refund_id, r.actor).shown(),
+        RefundAnswer,
+    ),
+    "abandon_refund": Action(
+        RefundByIdRequest,
+        lambda call, r: _refunds(call).abandon(r.refund_id, r.actor).shown(),
         RefundAnswer,
     ),
     "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r), RefundsAnswer),

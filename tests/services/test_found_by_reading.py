@@ -113,7 +113,36 @@ def test_a_guest_who_was_refused_asks_three_times_at_most(shop: PayingShop) -> N
         )
     with pytest.raises(Refusal) as refused:
         shop.refunds.ask(order, ask)
-    assert refused.value.code is Code.ORDER_NOT_REFUNDABLE
+    assert refused.value.code is Code.REFUND_ASKED_OFTEN
+
+
+def test_a_refund_wechat_pay_refuses_can_be_given_up(shop: PayingShop) -> None:
+    order = shop.bought(shop.register())
+    shop.wechat.mode.set({"fail_next": ["USER_ACCOUNT_ABNORMAL"]})
+    assert shop.give_back(order.id).status == "requested"
+    assert shop.refunds.abandon("R00001", "ann").status == "abandoning"
+    assert shop.refunds.carry_on("R00001") == "abandoning"  # A call may still be on its way.
+    shop.timers(minutes=2)
+    found = shop.orders.get(order.id)
+    assert (found.status, found.left_fen) == ("paid", 1_500)
+    shop.give_back(order.id, "R00002")
+    shop.timers(rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    with pytest.raises(Refusal):
+        shop.refunds.abandon("R00002", "ann")
+    shop.everything_agrees()
+
+
+def test_a_refund_that_went_out_after_all_is_not_given_up(shop: PayingShop) -> None:
+    order = shop.bought(shop.register())
+    shop.wechat.mode.set({"answer_lost": True})
+    assert shop.give_back(order.id).status == "requested"  # It is done, but nobody heard.
+    shop.wechat.mode.set({"answer_lost": False})
+    shop.refunds.abandon("R00001", "ann")
+    shop.notices.clear()
+    shop.timers(minutes=2, rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    shop.everything_agrees()
 
 
 def test_all_that_is_left_is_what_is_left_when_it_is_approved(shop: PayingShop) -> None:

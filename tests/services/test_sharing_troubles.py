@@ -198,11 +198,18 @@ def test_a_return_under_way_makes_the_refund_wait(till: Till) -> None:
     till.agrees(order_id)
 
 
-def test_a_refusal_that_no_retry_cures_leaves_the_merchant_its_money(
+def refused_often(till: Till, order_id: str) -> None:
+    """As after three weeks of refusals: the next one is the last."""
+    shares = till.database.collection("shares")
+    shares.update_one({"_id": order_id}, {"$set": {"refusals": 13}})
+
+
+def test_the_last_refusal_leaves_the_merchant_its_money(
     till: Till, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order_id = till.shared()  # Receivers are known from here on.
     order_id = till.paid()
+    refused_often(till, order_id)
     till.wechat.standin.mode.fail_next = ["RULE_LIMIT"]
     assert till.run() == ["failed"]
     share = till.share(order_id)
@@ -213,9 +220,39 @@ def test_a_refusal_that_no_retry_cures_leaves_the_merchant_its_money(
     assert till.run() == []
 
 
+def test_what_a_person_cures_is_shared_after_all_and_told_meanwhile(till: Till) -> None:
+    till.shared()
+    order_id = till.paid()
+    for refusals in (1, 2, 3):
+        till.wechat.standin.mode.fail_next = ["NO_AUTH"]
+        assert till.run(after_s=3_600) == ["planned"]
+        assert till.share(order_id).refusals == refusals
+    told = till.database.collection("discrepancies").find({"reference": order_id})
+    assert [one["kind"] for one in told] == ["share refused"]
+    assert till.run(after_s=3_600) == ["asked"]
+    assert till.run() == ["finished"]
+    till.agrees(order_id)
+    [one] = till.database.collection("discrepancies").find({"reference": order_id})
+    assert one["status"] == "resolved"
+
+
+def test_a_refund_does_not_wait_for_a_share_that_is_refused(till: Till) -> None:
+    till.shared()
+    order_id = till.paid()
+    till.wechat.standin.mode.fail_next = ["NO_AUTH"]
+    assert till.run() == ["planned"]
+    till.hold(order_id, "R1", 4_000)
+    assert till.sharing.make_way(order_id, "R1")
+    till.refunded(order_id, "R1", 4_000)
+    assert till.run(after_s=3_600) == ["asked"]
+    assert till.run() == ["finished"]
+    till.agrees(order_id)
+
+
 def test_what_could_not_be_unfrozen_yet_is_unfrozen_by_the_next_run(till: Till) -> None:
     till.shared()
     order_id = till.paid()
+    refused_often(till, order_id)
     till.clock.advance(seconds=61)
     till.wechat.standin.mode.fail_next = ["RULE_LIMIT", "RESOURCE_NOT_EXISTS", "SYSTEM_ERROR"]
     with pytest.raises(Unavailable):
@@ -233,7 +270,7 @@ def test_a_receiver_wechat_pay_forgot_is_introduced_again(till: Till) -> None:
         "appid": till.wechat.keys.appid, "type": "MERCHANT_ID", "account": PLATFORM,
     })  # fmt: skip
     order_id = till.paid()
-    assert till.run() == ["asked"]
+    assert till.run() == ["planned"]
     assert (till.share(order_id).refusals, known) == (1, 2)
     assert till.run(after_s=121) == ["asked"]
     assert till.run() == ["finished"]
@@ -268,8 +305,8 @@ def test_receivers_are_introduced_once_per_merchant(till: Till) -> None:
 def test_a_share_refused_again_and_again_is_given_up(till: Till) -> None:
     order_id = till.paid()
     till.wechat.standin.mode.share_max_bp = 100
-    for _ in range(5):
-        till.run(after_s=3_600)
+    for _ in range(14):
+        till.run(after_s=12 * 86_400)
     assert till.share(order_id).status == "failed"
     assert not till.agrees(order_id)["frozen"]
 

@@ -38,6 +38,15 @@ def may(check: Check | Each | Shape) -> Field:
     return Field(check, required=False)
 
 
+def text_of_bytes(longest: int) -> Check:
+    """Text of so many bytes at most: a Chinese character has three."""
+
+    def check(value: Any) -> bool:
+        return isinstance(value, str) and 1 <= len(value.encode()) <= longest
+
+    return check
+
+
 def text(longest: int, pattern: str = "") -> Check:
     def check(value: Any) -> bool:
         return (

@@ -19,6 +19,7 @@ from localcloud.wechat_pay.fields import (
     one_of,
     same_request,
     text,
+    text_of_bytes,
     whole,
 )
 from localcloud.wechat_pay.money import fee_back_fen
@@ -34,7 +35,7 @@ _REQUEST: Shape = {
     "transaction_id": may(TRANSACTION_ID),
     "out_trade_no": may(text(32)),
     "out_refund_no": must(OUT_NUMBER),
-    "reason": may(text(80)),
+    "reason": may(text_of_bytes(80)),
     "notify_url": may(address),
     "funds_account": may(one_of("AVAILABLE")),
     "amount": must({

@@ -73,11 +73,14 @@ class DiscrepancyRepository:
     def count_open(self, day: str) -> int:
         return self._discrepancies.count_documents({"day": day, "status": "open"})
 
-    def resolve(self, discrepancy_id: str, resolution: Resolution) -> bool:
+    def resolve(
+        self, discrepancy_id: str, resolution: Resolution, session: ClientSession | None = None
+    ) -> bool:
         """Move one from open to resolved; of two at once the second finds it no longer open."""
         resolved = self._discrepancies.update_one(
             {"_id": discrepancy_id, "status": "open"},
             {"$set": {"status": "resolved", "resolution": resolution.model_dump()}},
+            session=session,
         )
         return resolved.matched_count == 1
 

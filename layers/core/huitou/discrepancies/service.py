@@ -103,10 +103,10 @@ class Discrepancies:
             raise Refusal(Code.ALREADY_RESOLVED, field="discrepancy_id", detail=by.actor)
         return ShownDiscrepancy.of(stands)
 
-    def clear(self, kind: str, reference: str) -> bool:
+    def clear(self, kind: str, reference: str, session: ClientSession | None = None) -> bool:
         """Resolve one whose cause has gone by itself; False if it wasn't open."""
         identity = Difference(kind=kind, reference=reference).discrepancy_id
-        return self._repository.resolve(identity, self._gone())
+        return self._repository.resolve(identity, self._gone(), session)
 
     def clear_about(
         self,

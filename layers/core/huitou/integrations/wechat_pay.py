@@ -36,6 +36,7 @@ _NOT_THERE = {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"}
 _PASSING = {"SYSTEM_ERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"}
 TIMEOUT_S = (2, 4)  # connect, read; a callback has to be answered within 5 s
 BILL_TIMEOUT_S = (2, 20)
+MOST_REASON_BYTES = 80  # Some 26 Chinese characters; the whole reason stays in our own books.
 MAX_BILL_BYTES = 64 * 2**20  # unzipped: some 150,000 rows of a day
 _BILLS = {
     "trade": "/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP",
@@ -165,7 +166,7 @@ class WeChatPay:
         asked = {
             "out_trade_no": out_trade_no,
             "out_refund_no": out_refund_no,
-            "reason": reason,
+            "reason": reason.encode()[:MOST_REASON_BYTES].decode(errors="ignore"),
             "notify_url": self.settings.notify_url,
             "amount": {"refund": amount_fen, "total": total_fen, "currency": "CNY"},
         }

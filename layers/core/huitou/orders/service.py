@@ -57,8 +57,8 @@ from huitou.stores.service import Stores
 from huitou.tiers.models import ShownLevel
 from huitou.tiers.service import Tiers
 
-# WeChat's trade management wants to hear when the guest has it, or it is on its way.
-_HANDED_OVER: tuple[Status, ...] = ("ready", "delivering", "picked_up", "completed")
+# WeChat's trade management wants to hear when it is there to be had, or on its way.
+_HANDED_OVER: tuple[Status, ...] = ("delivering", "picked_up", "completed")
 
 
 class Orders:
@@ -304,7 +304,8 @@ class Orders:
             changes["complete_by"] = min(by_itself, order.complete_by or by_itself)
         if to == "completed":
             changes["completed_at"] = now
-        if to in _HANDED_OVER and order.shipping is None and _by_wechat(order):
+        handed_over = to in _HANDED_OVER or (to == "ready" and order.mode != "delivery")
+        if handed_over and order.shipping is None and _by_wechat(order):
             changes["shipping"] = DUE
         return self._orders.step(order.id, to, now, actor=actor, **changes)
 

@@ -13,7 +13,14 @@ from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant
 
 RefundStatus = Literal[
-    "awaiting_approval", "rejected", "requested", "processing", "success", "abnormal", "closed"
+    "awaiting_approval",
+    "rejected",
+    "requested",
+    "abandoning",
+    "processing",
+    "success",
+    "abnormal",
+    "closed",
 ]
 StaffRole = Literal["cashier", "manager", "finance"]
 Role = StaffRole | Literal["member", "system"]  # system: our own rules, such as 拒单.
@@ -73,8 +80,8 @@ class DecideRefundRequest(Request):
     role: StaffRole
 
 
-class RefundAgainRequest(Request):
-    """Give back once more what WeChat Pay closed: money that came twice, or too late."""
+class RefundByIdRequest(Request):
+    """Name a refund that somebody gives up, or one that WeChat Pay closed to be tried again."""
 
     refund_id: str = Field(min_length=1, max_length=64)
     actor: str = Field(min_length=1, max_length=64)
@@ -111,6 +118,7 @@ class Refund(Stored):
     actor: str
     role: Role = "system"
     decided_by: str | None = None
+    abandoned_at: datetime | None = None
     status: RefundStatus = "requested"
     created_at: datetime
     success_at: datetime | None = None

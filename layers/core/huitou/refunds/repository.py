@@ -10,7 +10,7 @@ from pymongo.client_session import ClientSession
 from huitou.refunds.models import Refund, RefundRules, RefundStatus
 from huitou.runtime.database import Database
 
-OPEN: tuple[RefundStatus, ...] = ("requested", "processing", "abnormal")
+OPEN: tuple[RefundStatus, ...] = ("requested", "abandoning", "processing", "abnormal")
 MOST_OF_ONE_ORDER = 200
 OPEN_AT_ONCE = 5_000  # Of one sweep; the next one finds the rest.
 

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from huitou.orders.models import LineBack, Order
-from huitou.refunds.models import Refund, RefundLine, RefundNotice, RefundRules, Role
+from huitou.refunds.models import (
+    Refund,
+    RefundLine,
+    RefundNotice,
+    RefundRequest,
+    RefundRules,
+    Role,
+)
 from huitou.runtime.errors import Code, Refusal
 from huitou.stores.models import Merchant
 
@@ -64,11 +71,11 @@ def amount_back(
         wanted_fen = left_fen if amount_fen is None else amount_fen
     field = "lines" if lines else "amount_fen"
     if wanted_fen > left_fen:
-        raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ {left_fen} fen")
+        raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ ¥{left_fen / 100:.2f}")
     # Of an order paid with points alone each piece brings back 0 fen: only all of them are all.
     whole = wanted_fen == left_fen and (order.payable_fen > 0 or _every_piece(order, lines))
     if wanted_fen == 0 and not (whole and order.payable_fen == 0):
-        raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ {left_fen} fen")
+        raise Refusal(Code.REFUND_WORTH_NOTHING, field=field)
     return wanted_fen, whole
 
 
@@ -77,12 +84,12 @@ def _every_piece(order: Order, lines: Sequence[LineBack]) -> bool:
     return not lines or sum(back.quantity for back in lines) == pieces
 
 
-def why_not(order: Order, now: datetime) -> str | None:
+def why_not(order: Order, now: datetime) -> Code | None:
     """Return why nothing can be given back of a paid order any more, or None."""
     if len(order.refunds) + len(order.refunding) >= MOST_REFUNDS:
-        return f"≤ {MOST_REFUNDS} refunds"
+        return Code.REFUND_ASKED_OFTEN
     if order.paid_at is not None and now > order.paid_at + REFUNDABLE_FOR:
-        return "365 days"
+        return Code.REFUND_TOO_LATE
     return None
 
 
@@ -132,6 +139,16 @@ def mismatch(notice: RefundNotice, refund: Refund | None, merchant: Merchant | N
     if notice.sub_mchid not in (None, merchant.sub_mchid):
         return "sub_mchid"
     return None
+
+
+def same(refund: Refund, request: RefundRequest) -> Refund:
+    """A refund id names one refund for ever: the same words again, or REFUND_ID_REUSED."""
+    lines = [(back.line, back.quantity) for back in refund.lines]
+    asked = [(wanted.line, wanted.quantity) for wanted in request.lines]
+    other_amount = refund.asked_fen != request.amount_fen
+    if refund.order_id != request.order_id or lines != asked or other_amount:
+        raise Refusal(Code.REFUND_ID_REUSED, field="refund_id")
+    return refund
 
 
 def turn(refund_id: str, minute: int) -> bytes:

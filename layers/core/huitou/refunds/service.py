@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -35,6 +36,7 @@ from huitou.refunds.rules import (
     may_decide,
     member_refund_id,
     mismatch,
+    same,
     turn,
     why_not,
 )
@@ -43,6 +45,8 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
 from huitou.runtime.logs import log
 from huitou.sharing.service import Sharing
+
+ABANDONED_AFTER = timedelta(minutes=1)  # Far longer than a call to WeChat Pay may take.
 
 
 class Refunds:
@@ -69,9 +73,9 @@ class Refunds:
                 request.order_id, request.refund_id, request.lines, request.amount_fen,
                 reason=request.reason, actor=request.actor, role=request.role,
             )  # fmt: skip
-        return self._pushed_on(_same(known, request))
+        return self._pushed_on(same(known, request))
 
-    def cancel(self, order: Order, reason: str = "顾客取消") -> Refund:
+    def cancel(self, order: Order, reason: str = "您已取消订单") -> Refund:
         """Give all of a paid order back to its guest, who may say so until it is being made."""
         return self._whole(order, "cancel", reason, "member")
 
@@ -95,11 +99,11 @@ class Refunds:
         if waiting:
             return waiting[0]
         if len(asked) >= MOST_ASKED:
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=f"≤ {MOST_ASKED}")
+            raise Refusal(Code.REFUND_ASKED_OFTEN, field="order_id")
         refund_id = member_refund_id(order.id, "ask", len(asked))
         rules = self._refunds.rules()
         if not in_window(rules, order, self._clock.now()):
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=f"{rules.window_h} h")
+            raise Refusal(Code.REFUND_TOO_LATE, field="order_id")
         return self._begin(
             order.id, refund_id, request.lines, None,
             reason=request.reason, actor="member", role="member",
@@ -109,7 +113,7 @@ class Refunds:
         """Approve or reject a refund that waits; of two who decide at once one loses."""
         refund = self._get(request.refund_id)
         if refund.actor == request.actor:
-            raise Refusal(Code.FORBIDDEN, field="actor")
+            raise Refusal(Code.REFUND_NOT_YOURS, field="actor")
         if not request.approve:
             self._refunds.step(
                 refund.id, ["awaiting_approval"], "rejected", decided_by=request.actor
@@ -131,7 +135,7 @@ class Refunds:
         if not may_decide(
             self._refunds.rules(), request.role, order, amount_fen, self._clock.now()
         ):
-            raise Refusal(Code.FORBIDDEN, field="role")
+            raise Refusal(Code.REFUND_OVER_LIMIT, field="role")
         changes = {
             "decided_by": request.actor, "amount_fen": amount_fen,
             "lines": [back.model_dump() for back in lines],
@@ -187,7 +191,7 @@ class Refunds:
             raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=detail)
         reason = why_not(order, self._clock.now())
         if reason:
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=reason)
+            raise Refusal(reason, field="order_id")
         return order
 
     def _set_aside(self, order: Order, refund: Refund, actor: str, session: ClientSession) -> None:
@@ -205,10 +209,23 @@ class Refunds:
                 kind="surplus", order_id=payment.order_id, member_id=payment.member_id,
                 store_id=payment.store_id, out_trade_no=payment.id, merchant=payment.merchant,
                 total_fen=payment.amount_fen, amount_fen=payment.amount_fen,
-                reason="重复支付退款", actor="pay", created_at=self._clock.now(),
+                reason="订单已支付或已取消，款项退回", actor="pay", created_at=self._clock.now(),
             ),
             session,
         )  # fmt: skip
+
+    def abandon(self, refund_id: str, actor: str) -> Refund:
+        """Give up a refund that WeChat Pay refuses, so that the order can go on without it.
+
+        A timer may be asking for it at this very moment: only a minute later is WeChat Pay asked
+        whether it knows of it, and its word counts. Raises Refusal REFUND_DECIDED once it went.
+        """
+        changes = {"decided_by": actor, "abandoned_at": self._clock.now()}
+        self._refunds.step(refund_id, ["requested"], "abandoning", None, **changes)
+        refund = self._get(refund_id)
+        if refund.status not in ("abandoning", "closed"):
+            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=refund.status)
+        return refund
 
     def again(self, refund_id: str, actor: str) -> Refund:
         """Give a surplus back once more, under a new number, after WeChat Pay closed the refund.
@@ -231,11 +248,7 @@ class Refunds:
     # --- carrying out -------------------------------------------------------------------------
 
     def due(self) -> Iterator[str]:
-        """Refunds that haven't ended, in another order each minute.
-
-        A run may not get through them all: those that wait for a person must not come first
-        each time.
-        """
+        """Refunds that haven't ended, in another order each minute: no run may get to all."""
         minute = int(self._clock.now().timestamp() // 60)
         yield from sorted(self._refunds.open_ones(), key=lambda identity: turn(identity, minute))
 
@@ -253,12 +266,24 @@ class Refunds:
             return self._complete(refund)
         if refund.status == "requested":
             return self._ask_wechat(refund)
+        if refund.status == "abandoning":
+            return self._let_go(refund)
         if refund.status in ("processing", "abnormal"):
             found = self._gateway.query_refund(self._merchant(refund), refund.id)
             if found is not None:
                 return self.accept(RefundNotice.model_validate(found))
             self._refunds.step(refund.id, ["processing"], "requested")  # Never heard of: again.
         return refund.status
+
+    def _let_go(self, refund: Refund) -> str:
+        since = refund.abandoned_at or self._clock.now()
+        if self._clock.now() < since + ABANDONED_AFTER:
+            return "abandoning"
+        found = self._gateway.query_refund(self._merchant(refund), refund.id)
+        if found is None:
+            return self._came_to_nothing(refund)
+        self._refunds.step(refund.id, ["abandoning"], "processing")
+        return self.accept(RefundNotice.model_validate(found))
 
     def _ask_wechat(self, refund: Refund) -> str:
         if refund.kind == "order" and not self._sharing.make_way(refund.order_id, refund.id):
@@ -296,16 +321,16 @@ class Refunds:
             )  # fmt: skip
             raise Refusal(Code.NOTIFICATION_MISMATCH, field=field, detail=field)
         if notice.refund_status == "SUCCESS":
-            return self._complete(refund)
+            return self._complete(refund, notice.success_time)
         if notice.refund_status == "CLOSED":
             return self._came_to_nothing(refund)
         if notice.refund_status == "ABNORMAL":
             return self._went_wrong(refund)
         return notice.refund_status.lower()
 
-    def _complete(self, refund: Refund) -> str:
+    def _complete(self, refund: Refund, success_time: datetime | None = None) -> str:
         def write(session: ClientSession) -> str:
-            at = self._clock.now()
+            at = success_time or self._clock.now()
             if not self._refunds.step(refund.id, OPEN, "success", session, success_at=at):
                 return "repeated"
             if refund.kind == "order":
@@ -373,13 +398,3 @@ class Refunds:
         if refund is None:
             raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
         return refund
-
-
-def _same(refund: Refund, request: RefundRequest) -> Refund:
-    """A refund id names one refund for ever: the same words again, or REFUND_ID_REUSED."""
-    lines = [(back.line, back.quantity) for back in refund.lines]
-    asked = [(wanted.line, wanted.quantity) for wanted in request.lines]
-    other_amount = refund.asked_fen != request.amount_fen
-    if refund.order_id != request.order_id or lines != asked or other_amount:
-        raise Refusal(Code.REFUND_ID_REUSED, field="refund_id")
-    return refund

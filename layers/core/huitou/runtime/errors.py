@@ -46,8 +46,25 @@ class Code(Enum):
         "The order is {detail}: this step can't be taken",
     )
     REFUND_TOO_MUCH = "超过可退部分：{detail}", "More than is left to give back: {detail}"
+    REFUND_WORTH_NOTHING = (
+        "所选菜品没有可退金额",
+        "Nothing was paid for what is to be given back",
+    )
+    REFUND_ASKED_OFTEN = "已多次申请，请联系门店", "Asked too often; please talk to the store"
+    REFUND_TOO_LATE = "已超过可退款时间，请联系门店", "Too late for a refund; talk to the store"
+    REFUND_NOT_YOURS = (
+        "申请人不能审批自己的退款",
+        "Who asked for a refund can't approve it",
+    )
+    REFUND_OVER_LIMIT = (
+        "超出该角色的权限，请由店长或财务审批",
+        "Above this role's limit: a manager or finance decides",
+    )
     REFUND_DECIDED = "该退款已处理：{detail}", "This refund was decided: {detail}"
-    REFUND_ID_REUSED = "该退款单号已用于另一订单", "This refund id was used for another order"
+    REFUND_ID_REUSED = (
+        "该退款单号已用于另一笔退款，请换一个",
+        "This id names another refund: take a new one",
+    )
     PHONE_REQUIRED = "请先授权手机号", "Authorise your phone number first"
     PHONE_CODE_INVALID = "手机号授权已失效，请重试", "The phone code is invalid or used; try again"
     PHONE_BOUND_ELSEWHERE = "该手机号已绑定其他会员", "This phone is bound to another member"
@@ -58,7 +75,10 @@ class Code(Enum):
         "通知与订单不符：{detail}",
         "The notice differs from the order: {detail}",
     )
-    PAYMENT_FAILED = "微信支付暂不可用：{detail}", "WeChat Pay refused: {detail}"
+    PAYMENT_FAILED = (
+        "微信支付未受理（{detail}），请稍后再试或联系门店",
+        "WeChat Pay refused: {detail}",
+    )
     BILL_NOT_READY = (
         "账单尚未生成，请在 {detail} 后再试",
         "The bill isn't there yet; try again from {detail}",
@@ -66,7 +86,10 @@ class Code(Enum):
     BILL_DAMAGED = "账单有误，未核对：{detail}", "The bill is damaged and was not used: {detail}"
     ALREADY_RESOLVED = "该差异已由 {detail} 处理", "{detail} has resolved this already"
     DISCREPANCY_CHANGED = "该差异刚有变化，请重新查看", "It has just changed; look at it again"
-    RULES_CONFLICT = "规则已被他人修改", "The rules were changed meanwhile"
+    RULES_CONFLICT = (
+        "规则已有更新的版本，revision 须大于现有版本",
+        "There is a later revision of these rules: raise `revision` above it",
+    )
     IMPORTED_OTHERWISE = (
         "这些订单已按另一种列对应（门店或单号）导入过",
         "These orders were imported before under another mapping (of store or order number); "
@@ -86,6 +109,21 @@ class Code(Enum):
         return self.value[1]
 
 
+# What details are, in the words of guests and operators.
+_CHINESE = {
+    "created": "待支付", "paying": "支付中", "closing": "关闭中", "cancelled": "已取消",
+    "paid": "已支付", "accepted": "已接单", "preparing": "制作中", "ready": "待取餐",
+    "delivering": "配送中", "picked_up": "已取餐", "completed": "已完成",
+    "refunding": "退款中", "refunded": "已退款", "import": "导入的历史订单",
+    "awaiting_approval": "待审批", "rejected": "已拒绝", "requested": "已提交",
+    "processing": "处理中", "abandoning": "放弃中", "success": "已退款",
+    "abnormal": "退款异常", "closed": "已关闭",
+    "order": "订单", "refund": "退款", "coupon": "优惠券", "account": "会员账户",
+    "dead letter": "死信", "discrepancy": "差异",
+    "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
+}  # fmt: skip
+
+
 class HuitouError(Exception):
     """A failure with a stable code, the field at fault and what a client may show."""
 
@@ -100,8 +138,9 @@ class HuitouError(Exception):
 
     def message(self, lang: Lang = "zh") -> str:
         """Say it in the caller's language; never anything about internals."""
-        template = self.code.english if lang == "en" else self.code.chinese
-        return template.format(detail=self.detail)
+        if lang == "en":
+            return self.code.english.format(detail=self.detail)
+        return self.code.chinese.format(detail=_CHINESE.get(self.detail, self.detail))
 
 
 class Refusal(HuitouError):

@@ -111,6 +111,17 @@ def _by_ratio(net_fen: int, limit_fen: int, ratios_bp: list[int]) -> list[int]:
     return parts
 
 
+def terms_of(rules: ShareRules) -> ShareTerms:
+    """Return what is frozen on a payment of these rules."""
+    return ShareTerms(
+        rules_revision=rules.revision,
+        fee_bp=rules.fee_bp,
+        max_share_bp=rules.max_share_bp,
+        brand_mchid=rules.brand_mchid,
+        terms=rules.terms,
+    )
+
+
 def due_at(paid_at: datetime, terms: ShareTerms) -> datetime:
     """Return when WeChat Pay first takes the share of a payment."""
     return paid_at + (_BRAND_SHARE_AFTER if terms.brand_mchid else _SHARE_AFTER)
