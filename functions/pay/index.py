@@ -36,7 +36,7 @@ from huitou.orders.models import (
     Status,
 )
 from huitou.orders.service import Orders
-from huitou.payments.models import PrepayAnswer
+from huitou.payments.models import AskedAnswer, AskPaymentRequest, PrepayAnswer
 from huitou.payments.service import Payments
 from huitou.refunds.models import (
     AskRefundRequest,
@@ -129,7 +129,7 @@ def _step(to: Status) -> Action:
 
 def _timer(call: Call) -> dict[str, Any]:
     """Each timer of this function has its own work; an unknown name is the first one's."""
-    work = {"share": _share, "daily": _daily}.get(str(call.event.get("TriggerName")), _follow_up)
+    work = {"share": _share, "hourly": _hourly}.get(str(call.event.get("TriggerName")), _follow_up)
     return work(call)
 
 
@@ -156,7 +156,7 @@ def _share(call: Call) -> dict[str, Any]:
     return call.sweep({"shares": (sharing.due(), sharing.carry_on)}, spare_s=_LONGEST_S)
 
 
-def _daily(call: Call) -> dict[str, Any]:
+def _hourly(call: Call) -> dict[str, Any]:
     keys, bills = PlatformKeys(call.database, call.settings.wechat_pay), _bills(call)
     done = call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
     return {**done, "certificates": keys.refresh_certificates(_gateway(call))}
@@ -213,6 +213,9 @@ INTERNAL = {
         RefundAnswer,
     ),
     "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r), RefundsAnswer),
+    "ask_payment": Action(
+        AskPaymentRequest, lambda call, r: _payments(call).ask_now(r.out_trade_no), AskedAnswer
+    ),
     "reconcile_bill": Action(ReconcileBillRequest, _reconcile_bill, BillReport),
     "differences": Action(
         DiscrepanciesRequest,

@@ -23,26 +23,28 @@ NEXT = {
     "payment missing in bill": "check the payment at pay.weixin.qq.com before anything is refunded",
     "refund missing in bill": "check the refund at pay.weixin.qq.com: the guest may lack the money",
     "payment amount": "compare the order with pay.weixin.qq.com; refund what was taken too much",
-    "payment state": "the money came: invoke pay's status for the order, then reconcile again",
+    "payment state": "the money came: invoke pay's ask_payment for it, then reconcile again",
     "transaction": "the same number stands for another payment there; look both up",
-    "payment notice": "a genuine notice didn't fit our order; nothing was settled by it",
+    "payment notice": "it didn't fit our order and settled nothing: refund it at pay.weixin.qq.com",
     "refund amount": "compare the refund with pay.weixin.qq.com",
     "refund payment": "the refund belongs to another payment there; ask who made it",
     "refund state": "given back without an approval here; ask who did it at pay.weixin.qq.com",
-    "refund notice": "a genuine notice didn't fit our refund; nothing was settled by it",
-    "refund refused": "fill up the merchant's balance; it is tried again by itself",
+    "refund notice": "it didn't fit our refund and settled nothing: compare at pay.weixin.qq.com",
+    "refund refused": "cure what WeChat Pay found (NOT_ENOUGH: fill up the balance); it is tried "
+    "again by itself, until somebody invokes pay's abandon_refund",
     "refund abnormal": "the guest's account takes no money: give it by other means, then resolve",
     "refund closed": "WeChat Pay gave up; refund again under another refund id "
     "(a surplus@… one: invoke pay's refund_again)",
     "share return failed": "the receiver couldn't give back; settle it with them",
     "share part closed": "the receiver got nothing; check its account, settle by other means",
     "share amount differs": "compare the share with pay.weixin.qq.com",
+    "share refused": "cure what WeChat Pay found; it is tried for three weeks",
     "share failed": "nothing was shared of this order; check share_rules and the receivers",
     "share query refused": "WeChat Pay won't tell of this share: check the merchant's rights",
     "share unfreeze refused": "the rest unfreezes by itself after 30 days (brand mode: 180)",
     "shipping refused": "enter the handing over at mp.weixin.qq.com, or the money stays held",
     "notice unreadable": "a genuine notice of a shape nobody knows: look at the function's logs",
-    "fee": "compare the rate with the merchant's contract, then set the store's fee rate",
+    "fee": "compare the rate with the merchant's contract, then set fee_bp in share_rules",
     "merchant": "the money went to another merchant: check the store's sub_mchid",
     "fund flow": "the account moved otherwise than the trades say: see 资金账单 of the day",
     "bill damaged": "download the day's bill by hand and compare; reconcile again later",
@@ -58,7 +60,7 @@ def pay() -> None:
     scripts/huitou pay differences list
     scripts/huitou pay differences resolve 'fee|<out_trade_no>' --actor ann --note 'new rate'
 
-    A timer reconciles each day at 10:10, when WeChat Pay has made its bill; a difference stays
+    A timer reconciles each day from 10:10 on, hourly until its bill is there; a difference stays
     open until it is mended (then the next run clears it) or somebody resolves it.
     """
 

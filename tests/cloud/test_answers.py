@@ -78,6 +78,15 @@ def money(cloud: LocalCloud, guest: Guest, client: CheckedClient) -> None:
     client.control("fire", function="pay")
     eventually(lambda: (refunds.find_one(surplus) or {})["status"] == "closed")
     cloud.set_wechat_pay_mode({"refunds_end": "SUCCESS"})
+    asked = internal(client, "pay", action="ask_payment", out_trade_no=f"{late}n1")
+    assert asked["status"] == "surplus"
+    stuck = cloud.database.collection("refunds").insert_one({
+        "_id": "stuck@answers", "kind": "surplus", "order_id": late, "member_id": "m",
+        "out_trade_no": f"{late}n1", "amount_fen": 1, "reason": "x", "actor": "y",
+        "status": "requested", "created_at": cloud.clock.now(),
+    }).inserted_id  # fmt: skip
+    internal(client, "pay", action="abandon_refund", refund_id=stuck, actor="ann")
+    cloud.database.collection("refunds").delete_one({"_id": stuck})
     internal(client, "pay", action="refund_again", refund_id=surplus["_id"], actor="ann")
     yesterday = (cloud.clock.now() - timedelta(days=1)).date().isoformat()
     report = internal(client, "pay", action="reconcile_bill", day=yesterday)

@@ -105,7 +105,7 @@ def test_the_client_deploys_the_whole_bundle(
     ]
     timers = {t.name: t.cron for t in bare.registry.function("pay").triggers.values()}
     assert timers == {
-        "follow-up": "0 * * * * * *", "share": "20 * * * * * *", "daily": "0 10 * * * * *",
+        "follow-up": "0 * * * * * *", "share": "20 * * * * * *", "hourly": "0 10 * * * * *",
     }  # fmt: skip
     assert set(proxy.refused) <= {TELEMETRY}, "it called nobody else"
 

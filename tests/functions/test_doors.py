@@ -52,7 +52,7 @@ def call(
         monkeypatch.setenv(f"WECHAT_{name}", "test")
     monkeypatch.setenv("WECHAT_PAY_MERCHANT_KEY", MERCHANT_KEY)
     monkeypatch.setenv("WECHAT_PAY_API_V3_KEY", "k" * 32)
-    monkeypatch.setenv("WECHAT_PAY_PLATFORM_KEYS", "SERIAL=PEM")
+    monkeypatch.setenv("WECHAT_PAY_PLATFORM_KEYS", "SERIAL=-----BEGIN PUBLIC KEY-----")
     monkeypatch.setenv("WECHAT_PAY_NOTIFY_URL", "http://127.0.0.1:9/pay/notify")
     monkeypatch.setenv("WECHAT_PAY_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WECHAT_API_URL", "http://127.0.0.1:9")  # Nobody is there.

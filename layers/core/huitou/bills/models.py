@@ -98,7 +98,7 @@ class BilledRefund(Record):
 class BillRun(Stored):
     """One day's check of one merchant; `id` is "<mchid>|<day>".
 
-    `tried_at` keeps a bill that isn't there yet from being asked for every minute.
+    `tried_at` keeps a bill that isn't there yet from being asked for at once again.
     """
 
     mchid: str

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from huitou.orders.models import Status
-from huitou.runtime.documents import Answer, Record, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.sharing.models import ShareTerms
 from huitou.stores.models import Merchant
 
@@ -96,3 +96,17 @@ class PrepayAnswer(Answer):
 
     status: Status
     payment: ClientPayment | None = None
+
+
+class AskPaymentRequest(Request):
+    """Ask WeChat Pay about one attempt to pay, whatever we think of it."""
+
+    out_trade_no: str = Field(pattern=NUMBER)
+
+
+class AskedAnswer(Answer):
+    """An attempt after WeChat Pay was asked: `surplus` money goes back by itself."""
+
+    out_trade_no: str
+    order_id: str
+    status: PaymentStatus

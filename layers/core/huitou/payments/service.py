@@ -17,6 +17,7 @@ from huitou.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_ove
 from huitou.orders.service import Orders
 from huitou.payments.models import (
     NUMBER,
+    AskedAnswer,
     ClientPayment,
     Payment,
     PaymentStatus,
@@ -237,6 +238,19 @@ class Payments:
         if self._orders.get(attempt.order_id).status not in UNPAID:
             return self._paid_or_closed(attempt)
         return "paid" if self._paid_at_wechat(attempt) else "not paid"
+
+    def ask_now(self, out_trade_no: str) -> AskedAnswer:
+        """Ask WeChat Pay about any attempt, closed ones as well, and settle what it says.
+
+        For staff, when a bill shows money that no notice told of.
+        """
+        attempt = self._payments.find(out_trade_no)
+        if attempt is None:
+            raise Refusal(Code.NOT_FOUND, field="out_trade_no", detail="payment")
+        if attempt.transaction_id is None:  # Else its money is in our books already.
+            self._paid_at_wechat(attempt)
+        found = self._payments.find(out_trade_no) or attempt
+        return AskedAnswer(out_trade_no=found.id, order_id=found.order_id, status=found.status)
 
     def status(self, member_id: str, order_id: str) -> OrderAnswer:
         """Return the order's state; while it is being paid, ask WeChat Pay as well."""

@@ -118,8 +118,8 @@ _CHINESE = {
     "awaiting_approval": "待审批", "rejected": "已拒绝", "requested": "已提交",
     "processing": "处理中", "abandoning": "放弃中", "success": "已退款",
     "abnormal": "退款异常", "closed": "已关闭",
-    "order": "订单", "refund": "退款", "coupon": "优惠券", "account": "会员账户",
-    "dead letter": "死信", "discrepancy": "差异",
+    "order": "订单", "refund": "退款", "payment": "支付单", "coupon": "优惠券",
+    "account": "会员账户", "dead letter": "死信", "discrepancy": "差异",
     "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
 }  # fmt: skip
 

@@ -111,7 +111,6 @@ class Settings:
         api_v3_key = self._required("WECHAT_PAY_API_V3_KEY").encode()
         if len(api_v3_key) != 32:
             raise ConfigurationError("WECHAT_PAY_API_V3_KEY", "must be 32 bytes")
-        pairs = self._required("WECHAT_PAY_PLATFORM_KEYS").split(";")
         return WeChatPaySettings(
             appid=self.wechat_appid,
             sp_appid=self.variables.get("WECHAT_PAY_SP_APPID") or self.wechat_appid,
@@ -119,13 +118,20 @@ class Settings:
             merchant_serial=self._required("WECHAT_PAY_MERCHANT_SERIAL"),
             merchant_private_key=self._required("WECHAT_PAY_MERCHANT_KEY").replace("\\n", "\n"),
             api_v3_key=api_v3_key,
-            platform_keys={
-                serial: pem.replace("\\n", "\n")
-                for serial, _, pem in (pair.partition("=") for pair in pairs)
-            },
+            platform_keys=self._platform_keys(),
             base_url=self.variables.get("WECHAT_PAY_URL") or "https://api.mch.weixin.qq.com",
             notify_url=self._required("WECHAT_PAY_NOTIFY_URL"),
         )
+
+    def _platform_keys(self) -> dict[str, str]:
+        name, keys = "WECHAT_PAY_PLATFORM_KEYS", {}
+        for pair in self._required(name).split(";"):
+            serial, _, pem = pair.strip().partition("=")
+            if serial and "-----BEGIN" not in pem:
+                raise ConfigurationError(name, "wants SERIAL=PEM, several joined by ;")
+            if serial:
+                keys[serial] = pem.replace("\\n", "\n")
+        return keys
 
     @property
     def cloud(self) -> CloudSettings:
