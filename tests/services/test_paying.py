@@ -107,7 +107,7 @@ def test_an_order_paid_by_coupon_and_points_alone_needs_no_wechat_pay(shop: Payi
     # One of two pieces brought no money: it must not bring all the points back.
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
-    assert refused.value.code is Code.REFUND_TOO_MUCH
+    assert refused.value.code is Code.REFUND_WORTH_NOTHING
     shop.give_back(order.id, lines=[{"line": 0, "quantity": 2}])
     assert shop.orders.get(order.id).status == "refunded"
 
