@@ -72,7 +72,9 @@ def settle_down(cloud: LocalCloud, client: LocalCloudClient) -> None:
     assert report["differences"] == []
     books = cloud.wechat_pay.books()
     assert books["taken_fen"] - books["refunded_fen"] == report["revenue_fen"]
-    assert report["points_issued"] == report["revenue_fen"] // 100
+    # Rounded down per order: a guest who gets to gold in all this pays ¥26.40 for 26 points.
+    most = report["revenue_fen"] // 100
+    assert most - report["orders_paid"] <= report["points_issued"] <= most
 
 
 def kill(pids: list[int]) -> None:
