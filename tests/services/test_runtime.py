@@ -169,15 +169,32 @@ def test_a_refund_that_ends_while_orders_are_migrated_has_ended(database: Databa
     class Meddling(Database):
         """The version still running ends the refund between the migration's read and write."""
 
+        asked = 0
+
         def collection(self, name: str) -> Any:
-            if name == "payments":
+            self.asked += 1
+            if self.asked == 2:  # The page has been read; now it is written.
                 orders.update_one({"_id": "o1"}, {"$set": {"status": "refunded"}})
             return database.collection(name)
 
     MIGRATIONS[2].run(Meddling(database.client, database.name))
     found = orders.find_one({"_id": "o1"})
     assert found is not None
-    assert "refunding" not in found
+    assert (found["status"], "refunding" in found) == ("refunded", False)
+
+
+def test_a_refund_under_way_is_a_list_after_the_migration_and_again(database: Database) -> None:
+    orders = database.collection("orders")
+    orders.insert_one({
+        "_id": "o1", "member_id": "m", "status": "refunding", "refund_id": "R1", "points_used": 0,
+        "payable_fen": 1_500, "version": 1, "tenders": [{"kind": "wechat_pay"}],
+    })  # fmt: skip
+    for _ in range(2):
+        MIGRATIONS[2].run(database)
+        found = orders.find_one({"_id": "o1"})
+        assert found is not None
+        assert found["refunding"] == [{"refund_id": "R1", "amount_fen": 1_500, "lines": []}]
+        assert (found["refund_status"], found["before_refund"]) == ("refunding", "paid")
 
 
 def test_declaring_again_changes_nothing_and_migrations_run_once(database: Database) -> None:

@@ -66,7 +66,7 @@ class RefundRepository:
         return [Refund.model_validate(document) for document in found]
 
     def paid_by(self, order_id: str, session: ClientSession) -> str | None:
-        """The attempt that paid an order whose tender doesn't name it: written by old code."""
+        """The attempt that paid an order; orders of before don't name it in their tender."""
         found = self._payments.find_one(
             {"order_id": order_id, "status": "success"}, {"_id": 1}, session=session
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import CollectionInvalid
 
 from huitou.runtime.database import Database
@@ -259,22 +259,21 @@ def _count_old_members(database: Database) -> None:
 
 
 def _name_old_refunds(database: Database) -> None:
-    """Refunds under way were one id on the order; attempts that paid weren't on it at all.
+    """Refunds under way were one id on the order.
 
     `paid` was the end of an order's life: those of then complete a day after, by the timer.
     """
     fields = ("status", "refund_id", "payable_fen", "refunding", "refunds", "refund_status",
-              "tenders", "origin", "paid_at", "complete_by")  # fmt: skip
+              "origin", "paid_at", "complete_by")  # fmt: skip
     for page in _pages(database, "orders", *fields):
-        for order in page:
-            changes = (
-                _with_old_refund(order) | _with_old_attempt(database, order) | _with_end(order)
-            )
-            if changes:
-                # The state read: the version still running may end a refund at this moment.
-                database.collection("orders").update_one(
-                    {"_id": order["_id"], "status": order["status"]}, {"$set": changes}
-                )
+        # The state read: the version still running may end a refund at this moment.
+        moved = [
+            UpdateOne({"_id": order["_id"], "status": order["status"]}, {"$set": changes})
+            for order in page
+            if (changes := _with_old_refund(order) | _with_end(order))
+        ]
+        if moved:
+            database.collection("orders").bulk_write(moved, ordered=False)
 
 
 def _with_old_refund(order: dict[str, Any]) -> dict[str, Any]:
@@ -295,17 +294,6 @@ def _with_end(order: dict[str, Any]) -> dict[str, Any]:
     return {"complete_by": order["paid_at"] + timedelta(days=1), "shipping": "not_needed"}
 
 
-def _with_old_attempt(database: Database, order: dict[str, Any]) -> dict[str, Any]:
-    tenders = order.get("tenders") or []
-    if not any(t["kind"] == "wechat_pay" and "out_trade_no" not in t for t in tenders):
-        return {}
-    paid = database.collection("payments").find_one(
-        {"order_id": order["_id"], "status": "success"}, {"_id": 1}
-    )
-    named = {"out_trade_no": paid["_id"]} if paid else {}
-    return {"tenders": [t | named if t["kind"] == "wechat_pay" else t for t in tenders]}
-
-
 def _mark_all(database: Database, collection: str, ids: list[str], name: str, value: str) -> None:
     database.collection(collection).update_many(
         {"_id": {"$in": ids}, name: {"$exists": False}}, {"$set": {name: value}}
@@ -315,7 +303,7 @@ def _mark_all(database: Database, collection: str, ids: list[str], name: str, va
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "orders settled before the roll-ups are due for them", _count_old_orders),
     Migration(2, "members and log-ins from before the roll-ups are counted", _count_old_members),
-    Migration(3, "orders name the attempt that paid and the refunds under way", _name_old_refunds),
+    Migration(3, "orders list their refunds under way, and those of before end", _name_old_refunds),
 )
 
 
