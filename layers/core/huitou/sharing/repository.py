@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.revisions import put_revision
 from huitou.sharing.models import Share, ShareRules
 
 DEFAULT_RULES = "default"
@@ -65,19 +64,8 @@ class ShareRepository:
         return sorted(found, key=lambda rules: ids.index(rules.id))
 
     def put_rules(self, rules: ShareRules) -> None:
-        """Store a later revision; the same one again must say the same.
-
-        The revision in the filter makes one of two editors of the same revision lose.
-        """
-        document = rules.document()
-        if self._rules.find_one({"_id": rules.id}) == document:
-            return
-        try:
-            self._rules.replace_one(
-                {"_id": rules.id, "revision": {"$lt": rules.revision}}, document, upsert=True
-            )
-        except DuplicateKeyError:
-            raise Refusal(Code.RULES_CONFLICT, field="share_rules.revision") from None
+        """Store a later revision."""
+        put_revision(self._rules, rules.document(), "share_rules.revision")
 
     def added(self, receivers: Iterable[str]) -> set[str]:
         """Which of these (merchant|type|account) WeChat Pay has been told about."""
