@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from huitou.runtime.errors import Unavailable
 from huitou.stores.models import Merchant
@@ -111,7 +110,7 @@ class Bills:
     def __init__(self) -> None:
         self.days: dict[tuple[str, str], bytes] = {}
         self.creating = False
-        self.asked: list[tuple[str, str, Any]] = []
+        self.asked: list[tuple[str, str]] = []
 
     def merchant_for(self, sub_mchid: str | None) -> Merchant:
         return Merchant(mchid=MCHID, sub_mchid=sub_mchid)
@@ -120,8 +119,8 @@ class Bills:
         self.days["trade", day] = trade_bill(rows)
         self.days["fundflow", day] = flow if flow is not None else flow_of(rows)
 
-    def bill(self, kind: str, day: str, sub_mchid: str | None) -> bytes | None:
-        self.asked.append((kind, day, sub_mchid))
+    def bill(self, kind: str, day: str) -> bytes | None:
+        self.asked.append((kind, day))
         if self.creating:
             raise Unavailable(detail="STATEMENT_CREATING")
         return self.days.get((kind, day))

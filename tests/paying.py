@@ -7,7 +7,7 @@ later wait until the test lets them happen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ from huitou.refunds.service import Refunds
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
-from huitou.runtime.settings import WeChatPaySettings
 from huitou.settlement.service import Reconciliation
 from huitou.sharing.models import ShareRules
 from huitou.sharing.service import ShareRuleBook, Sharing
+from localcloud.cloud import merchant_settings
 from localcloud.keys import LocalSecrets
 from localcloud.wechat_pay import WeChatPayStandIn
 
@@ -93,7 +93,7 @@ class PayingShop(Shop):
 
     def start(self) -> None:
         """Make the services, as a new instance does."""
-        self.gateway = WeChatPay(settings_for(self.keys))
+        self.gateway = WeChatPay(merchant_settings(self.keys))
         self.gateway.session.mount("https://", self.door())
         self.payments = Payments(self.database, self.clock, "huitou", self.gateway)
         self.refunds = Refunds(self.database, self.clock, "huitou", self.gateway)
@@ -190,23 +190,3 @@ class PayingShop(Shop):
             "kept": books["taken_fen"] - books["refunded_fen"],
             "fees": books["fees_fen"], "shared": books["shared_fen"],
         }  # fmt: skip
-
-
-def settings_for(keys: LocalSecrets) -> WeChatPaySettings:
-    """The chain as WeChat Pay knows it."""
-    return WeChatPaySettings(
-        appid=keys.appid,
-        sp_appid=keys.appid,
-        mchid=keys.mchid,
-        merchant_serial=keys.merchant_serial,
-        merchant_private_key=keys.merchant_private_key,
-        api_v3_key=keys.api_v3_key.encode(),
-        platform_keys=trusted(keys),
-        base_url="https://api.mch.weixin.qq.com",
-        notify_url="https://chain.example/pay/notify",
-    )
-
-
-def trusted(keys: LocalSecrets) -> Mapping[str, str]:
-    """The keys the chain was told to believe: WeChat Pay's public key."""
-    return {keys.platform_serial: keys.platform_public_key}

@@ -13,11 +13,11 @@ from huitou.payments.models import Payment
 from huitou.runtime.database import Database
 from huitou.runtime.recent import Recent
 from huitou.sharing.models import Receiver, Share, ShareRules, ShareTerm
-from huitou.sharing.rules import adds_up
 from huitou.sharing.service import ShareRuleBook, Sharing
+from localcloud.cloud import merchant_settings
 from localcloud.keys import LocalSecrets
 from localcloud.wechat_pay import WeChatPayStandIn
-from paying import Door, settings_for
+from paying import Door
 
 PLATFORM, FRANCHISEE, BRAND, STORE = "1900000101", "1900000102", "1900000108", "1900000110"
 
@@ -26,7 +26,7 @@ class AtWeChat:
     """A merchant's WeChat Pay; what comes later comes when `happen` is called."""
 
     def __init__(self, keys: LocalSecrets, clock: FakeClock, folder: Path) -> None:
-        self.keys, self.settings = keys, settings_for(keys)
+        self.keys, self.settings = keys, merchant_settings(keys)
         self._later: list[Callable[[], None]] = []
         self.standin = WeChatPayStandIn(
             keys, clock, folder / "wechat-pay.sqlite", deliver=lambda *_: None,
@@ -44,6 +44,13 @@ class AtWeChat:
         """Let what WeChat Pay has under way come to its end."""
         while self._later:
             self._later.pop(0)()
+
+
+def adds_up(share: Share) -> bool:
+    """Tell whether every fen that was paid and not refunded is somebody's."""
+    shared_fen = sum(part.amount_fen - part.returned_fen for part in share.parts)
+    whole = share.paid_fen - share.refunded_fen
+    return whole == share.fee_fen + shared_fen + share.kept_fen
 
 
 class Till:

@@ -26,7 +26,7 @@ from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.database import Database, connect
 from huitou.runtime.identity import internal_token
-from huitou.runtime.settings import CloudSettings
+from huitou.runtime.settings import CloudSettings, Settings, WeChatPaySettings
 from huitou.runtime.triggers import DUE, TRIGGERS
 from localcloud.clock import LocalClock
 from localcloud.doors import platform_app, vendors_app
@@ -85,6 +85,12 @@ def local_cloud_target(
         "WECHAT_PAY_NOTIFY_URL": f"{url}/pay/notify",
     }
     return Target(account, variables)
+
+
+def merchant_settings(keys: LocalSecrets) -> WeChatPaySettings:
+    """The merchant as functions here know it, for those who use the services in process."""
+    variables = local_cloud_target(keys, "https://chain.example", "", "").variables
+    return Settings(variables).wechat_pay
 
 
 def deploy_to(target: Target, progress: Progress = lambda _: None) -> list[Step]:

@@ -65,9 +65,9 @@ def test_all_pieces_together_bring_back_exactly_what_was_paid(
         back_fen[line] += wanted[0].amount_fen
         left[line] -= pieces
         number += 1
-        fen, _ = (wanted[0].amount_fen, False)
+        fen = wanted[0].amount_fen
         if fen:
-            fen, _ = amount_back(now, wanted, None)
+            assert amount_back(now, wanted, None) == fen
         now = taken(now, f"r{number}", wanted, fen, done=data.draw(st.booleans()))
     assert back_fen == [line_paid_fen(now, n) for n in range(len(cart))]
     assert now.left_fen == 0
@@ -88,12 +88,12 @@ def test_amounts_never_exceed_the_order_and_the_rest_is_the_rest(
                 amount_back(now, [], fen)
             assert refused.value.code is Code.REFUND_TOO_MUCH
             continue
-        back, whole = amount_back(now, [], fen)
-        assert (back, whole) == (fen, fen == now.left_fen)
+        back = amount_back(now, [], fen)
+        assert back == fen
         now = taken(now, f"r{number}", [], back, done=done)
         assert 0 <= now.left_fen <= now.payable_fen
     if now.left_fen:
-        assert amount_back(now, [], None) == (now.left_fen, True)
+        assert amount_back(now, [], None) == now.left_fen
 
 
 def test_a_part_leaves_the_order_in_the_kitchen_and_the_rest_stops_it() -> None:
@@ -114,7 +114,7 @@ def test_a_part_leaves_the_order_in_the_kitchen_and_the_rest_stops_it() -> None:
 
 def test_a_free_order_can_be_given_back_once() -> None:
     free = order([(1, 1_000)], 1_000)
-    assert amount_back(free, [], None) == (0, True)
+    assert amount_back(free, [], None) == 0
     pending = taken(free, "r1", [], 0, done=False)
     assert pending.status == "refunding"
     back = GivenBack(**pending.refunding[0].model_dump(), at=AT)

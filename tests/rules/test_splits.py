@@ -21,7 +21,6 @@ from huitou.sharing.models import (
 from huitou.sharing.rules import (
     PartResult,
     ShareState,
-    adds_up,
     check_rules,
     due_at,
     ended,
@@ -37,6 +36,7 @@ from huitou.sharing.rules import (
     unfreeze_no,
     with_returns,
 )
+from sharing_till import adds_up
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 amounts = st.integers(1, 10**8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from at_once import at_once
-from huitou.integrations.profit_sharing import ProfitSharing, Source
 from huitou.payments.models import Payment
 from huitou.runtime.errors import Code, Refusal
 from huitou.sharing.models import ShareTerm
@@ -28,8 +27,6 @@ def test_a_paid_order_is_shared_out_and_unfrozen_in_one_request(
     share = till.share(order_id)
     assert (share.fee_fen, amounts(share), share.kept_fen) == (60, [994, 497], 8_449)
     assert not till.agrees(order_id)["frozen"]
-    source = Source(till.gateway.merchant_for(sub_mchid), brand_mchid)
-    assert ProfitSharing(till.gateway).unsplit_fen(source, share.transaction_id) == 0
     assert [path for _, path in till.wechat.door.calls if path.endswith("/orders")]
     assert list(till.sharing.due()) == []
 

@@ -28,9 +28,9 @@ from huitou.payments.service import Payments
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
-from huitou.runtime.settings import WeChatPaySettings
 from huitou.settlement.service import Settlement
-from localcloud.keys import LocalSecrets, load_secrets
+from localcloud.cloud import merchant_settings
+from localcloud.keys import load_secrets
 from localcloud.wechat_pay import WeChatPayStandIn
 from simulation.chain import chain
 
@@ -86,7 +86,7 @@ class Till:
         self._wechat = WeChatPayStandIn(self._keys, self._clock, folder / "wechat-pay.sqlite")
         self._answers = ReadyAnswers()
         self._notices: dict[str, Answer] = {}
-        settings = settings_for(self._keys)
+        settings = merchant_settings(self._keys)
         self._gateway = WeChatPay(settings, PlatformKeys(database, settings).trusted)
         self._gateway.session.mount("https://", self._answers)
         self.database = database
@@ -162,18 +162,3 @@ class Till:
         outcome = self._settlement.settle(visit.order_id)
         if outcome != "settled":
             raise RuntimeError(f"{visit.order_id}: {outcome}")
-
-
-def settings_for(keys: LocalSecrets) -> WeChatPaySettings:
-    """The chain as WeChat Pay knows it."""
-    return WeChatPaySettings(
-        appid=keys.appid,
-        sp_appid=keys.appid,
-        mchid=keys.mchid,
-        merchant_serial=keys.merchant_serial,
-        merchant_private_key=keys.merchant_private_key,
-        api_v3_key=keys.api_v3_key.encode(),
-        platform_keys={keys.platform_serial: keys.platform_public_key},
-        base_url="https://api.mch.weixin.qq.com",
-        notify_url="https://chain.example/pay/notify",
-    )

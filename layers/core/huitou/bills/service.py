@@ -61,7 +61,7 @@ class BillGateway(Protocol):
     def merchant_for(self, sub_mchid: str | None) -> Merchant:
         """Who takes a store's money; the chain's own merchant, or its provider, for None."""
 
-    def bill(self, kind: BillKind, day: str, sub_mchid: str | None) -> bytes | None:
+    def bill(self, kind: BillKind, day: str) -> bytes | None:
         """A bill's text, its hash checked; None where nothing happened on the day."""
 
 
@@ -149,7 +149,7 @@ class BillCheck:
 
     def _bill(self, kind: BillKind, day: str) -> bytes | None:
         try:
-            return self._gateway.bill(kind, day, None)
+            return self._gateway.bill(kind, day)
         except Unavailable as passing:
             if passing.detail == "STATEMENT_CREATING":
                 raise _not_ready(self._clock.now() + RETRY) from passing

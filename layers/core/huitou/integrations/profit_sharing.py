@@ -160,14 +160,6 @@ class ProfitSharing:
         found = self._wechat_pay.found("GET", path)
         return _returned(found) if found is not None else None
 
-    def unsplit_fen(self, source: Source, transaction_id: str) -> int:
-        """Return how much of a payment is still frozen, in fen."""
-        if source.brand_mchid is not None:
-            path = f"{_BRAND}/orders/{transaction_id}/amounts"
-        else:
-            path = f"{_DIRECT}/transactions/{transaction_id}/amounts"
-        return int(self._wechat_pay.call("GET", path)["unsplit_amount"])
-
     def _sub(self, source: Source) -> dict[str, str]:
         """Name the merchant whose money it is; in brand mode always, otherwise if it is a sub."""
         merchant = source.merchant

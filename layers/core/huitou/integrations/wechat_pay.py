@@ -202,20 +202,15 @@ class WeChatPay:
             if certificate_span(pem)[0] <= now < certificate_span(pem)[1]
         }
 
-    def bill(
-        self, kind: Literal["trade", "fundflow"], day: str, sub_mchid: str | None
-    ) -> bytes | None:
+    def bill(self, kind: Literal["trade", "fundflow"], day: str) -> bytes | None:
         """Return a day's bill (`day` as YYYY-MM-DD) as WeChat Pay wrote it; None if there is none.
 
         The file itself is not signed: it counts by its hash, which came in a signed answer.
-        Unavailable while WeChat Pay is still writing it. Refused if over `MAX_BILL_BYTES`. Of a
-        sub-merchant there is only the trade bill: its fund flow comes by another call, sealed.
+        Unavailable while WeChat Pay is still writing it. Refused if over `MAX_BILL_BYTES`. A
+        provider's trade bill has its stores' rows as well.
         """
-        if kind == "fundflow" and sub_mchid:
-            raise Refusal(Code.INVALID_REQUEST, field="kind", detail="fundflow of a sub_mchid")
-        path = _BILLS[kind].format(day=day) + (f"&sub_mchid={sub_mchid}" if sub_mchid else "")
         try:
-            where = self.call("GET", path)
+            where = self.call("GET", _BILLS[kind].format(day=day))
         except WeChatPayRefusal as refused:
             if refused.reason == "NO_STATEMENT_EXIST":
                 return None

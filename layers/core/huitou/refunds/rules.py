@@ -56,27 +56,22 @@ def lines_back(order: Order, wanted: Sequence[RefundLine]) -> list[LineBack]:
     return found
 
 
-def amount_back(
-    order: Order, lines: Sequence[LineBack], amount_fen: int | None
-) -> tuple[int, bool]:
-    """Return the fen to give back, and whether that is all that is left of the order.
+def amount_back(order: Order, lines: Sequence[LineBack], amount_fen: int | None) -> int:
+    """Return the fen to give back: by line, or an amount, or (neither named) all that is left.
 
-    By line, or an amount, or (neither named) the whole rest. Raises Refusal REFUND_TOO_MUCH
-    naming the field, with what is left.
+    Raises Refusal REFUND_TOO_MUCH naming the field, with what is left; or REFUND_WORTH_NOTHING.
     """
-    left_fen = order.left_fen
+    left_fen, field = order.left_fen, "lines" if lines else "amount_fen"
     if lines:
         wanted_fen = sum(back.amount_fen for back in lines)
     else:
         wanted_fen = left_fen if amount_fen is None else amount_fen
-    field = "lines" if lines else "amount_fen"
     if wanted_fen > left_fen:
         raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ ¥{left_fen / 100:.2f}")
     # Of an order paid with points alone each piece brings back 0 fen: only all of them are all.
-    whole = wanted_fen == left_fen and (order.payable_fen > 0 or _every_piece(order, lines))
-    if wanted_fen == 0 and not (whole and order.payable_fen == 0):
+    if wanted_fen == 0 and not (order.payable_fen == 0 and _every_piece(order, lines)):
         raise Refusal(Code.REFUND_WORTH_NOTHING, field=field)
-    return wanted_fen, whole
+    return wanted_fen
 
 
 def _every_piece(order: Order, lines: Sequence[LineBack]) -> bool:

@@ -75,9 +75,9 @@ class Refunds:
             )  # fmt: skip
         return self._pushed_on(same(known, request))
 
-    def cancel(self, order: Order, reason: str = "您已取消订单") -> Refund:
+    def cancel(self, order: Order) -> Refund:
         """Give all of a paid order back to its guest, who may say so until it is being made."""
-        return self._whole(order, "cancel", reason, "member")
+        return self._whole(order, "cancel", "您已取消订单", "member")
 
     def refuse(self, order: Order, reason: str, actor: str) -> Refund:
         """Give all of a paid order back because the store can't make it."""
@@ -131,7 +131,7 @@ class Refunds:
         order = self._refundable(refund.order_id, SERVED, session)
         wanted = [RefundLine(line=back.line, quantity=back.quantity) for back in refund.lines]
         lines = lines_back(order, wanted)
-        amount_fen, _ = amount_back(order, lines, refund.asked_fen)
+        amount_fen = amount_back(order, lines, refund.asked_fen)
         if not may_decide(
             self._refunds.rules(), request.role, order, amount_fen, self._clock.now()
         ):
@@ -159,7 +159,7 @@ class Refunds:
         def write(session: ClientSession) -> Refund:
             order = self._refundable(order_id, only_from, session)
             lines = lines_back(order, wanted)
-            back_fen, _ = amount_back(order, lines, amount_fen)
+            back_fen = amount_back(order, lines, amount_fen)
             now = self._clock.now()
             alone = may_decide(self._refunds.rules(), role, order, back_fen, now)
             refund = Refund(

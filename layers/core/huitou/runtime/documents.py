@@ -19,7 +19,7 @@ class Request(BaseModel):
 class Answer(BaseModel):
     """What an action answers: the shape its callers may rely on, told to them by `typings`.
 
-    Services build plain dicts and nothing is checked while members wait; the tests hold real
+    Where services build plain dicts nothing is checked while members wait; the tests hold real
     answers against it. A field without a default is always there, if only as null; one whose
     default is None is left out where there is nothing to tell.
     """

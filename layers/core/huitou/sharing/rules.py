@@ -193,13 +193,6 @@ def receiver_ids(share: Share) -> list[str]:
     return [f"{merchant}|{part.type}|{part.account}" for part in paid_parts(share)]
 
 
-def adds_up(share: Share) -> bool:
-    """Tell whether every fen that was paid and not refunded is somebody's."""
-    shared_fen = sum(part.amount_fen - part.returned_fen for part in share.parts)
-    whole = share.paid_fen - share.refunded_fen
-    return whole == share.fee_fen + shared_fen + share.kept_fen
-
-
 def give_backs(share: Share, amount_fen: int) -> list[tuple[SharePart, int]]:
     """Return what each receiver gives back before `amount_fen` more goes to the guest.
 
