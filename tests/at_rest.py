@@ -12,8 +12,8 @@ from typing import Any
 
 from chain_data import NOON
 from crashing import CrashingShop
+from huitou.reconciliation.service import Reconciliation
 from huitou.runtime.errors import Refusal, Unavailable
-from huitou.settlement.service import Reconciliation
 from paying import PayingShop
 from sharing_stores import clear
 

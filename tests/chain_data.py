@@ -14,10 +14,11 @@ from huitou.maintenance.service import Maintenance
 from huitou.members.service import Members
 from huitou.orders.models import CreateRequest, Order, PendingRefund, QuoteRequest, Tender
 from huitou.orders.service import Orders
+from huitou.reconciliation.service import Reconciliation
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
-from huitou.settlement.service import Reconciliation, Settlement
+from huitou.settlement.service import Settlement
 from simulation.chain import chain as sample_chain
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai: every lunch place is open.

@@ -22,12 +22,12 @@ from huitou.fulfilment.service import Fulfilment
 from huitou.integrations.wechat_pay import WeChatPay
 from huitou.orders.models import Order
 from huitou.payments.service import Payments
+from huitou.reconciliation.service import Reconciliation
 from huitou.refunds.models import Refund, RefundRequest
 from huitou.refunds.service import Refunds
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
-from huitou.settlement.service import Reconciliation
 from huitou.sharing.models import ShareRules
 from huitou.sharing.service import ShareRuleBook, Sharing
 from localcloud.cloud import merchant_settings

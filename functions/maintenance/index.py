@@ -25,10 +25,10 @@ from huitou.maintenance.models import (
     ReplayRequest,
 )
 from huitou.maintenance.service import Maintenance
+from huitou.reconciliation.models import ReconcileAnswer, ReconcileRequest
+from huitou.reconciliation.service import Reconciliation
 from huitou.runtime.declarations import declare
 from huitou.runtime.handler import Action, Call, serve
-from huitou.settlement.models import ReconcileAnswer, ReconcileRequest
-from huitou.settlement.service import Reconciliation
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cli.bench.orders import DAY, paid_order
-from huitou.settlement.models import Books
-from huitou.settlement.rules import differences
+from huitou.reconciliation.models import Books
+from huitou.reconciliation.rules import differences
 
 REAL_NOW = 1_000_000.0
 ATTEMPT = {"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7_200,

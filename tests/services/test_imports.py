@@ -13,10 +13,10 @@ from at_once import at_once
 from chain_data import NOON, FakeClock, Shop
 from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport
 from huitou.imports.service import OrderImport
+from huitou.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.triggers import DUE, TRIGGERS
-from huitou.settlement.service import Reconciliation
 
 DAY = date(2026, 1, 10)
 

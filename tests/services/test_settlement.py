@@ -13,10 +13,10 @@ from huitou.coupons.models import CouponTemplate
 from huitou.coupons.service import Coupons, TierCoupons
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.service import Maintenance
+from huitou.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.recent import Recent
-from huitou.settlement.service import Reconciliation
 from huitou.tiers.service import Tiers
 from simulation.chain import TIERS
 

@@ -1,70 +1,11 @@
-"""What reconciliation reports."""
+"""How settling history moves accounts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field
-
-from huitou.runtime.documents import Answer, Record, Request
 from huitou.tiers.models import TierAccount, TierChange
-
-
-class ReconcileRequest(Request):
-    """One page of members; `after` is the `next` of the page before."""
-
-    after: str | None = None
-    limit: int = Field(default=200, ge=1, le=1_000)
-
-
-class Difference(Record):
-    """Two books that should say the same and don't; what one lacks is left out."""
-
-    kind: str
-    id: str
-    expected: Any = None
-    found: Any = None
-
-
-class Totals(Record):
-    """Sums over the members of a page; pages add up."""
-
-    members: int = 0
-    orders: int = 0
-    orders_paid: int = 0
-    orders_refunded: int = 0
-    orders_under_way: int = 0
-    revenue_fen: int = 0
-    fees_fen: int = 0
-    shared_fen: int = 0
-    kept_fen: int = 0
-    points_issued: int = 0
-    points_clawed_back: int = 0
-    points_used: int = 0
-    points_outstanding: int = 0
-    coupons_issued: int = 0
-    coupons_redeemed: int = 0
-    tiers: dict[str, int] = Field(default={})
-
-    def plus(self, other: Totals) -> Totals:
-        """Add two pages."""
-        mine, theirs = self.model_dump(), other.model_dump()
-        tiers = {
-            level: mine["tiers"].get(level, 0) + theirs["tiers"].get(level, 0)
-            for level in sorted(mine["tiers"] | theirs["tiers"])
-        }
-        sums = {name: mine[name] + theirs[name] for name in mine if name != "tiers"}
-        return Totals(**sums, tiers=tiers)
-
-
-class ReconcileAnswer(Answer):
-    """One page of members: sums, the first differences, how many there are, the next page."""
-
-    totals: Totals
-    differences: list[Difference]
-    found: int
-    next: str | None
 
 
 class OpenAccount(TierAccount):
@@ -82,16 +23,3 @@ class AccountMove:
     changes: dict[str, Any]
     review_on: str | None
     tier_change: TierChange | None
-
-
-@dataclass(frozen=True)
-class Books:
-    """Everything the members of one range have, each list in no order."""
-
-    accounts: list[dict[str, Any]]
-    entries: list[dict[str, Any]]
-    orders: list[dict[str, Any]]
-    coupons: list[dict[str, Any]]
-    payments: list[dict[str, Any]]
-    refunds: list[dict[str, Any]]
-    shares: list[dict[str, Any]]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import Any
 
 from pymongo.client_session import ClientSession
 
@@ -19,13 +17,11 @@ from huitou.points.rules import change_of, entries_for
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Refusal
-from huitou.settlement.repository import BooksRepository, HistoryRepository
-from huitou.settlement.rules import account_move, differences, totals
+from huitou.settlement.repository import HistoryRepository
+from huitou.settlement.rules import account_move
 from huitou.stores.rules import business_day
 from huitou.tiers.repository import TierRepository
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
-
-MOST_DIFFERENCES = 200  # On one page; more than that is one cause, not many.
 
 
 class Settlement:
@@ -103,27 +99,3 @@ class Settlement:
         if coupon is not None:
             until = returned_until(coupon, self._clock.now())
             self._coupons.give_back(coupon_id, order.id, until, session)
-
-
-class Reconciliation:
-    """Prove that the books agree, member range by member range."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._books = BooksRepository(database)
-        self._clock = clock
-
-    def page(self, after: str | None, limit: int) -> dict[str, Any]:
-        """Compare one range; `next` is the cursor of the following one, None at the end.
-
-        At most `MOST_DIFFERENCES` are shown; `found` says how many there are.
-        """
-        books = self._books.of_range(after, limit)
-        today = business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT)
-        found = list(differences(books, today, time.time()))
-        accounts = books.accounts
-        return {
-            "totals": totals(books),
-            "differences": found[:MOST_DIFFERENCES],
-            "found": len(found),
-            "next": accounts[-1]["_id"] if len(accounts) == limit else None,
-        }

@@ -1,0 +1,235 @@
+"""Do the books agree? Recomputes what each order deserves and compares it with every ledger.
+
+An order whose settlement has been due for less than `UNDER_WAY_S` is under way, not wrong: its
+ledgers may stand on either side of it. `real_now` (epoch seconds) decides that; `today` is the
+business day, before which an account may have dropped days of spend.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from huitou.orders.models import LedgerOrder
+from huitou.orders.rules import SERVED, SETTLED_STATES, UNPAID, deserving
+from huitou.points.rules import entries_for
+from huitou.reconciliation.models import Books, Difference, Totals
+from huitou.tiers.rules import MOST_DAYS
+
+UNDER_WAY_S = 10.0  # Fifty times the usual wait from paid to settled.
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # Entries are compared without their moment.
+_SURPLUS = ("surplus@", "surplus|")  # The bar is of before.
+_HELD = ("locked", "redeemed")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """One page's books, arranged by order."""
+
+    orders: dict[str, LedgerOrder]
+    entries: dict[str, dict[str, dict[str, Any]]]
+    real_now: float
+
+    def under_way(self, order: LedgerOrder) -> bool:
+        """Whether the order's settlement may be running just now."""
+        return order.settlement == "due" and self.real_now - order.settlement_since < UNDER_WAY_S
+
+
+def differences(books: Books, today: str, real_now: float) -> Iterator[Difference]:
+    """Yield every disagreement between orders, points, accounts, coupons, money and shares."""
+    ledger = _arranged(books, real_now)
+    for order in ledger.orders.values():
+        yield from _order_against_entries(ledger, order)
+    for order_id in set(ledger.entries) - set(ledger.orders):
+        yield Difference(kind="entry without order", id=order_id, expected=None, found="entries")
+    yield from _accounts_against_ledger(books, ledger, today)
+    yield from _coupons_against_orders(books, ledger)
+    yield from _money_against_orders(books, ledger)
+    yield from _shares_against_orders(books, ledger)
+
+
+def _arranged(books: Books, real_now: float) -> Ledger:
+    entries: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for entry in books.entries:
+        entries[entry["order_id"]][entry["_id"]] = entry
+    orders = {order["_id"]: LedgerOrder.model_validate(order) for order in books.orders}
+    return Ledger(orders, entries, real_now)
+
+
+def _order_against_entries(ledger: Ledger, order: LedgerOrder) -> Iterator[Difference]:
+    entries = ledger.entries.get(order.id, {})
+    paid = deserving(order)
+    if paid is None and order.status in SETTLED_STATES:
+        yield Difference(kind="paid order without terms", id=order.id, expected="terms", found=None)
+    elif paid is None:
+        if entries:
+            yield Difference(
+                kind="entry for unpaid order", id=order.id, expected=[], found=sorted(entries)
+            )
+    elif order.settlement != "done":
+        if not ledger.under_way(order):
+            yield Difference(
+                kind="order not settled", id=order.id, expected="done", found=order.settlement
+            )
+    else:
+        wanted = {e.id: [e.points, e.spend_fen] for e in entries_for(paid, _ANY_TIME)}
+        found = {e["_id"]: [e["points"], e["spend_fen"]] for e in entries.values()}
+        if wanted != found:
+            yield Difference(kind="order's entries", id=order.id, expected=wanted, found=found)
+
+
+def _accounts_against_ledger(books: Books, ledger: Ledger, today: str) -> Iterator[Difference]:
+    points: Counter[str] = Counter()
+    spend: dict[str, Counter[str]] = defaultdict(Counter)
+    for entry in books.entries:
+        points[entry["member_id"]] += entry["points"]
+        spend[entry["member_id"]][entry["business_day"]] += entry["spend_fen"]
+    reserved: Counter[str] = Counter()
+    for order in ledger.orders.values():
+        used = f"use:{order.id}" in ledger.entries.get(order.id, {})
+        if order.status in (*UNPAID, *SETTLED_STATES) and not used:
+            reserved[order.member_id] += order.points_used
+    # Two days of slack: stores in other zones are a day ahead or behind.
+    oldest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 3)).isoformat()
+    known = {account["_id"] for account in books.accounts}
+    for member_id in sorted({order.member_id for order in ledger.orders.values()} - known):
+        yield Difference(kind="no account", id=member_id, expected="account", found=None)
+    for account in books.accounts:
+        member_id = account["_id"]
+        balance = account["available"] + account["reserved"]
+        if balance != points[member_id]:
+            yield Difference(
+                kind="balance", id=member_id, expected=points[member_id], found=balance
+            )
+        if account["reserved"] != reserved[member_id]:
+            yield Difference(
+                kind="reserved points",
+                id=member_id,
+                expected=reserved[member_id],
+                found=account["reserved"],
+            )
+        kept = account.get("spend_by_day", {})
+        found, expected = (
+            {day: fen for day, fen in days.items() if fen and day >= oldest}
+            for days in (kept, spend[member_id])
+        )
+        if expected != found:
+            yield Difference(kind="spend by day", id=member_id, expected=expected, found=found)
+
+
+def _coupons_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
+    using: dict[str, list[LedgerOrder]] = defaultdict(list)
+    for order in ledger.orders.values():
+        if order.coupon_id and order.status not in ("cancelled", "refunded"):
+            using[order.coupon_id].append(order)
+    held_by = {c["_id"]: c.get("order_id") for c in books.coupons if c["status"] in _HELD}
+    for coupon in books.coupons:
+        orders = using.pop(coupon["_id"], [])
+        holder = ledger.orders.get(held_by.get(coupon["_id"]) or "")
+        if any(ledger.under_way(order) for order in [*orders, *([holder] if holder else [])]):
+            continue
+        expected = [f"{_use(order)} {order.id}" for order in orders] or ["free"]
+        held = coupon["status"] in _HELD
+        found = f"{coupon['status']} {coupon.get('order_id')}" if held else "free"
+        if expected != [found]:
+            yield Difference(kind="coupon", id=coupon["_id"], expected=expected, found=found)
+    for coupon_id, orders in using.items():
+        ids = [order.id for order in orders]
+        yield Difference(kind="coupon", id=coupon_id, expected=ids, found=None)
+
+
+def _use(order: LedgerOrder) -> str:
+    return "locked" if order.status in UNPAID else "redeemed"
+
+
+def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
+    taken: Counter[str] = Counter()
+    for payment in books.payments:
+        if payment["status"] == "success":
+            taken[payment["order_id"]] += payment["amount_fen"]
+    given: Counter[str] = Counter()
+    refunded_attempts = set()
+    for refund in books.refunds:
+        if refund["status"] != "closed":
+            refunded_attempts.add(refund.get("out_trade_no"))
+        if refund["status"] == "success" and not refund["_id"].startswith(_SURPLUS):
+            given[refund["order_id"]] += refund["amount_fen"] if refund.get("out_trade_no") else 0
+    for order in ledger.orders.values():
+        ours = order.origin == "live"  # What was paid at a till is in no book of ours.
+        expected = order.payable_fen if ours and order.status in SETTLED_STATES else 0
+        if taken[order.id] != expected:
+            yield Difference(kind="payment", id=order.id, expected=expected, found=taken[order.id])
+        owed = sum(back.amount_fen for back in order.refunds) if ours else 0
+        if given[order.id] != owed:
+            yield Difference(kind="refund", id=order.id, expected=owed, found=given[order.id])
+    for money in (*books.payments, *books.refunds):
+        if money["order_id"] not in ledger.orders:
+            yield Difference(
+                kind="money without order", id=money["_id"], expected=None, found=money["order_id"]
+            )
+    for payment in books.payments:
+        if payment["status"] == "surplus" and payment["_id"] not in refunded_attempts:
+            yield Difference(
+                kind="surplus payment", id=payment["_id"], expected="refund", found=None
+            )
+
+
+def _shares_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
+    """paid = fee + shares + kept for each order, and paid and refunded as the order says."""
+    shared = {share["_id"]: share for share in books.shares}
+    # Paid by attempts of before shares were kept.
+    old = {payment["order_id"] for payment in books.payments if "merchant" not in payment}
+    for share in books.shares:
+        rest = share["paid_fen"] - share["refunded_fen"]
+        divided = share["fee_fen"] + shared_out(share) + share["kept_fen"]
+        if divided != rest:
+            yield Difference(kind="share", id=share["_id"], expected=rest, found=divided)
+    for order in ledger.orders.values():
+        own = [shared.pop(order.id)] if order.id in shared else []
+        paid = order.origin == "live" and order.status in SETTLED_STATES and order.payable_fen > 0
+        given = sum(back.amount_fen for back in order.refunds)
+        expected = [order.payable_fen, given] if paid else None
+        found = next(([share["paid_fen"], share["refunded_fen"]] for share in own), None)
+        if expected != found and (own or order.id not in old):
+            yield Difference(kind="share of order", id=order.id, expected=expected, found=found)
+    for order_id in shared:
+        yield Difference(kind="share without order", id=order_id, expected=None, found="share")
+
+
+def shared_out(share: dict[str, Any]) -> int:
+    """Return what receivers hold of one order now."""
+    return sum(part["amount_fen"] - part["returned_fen"] for part in share.get("parts", ()))
+
+
+def totals(books: Books) -> Totals:
+    """Sum a page up."""
+    by_kind: Counter[str] = Counter()
+    for entry in books.entries:
+        by_kind[entry["kind"]] += entry["points"]
+    status = Counter(order["status"] for order in books.orders)
+    levels = Counter(account.get("tier", {}).get("level", "basic") for account in books.accounts)
+    kept = [order for order in books.orders if order["status"] in ("refunding", *SERVED)]
+    return Totals(
+        members=len(books.accounts),
+        orders=len(books.orders),
+        orders_paid=sum(status[name] for name in SETTLED_STATES),
+        orders_refunded=status["refunded"],
+        orders_under_way=sum(order.get("settlement") == "due" for order in books.orders),
+        revenue_fen=sum(
+            order["payable_fen"] - sum(back["amount_fen"] for back in order.get("refunds", ()))
+            for order in kept
+        ),
+        fees_fen=sum(share["fee_fen"] for share in books.shares),
+        shared_fen=sum(shared_out(share) for share in books.shares),
+        kept_fen=sum(share["kept_fen"] for share in books.shares),
+        points_issued=by_kind["earn"],
+        points_clawed_back=-by_kind["claw-back"],
+        points_used=-by_kind["use"] - by_kind["return"],
+        points_outstanding=sum(by_kind.values()),
+        coupons_issued=len(books.coupons),
+        coupons_redeemed=sum(coupon["status"] == "redeemed" for coupon in books.coupons),
+        tiers=dict(levels),
+    )

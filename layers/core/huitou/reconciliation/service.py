@@ -1,0 +1,39 @@
+"""Prove that the books agree."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from huitou.reconciliation.repository import BooksRepository
+from huitou.reconciliation.rules import differences, totals
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.stores.rules import business_day
+from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
+
+MOST_DIFFERENCES = 200  # On one page; more than that is one cause, not many.
+
+
+class Reconciliation:
+    """Prove that the books agree, member range by member range."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._books = BooksRepository(database)
+        self._clock = clock
+
+    def page(self, after: str | None, limit: int) -> dict[str, Any]:
+        """Compare one range; `next` is the cursor of the following one, None at the end.
+
+        At most `MOST_DIFFERENCES` are shown; `found` says how many there are.
+        """
+        books = self._books.of_range(after, limit)
+        today = business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT)
+        found = list(differences(books, today, time.time()))
+        accounts = books.accounts
+        return {
+            "totals": totals(books),
+            "differences": found[:MOST_DIFFERENCES],
+            "found": len(found),
+            "next": accounts[-1]["_id"] if len(accounts) == limit else None,
+        }
