@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from huitou.earning.models import EarningTerms
 from huitou.imports.models import ImportedRow, Told
 from huitou.orders.models import GivenBack, LedgerOrder, Moment, Order, Tender
-from huitou.points.models import EarningTerms
 from huitou.stores.models import Store
 from huitou.stores.rules import business_day
 

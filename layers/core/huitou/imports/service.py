@@ -9,6 +9,7 @@ from datetime import datetime
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from huitou.earning.models import EarningTerms
 from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport, Reject, Told
 from huitou.imports.repository import ImportRepository
 from huitou.imports.rules import (
@@ -22,7 +23,6 @@ from huitou.imports.rules import (
 from huitou.kpis.service import Kpis
 from huitou.members.service import FirstOrder, Members
 from huitou.orders.models import LedgerOrder
-from huitou.points.models import EarningTerms
 from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from huitou.earning.models import EarningTerms
 from huitou.members.models import Channel
-from huitou.points.models import EarningTerms
 from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant

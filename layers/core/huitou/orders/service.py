@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from huitou.coupons.models import Coupon
 from huitou.coupons.rules import why_not
 from huitou.coupons.service import Coupons
+from huitou.earning.models import EarningTerms
 from huitou.menu.service import Menu
 from huitou.orders.models import (
     CreateRequest,
@@ -41,7 +42,6 @@ from huitou.orders.rules import (
     request_digest,
     with_refunds,
 )
-from huitou.points.models import EarningTerms
 from huitou.points.rules import most_usable
 from huitou.points.service import Points
 from huitou.pricing.models import MemberOffer, Price

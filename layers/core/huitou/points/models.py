@@ -1,74 +1,196 @@
-"""Points: the member's account and the append-only ledger it is the sum of."""
+"""Points: the chain's rules, the member's account, and the append-only ledger it follows from."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Answer, Record, Stored
 
-EntryKind = Literal["earn", "use", "claw-back", "return"]
+EntryKind = Literal[
+    "earn", "bonus", "use", "return", "claw-back", "mature", "expire", "repay",
+    "migrate", "adjust", "transfer",
+]  # fmt: skip
+ClawBack = Literal["pending_only", "within_balance", "unlimited"]
+NEVER = "9999-12-31"  # The last day of a lot that doesn't expire.
+ON_COMPLETION = "completed"  # What a pending award waits for, where it isn't a day.
+MOST_MONTHS = 36  # A rolling expiry at its longest: an account has at most some 1,100 lots.
+MOST_PENDING_DAYS = 90
+
+
+class Expiry(Record):
+    """How long an award holds: its last day is included, in the zone of the store that gave it."""
+
+    kind: Literal["end_of_next_year", "rolling_months", "never"] = Field(
+        default="end_of_next_year", title="有效期", description="次年年底、滚动若干个月或长期有效"
+    )
+    months: int = Field(default=12, ge=1, le=MOST_MONTHS, title="滚动月数")
+
+
+class Usable(Record):
+    """From when an award may be spent; until then it is shown as pending (待入账)."""
+
+    kind: Literal["at_once", "after_days", "on_completion"] = Field(
+        default="at_once", title="到账时间", description="立即、若干天后或订单完成后"
+    )
+    days: int = Field(default=7, ge=1, le=MOST_PENDING_DAYS, title="天数")
+
+
+class Caps(Record):
+    """The most that rules give a member; null is no limit. A day is a business day."""
+
+    order_points: int | None = Field(default=None, ge=0, title="每单上限")
+    day_points: int | None = Field(default=None, ge=0, title="每日上限")
+    month_points: int | None = Field(default=None, ge=0, title="每月上限")
 
 
 class PointsRules(Stored):
-    """The chain's rates; one document, its revision named by every entry made under it."""
+    """How points are earned, spent and lost; one document, its revision named by every entry.
+
+    What promotions add to it (multipliers, bonuses) are documents of their own: `earning`.
+    """
 
     id: Literal["points"] = Field(default="points", alias="_id")
-    revision: int = 1
-    fen_per_point: int = Field(default=100, ge=1, description="paid fen that earn one point")
-    point_value_fen: int = Field(default=1, ge=1, description="fen one spent point is worth")
-    max_order_share_bp: int = Field(default=3_000, ge=0, le=10_000, description="of the order")
+    revision: int = Field(default=1, ge=1)
+    fen_per_point: int = Field(
+        default=100,
+        ge=1,
+        title="每积 1 分所需金额（分）",
+        description="paid fen that earn one point",
+    )
+    fen_per_point_by_tier: dict[str, int] = Field(
+        default={}, title="按等级", description="等级代号 → 每积 1 分所需金额（分）"
+    )
+    counts_coupon_part: bool = Field(default=False, title="优惠券抵扣部分也积分")
+    counts_points_part: bool = Field(default=False, title="积分抵扣部分也积分")
+    excluded_categories: list[str] = Field(default=[], title="不积分的分类")
+    excluded_dish_ids: list[str] = Field(default=[], title="不积分的菜品")
+    expiry: Expiry = Field(default=Expiry(), title="有效期")
+    usable: Usable = Field(default=Usable(), title="到账时间")
+    caps: Caps = Field(default=Caps(), title="上限")
+    point_value_fen: int = Field(default=1, ge=1, title="1 积分抵扣金额（分）")
+    max_order_share_bp: int = Field(
+        default=3_000,
+        ge=0,
+        le=10_000,
+        title="最多抵扣订单比例（万分之）",
+        description="of the order",
+    )
+    min_points: int = Field(default=0, ge=0, title="每次最少使用积分")
+    min_order_fen: int = Field(default=0, ge=0, title="可用积分的最低订单金额（分）")
+    claw_back: ClawBack = Field(
+        default="unlimited",
+        title="退款扣回",
+        description="仅扣待入账、扣到余额为零，或不足部分记为待抵扣积分",
+    )
+    return_expired_days: int = Field(
+        default=1, ge=0, le=366, title="退回的已过期积分延长天数", description="0：不退回"
+    )
+    notice_days: int = Field(default=7, ge=1, le=60, title="到期前几天提醒")
+    adjust_limit_points: int = Field(default=1_000, ge=0, title="人工调整超过多少积分需复核")
+
+    @model_validator(mode="after")
+    def _rates_are_rates(self) -> Self:
+        if any(fen < 1 for fen in self.fen_per_point_by_tier.values()):
+            raise ValueError("fen_per_point_by_tier must be 1 or more")
+        return self
 
 
-class EarningTerms(Record):
-    """What an order earns by; frozen on it when it was paid."""
+class RuleRef(Record):
+    """A rule by which points moved, as it was then."""
 
-    tier: str
-    tier_rules_revision: int
-    points_rules_revision: int
-    fen_per_point: int
+    rule_id: str
+    revision: int
+
+
+class LotMove(Record):
+    """Points entering (+) or leaving (−) the lot that holds until `expires_on`, inclusive.
+
+    `usable` is set where they are pending there: until that day, or ON_COMPLETION.
+    """
+
+    expires_on: str
+    points: int
+    usable: str | None = None
 
 
 class LedgerEntry(Stored):
     """One movement of a member's points; never edited.
 
     `id` comes from the business fact: `earn:<order>`, `use:<order>`, `claw-back:<refund>`,
-    `return:<refund>`. `points` is signed; `spend_fen` is what the order adds to the member's
-    spend (negative for a refund) on `business_day`, the order's own.
+    `return:<refund>`, `expire:<member>:<day>@<number>` … `points` is what it does to the balance;
+    `lots` what it does to each lot, `debt` to what the member owes: points = Σ lots − debt.
+    `number` counts the member's entries in the order in which they were committed, from 1;
+    `balance` is the sum of all entries up to this one. `forgiven` is what a claw-back left the
+    member by policy. `spend_fen` and `orders` are what it adds to the figures tiers count, on
+    `business_day`, the order's own; `booked_on` is the day on which it was posted.
     """
 
     member_id: str
+    number: int = 0
     kind: EntryKind
     points: int
+    lots: list[LotMove] = Field(default=[])
+    debt: int = 0
+    balance: int = 0
+    forgiven: int = 0
     spend_fen: int = 0
-    order_id: str
+    orders: int = 0
+    order_id: str | None = None
     business_day: str
+    booked_on: str | None = None
     at: datetime
     cause: str
     actor: str = "settlement"
+    reason: str | None = None
     rules_revision: int
+    rules: list[RuleRef] = Field(default=[])
     is_test: bool = False
 
 
 class Account(Stored):
-    """What a member has; `id` is the member's.
+    """What a member has; `id` is the member's. Every figure follows from the member's entries.
 
-    `available` + `reserved` = the sum of the member's entries. `available` may be negative
-    after a claw-back: the next awards repay it before anything can be spent.
+    `lots` are the points that can be spent, by the last day they hold; `pending` those that can't
+    yet, by `<usable>|<expires_on>`; `reserved` what orders and holds have set aside, which name
+    the lots it came from. `debt` is what a claw-back found spent (待抵扣积分): repaid by the next
+    points that come in. `available` = Σ lots − debt, and available + reserved + Σ pending = the sum
+    of the entries. `entries` is how many there are. `points_on` is the soonest day on which
+    something falls due by itself: an expiry, a pending award, a notice.
+
+    A lot is 20 bytes or so; MOST_MONTHS bounds them to some 1,100 (22 KB), and a chain whose
+    points end with the calendar year has two or three.
     """
 
     available: int = 0
     reserved: int = 0
+    lots: dict[str, int] = Field(default={})
+    pending: dict[str, int] = Field(default={})
+    debt: int = 0
+    entries: int = 0
+    first_order_id: str | None = None
+    points_on: str | None = None
+    noticed_through: str | None = None
+    points_by_day: dict[str, int] = Field(default={})
     version: int = 0
 
 
+class DueLot(Answer):
+    """Points that expire together, at the end of `expires_on`."""
+
+    expires_on: str
+    points: int
+
+
 class ShownPoints(Answer):
-    """A member's points: to spend (negative: owed after a claw-back), and set aside for orders."""
+    """A member's points: to spend (negative: owed), set aside for orders, not usable yet."""
 
     available: int
     reserved: int
+    pending: int
+    expiring: DueLot | None = None
 
 
 class ShownEntry(Answer):
@@ -77,7 +199,8 @@ class ShownEntry(Answer):
     entry_id: str
     kind: EntryKind
     points: int
-    order_id: str
+    balance: int
+    order_id: str | None
     at: datetime
     rules_revision: int
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from huitou.points.models import EarningTerms, LedgerEntry, PointsRules
+from huitou.earning.models import EarningTerms
+from huitou.points.models import LedgerEntry, PointsRules
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,87 @@
+"""What earns points: promotions as documents, and the terms frozen on each paid order."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from huitou.points.models import NEVER, ClawBack, RuleRef
+from huitou.runtime.documents import Record, Stored
+from huitou.stores.models import CLOCK
+
+Weekday = Annotated[int, Field(ge=0, le=6)]
+
+
+class Hours(Record):
+    """A part of the day in the store's own time; `until` before `since` means past midnight."""
+
+    since: str = Field(pattern=CLOCK, title="开始")
+    until: str = Field(pattern=CLOCK, title="结束")
+
+
+class EarningRule(Stored):
+    """One promotion: more points for some orders or dishes, or a fixed bonus for an event.
+
+    A multiplier of 20,000 bp doubles the points of what its conditions meet. Several multipliers
+    that meet one dish add up (×2 and ×1.5 make ×2.5). Empty conditions meet everything. Valid on
+    the business days from `valid_from` to `valid_until`, both included.
+    """
+
+    revision: int = Field(default=1, ge=1)
+    name: str = Field(min_length=1, max_length=40, title="名称")
+    kind: Literal["multiplier", "bonus"] = Field(title="类型", description="倍数或固定积分")
+    valid_from: date | None = Field(default=None, title="开始日期")
+    valid_until: date | None = Field(default=None, title="结束日期（含）")
+    multiplier_bp: int | None = Field(
+        default=None, gt=10_000, le=1_000_000, title="倍数（万分之）", description="20000 = 2 倍"
+    )
+    weekdays: list[Weekday] = Field(default=[], title="星期", description="0 = 星期一")
+    hours: list[Hours] = Field(default=[], max_length=10, title="时段")
+    store_ids: list[str] = Field(default=[], title="门店")
+    tiers: list[str] = Field(default=[], title="等级")
+    dish_ids: list[str] = Field(default=[], title="菜品")
+    categories: list[str] = Field(default=[], title="分类")
+    birthday: Literal["day", "month"] | None = Field(default=None, title="生日当天或当月")
+    event: Literal["first_order", "review", "check_in"] | None = Field(default=None, title="事件")
+    points: int | None = Field(default=None, ge=1, le=1_000_000, title="固定积分")
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if self.kind == "multiplier" and (self.multiplier_bp is None or self.event or self.points):
+            raise ValueError("a multiplier has multiplier_bp, and neither event nor points")
+        if self.kind == "bonus" and (not self.event or not self.points or self.multiplier_bp):
+            raise ValueError("a bonus has event and points, and no multiplier_bp")
+        return self
+
+
+class FirstOrderBonus(RuleRef):
+    """A bonus that the order brings if it turns out to be its member's first."""
+
+    points: int
+
+
+class EarningTerms(Record):
+    """What an order earns by; frozen on it when it was paid, so that no later rule changes it.
+
+    `weights` are the fen of each line that count, times its multiplier in basis points; an order
+    without lines (from a till) has none: then all that was paid counts once. `expires_on`,
+    `usable` and `claw_back` are what the rules made of the award; orders paid before points had
+    lots have their defaults.
+    """
+
+    tier: str
+    tier_rules_revision: int
+    points_rules_revision: int
+    fen_per_point: int
+    weights: list[int] = Field(default=[])
+    rules: list[RuleRef] = Field(default=[])
+    order_points: int | None = None
+    day_points: int | None = None
+    month_points: int | None = None
+    expires_on: str = NEVER
+    usable: str | None = None
+    claw_back: ClawBack = "unlimited"
+    return_expired_days: int = 0
+    first_order: list[FirstOrderBonus] = Field(default=[])
