@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from huitou.earning.models import EarningTerms
 from huitou.orders.models import Order, Tender
-from huitou.points.models import Account, EarningTerms
+from huitou.points.models import Account
 from huitou.pricing.models import Line
 from huitou.runtime.database import Database
 
