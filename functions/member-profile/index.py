@@ -69,7 +69,7 @@ MEMBER = {
     "orders": Action(PageRequest, _orders, "huitou.orders.models:OrdersAnswer"),
     "points": Action(
         PageRequest,
-        lambda call, r: Points(call.database).statement(_member(call), r),
+        lambda call, r: Points(call.database, call.clock).statement(_member(call), r),
         StatementAnswer,
     ),
     "coupons": Action(

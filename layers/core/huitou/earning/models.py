@@ -65,8 +65,9 @@ class FirstOrderBonus(RuleRef):
 class EarningTerms(Record):
     """What an order earns by; frozen on it when it was paid, so that no later rule changes it.
 
-    `weights` are the fen of each line that count, times its multiplier in basis points; an order
-    without lines (from a till) has none: then all that was paid counts once. `expires_on`,
+    `weights` are the fen of each line that count, times its multiplier in basis points, and
+    `paid_by_line` what was paid for it; an order without lines (from a till) has none: then all
+    that was paid counts once. `expires_on`,
     `usable` and `claw_back` are what the rules made of the award; orders paid before points had
     lots have their defaults.
     """
@@ -76,6 +77,7 @@ class EarningTerms(Record):
     points_rules_revision: int
     fen_per_point: int
     weights: list[int] = Field(default=[])
+    paid_by_line: list[int] = Field(default=[])
     rules: list[RuleRef] = Field(default=[])
     order_points: int | None = None
     day_points: int | None = None

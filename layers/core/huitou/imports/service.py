@@ -115,7 +115,7 @@ class OrderImport:
         """What history earns by: today's rate, the lowest tier (what it was then is not known)."""
         tier_rules, rules = (
             Tiers(self._database, self._clock).rules(),
-            Points(self._database).rules(),
+            Points(self._database, self._clock).rules(),
         )
         return EarningTerms(
             tier=tier_rules.levels[0].level,

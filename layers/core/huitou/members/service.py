@@ -61,7 +61,7 @@ class Members:
         self._clock = clock
         self._brand_id = brand_id
         self._members = MemberRepository(database)
-        self._points = Points(database)
+        self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
 
@@ -164,7 +164,6 @@ class Members:
     def profile(self, member_id: str) -> dict[str, Any]:
         """Return the member's own profile, tier and points."""
         member = self._member(member_id)
-        account = self._points.account(member_id)
         return {
             "member_id": member_id,
             "nickname": member.nickname,
@@ -172,7 +171,7 @@ class Members:
             "phone_last4": member.phone_last4,
             "registered_day": member.registered_day,
             "tier": self._tiers.shown(member_id),
-            "points": {"available": account.available, "reserved": account.reserved},
+            "points": self._points.shown(member_id),
         }
 
     def update(self, member_id: str, request: UpdateProfileRequest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from huitou.earning.models import EarningTerms
 from huitou.members.models import Channel
+from huitou.points.models import LotMove
 from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant
@@ -132,6 +133,7 @@ class Order(Stored):
 
     An order of `origin` "import" happened at the chain's till before it moved in: `source_id` is
     its number there; it has no lines, no quote and, where the file names none, no store.
+    `points_drawn` are the lots from which `points_used` were set aside.
     `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold.
     """
 
@@ -157,6 +159,7 @@ class Order(Stored):
     payable_fen: int
     coupon_id: str | None = None
     points_used: int = 0
+    points_drawn: list[LotMove] = Field(default=[])
     tenders: list[Tender] = Field(default=[])
     terms: EarningTerms | None = None
     paid_at: datetime | None = None
@@ -265,6 +268,7 @@ class LedgerOrder(Record):
     business_day: str
     payable_fen: int
     points_used: int
+    points_drawn: list[LotMove] = Field(default=[])
     coupon_id: str | None = None
     origin: Origin = "live"
     paid_at: datetime | None = None
@@ -273,6 +277,7 @@ class LedgerOrder(Record):
     terms: EarningTerms | None = None
     settlement: Literal["due", "done"] | None = None
     settlement_since: float = 0.0
+    rollup: Literal["due", "done"] | None = None
     is_test: bool = False
 
     @classmethod

@@ -151,7 +151,7 @@ class OrderRepository:
         yield from (order["_id"] for order in due)
 
     def take_due(self, order_id: str, session: ClientSession) -> LedgerOrder | None:
-        """Mark a due order settled and return the state being settled; None if it isn't due.
+        """Mark a due order settled and return it as it was; None if it isn't due.
 
         Inside the settling transaction this is its first write: a second settler of the same
         order conflicts here and, retried, finds nothing due; a refund that comes in between
@@ -161,7 +161,6 @@ class OrderRepository:
             {"_id": order_id, "settlement": DUE},
             {"$set": {"settlement": DONE, "rollup": DUE}},
             projection=LEDGER_FIELDS,
-            return_document=ReturnDocument.AFTER,
             session=session,
         )
         return LedgerOrder.model_validate(found) if found else None

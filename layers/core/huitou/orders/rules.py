@@ -16,7 +16,7 @@ from huitou.orders.models import (
     RefundStatus,
     Status,
 )
-from huitou.points.rules import PaidOrder, Return
+from huitou.points.models import NEVER, LotMove
 from huitou.runtime.errors import Code, Refusal
 
 PAY_WITHIN = timedelta(minutes=15)
@@ -134,26 +134,8 @@ def _status_with_refunds(order: Order) -> Status:
     return "refunding" if order.refunding else "refunded"
 
 
-def deserving(order: LedgerOrder) -> PaidOrder | None:
-    """Return what the ledgers should know of the order, or None while it isn't paid."""
-    if order.status not in SETTLED_STATES or order.terms is None:
-        return None
-    return PaidOrder(
-        order_id=order.id,
-        member_id=order.member_id,
-        business_day=order.business_day,
-        paid_fen=order.payable_fen,
-        points_used=order.points_used,
-        paid_at=order.paid_at,
-        terms=order.terms,
-        refunds=_refunds(order),
-        wholly_refunded=order.status == "refunded",
-        is_test=order.is_test,
-    )
-
-
-def _refunds(order: LedgerOrder) -> list[Return]:
-    if order.status == "refunded" and not order.refunds and order.refund_id:
-        # Written before orders kept a list of their refunds.
-        return [Return(order.refund_id, order.payable_fen)]
-    return [Return(back.refund_id, back.amount_fen, back.at) for back in order.refunds]
+def drawn_lots(order: Order | LedgerOrder) -> list[LotMove]:
+    """Return the lots that pay for part of an order; those of before there were lots name none."""
+    if order.points_drawn or not order.points_used:
+        return order.points_drawn
+    return [LotMove(expires_on=NEVER, points=order.points_used)]

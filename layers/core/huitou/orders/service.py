@@ -37,6 +37,7 @@ from huitou.orders.rules import (
     SETTLED_STATES,
     UNPAID,
     check_wanted,
+    drawn_lots,
     order_id,
     pickup_moment,
     request_digest,
@@ -69,7 +70,7 @@ class Orders:
         self._orders = OrderRepository(database)
         self._stores = Stores(database, clock)
         self._menu = Menu(database)
-        self._points = Points(database)
+        self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
 
@@ -138,14 +139,15 @@ class Orders:
             )
         order = self._build(identity, digest, member_id, request, store, priced, now)
 
-        def write(session: ClientSession) -> None:
-            self._orders.insert(order, session)
-            self._points.reserve(member_id, order.points_used, session)
+        def write(session: ClientSession) -> Order:
+            drawn = self._points.reserve(member_id, order.points_used, session)
+            kept = order.model_copy(update={"points_drawn": drawn})
+            self._orders.insert(kept, session)
             if order.coupon_id:
                 self._coupons.lock(order.coupon_id, member_id, order.id, session)
+            return kept
 
-        self._database.transact(write)
-        return order
+        return self._database.transact(write)
 
     def _build(
         self, identity: str, digest: str, member_id: str, request: CreateRequest,
@@ -194,7 +196,7 @@ class Orders:
                 member_id, request, list_fen, after_tier_fen(list_fen, offer), now
             )
             offer = offer.model_copy(update={"coupon": coupon})
-        available = self._points.account(member_id).available
+        available = self._points.available(member_id)
         most = most_usable(offer.points_rules, available, after_coupon_fen(list_fen, offer))
         if request.points > most:
             raise Refusal(Code.POINTS_OVER_LIMIT, field="points", detail=str(most))
@@ -373,7 +375,7 @@ class Orders:
         def write(session: ClientSession) -> bool:
             if not self._orders.step(order.id, "cancelled", self._clock.now(), session):
                 return False
-            self._points.release(order.member_id, order.points_used, session)
+            self._points.release(order.member_id, drawn_lots(order), session)
             if order.coupon_id:
                 self._coupons.release(order.coupon_id, order.id, session)
             return True

@@ -123,9 +123,10 @@ class LedgerEntry(Stored):
     `return:<refund>`, `expire:<member>:<day>@<number>` … `points` is what it does to the balance;
     `lots` what it does to each lot, `debt` to what the member owes: points = Σ lots − debt.
     `number` counts the member's entries in the order in which they were committed, from 1;
-    `balance` is the sum of all entries up to this one. `forgiven` is what a claw-back left the
-    member by policy. `spend_fen` and `orders` are what it adds to the figures tiers count, on
-    `business_day`, the order's own; `booked_on` is the day on which it was posted.
+    `balance` is the sum of all entries up to this one. `waived` is what policy left out of it: a
+    claw-back's part that the member may keep, a return's part that had expired. `spend_fen` and
+    `orders` are what it adds to the figures that tiers count, on `business_day`, the order's own;
+    `booked_on` is the day on which it was posted.
     """
 
     member_id: str
@@ -135,7 +136,7 @@ class LedgerEntry(Stored):
     lots: list[LotMove] = Field(default=[])
     debt: int = 0
     balance: int = 0
-    forgiven: int = 0
+    waived: int = 0
     spend_fen: int = 0
     orders: int = 0
     order_id: str | None = None

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from huitou.points.models import Account, LedgerEntry, PointsRules
-from huitou.points.rules import AccountChange
-from huitou.runtime.database import Database
+from huitou.points.rules import Book
+from huitou.runtime.database import Database, Document
 from huitou.runtime.errors import Code, HuitouError, Refusal
-from huitou.runtime.paging import PageRequest, newest_first
+from huitou.runtime.paging import PageRequest
 from huitou.runtime.triggers import DUE
+
+DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
+_FIELDS = dict.fromkeys(
+    ("schema", *(name for name in Account.model_fields if name not in ("id", "schema_"))), 1
+)
 
 
 class PointsRepository:
@@ -24,69 +32,70 @@ class PointsRepository:
         accounts = [Account(id=member_id).document() for member_id in member_ids]
         self._accounts.insert_many(accounts, session=session)
 
-    def account(self, member_id: str) -> Account | None:
-        found = self._accounts.find_one({"_id": member_id})
+    def account(self, member_id: str, session: ClientSession | None = None) -> Account | None:
+        found = self._accounts.find_one({"_id": member_id}, _FIELDS, session=session)
         return Account.model_validate(found) if found else None
 
-    def posted(self, ids: list[str], session: ClientSession) -> set[str]:
-        """Return which of these entries the ledger already holds."""
-        found = self._entries.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)
-        return {entry["_id"] for entry in found}
+    def accounts(self, member_ids: Sequence[str], session: ClientSession) -> list[Account]:
+        found = self._accounts.find({"_id": {"$in": list(member_ids)}}, _FIELDS, session=session)
+        return [Account.model_validate(account) for account in found]
 
-    def post(
-        self, entries: list[LedgerEntry], change: AccountChange, session: ClientSession
-    ) -> None:
-        """Append entries of one member and move the account by their sum, tier review due.
+    def of_order(self, order_id: str, session: ClientSession) -> dict[str, LedgerEntry]:
+        """Return the entries of one order by id; it has a few."""
+        found = self._entries.find({"order_id": order_id}, session=session)
+        return {entry["_id"]: LedgerEntry.model_validate(entry) for entry in found}
 
-        Two settlements of one order meet at the order's own update before this; two orders of
-        one member meet here, at the account, and one of them is retried.
+    def of_orders(
+        self, order_ids: Sequence[str], session: ClientSession
+    ) -> dict[str, dict[str, LedgerEntry]]:
+        """Return the entries of several orders, by order and id."""
+        known: dict[str, dict[str, LedgerEntry]] = {order_id: {} for order_id in order_ids}
+        for entry in self._entries.find({"order_id": {"$in": list(known)}}, session=session):
+            known[entry["order_id"]][entry["_id"]] = LedgerEntry.model_validate(entry)
+        return known
+
+    def save(self, books: Sequence[Book], session: ClientSession) -> None:
+        """Append what was written into the books, and move their accounts by it.
+
+        The version at which a book was opened is in the filter, and both are of one snapshot: of
+        two who opened the same book one conflicts here and comes again to what the other left.
         """
+        changed = [book for book in books if book.changed]
+        entries = [entry.document() for book in changed for entry in book.entries]
         if len(entries) == 1:  # Nearly always, and a third cheaper than a bulk of one.
-            self._entries.insert_one(entries[0].document(), session=session)
+            self._entries.insert_one(entries[0], session=session)
+        elif entries:
+            self._entries.insert_many(entries, session=session)
+        if len(changed) == 1:
+            where, update = _update(changed[0])
+            matched = self._accounts.update_one(where, update, session=session).matched_count
+        elif changed:
+            updates = [UpdateOne(*_update(book)) for book in changed]
+            matched = self._accounts.bulk_write(updates, session=session).matched_count
         else:
-            self._entries.insert_many([entry.document() for entry in entries], session=session)
-        moved = self._accounts.update_one(
-            {"_id": entries[0].member_id},
-            {
-                "$inc": {
-                    "available": change.available,
-                    "reserved": change.reserved,
-                    f"spend_by_day.{change.business_day}": change.spend_fen,
-                    "version": 1,
-                },
-                "$set": {"tier_review": DUE},
-            },
-            session=session,
-        )
-        if moved.matched_count == 0:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            return
+        if matched != len(changed):
+            raise HuitouError(Code.INTERNAL, field="version")
 
-    def reserve(self, member_id: str, points: int, session: ClientSession) -> bool:
-        """Set points aside for an order; False if the member hasn't that many.
-
-        The filter guards the race of two orders for the same points: one finds too few.
-        """
-        moved = self._accounts.update_one(
-            {"_id": member_id, "available": {"$gte": points}},
-            {"$inc": {"available": -points, "reserved": points, "version": 1}},
-            session=session,
+    def due(self, today: str) -> Iterator[str]:
+        """Members in whose accounts something falls due by itself; cost follows what is due."""
+        due = (
+            self._accounts.find({"points_on": {"$lte": today}}, {"_id": 1})
+            .sort("points_on", 1)
+            .limit(DUE_AT_ONCE)
         )
-        return moved.matched_count == 1
-
-    def release(self, member_id: str, points: int, session: ClientSession) -> None:
-        """Give set-aside points back; the order's own transition lets this happen once."""
-        released = self._accounts.update_one(
-            {"_id": member_id, "reserved": {"$gte": points}},
-            {"$inc": {"available": points, "reserved": -points, "version": 1}},
-            session=session,
-        )
-        if released.matched_count == 0:
-            raise HuitouError(Code.INTERNAL, field="reserved")
+        yield from (account["_id"] for account in due)
 
     def entries_of(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
-        """A page of the member's entries, newest first, and the next cursor."""
-        rows, after = newest_first(self._entries, {"member_id": member_id}, page, "at")
-        return [LedgerEntry.model_validate(row) for row in rows], after
+        """A page of the member's entries, the last one first, and the next cursor."""
+        where: Document = {"member_id": member_id}
+        if page.after is not None:
+            if not page.after.isdecimal():
+                raise Refusal(Code.INVALID_REQUEST, field="after", detail="after")
+            where["number"] = {"$lt": int(page.after)}
+        rows = list(self._entries.find(where).sort("number", -1).limit(page.limit + 1))
+        entries = [LedgerEntry.model_validate(row) for row in rows[: page.limit]]
+        return entries, str(entries[-1].number) if len(rows) > page.limit else None
 
     def rules(self) -> PointsRules:
         """The chain's points rules, or the defaults before any were set."""
@@ -96,3 +105,33 @@ class PointsRepository:
             return PointsRules.model_validate(found) if found else PointsRules()
 
         return self._recent.get("points rules", read)
+
+
+def _update(book: Book) -> tuple[Document, Document]:
+    """Say how a book changes its account: whole fields for points, sums for what tiers count."""
+    before = book.account
+    values = {
+        "available": book.available,
+        "reserved": book.reserved,
+        "lots": book.lots,
+        "pending": book.pending,
+        "debt": book.debt,
+        "entries": before.entries + len(book.entries),
+        "first_order_id": book.first_order_id,
+        "points_on": book.due_on(),
+        "noticed_through": book.noticed_through,
+    }
+    changes = {name: value for name, value in values.items() if value != getattr(before, name)}
+    moved = {
+        f"{name}.{day}": change
+        for name, days in book.figures.items()
+        for day, change in days.items()
+        if change
+    }
+    update: Document = {"$inc": {"version": 1, **moved}, "$set": {}, "$unset": {}}
+    for name, value in changes.items():
+        update["$unset" if value is None else "$set"][name] = "" if value is None else value
+    if moved:
+        update["$set"]["tier_review"] = DUE
+    where = {"_id": before.id, "version": before.version}
+    return where, {operator: fields for operator, fields in update.items() if fields}

@@ -1,102 +1,359 @@
-"""What an order's present state means for its member's points."""
+"""A member's account as a ledger of lots: whatever changes it is an entry first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
-from huitou.earning.models import EarningTerms
-from huitou.points.models import LedgerEntry, PointsRules
+from huitou.points.models import (
+    NEVER,
+    ON_COMPLETION,
+    Account,
+    ClawBack,
+    EntryKind,
+    LedgerEntry,
+    LotMove,
+    PointsRules,
+    RuleRef,
+)
+from huitou.runtime.errors import Code, HuitouError, Refusal
 
 
 @dataclass(frozen=True)
-class Return:
-    """One refund of an order, in the order in which they happened."""
+class Fact:
+    """What an entry says beside its points: why, when, for which order, by whom and which rules.
 
-    refund_id: str
-    amount_fen: int
-    at: datetime | None = None
+    `business_day` is the day on which tiers count what it adds to their figures.
+    """
 
-
-@dataclass(frozen=True)
-class PaidOrder:
-    """What points need to know of an order that was paid, and of what was given back of it."""
-
-    order_id: str
-    member_id: str
+    cause: str
+    at: datetime
     business_day: str
-    paid_fen: int
-    points_used: int
-    terms: EarningTerms
-    paid_at: datetime | None = None
-    refunds: Sequence[Return] = ()
-    wholly_refunded: bool = False
+    rules_revision: int
+    order_id: str | None = None
+    actor: str = "settlement"
+    reason: str | None = None
+    rules: Sequence[RuleRef] = ()
     is_test: bool = False
 
 
-def points_for(paid_fen: int, fen_per_point: int) -> int:
-    """Return the points an amount earns, rounded down, never up."""
-    return paid_fen // fen_per_point
+@dataclass(frozen=True)
+class Award:
+    """Where an award lies: its lot, and what it waits for while it is pending."""
+
+    expires_on: str
+    usable: str | None = None
 
 
-def entries_for(order: PaidOrder, at: datetime, *, history: bool = False) -> list[LedgerEntry]:
-    """Build every entry the order deserves in its present state, dated `at`.
+def day_after(day: str, days: int = 1) -> str:
+    """Return the day so many days later, as YYYY-MM-DD; NEVER stays NEVER."""
+    if day == NEVER:
+        return NEVER
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
-    The terms were frozen when it was paid, so redelivery after a rule change builds the same
-    entries. A paid order always has its `earn` entry, of 0 points if it comes to that:
-    it also carries the spend that tiers count. Each refund takes back what the rest no longer
-    earns, so all of them together take back exactly what was given; the points that paid for
-    part of the order come back when it is refunded wholly.
 
-    `history`: entries are dated by what they stand for (payment, refund), not by today.
+def pending_key(usable: str, expires_on: str) -> str:
+    """Name a pending lot in an account: what it waits for, and the last day it holds."""
+    return f"{usable}|{expires_on}"
+
+
+class Book:
+    """One member's account, open for writing; `entries` are what was written into it.
+
+    Bring it up to date before and after each change: what is due by itself (a pending award, an
+    expiry) is then an entry of its own, and open lots pay off what is owed. A book is written
+    back as a whole, guarded by the version it was opened at.
     """
 
-    def entry(
-        kind: str, cause: str, points: int, spend_fen: int = 0, moment: datetime | None = None
-    ) -> LedgerEntry:
-        return LedgerEntry.model_validate({
-            "_id": f"{kind}:{cause}", "kind": kind, "cause": cause, "points": points,
-            "spend_fen": spend_fen, "order_id": order.order_id, "member_id": order.member_id,
-            "business_day": order.business_day, "at": moment if history and moment else at,
-            "rules_revision": order.terms.points_rules_revision, "is_test": order.is_test,
-        })  # fmt: skip
+    def __init__(self, account: Account, rules: PointsRules, today: str, at: datetime) -> None:
+        self.account = account
+        self.entries: list[LedgerEntry] = []
+        self.lots = dict(account.lots)
+        self.pending = dict(account.pending)
+        self.reserved = account.reserved
+        self.debt = account.debt
+        self.first_order_id = account.first_order_id
+        self.noticed_through = account.noticed_through
+        self.figures: dict[str, Counter[str]] = defaultdict(Counter)
+        self._balance = account.available + account.reserved + sum(account.pending.values())
+        self._rules = rules
+        self._today = today
+        self._at = at
 
-    rest_fen, fen_per_point = order.paid_fen, order.terms.fen_per_point
-    earned = points_for(rest_fen, fen_per_point)
-    entries = [entry("earn", order.order_id, earned, rest_fen, order.paid_at)]
-    if order.points_used:
-        entries.append(entry("use", order.order_id, -order.points_used, 0, order.paid_at))
-    for back in order.refunds:
-        points = points_for(rest_fen - back.amount_fen, fen_per_point) - points_for(
-            rest_fen, fen_per_point
+    @property
+    def available(self) -> int:
+        """What can be spent; negative while something is owed."""
+        return sum(self.lots.values()) - self.debt
+
+    @property
+    def earned_by_day(self) -> Counter[str]:
+        """What the member has earned on each business day, refunds taken off."""
+        return Counter(self.account.points_by_day) + self.figures["points_by_day"]
+
+    def pending_of(self, award: Award) -> int:
+        """How many points are pending where this award lies."""
+        return self.pending.get(pending_key(str(award.usable), award.expires_on), 0)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write back."""
+        return bool(
+            self.entries
+            or self.lots != self.account.lots
+            or self.noticed_through != self.account.noticed_through
         )
-        rest_fen -= back.amount_fen
-        entries.append(entry("claw-back", back.refund_id, points, -back.amount_fen, back.at))
-    if order.wholly_refunded and order.points_used and order.refunds:
-        last = order.refunds[-1]
-        entries.append(entry("return", last.refund_id, order.points_used, 0, last.at))
-    return entries
+
+    def bring_up_to_date(self) -> None:
+        """Post what is due by itself: pending awards, then expiries, then what is owed."""
+        for key in sorted(self.pending):
+            usable, expires_on = key.split("|")
+            if usable != ON_COMPLETION and usable <= self._today:
+                self._mature(self._own(key), key, self.pending[key])
+        for expires_on in sorted(self.lots):
+            if expires_on < self._today:
+                self._expire([LotMove(expires_on=expires_on, points=-self.lots[expires_on])])
+        for key in sorted(self.pending):
+            usable, expires_on = key.split("|")
+            if expires_on < self._today:
+                points = -self.pending[key]
+                self._expire([LotMove(expires_on=expires_on, points=points, usable=usable)])
+        owed = min(self.debt, sum(self.lots.values()))
+        if owed:
+            self._post("repay", self._own(""), 0, self._drawn(owed), debt=-owed)
+
+    def earn(
+        self, fact: Fact, points: int, award: Award, *, spend_fen: int = 0, orders: int = 0
+    ) -> None:
+        """Award points for an order; one of 0 points still carries what tiers count."""
+        self._award("earn", fact, points, award, spend_fen=spend_fen, orders=orders)
+        if self.first_order_id is None and fact.order_id is not None:
+            self.first_order_id = fact.order_id
+
+    def bonus(self, fact: Fact, points: int, award: Award) -> None:
+        """Award points for an event: a first order, a review, a check-in."""
+        self._award("bonus", fact, points, award)
+
+    def mature(self, fact: Fact, points: int, award: Award) -> None:
+        """Let an award that waited for its order's completion be spent."""
+        self._mature(fact, pending_key(ON_COMPLETION, award.expires_on), points)
+
+    def draw(self, points: int) -> list[LotMove]:
+        """Set points aside, the soonest to expire first; returns the lots they came from.
+
+        Refusal POINTS_NOT_ENOUGH where there are fewer.
+        """
+        if points > self.available:
+            raise Refusal(Code.POINTS_NOT_ENOUGH, field="points")
+        moves = self._drawn(points)
+        self._apply(moves)
+        self.reserved += points
+        return [LotMove(expires_on=move.expires_on, points=-move.points) for move in moves]
+
+    def put_back(self, drawn: Iterable[LotMove]) -> None:
+        """Put points that were set aside back into their lots; what expired meanwhile expires."""
+        for part in drawn:
+            self._apply([part])
+            self.reserved -= part.points
+
+    def use(self, fact: Fact, drawn: Sequence[LotMove]) -> None:
+        """Spend points that were set aside."""
+        points = sum(part.points for part in drawn)
+        moves = [LotMove(expires_on=part.expires_on, points=-part.points) for part in drawn]
+        self.reserved -= points
+        self._post("use", fact, -points, moves, from_reserved=True)
+
+    def give_back(self, fact: Fact, parts: Iterable[LotMove], extend_days: int) -> None:
+        """Return spent points to the lots they came from.
+
+        Those that have expired meanwhile hold for `extend_days` more from today, or stay gone
+        where that is 0.
+        """
+        moves, waived = [], 0
+        for part in parts:
+            if part.expires_on >= self._today:
+                moves.append(part)
+            elif extend_days:
+                until = day_after(self._today, extend_days)
+                moves.append(LotMove(expires_on=until, points=part.points))
+            else:
+                waived += part.points
+        self._post("return", fact, sum(m.points for m in moves), moves, waived=waived)
+
+    def claw_back(
+        self, fact: Fact, points: int, award: Award, policy: ClawBack, *,
+        spend_fen: int = 0, orders: int = 0,
+    ) -> None:  # fmt: skip
+        """Take back what a refunded part had earned.
+
+        First what of the award is still pending, then its own lot, then the other lots, the
+        soonest to expire first; what they lack is owed or waived, by policy. An award whose lot
+        has ended is gone already, used or expired: nothing is taken twice.
+        """
+        moves, rest = [], points
+        if award.usable is not None and (taken := min(rest, self.pending_of(award))):
+            moves.append(LotMove(expires_on=award.expires_on, points=-taken, usable=award.usable))
+            rest -= taken
+        debt = 0
+        if policy != "pending_only" and award.expires_on >= self._today:
+            own = self._drawn(rest, award.expires_on)
+            moves += own
+            rest += sum(move.points for move in own)
+            if policy == "unlimited":
+                debt, rest = rest, 0
+        self._post(
+            "claw-back", fact, rest - points, moves, debt=debt, waived=rest,
+            spend_fen=spend_fen, orders=orders, earned=-points,
+        )  # fmt: skip
+
+    def adjust(self, fact: Fact, points: int, expires_on: str) -> None:
+        """Give or take points by hand; what is taken comes from the soonest to expire."""
+        if points < 0 and -points > self.available:
+            raise Refusal(Code.POINTS_NOT_ENOUGH, field="points")
+        given = [LotMove(expires_on=expires_on, points=points)]
+        self._post("adjust", fact, points, given if points > 0 else self._drawn(-points))
+
+    def migrate(self, fact: Fact, lots: Sequence[LotMove]) -> None:
+        """Take over a balance that another system kept, lot by lot."""
+        self._post("migrate", fact, sum(lot.points for lot in lots), lots)
+
+    def transfer_out(self, fact: Fact) -> LedgerEntry:
+        """Hand all lots, pending ones included, and the debt to another account."""
+        moves = [LotMove(expires_on=day, points=-points) for day, points in self.lots.items()]
+        for key, points in self.pending.items():
+            usable, day = key.split("|")
+            moves.append(LotMove(expires_on=day, points=-points, usable=usable))
+        points = sum(move.points for move in moves) + self.debt
+        return self._post("transfer", fact, points, moves, debt=-self.debt)
+
+    def transfer_in(self, fact: Fact, out: LedgerEntry) -> None:
+        """Take over what `out` handed over."""
+        moves = [move.model_copy(update={"points": -move.points}) for move in out.lots]
+        self._post("transfer", fact, -out.points, moves, debt=-out.debt)
+
+    def expiring(self) -> list[tuple[str, int]]:
+        """Note and return the lots of which the member is to be told now: their end is near."""
+        last = day_after(self._today, self._rules.notice_days)
+        noticed = self.noticed_through or ""
+        due = [(day, self.lots[day]) for day in sorted(self.lots) if noticed < day <= last]
+        if due:
+            self.noticed_through = due[-1][0]
+        return due
+
+    def due_on(self) -> str | None:
+        """Return the soonest day on which something falls due by itself, None if nothing does."""
+        days = [key.split("|")[0] for key in self.pending]
+        days = [day for day in days if day != ON_COMPLETION]
+        for expires_on in (*self.lots, *(key.split("|")[1] for key in self.pending)):
+            days.append(day_after(expires_on))
+            if expires_on in self.lots and expires_on > (self.noticed_through or ""):
+                days.append(day_after(expires_on, -self._rules.notice_days))
+        soonest = min(days, default=NEVER)
+        return None if soonest == NEVER else soonest
+
+    def _award(
+        self, kind: EntryKind, fact: Fact, points: int, award: Award, *,
+        spend_fen: int = 0, orders: int = 0,
+    ) -> None:  # fmt: skip
+        lot = LotMove(expires_on=award.expires_on, points=points, usable=award.usable)
+        self._post(
+            kind, fact, points, [lot] if points else [],
+            spend_fen=spend_fen, orders=orders, earned=points,
+        )  # fmt: skip
+
+    def _mature(self, fact: Fact, key: str, points: int) -> None:
+        usable, day = key.split("|")
+        out = LotMove(expires_on=day, points=-points, usable=usable)
+        self._post("mature", fact, 0, [out, LotMove(expires_on=day, points=points)])
+
+    def _expire(self, moves: list[LotMove]) -> None:
+        fact = self._own(moves[0].expires_on)
+        self._post("expire", fact, sum(move.points for move in moves), moves)
+
+    def _own(self, what: str) -> Fact:
+        """Describe what happens by itself, numbered since a day can come up more than once."""
+        number = self.account.entries + len(self.entries) + 1
+        return Fact(
+            cause=f"{self.account.id}:{what}@{number}", at=self._at, business_day=self._today,
+            rules_revision=self._rules.revision, actor="calendar",
+        )  # fmt: skip
+
+    def _drawn(self, points: int, first: str | None = None) -> list[LotMove]:
+        """Choose up to so many points from open lots: `first`, then the soonest to expire."""
+        moves: list[LotMove] = []
+        for day in dict.fromkeys([*([first] if first else []), *sorted(self.lots)]):
+            if taken := min(points, self.lots.get(day, 0)):
+                moves.append(LotMove(expires_on=day, points=-taken))
+                points -= taken
+        return moves
+
+    def _post(
+        self, kind: EntryKind, fact: Fact, points: int, moves: Sequence[LotMove], *,
+        debt: int = 0, waived: int = 0, spend_fen: int = 0, orders: int = 0, earned: int = 0,
+        from_reserved: bool = False,
+    ) -> LedgerEntry:  # fmt: skip
+        if points != sum(move.points for move in moves) - debt:
+            raise HuitouError(Code.INTERNAL, field="points")
+        if not from_reserved:  # Those left their lots when they were set aside.
+            self._apply(moves)
+        self.debt += debt
+        self._balance += points
+        entry = LedgerEntry(
+            id=f"{kind}:{fact.cause}", member_id=self.account.id, kind=kind, points=points,
+            number=self.account.entries + len(self.entries) + 1, balance=self._balance,
+            lots=list(moves), debt=debt, waived=waived, spend_fen=spend_fen, orders=orders,
+            order_id=fact.order_id, business_day=fact.business_day, booked_on=self._today,
+            at=fact.at, cause=fact.cause, actor=fact.actor, reason=fact.reason,
+            rules_revision=fact.rules_revision, rules=list(fact.rules), is_test=fact.is_test,
+        )  # fmt: skip
+        self.entries.append(entry)
+        figures = {"spend_by_day": spend_fen, "orders_by_day": orders, "points_by_day": earned}
+        for name, change in figures.items():
+            if change:
+                self.figures[name][fact.business_day] += change
+        return entry
+
+    def _apply(self, moves: Iterable[LotMove]) -> None:
+        for move in moves:
+            where, key = self.lots, move.expires_on
+            if move.usable is not None:
+                where, key = self.pending, pending_key(move.usable, move.expires_on)
+            left = where.get(key, 0) + move.points
+            if left < 0:
+                raise HuitouError(Code.INTERNAL, field="lots")
+            where[key] = left
+            if not left:
+                del where[key]
 
 
-@dataclass(frozen=True)
-class AccountChange:
-    """How new entries move an account: `used` leaves the reservation, the rest is available."""
+def room(by_day: Mapping[str, int], day: str, caps: tuple[int | None, int | None]) -> int | None:
+    """Return how many points a member may still earn on a day, None where nothing limits them.
 
-    available: int
-    reserved: int
-    spend_fen: int
-    business_day: str
+    `by_day` is what they have earned so far; `caps` the most of a day and of its calendar month.
+    """
+    per_day, per_month = caps
+    left = []
+    if per_day is not None:
+        left.append(per_day - by_day.get(day, 0))
+    if per_month is not None:
+        month = sum(points for other, points in by_day.items() if other[:7] == day[:7])
+        left.append(per_month - month)
+    return max(0, min(left)) if left else None
 
 
-def change_of(entries: list[LedgerEntry]) -> AccountChange:
-    """Sum entries of one order into one change of its member's account."""
-    return AccountChange(
-        available=sum(entry.points for entry in entries if entry.kind != "use"),
-        reserved=sum(entry.points for entry in entries if entry.kind == "use"),
-        spend_fen=sum(entry.spend_fen for entry in entries),
-        business_day=entries[0].business_day,
-    )
+def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove]:
+    """Return the part of drawn lots that comes back when, in all, `after` points have come back.
+
+    `before` came back earlier. Those that hold longest come back first.
+    """
+    parts, seen = [], 0
+    for part in sorted(drawn, key=lambda part: part.expires_on, reverse=True):
+        start, end = max(before, seen), min(after, seen + part.points)
+        if start < end:
+            parts.append(LotMove(expires_on=part.expires_on, points=end - start))
+        seen += part.points
+    return parts
 
 
 def most_usable(rules: PointsRules, available: int, order_fen: int) -> int:

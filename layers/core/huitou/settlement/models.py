@@ -16,10 +16,9 @@ class OpenAccount(TierAccount):
 
 @dataclass(frozen=True)
 class AccountMove:
-    """How history moves one account: points by `available`, the rest set as a whole."""
+    """What history makes of one account's tier, and of the days it is counted by."""
 
     member_id: str
-    available: int
     changes: dict[str, Any]
     review_on: str | None
     tier_change: TierChange | None

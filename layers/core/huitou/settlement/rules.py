@@ -1,37 +1,182 @@
-"""How orders of the past move their members' accounts."""
+"""What a paid order deserves, how it is written into its member's book, and tiers of the past."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from huitou.points.models import LedgerEntry
+from huitou.earning.models import EarningTerms
+from huitou.earning.rules import awarded, kept, points_back
+from huitou.orders.models import GivenBack, LedgerOrder
+from huitou.orders.rules import SETTLED_STATES, drawn_lots
+from huitou.points.models import ON_COMPLETION, LedgerEntry, RuleRef
+from huitou.points.rules import Award, Book, Fact, returning, room
 from huitou.runtime.triggers import DONE, DUE
 from huitou.settlement.models import AccountMove, OpenAccount
 from huitou.tiers.models import Standing, TierChange, TierRules
 from huitou.tiers.rules import evaluate
 
+Known = Mapping[str, LedgerEntry]
+
+
+@dataclass(frozen=True)
+class PaidOrder:
+    """An order that was paid, with the terms frozen on it then and its refunds so far."""
+
+    order: LedgerOrder
+    terms: EarningTerms
+    refunds: Sequence[GivenBack]
+
+
+@dataclass(frozen=True)
+class Back:
+    """One refund of an order, and where it leaves the ledger.
+
+    `left` is what the order has earned after it; `returned` how many of the points used have
+    come back, this refund included.
+    """
+
+    refund: GivenBack
+    left: int
+    returned: int
+    ends: bool
+
+
+def deserving(order: LedgerOrder) -> PaidOrder | None:
+    """Return what the ledgers should know of the order, or None while it isn't paid."""
+    if order.status not in SETTLED_STATES or order.terms is None:
+        return None
+    refunds = order.refunds
+    if order.status == "refunded" and not refunds and order.refund_id:
+        # Written before orders kept a list of their refunds.
+        whole = {"refund_id": order.refund_id, "amount_fen": order.payable_fen}
+        refunds = [GivenBack.model_validate(whole | {"at": order.paid_at})]
+    return PaidOrder(order, order.terms, refunds)
+
+
+def backs(paid: PaidOrder, earned: int, bonus: int) -> Iterator[Back]:
+    """Say where each refund leaves the ledger, in the order in which they happened.
+
+    After any of them the order has what the rest of it still earns, whatever the way there; so
+    all of them together take back exactly what was given. A bonus goes with the last piece.
+    """
+    order = paid.order
+    for number, refund in enumerate(paid.refunds, 1):
+        so_far = paid.refunds[:number]
+        ends = order.status == "refunded" and number == len(paid.refunds)
+        left = 0 if ends else kept(paid.terms, order.payable_fen, earned, so_far) + bonus
+        refunded_fen = sum(back.amount_fen for back in so_far)
+        back = points_back(order.points_used, order.payable_fen, refunded_fen, wholly=ends)
+        yield Back(refund, left, back, ends)
+
+
+def write_order(
+    book: Book, paid: PaidOrder, known: Known, at: datetime, *, history: bool = False
+) -> None:
+    """Write into the member's book whatever the order deserves and the ledger doesn't hold yet.
+
+    The terms were frozen when it was paid, so redelivery after a change of rules builds the same
+    entries. A paid order always has its `earn` entry, of 0 points if it comes to that: it also
+    carries what tiers count. `history`: entries are dated by what they stand for, not by `at`.
+    """
+    order, terms = paid.order, paid.terms
+
+    def fact(cause: str, moment: datetime | None, rules: Sequence[RuleRef] = ()) -> Fact:
+        return Fact(
+            cause=cause, at=moment if history and moment else at, order_id=order.id,
+            business_day=order.business_day, rules_revision=terms.points_rules_revision,
+            rules=rules, is_test=order.is_test,
+        )  # fmt: skip
+
+    book.bring_up_to_date()
+    earned, bonus = _given(order.id, known)
+    if f"earn:{order.id}" not in known:
+        earned = awarded(terms, order.payable_fen, _room(book, paid))
+        award = Award(terms.expires_on, terms.usable)
+        is_first = book.first_order_id is None
+        book.earn(
+            fact(order.id, order.paid_at, terms.rules), earned, award,
+            spend_fen=order.payable_fen, orders=1,
+        )  # fmt: skip
+        if order.points_used:
+            book.use(fact(order.id, order.paid_at), drawn_lots(order))
+        for offered in terms.first_order if is_first else ():
+            left_points = _room(book, paid)
+            points = offered.points if left_points is None else min(offered.points, left_points)
+            named = fact(f"first-order@{offered.rule_id}:{order.id}", order.paid_at, [offered])
+            book.bonus(named, points, award)
+            bonus += points
+    waits_for = None if f"mature:{order.id}" in known else terms.usable
+    award = Award(terms.expires_on, waits_for)
+    left, returned = earned + bonus, 0
+    for back in backs(paid, earned, bonus):
+        refund_id = back.refund.refund_id
+        if f"claw-back:{refund_id}" in known:
+            left -= _moved(known, f"claw-back:{refund_id}")
+            returned += _moved(known, f"return:{refund_id}")
+            continue
+        told = fact(refund_id, back.refund.at)
+        if order.points_used:
+            parts = returning(drawn_lots(order), returned, back.returned)
+            book.give_back(told, parts, terms.return_expired_days)
+        book.claw_back(
+            told, left - back.left, award, terms.claw_back,
+            spend_fen=-back.refund.amount_fen, orders=-1 if back.ends else 0,
+        )  # fmt: skip
+        left, returned = back.left, back.returned
+        if back.ends and book.first_order_id == order.id:
+            book.first_order_id = None  # The next one may be the first that lasts.
+    if order.status == "completed" and waits_for == ON_COMPLETION:
+        points = min(left, book.pending_of(award))  # It may have ended while it waited.
+        if points:
+            book.mature(fact(order.id, None), points, award)
+    book.bring_up_to_date()
+
+
+def _moved(known: Known, entry_id: str) -> int:
+    """How many points an entry moved or, by policy, left alone."""
+    entry = known.get(entry_id)
+    return abs(entry.points) + entry.waived if entry else 0
+
+
+def _given(order_id: str, known: Known) -> tuple[int, int]:
+    """What the ledger says the order earned, and what bonus came with it."""
+    earn = known.get(f"earn:{order_id}")
+    bonus = sum(entry.points for entry in known.values() if entry.kind == "bonus")
+    return (earn.points if earn else 0), bonus
+
+
+def _room(book: Book, paid: PaidOrder) -> int | None:
+    # Who commits first has the room; the book is written back under the account's version.
+    caps = (paid.terms.day_points, paid.terms.month_points)
+    return room(book.earned_by_day, paid.order.business_day, caps)
+
 
 def account_move(
-    account: OpenAccount, entries: list[LedgerEntry], rules: TierRules, today: str, now: datetime
+    account: OpenAccount,
+    entries: Sequence[LedgerEntry],
+    rules: TierRules,
+    today: str,
+    now: datetime,
 ) -> AccountMove:
-    """Say how entries of the past move a member's account: points, spend, and the tier of today."""
+    """Say what entries of the past make of a member's tier, as of today."""
     spend: Counter[str] = Counter(account.spend_by_day)
     for entry in entries:
         spend[entry.business_day] += entry.spend_fen
     found = evaluate(rules, dict(spend), today)
-    available = sum(entry.points for entry in entries)
     changes: dict[str, Any] = {"spend_by_day": found.kept_days}
     if account.tier_review == DUE:
-        return AccountMove(account.id, available, changes, account.review_on, None)
+        return AccountMove(account.id, changes, account.review_on, None)
     changes["tier_review"] = DONE
     if found.level.level == account.tier.level:
-        return AccountMove(account.id, available, changes, found.review_on, None)
+        return AccountMove(account.id, changes, found.review_on, None)
     standing = Standing(level=found.level.level, rules_revision=rules.revision, since_day=today)
     changes["tier"] = standing.model_dump()
     change = TierChange(
         id=f"{account.id}:{account.version}", member_id=account.id, before=account.tier.level,
         after=standing.level, spend_fen=found.spend_fen, rules_revision=rules.revision, at=now,
     )  # fmt: skip
-    return AccountMove(account.id, available, changes, found.review_on, change)
+    return AccountMove(account.id, changes, found.review_on, change)

@@ -10,15 +10,13 @@ from huitou.coupons.repository import CouponRepository
 from huitou.coupons.rules import returned_until
 from huitou.orders.models import LedgerOrder
 from huitou.orders.repository import OrderRepository
-from huitou.orders.rules import deserving
-from huitou.points.models import LedgerEntry
 from huitou.points.repository import PointsRepository
-from huitou.points.rules import change_of, entries_for
+from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, HuitouError, Refusal
+from huitou.runtime.errors import Code, HuitouError
 from huitou.settlement.repository import HistoryRepository
-from huitou.settlement.rules import account_move
+from huitou.settlement.rules import account_move, deserving, write_order
 from huitou.stores.rules import business_day
 from huitou.tiers.repository import TierRepository
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
@@ -29,7 +27,8 @@ class Settlement:
         self._database = database
         self._clock = clock
         self._orders = OrderRepository(database)
-        self._points = PointsRepository(database)
+        self._points = Points(database, clock)
+        self._ledger = PointsRepository(database)
         self._coupons = CouponRepository(database)
         self._tiers = TierRepository(database)
         self._history = HistoryRepository(database)
@@ -51,11 +50,11 @@ class Settlement:
             paid = deserving(order)
             if paid is None:  # Due without terms: roll back and let a person look.
                 raise HuitouError(Code.INTERNAL, field="terms")
-            wanted = entries_for(paid, self._clock.now())
-            posted = self._points.posted([entry.id for entry in wanted], session)
-            missing = [entry for entry in wanted if entry.id not in posted]
-            if missing:
-                self._points.post(missing, change_of(missing), session)
+            # One that was never settled has no entries; should it have some, their ids say so.
+            known = self._ledger.of_order(order.id, session) if order.rollup else {}
+            book = self._points.open(order.member_id, session)
+            write_order(book, paid, known, self._clock.now())
+            self._points.save([book], session)
             if order.coupon_id:
                 self._settle_coupon(order, order.coupon_id, session)
             return "settled"
@@ -65,31 +64,27 @@ class Settlement:
     def settle_history(self, orders: list[LedgerOrder], session: ClientSession) -> None:
         """Post what orders of the past deserve and lack, many at once; tiers follow at once too.
 
-        The same rules as `settle`, in the caller's transaction and with one write per account:
+        The same rules as `settle`, in the caller's transaction and with two writes per account:
         entries are dated by their facts, tiers are evaluated as of today, and nobody is granted
         the coupons of a level. A review that was due before stays due, for it may grant some.
         """
         now = self._clock.now()
-        wanted = [
-            entry
-            for order in orders
-            if (paid := deserving(order)) is not None
-            for entry in entries_for(paid, now, history=True)
-        ]
-        posted = self._points.posted([entry.id for entry in wanted], session)
-        missing = [entry for entry in wanted if entry.id not in posted]
-        if not missing:
+        deserve = [paid for order in orders if (paid := deserving(order)) is not None]
+        known = self._ledger.of_orders([paid.order.id for paid in deserve], session)
+        members = list({paid.order.member_id for paid in deserve})
+        accounts = self._history.accounts(members, session)
+        books = self._points.open_many(members, session)
+        for paid in sorted(deserve, key=lambda paid: (paid.order.paid_at or now, paid.order.id)):
+            book = books[paid.order.member_id]
+            write_order(book, paid, known[paid.order.id], now, history=True)
+        self._points.save(list(books.values()), session)
+        moved = [account for account in accounts if books[account.id].entries]
+        if not moved:
             return
-        by_member: dict[str, list[LedgerEntry]] = {}
-        for entry in missing:
-            by_member.setdefault(entry.member_id, []).append(entry)
-        accounts = self._history.accounts(list(by_member), session)
-        if len(accounts) != len(by_member):
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
-        rules = self._tiers.rules(max(account.tier.rules_revision for account in accounts))
+        rules = self._tiers.rules(max(account.tier.rules_revision for account in moved))
         today = business_day(now, BRAND_ZONE, BRAND_CUT)
-        moves = [account_move(a, by_member[a.id], rules, today, now) for a in accounts]
-        self._history.append(missing, moves, session)
+        moves = [account_move(a, books[a.id].entries, rules, today, now) for a in moved]
+        self._history.move(moves, session)
 
     def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:
         if order.status != "refunded":

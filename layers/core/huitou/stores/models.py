@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
+BRAND_ZONE = "Asia/Shanghai"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
@@ -37,7 +38,7 @@ class Store(Stored):
     brand_id: str
     name: str
     address: str = ""
-    zone: str = "Asia/Shanghai"
+    zone: str = BRAND_ZONE
     cut_time: str = Field(default="04:00", pattern=CLOCK)
     hours: list[OpeningHours]
     paused: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from huitou.runtime.database import Database
-from huitou.stores.models import Store
+from huitou.stores.models import BRAND_ZONE, Store
 
 MOST_STORES = 5_000
 
@@ -27,6 +27,15 @@ class StoreRepository:
     def ids(self, after: str | None, limit: int) -> list[str]:
         found = self._stores.find({"_id": {"$gt": after or ""}}, {"_id": 1}).sort("_id", 1)
         return [store["_id"] for store in found.limit(limit)]
+
+    def zones(self) -> set[str]:
+        """The zones in which the chain has stores; as of the last minute."""
+
+        def read() -> set[str]:
+            found = self._stores.find({"_id": {"$gt": ""}}, {"zone": 1}).limit(MOST_STORES)
+            return {store.get("zone", BRAND_ZONE) for store in found}
+
+        return self._recent.get("zones", read, seconds=60)
 
     def put(self, store: Store) -> None:
         self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)

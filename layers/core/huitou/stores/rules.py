@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,11 @@ def day_bounds(day: str, zone: str, cut_time: str) -> tuple[datetime, datetime]:
 def store_day(store: Store, at: datetime) -> str:
     """Return the business day at this store."""
     return business_day(at, store.zone, store.cut_time)
+
+
+def earliest_day(at: datetime, zones: Iterable[str]) -> str:
+    """Return the calendar day in the zone where it is earliest: all others are there or beyond."""
+    return min(at.astimezone(ZoneInfo(zone)).date() for zone in zones).isoformat()
 
 
 def takes_orders(store: Store, at: datetime) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.stores.models import Store
+from huitou.stores.models import BRAND_ZONE, Store
 from huitou.stores.repository import StoreRepository
-from huitou.stores.rules import takes_orders
+from huitou.stores.rules import earliest_day, takes_orders
 
 
 class Stores:
@@ -40,6 +40,13 @@ class Stores:
         names = Counter(store.name for store in stores)
         named = {store.name: store for store in stores if names[store.name] == 1}
         return named | {store.id: store for store in stores}
+
+    def today(self) -> str:
+        """Return the day it is at the chain's westernmost store.
+
+        What holds until a day, that day included, holds there as long as anywhere.
+        """
+        return earliest_day(self._clock.now(), self._repository.zones() or {BRAND_ZONE})
 
     def ids(self, after: str | None, limit: int) -> list[str]:
         """Return a page of store ids, those after `after`."""
