@@ -90,7 +90,7 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
 @click.option("--rejects", "rejects_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
 @click.option("--no-points", is_flag=True,
-              help="Orders earn nothing: for a chain that brings its balances in apart.")  # fmt: skip
+              help="Orders earn nothing: for a chain that brings balances in apart.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Check every row, write none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @environment_options

@@ -11,8 +11,11 @@ from huitou.members.service import Birthdays
 from huitou.orders.models import Order
 from huitou.points.models import PointsRules
 from huitou.points.service import Points
+from huitou.pricing.models import MemberOffer, Price
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
+from huitou.stores.models import Store
+from huitou.stores.rules import store_day
 from huitou.stores.service import Stores
 from huitou.tiers.models import Level
 from huitou.tiers.service import BRAND_ZONE, Tiers
@@ -45,17 +48,24 @@ class Earning:
             order.lines, order.discounts, order.store_id, zone, order.business_day, paid_at
         )
         level, revision = self._tiers.level_of(order.member_id)
-        return self.terms_of(order.member_id, purchase, level, revision, self._points.rules())
+        return self._terms(order.member_id, purchase, level, revision, self._points.rules())
 
-    def terms_of(
+    def quoted(
+        self, member_id: str, price: Price, offer: MemberOffer, store: Store, now: datetime
+    ) -> EarningTerms:
+        """Return what a cart at this price would earn by, were it paid at this moment."""
+        purchase = Purchase(
+            price.lines, price.discounts, store.id, store.zone, store_day(store, now), now
+        )
+        revision, points = offer.tier_rules_revision, offer.points_rules
+        return self._terms(member_id, purchase, offer.level, revision, points)
+
+    def _terms(
         self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
         points: PointsRules,
     ) -> EarningTerms:  # fmt: skip
-        """Return what a purchase earns by, for who has read tier and points rules already.
-
-        When the member was born is read only if a promotion of the day asks for it.
-        """
         rules = self.rules(purchase.business_day)
+        # A small read, and only while a promotion of the day asks for it.
         asked = asks_birthday(rules, purchase.business_day)
         birthday: date | None = self._birthdays.of(member_id) if asked else None
         return terms_for(points, rules, purchase, level, tier_rules_revision, birthday)

@@ -15,7 +15,7 @@ from huitou.coupons.models import Coupon
 from huitou.coupons.rules import why_not
 from huitou.coupons.service import Coupons
 from huitou.earning.models import EarningTerms
-from huitou.earning.rules import Purchase, awarded
+from huitou.earning.rules import awarded
 from huitou.earning.service import Earning
 from huitou.menu.service import Menu
 from huitou.orders.models import (
@@ -85,12 +85,7 @@ class Orders:
         priced, offer, available = self._price(member_id, request, now)
         running_fen = after_tier_fen(priced.list_fen, offer)
         points_base_fen = after_coupon_fen(priced.list_fen, offer)
-        purchase = Purchase(
-            priced.lines, priced.discounts, store.id, store.zone, store_day(store, now), now
-        )
-        terms = self._earning.terms_of(
-            member_id, purchase, offer.level, offer.tier_rules_revision, offer.points_rules
-        )
+        terms = self._earning.quoted(member_id, priced, offer, store, now)
         return QuoteAnswer(
             quote_id="q" + secrets.token_hex(16),
             store_open=takes_orders(store, wanted_at),
