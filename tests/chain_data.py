@@ -76,8 +76,8 @@ class Shop:
     def pay(self, order: Order) -> bool:
         """Mark paid as a payment does; the payments' own tests go through WeChat Pay."""
         tender = Tender(kind="none", amount_fen=order.payable_fen)
-        terms = self.orders.terms_now(order.member_id)
-        return self.orders.mark_paid(order, tender, terms, self.clock.now())
+        now = self.clock.now()
+        return self.orders.mark_paid(order, tender, self.orders.terms_now(order, now), now)
 
     def paid(self, member_id: str, **cart: Any) -> Order:
         """Order, pay and settle."""

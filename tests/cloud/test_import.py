@@ -263,3 +263,20 @@ def test_a_killed_import_goes_on_where_it_was(own_cloud: LocalCloud, tmp_path: P
     assert done["imported"] + done["unchanged"] == 6_000
     assert done["unchanged"] >= 1_000
     assert told(huitou(own_cloud, "reconcile", "--json"))["reconciled"]
+
+
+def test_orders_of_a_chain_whose_balances_come_apart_earn_nothing(
+    own_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    till = tmp_path / "till.csv"
+    till.write_text("card,day,total,no\nspend-only,2026-01-10,50.00,S1\n", encoding="utf-8")
+    columns = "member=card,paid_at=day,amount=total,order=no"
+    done = huitou(own_cloud, "import", "orders", str(till), "--map", columns, "--no-points",
+                  "--json")  # fmt: skip
+    assert told(done)["imported"] == 1
+    identity = own_cloud.database.collection("identities").find_one({"_id": "till:spend-only"})
+    assert identity
+    member = {"member_id": identity["member_id"]}
+    order = own_cloud.database.collection("orders").find_one(member)
+    assert order
+    assert (order["payable_fen"], order["terms"]["order_points"]) == (5_000, 0)

@@ -13,6 +13,7 @@ from huitou.bills.models import BillRun
 from huitou.certificates.models import PlatformCertificate
 from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
 from huitou.discrepancies.models import Discrepancy
+from huitou.earning.models import EarningRule
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
 from huitou.orders.models import Order
@@ -74,6 +75,10 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
     "share_rules": st.builds(
         ShareRules, id=words, revision=st.integers(1, 10**6),
         receivers=st.just([Receiver(account="a", name="某", relation_type="STORE")])),
+    "earning_rules": st.builds(
+        EarningRule, id=words, revision=st.integers(1, 10**6), name=st.just("双倍"),
+        kind=st.just("multiplier"), multiplier_bp=st.integers(10_001, 10**6),
+        valid_from=st.none() | st.dates(), birthday=st.sampled_from([None, "day", "month"])),
     "platform_certificates": st.builds(
         PlatformCertificate, id=words, pem=words, expires_at=moments),
     "tier_changes": st.builds(TierChange, id=words, member_id=words, before=words, after=words,

@@ -89,19 +89,23 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
 @click.option("--encoding", type=click.Choice(["utf-8", "gbk"]), help="Left out: told by the text.")
 @click.option("--rejects", "rejects_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
+@click.option("--no-points", is_flag=True,
+              help="Orders earn nothing: for a chain that brings balances in apart.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Check every row, write none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @environment_options
 def orders(
     file: Path, columns: dict[str, str], amount_unit: str, date_format: str | None, zone: ZoneInfo,
     store: str | None, delimiter: str | None, encoding: str | None,
-    rejects_path: Path | None, dry_run: bool, as_json: bool, environment: Environment,
+    rejects_path: Path | None, no_points: bool, dry_run: bool, as_json: bool,
+    environment: Environment,
 ) -> None:  # fmt: skip
     """Import the orders in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
     Each row becomes an order of channel "import", paid at its moment, of the member with that
     number at the till (made if unknown), with points by today's rate and the tier of today; no
-    coupons, no messages. A date without a time is a business day.
+    coupons, no messages. A date without a time is a business day. Points expire as those of their
+    day do; what went in with --no-points earns nothing later either.
 
     \b
     scripts/huitou import orders till.csv --map member=会员号,paid_at=支付时间,amount=实付
@@ -132,7 +136,7 @@ def orders(
     with environment.open() as cloud, rejects:
         stores = _stores(cloud)
         rows = Rows(columns, amount_unit, date_format, zone, stores, _store_id(stores, store))
-        run = Sending(cloud, rows, rejects, dry_run=dry_run)
+        run = Sending(cloud, rows, rejects, dry_run=dry_run, earn_points=not no_points)
         try:
             again = open_table(file, list(columns.values()), delimiter, encoding)
             run.sample(replace(rows, seen=Counter()), again)

@@ -34,10 +34,13 @@ Normal = dict[str, Any]
 class Sending:
     """One import's way through its file; `sums` says what became of the rows."""
 
-    def __init__(self, cloud: Place, rows: Rows, rejects: Rejects, *, dry_run: bool) -> None:
+    def __init__(
+        self, cloud: Place, rows: Rows, rejects: Rejects, *, dry_run: bool, earn_points: bool
+    ) -> None:
         self.sums: Counter[str] = Counter()
         self.first_day, self.last_day = "", ""
         self._cloud, self._rows, self._rejects, self._dry_run = cloud, rows, rejects, dry_run
+        self._earn_points = earn_points
         self._numbers: set[tuple[str | None, str]] = set()
 
     def sample(self, rows: Rows, table: Table) -> None:
@@ -124,6 +127,7 @@ class Sending:
         if not batch:
             return
         event = {"action": "import_orders", "lang": "en", "dry_run": self._dry_run,
+                 "earn_points": self._earn_points,
                  "rows": [normal for _, normal in batch]}  # fmt: skip
         report = self._answer(event)
         for name in SUMS:

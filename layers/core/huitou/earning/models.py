@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 
 from huitou.points.models import NEVER, ClawBack, RuleRef
 from huitou.runtime.documents import Record, Stored
 from huitou.stores.models import CLOCK
 
 Weekday = Annotated[int, Field(ge=0, le=6)]
+# MongoDB has no days: they are stored as YYYY-MM-DD.
+Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str)]
 
 
 class Hours(Record):
@@ -25,15 +27,17 @@ class EarningRule(Stored):
     """One promotion: more points for some orders or dishes, or a fixed bonus for an event.
 
     A multiplier of 20,000 bp doubles the points of what its conditions meet. Several multipliers
-    that meet one dish add up (×2 and ×1.5 make ×2.5). Empty conditions meet everything. Valid on
-    the business days from `valid_from` to `valid_until`, both included.
+    that meet one dish add up (×2 and ×1.5 make ×2.5). Empty conditions meet everything; a rule
+    that names dishes and categories is for both. Weekdays are of the business day, hours of the
+    store's wall clock. Valid on the business days from `valid_from` to `valid_until`, both
+    included.
     """
 
     revision: int = Field(default=1, ge=1)
     name: str = Field(min_length=1, max_length=40, title="名称")
     kind: Literal["multiplier", "bonus"] = Field(title="类型", description="倍数或固定积分")
-    valid_from: date | None = Field(default=None, title="开始日期")
-    valid_until: date | None = Field(default=None, title="结束日期（含）")
+    valid_from: Day | None = Field(default=None, title="开始日期")
+    valid_until: Day | None = Field(default=None, title="结束日期（含）")
     multiplier_bp: int | None = Field(
         default=None, gt=10_000, le=1_000_000, title="倍数（万分之）", description="20000 = 2 倍"
     )
@@ -53,6 +57,8 @@ class EarningRule(Stored):
             raise ValueError("a multiplier has multiplier_bp, and neither event nor points")
         if self.kind == "bonus" and (not self.event or not self.points or self.multiplier_bp):
             raise ValueError("a bonus has event and points, and no multiplier_bp")
+        if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
+            raise ValueError("valid_until must not be before valid_from")
         return self
 
 

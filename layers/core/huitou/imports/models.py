@@ -45,10 +45,14 @@ class ImportedRow(Request):
 
 
 class ImportOrdersRequest(Request):
-    """A batch of rows; those that are there already change nothing. `dry_run` writes nothing."""
+    """A batch of rows; those that are there already change nothing. `dry_run` writes nothing.
+
+    `earn_points`: False for a chain whose balances are migrated apart; orders are spend only then.
+    """
 
     rows: list[ImportedRow] = Field(min_length=1, max_length=MOST_ROWS)
     dry_run: bool = False
+    earn_points: bool = True
 
 
 class Told(Record):

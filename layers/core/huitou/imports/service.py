@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, partial
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from huitou.earning.models import EarningTerms
+from huitou.earning.rules import history_terms
 from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport, Reject, Told
 from huitou.imports.repository import ImportRepository
 from huitou.imports.rules import (
@@ -86,12 +88,13 @@ class OrderImport:
         file's refunds may be sent last. Rejected rows are named with line, field and reason.
         """
         stores = self._stores.by_name(self._brand_id)
-        terms = self._terms()
+        terms_on = self._terms_on(earns=request.earn_points)
 
         def write(session: ClientSession) -> _Batch:
             batch = _Batch()
             sales = list(_placed(request.rows, stores, batch))
-            self._insert(batch, [sale for sale in sales if not sale.row.refund_of], terms, session)
+            orders = [sale for sale in sales if not sale.row.refund_of]
+            self._insert(batch, orders, terms_on, session)
             self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
             if batch.days:
                 self._kpis.recount(batch.days, session)
@@ -111,22 +114,16 @@ class OrderImport:
                 # Another import brought some of it in just now: it is found next time.
         raise Unavailable
 
-    def _terms(self) -> EarningTerms:
-        """What history earns by: today's rate, the lowest tier (what it was then is not known)."""
-        tier_rules, rules = (
-            Tiers(self._database, self._clock).rules(),
-            Points(self._database, self._clock).rules(),
-        )
-        return EarningTerms(
-            tier=tier_rules.levels[0].level,
-            tier_rules_revision=tier_rules.revision,
-            points_rules_revision=rules.revision,
-            fen_per_point=rules.fen_per_point,
-        )
+    def _terms_on(self, *, earns: bool) -> Callable[[str], EarningTerms]:
+        """What history earns by, by day; the lowest tier (what it was then is not known)."""
+        tiers = Tiers(self._database, self._clock).rules()
+        points = Points(self._database, self._clock).rules()
+        return cache(partial(history_terms, points, tiers.levels[0], tiers.revision, earns=earns))
 
     def _insert(
-        self, batch: _Batch, sales: list[Sale], terms: EarningTerms, session: ClientSession
-    ) -> None:
+        self, batch: _Batch, sales: list[Sale], terms_on: Callable[[str], EarningTerms],
+        session: ClientSession,
+    ) -> None:  # fmt: skip
         new: dict[str, Sale] = {}
         there = self._orders.digests([sale.id for sale in sales], session)
         for sale in sales:
@@ -142,7 +139,9 @@ class OrderImport:
         self._refuse_another_mapping(new.values(), there.keys(), session)
         members = self._members.register_till_members(_first_orders(new.values()), session)
         orders = [
-            order_of(sale, members.ids[sale.row.member], self._brand_id, terms)
+            order_of(
+                sale, members.ids[sale.row.member], self._brand_id, terms_on(sale.business_day)
+            )
             for sale in new.values()
         ]
         self._orders.insert(orders, session)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from huitou.coupons.models import CouponTemplate, Scene
+from huitou.earning.models import EarningRule
 from huitou.menu.models import Dish, StoreDish
 from huitou.points.models import PointsRules
 from huitou.refunds.models import RefundRules
@@ -35,6 +36,7 @@ class LoadRequest(Request):
     points_rules: PointsRules | None = None
     refund_rules: RefundRules | None = None
     share_rules: list[ShareRules] = Field(default=[], max_length=500)
+    earning_rules: list[EarningRule] = Field(default=[], max_length=500)
 
 
 class HealthRequest(Request):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from huitou.coupons.service import Coupons
+from huitou.earning.service import Earning
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.repository import RulesRepository
 from huitou.menu.service import Menu
@@ -38,13 +39,15 @@ class Maintenance:
             RulesRepository(self._database).put(rule)
         for shares in request.share_rules:
             ShareRuleBook(self._database).put(shares)
+        for promotion in request.earning_rules:
+            Earning(self._database, self._clock).put(promotion)
         return {
             "stores": len(request.stores),
             "dishes": len(request.dishes),
             "store_dishes": len(request.store_dishes),
             "coupon_templates": len(request.coupon_templates),
             "scenes": len(request.scenes),
-            "rules": len(rules) + len(request.share_rules),
+            "rules": len(rules) + len(request.share_rules) + len(request.earning_rules),
         }
 
     def health(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
@@ -53,6 +53,18 @@ class TillMembers:
     ids: Mapping[str, str]
     registered: int
     days: set[str]
+
+
+class Birthdays:
+    """When members were born, for what they get on that day."""
+
+    def __init__(self, database: Database) -> None:
+        self._members = MemberRepository(database)
+
+    def of(self, member_id: str) -> date | None:
+        """Return the member's birthday, or None if they never said."""
+        birthday = self._members.birthday(member_id)
+        return date.fromisoformat(birthday) if birthday else None
 
 
 class Members:

@@ -16,7 +16,7 @@ from huitou.orders.models import (
     RefundStatus,
     Status,
 )
-from huitou.points.models import NEVER, LotMove
+from huitou.points.models import NEVER, LotMove, PointsRules
 from huitou.runtime.errors import Code, Refusal
 
 PAY_WITHIN = timedelta(minutes=15)
@@ -90,6 +90,23 @@ def pickup_moment(request: QuoteRequest, now: datetime) -> datetime:
             Code.INVALID_REQUEST, field="pickup_at", detail=f"pickup_at ≤ {BOOK_AHEAD.days} 天"
         )
     return request.pickup_at
+
+
+def most_points(rules: PointsRules, available: int, order_fen: int) -> int:
+    """Return how many points may pay for part of an order of this many fen; 0 where none may."""
+    if order_fen < rules.min_order_fen:
+        return 0
+    share_fen = order_fen * rules.max_order_share_bp // 10_000
+    most = max(0, min(available, share_fen // rules.point_value_fen))
+    return most if most >= rules.min_points else 0
+
+
+def check_points(rules: PointsRules, points: int, most: int) -> None:
+    """Let a member use none, or any number from the least to the most; Refusal otherwise."""
+    if points > most:
+        raise Refusal(Code.POINTS_OVER_LIMIT, field="points", detail=str(most))
+    if 0 < points < rules.min_points:
+        raise Refusal(Code.POINTS_TOO_FEW, field="points", detail=str(rules.min_points))
 
 
 def is_over(order: Order, now: datetime) -> bool:

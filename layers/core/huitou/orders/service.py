@@ -15,6 +15,8 @@ from huitou.coupons.models import Coupon
 from huitou.coupons.rules import why_not
 from huitou.coupons.service import Coupons
 from huitou.earning.models import EarningTerms
+from huitou.earning.rules import awarded
+from huitou.earning.service import Earning
 from huitou.menu.service import Menu
 from huitou.orders.models import (
     CreateRequest,
@@ -36,14 +38,15 @@ from huitou.orders.rules import (
     PAY_WITHIN,
     SETTLED_STATES,
     UNPAID,
+    check_points,
     check_wanted,
     drawn_lots,
+    most_points,
     order_id,
     pickup_moment,
     request_digest,
     with_refunds,
 )
-from huitou.points.rules import most_usable
 from huitou.points.service import Points
 from huitou.pricing.models import MemberOffer, Price
 from huitou.pricing.rules import after_coupon_fen, after_tier_fen, price, priced_lines
@@ -73,6 +76,7 @@ class Orders:
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
+        self._earning = Earning(database, clock)
 
     def quote(self, member_id: str, request: QuoteRequest) -> QuoteAnswer:
         """Price a cart for a member, with every coupon they hold and why it does not fit."""
@@ -82,14 +86,15 @@ class Orders:
         priced, offer, available = self._price(member_id, request, now)
         running_fen = after_tier_fen(priced.list_fen, offer)
         points_base_fen = after_coupon_fen(priced.list_fen, offer)
+        terms = self._earning.quoted(member_id, priced, offer, store, now)
         return QuoteAnswer(
             quote_id="q" + secrets.token_hex(16),
             store_open=takes_orders(store, wanted_at),
             price=priced,
             payable_fen=priced.payable_fen,
             tier=ShownLevel.model_validate(offer.level, from_attributes=True),
-            points_max=most_usable(offer.points_rules, available, points_base_fen),
-            points_earned=priced.payable_fen // offer.points_rules.fen_per_point,
+            points_max=most_points(offer.points_rules, available, points_base_fen),
+            points_earned=awarded(terms, priced.payable_fen),
             coupons=[
                 QuotedCoupon(
                     coupon_id=coupon.id,
@@ -197,9 +202,8 @@ class Orders:
             )
             offer = offer.model_copy(update={"coupon": coupon})
         available = self._points.available(member_id)
-        most = most_usable(offer.points_rules, available, after_coupon_fen(list_fen, offer))
-        if request.points > most:
-            raise Refusal(Code.POINTS_OVER_LIMIT, field="points", detail=str(most))
+        most = most_points(offer.points_rules, available, after_coupon_fen(list_fen, offer))
+        check_points(offer.points_rules, request.points, most)
         return price(lines, offer), offer, available
 
     def _usable(
@@ -225,16 +229,9 @@ class Orders:
         orders, after = self._orders.of_member(member_id, page)
         return OrdersAnswer(orders=[order.shown() for order in orders], next=after)
 
-    def terms_now(self, member_id: str) -> EarningTerms:
-        """Return what an order paid at this moment earns by."""
-        level, revision = self._tiers.level_of(member_id)
-        rules = self._points.rules()
-        return EarningTerms(
-            tier=level.level,
-            tier_rules_revision=revision,
-            points_rules_revision=rules.revision,
-            fen_per_point=rules.fen_per_point,
-        )
+    def terms_now(self, order: Order, paid_at: datetime) -> EarningTerms:
+        """Return what an order paid at that moment earns by, as the rules stand now."""
+        return self._earning.terms(order, paid_at)
 
     def take_number(self, order: Order) -> int | None:
         """Take a 取餐号 for an order that is about to be paid, of the day it is served."""

@@ -74,9 +74,10 @@ class Payments:
             raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail=order.status)
         if order.payable_fen == 0:
             free = Tender(kind="none", amount_fen=0)
-            terms = self._orders.terms_now(member_id)
+            now = self._clock.now()
+            terms = self._orders.terms_now(order, now)
             number = self._orders.take_number(order)
-            self._orders.mark_paid(order, free, terms, self._clock.now(), pickup_number=number)
+            self._orders.mark_paid(order, free, terms, now, pickup_number=number)
             return PrepayAnswer(status=self._orders.own(member_id, order_id).status)
         attempt = self._open_attempt(order, until)
         prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
@@ -173,10 +174,10 @@ class Payments:
 
     def _take_money(self, payment: Payment, notice: TransactionNotice) -> str:
         order = self._orders.own(payment.member_id, payment.order_id)
-        terms = self._orders.terms_now(payment.member_id)
         transaction_id, paid_at = notice.transaction_id or "", notice.success_time
         if paid_at is None:
             raise self._alarm(notice, payment, "success_time")
+        terms = self._orders.terms_now(order, paid_at)
         tender = Tender(
             kind="wechat_pay", amount_fen=payment.amount_fen, transaction_id=transaction_id,
             out_trade_no=payment.id, merchant=self._merchant(payment),

@@ -356,7 +356,22 @@ def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove
     return parts
 
 
-def most_usable(rules: PointsRules, available: int, order_fen: int) -> int:
-    """Return how many points may pay for part of an order of this many fen."""
-    share_fen = order_fen * rules.max_order_share_bp // 10_000
-    return max(0, min(available, share_fen // rules.point_value_fen))
+def points_sums(entries: Iterable[tuple[EntryKind, int]]) -> Counter[str]:
+    """Sum the ledger up by what became of points, from each entry's kind and points.
+
+    issued = used + expired + clawed_back + taken + outstanding, whatever is summed: transfers
+    count as issued where they arrive and the other way round where they leave.
+    """
+    sums: Counter[str] = Counter()
+    for kind, points in entries:
+        name = _SUMS.get(kind, "issued")
+        if kind == "adjust" and points < 0:
+            name = "taken"
+        sums[name] += points if name == "issued" else -points
+        sums["outstanding"] += points
+    return sums
+
+
+_SUMS: dict[EntryKind, str] = {
+    "use": "used", "return": "used", "expire": "expired", "claw-back": "clawed_back",
+}  # fmt: skip

@@ -27,7 +27,10 @@ class Difference(Record):
 
 
 class Totals(Record):
-    """Sums over the members of a page; pages add up."""
+    """Sums over the members of a page; pages add up.
+
+    points_issued = used + expired + clawed back + taken (by staff) + outstanding.
+    """
 
     members: int = 0
     orders: int = 0
@@ -41,6 +44,9 @@ class Totals(Record):
     points_issued: int = 0
     points_clawed_back: int = 0
     points_used: int = 0
+    points_expired: int = 0
+    points_taken: int = 0
+    points_owed: int = 0
     points_outstanding: int = 0
     coupons_issued: int = 0
     coupons_redeemed: int = 0

@@ -10,8 +10,6 @@ from huitou.orders.models import LEDGER_FIELDS
 from huitou.reconciliation.models import Books
 from huitou.runtime.database import Database, Document
 
-_ENTRY_FIELDS = {"member_id": 1, "kind": 1, "points": 1, "spend_fen": 1, "business_day": 1,
-                 "order_id": 1}  # fmt: skip
 _SHARE_FIELDS = {"paid_fen": 1, "refunded_fen": 1, "fee_fen": 1, "parts": 1, "kept_fen": 1}
 
 
@@ -42,7 +40,7 @@ class BooksRepository:
 
             return Books(
                 accounts=accounts,
-                entries=read("points_entries", _ENTRY_FIELDS),
+                entries=read("points_entries", {}),
                 orders=read("orders", LEDGER_FIELDS),
                 coupons=read("coupons", {"member_id": 1, "status": 1, "order_id": 1}),
                 payments=read(

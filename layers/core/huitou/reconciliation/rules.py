@@ -8,19 +8,20 @@ business day, before which an account may have dropped days of spend.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from huitou.orders.models import LedgerOrder
-from huitou.orders.rules import SERVED, SETTLED_STATES, UNPAID, deserving
-from huitou.points.rules import entries_for
+from huitou.orders.rules import SERVED, SETTLED_STATES, UNPAID, drawn_lots
+from huitou.points.models import LedgerEntry
+from huitou.points.rules import pending_key, points_sums
 from huitou.reconciliation.models import Books, Difference, Totals
+from huitou.settlement.rules import PaidOrder, deserving, expected_entries
 from huitou.tiers.rules import MOST_DAYS
 
 UNDER_WAY_S = 10.0  # Fifty times the usual wait from paid to settled.
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # Entries are compared without their moment.
 _SURPLUS = ("surplus@", "surplus|")  # The bar is of before.
 _HELD = ("locked", "redeemed")
 
@@ -30,7 +31,8 @@ class Ledger:
     """One page's books, arranged by order."""
 
     orders: dict[str, LedgerOrder]
-    entries: dict[str, dict[str, dict[str, Any]]]
+    entries: dict[str, dict[str, LedgerEntry]]
+    by_member: dict[str, list[LedgerEntry]]
     real_now: float
 
     def under_way(self, order: LedgerOrder) -> bool:
@@ -52,11 +54,15 @@ def differences(books: Books, today: str, real_now: float) -> Iterator[Differenc
 
 
 def _arranged(books: Books, real_now: float) -> Ledger:
-    entries: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for entry in books.entries:
-        entries[entry["order_id"]][entry["_id"]] = entry
+    of_orders: dict[str, dict[str, LedgerEntry]] = defaultdict(dict)
+    by_member: dict[str, list[LedgerEntry]] = defaultdict(list)
+    for document in books.entries:
+        entry = LedgerEntry.model_validate(document)
+        by_member[entry.member_id].append(entry)
+        if entry.order_id is not None:
+            of_orders[entry.order_id][entry.id] = entry
     orders = {order["_id"]: LedgerOrder.model_validate(order) for order in books.orders}
-    return Ledger(orders, entries, real_now)
+    return Ledger(orders, of_orders, by_member, real_now)
 
 
 def _order_against_entries(ledger: Ledger, order: LedgerOrder) -> Iterator[Difference]:
@@ -75,49 +81,104 @@ def _order_against_entries(ledger: Ledger, order: LedgerOrder) -> Iterator[Diffe
                 kind="order not settled", id=order.id, expected="done", found=order.settlement
             )
     else:
-        wanted = {e.id: [e.points, e.spend_fen] for e in entries_for(paid, _ANY_TIME)}
-        found = {e["_id"]: [e["points"], e["spend_fen"]] for e in entries.values()}
-        if wanted != found:
-            yield Difference(kind="order's entries", id=order.id, expected=wanted, found=found)
+        yield from _entries_against_terms(paid, entries)
+
+
+def _entries_against_terms(
+    paid: PaidOrder, entries: Mapping[str, LedgerEntry]
+) -> Iterator[Difference]:
+    wanted = expected_entries(paid, entries)
+    found = {e.id: [abs(e.points) + e.waived, e.spend_fen] for e in entries.values()}
+    if wanted != found:
+        yield Difference(kind="order's entries", id=paid.order.id, expected=wanted, found=found)
 
 
 def _accounts_against_ledger(books: Books, ledger: Ledger, today: str) -> Iterator[Difference]:
-    points: Counter[str] = Counter()
-    spend: dict[str, Counter[str]] = defaultdict(Counter)
-    for entry in books.entries:
-        points[entry["member_id"]] += entry["points"]
-        spend[entry["member_id"]][entry["business_day"]] += entry["spend_fen"]
-    reserved: Counter[str] = Counter()
+    reserved: dict[str, Counter[str]] = defaultdict(Counter)
     for order in ledger.orders.values():
         used = f"use:{order.id}" in ledger.entries.get(order.id, {})
         if order.status in (*UNPAID, *SETTLED_STATES) and not used:
-            reserved[order.member_id] += order.points_used
-    # Two days of slack: stores in other zones are a day ahead or behind.
-    oldest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 3)).isoformat()
+            for part in drawn_lots(order):
+                reserved[order.member_id][part.expires_on] += part.points
     known = {account["_id"] for account in books.accounts}
-    for member_id in sorted({order.member_id for order in ledger.orders.values()} - known):
+    members = {order.member_id for order in ledger.orders.values()} | set(ledger.by_member)
+    for member_id in sorted(members - known):
         yield Difference(kind="no account", id=member_id, expected="account", found=None)
     for account in books.accounts:
         member_id = account["_id"]
-        balance = account["available"] + account["reserved"]
-        if balance != points[member_id]:
-            yield Difference(
-                kind="balance", id=member_id, expected=points[member_id], found=balance
-            )
-        if account["reserved"] != reserved[member_id]:
-            yield Difference(
-                kind="reserved points",
-                id=member_id,
-                expected=reserved[member_id],
-                found=account["reserved"],
-            )
-        kept = account.get("spend_by_day", {})
+        entries = sorted(ledger.by_member[member_id], key=lambda entry: entry.number)
+        yield from _account_against_entries(account, entries, reserved[member_id])
+        yield from _figures_against_entries(account, entries, today)
+
+
+def _account_against_entries(
+    account: Mapping[str, Any], entries: Sequence[LedgerEntry], reserved: Counter[str]
+) -> Iterator[Difference]:
+    """The ledger's proof: Σ entries = balance = Σ lots − debt, lot by lot and entry by entry."""
+    lots: Counter[str] = Counter()
+    pending: Counter[str] = Counter()
+    balance = 0
+    for number, entry in enumerate(entries, 1):
+        balance += entry.points
+        told = [number, sum(move.points for move in entry.lots) - entry.debt, balance]
+        if told != [entry.number, entry.points, entry.balance]:
+            found = [entry.number, entry.points, entry.balance]
+            yield Difference(kind="entry", id=entry.id, expected=told, found=found)
+        for move in entry.lots:
+            if move.usable is None:
+                lots[move.expires_on] += move.points
+            else:
+                pending[pending_key(move.usable, move.expires_on)] += move.points
+    lots.subtract(reserved)
+    owed = sum(entry.debt for entry in entries)
+    held = reserved.total()
+    expected = {
+        "balance": balance,
+        "reserved points": held,
+        "lots": {day: points for day, points in sorted(lots.items()) if points},
+        "pending": {key: points for key, points in sorted(pending.items()) if points},
+        "debt": owed,
+        "available": balance - held - pending.total(),
+        "entries": len(entries),
+    }
+    waiting = account.get("pending", {})
+    found_there = {
+        "balance": account["available"] + account["reserved"] + sum(waiting.values()),
+        "reserved points": account["reserved"],
+        "lots": dict(sorted(account.get("lots", {}).items())),
+        "pending": dict(sorted(waiting.items())),
+        "debt": account.get("debt", 0),
+        "available": account["available"],
+        "entries": account.get("entries", 0),
+    }
+    for kind, value in expected.items():
+        if found_there[kind] != value:
+            found = found_there[kind]
+            yield Difference(kind=kind, id=account["_id"], expected=value, found=found)
+
+
+def _figures_against_entries(
+    account: Mapping[str, Any], entries: Sequence[LedgerEntry], today: str
+) -> Iterator[Difference]:
+    """What tiers count of each day, as far back as accounts keep it."""
+    figures: dict[str, Counter[str]] = defaultdict(Counter)
+    for entry in entries:
+        figures["spend_by_day"][entry.business_day] += entry.spend_fen
+        figures["orders_by_day"][entry.business_day] += entry.orders
+        if entry.kind in ("earn", "bonus"):
+            figures["points_by_day"][entry.business_day] += entry.points
+        elif entry.kind == "claw-back":
+            figures["points_by_day"][entry.business_day] += entry.points - entry.waived
+    # Two days of slack: stores in other zones are a day ahead or behind.
+    oldest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 3)).isoformat()
+    for name, days in figures.items():
         found, expected = (
-            {day: fen for day, fen in days.items() if fen and day >= oldest}
-            for days in (kept, spend[member_id])
+            {day: value for day, value in kept.items() if value and day >= oldest}
+            for kept in (account.get(name, {}), days)
         )
         if expected != found:
-            yield Difference(kind="spend by day", id=member_id, expected=expected, found=found)
+            kind = name.replace("_", " ")
+            yield Difference(kind=kind, id=account["_id"], expected=expected, found=found)
 
 
 def _coupons_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
@@ -206,9 +267,7 @@ def shared_out(share: dict[str, Any]) -> int:
 
 def totals(books: Books) -> Totals:
     """Sum a page up."""
-    by_kind: Counter[str] = Counter()
-    for entry in books.entries:
-        by_kind[entry["kind"]] += entry["points"]
+    points = points_sums((entry["kind"], entry["points"]) for entry in books.entries)
     status = Counter(order["status"] for order in books.orders)
     levels = Counter(account.get("tier", {}).get("level", "basic") for account in books.accounts)
     kept = [order for order in books.orders if order["status"] in ("refunding", *SERVED)]
@@ -225,10 +284,13 @@ def totals(books: Books) -> Totals:
         fees_fen=sum(share["fee_fen"] for share in books.shares),
         shared_fen=sum(shared_out(share) for share in books.shares),
         kept_fen=sum(share["kept_fen"] for share in books.shares),
-        points_issued=by_kind["earn"],
-        points_clawed_back=-by_kind["claw-back"],
-        points_used=-by_kind["use"] - by_kind["return"],
-        points_outstanding=sum(by_kind.values()),
+        points_issued=points["issued"],
+        points_clawed_back=points["clawed_back"],
+        points_used=points["used"],
+        points_expired=points["expired"],
+        points_taken=points["taken"],
+        points_outstanding=points["outstanding"],
+        points_owed=sum(account.get("debt", 0) for account in books.accounts),
         coupons_issued=len(books.coupons),
         coupons_redeemed=sum(coupon["status"] == "redeemed" for coupon in books.coupons),
         tiers=dict(levels),

@@ -47,6 +47,7 @@ DECLARATIONS = (
     Declaration("dishes", "for ever"),
     Declaration("store_dishes", "for ever", [_index("store_id", "listed", "_id")]),
     Declaration("rules", "for ever"),
+    Declaration("earning_rules", "for ever", [_index("valid_until")]),
     Declaration(
         "members",
         "until erased",

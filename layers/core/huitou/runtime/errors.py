@@ -34,6 +34,7 @@ class Code(Enum):
     QUOTE_ID_REUSED = "该试算单已用于另一订单", "This quote was used for another order"
     COUPON_NOT_USABLE = "优惠券不可用：{detail}", "The coupon can't be used: {detail}"
     POINTS_OVER_LIMIT = "本单最多可用 {detail} 积分", "At most {detail} points on this order"
+    POINTS_TOO_FEW = "本单至少使用 {detail} 积分", "Use at least {detail} points on this order"
     POINTS_NOT_ENOUGH = "积分不足", "Not enough points"
     ORDER_NOT_PAYABLE = "订单不能支付：{detail}", "The order can't be paid: {detail}"
     ORDER_NOT_CANCELLABLE = (

@@ -67,10 +67,15 @@ def backs(paid: PaidOrder, earned: int, bonus: int) -> Iterator[Back]:
     for number, refund in enumerate(paid.refunds, 1):
         so_far = paid.refunds[:number]
         ends = order.status == "refunded" and number == len(paid.refunds)
-        left = 0 if ends else kept(paid.terms, order.payable_fen, earned, so_far) + bonus
+        left = 0 if ends else _kept(paid, earned, so_far) + bonus
         refunded_fen = sum(back.amount_fen for back in so_far)
         back = points_back(order.points_used, order.payable_fen, refunded_fen, wholly=ends)
         yield Back(refund, left, back, ends)
+
+
+def _kept(paid: PaidOrder, earned: int, refunds: Sequence[GivenBack]) -> int:
+    by_line = paid.terms.paid_by_line
+    return kept(paid.terms, by_line, paid.order.payable_fen, earned, refunds)
 
 
 def write_order(
@@ -140,6 +145,38 @@ def _moved(known: Known, entry_id: str) -> int:
     """How many points an entry moved or, by policy, left alone."""
     entry = known.get(entry_id)
     return abs(entry.points) + entry.waived if entry else 0
+
+
+def expected_entries(paid: PaidOrder, known: Known) -> dict[str, list[int]]:
+    """Return what the ledger must say of an order: points moved or waived, and spend, by entry.
+
+    Where caps of a day or month stand in its terms the commit order decided how much it earned,
+    and which order was its member's first: anything within what was offered is as expected.
+    """
+    order, terms = paid.order, paid.terms
+    earned, bonus = _given(order.id, known)
+    whole = awarded(terms, order.payable_fen)
+    capped = (terms.day_points, terms.month_points) != (None, None)
+    right = min(whole, max(0, earned)) if capped else whole
+    wanted = {f"earn:{order.id}": [right, order.payable_fen]}
+    if order.points_used:
+        wanted[f"use:{order.id}"] = [order.points_used, 0]
+    for offered in terms.first_order:
+        name = f"bonus:first-order@{offered.rule_id}:{order.id}"
+        if name in known:
+            wanted[name] = [min(known[name].points, offered.points), 0]
+    had, returned = right + bonus, 0
+    for back in backs(paid, right, bonus):
+        named = back.refund.refund_id
+        wanted[f"claw-back:{named}"] = [had - back.left, -back.refund.amount_fen]
+        # Before points had lots, those used came back with the last piece only.
+        if order.points_used and (order.points_drawn or back.ends):
+            wanted[f"return:{named}"] = [back.returned - returned, 0]
+            returned = back.returned
+        had = back.left
+    if terms.usable == ON_COMPLETION and f"mature:{order.id}" in known:
+        wanted[f"mature:{order.id}"] = [0, 0]
+    return wanted
 
 
 def _given(order_id: str, known: Known) -> tuple[int, int]:
