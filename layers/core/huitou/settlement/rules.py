@@ -9,7 +9,7 @@ from typing import Any
 from huitou.points.models import LedgerEntry
 from huitou.runtime.triggers import DONE, DUE
 from huitou.settlement.models import AccountMove, OpenAccount
-from huitou.tiers.models import Standing, TierChange, TierRules
+from huitou.tiers.models import TierChange, TierRules
 from huitou.tiers.rules import evaluate
 
 
@@ -20,18 +20,24 @@ def account_move(
     spend: Counter[str] = Counter(account.spend_by_day)
     for entry in entries:
         spend[entry.business_day] += entry.spend_fen
-    found = evaluate(rules, dict(spend), today)
+    moved = account.model_copy(update={"spend_by_day": dict(spend)})
+    found = evaluate(moved, rules, today)
     available = sum(entry.points for entry in entries)
-    changes: dict[str, Any] = {"spend_by_day": found.kept_days}
-    if account.tier_review == DUE:
+    changes: dict[str, Any] = {"spend_by_day": found.kept(moved.spend_by_day)}
+    level, standing = found.standing.level, found.standing
+    # Who may fall by rules they weren't given their level by is judged by the evaluation.
+    unsure = not found.raised and account.tier.rules_revision not in (0, rules.revision)
+    if account.tier_review == DUE or (unsure and level != account.tier.level):
+        changes["tier_review"] = DUE
         return AccountMove(account.id, available, changes, account.review_on, None)
     changes["tier_review"] = DONE
-    if found.level.level == account.tier.level:
+    if standing != account.tier:
+        changes["tier"] = standing.model_dump(exclude_none=True)
+    if level == account.tier.level:
         return AccountMove(account.id, available, changes, found.review_on, None)
-    standing = Standing(level=found.level.level, rules_revision=rules.revision, since_day=today)
-    changes["tier"] = standing.model_dump()
     change = TierChange(
         id=f"{account.id}:{account.version}", member_id=account.id, before=account.tier.level,
-        after=standing.level, spend_fen=found.spend_fen, rules_revision=rules.revision, at=now,
+        after=level, cause=found.cause or "figures", spend_fen=found.figures.spend_fen,
+        rules_revision=rules.revision, at=now,
     )  # fmt: skip
     return AccountMove(account.id, available, changes, found.review_on, change)

@@ -54,6 +54,13 @@ class Goals(Record):
         met = [getattr(figures, name) >= goal for name, goal in self.wanted().items()]
         return not met or (any(met) if self.match == "any" else all(met))
 
+    def missing(self, figures: Figures) -> dict[str, int] | None:
+        """Return by how much the figures miss each goal, or None if they are enough."""
+        if self.reached(figures):
+            return None
+        short = {name: goal - getattr(figures, name) for name, goal in self.wanted().items()}
+        return {name: count for name, count in short.items() if count > 0}
+
     def least(self) -> Iterator[Figures]:
         """Yield the smallest figures that reach it: whatever reaches it is at least one of them."""
         if self.match == "all" or not self.wanted():
@@ -192,6 +199,11 @@ class TierRules(Stored):
         """Return a level by its id; one that is no longer in the rules counts as the lowest."""
         return self.find(level) or self.levels[0]
 
+    def earned(self, figures: Figures) -> Level:
+        """Return the highest level that these figures reach."""
+        reached = [level for level in self.levels if level.reached(figures)]
+        return reached[-1] if reached else self.levels[0]
+
 
 DEFAULT_RULES = TierRules(
     levels=[
@@ -227,6 +239,7 @@ class TierAccount(Stored):
 
     `review_on` is the next day on which the standing must be looked at (a notice, the review, the
     end of the grace days), `monthly_on` and `birthday_on` those on which coupons are due.
+    `birthday_md` is MM-DD.
     `joined_day` is filled in when rules first ask for it.
     """
 
@@ -237,6 +250,7 @@ class TierAccount(Stored):
     tier_review: str | None = None
     review_on: str | None = None
     monthly_on: str | None = None
+    birthday_md: str | None = None
     birthday_on: str | None = None
     joined_day: str | None = None
     benefits: str | None = None

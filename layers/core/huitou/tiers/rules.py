@@ -49,11 +49,7 @@ class Evaluation:
     cause: Cause | None = None
     notice: bool = False
     kept_from: str = ""
-
-    @property
-    def spend_fen(self) -> int:
-        """The spend of the period that counts today."""
-        return self.figures.spend_fen
+    raised: bool = False
 
     def kept(self, by_day: dict[str, int]) -> dict[str, int]:
         """Return the days of a figure that may still count."""
@@ -106,11 +102,6 @@ def period(rules: TierRules, account: TierAccount, standing: Standing, day: str)
     return _anniversary(anchor, year).isoformat(), end.isoformat()
 
 
-def earned(rules: TierRules, figures: Figures) -> Level:
-    """Return the highest level that these figures reach."""
-    return next(level for level in reversed(rules.levels) if level.reached(figures))
-
-
 def first_fall(account: TierAccount, rules: TierRules, goals: Goals, today: str) -> str:
     """Return the first day from today on whose rolling window no longer reaches the goals."""
     start = shifted(today, 1 - rules.window_days)
@@ -139,7 +130,11 @@ def evaluate(
     `revisions` are the rules of before that the standing names: until its review the level is
     judged by those it was given by, whether a refund undoes what it rests on.
     """
-    return Case(account, rules, today, revisions).judged()
+    case = Case(account, rules, today, revisions)
+    found = case.judged()
+    if case.rank(found.standing) > case.rank(account.tier):
+        return replace(found, raised=True, cause="figures")
+    return found
 
 
 @dataclass(frozen=True)
@@ -172,8 +167,6 @@ class Case:
             cause = "rules"  # The lowest level has another name.
         return self._evaluation(standing, cause)
 
-    # --- where the level stands among the rules -------------------------------------------------
-
     def given(self, standing: Standing) -> TierRules:
         """Return the rules by which a level was given; those in force where they are lost."""
         if standing.rules_revision == self.rules.revision:
@@ -197,11 +190,8 @@ class Case:
         return 0.5 + max((places[level] for level in lower if level in places), default=0)
 
     def _at_the_bottom(self, since_day: str | None) -> Standing:
-        return Standing(
-            level=self.rules.levels[0].level,
-            rules_revision=self.rules.revision,
-            since_day=since_day,
-        )
+        lowest = self.rules.levels[0].level
+        return Standing(level=lowest, rules_revision=self.rules.revision, since_day=since_day)
 
     def _complete(self, standing: Standing) -> Standing:
         """Give the days to a level from before they were kept, or from elsewhere."""
@@ -219,8 +209,6 @@ class Case:
         earned_through = last if rolling and self.account.review_on is not None else None
         return standing.model_copy(update={"earned_through": earned_through, "holds_through": last})
 
-    # --- upwards, and what a refund undoes ------------------------------------------------------
-
     def _is_undone(self, standing: Standing) -> bool:
         given = self.given(standing)
         level = given.find(standing.level)
@@ -237,18 +225,15 @@ class Case:
         """Return the higher standing that the figures reach by the rules in force, or None."""
         rank, best = self.rank(standing), None
         for first, last in self._open_periods(standing):
-            level = earned(self.rules, figures_of(self.account, first, last))
+            level = self.rules.earned(figures_of(self.account, first, last))
             place = self.rules.levels.index(level)
             if place > rank:
                 rank, best = place, (level, first, last)
         if best is None:
             return None
         level, first, last = best
-        risen = Standing(
-            level=level.level,
-            rules_revision=self.rules.revision,
-            since_day=self.today,
-            under=standing,
+        risen = self._at_the_bottom(self.today).model_copy(
+            update={"level": level.level, "under": standing}
         )
         if self.rules.window == "rolling":
             return self._resting_on_window(self.rules, risen, level)
@@ -280,8 +265,6 @@ class Case:
             }
         )
 
-    # --- between reviews: what the rolling window moves ------------------------------------------
-
     def _refreshed(self, standing: Standing) -> Standing:
         """Move the days of a level in a rolling window by orders and partial refunds.
 
@@ -311,8 +294,6 @@ class Case:
             return moved
         return now.model_copy(update={"rules_revision": self.rules.revision})
 
-    # --- the review -----------------------------------------------------------------------------
-
     def _reviewed(self, standing: Standing) -> Standing:
         """Go through the reviews whose day has come, one after the other."""
         for _ in range(MOST_REVIEWS):
@@ -330,17 +311,27 @@ class Case:
                 standing = self._fallen(standing, counted, shifted(through, 1))
         return standing
 
-    def figures_at_review(self, standing: Standing) -> Figures:
-        """Return the figures that the review will count, as far as they are known today.
+    def after_review(self, standing: Standing, on: str) -> Standing:
+        """Return where a level that fails its review as figures stand would go, on that day."""
+        return self._fallen(standing, self.figures_now(standing), on)
 
-        The period is the one under which the level was given, with the days of grace.
-        """
-        over, given = standing.holds_through or self.today, self.given(standing)
-        if given.window == "rolling":
-            window = self.rules if self.rules.window == "rolling" else given
+    def figures_now(self, standing: Standing) -> Figures:
+        """Return the figures of the period in which the level is judged, as of today."""
+        counting = self._counting(standing)
+        return figures_of(self.account, *period(counting, self.account, standing, self.today))
+
+    def _counting(self, standing: Standing) -> TierRules:
+        """The period is the one under which a level was given; windows may change their length."""
+        given = self.given(standing)
+        return self.rules if given.window == self.rules.window == "rolling" else given
+
+    def figures_at_review(self, standing: Standing) -> Figures:
+        """Return what the review will count, grace included, as far as it is known today."""
+        over, counting = standing.holds_through or self.today, self._counting(standing)
+        if counting.window == "rolling":
             on = max(shifted(over, 1), self.today)
-            return figures_of(self.account, *period(window, self.account, standing, on))
-        first, last = period(given, self.account, standing, over)
+            return figures_of(self.account, *period(counting, self.account, standing, on))
+        first, last = period(counting, self.account, standing, over)
         return figures_of(self.account, first, shifted(last, self.rules.grace_days))
 
     def _for_another_period(self, standing: Standing, level: Level, since: str) -> Standing:
@@ -372,8 +363,6 @@ class Case:
             return self._at_the_bottom(since)
         fallen = self._at_the_bottom(since).model_copy(update={"level": below[-1].level})
         return self._for_another_period(fallen, below[-1], since)
-
-    # --- the answer -----------------------------------------------------------------------------
 
     def _evaluation(self, standing: Standing, cause: Cause | None) -> Evaluation:
         review_on, notice = self._look(standing)
@@ -407,15 +396,7 @@ class Case:
         level = self.rules.find(standing.level)
         if level is None or self.rules.downgrade == "never" or standing.holds_through is None:
             return None
-        return missing(level.kept_by, self.figures_at_review(standing))
-
-
-def missing(goals: Goals, figures: Figures) -> dict[str, int] | None:
-    """Return by how much the figures miss each goal, or None if they are enough."""
-    if goals.reached(figures):
-        return None
-    short = {name: goal - getattr(figures, name) for name, goal in goals.wanted().items()}
-    return {name: count for name, count in short.items() if count > 0}
+        return level.kept_by.missing(self.figures_at_review(standing))
 
 
 def to_next(rules: TierRules, level: str, figures: Figures) -> tuple[Level, dict[str, int]] | None:
@@ -424,4 +405,4 @@ def to_next(rules: TierRules, level: str, figures: Figures) -> tuple[Level, dict
     if place == len(rules.levels):
         return None
     higher = rules.levels[place]
-    return higher, missing(higher, figures) or {}
+    return higher, higher.missing(figures) or {}
