@@ -12,7 +12,7 @@ from huitou.coupons.rules import end_of_day
 from huitou.stores.models import OpeningHours, Store
 from huitou.stores.rules import business_day, takes_orders
 from huitou.tiers.models import DEFAULT_RULES, Figures, TierAccount
-from huitou.tiers.rules import Evaluation, evaluate, to_next
+from huitou.tiers.rules import Evaluation, evaluate
 
 
 def shanghai(text: str) -> datetime:
@@ -108,7 +108,8 @@ def test_the_review_day_is_the_first_on_which_the_level_falls(
 
 
 def test_a_member_is_told_what_is_missing_for_the_next_tier() -> None:
-    following = to_next(DEFAULT_RULES, "basic", Figures(spend_fen=38_000))
-    assert following is not None
-    assert (following[0].name, following[1]) == ("白银", {"spend_fen": 12_000})
-    assert to_next(DEFAULT_RULES, "gold", Figures(spend_fen=300_000)) is None
+    silver = DEFAULT_RULES.above("basic")
+    assert silver is not None
+    assert silver.name == "白银"
+    assert silver.missing(Figures(spend_fen=38_000)) == {"spend_fen": 12_000}
+    assert DEFAULT_RULES.above("gold") is None

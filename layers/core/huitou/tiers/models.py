@@ -199,6 +199,11 @@ class TierRules(Stored):
         """Return a level by its id; one that is no longer in the rules counts as the lowest."""
         return self.find(level) or self.levels[0]
 
+    def above(self, level: str) -> Level | None:
+        """Return the next level up, or None at the top."""
+        place = self.levels.index(self.named(level)) + 1
+        return self.levels[place] if place < len(self.levels) else None
+
     def earned(self, figures: Figures) -> Level:
         """Return the highest level that these figures reach."""
         reached = [level for level in self.levels if level.reached(figures)]

@@ -397,12 +397,3 @@ class Case:
         if level is None or self.rules.downgrade == "never" or standing.holds_through is None:
             return None
         return level.kept_by.missing(self.figures_at_review(standing))
-
-
-def to_next(rules: TierRules, level: str, figures: Figures) -> tuple[Level, dict[str, int]] | None:
-    """Return the next level up and what is missing for it, or None at the top."""
-    place = rules.levels.index(rules.named(level)) + 1
-    if place == len(rules.levels):
-        return None
-    higher = rules.levels[place]
-    return higher, higher.missing(figures) or {}

@@ -17,7 +17,7 @@ from huitou.runtime.triggers import DUE
 from huitou.stores.rules import business_day
 from huitou.tiers.models import Level, Standing, TierAccount, TierChange, TierRules
 from huitou.tiers.repository import TierRepository
-from huitou.tiers.rules import Case, Evaluation, evaluate, figures_of, period, shifted, to_next
+from huitou.tiers.rules import Case, Evaluation, evaluate, figures_of, period, shifted
 
 MOST_TRIES = 5
 BRAND_ZONE, BRAND_CUT = "Asia/Shanghai", "04:00"  # The day a tier ends; stores have their own.
@@ -67,9 +67,10 @@ class Tiers:
         if standing.holds_through is not None:
             answer["holds_through"] = standing.holds_through
         counted = figures_of(account, *period(rules, account, standing, today))
-        following = to_next(rules, level.level, counted)
-        if following:
-            answer["next"] = {"name": following[0].name, **_missing(*following)}
+        higher = rules.above(level.level)
+        if higher is not None:
+            short = higher.missing(counted) or {}
+            answer["next"] = {"name": higher.name, **_missing(higher, short)}
         case = Case(account, rules, today, self.revisions(standing, rules))
         data = self._to_keep(case, standing)
         if data is not None and today >= shifted(
