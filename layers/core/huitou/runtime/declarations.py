@@ -106,7 +106,7 @@ DECLARATIONS = (
             ),
         ],
     ),
-    Declaration("tier_runs", "for ever", [_index("status", "_id")]),
+    Declaration("tier_runs", "for ever", [_index("status", "_id"), _index("-revision")]),
     Declaration("notices", "two years", [_index("member_id", "-at", "-_id")]),
     Declaration("coupon_templates", "for ever"),
     Declaration("scenes", "for ever"),

@@ -21,12 +21,16 @@ class TierRunRepository:
         except DuplicateKeyError:
             return
         self._runs.update_many(
-            {"status": "running", "_id": {"$ne": run.id}},
+            {"status": "running", "revision": {"$lt": run.revision}},
             {"$set": {"status": "superseded", "ended_at": run.started_at}},
         )
 
     def find(self, revision: int) -> TierRun | None:
         found = self._runs.find_one({"_id": f"tiers@{revision}"})
+        return TierRun.model_validate(found) if found else None
+
+    def latest(self) -> TierRun | None:
+        found = self._runs.find_one({}, sort=[("revision", -1)])
         return TierRun.model_validate(found) if found else None
 
     def running(self) -> TierRun | None:

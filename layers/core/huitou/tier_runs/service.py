@@ -63,7 +63,7 @@ class TierRuns:
         templates = self._coupons.templates(wanted)
         known = {name: count for name, count in wanted.items() if name in templates}
         saved = [
-            discount_fen(found.spend_fen, found.at_review, found.now)
+            -discount_fen(found.spend_fen, found.now, found.at_review)
             for found in outlooks
             if found.at_review is not None
         ]
@@ -84,7 +84,7 @@ class TierRuns:
             id=f"tiers@{rules.revision}", revision=rules.revision, started_at=self._clock.now()
         )
         self._repository.begin(run)
-        return self._shown(rules.revision)
+        return self._shown(self._repository.find(rules.revision))
 
     def progress(self, seconds: int = 0) -> dict[str, Any]:
         """Tell how far the last application is, after going on with it for so long."""
@@ -94,7 +94,7 @@ class TierRuns:
                 self.bring(member_id)
                 if time.monotonic() > ends:
                     break
-        return self._shown(self._tiers.rules().revision)
+        return self._shown(self._repository.latest())
 
     def members_to_do(self) -> Iterator[str]:
         """Yield the members of each page after the stored cursor, which moves when one is done.
@@ -124,13 +124,12 @@ class TierRuns:
             self._interrupted = True
             raise
 
-    def _shown(self, revision: int) -> dict[str, Any]:
-        run = self._repository.find(revision)
+    def _shown(self, run: TierRun | None) -> dict[str, Any]:
         if run is None:
             raise Refusal(Code.NOT_FOUND, field="revision", detail="tier run")
         shown = run.model_dump(include={"revision", "status", "members", "started_at"})
         ended = {} if run.ended_at is None else {"ended_at": run.ended_at}
-        return shown | ended | {"raised": self._tiers.raised_by_rules(revision)}
+        return shown | ended | {"raised": self._tiers.raised_by_rules(run.revision)}
 
 
 def _moves(outlooks: list[tuple[TierAccount, Outlook]]) -> dict[str, Any]:
