@@ -56,7 +56,7 @@ def _runs(call: Call) -> TierRuns:
 INTERNAL = {
     "rules": Action(
         RulesRequest,
-        lambda call, _: {"rules": Tiers(call.database, call.clock).rules()},
+        lambda call, _: {"rules": Tiers(call.database, call.clock).rules().document()},
         RulesAnswer,
     ),
     "dry_run": Action(DryRunRequest, lambda call, r: _runs(call).dry_run(r), DryRunAnswer),

@@ -126,13 +126,13 @@ def test_a_calendar_year_is_reviewed_with_all_its_days_even_after_the_grace(
     at(shop, "2027-01-01")
     assert list(tiers.due()) == [alice]
     assert tiers.evaluate(alice) == "unchanged"  # Kept by 2026.
-    at(shop, "2027-12-31")
-    shop.paid(alice, items=[item(33)])
+    at(shop, "2027-01-02")
+    shop.paid(alice, items=[item(36)])
     tiers.evaluate(alice)
     at(shop, "2028-02-29")
     tiers.evaluate(alice)
     assert shop.account(alice)["tier"]["level"] == "silver"
-    shop.paid(alice, items=[item(1)])  # ¥495 in 2027, and ¥5 on the last day of grace.
+    shop.paid(alice, items=[item(2)])  # ¥486 in January 2027, ¥27 on the last day of grace.
     tiers.evaluate(alice)
     assert shop.account(alice)["tier"]["holds_through"] == "2028-12-31"
 
@@ -274,6 +274,29 @@ def test_an_editor_who_stopped_half_way_goes_on(shop: Shop) -> None:
     RulesRepository(shop.database).put(wanted)
     found = shop.database.collection("rules").find_one({"_id": "points"})
     assert found == wanted.document()
+
+
+def test_a_tier_of_another_system_comes_in_once_with_its_review_day(
+    shop: Shop, tiers: Tiers, granting: TierCoupons
+) -> None:
+    alice = shop.register()
+    terms = (alice, "silver", "2025-08-01", "2026-07-31", "old-crm")
+    results = at_once([lambda: tiers.bring_in(*terms)] * 4)
+    assert sorted(results) == ["brought in", *["brought in before"] * 3]
+    for member_id in list(tiers.due()):
+        tiers.evaluate(member_id)
+    assert shop.account(alice)["review_on"] == "2026-07-02"  # The notice comes first.
+    assert list(granting.due()) == []
+    shop.refund(order := shop.paid(alice))  # A refund doesn't touch what came from elsewhere.
+    shop.settlement.settle(order.id)
+    assert tiers.evaluate(alice) == "unchanged"
+    at(shop, "2026-08-01")
+    assert list(tiers.due()) == [alice]
+    assert tiers.evaluate(alice) == "lowered"
+    assert changes(shop) == [("silver", "migration"), ("basic", "review")]
+    shop.paid(alice, items=[item(99), item(40)])
+    tiers.evaluate(alice)
+    assert tiers.bring_in(alice, "silver", "2025-08-01", "2026-12-31", "crm2") == "stands higher"
 
 
 # --- new rules on all members ---------------------------------------------------------------------

@@ -124,7 +124,8 @@ _CHINESE = {
     "abnormal": "退款异常", "closed": "已关闭",
     "order": "订单", "refund": "退款", "payment": "支付单", "coupon": "优惠券",
     "account": "会员账户", "dead letter": "死信", "discrepancy": "差异",
-    "tier run": "等级规则应用", "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
+    "tier run": "等级规则应用", "level": "等级",
+    "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
 }  # fmt: skip
 
 

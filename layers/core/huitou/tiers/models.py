@@ -29,7 +29,10 @@ class Goals(Record):
     """What the figures of a period must reach: any or all of these; without any, it is given."""
 
     spend_fen: int | None = Field(
-        default=None, ge=0, title="消费金额（分）", description="周期内实付金额；留空：不看消费"
+        default=None,
+        ge=0,
+        title="消费金额（分）",
+        description="周期内实付的 fen（分）；留空：不看消费",
     )
     orders: int | None = Field(
         default=None, ge=0, title="订单数", description="周期内已支付的订单数；留空：不看订单数"

@@ -116,6 +116,26 @@ class TierRepository:
     def append(self, change: TierChange, session: ClientSession) -> None:
         self._changes.insert_one(change.document(), session=session)
 
+    def bring_in(
+        self, seen: TierAccount, standing: Standing, change: TierChange, session: ClientSession
+    ) -> bool:
+        """Set a standing from elsewhere, its review to be looked at; False if the account moved.
+
+        The change's id is the fact: a second time is a DuplicateKeyError.
+        """
+        self.append(change, session)
+        # The version read before: an order settled meanwhile may have raised the member.
+        moved = self._accounts.update_one(
+            {"_id": seen.id, "version": seen.version},
+            {
+                "$set": {"tier": standing.model_dump(exclude_none=True), "tier_review": DUE},
+                "$unset": {"review_on": ""},
+                "$inc": {"version": 1},
+            },
+            session=session,
+        )
+        return moved.matched_count == 1
+
     def raised_by_rules(self, revision: int) -> int:
         """How many members the application of a revision has raised."""
         return self._changes.count_documents({"cause": "rules", "rules_revision": revision})
@@ -143,7 +163,7 @@ class TierRepository:
 
     def _by_day(self, name: str, today: str) -> Iterator[str]:
         due = self._accounts.find({name: {"$lte": today}}, {"_id": 1}).sort([(name, 1), ("_id", 1)])
-        yield from (account["_id"] for account in due.limit(DUE_AT_ONCE))
+        yield from (account["_id"] for account in due)  # Streamed; whoever sweeps stops in time.
 
     def benefits_granted(self, member_id: str, standing: Standing) -> bool:
         """Clear the marker unless the tier moved on meanwhile: then there is more to grant."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
 
 from huitou.notices.rules import words
 from huitou.notices.service import Notices
@@ -151,6 +152,47 @@ class Tiers:
                     return "noticed" if found.notice else "unchanged"
                 return "raised" if found.raised else "lowered"
         raise Unavailable  # Orders of this member keep coming in; the marker is still due.
+
+    def bring_in(
+        self, member_id: str, level: str, since_day: str, holds_through: str, source: str
+    ) -> str:
+        """Take a tier over from another system, with the last day it holds; safe to repeat.
+
+        Without entry coupons, and safe from refunds until its review. Who stands higher here
+        stays there. Raises Refusal NOT_FOUND naming `level` or `member_id`.
+        """
+        rules = self._repository.rules()
+        if rules.find(level) is None:
+            raise Refusal(Code.NOT_FOUND, field="level", detail="level")
+        standing = Standing(
+            level=level, rules_revision=rules.revision, since_day=since_day,
+            holds_through=holds_through,
+        )  # fmt: skip
+        for _ in range(MOST_TRIES):
+            seen = self._account(member_id)
+            case = Case(seen, rules, self.today(), self.revisions(seen.tier, rules))
+            if case.rank(seen.tier) > case.rank(standing):
+                return "stands higher"
+            change = TierChange(
+                id=f"migrate:{source}:{member_id}", member_id=member_id, before=seen.tier.level,
+                after=level, cause="migration", spend_fen=0, rules_revision=rules.revision,
+                at=self._clock.now(),
+            )  # fmt: skip
+
+            def write(
+                session: ClientSession, seen: TierAccount = seen, change: TierChange = change
+            ) -> None:
+                if not self._repository.bring_in(seen, standing, change, session):
+                    raise Unavailable  # Nothing of it stays: read again.
+
+            try:
+                self._database.transact(write)
+            except DuplicateKeyError:
+                return "brought in before"
+            except Unavailable:
+                continue
+            return "brought in"
+        raise Unavailable
 
     def _stored(self, seen: TierAccount, found: Evaluation, rules: TierRules) -> bool:
         """Write what changed; False if the account has moved since it was read."""
