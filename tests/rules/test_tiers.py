@@ -104,6 +104,11 @@ class Paid:
     fen: int
     points: int
     refunded: bool
+    back_on: int = 9_999
+
+    def is_back(self, upto: int) -> bool:
+        """Whether it has been refunded by that day."""
+        return self.refunded or self.back_on <= upto
 
 
 orders = st.lists(
@@ -119,7 +124,7 @@ def account_of(history: list[Paid], upto: int, **more: Any) -> TierAccount:
     for order in history:
         if order.on > upto:
             continue
-        for sign in (1, -1) if order.refunded else (1,):
+        for sign in (1, -1) if order.is_back(upto) else (1,):
             for name, count in (("spend", order.fen), ("orders", 1), ("points", order.points)):
                 by_day = buckets[f"{name}_by_day"]
                 by_day[day(order.on)] = by_day.get(day(order.on), 0) + sign * count
@@ -222,6 +227,40 @@ def test_levels_move_only_on_order_days_and_review_days(
             assert day(number) == shifted(account.tier.holds_through, grace + 1)
             assert downgrade != "never"
             assert downgrade != "one_step" or after == before - 1
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("downgrade", ["to_earned", "one_step"])
+@settings(max_examples=20, deadline=None)
+@given(
+    history=st.lists(
+        st.builds(
+            lambda on, fen, later: Paid(on, fen, 0, False, on + later),
+            st.integers(0, 400), st.integers(1, 2_500), st.sampled_from([1, 3, 40, 200, 9_000]),
+        ),
+        max_size=6,
+    )
+)  # fmt: skip
+def test_with_refunds_a_level_falls_on_their_days_or_at_its_review_never_under_what_is_earned(
+    window: dict[str, Any], downgrade: str, history: list[Paid]
+) -> None:
+    held = rules(**window, downgrade=downgrade, notice_days=20)
+    ordered = {order.on for order in history}
+    back = {order.back_on for order in history}
+    skipping, look = Standing(), None
+    for number, account, found in lived(history, held, 700):
+        if number in ordered | back or (look is not None and look <= day(number)):
+            mine = evaluate(account.model_copy(update={"tier": skipping}), held, day(number))
+            skipping, look = mine.standing, mine.review_on
+        assert skipping.level == found.standing.level
+        before, after = PLACES[account.tier.level], PLACES[found.level.level]
+        figures = figures_of(account, *period(held, account, account.tier, day(number)))
+        assert after >= PLACES[held.earned(figures).level]
+        if after < before:
+            reviewed = day(number) == shifted(account.tier.holds_through or day(0), 1)
+            assert reviewed or number in back
+        if after > before and number not in ordered:
+            assert number in back  # Other figures count for a level that stands again.
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
