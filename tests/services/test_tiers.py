@@ -23,7 +23,7 @@ from huitou.runtime.recent import Recent
 from huitou.runtime.revisions import revision_of
 from huitou.tier_runs.models import DryRunRequest
 from huitou.tier_runs.service import PAGE, TierRuns
-from huitou.tiers.models import TierRules
+from huitou.tiers.models import DEFAULT_RULES, TierRules
 from huitou.tiers.service import Tiers
 from simulation.chain import TIERS
 
@@ -264,6 +264,14 @@ def test_every_revision_of_rules_is_kept_and_two_editors_have_one_winner(shop: S
     assert again["fen_per_point"] == won
     with pytest.raises(Refusal):
         RulesRepository(shop.database).put(PointsRules(revision=2, fen_per_point=won))
+
+
+def test_the_defaults_that_served_before_the_first_rules_are_kept(shop: Shop, tiers: Tiers) -> None:
+    for name in ("rules", "rule_revisions"):
+        shop.database.collection(name).delete_many({})
+    tiers.put_rules(changed(2))
+    kept = revision_of(shop.database.collection("rules"), "tiers", 1)
+    assert kept == DEFAULT_RULES.document()
 
 
 def test_an_editor_who_stopped_half_way_goes_on(shop: Shop) -> None:

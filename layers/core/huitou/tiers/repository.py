@@ -50,7 +50,10 @@ class TierRepository:
         return self._recent.get(("tier rules", revision), read, REVISION_KEPT_S)
 
     def put_rules(self, rules: TierRules) -> None:
-        """Store a later revision."""
+        """Store a later revision; the defaults that served until the first one are kept too."""
+        unset = self._rules.find_one({"_id": "tiers"}, {"_id": 1}) is None
+        if unset and rules.revision > DEFAULT_RULES.revision:
+            put_revision(self._rules, DEFAULT_RULES.document(), "rules.revision")
         put_revision(self._rules, rules.document(), "rules.revision")
 
     def account(self, member_id: str) -> TierAccount | None:
