@@ -1,4 +1,4 @@
-"""coupon-issue: issues the coupons that come with a tier; marks those whose time is over.
+"""coupon-issue: issues the coupons of tiers, months and birthdays; marks those that have expired.
 
 Started by trigger-relay for accounts whose benefits are due, and by its own timer. Not callable
 by members (the welcome coupon is taken through member-profile).
@@ -26,6 +26,8 @@ def _grant_due(call: Call) -> dict[str, Any]:
     return call.sweep(
         {
             "granted": (granting.due(), granting.grant),
+            "monthly": (granting.monthly_due(), granting.grant_month),
+            "birthdays": (granting.birthdays_due(), granting.grant_birthday),
             "expired": (["one batch"], lambda _: f"{coupons.expire()} coupons"),
         }
     )

@@ -1,4 +1,4 @@
-"""member-profile: log in, profile, phone, my orders, points, coupon wallet, welcome coupon.
+"""member-profile: log in, profile, phone, my orders, points, notices, coupons, welcome coupon.
 
 Callable by members only; who they are comes from the platform's context.
 """
@@ -22,6 +22,8 @@ from huitou.members.models import (
     WelcomeRequest,
 )
 from huitou.members.service import Members
+from huitou.notices.models import NoticesAnswer
+from huitou.notices.service import Notices
 from huitou.points.models import StatementAnswer
 from huitou.points.service import Points
 from huitou.runtime.handler import Action, Call, serve
@@ -57,10 +59,14 @@ MEMBER = {
         LoginRequest, lambda call, r: _members(call).login(call.member, r.scene), LoginAnswer
     ),
     "profile": Action(
-        ProfileRequest, lambda call, _: _members(call).profile(_member(call)), ProfileAnswer
+        ProfileRequest,
+        lambda call, _: _members(call).profile(_member(call), call.lang),
+        ProfileAnswer,
     ),
     "update": Action(
-        UpdateProfileRequest, lambda call, r: _members(call).update(_member(call), r), ProfileAnswer
+        UpdateProfileRequest,
+        lambda call, r: _members(call).update(_member(call), r, call.lang),
+        ProfileAnswer,
     ),
     "bind_phone": Action(BindPhoneRequest, _bind_phone, PhoneAnswer),
     "welcome": Action(
@@ -71,6 +77,11 @@ MEMBER = {
         PageRequest,
         lambda call, r: Points(call.database, call.clock).statement(_member(call), r),
         StatementAnswer,
+    ),
+    "notices": Action(
+        PageRequest,
+        lambda call, r: Notices(call.database, call.clock).listing(_member(call), r, call.lang),
+        NoticesAnswer,
     ),
     "coupons": Action(
         PageRequest,

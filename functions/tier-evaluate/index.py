@@ -1,7 +1,8 @@
-"""tier-evaluate: brings members' tiers up to what their spend deserves.
+"""tier-evaluate: brings members' tiers up to what their figures deserve; tries and applies rules.
 
 Started by trigger-relay for accounts whose tier review is due, and by its own timer, which also
-finds members whose spend has left the window. Not callable by members.
+finds members whose review or notice has come, and goes on applying new rules. Internal callers
+(the CLI, the console) try and apply rules. Not callable by members.
 """
 
 from __future__ import annotations
@@ -9,12 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.runtime.handler import Call, serve
+from huitou.runtime.handler import Action, Call, serve
+from huitou.tier_runs.models import (
+    ApplyRequest,
+    DryRunAnswer,
+    DryRunRequest,
+    RulesAnswer,
+    RulesRequest,
+    RunAnswer,
+    RunRequest,
+)
+from huitou.tier_runs.service import TierRuns
 from huitou.tiers.service import Tiers
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    return serve("tier-evaluate", event, context, changes=_evaluate_changed, timer=_evaluate_due)
+    return serve(
+        "tier-evaluate",
+        event,
+        context,
+        internal=INTERNAL,
+        changes=_evaluate_changed,
+        timer=_evaluate_due,
+    )
 
 
 def _evaluate_changed(call: Call) -> dict[str, Any]:
@@ -22,5 +40,26 @@ def _evaluate_changed(call: Call) -> dict[str, Any]:
 
 
 def _evaluate_due(call: Call) -> dict[str, Any]:
-    tiers = Tiers(call.database, call.clock)
-    return call.each(tiers.due(), tiers.evaluate)
+    tiers, runs = Tiers(call.database, call.clock), TierRuns(call.database, call.clock)
+    return call.sweep(
+        {
+            "outcomes": (tiers.due(), tiers.evaluate),
+            "applied": (runs.members_to_do(), runs.bring),
+        }
+    )
+
+
+def _runs(call: Call) -> TierRuns:
+    return TierRuns(call.database, call.clock)
+
+
+INTERNAL = {
+    "rules": Action(
+        RulesRequest,
+        lambda call, _: {"rules": Tiers(call.database, call.clock).rules().document()},
+        RulesAnswer,
+    ),
+    "dry_run": Action(DryRunRequest, lambda call, r: _runs(call).dry_run(r), DryRunAnswer),
+    "apply": Action(ApplyRequest, lambda call, r: _runs(call).apply(r.rules), RunAnswer),
+    "run": Action(RunRequest, lambda call, r: _runs(call).progress(r.seconds), RunAnswer),
+}

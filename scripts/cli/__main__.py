@@ -20,6 +20,7 @@ from cli.pay import pay
 from cli.phone import phone
 from cli.reconcile import reconcile
 from cli.status import status
+from cli.tiers import tiers
 from cli.typings import typings
 from cli.up import up
 from cli.wechat_pay import wechat_pay
@@ -46,6 +47,7 @@ def main() -> None:
     scripts/huitou import orders till.csv --map member=card,paid_at=time,amount=total
     scripts/huitou kpi --as-of 2026-04-30        the repurchase rate and its siblings
     scripts/huitou reconcile                     prove that every ledger agrees
+    scripts/huitou tiers dry-run rules.json      what new tier rules would do to all members
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
@@ -57,7 +59,7 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    wechat_pay, dead_letters, layers, bench, cost, demo, typings,
+    wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

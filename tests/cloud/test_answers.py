@@ -35,6 +35,7 @@ def as_member(guest: Guest, client: CheckedClient) -> None:
     assert len(guest.ok(profile, action="orders", limit=1)["orders"]) == 1
     assert guest.ok(profile, action="points")["entries"]
     assert guest.ok(profile, action="coupons")["coupons"]
+    assert guest.ok(profile, action="notices")["next"] is None
     cart = {"store_id": "jingan", "items": [{"dish_id": "dandan", "sku_id": "l", "quantity": 1}]}
     assert guest.ok("pay", action="quote", **cart)["coupons"]
     guest.ok("pay", action="ask_invoice", order_id=paid, title="某某公司")
@@ -119,6 +120,12 @@ def as_operator(client: CheckedClient, letter_id: str) -> None:
              "store": store} for line, store in ((1, "jingan"), (2, "nowhere"))]  # fmt: skip
     report = internal(client, "maintenance", action="import_orders", rows=rows, dry_run=True)
     assert (report["imported"], report["rejected"]) == (1, 1)
+    rules = internal(client, "tier-evaluate", action="rules")["rules"]
+    rules |= {"revision": rules["revision"] + 1}
+    internal(client, "tier-evaluate", action="dry_run", rules=rules)
+    internal(client, "tier-evaluate", action="apply", rules=rules)
+    while internal(client, "tier-evaluate", action="run", seconds=5)["status"] == "running":
+        pass
     internal(client, "maintenance", action="reconcile")
     internal(client, "maintenance", action="health")
     letters = internal(client, "maintenance", action="dead_letters")["dead_letters"]

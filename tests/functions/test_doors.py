@@ -286,6 +286,41 @@ def test_what_no_retry_can_cure_becomes_a_dead_letter_and_stops_nobody_else(
     assert [letter["document_id"] for letter in letters] == ["a-broken"]
 
 
+def test_rules_are_tried_applied_and_carried_on_by_the_timer(
+    call: Any, chain: Database, clock: Any
+) -> None:
+    alice = Shop(chain, clock).register()
+    chain.collection("accounts").update_one(
+        {"_id": alice}, {"$set": {"spend_by_day": {"2026-03-02": 45_000}}}
+    )
+    token = internal_token(SECRET.encode(), "tier-evaluate")
+
+    def ask(action: str, **more: Any) -> Any:
+        answer = call("tier-evaluate", {"action": action, "token": token, "lang": "en", **more})
+        return answer["data"] if answer["ok"] else answer["error"]
+
+    rules = ask("rules")["rules"]
+    rules["levels"][1] |= {"spend_fen": 40_000, "monthly_coupons": ["silver-30-8"]}
+    wrong = {**rules, "levels": rules["levels"][1:]}
+    assert ask("dry_run", rules=wrong)["field"] == "rules"
+    assert "levels.0: the lowest level" in ask("dry_run", rules=wrong)["message"]
+    rules["revision"] += 1
+    assert ask("dry_run", rules=rules)["moves"][0]["members"] == 1
+    assert ask("run")["code"] == "NOT_FOUND"
+    assert ask("apply", rules=rules)["status"] == "running"
+    timer = {**recorded("timer"), "Message": token}
+    assert call("tier-evaluate", timer)["data"] == {"outcomes": {}, "applied": {"raised": 1}}
+    assert (ask("run")["status"], ask("run")["raised"]) == ("done", 1)
+    timer["Message"] = internal_token(SECRET.encode(), "coupon-issue")
+    done = call("coupon-issue", timer)["data"]
+    assert (done["granted"], done["monthly"], done["birthdays"]) == (
+        {"issued": 1},
+        {"issued": 1},
+        {},
+    )
+    assert chain.collection("coupons").count_documents({"member_id": alice}) == 2
+
+
 def test_differences_between_the_books_are_told_as_declared(call: Any, chain: Database) -> None:
     chain.collection("accounts").insert_one(
         {"_id": "nobody", "available": 5, "reserved": 0, "version": 1}

@@ -16,6 +16,7 @@ from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
+from huitou.notices.models import Notice
 from huitou.orders.models import Order
 from huitou.payments.models import Payment
 from huitou.points.models import Account, LedgerEntry, PointsRules
@@ -24,7 +25,8 @@ from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
 from huitou.sharing.models import Receiver, Share, SharePart, ShareRules, ShareTerms
 from huitou.stores.models import OpeningHours, Store
-from huitou.tiers.models import DEFAULT_RULES, TierChange
+from huitou.tier_runs.models import TierRun
+from huitou.tiers.models import DEFAULT_RULES, Goals, Level, TierChange, TierRules
 
 words = st.text(max_size=20).filter(lambda text: "\x00" not in text)
 fen = st.integers(0, 10**8)
@@ -34,6 +36,10 @@ moments = st.integers(0, 10**9).map(
 terms = st.builds(
     CouponTerms, threshold_fen=fen, off_fen=st.integers(1, 10**6), store_ids=st.lists(words)
 )
+YEARLY_RULES = TierRules(window="anchor", anchor="level_start", levels=[
+    Level(level="basic", name="普通"),
+    Level(level="silver", name="白银", orders=9, keep=Goals(orders=5), monthly_coupons=["x"]),
+])  # fmt: skip
 MODELS: dict[str, st.SearchStrategy[Stored]] = {
     "members": st.builds(Member, id=words, brand_id=words, registered_at=moments,
                          registered_day=words, nickname=st.none() | words),
@@ -83,7 +89,12 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
         PlatformCertificate, id=words, pem=words, expires_at=moments),
     "tier_changes": st.builds(TierChange, id=words, member_id=words, before=words, after=words,
                               spend_fen=fen, rules_revision=fen, at=moments),
-    "rules": st.sampled_from([DEFAULT_RULES, PointsRules(), RefundRules()]),
+    "notices": st.builds(Notice, id=words, member_id=words, kind=st.just("tier-keep"),
+                         for_day=words, data=st.dictionaries(st.just("by"), words | fen),
+                         at=moments),
+    "tier_runs": st.builds(TierRun, id=words, revision=fen, started_at=moments, members=fen,
+                           cursor=words, ended_at=st.none() | moments),
+    "rules": st.sampled_from([DEFAULT_RULES, YEARLY_RULES, PointsRules(), RefundRules()]),
     "orders": st.builds(lambda i: Order.model_validate(paid_order(i, "m")), words),
 }  # fmt: skip
 

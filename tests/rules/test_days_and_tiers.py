@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from huitou.coupons.rules import end_of_day
 from huitou.stores.models import OpeningHours, Store
 from huitou.stores.rules import business_day, takes_orders
-from huitou.tiers.models import DEFAULT_RULES
-from huitou.tiers.rules import evaluate, to_next
+from huitou.tiers.models import DEFAULT_RULES, Figures, TierAccount
+from huitou.tiers.rules import Evaluation, evaluate
 
 
 def shanghai(text: str) -> datetime:
@@ -70,14 +70,16 @@ def test_a_coupon_ends_with_its_last_local_day_inclusive() -> None:
     assert until.isoformat() == "2026-03-08T23:59:59.999000+08:00"
 
 
+def by_spend(spend: dict[str, int], today: str) -> Evaluation:
+    return evaluate(TierAccount(id="m", spend_by_day=spend), DEFAULT_RULES, today)
+
+
 def test_the_window_counts_365_days_today_included() -> None:
     today = date(2026, 12, 31)
     oldest, older = (today - timedelta(days=d) for d in (364, 365))
     spend = {oldest.isoformat(): 49_999, older.isoformat(): 1}
-    assert evaluate(DEFAULT_RULES, spend, today.isoformat()).level.level == "basic"
-    assert evaluate(
-        DEFAULT_RULES, spend | {today.isoformat(): 1}, today.isoformat()
-    ).level.level == ("silver")
+    assert by_spend(spend, today.isoformat()).level.level == "basic"
+    assert by_spend(spend | {today.isoformat(): 1}, today.isoformat()).level.level == "silver"
 
 
 @given(
@@ -94,18 +96,20 @@ def test_the_review_day_is_the_first_on_which_the_level_falls(
     """Against looking at every day in turn."""
     today = date(2026, 1, 1) + timedelta(days=after)
     spend = {day: fen for day, fen in spend.items() if day <= today.isoformat()}
-    found = evaluate(DEFAULT_RULES, spend, today.isoformat())
-    first_fall = None
+    found = by_spend(spend, today.isoformat())
+    first_fall, places = None, {"basic": 0, "silver": 1, "gold": 2}
     for ahead in range(1, 400):
         later = (today + timedelta(days=ahead)).isoformat()
-        if evaluate(DEFAULT_RULES, spend, later).level.spend_fen < found.level.spend_fen:
+        if places[by_spend(spend, later).level.level] < places[found.level.level]:
             first_fall = later
             break
-    assert found.review_on == first_fall
+    holds = found.standing.holds_through
+    assert (holds and (date.fromisoformat(holds) + timedelta(days=1)).isoformat()) == first_fall
 
 
 def test_a_member_is_told_what_is_missing_for_the_next_tier() -> None:
-    following = to_next(DEFAULT_RULES, "basic", 38_000)
-    assert following is not None
-    assert (following[0].name, following[1]) == ("白银", 12_000)
-    assert to_next(DEFAULT_RULES, "gold", 300_000) is None
+    silver = DEFAULT_RULES.above("basic")
+    assert silver is not None
+    assert silver.name == "白银"
+    assert silver.missing(Figures(spend_fen=38_000)) == {"spend_fen": 12_000}
+    assert DEFAULT_RULES.above("gold") is None

@@ -192,7 +192,13 @@ def test_a_tier_falls_by_itself_when_its_spend_leaves_the_window(shop: Shop) -> 
     tiers = Tiers(shop.database, shop.clock)
     shop.paid(alice, items=[item(40)])
     tiers.evaluate(alice)
-    shop.clock.advance(days=364)
+    shop.clock.advance(days=334)
+    assert list(tiers.due()) == []
+    shop.clock.advance(days=1)
+    assert list(tiers.due()) == [alice]
+    assert tiers.evaluate(alice) == "noticed"  # 30 days before the end of its last day.
+    assert list(tiers.due()) == []
+    shop.clock.advance(days=29)
     assert list(tiers.due()) == []
     shop.clock.advance(days=1)
     assert list(tiers.due()) == [alice]

@@ -62,7 +62,7 @@ def terms_for(
     """Return what this purchase earns by; frozen on the order when it is paid."""
     met = [rule for rule in rules if meets(rule, purchase, level.level, birthday)]
     multipliers = [rule for rule in met if rule.kind == "multiplier"]
-    tier_bp = getattr(level, "points_multiplier_bp", ONCE)
+    tier_bp = level.points_multiplier_bp
     weights: list[int] = []
     applied: dict[str, EarningRule] = {}
     for number, line in enumerate(purchase.lines):

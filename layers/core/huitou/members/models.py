@@ -52,7 +52,7 @@ class ProfileRequest(Request):
 
 
 class UpdateProfileRequest(Request):
-    """Change what a member may say about themselves."""
+    """Change what a member may say about themselves; the birthday can be said once."""
 
     nickname: str | None = Field(default=None, min_length=1, max_length=32)
     birthday: date | None = None

@@ -82,6 +82,12 @@ class MemberRepository:
         if changes:
             self._members.update_one({"_id": member_id}, {"$set": changes})
 
+    def set_birthday(self, member_id: str, birthday: str, session: ClientSession) -> bool:
+        """Set the birthday of a member who has none: of two that set one, the second is refused."""
+        unset = {"_id": member_id, "birthday": None}
+        set_now = self._members.update_one(unset, {"$set": {"birthday": birthday}}, session=session)
+        return set_now.matched_count == 1
+
     def bind_phone(
         self,
         member: Member,

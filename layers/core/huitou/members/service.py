@@ -15,6 +15,7 @@ from huitou.coupons.service import Coupons
 from huitou.members.models import Member, UpdateProfileRequest
 from huitou.members.repository import MemberRepository
 from huitou.members.rules import (
+    birthday_from,
     member_id_from,
     phone_hash,
     phone_identity,
@@ -24,7 +25,7 @@ from huitou.members.rules import (
 from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.identity import Caller
 from huitou.stores.rules import business_day
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
@@ -173,7 +174,7 @@ class Members:
         known = self._members.known_as_many(list(names), session)
         return {names[identity]: member_id for identity, member_id in known.items()}
 
-    def profile(self, member_id: str) -> dict[str, Any]:
+    def profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
         """Return the member's own profile, tier and points."""
         member = self._member(member_id)
         return {
@@ -182,13 +183,36 @@ class Members:
             "birthday": member.birthday,
             "phone_last4": member.phone_last4,
             "registered_day": member.registered_day,
-            "tier": self._tiers.shown(member_id),
+            "tier": self._tiers.shown(member_id, lang),
             "points": self._points.shown(member_id),
         }
 
-    def update(self, member_id: str, request: UpdateProfileRequest) -> dict[str, Any]:
-        self._members.update(member_id, request.model_dump(mode="json", exclude_none=True))
-        return self.profile(member_id)
+    def update(
+        self, member_id: str, request: UpdateProfileRequest, lang: Lang = "zh"
+    ) -> dict[str, Any]:
+        """Change what a member says about themselves; a birthday is said once.
+
+        Raises Refusal BIRTHDAY_FIXED: each year's gifts hang on it.
+        """
+        changes = request.model_dump(mode="json", exclude_none=True)
+        birthday = changes.pop("birthday", None)
+        if birthday is not None and birthday != self._member(member_id).birthday:
+            self._set_birthday(member_id, birthday)
+        self._members.update(member_id, changes)
+        return self.profile(member_id, lang)
+
+    def _set_birthday(self, member_id: str, birthday: str) -> None:
+        month_day = birthday[5:]
+        following = birthday_from(month_day, self._tiers.today())
+
+        def write(session: ClientSession) -> bool:
+            if not self._members.set_birthday(member_id, birthday, session):
+                return False
+            self._tiers.born(member_id, month_day, following, session)
+            return True
+
+        if not self._database.transact(write) and self._member(member_id).birthday != birthday:
+            raise Refusal(Code.BIRTHDAY_FIXED, field="birthday")
 
     def bind_phone(
         self, member_id: str, code: str, numbers: PhoneNumbers, key: bytes

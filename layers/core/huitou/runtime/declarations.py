@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
@@ -36,6 +36,12 @@ def _due(marker: str, *order: str) -> IndexModel:
     return IndexModel(keys, partialFilterExpression={marker: DUE}, name=f"{marker}_due")
 
 
+def _by_day(name: str) -> IndexModel:
+    """Index on the next day on which something falls due, where anything does."""
+    only = {name: {"$exists": True}}
+    return _index(name, "_id", partialFilterExpression=only, name=f"{name}_due")
+
+
 def _index(*keys: str, **options: Any) -> IndexModel:
     """Index on fields in order; a leading minus means descending."""
     fields = [(key.lstrip("-"), DESCENDING if key[0] == "-" else ASCENDING) for key in keys]
@@ -48,6 +54,7 @@ DECLARATIONS = (
     Declaration("store_dishes", "for ever", [_index("store_id", "listed", "_id")]),
     Declaration("rules", "for ever"),
     Declaration("earning_rules", "for ever", [_index("valid_until")]),
+    Declaration("rule_revisions", "for ever"),
     Declaration(
         "members",
         "until erased",
@@ -65,7 +72,9 @@ DECLARATIONS = (
         [
             _due("tier_review"),
             _due("benefits"),
-            _index("review_on", partialFilterExpression={"review_on": {"$exists": True}}),
+            _by_day("review_on"),
+            _by_day("monthly_on"),
+            _by_day("birthday_on"),
         ],
         validator={
             "required": ["available", "reserved", "version"],
@@ -85,7 +94,21 @@ DECLARATIONS = (
             "properties": {"points": _WHOLE, "spend_fen": _WHOLE},
         },
     ),
-    Declaration("tier_changes", "for ever", [_index("member_id", "-at")]),
+    Declaration(
+        "tier_changes",
+        "for ever",
+        [
+            _index("member_id", "-at"),
+            _index(
+                "cause",
+                "rules_revision",
+                partialFilterExpression={"cause": "rules"},
+                name="moved_by_rules",
+            ),
+        ],
+    ),
+    Declaration("tier_runs", "for ever", [_index("status", "_id"), _index("-revision")]),
+    Declaration("notices", "two years", [_index("member_id", "-at", "-_id")]),
     Declaration("coupon_templates", "for ever"),
     Declaration("scenes", "for ever"),
     Declaration(
@@ -301,10 +324,29 @@ def _mark_all(database: Database, collection: str, ids: list[str], name: str, va
     )
 
 
+def _note_birthdays(database: Database) -> None:
+    """Birthdays stood with the member only; gifts are found by the account's next one."""
+    today = datetime.now(UTC).date().isoformat()
+    for page in _pages(database, "members", "birthday"):
+        noted = []
+        for member in page:
+            month_day = (member.get("birthday") or "")[5:]
+            years = (f"{int(today[:4]) + ahead}-{month_day}" for ahead in (0, 1))
+            following = next((day for day in years if day > today), None)
+            if month_day and following:
+                noted.append(UpdateOne(
+                    {"_id": member["_id"], "birthday_md": {"$exists": False}},
+                    {"$set": {"birthday_md": month_day, "birthday_on": following}},
+                ))  # fmt: skip
+        if noted:
+            database.collection("accounts").bulk_write(noted, ordered=False)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "orders settled before the roll-ups are due for them", _count_old_orders),
     Migration(2, "members and log-ins from before the roll-ups are counted", _count_old_members),
     Migration(3, "orders list their refunds under way, and those of before end", _name_old_refunds),
+    Migration(4, "accounts know the next birthday", _note_birthdays),
 )
 
 

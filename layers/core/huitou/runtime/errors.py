@@ -69,6 +69,10 @@ class Code(Enum):
     PHONE_REQUIRED = "请先授权手机号", "Authorise your phone number first"
     PHONE_CODE_INVALID = "手机号授权已失效，请重试", "The phone code is invalid or used; try again"
     PHONE_BOUND_ELSEWHERE = "该手机号已绑定其他会员", "This phone is bound to another member"
+    BIRTHDAY_FIXED = (
+        "生日已设置，不能修改",
+        "The birthday is set and can't be changed: each year's gifts hang on it",
+    )
     SCENE_UNKNOWN = "二维码无效", "Unknown code"
     WELCOME_TAKEN = "欢迎券已领取", "The welcome coupon was already taken"
     SIGNATURE_INVALID = "签名无效：{detail}", "Invalid signature: {detail}"
@@ -121,6 +125,7 @@ _CHINESE = {
     "abnormal": "退款异常", "closed": "已关闭",
     "order": "订单", "refund": "退款", "payment": "支付单", "coupon": "优惠券",
     "account": "会员账户", "dead letter": "死信", "discrepancy": "差异",
+    "tier run": "等级规则应用", "level": "等级",
     "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
 }  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""Rule documents: each is replaced only by a later revision of itself."""
+"""Rule documents: each is replaced only by a later revision of itself, and all are kept.
+
+What was given or frozen under a revision can be judged by it for ever.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,59 @@ from pymongo.errors import DuplicateKeyError
 from huitou.runtime.database import Document
 from huitou.runtime.errors import Code, Refusal
 
+_HISTORY = "rule_revisions"
+
 
 def put_revision(rules: Collection[Document], document: Document, field: str) -> None:
     """Store a later revision; the same one again must say the same.
 
-    The revision in the filter makes one of two editors of the same revision lose. Raises Refusal
-    RULES_CONFLICT naming `field`.
+    Raises Refusal RULES_CONFLICT naming `field`.
     """
-    if rules.find_one({"_id": document["_id"]}) == document:
+    stored = rules.find_one({"_id": document["_id"]})
+    if stored == document:
         return
+    conflict = Refusal(Code.RULES_CONFLICT, field=field)
+    if stored is not None:
+        if stored["revision"] >= document["revision"]:
+            raise conflict
+        if _kept(rules, stored) is None:  # It was stored before revisions were kept.
+            _keep(rules, stored)
+    # Of two editors of one revision the history's id lets one through. Who finds their own words
+    # there stopped before they came into force, and goes on.
+    if not _keep(rules, document) and _kept(rules, document) != document:
+        raise conflict
+    # The revision in the filter: of two later ones the higher stays, in whatever order they come.
     later = {"_id": document["_id"], "revision": {"$lt": document["revision"]}}
     try:
         rules.replace_one(later, document, upsert=True)
     except DuplicateKeyError:
-        raise Refusal(Code.RULES_CONFLICT, field=field) from None
+        if rules.find_one({"_id": document["_id"]}) != document:
+            raise conflict from None
+
+
+def revision_of(rules: Collection[Document], document_id: str, revision: int) -> Document | None:
+    """Return a document as it was in one revision; None for those from before they were kept."""
+    found = rules.find_one({"_id": document_id})
+    if found is not None and found["revision"] == revision:
+        return found
+    return _kept(rules, {"_id": document_id, "revision": revision})
+
+
+def _id(rules: Collection[Document], document: Document) -> str:
+    return f"{rules.name}:{document['_id']}@{document['revision']}"
+
+
+def _kept(rules: Collection[Document], document: Document) -> Document | None:
+    found = rules.database[_HISTORY].find_one({"_id": _id(rules, document)})
+    return dict(found["document"]) if found else None
+
+
+def _keep(rules: Collection[Document], document: Document) -> bool:
+    """Append a revision; False if it was there."""
+    try:
+        rules.database[_HISTORY].insert_one(
+            {"_id": _id(rules, document), "schema": 1, "document": document}
+        )
+    except DuplicateKeyError:
+        return False
+    return True

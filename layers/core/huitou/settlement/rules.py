@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from huitou.points.models import ON_COMPLETION, LedgerEntry, RuleRef
 from huitou.points.rules import Award, Book, Fact, returning, room
 from huitou.runtime.triggers import DONE, DUE
 from huitou.settlement.models import AccountMove, OpenAccount
-from huitou.tiers.models import Standing, TierChange, TierRules
+from huitou.tiers.models import TierChange, TierRules
 from huitou.tiers.rules import evaluate
 
 Known = Mapping[str, LedgerEntry]
@@ -193,27 +192,33 @@ def _room(book: Book, paid: PaidOrder) -> int | None:
 
 
 def account_move(
-    account: OpenAccount,
-    entries: Sequence[LedgerEntry],
-    rules: TierRules,
-    today: str,
-    now: datetime,
+    account: OpenAccount, book: Book, rules: TierRules, today: str, now: datetime
 ) -> AccountMove:
-    """Say what entries of the past make of a member's tier, as of today."""
-    spend: Counter[str] = Counter(account.spend_by_day)
-    for entry in entries:
-        spend[entry.business_day] += entry.spend_fen
-    found = evaluate(rules, dict(spend), today)
-    changes: dict[str, Any] = {"spend_by_day": found.kept_days}
-    if account.tier_review == DUE:
+    """Say what was written into a book of the past makes of its member's tier, as of today."""
+    days = {
+        name: dict(getattr(account, name))
+        for name in ("spend_by_day", "orders_by_day", "points_by_day")
+    }
+    for name, figures in book.figures.items():
+        for day, figure in figures.items():
+            days[name][day] = days[name].get(day, 0) + figure
+    moved = account.model_copy(update=days)
+    found = evaluate(moved, rules, today)
+    changes: dict[str, Any] = {name: found.kept(by_day) for name, by_day in days.items()}
+    level, standing = found.standing.level, found.standing
+    # Who may fall by rules they weren't given their level by is judged by the evaluation.
+    unsure = not found.raised and account.tier.rules_revision not in (0, rules.revision)
+    if account.tier_review == DUE or (unsure and level != account.tier.level):
+        changes["tier_review"] = DUE
         return AccountMove(account.id, changes, account.review_on, None)
     changes["tier_review"] = DONE
-    if found.level.level == account.tier.level:
+    if standing != account.tier:
+        changes["tier"] = standing.model_dump(exclude_none=True)
+    if level == account.tier.level:
         return AccountMove(account.id, changes, found.review_on, None)
-    standing = Standing(level=found.level.level, rules_revision=rules.revision, since_day=today)
-    changes["tier"] = standing.model_dump()
     change = TierChange(
         id=f"{account.id}:{account.version}", member_id=account.id, before=account.tier.level,
-        after=standing.level, spend_fen=found.spend_fen, rules_revision=rules.revision, at=now,
+        after=level, cause=found.cause or "figures", spend_fen=found.figures.spend_fen,
+        rules_revision=rules.revision, at=now,
     )  # fmt: skip
     return AccountMove(account.id, changes, found.review_on, change)

@@ -83,7 +83,7 @@ class Settlement:
             return
         rules = self._tiers.rules(max(account.tier.rules_revision for account in moved))
         today = business_day(now, BRAND_ZONE, BRAND_CUT)
-        moves = [account_move(a, books[a.id].entries, rules, today, now) for a in moved]
+        moves = [account_move(a, books[a.id], rules, today, now) for a in moved]
         self._history.move(moves, session)
 
     def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:

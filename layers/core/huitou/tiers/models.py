@@ -1,46 +1,216 @@
-"""Tiers: the rule document an operator changes, and where a member stands."""
+"""Tiers: the rule document an operator edits, and where a member stands."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Answer, Record, Stored
 
+MOST_GRACE_DAYS = 60
+LONGEST_DAYS = 366  # Of a period: a leap year.
+Cause = Literal["figures", "review", "refund", "rules", "migration"]
+Templates = Annotated[list[str], Field(max_length=20)]
 
-class Level(Record):
-    """One tier: reached by `spend_fen` within the window; its discount and entry coupons.
+
+class Figures(Record):
+    """成长值: what a member spent, ordered and earned in some period; never the balance."""
+
+    spend_fen: int = 0
+    orders: int = 0
+    points: int = 0
+
+
+class Goals(Record):
+    """What the figures of a period must reach: any or all of these; without any, it is given."""
+
+    spend_fen: int | None = Field(
+        default=None,
+        ge=0,
+        title="消费金额（分）",
+        description="周期内实付的 fen（分）；留空：不看消费",
+    )
+    orders: int | None = Field(
+        default=None, ge=0, title="订单数", description="周期内已支付的订单数；留空：不看订单数"
+    )
+    points: int | None = Field(
+        default=None,
+        ge=0,
+        title="获得积分",
+        description="周期内获得的积分（不是积分余额）；留空：不看积分",
+    )
+    match: Literal["all", "any"] = Field(
+        default="all", title="条件关系", description="all：全部满足；any：满足任意一项"
+    )
+
+    def wanted(self) -> dict[str, int]:
+        """Return the goals that are set, by the name of their figure."""
+        named = {"spend_fen": self.spend_fen, "orders": self.orders, "points": self.points}
+        return {name: goal for name, goal in named.items() if goal is not None}
+
+    def reached(self, figures: Figures) -> bool:
+        """Tell whether these figures are enough."""
+        met = [getattr(figures, name) >= goal for name, goal in self.wanted().items()]
+        return not met or (any(met) if self.match == "any" else all(met))
+
+    def missing(self, figures: Figures) -> dict[str, int] | None:
+        """Return by how much the figures miss each goal, or None if they are enough."""
+        if self.reached(figures):
+            return None
+        short = {name: goal - getattr(figures, name) for name, goal in self.wanted().items()}
+        return {name: count for name, count in short.items() if count > 0}
+
+    def least(self) -> Iterator[Figures]:
+        """Yield the smallest figures that reach it: whatever reaches it is at least one of them."""
+        if self.match == "all" or not self.wanted():
+            yield Figures(**self.wanted())
+        else:
+            yield from (Figures(**{name: goal}) for name, goal in self.wanted().items())
+
+    def implies(self, easier: Goals) -> bool:
+        """Tell whether all figures that reach these goals reach the `easier` ones too."""
+        return all(easier.reached(figures) for figures in self.least())
+
+
+class Level(Goals):
+    """One tier: its goals, what keeps it (the same without `keep`), and its benefits.
 
     `discount_bp` is what is paid: 9,000 basis points is 9 折.
     """
 
-    level: str
-    name: str
-    spend_fen: int = Field(ge=0)
-    discount_bp: int = Field(default=10_000, ge=1, le=10_000)
-    entry_coupons: list[str] = Field(default=[], description="coupon template ids")
+    level: str = Field(min_length=1, max_length=32, title="等级代号", description="保存后不再修改")
+    name: str = Field(max_length=20, title="等级名称", description="会员看到的名称")
+    keep: Goals | None = Field(
+        default=None, title="保级条件", description="留空：与升级条件相同；不得高于升级条件"
+    )
+    discount_bp: int = Field(
+        default=10_000,
+        ge=1,
+        le=10_000,
+        title="折扣（万分之）",
+        description="9000 = 9 折，10000 = 不打折",
+    )
+    points_multiplier_bp: int = Field(
+        default=10_000,
+        ge=10_000,
+        le=100_000,
+        title="积分倍数（万分之）",
+        description="10000 = 1 倍，15000 = 1.5 倍",
+    )
+    entry_coupons: Templates = Field(
+        default=[], title="升级礼券", description="优惠券模板编号；每个等级每年一次"
+    )
+    monthly_coupons: Templates = Field(
+        default=[], title="每月礼券", description="优惠券模板编号；每月一次，升级当月即发"
+    )
+    birthday_coupons: Templates = Field(
+        default=[], title="生日礼券", description="优惠券模板编号；每年生日一次"
+    )
+    free_delivery: bool = Field(default=False, title="免配送费", description="外送订单免配送费")
+    queue_priority: int = Field(
+        default=0, ge=0, le=9, title="排队优先级", description="0：不优先；数字越大越优先"
+    )
+
+    @property
+    def kept_by(self) -> Goals:
+        """What the figures must reach for the level to be kept."""
+        return self.keep or self
 
 
 class TierRules(Stored):
     """All tiers, lowest first; the lowest is everybody's."""
 
-    id: Literal["tiers"] = Field(default="tiers", alias="_id")
-    revision: int = 1
-    window_days: int = Field(default=365, ge=1, le=366)
-    levels: list[Level] = Field(min_length=1, max_length=20)
+    id: Literal["tiers"] = Field(
+        default="tiers", alias="_id", title="编号", description="固定为 tiers"
+    )
+    schema_: int = Field(default=1, alias="schema", title="格式版本", description="由系统维护")
+    revision: int = Field(
+        default=1, ge=1, title="规则版本", description="每次修改加一，须大于现行版本"
+    )
+    window: Literal["rolling", "calendar_year", "anchor"] = Field(
+        default="rolling",
+        title="统计周期",
+        description="rolling：最近若干天；calendar_year：自然年；anchor：会员年（每 12 个月）",
+    )
+    window_days: int = Field(
+        default=365,
+        ge=1,
+        le=LONGEST_DAYS,
+        title="滚动天数",
+        description="仅用于 rolling；含当天",
+    )
+    anchor: Literal["joined", "level_start"] = Field(
+        default="joined",
+        title="会员年起点",
+        description="仅用于 anchor；joined：入会日；level_start：获得当前等级之日",
+    )
+    levels: list[Level] = Field(
+        min_length=1, max_length=20, title="等级", description="由低到高；第一个等级人人都有"
+    )
+    downgrade: Literal["to_earned", "one_step", "never"] = Field(
+        default="to_earned",
+        title="降级方式",
+        description="to_earned：降到符合条件的等级；one_step：每次降一级；never：不降级",
+    )
+    grace_days: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_GRACE_DAYS,
+        title="宽限天数",
+        description="到期后在此期间达到保级条件仍可保级",
+    )
+    notice_days: int = Field(
+        default=30,
+        ge=0,
+        le=90,
+        title="提前几天提醒",
+        description="到期前仍未达到保级条件的会员会收到提醒；0：不提醒",
+    )
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
-        thresholds = [level.spend_fen for level in self.levels]
-        if thresholds[0] != 0 or thresholds != sorted(set(thresholds)):
-            raise ValueError("levels must start at 0 and rise")
+        names = [level.level for level in self.levels]
+        if len(set(names)) != len(names):
+            raise ValueError("levels: each `level` must be another")
+        lowest = self.levels[0]
+        if not lowest.reached(Figures()) or lowest.keep is not None:
+            raise ValueError("levels.0: the lowest level is everybody's, at no spend, without keep")
+        for number, level in enumerate(self.levels[1:], 1):
+            if level.kept_by.reached(Figures()):
+                raise ValueError(f"levels.{number}.keep: {level.level} would be kept by anybody")
+            if not level.implies(level.kept_by):
+                raise ValueError(f"levels.{number}.keep: harder than to reach {level.level}")
+        for number, (lower, higher) in enumerate(pairwise(self.levels), 1):
+            if not higher.implies(lower) or lower.implies(higher):
+                raise ValueError(
+                    f"levels.{number}: the levels must rise: who reaches {higher.level} must have"
+                    f" reached {lower.level}, and not the other way round"
+                )
+            if not higher.kept_by.implies(lower.kept_by):
+                raise ValueError(f"levels.{number}.keep: easier than to keep {lower.level}")
         return self
+
+    def find(self, level: str) -> Level | None:
+        """Return a level by its id, if there is such a one."""
+        return next((found for found in self.levels if found.level == level), None)
 
     def named(self, level: str) -> Level:
         """Return a level by its id; one that is no longer in the rules counts as the lowest."""
-        return next((found for found in self.levels if found.level == level), self.levels[0])
+        return self.find(level) or self.levels[0]
+
+    def above(self, level: str) -> Level | None:
+        """Return the next level up, or None at the top."""
+        place = self.levels.index(self.named(level)) + 1
+        return self.levels[place] if place < len(self.levels) else None
+
+    def earned(self, figures: Figures) -> Level:
+        """Return the highest level that these figures reach."""
+        reached = [level for level in self.levels if level.reached(figures)]
+        return reached[-1] if reached else self.levels[0]
 
 
 DEFAULT_RULES = TierRules(
@@ -53,33 +223,61 @@ DEFAULT_RULES = TierRules(
 
 
 class Standing(Record):
-    """Where a member stands, and by which revision of the rules."""
+    """Where a member stands, and by which revision of the rules.
+
+    The level holds through the day `holds_through`, whatever is spent; then comes its review.
+    Through `earned_through` it rests on figures (those since `earned_from`, where the period has
+    a fixed start) that a refund can undo: then the member stands `under` again, if that still
+    holds. The lowest level has none of these days. `noticed_for`: the `holds_through` for which
+    the member has been told what is missing.
+    """
 
     level: str = "basic"
     rules_revision: int = 0
     since_day: str | None = None
+    earned_from: str | None = None
+    earned_through: str | None = None
+    holds_through: str | None = None
+    noticed_for: str | None = None
+    under: Standing | None = None
 
 
 class TierAccount(Stored):
-    """The part of a member's account that tiers read: spend by business day, and the standing.
+    """The part of a member's account that tiers read: figures by business day, and the standing.
 
-    `review_on` is the business day on which the level could first fall without a new order.
+    `review_on` is the next day on which the standing must be looked at (a notice, the review, the
+    end of the grace days), `monthly_on` and `birthday_on` those on which coupons are due.
+    `birthday_md` is MM-DD.
+    `joined_day` is filled in when rules first ask for it.
     """
 
     spend_by_day: dict[str, int] = Field(default={})
+    orders_by_day: dict[str, int] = Field(default={})
+    points_by_day: dict[str, int] = Field(default={})
     tier: Standing = Standing()
+    tier_review: str | None = None
     review_on: str | None = None
+    monthly_on: str | None = None
+    birthday_md: str | None = None
+    birthday_on: str | None = None
+    joined_day: str | None = None
     benefits: str | None = None
     version: int = 0
 
 
 class TierChange(Stored):
-    """One move from level to level; append-only. `id` is `<member>:<account version>`."""
+    """One move from level to level; append-only. `id` is `<member>:<account version>`.
+
+    The figures are those of the period that counted then.
+    """
 
     member_id: str
     before: str
     after: str
+    cause: Cause = "figures"
     spend_fen: int
+    orders: int = 0
+    points: int = 0
     rules_revision: int
     at: datetime
 
@@ -92,14 +290,31 @@ class ShownLevel(Answer):
     discount_bp: int
 
 
-class NextLevel(Answer):
-    """The tier above the member's, and the spend that is missing for it."""
+class Missing(Answer):
+    """What is missing for a goal; of several with `match` "any", one is enough."""
+
+    missing_fen: int | None = None
+    missing_orders: int | None = None
+    missing_points: int | None = None
+    match: Literal["any", "all"] | None = None
+
+
+class NextLevel(Missing):
+    """The tier above the member's, and what is missing for it."""
 
     name: str
-    missing_fen: int
+
+
+class KeepLevel(Missing):
+    """What is missing to keep the tier, through which day it is in time, and so in words."""
+
+    by: str
+    text: str
 
 
 class ShownTier(ShownLevel):
-    """The member's tier, and the next one where there is one."""
+    """The member's tier, through which day it holds, the next one, and what keeps this one."""
 
+    holds_through: str | None = None
     next: NextLevel | None = None
+    keep: KeepLevel | None = None

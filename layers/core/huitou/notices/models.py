@@ -1,0 +1,44 @@
+"""Notices: what a member is to be told in time, before points expire or a tier falls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from huitou.runtime.documents import Answer, Stored
+
+NoticeKind = Literal["tier-keep", "points-expiring"]
+
+
+class Notice(Stored):
+    """One thing to tell a member, once; `id` is its fact: `<kind>:<member>:<for_day>`.
+
+    `for_day` is the day on which it happens; `data` what the words need:
+    tier-keep: `level`, `name`, `by` and what is missing by figure (`spend_fen`, `orders`,
+    `points`, `match`); points-expiring: `points`.
+    """
+
+    member_id: str
+    kind: NoticeKind
+    for_day: str
+    data: dict[str, str | int] = Field(default={})
+    at: datetime
+
+
+class ShownNotice(Answer):
+    """A notice as its member reads it; `for_day` is the day on which it happens."""
+
+    notice_id: str
+    kind: NoticeKind
+    text: str
+    for_day: str
+    at: datetime
+
+
+class NoticesAnswer(Answer):
+    """One page of the member's notices, newest first; `next` is null on the last one."""
+
+    notices: list[ShownNotice]
+    next: str | None
