@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -149,6 +149,14 @@ class LedgerEntry(Stored):
     rules_revision: int
     rules: list[RuleRef] = Field(default=[])
     is_test: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return the document as MongoDB stores it: there are many, and most say little."""
+        document = super().document()
+        for name in ("lots", "rules", "debt", "waived", "orders"):
+            if not document[name]:
+                del document[name]
+        return document
 
 
 class Account(Stored):

@@ -75,22 +75,29 @@ DECLARATIONS = (
             _by_day("review_on"),
             _by_day("monthly_on"),
             _by_day("birthday_on"),
+            _by_day("points_on"),
         ],
         validator={
             "required": ["available", "reserved", "version"],
-            "properties": {"available": _WHOLE, "reserved": _NOT_NEGATIVE},
+            "properties": {
+                "available": _WHOLE,
+                "reserved": _NOT_NEGATIVE,
+                "debt": _NOT_NEGATIVE,
+                "lots": {"additionalProperties": _NOT_NEGATIVE},
+                "pending": {"additionalProperties": _NOT_NEGATIVE},
+            },
         },
     ),
     Declaration(
         "points_entries",
         "for ever",
         [
-            _index("member_id", "-at", "-_id"),
-            _index("order_id"),
+            _index("member_id", "-number"),
+            _index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
             _index("at", "kind", "points", "is_test"),
         ],
         validator={
-            "required": ["member_id", "kind", "points", "spend_fen", "order_id"],
+            "required": ["member_id", "kind", "points", "spend_fen"],
             "properties": {"points": _WHOLE, "spend_fen": _WHOLE},
         },
     ),
