@@ -19,8 +19,10 @@ from huitou.runtime.triggers import DONE, DUE
 
 MOST_MARKED = 1_000  # Days read at a time.
 _STATE = "roll-up"
-_POINTS = {"earn": "points_issued", "bonus": "points_issued", "migrate": "points_issued", "claw-back": "points_clawed_back", "use": "points_used",
-           "return": "points_used"}  # fmt: skip
+_POINTS = {
+    "earn": "points_issued", "bonus": "points_issued", "migrate": "points_issued",
+    "claw-back": "points_clawed_back", "use": "points_used", "return": "points_used",
+}  # fmt: skip
 
 
 class KpiRepository:
