@@ -13,7 +13,7 @@ from paying import PayingShop
 STORES = ("jingan", "xujiahui", "wujiaochang", "partner")  # none, direct, brand, partner
 MOVING = (
     "members", "identities", "logins", "accounts", "points_entries", "tier_changes", "coupons",
-    "orders", "pickup_numbers", "payments", "refunds", "shares", "share_rules", "share_receivers",
+    "orders", "pickup_numbers", "payments", "refunds", "shares", "share_rules", "rule_revisions", "share_receivers",
     "discrepancies",
 )  # fmt: skip
 COUPONS_EACH = 4

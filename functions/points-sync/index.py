@@ -1,7 +1,8 @@
 """points-sync: settles orders: points, spend and coupon, once per order and state.
 
 Started by trigger-relay for orders whose settlement is due, and by its own timer, which finds
-what a lost event left behind. Not callable by members.
+what a lost event left behind, and lets points expire or become usable on their day. Not callable
+by members.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.runtime.handler import Call, serve
+from huitou.points.service import Points
+from huitou.runtime.handler import LONGEST_S, Call, serve
 from huitou.settlement.service import Settlement
 
 
@@ -23,4 +25,15 @@ def _settle_changed(call: Call) -> dict[str, Any]:
 
 def _settle_due(call: Call) -> dict[str, Any]:
     settlement = Settlement(call.database, call.clock)
-    return call.each(settlement.due(), settlement.settle)
+    points = Points(call.database, call.clock)
+
+    def goes_on() -> bool:
+        return call.seconds_left() > 2 * LONGEST_S
+
+    return call.sweep(
+        {
+            "outcomes": (settlement.due(), settlement.settle),
+            "calendar": (["many at once"], lambda _: f"{points.bring_all_up_to_date(goes_on)} due"),
+            "one by one": (points.due(), points.bring_up_to_date),
+        }
+    )

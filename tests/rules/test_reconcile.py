@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.bench.orders import DAY, paid_order
+from cli.bench.orders import AT, DAY, paid_order
+from huitou.points.models import NEVER
 from huitou.reconciliation.models import Books
 from huitou.reconciliation.rules import differences
 
@@ -16,14 +17,21 @@ ATTEMPT = {"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7
 SHARE = {"_id": "o1", "paid_fen": 7_200, "refunded_fen": 0, "fee_fen": 43, "kept_fen": 5_725,
          "parts": [{"amount_fen": 1_432, "returned_fen": 0}]}  # fmt: skip
 
+LOT = {"expires_on": NEVER, "points": 72}
+EARN = {"_id": "earn:o1", "member_id": "m1", "kind": "earn", "points": 72, "lots": [LOT],
+        "number": 1, "balance": 72, "spend_fen": 7_200, "orders": 1, "business_day": DAY,
+        "order_id": "o1", "at": AT, "cause": "o1", "rules_revision": 1}  # fmt: skip
+ACCOUNT = {"_id": "m1", "available": 72, "reserved": 0, "lots": {NEVER: 72}, "entries": 1,
+           "spend_by_day": {DAY: 7_200}, "orders_by_day": {DAY: 1},
+           "points_by_day": {DAY: 72}}  # fmt: skip
+
 
 def books(**change: list[dict[str, Any]]) -> Books:
     """One member, one settled order of 7,200 fen paid with WeChat Pay; then `change`."""
     order = paid_order("o1", "m1") | {"settlement": "done"}
     honest: dict[str, list[dict[str, Any]]] = {
-        "accounts": [{"_id": "m1", "available": 72, "reserved": 0, "spend_by_day": {DAY: 7_200}}],
-        "entries": [{"_id": "earn:o1", "member_id": "m1", "kind": "earn", "points": 72,
-                     "spend_fen": 7_200, "business_day": DAY, "order_id": "o1"}],
+        "accounts": [ACCOUNT],
+        "entries": [EARN],
         "orders": [order],
         "coupons": [],
         "payments": [ATTEMPT],
@@ -68,6 +76,17 @@ SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7
         ({"payments": [ATTEMPT, ATTEMPT | {"_id": "x", "order_id": "o9"}]}, "money without order"),
         ({"entries": []}, "order's entries"),
         ({"accounts": []}, "no account"),
+        ({"accounts": [ACCOUNT | {"available": 71}]}, "balance"),
+        ({"accounts": [ACCOUNT | {"lots": {NEVER: 71}}]}, "lots"),
+        ({"accounts": [ACCOUNT | {"lots": {"2027-12-31": 72}}]}, "lots"),
+        ({"accounts": [ACCOUNT | {"debt": 1}]}, "debt"),
+        ({"accounts": [ACCOUNT | {"pending": {f"completed|{NEVER}": 1}}]}, "pending"),
+        ({"accounts": [ACCOUNT | {"points_by_day": {DAY: 71}}]}, "points by day"),
+        ({"accounts": [ACCOUNT | {"orders_by_day": {}}]}, "orders by day"),
+        ({"accounts": [ACCOUNT | {"entries": 2}]}, "entries"),
+        ({"entries": [EARN | {"number": 2}]}, "entry"),
+        ({"entries": [EARN | {"balance": 71}]}, "entry"),
+        ({"entries": [EARN | {"lots": []}]}, "entry"),
         ({"orders": [paid_order("o1", "m1") | {"settlement": "done", "terms": None}]},
          "paid order without terms"),
         ({"orders": []}, "entry without order"),

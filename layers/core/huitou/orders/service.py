@@ -47,6 +47,7 @@ from huitou.orders.rules import (
     request_digest,
     with_refunds,
 )
+from huitou.points.models import ON_COMPLETION
 from huitou.points.service import Points
 from huitou.pricing.models import MemberOffer, Price
 from huitou.pricing.rules import after_coupon_fen, after_tier_fen, price, priced_lines
@@ -303,6 +304,8 @@ class Orders:
             changes["complete_by"] = min(by_itself, order.complete_by or by_itself)
         if to == "completed":
             changes["completed_at"] = now
+            if order.terms is not None and order.terms.usable == ON_COMPLETION:
+                changes |= {"settlement": DUE, "settlement_since": time.time()}
         handed_over = to in _HANDED_OVER or (to == "ready" and order.mode != "delivery")
         if handed_over and order.shipping is None and _by_wechat(order):
             changes["shipping"] = DUE

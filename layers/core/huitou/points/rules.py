@@ -103,6 +103,7 @@ class Book:
             self.entries
             or self.lots != self.account.lots
             or self.noticed_through != self.account.noticed_through
+            or self.due_on() != self.account.points_on
         )
 
     def bring_up_to_date(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
+from huitou.notices.service import Notices
 from huitou.points.models import (
     NEVER,
     Account,
@@ -17,10 +19,10 @@ from huitou.points.models import (
     StatementAnswer,
 )
 from huitou.points.repository import PointsRepository
-from huitou.points.rules import Book
+from huitou.points.rules import Book, day_after
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Code, HuitouError, Refusal
 from huitou.runtime.paging import PageRequest
 from huitou.stores.service import Stores
 
@@ -33,6 +35,7 @@ class Points:
         self._clock = clock
         self._repository = PointsRepository(database)
         self._stores = Stores(database, clock)
+        self._notices = Notices(database, clock)
 
     def today(self) -> str:
         """The day by which points expire: it is over nowhere where the chain has a store."""
@@ -103,26 +106,47 @@ class Points:
         book.bring_up_to_date()
         self.save([book], session)
 
-    def due(self) -> Iterator[list[str]]:
-        """Yield groups of members in whose accounts something falls due by itself."""
-        group: list[str] = []
-        for member_id in self._repository.due(self.today()):
-            group.append(member_id)
-            if len(group) == AT_ONCE:
-                yield group
-                group = []
-        if group:
-            yield group
+    def due(self) -> Iterator[str]:
+        """Yield members in whose accounts something falls due by itself."""
+        return self._repository.due(self.today())
 
-    def bring_up_to_date(self, member_ids: Sequence[str]) -> int:
-        """Post what is due in these accounts, in one transaction; returns how many entries."""
+    def bring_up_to_date(self, *member_ids: str) -> str:
+        """Post what is due in these accounts and note what is about to be, in one transaction."""
 
-        def write(session: ClientSession) -> int:
+        def write(session: ClientSession) -> str:
             books = list(self.open_many(member_ids, session).values())
+            for book in books:
+                for day, points in book.expiring():
+                    ends = day_after(day)
+                    self._notices.put(
+                        "points-expiring", book.account.id, ends, {"points": points}, session
+                    )
             self.save(books, session)
-            return sum(len(book.entries) for book in books)
+            return "up to date"
 
         return self._database.transact(write)
+
+    def bring_all_up_to_date(self, goes_on: Callable[[], bool]) -> int:
+        """Bring due accounts up to date, many at once, while `goes_on`; returns how many.
+
+        A group that can't be written stops no other one: its members stay due, for
+        `bring_up_to_date` one by one.
+        """
+        done = 0
+        due = list(self.due())
+        while due and goes_on():
+            before = done
+            for start in range(0, len(due), AT_ONCE):
+                if not goes_on():
+                    break
+                group = due[start : start + AT_ONCE]
+                try:
+                    self.bring_up_to_date(*group)
+                except (HuitouError, PyMongoError):
+                    continue
+                done += len(group)
+            due = list(self.due()) if done > before else []
+        return done
 
     def statement(self, member_id: str, page: PageRequest) -> StatementAnswer:
         """Return a page of the member's entries, each with its cause and rule revision."""

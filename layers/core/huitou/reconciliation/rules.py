@@ -130,15 +130,12 @@ def _account_against_entries(
             else:
                 pending[pending_key(move.usable, move.expires_on)] += move.points
     lots.subtract(reserved)
-    owed = sum(entry.debt for entry in entries)
-    held = reserved.total()
     expected = {
         "balance": balance,
-        "reserved points": held,
+        "reserved points": reserved.total(),
         "lots": {day: points for day, points in sorted(lots.items()) if points},
         "pending": {key: points for key, points in sorted(pending.items()) if points},
-        "debt": owed,
-        "available": balance - held - pending.total(),
+        "debt": sum(entry.debt for entry in entries),
         "entries": len(entries),
     }
     waiting = account.get("pending", {})
@@ -148,7 +145,6 @@ def _account_against_entries(
         "lots": dict(sorted(account.get("lots", {}).items())),
         "pending": dict(sorted(waiting.items())),
         "debt": account.get("debt", 0),
-        "available": account["available"],
         "entries": account.get("entries", 0),
     }
     for kind, value in expected.items():
