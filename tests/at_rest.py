@@ -253,16 +253,22 @@ def _share_is_right(books: Books, share: Document) -> None:
 
 
 def points_of(books: Books, member_id: str) -> int:
-    """Return what a member must have: a point per whole yuan that stayed, less points used."""
+    """Return what a member must have: a point per whole yuan that stayed, less points used.
+
+    Of those used the part that was paid with money and went back has come back, rounded down.
+    """
     points = 0
     for order in books.orders.values():
         if order["member_id"] != member_id or order["status"] not in PAID:
             continue
         taken_fen, back_fen = paid_and_back(books, order)
         points += (taken_fen - back_fen) // 100
-        all_back = taken_fen == back_fen if taken_fen else order["status"] == "refunded"
-        if not all_back:
-            points -= order["points_used"]
+        used = order["points_used"]
+        if taken_fen:
+            used -= used * back_fen // taken_fen
+        elif order["status"] == "refunded":
+            used = 0
+        points -= used
     return points
 
 

@@ -13,8 +13,8 @@ from paying import PayingShop
 STORES = ("jingan", "xujiahui", "wujiaochang", "partner")  # none, direct, brand, partner
 MOVING = (
     "members", "identities", "logins", "accounts", "points_entries", "tier_changes", "coupons",
-    "orders", "pickup_numbers", "payments", "refunds", "shares", "share_rules", "rule_revisions", "share_receivers",
-    "discrepancies",
+    "orders", "pickup_numbers", "payments", "refunds", "shares", "share_rules", "share_receivers",
+    "discrepancies", "rule_revisions",
 )  # fmt: skip
 COUPONS_EACH = 4
 _FRANCHISEE, _PLATFORM = "1900000109", "1900000110"

@@ -18,9 +18,10 @@ from huitou.kpis import service as kpi_service
 from huitou.kpis.models import DaysRequest, ReportRequest, StoreFiguresRequest
 from huitou.kpis.service import Kpis
 from huitou.runtime.database import Database
-from huitou.runtime.declarations import MIGRATIONS, declare
+from huitou.runtime.declarations import declare
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.identity import Caller
+from huitou.runtime.migrations import MIGRATIONS
 
 
 def visit(database: Database, order_id: str, day: str, member_id: str = "m1", **more: Any) -> None:

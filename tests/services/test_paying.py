@@ -9,9 +9,9 @@ import pytest
 from at_once import at_once
 from chain_data import FakeClock, item
 from huitou.runtime.database import Database
-from huitou.runtime.declarations import MIGRATIONS
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.identity import Caller
+from huitou.runtime.migrations import MIGRATIONS
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.wechat_pay import FORGERIES
 from paying import PayingShop

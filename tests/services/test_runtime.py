@@ -15,7 +15,8 @@ from at_once import at_once
 from huitou.runtime import leases
 from huitou.runtime.database import Database, connect, connect_for_waiting
 from huitou.runtime.dead_letters import bury, exhume, find_letter, forget
-from huitou.runtime.declarations import DECLARATIONS, MIGRATIONS, Migration, declare
+from huitou.runtime.declarations import DECLARATIONS, declare
+from huitou.runtime.migrations import MIGRATIONS, Migration
 from huitou.runtime.relay import NAME, Relay
 from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 

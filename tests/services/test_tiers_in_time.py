@@ -16,8 +16,8 @@ from huitou.members.models import UpdateProfileRequest
 from huitou.notices.service import Notices
 from huitou.points.models import PointsRules
 from huitou.runtime.database import Database
-from huitou.runtime.declarations import MIGRATIONS
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.migrations import MIGRATIONS
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.recent import Recent
 from huitou.runtime.revisions import revision_of

@@ -151,7 +151,8 @@ class Points:
     def statement(self, member_id: str, page: PageRequest) -> StatementAnswer:
         """Return a page of the member's entries, each with its cause and rule revision."""
         entries, after = self._repository.entries_of(member_id, page)
-        shown = [ShownEntry.model_validate(e, from_attributes=True) for e in entries]
+        fields = {"kind", "points", "balance", "order_id", "at", "rules_revision"}
+        shown = [ShownEntry(entry_id=e.id, **e.model_dump(include=fields)) for e in entries]
         return StatementAnswer(entries=shown, next=after)
 
     def _as_of_now(self, member_id: str) -> Book:

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid
 
 from huitou.runtime.database import Database
-from huitou.runtime.triggers import DONE, DUE
+from huitou.runtime.migrations import MIGRATIONS, Migration, migrate
+from huitou.runtime.triggers import DUE
 
 _WHOLE = {"bsonType": ["int", "long"]}
 _NOT_NEGATIVE = {"bsonType": ["int", "long"], "minimum": 0}
@@ -251,112 +250,6 @@ DECLARATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Migration:
-    """One forward step of the data; must be safe to repeat after a crash."""
-
-    number: int
-    title: str
-    run: Callable[[Database], None]
-
-
-def _pages(database: Database, collection: str, *fields: str) -> Iterator[list[dict[str, Any]]]:
-    """Read a whole collection page by page, by id."""
-    after = ""
-    shown = dict.fromkeys(fields, 1)
-    while page := list(
-        database.collection(collection)
-        .find({"_id": {"$gt": after}}, shown)
-        .sort("_id", 1)
-        .limit(500)
-    ):
-        after = page[-1]["_id"]
-        yield page
-
-
-def _count_old_orders(database: Database) -> None:
-    for page in _pages(database, "orders", "settlement", "rollup"):
-        settled = [o["_id"] for o in page if o.get("settlement") == DONE and "rollup" not in o]
-        _mark_all(database, "orders", settled, "rollup", DUE)
-
-
-def _count_old_members(database: Database) -> None:
-    for page in _pages(database, "members", "registered_channel"):
-        old = [member["_id"] for member in page if "registered_channel" not in member]
-        _mark_all(database, "members", old, "registered_channel", "mini_program")
-    for page in _pages(database, "logins", "rollup"):
-        old = [login["_id"] for login in page if "rollup" not in login]
-        _mark_all(database, "logins", old, "rollup", DUE)
-
-
-def _name_old_refunds(database: Database) -> None:
-    """Refunds under way were one id on the order.
-
-    `paid` was the end of an order's life: those of then complete a day after, by the timer.
-    """
-    fields = ("status", "refund_id", "payable_fen", "refunding", "refunds", "refund_status",
-              "origin", "paid_at", "complete_by")  # fmt: skip
-    for page in _pages(database, "orders", *fields):
-        # The state read: the version still running may end a refund at this moment.
-        moved = [
-            UpdateOne({"_id": order["_id"], "status": order["status"]}, {"$set": changes})
-            for order in page
-            if (changes := _with_old_refund(order) | _with_end(order))
-        ]
-        if moved:
-            database.collection("orders").bulk_write(moved, ordered=False)
-
-
-def _with_old_refund(order: dict[str, Any]) -> dict[str, Any]:
-    named = order.get("refund_id")
-    if named is None or order["status"] not in ("refunding", "refunded"):
-        return {}
-    if order["status"] == "refunded" or "refunding" in order:
-        return {} if order.get("refund_status") else {"refund_status": "refunded"}
-    pending = {"refund_id": named, "amount_fen": order["payable_fen"], "lines": []}
-    return {"refunding": [pending], "refund_status": "refunding", "before_refund": "paid"}
-
-
-def _with_end(order: dict[str, Any]) -> dict[str, Any]:
-    old = order["status"] in ("paid", "refunding") and order.get("origin", "live") == "live"
-    if not old or "complete_by" in order or order.get("paid_at") is None:
-        return {}
-    # Whoever told WeChat of handing those over did so by hand.
-    return {"complete_by": order["paid_at"] + timedelta(days=1), "shipping": "not_needed"}
-
-
-def _mark_all(database: Database, collection: str, ids: list[str], name: str, value: str) -> None:
-    database.collection(collection).update_many(
-        {"_id": {"$in": ids}, name: {"$exists": False}}, {"$set": {name: value}}
-    )
-
-
-def _note_birthdays(database: Database) -> None:
-    """Birthdays stood with the member only; gifts are found by the account's next one."""
-    today = datetime.now(UTC).date().isoformat()
-    for page in _pages(database, "members", "birthday"):
-        noted = []
-        for member in page:
-            month_day = (member.get("birthday") or "")[5:]
-            years = (f"{int(today[:4]) + ahead}-{month_day}" for ahead in (0, 1))
-            following = next((day for day in years if day > today), None)
-            if month_day and following:
-                noted.append(UpdateOne(
-                    {"_id": member["_id"], "birthday_md": {"$exists": False}},
-                    {"$set": {"birthday_md": month_day, "birthday_on": following}},
-                ))  # fmt: skip
-        if noted:
-            database.collection("accounts").bulk_write(noted, ordered=False)
-
-
-MIGRATIONS: tuple[Migration, ...] = (
-    Migration(1, "orders settled before the roll-ups are due for them", _count_old_orders),
-    Migration(2, "members and log-ins from before the roll-ups are counted", _count_old_members),
-    Migration(3, "orders list their refunds under way, and those of before end", _name_old_refunds),
-    Migration(4, "accounts know the next birthday", _note_birthdays),
-)
-
-
 def declare(database: Database, migrations: tuple[Migration, ...] = MIGRATIONS) -> dict[str, Any]:
     """Make collections, validators and indexes as declared, then migrate forward."""
     for declaration in DECLARATIONS:
@@ -367,20 +260,4 @@ def declare(database: Database, migrations: tuple[Migration, ...] = MIGRATIONS) 
             database.mongo.command("collMod", declaration.name, validator=schema)
         if declaration.indexes:
             database.collection(declaration.name).create_indexes(declaration.indexes)
-    return {"collections": len(DECLARATIONS), "migrated": _migrate(database, migrations)}
-
-
-def _migrate(database: Database, migrations: tuple[Migration, ...]) -> list[str]:
-    meta = database.collection("meta")
-    state = meta.find_one({"_id": "migrations"}) or {"number": 0}
-    done = []
-    for migration in sorted(migrations, key=lambda step: step.number):
-        if migration.number > state["number"]:
-            migration.run(database)
-            meta.update_one(
-                {"_id": "migrations"},
-                {"$max": {"number": migration.number}, "$set": {"schema": 1}},
-                upsert=True,
-            )
-            done.append(migration.title)
-    return done
+    return {"collections": len(DECLARATIONS), "migrated": migrate(database, migrations)}

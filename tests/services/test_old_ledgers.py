@@ -1,0 +1,89 @@
+"""Points of before there were lots: numbered, in one lot without end, and nobody loses one."""
+
+from __future__ import annotations
+
+import pytest
+
+from chain_data import FakeClock, Shop, item
+from huitou.points.models import NEVER
+from huitou.points.service import Points
+from huitou.runtime.database import Database
+from huitou.runtime.migrations import MIGRATIONS
+from huitou.runtime.paging import PageRequest
+
+_NEW_IN_ACCOUNTS = (
+    "lots", "pending", "debt", "entries", "first_order_id", "points_on", "orders_by_day",
+    "points_by_day",
+)  # fmt: skip
+_NEW_IN_ENTRIES = ("number", "balance", "lots", "debt", "orders", "booked_on", "waived", "rules")
+_OLD_TERMS = ("tier", "tier_rules_revision", "points_rules_revision", "fen_per_point")
+
+
+def make_old(database: Database) -> None:
+    """Take everything off that the version before didn't write."""
+    for name, fields in (("accounts", _NEW_IN_ACCOUNTS), ("points_entries", _NEW_IN_ENTRIES)):
+        everything = {"_id": {"$gt": ""}}
+        database.collection(name).update_many(everything, {"$unset": dict.fromkeys(fields, "")})
+    for order in database.collection("orders").find({"_id": {"$gt": ""}}):
+        change: dict[str, object] = {"$unset": {"points_drawn": ""}}
+        if "terms" in order:
+            change["$set"] = {"terms": {name: order["terms"][name] for name in _OLD_TERMS}}
+        database.collection("orders").update_one({"_id": order["_id"]}, change)
+
+
+def migrate(database: Database) -> None:
+    [numbering] = [step for step in MIGRATIONS if "numbered" in step.title]
+    numbering.run(database)
+
+
+@pytest.fixture
+def old_shop(chain: Database, clock: FakeClock) -> Shop:
+    """Three members of before: one who saves, one who owes, one who has set points aside."""
+    shop = Shop(chain, clock)
+    saver, ower, waiter = (shop.register(name) for name in ("saver", "ower", "waiter"))
+    for member_id in (saver, ower, waiter):
+        shop.paid(member_id, items=[item(20)])
+    shop.paid(saver, items=[item(4)], points=100)
+    first = shop.paid(ower, items=[item(10)])
+    shop.paid(ower, items=[item(30)], points=400)
+    shop.refund(first)
+    shop.settlement.settle(first.id)
+    shop.order(waiter, items=[item(4)], points=200)
+    make_old(chain)
+    chain.collection("accounts").update_one({"_id": ower}, {"$inc": {"available": -900}})
+    chain.collection("points_entries").update_one(
+        {"_id": f"claw-back:R{first.id}"}, {"$inc": {"points": -900}}
+    )
+    return shop
+
+
+def test_old_accounts_have_one_lot_without_end_and_their_entries_are_numbered(
+    old_shop: Shop, clock: FakeClock
+) -> None:
+    before = {a["_id"]: a for a in old_shop.database.collection("accounts").find().hint("_id_")}
+    migrate(old_shop.database)
+    migrate(old_shop.database)  # Safe to repeat.
+    after = {a["_id"]: a for a in old_shop.database.collection("accounts").find().hint("_id_")}
+    for member_id, account in after.items():
+        assert account["available"] == before[member_id]["available"]
+        assert account["available"] == account["lots"].get(NEVER, 0) - account["debt"]
+    assert any(account["debt"] for account in after.values())
+    differing = old_shop.differences()
+    assert differing == ["order's entries"]  # The one whose points the test changed by hand.
+    points = Points(old_shop.database, clock)
+    for member_id in after:
+        entries = points.statement(member_id, PageRequest(limit=50)).entries
+        account = after[member_id]
+        assert entries[0].balance == account["available"] + account["reserved"]
+
+
+def test_what_was_set_aside_before_is_spent_after(old_shop: Shop) -> None:
+    migrate(old_shop.database)
+    waiting = old_shop.database.collection("orders").find_one({"status": "created"})
+    assert waiting
+    order = old_shop.orders.get(waiting["_id"])
+    assert old_shop.pay(order)
+    assert old_shop.settlement.settle(order.id) == "settled"
+    account = old_shop.account(order.member_id)
+    assert account["reserved"] == 0
+    assert old_shop.differences() == ["order's entries"]
