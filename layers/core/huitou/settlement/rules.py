@@ -131,8 +131,9 @@ def write_order(
             spend_fen=-back.refund.amount_fen, orders=-1 if back.ends else 0,
         )  # fmt: skip
         left, returned = back.left, back.returned
-        if back.ends and book.first_order_id == order.id:
-            book.first_order_id = None  # The next one may be the first that lasts.
+        # The next order may be the first that lasts, unless its bonus was kept by policy.
+        if back.ends and book.first_order_id == order.id and not book.entries[-1].waived:
+            book.first_order_id = None
     if order.status == "completed" and waits_for == ON_COMPLETION:
         points = min(left, book.pending_of(award))  # It may have ended while it waited.
         if points:
