@@ -1,0 +1,145 @@
+"""Bugs that others had with points (Odoo, ERPNext, ruoyi, CRMEB, mitxpro), each by its name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from test_points_races import rules
+
+from chain_data import FakeClock, Shop, item
+from huitou.points.models import Expiry, PointsRules
+from huitou.points.service import Points
+from huitou.runtime.database import Database
+from huitou.stores.models import Store
+from huitou.stores.service import Stores
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    return Shop(chain, clock)
+
+
+def entries(shop: Shop, member_id: str) -> list[dict[str, Any]]:
+    found = shop.database.collection("points_entries").find({"member_id": member_id})
+    return sorted(found, key=lambda entry: int(entry["number"]))
+
+
+def test_earn_spend_refund_does_not_keep_the_points(shop: Shop) -> None:
+    """Odoo 257854, ERPNext 32951; ruoyi drops the debit."""
+    member_id = shop.register()
+    earned = shop.paid(member_id, items=[item(20)])
+    spent = shop.paid(member_id, items=[item(20)], points=300)
+    shop.refund(earned)
+    shop.settlement.settle(earned.id)
+    shop.refund(spent)
+    shop.settlement.settle(spent.id)
+    account = shop.account(member_id)
+    assert (account["available"], account["debt"], account["lots"]) == (0, 0, {})
+    assert shop.differences() == []
+
+
+def test_a_claw_back_logs_what_it_takes_and_no_more(shop: Shop) -> None:
+    """CRMEB sets the balance to 0 and logs the full amount: log ≠ balance."""
+    rules(shop, claw_back="within_balance")
+    member_id = shop.register()
+    earned = shop.paid(member_id, items=[item(20)])
+    shop.paid(member_id, items=[item(4)], points=200 - 100)
+    before = shop.account(member_id)["available"]
+    shop.refund(earned)
+    shop.settlement.settle(earned.id)
+    [back] = [entry for entry in entries(shop, member_id) if entry["kind"] == "claw-back"]
+    assert before < 300
+    assert (back["points"], back["waived"]) == (-before, 300 - before)
+    assert back["balance"] == shop.account(member_id)["available"] == 0
+    assert shop.differences() == []
+
+
+def test_a_refund_charges_no_points_again(shop: Shop) -> None:
+    """Odoo 212922."""
+    member_id = shop.register()
+    shop.paid(member_id, items=[item(20)])
+    before = shop.account(member_id)["available"]
+    order = shop.paid(member_id, items=[item(10)], points=200)
+    shop.refund(order)
+    for _ in range(3):
+        shop.settlement.settle(order.id)
+        shop.database.collection("orders").update_one(
+            {"_id": order.id}, {"$set": {"settlement": "due"}}
+        )
+    assert shop.account(member_id)["available"] == before
+    assert [e["kind"] for e in entries(shop, member_id)].count("use") == 1
+
+
+@pytest.mark.parametrize("amounts", [(1, 2, 3, 4), (999, 1), (333, 333, 334), (50,) * 20])
+def test_parts_that_go_back_take_back_exactly_what_was_given(
+    shop: Shop, amounts: tuple[int, ...]
+) -> None:
+    """In any pieces: each leaves what the rest still earns, and the last one nothing."""
+    member_id = shop.register()
+    shop.paid(member_id, items=[item(20)])
+    held = shop.account(member_id)["available"]
+    order = shop.paid(member_id, items=[item(1)], points=100)
+    left = order.payable_fen
+    for number, amount_fen in enumerate(amounts):
+        shop.refund(order, f"part-{number}", amount_fen)
+        shop.settlement.settle(order.id)
+        left -= amount_fen
+        back = 100 * (order.payable_fen - left) // order.payable_fen
+        assert shop.account(member_id)["available"] == held - 100 + left // 100 + back
+    shop.refund(order, "the-rest")
+    shop.settlement.settle(order.id)
+    assert shop.account(member_id)["available"] == held
+    assert shop.differences() == []
+
+
+def test_points_live_to_the_end_of_their_last_day_in_the_stores_zone(
+    shop: Shop, clock: FakeClock
+) -> None:
+    """mitxpro 991: dead a day early, by the server's clock."""
+    rules(shop, expiry=Expiry(kind="rolling_months", months=1))
+    member_id = shop.register()
+    shop.paid(member_id, items=[item(20)])  # On 2 March, in Shanghai.
+    points = Points(shop.database, clock)
+    clock.moment = datetime(2026, 4, 2, 15, 59, 59, tzinfo=UTC)  # 23:59:59 in Shanghai.
+    points.bring_up_to_date(member_id)
+    assert shop.account(member_id)["available"] == 300
+    assert points.available(member_id) == 300
+    clock.moment += timedelta(seconds=1)
+    assert points.available(member_id) == 0  # Whether or not the timer has been there.
+    points.bring_up_to_date(member_id)
+    assert shop.account(member_id)["available"] == 0
+
+
+def test_a_store_further_west_keeps_the_day_open(shop: Shop, clock: FakeClock) -> None:
+    """What a guest in Kashgar's time was promised for today isn't gone because Shanghai slept."""
+    rules(shop, expiry=Expiry(kind="rolling_months", months=1))
+    west = Store(id="west", brand_id="huitou", name="迪拜店", zone="Asia/Dubai", hours=[])
+    Stores(shop.database, clock).put(west)
+    shop.database.recent._kept.clear()
+    member_id = shop.register()
+    shop.paid(member_id, items=[item(20)])
+    points = Points(shop.database, clock)
+    clock.moment = datetime(2026, 4, 2, 19, 59, 59, tzinfo=UTC)  # 23:59:59 in Dubai.
+    assert points.available(member_id) == 300
+    clock.moment += timedelta(seconds=1)
+    assert points.available(member_id) == 0
+
+
+def test_points_pending_until_completion_are_voided_by_a_refund(
+    shop: Shop, clock: FakeClock
+) -> None:
+    usable = PointsRules().usable.model_copy(update={"kind": "on_completion"})
+    rules(shop, usable=usable)
+    member_id = shop.register()
+    kept, voided = (shop.paid(member_id, items=[item(20)]) for _ in range(2))
+    points = Points(shop.database, clock)
+    assert (points.available(member_id), points.shown(member_id).pending) == (0, 600)
+    shop.refund(voided)
+    shop.settlement.settle(voided.id)
+    assert points.shown(member_id).pending == 300
+    assert shop.orders.serve(shop.orders.get(kept.id), "completed", None)
+    assert shop.settlement.settle(kept.id) == "settled"
+    assert (points.available(member_id), points.shown(member_id).pending) == (300, 0)
+    assert shop.differences() == []
