@@ -25,7 +25,7 @@ SMALLER = {
     "scripts/test": "scripts/test --help",
     "scripts/huitou cost --orders-per-day 10000": "scripts/huitou cost --json",
     "scripts/huitou layers build": "scripts/huitou layers build --json",
-    "scripts/huitou bench settle --json": "scripts/huitou bench settle --json --rounds 1",
+    "scripts/huitou bench points --json": "scripts/huitou bench points --json --rounds 1",
     "scripts/huitou bench pay --json": "scripts/huitou bench pay --json --rounds 1 --orders 50",
     "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",

@@ -53,14 +53,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one li
 
 def _register() -> None:
     from cli.bench.coldstart import coldstart
+    from cli.bench.expire import expire
     from cli.bench.imports import import_
     from cli.bench.invoke import invoke
     from cli.bench.kpi import kpi
     from cli.bench.latency import latency
     from cli.bench.pay import pay
-    from cli.bench.settle import settle
+    from cli.bench.points import points
+    from cli.bench.tiers import tiers
 
-    for command in (settle, pay, latency, coldstart, invoke, import_, kpi):
+    for command in (points, expire, tiers, pay, latency, coldstart, invoke, import_, kpi):
         bench.add_command(command)
 
 

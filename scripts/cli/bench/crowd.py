@@ -1,0 +1,104 @@
+"""Chains of many members, of whom the same few have something due: does the crowd cost?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from pymongo.write_concern import WriteConcern
+from rich.console import Console
+from rich.progress import track
+
+from cli.bench import scratch_mongod
+from huitou.points.models import NEVER
+from huitou.runtime.database import Database, connect
+from huitou.runtime.declarations import declare
+
+FIRST_DAY = date(2026, 6, 1)
+YEAR = timedelta(days=365)
+AT_ONCE = 10_000
+ROUNDS = 3  # Days that are measured; one more warms up.
+
+
+class CrowdClock:
+    """Business time, set to noon in Shanghai of the day that is measured."""
+
+    def __init__(self) -> None:
+        self.day = FIRST_DAY
+
+    def now(self) -> datetime:
+        return datetime(self.day.year, self.day.month, self.day.day, 4, tzinfo=UTC)
+
+
+class Crowd:
+    """A chain with so many members; on each measured day something is due for `due` of them."""
+
+    def __init__(self, uri: str, members: int, due: int) -> None:
+        self.database = connect(uri, f"crowd_{members}")
+        self.members, self._due = members, due
+        declare(self.database)
+        self._make()
+
+    def _make(self) -> None:
+        # Nobody would miss these after a crash, so nothing waits for the disk.
+        quick = self.database.collection("accounts").with_options(
+            write_concern=WriteConcern(1, j=False)
+        )
+        starts = range(0, self.members, AT_ONCE)
+        for start in track(starts, f"{self.members:,} members", console=Console(stderr=True)):
+            numbers = range(start, min(start + AT_ONCE, self.members))
+            quick.insert_many([self._account(number) for number in numbers], ordered=False)
+
+    def _account(self, number: int) -> dict[str, Any]:
+        """Whose points end and whose tier is reviewed on a measured day, or else much later."""
+        # Spread over the whole range of ids, as a day's members are.
+        turn, chosen = number % (self.members // self._due), number // (self.members // self._due)
+        is_due = turn <= ROUNDS and chosen < self._due
+        day = FIRST_DAY + timedelta(days=turn if is_due else 400 + number % 300)
+        spent, ended = day - YEAR, (day - timedelta(days=1)).isoformat()
+        return {
+            "_id": f"m{number:08}", "schema": 1, "available": 600, "reserved": 0,
+            "lots": {ended: 100, NEVER: 500}, "pending": {}, "debt": 0, "entries": 1,
+            "noticed_through": ended, "points_on": day.isoformat(),
+            "first_order_id": f"o{number:08}", "spend_by_day": {spent.isoformat(): 60_000},
+            "orders_by_day": {spent.isoformat(): 1}, "points_by_day": {spent.isoformat(): 600},
+            "tier": {"level": "silver", "rules_revision": 1, "since_day": spent.isoformat()},
+            "tier_review": "done", "review_on": day.isoformat(), "version": 1,
+        }  # fmt: skip
+
+
+@contextmanager
+def crowds(members: int, small_members: int, due: int) -> Iterator[tuple[Crowd, Crowd]]:
+    """Make a small and a large crowd in one scratch MongoDB."""
+    with scratch_mongod() as mongod:
+        small, large = (Crowd(mongod.uri, count, due) for count in (small_members, members))
+        yield small, large
+        for crowd in (small, large):
+            crowd.database.client.close()
+
+
+def measure(
+    crowds: tuple[Crowd, Crowd], work: Callable[[Database, CrowdClock], int], due: int
+) -> dict[str, Any]:
+    """Time a day's work on both crowds in turn, day after day; `work` returns how many it did."""
+    clock, seconds = CrowdClock(), ([], [])  # type: ignore[var-annotated]
+    for number in range(ROUNDS + 1):
+        clock.day = FIRST_DAY + timedelta(days=number)
+        for crowd, times in zip(crowds, seconds, strict=True):
+            started = time.perf_counter()
+            done = work(crowd.database, clock)
+            if done != due:
+                raise SystemExit(f"{done} of {due} were done on {clock.day}")
+            if number:
+                times.append(time.perf_counter() - started)
+    small, large = seconds
+    return {
+        "small_members": crowds[0].members, "members": crowds[1].members, "due": due,
+        "small_s": round(statistics.median(small), 3), "s": round(statistics.median(large), 3),
+        "per_s": round(due / statistics.median(large)),
+        "ratio": round(statistics.median(b / a for a, b in zip(small, large, strict=True)), 2),
+    }  # fmt: skip

@@ -1,0 +1,165 @@
+"""`bench points`: awarding, spending and taking back points, against the same writes by hand."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import click
+from pymongo.client_session import ClientSession
+
+from cli.bench import json_option, report, scratch_mongod
+from cli.bench.orders import AT, DAY, open_accounts, paid_order
+from huitou.points.models import NEVER
+from huitou.points.service import Points
+from huitou.runtime.clock import RealClock
+from huitou.runtime.database import Database, Document, connect
+from huitou.runtime.declarations import declare
+from huitou.settlement.service import Settlement
+
+MEMBERS = 400
+SPENT = 100
+BACK_FEN = 1_800  # One cup of four goes back.
+LOT = [{"expires_on": NEVER, "points": SPENT}]
+Work = Callable[[str], object]
+
+
+@click.command()
+@click.option("--orders", default=400, show_default=True, help="Orders per round and side.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds, ours and floor in turn.")
+@click.option("--threads", default=4, show_default=True, help="Settlers at once, on both sides.")
+@json_option
+def points(orders: int, rounds: int, threads: int, as_json: bool) -> None:
+    """Award, spend and take back points: entries, account and order in one transaction each.
+
+    The floor does the same minimal writes with plain pymongo: an account's write brings back the
+    balance that the entry must tell, and that is all it reads; no lot is chosen, no rule looked
+    at. Same MongoDB, same threads, in turn; medians. `ratio` is the least one.
+    """
+    with scratch_mongod() as mongod:
+        database = connect(mongod.uri, "bench")
+        declare(database)
+        open_accounts(database, [f"m{number}" for number in range(MEMBERS)])
+        database.collection("accounts").update_many(
+            {"_id": {"$gt": ""}}, {"$set": {"available": 10**9, f"lots.{NEVER}": 10**9}}
+        )
+        figures: dict[str, Any] = {}
+        for name in ("award", "spend", "refund"):
+            sides = {"ours": _ours(database, name), "floor": _floor(database, name)}
+            speeds: dict[str, list[float]] = {"ours": [], "floor": []}
+            for number in range(rounds + 1):
+                for side, work in sides.items():
+                    ids = [f"{name}-{side}{number}-{n}" for n in range(orders)]
+                    _prepare(database, name, ids)
+                    speed = _speed(ids, threads, work)
+                    if number:  # The first round warms up connections and caches.
+                        speeds[side].append(speed)
+            pairs = zip(speeds["ours"], speeds["floor"], strict=True)
+            figures[name] = {
+                "per_s": round(statistics.median(speeds["ours"]), 1),
+                "floor_per_s": round(statistics.median(speeds["floor"]), 1),
+                "ratio": round(statistics.median(ours / floor for ours, floor in pairs), 3),
+            }
+        database.client.close()
+    least = min(figure["ratio"] for figure in figures.values())
+    report({**figures, "ratio": least, "threads": threads}, as_json=as_json)
+
+
+def _speed(ids: list[str], threads: int, work: Work) -> float:
+    started = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, ids))
+    return len(ids) / (time.perf_counter() - started)
+
+
+def _member(order_id: str) -> str:
+    return f"m{int(order_id.rsplit('-', 1)[1]) % MEMBERS}"
+
+
+def _prepare(database: Database, name: str, ids: list[str]) -> None:
+    """Make the orders whose points are then to be moved."""
+    orders = [paid_order(order_id, _member(order_id)) for order_id in ids]
+    for order in orders:
+        if name == "spend":
+            order |= {"points_used": SPENT, "points_drawn": LOT}
+        if name == "refund":
+            back = {"refund_id": f"R{order['_id']}", "amount_fen": BACK_FEN, "lines": [], "at": AT}
+            order |= {"refunds": [back], "rollup": "done"}
+    database.collection("orders").insert_many(orders)
+    if name == "refund":
+        database.collection("points_entries").insert_many(
+            [_entry("earn", order["_id"], order["_id"], 72, 7_200) for order in orders]
+        )
+
+
+def _ours(database: Database, name: str) -> Work:
+    settlement, ledger = Settlement(database, RealClock()), Points(database, RealClock())
+    if name != "spend":
+        return settlement.settle
+
+    def spend(order_id: str) -> object:
+        database.transact(lambda session: ledger.reserve(_member(order_id), SPENT, session))
+        return settlement.settle(order_id)
+
+    return spend
+
+
+def _floor(database: Database, name: str) -> Work:
+    """The same minimal writes, hand-written: what no ledger can be faster than."""
+    orders = database.collection("orders")
+    entries = database.collection("points_entries")
+    accounts = database.collection("accounts")
+
+    def move(member_id: str, moved: Document, session: ClientSession) -> Document:
+        change = {"$inc": moved | {"version": 1}, "$set": {"tier_review": "due"}}
+        now = accounts.find_one_and_update(
+            {"_id": member_id}, change, {"available": 1, "entries": 1}, session=session
+        )
+        return {"number": (now or {})["entries"], "balance": (now or {})["available"]}
+
+    def settle(order_id: str) -> None:
+        member_id, lot, back_id = _member(order_id), f"lots.{NEVER}", f"R{order_id}"
+        days = {f"spend_by_day.{DAY}": 7_200, f"orders_by_day.{DAY}": 1,
+                f"points_by_day.{DAY}": 72}  # fmt: skip
+        posted = [_entry("earn", order_id, order_id, 72, 7_200)]
+        moved: Document = {"available": 72, lot: 72, "entries": 1} | days
+        if name == "spend":
+            posted.append(_entry("use", order_id, order_id, -SPENT, 0))
+            moved |= {"reserved": -SPENT, "entries": 2}
+        if name == "refund":
+            posted = [_entry("claw-back", back_id, order_id, -18, -BACK_FEN)]
+            moved = {"available": -18, lot: -18, "entries": 1,
+                     f"spend_by_day.{DAY}": -BACK_FEN, f"points_by_day.{DAY}": -18}  # fmt: skip
+
+        def write(session: ClientSession) -> None:
+            due = {"_id": order_id, "settlement": "due"}
+            done = {"$set": {"settlement": "done", "rollup": "due"}}
+            orders.update_one(due, done, session=session)
+            told = move(member_id, moved, session)
+            if len(posted) == 1:
+                entries.insert_one(posted[0] | told, session=session)
+            else:
+                entries.insert_many([entry | told for entry in posted], session=session)
+
+        database.transact(write)
+
+    def spend(order_id: str) -> None:
+        aside = {"available": -SPENT, f"lots.{NEVER}": -SPENT, "reserved": SPENT}
+        database.transact(lambda session: move(_member(order_id), aside, session))
+        settle(order_id)
+
+    return spend if name == "spend" else settle
+
+
+def _entry(kind: str, cause: str, order_id: str, points: int, spend_fen: int) -> Document:
+    """Return an entry as the ledger keeps it."""
+    return {
+        "_id": f"{kind}:{cause}", "schema": 1, "member_id": _member(order_id), "number": 1,
+        "kind": kind, "points": points, "lots": [{"expires_on": NEVER, "points": points}],
+        "balance": 10**9, "spend_fen": spend_fen, "order_id": order_id, "business_day": DAY,
+        "booked_on": DAY, "at": AT, "cause": cause, "actor": "settlement", "rules_revision": 1,
+        "is_test": False,
+    }  # fmt: skip

@@ -1,0 +1,31 @@
+"""`bench tiers`: a day's tier reviews in a small and in a large chain."""
+
+from __future__ import annotations
+
+import click
+
+from cli.bench import json_option, report
+from cli.bench.crowd import CrowdClock, crowds, measure
+from huitou.runtime.database import Database
+from huitou.tiers.service import Tiers
+
+
+@click.command()
+@click.option("--members", default=1_000_000, show_default=True, help="Of the large chain.")
+@click.option("--small-members", default=100_000, show_default=True, help="Of the small one.")
+@click.option("--due", default=2_000, show_default=True, help="Members to review, a day.")
+@json_option
+def tiers(members: int, small_members: int, due: int, as_json: bool) -> None:
+    """Review tiers in chains of 100,000 and of 1,000,000 members, the same number due.
+
+    Everybody who is due falls from silver, the dearest outcome. The ratio says how much of the
+    cost comes from members for whom nothing is due (aim: at most 1.3).
+    """
+    with crowds(members, small_members, due) as both:
+        figures = measure(both, _review, due)
+    report(figures, as_json=as_json)
+
+
+def _review(database: Database, clock: CrowdClock) -> int:
+    reviews = Tiers(database, clock)
+    return sum(reviews.evaluate(member_id) == "lowered" for member_id in reviews.due())
