@@ -19,7 +19,6 @@ from huitou.adjustments.models import (
     DecideAdjustmentRequest,
 )
 from huitou.liability.models import LiabilityAnswer, LiabilityRequest
-from huitou.liability.service import Liability
 from huitou.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.points.service import Points
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
@@ -43,7 +42,7 @@ def _settle_changed(call: Call) -> dict[str, Any]:
 def _settle_due(call: Call) -> dict[str, Any]:
     settlement = Settlement(call.database, call.clock)
     points = Points(call.database, call.clock)
-    liability = Liability(call.database, call.clock)
+    liability = _liability_of(call)
 
     def goes_on() -> bool:
         return call.seconds_left() > 2 * LONGEST_S
@@ -59,6 +58,12 @@ def _settle_due(call: Call) -> dict[str, Any]:
 
 
 # What only staff ask for is loaded late: a settlement's cold start shall not pay for it.
+
+
+def _liability_of(call: Call) -> Any:
+    from huitou.liability.service import Liability
+
+    return Liability(call.database, call.clock)
 
 
 def _adjustments(call: Call) -> Any:
@@ -83,7 +88,7 @@ def _liability(call: Call, request: LiabilityRequest) -> object:
     def goes_on() -> bool:
         return call.seconds_left() > 3 * ONE_DAY_S
 
-    return Liability(call.database, call.clock).report(request.as_of, goes_on)
+    return _liability_of(call).report(request.as_of, goes_on)
 
 
 INTERNAL = {
