@@ -10,7 +10,7 @@ from cli.imports.orders import orders
 
 @click.group(name="import")
 def import_() -> None:
-    """Bring in what the chain has from before: the orders of its till, its members' points and tiers."""
+    """Bring in what the chain has from before: orders, points and tiers."""
 
 
 import_.add_command(orders)
