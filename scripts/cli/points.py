@@ -22,6 +22,7 @@ MOST_PAGES = 100_000
 MOST_TRIES = 100  # Each of which closes at least one month.
 _HEADER = ("number", "at", "kind", "what", "points", "debt", "balance", "order_id", "lots", "rules",
            "actor", "reason", "approved_by", "entry_id")  # fmt: skip
+_TYPED = ("actor", "reason", "approved_by")
 _SUMS = {"issued": "issued", "used": "used", "expired": "expired", "clawed_back": "clawed back",
          "taken": "taken by staff"}  # fmt: skip
 
@@ -130,14 +131,13 @@ def _write_csv(path: Path, entries: list[dict[str, Any]]) -> None:
         out.writerow(_HEADER)
         for entry in entries:
             cells = {**entry, "lots": _lots(entry), "rules": _rules(entry)}
-            out.writerow([_plain(cells.get(name)) for name in _HEADER])
+            cells |= {name: _harmless(cells.get(name) or "") for name in _TYPED}
+            out.writerow([cells.get(name, "") for name in _HEADER])
 
 
-def _plain(value: object) -> object:
+def _harmless(typed: str) -> str:
     # What staff typed must stay words in a spreadsheet.
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
-        return "'" + value
-    return "" if value is None else value
+    return "'" + typed if typed[:1] in ("=", "+", "-", "@", "\t", "\r") else typed
 
 
 def _lots(entry: dict[str, Any]) -> str:
