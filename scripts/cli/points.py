@@ -24,7 +24,7 @@ _HEADER = ("number", "at", "kind", "what", "points", "debt", "balance", "order_i
            "actor", "reason", "approved_by", "entry_id")  # fmt: skip
 _TYPED = ("actor", "reason", "approved_by")
 _SUMS = {"issued": "issued", "used": "used", "expired": "expired", "clawed_back": "clawed back",
-         "taken": "taken by staff"}  # fmt: skip
+         "taken": "taken"}  # fmt: skip
 
 
 @click.group()
@@ -160,8 +160,10 @@ def _until(day: str) -> str:
 def _print_statement(told: dict[str, Any]) -> None:
     console = Console()
     table = Table("no.", "at (UTC)", "what for", "points", "balance", "lots", "order, reason")
-    for name in (3, 4):
-        table.columns[name].justify = "right"
+    for column in table.columns:
+        column.overflow = "fold"  # An id that is cut off is of no use.
+    for number in (3, 4):
+        table.columns[number].justify = "right"
     for entry in told["entries"]:
         debt = f" (owed {entry['debt']:+,})" if "debt" in entry else ""
         why = " ".join(
@@ -190,25 +192,29 @@ def _print_statement(told: dict[str, Any]) -> None:
 
 def _print_liability(told: dict[str, Any]) -> None:
     console = Console()
-    table = Table("month", *_SUMS.values(), "change", "outstanding", "in money")
+    table = Table("month", *_SUMS.values(), "outstanding", "in money")
+    for column in table.columns:
+        column.overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
     value_fen = told["point_value_fen"]
     for month in told["months"]:
         at_end = month["outstanding_at_end"]
-        name = month["month"] + ("" if month["closed"] else " (open)")
-        table.add_row(name, *(f"{month[s]:,}" for s in _SUMS), f"{month['outstanding']:+,}",
-                      f"{at_end:,}", _yuan(at_end * value_fen))  # fmt: skip
+        name = month["month"] + ("" if month["closed"] else " *")
+        table.add_row(name, *(f"{month[s]:,}" for s in _SUMS), f"{at_end:,}",
+                      _yuan(at_end * value_fen))  # fmt: skip
     total, test = told["total"], told["test"]
     table.add_section()
     left = total["outstanding"]
-    table.add_row("total", *(f"{total[s]:,}" for s in _SUMS), "", f"{left:,}",
+    table.add_row("total", *(f"{total[s]:,}" for s in _SUMS), f"{left:,}",
                   _yuan(left * value_fen), style="bold")  # fmt: skip
-    table.add_row("in money", *(_yuan(total[s] * value_fen) for s in _SUMS), "", "", "")
+    table.add_row("in money", *(_yuan(total[s] * value_fen) for s in _SUMS), "", "")
     if any(test.values()):
-        table.add_row("test orders", *(f"{test[s]:,}" for s in _SUMS), "",
+        table.add_row("test orders", *(f"{test[s]:,}" for s in _SUMS),
                       f"{test['outstanding']:,}", "not counted")  # fmt: skip
     console.print(table)
+    if not all(month["closed"] for month in told["months"]):
+        console.print("* not closed yet: something may still be booked there")
     rows = Table(show_header=False, title=f"outstanding at the end of {told['as_of']}")
     parts = {"open or set aside": told["open_points"], "pending": told["pending_points"],
              "owed by members": -told["owed_points"]}  # fmt: skip

@@ -111,6 +111,16 @@ def test_a_dry_run_leaves_nothing_behind(move: Move) -> None:
         assert not list(move.shop.database.collection(name).find({}).limit(1))
 
 
+def test_tiers_that_a_crash_left_out_come_in_with_the_next_run(move: Move) -> None:
+    row = {"line": 2, "id": "1", "member": "1", "lots": LOTS, **GOLD}
+    request = ImportBalancesRequest.model_validate({"source": "crm", "rows": [row]})
+    move.shop.database.transact(lambda session: move.balances._write(request, session))
+    assert move.account("1").get("tier", {}) == {}
+    report = move.run(row)
+    assert (report.unchanged, report.tiers) == (1, 1)
+    assert move.account("1")["tier"]["level"] == "gold"
+
+
 def test_the_same_file_at_the_same_time_goes_in_once(move: Move) -> None:
     rows = [{"member": str(number), "lots": LOTS, **GOLD} for number in range(20)]
     reports = at_once([lambda: move.run(*rows)] * 3)

@@ -118,6 +118,7 @@ class Balances:
         levels = [level.level for level in self._tiers.rules().levels]
         today = self._points.today()
         new: dict[str, BalanceRow] = {}
+        known_tiers: list[BalanceRow] = []
         for name, row in zip(names, request.rows, strict=True):
             there = digest(new[name]) if name in new else None
             if name in known:
@@ -126,13 +127,16 @@ class Balances:
                 batch.unchanged += 1
                 late = row.tier_review_on is None or row.tier_review_on <= today
                 if name in known and not late and row.tier in levels:
-                    batch.tiers.append((known[name].member_id, row))
+                    known_tiers.append(row)
             elif there is not None:
                 batch.reject(row, "id", OTHER_CONTENT)
             elif (fault := why_not(row, levels, today)) is not None:
                 batch.reject(row, *fault)
             else:
                 new[name] = row
+        # Who they are now: members may have been merged since.
+        ids = self._members.till_members([row.member for row in known_tiers], session)
+        batch.tiers += [(ids[row.member], row) for row in known_tiers if row.member in ids]
         return new
 
     def _bring_in(self, source: str, member_id: str, row: BalanceRow) -> int:
