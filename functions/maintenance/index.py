@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.balances.models import BalancesReport, ImportBalancesRequest
 from huitou.imports.models import ImportOrdersRequest, ImportReport
 from huitou.imports.service import OrderImport
 from huitou.integrations.functions import Functions
@@ -43,6 +44,12 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
     return OrderImport(call.database, call.clock, call.settings.brand_id).run(request)
 
 
+def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
+    from huitou.balances.service import Balances  # Late: a chain does this once.
+
+    return Balances(call.database, call.clock, call.settings.brand_id).run(request)
+
+
 def _replay(call: Call, request: ReplayRequest) -> object:
     functions = Functions(call.settings.cloud, call.settings.internal_secret)
     return _maintenance(call).replay(request.letter_id, functions.start)
@@ -52,6 +59,7 @@ INTERNAL = {
     "declare": Action(DeclareRequest, lambda call, _: declare(call.database), DeclareAnswer),
     "load": Action(LoadRequest, lambda call, r: _maintenance(call).load(r), LoadAnswer),
     "import_orders": Action(ImportOrdersRequest, _import_orders, ImportReport),
+    "import_balances": Action(ImportBalancesRequest, _import_balances, BalancesReport),
     "reconcile": Action(
         ReconcileRequest,
         lambda call, r: Reconciliation(call.database, call.clock).page(r.after, r.limit),

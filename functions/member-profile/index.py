@@ -24,10 +24,10 @@ from huitou.members.models import (
 from huitou.members.service import Members
 from huitou.notices.models import NoticesAnswer
 from huitou.notices.service import Notices
-from huitou.points.models import StatementAnswer
-from huitou.points.service import Points
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
+from huitou.statements.models import StatementAnswer
+from huitou.statements.service import Statements
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ MEMBER = {
     "orders": Action(PageRequest, _orders, "huitou.orders.models:OrdersAnswer"),
     "points": Action(
         PageRequest,
-        lambda call, r: Points(call.database, call.clock).statement(_member(call), r),
+        lambda call, r: Statements(call.database, call.clock).page(_member(call), r, call.lang),
         StatementAnswer,
     ),
     "notices": Action(

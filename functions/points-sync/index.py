@@ -1,8 +1,9 @@
 """points-sync: settles orders: points, spend and coupon, once per order and state.
 
 Started by trigger-relay for orders whose settlement is due, and by its own timer, which finds
-what a lost event left behind, and lets points expire or become usable on their day. Not callable
-by members.
+what a lost event left behind, lets points expire or become usable on their day, and closes months
+that are over. Staff adjust points, merge members and ask for statements and for what is owed
+through internal callers, who vouch for them. Not callable by members.
 """
 
 from __future__ import annotations
@@ -10,13 +11,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.adjustments.models import (
+    AdjustmentAnswer,
+    AdjustmentsAnswer,
+    AdjustmentsRequest,
+    AdjustPointsRequest,
+    DecideAdjustmentRequest,
+)
+from huitou.liability.models import LiabilityAnswer, LiabilityRequest
+from huitou.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.points.service import Points
-from huitou.runtime.handler import LONGEST_S, Call, serve
+from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 from huitou.settlement.service import Settlement
+from huitou.statements.models import StatementRequest, WholeStatementAnswer
+
+ONE_DAY_S = 10.0  # The longest that counting one day of a month may take, of 31.
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    return serve("points-sync", event, context, changes=_settle_changed, timer=_settle_due)
+    return serve(
+        "points-sync", event, context,
+        changes=_settle_changed, timer=_settle_due, internal=INTERNAL,
+    )  # fmt: skip
 
 
 def _settle_changed(call: Call) -> dict[str, Any]:
@@ -26,6 +42,7 @@ def _settle_changed(call: Call) -> dict[str, Any]:
 def _settle_due(call: Call) -> dict[str, Any]:
     settlement = Settlement(call.database, call.clock)
     points = Points(call.database, call.clock)
+    liability = _liability_of(call)
 
     def goes_on() -> bool:
         return call.seconds_left() > 2 * LONGEST_S
@@ -35,5 +52,56 @@ def _settle_due(call: Call) -> dict[str, Any]:
             "outcomes": (settlement.due(), settlement.settle),
             "calendar": (["many at once"], lambda _: f"{points.bring_all_up_to_date(goes_on)} due"),
             "one by one": (points.due(), points.bring_up_to_date),
+            "months": (liability.closable(), liability.close),
         }
     )
+
+
+# What only staff ask for is loaded late: a settlement's cold start shall not pay for it.
+
+
+def _liability_of(call: Call) -> Any:
+    from huitou.liability.service import Liability
+
+    return Liability(call.database, call.clock)
+
+
+def _adjustments(call: Call) -> Any:
+    from huitou.adjustments.service import Adjustments
+
+    return Adjustments(call.database, call.clock)
+
+
+def _merge_members(call: Call, request: MergeMembersRequest) -> object:
+    from huitou.merges.service import Merges
+
+    return Merges(call.database, call.clock, call.settings.brand_id).merge(request)
+
+
+def _statement(call: Call, request: StatementRequest) -> object:
+    from huitou.statements.service import Statements
+
+    return Statements(call.database, call.clock).whole(request, call.lang)
+
+
+def _liability(call: Call, request: LiabilityRequest) -> object:
+    def goes_on() -> bool:
+        return call.seconds_left() > 3 * ONE_DAY_S
+
+    return _liability_of(call).report(request.as_of, goes_on)
+
+
+INTERNAL = {
+    "adjust_points": Action(
+        AdjustPointsRequest, lambda call, r: _adjustments(call).ask(r), AdjustmentAnswer
+    ),
+    "decide_adjustment": Action(
+        DecideAdjustmentRequest, lambda call, r: _adjustments(call).decide(r), AdjustmentAnswer
+    ),
+    "adjustments": Action(
+        AdjustmentsRequest, lambda call, r: _adjustments(call).listing(r), AdjustmentsAnswer
+    ),
+    "merge_members": Action(MergeMembersRequest, _merge_members, MergeAnswer),
+    "statement": Action(StatementRequest, _statement, WholeStatementAnswer),
+    "liability": Action(LiabilityRequest, _liability, LiabilityAnswer),
+}

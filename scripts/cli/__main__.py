@@ -18,6 +18,7 @@ from cli.layers import layers
 from cli.logs import logs
 from cli.pay import pay
 from cli.phone import phone
+from cli.points import points
 from cli.reconcile import reconcile
 from cli.status import status
 from cli.tiers import tiers
@@ -47,6 +48,8 @@ def main() -> None:
     scripts/huitou import orders till.csv --map member=card,paid_at=time,amount=total
     scripts/huitou kpi --as-of 2026-04-30        the repurchase rate and its siblings
     scripts/huitou reconcile                     prove that every ledger agrees
+    scripts/huitou points statement --as alice   every movement of a member's points
+    scripts/huitou points liability              what all members are owed, by month
     scripts/huitou tiers dry-run rules.json      what new tier rules would do to all members
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
@@ -59,7 +62,7 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
+    points, wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

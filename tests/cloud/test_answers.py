@@ -106,6 +106,33 @@ def internal(client: CheckedClient, function: str, **event: Any) -> dict[str, An
     return dict(answer["data"])
 
 
+def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
+    """Use every action of staff on points."""
+    member_id = guest.ok("member-profile", action="profile")["member_id"]
+    staff = {"adjustment_id": f"answers-{member_id}", "actor": "ann", "role": "manager"}
+    wanted = {"member_id": member_id, "points": 5_000, "reason": "补偿"}
+    internal(client, "points-sync", action="adjust_points", **staff, **wanted)
+    assert internal(client, "points-sync", action="adjustments")["adjustments"]
+    staff |= {"actor": "bob", "reason": "见过监控"}
+    internal(client, "points-sync", action="decide_adjustment", approve=True, **staff)
+    told = internal(client, "points-sync", action="statement", member_id=member_id)
+    assert told["available"] >= 5_000
+    today = internal(client, "points-sync", action="liability")["as_of"]
+    assert internal(client, "points-sync", action="liability", as_of=today)["agrees"]
+    other = Guest(client).ok("member-profile", action="profile")["member_id"]
+    merge = {"merge_id": f"answers-{member_id}", "actor": "ann", "reason": "同一人"}
+    internal(
+        client, "points-sync", action="merge_members",
+        from_member=member_id, into_member=other, **merge,
+    )  # fmt: skip
+    rows = [{"line": line, "id": str(line), "member": "answers",
+             "lots": [{"points": 5, "expires_on": day}]}
+            for line, day in ((1, "2099-12-31"), (2, "2001-12-31"))]  # fmt: skip
+    batch = {"source": "answers", "rows": rows, "dry_run": True}
+    report = internal(client, "maintenance", action="import_balances", **batch)
+    assert (report["imported"], report["rejected"]) == (1, 1)
+
+
 def as_operator(client: CheckedClient, letter_id: str) -> None:
     """Use every other action of internal callers."""
     internal(client, "store-menu", action="stores")
@@ -139,6 +166,7 @@ def test_every_action_answers_as_declared(cloud: LocalCloud, client: CheckedClie
     bury(cloud.database, "points-sync", "o-answers", "TEST")
     as_operator(client, "points-sync:o-answers")
     money(cloud, guest, client)
+    at_the_points_desk(client, guest)
     offered = {
         (door, table.function, action)
         for table in read_tables()

@@ -9,13 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli.bench.orders import paid_order
+from huitou.adjustments.models import Adjustment
 from huitou.bills.models import BillRun
 from huitou.certificates.models import PlatformCertificate
 from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
+from huitou.liability.models import PointsMonth, Sums
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
+from huitou.merges.models import Merge
 from huitou.notices.models import Notice
 from huitou.orders.models import Order
 from huitou.payments.models import Payment
@@ -43,7 +46,8 @@ YEARLY_RULES = TierRules(window="anchor", anchor="level_start", levels=[
 MODELS: dict[str, st.SearchStrategy[Stored]] = {
     "members": st.builds(Member, id=words, brand_id=words, registered_at=moments,
                          registered_day=words, nickname=st.none() | words),
-    "identities": st.builds(Identity, id=words, member_id=words),
+    "identities": st.builds(Identity, id=words, member_id=words,
+                            before=st.none() | st.lists(words, min_size=1, max_size=3)),
     "stores": st.builds(Store, id=words, brand_id=words, name=words,
                         hours=st.just([OpeningHours(opens="09:00", closes="02:00")])),
     "dishes": st.builds(Dish, id=words, brand_id=words, name=words, category=words,
@@ -53,7 +57,17 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
     "points_entries": st.builds(
         LedgerEntry, id=words, member_id=words, kind=st.sampled_from(["earn", "use"]),
         points=st.integers(-10**9, 10**9), spend_fen=fen, order_id=words, business_day=words,
-        at=moments, cause=words, rules_revision=fen),
+        at=moments, cause=words, rules_revision=fen,
+        figures=st.dictionaries(st.just("spend_by_day"), st.just({"2026-03-02": 1}))),
+    "points_adjustments": st.builds(
+        Adjustment, id=words, member_id=words, points=st.integers(-10**6, 10**6), reason=words,
+        actor=words, role=st.just("manager"), day=words, status=st.just("applied"),
+        created_at=moments, decided_by=st.none() | words, decided_at=st.none() | moments),
+    "points_months": st.builds(
+        PointsMonth, id=words, sums=st.builds(Sums, issued=st.integers(-10**9, 10**9)),
+        open=st.dictionaries(st.sampled_from(["2027", "never"]), fen), owed=fen),
+    "merges": st.builds(Merge, id=words, from_member=words, into_member=words, actor=words,
+                        reason=words, points=fen, coupons=fen, identities=fen, at=moments),
     "coupons": st.builds(
         Coupon, id=words, member_id=words, template_id=words, template_revision=fen, name=words,
         terms=terms, cause=words, issued_at=moments, valid_until=moments),

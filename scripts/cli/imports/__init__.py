@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from cli.imports.balances import balances
 from cli.imports.orders import orders
 
 
 @click.group(name="import")
 def import_() -> None:
-    """Bring in what the chain has from before: the orders of its till."""
+    """Bring in what the chain has from before: orders, points and tiers."""
 
 
 import_.add_command(orders)
+import_.add_command(balances)

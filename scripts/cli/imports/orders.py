@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Table as Picture
 
 from cli.imports.rejects import Rejects
-from cli.imports.rows import FIELDS, NEEDED, Rows, clean
+from cli.imports.rows import FIELDS, NEEDED, Rows, clean, columns_of
 from cli.imports.sending import SUMS, Sending, stopped
 from cli.imports.table import NotATable, open_table
 from cli.place import Environment, Place, environment_options
@@ -27,23 +26,13 @@ from cli.place import Environment, Place, environment_options
 def _mapping(
     _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, str]:
-    columns: dict[str, str] = {}
-    for text in given:
-        for pair in re.split(r"[,，]\s*(?=[a-z_]+=)", text):  # Column names may hold commas.
-            name, _, column = pair.partition("=")
-            if name not in FIELDS or not column.strip():
-                raise click.BadParameter(f"{pair!r}; write FIELD=COLUMN, {', '.join(FIELDS)}")
-            if name in columns:
-                raise click.BadParameter(f"{name} is given twice")
-            columns[name] = column.strip()
-    if missing := [name for name in NEEDED if name not in columns]:
-        raise click.BadParameter(f"also needed: {', '.join(missing)}")
+    columns = columns_of(given, FIELDS, NEEDED)
     if "refund_of" in columns and "order" not in columns:
         raise click.BadParameter("refund_of names an order's number, so order is needed too")
     return columns
 
 
-def _date_format(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+def date_format_option(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     if given is None:
         return None
     try:
@@ -79,7 +68,7 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
 )  # fmt: skip
 @click.option("--amount-unit", type=click.Choice(["yuan", "fen"]), default="yuan",
               show_default=True)  # fmt: skip
-@click.option("--date-format", callback=_date_format,
+@click.option("--date-format", callback=date_format_option,
               help="As Python's strptime: '%d/%m/%Y %H:%M'. Left out: year first.")  # fmt: skip
 @click.option("--timezone", "zone", default="Asia/Shanghai", show_default=True, callback=_zone,
               help="Of moments that name none.")  # fmt: skip

@@ -6,12 +6,14 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
+
+import click
 
 from cli.imports.table import Cell
 from huitou.imports.models import MOST_FEN
@@ -165,10 +167,28 @@ class Rows:
             if self.date_format:
                 moment = datetime.strptime(text, self.date_format)
                 return moment if knows_time(self.date_format) else moment.date()
-            return _guessed(text)
+            return guessed(text)
         except (ValueError, OverflowError):
             wanted = self.date_format or "like 2026-03-02 18:30; --date-format says another form"
             _bad("paid_at", f"not a date {wanted}: {text[:LONGEST]}")
+
+
+def columns_of(
+    given: Iterable[str], fields: Sequence[str], needed: Sequence[str]
+) -> dict[str, str]:
+    """Read FIELD=COLUMN,… as a user types it; raises a BadParameter that names what is wrong."""
+    columns: dict[str, str] = {}
+    for text in given:
+        for pair in re.split(r"[,，]\s*(?=[a-z_]+=)", text):  # Column names may hold commas.
+            name, _, column = pair.partition("=")
+            if name not in fields or not column.strip():
+                raise click.BadParameter(f"{pair!r}; write FIELD=COLUMN, {', '.join(fields)}")
+            if name in columns:
+                raise click.BadParameter(f"{name} is given twice")
+            columns[name] = column.strip()
+    if missing := [name for name in needed if name not in columns]:
+        raise click.BadParameter(f"also needed: {', '.join(missing)}")
+    return columns
 
 
 def knows_time(date_format: str) -> bool:
@@ -176,7 +196,7 @@ def knows_time(date_format: str) -> bool:
     return any(mark in date_format for mark in _TIME_DIRECTIVES)
 
 
-def _guessed(text: str) -> date:
+def guessed(text: str) -> date:
     """Read a date whose form leaves no doubt: the year comes first."""
     match = _DAY.fullmatch(text)
     if match is None:

@@ -139,23 +139,27 @@ class Sending:
             self._rejects.add(row, reject["field"], reject["reason"])
 
     def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Call until it gets through: what went in the first time is found unchanged."""
-        problem = ""
-        for number in range(MOST_TRIES):
-            if number:
-                time.sleep(random.uniform(0.5, 1) * min(8, 2**number))
-            try:
-                answer = self._cloud.internal_call("maintenance", event)
-            except Unavailable as unavailable:
-                problem = f"{unavailable.detail}{_AGAIN}"
-                continue
-            if answer["ok"]:
-                return dict(answer["data"])
-            problem = f"{answer['error']['code']} {answer['error']['message']}"
-            if answer["error"]["code"] != "UNAVAILABLE":
-                break
-            problem += _AGAIN
-        raise stopped(problem)
+        return answered(self._cloud, event)
+
+
+def answered(cloud: Place, event: dict[str, Any]) -> dict[str, Any]:
+    """Call until it gets through: what went in the first time is found unchanged."""
+    problem = ""
+    for number in range(MOST_TRIES):
+        if number:
+            time.sleep(random.uniform(0.5, 1) * min(8, 2**number))
+        try:
+            answer = cloud.internal_call("maintenance", event)
+        except Unavailable as unavailable:
+            problem = f"{unavailable.detail}{_AGAIN}"
+            continue
+        if answer["ok"]:
+            return dict(answer["data"])
+        problem = f"{answer['error']['code']} {answer['error']['message']}"
+        if answer["error"]["code"] != "UNAVAILABLE":
+            break
+        problem += _AGAIN
+    raise stopped(problem)
 
 
 def stopped(why: str) -> SystemExit:

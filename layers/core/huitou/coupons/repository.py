@@ -117,6 +117,18 @@ class CouponRepository:
             session=session,
         )
 
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
+        """Give one member's unused coupons to another; returns how many.
+
+        They leave their places in the limits of who had them. One that an order locks at the same
+        moment conflicts, and whoever comes second finds it locked, or another's.
+        """
+        return self._coupons.update_many(
+            {"member_id": source_id, "status": "issued"},
+            {"$set": {"member_id": into_id}, "$unset": {"seq": ""}},
+            session=session,
+        ).modified_count
+
     def expire(self, at: datetime) -> int:
         """Mark a batch of coupons whose time is over; cost follows what is due."""
         due = self._coupons.find({"status": "issued", "valid_until": {"$lt": at}}, {"_id": 1})

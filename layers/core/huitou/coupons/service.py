@@ -50,6 +50,10 @@ class Coupons:
     def release(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
         self._repository.release(coupon_id, order_id, session)
 
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
+        """Give one member's unused coupons to another; returns how many."""
+        return self._repository.hand_over(source_id, into_id, session)
+
     def issue(
         self,
         template: CouponTemplate,

@@ -17,7 +17,8 @@ Channel = Literal["mini_program", "import"]  # Through which members and orders 
 class Member(Stored):
     """One member; `registered_scene` is the code through which they came, its store theirs.
 
-    A member of an import registered on the day of their first order, at its store.
+    A member of an import registered on the day of their first order, at its store. One who was
+    merged into another has no names any more; `merges` counts how often others came to this one.
     """
 
     brand_id: str
@@ -30,15 +31,19 @@ class Member(Stored):
     birthday: str | None = None
     phone_hash: str | None = None
     phone_last4: str | None = None
+    merged_into: str | None = None
+    merges: int = 0
 
 
 class Identity(Stored):
     """A name under which a member is known.
 
-    `wx:<appid>:<openid>`, `phone:<hash>` or `till:<their number at the chain's till>`.
+    `wx:<appid>:<openid>`, `phone:<hash>` or `till:<their number at the chain's till>`. `before`
+    are the members it named until they were merged: orders of then are still theirs.
     """
 
     member_id: str
+    before: list[str] | None = None
 
 
 class LoginRequest(Request):

@@ -28,10 +28,41 @@ class MemberRepository:
         found = self._identities.find_one({"_id": identity}, {"member_id": 1})
         return str(found["member_id"]) if found else None
 
-    def identities_of(self, member_id: str) -> list[str]:
-        """Return every name the member is known by; a handful."""
-        found = self._identities.find({"member_id": member_id}, {"_id": 1}).limit(20)
-        return [identity["_id"] for identity in found]
+    def identity(self, name: str) -> Identity | None:
+        found = self._identities.find_one({"_id": name})
+        return Identity.model_validate(found) if found else None
+
+    def identities_of(self, member_id: str) -> list[Identity]:
+        """Return every name by which the member is or, before a merge, was known; a handful."""
+        either = {"$or": [{"member_id": member_id}, {"before": member_id}]}
+        found = self._identities.find(either).limit(20)
+        return [Identity.model_validate(identity) for identity in found]
+
+    def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
+        """Let the names of one member name the other; returns how many did.
+
+        Both members are written: a merge of either with a third one, or a phone bound meanwhile,
+        conflicts with this one and comes again to find it.
+        """
+        moved = self._identities.update_many(
+            {"member_id": source.id},
+            {"$set": {"member_id": into.id}, "$addToSet": {"before": source.id}},
+            session=session,
+        )
+        gone = {"phone_hash": "", "phone_last4": ""}
+        self._members.update_one(
+            {"_id": source.id}, {"$set": {"merged_into": into.id}, "$unset": gone}, session=session
+        )
+        taken = {
+            name: getattr(source, name)
+            for name in ("phone_hash", "phone_last4", "birthday", "nickname")
+            if getattr(into, name) is None and getattr(source, name) is not None
+        }
+        self._members.update_one(
+            {"_id": into.id}, {"$inc": {"merges": 1}, "$set": {**taken, "schema": 1}},
+            session=session,
+        )  # fmt: skip
+        return moved.modified_count
 
     def insert(self, member: Member, identity: str, session: ClientSession) -> None:
         """Register; of two first log-ins at once the identity's `_id` lets one through."""
@@ -70,8 +101,8 @@ class MemberRepository:
             session=session,
         )
 
-    def find(self, member_id: str) -> Member | None:
-        found = self._members.find_one({"_id": member_id})
+    def find(self, member_id: str, session: ClientSession | None = None) -> Member | None:
+        found = self._members.find_one({"_id": member_id}, session=session)
         return Member.model_validate(found) if found else None
 
     def birthday(self, member_id: str) -> str | None:

@@ -85,11 +85,38 @@ class Members:
             raise Refusal(Code.NOT_REGISTERED)
         return member_id
 
+    def is_or_was(self, caller: Caller, member_id: str) -> bool:
+        """Whether the caller is this member, or was until a merge: who paid an order of then."""
+        identity = self._members.identity(wechat_identity(caller.appid, caller.openid))
+        return identity is not None and member_id in (identity.member_id, *(identity.before or ()))
+
     def openid_of(self, member_id: str, appid: str) -> str | None:
-        """Return the member's OpenID in one mini-program, for calls in which WeChat wants it."""
+        """Return the member's OpenID in one mini-program, for calls in which WeChat wants it.
+
+        Of a member merged into another it is the one of before; of that other one their own.
+        """
         named = wechat_identity(appid, "")
-        found = self._members.identities_of(member_id)
-        return next((name[len(named) :] for name in found if name.startswith(named)), None)
+        found = [name for name in self._members.identities_of(member_id)
+                 if name.id.startswith(named)]  # fmt: skip
+        found.sort(key=lambda name: (member_id not in (name.before or ()), bool(name.before)))
+        return next((name.id[len(named) :] for name in found), None)
+
+    def pair(self, source_id: str, into_id: str, session: ClientSession) -> tuple[Member, Member]:
+        """Return two members who are to be merged; Refusal NOT_FOUND naming the one that isn't."""
+        found = []
+        for field, member_id in (("from_member", source_id), ("into_member", into_id)):
+            member = self._members.find(member_id, session)
+            if member is None:
+                raise Refusal(Code.NOT_FOUND, field=field, detail="member")
+            found.append(member)
+        return found[0], found[1]
+
+    def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
+        """Let every name of one member name the other, with phone and birthday if they have none.
+
+        Returns how many names there were.
+        """
+        return self._members.hand_over(source, into, session)
 
     def login(self, caller: Caller, scene: str | None) -> dict[str, Any]:
         """Log in, registering on the first time; counts once per business day."""

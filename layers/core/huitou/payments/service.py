@@ -204,10 +204,7 @@ class Payments:
         openid = payer_openid(notice, settings.appid, settings.sp_appid)
         if openid is None:
             return False
-        try:
-            return self._members.id_of(Caller(openid, settings.appid)) == member_id
-        except Refusal:
-            return False
+        return self._members.is_or_was(Caller(openid, settings.appid), member_id)
 
     def _alarm(self, notice: TransactionNotice, payment: Payment | None, field: str) -> Refusal:
         """Record what a genuine notice says otherwise than our own papers; nothing is settled."""

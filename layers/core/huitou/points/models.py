@@ -126,7 +126,9 @@ class LedgerEntry(Stored):
     `balance` is the sum of all entries up to this one. `waived` is what policy left out of it: a
     claw-back's part that the member may keep, a return's part that had expired. `spend_fen` and
     `orders` are what it adds to the figures that tiers count, on `business_day`, the order's own;
-    `booked_on` is the day on which it was posted.
+    `figures` what a transfer between accounts adds to them, by name and day. `booked_on` is the
+    day on which it was posted. `approved_by` is who let an adjustment over the limit pass,
+    `digest` the hash of the imported row that it comes from.
     """
 
     member_id: str
@@ -146,6 +148,9 @@ class LedgerEntry(Stored):
     cause: str
     actor: str = "settlement"
     reason: str | None = None
+    approved_by: str | None = None
+    digest: str | None = None
+    figures: dict[str, dict[str, int]] = Field(default={})
     rules_revision: int
     rules: list[RuleRef] = Field(default=[])
     is_test: bool = False
@@ -153,7 +158,7 @@ class LedgerEntry(Stored):
     def document(self) -> dict[str, Any]:
         """Return the document as MongoDB stores it: there are many, and most say little."""
         document = super().document()
-        for name in ("lots", "rules", "debt", "waived", "orders"):
+        for name in ("lots", "rules", "figures", "debt", "waived", "orders"):
             if not document[name]:
                 del document[name]
         return document
@@ -200,22 +205,3 @@ class ShownPoints(Answer):
     reserved: int
     pending: int
     expiring: DueLot | None = None
-
-
-class ShownEntry(Answer):
-    """One movement of the member's points, signed, with the order it comes from."""
-
-    entry_id: str
-    kind: EntryKind
-    points: int
-    balance: int
-    order_id: str | None
-    at: datetime
-    rules_revision: int
-
-
-class StatementAnswer(Answer):
-    """One page of the member's movements, newest first; `next` is null on the last one."""
-
-    entries: list[ShownEntry]
-    next: str | None

@@ -97,6 +97,17 @@ class PointsRepository:
         entries = [LedgerEntry.model_validate(row) for row in rows[: page.limit]]
         return entries, str(entries[-1].number) if len(rows) > page.limit else None
 
+    def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
+        """Return the member's next entries in the order in which they were committed."""
+        where = {"member_id": member_id, "number": {"$gt": number}}
+        rows = self._entries.find(where).sort("number", 1).limit(limit)
+        return [LedgerEntry.model_validate(row) for row in rows]
+
+    def by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
+        """Return those entries that are there, by id."""
+        found = self._entries.find({"_id": {"$in": list(ids)}}, session=session)
+        return {entry["_id"]: LedgerEntry.model_validate(entry) for entry in found}
+
     def rules(self) -> PointsRules:
         """The chain's points rules, or the defaults before any were set."""
 

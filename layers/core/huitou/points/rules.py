@@ -20,6 +20,9 @@ from huitou.points.models import (
 )
 from huitou.runtime.errors import Code, HuitouError, Refusal
 
+Figures = Mapping[str, Mapping[str, int]]  # What tiers count, by name and business day.
+NO_FIGURES: Figures = {}
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -35,6 +38,8 @@ class Fact:
     order_id: str | None = None
     actor: str = "settlement"
     reason: str | None = None
+    approved_by: str | None = None
+    digest: str | None = None
     rules: Sequence[RuleRef] = ()
     is_test: bool = False
 
@@ -219,19 +224,26 @@ class Book:
         """Take over a balance that another system kept, lot by lot."""
         self._post("migrate", fact, sum(lot.points for lot in lots), lots)
 
-    def transfer_out(self, fact: Fact) -> LedgerEntry:
-        """Hand all lots, pending ones included, and the debt to another account."""
+    def transfer_out(self, fact: Fact, figures: Figures) -> LedgerEntry:
+        """Hand lots, debt and figures to another account, whose book takes the entry in.
+
+        What is set aside stays with its order, and so does what waits for an order's completion.
+        """
         moves = [LotMove(expires_on=day, points=-points) for day, points in self.lots.items()]
         for key, points in self.pending.items():
             usable, day = key.split("|")
-            moves.append(LotMove(expires_on=day, points=-points, usable=usable))
+            if usable != ON_COMPLETION:
+                moves.append(LotMove(expires_on=day, points=-points, usable=usable))
         points = sum(move.points for move in moves) + self.debt
-        return self._post("transfer", fact, points, moves, debt=-self.debt)
+        return self._post(
+            "transfer", fact, points, moves, debt=-self.debt, figures=_negative(figures)
+        )
 
     def transfer_in(self, fact: Fact, out: LedgerEntry) -> None:
         """Take over what `out` handed over."""
         moves = [move.model_copy(update={"points": -move.points}) for move in out.lots]
-        self._post("transfer", fact, -out.points, moves, debt=-out.debt)
+        figures = _negative(out.figures)
+        self._post("transfer", fact, -out.points, moves, debt=-out.debt, figures=figures)
 
     def expiring(self) -> list[tuple[str, int]]:
         """Note and return the lots of which the member is to be told now: their end is near."""
@@ -292,7 +304,7 @@ class Book:
     def _post(
         self, kind: EntryKind, fact: Fact, points: int, moves: Sequence[LotMove], *,
         debt: int = 0, waived: int = 0, spend_fen: int = 0, orders: int = 0, earned: int = 0,
-        from_reserved: bool = False,
+        from_reserved: bool = False, figures: Figures = NO_FIGURES,
     ) -> LedgerEntry:  # fmt: skip
         if points != sum(move.points for move in moves) - debt:
             raise HuitouError(Code.INTERNAL, field="points")
@@ -306,13 +318,17 @@ class Book:
             lots=list(moves), debt=debt, waived=waived, spend_fen=spend_fen, orders=orders,
             order_id=fact.order_id, business_day=fact.business_day, booked_on=self._today,
             at=fact.at, cause=fact.cause, actor=fact.actor, reason=fact.reason,
-            rules_revision=fact.rules_revision, rules=list(fact.rules), is_test=fact.is_test,
+            approved_by=fact.approved_by, digest=fact.digest, rules=list(fact.rules),
+            figures={name: dict(days) for name, days in figures.items()},
+            rules_revision=fact.rules_revision, is_test=fact.is_test,
         )  # fmt: skip
         self.entries.append(entry)
-        figures = {"spend_by_day": spend_fen, "orders_by_day": orders, "points_by_day": earned}
-        for name, change in figures.items():
+        moved = {"spend_by_day": spend_fen, "orders_by_day": orders, "points_by_day": earned}
+        for name, change in moved.items():
             if change:
                 self.figures[name][fact.business_day] += change
+        for name, days in figures.items():
+            self.figures[name].update(days)
         return entry
 
     def _apply(self, moves: Iterable[LotMove]) -> None:
@@ -326,6 +342,10 @@ class Book:
             where[key] = left
             if not left:
                 del where[key]
+
+
+def _negative(figures: Figures) -> Figures:
+    return {n: {day: -count for day, count in days.items()} for n, days in figures.items()}
 
 
 def room(by_day: Mapping[str, int], day: str, caps: tuple[int | None, int | None]) -> int | None:

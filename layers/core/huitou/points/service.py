@@ -12,11 +12,10 @@ from huitou.points.models import (
     NEVER,
     Account,
     DueLot,
+    LedgerEntry,
     LotMove,
     PointsRules,
-    ShownEntry,
     ShownPoints,
-    StatementAnswer,
 )
 from huitou.points.repository import PointsRepository
 from huitou.points.rules import Book, day_after
@@ -148,12 +147,24 @@ class Points:
             due = list(self.due()) if done > before else []
         return done
 
-    def statement(self, member_id: str, page: PageRequest) -> StatementAnswer:
-        """Return a page of the member's entries, each with its cause and rule revision."""
-        entries, after = self._repository.entries_of(member_id, page)
-        fields = {"kind", "points", "balance", "order_id", "at", "rules_revision"}
-        shown = [ShownEntry(entry_id=e.id, **e.model_dump(include=fields)) for e in entries]
-        return StatementAnswer(entries=shown, next=after)
+    def latest(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
+        """Return a page of the member's entries, the last one first, and the next cursor."""
+        return self._repository.entries_of(member_id, page)
+
+    def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
+        """Return the member's next entries after that number, in their order."""
+        return self._repository.entries_after(member_id, number, limit)
+
+    def by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
+        """Return those of these entries that are there, by id."""
+        return self._repository.by_ids(ids, session)
+
+    def account(self, member_id: str) -> Account:
+        """Return the account as it is stored; Refusal NOT_FOUND naming `member_id`."""
+        account = self._repository.account(member_id)
+        if account is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        return account
 
     def _as_of_now(self, member_id: str) -> Book:
         account = self._repository.account(member_id)

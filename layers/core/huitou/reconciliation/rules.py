@@ -161,6 +161,8 @@ def _figures_against_entries(
     for entry in entries:
         figures["spend_by_day"][entry.business_day] += entry.spend_fen
         figures["orders_by_day"][entry.business_day] += entry.orders
+        for name, moved in entry.figures.items():
+            figures[name].update(moved)
         if entry.kind in ("earn", "bonus"):
             figures["points_by_day"][entry.business_day] += entry.points
         elif entry.kind == "claw-back":

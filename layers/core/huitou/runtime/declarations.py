@@ -59,7 +59,7 @@ DECLARATIONS = (
         "until erased",
         [_index("registered_day"), _index("registered_channel", "registered_day")],
     ),
-    Declaration("identities", "until erased", [_index("member_id")]),
+    Declaration("identities", "until erased", [_index("member_id"), _index("before", sparse=True)]),
     Declaration(
         "logins",
         "two years",
@@ -94,12 +94,21 @@ DECLARATIONS = (
             _index("member_id", "-number"),
             _index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
             _index("at", "kind", "points", "is_test"),
+            # Answers by itself what became of points on a day: the liability report.
+            _index("booked_on", "kind", "points", "debt", "is_test"),
         ],
         validator={
             "required": ["member_id", "kind", "points", "spend_fen"],
             "properties": {"points": _WHOLE, "spend_fen": _WHOLE},
         },
     ),
+    Declaration("points_months", "for ever (accounting law)"),
+    Declaration(
+        "points_adjustments",
+        "for ever (accounting law)",
+        [_index("member_id", "actor", "day"), _index("status", "-created_at", "-_id")],
+    ),
+    Declaration("merges", "for ever"),
     Declaration(
         "tier_changes",
         "for ever",

@@ -66,6 +66,29 @@ class Code(Enum):
         "该退款单号已用于另一笔退款，请换一个",
         "This id names another refund: take a new one",
     )
+    ADJUSTMENT_NOT_YOURS = (
+        "申请人不能复核自己的积分调整",
+        "Who asked for an adjustment can't decide it",
+    )
+    ADJUSTMENT_NOT_YOUR_ROLE = (
+        "积分调整须由店长或财务复核",
+        "A manager or finance decides adjustments",
+    )
+    ADJUSTMENT_DECIDED = "该积分调整已处理：{detail}", "This adjustment was decided: {detail}"
+    ADJUSTMENT_ID_REUSED = (
+        "该调整单号已用于另一笔调整，请换一个",
+        "This id names another adjustment: take a new one",
+    )
+    MERGE_ID_REUSED = (
+        "该合并单号已用于另一次合并，请换一个",
+        "This id names another merge: take a new one",
+    )
+    MERGE_SAME_MEMBER = "不能与自己合并", "A member can't be merged into themselves"
+    MERGED_ELSEWHERE = "该会员已并入其他会员", "This member was merged into another one"
+    MERGE_TWO_PHONES = (
+        "两个会员绑定了不同手机号，不能合并",
+        "The two members have different phones and can't be merged",
+    )
     PHONE_REQUIRED = "请先授权手机号", "Authorise your phone number first"
     PHONE_CODE_INVALID = "手机号授权已失效，请重试", "The phone code is invalid or used; try again"
     PHONE_BOUND_ELSEWHERE = "该手机号已绑定其他会员", "This phone is bound to another member"
@@ -124,6 +147,7 @@ _CHINESE = {
     "processing": "处理中", "abandoning": "放弃中", "success": "已退款",
     "abnormal": "退款异常", "closed": "已关闭",
     "order": "订单", "refund": "退款", "payment": "支付单", "coupon": "优惠券",
+    "applied": "已生效", "member": "会员", "adjustment": "积分调整",
     "account": "会员账户", "dead letter": "死信", "discrepancy": "差异",
     "tier run": "等级规则应用", "level": "等级",
     "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",

@@ -13,7 +13,7 @@ from huitou.runtime.documents import Answer, Record, Stored
 
 MOST_GRACE_DAYS = 60
 LONGEST_DAYS = 366  # Of a period: a leap year.
-Cause = Literal["figures", "review", "refund", "rules", "migration"]
+Cause = Literal["figures", "review", "refund", "rules", "migration", "merge"]
 Templates = Annotated[list[str], Field(max_length=20)]
 
 

@@ -56,8 +56,8 @@ class TierRepository:
             put_revision(self._rules, DEFAULT_RULES.document(), "rules.revision")
         put_revision(self._rules, rules.document(), "rules.revision")
 
-    def account(self, member_id: str) -> TierAccount | None:
-        found = self._accounts.find_one({"_id": member_id}, _TIER_FIELDS)
+    def account(self, member_id: str, session: ClientSession | None = None) -> TierAccount | None:
+        found = self._accounts.find_one({"_id": member_id}, _TIER_FIELDS, session=session)
         return TierAccount.model_validate(found) if found else None
 
     def standing(self, member_id: str) -> Standing | None:
@@ -138,6 +138,19 @@ class TierRepository:
             session=session,
         )
         return moved.matched_count == 1
+
+    def set_fields(self, member_id: str, changes: Document, session: ClientSession) -> None:
+        """Change an account that the caller's transaction has written: no one else can now.
+
+        None takes a field away.
+        """
+        update: Document = {"$inc": {"version": 1}, "$set": {}, "$unset": {}}
+        for name, value in changes.items():
+            update["$unset" if value is None else "$set"][name] = "" if value is None else value
+        self._accounts.update_one(
+            {"_id": member_id}, {name: fields for name, fields in update.items() if fields},
+            session=session,
+        )  # fmt: skip
 
     def raised_by_rules(self, revision: int) -> int:
         """How many members the application of a revision has raised."""

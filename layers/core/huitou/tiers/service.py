@@ -194,6 +194,46 @@ class Tiers:
             return "brought in"
         raise Unavailable
 
+    def figures(self, member_id: str, session: ClientSession) -> dict[str, dict[str, int]]:
+        """Return what tiers count of a member's days, by figure and day."""
+        account = self._repository.account(member_id, session)
+        if account is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        names = ("spend_by_day", "orders_by_day", "points_by_day")
+        days = {name: getattr(account, name) for name in names}
+        return {name: {day: n for day, n in found.items() if n} for name, found in days.items()}
+
+    def take_over(self, source_id: str, into_id: str, cause: str, session: ClientSession) -> None:
+        """Give a merged member the higher of two standings, and leave nothing to the other one.
+
+        For a transaction that has written both accounts; the days' figures move with the points.
+        """
+        source = self._repository.account(source_id, session)
+        into = self._repository.account(into_id, session)
+        if source is None or into is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        rules = self._repository.rules(max(a.tier.rules_revision for a in (source, into)))
+        changes: dict[str, Any] = {"tier_review": DUE}
+        ranks = [Case(a, rules, self.today(), self.revisions(a.tier, rules)).rank(a.tier)
+                 for a in (source, into)]  # fmt: skip
+        if ranks[0] > ranks[1]:
+            changes |= {"tier": source.tier.model_dump(exclude_none=True), "review_on": None}
+            changes |= {"monthly_on": source.monthly_on, "benefits": source.benefits}
+        if into.birthday_md is None and source.birthday_md is not None:
+            changes |= {"birthday_md": source.birthday_md, "birthday_on": source.birthday_on}
+        self._repository.set_fields(into_id, changes, session)
+        gone = ("tier", "benefits", "monthly_on", "review_on", "birthday_md", "birthday_on")
+        self._repository.set_fields(source_id, dict.fromkeys(gone), session)
+        after = source.tier.level if "tier" in changes else into.tier.level
+        moves = ((source, Standing().level), (into, after))
+        for account, level in moves:
+            if account.tier.level != level:
+                self._repository.append(TierChange(
+                    id=f"merge:{cause}:{account.id}", member_id=account.id,
+                    before=account.tier.level, after=level, cause="merge", spend_fen=0,
+                    rules_revision=rules.revision, at=self._clock.now(),
+                ), session)  # fmt: skip
+
     def _stored(self, seen: TierAccount, found: Evaluation, rules: TierRules) -> bool:
         """Write what changed; False if the account has moved since it was read."""
         monthly = bool(found.level.monthly_coupons) and (found.raised or seen.monthly_on is None)

@@ -1,0 +1,76 @@
+"""Balances: points and tiers that members had in another system, brought in once."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from huitou.runtime.documents import Answer, Request
+
+MOST_ROWS = 500  # Of one call.
+MOST_LOTS = 400  # Of one row.
+MOST_POINTS = 1_000_000_000
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+SOURCE = r"^[0-9A-Za-z_\-]{1,32}$"
+
+
+class BalanceLot(Request):
+    """Points that expire together, at the end of `expires_on`; null: never."""
+
+    points: int = Field(ge=1, le=MOST_POINTS)
+    expires_on: str | None = Field(default=None, pattern=DAY)
+
+
+class BalanceRow(Request):
+    """One balance of the other system: `id` is its name there, `member` the number at the till.
+
+    `line` is where it stands in a file, for rejects. A tier comes with the day on which it is to
+    be reviewed; `tier_since` is when it began (left out: today). Without lots only the tier.
+    """
+
+    line: int = Field(ge=1)
+    id: str = Field(min_length=1, max_length=64)
+    member: str = Field(min_length=1, max_length=64)
+    lots: list[BalanceLot] = Field(default=[], max_length=MOST_LOTS)
+    tier: str | None = Field(default=None, min_length=1, max_length=40)
+    tier_review_on: str | None = Field(default=None, pattern=DAY)
+    tier_since: str | None = Field(default=None, pattern=DAY)
+
+    @model_validator(mode="after")
+    def _a_tier_has_a_review(self) -> BalanceRow:
+        if (self.tier is None) != (self.tier_review_on is None):
+            raise ValueError("tier and tier_review_on go together")
+        return self
+
+
+class ImportBalancesRequest(Request):
+    """A batch of balances from one source; what is there already changes nothing.
+
+    `dry_run` writes nothing.
+    """
+
+    source: str = Field(pattern=SOURCE)
+    rows: list[BalanceRow] = Field(min_length=1, max_length=MOST_ROWS)
+    dry_run: bool = False
+
+
+class RejectedBalance(Answer):
+    """A balance that did not go in: its line, the field at fault, and why."""
+
+    line: int
+    field: str
+    reason: str
+
+
+class BalancesReport(Answer):
+    """What became of a batch: imported + unchanged + rejected = its rows.
+
+    `points` is what went in, `members` are the new ones, `tiers` those brought in now.
+    """
+
+    imported: int
+    unchanged: int
+    rejected: int
+    points: int
+    members: int
+    tiers: int
+    rejects: list[RejectedBalance]

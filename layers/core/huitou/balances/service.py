@@ -1,0 +1,152 @@
+"""Bring balances and tiers of another system in, batch by batch, each balance once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from huitou.balances.models import (
+    BalanceRow,
+    BalancesReport,
+    ImportBalancesRequest,
+    RejectedBalance,
+)
+from huitou.balances.rules import digest, entry_cause, lots, why_not
+from huitou.members.service import FirstOrder, Members
+from huitou.points.rules import Fact
+from huitou.points.service import Points
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+from huitou.stores.rules import business_day
+from huitou.tiers.rules import shifted
+from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
+
+MOST_TRIES = 5
+_DUPLICATE = 11_000
+OTHER_CONTENT = "this balance was imported with other content"
+
+
+class _DryRun(Exception):  # noqa: N818
+    """Everything was tried; leave nothing behind."""
+
+
+@dataclass
+class _Batch:
+    """One batch's way through the transaction; made anew each time the transaction runs."""
+
+    imported: int = 0
+    unchanged: int = 0
+    points: int = 0
+    members: int = 0
+    rejects: list[RejectedBalance] = field(default_factory=list)
+    tiers: list[tuple[str, BalanceRow]] = field(default_factory=list)
+
+    def reject(self, row: BalanceRow, name: str, reason: str) -> None:
+        self.rejects.append(RejectedBalance(line=row.line, field=name, reason=reason))
+
+    def report(self, tiers: int) -> BalancesReport:
+        return BalancesReport(
+            imported=self.imported, unchanged=self.unchanged, rejected=len(self.rejects),
+            points=self.points, members=self.members, tiers=tiers,
+            rejects=sorted(self.rejects, key=lambda reject: reject.line),
+        )  # fmt: skip
+
+
+class Balances:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._members = Members(database, clock, brand_id)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+
+    def run(self, request: ImportBalancesRequest) -> BalancesReport:
+        """Bring one batch in, in one transaction; safe to repeat, and at the same time.
+
+        Members that are not known by their till number are registered today. Tiers follow member
+        by member: should a call end in between, the same one again brings in the rest.
+        """
+        for _ in range(MOST_TRIES):
+            try:
+                batch = self._database.transact(lambda session: self._write(request, session))
+            except _DryRun as tried:
+                found: _Batch = tried.args[0]
+                return found.report(len(found.tiers))
+            except (DuplicateKeyError, BulkWriteError) as error:
+                if not _is_duplicate(error):
+                    raise
+                continue  # Another import brought some of it in just now: it is found next time.
+            return batch.report(sum(self._bring_in(request.source, *one) for one in batch.tiers))
+        raise Unavailable
+
+    def _write(self, request: ImportBalancesRequest, session: ClientSession) -> _Batch:
+        batch = _Batch()
+        new = self._new(request, batch, session)
+        now = self._clock.now()
+        first = FirstOrder(business_day(now, BRAND_ZONE, BRAND_CUT), now, None)
+        members = self._members.register_till_members(
+            {row.member: first for row in new.values()}, session
+        )
+        books = self._points.open_many(sorted(set(members.ids.values())), session)
+        today, revision = self._points.today(), self._points.rules().revision
+        for row in new.values():
+            member_id = members.ids[row.member]
+            fact = Fact(
+                cause=entry_cause(request.source, row), at=now, business_day=today,
+                rules_revision=revision, actor=f"import:{request.source}", digest=digest(row),
+            )  # fmt: skip
+            books[member_id].migrate(fact, lots(row))
+            books[member_id].bring_up_to_date()
+            batch.points += sum(lot.points for lot in row.lots)
+            if row.tier is not None:
+                batch.tiers.append((member_id, row))
+        self._points.save(list(books.values()), session)
+        batch.imported, batch.members = len(new), members.registered
+        if request.dry_run:
+            raise _DryRun(batch)
+        return batch
+
+    def _new(
+        self, request: ImportBalancesRequest, batch: _Batch, session: ClientSession
+    ) -> dict[str, BalanceRow]:
+        """Return the rows that are not there yet and may go in, by their entries' ids."""
+        names = [f"migrate:{entry_cause(request.source, row)}" for row in request.rows]
+        known = self._points.by_ids(names, session)
+        levels = [level.level for level in self._tiers.rules().levels]
+        today = self._points.today()
+        new: dict[str, BalanceRow] = {}
+        known_tiers: list[BalanceRow] = []
+        for name, row in zip(names, request.rows, strict=True):
+            there = digest(new[name]) if name in new else None
+            if name in known:
+                there = known[name].digest
+            if there == digest(row):
+                batch.unchanged += 1
+                late = row.tier_review_on is None or row.tier_review_on <= today
+                if name in known and not late and row.tier in levels:
+                    known_tiers.append(row)
+            elif there is not None:
+                batch.reject(row, "id", OTHER_CONTENT)
+            elif (fault := why_not(row, levels, today)) is not None:
+                batch.reject(row, *fault)
+            else:
+                new[name] = row
+        # Who they are now: members may have been merged since.
+        ids = self._members.till_members([row.member for row in known_tiers], session)
+        batch.tiers += [(ids[row.member], row) for row in known_tiers if row.member in ids]
+        return new
+
+    def _bring_in(self, source: str, member_id: str, row: BalanceRow) -> int:
+        since = row.tier_since or self._points.today()
+        through = shifted(str(row.tier_review_on), -1)
+        told = self._tiers.bring_in(member_id, str(row.tier), since, through, source)
+        return int(told == "brought in")
+
+
+def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
+    if isinstance(error, DuplicateKeyError):
+        return True
+    return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {})["writeErrors"])

@@ -1,0 +1,85 @@
+"""Liability: what a chain owes its members in points, by month and as of any day."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from huitou.runtime.documents import Answer, Record, Request, Stored
+
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+class LiabilityRequest(Request):
+    """Ask what was owed at the end of a day; left out: by now."""
+
+    as_of: str | None = Field(default=None, pattern=DAY)
+
+
+class Sums(Record):
+    """What became of points: issued = used + expired + clawed back + taken + outstanding.
+
+    `outstanding` is what they add to the members' balances.
+    """
+
+    issued: int = 0
+    used: int = 0
+    expired: int = 0
+    clawed_back: int = 0
+    taken: int = 0
+    outstanding: int = 0
+
+
+class PointsMonth(Stored):
+    """What happened to points in a month; `id` is YYYY-MM, by the day on which it was booked.
+
+    `open` and `pending` are what it adds to the members' lots, by the year in which they expire
+    ("never"), `owed` what it adds to their debts; what orders have set aside is open. `test` are
+    the entries of test orders, which the others leave out. Once a month is over its entries never
+    change, so it is stored once and never again.
+    """
+
+    sums: Sums = Sums()
+    open: dict[str, int] = Field(default={})
+    pending: dict[str, int] = Field(default={})
+    owed: int = 0
+    test: Sums = Sums()
+
+
+class ShownSums(Answer):
+    """What became of points; the rest is outstanding (negative: more left than came)."""
+
+    issued: int
+    used: int
+    expired: int
+    clawed_back: int
+    taken: int
+    outstanding: int
+
+
+class ShownMonth(ShownSums):
+    """A month's sums, and what was outstanding at its end; `closed`: it will never change."""
+
+    month: str
+    closed: bool
+    outstanding_at_end: int
+
+
+class LiabilityAnswer(Answer):
+    """The report: by month and in total, in points; times `point_value_fen` it is money.
+
+    Of what is outstanding, `open_points` can be spent or are set aside for orders,
+    `pending_points` can't yet, `owed_points` (debt) are taken off; `by_year` divides the first
+    two by the year in which they expire. `rest`: months are still to be counted, ask again.
+    """
+
+    as_of: str
+    point_value_fen: int
+    months: list[ShownMonth]
+    total: ShownSums
+    test: ShownSums
+    open_points: int
+    pending_points: int
+    owed_points: int
+    by_year: dict[str, int]
+    agrees: bool
+    rest: bool

@@ -1,0 +1,282 @@
+"""`import balances`: points and tiers that members had in another system, with their days."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table as Picture
+
+from cli.imports.orders import date_format_option
+from cli.imports.rejects import Rejects
+from cli.imports.rows import BadRow, clean, columns_of, guessed
+from cli.imports.sending import answered, stopped
+from cli.imports.table import Cell, NotATable, Row, open_table
+from cli.place import Environment, Place, environment_options
+from huitou.balances.models import MOST_LOTS, MOST_POINTS, MOST_ROWS
+from localcloud.client import LocalCloudClient
+
+FIELDS = ("member", "points", "expires_on", "tier", "tier_review", "tier_since")
+NEEDED = FIELDS[:2]
+LONGEST = 64
+SUMS = ("imported", "unchanged", "points", "members", "tiers")
+_NEVER = {"", "-", "never", "永久", "永久有效", "长期", "长期有效", "不过期"}
+_POINTS = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.0+)?")
+
+
+def _mapping(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    columns = columns_of(given, FIELDS, NEEDED)
+    if ("tier" in columns) != ("tier_review" in columns):
+        raise click.BadParameter("tier and tier_review (the day of its review) go together")
+    return columns
+
+
+@dataclass
+class Member:
+    """One member's rows: each is a lot, and all of them tell the same tier."""
+
+    rows: list[Row] = field(default_factory=list)
+    lots: list[dict[str, Any]] = field(default_factory=list)
+    tier: dict[str, str] = field(default_factory=dict)
+    fault: tuple[int, str, str] | None = None
+
+
+@dataclass
+class Reader:
+    """How a file's cells are to be read; `levels` are ids by id and by name."""
+
+    columns: Mapping[str, str]
+    date_format: str | None
+    levels: Mapping[str, str]
+
+    def add(self, member: Member, row: Row) -> None:
+        """Take one row of a member in; raises BadRow."""
+        member.rows.append(row)
+        points = self._points(row.cells[self.columns["points"]])
+        expires_on = self._day(row, "expires_on")
+        if points:
+            member.lots.append({"points": points, "expires_on": expires_on})
+        if len(member.lots) > MOST_LOTS:
+            raise BadRow("member", f"more than {MOST_LOTS} rows")
+        told = self._tier(row)
+        if told and member.tier not in ({}, told):
+            raise BadRow("tier", "not what an earlier row of this member says")
+        member.tier = told or member.tier
+
+    def member(self, row: Row) -> str:
+        number = clean(row.cells[self.columns["member"]])
+        number = number.removesuffix(".0") if re.fullmatch(r"\d+\.0", number) else number
+        if not number:
+            raise BadRow("member", "there is none")
+        if re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d+", number):
+            raise BadRow("member", "Excel has shortened this number; format the column as text")
+        if len(number) > LONGEST:
+            raise BadRow("member", f"more than {LONGEST} characters")
+        return number
+
+    def _points(self, cell: Cell) -> int:
+        text = clean(cell)
+        if not text:
+            return 0
+        if not _POINTS.fullmatch(text):
+            raise BadRow("points", f"not a whole number: {text[:LONGEST]}")
+        points = int(text.replace(",", "").partition(".")[0])
+        if not 0 <= points <= MOST_POINTS:
+            raise BadRow("points", "negative: settle it first" if points < 0 else "too many")
+        return points
+
+    def _tier(self, row: Row) -> dict[str, str]:
+        named = clean(row.cells[self.columns["tier"]]) if "tier" in self.columns else ""
+        if not named:
+            return {}
+        if named not in self.levels:
+            raise BadRow("tier", f"no such level: {named}; there are: {', '.join(self.levels)}")
+        told = {"tier": self.levels[named]}
+        for name in ("tier_review", "tier_since"):
+            day = self._day(row, name)
+            if day is not None:
+                told["tier_review_on" if name == "tier_review" else name] = day
+        if "tier_review_on" not in told:
+            raise BadRow("tier_review", "there is none")
+        return told
+
+    def _day(self, row: Row, name: str) -> str | None:
+        if name not in self.columns:
+            return None
+        cell = row.cells[self.columns[name]]
+        text = clean(cell)
+        if text.lower() in _NEVER:
+            return None
+        try:
+            if isinstance(cell, date):
+                found = cell
+            elif self.date_format:
+                found = datetime.strptime(text, self.date_format)
+            else:
+                found = guessed(text)
+        except (ValueError, OverflowError):
+            raise BadRow(name, f"not a date like 2027-12-31: {text[:LONGEST]}") from None
+        return (found.date() if isinstance(found, datetime) else found).isoformat()
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--map", "columns", multiple=True, required=True, callback=_mapping,
+    metavar="FIELD=COLUMN,…",
+    help="Which column holds what: member, points; also expires_on, tier, tier_review, tier_since.",
+)  # fmt: skip
+@click.option("--source", required=True, metavar="NAME",
+              help="The system they come from: letters, digits, - and _.")  # fmt: skip
+@click.option("--date-format", callback=date_format_option,
+              help="As Python's strptime: '%d/%m/%Y'. Left out: year first.")  # fmt: skip
+@click.option("--delimiter", help="One character. Left out: what fits the header.")
+@click.option("--encoding", type=click.Choice(["utf-8", "gbk"]), help="Left out: told by the text.")
+@click.option("--rejects", "rejects_path", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Check every row, write none.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
+@environment_options
+def balances(
+    file: Path, columns: dict[str, str], source: str, date_format: str | None,
+    delimiter: str | None, encoding: str | None, rejects_path: Path | None, dry_run: bool,
+    as_json: bool, environment: Environment,
+) -> None:  # fmt: skip
+    """Import the balances in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
+
+    Several rows of one member are the lots of one balance, each with its last day (expires_on,
+    that day included; empty or 永久: never). A tier comes with the day of its review; who stands
+    higher here stays there. Members are found, or made, by their number at the till.
+
+    \b
+    scripts/huitou import balances old.csv --source oldcrm \\
+        --map member=会员号,points=积分,expires_on=有效期,tier=等级,tier_review=等级有效期
+
+    Run it again and what is in stays as it is; a balance whose rows have changed since is
+    rejected, as is one with a row that has expired or can't be read: all rows of that member are
+    written to the rejects file, and the exit code is 1 (3 if the import stopped halfway).
+    """
+    started = time.monotonic()
+    try:
+        table = open_table(file, list(columns.values()), delimiter, encoding)
+    except NotATable as error:
+        raise click.ClickException(f"{file}: {error}") from None
+    path = rejects_path or file.with_name(file.name + ".rejects.csv")
+    rejects = Rejects(path, file, table.columns, keeps=dry_run)
+    console = Console(stderr=True)
+    console.print(f"{file.name}: {table.described}", highlight=False)
+    sums: Counter[str] = Counter()
+    with environment.open() as cloud, rejects:
+        reader = Reader(columns, date_format, _levels(cloud) if "tier" in columns else {})
+        try:
+            members = _read(reader, table.rows, sums, rejects)
+        except NotATable as error:
+            raise stopped(str(error)) from None
+        _send(cloud, members, sums, rejects, console, {"source": source, "dry_run": dry_run})
+    result: dict[str, Any] = {
+        "rows": sums["rows"],
+        **{name: sums[name] for name in SUMS},
+        "rejected": rejects.count,
+        "rejects_file": str(rejects.path) if rejects.count else None,
+        "dry_run": dry_run,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+    else:
+        _print(result, rejects)
+    sys.exit(1 if rejects.count else 0)
+
+
+def _levels(cloud: Place) -> dict[str, str]:
+    answer = cloud.internal_call("tier-evaluate", {"action": "rules"})
+    levels = answer["data"]["rules"]["levels"]
+    return {clean(level[name]): level["level"] for name in ("name", "level") for level in levels}
+
+
+def _read(
+    reader: Reader, rows: Iterator[Row], sums: Counter[str], rejects: Rejects
+) -> dict[str, Member]:
+    """Gather rows by member; the whole file, since a member's may stand anywhere in it."""
+    members: dict[str, Member] = {}
+    for row in rows:
+        sums["rows"] += 1
+        try:
+            if row.fault:
+                raise BadRow("row", row.fault)
+            number = reader.member(row)
+        except BadRow as bad:
+            rejects.add(row, bad.field, bad.reason)
+            continue
+        member = members.setdefault(number, Member())
+        try:
+            reader.add(member, row)
+        except BadRow as bad:
+            member.fault = member.fault or (row.line, bad.field, bad.reason)
+    return members
+
+
+def _send(
+    cloud: Place, members: Mapping[str, Member], sums: Counter[str], rejects: Rejects,
+    console: Console, told: dict[str, Any],
+) -> None:  # fmt: skip
+    """Send balances in batches; one with a bad row stays out as a whole, to go in when mended."""
+    good = []
+    for number, member in members.items():
+        if member.fault is None:
+            good.append((number, member))
+            continue
+        line, name, reason = member.fault
+        for row in member.rows:
+            same = row.line == line
+            rejects.add(row, name if same else "member",
+                        reason if same else f"see line {line}")  # fmt: skip
+    if good and not told["dry_run"] and isinstance(cloud, LocalCloudClient):
+        cloud.control("mark", sample=False)  # The demo must not wipe it any more.
+    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*shown, console=console) as progress:
+        task = progress.add_task("members", total=len(good))
+        for start in range(0, len(good), MOST_ROWS):
+            batch = good[start : start + MOST_ROWS]
+            rows = [
+                {"line": m.rows[0].line, "id": n, "member": n, "lots": m.lots, **m.tier}
+                for n, m in batch
+            ]
+            report = answered(
+                cloud, {"action": "import_balances", "lang": "en", "rows": rows, **told}
+            )
+            for name in SUMS:
+                sums[name] += report[name]
+            by_line = {member.rows[0].line: member for _, member in batch}
+            for reject in report["rejects"]:
+                for row in by_line[reject["line"]].rows:
+                    rejects.add(row, reject["field"], reject["reason"])
+            progress.update(task, advance=len(batch))
+
+
+def _print(result: dict[str, Any], rejects: Rejects) -> None:
+    console = Console()
+    picture = Picture(show_header=False)
+    words = {"rows": "rows", "imported": "balances imported", "points": "points",
+             "unchanged": "there already", "members": "new members", "tiers": "tiers brought in",
+             "rejected": "rejected rows", "seconds": "seconds"}  # fmt: skip
+    for name, title in words.items():
+        picture.add_row(title, f"{result[name]:,}")
+    console.print(picture)
+    if result["dry_run"]:
+        console.print("dry run: nothing was written")
+    for line, name, reason in rejects.first:
+        console.print(f"line {line}: {name}: {reason}", markup=False, highlight=False)
+    if rejects.count:
+        console.print(f"rejected rows: {result['rejects_file']}", style="bold red", soft_wrap=True)

@@ -1,0 +1,186 @@
+"""Points by hand: a reason, a limit that can't be split, a second person, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from at_once import at_once, winners
+from chain_data import FakeClock, Shop, item
+from huitou.adjustments.models import (
+    AdjustmentAnswer,
+    AdjustmentsRequest,
+    AdjustPointsRequest,
+    DecideAdjustmentRequest,
+)
+from huitou.adjustments.service import Adjustments
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+
+class Desk:
+    """Staff who adjust points."""
+
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        self.shop = Shop(database, clock)
+        self.adjustments = Adjustments(database, clock)
+        self.alice = self.shop.register()
+
+    def ask(self, number: str, points: int, actor: str = "ann", **more: Any) -> AdjustmentAnswer:
+        fields = {
+            "adjustment_id": f"adjust-{number}", "member_id": self.alice, "points": points,
+            "reason": "汤洒了", "actor": actor, "role": "cashier", **more,
+        }  # fmt: skip
+        return self.adjustments.ask(AdjustPointsRequest.model_validate(fields))
+
+    def decide(
+        self, number: str, actor: str = "bob", *, approve: bool = True, **more: Any
+    ) -> AdjustmentAnswer:
+        fields = {"adjustment_id": f"adjust-{number}", "approve": approve, "actor": actor,
+                  "role": "manager", **more}  # fmt: skip
+        return self.adjustments.decide(DecideAdjustmentRequest.model_validate(fields))
+
+    def entry(self, number: str) -> dict[str, Any] | None:
+        return self.shop.database.collection("points_entries").find_one(
+            {"_id": f"adjust:adjust-{number}"}
+        )
+
+    @property
+    def points(self) -> int:
+        return int(self.shop.account(self.alice)["available"])
+
+
+@pytest.fixture
+def desk(chain: Database, clock: FakeClock) -> Desk:
+    return Desk(chain, clock)
+
+
+def test_up_to_the_limit_points_move_at_once_and_the_entry_says_why(desk: Desk) -> None:
+    assert desk.ask("1", 300).status == "applied"
+    entry = desk.entry("1")
+    assert entry
+    assert (entry["points"], entry["reason"], entry["actor"]) == (300, "汤洒了", "ann")
+    assert entry["lots"] == [{"expires_on": "2027-12-31", "points": 300}]
+    account = desk.shop.account(desk.alice)
+    assert (account["available"], account.get("points_by_day", {})) == (300, {})
+    assert desk.shop.differences() == []
+
+
+def test_over_the_limit_they_wait_for_somebody_else(desk: Desk) -> None:
+    assert desk.ask("1", 1_001, role="finance").status == "awaiting_approval"
+    assert (desk.points, desk.entry("1")) == (0, None)
+    with pytest.raises(Refusal) as refused:
+        desk.decide("1", "ann", role="finance")
+    assert refused.value.code is Code.ADJUSTMENT_NOT_YOURS
+    with pytest.raises(Refusal) as refused:
+        desk.decide("1", "carl", role="cashier")
+    assert refused.value.code is Code.ADJUSTMENT_NOT_YOUR_ROLE
+    decided = desk.decide("1", reason="见过监控")
+    assert (decided.status, decided.decided_by, desk.points) == ("applied", "bob", 1_001)
+    entry = desk.entry("1")
+    assert entry
+    assert (entry["actor"], entry["approved_by"]) == ("ann", "bob")
+    assert desk.decide("1").status == "applied"  # The same decision again.
+    for other in ({"actor": "eve"}, {"approve": False}):
+        with pytest.raises(Refusal) as refused:
+            desk.decide("1", **other)
+        assert refused.value.code is Code.ADJUSTMENT_DECIDED
+    assert desk.points == 1_001
+    assert desk.shop.differences() == []
+
+
+def test_many_small_ones_of_a_day_are_one_large_one(desk: Desk) -> None:
+    assert desk.ask("1", 600).status == "applied"
+    assert desk.ask("2", -400).status == "applied"
+    assert desk.ask("3", 1).status == "awaiting_approval"
+    assert desk.ask("4", 500, actor="carl").status == "applied"  # Another actor's own limit.
+    desk.decide("3", approve=False)
+    desk.shop.clock.advance(days=1)
+    assert desk.ask("5", 600).status == "applied"
+    assert desk.points == 600 - 400 + 500 + 600
+
+
+def test_small_ones_at_the_same_moment_do_not_pass_the_limit_together(desk: Desk) -> None:
+    asked = at_once([lambda n=number: desk.ask(str(n), 300) for number in range(8)])
+    applied = [one for one in asked if one.status == "applied"]
+    assert len(applied) == 3
+    assert desk.points == 900
+    assert desk.shop.differences() == []
+
+
+def test_one_id_is_one_adjustment_however_often_it_is_sent(desk: Desk) -> None:
+    results = at_once([lambda: desk.ask("1", 200)] * 6)
+    assert {one.status for one in results} == {"applied"}
+    assert desk.points == 200
+    for other in ({"reason": "x"}, {"actor": "bob"}, {"member_id": desk.shop.register("bob")}):
+        with pytest.raises(Refusal) as refused:
+            desk.ask("1", 200, **other)
+        assert refused.value.code is Code.ADJUSTMENT_ID_REUSED
+    waiting = at_once([lambda: desk.ask("2", 5_000)] * 6)
+    assert {one.status for one in waiting} == {"awaiting_approval"}
+
+
+def test_of_two_who_decide_at_once_one_does(desk: Desk) -> None:
+    for number in range(5):
+        before = desk.points
+        desk.ask(f"x{number}", 2_000)
+        results = at_once([
+            lambda n=number: desk.decide(f"x{n}", "bob"),
+            lambda n=number: desk.decide(f"x{n}", "eve", approve=False),
+            lambda n=number: desk.decide(f"x{n}", "carl"),
+        ])  # fmt: skip
+        [won] = winners(results)
+        assert desk.points - before == (2_000 if won.status == "applied" else 0)
+    assert desk.shop.differences() == []
+
+
+def test_nobody_loses_more_than_there_is(desk: Desk) -> None:
+    desk.ask("1", 100)
+    with pytest.raises(Refusal) as refused:
+        desk.ask("2", -101)
+    assert refused.value.code is Code.POINTS_NOT_ENOUGH
+    with pytest.raises(Refusal) as refused:
+        desk.ask("3", -5_000)  # Said at once, not when it is approved.
+    assert refused.value.code is Code.POINTS_NOT_ENOUGH
+    desk.ask("4", 2_000)
+    desk.decide("4")
+    desk.ask("5", -1_900)
+    desk.ask("6", -1_900)
+    desk.decide("5")
+    with pytest.raises(Refusal) as refused:
+        desk.decide("6")
+    assert refused.value.code is Code.POINTS_NOT_ENOUGH
+    listed = desk.adjustments.listing(AdjustmentsRequest())
+    assert [one.adjustment_id for one in listed.adjustments] == ["adjust-6"]
+    with pytest.raises(Refusal) as refused:
+        desk.ask("7", 5, member_id="nobody")
+    assert refused.value.code is Code.NOT_FOUND
+    assert desk.shop.differences() == []
+
+
+def test_adjusting_against_spending_never_overdraws(desk: Desk) -> None:
+    desk.ask("0", 900)
+    for number in range(4):
+        results = at_once([
+            lambda n=number: desk.ask(f"t{n}", -150, actor=f"actor{n}"),
+            lambda: desk.shop.order(desk.alice, items=[item(4)], points=100),
+        ])  # fmt: skip
+        assert winners(results)
+        assert desk.points >= 0
+    assert desk.shop.differences() == []
+
+
+def test_pages_go_on_where_the_last_one_ended(desk: Desk) -> None:
+    for number in range(5):
+        desk.ask(str(number), 2_000 + number)
+        desk.shop.clock.advance(seconds=1)
+    seen: list[int] = []
+    after = None
+    while True:
+        page = desk.adjustments.listing(AdjustmentsRequest(limit=2, after=after))
+        seen += [one.points for one in page.adjustments]
+        after = page.next
+        if after is None:
+            break
+    assert seen == [2_004, 2_003, 2_002, 2_001, 2_000]

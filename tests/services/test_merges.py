@@ -1,0 +1,236 @@
+"""One person, two OpenIDs: what one account has comes to the other, and nothing is lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from at_once import at_once, winners
+from chain_data import FakeClock, Shop, item
+from huitou.coupons.models import CouponTemplate
+from huitou.coupons.service import Coupons
+from huitou.maintenance.models import LoadRequest
+from huitou.maintenance.service import Maintenance
+from huitou.merges.models import MergeAnswer, MergeMembersRequest
+from huitou.merges.service import Merges
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.identity import Caller
+from huitou.runtime.recent import Recent
+from huitou.tiers.service import Tiers
+
+
+class Counter:
+    """Staff who merge members."""
+
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        self.shop = Shop(database, clock)
+        self.merges = Merges(database, clock, "huitou")
+        self.alice, self.old = self.shop.register("alice"), self.shop.register("alice-old")
+
+    def merge(
+        self, number: str = "1", source: str = "", into: str = "", **more: Any
+    ) -> MergeAnswer:
+        fields = {
+            "merge_id": f"merge-{number}",
+            "from_member": source or self.old,
+            "into_member": into or self.alice,
+            "actor": "ann",
+            "reason": "同一人",
+            **more,
+        }
+        return self.merges.merge(MergeMembersRequest.model_validate(fields))
+
+    def refused(self, *names: str, **more: Any) -> Code:
+        with pytest.raises(Refusal) as refused:
+            self.merge(*names, **more)
+        return refused.value.code
+
+
+@pytest.fixture
+def counter(chain: Database, clock: FakeClock) -> Counter:
+    return Counter(chain, clock)
+
+
+def issue(shop: Shop, member_id: str, cause: str) -> str:
+    found = shop.database.collection("coupon_templates").find_one({"_id": "silver-30-8"})
+    template = CouponTemplate.model_validate(found)
+    issued = Coupons(shop.database, shop.clock).issue(template, member_id=member_id, cause=cause)
+    assert issued
+    return issued.id
+
+
+def test_lots_figures_coupons_and_names_go_over_and_the_books_agree(counter: Counter) -> None:
+    shop = counter.shop
+    shop.paid(counter.alice, items=[item(2)])
+    shop.paid(counter.old, items=[item(4)])
+    coupon_id = issue(shop, counter.old, "test")
+    done = counter.merge()
+    assert (done.points, done.coupons, done.identities) == (60, 1, 1)
+    into, source = shop.account(counter.alice), shop.account(counter.old)
+    assert (into["available"], source["available"]) == (90, 0)
+    assert into["lots"] == {"2027-12-31": 90}
+    assert into["spend_by_day"] == {"2026-03-02": 9_000}
+    assert into["orders_by_day"] == {"2026-03-02": 2}
+    assert into["points_by_day"] == {"2026-03-02": 90}
+    assert not any(source["spend_by_day"].values())
+    for openid in ("alice", "alice-old"):
+        assert shop.members.id_of(Caller(openid, "wxapp")) == counter.alice
+    assert Coupons(shop.database, shop.clock).of_member(coupon_id, counter.alice)
+    assert shop.differences() == []
+    assert counter.merge() == done  # The same again moves nothing.
+    assert shop.account(counter.alice)["version"] == into["version"]
+
+
+def test_what_comes_later_is_moved_by_a_later_merge(counter: Counter) -> None:
+    """An unpaid order keeps the points it set aside; a waiting award stays with its order."""
+    shop = counter.shop
+    shop.give_points(counter.old, 1_000)
+    before = shop.account(counter.old)["available"]
+    order = shop.order(counter.old, items=[item(20)], points=300)
+    counter.merge()
+    assert shop.account(counter.old)["reserved"] == 300
+    assert shop.account(counter.alice)["available"] == before - 300
+    assert shop.differences() == []
+    shop.pay(order)
+    shop.settlement.settle(order.id)
+    assert shop.account(counter.old)["available"] > 0
+    assert shop.differences() == []
+    shop.refund(order)
+    shop.settlement.settle(order.id)
+    assert shop.differences() == []
+    counter.merge("later")
+    assert shop.account(counter.alice)["available"] == before
+    assert (shop.account(counter.old)["available"], shop.differences()) == (0, [])
+
+
+def test_a_debt_goes_over_and_is_paid_off_there(counter: Counter) -> None:
+    shop = counter.shop
+    earned = shop.paid(counter.old, items=[item(20)])
+    shop.paid(counter.old, items=[item(10)], points=300)
+    shop.refund(earned)
+    shop.settlement.settle(earned.id)
+    assert shop.account(counter.old)["debt"] == 153
+    shop.paid(counter.alice, items=[item(20)])
+    counter.merge()
+    into = shop.account(counter.alice)
+    assert (into["available"], into["debt"], into["lots"]) == (147, 0, {"2027-12-31": 147})
+    assert (shop.account(counter.old)["debt"], shop.differences()) == (0, [])
+
+
+def test_pending_points_go_over_unless_they_wait_for_an_order(counter: Counter) -> None:
+    shop = counter.shop
+    for revision, usable in ((2, "after_days"), (3, "on_completion")):
+        rules = {"_id": "points", "revision": revision, "usable": {"kind": usable, "days": 7}}
+        request = LoadRequest.model_validate({"points_rules": rules})
+        Maintenance(shop.database, shop.clock).load(request)
+        shop.database.recent = Recent()
+        shop = counter.shop = Shop(shop.database, shop.clock)
+        order = shop.paid(counter.old, items=[item(2)])
+    counter.merge()
+    assert shop.account(counter.alice)["pending"] == {"2026-03-09|2027-12-31": 30}
+    assert shop.account(counter.old)["pending"] == {"completed|2027-12-31": 30}
+    assert shop.differences() == []
+    shop.refund(order)
+    shop.settlement.settle(order.id)
+    assert (shop.account(counter.old)["pending"], shop.differences()) == ({}, [])
+
+
+def test_the_higher_tier_stays_and_the_other_account_keeps_none(counter: Counter) -> None:
+    shop = counter.shop
+    shop.paid(counter.old, items=[item(40)])
+    tiers = Tiers(shop.database, shop.clock)
+    assert tiers.evaluate(counter.old) == "raised"
+    counter.merge()
+    assert tiers.level_of(counter.alice)[0].level == "silver"
+    for member_id in (counter.alice, counter.old):
+        tiers.evaluate(member_id)
+    assert tiers.level_of(counter.alice)[0].level == "silver"
+    assert tiers.level_of(counter.old)[0].level == "basic"
+    assert shop.account(counter.alice)["benefits"] == "due"
+    assert "benefits" not in shop.account(counter.old)
+    assert shop.differences() == []
+
+
+def test_who_cannot_be_merged_is_refused(counter: Counter) -> None:
+    third = counter.shop.register("carol")
+    assert counter.refused("1", counter.old, counter.old) is Code.MERGE_SAME_MEMBER
+    assert counter.refused("1", "nobody") is Code.NOT_FOUND
+    assert counter.refused("1", counter.old, "nobody") is Code.NOT_FOUND
+    members = counter.shop.database.collection("members")
+    for member_id, phone in ((counter.old, "a"), (counter.alice, "b")):
+        members.update_one({"_id": member_id}, {"$set": {"phone_hash": phone}})
+    assert counter.refused() is Code.MERGE_TWO_PHONES
+    members.update_one({"_id": counter.alice}, {"$unset": {"phone_hash": ""}})
+    counter.merge()
+    found = members.find_one({"_id": counter.alice})
+    assert found
+    assert found["phone_hash"] == "a"
+    assert counter.refused("2", counter.alice, counter.old) is Code.MERGED_ELSEWHERE  # A circle.
+    assert counter.refused("2", counter.old, third) is Code.MERGED_ELSEWHERE
+    assert counter.refused("2", third, counter.old) is Code.MERGED_ELSEWHERE
+    assert counter.refused("1", actor="bob") is Code.MERGE_ID_REUSED
+    counter.merge("2", counter.alice, third)  # Who took over may go over as well.
+    assert counter.shop.members.id_of(Caller("alice-old", "wxapp")) == third
+
+
+def test_merges_crossing_each_other_make_no_circle(counter: Counter) -> None:
+    for number in range(4):
+        one, two = (counter.shop.register(f"{name}{number}") for name in "xy")
+        results = at_once([
+            lambda n=number, o=one, t=two: counter.merge(f"xy{n}", o, t),
+            lambda n=number, o=one, t=two: counter.merge(f"yx{n}", t, o),
+            lambda n=number, o=one, t=two: counter.merge(f"xy{n}", o, t),
+        ])  # fmt: skip
+        assert len({won.merge_id for won in winners(results)}) == 1
+    assert counter.shop.differences() == []
+
+
+def test_merging_against_settling_and_spending_loses_no_point(counter: Counter) -> None:
+    shop = counter.shop
+    shop.give_points(counter.old, 1_000)
+    shop.give_points(counter.alice, 1_000)
+    total = sum(shop.account(m)["available"] for m in (counter.old, counter.alice))
+    for number in range(5):
+        order = shop.order(counter.old, items=[item(4)])
+        shop.pay(order)
+        total += 60
+        results = at_once([
+            lambda n=number: counter.merge(str(n)),
+            lambda o=order: shop.settlement.settle(o.id),
+            lambda: shop.order(counter.old, items=[item(10)], points=100),
+            lambda: shop.order(counter.alice, items=[item(10)], points=50),
+        ])  # fmt: skip
+        assert isinstance(results[0], MergeAnswer)
+        accounts = [shop.account(m) for m in (counter.old, counter.alice)]
+        assert sum(a["available"] + a["reserved"] for a in accounts) == total
+        assert shop.differences() == []
+    counter.merge("last")
+    assert shop.account(counter.old)["available"] == 0
+    assert shop.differences() == []
+
+
+def test_the_payer_of_an_order_of_before_is_still_known(counter: Counter) -> None:
+    members = counter.shop.members
+    counter.merge()
+    old, new = Caller("alice-old", "wxapp"), Caller("alice", "wxapp")
+    assert members.is_or_was(old, counter.old)
+    assert members.is_or_was(old, counter.alice)
+    assert not members.is_or_was(new, counter.old)
+    assert members.openid_of(counter.old, "wxapp") == "alice-old"
+    assert members.openid_of(counter.alice, "wxapp") == "alice"
+
+
+def test_both_ways_to_the_same_expiry_after_a_merge(counter: Counter) -> None:
+    """Unchanged expiry: points of the other account end on the day they always ended on."""
+    shop = counter.shop
+    shop.paid(counter.old, items=[item(2)])
+    shop.clock.advance(days=400)
+    shop.paid(counter.alice, items=[item(2)])
+    counter.merge()
+    assert shop.account(counter.alice)["lots"] == {"2027-12-31": 30, "2028-12-31": 30}
+    shop.clock.moment += timedelta(days=300)
+    assert shop.members.profile(counter.alice)["points"].available == 30
+    assert shop.differences() == []
