@@ -26,6 +26,10 @@ SMALLER = {
     "scripts/huitou cost --orders-per-day 10000": "scripts/huitou cost --json",
     "scripts/huitou layers build": "scripts/huitou layers build --json",
     "scripts/huitou bench points --json": "scripts/huitou bench points --json --rounds 1",
+    "scripts/huitou bench expire --json": "scripts/huitou bench expire --json --members 2000"
+    " --small-members 500 --due 50",
+    "scripts/huitou bench tiers --json": "scripts/huitou bench tiers --json --members 2000"
+    " --small-members 500 --due 50",
     "scripts/huitou bench pay --json": "scripts/huitou bench pay --json --rounds 1 --orders 50",
     "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
@@ -61,13 +65,23 @@ def test_both_readmes_have_commands_to_run() -> None:
 @pytest.mark.parametrize(
     ("holds", "prints"),
     [
-        ("--as alice", ": paid"),
+        ('{"action": "login"}', ": paid"),
+        ("scripts/huitou points statement", "it adds up"),
         ("scripts/huitou reconcile", "every ledger agrees"),
-        ("scripts/huitou import", "repurchase rate, 30 days"),
+        ("scripts/huitou import orders", "repurchase rate, 30 days"),
+        ("scripts/huitou import balances", "imported"),
         ("scripts/huitou deploy\n", "nothing to do"),
         ("scripts/huitou typings", "payable_fen: number"),
     ],
-    ids=["the order by hand", "the operator's commands", "history and KPIs", "deploying", "types"],
+    ids=[
+        "the order by hand",
+        "points",
+        "the operator's commands",
+        "history and KPIs",
+        "balances",
+        "deploying",
+        "types",
+    ],
 )
 def test_a_session_works_as_printed(
     cloud: LocalCloud, client: LocalCloudClient, readme: str, holds: str, prints: str
@@ -121,6 +135,15 @@ def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path, readme
     assert "no open differences" in done.stdout
     assert '"copies": 3' in done.stdout
     assert "taken_fen" in done.stdout
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_tier_rules_are_tried_and_applied_as_printed(tmp_path: Path, readme: str) -> None:
+    sessions = [block for block in blocks(readme) if "scripts/huitou tiers" in block]
+    with LocalCloud(tmp_path, relay=False):
+        done = run("\n".join(sessions), tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "members" in done.stdout
 
 
 @pytest.mark.parametrize("command", SMALLER)

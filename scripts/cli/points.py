@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from cli.place import Environment, Place, environment_options
 from huitou.points.models import NEVER
+from huitou.stores.models import BRAND_ZONE
 from localcloud.client import LocalCloudClient
 
 MOST_PAGES = 100_000
@@ -157,9 +159,13 @@ def _until(day: str) -> str:
     return "never expires" if day == NEVER else f"until {day}"
 
 
+def _moment(at: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(BRAND_ZONE)):%Y-%m-%d %H:%M}"
+
+
 def _print_statement(told: dict[str, Any]) -> None:
     console = Console()
-    table = Table("no.", "at (UTC)", "what for", "points", "balance", "lots", "order, reason")
+    table = Table("no.", "at", "what for", "points", "balance", "lots", "order, reason")
     for column in table.columns:
         column.overflow = "fold"  # An id that is cut off is of no use.
     for number in (3, 4):
@@ -172,7 +178,7 @@ def _print_statement(told: dict[str, Any]) -> None:
         if "approved_by" in entry:
             why += f" (approved by {entry['approved_by']})"
         table.add_row(
-            str(entry["number"]), entry["at"][:16].replace("T", " "), escape(entry["what"]),
+            str(entry["number"]), _moment(entry["at"]), escape(entry["what"]),
             f"{entry['points']:+,}{debt}", f"{entry['balance']:,}", _lots(entry), escape(why),
         )  # fmt: skip
     console.print(table)
