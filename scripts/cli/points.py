@@ -144,7 +144,7 @@ def _harmless(typed: str) -> str:
 
 def _lots(entry: dict[str, Any]) -> str:
     return "; ".join(
-        f"{lot['points']:+d} {_until(lot['expires_on'])}"
+        f"{_until(lot['expires_on'])}: {lot['points']:+d}"  # A sign first would be a formula.
         + (f" (pending: {lot['usable']})" if "usable" in lot else "")
         for lot in entry["lots"]
     )

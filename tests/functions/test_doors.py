@@ -286,6 +286,25 @@ def test_what_no_retry_can_cure_becomes_a_dead_letter_and_stops_nobody_else(
     assert [letter["document_id"] for letter in letters] == ["a-broken"]
 
 
+def test_the_timer_closes_months_of_points_that_are_over(call: Any, chain: Database) -> None:
+    chain.collection("points_entries").insert_one({
+        "_id": "earn:o1", "member_id": "m", "number": 1, "kind": "earn", "points": 7,
+        "lots": [{"expires_on": "2027-12-31", "points": 7}], "balance": 7, "spend_fen": 700,
+        "booked_on": "2026-01-15", "is_test": False,
+    })  # fmt: skip
+    timer = {**recorded("timer"), "Message": internal_token(SECRET.encode(), "points-sync")}
+    assert call("points-sync", timer)["data"]["months"] == {"closed": 1}
+    assert call("points-sync", timer)["data"]["months"] == {}
+    [month] = chain.collection("points_months").find({})
+    assert (month["_id"], month["open"]) == ("2026-01", {"2027": 7})
+    token = {"token": internal_token(SECRET.encode(), "points-sync")}
+    asked = {"action": "liability", "as_of": "2026-02-01", **token}
+    told = call("points-sync", asked)["data"]
+    assert [(m["month"], m["outstanding_at_end"]) for m in told["months"]] == [
+        ("2026-01", 7), ("2026-02", 7)
+    ]  # fmt: skip
+
+
 def test_rules_are_tried_applied_and_carried_on_by_the_timer(
     call: Any, chain: Database, clock: Any
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chain_data import FakeClock, Shop, item
+from huitou.liability.service import Liability
 from huitou.points.models import NEVER
 from huitou.points.service import Points
 from huitou.runtime.database import Database
@@ -72,9 +73,10 @@ def test_old_accounts_have_one_lot_without_end_and_their_entries_are_numbered(
     assert differing == ["order's entries"]  # The one whose points the test changed by hand.
     points = Points(old_shop.database, clock)
     for member_id in after:
-        entries = points.statement(member_id, PageRequest(limit=50)).entries
+        entries, _ = points.latest(member_id, PageRequest(limit=50))
         account = after[member_id]
         assert entries[0].balance == account["available"] + account["reserved"]
+    assert Liability(old_shop.database, clock).report(None, lambda: True).agrees
 
 
 def test_what_was_set_aside_before_is_spent_after(old_shop: Shop) -> None:

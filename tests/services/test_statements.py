@@ -140,7 +140,7 @@ def test_the_command_shows_and_exports_it(
         rows = list(csv.DictReader(file))
     assert [int(row["balance"]) for row in rows] == [e["balance"] for e in told["entries"]]
     [adjusted] = [row for row in rows if row["kind"] == "adjust"]
-    assert (adjusted["reason"], adjusted["lots"]) == ("'=补偿", "+5 until 2027-12-31")
+    assert (adjusted["reason"], adjusted["lots"]) == ("'=补偿", "until 2027-12-31: +5")
     run(shop, member_id=alice)
     shown = capsys.readouterr().out
     for words in ("消费获得", "人工补发", "available", "until 2027-12-31"):
