@@ -1,9 +1,10 @@
 """points-sync: settles orders: points, spend and coupon, once per order and state.
 
 Started by trigger-relay for orders whose settlement is due, and by its own timer, which finds
-what a lost event left behind, lets points expire or become usable on their day, and closes months
-that are over. Staff adjust points, merge members and ask for statements and for what is owed
-through internal callers, who vouch for them. Not callable by members.
+what a lost event left behind, gives back points that were set aside and forgotten, lets points
+expire or become usable on their day, and closes months that are over. Staff adjust points, merge
+members and ask for statements and for what is owed through internal callers, who vouch for them;
+games set points aside and use them, and reviews earn a bonus. Not callable by members.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from huitou.adjustments.models import (
     AdjustPointsRequest,
     DecideAdjustmentRequest,
 )
+from huitou.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
+from huitou.holds.service import Holds, shown
 from huitou.liability.models import LiabilityAnswer, LiabilityRequest
 from huitou.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.points.service import Points
@@ -41,7 +44,7 @@ def _settle_changed(call: Call) -> dict[str, Any]:
 
 def _settle_due(call: Call) -> dict[str, Any]:
     settlement = Settlement(call.database, call.clock)
-    points = Points(call.database, call.clock)
+    points, holds = Points(call.database, call.clock), _holds(call)
     liability = _liability_of(call)
 
     def goes_on() -> bool:
@@ -50,11 +53,16 @@ def _settle_due(call: Call) -> dict[str, Any]:
     return call.sweep(
         {
             "outcomes": (settlement.due(), settlement.settle),
+            "holds": (holds.due(), holds.let_go),
             "calendar": (["many at once"], lambda _: f"{points.bring_all_up_to_date(goes_on)} due"),
             "one by one": (points.due(), points.bring_up_to_date),
             "months": (liability.closable(), liability.close),
         }
     )
+
+
+def _holds(call: Call) -> Holds:
+    return Holds(call.database, call.clock)
 
 
 # What only staff ask for is loaded late: a settlement's cold start shall not pay for it.
@@ -104,4 +112,15 @@ INTERNAL = {
     "merge_members": Action(MergeMembersRequest, _merge_members, MergeAnswer),
     "statement": Action(StatementRequest, _statement, WholeStatementAnswer),
     "liability": Action(LiabilityRequest, _liability, LiabilityAnswer),
+    "hold_points": Action(
+        HoldPointsRequest,
+        lambda call, r: shown(_holds(call).hold(r.member_id, r.hold_id, r.points, r.purpose)),
+        HoldAnswer,
+    ),
+    "commit_points": Action(
+        HeldPointsRequest, lambda call, r: shown(_holds(call).commit(r.hold_id)), HoldAnswer
+    ),
+    "release_points": Action(
+        HeldPointsRequest, lambda call, r: shown(_holds(call).release(r.hold_id)), HoldAnswer
+    ),
 }

@@ -17,6 +17,9 @@ ATTEMPT = {"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7
 SHARE = {"_id": "o1", "paid_fen": 7_200, "refunded_fen": 0, "fee_fen": 43, "kept_fen": 5_725,
          "parts": [{"amount_fen": 1_432, "returned_fen": 0}]}  # fmt: skip
 
+HELD = {"_id": "mall:1", "member_id": "m1", "points": 5, "purpose": "mall", "version": 0,
+        "drawn": [{"expires_on": NEVER, "points": 5}], "status": "held", "created_at": AT,
+        "expires_at": AT}  # fmt: skip
 LOT = {"expires_on": NEVER, "points": 72}
 EARN = {"_id": "earn:o1", "member_id": "m1", "kind": "earn", "points": 72, "lots": [LOT],
         "number": 1, "balance": 72, "spend_fen": 7_200, "orders": 1, "business_day": DAY,
@@ -37,6 +40,7 @@ def books(**change: list[dict[str, Any]]) -> Books:
         "payments": [ATTEMPT],
         "refunds": [],
         "shares": [SHARE],
+        "holds": [],
     }  # fmt: skip
     return Books(**{**honest, **change})
 
@@ -98,6 +102,41 @@ SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7
     ],
 )  # fmt: skip
 def test_each_lie_is_found(change: dict[str, Any], kind: str) -> None:
+    assert kind in kinds(books(**change))
+
+
+USED = {"_id": "use:mall:1", "member_id": "m1", "kind": "use", "points": -5, "number": 2,
+        "lots": [{"expires_on": NEVER, "points": -5}], "balance": 67, "business_day": DAY,
+        "spend_fen": 0, "at": AT, "cause": "mall:1", "rules_revision": 1}  # fmt: skip
+SPENT = ACCOUNT | {"available": 67, "lots": {NEVER: 67}, "entries": 2}
+HOLDING = ACCOUNT | {"available": 67, "reserved": 5, "lots": {NEVER: 67}}
+
+
+@pytest.mark.parametrize("change", [
+    {"holds": [HELD], "accounts": [HOLDING]},
+    {"holds": [HELD | {"status": "used"}], "accounts": [SPENT], "entries": [EARN, USED]},
+    {"holds": [HELD | {"status": "released"}]},
+])  # fmt: skip
+def test_honest_holds_agree(change: dict[str, Any]) -> None:
+    assert kinds(books(**change)) == []
+
+
+@pytest.mark.parametrize(("change", "kind"), [
+    ({"accounts": [HOLDING]}, "reserved points"),
+    ({"holds": [HELD]}, "reserved points"),
+    ({"holds": [HELD | {"status": "released"}], "accounts": [HOLDING]}, "reserved points"),
+    ({"holds": [HELD | {"drawn": [{"expires_on": "2027-12-31", "points": 5}]}],
+      "accounts": [HOLDING]}, "lots"),
+    ({"holds": [HELD | {"points": 6}], "accounts": [HOLDING]}, "hold's lots"),
+    ({"holds": [HELD | {"status": "used"}]}, "hold"),
+    ({"accounts": [SPENT], "entries": [EARN, USED]}, "hold"),
+    ({"holds": [HELD | {"status": "released"}], "accounts": [SPENT], "entries": [EARN, USED]},
+     "hold"),
+    ({"holds": [HELD | {"status": "used", "member_id": "m2"}], "accounts": [SPENT],
+      "entries": [EARN, USED]}, "hold"),
+    ({"holds": [HELD | {"member_id": "m2"}]}, "no account"),
+])  # fmt: skip
+def test_each_lie_about_a_hold_is_found(change: dict[str, Any], kind: str) -> None:
     assert kind in kinds(books(**change))
 
 

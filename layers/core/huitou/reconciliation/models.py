@@ -83,3 +83,4 @@ class Books:
     payments: list[dict[str, Any]]
     refunds: list[dict[str, Any]]
     shares: list[dict[str, Any]]
+    holds: list[dict[str, Any]]

@@ -50,6 +50,7 @@ class BooksRepository:
                     "refunds", {"order_id": 1, "out_trade_no": 1, "status": 1, "amount_fen": 1}
                 ),
                 shares=read("shares", _SHARE_FIELDS),
+                holds=read("points_holds", {}),
             )
 
     def _read(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from huitou.holds.models import Hold
 from huitou.orders.models import LedgerOrder
 from huitou.orders.rules import SERVED, SETTLED_STATES, UNPAID, drawn_lots
 from huitou.points.models import LedgerEntry
@@ -33,6 +34,7 @@ class Ledger:
     orders: dict[str, LedgerOrder]
     entries: dict[str, dict[str, LedgerEntry]]
     by_member: dict[str, list[LedgerEntry]]
+    holds: dict[str, Hold]
     real_now: float
 
     def under_way(self, order: LedgerOrder) -> bool:
@@ -41,12 +43,13 @@ class Ledger:
 
 
 def differences(books: Books, today: str, real_now: float) -> Iterator[Difference]:
-    """Yield every disagreement between orders, points, accounts, coupons, money and shares."""
+    """Yield every disagreement between orders, holds, points, accounts, coupons and money."""
     ledger = _arranged(books, real_now)
     for order in ledger.orders.values():
         yield from _order_against_entries(ledger, order)
     for order_id in set(ledger.entries) - set(ledger.orders):
         yield Difference(kind="entry without order", id=order_id, expected=None, found="entries")
+    yield from _holds_against_entries(ledger)
     yield from _accounts_against_ledger(books, ledger, today)
     yield from _coupons_against_orders(books, ledger)
     yield from _money_against_orders(books, ledger)
@@ -62,7 +65,8 @@ def _arranged(books: Books, real_now: float) -> Ledger:
         if entry.order_id is not None:
             of_orders[entry.order_id][entry.id] = entry
     orders = {order["_id"]: LedgerOrder.model_validate(order) for order in books.orders}
-    return Ledger(orders, of_orders, by_member, real_now)
+    holds = {hold["_id"]: Hold.model_validate(hold) for hold in books.holds}
+    return Ledger(orders, of_orders, by_member, holds, real_now)
 
 
 def _order_against_entries(ledger: Ledger, order: LedgerOrder) -> Iterator[Difference]:
@@ -93,6 +97,28 @@ def _entries_against_terms(
         yield Difference(kind="order's entries", id=paid.order.id, expected=wanted, found=found)
 
 
+def _holds_against_entries(ledger: Ledger) -> Iterator[Difference]:
+    """A hold that was used has its entry and no other has one; points used name order or hold."""
+    found = {
+        entry.cause: [entry.member_id, -entry.points]
+        for entries in ledger.by_member.values()
+        for entry in entries
+        if entry.kind == "use" and entry.order_id is None
+    }
+    used = {
+        hold.id: [hold.member_id, hold.points]
+        for hold in ledger.holds.values()
+        if hold.status == "used"
+    }
+    for hold_id in sorted(found.keys() | used.keys()):
+        if used.get(hold_id) != found.get(hold_id):
+            expected, entry = used.get(hold_id), found.get(hold_id)
+            yield Difference(kind="hold", id=hold_id, expected=expected, found=entry)
+    for hold in ledger.holds.values():
+        if (drawn := sum(part.points for part in hold.drawn)) != hold.points:
+            yield Difference(kind="hold's lots", id=hold.id, expected=hold.points, found=drawn)
+
+
 def _accounts_against_ledger(books: Books, ledger: Ledger, today: str) -> Iterator[Difference]:
     reserved: dict[str, Counter[str]] = defaultdict(Counter)
     for order in ledger.orders.values():
@@ -100,8 +126,12 @@ def _accounts_against_ledger(books: Books, ledger: Ledger, today: str) -> Iterat
         if order.status in (*UNPAID, *SETTLED_STATES) and not used:
             for part in drawn_lots(order):
                 reserved[order.member_id][part.expires_on] += part.points
+    for hold in ledger.holds.values():
+        for part in hold.drawn if hold.status == "held" else ():
+            reserved[hold.member_id][part.expires_on] += part.points
     known = {account["_id"] for account in books.accounts}
     members = {order.member_id for order in ledger.orders.values()} | set(ledger.by_member)
+    members |= {hold.member_id for hold in ledger.holds.values()}
     for member_id in sorted(members - known):
         yield Difference(kind="no account", id=member_id, expected="account", found=None)
     for account in books.accounts:

@@ -110,6 +110,39 @@ DECLARATIONS = (
     ),
     Declaration("merges", "for ever"),
     Declaration(
+        "points_holds",
+        "for ever (entries name them)",
+        [
+            # Holds only those that wait, so finding what is due costs the same for ever.
+            _index(
+                "expires_at",
+                "_id",
+                partialFilterExpression={"status": "held"},
+                name="held_until",
+            ),
+            _index("member_id"),
+        ],
+        validator={
+            "required": ["member_id", "points", "status", "version"],
+            "properties": {"points": {"bsonType": ["int", "long"], "minimum": 1}},
+        },
+    ),
+    Declaration("mall_items", "for ever", [_index("listed", "_id")]),
+    Declaration(
+        "mall_stock",
+        "for ever",
+        validator={"required": ["taken"], "properties": {"taken": _NOT_NEGATIVE}},
+    ),
+    Declaration(
+        "mall_exchanges",
+        "for ever (entries name them)",
+        [_index("member_id", "item_id", "seq", unique=True, name="one_per_seq")],
+        validator={
+            "required": ["member_id", "item_id", "seq", "points", "coupon_id"],
+            "properties": {"points": _NOT_NEGATIVE},
+        },
+    ),
+    Declaration(
         "tier_changes",
         "for ever",
         [

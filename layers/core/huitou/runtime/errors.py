@@ -36,6 +36,22 @@ class Code(Enum):
     POINTS_OVER_LIMIT = "本单最多可用 {detail} 积分", "At most {detail} points on this order"
     POINTS_TOO_FEW = "本单至少使用 {detail} 积分", "Use at least {detail} points on this order"
     POINTS_NOT_ENOUGH = "积分不足", "Not enough points"
+    HOLD_ID_REUSED = (
+        "该编号已用于另一笔积分，请换一个",
+        "This id was used for other points: take a new one",
+    )
+    HOLD_RELEASED = (
+        "积分已退回，请重新操作",
+        "These points were given back: begin again with a new id",
+    )
+    HOLD_USED = "这笔积分已使用，不能退回", "These points are spent and can't be given back"
+    MALL_ITEM_NOT_OFFERED = "该商品已下架或不在兑换时间内", "This item isn't offered now"
+    MALL_SOLD_OUT = "已兑完", "All of them are gone"
+    MALL_LIMIT_REACHED = "每人限兑 {detail} 件", "At most {detail} per member"
+    EXCHANGE_ID_REUSED = (
+        "该兑换单号已用于另一商品，请换一个",
+        "This id was used for another item: take a new one",
+    )
     ORDER_NOT_PAYABLE = "订单不能支付：{detail}", "The order can't be paid: {detail}"
     ORDER_NOT_CANCELLABLE = (
         "订单不能取消（{detail}），可申请退款",
@@ -149,6 +165,7 @@ _CHINESE = {
     "order": "订单", "refund": "退款", "payment": "支付单", "coupon": "优惠券",
     "applied": "已生效", "member": "会员", "adjustment": "积分调整",
     "account": "会员账户", "dead letter": "死信", "discrepancy": "差异",
+    "hold": "冻结的积分", "item": "商品",
     "tier run": "等级规则应用", "level": "等级",
     "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
 }  # fmt: skip
