@@ -1,4 +1,4 @@
-"""member-profile: log in, profile, phone, my orders, points, notices, coupons, welcome coupon.
+"""member-profile: log in, profile, phone, my orders, points, mall, check-in, notices, coupons.
 
 Callable by members only; who they are comes from the platform's context.
 """
@@ -10,7 +10,9 @@ from typing import Any
 
 from huitou.coupons.models import ShownCoupon, WalletAnswer
 from huitou.coupons.service import Coupons
+from huitou.earning.models import BonusAnswer, CheckInRequest
 from huitou.integrations.mini_program import MiniProgram
+from huitou.mall.models import ExchangeAnswer, ExchangeRequest, MallAnswer, MallRequest
 from huitou.members.models import (
     BindPhoneRequest,
     LoginAnswer,
@@ -54,6 +56,18 @@ def _orders(call: Call, request: PageRequest) -> object:
     return orders.listing(_member(call), request)
 
 
+def _mall(call: Call) -> Any:
+    from huitou.mall.service import Mall  # Late: few calls are about it.
+
+    return Mall(call.database, call.clock)
+
+
+def _check_in(call: Call, _: CheckInRequest) -> object:
+    from huitou.earning.service import Bonuses  # Late, as orders are.
+
+    return Bonuses(call.database, call.clock).check_in(_member(call), call.lang)
+
+
 MEMBER = {
     "login": Action(
         LoginRequest, lambda call, r: _members(call).login(call.member, r.scene), LoginAnswer
@@ -77,6 +91,13 @@ MEMBER = {
         PageRequest,
         lambda call, r: Statements(call.database, call.clock).page(_member(call), r, call.lang),
         StatementAnswer,
+    ),
+    "check_in": Action(CheckInRequest, _check_in, BonusAnswer),
+    "mall": Action(
+        MallRequest, lambda call, _: _mall(call).listing(_member(call), call.lang), MallAnswer
+    ),
+    "exchange": Action(
+        ExchangeRequest, lambda call, r: _mall(call).exchange(_member(call), r), ExchangeAnswer
     ),
     "notices": Action(
         PageRequest,

@@ -19,6 +19,8 @@ from huitou.adjustments.models import (
     AdjustPointsRequest,
     DecideAdjustmentRequest,
 )
+from huitou.earning.models import AwardBonusRequest, BonusAnswer
+from huitou.earning.service import Bonuses
 from huitou.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
 from huitou.holds.service import Holds, shown
 from huitou.liability.models import LiabilityAnswer, LiabilityRequest
@@ -63,6 +65,11 @@ def _settle_due(call: Call) -> dict[str, Any]:
 
 def _holds(call: Call) -> Holds:
     return Holds(call.database, call.clock)
+
+
+def _award_bonus(call: Call, request: AwardBonusRequest) -> object:
+    bonuses = Bonuses(call.database, call.clock)
+    return bonuses.award(request.member_id, request.event, request.cause, call.lang)
 
 
 # What only staff ask for is loaded late: a settlement's cold start shall not pay for it.
@@ -112,6 +119,7 @@ INTERNAL = {
     "merge_members": Action(MergeMembersRequest, _merge_members, MergeAnswer),
     "statement": Action(StatementRequest, _statement, WholeStatementAnswer),
     "liability": Action(LiabilityRequest, _liability, LiabilityAnswer),
+    "award_bonus": Action(AwardBonusRequest, _award_bonus, BonusAnswer),
     "hold_points": Action(
         HoldPointsRequest,
         lambda call, r: shown(_holds(call).hold(r.member_id, r.hold_id, r.points, r.purpose)),

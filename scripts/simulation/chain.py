@@ -38,6 +38,10 @@ TEMPLATES: list[dict[str, Any]] = [
      "terms": {"threshold_fen": 3_000, "off_fen": 800}},
     {"_id": "gold-50-15", "name": "黄金礼 满50减15", "valid_days": 30,
      "terms": {"threshold_fen": 5_000, "off_fen": 1_500}},
+    {"_id": "mall-10-3", "name": "积分兑换券 满10减3", "valid_days": 30,
+     "terms": {"threshold_fen": 1_000, "off_fen": 300}},
+    {"_id": "mall-40-20", "name": "积分兑换券 满40减20", "valid_days": 30,
+     "terms": {"threshold_fen": 4_000, "off_fen": 2_000}},
 ]  # fmt: skip
 
 TIERS: dict[str, Any] = {
@@ -52,6 +56,16 @@ TIERS: dict[str, Any] = {
     ],
 }  # fmt: skip
 POINTS: dict[str, Any] = {"_id": "points", "revision": 1}
+MALL: list[dict[str, Any]] = [
+    {"_id": "off-3", "revision": 1, "name": "满10减3 优惠券", "points": 200,
+     "template_id": "mall-10-3"},
+    {"_id": "off-20", "revision": 1, "name": "满40减20 优惠券", "points": 1_500,
+     "template_id": "mall-40-20", "stock": 500, "per_member": 2},
+]  # fmt: skip
+CHECK_IN: dict[str, Any] = {
+    "_id": "check-in", "revision": 1, "name": "每日签到", "kind": "bonus", "event": "check_in",
+    "points": 5,
+}  # fmt: skip
 
 
 # 徐家汇店 is a franchise: its owner's part and the brand's fee leave by themselves; 五角场店 pays
@@ -111,4 +125,6 @@ def chain() -> dict[str, Any]:
         "points_rules": POINTS,
         "share_rules": SHARES,
         "refund_rules": REFUNDS,
+        "earning_rules": [CHECK_IN],
+        "mall_items": MALL,
     }  # fmt: skip

@@ -15,14 +15,16 @@ from huitou.certificates.models import PlatformCertificate
 from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
+from huitou.holds.models import Hold
 from huitou.liability.models import PointsMonth, Sums
+from huitou.mall.models import Exchange, MallItem, Stock
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
 from huitou.merges.models import Merge
 from huitou.notices.models import Notice
 from huitou.orders.models import Order
 from huitou.payments.models import Payment
-from huitou.points.models import Account, LedgerEntry, PointsRules
+from huitou.points.models import Account, LedgerEntry, LotMove, PointsRules
 from huitou.refunds.models import Refund, RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
@@ -54,6 +56,19 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
                         skus=st.just([Sku(sku_id="m", name="", price_fen=1)])),
     "store_dishes": st.builds(StoreDish, id=words, store_id=words, dish_id=words),
     "accounts": st.builds(Account, id=words, available=st.integers(-10**9, 10**9), reserved=fen),
+    "points_holds": st.builds(
+        Hold, id=words, member_id=words, points=st.integers(1, 10**7), purpose=st.just("mall"),
+        drawn=st.lists(st.builds(LotMove, expires_on=words, points=fen), max_size=3),
+        status=st.sampled_from(["held", "used", "released"]), created_at=moments,
+        expires_at=moments),
+    "mall_items": st.builds(
+        MallItem, id=words, revision=st.integers(1, 10**6), name=st.just("券"),
+        points=st.integers(1, 10**7), template_id=st.just("t"), stock=st.none() | fen,
+        per_member=st.none() | st.integers(1, 9), valid_from=st.none() | st.dates()),
+    "mall_stock": st.builds(Stock, id=words, taken=fen),
+    "mall_exchanges": st.builds(
+        Exchange, id=words, member_id=words, item_id=words, item_revision=fen, points=fen,
+        seq=st.integers(1, 10**6), coupon_id=words, at=moments),
     "points_entries": st.builds(
         LedgerEntry, id=words, member_id=words, kind=st.sampled_from(["earn", "use"]),
         points=st.integers(-10**9, 10**9), spend_fen=fen, order_id=words, business_day=words,

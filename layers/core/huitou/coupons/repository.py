@@ -53,6 +53,10 @@ class CouponRepository:
             return False
         return True
 
+    def add(self, coupon: Coupon, session: ClientSession) -> None:
+        """Issue within a transaction; the same cause again is a DuplicateKeyError."""
+        self._coupons.insert_one(coupon.document(), session=session)
+
     def find(self, coupon_id: str) -> Coupon | None:
         found = self._coupons.find_one({"_id": coupon_id})
         return Coupon.model_validate(found) if found else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from huitou.coupons.models import Coupon, CouponTemplate, Scene
+from huitou.coupons.models import Coupon, CouponTemplate, Scene, ShownCoupon
 from huitou.coupons.repository import CouponRepository
 from huitou.coupons.rules import coupon_for
 from huitou.members.rules import birthday_from
@@ -77,6 +77,26 @@ class Coupons:
                 return None
             seq += 1  # Another cause took this number a moment ago; the limit still holds.
         return None
+
+    def issue_within(
+        self, template: CouponTemplate, member_id: str, cause: str, session: ClientSession
+    ) -> Coupon:
+        """Issue the coupon that a caller's transaction has paid for, whose limit is the caller's.
+
+        A cause that was served before is a DuplicateKeyError, which must leave the transaction.
+        """
+        coupon = coupon_for(
+            template, member_id=member_id, cause=cause, at=self._clock.now(), zone=BRAND_ZONE
+        )
+        self._repository.add(coupon, session)
+        return coupon
+
+    def shown(self, coupon_id: str) -> ShownCoupon:
+        """Return a coupon as its member sees it; Refusal NOT_FOUND once it was deleted."""
+        coupon = self._repository.find(coupon_id)
+        if coupon is None:
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+        return ShownCoupon(coupon_id=coupon.id, **coupon.model_dump(include=_SHOWN))
 
     def scene(self, code: str) -> Scene:
         """Return a table or till code; Refusal SCENE_UNKNOWN naming `scene`."""

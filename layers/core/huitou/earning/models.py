@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PlainSerializer, model_validator
 
 from huitou.points.models import NEVER, ClawBack, RuleRef
-from huitou.runtime.documents import Record, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import CLOCK
 
 Weekday = Annotated[int, Field(ge=0, le=6)]
@@ -60,6 +60,31 @@ class EarningRule(Stored):
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
             raise ValueError("valid_until must not be before valid_from")
         return self
+
+
+class CheckInRequest(Request):
+    """Check in (签到): once per business day."""
+
+
+class AwardBonusRequest(Request):
+    """Award the bonus that rules give for an event; `cause` names it, and never awards twice."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+    event: Literal["review"]
+    cause: str = Field(pattern=r"^[A-Za-z0-9_:.@-]{1,120}$")
+
+
+class BonusAnswer(Answer):
+    """What an event has brought the member: `points` in all, whoever asked first.
+
+    `usable` is the day from which they can be spent, null for at once. `what` says the outcome in
+    the member's words: no rule is in force, the cap of the day or month left nothing, or how many.
+    """
+
+    outcome: Literal["awarded", "awarded_before", "nothing_left", "no_rule"]
+    points: int
+    usable: str | None
+    what: str
 
 
 class FirstOrderBonus(RuleRef):

@@ -7,14 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from huitou.earning.models import EarningRule, EarningTerms, FirstOrderBonus, Hours
 from huitou.orders.models import PendingRefund
 from huitou.points.models import NEVER, ON_COMPLETION, Expiry, PointsRules, RuleRef, Usable
+from huitou.points.rules import Award
 from huitou.pricing.models import Discount, Line
+from huitou.runtime.errors import Lang
 from huitou.tiers.models import Level
 
+BonusEvent = Literal["review", "check_in"]  # Events that aren't orders.
+BonusOutcome = Literal["awarded", "awarded_before", "nothing_left", "no_rule"]
 ONCE = 10_000  # A multiplier of one, in basis points.
 
 
@@ -92,6 +97,36 @@ def terms_for(
             if rule.event == "first_order"
         ],
     )
+
+
+def bonuses_for(
+    rules: Iterable[EarningRule], event: BonusEvent, moment: Purchase, tier: str,
+    birthday: date | None = None,
+) -> list[EarningRule]:  # fmt: skip
+    """Return the rules that give something for an event at this moment.
+
+    An event has no dishes, and no store: rules that ask for them aren't met.
+    """
+    offered = (rule for rule in rules if rule.kind == "bonus" and rule.event == event)
+    return [rule for rule in offered if meets(rule, moment, tier, birthday)]
+
+
+def bonus_award(points: PointsRules, day: str) -> Award:
+    """Return where the bonus of an event lies; no order's completion comes that it could await."""
+    usable = usable_from(points.usable, day)
+    held_until = expires_after(points.expiry, day)
+    return Award(held_until, None if usable == ON_COMPLETION else usable)
+
+
+def bonus_words(outcome: BonusOutcome, points: int, lang: Lang) -> str:
+    """Say what an event has brought."""
+    chinese, english = {
+        "awarded": (f"获得 {points} 积分", f"{points} points for you"),
+        "awarded_before": (f"已获得 {points} 积分", f"You have had {points} points for this"),
+        "nothing_left": ("积分已达上限", "You have earned all that can be earned for now"),
+        "no_rule": ("当前没有积分奖励", "There are no points for this at present"),
+    }[outcome]
+    return english if lang == "en" else chinese
 
 
 def history_terms(

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from huitou.earning.models import EarningRule, EarningTerms
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.earning.models import BonusAnswer, EarningRule, EarningTerms
 from huitou.earning.repository import EarningRepository
-from huitou.earning.rules import Purchase, asks_birthday, in_force, terms_for
+from huitou.earning.rules import (
+    BonusEvent,
+    BonusOutcome,
+    Purchase,
+    asks_birthday,
+    bonus_award,
+    bonus_words,
+    bonuses_for,
+    in_force,
+    terms_for,
+)
 from huitou.members.service import Birthdays
 from huitou.orders.models import Order
-from huitou.points.models import PointsRules
+from huitou.points.models import PointsRules, RuleRef
+from huitou.points.rules import Fact, room
 from huitou.points.service import Points
 from huitou.pricing.models import MemberOffer, Price
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.stores.models import Store
 from huitou.stores.rules import store_day
 from huitou.stores.service import Stores
@@ -69,3 +84,84 @@ class Earning:
         asked = asks_birthday(rules, purchase.business_day)
         birthday: date | None = self._birthdays.of(member_id) if asked else None
         return terms_for(points, rules, purchase, level, tier_rules_revision, birthday)
+
+
+class Bonuses:
+    """Fixed points for events that aren't orders: a check-in, a review."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._earning = Earning(database, clock)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+        self._birthdays = Birthdays(database)
+
+    def check_in(self, member_id: str, lang: Lang = "zh") -> BonusAnswer:
+        """Award the day's check-in, by the brand's business day; again on the same day nothing."""
+        return self.award(member_id, "check_in", f"{member_id}:{self._tiers.today()}", lang)
+
+    def award(
+        self, member_id: str, event: BonusEvent, cause: str, lang: Lang = "zh"
+    ) -> BonusAnswer:
+        """Award what rules in force give for an event; a cause is served once by each rule.
+
+        Raises Refusal NOT_FOUND naming `member_id` without an account, and CAUSE_REUSED where the
+        cause was another member's.
+        """
+        day, now = self._tiers.today(), self._clock.now()
+        level, _ = self._tiers.level_of(member_id)
+        in_force_now = self._earning.rules(day)
+        asked = asks_birthday(in_force_now, day)
+        birthday = self._birthdays.of(member_id) if asked else None
+        moment = Purchase((), (), None, BRAND_ZONE, day, now)
+        offered = bonuses_for(in_force_now, event, moment, level.level, birthday)
+        points = self._points.rules()
+        award = bonus_award(points, day)
+        caps = (points.caps.day_points, points.caps.month_points)
+        named = {_entry_id(event, rule, cause): rule for rule in offered}
+
+        def write(session: ClientSession) -> tuple[bool, int]:
+            known = self._points.by_ids(list(named), session)
+            if any(entry.member_id != member_id for entry in known.values()):
+                raise Refusal(Code.CAUSE_REUSED, field="cause")
+            had = sum(entry.points for entry in known.values())
+            if len(known) == len(named):
+                return False, had
+            book = self._points.open(member_id, session)
+            for entry_id, rule in named.items():
+                if entry_id in known:
+                    continue
+                # Who commits first has the room. One of no points is written too: the event was
+                # served, and told of again in another month it brings nothing either.
+                left = room(book.earned_by_day, day, caps)
+                offer = rule.points or 0
+                fact = Fact(
+                    cause=entry_id.removeprefix("bonus:"), at=now, business_day=day, actor="event",
+                    rules_revision=points.revision,
+                    rules=[RuleRef(rule_id=rule.id, revision=rule.revision)],
+                )  # fmt: skip
+                book.bonus(fact, offer if left is None else min(offer, left), award)
+            given = sum(entry.points for entry in book.entries if entry.kind == "bonus")
+            book.bring_up_to_date()
+            self._points.save([book], session)
+            return True, had + given
+
+        try:
+            new, total = self._database.transact(write) if named else (False, 0)
+        except DuplicateKeyError:  # The same event at the same time was faster.
+            new, total = self._database.transact(write)
+        if not named:
+            outcome: BonusOutcome = "no_rule"
+        elif not total:
+            outcome = "nothing_left"
+        else:
+            outcome = "awarded" if new else "awarded_before"
+        return BonusAnswer(
+            outcome=outcome, points=total, usable=award.usable if total else None,
+            what=bonus_words(outcome, total, lang),
+        )  # fmt: skip
+
+
+def _entry_id(event: BonusEvent, rule: EarningRule, cause: str) -> str:
+    return f"bonus:{event.replace('_', '-')}@{rule.id}:{cause}"

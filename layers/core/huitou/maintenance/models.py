@@ -8,6 +8,7 @@ from pydantic import Field
 
 from huitou.coupons.models import CouponTemplate, Scene
 from huitou.earning.models import EarningRule
+from huitou.mall.models import MallItem
 from huitou.menu.models import Dish, StoreDish
 from huitou.points.models import PointsRules
 from huitou.refunds.models import RefundRules
@@ -22,9 +23,9 @@ class DeclareRequest(Request):
 
 
 class LoadRequest(Request):
-    """Put a chain's stores, menu, coupon templates, codes and rules in place; safe to repeat.
+    """Put a chain's stores, menu, coupons, mall, codes and rules in place; safe to repeat.
 
-    Rules must carry a higher revision than the stored ones, or be the same.
+    Rules and mall items must carry a higher revision than the stored ones, or be the same.
     """
 
     stores: list[Store] = Field(default=[], max_length=500)
@@ -37,6 +38,7 @@ class LoadRequest(Request):
     refund_rules: RefundRules | None = None
     share_rules: list[ShareRules] = Field(default=[], max_length=500)
     earning_rules: list[EarningRule] = Field(default=[], max_length=500)
+    mall_items: list[MallItem] = Field(default=[], max_length=200)
 
 
 class HealthRequest(Request):
@@ -70,6 +72,7 @@ class LoadAnswer(Answer):
     store_dishes: int
     coupon_templates: int
     scenes: int
+    mall_items: int
     rules: int
 
 

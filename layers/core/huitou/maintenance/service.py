@@ -9,6 +9,7 @@ from huitou.coupons.service import Coupons
 from huitou.earning.service import Earning
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.repository import RulesRepository
+from huitou.mall.service import Mall
 from huitou.menu.service import Menu
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -41,12 +42,15 @@ class Maintenance:
             ShareRuleBook(self._database).put(shares)
         for promotion in request.earning_rules:
             Earning(self._database, self._clock).put(promotion)
+        for item in request.mall_items:
+            Mall(self._database, self._clock).put(item)
         return {
             "stores": len(request.stores),
             "dishes": len(request.dishes),
             "store_dishes": len(request.store_dishes),
             "coupon_templates": len(request.coupon_templates),
             "scenes": len(request.scenes),
+            "mall_items": len(request.mall_items),
             "rules": len(rules) + len(request.share_rules) + len(request.earning_rules),
         }
 

@@ -45,6 +45,7 @@ class Code(Enum):
         "These points were given back: begin again with a new id",
     )
     HOLD_USED = "这笔积分已使用，不能退回", "These points are spent and can't be given back"
+    CAUSE_REUSED = "该事由已用于另一会员", "This cause was another member's"
     MALL_ITEM_NOT_OFFERED = "该商品已下架或不在兑换时间内", "This item isn't offered now"
     MALL_SOLD_OUT = "已兑完", "All of them are gone"
     MALL_LIMIT_REACHED = "每人限兑 {detail} 件", "At most {detail} per member"

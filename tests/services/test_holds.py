@@ -1,0 +1,203 @@
+"""Points set aside outside orders: used once, or given back once, never both."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from at_once import at_once, winners
+from chain_data import FakeClock, Shop
+from huitou.holds.models import Hold
+from huitou.holds.service import Holds
+from huitou.points.models import NEVER, LotMove
+from huitou.points.rules import Fact
+from huitou.points.service import Points
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    return Shop(chain, clock)
+
+
+@pytest.fixture
+def holds(shop: Shop) -> Holds:
+    return Holds(shop.database, shop.clock)
+
+
+def with_points(shop: Shop, *lots: tuple[str, int], name: str = "alice") -> str:
+    """Register a member with these lots."""
+    member_id = shop.register(name)
+    points = Points(shop.database, shop.clock)
+
+    def write(session: Any) -> None:
+        book = points.open(member_id, session)
+        now = shop.clock.now()
+        fact = Fact(cause=f"test:{name}", at=now, business_day="2026-03-02", rules_revision=1)
+        book.migrate(fact, [LotMove(expires_on=day, points=count) for day, count in lots])
+        points.save([book], session)
+
+    shop.database.transact(write)
+    return member_id
+
+
+def spent(shop: Shop, member_id: str) -> list[int]:
+    entries = shop.database.collection("points_entries").find({"member_id": member_id})
+    return [-entry["points"] for entry in entries if entry["kind"] == "use"]
+
+
+def points_of(shop: Shop, member_id: str) -> tuple[int, int]:
+    account = shop.account(member_id)
+    assert shop.differences() == []
+    return account["available"], account["reserved"]
+
+
+def forget(shop: Shop, hold_id: str) -> None:
+    """Let a hold's time be over: it is real time, which a test can't move."""
+    shop.database.collection("points_holds").update_one(
+        {"_id": hold_id}, {"$set": {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}}
+    )
+
+
+def test_held_points_are_used_once_however_often_it_is_said(shop: Shop, holds: Holds) -> None:
+    alice = with_points(shop, ("2026-12-31", 30), (NEVER, 100))
+    for _ in range(2):
+        hold = holds.hold(alice, "game:1", 50, "game")
+        assert hold.status == "held"
+        assert [(lot.expires_on, lot.points) for lot in hold.drawn] == [
+            ("2026-12-31", 30), (NEVER, 20)
+        ]  # fmt: skip
+        assert points_of(shop, alice) == (80, 50)
+    for _ in range(2):
+        assert holds.commit("game:1").status == "used"
+        assert points_of(shop, alice) == (80, 0)
+    assert holds.hold(alice, "game:1", 50, "game").status == "used"
+    assert spent(shop, alice) == [50]
+    with pytest.raises(Refusal) as refused:
+        holds.release("game:1")
+    assert refused.value.code is Code.HOLD_USED
+
+
+def test_released_points_lie_where_they_were_and_are_not_used_after_all(
+    shop: Shop, holds: Holds
+) -> None:
+    alice = with_points(shop, ("2026-12-31", 30), (NEVER, 100))
+    before = shop.account(alice)["lots"]
+    holds.hold(alice, "game:1", 50, "game")
+    for _ in range(2):
+        assert holds.release("game:1").status == "released"
+        assert points_of(shop, alice) == (130, 0)
+    assert shop.account(alice)["lots"] == before
+    with pytest.raises(Refusal) as refused:
+        holds.commit("game:1")
+    assert (refused.value.code, refused.value.field) == (Code.HOLD_RELEASED, "hold_id")
+    assert spent(shop, alice) == []
+
+
+def test_an_id_names_one_member_amount_and_purpose(shop: Shop, holds: Holds) -> None:
+    alice, bob = with_points(shop, (NEVER, 100)), with_points(shop, (NEVER, 100), name="bob")
+    holds.hold(alice, "game:1", 50, "game")
+    for who, points in ((bob, 50), (alice, 51)):
+        with pytest.raises(Refusal) as refused:
+            holds.hold(who, "game:1", points, "game")
+        assert refused.value.code is Code.HOLD_ID_REUSED
+    with pytest.raises(Refusal, match="INVALID_REQUEST"):
+        holds.hold(alice, "game:1", 50, "mall")
+    with pytest.raises(Refusal, match="POINTS_NOT_ENOUGH"):
+        holds.hold(alice, "game:2", 51, "game")
+    for unknown in (holds.commit, holds.release):
+        with pytest.raises(Refusal, match="NOT_FOUND"):
+            unknown("game:3")
+    assert points_of(shop, alice) == (50, 50)
+    assert points_of(shop, bob) == (100, 0)
+
+
+def test_points_whose_day_has_passed_while_they_were_held_expire_on_their_return(
+    shop: Shop, holds: Holds, clock: FakeClock
+) -> None:
+    alice = with_points(shop, ("2026-03-10", 30), (NEVER, 100))
+    holds.hold(alice, "game:1", 50, "game")
+    clock.advance(days=20)
+    holds.release("game:1")
+    assert points_of(shop, alice) == (100, 0)
+
+
+def test_the_timer_gives_back_what_was_forgotten_and_nothing_else(
+    shop: Shop, holds: Holds, clock: FakeClock
+) -> None:
+    alice = with_points(shop, (NEVER, 100))
+    for number in (1, 2, 3):
+        holds.hold(alice, f"game:{number}", 10, "game")
+    holds.commit("game:2")
+    clock.advance(days=2)  # Whatever day the business has.
+    assert list(holds.due()) == []
+    forget(shop, "game:1")
+    forget(shop, "game:2")
+    assert list(holds.due()) == ["game:1"]
+    assert [holds.let_go(due) for due in list(holds.due())] == ["released"]
+    assert holds.let_go("game:2") == "used"
+    assert list(holds.due()) == []
+    assert points_of(shop, alice) == (80, 10)
+
+
+def test_a_caller_in_time_or_not_may_use_what_is_still_held(shop: Shop, holds: Holds) -> None:
+    alice = with_points(shop, (NEVER, 100))
+    holds.hold(alice, "game:1", 10, "game")
+    forget(shop, "game:1")
+    assert holds.commit("game:1").status == "used"
+    assert points_of(shop, alice) == (90, 0)
+
+
+def test_what_the_caller_writes_and_the_use_of_points_happen_together(
+    shop: Shop, holds: Holds
+) -> None:
+    alice = with_points(shop, (NEVER, 100))
+    holds.hold(alice, "game:1", 10, "game")
+
+    def play(session: Any) -> None:
+        holds.commit("game:1", session)
+        raise Refusal(Code.NOT_FOUND)
+
+    with pytest.raises(Refusal):
+        shop.database.transact(play)
+    assert points_of(shop, alice) == (90, 10)
+    held = holds.find("game:1")
+    assert held is not None
+    assert held.status == "held"
+
+
+def test_of_using_and_giving_back_at_once_one_wins(shop: Shop, holds: Holds) -> None:
+    alice = with_points(shop, (NEVER, 100))
+    for number in range(6):
+        name = f"game:{number}"
+        holds.hold(alice, name, 1, "game")
+        work = [lambda n=name: holds.commit(n), lambda n=name: holds.release(n)] * 2
+        statuses = {hold.status for hold in winners(at_once(work))}
+        found = holds.find(name)
+        assert found is not None
+        assert statuses == {found.status}
+    used = spent(shop, alice)
+    assert points_of(shop, alice) == (100 - len(used), 0)
+
+
+def test_of_two_holds_for_the_same_points_one_finds_too_few(shop: Shop, holds: Holds) -> None:
+    alice = with_points(shop, (NEVER, 100))
+    results = at_once([
+        lambda n=number: holds.hold(alice, f"game:{n}", 60, "game") for number in range(4)
+    ])  # fmt: skip
+    assert len(winners(results)) == 1
+    assert points_of(shop, alice) == (40, 60)
+
+
+def test_one_hold_asked_for_several_times_at_once_is_one(shop: Shop, holds: Holds) -> None:
+    alice = with_points(shop, (NEVER, 100))
+    results = at_once([lambda: holds.hold(alice, "game:1", 60, "game")] * 4)
+    assert all(isinstance(hold, Hold) for hold in results)
+    assert points_of(shop, alice) == (40, 60)
+    results = at_once([lambda: holds.commit("game:1")] * 4)
+    assert {hold.status for hold in results} == {"used"}
+    assert spent(shop, alice) == [60]
+    assert points_of(shop, alice) == (40, 0)
