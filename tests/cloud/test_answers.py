@@ -119,6 +119,7 @@ def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
     assert told["available"] >= 5_000
     today = internal(client, "points-sync", action="liability")["as_of"]
     assert internal(client, "points-sync", action="liability", as_of=today)["agrees"]
+    in_mall_and_games(client, guest, member_id)
     other = Guest(client).ok("member-profile", action="profile")["member_id"]
     merge = {"merge_id": f"answers-{member_id}", "actor": "ann", "reason": "同一人"}
     internal(
@@ -131,6 +132,22 @@ def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
     batch = {"source": "answers", "rows": rows, "dry_run": True}
     report = internal(client, "maintenance", action="import_balances", **batch)
     assert (report["imported"], report["rejected"]) == (1, 1)
+
+
+def in_mall_and_games(client: CheckedClient, guest: Guest, member_id: str) -> None:
+    """Check in, review, exchange points, and stake them in a game."""
+    assert guest.ok("member-profile", action="check_in")["points"] == 5
+    review = {"event": "review", "member_id": member_id, "cause": f"answers:{member_id}"}
+    assert internal(client, "points-sync", action="award_bonus", **review)["outcome"] == "no_rule"
+    items = guest.ok("member-profile", action="mall")["items"]
+    assert {item["item_id"]: item["why_not"] for item in items} == {"off-3": None, "off-20": None}
+    wanted = {"item_id": "off-20", "exchange_id": f"answers-{member_id}"}
+    first = guest.ok("member-profile", action="exchange", **wanted)
+    assert guest.ok("member-profile", action="exchange", **wanted) == first
+    for number, ends in enumerate(("commit_points", "release_points")):
+        held = {"hold_id": f"game:{member_id}:{number}", "member_id": member_id, "points": 1}
+        internal(client, "points-sync", action="hold_points", purpose="game", **held)
+        internal(client, "points-sync", action=ends, hold_id=held["hold_id"])
 
 
 def as_operator(client: CheckedClient, letter_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -303,6 +303,35 @@ def test_the_timer_closes_months_of_points_that_are_over(call: Any, chain: Datab
     assert [(m["month"], m["outstanding_at_end"]) for m in told["months"]] == [
         ("2026-01", 7), ("2026-02", 7)
     ]  # fmt: skip
+
+
+def test_points_set_aside_and_forgotten_come_back_by_the_timer(
+    call: Any, chain: Database, clock: Any
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register()
+    shop.give_points(alice, 100)
+    has = shop.account(alice)["available"]
+    token = internal_token(SECRET.encode(), "points-sync")
+
+    def ask(action: str, **more: Any) -> Any:
+        return call("points-sync", {"action": action, "token": token, "lang": "en", **more})
+
+    wanted = {"member_id": alice, "hold_id": "game:1", "points": 60, "purpose": "game"}
+    held = ask("hold_points", **wanted)["data"]
+    assert (held["status"], shop.account(alice)["reserved"]) == ("held", 60)
+    too_many = ask("hold_points", **wanted | {"hold_id": "game:2", "points": has})
+    assert too_many["error"]["code"] == "POINTS_NOT_ENOUGH"
+    assert ask("hold_points", **wanted | {"hold_id": "o1"})["error"]["field"] == "hold_id"
+    chain.collection("points_holds").update_one(
+        {"_id": "game:1"}, {"$set": {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}}
+    )
+    answer = call("points-sync", {**recorded("timer"), "Message": token})
+    assert answer["data"]["holds"] == {"released": 1}
+    assert shop.account(alice)["available"] == has
+    late = ask("commit_points", hold_id="game:1")["error"]
+    assert late["code"] == "HOLD_RELEASED"
+    assert late["message"] == "These points were given back: begin again with a new id"
 
 
 def test_rules_are_tried_applied_and_carried_on_by_the_timer(
