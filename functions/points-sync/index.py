@@ -20,7 +20,6 @@ from huitou.adjustments.models import (
     DecideAdjustmentRequest,
 )
 from huitou.earning.models import AwardBonusRequest, BonusAnswer
-from huitou.earning.service import Bonuses
 from huitou.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
 from huitou.holds.service import Holds, shown
 from huitou.liability.models import LiabilityAnswer, LiabilityRequest
@@ -67,12 +66,14 @@ def _holds(call: Call) -> Holds:
     return Holds(call.database, call.clock)
 
 
+# What staff and reviews ask for is loaded late: a settlement's cold start shall not pay for it.
+
+
 def _award_bonus(call: Call, request: AwardBonusRequest) -> object:
+    from huitou.earning.service import Bonuses
+
     bonuses = Bonuses(call.database, call.clock)
     return bonuses.award(request.member_id, request.event, request.cause, call.lang)
-
-
-# What only staff ask for is loaded late: a settlement's cold start shall not pay for it.
 
 
 def _liability_of(call: Call) -> Any:

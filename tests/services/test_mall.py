@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ import pytest
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
 from huitou.holds.service import Holds
+from huitou.kpis.models import ReportRequest
+from huitou.kpis.service import Kpis
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.service import Maintenance
 from huitou.mall.models import ExchangeRequest
 from huitou.mall.service import Mall
+from huitou.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from services.test_holds import forget, points_of, spent, with_points
@@ -124,6 +128,28 @@ def test_more_stock_comes_with_a_later_revision(shop: Shop, mall: Mall) -> None:
     assert refusal(mall, alice, wanted(3)) is Code.MALL_SOLD_OUT
     with pytest.raises(Refusal, match="RULES_CONFLICT"):
         offer(shop, FIVE)
+
+
+def test_an_item_without_its_coupon_is_refused_whole(shop: Shop, mall: Mall) -> None:
+    with pytest.raises(Refusal) as refused:
+        offer(shop, FIVE | {"template_id": "nothing"})
+    assert refused.value.field == "mall_items.five.template_id"
+    assert refused.value.message() == "未找到：优惠券模板"
+    assert "five" not in {item.item_id for item in mall.listing(shop.register()).items}
+
+
+def test_points_used_in_the_mall_are_used_in_the_figures_too(
+    shop: Shop, mall: Mall, clock: FakeClock
+) -> None:
+    offer(shop, FIVE)
+    alice = with_points(shop, ("2099-12-31", 250))
+    mall.exchange(alice, wanted(1))
+    Holds(shop.database, shop.clock).hold(alice, "game:1", 50, "game")  # Not used yet.
+    Kpis(shop.database, clock).roll_up(5)
+    report = Kpis(shop.database, clock).report(ReportRequest(as_of=date(2026, 3, 2)))
+    assert (report["points_issued"], report["points_used"]) == (250, 100)
+    totals = Reconciliation(shop.database, clock).page(None, 10)["totals"]
+    assert (totals.points_used, totals.points_outstanding) == (100, 150)
 
 
 def test_what_was_left_half_done_goes_on_or_is_given_back(shop: Shop, mall: Mall) -> None:

@@ -20,12 +20,12 @@ class MallRepository:
         self._exchanges = database.collection("mall_exchanges")
 
     def put(self, item: MallItem) -> None:
-        """Store a later revision, and begin to count what is gone where it has an end."""
-        put_revision(self._items, item.document(), f"mall_items.{item.id}.revision")
+        """Store a later revision; what is gone of it is counted from the first one with an end."""
         if item.stock is not None:
             self._stock.update_one(
                 {"_id": item.id}, {"$setOnInsert": {"schema": 1, "taken": 0}}, upsert=True
             )
+        put_revision(self._items, item.document(), f"mall_items.{item.id}.revision")
 
     def listed(self) -> list[MallItem]:
         found = self._items.find({"listed": True}).limit(MOST_LISTED)

@@ -29,7 +29,13 @@ class Mall:
         self._tiers = Tiers(database, clock)
 
     def put(self, item: MallItem) -> None:
-        """Store a later revision of an item; Refusal RULES_CONFLICT for an earlier one."""
+        """Store a later revision of an item.
+
+        Raises Refusal RULES_CONFLICT for an earlier one, NOT_FOUND where its coupon isn't there.
+        """
+        if not self._coupons.templates([item.template_id]):
+            field = f"mall_items.{item.id}.template_id"
+            raise Refusal(Code.NOT_FOUND, field=field, detail="coupon template")
         self._mall.put(item)
 
     def listing(self, member_id: str, lang: Lang = "zh") -> MallAnswer:
@@ -62,7 +68,7 @@ class Mall:
             return self._answer(same(known, request.item_id), request)
         item = self._offered(request.item_id)
         template = self._coupons.templates([item.template_id]).get(item.template_id)
-        if template is None:  # The operator's: no item without its coupon.
+        if template is None:  # Nobody deletes templates; let a person look.
             raise HuitouError(Code.INTERNAL, field="template_id")
         if self._holds.find(identity) is None:
             # Before anything is held: what can't be had takes no points for a while.
@@ -127,7 +133,7 @@ class Mall:
         return had
 
     def _let_go(self, identity: str) -> None:
-        """Give the points back at once; should that fail too, the timer does."""
+        """Give the points back at once; whoever stops before that leaves it to the timer."""
         try:
             self._holds.release(identity)
         except Refusal:

@@ -166,7 +166,7 @@ _CHINESE = {
     "order": "订单", "refund": "退款", "payment": "支付单", "coupon": "优惠券",
     "applied": "已生效", "member": "会员", "adjustment": "积分调整",
     "account": "会员账户", "dead letter": "死信", "discrepancy": "差异",
-    "hold": "冻结的积分", "item": "商品",
+    "hold": "冻结的积分", "item": "商品", "coupon template": "优惠券模板",
     "tier run": "等级规则应用", "level": "等级",
     "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
 }  # fmt: skip
