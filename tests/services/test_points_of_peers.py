@@ -9,6 +9,7 @@ import pytest
 from test_points_races import rules
 
 from chain_data import FakeClock, Shop, item
+from huitou.orders.models import PendingRefund
 from huitou.points.models import Expiry, PointsRules
 from huitou.points.service import Points
 from huitou.runtime.database import Database
@@ -142,4 +143,28 @@ def test_points_pending_until_completion_are_voided_by_a_refund(
     assert shop.orders.serve(shop.orders.get(kept.id), "completed", None)
     assert shop.settlement.settle(kept.id) == "settled"
     assert (points.available(member_id), points.shown(member_id).pending) == (300, 0)
+    assert shop.differences() == []
+
+
+def test_points_wait_no_longer_where_the_refund_of_a_completed_order_comes_to_nothing(
+    shop: Shop,
+) -> None:
+    """Completed, wholly going back when the ledger looked, and then staying paid after all."""
+    usable = PointsRules().usable.model_copy(update={"kind": "on_completion"})
+    rules(shop, usable=usable)
+    member_id = shop.register()
+    order = shop.orders.get(shop.paid(member_id, items=[item(20)]).id)
+    assert shop.orders.serve(order, "completed", None)
+    completed = shop.orders.get(order.id)
+    pending = PendingRefund(refund_id="R1", amount_fen=completed.left_fen)
+    shop.database.transact(
+        lambda session: shop.orders.begin_refund(completed, pending, "till", session)
+    )
+    assert shop.settlement.settle(order.id) == "settled"
+    shop.database.transact(
+        lambda session: shop.orders.end_refund(order.id, "R1", given=False, session=session)
+    )
+    assert shop.orders.get(order.id).status == "completed"
+    assert shop.settlement.settle(order.id) == "settled"
+    assert Points(shop.database, shop.clock).available(member_id) == 300
     assert shop.differences() == []

@@ -359,6 +359,8 @@ class Orders:
         after, words = with_refunds(order, change)
         now = self._clock.now()
         moments = [Moment(status=word, at=now, actor=actor) for word in words]
+        # While it was all going back, settlement didn't find it completed: it has to look again.
+        due = due or (order.status, after.status) == ("refunding", "completed")
         if not self._orders.put_refunds(order, after, moments, due, session):
             raise Unavailable
 

@@ -1,0 +1,399 @@
+"""What members' points must be, by pencil and paper: a row for each award, debt and reservation.
+
+Nothing of `huitou` is used: it is told what was bought, paid, refunded and completed, in the order
+in which it was committed, and the rules as they were when each order was paid.
+"""
+
+from __future__ import annotations
+
+import calendar
+import copy
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+FOR_EVER = "9999-12-31"
+COMPLETED = "completed"
+Drawn = list[tuple[str, int]]  # The last day of a lot, and points of it.
+Move = tuple[str, str | None, int]  # The same, and what they wait for in between.
+
+
+def later(day: str, days: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def months_later(day: str, months: int) -> str:
+    """The same day of the month, or the last one where there is none."""
+    start = date.fromisoformat(day)
+    month = start.month + months
+    year, month = start.year + (month - 1) // 12, (month - 1) % 12 + 1
+    return date(year, month, min(start.day, calendar.monthrange(year, month)[1])).isoformat()
+
+
+@dataclass
+class Row:
+    """What is left of one award (or came back): its last day, and what it waits for."""
+
+    award: str
+    last_day: str
+    waits_for: str | None
+    left: int
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What an order was promised when it was paid."""
+
+    revision: int
+    last_day: str
+    waits_for: str | None
+    policy: str
+    extend_days: int
+    line_values: Sequence[Fraction]  # What each line is worth in points, exactly.
+    order_cap: int | None
+    day_cap: int | None
+    month_cap: int | None
+    bonuses: Sequence[tuple[str, int]]
+
+    @property
+    def worth(self) -> Fraction:
+        whole = sum(self.line_values, Fraction(0))
+        return whole if self.order_cap is None else min(whole, Fraction(self.order_cap))
+
+
+def promise(
+    rules: dict[str, Any], multipliers: Sequence[dict[str, Any]], bonuses: Sequence[dict[str, Any]],
+    day: str, level: str, lines: Sequence[dict[str, Any]],
+) -> Promise:  # fmt: skip
+    """Freeze the rules for an order of a day; `lines` tell category, paid_fen and points_fen."""
+    rate = rules["fen_per_point_by_tier"].get(level, rules["fen_per_point"])
+    values = []
+    for line in lines:
+        counted = line["paid_fen"]
+        if rules["counts_points_part"]:
+            counted += line["points_fen"]
+        if line["category"] in rules["excluded_categories"]:
+            counted = 0
+        times = Fraction(1)
+        for rule in multipliers:
+            if not rule["categories"] or line["category"] in rule["categories"]:
+                times += Fraction(rule["multiplier_bp"], 10_000) - 1
+        values.append(Fraction(counted, rate) * times)
+    expiry, usable = rules["expiry"], rules["usable"]
+    last_day = {
+        "never": FOR_EVER,
+        "end_of_next_year": f"{int(day[:4]) + 1}-12-31",
+        "rolling_months": months_later(day, expiry["months"]),
+    }[expiry["kind"]]
+    waits_for = {
+        "at_once": None, "on_completion": COMPLETED, "after_days": later(day, usable["days"]),
+    }[usable["kind"]]  # fmt: skip
+    caps = rules["caps"]
+    return Promise(
+        rules["revision"], last_day, waits_for, rules["claw_back"], rules["return_expired_days"],
+        values, caps["order_points"], caps["day_points"], caps["month_points"],
+        [(rule["_id"], rule["points"]) for rule in bonuses],
+    )  # fmt: skip
+
+
+@dataclass
+class Refund:
+    """Money that went back, with what of it was for single lines."""
+
+    id: str
+    fen: int
+    by_line: dict[int, int]
+
+
+@dataclass
+class Bought:
+    """One order, and how much of its life the ledger knows."""
+
+    id: str
+    day: str
+    paid_fen: int = 0
+    line_fen: list[int] = field(default_factory=list)
+    drawn: Drawn = field(default_factory=list)
+    promised: Promise | None = None
+    refunds: list[Refund] = field(default_factory=list)
+    is_over: bool = False  # All of it has gone back.
+    is_completed: bool = False
+    given: int | None = None
+    bonus: int = 0
+    known_refunds: int = 0
+    left: int = 0  # What it has earned and not lost again.
+    came_back: int = 0  # Of the points that it was paid with.
+    is_matured: bool = False
+
+    @property
+    def used(self) -> int:
+        return sum(points for _, points in self.drawn)
+
+    def still_earns(self, refunds: Sequence[Refund]) -> int:
+        """What the rest of the order earns, rounded down."""
+        assert self.promised
+        assert self.given is not None
+        whole = sum(self.promised.line_values, Fraction(0))
+        if not whole:
+            return 0
+        rest = list(self.line_fen)
+        for refund in refunds:
+            for line, fen in refund.by_line.items():
+                rest[line] -= fen
+        # Money that went back for no line in particular lowers each by the same part.
+        in_lines, money = sum(rest), self.paid_fen - sum(refund.fen for refund in refunds)
+        if in_lines <= 0 or money <= 0:
+            return 0
+        value = Fraction(0)
+        for worth, left, fen in zip(self.promised.line_values, rest, self.line_fen, strict=True):
+            value += worth * (Fraction(left, fen) if fen else Fraction(in_lines, self.paid_fen))
+        exact = self.promised.worth
+        base = exact if exact // 1 == self.given else self.given
+        return int(base * (value / whole) * Fraction(money, in_lines))
+
+
+@dataclass(frozen=True)
+class Written:
+    """An entry as it must stand in the ledger; what happens by itself has no fact."""
+
+    kind: str
+    fact: str | None
+    points: int
+    lots: dict[tuple[str, str | None], int]
+    debt: int = 0
+    waived: int = 0
+    spend_fen: int = 0
+    orders: int = 0
+    revision: int | None = None
+
+
+@dataclass
+class Purse:
+    """One member."""
+
+    rows: list[Row] = field(default_factory=list)
+    debts: list[int] = field(default_factory=list)
+    held: dict[str, Drawn] = field(default_factory=dict)
+    written: list[Written] = field(default_factory=list)
+    spend: Counter[str] = field(default_factory=Counter)
+    orders: Counter[str] = field(default_factory=Counter)
+    earned: Counter[str] = field(default_factory=Counter)
+    first: str | None = None
+    level: str = "basic"
+
+    def lots(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for row in self.rows:
+            if row.waits_for is None:
+                found[row.last_day] += row.left
+        return {day: points for day, points in found.items() if points}
+
+    def pending(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for row in self.rows:
+            if row.waits_for is not None:
+                found[f"{row.waits_for}|{row.last_day}"] += row.left
+        return {key: points for key, points in found.items() if points}
+
+    @property
+    def owed(self) -> int:
+        return sum(self.debts)
+
+    @property
+    def available(self) -> int:
+        return sum(self.lots().values()) - self.owed
+
+    @property
+    def reserved(self) -> int:
+        return sum(points for drawn in self.held.values() for _, points in drawn)
+
+    def as_of(self, today: str) -> Purse:
+        """What it is once what is due has happened."""
+        other = copy.deepcopy(self)
+        other.dawn(today)
+        return other
+
+    def dawn(self, today: str) -> None:
+        """Points whose day has come can be spent, those whose last day is over are gone."""
+        waiting = [row for row in self.rows if row.waits_for not in (None, COMPLETED)]
+        for key in sorted({(str(row.waits_for), row.last_day) for row in waiting}):
+            if key[0] <= today:
+                self._mature(None, [r for r in waiting if (r.waits_for, r.last_day) == key])
+        for pending in (False, True):
+            over = [r for r in self.rows
+                    if (r.waits_for is not None) is pending and r.last_day < today]  # fmt: skip
+            for key in sorted({(row.waits_for or "", row.last_day) for row in over}):
+                mine = [r for r in over if (r.waits_for or "", r.last_day) == key]
+                points = sum(row.left for row in mine)
+                for row in mine:
+                    row.left = 0
+                if points:
+                    where = {(key[1], key[0] or None): -points}
+                    self.written.append(Written("expire", None, -points, where))
+        self.rows = [row for row in self.rows if row.left]
+        owed = self.owed
+        if paid := self._take(owed):
+            repaid = sum(points for _, points in paid)
+            self.debts = [owed - repaid] if owed > repaid else []
+            self._write("repay", None, 0, [(day, None, -points) for day, points in paid], -repaid)
+
+    def set_aside(self, order_id: str, points: int, today: str) -> Drawn:
+        self.dawn(today)
+        self.held[order_id] = self._take(points)
+        return self.held[order_id]
+
+    def let_go(self, order_id: str, today: str) -> None:
+        self.dawn(today)
+        for day, points in self.held.pop(order_id, []):
+            self.rows.append(Row("let go", day, None, points))
+        self.dawn(today)
+
+    def settle(self, bought: Bought, today: str) -> None:
+        """All that the order's life so far means and isn't written yet."""
+        self.dawn(today)
+        assert bought.promised
+        if bought.given is None:
+            self._earn(bought, bought.promised)
+        for refund in bought.refunds[bought.known_refunds :]:
+            bought.known_refunds += 1
+            is_last = bought.is_over and bought.known_refunds == len(bought.refunds)
+            self._give_back(bought, refund, is_last, today)
+            self._claw_back(bought, refund, is_last, today)
+        mine = [r for r in self.rows if r.award == bought.id and r.waits_for == COMPLETED]
+        if bought.is_completed and mine and not bought.is_matured:
+            bought.is_matured = True
+            self._mature(bought, mine)
+        self.dawn(today)
+
+    def _earn(self, bought: Bought, promised: Promise) -> None:
+        bought.given = self._within_caps(bought, promised.worth // 1)
+        bought.left = bought.given
+        self._award(bought, "earn", bought.id, bought.given, spend=bought.paid_fen, orders=1)
+        if drawn := self.held.pop(bought.id, []):
+            lots = [(day, None, -points) for day, points in drawn]
+            self._write("use", bought, -bought.used, lots, fact=bought.id)
+        if self.first is None:
+            self.first = bought.id
+            for rule_id, points in promised.bonuses:
+                bonus = self._within_caps(bought, points)
+                self._award(bought, "bonus", f"first-order@{rule_id}:{bought.id}", bonus)
+                bought.bonus, bought.left = bought.bonus + bonus, bought.left + bonus
+
+    def _within_caps(self, bought: Bought, points: int) -> int:
+        assert bought.promised
+        month = sum(n for day, n in self.earned.items() if day[:7] == bought.day[:7])
+        if bought.promised.day_cap is not None:
+            points = min(points, max(0, bought.promised.day_cap - self.earned[bought.day]))
+        if bought.promised.month_cap is not None:
+            points = min(points, max(0, bought.promised.month_cap - month))
+        return points
+
+    def _award(
+        self, bought: Bought, kind: str, fact: str, points: int, spend: int = 0, orders: int = 0
+    ) -> None:
+        promised = bought.promised
+        assert promised
+        lots = [(promised.last_day, promised.waits_for, points)]
+        self._write(kind, bought, points, lots, fact=fact, spend=spend, orders=orders)
+        self.earned[bought.day] += points
+        if points:
+            self.rows.append(Row(bought.id, promised.last_day, promised.waits_for, points))
+
+    def _give_back(self, bought: Bought, refund: Refund, is_last: bool, today: str) -> None:
+        """Points used come back with the money, the ones that hold longest first."""
+        if not bought.used:
+            return
+        assert bought.promised
+        money = sum(r.fen for r in bought.refunds[: bought.known_refunds])
+        until_now = bought.used if is_last else bought.used * money // max(1, bought.paid_fen)
+        single = [day for day, points in sorted(bought.drawn, reverse=True) for _ in range(points)]
+        back = Counter(single[bought.came_back : until_now])
+        bought.came_back, lost = until_now, 0
+        lots: list[Move] = []
+        for day, points in back.items():
+            extended = day
+            if day < today:
+                if not bought.promised.extend_days:
+                    lost += points
+                    continue
+                extended = later(today, bought.promised.extend_days)
+            self.rows.append(Row("came back", extended, None, points))
+            lots.append((extended, None, points))
+        returned = sum(points for _, _, points in lots)
+        self._write("return", bought, returned, lots, fact=refund.id, waived=lost)
+
+    def _claw_back(self, bought: Bought, refund: Refund, is_last: bool, today: str) -> None:
+        promised = bought.promised
+        assert promised
+        so_far = bought.refunds[: bought.known_refunds]
+        left = 0 if is_last else bought.still_earns(so_far) + bought.bonus
+        wanted = rest = bought.left - left
+        bought.left = left
+        lots: list[Move] = []
+        for row in self.rows:  # What of it can't be spent yet goes first.
+            if row.award == bought.id and row.waits_for is not None:
+                taken = min(rest, row.left)
+                row.left -= taken
+                rest -= taken
+                lots.append((row.last_day, row.waits_for, -taken))
+        owed = 0
+        if promised.policy != "pending_only" and promised.last_day >= today:
+            found = self._take(rest, first=promised.last_day)
+            lots += [(day, None, -points) for day, points in found]
+            rest -= sum(points for _, points in found)
+            if promised.policy == "unlimited":
+                owed, rest = rest, 0
+                self.debts.append(owed)
+        self.earned[bought.day] -= wanted
+        self._write(
+            "claw-back", bought, rest - wanted, lots, owed, fact=refund.id, waived=rest,
+            spend=-refund.fen, orders=-1 if is_last else 0,
+        )  # fmt: skip
+        if is_last and self.first == bought.id and not rest:
+            self.first = None
+
+    def _mature(self, bought: Bought | None, rows: list[Row]) -> None:
+        waits_for, day = rows[0].waits_for, rows[0].last_day
+        points = sum(row.left for row in rows)
+        for row in rows:
+            row.waits_for = None
+        if points:
+            lots = [(day, waits_for, -points), (day, None, points)]
+            self._write("mature", bought, 0, lots, fact=bought.id if bought else None)
+
+    def _take(self, points: int, first: str | None = None) -> Drawn:
+        """Take up to so many points: `first` of one day, then those that end soonest."""
+        found: Counter[str] = Counter()
+        usable = [row for row in self.rows if row.waits_for is None]
+        for row in sorted(usable, key=lambda row: (row.last_day != first, row.last_day)):
+            taken = min(points, row.left)
+            row.left -= taken
+            points -= taken
+            found[row.last_day] += taken
+        self.rows = [row for row in self.rows if row.left]
+        return [(day, taken) for day, taken in found.items() if taken]
+
+    def _write(
+        self, kind: str, bought: Bought | None, points: int,
+        lots: Sequence[Move], debt: int = 0, *, fact: str | None = None,
+        waived: int = 0, spend: int = 0, orders: int = 0,
+    ) -> None:  # fmt: skip
+        moved: Counter[tuple[str, str | None]] = Counter()
+        for day, waits_for, count in lots:
+            moved[day, waits_for] += count
+        if bought is not None:
+            self.spend[bought.day] += spend
+            self.orders[bought.day] += orders
+        revision = bought.promised.revision if bought and bought.promised else None
+        where = {key: count for key, count in moved.items() if count}
+        moved_by = Written(kind, fact, points, where, debt, waived, spend, orders, revision)
+        self.written.append(moved_by)
+
+
+def level(spend: Counter[str], today: str) -> str:
+    """The sample chain's tier by what was spent in the 365 days that end today."""
+    fen = sum(count for day, count in spend.items() if day > later(today, -365))
+    return "gold" if fen >= 200_000 else "silver" if fen >= 50_000 else "basic"
