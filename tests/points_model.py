@@ -347,7 +347,7 @@ class Purse:
             if promised.policy == "unlimited":
                 owed, rest = rest, 0
                 self.debts.append(owed)
-        self.earned[bought.day] -= wanted
+        self.earned[bought.day] -= wanted - rest  # What is waived stays earned.
         self._write(
             "claw-back", bought, rest - wanted, lots, owed, fact=refund.id, waived=rest,
             spend=-refund.fen, orders=-1 if is_last else 0,

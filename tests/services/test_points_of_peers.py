@@ -10,7 +10,7 @@ from test_points_races import rules
 
 from chain_data import FakeClock, Shop, item
 from huitou.orders.models import PendingRefund
-from huitou.points.models import Expiry, PointsRules
+from huitou.points.models import Caps, Expiry, PointsRules
 from huitou.points.service import Points
 from huitou.runtime.database import Database
 from huitou.stores.models import Store
@@ -167,4 +167,23 @@ def test_points_wait_no_longer_where_the_refund_of_a_completed_order_comes_to_no
     assert shop.orders.get(order.id).status == "completed"
     assert shop.settlement.settle(order.id) == "settled"
     assert Points(shop.database, shop.clock).available(member_id) == 300
+    assert shop.differences() == []
+
+
+@pytest.mark.parametrize("policy", ["pending_only", "within_balance"])
+def test_points_that_a_refund_leaves_make_no_room_under_the_cap_of_a_day(
+    shop: Shop, policy: str
+) -> None:
+    """Buy, spend, send back, and again: a member keeps what the cap allows, however often."""
+    rules(shop, claw_back=policy, caps=Caps(day_points=100))
+    member_id = shop.register()
+    for _ in range(3):
+        order = shop.paid(member_id, items=[item(20)])
+        available = shop.account(member_id)["available"]
+        if available and policy == "within_balance":
+            shop.paid(member_id, items=[item(20)], points=available)
+        shop.refund(order)
+        shop.settlement.settle(order.id)
+    gained = sum(e["points"] for e in entries(shop, member_id) if e["kind"] != "use")
+    assert gained <= 100
     assert shop.differences() == []

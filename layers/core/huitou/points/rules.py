@@ -195,7 +195,8 @@ class Book:
 
         First what of the award is still pending, then its own lot, then the other lots, the
         soonest to expire first; what they lack is owed or waived, by policy. An award whose lot
-        has ended is gone already, used or expired: nothing is taken twice.
+        has ended is gone already, used or expired: nothing is taken twice. What is waived stays
+        earned: it makes no room under the cap of a day.
         """
         moves, rest = [], points
         if award.usable is not None and (taken := min(rest, self.pending_of(award))):
@@ -210,7 +211,7 @@ class Book:
                 debt, rest = rest, 0
         self._post(
             "claw-back", fact, rest - points, moves, debt=debt, waived=rest,
-            spend_fen=spend_fen, orders=orders, earned=-points,
+            spend_fen=spend_fen, orders=orders, earned=rest - points,
         )  # fmt: skip
 
     def adjust(self, fact: Fact, points: int, expires_on: str) -> None:

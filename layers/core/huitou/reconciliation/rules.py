@@ -193,10 +193,8 @@ def _figures_against_entries(
         figures["orders_by_day"][entry.business_day] += entry.orders
         for name, moved in entry.figures.items():
             figures[name].update(moved)
-        if entry.kind in ("earn", "bonus"):
+        if entry.kind in ("earn", "bonus", "claw-back"):
             figures["points_by_day"][entry.business_day] += entry.points
-        elif entry.kind == "claw-back":
-            figures["points_by_day"][entry.business_day] += entry.points - entry.waived
     # Two days of slack: stores in other zones are a day ahead or behind.
     oldest = (date.fromisoformat(today) - timedelta(days=MOST_DAYS - 3)).isoformat()
     for name, days in figures.items():
