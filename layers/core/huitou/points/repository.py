@@ -40,10 +40,21 @@ class PointsRepository:
         found = self._accounts.find({"_id": {"$in": list(member_ids)}}, _FIELDS, session=session)
         return [Account.model_validate(account) for account in found]
 
-    def of_order(self, order_id: str, session: ClientSession) -> dict[str, LedgerEntry]:
-        """Return the entries of one order by id; it has a few."""
-        found = self._entries.find({"order_id": order_id}, session=session)
-        return {entry["_id"]: LedgerEntry.model_validate(entry) for entry in found}
+    def account_and_order(
+        self, member_id: str, order_id: str, session: ClientSession
+    ) -> tuple[Account | None, dict[str, LedgerEntry]]:
+        """Return an account and the entries of one order by id (a few), in one round trip."""
+        of_order = {"from": "points_entries", "pipeline": [{"$match": {"order_id": order_id}}],
+                    "as": "of_order"}  # fmt: skip
+        found = self._accounts.aggregate(
+            [{"$match": {"_id": member_id}}, {"$project": _FIELDS}, {"$lookup": of_order}],
+            session=session,
+        )
+        account = next(iter(found), None)
+        if account is None:
+            return None, {}
+        entries = {e["_id"]: LedgerEntry.model_validate(e) for e in account.pop("of_order")}
+        return Account.model_validate(account), entries
 
     def of_orders(
         self, order_ids: Sequence[str], session: ClientSession

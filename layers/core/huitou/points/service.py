@@ -72,6 +72,15 @@ class Points:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
         return self._book(account)
 
+    def open_with_order(
+        self, member_id: str, order_id: str, session: ClientSession
+    ) -> tuple[Book, dict[str, LedgerEntry]]:
+        """Open the member's book, with what the ledger already holds of one order, by entry id."""
+        account, entries = self._repository.account_and_order(member_id, order_id, session)
+        if account is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        return self._book(account), entries
+
     def open_many(self, member_ids: Sequence[str], session: ClientSession) -> dict[str, Book]:
         """Open several members' books; Refusal NOT_FOUND where one of them has no account."""
         accounts = self._repository.accounts(member_ids, session)

@@ -16,7 +16,7 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
 from huitou.settlement.repository import HistoryRepository
-from huitou.settlement.rules import account_move, deserving, write_order
+from huitou.settlement.rules import Known, account_move, deserving, write_order
 from huitou.stores.rules import business_day
 from huitou.tiers.repository import TierRepository
 from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
@@ -51,8 +51,11 @@ class Settlement:
             if paid is None:  # Due without terms: roll back and let a person look.
                 raise HuitouError(Code.INTERNAL, field="terms")
             # One that was never settled has no entries; should it have some, their ids say so.
-            known = self._ledger.of_order(order.id, session) if order.rollup else {}
-            book = self._points.open(order.member_id, session)
+            known: Known = {}
+            if order.rollup is None:
+                book = self._points.open(order.member_id, session)
+            else:
+                book, known = self._points.open_with_order(order.member_id, order.id, session)
             write_order(book, paid, known, self._clock.now())
             self._points.save([book], session)
             if order.coupon_id:
