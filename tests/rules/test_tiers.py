@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from huitou.members.rules import birthday_from
 from huitou.notices.rules import words
+from huitou.stores.rules import shifted
 from huitou.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules
-from huitou.tiers.rules import Evaluation, evaluate, figures_of, period, shifted
+from huitou.tiers.rules import Evaluation, evaluate, figures_of, period
 
 START = date(2026, 1, 1)
 LEVELS: list[dict[str, Any]] = [

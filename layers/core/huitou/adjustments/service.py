@@ -22,8 +22,7 @@ from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.stores.rules import business_day
-from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
+from huitou.stores.rules import brand_day
 
 
 class Adjustments:
@@ -68,7 +67,7 @@ class Adjustments:
         if known is not None:
             return same(known, request)
         now = self._clock.now()
-        day = business_day(now, BRAND_ZONE, BRAND_CUT)
+        day = brand_day(now)
         # Of two at once that both go through the second meets the first at the account's version
         # and comes again: it finds the other one here.
         others = self._adjustments.same_day(request.member_id, request.actor, day, session)

@@ -20,9 +20,8 @@ from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
-from huitou.stores.rules import business_day
-from huitou.tiers.rules import shifted
-from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
+from huitou.stores.rules import brand_day, shifted
+from huitou.tiers.service import Tiers
 
 MOST_TRIES = 5
 _DUPLICATE = 11_000
@@ -86,7 +85,7 @@ class Balances:
         batch = _Batch()
         new = self._new(request, batch, session)
         now = self._clock.now()
-        first = FirstOrder(business_day(now, BRAND_ZONE, BRAND_CUT), now, None)
+        first = FirstOrder(brand_day(now), now, None)
         members = self._members.register_till_members(
             {row.member: first for row in new.values()}, session
         )

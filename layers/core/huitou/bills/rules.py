@@ -154,11 +154,6 @@ def day_start(day: str) -> datetime:
         raise Refusal(Code.INVALID_REQUEST, field="day", detail="day") from None
 
 
-def shifted(day: str, days: int) -> str:
-    """The day so many days later."""
-    return (day_start(day) + timedelta(days=days)).date().isoformat()
-
-
 def payment_differences(
     row: TradeRow, payment: BilledPayment | None, own: Merchant, day: str
 ) -> list[Difference]:

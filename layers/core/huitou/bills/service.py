@@ -30,7 +30,6 @@ from huitou.bills.rules import (
     flow_sums,
     payment_differences,
     refund_differences,
-    shifted,
     sums_by_merchant,
     total_of,
     trade_rows,
@@ -43,6 +42,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.logs import log
 from huitou.stores.models import Merchant
+from huitou.stores.rules import shifted
 
 AT_ONCE = 500  # Rows of one page: a query each for payments and refunds, a write each for marks.
 READY = timedelta(days=1, hours=10)  # After a day's midnight; WeChat Pay makes bills from 9:00.

@@ -15,8 +15,9 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
-from huitou.tiers.rules import shifted
-from huitou.tiers.service import BRAND_ZONE, MOST_TRIES, Tiers
+from huitou.stores.models import BRAND_ZONE
+from huitou.stores.rules import shifted
+from huitou.tiers.service import MOST_TRIES, Tiers
 
 _SHOWN = {"name", "status", "terms", "issued_at", "valid_until", "order_id"}
 

@@ -29,11 +29,11 @@ from huitou.pricing.models import MemberOffer, Price
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
-from huitou.stores.models import Store
+from huitou.stores.models import BRAND_ZONE, Store
 from huitou.stores.rules import store_day
 from huitou.stores.service import Stores
 from huitou.tiers.models import Level
-from huitou.tiers.service import BRAND_ZONE, Tiers
+from huitou.tiers.service import Tiers
 
 PAID_LATE = timedelta(days=31)  # How long after its business day an order's money may be told of.
 

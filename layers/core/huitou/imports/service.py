@@ -30,10 +30,10 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.settlement.service import Settlement
-from huitou.stores.models import Store
-from huitou.stores.rules import business_day
+from huitou.stores.models import BRAND_CUT, BRAND_ZONE, Store
+from huitou.stores.rules import brand_day
 from huitou.stores.service import Stores
-from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
+from huitou.tiers.service import Tiers
 
 MOST_TRIES = 5
 FEWEST_OTHERWISE = 3  # Orders that were imported under another mapping, to call it that.
@@ -230,4 +230,4 @@ def _first_orders(sales: Iterable[Sale]) -> dict[str, FirstOrder]:
 
 
 def _entry_day(sale: Sale) -> str:
-    return business_day(sale.at, BRAND_ZONE, BRAND_CUT)
+    return brand_day(sale.at)

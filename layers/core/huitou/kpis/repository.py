@@ -12,10 +12,11 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from huitou.kpis.models import Before, KpiDay, Login, RollUpOrder, Visit
-from huitou.kpis.rules import EVERYTHING, REACH_DAYS, Cell, Series, counted_fen, shifted
+from huitou.kpis.rules import EVERYTHING, REACH_DAYS, Cell, Series, counted_fen
 from huitou.runtime.database import Database, Document
 from huitou.runtime.documents import Record
 from huitou.runtime.triggers import DONE, DUE
+from huitou.stores.rules import shifted
 
 MOST_MARKED = 1_000  # Days read at a time.
 _STATE = "roll-up"

@@ -20,7 +20,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
 from huitou.kpis.models import (
@@ -34,6 +34,7 @@ from huitou.kpis.models import (
 )
 from huitou.orders.rules import SERVED
 from huitou.runtime.triggers import DONE
+from huitou.stores.rules import days_between, shifted
 
 REPURCHASE_DAYS = 30  # The cohort's window, the time to come again, and so the largest gap.
 LOGIN_DAYS, LOGINS_OF_ACTIVE = 30, 3
@@ -47,11 +48,6 @@ Guest = tuple[str, Series]  # A member, as one series sees them.
 EVERYTHING: Series = (None, None)
 
 
-def shifted(day: str, days: int) -> str:
-    """Return the day this many days later."""
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
-
-
 @lru_cache(4_096)
 def _ordinal(day: str) -> int:
     return date.fromisoformat(day).toordinal()
@@ -60,13 +56,6 @@ def _ordinal(day: str) -> int:
 @lru_cache(4_096)
 def _iso(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
-
-
-def days_between(first: str, last: str) -> list[str]:
-    """Return every day from first to last, both included."""
-    start = date.fromisoformat(first)
-    count = (date.fromisoformat(last) - start).days + 1
-    return [(start + timedelta(days=number)).isoformat() for number in range(count)]
 
 
 def counted_fen(order: RollUpOrder) -> int:

@@ -21,19 +21,17 @@ from huitou.kpis.rules import (
     Series,
     activity,
     counted_fen,
-    days_between,
     movements,
     order_figures,
     series_of,
-    shifted,
 )
 from huitou.members.models import Channel
 from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.stores.rules import business_day, day_bounds
+from huitou.stores.models import BRAND_CUT, BRAND_ZONE
+from huitou.stores.rules import brand_day, day_bounds, days_between, shifted
 from huitou.stores.service import Stores
-from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
 
 NAME = "kpi-rollup"
 FOUNDING_CHANNEL: Channel = "mini_program"  # Whose repurchase rate the product is for.
@@ -84,8 +82,8 @@ class Kpis:
             for day in marked:
                 yield "days", partial(self._count_day, day)
         now = self._clock.now()
-        today = business_day(now, BRAND_ZONE, BRAND_CUT)
-        over = shifted(business_day(now - SETTLES_WITHIN, BRAND_ZONE, BRAND_CUT), -1)
+        today = brand_day(now)
+        over = shifted(brand_day(now - SETTLES_WITHIN), -1)
         closed = self._repository.closed_through()
         begins = shifted(closed, 1) if closed else self._repository.first_registered_day() or today
         # Today always: a clock that was set back may find it closed.
@@ -207,4 +205,4 @@ class Kpis:
         return Stores(self._database, self._clock).get(store_id).id if store_id else None
 
     def _yesterday(self) -> str:
-        return shifted(business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT), -1)
+        return shifted(brand_day(self._clock.now()), -1)

@@ -37,13 +37,6 @@ def months_between(first: str, last: str) -> Iterator[str]:
         first = next_month(first)
 
 
-def days_between(first: str, last: str) -> Iterator[str]:
-    """Yield days from one to another, both included."""
-    while first <= last:
-        yield first
-        first = day_after(first)
-
-
 def is_over(month: str, today: str) -> bool:
     """Whether nothing is booked in a month any more."""
     return day_after(last_day(month), CLOSES_AFTER_DAYS) < today

@@ -8,7 +8,6 @@ from huitou.liability.models import LiabilityAnswer, PointsMonth
 from huitou.liability.repository import LiabilityRepository
 from huitou.liability.rules import (
     counted,
-    days_between,
     is_over,
     last_day,
     month_of,
@@ -21,6 +20,7 @@ from huitou.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.stores.rules import days_between
 
 
 class Liability:
@@ -94,7 +94,6 @@ class Liability:
 
 def _is_day(day: str) -> bool:
     try:
-        days = list(days_between(day, day))
+        return bool(days_between(day, day))
     except ValueError:
         return False
-    return len(days) == 1

@@ -27,8 +27,8 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.identity import Caller
-from huitou.stores.rules import business_day
-from huitou.tiers.service import BRAND_CUT, BRAND_ZONE, Tiers
+from huitou.stores.rules import brand_day
+from huitou.tiers.service import Tiers
 
 
 class PhoneNumbers(Protocol):
@@ -122,7 +122,7 @@ class Members:
         """Log in, registering on the first time; counts once per business day."""
         identity = wechat_identity(caller.appid, caller.openid)
         now = self._clock.now()
-        today = business_day(now, BRAND_ZONE, BRAND_CUT)
+        today = brand_day(now)
         member_id = self._members.known_as(identity)
         registered = member_id is None
         if member_id is None:

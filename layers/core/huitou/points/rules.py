@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from huitou.points.models import (
     NEVER,
@@ -19,6 +19,7 @@ from huitou.points.models import (
     RuleRef,
 )
 from huitou.runtime.errors import Code, HuitouError, Refusal
+from huitou.stores.rules import shifted
 
 Figures = Mapping[str, Mapping[str, int]]  # What tiers count, by name and business day.
 NO_FIGURES: Figures = {}
@@ -56,7 +57,7 @@ def day_after(day: str, days: int = 1) -> str:
     """Return the day so many days later, as YYYY-MM-DD; NEVER stays NEVER."""
     if day == NEVER:
         return NEVER
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+    return shifted(day, days)
 
 
 def pending_key(usable: str, expires_on: str) -> str:

@@ -9,8 +9,7 @@ from huitou.reconciliation.repository import BooksRepository
 from huitou.reconciliation.rules import differences, totals
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.stores.rules import business_day
-from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
+from huitou.stores.rules import brand_day
 
 MOST_DIFFERENCES = 200  # On one page; more than that is one cause, not many.
 
@@ -28,7 +27,7 @@ class Reconciliation:
         At most `MOST_DIFFERENCES` are shown; `found` says how many there are.
         """
         books = self._books.of_range(after, limit)
-        today = business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT)
+        today = brand_day(self._clock.now())
         found = list(differences(books, today, time.time()))
         accounts = books.accounts
         return {

@@ -17,9 +17,8 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
 from huitou.settlement.repository import HistoryRepository
 from huitou.settlement.rules import Known, account_move, deserving, write_order
-from huitou.stores.rules import business_day
+from huitou.stores.rules import brand_day
 from huitou.tiers.repository import TierRepository
-from huitou.tiers.service import BRAND_CUT, BRAND_ZONE
 
 
 class Settlement:
@@ -85,7 +84,7 @@ class Settlement:
         if not moved:
             return
         rules = self._tiers.rules(max(account.tier.rules_revision for account in moved))
-        today = business_day(now, BRAND_ZONE, BRAND_CUT)
+        today = brand_day(now)
         moves = [account_move(a, books[a.id], rules, today, now) for a in moved]
         self._history.move(moves, session)
 

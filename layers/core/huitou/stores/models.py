@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
-BRAND_ZONE = "Asia/Shanghai"
+BRAND_ZONE, BRAND_CUT = "Asia/Shanghai", "04:00"  # The chain's own day; stores have theirs.
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
@@ -39,7 +39,7 @@ class Store(Stored):
     name: str
     address: str = ""
     zone: str = BRAND_ZONE
-    cut_time: str = Field(default="04:00", pattern=CLOCK)
+    cut_time: str = Field(default=BRAND_CUT, pattern=CLOCK)
     hours: list[OpeningHours]
     paused: bool = False
     ownership: Literal["direct", "franchise"] = "direct"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from huitou.stores.models import OpeningHours, Store
+from huitou.stores.models import BRAND_CUT, BRAND_ZONE, OpeningHours, Store
 
 
 def business_day(at: datetime, zone: str, cut_time: str) -> str:
@@ -27,6 +27,22 @@ def day_bounds(day: str, zone: str, cut_time: str) -> tuple[datetime, datetime]:
         datetime.combine(first + timedelta(days=days), cut, ZoneInfo(zone)) for days in (0, 1)
     )
     return start, end
+
+
+def brand_day(at: datetime) -> str:
+    """Return the chain's own business day, by which its members are counted and reviewed."""
+    return business_day(at, BRAND_ZONE, BRAND_CUT)
+
+
+def shifted(day: str, days: int) -> str:
+    """Return the day so many days later."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def days_between(first: str, last: str) -> list[str]:
+    """Return the days from the first to the last, both included."""
+    start, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [(start + timedelta(days=ahead)).isoformat() for ahead in range((end - start).days + 1)]
 
 
 def store_day(store: Store, at: datetime) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from huitou.stores.rules import shifted
 from huitou.tiers.models import Level, TierAccount, TierRules
-from huitou.tiers.rules import Case, evaluate, shifted
+from huitou.tiers.rules import Case, evaluate
 
 YEAR_DAYS = 365
 

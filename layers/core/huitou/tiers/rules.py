@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 
+from huitou.stores.rules import shifted
 from huitou.tiers.models import (
     LONGEST_DAYS,
     Cause,
@@ -54,11 +55,6 @@ class Evaluation:
     def kept(self, by_day: dict[str, int]) -> dict[str, int]:
         """Return the days of a figure that may still count."""
         return {day: count for day, count in by_day.items() if day >= self.kept_from and count}
-
-
-def shifted(day: str, days: int) -> str:
-    """Return the day so many days later."""
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
 def figures_of(account: TierAccount, first: str, last: str) -> Figures:

@@ -15,13 +15,12 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.triggers import DUE
-from huitou.stores.rules import business_day
+from huitou.stores.rules import brand_day, shifted
 from huitou.tiers.models import Level, Standing, TierAccount, TierChange, TierRules
 from huitou.tiers.repository import TierRepository
-from huitou.tiers.rules import Case, Evaluation, evaluate, figures_of, period, shifted
+from huitou.tiers.rules import Case, Evaluation, evaluate, figures_of, period
 
 MOST_TRIES = 5
-BRAND_ZONE, BRAND_CUT = "Asia/Shanghai", "04:00"  # The day a tier ends; stores have their own.
 _SHOWN = {"spend_fen": "missing_fen", "orders": "missing_orders", "points": "missing_points"}
 
 
@@ -311,7 +310,7 @@ class Tiers:
 
     def today(self) -> str:
         """Return the brand's business day."""
-        return business_day(self._clock.now(), BRAND_ZONE, BRAND_CUT)
+        return brand_day(self._clock.now())
 
 
 def change_of(seen: TierAccount, found: Evaluation, revision: int, clock: Clock) -> TierChange:
