@@ -9,10 +9,12 @@ import pytest
 from test_points_races import rules
 
 from chain_data import FakeClock, Shop, item
+from huitou.notices.service import Notices
 from huitou.orders.models import PendingRefund
 from huitou.points.models import Caps, Expiry, PointsRules
 from huitou.points.service import Points
 from huitou.runtime.database import Database
+from huitou.runtime.paging import PageRequest
 from huitou.stores.models import Store
 from huitou.stores.service import Stores
 
@@ -111,6 +113,29 @@ def test_points_live_to_the_end_of_their_last_day_in_the_stores_zone(
     assert points.available(member_id) == 0  # Whether or not the timer has been there.
     points.bring_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 0
+
+
+def test_members_are_told_once_a_week_before_and_by_one_write(shop: Shop, clock: FakeClock) -> None:
+    rules(shop, expiry=Expiry(kind="rolling_months", months=1))
+    members = [shop.register(name) for name in ("ann", "bob")]
+    for member_id in members:
+        shop.paid(member_id, items=[item(20)])  # Until 2 April.
+    points, notices = Points(shop.database, clock), Notices(shop.database, clock)
+
+    def told(member_id: str) -> list[str]:
+        points.bring_all_up_to_date(lambda: True)
+        listed = notices.listing(member_id, PageRequest(), "zh")["notices"]
+        return [notice["text"] for notice in listed]
+
+    clock.moment = datetime(2026, 3, 26, 15, tzinfo=UTC) - timedelta(days=1)
+    assert told(members[0]) == []
+    clock.advance(days=1)
+    for _ in range(2):
+        assert [len(told(member_id)) for member_id in members] == [1, 1]
+    assert "300" in told(members[0])[0]
+    clock.advance(days=8)
+    assert len(told(members[0])) == 1
+    assert shop.account(members[0])["available"] == 0
 
 
 def test_a_store_further_west_keeps_the_day_open(shop: Shop, clock: FakeClock) -> None:

@@ -23,7 +23,7 @@ from huitou.earning.rules import (
 from huitou.members.service import Birthdays
 from huitou.orders.models import Order
 from huitou.points.models import PointsRules, RuleRef
-from huitou.points.rules import Fact, room
+from huitou.points.rules import Fact
 from huitou.points.service import Points
 from huitou.pricing.models import MemberOffer, Price
 from huitou.runtime.clock import Clock
@@ -118,7 +118,6 @@ class Bonuses:
         offered = bonuses_for(in_force_now, event, moment, level.level, birthday)
         points = self._points.rules()
         award = bonus_award(points, day)
-        caps = (points.caps.day_points, points.caps.month_points)
         named = {_entry_id(event, rule, cause): rule for rule in offered}
 
         def write(session: ClientSession) -> tuple[bool, int]:
@@ -132,9 +131,9 @@ class Bonuses:
             for entry_id, rule in named.items():
                 if entry_id in known:
                     continue
-                # Who commits first has the room. One of no points is written too: the event was
-                # served, and told of again in another month it brings nothing either.
-                left = room(book.earned_by_day, day, caps)
+                # One of no points is written too: the event was served, and told of again in
+                # another month it brings nothing either.
+                left = book.room(day, points.caps.day_points, points.caps.month_points)
                 offer = rule.points or 0
                 fact = Fact(
                     cause=entry_id.removeprefix("bonus:"), at=now, business_day=day, actor="event",

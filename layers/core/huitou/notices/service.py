@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -22,23 +22,29 @@ class Notices:
         self._clock = clock
 
     def put(
-        self,
-        kind: NoticeKind,
-        member_id: str,
-        for_day: str,
-        data: Mapping[str, str | int],
-        session: ClientSession | None = None,
+        self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
     ) -> bool:
         """Note what will happen to a member on a day; False if that was noted before."""
-        notice = Notice(
-            id=f"{kind}:{member_id}:{for_day}",
-            member_id=member_id,
-            kind=kind,
-            for_day=for_day,
-            data=dict(data),
-            at=self._clock.now(),
-        )
-        return self._repository.put(notice, session)
+        return self._repository.put(self._notice(kind, member_id, for_day, data))
+
+    def put_all(
+        self,
+        kind: NoticeKind,
+        facts: Iterable[tuple[str, str, Mapping[str, str | int]]],
+        session: ClientSession,
+    ) -> None:
+        """Note many such facts (member, day, data) within the caller's transaction."""
+        notices = [self._notice(kind, *fact) for fact in facts]
+        if notices:
+            self._repository.put_all(notices, session)
+
+    def _notice(
+        self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
+    ) -> Notice:
+        return Notice(
+            id=f"{kind}:{member_id}:{for_day}", member_id=member_id, kind=kind, for_day=for_day,
+            data=dict(data), at=self._clock.now(),
+        )  # fmt: skip
 
     def listing(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
         """Return one page of the member's notices, newest first, in the member's words."""

@@ -93,10 +93,21 @@ class Book:
         """What can be spent; negative while something is owed."""
         return sum(self.lots.values()) - self.debt
 
-    @property
-    def earned_by_day(self) -> Counter[str]:
-        """What the member has earned on each business day, refunds taken off."""
-        return Counter(self.account.points_by_day) + self.figures["points_by_day"]
+    def room(self, day: str, per_day: int | None, per_month: int | None) -> int | None:
+        """Return how many points may still be earned on a day, None where no cap limits it.
+
+        Caps are of the day and of its calendar month, and count what was earned and not taken
+        back. Who commits first has the room: the book is written back under its version.
+        """
+        if per_day is None and per_month is None:
+            return None  # Nearly always: then nobody adds up a month.
+        earned = Counter(self.account.points_by_day) + self.figures["points_by_day"]
+        left = []
+        if per_day is not None:
+            left.append(per_day - earned[day])
+        if per_month is not None:
+            left.append(per_month - sum(n for other, n in earned.items() if other[:7] == day[:7]))
+        return max(0, min(left))
 
     def pending_of(self, award: Award) -> int:
         """How many points are pending where this award lies."""
@@ -348,21 +359,6 @@ class Book:
 
 def _negative(figures: Figures) -> Figures:
     return {n: {day: -count for day, count in days.items()} for n, days in figures.items()}
-
-
-def room(by_day: Mapping[str, int], day: str, caps: tuple[int | None, int | None]) -> int | None:
-    """Return how many points a member may still earn on a day, None where nothing limits them.
-
-    `by_day` is what they have earned so far; `caps` the most of a day and of its calendar month.
-    """
-    per_day, per_month = caps
-    left = []
-    if per_day is not None:
-        left.append(per_day - by_day.get(day, 0))
-    if per_month is not None:
-        month = sum(points for other, points in by_day.items() if other[:7] == day[:7])
-        left.append(per_month - month)
-    return max(0, min(left)) if left else None
 
 
 def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove]:

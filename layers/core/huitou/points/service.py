@@ -123,12 +123,12 @@ class Points:
 
         def write(session: ClientSession) -> str:
             books = list(self.open_many(member_ids, session).values())
-            for book in books:
-                for day, points in book.expiring():
-                    ends = day_after(day)
-                    self._notices.put(
-                        "points-expiring", book.account.id, ends, {"points": points}, session
-                    )
+            ending = [
+                (book.account.id, day_after(day), {"points": points})
+                for book in books
+                for day, points in book.expiring()
+            ]
+            self._notices.put_all("points-expiring", ending, session)
             self.save(books, session)
             return "up to date"
 

@@ -12,7 +12,7 @@ from huitou.earning.rules import awarded, kept, points_back
 from huitou.orders.models import GivenBack, LedgerOrder
 from huitou.orders.rules import SETTLED_STATES, drawn_lots
 from huitou.points.models import ON_COMPLETION, LedgerEntry, RuleRef
-from huitou.points.rules import Award, Book, Fact, returning, room
+from huitou.points.rules import Award, Book, Fact, returning
 from huitou.runtime.triggers import DONE, DUE
 from huitou.settlement.models import AccountMove, OpenAccount
 from huitou.tiers.models import TierChange, TierRules
@@ -187,9 +187,7 @@ def _given(order_id: str, known: Known) -> tuple[int, int]:
 
 
 def _room(book: Book, paid: PaidOrder) -> int | None:
-    # Who commits first has the room; the book is written back under the account's version.
-    caps = (paid.terms.day_points, paid.terms.month_points)
-    return room(book.earned_by_day, paid.order.business_day, caps)
+    return book.room(paid.order.business_day, paid.terms.day_points, paid.terms.month_points)
 
 
 def account_move(
