@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import click
 from pymongo.write_concern import WriteConcern
 from rich.console import Console
 from rich.progress import track
@@ -73,7 +74,12 @@ class Crowd:
 
 @contextmanager
 def crowds(members: int, small_members: int, due: int) -> Iterator[tuple[Crowd, Crowd]]:
-    """Make a small and a large crowd in one scratch MongoDB."""
+    """Make a small and a large crowd in one scratch MongoDB.
+
+    UsageError where the small one has too few members for the days that are measured.
+    """
+    if not 0 < due * (ROUNDS + 1) <= small_members < members:
+        raise click.UsageError(f"--members > --small-members >= {ROUNDS + 1} x --due > 0")
     with scratch_mongod() as mongod:
         small, large = (Crowd(mongod.uri, count, due) for count in (small_members, members))
         yield small, large

@@ -18,18 +18,13 @@ from huitou.members.service import FirstOrder, Members
 from huitou.points.rules import Fact
 from huitou.points.service import Points
 from huitou.runtime.clock import Clock
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.errors import Unavailable
 from huitou.stores.rules import brand_day, shifted
 from huitou.tiers.service import Tiers
 
 MOST_TRIES = 5
-_DUPLICATE = 11_000
 OTHER_CONTENT = "this balance was imported with other content"
-
-
-class _DryRun(Exception):  # noqa: N818
-    """Everything was tried; leave nothing behind."""
 
 
 @dataclass
@@ -68,16 +63,16 @@ class Balances:
         Members that are not known by their till number are registered today. Tiers follow member
         by member: should a call end in between, the same one again brings in the rest.
         """
+        run = self._database.rehearse if request.dry_run else self._database.transact
         for _ in range(MOST_TRIES):
             try:
-                batch = self._database.transact(lambda session: self._write(request, session))
-            except _DryRun as tried:
-                found: _Batch = tried.args[0]
-                return found.report(len(found.tiers))
+                batch = run(lambda session: self._write(request, session))
             except (DuplicateKeyError, BulkWriteError) as error:
-                if not _is_duplicate(error):
+                if not is_duplicate(error):
                     raise
                 continue  # Another import brought some of it in just now: it is found next time.
+            if request.dry_run:
+                return batch.report(len(batch.tiers))
             return batch.report(sum(self._bring_in(request.source, *one) for one in batch.tiers))
         raise Unavailable
 
@@ -104,8 +99,6 @@ class Balances:
                 batch.tiers.append((member_id, row))
         self._points.save(list(books.values()), session)
         batch.imported, batch.members = len(new), members.registered
-        if request.dry_run:
-            raise _DryRun(batch)
         return batch
 
     def _new(
@@ -143,9 +136,3 @@ class Balances:
         through = shifted(str(row.tier_review_on), -1)
         told = self._tiers.bring_in(member_id, str(row.tier), since, through, source)
         return int(told == "brought in")
-
-
-def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
-    if isinstance(error, DuplicateKeyError):
-        return True
-    return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {})["writeErrors"])

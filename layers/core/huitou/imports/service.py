@@ -27,7 +27,7 @@ from huitou.members.service import FirstOrder, Members
 from huitou.orders.models import LedgerOrder
 from huitou.points.service import Points
 from huitou.runtime.clock import Clock
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.settlement.service import Settlement
 from huitou.stores.models import BRAND_CUT, BRAND_ZONE, Store
@@ -37,12 +37,7 @@ from huitou.tiers.service import Tiers
 
 MOST_TRIES = 5
 FEWEST_OTHERWISE = 3  # Orders that were imported under another mapping, to call it that.
-_DUPLICATE = 11000  # MongoDB's code; of many writes at once it comes in another error.
 SAME_NUMBER = "this number was imported with other content"
-
-
-class _DryRun(Exception):  # noqa: N818
-    """Everything was tried; leave nothing behind."""
 
 
 @dataclass
@@ -98,18 +93,14 @@ class OrderImport:
             self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
             if batch.days:
                 self._kpis.recount(batch.days, session)
-            if request.dry_run:
-                raise _DryRun(batch)
             return batch
 
+        run = self._database.rehearse if request.dry_run else self._database.transact
         for _ in range(MOST_TRIES):
             try:
-                return self._database.transact(write).report()
-            except _DryRun as tried:
-                found: _Batch = tried.args[0]
-                return found.report()
+                return run(write).report()
             except (DuplicateKeyError, BulkWriteError) as error:
-                if not _is_duplicate(error):
+                if not is_duplicate(error):
                     raise
                 # Another import brought some of it in just now: it is found next time.
         raise Unavailable
@@ -200,12 +191,6 @@ class OrderImport:
         if changed:
             self._orders.refund(list(changed.values()), session)
             self._settlement.settle_history(list(changed.values()), session)
-
-
-def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
-    if isinstance(error, DuplicateKeyError):
-        return True
-    return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {})["writeErrors"])
 
 
 def _placed(rows: list[ImportedRow], stores: dict[str, Store], batch: _Batch) -> list[Sale]:

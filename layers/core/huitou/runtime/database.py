@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from pymongo import timeout as deadline
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -21,8 +21,13 @@ Result = TypeVar("Result")
 
 OPERATION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_S = 8.0
+_DUPLICATE = 11_000  # MongoDB's code.
 _SNAPSHOT = ReadConcern("snapshot")
 _MAJORITY = WriteConcern("majority")
+
+
+class _Rehearsed(Exception):  # noqa: N818
+    """Everything was tried; what came of it is the argument."""
 
 
 class Database:
@@ -51,6 +56,19 @@ class Database:
         """
         with deadline(TRANSACTION_TIMEOUT_S), self.client.start_session() as session:
             return session.with_transaction(write, read_concern=_SNAPSHOT, write_concern=_MAJORITY)
+
+    def rehearse(self, write: Callable[[ClientSession], Result]) -> Result:
+        """Run `write` as `transact` does, and leave nothing of it behind."""
+
+        def write_and_stop(session: ClientSession) -> None:
+            raise _Rehearsed(write(session))
+
+        try:
+            self.transact(write_and_stop)
+        except _Rehearsed as done:
+            result: Result = done.args[0]
+            return result
+        raise AssertionError("a rehearsal was committed")
 
 
 def connect(uri: str, name: str) -> Database:
@@ -87,3 +105,10 @@ def is_passing(error: PyMongoError) -> bool:
         or error.has_error_label("TransientTransactionError")
         or error.has_error_label("RetryableWriteError")
     )
+
+
+def is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
+    """Tell whether a document was there already: of many writes at once another error says so."""
+    if isinstance(error, DuplicateKeyError):
+        return True
+    return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {})["writeErrors"])
