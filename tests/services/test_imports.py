@@ -163,7 +163,7 @@ def test_parts_of_an_order_come_back_to_the_last_point(chain: Database) -> None:
     order = chain.collection("orders").find_one({"source_id": "1", "_id": {"$gt": ""}})
     assert order
     assert order["status"] == "refunded"
-    assert account(chain)["spend_by_day"] == {}
+    assert not any(account(chain)["spend_by_day"].values())
     entry = chain.collection("points_entries").find_one({"_id": {"$gt": "claw"}}, sort=[("at", -1)])
     assert entry
     assert entry["at"] == datetime(2026, 1, 13, 4, tzinfo=UTC)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
@@ -14,6 +16,8 @@ from huitou.runtime.errors import Code, HuitouError, Refusal
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.triggers import DUE
 
+Besides = Mapping[str, Document]  # What others set in an account, by member; None takes it away.
+NOTHING: Besides = MappingProxyType({})
 DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
 _FIELDS = dict.fromkeys(
     ("schema", *(name for name in Account.model_fields if name not in ("id", "schema_"))), 1
@@ -65,7 +69,9 @@ class PointsRepository:
             known[entry["order_id"]][entry["_id"]] = LedgerEntry.model_validate(entry)
         return known
 
-    def save(self, books: Sequence[Book], session: ClientSession) -> None:
+    def save(
+        self, books: Sequence[Book], session: ClientSession, besides: Besides = NOTHING
+    ) -> None:
         """Append what was written into the books, and move their accounts by it.
 
         The version at which a book was opened is in the filter, and both are of one snapshot: of
@@ -78,10 +84,10 @@ class PointsRepository:
         elif entries:
             self._entries.insert_many(entries, session=session)
         if len(changed) == 1:
-            where, update = _update(changed[0])
+            where, update = _update(changed[0], besides)
             matched = self._accounts.update_one(where, update, session=session).matched_count
         elif changed:
-            updates = [UpdateOne(*_update(book)) for book in changed]
+            updates = [UpdateOne(*_update(book, besides)) for book in changed]
             matched = self._accounts.bulk_write(updates, session=session).matched_count
         else:
             return
@@ -129,7 +135,7 @@ class PointsRepository:
         return self._recent.get("points rules", read)
 
 
-def _update(book: Book) -> tuple[Document, Document]:
+def _update(book: Book, besides: Besides) -> tuple[Document, Document]:
     """Say how a book changes its account: whole fields for points, sums for what tiers count."""
     before = book.account
     values = {
@@ -143,7 +149,9 @@ def _update(book: Book) -> tuple[Document, Document]:
         "points_on": book.due_on(),
         "noticed_through": book.noticed_through,
     }
-    changes = {name: value for name, value in values.items() if value != getattr(before, name)}
+    changes: dict[str, Any] = {
+        name: value for name, value in values.items() if value != getattr(before, name)
+    }
     moved = {
         f"{name}.{day}": change
         for name, days in book.figures.items()
@@ -151,9 +159,9 @@ def _update(book: Book) -> tuple[Document, Document]:
         if change
     }
     update: Document = {"$inc": {"version": 1, **moved}, "$set": {}, "$unset": {}}
-    for name, value in changes.items():
-        update["$unset" if value is None else "$set"][name] = "" if value is None else value
     if moved:
-        update["$set"]["tier_review"] = DUE
+        changes["tier_review"] = DUE
+    for name, value in (changes | besides.get(before.id, {})).items():
+        update["$unset" if value is None else "$set"][name] = "" if value is None else value
     where = {"_id": before.id, "version": before.version}
     return where, {operator: fields for operator, fields in update.items() if fields}

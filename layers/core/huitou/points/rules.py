@@ -258,6 +258,12 @@ class Book:
         figures = _negative(out.figures)
         self._post("transfer", fact, -out.points, moves, debt=-out.debt, figures=figures)
 
+    def forget_before(self, day: str) -> None:
+        """Leave days of before that one out of the figures that tiers count: nothing asks them."""
+        for by_day in self.figures.values():
+            for old in [other for other in by_day if other < day]:
+                del by_day[old]
+
     def expiring(self) -> list[tuple[str, int]]:
         """Note and return the lots of which the member is to be told now: their end is near."""
         last = day_after(self._today, self._rules.notice_days)

@@ -17,7 +17,7 @@ from huitou.points.models import (
     PointsRules,
     ShownPoints,
 )
-from huitou.points.repository import PointsRepository
+from huitou.points.repository import NOTHING, Besides, PointsRepository
 from huitou.points.rules import Book, day_after
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -88,9 +88,14 @@ class Points:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
         return {account.id: self._book(account) for account in accounts}
 
-    def save(self, books: Sequence[Book], session: ClientSession) -> None:
-        """Write books back that this transaction opened."""
-        self._repository.save(books, session)
+    def save(
+        self, books: Sequence[Book], session: ClientSession, besides: Besides = NOTHING
+    ) -> None:
+        """Write books back that this transaction opened.
+
+        `besides` are fields of other areas to be set in the same write, by member.
+        """
+        self._repository.save(books, session, besides)
 
     def reserve(self, member_id: str, points: int, session: ClientSession) -> list[LotMove]:
         """Set points aside and return the lots they came from, the soonest to expire first.

@@ -16,9 +16,8 @@ class OpenAccount(TierAccount):
 
 @dataclass(frozen=True)
 class AccountMove:
-    """What history makes of one account's tier, and of the days it is counted by."""
+    """What history makes of one account's tier; None in `changes` takes a field away."""
 
     member_id: str
     changes: dict[str, Any]
-    review_on: str | None
-    tier_change: TierChange | None
+    tier_change: TierChange | None = None

@@ -193,7 +193,10 @@ def _room(book: Book, paid: PaidOrder) -> int | None:
 def account_move(
     account: OpenAccount, book: Book, rules: TierRules, today: str, now: datetime
 ) -> AccountMove:
-    """Say what was written into a book of the past makes of its member's tier, as of today."""
+    """Say what was written into a book of the past makes of its member's tier, as of today.
+
+    Days of before any period that still counts are forgotten by the book.
+    """
     days = {
         name: dict(getattr(account, name))
         for name in ("spend_by_day", "orders_by_day", "points_by_day")
@@ -201,23 +204,21 @@ def account_move(
     for name, figures in book.figures.items():
         for day, figure in figures.items():
             days[name][day] = days[name].get(day, 0) + figure
-    moved = account.model_copy(update=days)
-    found = evaluate(moved, rules, today)
-    changes: dict[str, Any] = {name: found.kept(by_day) for name, by_day in days.items()}
+    found = evaluate(account.model_copy(update=days), rules, today)
+    book.forget_before(found.kept_from)
     level, standing = found.standing.level, found.standing
     # Who may fall by rules they weren't given their level by is judged by the evaluation.
     unsure = not found.raised and account.tier.rules_revision not in (0, rules.revision)
     if account.tier_review == DUE or (unsure and level != account.tier.level):
-        changes["tier_review"] = DUE
-        return AccountMove(account.id, changes, account.review_on, None)
-    changes["tier_review"] = DONE
+        return AccountMove(account.id, {"tier_review": DUE})
+    changes: dict[str, Any] = {"tier_review": DONE, "review_on": found.review_on}
     if standing != account.tier:
         changes["tier"] = standing.model_dump(exclude_none=True)
     if level == account.tier.level:
-        return AccountMove(account.id, changes, found.review_on, None)
+        return AccountMove(account.id, changes)
     change = TierChange(
         id=f"{account.id}:{account.version}", member_id=account.id, before=account.tier.level,
         after=level, cause=found.cause or "figures", spend_fen=found.figures.spend_fen,
         rules_revision=rules.revision, at=now,
     )  # fmt: skip
-    return AccountMove(account.id, changes, found.review_on, change)
+    return AccountMove(account.id, changes, change)

@@ -66,7 +66,7 @@ class Settlement:
     def settle_history(self, orders: list[LedgerOrder], session: ClientSession) -> None:
         """Post what orders of the past deserve and lack, many at once; tiers follow at once too.
 
-        The same rules as `settle`, in the caller's transaction and with two writes per account:
+        The same rules as `settle`, in the caller's transaction and with one write per account:
         entries are dated by their facts, tiers are evaluated as of today, and nobody is granted
         the coupons of a level. A review that was due before stays due, for it may grant some.
         """
@@ -79,14 +79,14 @@ class Settlement:
         for paid in sorted(deserve, key=lambda paid: (paid.order.paid_at or now, paid.order.id)):
             book = books[paid.order.member_id]
             write_order(book, paid, known[paid.order.id], now, history=True)
-        self._points.save(list(books.values()), session)
         moved = [account for account in accounts if books[account.id].entries]
         if not moved:
             return
         rules = self._tiers.rules(max(account.tier.rules_revision for account in moved))
-        today = brand_day(now)
-        moves = [account_move(a, books[a.id], rules, today, now) for a in moved]
-        self._history.move(moves, session)
+        moves = [account_move(a, books[a.id], rules, brand_day(now), now) for a in moved]
+        besides = {move.member_id: move.changes for move in moves}
+        self._points.save(list(books.values()), session, besides)
+        self._history.append([m.tier_change for m in moves if m.tier_change], session)
 
     def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:
         if order.status != "refunded":
