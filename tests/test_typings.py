@@ -158,8 +158,8 @@ def test_an_answers_fields_are_there_unless_their_default_is_none() -> None:
     assert found["ShownTier"]["next"] == (False, "NextLevel")
     assert found["OrderAnswer"]["paid_at"] == (False, "string")
     assert found["ShownCoupon"]["order_id"] == (True, "string | null")
-    assert found["CouponTerms"]["store_ids"] == (True, "string[]")  # In a request it is optional.
-    assert found["CouponTermsInput"]["store_ids"] == (False, "string[]")
+    assert found["Terms"]["store_ids"] == (True, "string[]")  # In a request it is optional.
+    assert found["TermsInput"]["store_ids"] == (False, "string[]")
     assert found["ReportAnswer"]["by_channel"] == (
         True, 'Partial<Record<"mini_program" | "import", OrderFigures>>',
     )  # fmt: skip

@@ -12,7 +12,7 @@ from cli.bench.orders import paid_order
 from huitou.adjustments.models import Adjustment
 from huitou.bills.models import BillRun
 from huitou.certificates.models import PlatformCertificate
-from huitou.coupons.models import Coupon, CouponTemplate, CouponTerms, Scene
+from huitou.coupons.models import Coupon, CouponTemplate, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
 from huitou.holds.models import Hold
@@ -22,6 +22,7 @@ from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
 from huitou.merges.models import Merge
 from huitou.notices.models import Notice
+from huitou.offers.models import Terms
 from huitou.orders.models import Order
 from huitou.payments.models import Payment
 from huitou.points.models import Account, LedgerEntry, LotMove, PointsRules
@@ -39,7 +40,7 @@ moments = st.integers(0, 10**9).map(
     lambda s: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(milliseconds=s)
 )
 terms = st.builds(
-    CouponTerms, threshold_fen=fen, off_fen=st.integers(1, 10**6), store_ids=st.lists(words)
+    Terms, threshold_fen=fen, off_fen=st.integers(1, 10**6), store_ids=st.lists(words)
 )
 YEARLY_RULES = TierRules(window="anchor", anchor="level_start", levels=[
     Level(level="basic", name="普通"),

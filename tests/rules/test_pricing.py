@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_data import NOON
-from huitou.coupons.models import Coupon, CouponTerms
+from huitou.coupons.models import Coupon
 from huitou.menu.models import Addon, OfferedDish, Sku
+from huitou.offers.models import Terms
 from huitou.pricing.models import CartItem, Line, MemberOffer
 from huitou.pricing.rules import allocate, price, priced_lines, tier_discount_fen
 from huitou.runtime.errors import Refusal
@@ -39,7 +40,7 @@ def line(list_fen: int) -> Line:
 def coupon(threshold_fen: int, off_fen: int) -> Coupon:
     return Coupon(
         id="c", member_id="m", template_id="t", template_revision=3, name="券", cause="x",
-        terms=CouponTerms(threshold_fen=threshold_fen, off_fen=off_fen),
+        terms=Terms(threshold_fen=threshold_fen, off_fen=off_fen),
         issued_at=NOON, valid_until=NOON + timedelta(days=1),
     )  # fmt: skip
 

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Record, Stored
+from huitou.offers.models import COUPON, Bearer, Limits, Terms
+from huitou.runtime.documents import Answer, Stored
+from huitou.stores.models import Day
 
-CouponStatus = Literal["issued", "locked", "redeemed", "expired"]
-
-
-class CouponTerms(Record):
-    """What a coupon does: `off_fen` off an order of at least `threshold_fen`.
-
-    The threshold looks at the amount after the tier's discount (`running`) or before (`list`).
-    """
-
-    threshold_fen: int = Field(ge=0)
-    off_fen: int = Field(ge=1)
-    threshold_base: Literal["list", "running"] = "running"
-    store_ids: list[str] = Field(default=[], description="empty = every store")
+CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
 
 
 class CouponTemplate(Stored):
-    """A kind of coupon; what was issued keeps the terms of its revision."""
+    """A kind of coupon; what was issued keeps the terms of its revision.
 
-    name: str
+    A coupon holds from its issue for `valid_days` days, or until the day `valid_until`, or to
+    whichever comes first; that last day is included, in the zone of the store that takes it.
+    `limits` are of issuing, but `budget_fen`, which is of what they take off.
+    """
+
+    name: str = Field(title="名称")
     revision: int = 1
-    terms: CouponTerms
-    valid_days: int = Field(ge=1, le=400, description="business days, the last one included")
-    per_member_limit: int | None = Field(default=None, ge=1)
+    terms: Terms
+    valid_days: int | None = Field(
+        default=None, ge=1, le=400, title="有效天数", description="含当天"
+    )
+    valid_until: Day | None = Field(default=None, title="有效期至（含）")
+    per_member_limit: int | None = Field(default=None, ge=1, title="每人限领")
+    limits: Limits = Limits()
+    group: str = Field(default=COUPON, title="叠加组")
+    borne_by: Bearer = Field(default="brand", title="承担方")
+    returns: bool = Field(default=True, title="整单退款后返还")
+    transferable: bool = Field(default=False, title="可转赠")
+    claimable: bool = Field(default=False, title="可在小程序领取")
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.valid_days is None and self.valid_until is None:
+            raise ValueError("valid_days or valid_until must say when it ends")
+        if self.per_member_limit is not None and self.limits.per_member is not None:
+            raise ValueError("per_member_limit is limits.per_member: say it once")
+        return self
+
+    @property
+    def most_per_member(self) -> int | None:
+        """How many one member may have; templates of before said it at the top."""
+        return self.limits.per_member or self.per_member_limit
 
 
 class Coupon(Stored):
@@ -45,7 +62,10 @@ class Coupon(Stored):
     template_id: str
     template_revision: int
     name: str
-    terms: CouponTerms
+    terms: Terms
+    group: str = COUPON
+    borne_by: Bearer = "brand"
+    returns: bool = True
     status: CouponStatus = "issued"
     cause: str
     seq: int | None = None
@@ -69,7 +89,7 @@ class ShownCoupon(Answer):
     coupon_id: str
     name: str
     status: CouponStatus
-    terms: CouponTerms
+    terms: Terms
     issued_at: datetime
     valid_until: datetime
     order_id: str | None

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from huitou.coupons.models import Coupon, CouponTemplate
 
 RETURN_GRACE = timedelta(hours=24)
+_LAST_MOMENT = timedelta(milliseconds=1)
 
 
 def coupon_id(cause: str) -> str:
@@ -34,12 +35,25 @@ def coupon_for(
         template_revision=template.revision,
         name=template.name,
         terms=template.terms,
+        group=template.group,
+        borne_by=template.borne_by,
+        returns=template.returns,
         cause=cause,
         seq=seq,
         scene=scene,
         issued_at=at,
-        valid_until=end_of_day(at, template.valid_days, zone),
+        valid_until=_valid_until(template, at, zone),
     )
+
+
+def _valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
+    ends = []
+    if template.valid_days is not None:
+        ends.append(end_of_day(at, template.valid_days, zone))
+    if template.valid_until is not None:
+        following = template.valid_until + timedelta(days=1)
+        ends.append(datetime.combine(following, time(), ZoneInfo(zone)) - _LAST_MOMENT)
+    return min(ends)
 
 
 def end_of_day(at: datetime, days: int, zone: str) -> datetime:
@@ -47,7 +61,7 @@ def end_of_day(at: datetime, days: int, zone: str) -> datetime:
     local = at.astimezone(ZoneInfo(zone))
     following = local.date() + timedelta(days=days)
     midnight = datetime.combine(following, time(), ZoneInfo(zone))
-    return midnight - timedelta(milliseconds=1)
+    return midnight - _LAST_MOMENT
 
 
 def why_not(

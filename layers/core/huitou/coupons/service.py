@@ -64,7 +64,7 @@ class Coupons:
         scene: str | None = None,
     ) -> Coupon | None:
         """Issue one coupon for a cause; None if the cause was served or the limit is reached."""
-        limit, seq = template.per_member_limit, None
+        limit, seq = template.most_per_member, None
         if limit is not None:
             seq = self._repository.count_of(member_id, template.id) + 1
         while seq is None or limit is None or seq <= limit:

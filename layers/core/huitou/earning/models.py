@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
 from huitou.points.models import NEVER, ClawBack, RuleRef
 from huitou.runtime.documents import Answer, Record, Request, Stored
-from huitou.stores.models import CLOCK
-
-Weekday = Annotated[int, Field(ge=0, le=6)]
-# MongoDB has no days: they are stored as YYYY-MM-DD.
-Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str)]
-
-
-class Hours(Record):
-    """A part of the day in the store's own time; `until` before `since` means past midnight."""
-
-    since: str = Field(pattern=CLOCK, title="开始")
-    until: str = Field(pattern=CLOCK, title="结束")
+from huitou.stores.models import Day, Hours, Weekday
 
 
 class EarningRule(Stored):

@@ -10,12 +10,13 @@ from fractions import Fraction
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from huitou.earning.models import EarningRule, EarningTerms, FirstOrderBonus, Hours
+from huitou.earning.models import EarningRule, EarningTerms, FirstOrderBonus
 from huitou.orders.models import PendingRefund
 from huitou.points.models import NEVER, ON_COMPLETION, Expiry, PointsRules, RuleRef, Usable
 from huitou.points.rules import Award
 from huitou.pricing.models import Discount, Line
 from huitou.runtime.errors import Lang
+from huitou.stores.rules import in_hours
 from huitou.tiers.models import Level
 
 BonusEvent = Literal["review", "check_in"]  # Events that aren't orders.
@@ -188,14 +189,8 @@ def _is_on(rule: EarningRule, purchase: Purchase) -> bool:
     weekday = date.fromisoformat(purchase.business_day).weekday()
     clock = purchase.at.astimezone(ZoneInfo(purchase.zone)).strftime("%H:%M")
     return (not rule.weekdays or weekday in rule.weekdays) and (
-        not rule.hours or any(_covers(hours, clock) for hours in rule.hours)
+        not rule.hours or any(in_hours(hours, clock) for hours in rule.hours)
     )
-
-
-def _covers(hours: Hours, clock: str) -> bool:
-    if hours.since < hours.until:
-        return hours.since <= clock < hours.until
-    return clock >= hours.since or clock < hours.until  # Past midnight; the same twice: all day.
 
 
 def _is_birthday(rule: EarningRule, birthday: date | None, day: date) -> bool:

@@ -8,8 +8,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from huitou.coupons.models import ShownCoupon
-from huitou.earning.models import Day
 from huitou.runtime.documents import Answer, Request, Stored
+from huitou.stores.models import Day
 
 
 class MallItem(Stored):

@@ -102,7 +102,7 @@ def after_tier_fen(list_fen: int, offer: MemberOffer) -> int:
 def after_coupon_fen(list_fen: int, offer: MemberOffer) -> int:
     """Return the amount of which points may pay a share."""
     running = after_tier_fen(list_fen, offer)
-    return running - min(offer.coupon.terms.off_fen, running) if offer.coupon else running
+    return running - min(offer.coupon.terms.off_fen or 0, running) if offer.coupon else running
 
 
 def price(lines: list[Line], offer: MemberOffer) -> Price:
@@ -136,7 +136,7 @@ def price(lines: list[Line], offer: MemberOffer) -> Price:
     tier_fen = tier_discount_fen(list_fen, offer.level.discount_bp)
     take("tier", offer.level.level, offer.tier_rules_revision, tier_fen)
     if offer.coupon:
-        coupon_fen = min(offer.coupon.terms.off_fen, sum(left))
+        coupon_fen = min(offer.coupon.terms.off_fen or 0, sum(left))
         take("coupon", offer.coupon.id, offer.coupon.template_revision, coupon_fen)
     take("points", "points", offer.points_rules.revision,
          offer.points * offer.points_rules.point_value_fen)  # fmt: skip

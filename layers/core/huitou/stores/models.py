@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PlainSerializer, field_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
 BRAND_ZONE, BRAND_CUT = "Asia/Shanghai", "04:00"  # The chain's own day; stores have theirs.
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+Weekday = Annotated[int, Field(ge=0, le=6)]
+# MongoDB has no days: they are stored as YYYY-MM-DD.
+Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str)]
+
+
+class Hours(Record):
+    """A part of the day in the store's own time; `until` before `since` means past midnight."""
+
+    since: str = Field(pattern=CLOCK, title="开始")
+    until: str = Field(pattern=CLOCK, title="结束")
 
 
 class OpeningHours(Record):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from huitou.stores.models import BRAND_CUT, BRAND_ZONE, OpeningHours, Store
+from huitou.stores.models import BRAND_CUT, BRAND_ZONE, Hours, OpeningHours, Store
 
 
 def business_day(at: datetime, zone: str, cut_time: str) -> str:
@@ -53,6 +53,13 @@ def store_day(store: Store, at: datetime) -> str:
 def earliest_day(at: datetime, zones: Iterable[str]) -> str:
     """Return the calendar day in the zone where it is earliest: all others are there or beyond."""
     return min(at.astimezone(ZoneInfo(zone)).date() for zone in zones).isoformat()
+
+
+def in_hours(hours: Hours, clock: str) -> bool:
+    """Tell whether a wall clock's HH:MM lies within the hours, their end not included."""
+    if hours.since < hours.until:
+        return hours.since <= clock < hours.until
+    return clock >= hours.since or clock < hours.until  # Past midnight; the same twice: all day.
 
 
 def takes_orders(store: Store, at: datetime) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from huitou.coupons.service import Coupons
+from huitou.offers.models import Terms
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
@@ -69,7 +70,7 @@ class TierRuns:
         ]
         return {
             "coupons": sum(known.values()),
-            "coupon_cost_fen": sum(n * templates[t].terms.off_fen for t, n in known.items()),
+            "coupon_cost_fen": sum(n * _most_off(templates[t].terms) for t, n in known.items()),
             "unknown_templates": sorted(set(wanted) - set(templates)),
             "discount_cost_fen": sum(
                 discount_fen(found.spend_fen, found.before, found.now) for found in outlooks
@@ -155,3 +156,8 @@ def _moves(outlooks: list[tuple[TierAccount, Outlook]]) -> dict[str, Any]:
     ]
     first = {"first_fall_on": min(falls)} if falls else {}
     return {"moves": moves, "examples": examples, **first}
+
+
+def _most_off(terms: Terms) -> int:
+    """What a coupon takes off at most, 0 where that hangs on the dish."""
+    return terms.off_fen or terms.cap_fen or 0
