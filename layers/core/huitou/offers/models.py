@@ -185,6 +185,12 @@ class StackingRules(Stored):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise ValueError(f"group {twice} is named twice")
+        within = [group for outer in self.groups for group in walk(outer.groups)]
+        deep = next((g.group for g in within if g.per == "item"), None) or next(
+            (g.group for g in self.groups if g.per == "item" and g.groups), None
+        )
+        if deep:
+            raise ValueError(f"group {deep}: per item is for a group at the top with none within")
         unknown = {name for names_ in self.never_together for name in names_} - set(names)
         if unknown:
             raise ValueError(f"never_together names no group: {min(unknown)}")

@@ -1,0 +1,382 @@
+"""The best combination of offers for a cart: every allowed subset, every choice of pieces.
+
+A branch-and-bound search in the order in which offers apply. At each one it first takes it, then
+leaves it out; a branch ends where even all that is still to come, each at its most, would make it
+no better than the best found. Of equal prices the one with fewer coupons wins, then the one whose
+coupons end soonest, then the one that takes the earlier offer or the earlier line's pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from huitou.assignment.rules import Choice
+from huitou.discounts.models import CartLine, Outcome, Reason, Rule, Taken, Tree
+from huitou.discounts.rules import (
+    State,
+    commit,
+    conflict,
+    covers_for,
+    measure,
+    pieces_of,
+    reached_fen,
+    untouched,
+)
+
+MOST_STEPS = 4_000  # Offers looked at in one search; past it the best price so far is taken.
+_MOST_BY_ITEM = 6  # Offers of one group per item of which every subset is tried.
+Key = tuple[int, int, tuple[str, ...]]
+
+
+class _Candidate:
+    """An offer that might take something off this cart: its lines, and the most it could take."""
+
+    __slots__ = ("by_item", "by_line", "contested", "mine", "most_fen", "rule", "shares")
+
+    def __init__(self, rule: Rule, mine: list[int], most: Taken) -> None:
+        self.rule, self.mine = rule, mine
+        self.most_fen, self.shares = most.amount_fen, most.shares
+        self.contested = False
+        self.by_item = -1  # The group whose offers share out the lines among themselves.
+        self.by_line: dict[int, int] = {}  # There: the most it takes off a line it wins alone.
+
+
+def best(
+    lines: Sequence[CartLine], rules: Sequence[Rule], tree: Tree, delivery_fen: int = 0,
+    most_steps: int = MOST_STEPS,
+) -> Outcome:  # fmt: skip
+    """Return the best legal price of a cart, with what each offer takes and why others don't.
+
+    `rules` are in the order in which they apply. Exact unless `proved` is False.
+    """
+    return _Search(lines, rules, tree, delivery_fen, most_steps).outcome()
+
+
+class _Search:
+    def __init__(
+        self, lines: Sequence[CartLine], rules: Sequence[Rule], tree: Tree, delivery_fen: int,
+        most_steps: int,
+    ) -> None:  # fmt: skip
+        self.lines, self.tree = lines, tree
+        self.start = State(lines, len(tree.modes), delivery_fen)
+        self.steps_left, self.most_steps = most_steps, most_steps
+        self.proved = True
+        self.never: list[tuple[Rule, Reason]] = []
+        self.candidates = self._prepare(rules)
+        self.bounds = self._bounds()
+        self.best: State = self.start
+        self.key: Key | None = None
+
+    def outcome(self) -> Outcome:
+        """Search, and say of every offer what it takes or why it takes nothing."""
+        self._visit(0, self.start)
+        best = self.best
+        unused = self.never + [
+            (candidate.rule, reason) for candidate, reason in self._reasons(best.taken)
+        ]
+        return Outcome(
+            items_fen=best.payable_fen - best.delivery_fen, delivery_fen=best.delivery_fen,
+            taken=list(best.taken), unused=unused, proved=self.proved,
+            steps=self.most_steps - self.steps_left,
+        )  # fmt: skip
+
+    def _prepare(self, rules: Sequence[Rule]) -> list[_Candidate]:
+        """Sort out what can't apply whatever else does; what is left can at its most."""
+        found = []
+        for rule in rules:
+            if rule.out is not None:
+                self.never.append((rule, rule.out))
+                continue
+            mine = [n for n, line in enumerate(self.lines) if covers_for(rule.terms, line)]
+            # Nothing that others do to a cart makes an offer take more than it does at first.
+            most = measure(rule, mine, self.start, self.lines)
+            if most is None:
+                self.never.append((rule, why_nothing(rule, mine, self.start, self.lines)))
+                continue
+            candidate = _Candidate(rule, mine, most)
+            if rule.steps and self.tree.by_item[rule.steps[-1].group]:
+                candidate.by_item = rule.steps[-1].group
+                for n in mine:
+                    alone = measure(rule, [n], self.start, self.lines, among=mine)
+                    candidate.by_line[n] = alone.amount_fen + 1 if alone else 1
+            if rule.terms.kind == "bundle":
+                self.proved = self.proved and pieces_of(rule, mine, self.start, self.lines)[1]
+            found.append(candidate)
+        self.tight = {
+            n for n, full in enumerate(self.start.full)
+            if sum(c.shares[n] + 1 for c in found) > full
+        }  # fmt: skip
+        for number, candidate in enumerate(found):
+            candidate.contested = candidate.rule.is_unit and self._contested(number, found)
+        return found
+
+    def _contested(self, number: int, candidates: list[_Candidate]) -> bool:
+        """Tell whether it matters to any other offer which pieces this one takes."""
+        own = candidates[number]
+        mine = set(own.mine)
+        if len(mine) > 1 and mine & self.tight:  # What one takes off, another couldn't any more.
+            return True
+        for place, other in enumerate(candidates):
+            if place == number:
+                continue
+            terms = other.rule.terms
+            meets = not mine.isdisjoint(other.mine)
+            if meets and (other.rule.is_unit or terms.exclusive == "item"):
+                return True
+            if place < number:
+                continue
+            if own.rule.terms.exclusive == "item" and (meets or terms.threshold_of == "order"):
+                return True
+            looks = terms.base == "running" or (
+                terms.threshold_fen and terms.threshold_base == "running"
+            )
+            partly = not mine <= set(other.mine) or not terms.with_addons
+            if looks and ((meets and partly) or terms.threshold_fen or other.by_item >= 0):
+                return True
+        return False
+
+    def _bounds(self) -> list[int]:
+        """Return what all candidates from each one on could take off at most, by the tree."""
+        totals = _Totals(self.tree, len(self.lines))
+        found = [0] * (len(self.candidates) + 1)
+        for number in range(len(self.candidates) - 1, -1, -1):
+            totals.add(self.candidates[number])
+            found[number] = totals.most()
+        return found
+
+    def _visit(self, number: int, state: State) -> None:
+        while True:
+            if self._hopeless(state, number):
+                return
+            if number == len(self.candidates):
+                self._keep(state)
+                return
+            candidate = self.candidates[number]
+            if candidate.by_item >= 0:
+                self._visit_group(number, state)
+                return
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                self.proved = False
+                if self.key is not None:
+                    return
+            number += 1
+            applies = False
+            for taken in self._ways(candidate, state):
+                applies = True
+                after = state.copy()
+                commit(taken, candidate.mine, after, self.lines)
+                self._visit(number, after)
+            if applies:
+                state = self._passed_over(candidate.rule, state)
+
+    def _hopeless(self, state: State, number: int) -> bool:
+        if self.key is None:
+            return False
+        least = state.payable_fen - self.bounds[number]
+        if least != self.key[0]:
+            return least > self.key[0]
+        return _coupons(state)[0] > self.key[1]
+
+    def _ways(self, candidate: _Candidate, state: State) -> Iterator[Taken]:
+        """Yield what taking this offer may do now: one thing, or one for each choice of pieces."""
+        rule, mine = candidate.rule, candidate.mine
+        if conflict(rule, state, self.tree) is not None:
+            return
+        if not candidate.contested:
+            taken = measure(rule, mine, state, self.lines)
+            if taken is not None:
+                yield taken
+            return
+        usable = untouched(rule.terms, mine, state)
+        found, complete = pieces_of(rule, usable, state, self.lines)
+        self.proved = self.proved and complete
+        for choice in found:
+            taken = self._with(candidate, state, usable, choice)
+            if taken is not None:
+                yield taken
+
+    def _with(
+        self, candidate: _Candidate, state: State, usable: list[int], choice: Choice
+    ) -> Taken | None:
+        self.steps_left -= 1
+        return measure(candidate.rule, candidate.mine, state, self.lines, (usable, choice))
+
+    def _passed_over(self, rule: Rule, state: State) -> State:
+        """Of a `first` group only the first offer that applies may come, taken or not."""
+        blocked = [
+            step for step in rule.steps
+            if self.tree.modes[step.group] == "first" and state.child[step.group] == -1
+        ]  # fmt: skip
+        if not blocked:
+            return state
+        after = state.copy()
+        for step in blocked:
+            after.child[step.group] = step.child
+        return after
+
+    def _visit_group(self, number: int, state: State) -> None:
+        """Try every subset of a group whose offers share out the lines among themselves."""
+        group, end = self.candidates[number].by_item, number
+        while end < len(self.candidates) and self.candidates[end].by_item == group:
+            end += 1
+        members = [
+            (candidate, taken)
+            for candidate in self.candidates[number:end]
+            if conflict(candidate.rule, state, self.tree) is None
+            and (taken := measure(candidate.rule, candidate.mine, state, self.lines)) is not None
+        ]
+        for subset in self._subsets(members, group):
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                self.proved = False
+                if self.key is not None:
+                    return
+            after = state.copy()
+            for candidate, mine in _by_line(subset):
+                taken = measure(candidate.rule, mine, after, self.lines, among=candidate.mine)
+                if taken is not None:
+                    commit(taken, mine, after, self.lines)
+            self._visit(end, after)
+
+    def _subsets(
+        self, members: list[tuple[_Candidate, Taken]], group: int
+    ) -> Iterator[tuple[tuple[_Candidate, Taken], ...]]:
+        if self.tree.modes[group] == "first":
+            yield tuple(members[:1])
+            if members:
+                yield ()
+            return
+        everything = len(members) <= _MOST_BY_ITEM
+        self.proved = self.proved and everything
+        sizes = range(len(members), -1, -1) if everything else (len(members), 1, 0)
+        most = self.tree.most[group]
+        for size in sizes:
+            for subset in combinations(members, size):
+                alone = any(c.rule.terms.exclusive == "order" for c, _ in subset)
+                if size <= most and not (alone and size > 1):
+                    yield subset
+
+    def _keep(self, state: State) -> None:
+        key = (state.payable_fen, *_coupons(state))
+        # Offers are taken before they are left out: of equals the first found has the earlier ones.
+        if self.key is None or key < self.key:
+            self.key, self.best = key, state
+
+    def _reasons(self, taken: Sequence[Taken]) -> Iterator[tuple[_Candidate, Reason]]:
+        """Walk the best way once more: what stood against each other offer at its turn?"""
+        state = self.start.copy()
+        took = {id(one.rule): one for one in taken}
+        for candidate in self.candidates:
+            rule = candidate.rule
+            one = took.get(id(rule))
+            if one is not None:
+                mine = [n for n in candidate.mine if candidate.by_item < 0 or one.shares[n]]
+                commit(one, mine, state, self.lines)
+                continue
+            yield candidate, self._why_not(candidate, state)
+
+    def _why_not(self, candidate: _Candidate, state: State) -> Reason:
+        rule = candidate.rule
+        against = conflict(rule, state, self.tree)
+        if against is not None:
+            return against
+        if measure(rule, candidate.mine, state, self.lines) is None:
+            return why_nothing(rule, candidate.mine, state, self.lines)
+        # It might have come, and a later one is the better choice.
+        later = conflict(rule, self.best, self.tree)
+        return later or Reason("dearer")
+
+
+def _coupons(state: State) -> tuple[int, tuple[str, ...]]:
+    used = [one.rule.soonest for one in state.taken if one.rule.source == "coupon"]
+    return len(used), tuple(sorted(used))
+
+
+def _by_line(
+    members: Sequence[tuple[_Candidate, Taken]],
+) -> Iterator[tuple[_Candidate, list[int]]]:
+    """Give each line to the offer that takes most off it; of equals to the earlier one."""
+    won: dict[int, list[int]] = {place: [] for place in range(len(members))}
+    lines = sorted({n for candidate, _ in members for n in candidate.mine})
+    for n in lines:
+        won[max(won, key=lambda place: (members[place][1].shares[n], -place))].append(n)
+    for place, mine in won.items():
+        candidate, alone = members[place]
+        kept = [n for n in mine if alone.shares[n]]
+        if kept:
+            yield candidate, kept
+
+
+class _Totals:
+    """How much the candidates added so far could take off together, by the tree of groups."""
+
+    def __init__(self, tree: Tree, lines: int) -> None:
+        self._tree, self._lines = tree, lines
+        self._top: list[_Candidate] = []
+        self._of: dict[int, list[_Candidate]] = {}
+        self._within: dict[int, set[int]] = {}
+        self._kept: dict[int, int] = {}
+
+    def add(self, candidate: _Candidate) -> None:
+        """Count one more."""
+        groups = [step.group for step in candidate.rule.steps]
+        if not groups:
+            self._top.append(candidate)
+            return
+        self._of.setdefault(groups[-1], []).append(candidate)
+        for outer, inner in zip([-1, *groups], groups, strict=False):
+            self._within.setdefault(outer, set()).add(inner)
+        for group in groups:
+            self._kept.pop(group, None)
+
+    def most(self) -> int:
+        """Return the most that is possible."""
+        return sum(c.most_fen for c in self._top) + sum(map(self._group, self._within.get(-1, ())))
+
+    def _group(self, group: int) -> int:
+        if group in self._kept:
+            return self._kept[group]
+        own = self._of.get(group, [])
+        if self._tree.by_item[group]:
+            value = sum(max(c.by_line.get(n, 0) for c in own) for n in range(self._lines))
+            value = min(value, sum(c.most_fen for c in own))
+        else:
+            values = [c.most_fen for c in own]
+            values += [self._group(inner) for inner in self._within.get(group, ())]
+            value = sum(values) if self._tree.modes[group] == "stack" else max(values)
+        most = self._tree.most[group]
+        if most < 1_000:
+            each = sorted((c.most_fen for c in self._all(group)), reverse=True)
+            value = min(value, sum(each[:most]))
+        self._kept[group] = value
+        return value
+
+    def _all(self, group: int) -> Iterator[_Candidate]:
+        yield from self._of.get(group, [])
+        for inner in self._within.get(group, ()):
+            yield from self._all(inner)
+
+
+def why_nothing(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> Reason:
+    """Return why an offer that may come takes nothing off the cart as it is."""
+    terms = rule.terms
+    if not mine:
+        return Reason("no_item")
+    if terms.kind == "delivery" and not state.delivery_fen:
+        return Reason("no_delivery")
+    if terms.threshold_fen:
+        short_fen = terms.threshold_fen - reached_fen(terms, mine, state, lines)
+        if short_fen > 0:
+            return Reason("short", fen=short_fen)
+    open_to = untouched(terms, mine, state)
+    closed = next((by for n in mine if (by := state.closed_by[n]) is not None), None)
+    if not open_to and closed is not None:
+        return Reason("excluded", by=closed.name)
+    if rule.is_unit:
+        each = terms.nth or max(1, sum(slot.quantity for slot in terms.slots))
+        have = sum(state.free[n] for n in open_to)
+        if have < each:
+            return Reason("few_pieces", pieces=each - have)
+    return Reason("worth_nothing")

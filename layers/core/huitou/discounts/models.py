@@ -1,0 +1,109 @@
+"""What the search for the best combination works on: compiled offers, a cart, its outcome.
+
+Plain classes with slots: thousands of them come and go with each price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from huitou.offers.models import Bearer, Terms
+
+Source = Literal["tier", "offer", "coupon"]
+ReasonCode = Literal[
+    "not_yet", "ended", "paused", "wrong_store", "wrong_mode", "wrong_channel", "wrong_tier",
+    "not_first_order", "wrong_day", "wrong_hours", "limit_reached", "used_up", "not_held",
+    "no_item", "few_pieces", "short", "no_delivery", "excluded", "not_together", "worth_nothing",
+    "dearer",
+]  # fmt: skip
+
+
+class Reason(NamedTuple):
+    """Why an offer takes nothing off: `fen` or `pieces` are missing, or the offer `by` is why."""
+
+    code: ReasonCode
+    fen: int = 0
+    pieces: int = 0
+    by: str = ""
+
+
+class CartLine(NamedTuple):
+    """A line to be priced: `unit_fen` with its 加料, `bare_fen` without."""
+
+    dish_id: str
+    sku_id: str
+    category: str
+    quantity: int
+    unit_fen: int
+    bare_fen: int
+
+
+class Step(NamedTuple):
+    """One group above an offer: as which of its children the offer counts there."""
+
+    group: int
+    child: int
+
+
+@dataclass(slots=True, eq=False)
+class Rule:
+    """One offer or coupon, compiled: what the search asks of it, flat.
+
+    `soonest` orders coupons in ties: the one that ends first. `steps` are the groups above it,
+    the outermost first. `whole` covers every line.
+    """
+
+    source: Source
+    source_id: str
+    revision: int
+    name: str
+    terms: Terms
+    group: str
+    priority: int = 0
+    borne_by: Bearer = "brand"
+    soonest: str = ""
+    steps: tuple[Step, ...] = ()
+    whole: bool = False
+    is_unit: bool = False
+    order: tuple[int, int, int, str] = (0, 0, 0, "")
+    out: Reason | None = None
+    no_item: tuple[Rule, Reason] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.no_item = (self, Reason("no_item"))
+
+
+class Tree(NamedTuple):
+    """The stacking tree, numbered: per group its mode, whether per item, and its `most`."""
+
+    modes: tuple[str, ...]
+    by_item: tuple[bool, ...]
+    most: tuple[int, ...]
+    never: tuple[frozenset[int], ...]  # Sets of groups of which one order has one only.
+
+
+class Taken(NamedTuple):
+    """What one offer takes off, per line; `pieces` are those a unit offer has taken."""
+
+    rule: Rule
+    amount_fen: int
+    shares: Sequence[int]
+    pieces: Sequence[int] | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The best legal price, how it comes about, and why every other offer isn't in it.
+
+    `proved` says that the search came to its end; past its bound the best price found so far
+    is taken, which is legal but may not be the least.
+    """
+
+    items_fen: int  # What is left to pay for the lines.
+    delivery_fen: int
+    taken: list[Taken]
+    unused: list[tuple[Rule, Reason]]
+    proved: bool = True
+    steps: int = 0
