@@ -171,7 +171,7 @@ class PayingShop(Shop):
                     carry_on(document_id)
             self.let_happen()
 
-    def share_out(self, store_id: str, **rules: Any) -> None:
+    def allocate(self, store_id: str, **rules: Any) -> None:
         """Have receivers share in a store's orders: {account: ratio_bp} or whole rules."""
         ShareRuleBook(self.database).put(ShareRules.model_validate({"_id": store_id, **rules}))
 

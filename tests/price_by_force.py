@@ -243,9 +243,10 @@ def _off(
         values = {n: count * worth[n] for n, count in enumerate(pieces)}
         saved = max(0, sum(values.values()) - times * (terms.price_fen or 0))
         return list(_spread(saved, values).values())
-    if sum(pieces) > terms.most_times:
-        return None
     price = terms.price_fen or 0
+    useless = any(n and value <= price for n, value in zip(pieces, worth, strict=True))
+    if sum(pieces) > terms.most_times or useless:  # It takes no piece that it makes no cheaper.
+        return None
     return [n * max(0, value - price) for n, value in zip(pieces, worth, strict=True)]
 
 

@@ -65,7 +65,7 @@ def open_stores(shop: PayingShop, ratio_bp: int) -> None:
             {"account": account, "name": f"某某{account}有限公司", "relation_type": relation}
             for account, relation in zip((_FRANCHISEE, _PLATFORM), relations, strict=True)
         ]
-        shop.share_out(store_id, revision=revision, terms=shared, receivers=receivers, **more)
+        shop.allocate(store_id, revision=revision, terms=shared, receivers=receivers, **more)
     shop.forget()
 
 

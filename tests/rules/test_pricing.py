@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_data import NOON
+from huitou.assignment.rules import allocate
 from huitou.coupons.models import Coupon
+from huitou.coupons.rules import rule_for
 from huitou.menu.models import Addon, OfferedDish, Sku
-from huitou.offers.models import Terms
-from huitou.pricing.models import CartItem, Line, MemberOffer
-from huitou.pricing.rules import allocate, price, priced_lines, tier_discount_fen
+from huitou.offers.models import DEFAULT_STACKING, Terms
+from huitou.offers.rules import Compiled
+from huitou.pricing.models import CartItem, Line, MemberOffer, Price, PriceInputs
+from huitou.pricing.rules import price, priced_lines
+from huitou.pricing.service import weigh
 from huitou.runtime.errors import Refusal
+from huitou.stores.models import BRAND_ZONE
 from huitou.tiers.models import Level
 
 TEA = OfferedDish(
@@ -71,17 +76,26 @@ def test_what_is_not_on_the_menu_is_refused_by_field(change: dict[str, object], 
     assert refused.value.field == field
 
 
+def priced(lines: list[Line], level: Level = BASIC, *held: Coupon, points: int = 0) -> Price:
+    """Price lines as the chain does before it has any offers of its own."""
+    inputs = PriceInputs(
+        day=date(2026, 3, 2), clock="12:00", store_id="s", mode="dine_in", channel="mini_program",
+        level=level, tier_rules_revision=1, first_order=False, stacking_revision=1,
+    )  # fmt: skip
+    rules = [rule_for(one, NOON, BRAND_ZONE) for one in held]
+    outcome = weigh(lines, inputs, Compiled([], DEFAULT_STACKING), rules)
+    return price(lines, outcome, MemberOffer(level=level, tier_rules_revision=1, points=points))
+
+
 def test_tier_then_coupon_then_points_each_on_what_is_left() -> None:
-    offer = MemberOffer(level=SILVER, tier_rules_revision=1, coupon=coupon(3_000, 800), points=100)
-    priced = price([line(3_333), line(1_001)], offer)
-    amounts = {discount.kind: discount.amount_fen for discount in priced.discounts}
+    found = priced([line(3_333), line(1_001)], SILVER, coupon(3_000, 800), points=100)
+    amounts = {discount.kind: discount.amount_fen for discount in found.discounts}
     assert amounts == {"tier": 433, "coupon": 800, "points": 100}  # 4,334 × 10 % rounds down
-    assert priced.payable_fen == 4_334 - 433 - 800 - 100
+    assert found.payable_fen == 4_334 - 433 - 800 - 100
 
 
 def test_a_coupon_worth_more_than_the_order_makes_it_free_not_negative() -> None:
-    offer = MemberOffer(level=BASIC, tier_rules_revision=1, coupon=coupon(0, 5_000))
-    assert price([line(1_200)], offer).payable_fen == 0
+    assert priced([line(1_200)], BASIC, coupon(0, 5_000)).payable_fen == 0
 
 
 @given(
@@ -106,13 +120,14 @@ def test_lines_and_discounts_always_add_up_to_the_payable(
     fens: list[int], discount_bp: int, off_fen: int
 ) -> None:
     level = Level(level="x", name="", spend_fen=0, discount_bp=discount_bp)
-    offer = MemberOffer(level=level, tier_rules_revision=1, coupon=coupon(0, off_fen))
-    priced = price([line(fen) for fen in fens], offer)
-    assert priced.payable_fen == sum(fens) - sum(d.amount_fen for d in priced.discounts) >= 0
+    found = priced([line(fen) for fen in fens], level, coupon(0, off_fen))
+    assert found.payable_fen == sum(fens) - sum(d.amount_fen for d in found.discounts) >= 0
     for number, fen in enumerate(fens):
-        assert fen >= sum(discount.by_line_fen[number] for discount in priced.discounts)
-    assert all(sum(d.by_line_fen) == d.amount_fen for d in priced.discounts)
+        assert fen >= sum(discount.by_line_fen[number] for discount in found.discounts)
+    assert all(sum(d.by_line_fen) == d.amount_fen for d in found.discounts)
 
 
 def test_a_tier_of_90_percent_takes_a_tenth_rounded_down() -> None:
-    assert [tier_discount_fen(fen, 9_000) for fen in (0, 9, 10, 1_999)] == [0, 0, 1, 199]
+    off = [sum(d.amount_fen for d in priced([line(fen)], SILVER).discounts)
+           for fen in (0, 9, 10, 1_999)]  # fmt: skip
+    assert off == [0, 0, 1, 199]

@@ -43,7 +43,7 @@ def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) 
 
 def shared(shop: PayingShop, **cart: Any) -> Order:
     """An order at a store that shares, its shares paid out."""
-    shop.share_out("jingan", **RULES)
+    shop.allocate("jingan", **RULES)
     order = shop.bought(shop.register(), **cart)
     shop.timers(rounds=2)
     found = shop.database.collection("shares").find_one({"_id": order.id})
@@ -114,7 +114,7 @@ def test_shares_come_back_before_the_guest_is_refunded(shop: PayingShop) -> None
 
 
 def test_a_refund_that_begins_before_the_share_leaves_less_to_share(shop: PayingShop) -> None:
-    shop.share_out("jingan", **RULES)
+    shop.allocate("jingan", **RULES)
     order = shop.bought(shop.register(), items=[item(4)])
     shop.give_back(order.id, lines=[{"line": 0, "quantity": 2}])
     shop.timers(rounds=3)

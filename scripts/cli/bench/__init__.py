@@ -60,9 +60,10 @@ def _register() -> None:
     from cli.bench.latency import latency
     from cli.bench.pay import pay
     from cli.bench.points import points
+    from cli.bench.price import price
     from cli.bench.tiers import tiers
 
-    for command in (points, expire, tiers, pay, latency, coldstart, invoke, import_, kpi):
+    for command in (price, points, expire, tiers, pay, latency, coldstart, invoke, import_, kpi):
         bench.add_command(command)
 
 

@@ -121,10 +121,10 @@ def _bundle_off(terms: Terms, worth: Sequence[int], pieces: Sequence[int]) -> li
     each = sum(slot.quantity for slot in terms.slots)
     values = [n * value for n, value in zip(pieces, worth, strict=True)]
     off_fen = max(0, sum(values) - sum(pieces) // each * (terms.price_fen or 0))
-    return share_out(off_fen, values)
+    return allocate(off_fen, values)
 
 
-def share_out(total: int, weights: Sequence[int]) -> list[int]:
+def allocate(total: int, weights: Sequence[int]) -> list[int]:
     """Share `total` out in proportion to `weights`, exactly, by largest remainder.
 
     Ties go to the earlier share. No share exceeds its weight when `total` ≤ Σ weights.

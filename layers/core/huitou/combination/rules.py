@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from huitou.assignment.rules import Choice
+from huitou.bounds.rules import Candidate, Totals
 from huitou.discounts.models import CartLine, Outcome, Reason, Rule, Taken, Tree
 from huitou.discounts.rules import (
     State,
@@ -20,26 +21,13 @@ from huitou.discounts.rules import (
     covers_for,
     measure,
     pieces_of,
-    reached_fen,
     untouched,
+    why_nothing,
 )
 
 MOST_STEPS = 4_000  # Offers looked at in one search; past it the best price so far is taken.
 _MOST_BY_ITEM = 6  # Offers of one group per item of which every subset is tried.
 Key = tuple[int, int, tuple[str, ...]]
-
-
-class _Candidate:
-    """An offer that might take something off this cart: its lines, and the most it could take."""
-
-    __slots__ = ("by_item", "by_line", "contested", "mine", "most_fen", "rule", "shares")
-
-    def __init__(self, rule: Rule, mine: list[int], most: Taken) -> None:
-        self.rule, self.mine = rule, mine
-        self.most_fen, self.shares = most.amount_fen, most.shares
-        self.contested = False
-        self.by_item = -1  # The group whose offers share out the lines among themselves.
-        self.by_line: dict[int, int] = {}  # There: the most it takes off a line it wins alone.
 
 
 def best(
@@ -48,7 +36,8 @@ def best(
 ) -> Outcome:  # fmt: skip
     """Return the best legal price of a cart, with what each offer takes and why others don't.
 
-    `rules` are in the order in which they apply. Exact unless `proved` is False.
+    `rules` are in the order in which they apply. Exact unless `proved` is False. Where what must
+    be in it can't be, nothing is taken and its reason says why.
     """
     return _Search(lines, rules, tree, delivery_fen, most_steps).outcome()
 
@@ -70,7 +59,8 @@ class _Search:
 
     def outcome(self) -> Outcome:
         """Search, and say of every offer what it takes or why it takes nothing."""
-        self._visit(0, self.start)
+        if not any(rule.must for rule, _ in self.never):
+            self._visit(0, self.start)
         best = self.best
         unused = self.never + [
             (candidate.rule, reason) for candidate, reason in self._reasons(best.taken)
@@ -81,7 +71,7 @@ class _Search:
             steps=self.most_steps - self.steps_left,
         )  # fmt: skip
 
-    def _prepare(self, rules: Sequence[Rule]) -> list[_Candidate]:
+    def _prepare(self, rules: Sequence[Rule]) -> list[Candidate]:
         """Sort out what can't apply whatever else does; what is left can at its most."""
         found = []
         for rule in rules:
@@ -94,7 +84,7 @@ class _Search:
             if most is None:
                 self.never.append((rule, why_nothing(rule, mine, self.start, self.lines)))
                 continue
-            candidate = _Candidate(rule, mine, most)
+            candidate = Candidate(rule, mine, most)
             if rule.steps and self.tree.by_item[rule.steps[-1].group]:
                 candidate.by_item = rule.steps[-1].group
                 for n in mine:
@@ -111,7 +101,7 @@ class _Search:
             candidate.contested = candidate.rule.is_unit and self._contested(number, found)
         return found
 
-    def _contested(self, number: int, candidates: list[_Candidate]) -> bool:
+    def _contested(self, number: int, candidates: list[Candidate]) -> bool:
         """Tell whether it matters to any other offer which pieces this one takes."""
         own = candidates[number]
         mine = set(own.mine)
@@ -126,6 +116,8 @@ class _Search:
                 return True
             if place < number:
                 continue
+            if meets and any(self.tree.modes[step.group] == "first" for step in other.rule.steps):
+                return True
             if own.rule.terms.exclusive == "item" and (meets or terms.threshold_of == "order"):
                 return True
             looks = terms.base == "running" or (
@@ -138,7 +130,7 @@ class _Search:
 
     def _bounds(self) -> list[int]:
         """Return what all candidates from each one on could take off at most, by the tree."""
-        totals = _Totals(self.tree, len(self.lines))
+        totals = Totals(self.tree, len(self.lines))
         found = [0] * (len(self.candidates) + 1)
         for number in range(len(self.candidates) - 1, -1, -1):
             totals.add(self.candidates[number])
@@ -157,10 +149,8 @@ class _Search:
                 self._visit_group(number, state)
                 return
             self.steps_left -= 1
-            if self.steps_left < 0:
-                self.proved = False
-                if self.key is not None:
-                    return
+            if self._spent():
+                return
             number += 1
             applies = False
             for taken in self._ways(candidate, state):
@@ -168,8 +158,17 @@ class _Search:
                 after = state.copy()
                 commit(taken, candidate.mine, after, self.lines)
                 self._visit(number, after)
+            if candidate.rule.must:
+                return
             if applies:
                 state = self._passed_over(candidate.rule, state)
+
+    def _spent(self) -> bool:
+        """Tell whether the search has to end; without any price yet it goes on for a while."""
+        if self.steps_left >= 0:
+            return False
+        self.proved = False
+        return self.key is not None or self.steps_left < -self.most_steps
 
     def _hopeless(self, state: State, number: int) -> bool:
         if self.key is None:
@@ -179,7 +178,7 @@ class _Search:
             return least > self.key[0]
         return _coupons(state)[0] > self.key[1]
 
-    def _ways(self, candidate: _Candidate, state: State) -> Iterator[Taken]:
+    def _ways(self, candidate: Candidate, state: State) -> Iterator[Taken]:
         """Yield what taking this offer may do now: one thing, or one for each choice of pieces."""
         rule, mine = candidate.rule, candidate.mine
         if conflict(rule, state, self.tree) is not None:
@@ -198,7 +197,7 @@ class _Search:
                 yield taken
 
     def _with(
-        self, candidate: _Candidate, state: State, usable: list[int], choice: Choice
+        self, candidate: Candidate, state: State, usable: list[int], choice: Choice
     ) -> Taken | None:
         self.steps_left -= 1
         return measure(candidate.rule, candidate.mine, state, self.lines, (usable, choice))
@@ -229,10 +228,11 @@ class _Search:
         ]
         for subset in self._subsets(members, group):
             self.steps_left -= 1
-            if self.steps_left < 0:
-                self.proved = False
-                if self.key is not None:
-                    return
+            if self._spent():
+                return
+            if any(c.rule.must and all(c is not m for m, _ in subset)
+                   for c in self.candidates[number:end]):  # fmt: skip
+                continue
             after = state.copy()
             for candidate, mine in _by_line(subset):
                 taken = measure(candidate.rule, mine, after, self.lines, among=candidate.mine)
@@ -241,8 +241,8 @@ class _Search:
             self._visit(end, after)
 
     def _subsets(
-        self, members: list[tuple[_Candidate, Taken]], group: int
-    ) -> Iterator[tuple[tuple[_Candidate, Taken], ...]]:
+        self, members: list[tuple[Candidate, Taken]], group: int
+    ) -> Iterator[tuple[tuple[Candidate, Taken], ...]]:
         if self.tree.modes[group] == "first":
             yield tuple(members[:1])
             if members:
@@ -264,7 +264,7 @@ class _Search:
         if self.key is None or key < self.key:
             self.key, self.best = key, state
 
-    def _reasons(self, taken: Sequence[Taken]) -> Iterator[tuple[_Candidate, Reason]]:
+    def _reasons(self, taken: Sequence[Taken]) -> Iterator[tuple[Candidate, Reason]]:
         """Walk the best way once more: what stood against each other offer at its turn?"""
         state = self.start.copy()
         took = {id(one.rule): one for one in taken}
@@ -277,7 +277,7 @@ class _Search:
                 continue
             yield candidate, self._why_not(candidate, state)
 
-    def _why_not(self, candidate: _Candidate, state: State) -> Reason:
+    def _why_not(self, candidate: Candidate, state: State) -> Reason:
         rule = candidate.rule
         against = conflict(rule, state, self.tree)
         if against is not None:
@@ -295,8 +295,8 @@ def _coupons(state: State) -> tuple[int, tuple[str, ...]]:
 
 
 def _by_line(
-    members: Sequence[tuple[_Candidate, Taken]],
-) -> Iterator[tuple[_Candidate, list[int]]]:
+    members: Sequence[tuple[Candidate, Taken]],
+) -> Iterator[tuple[Candidate, list[int]]]:
     """Give each line to the offer that takes most off it; of equals to the earlier one."""
     won: dict[int, list[int]] = {place: [] for place in range(len(members))}
     lines = sorted({n for candidate, _ in members for n in candidate.mine})
@@ -307,76 +307,3 @@ def _by_line(
         kept = [n for n in mine if alone.shares[n]]
         if kept:
             yield candidate, kept
-
-
-class _Totals:
-    """How much the candidates added so far could take off together, by the tree of groups."""
-
-    def __init__(self, tree: Tree, lines: int) -> None:
-        self._tree, self._lines = tree, lines
-        self._top: list[_Candidate] = []
-        self._of: dict[int, list[_Candidate]] = {}
-        self._within: dict[int, set[int]] = {}
-        self._kept: dict[int, int] = {}
-
-    def add(self, candidate: _Candidate) -> None:
-        """Count one more."""
-        groups = [step.group for step in candidate.rule.steps]
-        if not groups:
-            self._top.append(candidate)
-            return
-        self._of.setdefault(groups[-1], []).append(candidate)
-        for outer, inner in zip([-1, *groups], groups, strict=False):
-            self._within.setdefault(outer, set()).add(inner)
-        for group in groups:
-            self._kept.pop(group, None)
-
-    def most(self) -> int:
-        """Return the most that is possible."""
-        return sum(c.most_fen for c in self._top) + sum(map(self._group, self._within.get(-1, ())))
-
-    def _group(self, group: int) -> int:
-        if group in self._kept:
-            return self._kept[group]
-        own = self._of.get(group, [])
-        if self._tree.by_item[group]:
-            value = sum(max(c.by_line.get(n, 0) for c in own) for n in range(self._lines))
-            value = min(value, sum(c.most_fen for c in own))
-        else:
-            values = [c.most_fen for c in own]
-            values += [self._group(inner) for inner in self._within.get(group, ())]
-            value = sum(values) if self._tree.modes[group] == "stack" else max(values)
-        most = self._tree.most[group]
-        if most < 1_000:
-            each = sorted((c.most_fen for c in self._all(group)), reverse=True)
-            value = min(value, sum(each[:most]))
-        self._kept[group] = value
-        return value
-
-    def _all(self, group: int) -> Iterator[_Candidate]:
-        yield from self._of.get(group, [])
-        for inner in self._within.get(group, ()):
-            yield from self._all(inner)
-
-
-def why_nothing(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> Reason:
-    """Return why an offer that may come takes nothing off the cart as it is."""
-    terms = rule.terms
-    if not mine:
-        return Reason("no_item")
-    if terms.kind == "delivery" and not state.delivery_fen:
-        return Reason("no_delivery")
-    if terms.threshold_fen:
-        short_fen = terms.threshold_fen - reached_fen(terms, mine, state, lines)
-        if short_fen > 0:
-            return Reason("short", fen=short_fen)
-    open_to = untouched(terms, mine, state)
-    closed = next((by for n in mine if (by := state.closed_by[n]) is not None), None)
-    if not open_to and closed is not None:
-        return Reason("excluded", by=closed.name)
-    if rule.is_unit:
-        each = terms.nth or max(1, sum(slot.quantity for slot in terms.slots))
-        have = sum(state.free[n] for n in open_to)
-        if have < each:
-            return Reason("few_pieces", pieces=each - have)
-    return Reason("worth_nothing")

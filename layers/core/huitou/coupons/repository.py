@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pymongo.client_session import ClientSession
@@ -60,6 +60,11 @@ class CouponRepository:
     def find(self, coupon_id: str) -> Coupon | None:
         found = self._coupons.find_one({"_id": coupon_id})
         return Coupon.model_validate(found) if found else None
+
+    def among(self, coupon_ids: Sequence[str]) -> list[Coupon]:
+        """Return those of these coupons that there are, whoever holds them."""
+        found = self._coupons.find({"_id": {"$in": list(coupon_ids)}}).limit(len(coupon_ids) or 1)
+        return [Coupon.model_validate(document) for document in found]
 
     def count_of(self, member_id: str, template_id: str) -> int:
         return self._coupons.count_documents({"template_id": template_id, "member_id": member_id})

@@ -1,4 +1,4 @@
-"""Which coupon a cause deserves, until when it holds, and whether a cart may use it."""
+"""Which coupon a cause deserves, until when it holds, and what it is to a price."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from huitou.coupons.models import Coupon, CouponTemplate
+from huitou.discounts.models import Reason, ReasonCode, Rule
+from huitou.stores.rules import in_brand_zone
 
 RETURN_GRACE = timedelta(hours=24)
 _LAST_MOMENT = timedelta(milliseconds=1)
@@ -64,19 +66,19 @@ def end_of_day(at: datetime, days: int, zone: str) -> datetime:
     return midnight - _LAST_MOMENT
 
 
-def why_not(
-    coupon: Coupon, *, store_id: str, list_fen: int, running_fen: int, at: datetime
-) -> str | None:
-    """Return why a cart can't use the coupon, in the member's words, or None if it can."""
+def rule_for(coupon: Coupon, at: datetime, zone: str, *, must: bool = False) -> Rule:
+    """Return a coupon as pricing weighs it at a store in this zone; `out` if it holds no more."""
+    return Rule(
+        "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms, coupon.group,
+        borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(), must=must,
+        out=Reason(held) if (held := _not_held(coupon, at, zone)) else None,
+    )  # fmt: skip
+
+
+def _not_held(coupon: Coupon, at: datetime, zone: str) -> ReasonCode | None:
     if coupon.status != "issued":
-        return {"locked": "已用于另一订单", "redeemed": "已使用"}.get(coupon.status, "已过期")
-    if at > coupon.valid_until:
-        return "已过期"
-    if coupon.terms.store_ids and store_id not in coupon.terms.store_ids:
-        return "本店不可用"
-    base_fen = list_fen if coupon.terms.threshold_base == "list" else running_fen
-    short_fen = coupon.terms.threshold_fen - base_fen
-    return f"还差 ¥{short_fen / 100:.2f}" if short_fen > 0 else None
+        return "ended" if coupon.status == "expired" else "not_held"
+    return "ended" if in_brand_zone(at, zone) > coupon.valid_until else None
 
 
 def returned_until(coupon: Coupon, at: datetime) -> datetime:

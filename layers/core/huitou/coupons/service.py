@@ -16,7 +16,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 from huitou.stores.models import BRAND_ZONE
-from huitou.stores.rules import shifted
+from huitou.stores.rules import in_brand_zone, shifted
 from huitou.tiers.service import MOST_TRIES, Tiers
 
 _SHOWN = {"name", "status", "terms", "issued_at", "valid_until", "order_id"}
@@ -30,21 +30,31 @@ class Coupons:
     def held(self, member_id: str) -> list[Coupon]:
         return self._repository.held(member_id)
 
-    def of_member(self, coupon_id: str, member_id: str) -> Coupon:
-        """Return the member's own coupon; anybody else's is NOT_FOUND, like one that isn't."""
-        coupon = self._repository.find(coupon_id)
-        if coupon is None or coupon.member_id != member_id:
-            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
-        return coupon
-
     def wallet(self, member_id: str, page: PageRequest) -> dict[str, Any]:
         coupons, after = self._repository.wallet(member_id, page)
         shown = [{"coupon_id": c.id} | c.model_dump(include=_SHOWN) for c in coupons]
         return {"coupons": shown, "next": after}
 
-    def lock(self, coupon_id: str, member_id: str, order_id: str, session: ClientSession) -> None:
-        """Hold a coupon for an order; Refusal COUPON_NOT_USABLE for the one who comes second."""
-        at = self._clock.now()
+    def named(self, coupon_ids: list[str], member_id: str) -> list[Coupon]:
+        """Return the member's own coupons, in this order; Refusal NOT_FOUND as `of_member`."""
+        found = {coupon.id: coupon for coupon in self._repository.among(coupon_ids)}
+        for coupon_id in coupon_ids:
+            if coupon_id not in found or found[coupon_id].member_id != member_id:
+                raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+        return [found[coupon_id] for coupon_id in coupon_ids]
+
+    def known(self, coupon_ids: list[str]) -> list[Coupon]:
+        """Return those of these coupons that there still are, whoever holds them."""
+        return self._repository.among(coupon_ids)
+
+    def lock(
+        self, coupon_id: str, member_id: str, order_id: str, zone: str, session: ClientSession
+    ) -> None:
+        """Hold a coupon for an order at a store in this zone.
+
+        Refusal COUPON_NOT_USABLE for the one who comes second.
+        """
+        at = in_brand_zone(self._clock.now(), zone)
         if not self._repository.lock(coupon_id, member_id, order_id, at, session):
             raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已被使用或已过期")
 

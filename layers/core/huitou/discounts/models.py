@@ -51,7 +51,8 @@ class Step(NamedTuple):
 class Rule:
     """One offer or coupon, compiled: what the search asks of it, flat.
 
-    `soonest` orders coupons in ties: the one that ends first. `steps` are the groups above it,
+    A `must` is in every combination: the member chose it. `soonest` orders coupons in ties: the
+    one that ends first. `steps` are the groups above it,
     the outermost first. `whole` covers every line.
     """
 
@@ -64,6 +65,7 @@ class Rule:
     priority: int = 0
     borne_by: Bearer = "brand"
     soonest: str = ""
+    must: bool = False
     steps: tuple[Step, ...] = ()
     whole: bool = False
     is_unit: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huitou.assignment.rules import Choice, choices, local_best, share_out
+from huitou.assignment.rules import Choice, allocate, choices, local_best
 from huitou.discounts.models import CartLine, Reason, Rule, Taken, Tree
 from huitou.offers.models import Scope, Terms
 
@@ -166,13 +166,13 @@ def measure(
 
 def _capped(amount: int, values: Sequence[int], mine: Sequence[int], left: list[int]) -> list[int]:
     """Share an amount out by value; what a line can't bear goes to those that can."""
-    shares = share_out(amount, values)
+    shares = allocate(amount, values)
     over = sum(max(0, share - left[n]) for n, share in zip(mine, shares, strict=True))
     if not over and sum(shares) == amount:
         return shares
     shares = [min(share, left[n]) for n, share in zip(mine, shares, strict=True)]
     rest = [left[n] - share for n, share in zip(mine, shares, strict=True)]
-    more = share_out(amount - sum(shares), rest)
+    more = allocate(amount - sum(shares), rest)
     return [share + extra for share, extra in zip(shares, more, strict=True)]
 
 
@@ -240,3 +240,26 @@ def _close(state: State, n: int, pieces: int, taken: Taken, line: CartLine) -> N
     state.free[n] -= pieces
     state.closed_fen += value - taken.shares[n]
     state.closed_by[n] = taken.rule
+
+
+def why_nothing(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> Reason:
+    """Return why an offer that may come takes nothing off the cart as it is."""
+    terms = rule.terms
+    if not mine:
+        return Reason("no_item")
+    if terms.kind == "delivery" and not state.delivery_fen:
+        return Reason("no_delivery")
+    if terms.threshold_fen:
+        short_fen = terms.threshold_fen - reached_fen(terms, mine, state, lines)
+        if short_fen > 0:
+            return Reason("short", fen=short_fen)
+    open_to = untouched(terms, mine, state)
+    closed = next((by for n in mine if (by := state.closed_by[n]) is not None), None)
+    if not open_to and closed is not None:
+        return Reason("excluded", by=closed.name)
+    if rule.is_unit:
+        each = terms.nth or max(1, sum(slot.quantity for slot in terms.slots))
+        have = sum(state.free[n] for n in open_to)
+        if have < each:
+            return Reason("few_pieces", pieces=each - have)
+    return Reason("worth_nothing")

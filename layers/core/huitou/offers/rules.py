@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from huitou.discounts.models import CartLine, Reason, ReasonCode, Rule, Step, Tree
 from huitou.discounts.rules import covers_for
-from huitou.offers.models import MEMBER, Group, Offer, StackingRules, Terms
+from huitou.offers.models import MEMBER, Group, Offer, Scope, StackingRules, Terms
 from huitou.stores.rules import in_hours
 
 UNIT_KINDS = ("fixed_price", "free_item", "exchange", "nth_item", "bundle")
@@ -57,6 +57,7 @@ class Compiled:
             last = rule.steps[-1]
             rule.steps = (*rule.steps[:-1], Step(last.group, next(self._children)))
         rule.is_unit = rule.terms.kind in UNIT_KINDS
+        rule.whole = rule.terms.scope == Scope() and rule.terms.kind != "bundle"
         rule.order = (place, -rule.priority, 0 if rule.source == "tier" else 1, rule.source_id)
         return rule
 
@@ -86,15 +87,35 @@ class InForce:
                 self.out.append((rule, Reason(reason)))
             else:
                 self.rules.append(rule)
+        self.whole = frozenset(n for n, rule in enumerate(self.rules) if rule.whole)
+        self.plain = all(map(self._is_plain, self.rules))
         self._by_dish: dict[tuple[str, str, str], tuple[int, ...]] = {}
 
+    def _is_plain(self, rule: Rule) -> bool:
+        """Tell whether it goes with all others, and looks at nothing that they do to a cart."""
+        terms, tree = rule.terms, self.tree
+        return (
+            terms.base == "list"
+            and (terms.threshold_base == "list" or not terms.threshold_fen)
+            and terms.exclusive == "none"
+            and terms.with_addons
+            and terms.kind not in ("exchange", "delivery")
+            and not tree.never
+            and all(
+                tree.modes[g] == "stack" and not tree.by_item[g] and tree.most[g] == _NO_LIMIT
+                for g, _ in rule.steps
+            )
+        )
+
     def about(self, line: CartLine) -> tuple[int, ...]:
-        """Return the places of the rules that are about a dish; worked out once for each."""
+        """Return the places of the rules about some dishes that are about this one; kept."""
         key = (line.dish_id, line.sku_id, line.category)
         found = self._by_dish.get(key)
         if found is None:
             found = self._by_dish[key] = tuple(
-                place for place, rule in enumerate(self.rules) if covers_for(rule.terms, line)
+                place
+                for place, rule in enumerate(self.rules)
+                if not rule.whole and covers_for(rule.terms, line)
             )
         return found
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from huitou.earning.models import EarningTerms
 from huitou.members.models import Channel
+from huitou.offers.models import Mode
 from huitou.points.models import LotMove
-from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price
+from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price, PriceInputs
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant
 from huitou.tiers.models import ShownLevel
@@ -22,7 +23,6 @@ Status = Literal[
     "refunding", "refunded",
 ]  # fmt: skip
 RefundStatus = Literal["refunding", "partially_refunded", "refunded"]
-Mode = Literal["dine_in", "pickup", "delivery", "booking"]  # 堂食, 自取, 外送, 预约
 Origin = Literal["live", "import"]
 
 
@@ -37,18 +37,36 @@ class Delivery(Request):
 class QuoteRequest(Request):
     """试算: what would this cart cost me?
 
-    A 堂食 order may name its `table`; a 预约 order says when it is wanted (`pickup_at`), a 外送 one
-    where to (`delivery`): both may wait until `create`.
+    With `coupons` "best" the cheapest combination of the coupons held is taken; otherwise those
+    named in `coupon_id` and `coupon_ids`, all of them, and no others. A 堂食 order may name its
+    `table`; a 预约 order says when it is wanted (`pickup_at`), a 外送 one where to (`delivery`):
+    both may wait until `create`.
     """
 
     store_id: str = Field(min_length=1, max_length=64)
     items: list[CartItem] = Field(min_length=1, max_length=MAX_LINES)
     mode: Mode = "dine_in"
+    coupons: Literal["named", "best"] = "named"
     coupon_id: str | None = Field(default=None, min_length=1, max_length=64)
+    coupon_ids: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        default=[], max_length=5
+    )
     points: int = Field(default=0, ge=0, le=100_000_000)
     table: str | None = Field(default=None, min_length=1, max_length=16)
     pickup_at: AwareDatetime | None = None
     delivery: Delivery | None = None
+
+    @model_validator(mode="after")
+    def _names_coupons_or_lets_choose(self) -> Self:
+        if self.coupons == "best" and self.named_coupons:
+            raise ValueError("coupons: with best, none is named")
+        return self
+
+    @property
+    def named_coupons(self) -> list[str]:
+        """The coupons named, each once."""
+        first = [self.coupon_id] if self.coupon_id else []
+        return list(dict.fromkeys([*first, *self.coupon_ids]))
 
 
 class CreateRequest(QuoteRequest):
@@ -133,7 +151,9 @@ class Order(Stored):
 
     An order of `origin` "import" happened at the chain's till before it moved in: `source_id` is
     its number there; it has no lines, no quote and, where the file names none, no store.
-    `points_drawn` are the lots from which `points_used` were set aside.
+    `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are what
+    its price followed from; orders of before were priced by tier and one coupon. `coupon_id` is
+    the first of `coupon_ids`, for readers of before.
     `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold.
     """
 
@@ -156,8 +176,11 @@ class Order(Stored):
     lines: list[Line] = Field(default=[])
     list_fen: int
     discounts: list[Discount] = Field(default=[])
+    delivery_fen: int = 0
     payable_fen: int
     coupon_id: str | None = None
+    coupon_ids: list[str] = Field(default=[])
+    price_inputs: PriceInputs | None = None
     points_used: int = 0
     points_drawn: list[LotMove] = Field(default=[])
     tenders: list[Tender] = Field(default=[])
@@ -184,6 +207,11 @@ class Order(Stored):
     def left_fen(self) -> int:
         """What was paid and neither went back nor is going back."""
         return self.payable_fen - sum(b.amount_fen for b in (*self.refunds, *self.refunding))
+
+    @property
+    def used_coupons(self) -> list[str]:
+        """The coupons that it holds or has used."""
+        return used_coupons(self)
 
     def shown(self) -> OrderAnswer:
         """What the member sees of their own order."""
@@ -217,9 +245,11 @@ class OrderAnswer(Answer):
     completed_at: datetime | None = None
     lines: list[Line] = Field(default=[])
     list_fen: int
+    delivery_fen: int = 0
     discounts: list[Discount] = Field(default=[])
     payable_fen: int
     coupon_id: str | None = None
+    coupon_ids: list[str] = Field(default=[])
     points_used: int = 0
     refunding: list[PendingRefund] = Field(default=[])
     refunds: list[GivenBack] = Field(default=[])
@@ -230,13 +260,30 @@ class OrderAnswer(Answer):
 _OWN = set(OrderAnswer.model_fields) & set(Order.model_fields) - {"pickup_number"}
 
 
+def used_coupons(order: Order | LedgerOrder) -> list[str]:
+    """Return an order's coupons; those of before named one at most, in a field of its own."""
+    return order.coupon_ids or ([order.coupon_id] if order.coupon_id else [])
+
+
 class QuotedCoupon(Answer):
-    """A coupon the member holds; `why_not` says why it does not fit this cart, null if it does."""
+    """A coupon the member holds; `why_not` says why it does not fit this cart, null if it does.
+
+    `off_fen` is what it takes off in the best combination, 0 where that does without it.
+    """
 
     coupon_id: str
     name: str
     valid_until: datetime
     why_not: str | None
+    off_fen: int = 0
+
+
+class BestCombination(Answer):
+    """The cheapest price with the coupons held, before points; `exact` unless too much to try."""
+
+    coupon_ids: list[str]
+    payable_fen: int
+    exact: bool
 
 
 class QuoteAnswer(Answer):
@@ -250,6 +297,7 @@ class QuoteAnswer(Answer):
     points_max: int
     points_earned: int
     coupons: list[QuotedCoupon]
+    best: BestCombination
 
 
 class OrdersAnswer(Answer):
@@ -270,6 +318,7 @@ class LedgerOrder(Record):
     points_used: int
     points_drawn: list[LotMove] = Field(default=[])
     coupon_id: str | None = None
+    coupon_ids: list[str] = Field(default=[])
     origin: Origin = "live"
     paid_at: datetime | None = None
     refund_id: str | None = None  # Of orders refunded before there was a list.
@@ -279,6 +328,11 @@ class LedgerOrder(Record):
     settlement_since: float = 0.0
     rollup: Literal["due", "done"] | None = None
     is_test: bool = False
+
+    @property
+    def used_coupons(self) -> list[str]:
+        """The coupons that it holds or has used."""
+        return used_coupons(self)
 
     @classmethod
     def of(cls, order: Order) -> LedgerOrder:

@@ -63,8 +63,8 @@ def order_id(member_id: str, quote_id: str) -> str:
 def request_digest(request: CreateRequest) -> str:
     """Return what tells a repeated call from another order under the same quote."""
     fields = request.model_dump(mode="json")
-    for name in ("table", "pickup_at", "delivery"):  # Orders of before had none of these.
-        if fields[name] is None:
+    for name in ("table", "pickup_at", "delivery", "coupons", "coupon_ids"):
+        if fields[name] in (None, [], "named"):  # Orders of before had none of these.
             del fields[name]
     plain = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(plain.encode()).hexdigest()

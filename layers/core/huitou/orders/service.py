@@ -11,14 +11,12 @@ from typing import Any, Literal
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from huitou.coupons.models import Coupon
-from huitou.coupons.rules import why_not
 from huitou.coupons.service import Coupons
 from huitou.earning.models import EarningTerms
 from huitou.earning.rules import awarded
 from huitou.earning.service import Earning
-from huitou.menu.service import Menu
 from huitou.orders.models import (
+    BestCombination,
     CreateRequest,
     GivenBack,
     Invoice,
@@ -27,7 +25,6 @@ from huitou.orders.models import (
     OrdersAnswer,
     PendingRefund,
     QuoteAnswer,
-    QuotedCoupon,
     QuoteRequest,
     Status,
     Tender,
@@ -38,7 +35,6 @@ from huitou.orders.rules import (
     PAY_WITHIN,
     SETTLED_STATES,
     UNPAID,
-    check_points,
     check_wanted,
     drawn_lots,
     most_points,
@@ -49,11 +45,11 @@ from huitou.orders.rules import (
 )
 from huitou.points.models import ON_COMPLETION
 from huitou.points.service import Points
-from huitou.pricing.models import MemberOffer, Price
-from huitou.pricing.rules import after_coupon_fen, after_tier_fen, price, priced_lines
+from huitou.pricing.models import Price
+from huitou.pricing.service import Pricing, coupons_of, quoted_coupons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
+from huitou.runtime.errors import Code, HuitouError, Lang, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.triggers import DUE
 from huitou.stores.models import Store
@@ -73,42 +69,40 @@ class Orders:
         self._brand_id = brand_id
         self._orders = OrderRepository(database)
         self._stores = Stores(database, clock)
-        self._menu = Menu(database)
+        self._pricing = Pricing(database, clock)
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
         self._earning = Earning(database, clock)
 
-    def quote(self, member_id: str, request: QuoteRequest) -> QuoteAnswer:
+    def quote(self, member_id: str, request: QuoteRequest, lang: Lang = "zh") -> QuoteAnswer:
         """Price a cart for a member, with every coupon they hold and why it does not fit."""
         now = self._clock.now()
         wanted_at = pickup_moment(request, now)
         store = self._stores.get(request.store_id)
-        priced, offer, available = self._price(member_id, request, now)
-        running_fen = after_tier_fen(priced.list_fen, offer)
-        points_base_fen = after_coupon_fen(priced.list_fen, offer)
-        terms = self._earning.quoted(member_id, priced, offer, store, now)
+        facts = self._pricing.facts(member_id, request, store, now, purse=True)
+        best = self._pricing.best(facts, now)
+        outcome = best
+        if request.coupons == "named":
+            outcome = self._pricing.named(member_id, facts, request.named_coupons, now, lang)
+        priced = self._pricing.priced(facts, outcome, lang)
+        terms = self._earning.quoted(member_id, priced, facts.offer, store, now)
+        rules = facts.offer.points_rules
         return QuoteAnswer(
             quote_id="q" + secrets.token_hex(16),
             store_open=takes_orders(store, wanted_at),
             price=priced,
             payable_fen=priced.payable_fen,
-            tier=ShownLevel.model_validate(offer.level, from_attributes=True),
-            points_max=most_points(offer.points_rules, available, points_base_fen),
+            tier=ShownLevel.model_validate(facts.offer.level, from_attributes=True),
+            points_max=most_points(rules, facts.available, outcome.items_fen),
             points_earned=awarded(terms, priced.payable_fen),
-            coupons=[
-                QuotedCoupon(
-                    coupon_id=coupon.id,
-                    name=coupon.name,
-                    valid_until=coupon.valid_until,
-                    why_not=why_not(
-                        coupon, store_id=store.id, list_fen=priced.list_fen,
-                        running_fen=running_fen, at=now,
-                    ),
-                )
-                for coupon in self._coupons.held(member_id)
-            ],
-        )  # fmt: skip
+            coupons=quoted_coupons(facts.held, best, lang),
+            best=BestCombination(
+                coupon_ids=coupons_of(best),
+                payable_fen=best.items_fen + best.delivery_fen,
+                exact=best.proved,
+            ),
+        )
 
     def create(self, member_id: str, request: CreateRequest) -> Order:
         """Order a quoted cart; the same call again returns the same order.
@@ -138,19 +132,33 @@ class Orders:
         wanted_at = check_wanted(request, now)
         if not takes_orders(store, wanted_at):
             raise Refusal(Code.STORE_CLOSED, field="store_id")
-        priced, _, _ = self._price(member_id, request, now)
+        facts = self._pricing.facts(member_id, request, store, now, purse=request.coupons == "best")
+        outcome = (
+            self._pricing.best(facts, now)
+            if request.coupons == "best"
+            else self._pricing.named(member_id, facts, request.named_coupons, now)
+        )
+        priced = self._pricing.priced(facts, outcome)
         if priced.payable_fen != request.payable_fen:
             raise Refusal(
                 Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, _cart(request))
             )
+        weighed = [coupon.id for coupon in facts.held] or request.named_coupons
+        inputs = facts.inputs.model_copy(
+            update={"coupon_ids": weighed, "named": request.coupons == "named"}
+        )
         order = self._build(identity, digest, member_id, request, store, priced, now)
+        used = coupons_of(outcome)
+        order = order.model_copy(
+            update={"coupon_id": next(iter(used), None), "coupon_ids": used, "price_inputs": inputs}
+        )
 
         def write(session: ClientSession) -> Order:
             drawn = self._points.reserve(member_id, order.points_used, session)
             kept = order.model_copy(update={"points_drawn": drawn})
             self._orders.insert(kept, session)
-            if order.coupon_id:
-                self._coupons.lock(order.coupon_id, member_id, order.id, session)
+            for coupon_id in used:
+                self._coupons.lock(coupon_id, member_id, order.id, store.zone, session)
             return kept
 
         return self._database.transact(write)
@@ -176,47 +184,12 @@ class Orders:
             expires_at=now + PAY_WITHIN,
             lines=priced.lines,
             list_fen=priced.list_fen,
+            delivery_fen=priced.delivery_fen,
             discounts=priced.discounts,
             payable_fen=priced.payable_fen,
-            coupon_id=request.coupon_id,
             points_used=priced.points_used,
             timeline=[Moment(status="created", at=now)],
         )
-
-    def _price(
-        self, member_id: str, request: QuoteRequest, now: datetime
-    ) -> tuple[Price, MemberOffer, int]:
-        """Price the cart by what holds now; also the offer used and the points available."""
-        menu = self._menu.among(request.store_id, {item.dish_id for item in request.items})
-        lines = priced_lines(request.items, menu)
-        list_fen = sum(line.list_fen for line in lines)
-        level, revision = self._tiers.level_of(member_id)
-        offer = MemberOffer(
-            level=level,
-            tier_rules_revision=revision,
-            points=request.points,
-            points_rules=self._points.rules(),
-        )
-        if request.coupon_id:
-            coupon = self._usable(
-                member_id, request, list_fen, after_tier_fen(list_fen, offer), now
-            )
-            offer = offer.model_copy(update={"coupon": coupon})
-        available = self._points.available(member_id)
-        most = most_points(offer.points_rules, available, after_coupon_fen(list_fen, offer))
-        check_points(offer.points_rules, request.points, most)
-        return price(lines, offer), offer, available
-
-    def _usable(
-        self, member_id: str, request: QuoteRequest, list_fen: int, running_fen: int, now: datetime
-    ) -> Coupon:
-        coupon = self._coupons.of_member(str(request.coupon_id), member_id)
-        reason = why_not(
-            coupon, store_id=request.store_id, list_fen=list_fen, running_fen=running_fen, at=now
-        )
-        if reason:
-            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail=reason)
-        return coupon
 
     def own(self, member_id: str, order_id: str) -> Order:
         """Return the member's own order; anybody else's is NOT_FOUND, like one that isn't."""
@@ -378,8 +351,8 @@ class Orders:
             if not self._orders.step(order.id, "cancelled", self._clock.now(), session):
                 return False
             self._points.release(order.member_id, drawn_lots(order), session)
-            if order.coupon_id:
-                self._coupons.release(order.coupon_id, order.id, session)
+            for coupon_id in order.used_coupons:
+                self._coupons.release(coupon_id, order.id, session)
             return True
 
         return self._database.transact(write)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -196,6 +196,13 @@ class DueLot(Answer):
 
     expires_on: str
     points: int
+
+
+class Spendable(NamedTuple):
+    """What a member can spend, and whether their first order is still to come."""
+
+    available: int
+    first_order: bool
 
 
 class ShownPoints(Answer):

@@ -14,6 +14,7 @@ from huitou.points.rules import Book
 from huitou.runtime.database import Database, Document
 from huitou.runtime.errors import Code, HuitouError, Refusal
 from huitou.runtime.paging import PageRequest
+from huitou.runtime.revisions import revision_of
 from huitou.runtime.triggers import DUE
 
 Besides = Mapping[str, Document]  # What others set in an account, by member; None takes it away.
@@ -133,6 +134,11 @@ class PointsRepository:
             return PointsRules.model_validate(found) if found else PointsRules()
 
         return self._recent.get("points rules", read)
+
+    def rules_of(self, revision: int) -> PointsRules:
+        """The rules as they were in a revision; as they are where that one wasn't kept."""
+        found = revision_of(self._rules, "points", revision)
+        return PointsRules.model_validate(found) if found else self.rules()
 
 
 def _update(book: Book, besides: Besides) -> tuple[Document, Document]:

@@ -16,6 +16,7 @@ from huitou.points.models import (
     LotMove,
     PointsRules,
     ShownPoints,
+    Spendable,
 )
 from huitou.points.repository import NOTHING, Besides, PointsRepository
 from huitou.points.rules import Book, day_after
@@ -46,9 +47,18 @@ class Points:
     def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
         self._repository.open_accounts(member_ids, session)
 
-    def available(self, member_id: str) -> int:
+    def spendable(self, member_id: str) -> Spendable:
         """Return what the member can spend now; Refusal NOT_REGISTERED without an account."""
-        return self._as_of_now(member_id).available
+        book = self._as_of_now(member_id)
+        return Spendable(book.available, book.first_order_id is None)
+
+    def available(self, member_id: str) -> int:
+        """Return only how many points that is."""
+        return self.spendable(member_id).available
+
+    def rules_of(self, revision: int) -> PointsRules:
+        """Return the rules as they were in a revision; as they are where it wasn't kept."""
+        return self._repository.rules_of(revision)
 
     def shown(self, member_id: str) -> ShownPoints:
         """Return what the member has, as of now, and what of it expires first."""

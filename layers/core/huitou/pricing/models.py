@@ -1,4 +1,4 @@
-"""A cart as the guest sends it, and its price with every discount explained."""
+"""A cart as the guest sends it, its price with every discount explained, and what it came of."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from huitou.coupons.models import Coupon
 from huitou.points.models import PointsRules
 from huitou.runtime.documents import Record, Request
+from huitou.stores.models import Day
 from huitou.tiers.models import Level
 
 MAX_LINES = 50
@@ -58,31 +58,102 @@ class Line(Record):
 
 
 class Discount(Record):
-    """One discount: what, by which revision, how much, who bears it, and its share per line."""
+    """One discount: what, by which revision, how much, who bears it, and its share per line.
 
-    kind: Literal["tier", "coupon", "points"]
+    `pieces` are how many of each line an offer about single pieces has taken. A discount on the
+    delivery fee has no share in any line.
+    """
+
+    kind: Literal["tier", "offer", "coupon", "points"]
     source_id: str
+    name: str = ""
     revision: int
     amount_fen: int
     borne_by: Literal["brand", "store", "platform"] = "brand"
     by_line_fen: list[int]
+    pieces: list[int] | None = None
+
+
+class NotUsed(Record):
+    """An offer or coupon that takes nothing off, and why: `code` for programs, `what` in words.
+
+    `fen` or `pieces` are what is missing; `by` the offer that stands against it.
+    """
+
+    kind: Literal["tier", "offer", "coupon"]
+    source_id: str
+    name: str
+    code: str
+    fen: int = 0
+    pieces: int = 0
+    by: str = ""
+    what: str
+
+
+class NextStep(Record):
+    """What is worth telling the guest: order for so much, or so many pieces, more."""
+
+    source_id: str
+    name: str
+    fen: int = 0
+    pieces: int = 0
+    what: str
 
 
 class MemberOffer(Record):
-    """What a member brings to a price: tier, coupon and points, each as it holds now."""
+    """What a member brings to a price besides coupons: tier and points, as they hold now."""
 
     level: Level
     tier_rules_revision: int
-    coupon: Coupon | None = None
     points: int = 0
     points_rules: PointsRules = PointsRules()
 
 
 class Price(Record):
-    """A cart's price: `list_fen` − Σ discounts = `payable_fen`, per line and in total."""
+    """A cart's price: `list_fen` + `delivery_fen` − Σ discounts = `payable_fen`.
+
+    Each discount names its share per line, each offer not used its reason. `exact` says that no
+    cheaper combination is allowed; a search that came to its bound can't promise that.
+    """
 
     lines: list[Line]
     list_fen: int
+    delivery_fen: int = 0
     discounts: list[Discount]
     payable_fen: int
     points_used: int
+    not_used: list[NotUsed] = Field(default=[])
+    next_step: NextStep | None = None
+    exact: bool = True
+
+
+class OfferRevision(Record):
+    """One offer in force, as it was."""
+
+    id: str
+    revision: int
+
+
+class PriceInputs(Record):
+    """All that a price followed from besides its lines: kept with the order, to be told again.
+
+    `day` and `clock` are the store's, `coupon_ids` those that were weighed, `named` says that the
+    member chose them. `blocked` are offers that limits kept out, by the reason.
+    """
+
+    day: Day
+    clock: str
+    store_id: str
+    mode: str
+    channel: str
+    level: Level
+    tier_rules_revision: int
+    first_order: bool
+    stacking_revision: int
+    offers: list[OfferRevision] = Field(default=[])
+    coupon_ids: list[str] = Field(default=[])
+    named: bool = True
+    blocked: dict[str, str] = Field(default={})
+    delivery_fen: int = 0
+    points: int = 0
+    points_rules_revision: int = 1

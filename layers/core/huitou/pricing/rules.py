@@ -1,10 +1,13 @@
-"""What a cart costs: list price, then tier, then coupon, then points; exact to the fen."""
+"""What a cart costs: its lines by the menu, then offers, then points; exact to the fen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from huitou.assignment.rules import allocate
+from huitou.discounts.models import CartLine, Outcome, Reason, ReasonCode, Rule, Taken
 from huitou.menu.models import OfferedDish
+from huitou.offers.models import Terms
 from huitou.pricing.models import (
     MAX_ORDER_FEN,
     AddonLine,
@@ -12,9 +15,11 @@ from huitou.pricing.models import (
     Discount,
     Line,
     MemberOffer,
+    NextStep,
+    NotUsed,
     Price,
 )
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Code, Lang, Refusal
 
 
 def priced_lines(items: Sequence[CartItem], menu: Mapping[str, OfferedDish]) -> list[Line]:
@@ -74,76 +79,132 @@ def _addons(item: CartItem, dish: OfferedDish, where: str) -> list[AddonLine]:
     return list(lines.values())
 
 
-def allocate(total: int, weights: Sequence[int]) -> list[int]:
-    """Share `total` out in proportion to `weights`, exactly, by largest remainder.
-
-    Ties go to the earlier share. No share exceeds its weight when `total` ≤ Σ weights.
-    """
-    whole = sum(weights)
-    if whole == 0:
-        return [0] * len(weights)
-    shares = [total * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
-    for i in by_remainder[: total - sum(shares)]:
-        shares[i] += 1
-    return shares
+def cart_lines(lines: Sequence[Line]) -> list[CartLine]:
+    """Return what offers look at in priced lines."""
+    return [
+        CartLine(
+            line.dish_id, line.sku_id, line.category, line.quantity, line.unit_fen,
+            line.unit_fen - sum(addon.price_fen * addon.quantity for addon in line.addons),
+        )
+        for line in lines
+    ]  # fmt: skip
 
 
-def tier_discount_fen(list_fen: int, discount_bp: int) -> int:
-    """Return what a tier takes off, rounded down to the fen (9,000 bp = 9 折)."""
-    return list_fen * (10_000 - discount_bp) // 10_000
+def price(
+    lines: list[Line], outcome: Outcome, offer: MemberOffer, delivery_fen: int = 0,
+    lang: Lang = "zh",
+) -> Price:  # fmt: skip
+    """Put a price together: what offers take off, then points; their number must be allowed.
 
-
-def after_tier_fen(list_fen: int, offer: MemberOffer) -> int:
-    """Return the amount that coupons with a `running` threshold look at."""
-    return list_fen - tier_discount_fen(list_fen, offer.level.discount_bp)
-
-
-def after_coupon_fen(list_fen: int, offer: MemberOffer) -> int:
-    """Return the amount of which points may pay a share."""
-    running = after_tier_fen(list_fen, offer)
-    return running - min(offer.coupon.terms.off_fen or 0, running) if offer.coupon else running
-
-
-def price(lines: list[Line], offer: MemberOffer) -> Price:
-    """Price a cart for a member; the coupon and points must have been found usable before.
-
-    Each discount is shared out over the lines by what is left to pay on them, so that a later
-    refund of one line gives back what was paid for it.
+    Points are shared out over the lines by what is left to pay on them, so that a later refund of
+    one line gives back what was paid for it.
     """
     list_fen = sum(line.list_fen for line in lines)
     left = [line.list_fen for line in lines]
-    discounts: list[Discount] = []
-
-    def take(kind: str, source_id: str, revision: int, amount_fen: int) -> None:
-        nonlocal left
-        if amount_fen <= 0:
-            return
-        shares = allocate(amount_fen, left)
-        left = [before - share for before, share in zip(left, shares, strict=True)]
+    discounts = []
+    for taken in outcome.taken:
+        left = [before - share for before, share in zip(left, taken.shares, strict=True)]
+        discounts.append(_discount(taken))
+    points_fen = offer.points * offer.points_rules.point_value_fen
+    if points_fen:
         discounts.append(
-            Discount.model_validate(
-                {
-                    "kind": kind,
-                    "source_id": source_id,
-                    "revision": revision,
-                    "amount_fen": amount_fen,
-                    "by_line_fen": shares,
-                }
+            Discount(
+                kind="points", source_id="points", name="积分", amount_fen=points_fen,
+                revision=offer.points_rules.revision, by_line_fen=allocate(points_fen, left),
             )
-        )
-
-    tier_fen = tier_discount_fen(list_fen, offer.level.discount_bp)
-    take("tier", offer.level.level, offer.tier_rules_revision, tier_fen)
-    if offer.coupon:
-        coupon_fen = min(offer.coupon.terms.off_fen or 0, sum(left))
-        take("coupon", offer.coupon.id, offer.coupon.template_revision, coupon_fen)
-    take("points", "points", offer.points_rules.revision,
-         offer.points * offer.points_rules.point_value_fen)  # fmt: skip
+        )  # fmt: skip
     return Price(
         lines=lines,
         list_fen=list_fen,
+        delivery_fen=delivery_fen,
         discounts=discounts,
-        payable_fen=sum(left),
+        payable_fen=outcome.items_fen + outcome.delivery_fen - points_fen,
         points_used=offer.points,
+        not_used=[not_used(rule, reason, lang) for rule, reason in outcome.unused],
+        next_step=_next_step(outcome.unused, lang),
+        exact=outcome.proved,
     )
+
+
+def _discount(taken: Taken) -> Discount:
+    rule = taken.rule
+    return Discount(
+        kind=rule.source, source_id=rule.source_id, name=rule.name, revision=rule.revision,
+        amount_fen=taken.amount_fen, borne_by=rule.borne_by, by_line_fen=list(taken.shares),
+        pieces=list(taken.pieces) if taken.pieces is not None else None,
+    )  # fmt: skip
+
+
+def not_used(rule: Rule, reason: Reason, lang: Lang = "zh") -> NotUsed:
+    """Return why an offer takes nothing off, with the words for it."""
+    return NotUsed(
+        kind=rule.source, source_id=rule.source_id, name=rule.name, code=reason.code,
+        fen=reason.fen, pieces=reason.pieces, by=reason.by, what=words(reason, lang),
+    )  # fmt: skip
+
+
+_WORDS: dict[ReasonCode, tuple[str, str]] = {
+    "not_yet": ("活动未开始", "not in force yet"),
+    "ended": ("已过期", "is over"),
+    "paused": ("活动已暂停", "is paused"),
+    "wrong_store": ("本店不可用", "not at this store"),
+    "wrong_mode": ("不适用于此用餐方式", "not for this way of dining"),
+    "wrong_channel": ("不适用于此渠道", "not through this channel"),
+    "wrong_tier": ("会员等级不符", "not for this tier"),
+    "not_first_order": ("仅限首单", "for the first order only"),
+    "wrong_day": ("今天不可用", "not on this day"),
+    "wrong_hours": ("不在可用时段", "not at this hour"),
+    "limit_reached": ("已达使用次数上限", "used as often as it may be"),
+    "used_up": ("名额已用完", "all of it is used up"),
+    "not_held": ("已使用或已失效", "used, or held no more"),
+    "no_item": ("没有适用的菜品", "no dish it is about"),
+    "few_pieces": ("还差 {pieces} 件", "{pieces} more pieces needed"),
+    "short": ("还差 ¥{fen}", "short by ¥{fen}"),
+    "no_delivery": ("没有配送费", "no delivery fee"),
+    "excluded": ("与「{by}」不可同享", "excluded by “{by}”"),
+    "not_together": ("已使用「{by}」，不可叠加", "“{by}” is used in its place"),
+    "worth_nothing": ("没有可减免的金额", "nothing left to take off"),
+    "dearer": ("不使用更优惠", "the order is cheaper without it"),
+}
+
+
+def words(reason: Reason, lang: Lang = "zh") -> str:
+    """Say a reason to the guest."""
+    text = _WORDS[reason.code][lang == "en"]
+    if reason.code == "not_together" and not reason.by:
+        return "不可叠加使用" if lang == "zh" else "can't be used together"
+    return text.format(fen=f"{reason.fen / 100:.2f}", pieces=reason.pieces, by=reason.by)
+
+
+def _next_step(unused: Sequence[tuple[Rule, Reason]], lang: Lang) -> NextStep | None:
+    """Return the nearest offer that a little more would bring: by amount, else by pieces."""
+    short = [(r, why) for r, why in unused if why.code == "short" and r.terms.kind != "delivery"]
+    few = [(r, why) for r, why in unused if why.code == "few_pieces"]
+    if not short and not few:
+        return None
+    # Of equally near ones the one that brings most: those that say so come first.
+    rule, why = min(short or few, key=lambda one: (one[1].fen, one[1].pieces, -_brings(one[0])))
+    more = f"¥{why.fen / 100:.2f}" if why.fen else f"{why.pieces} 件"
+    if lang == "en":
+        more = more.replace(" 件", " more")
+        what = f"Add {more}: {said(rule.terms, rule.name, lang)}"
+    else:
+        what = f"再买 {more} {said(rule.terms, rule.name, lang)}"
+    return NextStep(
+        source_id=rule.source_id, name=rule.name, fen=why.fen, pieces=why.pieces, what=what
+    )
+
+
+def _brings(rule: Rule) -> int:
+    return rule.terms.off_fen or 0
+
+
+def said(terms: Terms, name: str, lang: Lang = "zh") -> str:
+    """Say in a few words what an offer brings; by its name where that hangs on the dish."""
+    if terms.kind == "amount_off":
+        amount = f"{(terms.off_fen or 0) / 100:.2f}".removesuffix(".00")
+        return f"可减 ¥{amount}" if lang == "zh" else f"¥{amount} off"
+    if terms.kind == "percent_off":
+        paid = f"{(10_000 - (terms.off_bp or 0)) / 1_000:g}"
+        return f"可享 {paid} 折" if lang == "zh" else f"{(terms.off_bp or 0) / 100:g} % off"
+    return f"可享「{name}」" if lang == "zh" else f"“{name}”"

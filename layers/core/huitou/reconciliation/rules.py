@@ -209,9 +209,12 @@ def _figures_against_entries(
 
 def _coupons_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
     using: dict[str, list[LedgerOrder]] = defaultdict(list)
+    kept = {coupon["_id"] for coupon in books.coupons if not coupon.get("returns", True)}
     for order in ledger.orders.values():
-        if order.coupon_id and order.status not in ("cancelled", "refunded"):
-            using[order.coupon_id].append(order)
+        for coupon_id in order.used_coupons:
+            gone = order.status == "refunded" and coupon_id not in kept
+            if order.status != "cancelled" and not gone:
+                using[coupon_id].append(order)
     held_by = {c["_id"]: c.get("order_id") for c in books.coupons if c["status"] in _HELD}
     for coupon in books.coupons:
         orders = using.pop(coupon["_id"], [])

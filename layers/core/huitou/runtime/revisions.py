@@ -5,6 +5,8 @@ What was given or frozen under a revision can be judged by it for ever.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
@@ -47,6 +49,13 @@ def revision_of(rules: Collection[Document], document_id: str, revision: int) ->
     if found is not None and found["revision"] == revision:
         return found
     return _kept(rules, {"_id": document_id, "revision": revision})
+
+
+def revisions_of(rules: Collection[Document], wanted: Iterable[tuple[str, int]]) -> list[Document]:
+    """Return those of several documents in these revisions that are kept, in no order."""
+    ids = [f"{rules.name}:{name}@{revision}" for name, revision in wanted]
+    found = rules.database[_HISTORY].find({"_id": {"$in": ids}}).limit(len(ids) or 1)
+    return [dict(kept["document"]) for kept in found]
 
 
 def _id(rules: Collection[Document], document: Document) -> str:

@@ -57,8 +57,8 @@ class Settlement:
                 book, known = self._points.open_with_order(order.member_id, order.id, session)
             write_order(book, paid, known, self._clock.now())
             self._points.save([book], session)
-            if order.coupon_id:
-                self._settle_coupon(order, order.coupon_id, session)
+            for coupon_id in order.used_coupons:
+                self._settle_coupon(order, coupon_id, session)
             return "settled"
 
         return self._database.transact(write)
@@ -93,6 +93,8 @@ class Settlement:
             self._coupons.redeem(coupon_id, order.id, session)
             return
         coupon = self._coupons.find(coupon_id)
-        if coupon is not None:
+        if coupon is not None and not coupon.returns:
+            self._coupons.redeem(coupon_id, order.id, session)
+        elif coupon is not None:
             until = returned_until(coupon, self._clock.now())
             self._coupons.give_back(coupon_id, order.id, until, session)

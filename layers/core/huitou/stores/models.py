@@ -56,6 +56,7 @@ class Store(Stored):
     ownership: Literal["direct", "franchise"] = "direct"
     legal_entity: str = ""
     sub_mchid: str | None = None
+    delivery_fee_fen: int = Field(default=0, ge=0, le=100_000, title="配送费（分）")
 
     @field_validator("zone")
     @classmethod

@@ -34,6 +34,16 @@ def brand_day(at: datetime) -> str:
     return business_day(at, BRAND_ZONE, BRAND_CUT)
 
 
+def in_brand_zone(at: datetime, zone: str) -> datetime:
+    """Return the moment at which the chain's own wall clock shows what this zone's shows at `at`.
+
+    What ends "on that day" ends with each store's own day: its moment is compared with this one.
+    """
+    if zone == BRAND_ZONE:
+        return at
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=ZoneInfo(BRAND_ZONE))
+
+
 def shifted(day: str, days: int) -> str:
     """Return the day so many days later."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

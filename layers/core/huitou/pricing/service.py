@@ -1,0 +1,216 @@
+"""What a cart costs a member: facts read once, the best combination found, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from huitou.coupons.models import Coupon
+from huitou.coupons.rules import rule_for
+from huitou.coupons.service import Coupons
+from huitou.discounts.models import Outcome, Reason, Rule
+from huitou.menu.service import Menu
+from huitou.offers.models import DELIVERY, Terms
+from huitou.offers.rules import Compiled, Context, out_of, tier_rule
+from huitou.offers.service import Offers
+from huitou.orders.models import QuotedCoupon, QuoteRequest
+from huitou.orders.rules import check_points, most_points
+from huitou.points.service import Points
+from huitou.pricing.models import Line, MemberOffer, OfferRevision, Price, PriceInputs
+from huitou.pricing.rules import cart_lines, price, priced_lines, words
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.stores.models import Store
+from huitou.stores.rules import business_day
+from huitou.tiers.models import Level
+from huitou.tiers.service import Tiers
+from huitou.together.rules import best_in_force
+
+MOST_WEIGHED = 20  # Coupons that one search weighs: those that end first.
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a member's prices follow from at one moment and store; read once per quote."""
+
+    store: Store
+    lines: list[Line]
+    offer: MemberOffer
+    available: int
+    inputs: PriceInputs
+    compiled: Compiled
+    held: list[Coupon]
+
+
+class Pricing:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._menu = Menu(database)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._offers = Offers(database)
+
+    def facts(
+        self, member_id: str, cart: QuoteRequest, store: Store, at: datetime, *, purse: bool
+    ) -> Facts:
+        """Read what a price follows from; with `purse` also all coupons the member holds.
+
+        Raises Refusal naming the field of the cart that the menu hasn't, or a coupon that isn't
+        the member's.
+        """
+        menu = self._menu.among(store.id, {item.dish_id for item in cart.items})
+        lines = priced_lines(cart.items, menu)
+        level, revision = self._tiers.level_of(member_id)
+        purchased = self._points.spendable(member_id)
+        offer = MemberOffer(
+            level=level, tier_rules_revision=revision, points=cart.points,
+            points_rules=self._points.rules(),
+        )  # fmt: skip
+        day = business_day(at, store.zone, store.cut_time)
+        compiled = self._offers.compiled(datetime.fromisoformat(day).date())
+        held = self._coupons.held(member_id) if purse else []
+        inputs = PriceInputs(
+            day=datetime.fromisoformat(day).date(),
+            clock=at.astimezone(ZoneInfo(store.zone)).strftime("%H:%M"),
+            store_id=store.id,
+            mode=cart.mode,
+            channel="mini_program",
+            level=level,
+            tier_rules_revision=revision,
+            first_order=purchased.first_order,
+            stacking_revision=compiled.stacking.revision,
+            offers=[OfferRevision(id=o.id, revision=o.revision) for o in compiled.offers.values()],
+            delivery_fen=store.delivery_fee_fen if cart.mode == "delivery" else 0,
+            points=cart.points,
+            points_rules_revision=offer.points_rules.revision,
+        )
+        return Facts(store, lines, offer, purchased.available, inputs, compiled, held)
+
+    def named(
+        self, member_id: str, facts: Facts, coupon_ids: list[str], at: datetime, lang: Lang = "zh"
+    ) -> Outcome:
+        """Return the best price with these coupons in it, and no others.
+
+        Raises Refusal COUPON_NOT_USABLE with the reason, for the first one that doesn't fit.
+        """
+        coupons = self._coupons.named(coupon_ids, member_id) if coupon_ids else []
+        rules = [rule_for(coupon, at, facts.store.zone, must=True) for coupon in coupons]
+        outcome = weigh(facts.lines, facts.inputs, facts.compiled, rules)
+        taken = {one.rule.source_id for one in outcome.taken}
+        if not all(coupon_id in taken for coupon_id in coupon_ids):
+            raise Refusal(
+                Code.COUPON_NOT_USABLE, field="coupon_id",
+                detail=words(_why_not_these(outcome, coupon_ids), lang),
+            )  # fmt: skip
+        return outcome
+
+    def best(self, facts: Facts, at: datetime) -> Outcome:
+        """Return the best price there is with any of the coupons held."""
+        rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.held]
+        return weigh(facts.lines, facts.inputs, facts.compiled, rules)
+
+    def priced(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
+        """Put the price together; Refusal naming `points` where they may not pay so much."""
+        offer = facts.offer
+        most = most_points(offer.points_rules, facts.available, outcome.items_fen)
+        check_points(offer.points_rules, offer.points, most)
+        return price(facts.lines, outcome, offer, facts.inputs.delivery_fen, lang)
+
+    def told_again(self, lines: list[Line], inputs: PriceInputs) -> Price:
+        """Price frozen lines by frozen inputs, with offers and coupons as they were.
+
+        Coupons are read as they were issued; one that has been deleted since is left out.
+        """
+        offers = ((offer.id, offer.revision) for offer in inputs.offers)
+        compiled = self._offers.as_they_were(offers, inputs.stacking_revision)
+        rules = [
+            Rule(
+                "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms,
+                coupon.group, borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(),
+                must=inputs.named,
+            )
+            for coupon in self._coupons.known(inputs.coupon_ids)
+        ]  # fmt: skip
+        outcome = weigh(lines, inputs, compiled, rules)
+        offer = MemberOffer(
+            level=inputs.level, tier_rules_revision=inputs.tier_rules_revision,
+            points=inputs.points,
+            points_rules=self._points.rules_of(inputs.points_rules_revision),
+        )  # fmt: skip
+        return price(lines, outcome, offer, inputs.delivery_fen)
+
+
+def coupons_of(outcome: Outcome) -> list[str]:
+    """Return the coupons that a combination uses."""
+    return [one.rule.source_id for one in outcome.taken if one.rule.source == "coupon"]
+
+
+def quoted_coupons(held: Sequence[Coupon], best: Outcome, lang: Lang = "zh") -> list[QuotedCoupon]:
+    """Say of each coupon held what it brings in the best combination, or why it doesn't fit.
+
+    One that only stands back for a better combination fits: the member may name it instead.
+    """
+    off = {one.rule.source_id: one.amount_fen for one in best.taken}
+    reasons = {
+        rule.source_id: words(reason, lang)
+        for rule, reason in best.unused
+        if reason.code not in ("dearer", "not_together")
+    }
+    return [
+        QuotedCoupon(
+            coupon_id=coupon.id, name=coupon.name, valid_until=coupon.valid_until,
+            why_not=reasons.get(coupon.id), off_fen=off.get(coupon.id, 0),
+        )
+        for coupon in held
+    ]  # fmt: skip
+
+
+def weigh(
+    lines: Sequence[Line], inputs: PriceInputs, compiled: Compiled, coupons: Sequence[Rule]
+) -> Outcome:
+    """Find the best combination of the offers in force, the tier's discount and these coupons."""
+    context = Context(
+        inputs.store_id, inputs.day, inputs.clock, inputs.mode, inputs.channel,
+        inputs.level.level, inputs.first_order,
+    )  # fmt: skip
+    own = [compiled.rule(rule) for rule in _of_tier(inputs.level, inputs.tier_rules_revision)]
+    fits, out = [], []
+    for rule in sorted(coupons, key=lambda rule: (not rule.must, rule.soonest, rule.source_id)):
+        compiled.rule(rule)
+        code = out_of(rule.terms, context)
+        reason = rule.out or (Reason(code) if code else None)
+        if reason is None and not rule.steps:
+            reason = Reason("paused")
+        if reason is not None:
+            out.append((rule, reason))
+        else:
+            fits.append(rule)
+    in_force = compiled.at(context)
+    blocked = {name: Reason(code) for name, code in inputs.blocked.items()}  # type: ignore[arg-type]
+    if any(rule.must for rule, _ in out):
+        return Outcome(0, 0, [], out)
+    outcome = best_in_force(
+        cart_lines(lines), in_force, [*own, *fits[:MOST_WEIGHED]], inputs.delivery_fen, blocked
+    )
+    outcome.unused += out
+    outcome.unused += [(rule, Reason("dearer")) for rule in fits[MOST_WEIGHED:]]
+    return outcome
+
+
+def _of_tier(level: Level, revision: int) -> list[Rule]:
+    rules = [tier_rule(level.level, level.name, level.discount_bp, revision)]
+    if level.free_delivery:
+        terms = Terms(kind="delivery")
+        rules.append(Rule("tier", level.level, revision, level.name, terms, DELIVERY))
+    return [rule for rule in rules if rule is not None]
+
+
+def _why_not_these(outcome: Outcome, coupon_ids: list[str]) -> Reason:
+    """Return why the coupons a member named can't all be used: the reason of the first with one."""
+    reasons = (why for rule, why in outcome.unused if rule.source_id in coupon_ids)
+    # Each of them could come alone, but not all together.
+    return next((why for why in reasons if why.code != "dearer"), Reason("not_together"))
