@@ -28,6 +28,8 @@ class Cart:
     delivery: int = 0
     chosen: tuple[Rule, ...] = ()
     off: tuple[int, ...] = ()  # What the last offer about whole lines took off each.
+    left_out: tuple[Rule, ...] = ()  # Though they aren't optional.
+    touched: tuple[tuple[Rule, frozenset[int]], ...] = ()  # Who took from which lines.
     seen: dict[int, int] = field(default_factory=dict)  # `first` groups: the child that applied.
 
     def payable(self) -> int:
@@ -45,6 +47,8 @@ def least(
     )  # fmt: skip
     keys = []
     for end in _ends(start, lines, list(rules), tree):
+        if not all(_excused(end, lines, rule, tree) for rule in end.left_out):
+            continue
         coupons = sorted(rule.soonest for rule in end.chosen if rule.source == "coupon")
         keys.append((end.payable(), len(coupons), tuple(coupons)))
     return min(keys)
@@ -65,10 +69,22 @@ def _ends(cart: Cart, lines: Sequence[CartLine], rules: list[Rule], tree: Tree) 
     for after in ways:
         yield from _ends(after, lines, rest, tree)
     if ways:
+        if not rule.optional:
+            cart = replace(cart, left_out=(*cart.left_out, rule))
         for group, child in rule.steps:
             if tree.modes[group] == "first":
                 cart = replace(cart, seen={group: child} | cart.seen)
     yield from _ends(cart, lines, rest, tree)
+
+
+def _excused(cart: Cart, lines: Sequence[CartLine], rule: Rule, tree: Tree) -> bool:
+    """An offer that isn't optional stays away only from one that it doesn't go with."""
+    met = any(
+        "item" in (other.terms.exclusive, rule.terms.exclusive)
+        and any(_about(rule, lines[n]) for n in of)
+        for other, of in cart.touched
+    )
+    return met or not _may(replace(cart, seen={}), rule, tree)
 
 
 def _may(cart: Cart, rule: Rule, tree: Tree) -> bool:
@@ -165,7 +181,13 @@ def _taken_off(
             left[n] = open_[n] = free[n] = 0
     took = tuple(shares.get(n, 0) + rest.get(n, 0) for n in range(len(lines)))
     return replace(
-        cart, left=tuple(left), open=tuple(open_), free=tuple(free), paid_for=paid, off=took
+        cart,
+        left=tuple(left),
+        open=tuple(open_),
+        free=tuple(free),
+        paid_for=paid,
+        off=took,
+        touched=(*cart.touched, (rule, frozenset(n for n in mine if took[n]))),
     )
 
 
@@ -205,6 +227,7 @@ def _claimed(
     off = _off(rule, lines, worth, pieces)
     if off is None:
         return None
+    of = frozenset(n for n, count in enumerate(pieces) if count)
     left, open_, free = list(cart.left), list(cart.open), list(cart.free)
     claimed, paid = list(cart.claimed_off), cart.paid_for
     for n, count in enumerate(pieces):
@@ -218,7 +241,8 @@ def _claimed(
             left[n] -= share
             claimed[n] += share
     return replace(cart, left=tuple(left), open=tuple(open_), free=tuple(free),
-                   claimed_off=tuple(claimed), paid_for=paid)  # fmt: skip
+                   claimed_off=tuple(claimed), paid_for=paid,
+                   touched=(*cart.touched, (rule, of)))  # fmt: skip
 
 
 def _off(
@@ -302,7 +326,9 @@ def _shared_out(
             offs = [off[n] if n in mine else 0 for _, mine, off in picked]
             if offs and max(offs):
                 won[offs.index(max(offs))].append(n)
-        after = cart
+        out = [rule for (rule, _, _), pick in zip(alone, picks, strict=True)
+               if not pick and not rule.optional]  # fmt: skip
+        after = replace(cart, left_out=(*cart.left_out, *out))
         for (rule, mine, _), lines_won in zip(picked, won, strict=True):
             if lines_won:
                 done = next(_after(after, lines, rule, lines_won, mine), None)

@@ -147,6 +147,8 @@ def test_a_requests_fields_may_be_left_out_where_the_model_has_a_default() -> No
         "delivery": (False, "Delivery | null"),
         "coupon_id": (False, "string | null"),
         "points": (False, "number"),
+        "coupons": (False, '"named" | "best"'),
+        "coupon_ids": (False, "string[]"),
         "quote_id": (True, "string"),
         "payable_fen": (True, "number"),
     }

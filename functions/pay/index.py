@@ -2,7 +2,8 @@
 
 Callable by members (quote, create, prepay, status, cancel, ask_refund, ask_invoice). HTTP access
 brings WeChat Pay's callbacks; timers close and complete orders, follow payments, refunds and
-shares, and check each day's bill. Staff's steps and refunds are for internal callers.
+shares, and check each day's bill. Staff's steps, refunds, and how a price
+came about are for internal callers.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from huitou.integrations.wechat_pay import WeChatPay
 from huitou.members.service import Members
 from huitou.orders.models import (
     CreateRequest,
+    ExplainAnswer,
     InvoiceRequest,
     OrderAnswer,
     OrderRequest,
+    PriceQuoteRequest,
     QuoteAnswer,
     QuoteRequest,
     Status,
@@ -91,6 +94,11 @@ def _fulfilment(call: Call) -> Fulfilment:
 
 def _create(call: Call, request: CreateRequest) -> object:
     return _orders(call).create(_member(call), request).shown()
+
+
+def _price(call: Call, request: PriceQuoteRequest) -> object:
+    cart = QuoteRequest.model_validate(request.model_dump(exclude={"member_id"}))
+    return _orders(call).quote(request.member_id, cart, call.lang)
 
 
 def _prepay(call: Call, request: OrderRequest) -> object:
@@ -175,7 +183,9 @@ def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
 
 MEMBER = {
     "quote": Action(
-        QuoteRequest, lambda call, r: _orders(call).quote(_member(call), r), QuoteAnswer
+        QuoteRequest,
+        lambda call, r: _orders(call).quote(_member(call), r, call.lang),
+        QuoteAnswer,
     ),
     "create": Action(CreateRequest, _create, OrderAnswer),
     "prepay": Action(OrderRequest, _prepay, PrepayAnswer),
@@ -191,6 +201,10 @@ MEMBER = {
     ),
 }
 INTERNAL = {
+    "price": Action(PriceQuoteRequest, _price, QuoteAnswer),
+    "explain": Action(
+        OrderRequest, lambda call, r: _orders(call).explain(r.order_id), ExplainAnswer
+    ),
     "accept": _step("accepted"),
     "prepare": _step("preparing"),
     "ready": _step("ready"),

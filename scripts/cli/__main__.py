@@ -19,6 +19,7 @@ from cli.logs import logs
 from cli.pay import pay
 from cli.phone import phone
 from cli.points import points
+from cli.price import price
 from cli.reconcile import reconcile
 from cli.status import status
 from cli.tiers import tiers
@@ -51,6 +52,8 @@ def main() -> None:
     scripts/huitou points statement --as alice   every movement of a member's points
     scripts/huitou points liability              what all members are owed, by month
     scripts/huitou tiers dry-run rules.json      what new tier rules would do to all members
+    scripts/huitou price quote cart.json --as alice  what a cart costs, and why
+    scripts/huitou price explain ORDER           how an order's price came about
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
@@ -62,7 +65,7 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    points, wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
+    points, price, wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

@@ -16,7 +16,7 @@ from deployment.packages import Target as BuildTarget
 from deployment.target import Target, tencent_target
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
-from localcloud.client import connected
+from localcloud.client import LocalCloudClient, connected
 from localcloud.cloud import DEFAULT_DATA
 
 CALL_TIMEOUT_S = 120
@@ -120,3 +120,13 @@ def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):  # fmt: skip
         chosen = option(chosen)
     return chosen
+
+
+def member_behind(place: Place, openid: str) -> str:
+    """Return the id of the member behind an OpenID of the local cloud."""
+    if not isinstance(place, LocalCloudClient):
+        raise click.UsageError("--as is for the local cloud; members are WeChat's to vouch for")
+    answer = place.member_call("member-profile", openid, {"action": "profile"})
+    if not answer["ok"]:
+        raise click.ClickException(f"{openid}: {answer['error']['message']}")
+    return str(answer["data"]["member_id"])

@@ -15,10 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.place import Environment, Place, environment_options
+from cli.place import Environment, Place, environment_options, member_behind
 from huitou.points.models import NEVER
 from huitou.stores.models import BRAND_ZONE
-from localcloud.client import LocalCloudClient
 
 MOST_PAGES = 100_000
 MOST_TRIES = 100  # Each of which closes at least one month.
@@ -61,7 +60,7 @@ def statement(
     if (member_id is None) == (openid is None):
         raise click.UsageError("say either MEMBER (an id) or --as OPENID")
     with environment.open() as place:
-        told = whole_statement(place, member_id or _member_behind(place, str(openid)))
+        told = whole_statement(place, member_id or member_behind(place, str(openid)))
     if csv_path is not None:
         _write_csv(csv_path, told["entries"])
     if as_json:
@@ -114,15 +113,6 @@ def liability_report(place: Place, as_of: str | None) -> dict[str, Any]:
         if not told.pop("rest"):
             return told
     raise click.ClickException("there are still months to be counted; run it again")
-
-
-def _member_behind(place: Place, openid: str) -> str:
-    if not isinstance(place, LocalCloudClient):
-        raise click.UsageError("--as is for the local cloud; members are WeChat's to vouch for")
-    answer = place.member_call("member-profile", openid, {"action": "profile"})
-    if not answer["ok"]:
-        raise click.ClickException(f"{openid}: {answer['error']['message']}")
-    return str(answer["data"]["member_id"])
 
 
 def _write_csv(path: Path, entries: list[dict[str, Any]]) -> None:

@@ -89,6 +89,34 @@ SHARES: list[dict[str, Any]] = [
 REFUNDS: dict[str, Any] = {"_id": "refunds", "revision": 1, "cashier_limit_fen": 3_000}
 
 
+# 徐家汇店 is new and wants to be known: what a chain runs beside tiers and coupons.
+OFFERS: list[dict[str, Any]] = [
+    {"_id": "rolls-flash", "name": "炸春卷秒杀价", "group": "activity", "priority": 10,
+     "terms": {"kind": "fixed_price", "price_fen": 600, "base": "list", "most_times": 2,
+               "scope": {"dish_ids": ["spring-rolls"]}, "store_ids": ["xujiahui"],
+               "exclusive": "item"}},
+    {"_id": "second-cup", "name": "奶茶第二杯半价", "group": "activity",
+     "terms": {"kind": "nth_item", "nth": 2, "off_bp": 5_000, "base": "list",
+               "most_times": 9_999, "scope": {"categories": ["milk_tea"]},
+               "store_ids": ["xujiahui"], "with_addons": False}},
+    {"_id": "noodle-set", "name": "牛肉面双皮奶套餐", "group": "activity",
+     "terms": {"kind": "bundle", "price_fen": 3_900, "base": "list", "most_times": 9,
+               "slots": [{"scope": {"dish_ids": ["beef-noodles"]}},
+                         {"scope": {"dish_ids": ["double-skin"]}}],
+               "store_ids": ["xujiahui"], "with_addons": False}},
+    {"_id": "fried-happy-hour", "name": "炸物下午 8 折", "group": "member",
+     "terms": {"kind": "percent_off", "off_bp": 2_000, "base": "running",
+               "scope": {"categories": ["fried"]}, "store_ids": ["xujiahui"],
+               "hours": [{"since": "14:00", "until": "17:00"}]}},
+    {"_id": "off-60-6", "name": "满60减6", "group": "reduction", "borne_by": "store",
+     "terms": {"kind": "amount_off", "off_fen": 600, "base": "running", "threshold_fen": 6_000,
+               "threshold_base": "list", "store_ids": ["xujiahui"]}},
+    {"_id": "off-100-15", "name": "满100减15", "group": "reduction", "borne_by": "store",
+     "terms": {"kind": "amount_off", "off_fen": 1_500, "base": "running",
+               "threshold_fen": 10_000, "threshold_base": "list", "store_ids": ["xujiahui"]}},
+]  # fmt: skip
+
+
 def scene(store_id: str, kind: str) -> str:
     """Name the code of a store's table stickers or its till."""
     return f"{kind}-{store_id}"
@@ -127,4 +155,5 @@ def chain() -> dict[str, Any]:
         "refund_rules": REFUNDS,
         "earning_rules": [CHECK_IN],
         "mall_items": MALL,
+        "offers": OFFERS,
     }  # fmt: skip

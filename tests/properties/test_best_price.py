@@ -95,6 +95,7 @@ def some_rules(rng: random.Random, tree: Compiled) -> list[Rule]:
         rules.append(tree.rule(Rule(
             "coupon" if name == "coupon" else "offer", f"r{number}", 1, f"r{number}", terms, name,
             priority=rng.randint(0, 2), soonest=rng.choice(["d1", "d2"]),
+            optional=name == "coupon" or rng.random() < 0.6,
         )))  # fmt: skip
     return sorted(rules, key=lambda rule: rule.order)
 

@@ -22,7 +22,7 @@ from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
 from huitou.merges.models import Merge
 from huitou.notices.models import Notice
-from huitou.offers.models import Terms
+from huitou.offers.models import DEFAULT_STACKING, Limits, Offer, Terms
 from huitou.orders.models import Order
 from huitou.payments.models import Payment
 from huitou.points.models import Account, LedgerEntry, LotMove, PointsRules
@@ -87,6 +87,12 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
     "coupons": st.builds(
         Coupon, id=words, member_id=words, template_id=words, template_revision=fen, name=words,
         terms=terms, cause=words, issued_at=moments, valid_until=moments),
+    "offers": st.builds(
+        Offer, id=words, name=st.just("activity"), group=st.just("reduction"),
+        valid_until=st.none() | st.dates(), terms=st.builds(
+            Terms, kind=st.just("percent_off"), off_bp=st.integers(1, 10_000),
+            base=st.sampled_from(["list", "running"])),
+        limits=st.builds(Limits, quota=st.none() | st.integers(1, 10**6))),
     "coupon_templates": st.builds(CouponTemplate, id=words, name=words, terms=terms,
                                   valid_days=st.integers(1, 400)),
     "scenes": st.builds(Scene, id=words, store_id=words, kind=st.just("table"), template_id=words),
@@ -124,7 +130,8 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
                          at=moments),
     "tier_runs": st.builds(TierRun, id=words, revision=fen, started_at=moments, members=fen,
                            cursor=words, ended_at=st.none() | moments),
-    "rules": st.sampled_from([DEFAULT_RULES, YEARLY_RULES, PointsRules(), RefundRules()]),
+    "rules": st.sampled_from(
+        [DEFAULT_RULES, YEARLY_RULES, PointsRules(), RefundRules(), DEFAULT_STACKING]),
     "orders": st.builds(lambda i: Order.model_validate(paid_order(i, "m")), words),
 }  # fmt: skip
 

@@ -20,6 +20,9 @@ ReasonCode = Literal[
 ]  # fmt: skip
 
 
+NO_MOST = 1_000_000  # Of a group without a limit of its own.
+
+
 class Reason(NamedTuple):
     """Why an offer takes nothing off: `fen` or `pieces` are missing, or the offer `by` is why."""
 
@@ -51,7 +54,8 @@ class Step(NamedTuple):
 class Rule:
     """One offer or coupon, compiled: what the search asks of it, flat.
 
-    A `must` is in every combination: the member chose it. `soonest` orders coupons in ties: the
+    A `must` is in every combination: the member chose it. One that isn't `optional` is left out
+    only for an offer that it doesn't go with. `soonest` orders coupons in ties: the
     one that ends first. `steps` are the groups above it,
     the outermost first. `whole` covers every line.
     """
@@ -66,6 +70,7 @@ class Rule:
     borne_by: Bearer = "brand"
     soonest: str = ""
     must: bool = False
+    optional: bool = True
     steps: tuple[Step, ...] = ()
     whole: bool = False
     is_unit: bool = False

@@ -15,11 +15,24 @@ class State:
     `left` is what is still to pay for them, `full` their list price, `free` how many of them no
     offer about single pieces has taken, `by_piece` what such offers have taken off. `closed_fen`
     is what the other pieces cost for good, and `closed_by` whose they are. Of each group: `child`
-    is which of its children has an offer in the order, `count` how many offers.
+    is which of its children has an offer in the order, `count` how many offers. `passed` are those
+    that were left out though not optional, with their lines.
     """
 
-    __slots__ = ("by_piece", "child", "closed_by", "closed_fen", "count", "delivery_fen", "free",
-                 "full", "left", "open", "taken")  # fmt: skip
+    __slots__ = (
+        "by_piece",
+        "child",
+        "closed_by",
+        "closed_fen",
+        "count",
+        "delivery_fen",
+        "free",
+        "full",
+        "left",
+        "open",
+        "passed",
+        "taken",
+    )  # fmt: skip
 
     def __init__(self, lines: Sequence[CartLine], groups: int, delivery_fen: int) -> None:
         self.full = [line.quantity * line.unit_fen for line in lines]
@@ -33,6 +46,7 @@ class State:
         self.child = [-1] * groups
         self.count = [0] * groups
         self.taken: tuple[Taken, ...] = ()
+        self.passed: tuple[tuple[Rule, Sequence[int]], ...] = ()
 
     def copy(self) -> State:
         """Return one that can be changed apart."""
@@ -42,7 +56,7 @@ class State:
         other.by_piece, other.closed_by = self.by_piece.copy(), self.closed_by.copy()
         other.closed_fen, other.delivery_fen = self.closed_fen, self.delivery_fen
         other.child, other.count = self.child.copy(), self.count.copy()
-        other.taken = self.taken
+        other.taken, other.passed = self.taken, self.passed
         return other
 
     @property
@@ -87,6 +101,17 @@ def conflict(rule: Rule, state: State, tree: Tree) -> Reason | None:
     return None
 
 
+def stands_against(rule: Rule, mine: Sequence[int], state: State, tree: Tree) -> bool:
+    """Tell whether the order has an offer that this one doesn't go with, in whatever order."""
+    if conflict(rule, state, tree) is not None:
+        return True
+    return any(
+        "item" in (taken.rule.terms.exclusive, rule.terms.exclusive)
+        and any(taken.shares[n] or (taken.pieces and taken.pieces[n]) for n in mine)
+        for taken in state.taken
+    )
+
+
 def _of_group(state: State, group: int) -> str:
     within = (t.rule.name for t in state.taken if any(s.group == group for s in t.rule.steps))
     return next(within, "")
@@ -117,20 +142,21 @@ def untouched(terms: Terms, mine: Sequence[int], state: State) -> list[int]:
 
 def measure(
     rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine],
-    choice: tuple[Sequence[int], Choice] | None = None, among: Sequence[int] | None = None,
+    choice: tuple[Sequence[int], Choice] | None = None, reached: int | None = None,
 ) -> Taken | None:  # fmt: skip
     """Return what an offer takes off `mine`, its lines, or None where that is nothing.
 
     Of an offer about single pieces `choice` says which, with the lines it counts by; without one
-    it takes those that bring most. Where others have won some of its lines, its threshold still
-    looks at all those it is `among`. Shares are of all lines of the cart.
+    it takes those that bring most. `reached` is what its threshold looks at, where that isn't the
+    state's own. Shares are of all lines of the cart.
     """
     terms = rule.terms
     if not mine:
         return None
     times = 1
     if terms.threshold_fen:
-        reached = reached_fen(terms, mine if among is None else among, state, lines)
+        if reached is None:
+            reached = reached_fen(terms, mine, state, lines)
         times = min(terms.most_times, reached // terms.threshold_fen)
         if times == 0:
             return None

@@ -11,6 +11,7 @@ from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.repository import RulesRepository
 from huitou.mall.service import Mall
 from huitou.menu.service import Menu
+from huitou.offers.service import Offers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.dead_letters import count_letters, exhume, find_letter, forget
@@ -34,6 +35,7 @@ class Maintenance:
             stores.put(store)
         Menu(self._database).put(request.dishes, request.store_dishes)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
+        Offers(self._database).put(request.offers, request.stacking_rules)
         kept = (request.tier_rules, request.points_rules, request.refund_rules)
         rules = [rule for rule in kept if rule is not None]
         for rule in rules:
@@ -51,7 +53,11 @@ class Maintenance:
             "coupon_templates": len(request.coupon_templates),
             "scenes": len(request.scenes),
             "mall_items": len(request.mall_items),
-            "rules": len(rules) + len(request.share_rules) + len(request.earning_rules),
+            "offers": len(request.offers),
+            "rules": len(rules)
+            + len(request.share_rules)
+            + len(request.earning_rules)
+            + (request.stacking_rules is not None),
         }
 
     def health(self) -> dict[str, Any]:

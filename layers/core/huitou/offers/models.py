@@ -128,6 +128,8 @@ class Offer(Stored):
     """An activity: applies by itself wherever its terms are met.
 
     In force on the business days from `valid_from` to `valid_until` of the store, both included.
+    An `optional` one is left out where the order is cheaper without it (it may keep a coupon's
+    threshold from being reached); any other one only for an offer that it doesn't go with.
     `group` is its place in the tree; within a group a higher `priority` applies first.
     """
 
@@ -140,6 +142,7 @@ class Offer(Stored):
     valid_from: Day | None = Field(default=None, title="开始日期")
     valid_until: Day | None = Field(default=None, title="结束日期（含）")
     limits: Limits = Limits()
+    optional: bool = Field(default=True, title="可放弃", description="不参与更优惠时自动放弃")
     paused: bool = Field(default=False, title="暂停")
 
     @model_validator(mode="after")

@@ -7,13 +7,12 @@ from datetime import date
 from itertools import count
 from typing import NamedTuple
 
-from huitou.discounts.models import CartLine, Reason, ReasonCode, Rule, Step, Tree
+from huitou.discounts.models import NO_MOST, CartLine, Reason, ReasonCode, Rule, Step, Tree
 from huitou.discounts.rules import covers_for
 from huitou.offers.models import MEMBER, Group, Offer, Scope, StackingRules, Terms
 from huitou.stores.rules import in_hours
 
 UNIT_KINDS = ("fixed_price", "free_item", "exchange", "nth_item", "bundle")
-_NO_LIMIT = 1_000_000
 
 
 class Context(NamedTuple):
@@ -38,12 +37,12 @@ class Compiled:
         self.stacking = stacking
         self.tree, self._steps, self._places = _number(stacking)
         self.groups = frozenset(self._steps)
-        self._children = count(_NO_LIMIT)  # Groups within are children with small numbers.
+        self._children = count(NO_MOST)  # Groups within are children with small numbers.
         self.offers = {offer.id: offer for offer in offers}
         self._rules = [
             self.rule(
                 Rule("offer", offer.id, offer.revision, offer.name, offer.terms, offer.group,
-                     offer.priority, offer.borne_by)
+                     offer.priority, offer.borne_by, optional=offer.optional)
             )
             for offer in self.offers.values()
         ]  # fmt: skip
@@ -102,7 +101,7 @@ class InForce:
             and terms.kind not in ("exchange", "delivery")
             and not tree.never
             and all(
-                tree.modes[g] == "stack" and not tree.by_item[g] and tree.most[g] == _NO_LIMIT
+                tree.modes[g] == "stack" and not tree.by_item[g] and tree.most[g] == NO_MOST
                 for g, _ in rule.steps
             )
         )
@@ -161,7 +160,7 @@ def _number(
             number = len(modes)
             modes.append(group.mode)
             by_item.append(group.per == "item")
-            most.append(group.most or _NO_LIMIT)
+            most.append(group.most or NO_MOST)
             reached = (*above[:-1], above[-1]._replace(child=child)) if above else ()
             steps[group.group] = (*reached, Step(number, 0))
             walk(group.groups, steps[group.group])

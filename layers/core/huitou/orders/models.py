@@ -300,6 +300,31 @@ class QuoteAnswer(Answer):
     best: BestCombination
 
 
+class PriceQuoteRequest(QuoteRequest):
+    """What would this cart cost that member? For staff and the CLI; nothing is written."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+
+
+class ExplainAnswer(Answer):
+    """How an order's price came about, worked out once more from what is kept with it.
+
+    `payable_fen` and `discounts` are the order's own, `again` is the price found now; `same` says
+    that they agree. Orders of before kept no inputs: they have only what they were charged.
+    """
+
+    order_id: str
+    status: Status
+    lines: list[Line]
+    list_fen: int
+    delivery_fen: int
+    discounts: list[Discount]
+    payable_fen: int
+    inputs: PriceInputs | None
+    again: Price | None
+    same: bool | None
+
+
 class OrdersAnswer(Answer):
     """A page of the member's own orders, newest first; `next` is the cursor of the next page."""
 

@@ -18,6 +18,7 @@ from huitou.earning.service import Earning
 from huitou.orders.models import (
     BestCombination,
     CreateRequest,
+    ExplainAnswer,
     GivenBack,
     Invoice,
     Moment,
@@ -190,6 +191,20 @@ class Orders:
             points_used=priced.points_used,
             timeline=[Moment(status="created", at=now)],
         )
+
+    def explain(self, order_id: str) -> ExplainAnswer:
+        """Work an order's price out again from its kept inputs, and compare."""
+        order = self.get(order_id)
+        inputs = order.price_inputs
+        again = self._pricing.told_again(order.lines, inputs) if inputs else None
+        same = again and (again.payable_fen, again.discounts) == (
+            order.payable_fen, order.discounts,
+        )  # fmt: skip
+        return ExplainAnswer(
+            order_id=order.id, status=order.status, lines=order.lines, list_fen=order.list_fen,
+            delivery_fen=order.delivery_fen, discounts=order.discounts,
+            payable_fen=order.payable_fen, inputs=inputs, again=again, same=same,
+        )  # fmt: skip
 
     def own(self, member_id: str, order_id: str) -> Order:
         """Return the member's own order; anybody else's is NOT_FOUND, like one that isn't."""

@@ -53,6 +53,7 @@ DECLARATIONS = (
     Declaration("store_dishes", "for ever", [_index("store_id", "listed", "_id")]),
     Declaration("rules", "for ever"),
     Declaration("earning_rules", "for ever", [_index("valid_until")]),
+    Declaration("offers", "for ever", [_index("valid_until")]),
     Declaration("rule_revisions", "for ever"),
     Declaration(
         "members",
