@@ -78,7 +78,7 @@ def test_lots_figures_coupons_and_names_go_over_and_the_books_agree(counter: Cou
     assert not any(source["spend_by_day"].values())
     for openid in ("alice", "alice-old"):
         assert shop.members.id_of(Caller(openid, "wxapp")) == counter.alice
-    assert Coupons(shop.database, shop.clock).named([coupon_id], counter.alice)[0]
+    assert Coupons(shop.database, shop.clock).known([coupon_id])[0].member_id == counter.alice
     assert shop.differences() == []
     assert counter.merge() == done  # The same again moves nothing.
     assert shop.account(counter.alice)["version"] == into["version"]

@@ -52,6 +52,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one li
 
 
 def _register() -> None:
+    from cli.bench.checkout import checkout
     from cli.bench.coldstart import coldstart
     from cli.bench.expire import expire
     from cli.bench.imports import import_
@@ -63,7 +64,19 @@ def _register() -> None:
     from cli.bench.price import price
     from cli.bench.tiers import tiers
 
-    for command in (price, points, expire, tiers, pay, latency, coldstart, invoke, import_, kpi):
+    for command in (
+        price,
+        checkout,
+        points,
+        expire,
+        tiers,
+        pay,
+        latency,
+        coldstart,
+        invoke,
+        import_,
+        kpi,
+    ):
         bench.add_command(command)
 
 

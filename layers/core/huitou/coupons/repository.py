@@ -13,7 +13,6 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
 
-MOST_HELD = 200  # Usable coupons one member is shown at a time.
 EXPIRE_BATCH = 1_000
 
 
@@ -68,15 +67,6 @@ class CouponRepository:
 
     def count_of(self, member_id: str, template_id: str) -> int:
         return self._coupons.count_documents({"template_id": template_id, "member_id": member_id})
-
-    def held(self, member_id: str) -> list[Coupon]:
-        """The member's coupons not yet used, soonest to expire first."""
-        found = (
-            self._coupons.find({"member_id": member_id, "status": "issued"})
-            .sort("valid_until", 1)
-            .limit(MOST_HELD)
-        )
-        return [Coupon.model_validate(document) for document in found]
 
     def wallet(self, member_id: str, page: PageRequest) -> tuple[list[Coupon], str | None]:
         rows, after = newest_first(self._coupons, {"member_id": member_id}, page, "issued_at")

@@ -11,6 +11,7 @@ from huitou.discounts.models import Reason, ReasonCode, Rule
 from huitou.stores.rules import in_brand_zone
 
 RETURN_GRACE = timedelta(hours=24)
+MOST_HELD = 200  # Usable coupons one member is shown at a time.
 _LAST_MOMENT = timedelta(milliseconds=1)
 
 

@@ -27,21 +27,10 @@ class Coupons:
         self._repository = CouponRepository(database)
         self._clock = clock
 
-    def held(self, member_id: str) -> list[Coupon]:
-        return self._repository.held(member_id)
-
     def wallet(self, member_id: str, page: PageRequest) -> dict[str, Any]:
         coupons, after = self._repository.wallet(member_id, page)
         shown = [{"coupon_id": c.id} | c.model_dump(include=_SHOWN) for c in coupons]
         return {"coupons": shown, "next": after}
-
-    def named(self, coupon_ids: list[str], member_id: str) -> list[Coupon]:
-        """Return the member's own coupons, in this order; Refusal NOT_FOUND as `of_member`."""
-        found = {coupon.id: coupon for coupon in self._repository.among(coupon_ids)}
-        for coupon_id in coupon_ids:
-            if coupon_id not in found or found[coupon_id].member_id != member_id:
-                raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
-        return [found[coupon_id] for coupon_id in coupon_ids]
 
     def known(self, coupon_ids: list[str]) -> list[Coupon]:
         """Return those of these coupons that there still are, whoever holds them."""

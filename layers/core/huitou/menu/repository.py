@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from huitou.menu.models import Dish, OfferedDish, StoreDish
 from huitou.menu.rules import offered
@@ -21,17 +21,12 @@ class MenuRepository:
         """A store's whole listed menu, in two queries however long it is."""
         return self._offered({"store_id": store_id, "listed": True})
 
-    def offered_among(self, store_id: str, dish_ids: Iterable[str]) -> dict[str, OfferedDish]:
-        """The listed ones among these dishes, by dish id."""
-        ids = [f"{store_id}:{dish_id}" for dish_id in dish_ids]
-        found = self._offered({"_id": {"$in": ids}, "listed": True})
-        return {dish.dish_id: dish for dish in found}
-
     def _offered(self, where: Document) -> list[OfferedDish]:
-        rows = [
-            StoreDish.model_validate(row)
-            for row in self._store_dishes.find(where).sort("_id", 1).limit(MOST_DISHES)
-        ]
+        found = self._store_dishes.find(where).sort("_id", 1).limit(MOST_DISHES)
+        return self.offered_by([StoreDish.model_validate(row) for row in found])
+
+    def offered_by(self, rows: Sequence[StoreDish]) -> list[OfferedDish]:
+        """What stores' rows in hand make of the brand's dishes."""
         by_id = self._brand_dishes([row.dish_id for row in rows])
         return [offered(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from huitou.menu.models import Dish, OfferedDish, StoreDish
 from huitou.menu.repository import MenuRepository
 from huitou.runtime.database import Database
@@ -15,9 +17,9 @@ class Menu:
         """Return what a store lists, sold out or not."""
         return self._repository.offered_at(store_id)
 
-    def among(self, store_id: str, dish_ids: set[str]) -> dict[str, OfferedDish]:
-        """Return those of the dishes that the store lists, read now: 估清 is seen at once."""
-        return self._repository.offered_among(store_id, dish_ids)
+    def offered_by(self, rows: Sequence[StoreDish]) -> dict[str, OfferedDish]:
+        """Return by dish what a store's rows in hand offer; read just now, 估清 is seen at once."""
+        return {dish.dish_id: dish for dish in self._repository.offered_by(rows)}
 
     def put(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:
         for dish in dishes:

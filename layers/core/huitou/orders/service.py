@@ -97,7 +97,7 @@ class Orders:
             tier=ShownLevel.model_validate(facts.offer.level, from_attributes=True),
             points_max=most_points(rules, facts.available, outcome.items_fen),
             points_earned=awarded(terms, priced.payable_fen),
-            coupons=quoted_coupons(facts.held, best, lang),
+            coupons=quoted_coupons(facts.coupons, best, lang),
             best=BestCombination(
                 coupon_ids=coupons_of(best),
                 payable_fen=best.items_fen + best.delivery_fen,
@@ -114,14 +114,12 @@ class Orders:
         """
         identity = order_id(member_id, request.quote_id)
         digest = request_digest(request)
-        repeated = self._orders.find(identity)
-        if repeated is not None:
-            return _same(repeated, digest)
         try:
             return self._create(identity, digest, member_id, request)
         except (Refusal, DuplicateKeyError):
-            # The same call at the same time got there first (and holds the coupon and points
-            # that this one misses): its order is the order.
+            # The same call came before or at the same time (and holds the coupon and points that
+            # this one misses, at the price of then): its order is the order. First calls don't
+            # ask, they are almost all.
             stored = self._orders.find(identity)
             if stored is None:
                 raise
@@ -144,7 +142,7 @@ class Orders:
             raise Refusal(
                 Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, _cart(request))
             )
-        weighed = [coupon.id for coupon in facts.held] or request.named_coupons
+        weighed = [coupon.id for coupon in facts.coupons]
         inputs = facts.inputs.model_copy(
             update={"coupon_ids": weighed, "named": request.coupons == "named"}
         )

@@ -47,14 +47,14 @@ class Points:
     def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
         self._repository.open_accounts(member_ids, session)
 
-    def spendable(self, member_id: str) -> Spendable:
-        """Return what the member can spend now; Refusal NOT_REGISTERED without an account."""
-        book = self._as_of_now(member_id)
-        return Spendable(book.available, book.first_order_id is None)
-
     def available(self, member_id: str) -> int:
-        """Return only how many points that is."""
-        return self.spendable(member_id).available
+        """Return what the member can spend now; Refusal NOT_REGISTERED without an account."""
+        return self._as_of_now(member_id).available
+
+    def spendable_of(self, account: Account) -> Spendable:
+        """Return what the member of an account in hand can spend."""
+        book = self._book(account)
+        return Spendable(book.available, book.first_order_id is None)
 
     def rules_of(self, revision: int) -> PointsRules:
         """Return the rules as they were in a revision; as they are where it wasn't kept."""

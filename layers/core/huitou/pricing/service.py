@@ -19,6 +19,7 @@ from huitou.orders.models import QuotedCoupon, QuoteRequest
 from huitou.orders.rules import check_points, most_points
 from huitou.points.service import Points
 from huitou.pricing.models import Line, MemberOffer, OfferRevision, Price, PriceInputs
+from huitou.pricing.repository import PricingRepository
 from huitou.pricing.rules import cart_lines, price, priced_lines, words
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -42,12 +43,13 @@ class Facts:
     available: int
     inputs: PriceInputs
     compiled: Compiled
-    held: list[Coupon]
+    coupons: list[Coupon]  # Those named, or all that the member holds.
 
 
 class Pricing:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._clock = clock
+        self._repository = PricingRepository(database)
         self._menu = Menu(database)
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
@@ -62,17 +64,21 @@ class Pricing:
         Raises Refusal naming the field of the cart that the menu hasn't, or a coupon that isn't
         the member's.
         """
-        menu = self._menu.among(store.id, {item.dish_id for item in cart.items})
-        lines = priced_lines(cart.items, menu)
-        level, revision = self._tiers.level_of(member_id)
-        purchased = self._points.spendable(member_id)
+        wanted = None if purse else cart.named_coupons
+        read = self._repository.read(
+            member_id, store.id, {item.dish_id for item in cart.items}, wanted
+        )
+        if read is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        lines = priced_lines(cart.items, self._menu.offered_by(read.store_dishes))
+        level, revision = self._tiers.level_for(read.standing)
+        purchased = self._points.spendable_of(read.account)
         offer = MemberOffer(
             level=level, tier_rules_revision=revision, points=cart.points,
             points_rules=self._points.rules(),
         )  # fmt: skip
         day = business_day(at, store.zone, store.cut_time)
         compiled = self._offers.compiled(datetime.fromisoformat(day).date())
-        held = self._coupons.held(member_id) if purse else []
         inputs = PriceInputs(
             day=datetime.fromisoformat(day).date(),
             clock=at.astimezone(ZoneInfo(store.zone)).strftime("%H:%M"),
@@ -88,17 +94,27 @@ class Pricing:
             points=cart.points,
             points_rules_revision=offer.points_rules.revision,
         )
-        return Facts(store, lines, offer, purchased.available, inputs, compiled, held)
+        return Facts(store, lines, offer, purchased.available, inputs, compiled, read.coupons)
 
     def named(
         self, member_id: str, facts: Facts, coupon_ids: list[str], at: datetime, lang: Lang = "zh"
     ) -> Outcome:
         """Return the best price with these coupons in it, and no others.
 
-        Raises Refusal COUPON_NOT_USABLE with the reason, for the first one that doesn't fit.
+        Raises Refusal NOT_FOUND for one that isn't the member's, as for one that isn't, and
+        COUPON_NOT_USABLE with the reason, for the first one that doesn't fit.
         """
-        coupons = self._coupons.named(coupon_ids, member_id) if coupon_ids else []
-        rules = [rule_for(coupon, at, facts.store.zone, must=True) for coupon in coupons]
+        found = {coupon.id: coupon for coupon in facts.coupons if coupon.member_id == member_id}
+        missing = [coupon_id for coupon_id in coupon_ids if coupon_id not in found]
+        if missing:  # Of a purse, those that can't be used now.
+            found |= {
+                coupon.id: coupon
+                for coupon in self._coupons.known(missing)
+                if coupon.member_id == member_id
+            }
+        if not found.keys() >= set(coupon_ids):
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+        rules = [rule_for(found[name], at, facts.store.zone, must=True) for name in coupon_ids]
         outcome = weigh(facts.lines, facts.inputs, facts.compiled, rules)
         taken = {one.rule.source_id for one in outcome.taken}
         if not all(coupon_id in taken for coupon_id in coupon_ids):
@@ -110,7 +126,7 @@ class Pricing:
 
     def best(self, facts: Facts, at: datetime) -> Outcome:
         """Return the best price there is with any of the coupons held."""
-        rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.held]
+        rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
         return weigh(facts.lines, facts.inputs, facts.compiled, rules)
 
     def priced(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:

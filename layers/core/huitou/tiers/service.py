@@ -39,6 +39,10 @@ class Tiers:
         standing = self._repository.standing(member_id)
         if standing is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        return self.level_for(standing)
+
+    def level_for(self, standing: Standing) -> tuple[Level, int]:
+        """Return the same for a standing in hand."""
         rules = self._repository.rules(standing.rules_revision)
         return self._level(standing, rules), rules.revision
 
