@@ -1,4 +1,4 @@
-"""coupon-issue: issues the coupons of tiers, months and birthdays; marks those that have expired.
+"""coupon-issue: issues the coupons of tiers, months and birthdays; marks and takes back others.
 
 Started by trigger-relay for accounts whose benefits are due, and by its own timer. Not callable
 by members (the welcome coupon is taken through member-profile).
@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.coupons.models import RevokeCouponRequest, ShownCoupon
 from huitou.coupons.service import Coupons, TierCoupons
-from huitou.runtime.handler import Call, serve
+from huitou.pieces.service import Pieces
+from huitou.runtime.handler import Action, Call, serve
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    return serve("coupon-issue", event, context, changes=_grant_changed, timer=_grant_due)
+    return serve(
+        "coupon-issue", event, context, internal=INTERNAL, changes=_grant_changed, timer=_grant_due
+    )
 
 
 def _grant_changed(call: Call) -> dict[str, Any]:
@@ -23,11 +27,22 @@ def _grant_changed(call: Call) -> dict[str, Any]:
 
 def _grant_due(call: Call) -> dict[str, Any]:
     granting, coupons = TierCoupons(call.database, call.clock), Coupons(call.database, call.clock)
+    pieces = Pieces(call.database, call.clock, call.settings.brand_id)
     return call.sweep(
         {
             "granted": (granting.due(), granting.grant),
             "monthly": (granting.monthly_due(), granting.grant_month),
             "birthdays": (granting.birthdays_due(), granting.grant_birthday),
+            "pieces": (pieces.due(), pieces.settle),
             "expired": (["one batch"], lambda _: f"{coupons.expire()} coupons"),
         }
     )
+
+
+INTERNAL = {
+    "revoke": Action(
+        RevokeCouponRequest,
+        lambda call, r: Coupons(call.database, call.clock).revoke(r.coupon_id, r.actor, r.reason),
+        ShownCoupon,
+    ),
+}

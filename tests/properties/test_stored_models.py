@@ -17,6 +17,7 @@ from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
 from huitou.holds.models import Hold
 from huitou.liability.models import PointsMonth, Sums
+from huitou.limits.models import Bucket, MemberUses
 from huitou.mall.models import Exchange, MallItem, Stock
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
@@ -93,6 +94,11 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
             Terms, kind=st.just("percent_off"), off_bp=st.integers(1, 10_000),
             base=st.sampled_from(["list", "running"])),
         limits=st.builds(Limits, quota=st.none() | st.integers(1, 10**6))),
+    "limit_buckets": st.builds(
+        Bucket, id=words, subject=words, left=fen, left_fen=fen, share=fen, share_fen=fen,
+        revision=fen, due_at=st.none() | st.floats(0, 10**9)),
+    "limit_uses": st.builds(MemberUses, id=words, member_id=words, total=fen,
+                            days=st.dictionaries(st.just("2026-03-02"), fen)),
     "coupon_templates": st.builds(CouponTemplate, id=words, name=words, terms=terms,
                                   valid_days=st.integers(1, 400)),
     "scenes": st.builds(Scene, id=words, store_id=words, kind=st.just("table"), template_id=words),

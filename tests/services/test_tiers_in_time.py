@@ -188,7 +188,7 @@ def test_monthly_coupons_come_once_a_month_however_often_it_is_asked(
 ) -> None:
     ruled(shop, levels={"silver": {"monthly_coupons": ["welcome-20-5"], "entry_coupons": []}})
     template = CouponTemplate.model_validate(
-        {"_id": "welcome-20-5", "name": "", "valid_days": 7,
+        {"_id": "welcome-20-5", "revision": 2, "name": "", "valid_days": 7,
          "terms": {"threshold_fen": 0, "off_fen": 500}})  # fmt: skip
     Coupons(shop.database, shop.clock).put([template], [])
     alice = shop.register()

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.offers.models import COUPON, Bearer, Limits, Terms
-from huitou.runtime.documents import Answer, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Day
 
 CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
@@ -50,12 +50,28 @@ class CouponTemplate(Stored):
         """How many one member may have; templates of before said it at the top."""
         return self.limits.per_member or self.per_member_limit
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether a member may have only so many."""
+        limits = self.limits
+        return bool(self.most_per_member or limits.per_member_day or limits.per_member_month)
+
+
+class Revoked(Record):
+    """Who took a coupon back, when and why."""
+
+    actor: str
+    reason: str
+    at: datetime
+
 
 class Coupon(Stored):
     """One coupon of one member; its terms are frozen when it is issued.
 
-    `id` is made from `cause` (why it was issued), so one cause never issues twice. `seq`
-    counts a member's coupons of a limited template: 1 … limit, unique.
+    `id` is made from `cause` (why it was issued), so one cause never issues twice. `seq` counts a
+    member's coupons of a limited template: 1 … limit, unique; `day_seq` and `month_seq` those of
+    a day or month (`2026-03-02#1`). `bucket` is where its piece of a quota came from; one that is
+    `budgeted` takes what it takes off from its template's budget.
     """
 
     member_id: str
@@ -68,11 +84,24 @@ class Coupon(Stored):
     returns: bool = True
     status: CouponStatus = "issued"
     cause: str
+    bucket: str | None = None
+    budgeted: bool = False
     seq: int | None = None
+    day_seq: str | None = None
+    month_seq: str | None = None
     scene: str | None = None
     issued_at: datetime
     valid_until: datetime
     order_id: str | None = None
+    revoked: Revoked | None = None
+
+
+class RevokeCouponRequest(Request):
+    """Take one coupon back that is not in use; who asks and why is kept with it."""
+
+    coupon_id: str = Field(min_length=1, max_length=64)
+    actor: str = Field(min_length=1, max_length=64)
+    reason: str = Field(min_length=1, max_length=200)
 
 
 class Scene(Stored):

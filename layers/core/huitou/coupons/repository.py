@@ -8,10 +8,12 @@ from datetime import datetime
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from huitou.coupons.models import Coupon, CouponTemplate, Scene
+from huitou.coupons.models import Coupon, CouponTemplate, Revoked, Scene
+from huitou.coupons.rules import Had
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
+from huitou.runtime.revisions import put_revision
 
 EXPIRE_BATCH = 1_000
 
@@ -31,7 +33,12 @@ class CouponRepository:
         return [CouponTemplate.model_validate(document) for document in found]
 
     def put_template(self, template: CouponTemplate) -> None:
-        self._templates.replace_one({"_id": template.id}, template.document(), upsert=True)
+        """Store a later revision; coupons keep the terms of theirs."""
+        if self.template(template.id) == template:  # Also one from before there was so much to say.
+            return
+        put_revision(
+            self._templates, template.document(), f"coupon_templates.{template.id}.revision"
+        )
 
     def scene(self, code: str) -> Scene | None:
         found = self._scenes.find_one({"_id": code})
@@ -43,14 +50,22 @@ class CouponRepository:
     def insert(self, coupon: Coupon) -> bool:
         """Issue; False if this cause was served before, or the member has reached the limit.
 
-        Both races end at a unique index: the id (one cause, one coupon), and
-        (template, member, seq) for limited templates.
+        Each race ends at a unique index: the id (one cause, one coupon), and for limited
+        templates (template, member, seq), also by day and month.
         """
         try:
             self._coupons.insert_one(coupon.document())
         except DuplicateKeyError:
             return False
         return True
+
+    def revoke(self, coupon_id: str, revoked: Revoked) -> bool:
+        """Take a coupon back that nobody uses; one that an order locks meanwhile stays."""
+        moved = self._coupons.update_one(
+            {"_id": coupon_id, "status": "issued"},
+            {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
+        )
+        return moved.matched_count == 1
 
     def add(self, coupon: Coupon, session: ClientSession) -> None:
         """Issue within a transaction; the same cause again is a DuplicateKeyError."""
@@ -65,8 +80,26 @@ class CouponRepository:
         found = self._coupons.find({"_id": {"$in": list(coupon_ids)}}).limit(len(coupon_ids) or 1)
         return [Coupon.model_validate(document) for document in found]
 
-    def count_of(self, member_id: str, template_id: str) -> int:
-        return self._coupons.count_documents({"template_id": template_id, "member_id": member_id})
+    def had(self, member_id: str, template_id: str, day: str) -> Had:
+        """How many of a template the member has had; at least the highest number given out."""
+        group = {
+            "_id": None, "count": {"$sum": 1}, "highest": {"$max": "$seq"},
+            "days": {"$push": "$day_seq"}, "months": {"$push": "$month_seq"},
+        }  # fmt: skip
+        found = next(
+            self._coupons.aggregate([
+                {"$match": {"template_id": template_id, "member_id": member_id}},
+                {"$group": group},
+            ]),
+            None,
+        )  # fmt: skip
+        if found is None:
+            return Had(0, 0, 0)
+        return Had(
+            max(found["count"], found["highest"] or 0),
+            _highest(found["days"], day),
+            _highest(found["months"], day[:7]),
+        )
 
     def wallet(self, member_id: str, page: PageRequest) -> tuple[list[Coupon], str | None]:
         rows, after = newest_first(self._coupons, {"member_id": member_id}, page, "issued_at")
@@ -124,7 +157,7 @@ class CouponRepository:
         """
         return self._coupons.update_many(
             {"member_id": source_id, "status": "issued"},
-            {"$set": {"member_id": into_id}, "$unset": {"seq": ""}},
+            {"$set": {"member_id": into_id}, "$unset": {"seq": "", "day_seq": "", "month_seq": ""}},
             session=session,
         ).modified_count
 
@@ -145,3 +178,9 @@ def _must(held: bool) -> None:
     """An order without the coupon it was priced with: stop, roll back, let a person look."""
     if not held:
         raise HuitouError(Code.INTERNAL, field="coupon_id")
+
+
+def _highest(places: list[str | None], period: str) -> int:
+    """The highest number among places like `2026-03-02#1` of one period."""
+    of_period = (place.split("#")[1] for place in places if place and place.startswith(period))
+    return max(map(int, of_period), default=0)

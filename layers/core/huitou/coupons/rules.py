@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from huitou.coupons.models import Coupon, CouponTemplate
@@ -13,6 +14,46 @@ from huitou.stores.rules import in_brand_zone
 RETURN_GRACE = timedelta(hours=24)
 MOST_HELD = 200  # Usable coupons one member is shown at a time.
 _LAST_MOMENT = timedelta(milliseconds=1)
+
+
+def subject_of(template_id: str) -> str:
+    """Name a template where uses are counted."""
+    return f"coupon:{template_id}"
+
+
+class Had(NamedTuple):
+    """How many coupons of a template a member has had: ever, on a day, in its month."""
+
+    total: int
+    of_day: int
+    of_month: int
+
+
+class Places(NamedTuple):
+    """Which ones of a member's coupons of one template this is; None where nothing limits it."""
+
+    total: int | None
+    of_day: str | None
+    of_month: str | None
+
+
+NO_PLACES = Places(None, None, None)
+
+
+def next_places(template: CouponTemplate, had: Had, day: str) -> Places | None:
+    """Return the places of a member's next coupon, None where a limit is reached."""
+    limits = template.limits
+    wanted = (
+        (template.most_per_member, had.total, ""),
+        (limits.per_member_day, had.of_day, day),
+        (limits.per_member_month, had.of_month, day[:7]),
+    )
+    if any(most is not None and count >= most for most, count, _ in wanted):
+        return None
+    total, of_day, of_month = (
+        None if most is None else f"{period}#{count + 1}" for most, count, period in wanted
+    )
+    return Places(had.total + 1 if total else None, of_day, of_month)
 
 
 def coupon_id(cause: str) -> str:
@@ -27,7 +68,8 @@ def coupon_for(
     cause: str,
     at: datetime,
     zone: str,
-    seq: int | None = None,
+    places: Places = NO_PLACES,
+    bucket: str | None = None,
     scene: str | None = None,
 ) -> Coupon:
     """Build the coupon a cause deserves, its terms frozen."""
@@ -42,7 +84,11 @@ def coupon_for(
         borne_by=template.borne_by,
         returns=template.returns,
         cause=cause,
-        seq=seq,
+        bucket=bucket,
+        budgeted=template.limits.budget_fen is not None,
+        seq=places.total,
+        day_seq=places.of_day,
+        month_seq=places.of_month,
         scene=scene,
         issued_at=at,
         valid_until=_valid_until(template, at, zone),

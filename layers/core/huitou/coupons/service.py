@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pymongo.client_session import ClientSession
 
-from huitou.coupons.models import Coupon, CouponTemplate, Scene, ShownCoupon
+from huitou.coupons.models import Coupon, CouponTemplate, Revoked, Scene, ShownCoupon
 from huitou.coupons.repository import CouponRepository
-from huitou.coupons.rules import coupon_for
+from huitou.coupons.rules import NO_PLACES, coupon_for, coupon_id, next_places, subject_of
+from huitou.limits.models import InFlight
+from huitou.limits.service import Limiter
 from huitou.members.rules import birthday_from
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 from huitou.stores.models import BRAND_ZONE
-from huitou.stores.rules import in_brand_zone, shifted
+from huitou.stores.rules import brand_day, in_brand_zone, shifted
 from huitou.tiers.service import MOST_TRIES, Tiers
 
+Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
+ISSUE_TRIES = 50  # Causes of one member at once that fight for the places of one template.
 _SHOWN = {"name", "status", "terms", "issued_at", "valid_until", "order_id"}
 
 
 class Coupons:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = CouponRepository(database)
+        self._limiter = Limiter(database, clock)
         self._clock = clock
 
     def wallet(self, member_id: str, page: PageRequest) -> dict[str, Any]:
@@ -55,28 +60,92 @@ class Coupons:
         return self._repository.hand_over(source_id, into_id, session)
 
     def issue(
-        self,
-        template: CouponTemplate,
-        *,
-        member_id: str,
-        cause: str,
-        scene: str | None = None,
+        self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
     ) -> Coupon | None:
-        """Issue one coupon for a cause; None if the cause was served or the limit is reached."""
-        limit, seq = template.most_per_member, None
-        if limit is not None:
-            seq = self._repository.count_of(member_id, template.id) + 1
-        while seq is None or limit is None or seq <= limit:
+        """Issue one coupon for a cause; None if it was served or no more may be issued."""
+        return self.try_issue(template, member_id=member_id, cause=cause, scene=scene)[0]
+
+    def try_issue(
+        self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
+    ) -> tuple[Coupon | None, Issued]:
+        """Issue one coupon for a cause, and say what came of it.
+
+        Of a template with a quota a piece is taken first, under the coupon's id: a crash before
+        the coupon is there leaves what the sweep needs to issue that very one.
+        """
+        identity = coupon_id(cause)
+        subject = subject_of(template.id)
+        if template.limits.quota is None:
+            return self._insert(template, member_id, cause, scene, None)
+        if self._repository.find(identity) is not None:
+            return None, "issued_before"
+        more = {"member_id": member_id, "cause": cause, "template_id": template.id}
+        bucket = self._limiter.take(
+            subject, identity, 1, 0, more if scene is None else {**more, "scene": scene}
+        )
+        if bucket is None:
+            return None, "used_up"
+        return self._with_piece(template, member_id, cause, scene, bucket)
+
+    def _with_piece(
+        self, template: CouponTemplate, member_id: str, cause: str, scene: str | None, bucket: str
+    ) -> tuple[Coupon | None, Issued]:
+        coupon, outcome = self._insert(template, member_id, cause, scene, bucket)
+        identity = coupon_id(cause)
+        there = coupon or self._repository.find(identity)
+        if there is not None and there.bucket == bucket:
+            self._limiter.drop(bucket, identity)
+        else:  # Nothing came of it, or of a piece from another bucket.
+            self._limiter.put_back(bucket, identity, 1, 0)
+        return coupon, outcome
+
+    def _insert(
+        self, template: CouponTemplate, member_id: str, cause: str, scene: str | None,
+        bucket: str | None,
+    ) -> tuple[Coupon | None, Issued]:  # fmt: skip
+        now, places = self._clock.now(), NO_PLACES
+        for _ in range(ISSUE_TRIES):
+            if template.is_limited:
+                day = brand_day(now)
+                found = next_places(
+                    template, self._repository.had(member_id, template.id, day), day
+                )
+                if found is None:
+                    known = self._repository.find(coupon_id(cause)) is not None
+                    return None, "issued_before" if known else "limit_reached"
+                places = found
             coupon = coupon_for(
-                template, member_id=member_id, cause=cause, at=self._clock.now(),
-                zone=BRAND_ZONE, seq=seq, scene=scene,
+                template, member_id=member_id, cause=cause, at=now, zone=BRAND_ZONE,
+                places=places, bucket=bucket, scene=scene,
             )  # fmt: skip
             if self._repository.insert(coupon):
-                return coupon
-            if seq is None or self._repository.find(coupon.id) is not None:
-                return None
-            seq += 1  # Another cause took this number a moment ago; the limit still holds.
-        return None
+                return coupon, "issued"
+            if self._repository.find(coupon.id) is not None:
+                return None, "issued_before"
+            # Another cause took this place a moment ago; the limit still holds.
+        raise Unavailable
+
+    def finish(self, piece: InFlight) -> str:
+        """Issue the coupon whose piece was taken by a function that was killed."""
+        template = self._repository.template(piece.more["template_id"])
+        if template is None:
+            self._limiter.put_back(piece.bucket_id, piece.token, piece.pieces, piece.fen)
+            return "put back"
+        more = piece.more
+        _, outcome = self._with_piece(
+            template, more["member_id"], more["cause"], more.get("scene"), piece.bucket_id
+        )
+        return outcome
+
+    def revoke(self, coupon_id: str, actor: str, reason: str) -> ShownCoupon:
+        """Take a coupon back that is not in use; Refusal COUPON_NOT_USABLE for one that is."""
+        revoked = Revoked(actor=actor, reason=reason, at=self._clock.now())
+        if not self._repository.revoke(coupon_id, revoked):
+            shown = self.shown(coupon_id)
+            if shown.status != "revoked":
+                raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已使用或已失效")
+            return shown
+        return self.shown(coupon_id)
 
     def issue_within(
         self, template: CouponTemplate, member_id: str, cause: str, session: ClientSession
@@ -129,6 +198,7 @@ class Coupons:
     def put(self, templates: list[CouponTemplate], scenes: list[Scene]) -> None:
         for template in templates:
             self._repository.put_template(template)
+            self._limiter.open(subject_of(template.id), template.limits, template.revision)
         for scene in scenes:
             self._repository.put_scene(scene)
 

@@ -35,7 +35,7 @@ class Maintenance:
             stores.put(store)
         Menu(self._database).put(request.dishes, request.store_dishes)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
-        Offers(self._database).put(request.offers, request.stacking_rules)
+        Offers(self._database, self._clock).put(request.offers, request.stacking_rules)
         kept = (request.tier_rules, request.points_rules, request.refund_rules)
         rules = [rule for rule in kept if rule is not None]
         for rule in rules:

@@ -123,6 +123,11 @@ class Limits(Record):
     per_member_day: int | None = Field(default=None, ge=1, title="每人每天限次")
     per_member_month: int | None = Field(default=None, ge=1, title="每人每月限次")
 
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return any(value is not None for _, value in self)
+
 
 class Offer(Stored):
     """An activity: applies by itself wherever its terms are met.
@@ -152,6 +157,11 @@ class Offer(Stored):
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
             raise ValueError("valid_until must not be before valid_from")
         return self
+
+    @property
+    def subject(self) -> str:
+        """Its name where uses are counted."""
+        return f"offer:{self.id}"
 
 
 class Group(Record):

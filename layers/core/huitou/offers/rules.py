@@ -46,6 +46,8 @@ class Compiled:
             )
             for offer in self.offers.values()
         ]  # fmt: skip
+        self.limited = [offer for offer in self.offers.values() if offer.limits.any]
+        self.for_first_order = any(o.terms.first_order for o in self.offers.values())
         self._kept: dict[Context, InForce] = {}
 
     def rule(self, rule: Rule) -> Rule:

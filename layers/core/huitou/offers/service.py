@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
+from huitou.limits.service import Limiter
 from huitou.offers.models import Offer, StackingRules, walk
 from huitou.offers.repository import OfferRepository
 from huitou.offers.rules import Compiled
+from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
 
 class Offers:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = OfferRepository(database)
+        self._limiter = Limiter(database, clock)
 
     def put(self, offers: list[Offer], stacking: StackingRules | None) -> None:
         """Put later revisions in force; Refusal naming an offer whose group the tree hasn't."""
@@ -28,6 +31,7 @@ class Offers:
         if stacking is not None:
             self._repository.put_stacking(stacking)
         for offer in offers:
+            self._limiter.open(offer.subject, offer.limits, offer.revision)
             self._repository.put(offer)
 
     def compiled(self, day: date) -> Compiled:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from huitou.earning.models import EarningTerms
+from huitou.limits.models import OrderUse
 from huitou.members.models import Channel
 from huitou.offers.models import Mode
 from huitou.points.models import LotMove
@@ -152,7 +153,8 @@ class Order(Stored):
     An order of `origin` "import" happened at the chain's till before it moved in: `source_id` is
     its number there; it has no lines, no quote and, where the file names none, no store.
     `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are what
-    its price followed from; orders of before were priced by tier and one coupon. `coupon_id` is
+    its price followed from (orders of before were priced by tier and one coupon), `uses` what
+    of the offers' limits it has taken. `coupon_id` is
     the first of `coupon_ids`, for readers of before.
     `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold.
     """
@@ -181,6 +183,7 @@ class Order(Stored):
     coupon_id: str | None = None
     coupon_ids: list[str] = Field(default=[])
     price_inputs: PriceInputs | None = None
+    uses: list[OrderUse] = Field(default=[])
     points_used: int = 0
     points_drawn: list[LotMove] = Field(default=[])
     tenders: list[Tender] = Field(default=[])

@@ -15,6 +15,7 @@ from huitou.coupons.service import Coupons
 from huitou.earning.models import EarningTerms
 from huitou.earning.rules import awarded
 from huitou.earning.service import Earning
+from huitou.limits.service import Limiter
 from huitou.orders.models import (
     BestCombination,
     CreateRequest,
@@ -47,7 +48,7 @@ from huitou.orders.rules import (
 from huitou.points.models import ON_COMPLETION
 from huitou.points.service import Points
 from huitou.pricing.models import Price
-from huitou.pricing.service import Pricing, coupons_of, quoted_coupons
+from huitou.pricing.service import Pricing, coupons_of, quoted_coupons, uses_of
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Lang, Refusal, Unavailable
@@ -74,6 +75,7 @@ class Orders:
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
+        self._limiter = Limiter(database, clock)
         self._earning = Earning(database, clock)
 
     def quote(self, member_id: str, request: QuoteRequest, lang: Lang = "zh") -> QuoteAnswer:
@@ -149,8 +151,14 @@ class Orders:
         order = self._build(identity, digest, member_id, request, store, priced, now)
         used = coupons_of(outcome)
         order = order.model_copy(
-            update={"coupon_id": next(iter(used), None), "coupon_ids": used, "price_inputs": inputs}
+            update={
+                "coupon_id": next(iter(used), None),
+                "coupon_ids": used,
+                "price_inputs": inputs,
+                "uses": uses_of(outcome, facts),
+            }
         )
+        buckets = self._limiter.reserve(order.id, order.uses)
 
         def write(session: ClientSession) -> Order:
             drawn = self._points.reserve(member_id, order.points_used, session)
@@ -158,9 +166,12 @@ class Orders:
             self._orders.insert(kept, session)
             for coupon_id in used:
                 self._coupons.lock(coupon_id, member_id, order.id, store.zone, session)
+            self._limiter.use(member_id, order.uses, session)
             return kept
 
-        return self._database.transact(write)
+        made = self._database.transact(write)
+        self._limiter.confirm(order.id, buckets)
+        return made
 
     def _build(
         self, identity: str, digest: str, member_id: str, request: CreateRequest,
@@ -366,6 +377,9 @@ class Orders:
             self._points.release(order.member_id, drawn_lots(order), session)
             for coupon_id in order.used_coupons:
                 self._coupons.release(coupon_id, order.id, session)
+            self._limiter.give_back(
+                order.member_id, order.id, order.uses, order.created_at, session
+            )
             return True
 
         return self._database.transact(write)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from huitou.coupons.models import Coupon
-from huitou.coupons.rules import rule_for
+from huitou.coupons.rules import rule_for, subject_of
 from huitou.coupons.service import Coupons
 from huitou.discounts.models import Outcome, Reason, Rule
+from huitou.limits.models import FIRST_ORDER, UNLIMITED, Blocked, Left, OrderUse, Use
+from huitou.limits.service import Limiter
 from huitou.menu.service import Menu
-from huitou.offers.models import DELIVERY, Terms
+from huitou.offers.models import DELIVERY, Limits, Terms
 from huitou.offers.rules import Compiled, Context, out_of, tier_rule
 from huitou.offers.service import Offers
 from huitou.orders.models import QuotedCoupon, QuoteRequest
@@ -30,6 +32,8 @@ from huitou.tiers.models import Level
 from huitou.tiers.service import Tiers
 from huitou.together.rules import best_in_force
 
+_BUDGETED, _ONCE = Limits(budget_fen=1), Limits(per_member=1)
+_PLENTY = Left(UNLIMITED, UNLIMITED)
 MOST_WEIGHED = 20  # Coupons that one search weighs: those that end first.
 
 
@@ -44,6 +48,7 @@ class Facts:
     inputs: PriceInputs
     compiled: Compiled
     coupons: list[Coupon]  # Those named, or all that the member holds.
+    left: dict[str, Left]  # Of what all members share, by subject.
 
 
 class Pricing:
@@ -54,7 +59,8 @@ class Pricing:
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
-        self._offers = Offers(database)
+        self._offers = Offers(database, clock)
+        self._limiter = Limiter(database, clock)
 
     def facts(
         self, member_id: str, cart: QuoteRequest, store: Store, at: datetime, *, purse: bool
@@ -79,6 +85,9 @@ class Pricing:
         )  # fmt: skip
         day = business_day(at, store.zone, store.cut_time)
         compiled = self._offers.compiled(datetime.fromisoformat(day).date())
+        blocked, left = self._limiter.blocked(
+            member_id, _possible(compiled, read.coupons, first_order=purchased.first_order)
+        )
         inputs = PriceInputs(
             day=datetime.fromisoformat(day).date(),
             clock=at.astimezone(ZoneInfo(store.zone)).strftime("%H:%M"),
@@ -87,14 +96,15 @@ class Pricing:
             channel="mini_program",
             level=level,
             tier_rules_revision=revision,
-            first_order=purchased.first_order,
+            first_order=purchased.first_order and FIRST_ORDER not in blocked,
             stacking_revision=compiled.stacking.revision,
             offers=[OfferRevision(id=o.id, revision=o.revision) for o in compiled.offers.values()],
+            blocked=_by_source(blocked, compiled, read.coupons),
             delivery_fen=store.delivery_fee_fen if cart.mode == "delivery" else 0,
             points=cart.points,
             points_rules_revision=offer.points_rules.revision,
         )
-        return Facts(store, lines, offer, purchased.available, inputs, compiled, read.coupons)
+        return Facts(store, lines, offer, purchased.available, inputs, compiled, read.coupons, left)
 
     def named(
         self, member_id: str, facts: Facts, coupon_ids: list[str], at: datetime, lang: Lang = "zh"
@@ -115,7 +125,7 @@ class Pricing:
         if not found.keys() >= set(coupon_ids):
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
         rules = [rule_for(found[name], at, facts.store.zone, must=True) for name in coupon_ids]
-        outcome = weigh(facts.lines, facts.inputs, facts.compiled, rules)
+        outcome = _affordable(facts, rules)
         taken = {one.rule.source_id for one in outcome.taken}
         if not all(coupon_id in taken for coupon_id in coupon_ids):
             raise Refusal(
@@ -127,7 +137,7 @@ class Pricing:
     def best(self, facts: Facts, at: datetime) -> Outcome:
         """Return the best price there is with any of the coupons held."""
         rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
-        return weigh(facts.lines, facts.inputs, facts.compiled, rules)
+        return _affordable(facts, rules)
 
     def priced(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
         """Put the price together; Refusal naming `points` where they may not pay so much."""
@@ -158,6 +168,70 @@ class Pricing:
             points_rules=self._points.rules_of(inputs.points_rules_revision),
         )  # fmt: skip
         return price(lines, outcome, offer, inputs.delivery_fen)
+
+
+def _possible(compiled: Compiled, coupons: Sequence[Coupon], *, first_order: bool) -> list[Use]:
+    """Return what of the limits this price may come up against."""
+    uses = [Use(subject=offer.subject, limits=offer.limits) for offer in compiled.limited]
+    templates = {coupon.template_id for coupon in coupons if coupon.budgeted}
+    uses += [Use(subject=subject_of(name), limits=_BUDGETED) for name in sorted(templates)]
+    asked = compiled.for_first_order or any(coupon.terms.first_order for coupon in coupons)
+    if first_order and asked:
+        uses.append(Use(subject=FIRST_ORDER, limits=_ONCE))
+    return uses
+
+
+def _by_source(
+    blocked: Mapping[str, Blocked], compiled: Compiled, coupons: Sequence[Coupon]
+) -> dict[str, str]:
+    found: dict[str, str] = {
+        offer.id: blocked[offer.subject] for offer in compiled.limited if offer.subject in blocked
+    }
+    return found | {
+        coupon.id: blocked[subject_of(coupon.template_id)]
+        for coupon in coupons
+        if subject_of(coupon.template_id) in blocked
+    }
+
+
+def _affordable(facts: Facts, rules: Sequence[Rule]) -> Outcome:
+    """Find the best combination that budgets can pay for: what takes off more is left out.
+
+    The inputs note what was, since it is part of how the price came about.
+    """
+    while True:
+        for rule in rules:
+            code = facts.inputs.blocked.get(rule.source_id)
+            rule.out = rule.out or (Reason(code) if code else None)  # type: ignore[arg-type]
+        outcome = weigh(facts.lines, facts.inputs, facts.compiled, rules)
+        budgets = {use.source_id: use for use in uses_of(outcome, facts)}
+        over = {
+            name: "used_up" for name, use in budgets.items()
+            if use.fen > facts.left.get(use.subject, _PLENTY).fen
+        }  # fmt: skip
+        if not over:
+            return outcome
+        facts.inputs.blocked.update(over)
+
+
+def uses_of(outcome: Outcome, facts: Facts) -> list[OrderUse]:
+    """Return what an order at this price uses of the limits."""
+    coupons = {coupon.id: coupon for coupon in facts.coupons}
+    uses, first = [], False
+    for one in outcome.taken:
+        rule, limits, subject = one.rule, Limits(), ""
+        first = first or rule.terms.first_order
+        if rule.source == "offer":
+            offer = facts.compiled.offers[rule.source_id]
+            limits, subject = offer.limits, offer.subject
+        elif rule.source == "coupon" and coupons[rule.source_id].budgeted:
+            limits, subject = _BUDGETED, subject_of(coupons[rule.source_id].template_id)
+        if limits.any:
+            uses.append(OrderUse(source_id=rule.source_id, subject=subject,
+                                 amount_fen=one.amount_fen, limits=limits))  # fmt: skip
+    if first:
+        uses.append(OrderUse(source_id=FIRST_ORDER, subject=FIRST_ORDER, limits=_ONCE))
+    return uses
 
 
 def coupons_of(outcome: Outcome) -> list[str]:

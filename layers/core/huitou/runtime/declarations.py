@@ -47,6 +47,14 @@ def _index(*keys: str, **options: Any) -> IndexModel:
     return IndexModel(fields, **options)
 
 
+def _one_per(name: str) -> IndexModel:
+    """Index that lets a member have each place of a limited template once."""
+    return _index(
+        "template_id", "member_id", name, unique=True,
+        partialFilterExpression={name: {"$exists": True}}, name=f"one_per_{name}",
+    )  # fmt: skip
+
+
 DECLARATIONS = (
     Declaration("stores", "for ever", [_index("brand_id", "_id")]),
     Declaration("dishes", "for ever"),
@@ -54,6 +62,19 @@ DECLARATIONS = (
     Declaration("rules", "for ever"),
     Declaration("earning_rules", "for ever", [_index("valid_until")]),
     Declaration("offers", "for ever", [_index("valid_until")]),
+    Declaration(
+        "limit_buckets",
+        "for ever",
+        [
+            _index("subject"),
+            _index("due_at", partialFilterExpression={"due_at": {"$exists": True}}),
+        ],
+        validator={
+            "required": ["subject", "left", "left_fen"],
+            "properties": {"left": _WHOLE, "left_fen": _WHOLE},
+        },
+    ),
+    Declaration("limit_uses", "until erased", [_index("member_id")]),
     Declaration("rule_revisions", "for ever"),
     Declaration(
         "members",
@@ -167,14 +188,9 @@ DECLARATIONS = (
             _index("member_id", "status", "valid_until"),
             _index("member_id", "-issued_at", "-_id"),
             _index("status", "valid_until"),
-            _index(
-                "template_id",
-                "member_id",
-                "seq",
-                unique=True,
-                partialFilterExpression={"seq": {"$exists": True}},
-                name="one_per_seq",
-            ),
+            _one_per("seq"),
+            _one_per("day_seq"),
+            _one_per("month_seq"),
             _index("template_id", "member_id"),
             _index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
         ],

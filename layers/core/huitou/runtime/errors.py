@@ -33,6 +33,11 @@ class Code(Enum):
     QUOTE_CHANGED = "价格有变化，请确认新的价格", "The price has changed; please confirm"
     QUOTE_ID_REUSED = "该试算单已用于另一订单", "This quote was used for another order"
     COUPON_NOT_USABLE = "优惠券不可用：{detail}", "The coupon can't be used: {detail}"
+    OFFER_USED_UP = "活动名额已用完，请重新试算", "An offer is used up: quote again"
+    OFFER_LIMIT_REACHED = (
+        "活动已达参与次数上限，请重新试算",
+        "An offer was used as often as it may be: quote again",
+    )
     POINTS_OVER_LIMIT = "本单最多可用 {detail} 积分", "At most {detail} points on this order"
     POINTS_TOO_FEW = "本单至少使用 {detail} 积分", "Use at least {detail} points on this order"
     POINTS_NOT_ENOUGH = "积分不足", "Not enough points"

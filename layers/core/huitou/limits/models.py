@@ -1,0 +1,96 @@
+"""How often offers and coupons may be used: counters of members, and buckets of pieces and fen."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from huitou.offers.models import Limits
+from huitou.runtime.documents import Record, Stored
+
+Blocked = Literal["limit_reached", "used_up"]
+FIRST_ORDER = "first-order"  # What offers for the first order have in common: one use, ever.
+UNLIMITED = 10**15  # Pieces or fen of what has no such limit.
+
+
+class Use(Record):
+    """One use by an order: of `offer:<id>` or `coupon:<template>`, what it took off, its limits."""
+
+    subject: str
+    amount_fen: int = 0
+    limits: Limits = Limits()
+
+    @property
+    def counted(self) -> bool:
+        """Whether the member's uses of it are counted."""
+        limits = self.limits
+        return bool(limits.per_member or limits.per_member_day or limits.per_member_month)
+
+    @property
+    def bucketed(self) -> bool:
+        """Whether it comes out of what all members share."""
+        return bool(self.limits.quota or self.limits.budget_fen)
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces of the quota it takes."""
+        return 1 if self.limits.quota else 0
+
+    @property
+    def fen(self) -> int:
+        """How much of the budget it takes."""
+        return self.amount_fen if self.limits.budget_fen else 0
+
+
+class OrderUse(Use):
+    """A use as an order keeps it: `source_id` is the offer or coupon that was taken."""
+
+    source_id: str
+
+
+class Bucket(Stored):
+    """A part of what all members share of one subject: pieces and fen that are left.
+
+    `taken` are pieces in flight by token: taken out, and not yet known to be used. `share` and
+    `share_fen` are what it was given in `revision` of the offer; `due_at` is set while anything
+    may be in flight (real epoch seconds: how long is no business time).
+    """
+
+    subject: str
+    left: int
+    left_fen: int
+    share: int
+    share_fen: int
+    revision: int
+    taken: dict[str, dict[str, Any]] = Field(default={})
+    last_taken_at: float | None = None
+    due_at: float | None = None
+
+
+class MemberUses(Stored):
+    """How often one member used one subject; `id` is `<subject>|<member_id>`, days the brand's."""
+
+    member_id: str
+    total: int = 0
+    days: dict[str, int] = Field(default={})
+    months: dict[str, int] = Field(default={})
+
+
+class Left(NamedTuple):
+    """What the fullest bucket of a subject has: what one order can still take."""
+
+    pieces: int
+    fen: int
+
+
+class InFlight(NamedTuple):
+    """A piece that was taken out of a bucket a while ago."""
+
+    bucket_id: str
+    subject: str
+    token: str
+    pieces: int
+    fen: int
+    since: float
+    more: dict[str, Any]

@@ -1,0 +1,161 @@
+"""Every query on `limit_buckets` and `limit_uses`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.limits.models import Bucket, InFlight, Left, MemberUses
+from huitou.limits.rules import shares
+from huitou.offers.models import Limits
+from huitou.runtime.database import Database, Document
+
+MOST_BUCKETS = 16
+DUE_AT_ONCE = 1_000
+
+
+class LimitRepository:
+    def __init__(self, database: Database) -> None:
+        self._recent = database.recent
+        self._buckets = database.collection("limit_buckets")
+        self._uses = database.collection("limit_uses")
+
+    def open(self, subject: str, limits: Limits, revision: int) -> None:
+        """Give the buckets what a revision allows; what is gone of it stays gone.
+
+        The revision is in the filter: of two editors, and of one who tries again, each bucket is
+        changed by the difference once.
+        """
+        there = self.names(subject)
+        for number, (pieces, fen) in enumerate(shares(limits, len(there))):
+            name = f"{subject}#{number}"
+            fresh = {
+                "_id": name, "schema": 1, "subject": subject, "left": pieces, "left_fen": fen,
+                "share": pieces, "share_fen": fen, "revision": revision, "taken": {},
+            }  # fmt: skip
+            try:
+                self._buckets.insert_one(fresh)
+            except DuplicateKeyError:
+                more = {"$subtract": [pieces, "$share"]}
+                more_fen = {"$subtract": [fen, "$share_fen"]}
+                self._buckets.update_one(
+                    {"_id": name, "revision": {"$lt": revision}},
+                    [{"$set": {
+                        "left": {"$add": ["$left", more]},
+                        "left_fen": {"$add": ["$left_fen", more_fen]},
+                        "share": pieces, "share_fen": fen, "revision": revision,
+                    }}],
+                )  # fmt: skip
+
+    def names(self, subject: str) -> list[str]:
+        """The buckets of a subject, in order; how many there are never changes."""
+
+        def read() -> list[str] | None:
+            found = self._buckets.find({"subject": subject}, {"_id": 1}).limit(MOST_BUCKETS)
+            names = sorted((b["_id"] for b in found), key=lambda name: int(name.split("#")[-1]))
+            return names or None
+
+        return self._recent.get(("buckets", subject), read, seconds=60.0) or []
+
+    def take(
+        self, name: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
+    ) -> bool | None:
+        """Take out of one bucket; None if this token did before, False if there is too little.
+
+        What is left is in the filter: of two takers of the last piece one finds it gone.
+        """
+        now = time.time()
+        note = {"pieces": pieces, "fen": fen, "at": now, **more}
+        taken = self._buckets.update_one(
+            {"_id": name, "left": {"$gte": pieces}, "left_fen": {"$gte": fen},
+             f"taken.{token}": {"$exists": False}},
+            {"$inc": {"left": -pieces, "left_fen": -fen}, "$set": {f"taken.{token}": note},
+             "$max": {"last_taken_at": now}, "$min": {"due_at": now}},
+        )  # fmt: skip
+        if taken.matched_count:
+            return True
+        # Its taker is at it again: not for the sweep to put back meanwhile.
+        there = self._buckets.update_one(
+            {"_id": name, f"taken.{token}": {"$exists": True}}, {"$set": {f"taken.{token}.at": now}}
+        )
+        return None if there.matched_count else False
+
+    def drop(self, name: str, token: str) -> None:
+        """Forget a piece in flight: it is used."""
+        self._buckets.update_one({"_id": name}, {"$unset": {f"taken.{token}": ""}})
+
+    def put_back(
+        self, name: str, token: str, pieces: int, fen: int, since: float | None = None
+    ) -> None:
+        """Return a piece in flight; its token in the filter lets that happen once.
+
+        Not if its taker has been there after the moment it was read with, `since`.
+        """
+        own = {"$exists": True} if since is None else since
+        self._buckets.update_one(
+            {"_id": name, f"taken.{token}" + ("" if since is None else ".at"): own},
+            {"$inc": {"left": pieces, "left_fen": fen}, "$unset": {f"taken.{token}": ""}},
+        )
+
+    def add(self, name: str, pieces: int, fen: int, session: ClientSession) -> None:
+        """Return what a cancelled order had used, within its guarded step."""
+        self._buckets.update_one(
+            {"_id": name}, {"$inc": {"left": pieces, "left_fen": fen}}, session=session
+        )
+
+    def left(self, subjects: list[str]) -> dict[str, Left]:
+        """Return what the fullest bucket of each subject has; those without buckets are missing."""
+        found = self._buckets.aggregate([
+            {"$match": {"subject": {"$in": subjects}}},
+            {"$group": {"_id": "$subject", "left": {"$max": "$left"},
+                        "left_fen": {"$max": "$left_fen"}}},
+        ])  # fmt: skip
+        return {row["_id"]: Left(row["left"], row["left_fen"]) for row in found}
+
+    def in_flight(self, before: float) -> Iterator[InFlight]:
+        """Pieces taken before a moment and not told of since; cost follows what was touched."""
+        due = self._buckets.find({"due_at": {"$lt": before}}).sort("due_at", 1).limit(DUE_AT_ONCE)
+        for bucket in map(Bucket.model_validate, due):
+            old = {t: note for t, note in bucket.taken.items() if note["at"] < before}
+            for token, note in old.items():
+                more = {k: v for k, v in note.items() if k not in ("pieces", "fen", "at")}
+                yield InFlight(bucket.id, bucket.subject, token, note["pieces"], note["fen"],
+                               note["at"], more)  # fmt: skip
+            self._look_again(bucket)
+
+    def _look_again(self, bucket: Bucket) -> None:
+        found = self._buckets.find_one({"_id": bucket.id})
+        if found is None:
+            return
+        now = Bucket.model_validate(found)
+        due = min((note["at"] for note in now.taken.values()), default=None)
+        change: Document = {"$unset": {"due_at": ""}} if due is None else {"$set": {"due_at": due}}
+        # Whoever takes from it meanwhile has moved `last_taken_at`, and stays due.
+        self._buckets.update_one({"_id": bucket.id, "last_taken_at": now.last_taken_at}, change)
+
+    def uses(self, ids: list[str], session: ClientSession | None = None) -> dict[str, MemberUses]:
+        """Return the counters of these, those that there are, by id."""
+        found = self._uses.find({"_id": {"$in": ids}}, session=session).limit(len(ids) or 1)
+        return {uses.id: uses for uses in map(MemberUses.model_validate, found)}
+
+    def insert_uses(self, uses: MemberUses, session: ClientSession) -> None:
+        """Begin to count; two at once conflict, and the second runs again."""
+        self._uses.insert_one(uses.document(), session=session)
+
+    def count(
+        self, identity: str, below: Mapping[str, int], fields: list[str], by: int,
+        session: ClientSession,
+    ) -> bool:  # fmt: skip
+        """Count a use; False where a figure isn't below its limit.
+
+        The limits are in the filter: of two orders at once the second conflicts and, run again,
+        finds the figure reached.
+        """
+        where: Document = {"_id": identity}
+        where |= {name: {"$not": {"$gte": limit}} for name, limit in below.items()}
+        counted = self._uses.update_one(where, {"$inc": dict.fromkeys(fields, by)}, session=session)
+        return counted.matched_count == 1

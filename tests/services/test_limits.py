@@ -1,0 +1,308 @@
+"""Quotas, budgets and limits on the real database: never one too many, none lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from at_once import at_once, winners
+from bootstrap import ROOT
+from chain_data import FakeClock, Shop, item
+from huitou.coupons.models import CouponTemplate
+from huitou.coupons.service import Coupons
+from huitou.limits.repository import LimitRepository
+from huitou.offers.models import Offer
+from huitou.offers.service import Offers
+from huitou.pieces.service import Pieces
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from localcloud.mongod import Mongod
+
+TERMS = {"threshold_fen": 1_000, "off_fen": 300}
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    return Shop(chain, clock)
+
+
+def a_template(shop: Shop, revision: int = 1, **limits: Any) -> CouponTemplate:
+    template = CouponTemplate.model_validate({
+        "_id": "storm", "name": "抢券", "revision": revision, "valid_days": 7, "terms": TERMS,
+        "limits": limits,
+    })  # fmt: skip
+    Coupons(shop.database, shop.clock).put([template], [])
+    return template
+
+
+def an_offer(shop: Shop, revision: int = 1, **more: Any) -> Offer:
+    offer = Offer.model_validate({
+        "_id": "off-3", "revision": revision, "name": "立减3元", "group": "reduction",
+        "terms": {"off_fen": 300, "base": "list", **more.pop("terms", {})}, **more,
+    })  # fmt: skip
+    Offers(shop.database, shop.clock).put([offer], None)
+    shop.database.recent._kept.clear()
+    return offer
+
+
+def issued(shop: Shop) -> int:
+    return shop.database.collection("coupons").count_documents({"template_id": "storm"})
+
+
+def left(shop: Shop, subject: str = "coupon:storm") -> tuple[int, int]:
+    """Pieces left in all buckets, and pieces in flight."""
+    buckets = list(shop.database.collection("limit_buckets").find({"subject": subject}))
+    return sum(b["left"] for b in buckets), sum(len(b["taken"]) for b in buckets)
+
+
+def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
+    """Run the sweep as if so many seconds had gone by."""
+    if later_s:
+        for bucket in shop.database.collection("limit_buckets").find({"_id": {"$gt": ""}}):
+            past = {f"taken.{t}.at": note["at"] - later_s for t, note in bucket["taken"].items()}
+            if past:
+                past["due_at"] = min(past.values())
+                shop.database.collection("limit_buckets").update_one(
+                    {"_id": bucket["_id"]}, {"$set": past}
+                )
+    pieces = Pieces(shop.database, shop.clock, "huitou")
+    return [pieces.settle(name) for name in list(pieces.due())]
+
+
+@pytest.mark.parametrize("quota", [50, 100])  # One bucket, and sixteen.
+def test_take_count_checked_then_n_added_issues_no_more_than_there_are(
+    shop: Shop, quota: int
+) -> None:
+    template, coupons = a_template(shop, quota=quota), Coupons(shop.database, shop.clock)
+    results = at_once(
+        [lambda n=n: coupons.try_issue(template, member_id=f"m{n}", cause=f"storm:{n}")[1]
+         for n in range(quota + 60)]
+    )  # fmt: skip
+    assert sorted(set(winners(results))) == ["issued", "used_up"]
+    assert winners(results).count("issued") == issued(shop) == quota
+    assert left(shop) == (0, 0)
+
+
+_TAKER = """
+import sys
+from chain_data import FakeClock
+from huitou.coupons.service import Coupons
+from huitou.runtime.database import connect
+database = connect(sys.argv[1], sys.argv[2])
+coupons = Coupons(database, FakeClock())
+template = coupons.templates(["storm"])["storm"]
+for number in range(int(sys.argv[4])):
+    coupons.issue(template, member_id=f"m{number}", cause=f"storm:{sys.argv[3]}-{number}")
+    print(number, flush=True)
+"""
+
+
+def takers(shop: Shop, uri: str, count: int, each: int) -> list[subprocess.Popen[str]]:
+    paths = [str(ROOT / "layers" / "core"), str(ROOT / "scripts"), str(ROOT / "tests")]
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", _TAKER, uri, shop.database.mongo.name, str(n), str(each)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            stdout=subprocess.PIPE, text=True,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def test_processes_that_take_at_once_lose_no_update(shop: Shop, mongod: Mongod) -> None:
+    a_template(shop, quota=150)
+    processes = takers(shop, mongod.uri, 4, 60)
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0] * 4
+    assert issued(shop) == 150
+    assert left(shop) == (0, 0)
+
+
+def test_a_taker_that_is_killed_loses_no_piece(shop: Shop, mongod: Mongod) -> None:
+    a_template(shop, quota=1_000)
+    for _ in range(4):
+        (process,) = takers(shop, mongod.uri, 1, 1_000)
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        process.stdout.close()
+    settle(shop, later_s=61)
+    pieces, in_flight = left(shop)
+    assert in_flight == 0
+    assert pieces + issued(shop) == 1_000
+
+
+def test_a_piece_taken_before_a_crash_is_issued_to_whom_it_was_taken_for(shop: Shop) -> None:
+    template, coupons = a_template(shop, quota=1), Coupons(shop.database, shop.clock)
+    limiter = coupons._limiter
+    more = {"member_id": "m1", "cause": "storm:1", "template_id": "storm"}
+    from huitou.coupons.rules import coupon_id
+
+    assert limiter.take("coupon:storm", coupon_id("storm:1"), 1, 0, more)  # And then: kill -9.
+    assert coupons.try_issue(template, member_id="m2", cause="storm:2") == (None, "used_up")
+    assert settle(shop) == []  # Its function may still be running.
+    assert settle(shop, later_s=61) == ["issued"]
+    assert settle(shop, later_s=61) == []
+    assert [c["member_id"] for c in shop.database.collection("coupons").find({"member_id": "m1"})]
+    assert left(shop) == (0, 0)
+
+
+def test_a_cause_that_was_served_takes_no_piece(shop: Shop) -> None:
+    template, coupons = a_template(shop, quota=10), Coupons(shop.database, shop.clock)
+    results = at_once(
+        [lambda: coupons.try_issue(template, member_id="m", cause="storm:1")[1]] * 8
+    )  # fmt: skip
+    assert winners(results).count("issued") == 1
+    settle(shop, later_s=61)
+    assert left(shop) == (9, 0)
+
+
+def test_a_member_at_a_limit_gives_the_piece_back(shop: Shop) -> None:
+    template = a_template(shop, quota=100, per_member_day=2, per_member=3)
+    coupons = Coupons(shop.database, shop.clock)
+
+    def outcomes(day: int) -> list[str]:
+        results = at_once([
+            lambda n=n: coupons.try_issue(template, member_id="m", cause=f"d{day}:{n}")[1]
+            for n in range(6)
+        ])  # fmt: skip
+        return sorted(winners(results))
+
+    assert outcomes(1) == ["issued"] * 2 + ["limit_reached"] * 4
+    shop.clock.advance(days=1)
+    assert outcomes(2) == ["issued"] + ["limit_reached"] * 5
+    assert left(shop) == (97, 0)
+
+
+def test_a_quota_raised_or_lowered_keeps_what_is_gone(shop: Shop) -> None:
+    template, coupons = a_template(shop, quota=100), Coupons(shop.database, shop.clock)
+    for number in range(40):
+        assert coupons.issue(template, member_id="m", cause=f"storm:{number}")
+    at_once([lambda: a_template(shop, revision=2, quota=130)] * 3)
+    assert left(shop) == (90, 0)
+    template = a_template(shop, revision=3, quota=50)
+    results = at_once([
+        lambda n=n: coupons.try_issue(template, member_id="m", cause=f"more:{n}")[1]
+        for n in range(30)
+    ])  # fmt: skip
+    # Buckets are lowered one by one: a bucket that gave more than its new share gives none back.
+    assert winners(results).count("issued") >= 10
+    assert issued(shop) <= 100
+    assert left(shop)[0] + issued(shop) == 50
+
+
+def test_two_orders_at_once_of_one_member_use_an_offer_as_often_as_it_may_be(shop: Shop) -> None:
+    an_offer(shop, limits={"per_member": 1})
+    alice = shop.register()
+    requests = [shop.request(alice) for _ in range(4)]
+    assert {request.payable_fen for request in requests} == {1_200}
+    results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
+    assert len(winners(results)) == 1
+    refused = {r.code for r in results if isinstance(r, Refusal)}
+    assert refused <= {Code.OFFER_LIMIT_REACHED, Code.QUOTE_CHANGED}
+    assert shop.request(alice).payable_fen == 1_500  # The next price says so.
+
+
+def test_limits_are_not_ignored_on_automatic_offers_by_day_and_month(shop: Shop) -> None:
+    an_offer(shop, limits={"per_member_day": 1, "per_member_month": 2})
+    alice = shop.register()
+    prices = []
+    for _ in range(4):
+        prices += [shop.order(alice).payable_fen for _ in range(2)]
+        shop.clock.advance(days=1)
+    assert prices == [1_200, 1_500, 1_200, 1_500, 1_500, 1_500, 1_500, 1_500]
+    shop.clock.advance(days=31)
+    assert shop.order(alice).payable_fen == 1_200
+
+
+def test_a_cancelled_order_gives_its_use_its_piece_and_its_budget_back(shop: Shop) -> None:
+    an_offer(shop, limits={"per_member": 1, "quota": 2, "budget_fen": 500})
+    alice, bob = shop.register(), shop.register("bob")
+    order = shop.order(alice)
+    assert order.payable_fen == 1_200
+    # ¥2 of the budget are left: less than the offer would take off.
+    assert shop.order(bob).payable_fen == 1_500
+    assert shop.orders.begin_closing(order)
+    assert sorted(at_once([lambda: shop.orders.cancel(order)] * 3)) == [False, False, True]
+    assert left(shop, "offer:off-3") == (2, 0)
+    assert shop.order(bob).payable_fen == 1_200
+    assert shop.order(alice).payable_fen == 1_500
+
+
+def test_a_budget_is_never_overspent(shop: Shop) -> None:
+    an_offer(shop, limits={"budget_fen": 1_000})
+    members = [shop.register(f"g{n}") for n in range(6)]
+    requests = [(member, shop.request(member)) for member in members]
+    results = at_once([lambda m=m, r=r: shop.orders.create(m, r) for m, r in requests])
+    assert len(winners(results)) == 3
+    found = list(shop.database.collection("limit_buckets").find({"subject": "offer:off-3"}))
+    assert [bucket["left_fen"] for bucket in found] == [100]
+    assert {r.code for r in results if isinstance(r, Refusal)} <= {
+        Code.OFFER_USED_UP, Code.QUOTE_CHANGED,
+    }  # fmt: skip
+
+
+def test_a_piece_of_an_order_that_never_came_about_is_put_back_in_time(shop: Shop) -> None:
+    an_offer(shop, limits={"quota": 1})
+    alice, bob = shop.register(), shop.register("bob")
+    request = shop.request(alice)
+    repository = LimitRepository(shop.database)
+    from huitou.orders.rules import order_id
+
+    token = order_id(alice, request.quote_id)
+    (bucket,) = repository.names("offer:off-3")
+    assert repository.take(bucket, token, 1, 0, {})  # And then: kill -9.
+    assert shop.request(bob).payable_fen == 1_500
+    assert settle(shop, later_s=61) == ["waiting"]
+    assert shop.orders.create(alice, request.model_copy(update={"payable_fen": 1_500}))
+    assert settle(shop, later_s=61) == ["used"]  # The order is there, so its piece stays used.
+
+
+def test_an_order_for_the_first_order_can_only_be_one(shop: Shop) -> None:
+    an_offer(shop, terms={"first_order": True})
+    alice = shop.register()
+    requests = [shop.request(alice) for _ in range(3)]
+    results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
+    assert len(winners(results)) == 1  # Two unpaid first orders would both be paid.
+    assert shop.request(alice).payable_fen == 1_500
+
+
+def test_a_coupon_of_a_budgeted_template_waits_for_the_budget(shop: Shop) -> None:
+    template = a_template(shop, budget_fen=500)
+    coupons = Coupons(shop.database, shop.clock)
+    alice = shop.register()
+    first, second = (
+        coupons.issue(template, member_id=alice, cause=f"b{n}") for n in range(2)
+    )  # fmt: skip
+    assert first
+    assert second
+    shop.order(alice, items=[item(2)], coupon_id=first.id)
+    with pytest.raises(Refusal) as refused:
+        shop.request(alice, items=[item(2)], coupon_id=second.id)
+    assert refused.value.code is Code.COUPON_NOT_USABLE
+    assert refused.value.detail == "名额已用完"
+
+
+def test_a_revoked_coupon_is_no_more_and_one_in_use_stays(shop: Shop) -> None:
+    template, coupons = a_template(shop), Coupons(shop.database, shop.clock)
+    alice = shop.register()
+    free, used = (coupons.issue(template, member_id=alice, cause=f"r{n}") for n in range(2))
+    assert free
+    assert used
+    shop.order(alice, items=[item(2)], coupon_id=used.id)
+    assert coupons.revoke(free.id, "ann", "wrong campaign").status == "revoked"
+    with pytest.raises(Refusal):
+        coupons.revoke(used.id, "ann", "wrong campaign")
+    with pytest.raises(Refusal):
+        shop.request(alice, items=[item(2)], coupon_id=free.id)
+    shop.clock.advance(days=30)
+    assert coupons.expire() == 0  # Neither of them: one is locked, one is revoked.
