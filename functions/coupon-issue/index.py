@@ -9,6 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.codes.models import (
+    BatchesAnswer,
+    BatchesRequest,
+    CodesAnswer,
+    CodesRequest,
+    MakeCodesRequest,
+    RevokeBatchRequest,
+    ShownBatch,
+)
+from huitou.codes.service import Codes
 from huitou.coupons.models import RevokeCouponRequest, ShownCoupon
 from huitou.coupons.service import Coupons, TierCoupons
 from huitou.pieces.service import Pieces
@@ -39,7 +49,17 @@ def _grant_due(call: Call) -> dict[str, Any]:
     )
 
 
+def _codes(call: Call) -> Codes:
+    return Codes(call.database, call.clock, call.settings.codes_key)
+
+
 INTERNAL = {
+    "make_codes": Action(MakeCodesRequest, lambda call, r: _codes(call).make(r), ShownBatch),
+    "codes": Action(CodesRequest, lambda call, r: _codes(call).page(r), CodesAnswer),
+    "batches": Action(BatchesRequest, lambda call, r: _codes(call).batches(r.limit), BatchesAnswer),
+    "revoke_batch": Action(
+        RevokeBatchRequest, lambda call, r: _codes(call).revoke(r.batch, r.actor), ShownBatch
+    ),
     "revoke": Action(
         RevokeCouponRequest,
         lambda call, r: Coupons(call.database, call.clock).revoke(r.coupon_id, r.actor, r.reason),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.codes.models import RedeemCodeRequest
 from huitou.coupons.models import ShownCoupon, WalletAnswer
 from huitou.coupons.service import Coupons
 from huitou.earning.models import BonusAnswer, CheckInRequest
@@ -68,6 +69,14 @@ def _check_in(call: Call, _: CheckInRequest) -> object:
     return Bonuses(call.database, call.clock).check_in(_member(call), call.lang)
 
 
+def _redeem_code(call: Call, request: RedeemCodeRequest) -> object:
+    from huitou.codes.service import Codes  # Late: few calls are about it.
+
+    return Codes(call.database, call.clock, call.settings.codes_key).redeem(
+        _member(call), request.code
+    )
+
+
 MEMBER = {
     "login": Action(
         LoginRequest, lambda call, r: _members(call).login(call.member, r.scene), LoginAnswer
@@ -104,6 +113,7 @@ MEMBER = {
         lambda call, r: Notices(call.database, call.clock).listing(_member(call), r, call.lang),
         NoticesAnswer,
     ),
+    "redeem_code": Action(RedeemCodeRequest, _redeem_code, ShownCoupon),
     "coupons": Action(
         PageRequest,
         lambda call, r: Coupons(call.database, call.clock).wallet(_member(call), r),

@@ -8,6 +8,7 @@ import click
 
 from cli.bench import bench
 from cli.cost import cost
+from cli.coupons import coupons
 from cli.dead_letters import dead_letters
 from cli.demo import demo
 from cli.deploy import deploy, rollback
@@ -54,6 +55,7 @@ def main() -> None:
     scripts/huitou tiers dry-run rules.json      what new tier rules would do to all members
     scripts/huitou price quote cart.json --as alice  what a cart costs, and why
     scripts/huitou price explain ORDER           how an order's price came about
+    scripts/huitou coupons batches               codes: made, used, revoked
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
@@ -65,7 +67,7 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    points, price, wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
+    points, price, coupons, wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

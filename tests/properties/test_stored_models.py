@@ -12,6 +12,7 @@ from cli.bench.orders import paid_order
 from huitou.adjustments.models import Adjustment
 from huitou.bills.models import BillRun
 from huitou.certificates.models import PlatformCertificate
+from huitou.codes.models import CodeBatch, CodeTries, CodeUse
 from huitou.coupons.models import Coupon, CouponTemplate, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
@@ -94,6 +95,11 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
             Terms, kind=st.just("percent_off"), off_bp=st.integers(1, 10_000),
             base=st.sampled_from(["list", "running"])),
         limits=st.builds(Limits, quota=st.none() | st.integers(1, 10**6))),
+    "code_batches": st.builds(
+        CodeBatch, id=words, number=fen, template_id=words, count=fen, salt=st.binary(max_size=16),
+        actor=words, created_at=moments, revoked_at=st.none() | moments),
+    "code_uses": st.builds(CodeUse, id=words, batch=words, member_id=words, at=moments),
+    "code_tries": st.builds(CodeTries, id=words, tries=fen, since=st.floats(0, 10**9)),
     "limit_buckets": st.builds(
         Bucket, id=words, subject=words, left=fen, left_fen=fen, share=fen, share_fen=fen,
         revision=fen, due_at=st.none() | st.floats(0, 10**9)),

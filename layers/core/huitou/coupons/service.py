@@ -160,6 +160,10 @@ class Coupons:
         self._repository.add(coupon, session)
         return coupon
 
+    def of_cause(self, cause: str) -> ShownCoupon:
+        """Return the coupon that a cause has brought; Refusal NOT_FOUND once it was deleted."""
+        return self.shown(coupon_id(cause))
+
     def shown(self, coupon_id: str) -> ShownCoupon:
         """Return a coupon as its member sees it; Refusal NOT_FOUND once it was deleted."""
         coupon = self._repository.find(coupon_id)

@@ -181,6 +181,9 @@ DECLARATIONS = (
     Declaration("notices", "two years", [_index("member_id", "-at", "-_id")]),
     Declaration("coupon_templates", "for ever"),
     Declaration("scenes", "for ever"),
+    Declaration("code_batches", "for ever", [_index("number", unique=True)]),
+    Declaration("code_uses", "for ever", [_index("batch"), _index("member_id")]),
+    Declaration("code_tries", "until erased"),
     Declaration(
         "coupons",
         "two years after their end",

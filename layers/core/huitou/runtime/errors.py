@@ -33,6 +33,13 @@ class Code(Enum):
     QUOTE_CHANGED = "价格有变化，请确认新的价格", "The price has changed; please confirm"
     QUOTE_ID_REUSED = "该试算单已用于另一订单", "This quote was used for another order"
     COUPON_NOT_USABLE = "优惠券不可用：{detail}", "The coupon can't be used: {detail}"
+    CODE_NOT_VALID = "兑换码无效", "This code isn't valid"
+    TOO_MANY_TRIES = "尝试次数过多，请一小时后再试", "Too many tries: come back in an hour"
+    COUPON_NOT_ISSUED = "已达领取上限或已领完", "No more of these coupons can be had"
+    BATCH_REUSED = (
+        "该批次名称已用于其他兑换码，请换一个",
+        "This name is another batch's: take a new one",
+    )
     OFFER_USED_UP = "活动名额已用完，请重新试算", "An offer is used up: quote again"
     OFFER_LIMIT_REACHED = (
         "活动已达参与次数上限，请重新试算",

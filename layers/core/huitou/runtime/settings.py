@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,11 @@ class Settings:
     def phone_key(self) -> bytes:
         """The key under which phone numbers are hashed; must never change."""
         return self._required("HUITOU_PHONE_KEY").encode()
+
+    @property
+    def codes_key(self) -> bytes:
+        """The key that coupon codes follow from: derived from the one that must never change."""
+        return hmac.digest(self.phone_key, b"coupon codes", "sha256")
 
     @property
     def clock_file(self) -> str | None:
