@@ -19,10 +19,12 @@ from huitou.codes.models import (
     ShownBatch,
 )
 from huitou.codes.service import Codes
-from huitou.coupons.models import RevokeCouponRequest, ShownCoupon
+from huitou.coupons.models import IssueCouponRequest, RevokeCouponRequest, ShownCoupon
 from huitou.coupons.service import Coupons, TierCoupons
 from huitou.pieces.service import Pieces
 from huitou.runtime.handler import Action, Call, serve
+from huitou.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
+from huitou.till.service import Till
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +55,24 @@ def _codes(call: Call) -> Codes:
     return Codes(call.database, call.clock, call.settings.codes_key)
 
 
+def _till(call: Call) -> Till:
+    return Till(call.database, call.clock, call.settings.token_key)
+
+
 INTERNAL = {
+    "issue": Action(
+        IssueCouponRequest,
+        lambda call, r: Coupons(call.database, call.clock).issue_by_staff(r),
+        ShownCoupon,
+    ),
+    "verify_token": Action(
+        VerifyTokenRequest,
+        lambda call, r: _till(call).verify(r.token, r.store_id, call.lang),
+        TillCouponAnswer,
+    ),
+    "redeem_token": Action(
+        RedeemTokenRequest, lambda call, r: _till(call).redeem(r, call.lang), TillCouponAnswer
+    ),
     "make_codes": Action(MakeCodesRequest, lambda call, r: _codes(call).make(r), ShownBatch),
     "codes": Action(CodesRequest, lambda call, r: _codes(call).page(r), CodesAnswer),
     "batches": Action(BatchesRequest, lambda call, r: _codes(call).batches(r.limit), BatchesAnswer),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from huitou.codes.models import RedeemCodeRequest
-from huitou.coupons.models import ShownCoupon, WalletAnswer
+from huitou.coupons.models import ClaimCouponRequest, ShownCoupon, WalletAnswer
 from huitou.coupons.service import Coupons
 from huitou.earning.models import BonusAnswer, CheckInRequest
 from huitou.integrations.mini_program import MiniProgram
@@ -31,6 +31,7 @@ from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
 from huitou.statements.models import StatementAnswer
 from huitou.statements.service import Statements
+from huitou.till.models import CouponTokenAnswer, CouponTokenRequest
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +78,14 @@ def _redeem_code(call: Call, request: RedeemCodeRequest) -> object:
     )
 
 
+def _coupon_token(call: Call, request: CouponTokenRequest) -> object:
+    from huitou.till.service import Till  # Late, too.
+
+    return Till(call.database, call.clock, call.settings.token_key).token(
+        _member(call), request.coupon_id
+    )
+
+
 MEMBER = {
     "login": Action(
         LoginRequest, lambda call, r: _members(call).login(call.member, r.scene), LoginAnswer
@@ -112,6 +121,14 @@ MEMBER = {
         PageRequest,
         lambda call, r: Notices(call.database, call.clock).listing(_member(call), r, call.lang),
         NoticesAnswer,
+    ),
+    "coupon_token": Action(CouponTokenRequest, _coupon_token, CouponTokenAnswer),
+    "claim": Action(
+        ClaimCouponRequest,
+        lambda call, r: Coupons(call.database, call.clock).claim(
+            r.template_id, _member(call), r.claim_id
+        ),
+        ShownCoupon,
     ),
     "redeem_code": Action(RedeemCodeRequest, _redeem_code, ShownCoupon),
     "coupons": Action(

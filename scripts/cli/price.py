@@ -133,19 +133,19 @@ def _print_explained(told: dict[str, Any]) -> None:
 
 def _print_price(console: Console, told: dict[str, Any]) -> None:
     lines = Table("line", "dish", "pieces", "list price", "to pay")
-    steps = Table("step", "offer", "rule", "takes off", "left", "borne by", "by line")
+    steps = Table("step", "offer and rule", "takes off", "left", "borne by", "by line")
     for table in (lines, steps):
-        for column in table.columns[2:]:
+        for column in table.columns[1:]:
             column.overflow = "fold"
     left = [line["list_fen"] for line in told["lines"]]
     running = told["list_fen"] + told.get("delivery_fen", 0)
-    steps.add_row("", "list price", "", "", _fen(running), "", _list(left))
+    steps.add_row("", "list price", "", _fen(running), "", _list(left))
     for number, off in enumerate(told["discounts"], 1):
         left = [have - share for have, share in zip(left, off["by_line_fen"], strict=True)]
         running -= off["amount_fen"]
         steps.add_row(
-            str(number), escape(off["name"] or off["kind"]),
-            f"{off['kind']} {off['source_id']}@{off['revision']}", _fen(-off["amount_fen"]),
+            str(number), escape(off["name"] or off["kind"]) + "\n" + escape(_rule(off)),
+            _fen(-off["amount_fen"]),
             _fen(running), off["borne_by"], _list(off["by_line_fen"]),
         )  # fmt: skip
     for number, (line, to_pay) in enumerate(zip(told["lines"], left, strict=True), 1):
@@ -177,3 +177,7 @@ def _fen(fen: int) -> str:
 
 def _list(fens: list[int]) -> str:
     return " ".join(f"{fen / 100:.2f}" for fen in fens)
+
+
+def _rule(row: dict[str, Any]) -> str:
+    return f"{row['kind']} {row['source_id']}@{row['revision']}"

@@ -144,7 +144,7 @@ def test_a_taker_that_is_killed_loses_no_piece(shop: Shop, mongod: Mongod) -> No
 def test_a_piece_taken_before_a_crash_is_issued_to_whom_it_was_taken_for(shop: Shop) -> None:
     template, coupons = a_template(shop, quota=1), Coupons(shop.database, shop.clock)
     limiter = coupons._limiter
-    more = {"member_id": "m1", "cause": "storm:1", "template_id": "storm"}
+    more = {"member_id": "m1", "cause": "storm:1", "template_id": "storm", "told": {}}
     from huitou.coupons.rules import coupon_id
 
     assert limiter.take("coupon:storm", coupon_id("storm:1"), 1, 0, more)  # And then: kill -9.
@@ -264,7 +264,19 @@ def test_a_piece_of_an_order_that_never_came_about_is_put_back_in_time(shop: Sho
     assert shop.request(bob).payable_fen == 1_500
     assert settle(shop, later_s=61) == ["waiting"]
     assert shop.orders.create(alice, request.model_copy(update={"payable_fen": 1_500}))
-    assert settle(shop, later_s=61) == ["used"]  # The order is there, so its piece stays used.
+    # The order came about without the offer: nothing waits for that piece any more.
+    assert settle(shop, later_s=61) == ["put back"]
+    assert left(shop, "offer:off-3") == (1, 0)
+
+
+def test_the_same_create_call_again_takes_no_second_piece(shop: Shop) -> None:
+    an_offer(shop, limits={"quota": 10})
+    alice = shop.register()
+    request = shop.request(alice)
+    at_once([lambda: shop.orders.create(alice, request)] * 6)
+    shop.orders.create(alice, request)
+    settle(shop, later_s=61)
+    assert left(shop, "offer:off-3") == (9, 0)
 
 
 def test_an_order_for_the_first_order_can_only_be_one(shop: Shop) -> None:

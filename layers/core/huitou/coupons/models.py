@@ -65,12 +65,21 @@ class Revoked(Record):
     at: datetime
 
 
+class TillUse(Record):
+    """Where, by whom and for which order of the till a coupon was redeemed."""
+
+    store_id: str
+    till_reference: str
+    actor: str
+    at: datetime
+
+
 class Coupon(Stored):
     """One coupon of one member; its terms are frozen when it is issued.
 
     `id` is made from `cause` (why it was issued), so one cause never issues twice. `seq` counts a
     member's coupons of a limited template: 1 … limit, unique; `day_seq` and `month_seq` those of
-    a day or month (`2026-03-02#1`). `bucket` is where its piece of a quota came from; one that is
+    a day or month (`2026-03-02#1`). `piece` names its piece of a quota; one that is
     `budgeted` takes what it takes off from its template's budget.
     """
 
@@ -84,16 +93,34 @@ class Coupon(Stored):
     returns: bool = True
     status: CouponStatus = "issued"
     cause: str
-    bucket: str | None = None
+    piece: str | None = None
     budgeted: bool = False
     seq: int | None = None
     day_seq: str | None = None
     month_seq: str | None = None
     scene: str | None = None
+    actor: str | None = None
     issued_at: datetime
     valid_until: datetime
     order_id: str | None = None
     revoked: Revoked | None = None
+    till: TillUse | None = None
+
+
+class ClaimCouponRequest(Request):
+    """Take a coupon that is offered to all; `claim_id` is the tap's: again is the same one."""
+
+    template_id: str = Field(min_length=1, max_length=64)
+    claim_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
+
+
+class IssueCouponRequest(Request):
+    """Issue a coupon by hand, for a cause that is served once."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+    template_id: str = Field(min_length=1, max_length=64)
+    cause: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
+    actor: str = Field(min_length=1, max_length=64)
 
 
 class RevokeCouponRequest(Request):

@@ -8,7 +8,7 @@ from datetime import datetime
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from huitou.coupons.models import Coupon, CouponTemplate, Revoked, Scene
+from huitou.coupons.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 from huitou.coupons.rules import Had
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
@@ -66,6 +66,14 @@ class CouponRepository:
             {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
         )
         return moved.matched_count == 1
+
+    def redeem_at_till(self, coupon_id: str, use: TillUse, at: datetime) -> bool:
+        """Use a coupon for an order of the till; of two tills one finds it no longer `issued`."""
+        used = self._coupons.update_one(
+            {"_id": coupon_id, "status": "issued", "valid_until": {"$gte": at}},
+            {"$set": {"status": "redeemed", "till": use.model_dump()}},
+        )
+        return used.matched_count == 1
 
     def add(self, coupon: Coupon, session: ClientSession) -> None:
         """Issue within a transaction; the same cause again is a DuplicateKeyError."""

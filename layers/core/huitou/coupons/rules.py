@@ -69,8 +69,9 @@ def coupon_for(
     at: datetime,
     zone: str,
     places: Places = NO_PLACES,
-    bucket: str | None = None,
+    piece: str | None = None,
     scene: str | None = None,
+    actor: str | None = None,
 ) -> Coupon:
     """Build the coupon a cause deserves, its terms frozen."""
     return Coupon(
@@ -84,12 +85,13 @@ def coupon_for(
         borne_by=template.borne_by,
         returns=template.returns,
         cause=cause,
-        bucket=bucket,
+        piece=piece,
         budgeted=template.limits.budget_fen is not None,
         seq=places.total,
         day_seq=places.of_day,
         month_seq=places.of_month,
         scene=scene,
+        actor=actor,
         issued_at=at,
         valid_until=_valid_until(template, at, zone),
     )

@@ -7,7 +7,15 @@ from typing import Any, Literal
 
 from pymongo.client_session import ClientSession
 
-from huitou.coupons.models import Coupon, CouponTemplate, Revoked, Scene, ShownCoupon
+from huitou.coupons.models import (
+    Coupon,
+    CouponTemplate,
+    IssueCouponRequest,
+    Revoked,
+    Scene,
+    ShownCoupon,
+    TillUse,
+)
 from huitou.coupons.repository import CouponRepository
 from huitou.coupons.rules import NO_PLACES, coupon_for, coupon_id, next_places, subject_of
 from huitou.limits.models import InFlight
@@ -22,6 +30,7 @@ from huitou.stores.rules import brand_day, in_brand_zone, shifted
 from huitou.tiers.service import MOST_TRIES, Tiers
 
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
+Told = dict[str, str]  # What else is kept with a coupon: its `scene`, its `actor`.
 ISSUE_TRIES = 50  # Causes of one member at once that fight for the places of one template.
 _SHOWN = {"name", "status", "terms", "issued_at", "valid_until", "order_id"}
 
@@ -66,8 +75,9 @@ class Coupons:
         return self.try_issue(template, member_id=member_id, cause=cause, scene=scene)[0]
 
     def try_issue(
-        self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
-    ) -> tuple[Coupon | None, Issued]:
+        self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None,
+        actor: str | None = None,
+    ) -> tuple[Coupon | None, Issued]:  # fmt: skip
         """Issue one coupon for a cause, and say what came of it.
 
         Of a template with a quota a piece is taken first, under the coupon's id: a crash before
@@ -75,33 +85,32 @@ class Coupons:
         """
         identity = coupon_id(cause)
         subject = subject_of(template.id)
+        told = {name: value for name, value in (("scene", scene), ("actor", actor)) if value}
         if template.limits.quota is None:
-            return self._insert(template, member_id, cause, scene, None)
+            return self._insert(template, member_id, cause, told, None)
         if self._repository.find(identity) is not None:
             return None, "issued_before"
-        more = {"member_id": member_id, "cause": cause, "template_id": template.id}
-        bucket = self._limiter.take(
-            subject, identity, 1, 0, more if scene is None else {**more, "scene": scene}
-        )
-        if bucket is None:
-            return None, "used_up"
-        return self._with_piece(template, member_id, cause, scene, bucket)
+        more = {"member_id": member_id, "cause": cause, "template_id": template.id, "told": told}
+        piece = self._limiter.take(subject, identity, 1, 0, more)
+        return self._with_piece(template, piece) if piece else (None, "used_up")
 
     def _with_piece(
-        self, template: CouponTemplate, member_id: str, cause: str, scene: str | None, bucket: str
+        self, template: CouponTemplate, piece: InFlight
     ) -> tuple[Coupon | None, Issued]:
-        coupon, outcome = self._insert(template, member_id, cause, scene, bucket)
-        identity = coupon_id(cause)
-        there = coupon or self._repository.find(identity)
-        if there is not None and there.bucket == bucket:
-            self._limiter.drop(bucket, identity)
-        else:  # Nothing came of it, or of a piece from another bucket.
-            self._limiter.put_back(bucket, identity, 1, 0)
+        more = piece.more
+        coupon, outcome = self._insert(
+            template, more["member_id"], more["cause"], more["told"], piece.piece
+        )
+        there = coupon or self._repository.find(piece.token)
+        if there is not None and there.piece == piece.piece:
+            self._limiter.drop(piece)
+        else:  # Nothing came of it, or the coupon came of another piece.
+            self._limiter.put_back(piece)
         return coupon, outcome
 
     def _insert(
-        self, template: CouponTemplate, member_id: str, cause: str, scene: str | None,
-        bucket: str | None,
+        self, template: CouponTemplate, member_id: str, cause: str, told: Told,
+        piece: str | None,
     ) -> tuple[Coupon | None, Issued]:  # fmt: skip
         now, places = self._clock.now(), NO_PLACES
         for _ in range(ISSUE_TRIES):
@@ -116,7 +125,7 @@ class Coupons:
                 places = found
             coupon = coupon_for(
                 template, member_id=member_id, cause=cause, at=now, zone=BRAND_ZONE,
-                places=places, bucket=bucket, scene=scene,
+                places=places, piece=piece, **told,
             )  # fmt: skip
             if self._repository.insert(coupon):
                 return coupon, "issued"
@@ -129,13 +138,9 @@ class Coupons:
         """Issue the coupon whose piece was taken by a function that was killed."""
         template = self._repository.template(piece.more["template_id"])
         if template is None:
-            self._limiter.put_back(piece.bucket_id, piece.token, piece.pieces, piece.fen)
+            self._limiter.put_back(piece)
             return "put back"
-        more = piece.more
-        _, outcome = self._with_piece(
-            template, more["member_id"], more["cause"], more.get("scene"), piece.bucket_id
-        )
-        return outcome
+        return self._with_piece(template, piece)[1]
 
     def revoke(self, coupon_id: str, actor: str, reason: str) -> ShownCoupon:
         """Take a coupon back that is not in use; Refusal COUPON_NOT_USABLE for one that is."""
@@ -146,6 +151,37 @@ class Coupons:
                 raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已使用或已失效")
             return shown
         return self.shown(coupon_id)
+
+    def redeem_at_till(self, coupon_id: str, use: TillUse, zone: str) -> bool:
+        """Use a coupon for an order of a till in this zone; False if it is used or has ended."""
+        at = in_brand_zone(self._clock.now(), zone)
+        return self._repository.redeem_at_till(coupon_id, use, at)
+
+    def claim(self, template_id: str, member_id: str, claim_id: str) -> ShownCoupon:
+        """Issue a coupon that members may take themselves; the same claim again is the same one.
+
+        Raises Refusal NOT_FOUND for what can't be claimed, COUPON_NOT_ISSUED at a limit.
+        """
+        template = self.templates([template_id]).get(template_id)
+        if template is None or not template.claimable:
+            raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
+        return self._issued_for(template, member_id, f"claim:{member_id}:{template_id}:{claim_id}")
+
+    def issue_by_staff(self, request: IssueCouponRequest) -> ShownCoupon:
+        """Issue a coupon to a member by hand; one cause is served once. Refusals as `claim`."""
+        template = self.templates([request.template_id]).get(request.template_id)
+        if template is None:
+            raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
+        cause = f"staff:{request.member_id}:{request.template_id}:{request.cause}"
+        return self._issued_for(template, request.member_id, cause, actor=request.actor)
+
+    def _issued_for(
+        self, template: CouponTemplate, member_id: str, cause: str, actor: str | None = None
+    ) -> ShownCoupon:
+        outcome = self.try_issue(template, member_id=member_id, cause=cause, actor=actor)[1]
+        if outcome in ("limit_reached", "used_up"):
+            raise Refusal(Code.COUPON_NOT_ISSUED, field="template_id")
+        return self.of_cause(cause)
 
     def issue_within(
         self, template: CouponTemplate, member_id: str, cause: str, session: ClientSession

@@ -44,9 +44,10 @@ class Use(Record):
 
 
 class OrderUse(Use):
-    """A use as an order keeps it: `source_id` is the offer or coupon that was taken."""
+    """A use as an order keeps it: `source_id` is the offer or coupon, `piece` what it took."""
 
     source_id: str
+    piece: str | None = None
 
 
 class Bucket(Stored):
@@ -85,11 +86,14 @@ class Left(NamedTuple):
 
 
 class InFlight(NamedTuple):
-    """A piece that was taken out of a bucket a while ago."""
+    """A piece that was taken out of a bucket for the use that `token` names.
+
+    `piece` is its own name: who took twice for one use tells by it which one was used.
+    """
 
     bucket_id: str
-    subject: str
     token: str
+    piece: str
     pieces: int
     fen: int
     since: float

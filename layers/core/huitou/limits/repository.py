@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from huitou.runtime.database import Database, Document
 
 MOST_BUCKETS = 16
 DUE_AT_ONCE = 1_000
+_OF_A_PIECE = ("piece", "pieces", "fen", "at")
 
 
 class LimitRepository:
@@ -63,13 +65,14 @@ class LimitRepository:
 
     def take(
         self, name: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
-    ) -> bool | None:
-        """Take out of one bucket; None if this token did before, False if there is too little.
+    ) -> str | None:
+        """Take out of one bucket and return the piece's name; None if there is too little.
 
-        What is left is in the filter: of two takers of the last piece one finds it gone.
+        What is left is in the filter: of two takers of the last piece one finds it gone. A token
+        that has a piece in flight there gets that one.
         """
-        now = time.time()
-        note = {"pieces": pieces, "fen": fen, "at": now, **more}
+        now, piece = time.time(), secrets.token_hex(6)
+        note = {"piece": piece, "pieces": pieces, "fen": fen, "at": now, **more}
         taken = self._buckets.update_one(
             {"_id": name, "left": {"$gte": pieces}, "left_fen": {"$gte": fen},
              f"taken.{token}": {"$exists": False}},
@@ -77,29 +80,34 @@ class LimitRepository:
              "$max": {"last_taken_at": now}, "$min": {"due_at": now}},
         )  # fmt: skip
         if taken.matched_count:
-            return True
+            return piece
         # Its taker is at it again: not for the sweep to put back meanwhile.
-        there = self._buckets.update_one(
-            {"_id": name, f"taken.{token}": {"$exists": True}}, {"$set": {f"taken.{token}.at": now}}
+        there = self._buckets.find_one_and_update(
+            {"_id": name, f"taken.{token}": {"$exists": True}},
+            {"$set": {f"taken.{token}.at": now}},
+            projection={f"taken.{token}.piece": 1},
         )
-        return None if there.matched_count else False
+        return str(there["taken"][token]["piece"]) if there else None
 
-    def drop(self, name: str, token: str) -> None:
+    def drop(self, name: str, token: str, piece: str) -> None:
         """Forget a piece in flight: it is used."""
-        self._buckets.update_one({"_id": name}, {"$unset": {f"taken.{token}": ""}})
-
-    def put_back(
-        self, name: str, token: str, pieces: int, fen: int, since: float | None = None
-    ) -> None:
-        """Return a piece in flight; its token in the filter lets that happen once.
-
-        Not if its taker has been there after the moment it was read with, `since`.
-        """
-        own = {"$exists": True} if since is None else since
         self._buckets.update_one(
-            {"_id": name, f"taken.{token}" + ("" if since is None else ".at"): own},
-            {"$inc": {"left": pieces, "left_fen": fen}, "$unset": {f"taken.{token}": ""}},
+            {"_id": name, f"taken.{token}.piece": piece}, {"$unset": {f"taken.{token}": ""}}
         )
+
+    def put_back(self, piece: InFlight, *, unmoved: bool = False) -> None:
+        """Return a piece in flight; its name in the filter lets that happen once.
+
+        With `unmoved` only if its taker hasn't been at it again since it was read.
+        """
+        own: Document = {f"taken.{piece.token}.piece": piece.piece}
+        if unmoved:
+            own[f"taken.{piece.token}.at"] = piece.since
+        self._buckets.update_one(
+            {"_id": piece.bucket_id, **own},
+            {"$inc": {"left": piece.pieces, "left_fen": piece.fen},
+             "$unset": {f"taken.{piece.token}": ""}},
+        )  # fmt: skip
 
     def add(self, name: str, pieces: int, fen: int, session: ClientSession) -> None:
         """Return what a cancelled order had used, within its guarded step."""
@@ -122,9 +130,10 @@ class LimitRepository:
         for bucket in map(Bucket.model_validate, due):
             old = {t: note for t, note in bucket.taken.items() if note["at"] < before}
             for token, note in old.items():
-                more = {k: v for k, v in note.items() if k not in ("pieces", "fen", "at")}
-                yield InFlight(bucket.id, bucket.subject, token, note["pieces"], note["fen"],
-                               note["at"], more)  # fmt: skip
+                more = {name: value for name, value in note.items() if name not in _OF_A_PIECE}
+                yield InFlight(
+                    bucket.id, token, note["piece"], note["pieces"], note["fen"], note["at"], more
+                )
             self._look_again(bucket)
 
     def _look_again(self, bucket: Bucket) -> None:

@@ -9,13 +9,13 @@ and either finds its use or puts it back: nothing is lost, and never more is giv
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from huitou.limits.models import Blocked, InFlight, Left, MemberUses, Use
+from huitou.limits.models import Blocked, InFlight, Left, MemberUses, OrderUse, Use
 from huitou.limits.repository import LimitRepository
 from huitou.limits.rules import below, fields_of, first_bucket, uses_id, why_blocked
 from huitou.offers.models import Limits
@@ -61,46 +61,53 @@ class Limiter:
 
     def take(
         self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any] | None = None
-    ) -> str | None:
-        """Take from one bucket or the next; returns which, None where none has as much.
+    ) -> InFlight | None:
+        """Take from one bucket or the next; None where none has as much.
 
         The same token again finds what it took, as long as that is in flight.
         """
         names = self._repository.names(subject)
         start = first_bucket(token, len(names)) if names else 0
         for name in names[start:] + names[:start]:
-            if self._repository.take(name, token, pieces, fen, more or {}) is not False:
-                return name
+            piece = self._repository.take(name, token, pieces, fen, more or {})
+            if piece is not None:
+                return InFlight(name, token, piece, pieces, fen, time.time(), dict(more or {}))
         return None
 
-    def drop(self, bucket: str, token: str) -> None:
+    def drop(self, piece: InFlight) -> None:
         """Say that a piece in flight is used."""
-        self._repository.drop(bucket, token)
+        self._repository.drop(piece.bucket_id, piece.token, piece.piece)
 
-    def put_back(self, bucket: str, token: str, pieces: int, fen: int) -> None:
+    def put_back(self, piece: InFlight) -> None:
         """Return a piece in flight; again changes nothing."""
-        self._repository.put_back(bucket, token, pieces, fen)
+        self._repository.put_back(piece)
 
-    def reserve(self, order_id: str, uses: Sequence[Use]) -> list[str]:
+    def reserve(
+        self, order_id: str, uses: Sequence[OrderUse]
+    ) -> tuple[list[OrderUse], list[InFlight]]:
         """Take what an order uses of what all share, before its transaction.
 
-        Returns the buckets for `confirm`. Raises Refusal OFFER_USED_UP. What was taken for an
-        order that doesn't come about is put back by the sweep, and by nobody sooner: the same
-        call may be under way a second time and have its order in a moment.
+        Returns the uses with their pieces named, for the order, and the pieces for `confirm`.
+        Raises Refusal OFFER_USED_UP. What was taken for an order that doesn't come about is put
+        back by the sweep, and by nobody sooner: the same call may be under way a second time and
+        have its order in a moment.
         """
-        taken = []
+        named, taken = [], []
         for use in uses:
-            if use.bucketed:
-                bucket = self.take(use.subject, order_id, use.pieces, use.fen)
-                if bucket is None:
-                    raise Refusal(Code.OFFER_USED_UP, field="items", detail=use.subject)
-                taken.append(bucket)
-        return taken
+            if not use.bucketed:
+                named.append(use)
+                continue
+            piece = self.take(use.subject, order_id, use.pieces, use.fen)
+            if piece is None:
+                raise Refusal(Code.OFFER_USED_UP, field="items", detail=use.subject)
+            taken.append(piece)
+            named.append(use.model_copy(update={"piece": piece.piece}))
+        return named, taken
 
-    def confirm(self, order_id: str, buckets: Sequence[str]) -> None:
+    def confirm(self, taken: Sequence[InFlight]) -> None:
         """Say that an order has come about; what is not said, the sweep finds out."""
-        for bucket in buckets:
-            self.drop(bucket, order_id)
+        for piece in taken:
+            self.drop(piece)
 
     def use(self, member_id: str, uses: Sequence[Use], session: ClientSession) -> None:
         """Count the member's uses within an order's transaction; Refusal OFFER_LIMIT_REACHED."""
@@ -136,20 +143,19 @@ class Limiter:
         """Yield pieces whose taker was killed between taking and using them, or seems so."""
         return self._repository.in_flight(time.time() - ISSUING_S)
 
-    def settle_order(self, piece: InFlight, there: Callable[[str], bool]) -> str:
-        """Settle a piece taken for an order: used if the order is there, else put back in time.
+    def settle_order(
+        self, piece: InFlight, pieces_of: Callable[[str], Collection[str] | None]
+    ) -> str:
+        """Settle a piece taken for an order: used if the order has it, else put back in time.
 
-        `there` tells whether an order came about; until ORDERING_S it still may.
+        `pieces_of` tells what an order has taken, None if there is none; until ORDERING_S it still
+        may come about.
         """
-        if there(piece.token):
-            self.drop(piece.bucket_id, piece.token)
+        had = pieces_of(piece.token)
+        if had is not None and piece.piece in had:
+            self.drop(piece)
             return "used"
-        if not self._older(piece):
+        if had is None and piece.since > time.time() - ORDERING_S:
             return "waiting"
-        self._repository.put_back(
-            piece.bucket_id, piece.token, piece.pieces, piece.fen, piece.since
-        )
+        self._repository.put_back(piece, unmoved=True)
         return "put back"
-
-    def _older(self, piece: InFlight) -> bool:
-        return piece.since < time.time() - ORDERING_S

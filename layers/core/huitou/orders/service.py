@@ -120,8 +120,7 @@ class Orders:
             return self._create(identity, digest, member_id, request)
         except (Refusal, DuplicateKeyError):
             # The same call came before or at the same time (and holds the coupon and points that
-            # this one misses, at the price of then): its order is the order. First calls don't
-            # ask, they are almost all.
+            # this one misses, at the price of then): its order is the order.
             stored = self._orders.find(identity)
             if stored is None:
                 raise
@@ -158,7 +157,8 @@ class Orders:
                 "uses": uses_of(outcome, facts),
             }
         )
-        buckets = self._limiter.reserve(order.id, order.uses)
+        uses, taken = self._limiter.reserve(order.id, order.uses)
+        order = order.model_copy(update={"uses": uses})
 
         def write(session: ClientSession) -> Order:
             drawn = self._points.reserve(member_id, order.points_used, session)
@@ -170,7 +170,7 @@ class Orders:
             return kept
 
         made = self._database.transact(write)
-        self._limiter.confirm(order.id, buckets)
+        self._limiter.confirm(taken)
         return made
 
     def _build(

@@ -32,11 +32,11 @@ class Pieces:
         piece = self._found.pop(name)
         if "cause" in piece.more:
             return self._coupons.finish(piece)
-        return self._limiter.settle_order(piece, self._there)
+        return self._limiter.settle_order(piece, self._pieces_of)
 
-    def _there(self, order_id: str) -> bool:
+    def _pieces_of(self, order_id: str) -> set[str] | None:
         try:
-            self._orders.get(order_id)
+            order = self._orders.get(order_id)
         except Refusal:
-            return False
-        return True
+            return None
+        return {use.piece for use in order.uses if use.piece is not None}

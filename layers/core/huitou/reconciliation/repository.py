@@ -12,6 +12,8 @@ from huitou.runtime.database import Database, Document
 
 _SHARE_FIELDS = {"paid_fen": 1, "refunded_fen": 1, "fee_fen": 1, "parts": 1, "kept_fen": 1}
 
+_COUPON_FIELDS = dict.fromkeys(("member_id", "status", "order_id", "returns", "till"), 1)
+
 
 class BooksRepository:
     def __init__(self, database: Database) -> None:
@@ -42,7 +44,7 @@ class BooksRepository:
                 accounts=accounts,
                 entries=read("points_entries", {}),
                 orders=read("orders", LEDGER_FIELDS),
-                coupons=read("coupons", {"member_id": 1, "status": 1, "order_id": 1}),
+                coupons=read("coupons", _COUPON_FIELDS),
                 payments=read(
                     "payments", {"order_id": 1, "status": 1, "amount_fen": 1, "merchant": 1}
                 ),

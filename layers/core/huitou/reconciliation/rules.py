@@ -217,6 +217,8 @@ def _coupons_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference
                 using[coupon_id].append(order)
     held_by = {c["_id"]: c.get("order_id") for c in books.coupons if c["status"] in _HELD}
     for coupon in books.coupons:
+        if coupon.get("till") and coupon["_id"] not in using:
+            continue  # Redeemed for an order that only the till knows.
         orders = using.pop(coupon["_id"], [])
         holder = ledger.orders.get(held_by.get(coupon["_id"]) or "")
         if any(ledger.under_way(order) for order in [*orders, *([holder] if holder else [])]):

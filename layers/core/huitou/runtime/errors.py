@@ -40,6 +40,11 @@ class Code(Enum):
         "该批次名称已用于其他兑换码，请换一个",
         "This name is another batch's: take a new one",
     )
+    TOKEN_NOT_VALID = "不是本店可用的券码", "This isn't a coupon of this chain"
+    TOKEN_EXPIRED = (
+        "券码已过期，请顾客刷新后再扫",
+        "The code has expired: have the guest refresh it",
+    )
     OFFER_USED_UP = "活动名额已用完，请重新试算", "An offer is used up: quote again"
     OFFER_LIMIT_REACHED = (
         "活动已达参与次数上限，请重新试算",

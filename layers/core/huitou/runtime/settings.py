@@ -89,6 +89,11 @@ class Settings:
         return hmac.digest(self.phone_key, b"coupon codes", "sha256")
 
     @property
+    def token_key(self) -> bytes:
+        """The key of coupon tokens at the till; another secret only ends those of this minute."""
+        return hmac.digest(self.internal_secret, b"coupon tokens", "sha256")
+
+    @property
     def clock_file(self) -> str | None:
         """The local cloud's driven clock, or None where time is real.
 

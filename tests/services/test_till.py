@@ -1,0 +1,167 @@
+"""A coupon at the till: shown, verified, redeemed once; claimed and issued by hand."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import pytest
+
+from at_once import at_once, winners
+from chain_data import FakeClock, Shop, item
+from huitou.coupons.models import CouponTemplate, IssueCouponRequest
+from huitou.coupons.service import Coupons
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.till.models import RedeemTokenRequest
+from huitou.till.rules import LIVES_S, read, sign
+from huitou.till.service import Till
+
+KEY = b"t" * 32
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    return Shop(chain, clock)
+
+
+@pytest.fixture
+def till(shop: Shop) -> Till:
+    return Till(shop.database, shop.clock, KEY)
+
+
+def template(shop: Shop, **more: Any) -> CouponTemplate:
+    made = CouponTemplate.model_validate({
+        "_id": "till-5", "name": "到店立减5元", "valid_days": 7,
+        "terms": {"off_fen": 500, **more.pop("terms", {})}, **more,
+    })  # fmt: skip
+    Coupons(shop.database, shop.clock).put([made], [])
+    return made
+
+
+def coupon(shop: Shop, member_id: str, **more: Any) -> str:
+    issued = Coupons(shop.database, shop.clock).issue(
+        template(shop, **more), member_id=member_id, cause=secrets.token_hex(8)
+    )
+    assert issued
+    return issued.id
+
+
+def redeem(token: str, reference: str = "T1", store: str = "jingan") -> RedeemTokenRequest:
+    return RedeemTokenRequest(token=token, store_id=store, till_reference=reference, actor="ann")
+
+
+def test_a_coupon_is_redeemed_once_and_the_same_call_is_answered_the_same(
+    shop: Shop, till: Till
+) -> None:
+    alice = shop.register()
+    coupon_id = coupon(shop, alice)
+    token = till.token(alice, coupon_id).token
+    assert len(token) < 120
+    assert till.verify(token, "jingan").why_not is None
+    first = till.redeem(redeem(token))
+    assert first.status == "redeemed"
+    assert till.redeem(redeem(token)) == first
+    with pytest.raises(Refusal) as refused:
+        till.redeem(redeem(token, "T2"))
+    assert refused.value.code is Code.COUPON_NOT_USABLE
+    with pytest.raises(Refusal):
+        shop.request(alice, items=[item(2)], coupon_id=coupon_id)
+    assert shop.differences() == []
+
+
+def test_of_two_tills_and_an_order_in_the_mini_program_one_has_the_coupon(
+    shop: Shop, till: Till
+) -> None:
+    for number in range(4):
+        alice = shop.register(f"g{number}")
+        coupon_id = coupon(shop, alice)
+        token = till.token(alice, coupon_id).token
+        order = shop.request(alice, items=[item(2)], coupon_id=coupon_id)
+        results: list[object] = at_once([
+            lambda t=token: till.redeem(redeem(t, "A")),
+            lambda t=token: till.redeem(redeem(t, "B")),
+            lambda a=alice, o=order: shop.orders.create(a, o),
+        ])  # fmt: skip
+        assert len(winners(results)) == 1
+    assert shop.differences() == []
+
+
+def test_a_token_that_was_changed_is_nobodys(shop: Shop, till: Till) -> None:
+    alice = shop.register()
+    coupon_id = coupon(shop, alice)
+    token = till.token(alice, coupon_id).token
+    head, said, until, tag = token.split(".")
+    longer = ".".join((head, said, f"{int(until, 16) + 999:x}", tag))
+    other = sign(b"x" * 32, coupon_id, time.time())
+    for wrong in (other, longer, token[:-1], "HT1..", "x", token.replace("HT1", "HT2"), "ä.ö.ü"):
+        with pytest.raises(Refusal) as refused:
+            till.redeem(redeem(wrong))
+        assert refused.value.code is Code.TOKEN_NOT_VALID
+    assert read(KEY, token) is not None
+
+
+def test_a_token_dies_within_minutes(
+    shop: Shop, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = shop.register()
+    token = till.token(alice, coupon(shop, alice)).token
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + LIVES_S + 2)
+    for call in (lambda: till.verify(token, "jingan"), lambda: till.redeem(redeem(token))):
+        with pytest.raises(Refusal) as refused:
+            call()
+        assert refused.value.code is Code.TOKEN_EXPIRED
+
+
+def test_another_members_coupon_gives_no_token(shop: Shop, till: Till) -> None:
+    alice, mallory = shop.register(), shop.register("mallory")
+    with pytest.raises(Refusal) as refused:
+        till.token(mallory, coupon(shop, alice))
+    assert refused.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        ({"store_ids": ["xujiahui"]}, "本店不可用"),
+        ({"hours": [{"since": "14:00", "until": "17:00"}]}, "不在可用时段"),
+        ({"weekdays": [6]}, "今天不可用"),
+        ({"tiers": ["gold"]}, "会员等级不符"),
+        ({"channels": ["mini_program"]}, "不适用于此渠道"),
+    ],
+)
+def test_the_cashier_hears_why_a_coupon_is_not_for_here_and_now(
+    shop: Shop, till: Till, terms: dict[str, Any], why: str
+) -> None:
+    alice = shop.register()
+    token = till.token(alice, coupon(shop, alice, terms=terms)).token
+    assert till.verify(token, "jingan").why_not == why
+    with pytest.raises(Refusal) as refused:
+        till.redeem(redeem(token))
+    assert refused.value.detail == why
+
+
+def test_a_claim_is_served_once_and_within_its_limits(shop: Shop) -> None:
+    coupons, alice = Coupons(shop.database, shop.clock), shop.register()
+    template(shop, claimable=True, limits={"per_member_day": 2, "quota": 100})
+    one = coupons.claim("till-5", alice, "tap1")
+    assert coupons.claim("till-5", alice, "tap1") == one
+    results = at_once([lambda n=n: coupons.claim("till-5", alice, f"t{n}") for n in range(5)])
+    assert len(winners(results)) == 1
+    assert {r.code for r in results if isinstance(r, Refusal)} == {Code.COUPON_NOT_ISSUED}
+    with pytest.raises(Refusal) as refused:
+        coupons.claim("silver-30-8", alice, "tap1")
+    assert refused.value.code is Code.NOT_FOUND
+
+
+def test_staff_issue_by_cause_and_are_named(shop: Shop) -> None:
+    coupons, alice = Coupons(shop.database, shop.clock), shop.register()
+    template(shop)
+    wanted = IssueCouponRequest(
+        member_id=alice, template_id="till-5", cause="complaint-17", actor="ann"
+    )
+    assert coupons.issue_by_staff(wanted) == coupons.issue_by_staff(wanted)
+    (found,) = coupons.known([coupons.issue_by_staff(wanted).coupon_id])
+    assert (found.actor, found.cause) == ("ann", f"staff:{alice}:till-5:complaint-17")
