@@ -67,7 +67,7 @@ INTERNAL = {
     ),
     "verify_token": Action(
         VerifyTokenRequest,
-        lambda call, r: _till(call).verify(r.token, r.store_id, call.lang),
+        lambda call, r: _till(call).verify(r.coupon_token, r.store_id, call.lang),
         TillCouponAnswer,
     ),
     "redeem_token": Action(

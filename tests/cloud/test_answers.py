@@ -150,6 +150,39 @@ def in_mall_and_games(client: CheckedClient, guest: Guest, member_id: str) -> No
         internal(client, "points-sync", action=ends, hold_id=held["hold_id"])
 
 
+def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
+    """Use every action on coupons, codes and prices."""
+    member_id = guest.ok("member-profile", action="profile")["member_id"]
+    free = {"_id": "answers", "name": "领券", "valid_days": 3, "claimable": True,
+            "terms": {"off_fen": 100}}  # fmt: skip
+    internal(client, "maintenance", action="load", coupon_templates=[free])
+    claimed = guest.ok("member-profile", action="claim", template_id="answers", claim_id="1")
+    coupon = {"coupon_id": claimed["coupon_id"]}
+    token = guest.ok("member-profile", action="coupon_token", **coupon)["coupon_token"]
+    at_till = {"coupon_token": token, "store_id": "jingan"}
+    assert internal(client, "coupon-issue", action="verify_token", **at_till)["why_not"] is None
+    done = internal(
+        client, "coupon-issue", action="redeem_token", till_reference="T1", actor="ann", **at_till
+    )
+    assert done["status"] == "redeemed"
+    by_hand = {"member_id": member_id, "template_id": "answers", "cause": "sorry", "actor": "ann"}
+    issued = internal(client, "coupon-issue", action="issue", **by_hand)
+    internal(client, "coupon-issue", action="revoke", coupon_id=issued["coupon_id"],
+             actor="ann", reason="by mistake")  # fmt: skip
+    batch = {"batch": "answers"}
+    internal(client, "coupon-issue", action="make_codes", template_id="answers", count=2,
+             actor="ann", **batch)  # fmt: skip
+    codes = internal(client, "coupon-issue", action="codes", **batch)["codes"]
+    assert guest.ok("member-profile", action="redeem_code", code=codes[0])["status"] == "issued"
+    assert internal(client, "coupon-issue", action="batches")["batches"][0]["redeemed"] == 1
+    internal(client, "coupon-issue", action="revoke_batch", actor="ann", **batch)
+    cart = {"store_id": "jingan", "items": [{"dish_id": "milk-tea", "sku_id": "m", "quantity": 2}]}
+    told = internal(client, "pay", action="price", member_id=member_id, coupons="best", **cart)
+    assert told["payable_fen"] == told["best"]["payable_fen"]
+    explained = internal(client, "pay", action="explain", order_id=guest.order())
+    assert explained["same"]
+
+
 def as_operator(client: CheckedClient, letter_id: str) -> None:
     """Use every other action of internal callers."""
     internal(client, "store-menu", action="stores")
@@ -183,6 +216,7 @@ def test_every_action_answers_as_declared(cloud: LocalCloud, client: CheckedClie
     bury(cloud.database, "points-sync", "o-answers", "TEST")
     as_operator(client, "points-sync:o-answers")
     money(cloud, guest, client)
+    at_the_coupon_desk(client, guest)
     at_the_points_desk(client, guest)
     offered = {
         (door, table.function, action)

@@ -49,7 +49,9 @@ def coupon(shop: Shop, member_id: str, **more: Any) -> str:
 
 
 def redeem(token: str, reference: str = "T1", store: str = "jingan") -> RedeemTokenRequest:
-    return RedeemTokenRequest(token=token, store_id=store, till_reference=reference, actor="ann")
+    return RedeemTokenRequest(
+        coupon_token=token, store_id=store, till_reference=reference, actor="ann"
+    )
 
 
 def test_a_coupon_is_redeemed_once_and_the_same_call_is_answered_the_same(
@@ -57,7 +59,7 @@ def test_a_coupon_is_redeemed_once_and_the_same_call_is_answered_the_same(
 ) -> None:
     alice = shop.register()
     coupon_id = coupon(shop, alice)
-    token = till.token(alice, coupon_id).token
+    token = till.token(alice, coupon_id).coupon_token
     assert len(token) < 120
     assert till.verify(token, "jingan").why_not is None
     first = till.redeem(redeem(token))
@@ -77,7 +79,7 @@ def test_of_two_tills_and_an_order_in_the_mini_program_one_has_the_coupon(
     for number in range(4):
         alice = shop.register(f"g{number}")
         coupon_id = coupon(shop, alice)
-        token = till.token(alice, coupon_id).token
+        token = till.token(alice, coupon_id).coupon_token
         order = shop.request(alice, items=[item(2)], coupon_id=coupon_id)
         results: list[object] = at_once([
             lambda t=token: till.redeem(redeem(t, "A")),
@@ -91,7 +93,7 @@ def test_of_two_tills_and_an_order_in_the_mini_program_one_has_the_coupon(
 def test_a_token_that_was_changed_is_nobodys(shop: Shop, till: Till) -> None:
     alice = shop.register()
     coupon_id = coupon(shop, alice)
-    token = till.token(alice, coupon_id).token
+    token = till.token(alice, coupon_id).coupon_token
     head, said, until, tag = token.split(".")
     longer = ".".join((head, said, f"{int(until, 16) + 999:x}", tag))
     other = sign(b"x" * 32, coupon_id, time.time())
@@ -106,7 +108,7 @@ def test_a_token_dies_within_minutes(
     shop: Shop, till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = shop.register()
-    token = till.token(alice, coupon(shop, alice)).token
+    token = till.token(alice, coupon(shop, alice)).coupon_token
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + LIVES_S + 2)
     for call in (lambda: till.verify(token, "jingan"), lambda: till.redeem(redeem(token))):
@@ -136,7 +138,7 @@ def test_the_cashier_hears_why_a_coupon_is_not_for_here_and_now(
     shop: Shop, till: Till, terms: dict[str, Any], why: str
 ) -> None:
     alice = shop.register()
-    token = till.token(alice, coupon(shop, alice, terms=terms)).token
+    token = till.token(alice, coupon(shop, alice, terms=terms)).coupon_token
     assert till.verify(token, "jingan").why_not == why
     with pytest.raises(Refusal) as refused:
         till.redeem(redeem(token))

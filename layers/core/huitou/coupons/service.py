@@ -27,24 +27,24 @@ from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 from huitou.stores.models import BRAND_ZONE
 from huitou.stores.rules import brand_day, in_brand_zone, shifted
+from huitou.stores.service import Stores
 from huitou.tiers.service import MOST_TRIES, Tiers
 
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
 Told = dict[str, str]  # What else is kept with a coupon: its `scene`, its `actor`.
 ISSUE_TRIES = 50  # Causes of one member at once that fight for the places of one template.
-_SHOWN = {"name", "status", "terms", "issued_at", "valid_until", "order_id"}
 
 
 class Coupons:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = CouponRepository(database)
         self._limiter = Limiter(database, clock)
+        self._stores = Stores(database, clock)
         self._clock = clock
 
     def wallet(self, member_id: str, page: PageRequest) -> dict[str, Any]:
         coupons, after = self._repository.wallet(member_id, page)
-        shown = [{"coupon_id": c.id} | c.model_dump(include=_SHOWN) for c in coupons]
-        return {"coupons": shown, "next": after}
+        return {"coupons": [_shown(coupon) for coupon in coupons], "next": after}
 
     def known(self, coupon_ids: list[str]) -> list[Coupon]:
         """Return those of these coupons that there still are, whoever holds them."""
@@ -205,7 +205,7 @@ class Coupons:
         coupon = self._repository.find(coupon_id)
         if coupon is None:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
-        return ShownCoupon(coupon_id=coupon.id, **coupon.model_dump(include=_SHOWN))
+        return _shown(coupon)
 
     def scene(self, code: str) -> Scene:
         """Return a table or till code; Refusal SCENE_UNKNOWN naming `scene`."""
@@ -214,7 +214,7 @@ class Coupons:
             raise Refusal(Code.SCENE_UNKNOWN, field="scene")
         return scene
 
-    def welcome(self, member_id: str, phone_hash: str, code: str) -> dict[str, Any]:
+    def welcome(self, member_id: str, phone_hash: str, code: str) -> ShownCoupon:
         """Issue the welcome coupon of a scanned code, once per phone whoever holds it."""
         scene = self.scene(code)
         template = self._repository.template(scene.template_id)
@@ -225,11 +225,14 @@ class Coupons:
         )
         if coupon is None:
             raise Refusal(Code.WELCOME_TAKEN, field="scene")
-        return {"coupon_id": coupon.id} | coupon.model_dump(include=_SHOWN)
+        return _shown(coupon)
 
     def expire(self) -> int:
-        """Mark one batch of coupons whose time is over; returns how many."""
-        return self._repository.expire(self._clock.now())
+        """Mark one batch of coupons whose last day is over at every store; returns how many."""
+        now = self._clock.now()
+        return self._repository.expire(
+            min(in_brand_zone(now, zone) for zone in self._stores.zones())
+        )
 
     def templates(self, template_ids: Iterable[str]) -> dict[str, CouponTemplate]:
         """Return those templates that there are, by id."""
@@ -241,6 +244,13 @@ class Coupons:
             self._limiter.open(subject_of(template.id), template.limits, template.revision)
         for scene in scenes:
             self._repository.put_scene(scene)
+
+
+def _shown(coupon: Coupon) -> ShownCoupon:
+    return ShownCoupon(
+        coupon_id=coupon.id, name=coupon.name, status=coupon.status, terms=coupon.terms,
+        issued_at=coupon.issued_at, valid_until=coupon.valid_until, order_id=coupon.order_id,
+    )  # fmt: skip
 
 
 class TierCoupons:

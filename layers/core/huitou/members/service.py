@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.coupons.models import ShownCoupon
 from huitou.coupons.service import Coupons
 from huitou.members.models import Member, UpdateProfileRequest
 from huitou.members.repository import MemberRepository
@@ -264,7 +265,7 @@ class Members:
                 raise Refusal(Code.PHONE_BOUND_ELSEWHERE, field="code") from None
         return {"phone_last4": last4}
 
-    def welcome(self, member_id: str, scene: str) -> dict[str, Any]:
+    def welcome(self, member_id: str, scene: str) -> ShownCoupon:
         """Issue the scanned code's welcome coupon, once per phone."""
         member = self._member(member_id)
         if member.phone_hash is None:

@@ -48,6 +48,10 @@ class Stores:
         """
         return earliest_day(self._clock.now(), self._repository.zones() or {BRAND_ZONE})
 
+    def zones(self) -> set[str]:
+        """Return the zones in which the chain has stores, and its own."""
+        return self._repository.zones() | {BRAND_ZONE}
+
     def ids(self, after: str | None, limit: int) -> list[str]:
         """Return a page of store ids, those after `after`."""
         return self._repository.ids(after, limit)

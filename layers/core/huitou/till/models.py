@@ -20,14 +20,14 @@ class CouponTokenRequest(Request):
 class CouponTokenAnswer(Answer):
     """What the QR code holds; the mini-program asks for the next one before `expires_in_s`."""
 
-    token: str
+    coupon_token: str
     expires_in_s: int
 
 
 class VerifyTokenRequest(Request):
     """What is this QR code worth at this store?"""
 
-    token: str = Field(min_length=1, max_length=200)
+    coupon_token: str = Field(min_length=1, max_length=200)
     store_id: str = Field(min_length=1, max_length=64)
 
 

@@ -39,7 +39,7 @@ class Till:
         if coupon.status != "issued":
             raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已使用或已失效")
         return CouponTokenAnswer(
-            token=sign(self._key, coupon_id, time.time()), expires_in_s=LIVES_S
+            coupon_token=sign(self._key, coupon_id, time.time()), expires_in_s=LIVES_S
         )
 
     def verify(self, token: str, store_id: str, lang: Lang = "zh") -> TillCouponAnswer:
@@ -57,17 +57,17 @@ class Till:
         mini-program, one finds it used.
         """
         store = self._stores.get(request.store_id)
-        coupon = self._coupon(request.token, forgiving=True)
+        coupon = self._coupon(request.coupon_token, forgiving=True)
         use = TillUse(
             store_id=store.id, till_reference=request.till_reference, actor=request.actor,
             at=self._clock.now(),
         )  # fmt: skip
         if coupon.till is not None:
             return self._again(coupon, use, lang)
-        self._coupon(request.token)
+        self._coupon(request.coupon_token)
         why_not = self._why_not(coupon, store, lang)
         if why_not is not None:
-            raise Refusal(Code.COUPON_NOT_USABLE, field="token", detail=why_not)
+            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
         if self._coupons.redeem_at_till(coupon.id, use, store.zone):
             return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
         (coupon,) = self._coupons.known([coupon.id])
@@ -78,16 +78,16 @@ class Till:
         if till and (till.store_id, till.till_reference) == (use.store_id, use.till_reference):
             return _shown(coupon, None)
         detail = words(Reason("not_held"), lang)
-        raise Refusal(Code.COUPON_NOT_USABLE, field="token", detail=detail)
+        raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_token", detail=detail)
 
     def _coupon(self, token: str, *, forgiving: bool = False) -> Coupon:
         """Return a genuine token's coupon; an expired one's only to who may repeat a call."""
         said = read(self._key, token)
         found = self._coupons.known([said.coupon_id]) if said else []
         if said is None or not found:
-            raise Refusal(Code.TOKEN_NOT_VALID, field="token")
+            raise Refusal(Code.TOKEN_NOT_VALID, field="coupon_token")
         if time.time() > said.until and not forgiving:
-            raise Refusal(Code.TOKEN_EXPIRED, field="token")
+            raise Refusal(Code.TOKEN_EXPIRED, field="coupon_token")
         return found[0]
 
     def _why_not(self, coupon: Coupon, store: Store, lang: Lang) -> str | None:

@@ -1,0 +1,349 @@
+"""Where other systems price wrongly: each of their bugs, here on the real database."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pymongo import MongoClient, monitoring
+
+from bootstrap import ROOT
+from chain_data import FakeClock, Shop, item
+from huitou.coupons.models import CouponTemplate
+from huitou.coupons.service import Coupons
+from huitou.maintenance.models import LoadRequest
+from huitou.maintenance.service import Maintenance
+from huitou.offers.models import Offer, StackingRules
+from huitou.offers.service import Offers
+from huitou.orders.models import QuoteRequest
+from huitou.refunds.models import RefundLine
+from huitou.refunds.rules import line_paid_fen, lines_back
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from localcloud.mongod import Mongod
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    chain.collection("offers").delete_many({"_id": {"$gt": ""}})
+    return Shop(chain, clock)
+
+
+def offers(shop: Shop, *wanted: dict[str, Any], stacking: dict[str, Any] | None = None) -> None:
+    """Put offers in force; `base` is list where a test doesn't say."""
+    rules = StackingRules.model_validate(stacking) if stacking else None
+    made = [
+        Offer.model_validate({"name": one["_id"], **one, "terms": {"base": "list", **one["terms"]}})
+        for one in wanted
+    ]
+    Offers(shop.database, shop.clock).put(made, rules)
+    shop.database.recent._kept.clear()
+
+
+def coupon(shop: Shop, member_id: str, cause: str = "c", **more: Any) -> str:
+    template = CouponTemplate.model_validate({
+        "_id": "t", "name": "满30减8", "valid_days": 7,
+        "terms": {"threshold_fen": 3_000, "off_fen": 800}, **more,
+    })  # fmt: skip
+    coupons = Coupons(shop.database, shop.clock)
+    coupons.put([template], [])
+    issued = coupons.issue(template, member_id=member_id, cause=cause)
+    assert issued
+    return issued.id
+
+
+def quote(shop: Shop, member_id: str, **cart: Any) -> Any:
+    cart = {"store_id": "jingan", "items": [item(2)], **cart}
+    return shop.orders.quote(member_id, QuoteRequest.model_validate(cart))
+
+
+_BUYER = """
+import json, sys
+from chain_data import FakeClock
+from huitou.orders.models import CreateRequest
+from huitou.orders.service import Orders
+from huitou.runtime.database import connect
+from huitou.runtime.errors import Refusal
+orders = Orders(connect(sys.argv[1], sys.argv[2]), FakeClock(), "huitou")
+sys.stdin.readline()
+try:
+    print(orders.create(sys.argv[3], CreateRequest.model_validate(json.loads(sys.argv[4]))).id)
+except Refusal as refusal:
+    print(refusal.code.name)
+"""
+
+
+def test_one_coupon_pays_one_order_however_many_processes_try(shop: Shop, mongod: Mongod) -> None:
+    """Vendure 4660, Saleor 544, Oscar 4612, Shopware 11245; macrozheng/mall 1003: five orders."""
+    alice = shop.register()
+    coupon_id = coupon(shop, alice)
+    paths = os.pathsep.join(str(ROOT / p) for p in ("layers/core", "scripts", "tests"))
+    buyers = []
+    for _ in range(5):
+        request = shop.request(alice, items=[item(3)], coupon_id=coupon_id)
+        buyers.append(subprocess.Popen(
+            [sys.executable, "-c", _BUYER, mongod.uri, shop.database.mongo.name, alice,
+             request.model_dump_json()],
+            env=os.environ | {"PYTHONPATH": paths}, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
+        ))  # fmt: skip
+    for buyer in buyers:  # All of them are ready: now.
+        assert buyer.stdin
+        buyer.stdin.write("go\n")
+        buyer.stdin.flush()
+    said = [buyer.communicate(timeout=60)[0].strip() for buyer in buyers]
+    assert said.count(Code.COUPON_NOT_USABLE.name) == 4
+    assert shop.database.collection("orders").count_documents({"member_id": alice}) == 1
+    assert shop.differences() == []
+
+
+def test_a_coupon_is_let_go_under_the_same_guard_as_its_use(shop: Shop) -> None:
+    """Medusa 16595: the release path was unlocked."""
+    alice = shop.register()
+    coupon_id = coupon(shop, alice)
+    first = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
+    shop.orders.begin_closing(first)
+    assert shop.orders.cancel(first)
+    second = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
+    assert not shop.orders.cancel(first)  # A late second cancel takes nothing from the second.
+    (held,) = Coupons(shop.database, shop.clock).known([coupon_id])
+    assert (held.status, held.order_id) == ("locked", second.id)
+
+
+def test_what_a_cancelled_order_had_comes_back(shop: Shop) -> None:
+    """Shopware 8575, Vendure 1466, litemall 397: the benefit was lost."""
+    off = {"off_fen": 300}
+    offers(shop, {"_id": "once", "group": "reduction", "terms": off, "limits": {"per_member": 1}})
+    alice = shop.register()
+    coupon_id = coupon(shop, alice)
+    order = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
+    assert order.payable_fen == 4_500 - 300 - 800
+    shop.orders.begin_closing(order)
+    shop.orders.cancel(order)
+    assert shop.order(alice, items=[item(3)], coupon_id=coupon_id).payable_fen == 3_400
+
+
+def test_a_partial_refund_spreads_no_discount_again(shop: Shop) -> None:
+    """Vendure 4811, Odoo 286433: shares are frozen per line when the order is made."""
+    terms = {"off_fen": 1_000, "threshold_fen": 4_000, "threshold_base": "list"}
+    offers(shop, {"_id": "m", "group": "reduction", "terms": terms})
+    alice = shop.register()
+    cart = [item(2), item(1, "beef-noodles", "s"), item(1, "spring-rolls", "one")]
+    order = shop.paid(alice, items=cart)
+    paid = [line_paid_fen(order, n) for n in range(3)]
+    assert sum(paid) == order.payable_fen == 7_400 - 1_000
+    # One line goes back; what is left is below the threshold and keeps its share all the same.
+    (back,) = lines_back(order, [RefundLine(line=1, quantity=1)])
+    assert back.amount_fen == paid[1]
+    shop.refund(order, "R1", back.amount_fen)
+    kept = shop.orders.get(order.id)
+    assert kept.discounts == order.discounts
+    assert kept.left_fen == paid[0] + paid[2]
+
+
+def test_no_rule_order_and_no_half_cent_changes_a_total(shop: Shop) -> None:
+    """Medusa 13972, and three systems that price one cart at 13,015, 13,115 and 13,475.015."""
+    wanted = [
+        {"_id": "a", "group": "activity", "terms": {"kind": "percent_off", "off_bp": 333}},
+        {"_id": "b", "group": "activity", "terms": {"kind": "percent_off", "off_bp": 1_250}},
+        {"_id": "c", "group": "activity", "terms": {"off_fen": 101}},
+        {"_id": "d", "group": "activity",
+         "terms": {"kind": "nth_item", "nth": 2, "off_bp": 5_000}},
+    ]  # fmt: skip
+    alice, totals = shop.register(), set()
+    for number, ordered in enumerate(itertools.permutations(wanted), 1):
+        offers(shop, *[{**one, "revision": number, "priority": place}
+                       for place, one in enumerate(ordered)])  # fmt: skip
+        priced = quote(shop, alice, items=[item(3), item(1, "dandan", "s")]).price
+        totals.add(priced.payable_fen)
+        assert priced.payable_fen == priced.list_fen - sum(d.amount_fen for d in priced.discounts)
+        for discount in priced.discounts:
+            assert sum(discount.by_line_fen) == discount.amount_fen
+    # 6,700 fen: 3.33 % is 223.11, 12.5 % is 837.5: rounded down once each, whatever the order.
+    assert totals == {6_700 - 223 - 837 - 101 - 750}
+
+
+def test_nothing_is_ever_paid_below_zero(shop: Shop) -> None:
+    """macrozheng/mall 1002: a negative payable was stored."""
+    offers(shop, *[{"_id": f"o{n}", "group": "activity", "terms": {"off_fen": 2_000}}
+                   for n in range(3)])  # fmt: skip
+    alice = shop.register()
+    order = shop.order(alice, items=[item(2)])
+    assert order.payable_fen == 0
+    assert sum(d.amount_fen for d in order.discounts) == 3_000
+    assert [line_paid_fen(order, 0)] == [0]
+
+
+def test_offers_have_priority_and_exclude_each_other(shop: Shop) -> None:
+    """Vendure 3585: neither priority nor exclusion."""
+    flash = {"kind": "fixed_price", "price_fen": 1_000, "exclusive": "item",
+             "scope": {"dish_ids": ["milk-tea"]}, "most_times": 1}  # fmt: skip
+    offers(
+        shop,
+        {"_id": "flash", "name": "秒杀", "group": "activity", "priority": 9, "terms": flash},
+        {"_id": "ten", "group": "member",
+         "terms": {"kind": "percent_off", "off_bp": 1_000, "scope": {"dish_ids": ["milk-tea"]}}},
+        {"_id": "small", "group": "reduction", "terms": {"off_fen": 100}},
+        {"_id": "large", "name": "大减", "group": "reduction",
+         "terms": {"off_fen": 300, "threshold_fen": 1_500}},
+    )  # fmt: skip
+    alice = shop.register()
+    one = quote(shop, alice, items=[item(1)]).price
+    assert (one.payable_fen, [d.source_id for d in one.discounts]) == (1_000, ["flash"])
+    assert {n.source_id: n.what for n in one.not_used} == {
+        "ten": "与「秒杀」不可同享", "small": "与「秒杀」不可同享", "large": "还差 ¥15.00",
+    }  # fmt: skip
+    three = quote(shop, alice, items=[item(3)]).price
+    # One at ¥10; the two others at 10 % off, then ¥3 off them.
+    assert three.payable_fen == 1_000 + 2_700 - 300
+    assert {n.source_id: n.what for n in three.not_used} == {"small": "已使用「大减」，不可叠加"}
+
+
+def test_a_cart_is_priced_with_one_read_however_many_offers_there_are(
+    shop: Shop, mongod: Mongod
+) -> None:
+    """Oscar 3063: 560 queries for one cart."""
+    many = [
+        {"_id": f"o{n}", "group": "activity",
+         "terms": {"kind": "percent_off", "off_bp": 100, "scope": {"dish_ids": ["milk-tea"]}}}
+        for n in range(50)
+    ]  # fmt: skip
+    offers(shop, *many)
+    alice = shop.register()
+    for n in range(8):
+        coupon(shop, alice, f"c{n}")
+    seen = _Commands()
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        mongod.uri, event_listeners=[seen], tz_aware=True
+    )
+    try:
+        watched = Shop(Database(client, shop.database.mongo.name), shop.clock)
+        for _ in range(3):
+            seen.names.clear()
+            assert quote(watched, alice, coupons="best").price.payable_fen < 3_000
+        assert seen.names == ["aggregate"]
+    finally:
+        client.close()
+
+
+class _Commands(monitoring.CommandListener):
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Only what was asked counts."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Only what was asked counts."""
+
+
+def test_a_coupon_holds_to_the_end_of_its_last_day_in_the_stores_own_zone(shop: Shop) -> None:
+    """mitxpro 991: dead a day early, by the server's clock."""
+    store = shop.database.collection("stores").find_one({"_id": "jingan"})
+    assert store
+    store = {k: v for k, v in store.items() if k != "schema"} | {"_id": "london"}
+    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({
+        "stores": [{**store, "zone": "Europe/London"}],
+        "store_dishes": [{"_id": "london:milk-tea", "store_id": "london", "dish_id": "milk-tea"}],
+    }))  # fmt: skip
+    alice = shop.register()
+    coupon_id = coupon(shop, alice)  # Issued on 2 March, for seven days: through the 8th.
+    cart: dict[str, Any] = {"items": [item(3)], "coupon_id": coupon_id}
+    shop.clock.moment = shop.clock.moment.replace(day=8, hour=15, minute=59)  # 23:59 in Shanghai.
+    assert shop.request(alice, **cart)
+    shop.clock.advance(minutes=1)
+    with pytest.raises(Refusal):
+        shop.request(alice, **cart)
+    shop.clock.advance(hours=7)  # 23:00 on the 8th in London.
+    assert Coupons(shop.database, shop.clock).expire() == 0
+    assert shop.order(alice, store_id="london", **cart).coupon_ids == [coupon_id]
+    other = coupon(shop, alice, "d", valid_until="2026-03-09", revision=2, valid_days=None)
+    shop.clock.advance(hours=25, minutes=1)
+    with pytest.raises(Refusal):
+        shop.request(alice, store_id="london", items=[item(3)], coupon_id=other)
+    assert Coupons(shop.database, shop.clock).expire() == 1
+
+
+def test_several_coupons_go_together_where_the_tree_lets_them(shop: Shop) -> None:
+    alice = shop.register()
+    both = [coupon(shop, alice, cause) for cause in ("a", "b")]
+    with pytest.raises(Refusal) as refused:
+        shop.request(alice, items=[item(9)], coupon_ids=both)
+    assert (refused.value.code, refused.value.detail) == (Code.COUPON_NOT_USABLE, "不可叠加使用")
+    offers(shop, stacking={"revision": 2, "groups": [
+        {"group": "activity"}, {"group": "member", "mode": "best", "per": "item"},
+        {"group": "reduction", "mode": "best"}, {"group": "coupon", "most": 2},
+    ]})  # fmt: skip
+    order = shop.order(alice, items=[item(9)], coupon_ids=both)
+    assert (order.payable_fen, order.coupon_ids) == (13_500 - 1_600, both)
+    assert shop.pay(order)
+    assert shop.settlement.settle(order.id) == "settled"
+    used = Coupons(shop.database, shop.clock).known(both)
+    assert {(c.status, c.order_id) for c in used} == {("redeemed", order.id)}
+    shop.refund(order)
+    shop.settlement.settle(order.id)
+    assert {c.status for c in Coupons(shop.database, shop.clock).known(both)} == {"issued"}
+    assert shop.differences() == []
+
+
+def test_an_order_is_explained_by_the_rules_of_its_day(shop: Shop) -> None:
+    offers(shop, {"_id": "o", "group": "reduction", "terms": {"off_fen": 300}})
+    alice = shop.register()
+    coupon_id = coupon(shop, alice)
+    order = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
+    offers(shop, {"_id": "o", "revision": 2, "group": "reduction", "paused": True,
+                  "terms": {"off_fen": 900}})  # fmt: skip
+    coupon(shop, alice, "d", revision=2, terms={"off_fen": 1})
+    told = shop.orders.explain(order.id)
+    assert told.same
+    assert told.again
+    assert told.again.payable_fen == order.payable_fen == 4_500 - 300 - 800
+    assert [offer.revision for offer in told.inputs.offers] == [1]  # type: ignore[union-attr]
+    assert shop.request(alice, items=[item(3)]).payable_fen == 4_500
+
+
+def test_the_best_coupon_is_chosen_and_the_next_step_told(shop: Shop) -> None:
+    offers(shop, {"_id": "m", "group": "reduction", "terms": {
+        "off_fen": 800, "threshold_fen": 3_450, "threshold_base": "list"}})  # fmt: skip
+    alice = shop.register()
+    better = coupon(shop, alice, "a", terms={"threshold_fen": 2_000, "off_fen": 500})
+    coupon(shop, alice, "b", revision=2, terms={"threshold_fen": 2_000, "off_fen": 499})
+    told = quote(shop, alice, coupons="best")
+    assert (told.payable_fen, told.best.coupon_ids) == (2_500, [better])
+    assert [c.why_not for c in told.coupons] == [None, None]  # Both fit; one is better.
+    assert told.price.next_step.what == "再买 ¥4.50 可减 ¥8"
+    english = shop.orders.quote(
+        alice, QuoteRequest.model_validate({"store_id": "jingan", "items": [item(2)]}), "en"
+    )
+    assert english.price.next_step
+    assert english.price.next_step.what == "Add ¥4.50: ¥8 off"
+
+
+def test_an_offer_of_no_group_is_refused_by_name(shop: Shop) -> None:
+    with pytest.raises(Refusal) as refused:
+        offers(shop, {"_id": "o", "group": "nowhere", "terms": {"off_fen": 300}})
+    assert refused.value.field == "offers.o.group"
+
+
+def test_a_delivery_fee_is_paid_and_taken_off_apart_from_the_dishes(shop: Shop) -> None:
+    found = shop.database.collection("stores").find_one({"_id": "jingan"})
+    assert found
+    store = {k: v for k, v in found.items() if k != "schema"} | {"delivery_fee_fen": 600}
+    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({"stores": [store]}))
+    offers(shop, {"_id": "d", "group": "delivery", "terms": {
+        "kind": "delivery", "threshold_fen": 4_000, "threshold_base": "list"}})  # fmt: skip
+    shop.database.recent._kept.clear()
+    alice = shop.register()
+    home = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
+    few = shop.order(alice, items=[item(2)], mode="delivery", delivery=home)
+    many = shop.order(alice, items=[item(3)], mode="delivery", delivery=home)
+    assert (few.delivery_fen, few.payable_fen) == (600, 3_600)
+    assert (many.delivery_fen, many.payable_fen) == (600, 4_500)
+    assert shop.order(alice, items=[item(2)]).payable_fen == 3_000
