@@ -25,6 +25,11 @@ SMALLER = {
     "scripts/test": "scripts/test --help",
     "scripts/huitou cost --orders-per-day 10000": "scripts/huitou cost --json",
     "scripts/huitou layers build": "scripts/huitou layers build --json",
+    "scripts/huitou bench price --json": "scripts/huitou bench price --json --carts 50 --rounds 1",
+    "scripts/huitou bench checkout --json": "scripts/huitou bench checkout --json --rounds 1"
+    " --orders 30 --hot 2",
+    "scripts/huitou bench quota --json": "scripts/huitou bench quota --json --rounds 1"
+    " --coupons 60",
     "scripts/huitou bench points --json": "scripts/huitou bench points --json --rounds 1",
     "scripts/huitou bench expire --json": "scripts/huitou bench expire --json --members 2000"
     " --small-members 500 --due 50",
@@ -65,8 +70,10 @@ def test_both_readmes_have_commands_to_run() -> None:
 @pytest.mark.parametrize(
     ("holds", "prints"),
     [
-        ('{"action": "login"}', ": paid"),
+        ("scripts/huitou phone pay", ": paid"),
         ("scripts/huitou points statement", "it adds up"),
+        ("scripts/huitou price quote", "to pay: ¥65.50"),
+        ("scripts/huitou coupons codes", "revoked; 0 of 1,000 codes"),
         ("scripts/huitou reconcile", "every ledger agrees"),
         ("scripts/huitou import orders", "repurchase rate, 30 days"),
         ("scripts/huitou import balances", "imported"),
@@ -76,6 +83,8 @@ def test_both_readmes_have_commands_to_run() -> None:
     ids=[
         "the order by hand",
         "points",
+        "the best price",
+        "codes",
         "the operator's commands",
         "history and KPIs",
         "balances",

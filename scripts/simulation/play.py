@@ -123,10 +123,9 @@ class Simulation:
     def _with_benefits(
         self, guest: Guest, quote: dict[str, Any], cart: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Use the first coupon that fits, and points if the guest likes to; quote again."""
-        usable = [coupon for coupon in quote["coupons"] if coupon["why_not"] is None]
-        if usable:
-            cart = cart | {"coupon_id": usable[0]["coupon_id"]}
+        """Take the best combination of coupons, and points if the guest likes to; quote again."""
+        if quote["best"]["coupon_ids"]:
+            cart = cart | {"coupons": "best"}
         if guest.uses_points and quote["points_max"] >= 100:
             # A coupon makes the order smaller, and with it the share that points may pay.
             cart = cart | {"points": quote["points_max"] // 2}

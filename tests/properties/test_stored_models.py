@@ -18,7 +18,7 @@ from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
 from huitou.holds.models import Hold
 from huitou.liability.models import PointsMonth, Sums
-from huitou.limits.models import Bucket, MemberUses
+from huitou.limits.models import MemberUses, Pool
 from huitou.mall.models import Exchange, MallItem, Stock
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
@@ -100,9 +100,9 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
         actor=words, created_at=moments, revoked_at=st.none() | moments),
     "code_uses": st.builds(CodeUse, id=words, batch=words, member_id=words, at=moments),
     "code_tries": st.builds(CodeTries, id=words, tries=fen, since=st.floats(0, 10**9)),
-    "limit_buckets": st.builds(
-        Bucket, id=words, subject=words, left=fen, left_fen=fen, share=fen, share_fen=fen,
-        revision=fen, due_at=st.none() | st.floats(0, 10**9)),
+    "limit_pools": st.builds(
+        Pool, id=words, left=fen, left_fen=fen, quota=fen, budget_fen=fen, revision=fen,
+        due_at=st.none() | st.floats(0, 10**9)),
     "limit_uses": st.builds(MemberUses, id=words, member_id=words, total=fen,
                             days=st.dictionaries(st.just("2026-03-02"), fen)),
     "coupon_templates": st.builds(CouponTemplate, id=words, name=words, terms=terms,

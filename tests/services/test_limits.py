@@ -56,26 +56,27 @@ def issued(shop: Shop) -> int:
 
 
 def left(shop: Shop, subject: str = "coupon:storm") -> tuple[int, int]:
-    """Pieces left in all buckets, and pieces in flight."""
-    buckets = list(shop.database.collection("limit_buckets").find({"subject": subject}))
-    return sum(b["left"] for b in buckets), sum(len(b["taken"]) for b in buckets)
+    """Pieces left in the pool, and pieces in flight."""
+    pool = shop.database.collection("limit_pools").find_one({"_id": subject})
+    assert pool
+    return pool["left"], len(pool["taken"])
 
 
 def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
     """Run the sweep as if so many seconds had gone by."""
     if later_s:
-        for bucket in shop.database.collection("limit_buckets").find({"_id": {"$gt": ""}}):
-            past = {f"taken.{t}.at": note["at"] - later_s for t, note in bucket["taken"].items()}
+        for pool in shop.database.collection("limit_pools").find({"_id": {"$gt": ""}}):
+            past = {f"taken.{t}.at": note["at"] - later_s for t, note in pool["taken"].items()}
             if past:
                 past["due_at"] = min(past.values())
-                shop.database.collection("limit_buckets").update_one(
-                    {"_id": bucket["_id"]}, {"$set": past}
+                shop.database.collection("limit_pools").update_one(
+                    {"_id": pool["_id"]}, {"$set": past}
                 )
     pieces = Pieces(shop.database, shop.clock, "huitou")
     return [pieces.settle(name) for name in list(pieces.due())]
 
 
-@pytest.mark.parametrize("quota", [50, 100])  # One bucket, and sixteen.
+@pytest.mark.parametrize("quota", [1, 100])
 def test_take_count_checked_then_n_added_issues_no_more_than_there_are(
     shop: Shop, quota: int
 ) -> None:
@@ -194,10 +195,11 @@ def test_a_quota_raised_or_lowered_keeps_what_is_gone(shop: Shop) -> None:
         lambda n=n: coupons.try_issue(template, member_id="m", cause=f"more:{n}")[1]
         for n in range(30)
     ])  # fmt: skip
-    # Buckets are lowered one by one: a bucket that gave more than its new share gives none back.
-    assert winners(results).count("issued") >= 10
-    assert issued(shop) <= 100
-    assert left(shop)[0] + issued(shop) == 50
+    assert winners(results).count("issued") == 10
+    assert issued(shop) == 50
+    template = a_template(shop, revision=4, quota=30)  # Fewer than are gone: none is left.
+    assert coupons.try_issue(template, member_id="m", cause="late")[1] == "used_up"
+    assert left(shop) == (-20, 0)
 
 
 def test_two_orders_at_once_of_one_member_use_an_offer_as_often_as_it_may_be(shop: Shop) -> None:
@@ -244,8 +246,8 @@ def test_a_budget_is_never_overspent(shop: Shop) -> None:
     requests = [(member, shop.request(member)) for member in members]
     results = at_once([lambda m=m, r=r: shop.orders.create(m, r) for m, r in requests])
     assert len(winners(results)) == 3
-    found = list(shop.database.collection("limit_buckets").find({"subject": "offer:off-3"}))
-    assert [bucket["left_fen"] for bucket in found] == [100]
+    found = list(shop.database.collection("limit_pools").find({"_id": "offer:off-3"}))
+    assert [pool["left_fen"] for pool in found] == [100]
     assert {r.code for r in results if isinstance(r, Refusal)} <= {
         Code.OFFER_USED_UP, Code.QUOTE_CHANGED,
     }  # fmt: skip
@@ -259,8 +261,7 @@ def test_a_piece_of_an_order_that_never_came_about_is_put_back_in_time(shop: Sho
     from huitou.orders.rules import order_id
 
     token = order_id(alice, request.quote_id)
-    (bucket,) = repository.names("offer:off-3")
-    assert repository.take(bucket, token, 1, 0, {})  # And then: kill -9.
+    assert repository.take("offer:off-3", token, 1, 0, {})  # And then: kill -9.
     assert shop.request(bob).payable_fen == 1_500
     assert settle(shop, later_s=61) == ["waiting"]
     assert shop.orders.create(alice, request.model_copy(update={"payable_fen": 1_500}))

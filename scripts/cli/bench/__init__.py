@@ -62,11 +62,13 @@ def _register() -> None:
     from cli.bench.pay import pay
     from cli.bench.points import points
     from cli.bench.price import price
+    from cli.bench.quota import quota
     from cli.bench.tiers import tiers
 
     for command in (
         price,
         checkout,
+        quota,
         points,
         expire,
         tiers,

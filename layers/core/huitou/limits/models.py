@@ -1,4 +1,4 @@
-"""How often offers and coupons may be used: counters of members, and buckets of pieces and fen."""
+"""How often offers and coupons may be used: counters of members, and pools of pieces and fen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Use(Record):
         return bool(limits.per_member or limits.per_member_day or limits.per_member_month)
 
     @property
-    def bucketed(self) -> bool:
+    def pooled(self) -> bool:
         """Whether it comes out of what all members share."""
         return bool(self.limits.quota or self.limits.budget_fen)
 
@@ -50,19 +50,18 @@ class OrderUse(Use):
     piece: str | None = None
 
 
-class Bucket(Stored):
-    """A part of what all members share of one subject: pieces and fen that are left.
+class Pool(Stored):
+    """What all members share of one subject (`id`): pieces and fen that are left.
 
-    `taken` are pieces in flight by token: taken out, and not yet known to be used. `share` and
-    `share_fen` are what it was given in `revision` of the offer; `due_at` is set while anything
-    may be in flight (real epoch seconds: how long is no business time).
+    `taken` are pieces in flight by token: taken out, and not yet known to be used. `quota` and
+    `budget_fen` are what `revision` of the offer allows. `due_at` is set while anything may be in
+    flight (real epoch seconds: how long is no business time).
     """
 
-    subject: str
     left: int
     left_fen: int
-    share: int
-    share_fen: int
+    quota: int
+    budget_fen: int
     revision: int
     taken: dict[str, dict[str, Any]] = Field(default={})
     last_taken_at: float | None = None
@@ -79,19 +78,19 @@ class MemberUses(Stored):
 
 
 class Left(NamedTuple):
-    """What the fullest bucket of a subject has: what one order can still take."""
+    """What a pool has left."""
 
     pieces: int
     fen: int
 
 
 class InFlight(NamedTuple):
-    """A piece that was taken out of a bucket for the use that `token` names.
+    """A piece that was taken out of a pool for the use that `token` names.
 
     `piece` is its own name: who took twice for one use tells by it which one was used.
     """
 
-    bucket_id: str
+    subject: str
     token: str
     piece: str
     pieces: int

@@ -1,4 +1,4 @@
-"""Every query on `limit_buckets` and `limit_uses`."""
+"""Every query on `limit_pools` and `limit_uses`."""
 
 from __future__ import annotations
 
@@ -10,71 +10,56 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from huitou.limits.models import Bucket, InFlight, Left, MemberUses
-from huitou.limits.rules import shares
+from huitou.limits.models import UNLIMITED, InFlight, Left, MemberUses, Pool
 from huitou.offers.models import Limits
 from huitou.runtime.database import Database, Document
 
-MOST_BUCKETS = 16
 DUE_AT_ONCE = 1_000
 _OF_A_PIECE = ("piece", "pieces", "fen", "at")
 
 
 class LimitRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
-        self._buckets = database.collection("limit_buckets")
+        self._pools = database.collection("limit_pools")
         self._uses = database.collection("limit_uses")
 
     def open(self, subject: str, limits: Limits, revision: int) -> None:
-        """Give the buckets what a revision allows; what is gone of it stays gone.
+        """Give the pool what a revision allows; what is gone of it stays gone.
 
-        The revision is in the filter: of two editors, and of one who tries again, each bucket is
-        changed by the difference once.
+        The revision is in the filter: of two editors, and of one who tries again, the difference
+        is made once.
         """
-        there = self.names(subject)
-        for number, (pieces, fen) in enumerate(shares(limits, len(there))):
-            name = f"{subject}#{number}"
-            fresh = {
-                "_id": name, "schema": 1, "subject": subject, "left": pieces, "left_fen": fen,
-                "share": pieces, "share_fen": fen, "revision": revision, "taken": {},
-            }  # fmt: skip
-            try:
-                self._buckets.insert_one(fresh)
-            except DuplicateKeyError:
-                more = {"$subtract": [pieces, "$share"]}
-                more_fen = {"$subtract": [fen, "$share_fen"]}
-                self._buckets.update_one(
-                    {"_id": name, "revision": {"$lt": revision}},
-                    [{"$set": {
-                        "left": {"$add": ["$left", more]},
-                        "left_fen": {"$add": ["$left_fen", more_fen]},
-                        "share": pieces, "share_fen": fen, "revision": revision,
-                    }}],
-                )  # fmt: skip
-
-    def names(self, subject: str) -> list[str]:
-        """The buckets of a subject, in order; how many there are never changes."""
-
-        def read() -> list[str] | None:
-            found = self._buckets.find({"subject": subject}, {"_id": 1}).limit(MOST_BUCKETS)
-            names = sorted((b["_id"] for b in found), key=lambda name: int(name.split("#")[-1]))
-            return names or None
-
-        return self._recent.get(("buckets", subject), read, seconds=60.0) or []
+        pieces, fen = limits.quota or UNLIMITED, limits.budget_fen or UNLIMITED
+        fresh = {
+            "_id": subject, "schema": 1, "left": pieces, "left_fen": fen, "quota": pieces,
+            "budget_fen": fen, "revision": revision, "taken": {},
+        }  # fmt: skip
+        try:
+            self._pools.insert_one(fresh)
+        except DuplicateKeyError:
+            more = {"$subtract": [pieces, "$quota"]}
+            more_fen = {"$subtract": [fen, "$budget_fen"]}
+            self._pools.update_one(
+                {"_id": subject, "revision": {"$lt": revision}},
+                [{"$set": {
+                    "left": {"$add": ["$left", more]},
+                    "left_fen": {"$add": ["$left_fen", more_fen]},
+                    "quota": pieces, "budget_fen": fen, "revision": revision,
+                }}],
+            )  # fmt: skip
 
     def take(
-        self, name: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
+        self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
     ) -> str | None:
-        """Take out of one bucket and return the piece's name; None if there is too little.
+        """Take out of a pool and return the piece's name; None if there is too little.
 
         What is left is in the filter: of two takers of the last piece one finds it gone. A token
         that has a piece in flight there gets that one.
         """
         now, piece = time.time(), secrets.token_hex(6)
         note = {"piece": piece, "pieces": pieces, "fen": fen, "at": now, **more}
-        taken = self._buckets.update_one(
-            {"_id": name, "left": {"$gte": pieces}, "left_fen": {"$gte": fen},
+        taken = self._pools.update_one(
+            {"_id": subject, "left": {"$gte": pieces}, "left_fen": {"$gte": fen},
              f"taken.{token}": {"$exists": False}},
             {"$inc": {"left": -pieces, "left_fen": -fen}, "$set": {f"taken.{token}": note},
              "$max": {"last_taken_at": now}, "$min": {"due_at": now}},
@@ -82,17 +67,17 @@ class LimitRepository:
         if taken.matched_count:
             return piece
         # Its taker is at it again: not for the sweep to put back meanwhile.
-        there = self._buckets.find_one_and_update(
-            {"_id": name, f"taken.{token}": {"$exists": True}},
+        there = self._pools.find_one_and_update(
+            {"_id": subject, f"taken.{token}": {"$exists": True}},
             {"$set": {f"taken.{token}.at": now}},
             projection={f"taken.{token}.piece": 1},
         )
         return str(there["taken"][token]["piece"]) if there else None
 
-    def drop(self, name: str, token: str, piece: str) -> None:
+    def drop(self, subject: str, token: str, piece: str) -> None:
         """Forget a piece in flight: it is used."""
-        self._buckets.update_one(
-            {"_id": name, f"taken.{token}.piece": piece}, {"$unset": {f"taken.{token}": ""}}
+        self._pools.update_one(
+            {"_id": subject, f"taken.{token}.piece": piece}, {"$unset": {f"taken.{token}": ""}}
         )
 
     def put_back(self, piece: InFlight, *, unmoved: bool = False) -> None:
@@ -103,48 +88,44 @@ class LimitRepository:
         own: Document = {f"taken.{piece.token}.piece": piece.piece}
         if unmoved:
             own[f"taken.{piece.token}.at"] = piece.since
-        self._buckets.update_one(
-            {"_id": piece.bucket_id, **own},
+        self._pools.update_one(
+            {"_id": piece.subject, **own},
             {"$inc": {"left": piece.pieces, "left_fen": piece.fen},
              "$unset": {f"taken.{piece.token}": ""}},
         )  # fmt: skip
 
-    def add(self, name: str, pieces: int, fen: int, session: ClientSession) -> None:
+    def add(self, subject: str, pieces: int, fen: int, session: ClientSession) -> None:
         """Return what a cancelled order had used, within its guarded step."""
-        self._buckets.update_one(
-            {"_id": name}, {"$inc": {"left": pieces, "left_fen": fen}}, session=session
+        self._pools.update_one(
+            {"_id": subject}, {"$inc": {"left": pieces, "left_fen": fen}}, session=session
         )
 
     def left(self, subjects: list[str]) -> dict[str, Left]:
-        """Return what the fullest bucket of each subject has; those without buckets are missing."""
-        found = self._buckets.aggregate([
-            {"$match": {"subject": {"$in": subjects}}},
-            {"$group": {"_id": "$subject", "left": {"$max": "$left"},
-                        "left_fen": {"$max": "$left_fen"}}},
-        ])  # fmt: skip
-        return {row["_id"]: Left(row["left"], row["left_fen"]) for row in found}
+        """Return what each pool has left; subjects without one are missing."""
+        found = self._pools.find({"_id": {"$in": subjects}}, {"left": 1, "left_fen": 1})
+        return {pool["_id"]: Left(pool["left"], pool["left_fen"]) for pool in found}
 
     def in_flight(self, before: float) -> Iterator[InFlight]:
         """Pieces taken before a moment and not told of since; cost follows what was touched."""
-        due = self._buckets.find({"due_at": {"$lt": before}}).sort("due_at", 1).limit(DUE_AT_ONCE)
-        for bucket in map(Bucket.model_validate, due):
-            old = {t: note for t, note in bucket.taken.items() if note["at"] < before}
+        due = self._pools.find({"due_at": {"$lt": before}}).sort("due_at", 1).limit(DUE_AT_ONCE)
+        for pool in map(Pool.model_validate, due):
+            old = {t: note for t, note in pool.taken.items() if note["at"] < before}
             for token, note in old.items():
                 more = {name: value for name, value in note.items() if name not in _OF_A_PIECE}
                 yield InFlight(
-                    bucket.id, token, note["piece"], note["pieces"], note["fen"], note["at"], more
+                    pool.id, token, note["piece"], note["pieces"], note["fen"], note["at"], more
                 )
-            self._look_again(bucket)
+            self._look_again(pool)
 
-    def _look_again(self, bucket: Bucket) -> None:
-        found = self._buckets.find_one({"_id": bucket.id})
+    def _look_again(self, pool: Pool) -> None:
+        found = self._pools.find_one({"_id": pool.id})
         if found is None:
             return
-        now = Bucket.model_validate(found)
+        now = Pool.model_validate(found)
         due = min((note["at"] for note in now.taken.values()), default=None)
         change: Document = {"$unset": {"due_at": ""}} if due is None else {"$set": {"due_at": due}}
         # Whoever takes from it meanwhile has moved `last_taken_at`, and stays due.
-        self._buckets.update_one({"_id": bucket.id, "last_taken_at": now.last_taken_at}, change)
+        self._pools.update_one({"_id": pool.id, "last_taken_at": now.last_taken_at}, change)
 
     def uses(self, ids: list[str], session: ClientSession | None = None) -> dict[str, MemberUses]:
         """Return the counters of these, those that there are, by id."""

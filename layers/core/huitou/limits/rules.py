@@ -1,38 +1,11 @@
-"""How limits are split into buckets, and which figures a use is counted in."""
+"""Which figures a use is counted in, and what keeps a subject from being used once more."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
-from huitou.limits.models import UNLIMITED, Blocked, Left, MemberUses, Use
+from huitou.limits.models import Blocked, Left, MemberUses, Use
 from huitou.offers.models import Limits
-
-BUCKETS = 16
-FEW_PIECES, LITTLE_FEN = 64, 1_000_000  # So few are fairer, and fast enough, from one bucket.
-
-
-def shares(limits: Limits, there: int = 0) -> list[tuple[int, int]]:
-    """Return the pieces and fen of each bucket; as many as are there, where there are any."""
-    few = (limits.quota or UNLIMITED) <= FEW_PIECES or (
-        (limits.budget_fen or UNLIMITED) <= LITTLE_FEN
-    )
-    number = there or (1 if few else BUCKETS)
-    return [
-        (_part(limits.quota, n, number), _part(limits.budget_fen, n, number))
-        for n in range(number)
-    ]  # fmt: skip
-
-
-def _part(whole: int | None, place: int, number: int) -> int:
-    if whole is None:
-        return UNLIMITED
-    return whole // number + (1 if place < whole % number else 0)
-
-
-def first_bucket(token: str, number: int) -> int:
-    """Return where a taker begins to look: spread evenly, the same each time."""
-    return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=4).digest()) % number
 
 
 def uses_id(subject: str, member_id: str) -> str:

@@ -1,9 +1,10 @@
 """One limit engine for offers and coupons: uses of a member, and what all members share.
 
-What all share (a quota in pieces, a budget in fen) lies in buckets and is taken by guarded writes
-outside any transaction, since one hot document inside transactions holds everybody up. A piece
-taken is noted in the same write under its taker's token; after a crash the sweep finds the token
-and either finds its use or puts it back: nothing is lost, and never more is given than there is.
+What all share (a quota in pieces, a budget in fen) lies in a pool and is taken by guarded writes
+outside any transaction: one hot document inside transactions holds everybody up, and outside them
+sixteen in its place were no faster but left pieces that not everybody finds. A piece taken is noted
+in the same write under its taker's token; after a crash the sweep finds the token and either finds
+its use or puts it back: nothing is lost, and never more is given than there is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.limits.models import Blocked, InFlight, Left, MemberUses, OrderUse, Use
 from huitou.limits.repository import LimitRepository
-from huitou.limits.rules import below, fields_of, first_bucket, uses_id, why_blocked
+from huitou.limits.rules import below, fields_of, uses_id, why_blocked
 from huitou.offers.models import Limits
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -47,7 +48,7 @@ class Limiter:
         """
         day = brand_day(self._clock.now())
         counted = [use.subject for use in uses if use.counted]
-        shared = [use.subject for use in uses if use.bucketed]
+        shared = [use.subject for use in uses if use.pooled]
         ids = [uses_id(subject, member_id) for subject in counted]
         had = self._repository.uses(ids) if ids else {}
         left = self._repository.left(shared) if shared else {}
@@ -62,21 +63,18 @@ class Limiter:
     def take(
         self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any] | None = None
     ) -> InFlight | None:
-        """Take from one bucket or the next; None where none has as much.
+        """Take from a pool; None where it hasn't as much.
 
         The same token again finds what it took, as long as that is in flight.
         """
-        names = self._repository.names(subject)
-        start = first_bucket(token, len(names)) if names else 0
-        for name in names[start:] + names[:start]:
-            piece = self._repository.take(name, token, pieces, fen, more or {})
-            if piece is not None:
-                return InFlight(name, token, piece, pieces, fen, time.time(), dict(more or {}))
-        return None
+        piece = self._repository.take(subject, token, pieces, fen, more or {})
+        if piece is None:
+            return None
+        return InFlight(subject, token, piece, pieces, fen, time.time(), dict(more or {}))
 
     def drop(self, piece: InFlight) -> None:
         """Say that a piece in flight is used."""
-        self._repository.drop(piece.bucket_id, piece.token, piece.piece)
+        self._repository.drop(piece.subject, piece.token, piece.piece)
 
     def put_back(self, piece: InFlight) -> None:
         """Return a piece in flight; again changes nothing."""
@@ -94,7 +92,7 @@ class Limiter:
         """
         named, taken = [], []
         for use in uses:
-            if not use.bucketed:
+            if not use.pooled:
                 named.append(use)
                 continue
             piece = self.take(use.subject, order_id, use.pieces, use.fen)
@@ -125,7 +123,7 @@ class Limiter:
                 raise Refusal(Code.OFFER_LIMIT_REACHED, field="items", detail=use.subject)
 
     def give_back(
-        self, member_id: str, order_id: str, uses: Sequence[Use], created_at: datetime,
+        self, member_id: str, uses: Sequence[Use], created_at: datetime,
         session: ClientSession,
     ) -> None:  # fmt: skip
         """Return the uses of an order that is cancelled, within its guarded step."""
@@ -134,10 +132,8 @@ class Limiter:
             if use.counted:
                 identity = uses_id(use.subject, member_id)
                 self._repository.count(identity, {}, fields, -1, session)
-            if use.bucketed:
-                names = self._repository.names(use.subject)
-                name = names[first_bucket(order_id, len(names))]
-                self._repository.add(name, use.pieces, use.fen, session)
+            if use.pooled:
+                self._repository.add(use.subject, use.pieces, use.fen, session)
 
     def in_flight(self) -> Iterator[InFlight]:
         """Yield pieces whose taker was killed between taking and using them, or seems so."""

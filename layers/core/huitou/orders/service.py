@@ -377,9 +377,7 @@ class Orders:
             self._points.release(order.member_id, drawn_lots(order), session)
             for coupon_id in order.used_coupons:
                 self._coupons.release(coupon_id, order.id, session)
-            self._limiter.give_back(
-                order.member_id, order.id, order.uses, order.created_at, session
-            )
+            self._limiter.give_back(order.member_id, order.uses, order.created_at, session)
             return True
 
         return self._database.transact(write)

@@ -23,7 +23,7 @@ class Pieces:
     def due(self) -> Iterator[str]:
         """Yield the names of pieces that have been in flight for too long."""
         for piece in self._limiter.in_flight():
-            name = f"{piece.bucket_id} {piece.token}"
+            name = f"{piece.subject} {piece.token}"
             self._found[name] = piece
             yield name
 

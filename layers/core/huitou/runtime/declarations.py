@@ -63,14 +63,11 @@ DECLARATIONS = (
     Declaration("earning_rules", "for ever", [_index("valid_until")]),
     Declaration("offers", "for ever", [_index("valid_until")]),
     Declaration(
-        "limit_buckets",
+        "limit_pools",
         "for ever",
-        [
-            _index("subject"),
-            _index("due_at", partialFilterExpression={"due_at": {"$exists": True}}),
-        ],
+        [_index("due_at", partialFilterExpression={"due_at": {"$exists": True}})],
         validator={
-            "required": ["subject", "left", "left_fen"],
+            "required": ["left", "left_fen"],
             "properties": {"left": _WHOLE, "left_fen": _WHOLE},
         },
     ),

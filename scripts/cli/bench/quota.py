@@ -1,0 +1,103 @@
+"""`bench quota`: 16 members at once at a coupon with a quota, against two writes by hand."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import click
+
+from cli.bench import json_option, report, scratch_mongod
+from huitou.coupons.models import CouponTemplate
+from huitou.coupons.service import Coupons
+from huitou.runtime.clock import RealClock
+from huitou.runtime.database import Database, connect
+from huitou.runtime.declarations import declare
+
+WRITERS = 16
+LAST = 50  # Pieces of a small quota.
+Take = Callable[[int], object]
+
+
+@click.command()
+@click.option("--coupons", default=600, show_default=True, help="Coupons per round and side.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds, each side in turn.")
+@json_option
+def quota(coupons: int, rounds: int, as_json: bool) -> None:
+    """Issue coupons of one template with a quota to 16 writers at once.
+
+    Each looks whether its cause was served, takes a piece by a guarded write, inserts the coupon
+    and tells the pool. The floor does the least by hand: one guarded decrement, and the insert; a
+    crash between loses a piece there. `last_…` is about a quota of 50 pieces and three times as
+    many takers: found_none are those beyond the 50, and `last_p99_ms` is what the last pieces
+    cost the slowest.
+    """
+    with scratch_mongod() as mongod:
+        database = connect(mongod.uri, "bench")
+        declare(database)
+        sides = {
+            "ours": _ours(database, coupons * (rounds + 1)),
+            "floor": _floor(database, coupons * (rounds + 1)),
+        }
+        speeds: dict[str, list[float]] = {side: [] for side in sides}
+        for number in range(rounds + 1):
+            for side, take in sides.items():
+                first = number * coupons
+                started = time.perf_counter()
+                with ThreadPoolExecutor(WRITERS) as pool:
+                    list(pool.map(take, range(first, first + coupons)))
+                if number:  # The first round warms up connections.
+                    speeds[side].append(coupons / (time.perf_counter() - started))
+        figures = {f"{side}_per_s": round(statistics.median(s)) for side, s in speeds.items()}
+        pairs = zip(speeds["ours"], speeds["floor"], strict=True)
+        ratio = statistics.median(ours / floor for ours, floor in pairs)
+        report({**figures, "ratio": round(ratio, 3), **_last(database)}, as_json=as_json)
+
+
+def _template(database: Database, name: str, quota: int) -> tuple[Coupons, CouponTemplate]:
+    coupons = Coupons(database, RealClock())
+    template = CouponTemplate.model_validate({
+        "_id": name, "name": name, "valid_days": 7, "terms": {"off_fen": 100},
+        "limits": {"quota": quota},
+    })  # fmt: skip
+    coupons.put([template], [])
+    return coupons, template
+
+
+def _ours(database: Database, quota: int) -> Take:
+    coupons, template = _template(database, "storm", quota)
+    return lambda n: coupons.issue(template, member_id=f"m{n}", cause=f"storm:{n}")
+
+
+def _floor(database: Database, quota: int) -> Take:
+    counters, issued = database.collection("floor"), database.collection("floor_coupons")
+    counters.insert_one({"_id": "quota", "left": quota})
+
+    def take(number: int) -> None:
+        taken = counters.update_one({"_id": "quota", "left": {"$gte": 1}}, {"$inc": {"left": -1}})
+        if taken.matched_count:
+            issued.insert_one({"_id": f"c{number}", "member_id": f"m{number}", "status": "issued"})
+
+    return take
+
+
+def _last(database: Database) -> dict[str, Any]:
+    coupons, template = _template(database, "last", LAST)
+
+    def take(number: int) -> tuple[str, float]:
+        started = time.perf_counter()
+        outcome = coupons.try_issue(template, member_id=f"m{number}", cause=f"last:{number}")[1]
+        return outcome, (time.perf_counter() - started) * 1_000
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        took = list(pool.map(take, range(3 * LAST)))
+    outcomes = Counter(outcome for outcome, _ in took)
+    issued_ms = [ms for outcome, ms in took if outcome == "issued"]
+    return {
+        "last_issued": outcomes["issued"], "last_found_none": outcomes["used_up"],
+        "last_p99_ms": round(statistics.quantiles(issued_ms, n=100)[98], 1),
+    }  # fmt: skip
