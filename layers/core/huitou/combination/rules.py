@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from huitou.assignment.rules import Choice
 from huitou.bounds.rules import Candidate, Totals
 from huitou.discounts.models import NO_MOST, CartLine, Outcome, Reason, Rule, Taken, Tree
 from huitou.discounts.rules import (
@@ -55,6 +54,7 @@ class _Search:
         self.proved = True
         self.noise_fen = len(lines) + sum(line.quantity for line in lines)
         self.never: list[tuple[Rule, Reason]] = []
+        self.short: list[tuple[Rule, list[int]]] = []  # That reach too little even at their most.
         self.candidates = self._prepare(rules)
         self.bounds = self._bounds()
         self.best: State = self.start
@@ -62,12 +62,10 @@ class _Search:
 
     def outcome(self) -> Outcome:
         """Search, and say of every offer what it takes or why it takes nothing."""
-        if not any(rule.must for rule, _ in self.never):
+        if not any(rule.must for rule, _ in (*self.never, *self.short)):
             self._visit(0, self.start)
         best = self.best
-        unused = self.never + [
-            (candidate.rule, reason) for candidate, reason in self._reasons(best.taken)
-        ]
+        unused = self.never + list(self._reasons(best.taken))
         return Outcome(
             items_fen=best.payable_fen - best.delivery_fen, delivery_fen=best.delivery_fen,
             taken=list(best.taken), unused=unused, proved=self.proved,
@@ -85,7 +83,10 @@ class _Search:
             # Nothing that others do to a cart makes an offer take more than it does at first.
             most = measure(rule, mine, self.start, self.lines)
             if most is None:
-                self.never.append((rule, why_nothing(rule, mine, self.start, self.lines)))
+                if mine:
+                    self.short.append((rule, mine))
+                else:
+                    self.never.append(rule.no_item)
                 continue
             candidate = Candidate(rule, mine, most)
             if rule.steps and self.tree.by_item[rule.steps[-1].group]:
@@ -264,15 +265,10 @@ class _Search:
         found, complete = pieces_of(rule, usable, state, self.lines)
         self.proved = self.proved and complete
         for choice in found:
-            taken = self._with(candidate, state, usable, choice)
+            self.steps_left -= 1
+            taken = measure(rule, mine, state, self.lines, (usable, choice))
             if taken is not None:
                 yield taken
-
-    def _with(
-        self, candidate: Candidate, state: State, usable: list[int], choice: Choice
-    ) -> Taken | None:
-        self.steps_left -= 1
-        return measure(candidate.rule, candidate.mine, state, self.lines, (usable, choice))
 
     def _passed_over(self, candidate: Candidate, state: State) -> State:
         """Of a `first` group only the first offer that applies may come, taken or not."""
@@ -344,18 +340,30 @@ class _Search:
         if self.key is None or key < self.key:
             self.key, self.best = key, state
 
-    def _reasons(self, taken: Sequence[Taken]) -> Iterator[tuple[Candidate, Reason]]:
-        """Walk the best way once more: what stood against each other offer at its turn?"""
+    def _reasons(self, taken: Sequence[Taken]) -> Iterator[tuple[Rule, Reason]]:
+        """Walk the best way once more: what stood against each other offer at its turn?
+
+        An amount that is short is so at that turn too: what an exclusive offer has taken by then
+        doesn't count.
+        """
         state = self.start.copy()
         took = {id(one.rule): one for one in taken}
+        short = iter(self.short)
+        following = next(short, None)
         for candidate in self.candidates:
             rule = candidate.rule
+            while following is not None and following[0].order < rule.order:
+                yield following[0], why_nothing(*following, state, self.lines)
+                following = next(short, None)
             one = took.get(id(rule))
             if one is not None:
                 mine = [n for n in candidate.mine if candidate.by_item < 0 or one.shares[n]]
                 commit(one, mine, state, self.lines)
                 continue
-            yield candidate, self._why_not(candidate, state)
+            yield rule, self._why_not(candidate, state)
+        while following is not None:
+            yield following[0], why_nothing(*following, state, self.lines)
+            following = next(short, None)
 
     def _why_not(self, candidate: Candidate, state: State) -> Reason:
         rule = candidate.rule
