@@ -12,6 +12,7 @@ from huitou.codes.models import RedeemCodeRequest
 from huitou.coupons.models import ClaimCouponRequest, ShownCoupon, WalletAnswer
 from huitou.coupons.service import Coupons
 from huitou.earning.models import BonusAnswer, CheckInRequest
+from huitou.gifts.models import GiveAnswer, GiveRequest, TakeGiftRequest
 from huitou.integrations.mini_program import MiniProgram
 from huitou.mall.models import ExchangeAnswer, ExchangeRequest, MallAnswer, MallRequest
 from huitou.members.models import (
@@ -78,6 +79,12 @@ def _redeem_code(call: Call, request: RedeemCodeRequest) -> object:
     )
 
 
+def _gifts(call: Call) -> Any:
+    from huitou.gifts.service import Gifts  # Late, too.
+
+    return Gifts(call.database, call.clock, call.settings.token_key)
+
+
 def _coupon_token(call: Call, request: CouponTokenRequest) -> object:
     from huitou.till.service import Till  # Late, too.
 
@@ -121,6 +128,12 @@ MEMBER = {
         PageRequest,
         lambda call, r: Notices(call.database, call.clock).listing(_member(call), r, call.lang),
         NoticesAnswer,
+    ),
+    "give": Action(
+        GiveRequest, lambda call, r: _gifts(call).give(_member(call), r.coupon_id), GiveAnswer
+    ),
+    "take_gift": Action(
+        TakeGiftRequest, lambda call, r: _gifts(call).take(_member(call), r.gift), ShownCoupon
     ),
     "coupon_token": Action(CouponTokenRequest, _coupon_token, CouponTokenAnswer),
     "claim": Action(

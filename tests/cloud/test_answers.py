@@ -169,6 +169,12 @@ def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
     issued = internal(client, "coupon-issue", action="issue", **by_hand)
     internal(client, "coupon-issue", action="revoke", coupon_id=issued["coupon_id"],
              actor="ann", reason="by mistake")  # fmt: skip
+    friend = Guest(client)
+    internal(client, "maintenance", action="load", coupon_templates=[
+        free | {"_id": "answers-gift", "transferable": True}])  # fmt: skip
+    own = guest.ok("member-profile", action="claim", template_id="answers-gift", claim_id="1")
+    gift = guest.ok("member-profile", action="give", coupon_id=own["coupon_id"])["gift"]
+    assert friend.ok("member-profile", action="take_gift", gift=gift)["status"] == "issued"
     batch = {"batch": "answers"}
     internal(client, "coupon-issue", action="make_codes", template_id="answers", count=2,
              actor="ann", **batch)  # fmt: skip

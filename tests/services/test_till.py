@@ -12,11 +12,12 @@ from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
 from huitou.coupons.models import CouponTemplate, IssueCouponRequest
 from huitou.coupons.service import Coupons
+from huitou.gifts.service import Gifts
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.tokens import read, sign
 from huitou.till.models import RedeemTokenRequest
-from huitou.till.rules import LIVES_S, read, sign
-from huitou.till.service import Till
+from huitou.till.service import LIVES_S, Till
 
 KEY = b"t" * 32
 
@@ -96,12 +97,15 @@ def test_a_token_that_was_changed_is_nobodys(shop: Shop, till: Till) -> None:
     token = till.token(alice, coupon_id).coupon_token
     head, said, until, tag = token.split(".")
     longer = ".".join((head, said, f"{int(until, 16) + 999:x}", tag))
-    other = sign(b"x" * 32, coupon_id, time.time())
+    other = sign(b"x" * 32, "HT1", (coupon_id,), time.time() + 60)
     for wrong in (other, longer, token[:-1], "HT1..", "x", token.replace("HT1", "HT2"), "ä.ö.ü"):
         with pytest.raises(Refusal) as refused:
             till.redeem(redeem(wrong))
         assert refused.value.code is Code.TOKEN_NOT_VALID
-    assert read(KEY, token) is not None
+    gift = sign(KEY, "HG1", (coupon_id,), time.time() + 60)  # Signed, but for another use.
+    with pytest.raises(Refusal):
+        till.redeem(redeem(gift))
+    assert read(KEY, "HT1", token) is not None
 
 
 def test_a_token_dies_within_minutes(
@@ -167,3 +171,38 @@ def test_staff_issue_by_cause_and_are_named(shop: Shop) -> None:
     assert coupons.issue_by_staff(wanted) == coupons.issue_by_staff(wanted)
     (found,) = coupons.known([coupons.issue_by_staff(wanted).coupon_id])
     assert (found.actor, found.cause) == ("ann", f"staff:{alice}:till-5:complaint-17")
+
+
+def test_a_coupon_given_away_has_one_taker_and_is_used_once(shop: Shop) -> None:
+    gifts = Gifts(shop.database, shop.clock, KEY)
+    alice = shop.register()
+    coupon_id = coupon(shop, alice, transferable=True, limits={"per_member": 1})
+    gift = gifts.give(alice, coupon_id).gift
+    friends = [shop.register(f"f{n}") for n in range(5)]
+    order = shop.request(alice, items=[item(2)], coupon_id=coupon_id)
+    takes = [lambda f=friend: gifts.take(f, gift) for friend in friends]
+    results = at_once([*takes, lambda: shop.orders.create(alice, order)])
+    assert len(winners(results)) == 1
+    (held,) = Coupons(shop.database, shop.clock).known([coupon_id])
+    if held.status == "issued":
+        assert gifts.take(held.member_id, gift).coupon_id == coupon_id  # Again: the same one.
+        with pytest.raises(Refusal):
+            shop.request(alice, items=[item(2)], coupon_id=coupon_id)
+        assert shop.order(held.member_id, items=[item(2)], coupon_id=coupon_id)
+    assert shop.differences() == []
+
+
+def test_what_is_not_transferable_or_not_ones_own_is_not_given(shop: Shop) -> None:
+    gifts = Gifts(shop.database, shop.clock, KEY)
+    alice, mallory = shop.register(), shop.register("mallory")
+    plain = coupon(shop, alice)
+    for giver, code in ((alice, Code.COUPON_NOT_USABLE), (mallory, Code.NOT_FOUND)):
+        with pytest.raises(Refusal) as refused:
+            gifts.give(giver, plain)
+        assert refused.value.code is code
+    forged = sign(b"x" * 32, "HG1", (plain, alice), time.time() + 60)
+    ended = sign(KEY, "HG1", (plain, alice), time.time() - 1)
+    for gift in (forged, ended, sign(KEY, "HG1", (plain, alice), time.time() + 60)):
+        with pytest.raises(Refusal) as refused:
+            gifts.take(mallory, gift)
+        assert refused.value.code is Code.GIFT_GONE

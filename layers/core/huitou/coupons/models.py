@@ -105,6 +105,8 @@ class Coupon(Stored):
     order_id: str | None = None
     revoked: Revoked | None = None
     till: TillUse | None = None
+    transferable: bool = False
+    given_by: str | None = None
 
 
 class ClaimCouponRequest(Request):

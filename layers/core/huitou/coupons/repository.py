@@ -16,6 +16,7 @@ from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import put_revision
 
 EXPIRE_BATCH = 1_000
+_PLACES = {"seq": "", "day_seq": "", "month_seq": ""}
 
 
 class CouponRepository:
@@ -66,6 +67,14 @@ class CouponRepository:
             {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
         )
         return moved.matched_count == 1
+
+    def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
+        """Give a coupon to another member; it leaves its places in the limits of who had it."""
+        given = self._coupons.update_one(
+            {"_id": coupon_id, "member_id": giver_id, "status": "issued", "transferable": True},
+            {"$set": {"member_id": taker_id, "given_by": giver_id}, "$unset": _PLACES},
+        )
+        return given.matched_count == 1
 
     def redeem_at_till(self, coupon_id: str, use: TillUse, at: datetime) -> bool:
         """Use a coupon for an order of the till; of two tills one finds it no longer `issued`."""
@@ -165,7 +174,7 @@ class CouponRepository:
         """
         return self._coupons.update_many(
             {"member_id": source_id, "status": "issued"},
-            {"$set": {"member_id": into_id}, "$unset": {"seq": "", "day_seq": "", "month_seq": ""}},
+            {"$set": {"member_id": into_id}, "$unset": _PLACES},
             session=session,
         ).modified_count
 

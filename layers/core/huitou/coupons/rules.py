@@ -84,6 +84,7 @@ def coupon_for(
         group=template.group,
         borne_by=template.borne_by,
         returns=template.returns,
+        transferable=template.transferable,
         cause=cause,
         piece=piece,
         budgeted=template.limits.budget_fen is not None,

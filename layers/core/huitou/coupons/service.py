@@ -152,6 +152,12 @@ class Coupons:
             return shown
         return self.shown(coupon_id)
 
+    def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
+        """Give a transferable coupon that isn't in use to another member; False if it can't be."""
+        return giver_id != taker_id and self._repository.change_holder(
+            coupon_id, giver_id, taker_id
+        )
+
     def redeem_at_till(self, coupon_id: str, use: TillUse, zone: str) -> bool:
         """Use a coupon for an order of a till in this zone; False if it is used or has ended."""
         at = in_brand_zone(self._clock.now(), zone)

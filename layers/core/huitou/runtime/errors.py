@@ -40,6 +40,7 @@ class Code(Enum):
         "该批次名称已用于其他兑换码，请换一个",
         "This name is another batch's: take a new one",
     )
+    GIFT_GONE = "礼券已被领取或已失效", "This gift was taken or has ended"
     TOKEN_NOT_VALID = "不是本店可用的券码", "This isn't a coupon of this chain"
     TOKEN_EXPIRED = (
         "券码已过期，请顾客刷新后再扫",
