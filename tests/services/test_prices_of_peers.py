@@ -326,6 +326,20 @@ def test_the_best_coupon_is_chosen_and_the_next_step_told(shop: Shop) -> None:
     assert english.price.next_step.what == "Add ¥4.50: ¥8 off"
 
 
+def test_thirty_coupons_of_one_kind_are_as_quick_as_one_and_the_first_to_end_is_used(
+    shop: Shop,
+) -> None:
+    alice = shop.register()
+    first = coupon(shop, alice, "c0")
+    shop.clock.advance(days=1)
+    for number in range(1, 30):
+        coupon(shop, alice, f"c{number}")
+    told = quote(shop, alice, items=[item(3)], coupons="best")
+    assert (told.best.coupon_ids, told.best.exact) == ([first], True)
+    assert len(told.coupons) == 30
+    assert {c.why_not for c in told.coupons} == {None}
+
+
 def test_an_offer_of_no_group_is_refused_by_name(shop: Shop) -> None:
     with pytest.raises(Refusal) as refused:
         offers(shop, {"_id": "o", "group": "nowhere", "terms": {"off_fen": 300}})

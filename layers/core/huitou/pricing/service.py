@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -268,7 +269,10 @@ def weigh(
         inputs.level.level, inputs.first_order,
     )  # fmt: skip
     own = [compiled.rule(rule) for rule in _of_tier(inputs.level, inputs.tier_rules_revision)]
-    fits, out = [], []
+    fits: list[Rule] = []
+    left: list[Rule] = []
+    out: list[tuple[Rule, Reason]] = []
+    copies: Counter[tuple[object, ...]] = Counter()
     for rule in sorted(coupons, key=lambda rule: (not rule.must, rule.soonest, rule.source_id)):
         compiled.rule(rule)
         code = out_of(rule.terms, context)
@@ -277,8 +281,12 @@ def weigh(
             reason = Reason("paused")
         if reason is not None:
             out.append((rule, reason))
-        else:
-            fits.append(rule)
+            continue
+        # Of coupons that say the same those that end first come first; more than go together
+        # need no weighing.
+        copies[_same(rule)] += 1
+        enough = copies[_same(rule)] > min(compiled.tree.most[step.group] for step in rule.steps)
+        (left if enough and not rule.must else fits).append(rule)
     in_force = compiled.at(context)
     blocked = {name: Reason(code) for name, code in inputs.blocked.items()}  # type: ignore[arg-type]
     if any(rule.must for rule, _ in out):
@@ -287,8 +295,13 @@ def weigh(
         cart_lines(lines), in_force, [*own, *fits[:MOST_WEIGHED]], inputs.delivery_fen, blocked
     )
     outcome.unused += out
-    outcome.unused += [(rule, Reason("dearer")) for rule in fits[MOST_WEIGHED:]]
+    outcome.unused += [(rule, Reason("dearer")) for rule in (*left, *fits[MOST_WEIGHED:])]
+    outcome.proved = outcome.proved and len(fits) <= MOST_WEIGHED
     return outcome
+
+
+def _same(rule: Rule) -> tuple[object, ...]:
+    return rule.group, rule.revision, rule.name, rule.terms.model_dump_json()
 
 
 def _of_tier(level: Level, revision: int) -> list[Rule]:
