@@ -143,7 +143,7 @@ class Orders:
             raise Refusal(
                 Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, _cart(request))
             )
-        weighed = [coupon.id for coupon in facts.coupons]
+        weighed = self._pricing.weighed(facts, now)
         inputs = facts.inputs.model_copy(
             update={"coupon_ids": weighed, "named": request.coupons == "named"}
         )

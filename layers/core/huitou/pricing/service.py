@@ -140,6 +140,11 @@ class Pricing:
         rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
         return _affordable(facts, rules)
 
+    def weighed(self, facts: Facts, at: datetime) -> list[str]:
+        """Return the coupons that a price at that moment could use: part of what it follows from."""
+        zone = facts.store.zone
+        return [coupon.id for coupon in facts.coupons if rule_for(coupon, at, zone).out is None]
+
     def priced(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
         """Put the price together; Refusal naming `points` where they may not pay so much."""
         offer = facts.offer
