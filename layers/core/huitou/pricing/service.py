@@ -141,7 +141,7 @@ class Pricing:
         return _affordable(facts, rules)
 
     def weighed(self, facts: Facts, at: datetime) -> list[str]:
-        """Return the coupons that a price at that moment could use: part of what it follows from."""
+        """Return the coupons that a price at that moment could use; it follows from them."""
         zone = facts.store.zone
         return [coupon.id for coupon in facts.coupons if rule_for(coupon, at, zone).out is None]
 
