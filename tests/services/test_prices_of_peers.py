@@ -344,6 +344,22 @@ def test_an_offer_of_no_group_is_refused_by_name(shop: Shop) -> None:
     with pytest.raises(Refusal) as refused:
         offers(shop, {"_id": "o", "group": "nowhere", "terms": {"off_fen": 300}})
     assert refused.value.field == "offers.o.group"
+    loose = {"_id": "t", "name": "t", "valid_days": 1, "group": "nowhere", "terms": {"off_fen": 1}}
+    with pytest.raises(Refusal) as refused:
+        Maintenance(shop.database, shop.clock).load(
+            LoadRequest.model_validate({"coupon_templates": [loose]})
+        )
+    assert refused.value.field == "coupon_templates.t.group"
+
+
+def test_a_tree_may_not_lose_the_group_of_an_offer_in_force(shop: Shop) -> None:
+    offers(shop, {"_id": "o", "group": "reduction", "terms": {"off_fen": 300}})
+    smaller = {"revision": 2, "groups": [{"group": "member"}, {"group": "coupon"}]}
+    with pytest.raises(Refusal) as refused:
+        offers(shop, stacking=smaller)
+    assert refused.value.field == "stacking_rules.groups (o)"
+    offers(shop, {"_id": "o", "revision": 2, "group": "coupon", "terms": {"off_fen": 300}},
+           stacking=smaller)  # fmt: skip
 
 
 def test_a_delivery_fee_is_paid_and_taken_off_apart_from_the_dishes(shop: Shop) -> None:

@@ -149,6 +149,18 @@ def test_the_cashier_hears_why_a_coupon_is_not_for_here_and_now(
     assert refused.value.detail == why
 
 
+def test_an_order_of_the_till_that_misses_the_threshold_is_told_by_how_much(
+    shop: Shop, till: Till
+) -> None:
+    alice = shop.register()
+    token = till.token(alice, coupon(shop, alice, terms={"threshold_fen": 3_000})).coupon_token
+    with pytest.raises(Refusal) as refused:
+        till.redeem(redeem(token).model_copy(update={"amount_fen": 2_550}))
+    assert refused.value.detail == "还差 ¥4.50"
+    done = till.redeem(redeem(token).model_copy(update={"amount_fen": 3_000}))
+    assert done.status == "redeemed"
+
+
 def test_a_claim_is_served_once_and_within_its_limits(shop: Shop) -> None:
     coupons, alice = Coupons(shop.database, shop.clock), shop.register()
     template(shop, claimable=True, limits={"per_member_day": 2, "quota": 100})

@@ -34,8 +34,9 @@ class Maintenance:
         for store in request.stores:
             stores.put(store)
         Menu(self._database).put(request.dishes, request.store_dishes)
+        groups = {template.id: template.group for template in request.coupon_templates}
+        Offers(self._database, self._clock).put(request.offers, request.stacking_rules, groups)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
-        Offers(self._database, self._clock).put(request.offers, request.stacking_rules)
         kept = (request.tier_rules, request.points_rules, request.refund_rules)
         rules = [rule for rule in kept if rule is not None]
         for rule in rules:

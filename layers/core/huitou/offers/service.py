@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from types import MappingProxyType
 
 from huitou.limits.service import Limiter
 from huitou.offers.models import Offer, StackingRules, walk
@@ -13,21 +14,39 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
+NO_TEMPLATES: Mapping[str, str] = MappingProxyType({})
+
 
 class Offers:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = OfferRepository(database)
         self._limiter = Limiter(database, clock)
+        self._clock = clock
 
-    def put(self, offers: list[Offer], stacking: StackingRules | None) -> None:
-        """Put later revisions in force; Refusal naming an offer whose group the tree hasn't."""
+    def put(
+        self, offers: list[Offer], stacking: StackingRules | None,
+        templates: Mapping[str, str] = NO_TEMPLATES,
+    ) -> None:  # fmt: skip
+        """Put later revisions in force; `templates` are the groups of coupons put beside them.
+
+        Raises Refusal naming what has a group that the tree hasn't; also what is in force already,
+        for a tree that would lose its group.
+        """
         tree = stacking or self._repository.stacking()
         groups = {group.group for group in walk(tree.groups)}
-        for offer in offers:
-            if offer.group not in groups:
-                raise Refusal(
-                    Code.INVALID_REQUEST, field=f"offers.{offer.id}.group", detail=offer.group
-                )
+        named = {f"offers.{offer.id}.group": offer.group for offer in offers}
+        named |= {f"coupon_templates.{name}.group": group for name, group in templates.items()}
+        if stacking is not None:
+            later = {offer.id for offer in offers}
+            today = self._clock.now().date() - timedelta(days=1)
+            named |= {
+                f"stacking_rules.groups ({offer.id})": offer.group
+                for offer in self._repository.in_force(today)
+                if offer.id not in later
+            }
+        for field, group in named.items():
+            if group not in groups:
+                raise Refusal(Code.INVALID_REQUEST, field=field, detail=group)
         if stacking is not None:
             self._repository.put_stacking(stacking)
         for offer in offers:

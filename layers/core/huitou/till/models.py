@@ -32,10 +32,14 @@ class VerifyTokenRequest(Request):
 
 
 class RedeemTokenRequest(VerifyTokenRequest):
-    """Redeem it for the till's order `till_reference`; the same call again is the same answer."""
+    """Redeem it for the till's order `till_reference`; the same call again is the same answer.
+
+    With `amount_fen`, the order's amount, a coupon whose threshold it misses is refused.
+    """
 
     till_reference: str = Field(pattern=r"^[A-Za-z0-9_:.-]{1,64}$")
     actor: str = Field(min_length=1, max_length=64)
+    amount_fen: int | None = Field(default=None, ge=0)
 
 
 class TillCouponAnswer(Answer):

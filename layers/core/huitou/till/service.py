@@ -67,7 +67,10 @@ class Till:
         if coupon.till is not None:
             return self._again(coupon, use, lang)
         self._coupon(request.coupon_token)
+        short_fen = coupon.terms.threshold_fen - (request.amount_fen or 0)
         why_not = self._why_not(coupon, store, lang)
+        if why_not is None and request.amount_fen is not None and short_fen > 0:
+            why_not = words(Reason("short", short_fen), lang)
         if why_not is not None:
             raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
         if self._coupons.redeem_at_till(coupon.id, use, store.zone):
