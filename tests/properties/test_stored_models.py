@@ -16,6 +16,7 @@ from huitou.codes.models import CodeBatch, CodeTries, CodeUse
 from huitou.coupons.models import Coupon, CouponTemplate, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
+from huitou.features.models import Features, Visit
 from huitou.holds.models import Hold
 from huitou.liability.models import PointsMonth, Sums
 from huitou.limits.models import MemberUses, Pool
@@ -144,6 +145,11 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
                            cursor=words, ended_at=st.none() | moments),
     "rules": st.sampled_from(
         [DEFAULT_RULES, YEARLY_RULES, PointsRules(), RefundRules(), DEFAULT_STACKING]),
+    "features": st.builds(
+        Features, id=words, orders=fen, spend_fen=fen, first_order_at=st.none() | moments,
+        visits=st.dictionaries(st.just("o1"), st.builds(
+            Visit, at=moments, day=words, hour=st.integers(0, 23), fen=fen,
+            categories=st.dictionaries(st.just("tea"), fen))), tags=st.lists(words)),
     "orders": st.builds(lambda i: Order.model_validate(paid_order(i, "m")), words),
 }  # fmt: skip
 

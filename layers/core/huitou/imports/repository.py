@@ -60,6 +60,7 @@ class ImportRepository:
                         "status": order.status,
                         "refunds": [back.model_dump() for back in order.refunds],
                         "rollup": DUE,
+                        "features": DUE,
                     },
                     "$inc": {"version": 1},
                     "$push": {"timeline": {"status": order.status, "at": order.refunds[-1].at}},

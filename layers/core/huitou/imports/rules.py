@@ -100,6 +100,7 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
         paid_at=at,
         settlement="done",
         rollup="due",
+        features="due",
         timeline=[Moment(status="paid", at=at)],
     )
 

@@ -6,6 +6,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.coupons.service import Coupons
+from huitou.features.service import FeatureBook
 from huitou.members.service import Members
 from huitou.merges.models import Merge, MergeAnswer, MergeMembersRequest
 from huitou.merges.repository import MergeRepository
@@ -26,6 +27,7 @@ class Merges:
         self._members = Members(database, clock, brand_id)
         self._points = Points(database, clock)
         self._coupons = Coupons(database, clock)
+        self._features = FeatureBook(database, clock)
         self._tiers = Tiers(database, clock)
 
     def merge(self, request: MergeMembersRequest) -> MergeAnswer:
@@ -54,6 +56,7 @@ class Merges:
         identities = self._members.hand_over(source, into, session)
         points = self._transfer(request, session)
         coupons = self._coupons.hand_over(source.id, into.id, session)
+        self._features.take_over(source.id, into.id, session)
         self._tiers.take_over(source.id, into.id, request.merge_id, session)
         merge = Merge(
             id=request.merge_id, points=points, coupons=coupons, identities=identities,

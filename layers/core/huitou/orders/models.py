@@ -156,7 +156,8 @@ class Order(Stored):
     its price followed from (orders of before were priced by tier and one coupon), `uses` what
     of the offers' limits it has taken. `coupon_id` is
     the first of `coupon_ids`, for readers of before.
-    `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold.
+    `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold;
+    `features` and `featured_fen` are the same for its member's features.
     """
 
     brand_id: str
@@ -202,6 +203,8 @@ class Order(Stored):
     settlement_since: float | None = None
     rollup: Literal["due", "done"] | None = None
     counted_fen: int = 0
+    features: Literal["due", "done"] | None = None
+    featured_fen: int = 0
     is_test: bool = False
     version: int = 1
     timeline: list[Moment] = Field(default=[])

@@ -159,7 +159,7 @@ class OrderRepository:
         """
         found = self._orders.find_one_and_update(
             {"_id": order_id, "settlement": DUE},
-            {"$set": {"settlement": DONE, "rollup": DUE}},
+            {"$set": {"settlement": DONE, "rollup": DUE, "features": DUE}},
             projection=LEDGER_FIELDS,
             session=session,
         )

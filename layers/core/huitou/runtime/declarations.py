@@ -201,6 +201,7 @@ DECLARATIONS = (
         [
             _due("settlement"),
             _due("rollup", "business_day"),
+            _due("features"),
             _index("member_id", "-created_at", "-_id"),
             _index(  # Answers "when else was this member here" by itself.
                 "member_id",
@@ -255,6 +256,19 @@ DECLARATIONS = (
         },
     ),
     Declaration("pickup_numbers", "30 days"),
+    Declaration(
+        "features",
+        "until erased",
+        [
+            _index("last_order_day"),
+            _index("overdue_on", partialFilterExpression={"overdue_on": {"$exists": True}}),
+            _index("first_order_at", partialFilterExpression={"first_order_at": {"$exists": True}}),
+            _index("usual_store_id", "_id"),
+            _index("night_guest", "_id", partialFilterExpression={"night_guest": True}),
+            _index("tags", "_id"),
+        ],
+    ),
+    Declaration("dish_days", "30 days"),
     Declaration(
         "shares",
         "for ever (accounting law)",

@@ -49,6 +49,12 @@ def _count_old_orders(database: Database) -> None:
         _mark_all(database, "orders", settled, "rollup", DUE)
 
 
+def _feature_old_orders(database: Database) -> None:
+    for page in _pages(database, "orders", "settlement", "features"):
+        settled = [o["_id"] for o in page if o.get("settlement") == DONE and "features" not in o]
+        _mark_all(database, "orders", settled, "features", DUE)
+
+
 def _count_old_members(database: Database) -> None:
     for page in _pages(database, "members", "registered_channel"):
         old = [member["_id"] for member in page if "registered_channel" not in member]
@@ -202,6 +208,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(3, "orders list their refunds under way, and those of before end", _name_old_refunds),
     Migration(4, "accounts know the next birthday", _note_birthdays),
     Migration(5, "entries are numbered, and old points are a lot without end", _number_old_entries),
+    Migration(6, "orders settled before there were features are due for them", _feature_old_orders),
 )
 
 

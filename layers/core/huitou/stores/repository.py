@@ -28,12 +28,12 @@ class StoreRepository:
         found = self._stores.find({"_id": {"$gt": after or ""}}, {"_id": 1}).sort("_id", 1)
         return [store["_id"] for store in found.limit(limit)]
 
-    def zones(self) -> set[str]:
-        """The zones in which the chain has stores; as of the last minute."""
+    def zones(self) -> dict[str, str]:
+        """The zone of each store; as of the last minute."""
 
-        def read() -> set[str]:
+        def read() -> dict[str, str]:
             found = self._stores.find({"_id": {"$gt": ""}}, {"zone": 1}).limit(MOST_STORES)
-            return {store.get("zone", BRAND_ZONE) for store in found}
+            return {store["_id"]: store.get("zone", BRAND_ZONE) for store in found}
 
         return self._recent.get("zones", read, seconds=60)
 

@@ -46,11 +46,17 @@ class Stores:
 
         What holds until a day, that day included, holds there as long as anywhere.
         """
-        return earliest_day(self._clock.now(), self._repository.zones() or {BRAND_ZONE})
+        return earliest_day(
+            self._clock.now(), set(self._repository.zones().values()) or {BRAND_ZONE}
+        )
 
     def zones(self) -> set[str]:
         """Return the zones in which the chain has stores, and its own."""
-        return self._repository.zones() | {BRAND_ZONE}
+        return {*self._repository.zones().values(), BRAND_ZONE}
+
+    def zone_by_id(self) -> dict[str, str]:
+        """Return the zone of each of the chain's stores."""
+        return self._repository.zones()
 
     def ids(self, after: str | None, limit: int) -> list[str]:
         """Return a page of store ids, those after `after`."""

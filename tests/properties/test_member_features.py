@@ -1,0 +1,153 @@
+"""Random histories, folded in between at any time: features equal what all orders say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from at_once import at_once
+from chain_data import FakeClock, Shop
+from cli.bench.orders import paid_order
+from huitou.features.models import RebuildRequest, TagRequest
+from huitou.features.rules import usual_interval
+from huitou.features.service import FeatureBook
+from huitou.merges.models import MergeMembersRequest
+from huitou.merges.service import Merges
+from huitou.orders.models import Order
+from huitou.runtime.database import Database
+from huitou.stores.models import OpeningHours, Store
+from huitou.stores.rules import business_day
+from huitou.stores.service import Stores
+
+START = datetime(2024, 2, 20, 12, tzinfo=UTC)  # The leap day comes soon.
+ZONES = {"sh": "Asia/Shanghai", "ny": "America/New_York"}
+guests = st.sampled_from(["ann", "bob", "eve"])
+step = st.one_of(
+    st.tuples(st.just("buy"), guests, st.integers(0, 400 * 24), st.sampled_from(list(ZONES)),
+              st.sampled_from([0, 1_800, 7_200]), st.booleans()),
+    st.tuples(st.just("refund"), st.integers(0, 20), st.sampled_from([500, None])),
+    st.tuples(st.just("fold")),
+    st.tuples(st.just("fold twice at once")),
+    st.tuples(st.just("tag"), guests),
+    st.tuples(st.just("merge"), guests, guests),
+)  # fmt: skip
+
+
+class History:
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        clock.moment = START
+        self.database, self.clock, self.shop = database, clock, Shop(database, clock)
+        self.book = FeatureBook(database, clock)
+        self.ids = {name: self.shop.register(name) for name in ("ann", "bob", "eve")}
+        self.orders: list[Order] = []
+        self.merged: dict[str, str] = {}
+        for name, zone in ZONES.items():
+            hours = [OpeningHours(opens="00:00", closes="00:00")]
+            store = Store(id=name, brand_id="huitou", name=name, zone=zone, hours=hours)
+            Stores(database, clock).put(store)
+        database.recent.__init__()  # type: ignore[misc]
+
+    def do(self, kind: str, *args: Any) -> None:
+        getattr(self, "_" + kind.replace(" ", "_"))(*args)
+
+    def _buy(self, who: str, hour: int, store: str, fen: int, is_test: bool) -> None:
+        at = START + timedelta(hours=hour)
+        paid = paid_order(f"o{len(self.orders)}", self.ids[who]) | {
+            "store_id": store, "payable_fen": fen, "is_test": is_test, "paid_at": at,
+            "business_day": business_day(at, ZONES[store], "04:00"),
+        }  # fmt: skip
+        self.database.collection("orders").insert_one(paid)
+        self.orders.append(Order.model_validate(paid))
+        assert self.shop.settlement.settle(paid["_id"]) == "settled"
+
+    def _refund(self, which: int, fen: int | None) -> None:
+        if not self.orders:
+            return
+        order = self.shop.orders.get(self.orders[which % len(self.orders)].id)
+        if order.left_fen > (fen or 0):
+            self.shop.refund(order, f"r{order.version}-{order.id}", fen)
+            self.shop.settlement.settle(order.id)
+
+    def _fold(self) -> None:
+        self.book.bring_up_to_date(60)
+
+    def _fold_twice_at_once(self) -> None:
+        at_once([self._fold, self._fold])
+
+    def _tag(self, who: str) -> None:
+        self.book.tag(TagRequest(tag="vip", add=[self.ids[who]]))
+
+    def _merge(self, source: str, into: str) -> None:
+        one, other = self.ids[source], self.ids[into]
+        if one == other or one in self.merged or other in self.merged:
+            return
+        Merges(self.database, self.clock, "huitou").merge(MergeMembersRequest(
+            merge_id=f"m{source}{into}", from_member=one, into_member=other, actor="x",
+            reason="one person"))  # fmt: skip
+        self.merged[one] = other
+
+    def owner(self, member_id: str) -> str:
+        while member_id in self.merged:
+            member_id = self.merged[member_id]
+        return member_id
+
+
+def test_features_are_what_the_orders_say(database: Database) -> None:
+    @given(st.lists(step, min_size=4, max_size=25))
+    @settings(max_examples=30, deadline=None,
+              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    def holds(steps: list[tuple[Any, ...]]) -> None:
+        for name in database.mongo.list_collection_names():
+            database.collection(name).delete_many({})
+        history = History(database, FakeClock())
+        for taken in steps:
+            history.do(*taken)
+        history.do("fold")
+        found = history.book.check(RebuildRequest(limit=500))
+        assert found.different == []
+        # Beside the rebuild, which shares the rules: plain sums over all orders.
+        sums: dict[str, list[int]] = {}
+        for order in database.collection("orders").find({}):
+            left = order["payable_fen"] - sum(b["amount_fen"] for b in order.get("refunds", ()))
+            if left > 0 and not order["is_test"]:
+                mine = sums.setdefault(history.owner(order["member_id"]), [0, 0])
+                mine[0], mine[1] = mine[0] + 1, mine[1] + left
+        held = {
+            row["_id"]: [row["orders"], row["spend_fen"]]
+            for row in database.collection("features").find({})
+            if row.get("orders")
+        }
+        assert held == sums
+
+    holds()
+
+
+def test_a_difference_is_found_and_repaired(database: Database, clock: FakeClock) -> None:
+    history = History(database, clock)
+    history.do("buy", "ann", 5, "sh", 7_200, False)
+    history.do("fold")
+    database.collection("features").update_one({"_id": history.ids["ann"]}, {"$inc": {"orders": 1}})
+    assert history.book.check(RebuildRequest()).different == [history.ids["ann"]]
+    history.book.check(RebuildRequest(repair=True))
+    assert history.book.check(RebuildRequest()).different == []
+
+
+@pytest.mark.parametrize(
+    ("days", "interval"),
+    [((1, 3, 5, 7), 2), ((1, 2, 3), None), ((1, 1, 1, 1, 1), None), ((1, 2, 3, 4, 30), 1)],
+)
+def test_the_usual_interval_lies_between_days_not_orders(
+    database: Database, clock: FakeClock, days: tuple[int, ...], interval: int | None
+) -> None:
+    history = History(database, clock)
+    for day in days:
+        history.do("buy", "ann", 24 * day, "sh", 1_800, False)
+    history.do("fold")
+    features = history.book.of([history.ids["ann"]])[history.ids["ann"]]
+    assert usual_interval(list(features.visits.values())) == interval
+    assert features.usual_interval_days == interval
+    assert (features.overdue_on is None) == (interval is None)
