@@ -1,4 +1,4 @@
-"""member-profile: log in, profile, phone, my orders, points, mall, check-in, notices, coupons.
+"""member-profile: log in, profile, phone, consents, inbox, my orders, points, mall, coupons.
 
 Callable by members only; who they are comes from the platform's context.
 """
@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from huitou.codes.models import RedeemCodeRequest
+from huitou.consents.models import ConsentRequest, ConsentsAnswer
+from huitou.consents.service import Consents
 from huitou.coupons.models import ClaimCouponRequest, ShownCoupon, WalletAnswer
 from huitou.coupons.service import Coupons
 from huitou.earning.models import BonusAnswer, CheckInRequest
+from huitou.exposures.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
 from huitou.gifts.models import GiveAnswer, GiveRequest, TakeGiftRequest
 from huitou.integrations.mini_program import MiniProgram
 from huitou.mall.models import ExchangeAnswer, ExchangeRequest, MallAnswer, MallRequest
@@ -26,6 +29,7 @@ from huitou.members.models import (
     WelcomeRequest,
 )
 from huitou.members.service import Members
+from huitou.messages.models import SubscribedAnswer, SubscribedRequest
 from huitou.notices.models import NoticesAnswer
 from huitou.notices.service import Notices
 from huitou.runtime.handler import Action, Call, serve
@@ -93,7 +97,35 @@ def _coupon_token(call: Call, request: CouponTokenRequest) -> object:
     )
 
 
+def _messages(call: Call) -> Any:
+    from huitou.messages.service import Messages  # Late, too.
+
+    return Messages(call.database)
+
+
+def _inbox(call: Call) -> Any:
+    from huitou.exposures.service import Inbox  # Late, too.
+
+    return Inbox(call.database, call.clock)
+
+
 MEMBER = {
+    "consent": Action(
+        ConsentRequest,
+        lambda call, r: Consents(call.database, call.clock).record(_member(call), r),
+        ConsentsAnswer,
+    ),
+    "subscribed": Action(
+        SubscribedRequest,
+        lambda call, r: _messages(call).subscribed(_member(call), r),
+        SubscribedAnswer,
+    ),
+    "inbox": Action(
+        PageRequest, lambda call, r: _inbox(call).listing(_member(call), r), InboxAnswer
+    ),
+    "open_message": Action(
+        OpenMessageRequest, lambda call, r: _inbox(call).open(_member(call), r), OpenedAnswer
+    ),
     "login": Action(
         LoginRequest, lambda call, r: _members(call).login(call.member, r.scene), LoginAnswer
     ),

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from huitou.coupons.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 from huitou.coupons.rules import Had
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import put_revision
@@ -165,6 +165,19 @@ class CouponRepository:
             {"$set": {"status": "issued", "valid_until": valid_until}, "$unset": {"order_id": ""}},
             session=session,
         )
+
+    def insert_many(self, coupons: Sequence[Coupon]) -> set[str]:
+        """Insert those that aren't there yet; returns the ids of those that were."""
+        if not coupons:
+            return set()
+        ids = [coupon.id for coupon in coupons]
+        try:
+            self._coupons.insert_many([c.document() for c in coupons], ordered=False)
+        except BulkWriteError as error:
+            if not is_duplicate(error):
+                raise
+            return {ids[wrong["index"]] for wrong in (error.details or {})["writeErrors"]}
+        return set()
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
         """Give one member's unused coupons to another; returns how many.

@@ -94,11 +94,12 @@ def coupon_for(
         scene=scene,
         actor=actor,
         issued_at=at,
-        valid_until=_valid_until(template, at, zone),
+        valid_until=valid_until(template, at, zone),
     )
 
 
-def _valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
+def valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
+    """Return the last moment of a coupon issued now, by the wall clock of this zone."""
     ends = []
     if template.valid_days is not None:
         ends.append(end_of_day(at, template.valid_days, zone))

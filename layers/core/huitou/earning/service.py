@@ -161,6 +161,35 @@ class Bonuses:
             what=bonus_words(outcome, total, lang),
         )  # fmt: skip
 
+    def give(self, member_id: str, points: int, cause: str, rule: RuleRef) -> bool:
+        """Give a member points that a rule promised them; a cause is served once, then False.
+
+        Beside the caps of earning: these are a present, not earned by an order. Raises Refusal
+        NOT_FOUND naming `member_id` without an account, CAUSE_REUSED where it was another's.
+        """
+        rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
+
+        def write(session: ClientSession) -> bool:
+            known = self._points.by_ids([f"bonus:{cause}"], session)
+            if known:
+                if any(entry.member_id != member_id for entry in known.values()):
+                    raise Refusal(Code.CAUSE_REUSED, field="cause")
+                return False
+            book = self._points.open(member_id, session)
+            fact = Fact(
+                cause=cause, at=now, business_day=day, actor="event",
+                rules_revision=rules.revision, rules=[rule],
+            )  # fmt: skip
+            book.bonus(fact, points, bonus_award(rules, day))
+            book.bring_up_to_date()
+            self._points.save([book], session)
+            return True
+
+        try:
+            return self._database.transact(write)
+        except DuplicateKeyError:  # The same cause at the same time was faster.
+            return self._database.transact(write)
+
 
 def _entry_id(event: BonusEvent, rule: EarningRule, cause: str) -> str:
     return f"bonus:{event.replace('_', '-')}@{rule.id}:{cause}"

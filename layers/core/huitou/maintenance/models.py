@@ -10,6 +10,7 @@ from huitou.coupons.models import CouponTemplate, Scene
 from huitou.earning.models import EarningRule
 from huitou.mall.models import MallItem
 from huitou.menu.models import Dish, StoreDish
+from huitou.messages.models import MessageRules
 from huitou.offers.models import Offer, StackingRules
 from huitou.points.models import PointsRules
 from huitou.refunds.models import RefundRules
@@ -40,6 +41,7 @@ class LoadRequest(Request):
     share_rules: list[ShareRules] = Field(default=[], max_length=500)
     earning_rules: list[EarningRule] = Field(default=[], max_length=500)
     mall_items: list[MallItem] = Field(default=[], max_length=200)
+    message_rules: MessageRules | None = None
     stacking_rules: StackingRules | None = None
     offers: list[Offer] = Field(default=[], max_length=500)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from huitou.messages.models import MessageRules
 from huitou.points.models import PointsRules
 from huitou.refunds.models import RefundRules
 from huitou.runtime.database import Database
@@ -13,6 +14,6 @@ class RulesRepository:
     def __init__(self, database: Database) -> None:
         self._rules = database.collection("rules")
 
-    def put(self, rules: TierRules | PointsRules | RefundRules) -> None:
+    def put(self, rules: TierRules | PointsRules | RefundRules | MessageRules) -> None:
         """Store a later revision."""
         put_revision(self._rules, rules.document(), f"{rules.id}_rules.revision")

@@ -37,7 +37,9 @@ class Maintenance:
         groups = {template.id: template.group for template in request.coupon_templates}
         Offers(self._database, self._clock).put(request.offers, request.stacking_rules, groups)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
-        kept = (request.tier_rules, request.points_rules, request.refund_rules)
+        kept = (
+            request.tier_rules, request.points_rules, request.refund_rules, request.message_rules
+        )  # fmt: skip
         rules = [rule for rule in kept if rule is not None]
         for rule in rules:
             RulesRepository(self._database).put(rule)

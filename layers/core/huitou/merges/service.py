@@ -5,7 +5,9 @@ from __future__ import annotations
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.consents.service import Consents
 from huitou.coupons.service import Coupons
+from huitou.exposures.service import Exposures
 from huitou.features.service import FeatureBook
 from huitou.members.service import Members
 from huitou.merges.models import Merge, MergeAnswer, MergeMembersRequest
@@ -27,6 +29,8 @@ class Merges:
         self._members = Members(database, clock, brand_id)
         self._points = Points(database, clock)
         self._coupons = Coupons(database, clock)
+        self._consents = Consents(database, clock)
+        self._exposures = Exposures(database, clock)
         self._features = FeatureBook(database, clock)
         self._tiers = Tiers(database, clock)
 
@@ -56,6 +60,8 @@ class Merges:
         identities = self._members.hand_over(source, into, session)
         points = self._transfer(request, session)
         coupons = self._coupons.hand_over(source.id, into.id, session)
+        self._consents.take_over(source.id, into.id, session)
+        self._exposures.hand_over(source.id, into.id, session)
         self._features.take_over(source.id, into.id, session)
         self._tiers.take_over(source.id, into.id, request.merge_id, session)
         merge = Merge(

@@ -76,7 +76,11 @@ DECLARATIONS = (
     Declaration(
         "members",
         "until erased",
-        [_index("registered_day"), _index("registered_channel", "registered_day")],
+        [
+            _index("registered_day"),
+            _index("registered_channel", "registered_day"),
+            _index("registered_channel", "registered_at", "_id"),
+        ],
     ),
     Declaration("identities", "until erased", [_index("member_id"), _index("before", sparse=True)]),
     Declaration(
@@ -93,6 +97,7 @@ DECLARATIONS = (
             _by_day("review_on"),
             _by_day("monthly_on"),
             _by_day("birthday_on"),
+            _by_day("birthday_md"),
             _by_day("points_on"),
         ],
         validator={
@@ -166,6 +171,7 @@ DECLARATIONS = (
         "for ever",
         [
             _index("member_id", "-at"),
+            _index("at", "_id"),
             _index(
                 "cause",
                 "rules_revision",
@@ -175,7 +181,9 @@ DECLARATIONS = (
         ],
     ),
     Declaration("tier_runs", "for ever", [_index("status", "_id"), _index("-revision")]),
-    Declaration("notices", "two years", [_index("member_id", "-at", "-_id")]),
+    Declaration(
+        "notices", "two years", [_index("member_id", "-at", "-_id"), _index("kind", "at", "_id")]
+    ),
     Declaration("coupon_templates", "for ever"),
     Declaration("scenes", "for ever"),
     Declaration("code_batches", "for ever", [_index("number", unique=True)]),
@@ -187,7 +195,7 @@ DECLARATIONS = (
         [
             _index("member_id", "status", "valid_until"),
             _index("member_id", "-issued_at", "-_id"),
-            _index("status", "valid_until"),
+            _index("status", "valid_until", "_id"),
             _one_per("seq"),
             _one_per("day_seq"),
             _one_per("month_seq"),
@@ -213,6 +221,11 @@ DECLARATIONS = (
                 name="counted",
             ),
             _index("status", "expires_at"),
+            _index(
+                "completed_at",
+                "_id",
+                partialFilterExpression={"completed_at": {"$exists": True}},
+            ),
             _index("complete_by", partialFilterExpression={"complete_by": {"$exists": True}}),
             _due("shipping"),
         ],
@@ -260,15 +273,65 @@ DECLARATIONS = (
         "features",
         "until erased",
         [
-            _index("last_order_day"),
-            _index("overdue_on", partialFilterExpression={"overdue_on": {"$exists": True}}),
-            _index("first_order_at", partialFilterExpression={"first_order_at": {"$exists": True}}),
+            _index("last_order_day", "_id"),
+            _index("overdue_on", "_id", partialFilterExpression={"overdue_on": {"$exists": True}}),
+            _index(
+                "first_order_at",
+                "_id",
+                partialFilterExpression={"first_order_at": {"$exists": True}},
+            ),
             _index("usual_store_id", "_id"),
             _index("night_guest", "_id", partialFilterExpression={"night_guest": True}),
             _index("tags", "_id"),
         ],
     ),
     Declaration("dish_days", "30 days"),
+    Declaration("consents", "for ever (proof of consent)", [_index("member_id", "purpose", "n")]),
+    Declaration("campaigns", "for ever (records of promotions)"),
+    Declaration("campaign_states", "for ever", [_index("status", "-priority", "_id")]),
+    Declaration(
+        "campaign_runs",
+        "two years (records of promotions)",
+        [
+            _index(
+                "status",
+                "-priority",
+                "_id",
+                partialFilterExpression={"status": "due"},
+                name="runs_due",
+            ),
+            _index("campaign_id", "-day", "part"),
+        ],
+    ),
+    Declaration("campaign_waiting", "until served", [_index("campaign_id", "due_at", "_id")]),
+    Declaration(
+        "exposures",
+        "two years (records of promotions)",
+        [
+            _index("campaign_id", "member_id", "at"),
+            _index("member_id", "day", "campaign_id"),
+            _index("member_id", "delivery", "-at", "-_id"),
+            _index(
+                "member_id",
+                "place",
+                unique=True,
+                partialFilterExpression={"place": {"$exists": True}},
+                name="one_per_place",
+            ),
+            _due("delivery"),
+            _due("push"),
+            _index(
+                "push", "sent_at", partialFilterExpression={"push": "sending"}, name="push_sending"
+            ),
+        ],
+    ),
+    Declaration(
+        "subscriptions",
+        "until erased",
+        [_index("member_id")],
+        validator={"required": ["left"], "properties": {"left": _NOT_NEGATIVE}},
+    ),
+    Declaration("weather_days", "two years", [_index("day")]),
     Declaration(
         "shares",
         "for ever (accounting law)",

@@ -133,6 +133,14 @@ class Code(Enum):
     )
     SCENE_UNKNOWN = "二维码无效", "Unknown code"
     WELCOME_TAKEN = "欢迎券已领取", "The welcome coupon was already taken"
+    CAMPAIGN_NOT_AT_THIS_STEP = (
+        "活动当前为 {detail}，不能进行此操作",
+        "The campaign is {detail}: this step can't be taken",
+    )
+    CAMPAIGN_NOT_CHECKED = (
+        "活动当前版本还没有通过合规检查，请先检查",
+        "This revision hasn't passed the check: run it first",
+    )
     SIGNATURE_INVALID = "签名无效：{detail}", "Invalid signature: {detail}"
     NOTIFICATION_MISMATCH = (
         "通知与订单不符：{detail}",
@@ -186,6 +194,8 @@ _CHINESE = {
     "account": "会员账户", "dead letter": "死信", "discrepancy": "差异",
     "hold": "冻结的积分", "item": "商品", "coupon template": "优惠券模板",
     "tier run": "等级规则应用", "level": "等级",
+    "campaign": "活动", "message": "消息", "draft": "草稿", "checked": "已检查",
+    "running": "进行中", "paused": "已暂停", "ended": "已结束",
     "delivery": "配送信息", "table": "桌号", "pickup_at": "预约时间",
 }  # fmt: skip
 

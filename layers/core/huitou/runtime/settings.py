@@ -117,6 +117,15 @@ class Settings:
         return self.variables.get("WECHAT_API_URL") or "https://api.weixin.qq.com"
 
     @property
+    def weather_key(self) -> str:
+        """The chain's key of QWeather; wanted only where a campaign follows the weather."""
+        return self._required("WEATHER_KEY")
+
+    @property
+    def weather_url(self) -> str:
+        return self.variables.get("WEATHER_URL") or "https://devapi.qweather.com"
+
+    @property
     def wechat_pay(self) -> WeChatPaySettings:
         """The merchant's keys; `WECHAT_PAY_PLATFORM_KEYS` is `serial=PEM` joined by `;`."""
         api_v3_key = self._required("WECHAT_PAY_API_V3_KEY").encode()

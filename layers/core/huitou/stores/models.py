@@ -32,6 +32,13 @@ class OpeningHours(Record):
     last_order_min: int = Field(default=0, ge=0, le=240, description="minutes before closing")
 
 
+class Place(Record):
+    """Where a store is, in GCJ-02, the coordinates of WeChat's and Tencent's maps."""
+
+    lat: float = Field(ge=-90, le=90)
+    lng: float = Field(ge=-180, le=180)
+
+
 class Merchant(Record):
     """Who takes the money; frozen on each payment, since a store may change its merchant.
 
@@ -49,6 +56,7 @@ class Store(Stored):
     brand_id: str
     name: str
     address: str = ""
+    place: Place | None = Field(default=None, title="位置", description="GCJ-02")
     zone: str = BRAND_ZONE
     cut_time: str = Field(default=BRAND_CUT, pattern=CLOCK)
     hours: list[OpeningHours]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from huitou.runtime.database import Database
-from huitou.stores.models import BRAND_ZONE, Store
+from huitou.stores.models import BRAND_ZONE, Place, Store
 
 MOST_STORES = 5_000
 
@@ -36,6 +36,16 @@ class StoreRepository:
             return {store["_id"]: store.get("zone", BRAND_ZONE) for store in found}
 
         return self._recent.get("zones", read, seconds=60)
+
+    def places(self) -> list[tuple[str, Place]]:
+        """The stores that are on the map; as of the last minute."""
+
+        def read() -> list[tuple[str, Place]]:
+            found = self._stores.find({"_id": {"$gt": ""}}, {"place": 1}).limit(MOST_STORES)
+            return [(row["_id"], Place.model_validate(row["place"]))
+                    for row in found if row.get("place")]  # fmt: skip
+
+        return self._recent.get("places", read, seconds=60)
 
     def put(self, store: Store) -> None:
         self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)

@@ -8,7 +8,7 @@ from typing import Any
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.stores.models import BRAND_ZONE, Store
+from huitou.stores.models import BRAND_ZONE, Place, Store
 from huitou.stores.repository import StoreRepository
 from huitou.stores.rules import earliest_day, takes_orders
 
@@ -53,6 +53,10 @@ class Stores:
     def zones(self) -> set[str]:
         """Return the zones in which the chain has stores, and its own."""
         return {*self._repository.zones().values(), BRAND_ZONE}
+
+    def places(self) -> list[tuple[str, Place]]:
+        """Return the stores that have a place on the map."""
+        return self._repository.places()
 
     def zone_by_id(self) -> dict[str, str]:
         """Return the zone of each of the chain's stores."""

@@ -1,0 +1,154 @@
+"""Whom a campaign is for: conditions over what is known of a member, joined by and, or, not."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from huitou.runtime.documents import Answer, Record, Request
+
+# What is a number, and what of it may be said beside at_least and at_most.
+NUMBERS: dict[str, tuple[str, ...]] = {
+    "orders": ("days",),  # paid and kept; ever, or in the last `days`
+    "spend_fen": ("days",),
+    "days_since_order": (),
+    "days_since_registration": (),
+    "usual_hour": (),
+    "usual_interval_days": (),
+    "category_share_bp": ("category",),  # of what they order, recent weighing more
+    "rfm_recency": (),
+    "rfm_frequency": (),
+    "rfm_monetary": (),
+    "points": (),
+}
+WORDS = ("usual_store", "tier", "tag", "registered_store", "registered_channel")
+FACTS = ("night_guest", "has_birthday", "has_phone", "consents_to_marketing")
+# What every member has, whatever they ordered: choosing by it is not personalised (PIPL 24).
+NOT_PERSONAL = ("tier", "days_since_registration", "registered_store", "registered_channel",
+                "has_birthday", "has_phone", "points", "consents_to_marketing")  # fmt: skip
+MOST_DEEP = 5
+
+Feature = Literal[
+    "orders", "spend_fen", "days_since_order", "days_since_registration", "usual_hour",
+    "usual_interval_days", "category_share_bp", "rfm_recency", "rfm_frequency", "rfm_monetary",
+    "points", "usual_store", "tier", "tag", "registered_store", "registered_channel",
+    "night_guest", "has_birthday", "has_phone", "consents_to_marketing",
+]  # fmt: skip
+
+
+class Condition(Record):
+    """One condition, or several joined by exactly one of `all_of`, `any_of`, `none_of`.
+
+    A number lies between `at_least` and `at_most`, both included; a word is `among` some; a fact
+    `is_so` or not. Amounts are fen, shares basis points, RFM scores 1 to 5. Somebody who never
+    ordered has no days since an order, no usual hour and no interval: these conditions fail.
+    """
+
+    all_of: list[Condition] = Field(default=[], max_length=20, title="同时满足")
+    any_of: list[Condition] = Field(default=[], max_length=20, title="满足任一")
+    none_of: list[Condition] = Field(default=[], max_length=20, title="全不满足")
+    feature: Feature | None = Field(default=None, title="会员特征")
+    at_least: int | None = Field(default=None, title="不少于")
+    at_most: int | None = Field(default=None, title="不多于")
+    days: int | None = Field(default=None, ge=1, le=180, title="最近几天")
+    category: str | None = Field(default=None, min_length=1, max_length=40, title="分类")
+    among: list[str] = Field(default=[], max_length=200, title="其中之一")
+    is_so: bool | None = Field(default=None, title="是或否")
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        groups = [self.all_of, self.any_of, self.none_of]
+        if sum(map(bool, groups)) + (self.feature is not None) != 1:
+            raise ValueError("a condition is a feature, or one of all_of, any_of, none_of")
+        if _depth(self) > MOST_DEEP:
+            raise ValueError(f"conditions lie at most {MOST_DEEP} deep in each other")
+        if self.feature is not None:
+            self._fits_its_feature(self.feature)
+        return self
+
+    def _fits_its_feature(self, feature: str) -> None:
+        said = {name for name in ("at_least", "at_most", "days", "category", "is_so")
+                if getattr(self, name) is not None}  # fmt: skip
+        said |= {"among"} if self.among else set()
+        if feature in NUMBERS:
+            may = {"at_least", "at_most", *NUMBERS[feature]}
+            enough = bool(said & {"at_least", "at_most"})
+        elif feature in WORDS:
+            may, enough = {"among"}, bool(self.among)
+        else:
+            may, enough = {"is_so"}, self.is_so is not None
+        if said - may:
+            raise ValueError(f"{feature} has no {min(said - may)}")
+        if not enough:
+            raise ValueError(f"{feature} needs {' or '.join(sorted(may & _TESTS))}")
+        if feature == "category_share_bp" and self.category is None:
+            raise ValueError("category_share_bp needs category")
+        if (self.at_least or 0) > (self.at_most if self.at_most is not None else 10**15):
+            raise ValueError("at_least is above at_most")
+
+
+_TESTS = {"at_least", "at_most", "among", "is_so"}
+
+
+def _depth(condition: Condition) -> int:
+    inner = (*condition.all_of, *condition.any_of, *condition.none_of)
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def leaves(condition: Condition | None) -> list[Condition]:
+    """Return every single condition in a tree of them."""
+    if condition is None:
+        return []
+    if condition.feature is not None:
+        return [condition]
+    inner = (*condition.all_of, *condition.any_of, *condition.none_of)
+    return [leaf for part in inner for leaf in leaves(part)]
+
+
+def required(condition: Condition | None) -> list[Condition]:
+    """Return the single conditions that hold for everybody in the audience."""
+    if condition is None or condition.any_of or condition.none_of:
+        return []
+    if condition.feature is not None:
+        return [condition]
+    return [leaf for part in condition.all_of for leaf in required(part)]
+
+
+class Standing(NamedTuple):
+    """Tier and points of a member."""
+
+    tier: str = "basic"
+    points: int = 0
+
+
+class AudienceRequest(Request):
+    """Count whom a condition is for, before anything is sent, and show some of them."""
+
+    audience: Condition | None = None
+    sample: int = Field(default=5, ge=0, le=20)
+
+
+class SampledMember(Answer):
+    """A member of the audience, as the operator sees them: no name, no phone."""
+
+    member_id: str
+    orders: int
+    spend_fen: int
+    last_order_day: str | None
+    tier: str
+
+
+class AudienceAnswer(Answer):
+    """How many members meet the condition, and how many of these may be written to.
+
+    Of a large chain `looked_at` of its `members` are counted, a fair sample, and scaled up:
+    then `exact` is false.
+    """
+
+    members: int
+    looked_at: int
+    exact: bool
+    matching: int
+    reachable: int
+    sample: list[SampledMember]

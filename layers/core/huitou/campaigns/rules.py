@@ -1,0 +1,115 @@
+"""Who is in which group, when a campaign may send, and which step may follow which."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from huitou.campaigns.models import Campaign, Kind, Status, Trigger, Variant
+from huitou.features.rules import NIGHT
+from huitou.stores.models import BRAND_ZONE, Hours
+from huitou.stores.rules import in_hours
+
+HOLDOUT = "holdout"
+# How long after its time an occasion is still worth a message; after an outage older ones are
+# passed over. Those of a day are held against that day's `send_at`.
+FRESH: dict[Kind, timedelta] = {
+    "absent": timedelta(days=2), "overdue": timedelta(days=2), "birthday": timedelta(days=1),
+    "weather": timedelta(hours=6), "daily": timedelta(hours=2), "segment": timedelta(days=2),
+    "coupon_expiring": timedelta(hours=20), "points_expiring": timedelta(days=2),
+    "tier_change": timedelta(days=2), "registered": timedelta(days=1),
+    "first_order": timedelta(days=1), "order_completed": timedelta(hours=13),
+    "review": timedelta(days=1), "near_store": timedelta(minutes=30),
+    "by_hand": timedelta(days=2), "group": timedelta(0),
+}  # fmt: skip
+STEPS: dict[Status, tuple[Status, ...]] = {
+    "draft": ("checked", "ended"),
+    "checked": ("draft", "running", "ended"),
+    "running": ("paused", "ended"),
+    "paused": ("draft", "running", "ended"),
+    "ended": (),
+}
+
+
+def share_of(salt: str, purpose: str, member_id: str) -> float:
+    """Place a member at random but for good between 0 and 1, under a campaign's salt."""
+    digest = hmac.digest(salt.encode(), f"{purpose}|{member_id}".encode(), hashlib.sha256)
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def group_of(campaign: Campaign, salt: str, member_id: str) -> str:
+    """Return the member's group: `holdout`, or the variant they see, always the same."""
+    if share_of(salt, HOLDOUT, member_id) < campaign.holdout_bp / 10_000:
+        return HOLDOUT
+    # A draw of its own, so that the variants don't change when the hold-out's share does.
+    return _by_weight(campaign.variants, share_of(salt, "variant", member_id))
+
+
+def _by_weight(variants: Sequence[Variant], place: float) -> str:
+    left = place * sum(variant.weight for variant in variants)
+    for variant in variants:
+        left -= variant.weight
+        if left < 0:
+            return variant.variant
+    return variants[-1].variant
+
+
+def variant_of(campaign: Campaign, group: str) -> Variant | None:
+    """Return the variant of a group; None for the hold-out, or one a later revision dropped."""
+    return next((v for v in campaign.variants if v.variant == group), None)
+
+
+def exposure_id(campaign_id: str, member_id: str, occasion: str) -> str:
+    """Name one occasion of one member in one campaign: served once, whoever asks how often."""
+    return f"{campaign_id}:{member_id}:{occasion}"
+
+
+def slot(day: str, clock: str, zone: str = BRAND_ZONE) -> datetime:
+    """Return the moment of a wall clock on a calendar day, in UTC."""
+    local = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock), ZoneInfo(zone))
+    return local.astimezone(UTC)
+
+
+def meets_on(trigger: Trigger, day: str) -> bool:
+    """Tell whether a daily trigger is for this day; without weekdays and month days every day is.
+
+    Of a month that is shorter its last day stands for those it hasn't.
+    """
+    on = date.fromisoformat(day)
+    last = monthrange(on.year, on.month)[1]
+    days = {min(month_day, last) for month_day in trigger.month_days}
+    plain = not trigger.weekdays and not trigger.month_days
+    return plain or on.weekday() in trigger.weekdays or on.day in days
+
+
+def may_send(at: datetime, zone: str, quiet: Hours, window: Hours | None) -> bool:
+    """Tell whether a member in this zone may be written to now: in the window, or not quiet."""
+    clock = at.astimezone(ZoneInfo(zone)).strftime("%H:%M")
+    return in_hours(window, clock) if window is not None else not in_hours(quiet, clock)
+
+
+def next_opening(at: datetime, zone: str, quiet: Hours, window: Hours | None) -> datetime:
+    """Return when a member in this zone may be written to next, at or after a moment."""
+    if may_send(at, zone, quiet, window):
+        return at
+    opens = window.since if window is not None else quiet.until
+    local = at.astimezone(ZoneInfo(zone))
+    for ahead in (0, 1):
+        found = slot((local.date() + timedelta(days=ahead)).isoformat(), opens, zone)
+        if found >= at:
+            return found
+    raise ValueError(opens)
+
+
+def is_supper(window: Hours | None) -> bool:
+    """Whether a window reaches into the night, when only proven night guests are written to."""
+    return window is not None and any(in_hours(window, f"{hour:02}:30") for hour in NIGHT)
+
+
+def filled(text: str, *, gift: str, until: str, days: str) -> str:
+    """Fill in what a message leaves open."""
+    return text.replace("{gift}", gift).replace("{until}", until).replace("{days}", days)

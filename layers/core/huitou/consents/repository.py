@@ -1,0 +1,34 @@
+"""Every query on `consents`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.consents.models import Consent
+from huitou.runtime.database import Database
+
+
+class ConsentRepository:
+    def __init__(self, database: Database) -> None:
+        self._consents = database.collection("consents")
+
+    def of(self, member_ids: Sequence[str], session: ClientSession | None = None) -> list[Consent]:
+        """Return all decisions of these members, each purpose's last one last."""
+        wanted = {"member_id": {"$in": list(member_ids)}}
+        found = self._consents.find(wanted, session=session).sort(
+            [("member_id", 1), ("purpose", 1), ("n", 1)]
+        )
+        return [Consent.model_validate(row) for row in found]
+
+    def append(self, consent: Consent, session: ClientSession | None = None) -> bool:
+        """Add a decision; False if another one has this number."""
+        try:
+            self._consents.insert_one(consent.document(), session=session)
+        except DuplicateKeyError:
+            if session is not None:
+                raise
+            return False
+        return True

@@ -1,0 +1,81 @@
+"""Exposures: who was told what by which campaign, or would have been; the inbox is made of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from huitou.runtime.documents import Answer, Request, Stored
+
+Push = Literal["due", "sending", "sent", "no_consent", "refused", "failed", "unknown", "late"]
+
+
+class Exposure(Stored):
+    """One occasion of one member in one campaign, for members who got it and the hold-out alike.
+
+    `id` is `<campaign>:<member>:<occasion>`. `group` is the variant or `holdout`, `place` which of
+    the member's messages of the day it is (`2026-03-02#1`). The hold-out has no words. `delivery`
+    is "due" until gift and message are there, "withheld" where the gift had run out. `push`
+    says what became of the subscription message; `sent_at` when it was handed to WeChat.
+    """
+
+    campaign_id: str
+    revision: int
+    member_id: str
+    occasion: str
+    at: datetime
+    day: str
+    group: str
+    place: str | None = None
+    title: str | None = None
+    body: str | None = None
+    page: str | None = None
+    gift_kind: Literal["coupon", "points"] | None = None
+    gift_template_id: str | None = None
+    gift_points: int | None = None
+    gift_text: str = ""
+    until: str = ""
+    push_template_id: str | None = None
+    delivery: Literal["due", "done", "withheld"] | None = None
+    push: Push | None = None
+    push_error: int | None = None
+    sent_at: datetime | None = None
+    opened_at: datetime | None = None
+
+    @property
+    def gift_cause(self) -> str:
+        """Why the gift was given: served once in coupons and in the ledger."""
+        return f"campaign:{self.id}"
+
+
+class OpenMessageRequest(Request):
+    """Note that the member opened a message."""
+
+    message_id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ShownMessage(Answer):
+    """A message as its member reads it; `coupon_id` is the coupon that came with it."""
+
+    message_id: str
+    title: str
+    body: str
+    page: str
+    at: datetime
+    opened: bool
+    coupon_id: str | None = None
+
+
+class InboxAnswer(Answer):
+    """One page of the member's messages, newest first; `next` is null on the last one."""
+
+    messages: list[ShownMessage]
+    next: str | None
+
+
+class OpenedAnswer(Answer):
+    """The message counts as opened."""
+
+    opened: bool

@@ -1,0 +1,45 @@
+"""The forecast of QWeather (和风天气): `/v7/weather/3d`, by longitude and latitude."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huitou.runtime.errors import Unavailable
+from huitou.runtime.settings import Settings
+from huitou.stores.models import Place
+from huitou.weather.models import Forecast
+
+TIMEOUT_S = (2, 4)
+
+
+class WeatherService:
+    """Raises Unavailable when it doesn't answer, or answers with a code other than "200"."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def forecast(self, place: Place) -> list[Forecast]:
+        """Return the forecast of the next three days at a place; every value comes as a string."""
+        answer = self._get("/v7/weather/3d", {"location": f"{place.lng:.2f},{place.lat:.2f}"})
+        return [
+            Forecast(day["fxDate"], float(day["precip"]), float(day["tempMax"]),
+                     float(day["tempMin"]))
+            for day in answer["daily"]
+        ]  # fmt: skip
+
+    def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+        import requests  # Late: only calls out need it.
+
+        key = {"X-QW-Api-Key": self._settings.weather_key}
+        try:
+            response = requests.get(
+                self._settings.weather_url + path, params=parameters, headers=key,
+                timeout=TIMEOUT_S,
+            )  # fmt: skip
+            response.raise_for_status()
+            answer = dict(response.json())
+        except (requests.RequestException, ValueError) as error:
+            raise Unavailable(detail=type(error).__name__) from None
+        if answer.get("code") != "200":
+            raise Unavailable(detail=f"weather {answer.get('code')}")
+        return answer

@@ -1,0 +1,28 @@
+"""The weather of a day at a store, as it was forecast: kept, so that what followed can be told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from huitou.runtime.documents import Stored
+
+
+class Forecast(NamedTuple):
+    """A day's forecast: rain in millimetres, the highest and lowest temperature in Celsius."""
+
+    day: str
+    rain_mm: float
+    high_c: float
+    low_c: float
+
+
+class WeatherDay(Stored):
+    """What was forecast for a store's day; `id` is `<day>:<store>`."""
+
+    store_id: str
+    day: str
+    rain_mm: float
+    high_c: float
+    low_c: float
+    at: datetime

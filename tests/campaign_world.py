@@ -1,0 +1,143 @@
+"""A chain with guests and campaigns in a test's database, and a clock that is driven."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chain_data import FakeClock, Shop, item
+from huitou.campaign_runs.service import Tick
+from huitou.campaigns.models import AcceptRequest, Campaign, PutCampaignRequest, StepRequest
+from huitou.campaigns.service import Campaigns
+from huitou.consents.models import ConsentRequest
+from huitou.consents.service import Consents
+from huitou.members.models import UpdateProfileRequest
+from huitou.runtime.database import Database
+from huitou.stores.models import Place
+from huitou.weather.models import Forecast
+
+ZONE = ZoneInfo("Asia/Shanghai")
+DAY_3: dict[str, Any] = {
+    "_id": "day-3", "name": "三天没见", "trigger": {"kind": "absent", "days": 3},
+    "valid_from": "2026-03-01", "valid_until": "2027-12-31", "holdout_bp": 0,
+    "variants": [{
+        "gift": {"kind": "coupon", "template_id": "silver-30-8"},
+        "message": {"title": "三天没见", "body": "送您{gift}，{until}前可用"},
+    }],
+}  # fmt: skip
+
+
+def campaign(**changes: Any) -> Campaign:
+    """The day-3 campaign without a hold-out, changed."""
+    return Campaign.model_validate(DAY_3 | changes)
+
+
+class Postman:
+    """Takes pushed messages as WeChat would; `errors` are answered in turn, then 0."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, dict[str, dict[str, str]]]] = []
+        self.errors: list[int] = []
+
+    def send_message(
+        self, openid: str, template_id: str, page: str, data: dict[str, dict[str, str]]
+    ) -> int:
+        del page
+        error = self.errors.pop(0) if self.errors else 0
+        if not error:
+            self.sent.append((openid, template_id, data))
+        return error
+
+
+class CampaignWorld:
+    """Guests who order, campaigns that run, and the timer, at the times a test says."""
+
+    def __init__(self, chain: Database, clock: FakeClock) -> None:
+        self.database, self.clock, self.shop = chain, clock, Shop(chain, clock)
+        self.campaigns = Campaigns(chain, clock)
+        self.consents = Consents(chain, clock)
+        self.postman = Postman()
+        self.weather: list[Forecast] = []
+        self.started: list[dict[str, Any]] = []
+        self.tick_service = Tick(
+            chain, clock, post=self.postman, openid=lambda m: f"openid-of-{m}",
+            forecast=self._forecast, start=self.started.append,
+        )  # fmt: skip
+        self.at("2026-03-02 12:00")
+
+    def _forecast(self, place: Place) -> list[Forecast]:
+        del place
+        return self.weather
+
+    def at(self, wall_clock: str) -> None:
+        """Set the chain's clock."""
+        self.clock.moment = datetime.fromisoformat(wall_clock).replace(tzinfo=ZONE)
+
+    def tick(self, wall_clock: str | None = None) -> dict[str, Any]:
+        """Let the timer fire, now or at another time."""
+        if wall_clock is not None:
+            self.at(wall_clock)
+        return self.tick_service.run(60)
+
+    def tick_through(self, until: str, every: timedelta = timedelta(hours=1)) -> None:
+        """Let the timer fire again and again up to a time."""
+        end = datetime.fromisoformat(until).replace(tzinfo=ZONE)
+        while self.clock.moment < end:
+            self.clock.moment = min(self.clock.moment + every, end)
+            self.tick()
+
+    def guest(self, name: str, *, consents: bool = True, birthday: str | None = None) -> str:
+        """Register a guest who likes to be told of offers."""
+        member_id = self.shop.register(name)
+        if consents:
+            self.consent(member_id, given=True)
+        if birthday is not None:
+            update = UpdateProfileRequest.model_validate_json(f'{{"birthday": "{birthday}"}}')
+            self.shop.members.update(member_id, update)
+        return member_id
+
+    def consent(self, member_id: str, *, given: bool, purpose: Any = "marketing") -> None:
+        request = ConsentRequest(purpose=purpose, given=given, text_version="1")
+        self.consents.record(member_id, request)
+
+    def orders(self, member_id: str, wall_clock: str, **cart: Any) -> str:
+        """Have a guest order and pay at a time, then return to the present."""
+        now = self.clock.moment
+        self.at(wall_clock)
+        order = self.shop.paid(member_id, **({"items": [item()]} | cart))
+        self.clock.moment = now
+        return order.id
+
+    def run(self, content: Campaign) -> None:
+        """Put, check and start a campaign."""
+        self.campaigns.put(PutCampaignRequest(campaign=content, actor="小王", reason="更新"))
+        step = StepRequest(campaign_id=content.id, actor="小王")
+        for rule in self.campaigns.check(step)["to_accept"]:
+            self.accept(content.id, rule)
+        checked = self.campaigns.check(step)
+        assert checked["status"] == "checked", checked
+        self.campaigns.start(step)
+
+    def accept(self, campaign_id: str, rule: str) -> None:
+        self.campaigns.accept(AcceptRequest(campaign_id=campaign_id, rule=rule, actor="老板"))
+
+    def stop(self, campaign_id: str, how: str = "pause") -> None:
+        getattr(self.campaigns, how)(StepRequest(campaign_id=campaign_id, actor="小王"))
+
+    def told(self, campaign_id: str | None = None) -> list[tuple[str, str, str]]:
+        """Whom campaigns told: member, occasion and the wall clock then, in order."""
+        where = {"campaign_id": campaign_id} if campaign_id else {"_id": {"$gt": ""}}
+        found = self.database.collection("exposures").find(where).sort([("at", 1), ("_id", 1)])
+        return [(row["member_id"], row["occasion"],
+                 row["at"].astimezone(ZONE).strftime("%m-%d %H:%M")) for row in found]  # fmt: skip
+
+    def exposures(self, **where: Any) -> list[dict[str, Any]]:
+        return [row for row in self.database.collection("exposures").find({"_id": {"$gt": ""}})
+                if all(row.get(name) == value for name, value in where.items())]  # fmt: skip
+
+    def coupons(self, member_id: str) -> Counter[str]:
+        """The member's coupons by template."""
+        found = self.database.collection("coupons").find({"member_id": member_id})
+        return Counter(row["template_id"] for row in found)

@@ -1,0 +1,231 @@
+"""Whom campaigns tell, when, and how often: exactly once each occasion, inside the rules."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from at_once import at_once
+from campaign_world import CampaignWorld, campaign
+from chain_data import FakeClock
+from huitou.campaign_runs.models import ByHandRequest
+from huitou.campaign_runs.service import CampaignRuns
+from huitou.campaigns.models import StepRequest
+from huitou.merges.models import MergeMembersRequest
+from huitou.merges.service import Merges
+from huitou.runtime.database import Database
+
+SILVER = "silver-30-8"
+
+
+@pytest.fixture
+def world(chain: Database, clock: FakeClock) -> CampaignWorld:
+    return CampaignWorld(chain, clock)
+
+
+def test_who_stayed_away_three_days_is_told_once_each_time(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign())
+    world.tick_through("2026-03-08 23:00")
+    assert world.told() == [(ann, "2026-03-02", "03-05 10:00")]
+    assert world.coupons(ann) == {SILVER: 1}
+    world.orders(ann, "2026-03-08 19:00")
+    world.tick_through("2026-03-14 12:00")
+    assert world.told() == [
+        (ann, "2026-03-02", "03-05 10:00"), (ann, "2026-03-08", "03-11 10:00"),
+    ]  # fmt: skip
+    assert world.coupons(ann) == {SILVER: 2}
+
+
+def test_who_came_back_in_time_is_not_missed(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign())
+    world.orders(ann, "2026-03-05 09:59")
+    world.tick("2026-03-05 10:00")
+    assert world.told() == []
+
+
+def test_the_words_name_the_gift_and_its_last_day(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign())
+    world.tick("2026-03-05 10:00")
+    (exposure,) = world.exposures()
+    assert exposure["body"] == "送您白银礼 满30减8，4 月 3 日前可用"
+    assert exposure["delivery"] == "done"
+
+
+@pytest.mark.parametrize("why", ["never asked", "withdrew", "minor", "merged"])
+@pytest.mark.parametrize(
+    "trigger",
+    [{"kind": "absent", "days": 3}, {"kind": "birthday", "days": 0}, {"kind": "registered"},
+     {"kind": "first_order"}, {"kind": "by_hand"}],
+    ids=lambda trigger: str(trigger["kind"]),
+)  # fmt: skip
+def test_who_must_not_be_told_gets_nothing(
+    world: CampaignWorld, why: str, trigger: dict[str, object]
+) -> None:
+
+    world.run(campaign(trigger=trigger))
+    birthday = "2015-03-05" if why == "minor" else "1990-03-05"
+    ann = world.guest("ann", consents=why != "never asked", birthday=birthday)
+    bob = world.guest("bob", birthday="1990-03-05")
+    for guest in (ann, bob):
+        world.orders(guest, "2026-03-02 12:30")
+    if why == "withdrew":
+        world.consent(ann, given=False)
+    if why == "merged":
+        merge = MergeMembersRequest(
+            merge_id="merge-1", from_member=ann, into_member=bob, actor="x", reason="one person"
+        )
+        Merges(world.database, world.clock, "huitou").merge(merge)
+    if trigger["kind"] == "by_hand":
+        CampaignRuns(world.database, world.clock).by_hand(
+            ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann, bob], actor="x")
+        )
+    world.tick_through("2026-03-06 12:00")
+    assert {member for member, *_ in world.told()} == {bob}
+    assert world.coupons(ann) == {}
+
+
+def test_the_hold_out_gets_nothing_but_takes_its_place(world: CampaignWorld) -> None:
+    guests = [world.guest(f"g{number}") for number in range(60)]
+    for guest in guests:
+        world.orders(guest, "2026-03-02 12:00")
+    world.run(campaign(holdout_bp=3_000))
+    world.tick("2026-03-05 10:00")
+    groups = {row["member_id"]: row["group"] for row in world.exposures()}
+    assert set(groups) == set(guests)
+    held = [guest for guest, group in groups.items() if group == "holdout"]
+    assert 6 <= len(held) <= 32
+    assert all(world.coupons(guest) == {} for guest in held)
+    assert all(world.coupons(g) == {SILVER: 1} for g in guests if g not in held)
+    assert all(row["place"] == "2026-03-05#1" for row in world.exposures())
+    # Another revision doesn't reshuffle who is left alone.
+    world.stop("day-3")
+    world.run(campaign(holdout_bp=3_000, revision=2, name="三天没见了"))
+    for guest in guests:
+        world.orders(guest, "2026-03-05 12:00")
+    world.tick("2026-03-08 10:00")
+    again = {row["member_id"]: row["group"] for row in world.exposures(revision=2)}
+    assert again == groups
+
+
+def test_of_two_campaigns_for_one_day_the_one_of_higher_priority_wins(
+    world: CampaignWorld,
+) -> None:
+    ann = world.guest("ann", birthday="1990-03-05")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign())
+    world.run(campaign(_id="birthday", priority=90, trigger={"kind": "birthday", "days": 0}))
+    world.tick("2026-03-05 10:00")
+    assert world.told() == [(ann, "2026", "03-05 10:00")]
+
+
+def test_three_messages_a_week_are_enough(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.run(campaign(trigger={"kind": "daily"}, audience={"feature": "orders", "at_least": 1}))
+    world.orders(ann, "2026-03-02 12:00")
+    world.tick_through("2026-03-16 12:00")
+    assert [when for *_, when in world.told()] == [
+        "03-03 10:00", "03-04 10:00", "03-05 10:00", "03-10 10:00", "03-11 10:00",
+        "03-12 10:00",
+    ]  # fmt: skip
+
+
+def test_after_an_outage_what_is_stale_is_left_out(world: CampaignWorld) -> None:
+    guests = [world.guest(f"g{number}") for number in range(7)]
+    for number, guest in enumerate(guests):
+        world.orders(guest, f"2026-03-0{number + 2} 12:00")
+    world.run(campaign())
+    world.tick("2026-03-09 15:00")  # Nothing ran since the 2nd.
+    # Due on 5, 6, 7, 8, 9 March at 10:00: the last two days' are still worth a word.
+    assert sorted(guests.index(member) for member, *_ in world.told()) == [3, 4]
+    runs = {
+        row["day"]: row["status"]
+        for row in world.database.collection("campaign_runs").find({"_id": {"$gt": ""}})
+    }
+    assert runs == {
+        "2026-03-03": "skipped",
+        "2026-03-04": "skipped",
+        "2026-03-05": "skipped",
+        "2026-03-06": "skipped",
+        "2026-03-07": "skipped",
+        "2026-03-08": "done",
+        "2026-03-09": "done",
+    }
+
+
+def test_nobody_is_written_to_at_night(world: CampaignWorld) -> None:
+    world.run(campaign(trigger={"kind": "registered"}))
+    world.at("2026-03-03 23:10")
+    ann = world.guest("ann")
+    world.tick_through("2026-03-04 08:55", timedelta(minutes=5))
+    assert world.told() == []
+    world.tick("2026-03-04 09:00")
+    assert world.told() == [(ann, "registered", "03-04 09:00")]
+
+
+def test_a_pause_is_not_made_up_for(world: CampaignWorld) -> None:
+    ann, bob = world.guest("ann"), world.guest("bob")
+    world.orders(ann, "2026-03-02 12:00")
+    world.orders(bob, "2026-03-03 12:00")
+    world.run(campaign())
+    world.stop("day-3")
+    world.tick("2026-03-05 11:00")
+
+    world.campaigns.start(StepRequest(campaign_id="day-3", actor="小王"))
+    world.tick_through("2026-03-07 12:00")
+    assert world.told() == [(bob, "2026-03-03", "03-06 10:00")]
+
+
+def test_two_timers_at_once_tell_everybody_once(world: CampaignWorld) -> None:
+    guests = [world.guest(f"g{number}") for number in range(40)]
+    for guest in guests:
+        world.orders(guest, "2026-03-02 12:00")
+    world.run(campaign())
+    world.at("2026-03-05 10:00")
+    at_once([world.tick] * 4)
+    world.tick()
+    assert sorted(member for member, *_ in world.told()) == sorted(guests)
+    assert all(world.coupons(guest) == {SILVER: 1} for guest in guests)
+
+
+def test_29_february_is_celebrated_on_the_28th(world: CampaignWorld) -> None:
+    world.run(campaign(trigger={"kind": "birthday", "days": 0}, limits={"every_days": 1}))
+    ann = world.guest("ann", birthday="1992-02-29")
+    bob = world.guest("bob", birthday="1992-02-28")
+    world.at("2027-02-27 12:00")
+    world.tick_through("2027-03-02 12:00")
+    assert {(m, when) for m, _, when in world.told()} == {
+        (ann, "02-28 10:00"),
+        (bob, "02-28 10:00"),
+    }
+    world.stop("day-3", "end")
+    world.at("2028-02-27 09:00")
+    world.run(
+        campaign(_id="next", trigger={"kind": "birthday", "days": 0}, valid_until="2028-12-31")
+    )
+    world.tick_through("2028-03-02 12:00")
+    assert world.told("next") == [(bob, "2028", "02-28 10:00"), (ann, "2028", "02-29 10:00")]
+
+
+def test_supper_is_offered_to_proven_night_guests_only(world: CampaignWorld) -> None:
+    owl, lark = world.guest("owl"), world.guest("lark")
+    for day in (2, 4, 6):
+        world.orders(owl, f"2026-03-0{day} 23:10")
+        world.orders(lark, f"2026-03-0{day} 12:10")
+    supper = campaign(
+        trigger={"kind": "daily"}, send_at="21:45", window={"since": "21:00", "until": "23:30"},
+        audience={"feature": "night_guest", "is_so": True},
+    )  # fmt: skip
+    world.at("2026-03-07 12:00")
+    world.run(supper)
+    world.tick_through("2026-03-08 12:00", timedelta(minutes=15))
+    assert world.told() == [(owl, "2026-03-07", "03-07 21:45")]
+    # More than two hours late it would be a message for the wrong evening.
+    world.tick("2026-03-09 00:10")
+    assert len(world.told()) == 1
