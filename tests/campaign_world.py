@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from chain_data import FakeClock, Shop, item
 from huitou.campaign_runs.service import Tick
-from huitou.campaigns.models import AcceptRequest, Campaign, PutCampaignRequest, StepRequest
+from huitou.campaigns.models import AcceptRequest, Campaign, CampaignStepRequest, PutCampaignRequest
 from huitou.campaigns.service import Campaigns
 from huitou.consents.models import ConsentRequest
 from huitou.consents.service import Consents
@@ -113,7 +113,7 @@ class CampaignWorld:
     def run(self, content: Campaign) -> None:
         """Put, check and start a campaign."""
         self.campaigns.put(PutCampaignRequest(campaign=content, actor="小王", reason="更新"))
-        step = StepRequest(campaign_id=content.id, actor="小王")
+        step = CampaignStepRequest(campaign_id=content.id, actor="小王")
         for rule in self.campaigns.check(step)["to_accept"]:
             self.accept(content.id, rule)
         checked = self.campaigns.check(step)
@@ -124,7 +124,7 @@ class CampaignWorld:
         self.campaigns.accept(AcceptRequest(campaign_id=campaign_id, rule=rule, actor="老板"))
 
     def stop(self, campaign_id: str, how: str = "pause") -> None:
-        getattr(self.campaigns, how)(StepRequest(campaign_id=campaign_id, actor="小王"))
+        getattr(self.campaigns, how)(CampaignStepRequest(campaign_id=campaign_id, actor="小王"))
 
     def told(self, campaign_id: str | None = None) -> list[tuple[str, str, str]]:
         """Whom campaigns told: member, occasion and the wall clock then, in order."""

@@ -28,9 +28,9 @@ from huitou.campaigns.models import (
     CampaignRequest,
     CampaignsAnswer,
     CampaignsRequest,
+    CampaignStepRequest,
     LintRequest,
     PutCampaignRequest,
-    StepRequest,
 )
 from huitou.campaigns.service import Campaigns
 from huitou.compliance.models import CheckAnswer, LintAnswer
@@ -94,11 +94,13 @@ INTERNAL = {
         lambda call, r: {"findings": _campaigns(call).lint(r.campaign, call.lang)},
         LintAnswer,
     ),
-    "check": Action(StepRequest, lambda call, r: _campaigns(call).check(r, call.lang), CheckAnswer),
+    "check": Action(
+        CampaignStepRequest, lambda call, r: _campaigns(call).check(r, call.lang), CheckAnswer
+    ),
     "accept": Action(AcceptRequest, lambda call, r: _campaigns(call).accept(r), CampaignAnswer),
-    "start": Action(StepRequest, lambda call, r: _campaigns(call).start(r), CampaignAnswer),
-    "pause": Action(StepRequest, lambda call, r: _campaigns(call).pause(r), CampaignAnswer),
-    "end": Action(StepRequest, lambda call, r: _campaigns(call).end(r), CampaignAnswer),
+    "start": Action(CampaignStepRequest, lambda call, r: _campaigns(call).start(r), CampaignAnswer),
+    "pause": Action(CampaignStepRequest, lambda call, r: _campaigns(call).pause(r), CampaignAnswer),
+    "end": Action(CampaignStepRequest, lambda call, r: _campaigns(call).end(r), CampaignAnswer),
     "audience": Action(
         AudienceRequest,
         lambda call, r: Audiences(call.database, call.clock).count(r),

@@ -7,6 +7,7 @@ import sys
 import click
 
 from cli.bench import bench
+from cli.campaign import campaign
 from cli.cost import cost
 from cli.coupons import coupons
 from cli.dead_letters import dead_letters
@@ -56,6 +57,8 @@ def main() -> None:
     scripts/huitou price quote cart.json --as alice  what a cart costs, and why
     scripts/huitou price explain ORDER           how an order's price came about
     scripts/huitou coupons batches               codes: made, used, revoked
+    scripts/huitou campaign lint day-3.json      what speaks against a campaign
+    scripts/huitou campaign report day-3         who came back because of it
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
@@ -67,7 +70,8 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    points, price, coupons, wechat_pay, tiers, dead_letters, layers, bench, cost, demo, typings,
+    points, price, coupons, campaign, wechat_pay, tiers, dead_letters, layers, bench, cost, demo,
+    typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

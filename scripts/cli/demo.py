@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.campaign import ask, report_table
 from cli.kpi import call, day_table, rolled_up
 from cli.place import data_option
 from cli.reconcile import reconciled, totals_table
@@ -46,6 +47,9 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
         report = _summary(client, simulation)
         console.print(totals_table(report))
         console.print(day_table(report["kpis"]))
+        console.print(report_table(report["campaigns"]))
+        for found in report["campaigns"]:
+            console.print(f"{found['campaign_id']}: {found['verdict']}", markup=False)
         agreed = "every ledger agrees, and so do WeChat Pay's books"
         verdict = agreed if report["reconciled"] else "LEDGERS DIFFER"
         console.print(verdict, style="bold green" if report["reconciled"] else "bold red")
@@ -87,4 +91,9 @@ def _summary(client: LocalCloudClient, simulation: Simulation) -> dict[str, Any]
     report["reconciled"] = not report["differences"]
     rolled_up(client)
     last_day = call(client, {"action": "report"})  # Of the last day that is over.
-    return report | {"visits": dict(simulation.tally.events), "kpis": last_day}
+    campaigns = [
+        ask(client, {"action": "report", "campaign_id": row["campaign_id"]})
+        for row in ask(client, {"action": "list"})["campaigns"]
+    ]
+    visits = dict(simulation.tally.events)
+    return report | {"visits": visits, "kpis": last_day, "campaigns": campaigns}

@@ -94,6 +94,11 @@ class LocalCloudClient:
             self._post(f"{self.vendor_url}/phone/authorise-number", {"phone": phone})["code"]
         )
 
+    def accept_messages(self, openid: str, template_ids: list[str]) -> dict[str, str]:
+        """Allow one message of each template on the guest's phone; returns the answers."""
+        body = {"openid": openid, "template_ids": template_ids}
+        return self._post(f"{self.vendor_url}/phone/accept-messages", body)
+
     def _post(self, url: str, body: object) -> dict[str, Any]:
         return dict(self._http.request("POST", url, json=body).json())
 

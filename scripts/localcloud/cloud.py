@@ -38,6 +38,7 @@ from localcloud.platform import Platform
 from localcloud.registry import Registry, Trigger
 from localcloud.tencent.api import TencentApi
 from localcloud.timers import Timers
+from localcloud.weather import WeatherStandIn
 from localcloud.wechat_pay import Refused, WeChatPayStandIn
 from simulation.chain import STORES
 
@@ -77,6 +78,7 @@ def local_cloud_target(
         "HUITOU_PHONE_KEY": keys.phone_key,
         "WECHAT_APPID": keys.appid,
         "WECHAT_APP_SECRET": keys.app_secret,
+        "WEATHER_KEY": keys.weather_key,
         "WECHAT_PAY_MCHID": keys.mchid,
         "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
         "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
@@ -131,6 +133,7 @@ class LocalCloud:
             self.keys, self.clock, data / "wechat_pay.sqlite", base_url=self.vendor_url
         )
         self.mini_program = MiniProgramStandIn(self.keys, self.wechat_pay.find)
+        self.weather = WeatherStandIn(self.keys.weather_key, self.clock)
         self._relay = relay
         self._deploy = deploy
         self.timers = Timers(self._triggers, self.clock, self.platform.start)
@@ -169,6 +172,7 @@ class LocalCloud:
             "HUITOU_CLOCK_FILE": str(self.clock.path.resolve()),
             "WECHAT_PAY_URL": self.vendor_url,
             "WECHAT_API_URL": self.vendor_url,
+            "WEATHER_URL": self.vendor_url,
         }
 
     def start(self) -> None:
@@ -360,4 +364,5 @@ class LocalCloud:
                 self.database.collection(name).delete_many({})
         self.wechat_pay.forget_everything()
         self.mini_program.forget_everything()
+        self.weather.forget_everything()
         return {"reset": True}

@@ -109,6 +109,8 @@ def _add_controls(app: Flask, cloud: LocalCloud) -> None:
             body["kind"], body.get("out_trade_no", "")
         ),
         "wechat-pay/release": lambda _: cloud.wechat_pay.release(),
+        "mini-program/messages": lambda _: {"messages": cloud.mini_program.messages()},
+        "weather": lambda body: cloud.weather.set_day(body["day"], body["values"]),
         "mini-program/mode": lambda body: cloud.mini_program.manage_trade(
             managed=body["trade_managed"]
         ),
@@ -156,6 +158,22 @@ def vendors_app(cloud: LocalCloud) -> Flask:
     def upload_shipping_info() -> Any:
         token = request.args.get("access_token", "")
         return jsonify(cloud.mini_program.upload_shipping_info(token, request.get_json()))
+
+    @app.post("/cgi-bin/message/subscribe/send")
+    def send_message() -> Any:
+        token = request.args.get("access_token", "")
+        return jsonify(cloud.mini_program.send_message(token, request.get_json()))
+
+    @app.get("/v7/weather/3d")
+    def forecast() -> Any:
+        key = request.headers.get("X-QW-Api-Key", "")
+        return jsonify(cloud.weather.forecast(key, request.args.get("location", "")))
+
+    @app.post("/phone/accept-messages")
+    def accept_messages() -> Any:
+        """`{"openid", "template_ids"}`: the guest allows one message of each template."""
+        body = request.get_json()
+        return jsonify(cloud.mini_program.accept_messages(body["openid"], body["template_ids"]))
 
     @app.post("/phone/pay")
     def pay() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -52,6 +53,11 @@ class LocalSecrets:
     platform_public_key: str
     api_v3_key: str
     platform_certificate: PlatformCertificate
+
+    @property
+    def weather_key(self) -> str:
+        """The chain's key at the weather service."""
+        return hashlib.sha256(f"weather {self.phone_key}".encode()).hexdigest()[:32]
 
 
 def load_secrets(folder: Path) -> LocalSecrets:

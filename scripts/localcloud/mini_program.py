@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -14,6 +17,15 @@ TOKEN_LIVES_S = 7_200
 CODE_LIVES_S = 300
 ITEM_DESC_MOST = 120
 LOGISTICS = {1: "express", 2: "city delivery", 3: "virtual", 4: "self-pickup"}
+
+# What each kind of a subscription message's fields may hold.
+FIELDS = {
+    "thing": r".{1,20}", "character_string": r"[\x20-\x7e]{1,32}", "letter": r"[A-Za-z]{1,32}",
+    "number": r"[0-9.]{1,32}", "symbol": r"[^\w\s]{1,5}", "phrase": r"[\u4e00-\u9fff]{1,5}",
+    "name": r"[\u4e00-\u9fff]{1,10}|[A-Za-z ]{1,20}", "amount": r"[¥$]?[0-9.]{1,10}元?",
+    "phone_number": r"[0-9+\-]{1,17}", "car_number": r".{1,8}", "time": r".{1,24}",
+    "date": r".{1,24}",
+}  # fmt: skip
 
 FindPayment = Callable[..., dict[str, Any] | None]
 Answer = dict[str, Any]
@@ -32,6 +44,9 @@ class MiniProgramStandIn:
         self._codes: dict[str, tuple[str, float]] = {}
         self._shipped: dict[str, Answer] = {}
         self._trade_managed = True
+        self._lock = threading.Lock()
+        self._allowed: Counter[tuple[str, str]] = Counter()
+        self._messages: list[Answer] = []
 
     def authorise_phone(self, phone: str) -> str:
         """Do what the guest's tap on "allow" does: return a single-use code for a number."""
@@ -62,6 +77,38 @@ class MiniProgramStandIn:
         info = {"phoneNumber": phone, "purePhoneNumber": phone, "countryCode": "86"}
         return {"errcode": 0, "errmsg": "ok", "phone_info": info}
 
+    # --- subscription messages (订阅消息) -------------------------------------------------------
+
+    def accept_messages(self, openid: str, template_ids: list[str]) -> dict[str, str]:
+        """Do what the guest's tap on "allow" does: one message of each template may follow."""
+        for template_id in template_ids:
+            self._allowed[openid, template_id] += 1
+        return dict.fromkeys(template_ids, "accept")
+
+    def messages(self) -> list[Answer]:
+        """Return the messages that went out, in their order."""
+        return list(self._messages)
+
+    def send_message(self, access_token: str, body: dict[str, Any]) -> Answer:
+        """Send one message: 43101 without a tap for it, 47003 for a field that is not as it is
+        to be."""
+        if not self._token_is_good(access_token):
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        openid, template_id = body.get("touser"), body.get("template_id")
+        if not openid or not isinstance(openid, str):
+            return {"errcode": 40003, "errmsg": "touser 字段 openid 为空或者不正确"}
+        if not template_id or not isinstance(template_id, str):
+            return {"errcode": 40037, "errmsg": "订阅模板 id 为空或不正确"}
+        problem = _malformed_data(body.get("data"))
+        if problem:
+            return {"errcode": 47003, "errmsg": f"模板参数不准确: {problem}"}
+        with self._lock:
+            if not self._allowed[openid, template_id]:
+                return {"errcode": 43101, "errmsg": "用户拒绝接受消息"}
+            self._allowed[openid, template_id] -= 1
+            self._messages.append(body)
+        return {"errcode": 0, "errmsg": "ok"}
+
     # --- shipping (发货信息管理) ----------------------------------------------------------------
 
     def manage_trade(self, *, managed: bool) -> dict[str, bool]:
@@ -74,8 +121,10 @@ class MiniProgramStandIn:
         return dict(self._shipped)
 
     def forget_everything(self) -> None:
-        """Forget what was shipped, when the local cloud's sample data is made anew."""
+        """Forget what was shipped and sent, when the local cloud's sample data is made anew."""
         self._shipped.clear()
+        self._allowed.clear()
+        self._messages.clear()
 
     def is_trade_managed(self, access_token: str, body: dict[str, Any]) -> Answer:
         if not self._token_is_good(access_token):
@@ -112,6 +161,18 @@ class MiniProgramStandIn:
         # Where a merchant under a service provider took the money, its number is asked for.
         taken_by = (found.get("sub_mchid") or self._keys.mchid) if found else None
         return found if taken_by == key["mchid"] else None
+
+
+def _malformed_data(data: Any) -> str:
+    """Return the first field of a message that WeChat would not take, or nothing."""
+    if not isinstance(data, dict) or not data:
+        return "data"
+    for key, field in data.items():
+        value = field.get("value") if isinstance(field, dict) else None
+        allowed = FIELDS.get(key.rstrip("0123456789"))
+        if allowed is None or not isinstance(value, str) or not re.fullmatch(allowed, value):
+            return f"data.{key}.value"
+    return ""
 
 
 def _malformed(body: dict[str, Any]) -> tuple[int, str] | None:

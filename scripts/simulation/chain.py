@@ -10,6 +10,8 @@ STORES = [
     ("xujiahui", "徐家汇店", "上海市徐汇区虹桥路 1 号", "09:30", "22:30"),
     ("wujiaochang", "五角场店", "上海市杨浦区邯郸路 600 号", "17:00", "02:00"),
 ]
+PLACES = {"jingan": (31.2243, 121.4468), "xujiahui": (31.1957, 121.4376),
+          "wujiaochang": (31.2989, 121.5147)}  # fmt: skip
 _CUP = [("m", "中杯", 0), ("l", "大杯", 300)]
 _BOWL = [("s", "小份", 0), ("l", "大份", 600)]
 _TEA_ADDONS = [("boba", "珍珠", 200), ("coconut", "椰果", 200), ("cheese", "奶盖", 400)]
@@ -38,6 +40,12 @@ TEMPLATES: list[dict[str, Any]] = [
      "terms": {"threshold_fen": 3_000, "off_fen": 800}},
     {"_id": "gold-50-15", "name": "黄金礼 满50减15", "valid_days": 30,
      "terms": {"threshold_fen": 5_000, "off_fen": 1_500}},
+    {"_id": "back-30-8", "name": "想念券 满30减8", "valid_days": 7,
+     "terms": {"threshold_fen": 3_000, "off_fen": 800}},
+    {"_id": "birthday-tea", "name": "生日奶茶兑换券", "valid_days": 14,
+     "terms": {"kind": "exchange", "price_fen": 0, "scope": {"categories": ["milk_tea"]}}},
+    {"_id": "rain-tea-3", "name": "热饮暖身券 减3元", "valid_days": 2,
+     "terms": {"off_fen": 300, "scope": {"categories": ["milk_tea", "tea"]}}},
     {"_id": "mall-10-3", "name": "积分兑换券 满10减3", "valid_days": 30,
      "terms": {"threshold_fen": 1_000, "off_fen": 300}},
     {"_id": "mall-40-20", "name": "积分兑换券 满40减20", "valid_days": 30,
@@ -117,6 +125,42 @@ OFFERS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+PUSH = "huitou-care"  # The subscription message by which care is pushed.
+MESSAGES: dict[str, Any] = {
+    "_id": "messages", "revision": 1, "brand_name": "回头小馆",
+    "templates": [{"template_id": PUSH, "fields": [
+        {"key": "thing1", "source": "title"}, {"key": "thing2", "source": "body"},
+    ]}],
+}  # fmt: skip
+
+
+def _care(
+    name: str, title: str, body: str, trigger: dict[str, Any], template_id: str, **more: Any
+) -> dict[str, Any]:
+    """A campaign of the sample chain; every tenth member is left alone."""
+    message = {"title": title, "body": body, "push_template_id": PUSH}
+    gift = {"kind": "coupon", "template_id": template_id}
+    return {"_id": name, "name": title, "trigger": trigger, "valid_from": "2026-03-02",
+            "valid_until": "2026-12-31", "effect_days": 7, "holdout_bp": 1_000,
+            "variants": [{"gift": gift, "message": message}]} | more  # fmt: skip
+
+
+CAMPAIGNS: list[dict[str, Any]] = [
+    _care("birthday", "生日快乐", "送您{gift}", {"kind": "birthday", "days": 0},
+          "birthday-tea", priority=90),
+    _care("day-3", "三天没见啦", "满30减8，{until}前可用", {"kind": "absent", "days": 3},
+          "back-30-8", holdout_bp=2_500),
+    _care("day-7", "想念您的味道", "满30减8，{until}前可用", {"kind": "absent", "days": 7},
+          "back-30-8", holdout_bp=2_500, priority=60),
+    _care("rain", "下雨天，喝点热的", "热饮减 3 元，{until}前可用",
+          {"kind": "weather", "weather": "rain"}, "rain-tea-3", priority=30,
+          limits={"every_days": 3}),
+    _care("supper", "夜宵开锅了", "今晚送您{gift}", {"kind": "daily", "weekdays": [4, 5]},
+          "mall-10-3", send_at="21:40", window={"since": "21:00", "until": "23:30"},
+          audience={"feature": "night_guest", "is_so": True}, priority=20),
+]  # fmt: skip
+
+
 def scene(store_id: str, kind: str) -> str:
     """Name the code of a store's table stickers or its till."""
     return f"{kind}-{store_id}"
@@ -127,6 +171,7 @@ def chain() -> dict[str, Any]:
     return {
         "stores": [
             {"_id": store_id, "brand_id": "huitou", "name": name, "address": address,
+             "place": {"lat": PLACES[store_id][0], "lng": PLACES[store_id][1]},
              "hours": [{"opens": opens, "closes": closes}]}
             for store_id, name, address, opens, closes in STORES
         ],
@@ -153,6 +198,7 @@ def chain() -> dict[str, Any]:
         "points_rules": POINTS,
         "share_rules": SHARES,
         "refund_rules": REFUNDS,
+        "message_rules": MESSAGES,
         "earning_rules": [CHECK_IN],
         "mall_items": MALL,
         "offers": OFFERS,

@@ -10,12 +10,17 @@ from simulation.chain import DISHES, STORES
 
 # How a visit goes on, and how often of a hundred: leaves unpaid, cancels before or after paying,
 # sends all of it or one piece back.
+COMES_WHEN_TOLD = 0.35  # The effect that campaigns have on these guests.
 ENDS = {"pays": 90, "leaves": 2, "cancels": 2, "changes mind": 2, "sends back": 2, "one back": 2}
 
 
 @dataclass(frozen=True)
 class Guest:
-    """One guest; `daily` is the chance of a visit on a day."""
+    """One guest; `daily` is the chance of a visit on a day.
+
+    `likes_offers` is what they answer when asked for consent to marketing, `allows_messages` how
+    often they allow one more message after paying.
+    """
 
     openid: str
     phone: str
@@ -26,6 +31,9 @@ class Guest:
     supper: bool
     uses_points: bool
     scans_code: bool
+    likes_offers: bool
+    allows_messages: float
+    birthday: str | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,9 @@ def make_guests(seed: int, count: int, days: int) -> list[Guest]:
 
 def _guest(dice: random.Random, number: int, days: int) -> Guest:
     loyal = dice.random()
+    # Dice of their own, so that other seeds' visits stay what they were.
+    care = random.Random(f"care {number}")
+    born = f"{care.randrange(1960, 2008)}-{care.randrange(1, 13):02}-{care.randrange(1, 29):02}"
     return Guest(
         openid=f"guest-{number:04d}",
         phone=f"138{number:08d}",
@@ -58,6 +69,9 @@ def _guest(dice: random.Random, number: int, days: int) -> Guest:
         supper=dice.random() < 0.2,
         uses_points=dice.random() < 0.5,
         scans_code=dice.random() < 0.6,
+        likes_offers=care.random() < 0.8,
+        allows_messages=care.choice([0.0, 0.5, 0.9]),
+        birthday=born if care.random() < 0.7 else None,
     )
 
 
@@ -69,6 +83,19 @@ def visits_on(dice: random.Random, day: int, guests: list[Guest], slots: int) ->
         if guest.joins_on <= day and (guest.joins_on == day or dice.random() < guest.daily)
     ]
     return sorted(visits, key=lambda visit: visit.slot)
+
+
+def visits_of_the_told(
+    dice: random.Random, told: list[Guest], visits: list[Visit], slots: int
+) -> list[Visit]:
+    """Decide who comes today because they were written to, though they hadn't meant to."""
+    coming = {visit.guest.openid for visit in visits}
+    extra = [
+        _visit(dice, guest, slots)
+        for guest in told
+        if guest.openid not in coming and dice.random() < COMES_WHEN_TOLD
+    ]
+    return sorted([*visits, *extra], key=lambda visit: visit.slot)
 
 
 def _visit(dice: random.Random, guest: Guest, slots: int) -> Visit:

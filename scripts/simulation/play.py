@@ -12,14 +12,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from localcloud.client import LocalCloudClient
-from simulation.chain import chain, scene
-from simulation.guests import Guest, Visit, make_guests, visits_on
+from simulation.chain import CAMPAIGNS, PUSH, chain, scene
+from simulation.guests import Guest, Visit, make_guests, visits_of_the_told, visits_on
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=ZONE)
 # Noon, evening (from here on all stores are open), supper after midnight.
 SLOTS = (timedelta(hours=12, minutes=20), timedelta(hours=18, minutes=30),
          timedelta(hours=24, minutes=50))  # fmt: skip
+# Campaigns have sent by then what is due in the morning, and on these evenings for supper.
+CARE_AT, SUPPER_AT = timedelta(hours=10, minutes=5), timedelta(hours=21, minutes=45)
+SUPPER_DAYS = (4, 5)
+RAINS_EVERY, RAIN = 6, {"precip": "18.5", "tempMax": "12", "tempMin": "7"}
 # When all is played: the last refunds and shares are asked for, and asked about.
 SETTLING = (0, 2, 4, 8, 16, 32)
 TOGETHER = 4  # Guests who order at the same moment.
@@ -47,26 +51,50 @@ class Simulation:
         self._days = days
         self._guests = make_guests(seed, members, days)
         self._greeted: set[str] = set()
+        self._messages_seen = 0
         self.tally = Tally()
 
     def play(self, progress: Callable[[str], None]) -> None:
         """Play every day; `progress` is told the business day that begins."""
-        dice = random.Random(self._seed + 1)
+        dice, told_dice = random.Random(self._seed + 1), random.Random(self._seed + 2)
         self._cloud.control("clock", at=FIRST_DAY.isoformat(), stands=True)
         load(self._cloud)
+        start_campaigns(self._cloud)
+        for day in range(0, self._days, RAINS_EVERY):
+            rainy = FIRST_DAY + timedelta(days=day)
+            self._cloud.control("weather", day=rainy.date().isoformat(), values=RAIN)
         with ThreadPoolExecutor(TOGETHER) as pool:
             for day in range(self._days):
                 opens = FIRST_DAY + timedelta(days=day)
                 progress(opens.date().isoformat())
                 visits = visits_on(dice, day, self._guests, len(SLOTS))
-                self._play_day(opens, visits, pool)
+                self._play_day(opens, visits, pool, told_dice)
         closes = FIRST_DAY + timedelta(days=self._days, hours=5)
         for minutes in SETTLING:
             after = closes + timedelta(minutes=minutes)
             self._cloud.control("advance", to=after.isoformat())
 
-    def _play_day(self, opens: datetime, visits: list[Visit], pool: ThreadPoolExecutor) -> None:
+    def _newly_told(self) -> list[Guest]:
+        """Guests whose phones have shown a message since the last look."""
+        messages = self._cloud.control("mini-program/messages")["messages"]
+        new, self._messages_seen = messages[self._messages_seen :], len(messages)
+        openids = {message["touser"] for message in new}
+        told = [guest for guest in self._guests if guest.openid in openids]
+        for guest in told:
+            inbox = self._ok("member-profile", guest, {"action": "inbox", "limit": 1})
+            message_id = inbox["messages"][0]["message_id"]
+            self._ok("member-profile", guest, {"action": "open_message", "message_id": message_id})
+        return told
+
+    def _play_day(
+        self, opens: datetime, visits: list[Visit], pool: ThreadPoolExecutor, dice: random.Random
+    ) -> None:
+        self._cloud.control("advance", to=(opens + CARE_AT).isoformat())
+        told = self._newly_told()
+        visits = visits_of_the_told(dice, told, visits, len(SLOTS))
         for slot, after in enumerate(SLOTS):
+            if slot == len(SLOTS) - 1 and opens.weekday() in SUPPER_DAYS:
+                self._cloud.control("advance", to=(opens + SUPPER_AT).isoformat())
             self._cloud.control("advance", to=(opens + after).isoformat())
             # A guest's second visit in the same slot would race their first: one after another.
             for result in pool.map(self._visit, [v for v in visits if v.slot == slot]):
@@ -96,6 +124,7 @@ class Simulation:
             self._cloud.pay(guest.openid, prepaid["payment"])
             if visit.waits or visit.end != "pays":
                 self._ok("pay", guest, {"action": "status", "order_id": order_id})
+        self._after_paying(guest, order_id)
         if visit.end == "changes mind":
             self._ok("pay", guest, {"action": "cancel", "order_id": order_id})
             return "cancelled with money back"
@@ -115,10 +144,28 @@ class Simulation:
         self._greeted.add(guest.openid)
         code = self._cloud.phone_code(guest.phone)
         self._ok("member-profile", guest, {"action": "bind_phone", "code": code})
+        self._ok("member-profile", guest, {
+            "action": "consent", "purpose": "marketing", "given": guest.likes_offers,
+            "text_version": "2026-03",
+        })  # fmt: skip
+        if guest.birthday is not None:
+            self._ok("member-profile", guest, {"action": "update", "birthday": guest.birthday})
         if guest.scans_code:
             self._ok("member-profile", guest, {
                 "action": "welcome", "scene": scene(store_id, "table"),
             })  # fmt: skip
+
+    def _after_paying(self, guest: Guest, order_id: str) -> None:
+        """WeChat lets the mini-program ask now whether one more message may follow."""
+        place = int(order_id[1:9], 16) / 16**8  # The same for the same order.
+        if place >= guest.allows_messages:
+            return
+        answers = self._cloud.accept_messages(guest.openid, [PUSH])
+        self._ok("member-profile", guest, {
+            "action": "subscribed", "prompt_id": order_id,
+            "answers": [{"template_id": name, "result": result}
+                        for name, result in answers.items()],
+        })  # fmt: skip
 
     def _with_benefits(
         self, guest: Guest, quote: dict[str, Any], cart: dict[str, Any]
@@ -152,6 +199,17 @@ class Simulation:
         if not answer["ok"]:
             raise SimulationError(f"{function} {data['action']}: {answer['error']}")
         return dict(answer["data"])
+
+
+def start_campaigns(cloud: LocalCloudClient) -> None:
+    """Check the sample chain's campaigns and let them run."""
+    for campaign in CAMPAIGNS:
+        named = {"campaign_id": campaign["_id"], "actor": "运营小李"}
+        for event in ({"action": "put", "campaign": campaign, "actor": "运营小李"},
+                      {"action": "check", **named}, {"action": "start", **named}):  # fmt: skip
+            answer = cloud.internal_call("campaign-run", event)
+            if not answer["ok"]:
+                raise SimulationError(f"{event['action']} {campaign['_id']}: {answer['error']}")
 
 
 def load(cloud: LocalCloudClient) -> None:

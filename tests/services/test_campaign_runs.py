@@ -11,7 +11,7 @@ from campaign_world import CampaignWorld, campaign
 from chain_data import FakeClock
 from huitou.campaign_runs.models import ByHandRequest
 from huitou.campaign_runs.service import CampaignRuns
-from huitou.campaigns.models import StepRequest
+from huitou.campaigns.models import CampaignStepRequest
 from huitou.merges.models import MergeMembersRequest
 from huitou.merges.service import Merges
 from huitou.runtime.database import Database
@@ -177,7 +177,7 @@ def test_a_pause_is_not_made_up_for(world: CampaignWorld) -> None:
     world.stop("day-3")
     world.tick("2026-03-05 11:00")
 
-    world.campaigns.start(StepRequest(campaign_id="day-3", actor="小王"))
+    world.campaigns.start(CampaignStepRequest(campaign_id="day-3", actor="小王"))
     world.tick_through("2026-03-07 12:00")
     assert world.told() == [(bob, "2026-03-03", "03-06 10:00")]
 

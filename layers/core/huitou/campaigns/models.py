@@ -264,7 +264,7 @@ class CampaignRequest(Request):
     campaign_id: str = Field(min_length=1, max_length=40)
 
 
-class StepRequest(CampaignRequest):
+class CampaignStepRequest(CampaignRequest):
     """Take a campaign a step further: check, start, pause, end."""
 
     actor: str = Field(min_length=1, max_length=64)

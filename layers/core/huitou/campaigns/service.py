@@ -11,10 +11,10 @@ from huitou.campaigns.models import (
     AcceptRequest,
     Campaign,
     CampaignState,
+    CampaignStepRequest,
     Change,
     PutCampaignRequest,
     Status,
-    StepRequest,
 )
 from huitou.campaigns.repository import CampaignRepository
 from huitou.campaigns.rules import STEPS
@@ -161,7 +161,7 @@ class Campaigns:
         )
         return check(campaign, facts, lang)
 
-    def check(self, request: StepRequest, lang: Lang = "zh") -> dict[str, Any]:
+    def check(self, request: CampaignStepRequest, lang: Lang = "zh") -> dict[str, Any]:
         """Hold a draft against the rules; without errors and open warnings it may start."""
         state, campaign = self._state(request.campaign_id), self._content(request.campaign_id)
         findings = self.lint(campaign, lang)
@@ -183,7 +183,7 @@ class Campaigns:
         ))  # fmt: skip
         return self.get(state.id)
 
-    def start(self, request: StepRequest) -> dict[str, Any]:
+    def start(self, request: CampaignStepRequest) -> dict[str, Any]:
         """Let a checked campaign run, or a paused one go on; what lay between isn't made up for.
 
         Raises Refusal CAMPAIGN_NOT_CHECKED for a revision the linter hasn't passed.
@@ -201,15 +201,15 @@ class Campaigns:
         )  # fmt: skip
         return self.get(state.id)
 
-    def pause(self, request: StepRequest) -> dict[str, Any]:
+    def pause(self, request: CampaignStepRequest) -> dict[str, Any]:
         """Stop sending for the moment."""
         return self._stop(request, "paused")
 
-    def end(self, request: StepRequest) -> dict[str, Any]:
+    def end(self, request: CampaignStepRequest) -> dict[str, Any]:
         """End it for good; its report stays."""
         return self._stop(request, "ended")
 
-    def _stop(self, request: StepRequest, to: Status) -> dict[str, Any]:
+    def _stop(self, request: CampaignStepRequest, to: Status) -> dict[str, Any]:
         state = self._state(request.campaign_id)
         if state.status != to:
             if to not in STEPS[state.status]:

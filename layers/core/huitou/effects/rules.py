@@ -108,11 +108,13 @@ def verdict(
 ) -> str:
     """Say in one sentence whether members came back because of it."""
     english = lang == "en"
+    if told.count == left_alone.count == waiting == 0:
+        return "Nobody was told yet." if english else "还没有触达任何会员。"
     if left_alone.count == 0 and waiting == 0:
         return ("Without a hold-out nobody can tell whether it works." if english
                 else "没有对照组，无法判断是否有效。")  # fmt: skip
     if not enough(told, left_alone):
-        more = (f" {waiting} members' {days} days aren't over yet." if english
+        more = (f" Of {waiting} the {days} days aren't over yet." if english
                 else f"还有 {waiting} 位会员未满 {days} 天。") if waiting else ""  # fmt: skip
         return "Too few members to tell." + more if english else "人数太少，还不能判断。" + more
     found = interval(told, left_alone)
