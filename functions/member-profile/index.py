@@ -97,6 +97,16 @@ def _coupon_token(call: Call, request: CouponTokenRequest) -> object:
     )
 
 
+def _consent(call: Call, request: ConsentRequest) -> object:
+    member_id = _member(call)
+    held = Consents(call.database, call.clock).record(member_id, request)
+    if not held.precise_location:
+        from huitou.geofence.service import Geofence  # Late, as most.
+
+        Geofence(call.database, call.clock, call.settings.brand_id).forget(member_id)
+    return held
+
+
 def _messages(call: Call) -> Any:
     from huitou.messages.service import Messages  # Late, too.
 
@@ -110,11 +120,7 @@ def _inbox(call: Call) -> Any:
 
 
 MEMBER = {
-    "consent": Action(
-        ConsentRequest,
-        lambda call, r: Consents(call.database, call.clock).record(_member(call), r),
-        ConsentsAnswer,
-    ),
+    "consent": Action(ConsentRequest, _consent, ConsentsAnswer),
     "subscribed": Action(
         SubscribedRequest,
         lambda call, r: _messages(call).subscribed(_member(call), r),

@@ -55,6 +55,7 @@ def _register() -> None:
     from cli.bench.checkout import checkout
     from cli.bench.coldstart import coldstart
     from cli.bench.expire import expire
+    from cli.bench.geofence import geofence
     from cli.bench.imports import import_
     from cli.bench.invoke import invoke
     from cli.bench.kpi import kpi
@@ -71,6 +72,7 @@ def _register() -> None:
         quota,
         points,
         expire,
+        geofence,
         tiers,
         pay,
         latency,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from huitou.coupons.models import CouponTemplate, Scene
 from huitou.earning.models import EarningRule
+from huitou.geofence.models import ArrivalRules
 from huitou.mall.models import MallItem
 from huitou.menu.models import Dish, StoreDish
 from huitou.messages.models import MessageRules
@@ -41,6 +42,7 @@ class LoadRequest(Request):
     share_rules: list[ShareRules] = Field(default=[], max_length=500)
     earning_rules: list[EarningRule] = Field(default=[], max_length=500)
     mall_items: list[MallItem] = Field(default=[], max_length=200)
+    arrival_rules: ArrivalRules | None = None
     message_rules: MessageRules | None = None
     stacking_rules: StackingRules | None = None
     offers: list[Offer] = Field(default=[], max_length=500)

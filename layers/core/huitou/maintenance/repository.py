@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from huitou.geofence.models import ArrivalRules
 from huitou.messages.models import MessageRules
 from huitou.points.models import PointsRules
 from huitou.refunds.models import RefundRules
@@ -9,11 +10,15 @@ from huitou.runtime.database import Database
 from huitou.runtime.revisions import put_revision
 from huitou.tiers.models import TierRules
 
+RuleDocument = TierRules | PointsRules | RefundRules | MessageRules | ArrivalRules
+
 
 class RulesRepository:
     def __init__(self, database: Database) -> None:
         self._rules = database.collection("rules")
 
-    def put(self, rules: TierRules | PointsRules | RefundRules | MessageRules) -> None:
+    def put(
+        self, rules: TierRules | PointsRules | RefundRules | MessageRules | ArrivalRules
+    ) -> None:
         """Store a later revision."""
         put_revision(self._rules, rules.document(), f"{rules.id}_rules.revision")

@@ -38,7 +38,8 @@ class Maintenance:
         Offers(self._database, self._clock).put(request.offers, request.stacking_rules, groups)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
         kept = (
-            request.tier_rules, request.points_rules, request.refund_rules, request.message_rules
+            request.tier_rules, request.points_rules, request.refund_rules, request.message_rules,
+            request.arrival_rules,
         )  # fmt: skip
         rules = [rule for rule in kept if rule is not None]
         for rule in rules:

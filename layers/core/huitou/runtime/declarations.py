@@ -331,6 +331,27 @@ DECLARATIONS = (
         [_index("member_id")],
         validator={"required": ["left"], "properties": {"left": _NOT_NEGATIVE}},
     ),
+    Declaration(
+        "positions",
+        "24 hours",
+        # Real time, when the cell was written: what must go can't wait for a driven clock.
+        [_index("delete_at", expireAfterSeconds=0)],
+    ),
+    Declaration(
+        "arrivals",
+        "two years",
+        [
+            _index("at", "_id"),
+            _index("member_id", "day"),
+            _index(
+                "member_id",
+                "place",
+                unique=True,
+                partialFilterExpression={"place": {"$exists": True}},
+                name="one_arrival_per_place",
+            ),
+        ],
+    ),
     Declaration("weather_days", "two years", [_index("day")]),
     Declaration(
         "shares",

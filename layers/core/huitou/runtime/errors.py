@@ -133,6 +133,13 @@ class Code(Enum):
     )
     SCENE_UNKNOWN = "二维码无效", "Unknown code"
     WELCOME_TAKEN = "欢迎券已领取", "The welcome coupon was already taken"
+    LOCATION_CONSENT_REQUIRED = (
+        "请先同意使用您的位置",
+        "Agree to the use of your position first",
+    )
+    POSITION_TOO_OLD = "定位已过期，请重新定位", "This position is too old: take a new one"
+    POSITION_REPLAYED = "请重新定位", "This position was used before: take a new one"
+    POSITION_IMPOSSIBLE = "定位异常，请稍后再试", "This position can't be right; try again later"
     CAMPAIGN_NOT_AT_THIS_STEP = (
         "活动当前为 {detail}，不能进行此操作",
         "The campaign is {detail}: this step can't be taken",

@@ -50,13 +50,34 @@ class Merchant(Record):
     sub_mchid: str | None = None
 
 
+Corner = tuple[float, float]
+Side = tuple[Corner, Corner]
+
+
+def _cross(one: Side, other: Side) -> bool:
+    def side_of(line: Side, point: Corner) -> float:
+        (ay, ax), (by, bx) = line
+        return (bx - ax) * (point[0] - ay) - (by - ay) * (point[1] - ax)
+
+    return (side_of(one, other[0]) * side_of(one, other[1]) < 0) and (
+        side_of(other, one[0]) * side_of(other, one[1]) < 0
+    )
+
+
 class Store(Stored):
-    """One restaurant; its zone and cut time decide to which business day an order belongs."""
+    """One restaurant; its zone and cut time decide to which business day an order belongs.
+
+    Guests are near it within `radius_m` of its place, or inside its fence where it has one.
+    """
 
     brand_id: str
     name: str
     address: str = ""
     place: Place | None = Field(default=None, title="位置", description="GCJ-02")
+    radius_m: int = Field(default=500, ge=50, le=5_000, title="到店范围（米）")
+    fence: list[Place] = Field(
+        default=[], max_length=100, title="到店范围（多边形）", description="代替圆形范围"
+    )
     zone: str = BRAND_ZONE
     cut_time: str = Field(default=BRAND_CUT, pattern=CLOCK)
     hours: list[OpeningHours]
@@ -65,6 +86,21 @@ class Store(Stored):
     legal_entity: str = ""
     sub_mchid: str | None = None
     delivery_fee_fen: int = Field(default=0, ge=0, le=100_000, title="配送费（分）")
+
+    @field_validator("fence")
+    @classmethod
+    def _fence_is_simple(cls, fence: list[Place]) -> list[Place]:
+        if fence and len(fence) < 3:
+            raise ValueError("a fence has at least three corners")
+        corners = [(corner.lat, corner.lng) for corner in fence]
+        sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
+        if any(abs(one[1] - other[1]) > 180 for one, other in sides):
+            raise ValueError("a fence does not cross the antimeridian")
+        for number, one in enumerate(sides):
+            for other in sides[number + 1 :]:
+                if not {*one} & {*other} and _cross(one, other):
+                    raise ValueError("the sides of a fence do not cross each other")
+        return fence
 
     @field_validator("zone")
     @classmethod

@@ -6,12 +6,15 @@ from huitou.runtime.database import Database
 from huitou.stores.models import BRAND_ZONE, Place, Store
 
 MOST_STORES = 5_000
+MOST_ON_THE_MAP = 50_000
+_VERSION = "stores"
 
 
 class StoreRepository:
     def __init__(self, database: Database) -> None:
         self._recent = database.recent
         self._stores = database.collection("stores")
+        self._meta = database.collection("meta")
 
     def find(self, store_id: str) -> Store | None:
         def read() -> Store | None:
@@ -49,3 +52,21 @@ class StoreRepository:
 
     def put(self, store: Store) -> None:
         self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)
+        # After the write: whoever reads the old version reads it again a second later.
+        self._meta.update_one(
+            {"_id": _VERSION}, {"$inc": {"version": 1}, "$setOnInsert": {"schema": 1}}, upsert=True
+        )
+
+    def version(self) -> int:
+        """Which number rises with every change of a store; as of the last second."""
+
+        def read() -> int:
+            found = self._meta.find_one({"_id": _VERSION})
+            return int(found["version"]) if found else 0
+
+        return self._recent.get("stores version", read)
+
+    def on_the_map(self, brand_id: str) -> list[Store]:
+        """Return all stores that have a place."""
+        found = self._stores.find({"brand_id": brand_id}).sort("_id", 1).limit(MOST_ON_THE_MAP)
+        return [store for store in map(Store.model_validate, found) if store.place is not None]

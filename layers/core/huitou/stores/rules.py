@@ -84,6 +84,21 @@ def takes_orders(store: Store, at: datetime) -> bool:
     )
 
 
+def next_opening(store: Store, at: datetime) -> datetime | None:
+    """Return when the store takes orders next, within a week; None for one that is paused."""
+    if store.paused:
+        return None
+    zone = ZoneInfo(store.zone)
+    today = at.astimezone(zone).date()
+    openings = [
+        datetime.combine(today + timedelta(days=ahead), time.fromisoformat(hours.opens), zone)
+        for ahead in range(8)
+        for hours in store.hours
+        if (today + timedelta(days=ahead)).weekday() in hours.weekdays
+    ]
+    return min((opens for opens in openings if opens > at), default=None)
+
+
 def _covers(hours: OpeningHours, local: datetime, opening_day: datetime) -> bool:
     if opening_day.weekday() not in hours.weekdays:
         return False

@@ -58,6 +58,14 @@ class Stores:
         """Return the stores that have a place on the map."""
         return self._repository.places()
 
+    def version(self) -> int:
+        """Which number rises with every change of a store."""
+        return self._repository.version()
+
+    def on_the_map(self, brand_id: str) -> list[Store]:
+        """Return the stores that have a place."""
+        return self._repository.on_the_map(brand_id)
+
     def zone_by_id(self) -> dict[str, str]:
         """Return the zone of each of the chain's stores."""
         return self._repository.zones()
