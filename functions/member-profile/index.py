@@ -6,6 +6,7 @@ Callable by members only; who they are comes from the platform's context.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from huitou.codes.models import RedeemCodeRequest
@@ -32,6 +33,7 @@ from huitou.members.service import Members
 from huitou.messages.models import SubscribedAnswer, SubscribedRequest
 from huitou.notices.models import NoticesAnswer
 from huitou.notices.service import Notices
+from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
 from huitou.statements.models import StatementAnswer
@@ -49,6 +51,20 @@ def _members(call: Call) -> Members:
 
 def _member(call: Call) -> str:
     return _members(call).id_of(call.member)
+
+
+def _login(call: Call, request: LoginRequest) -> object:
+    key = call.settings.phone_key
+    answer = _members(call).login(call.member, request.scene, key)
+    if answer.get("invited") and call.member.address:
+        from huitou.referrals.service import Binding  # Late: few log-ins are of friends.
+
+        # Of a service that doesn't answer nobody has to wait for their registration.
+        with suppress(Unavailable):
+            wechat = MiniProgram(call.database, call.settings)
+            rank = wechat.risk_rank(call.member.openid, call.member.address)
+            Binding(call.database, call.clock).note_risk(str(answer["member_id"]), rank)
+    return answer
 
 
 def _bind_phone(call: Call, request: BindPhoneRequest) -> object:
@@ -132,9 +148,7 @@ MEMBER = {
     "open_message": Action(
         OpenMessageRequest, lambda call, r: _inbox(call).open(_member(call), r), OpenedAnswer
     ),
-    "login": Action(
-        LoginRequest, lambda call, r: _members(call).login(call.member, r.scene), LoginAnswer
-    ),
+    "login": Action(LoginRequest, _login, LoginAnswer),
     "profile": Action(
         ProfileRequest,
         lambda call, _: _members(call).profile(_member(call), call.lang),

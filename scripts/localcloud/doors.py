@@ -110,6 +110,7 @@ def _add_controls(app: Flask, cloud: LocalCloud) -> None:
         ),
         "wechat-pay/release": lambda _: cloud.wechat_pay.release(),
         "mini-program/messages": lambda _: {"messages": cloud.mini_program.messages()},
+        "mini-program/risk": lambda body: cloud.mini_program.set_risk(body["openid"], body["rank"]),
         "weather": lambda body: cloud.weather.set_day(body["day"], body["values"]),
         "mini-program/mode": lambda body: cloud.mini_program.manage_trade(
             managed=body["trade_managed"]
@@ -163,6 +164,17 @@ def vendors_app(cloud: LocalCloud) -> Flask:
     def send_message() -> Any:
         token = request.args.get("access_token", "")
         return jsonify(cloud.mini_program.send_message(token, request.get_json()))
+
+    @app.post("/wxa/getuserriskrank")
+    def risk_rank() -> Any:
+        token = request.args.get("access_token", "")
+        return jsonify(cloud.mini_program.risk_rank(token, request.get_json()))
+
+    @app.post("/wxa/getwxacodeunlimit")
+    def code_image() -> Any:
+        token = request.args.get("access_token", "")
+        drawn = cloud.mini_program.code_image(token, request.get_json())
+        return Response(drawn, content_type="image/png") if isinstance(drawn, bytes) else drawn
 
     @app.get("/v7/weather/3d")
     def forecast() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import secrets
 import threading
@@ -10,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+
+import segno
 
 from localcloud.keys import LocalSecrets
 
@@ -26,6 +29,8 @@ FIELDS = {
     "phone_number": r"[0-9+\-]{1,17}", "car_number": r".{1,8}", "time": r".{1,24}",
     "date": r".{1,24}",
 }  # fmt: skip
+
+SCENE = r"[A-Za-z0-9!#$&'()*+,/:;=?@\-._~]{1,32}"
 
 FindPayment = Callable[..., dict[str, Any] | None]
 Answer = dict[str, Any]
@@ -47,6 +52,7 @@ class MiniProgramStandIn:
         self._lock = threading.Lock()
         self._allowed: Counter[tuple[str, str]] = Counter()
         self._messages: list[Answer] = []
+        self._risks: dict[str, int] = {}
 
     def authorise_phone(self, phone: str) -> str:
         """Do what the guest's tap on "allow" does: return a single-use code for a number."""
@@ -109,6 +115,35 @@ class MiniProgramStandIn:
             self._messages.append(body)
         return {"errcode": 0, "errmsg": "ok"}
 
+    # --- risk and codes -------------------------------------------------------------------------
+
+    def set_risk(self, openid: str, rank: int) -> dict[str, int]:
+        """Say how risky WeChat thinks a user is; everybody else is not at all."""
+        self._risks[openid] = rank
+        return {"rank": rank}
+
+    def risk_rank(self, access_token: str, body: dict[str, Any]) -> Answer:
+        """Rank a user from 0 to 4 for marketing (scene 1)."""
+        if not self._token_is_good(access_token):
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        if body.get("appid") != self._keys.appid or not body.get("openid"):
+            return {"errcode": 40003, "errmsg": "invalid openid"}
+        if body.get("scene") not in (0, 1) or not body.get("client_ip"):
+            return {"errcode": 40097, "errmsg": "invalid args"}
+        rank = self._risks.get(body["openid"], 0)
+        return {"errcode": 0, "errmsg": "ok", "risk_rank": rank, "unoin_id": len(self._risks)}
+
+    def code_image(self, access_token: str, body: dict[str, Any]) -> Answer | bytes:
+        """Draw a code for a scene of at most 32 letters; here a QR code of page and scene."""
+        if not self._token_is_good(access_token):
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        scene = body.get("scene")
+        if not isinstance(scene, str) or not re.fullmatch(SCENE, scene):
+            return {"errcode": 40169, "errmsg": "invalid length for scene, or the data is not json"}
+        drawn = io.BytesIO()
+        segno.make(f"{body.get('page', '')}?{scene}").save(drawn, kind="png", scale=8)
+        return drawn.getvalue()
+
     # --- shipping (发货信息管理) ----------------------------------------------------------------
 
     def manage_trade(self, *, managed: bool) -> dict[str, bool]:
@@ -125,6 +160,7 @@ class MiniProgramStandIn:
         self._shipped.clear()
         self._allowed.clear()
         self._messages.clear()
+        self._risks.clear()
 
     def is_trade_managed(self, access_token: str, body: dict[str, Any]) -> Answer:
         if not self._token_is_good(access_token):

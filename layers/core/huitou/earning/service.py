@@ -23,7 +23,7 @@ from huitou.earning.rules import (
 from huitou.members.service import Birthdays
 from huitou.orders.models import Order
 from huitou.points.models import PointsRules, RuleRef
-from huitou.points.rules import Fact
+from huitou.points.rules import Award, Fact
 from huitou.points.service import Points
 from huitou.pricing.models import MemberOffer, Price
 from huitou.runtime.clock import Clock
@@ -189,6 +189,36 @@ class Bonuses:
             return self._database.transact(write)
         except DuplicateKeyError:  # The same cause at the same time was faster.
             return self._database.transact(write)
+
+    def take_back(self, member_id: str, cause: str, rule: RuleRef) -> bool:
+        """Take back what was given for a cause, once; False if nothing was, or it was before.
+
+        As a claw-back by the chain's policy: what is spent already is owed or waived.
+        """
+        rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
+
+        def write(session: ClientSession) -> bool:
+            ids = [f"bonus:{cause}", f"claw-back:{cause}"]
+            known = self._points.by_ids(ids, session)
+            given = known.get(ids[0])
+            if given is None or ids[1] in known or not given.points:
+                return False
+            book = self._points.open(member_id, session)
+            lot = next((lot for lot in given.lots if lot.points > 0), None)
+            award = Award(lot.expires_on, lot.usable) if lot else bonus_award(rules, day)
+            fact = Fact(
+                cause=cause, at=now, business_day=day, actor="event",
+                rules_revision=rules.revision, rules=[rule],
+            )  # fmt: skip
+            book.claw_back(fact, given.points, award, rules.claw_back)
+            book.bring_up_to_date()
+            self._points.save([book], session)
+            return True
+
+        try:
+            return self._database.transact(write)
+        except DuplicateKeyError:
+            return False
 
 
 def _entry_id(event: BonusEvent, rule: EarningRule, cause: str) -> str:

@@ -14,6 +14,7 @@ from huitou.menu.models import Dish, StoreDish
 from huitou.messages.models import MessageRules
 from huitou.offers.models import Offer, StackingRules
 from huitou.points.models import PointsRules
+from huitou.referrals.models import ReferralRules
 from huitou.refunds.models import RefundRules
 from huitou.runtime.documents import Answer, Request
 from huitou.sharing.models import ShareRules
@@ -43,6 +44,7 @@ class LoadRequest(Request):
     earning_rules: list[EarningRule] = Field(default=[], max_length=500)
     mall_items: list[MallItem] = Field(default=[], max_length=200)
     arrival_rules: ArrivalRules | None = None
+    referral_rules: ReferralRules | None = None
     message_rules: MessageRules | None = None
     stacking_rules: StackingRules | None = None
     offers: list[Offer] = Field(default=[], max_length=500)

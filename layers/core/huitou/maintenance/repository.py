@@ -5,20 +5,19 @@ from __future__ import annotations
 from huitou.geofence.models import ArrivalRules
 from huitou.messages.models import MessageRules
 from huitou.points.models import PointsRules
+from huitou.referrals.models import ReferralRules
 from huitou.refunds.models import RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.revisions import put_revision
 from huitou.tiers.models import TierRules
 
-RuleDocument = TierRules | PointsRules | RefundRules | MessageRules | ArrivalRules
+RuleDocument = TierRules | PointsRules | RefundRules | MessageRules | ArrivalRules | ReferralRules
 
 
 class RulesRepository:
     def __init__(self, database: Database) -> None:
         self._rules = database.collection("rules")
 
-    def put(
-        self, rules: TierRules | PointsRules | RefundRules | MessageRules | ArrivalRules
-    ) -> None:
+    def put(self, rules: RuleDocument) -> None:
         """Store a later revision."""
         put_revision(self._rules, rules.document(), f"{rules.id}_rules.revision")

@@ -39,7 +39,7 @@ class Maintenance:
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
         kept = (
             request.tier_rules, request.points_rules, request.refund_rules, request.message_rules,
-            request.arrival_rules,
+            request.arrival_rules, request.referral_rules,
         )  # fmt: skip
         rules = [rule for rule in kept if rule is not None]
         for rule in rules:

@@ -76,10 +76,11 @@ class WelcomeRequest(Request):
 
 
 class LoginAnswer(Answer):
-    """Who logged in; `registered` if that was their first time."""
+    """Who logged in; `registered` if that was their first time, `invited` if by a friend's code."""
 
     member_id: str
     registered: bool
+    invited: bool | None = None
 
 
 class ProfileAnswer(Answer):

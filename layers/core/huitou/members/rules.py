@@ -44,3 +44,25 @@ def birthday_from(month_day: str, day: str) -> str:
         if found >= day:
             return found
     raise ValueError(month_day)
+
+
+FRIEND_PREFIX = "r-"  # Of the scene in a member's own code; those of stickers have none such.
+
+
+def friend_scene(code: str) -> str:
+    """Return the scene that a member's mini-program code carries (at most 32 letters, no %)."""
+    return FRIEND_PREFIX + code
+
+
+def friend_code(scene: str | None) -> str | None:
+    """Return the personal code in a scene; None for stickers and the like."""
+    if scene is None or not scene.startswith(FRIEND_PREFIX):
+        return None
+    return scene.removeprefix(FRIEND_PREFIX).upper()
+
+
+def network_of(address: str | None, key: bytes) -> str | None:
+    """Return what tells two networks apart without telling which they are."""
+    if not address:
+        return None
+    return hmac.new(key, f"network {address}".encode(), hashlib.sha256).hexdigest()[:16]

@@ -17,7 +17,9 @@ from huitou.members.models import Member, UpdateProfileRequest
 from huitou.members.repository import MemberRepository
 from huitou.members.rules import (
     birthday_from,
+    friend_code,
     member_id_from,
+    network_of,
     phone_hash,
     phone_identity,
     till_identity,
@@ -30,6 +32,8 @@ from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.identity import Caller
 from huitou.stores.rules import brand_day
 from huitou.tiers.service import Tiers
+
+MOST_MERGES = 20  # In a row, of one person.
 
 
 class PhoneNumbers(Protocol):
@@ -102,6 +106,19 @@ class Members:
         found.sort(key=lambda name: (member_id not in (name.before or ()), bool(name.before)))
         return next((name.id[len(named) :] for name in found), None)
 
+    def now_called(self, member_id: str) -> str | None:
+        """Return who this member is now, after merges; None for one who is gone."""
+        for _ in range(MOST_MERGES):
+            member = self._members.find(member_id)
+            if member is None or member.merged_into is None:
+                return member.id if member else None
+            member_id = member.merged_into
+        return None
+
+    def who(self, member_id: str) -> Member:
+        """Return a member; Refusal NOT_REGISTERED for one who is gone."""
+        return self._member(member_id)
+
     def pair(self, source_id: str, into_id: str, session: ClientSession) -> tuple[Member, Member]:
         """Return two members who are to be merged; Refusal NOT_FOUND naming the one that isn't."""
         found = []
@@ -119,20 +136,31 @@ class Members:
         """
         return self._members.hand_over(source, into, session)
 
-    def login(self, caller: Caller, scene: str | None) -> dict[str, Any]:
-        """Log in, registering on the first time; counts once per business day."""
+    def login(self, caller: Caller, scene: str | None, key: bytes = b"") -> dict[str, Any]:
+        """Log in, registering on the first time; counts once per business day.
+
+        A new member who came by a friend's code is bound to that friend, `invited`. `key` hashes
+        the network address they came from.
+        """
         identity = wechat_identity(caller.appid, caller.openid)
         now = self._clock.now()
         today = brand_day(now)
         member_id = self._members.known_as(identity)
-        registered = member_id is None
+        registered, invited = member_id is None, False
         if member_id is None:
-            member_id, registered = self._register(identity, scene, today)
+            network = network_of(caller.address, key) if key else None
+            member_id, registered, invited = self._register(identity, scene, today, network)
         self._members.record_login(member_id, today, now)
-        return {"member_id": member_id, "registered": registered}
+        answer = {"member_id": member_id, "registered": registered}
+        return answer | ({"invited": True} if invited else {})
 
-    def _register(self, identity: str, scene: str | None, today: str) -> tuple[str, bool]:
-        store_id = self._coupons.scene(scene).store_id if scene is not None else None
+    def _register(
+        self, identity: str, scene: str | None, today: str, network: str | None
+    ) -> tuple[str, bool, bool]:
+        by_friend = friend_code(scene) is not None
+        store_id = None
+        if scene is not None and not by_friend:
+            store_id = self._coupons.scene(scene).store_id
         member = Member(
             id=member_id_from(secrets.token_bytes(15)),
             brand_id=self._brand_id,
@@ -142,18 +170,26 @@ class Members:
             registered_scene=scene,
         )
 
-        def write(session: ClientSession) -> None:
+        def write(session: ClientSession) -> bool:
             self._members.insert(member, identity, session)
             self._points.open_accounts([member.id], session)
+            return by_friend and self._bind(member.id, scene or "", network, session)
 
         try:
-            self._database.transact(write)
+            invited = self._database.transact(write)
         except DuplicateKeyError:
             winner = self._members.known_as(identity)
             if winner is None:
                 raise
-            return winner, False
-        return member.id, True
+            return winner, False, False
+        return member.id, True, invited
+
+    def _bind(
+        self, member_id: str, scene: str, network: str | None, session: ClientSession
+    ) -> bool:
+        from huitou.referrals.service import Binding  # Late: it stands on members itself.
+
+        return Binding(self._database, self._clock).bind(member_id, scene, network, session)
 
     def register_till_members(
         self, first_orders: Mapping[str, FirstOrder], session: ClientSession

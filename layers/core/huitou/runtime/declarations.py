@@ -352,6 +352,30 @@ DECLARATIONS = (
             ),
         ],
     ),
+    Declaration("referral_codes", "until erased", [_index("member_id", unique=True)]),
+    Declaration(
+        "referrals",
+        "two years (records of promotions)",
+        [
+            _index("look_at", partialFilterExpression={"look_at": {"$exists": True}}),
+            _index("inviter_id", "-bound_at", "-_id"),
+            _index("status", "-bound_at", "-_id"),
+            _index(
+                "inviter_id",
+                "seq",
+                unique=True,
+                partialFilterExpression={"seq": {"$exists": True}},
+                name="one_per_seq",
+            ),
+            _index(
+                "inviter_id",
+                "place",
+                unique=True,
+                partialFilterExpression={"place": {"$exists": True}},
+                name="one_per_place",
+            ),
+        ],
+    ),
     Declaration("weather_days", "two years", [_index("day")]),
     Declaration(
         "shares",

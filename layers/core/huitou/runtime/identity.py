@@ -17,11 +17,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Caller:
-    """A member's identity as the platform vouches for it."""
+    """A member's identity as the platform vouches for it, and the address they call from."""
 
     openid: str
     appid: str
     unionid: str | None = None
+    address: str | None = None
 
 
 def caller_of(context: Mapping[str, Any]) -> Caller | None:
@@ -30,7 +31,11 @@ def caller_of(context: Mapping[str, Any]) -> Caller | None:
     openid = variables.get("WX_OPENID")
     if not openid:
         return None
-    return Caller(str(openid), str(variables.get("WX_APPID", "")), variables.get("WX_UNIONID"))
+    address = variables.get("WX_CLIENTIP") or variables.get("WX_CLIENTIPV6")
+    return Caller(
+        str(openid), str(variables.get("WX_APPID", "")), variables.get("WX_UNIONID"),
+        str(address) if address else None,
+    )  # fmt: skip
 
 
 def _variables(context: Mapping[str, Any]) -> dict[str, Any]:

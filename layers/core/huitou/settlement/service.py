@@ -12,6 +12,7 @@ from huitou.orders.models import LedgerOrder
 from huitou.orders.repository import OrderRepository
 from huitou.points.repository import PointsRepository
 from huitou.points.service import Points
+from huitou.referrals.repository import ReferralRepository
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
@@ -31,6 +32,7 @@ class Settlement:
         self._coupons = CouponRepository(database)
         self._tiers = TierRepository(database)
         self._history = HistoryRepository(database)
+        self._referrals = ReferralRepository(database)
 
     def due(self) -> Iterator[str]:
         return self._orders.settlement_due()
@@ -55,8 +57,14 @@ class Settlement:
                 book = self._points.open(order.member_id, session)
             else:
                 book, known = self._points.open_with_order(order.member_id, order.id, session)
+            was_first = book.first_order_id
             write_order(book, paid, known, self._clock.now())
             self._points.save([book], session)
+            # Who brought this member is rewarded for their first order, unless it goes back.
+            if book.first_order_id == order.id and was_first is None:
+                self._referrals.ordered(order.member_id, order.id, self._clock.now(), session)
+            if paid.refunds:
+                self._referrals.went_back(order.member_id, order.id, self._clock.now(), session)
             for coupon_id in order.used_coupons:
                 self._settle_coupon(order, coupon_id, session)
             return "settled"

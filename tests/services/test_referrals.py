@@ -1,0 +1,358 @@
+"""Referral: bound once for life, rewarded once for a first order that lasts, taken back if not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from at_once import at_once
+from chain_data import FakeClock, Shop, item
+from huitou.maintenance.models import LoadRequest
+from huitou.maintenance.service import Maintenance
+from huitou.merges.models import MergeMembersRequest
+from huitou.merges.service import Merges
+from huitou.orders.models import Order
+from huitou.referrals.models import DecideRequest, HeldRequest, MineRequest, ReferralRules
+from huitou.referrals.service import Binding, Referrals
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Refusal
+from huitou.runtime.identity import Caller
+
+SET = {"count": 3, "template_id": "mall-10-3"}
+
+
+class Friends:
+    """Members who bring each other, and their first orders."""
+
+    def __init__(self, chain: Database, clock: FakeClock) -> None:
+        self.database, self.clock, self.shop = chain, clock, Shop(chain, clock)
+        self.referrals = Referrals(chain, clock, "huitou")
+        self.ann = self.shop.register("ann")
+        self.code = self.referrals.code(self.ann)
+
+    def rules(self, **rules: Any) -> None:
+        document = ReferralRules.model_validate({"revision": 2} | rules)
+        Maintenance(self.database, self.clock).load(LoadRequest(referral_rules=document))
+        self.database.recent.__init__()  # type: ignore[misc]
+
+    def bring(self, name: str, code: str | None = None, address: str | None = None) -> str:
+        caller = Caller(name, "wxapp", None, address)
+        answer = self.shop.members.login(caller, f"r-{code or self.code}", b"k" * 32)
+        return str(answer["member_id"])
+
+    def first_order(self, member_id: str, **cart: Any) -> Order:
+        """Order, pay and complete."""
+        order = self.shop.paid(member_id, **cart)
+        self.database.collection("orders").update_one(
+            {"_id": order.id},
+            {
+                "$set": {"status": "completed", "completed_at": self.clock.now()},
+                "$unset": {"complete_by": ""},
+            },
+        )
+        return order
+
+    def settle(self) -> list[str]:
+        return [self.referrals.settle(referral_id) for referral_id in self.referrals.due()]
+
+    def points(self, member_id: str) -> int:
+        self.database.recent.__init__()  # type: ignore[misc]
+        found = self.database.collection("points_entries").find({"member_id": member_id})
+        return sum(entry["points"] for entry in found if "referral:" in entry["_id"])
+
+    def status(self, member_id: str) -> str:
+        found = self.database.collection("referrals").find_one({"_id": member_id})
+        return str(found["status"]) if found else "none"
+
+    def coupons(self, member_id: str) -> list[str]:
+        found = self.database.collection("coupons").find({"member_id": member_id})
+        return sorted(str(row["status"]) for row in found if "referral-set" in row["cause"])
+
+
+@pytest.fixture
+def friends(chain: Database, clock: FakeClock) -> Friends:
+    return Friends(chain, clock)
+
+
+def test_both_get_their_points_once_the_first_order_is_final(friends: Friends) -> None:
+    bob = friends.bring("bob")
+    friends.clock.advance(hours=1)
+    friends.first_order(bob)
+    assert friends.settle() == ["waits"]
+    assert (friends.points(friends.ann), friends.points(bob)) == (0, 0)
+    friends.clock.advance(hours=23, minutes=59)
+    assert friends.settle() == []
+    friends.clock.advance(minutes=1)
+    assert friends.settle() == ["settled"]
+    assert (friends.points(friends.ann), friends.points(bob)) == (50, 50)
+    assert friends.settle() == []
+    assert friends.shop.differences() == []
+
+
+def test_many_settlers_at_once_reward_once(friends: Friends) -> None:
+    bob = friends.bring("bob")
+    friends.first_order(bob)
+    friends.settle()
+    friends.clock.advance(hours=25)
+    at_once([lambda: friends.referrals.settle(bob)] * 8)
+    assert (friends.points(friends.ann), friends.points(bob)) == (50, 50)
+    assert friends.status(bob) == "settled"
+
+
+def test_who_is_a_member_already_is_nobodys_friend(friends: Friends) -> None:
+    bob = friends.shop.register("bob")
+    assert friends.bring("bob") == bob
+    assert friends.status(bob) == "none"
+
+
+def test_of_two_inviters_at_once_one_is_it_for_life(friends: Friends) -> None:
+    eve = friends.shop.register("eve")
+    codes = [friends.code, friends.referrals.code(eve)]
+    at_once([lambda code=code: friends.bring("bob", code) for code in codes * 3])  # type: ignore[misc]
+    (found,) = friends.database.collection("referrals").find(
+        {"inviter_id": {"$in": [friends.ann, eve]}}
+    )
+    assert found["inviter_id"] in (friends.ann, eve)
+
+
+def test_an_unknown_code_registers_and_binds_nobody(friends: Friends) -> None:
+    bob = friends.bring("bob", "ZZZZZZZZ")
+    assert friends.status(bob) == "none"
+
+
+def test_what_goes_back_takes_the_points_along(friends: Friends) -> None:
+    bob = friends.bring("bob")
+    order = friends.first_order(bob)
+    friends.settle()
+    friends.clock.advance(hours=25)
+    friends.settle()
+    friends.shop.refund(order)
+    friends.shop.settlement.settle(order.id)
+    assert friends.settle() == ["clawed back"]
+    assert (friends.points(friends.ann), friends.points(bob)) == (0, 0)
+    assert friends.status(bob) == "clawed_back"
+    assert friends.shop.differences() == []
+
+
+def test_a_first_order_that_went_back_in_time_lets_the_next_one_count(friends: Friends) -> None:
+    bob = friends.bring("bob")
+    order = friends.first_order(bob)
+    friends.shop.refund(order)
+    friends.shop.settlement.settle(order.id)
+    assert friends.settle() == ["waits for another order"]
+    friends.first_order(bob)
+    friends.settle()
+    friends.clock.advance(hours=25)
+    assert friends.settle() == ["settled"]
+    assert friends.points(bob) == 50
+
+
+def test_a_part_that_goes_back_leaves_what_counts(friends: Friends) -> None:
+    friends.rules(min_order_fen=1_000)
+    bob = friends.bring("bob")
+    order = friends.first_order(bob, items=[item(2)])
+    friends.settle()
+    friends.clock.advance(hours=25)
+    friends.settle()
+    friends.shop.refund(order, "Rpart", 1_500)
+    friends.shop.settlement.settle(order.id)
+    assert friends.settle() == ["kept"]
+    friends.shop.refund(order, "Rmore", 1_000)
+    friends.shop.settlement.settle(order.id)
+    assert friends.settle() == ["clawed back"]
+
+
+def test_three_friends_who_order_bring_the_set_once(friends: Friends) -> None:
+    friends.rules(invite_set=SET, burst_per_hour=100)
+    brought = [friends.bring(f"f{number}") for number in range(6)]
+    orders = [friends.first_order(member, items=[item(n + 1)]) for n, member in enumerate(brought)]
+    friends.settle()
+    friends.clock.advance(hours=25)
+    for member in brought[:2]:
+        friends.referrals.settle(member)
+    assert friends.coupons(friends.ann) == []
+    mine = friends.referrals.mine(friends.ann, MineRequest(), "zh")
+    assert (mine["set_count"], mine["set_done"]) == (3, 2)
+    assert "邀请 3 位好友下单" in mine["what"]
+    at_once([lambda m=m: friends.referrals.settle(m) for m in brought[2:]])  # type: ignore[misc]
+    friends.settle()
+    assert friends.coupons(friends.ann) == ["issued", "issued"]
+    # One that goes back breaks its set; another friend mends it.
+    friends.shop.refund(orders[0])
+    friends.shop.settlement.settle(orders[0].id)
+    friends.settle()
+    assert friends.coupons(friends.ann) == ["issued", "revoked"]
+    late = friends.bring("late")
+    friends.first_order(late, items=[item(9)])
+    friends.settle()
+    friends.clock.advance(hours=25)
+    friends.settle()
+    assert friends.coupons(friends.ann) == ["issued", "issued", "revoked"]
+    assert friends.shop.differences() == []
+
+
+def test_caps_are_the_inviters_and_hold_at_once(friends: Friends) -> None:
+    friends.rules(most_a_day=3, burst_per_hour=100)
+    brought = [friends.bring(f"f{number}") for number in range(8)]
+    for number, member in enumerate(brought):
+        friends.first_order(member, items=[item(number + 1)])
+    friends.settle()
+    friends.clock.advance(hours=25)
+    at_once([lambda m=m: friends.referrals.settle(m) for m in brought])  # type: ignore[misc]
+    friends.settle()
+    assert friends.points(friends.ann) == 150
+    assert [friends.points(member) for member in brought] == [50] * 8
+
+
+@pytest.mark.parametrize("how", ["burst", "risk_rank", "same_network", "look_alike"])
+def test_what_looks_wrong_waits_for_a_person(friends: Friends, how: str) -> None:
+    count = 7 if how == "burst" else 3
+    friends.rules(burst_per_hour=6, invite_set=None)
+    brought = []
+    for number in range(count):
+        address = "203.0.113.9" if how == "same_network" else f"203.0.113.{number + 10}"
+        brought.append(friends.bring(f"f{number}", address=address))
+        if how == "risk_rank":
+            Binding(friends.database, friends.clock).note_risk(brought[-1], 3)
+        friends.first_order(brought[-1], items=[item(1 if how == "look_alike" else number + 1)])
+    friends.settle()
+    friends.clock.advance(hours=25)
+    friends.settle()
+    held = friends.referrals.held(HeldRequest(), "zh")["referrals"]
+    assert held
+    assert all(how in row["reasons"] for row in held)
+    assert all(row["words"] for row in held)
+    named = held[0]["referral_id"]
+    mine = friends.referrals.mine(friends.ann, MineRequest(), "zh")
+    assert "processing" in {friend["state"] for friend in mine["friends"]}
+    before = friends.points(friends.ann)
+    answer = friends.referrals.decide(
+        DecideRequest(referral_id=named, approve=True, actor="店长", reason="认识")
+    )
+    assert answer["status"] == "settled"
+    assert friends.points(friends.ann) == before + 50
+    with pytest.raises(Refusal, match="REFERRAL_NOT_HELD"):
+        friends.referrals.decide(
+            DecideRequest(referral_id=named, approve=False, actor="店长", reason="x")
+        )
+
+
+def test_a_refused_one_brings_nothing(friends: Friends) -> None:
+    bob = friends.bring("bob")
+    Binding(friends.database, friends.clock).note_risk(bob, 4)
+    friends.first_order(bob)
+    friends.settle()
+    friends.clock.advance(hours=25)
+    friends.settle()
+    friends.referrals.decide(
+        DecideRequest(referral_id=bob, approve=False, actor="店长", reason="小号")
+    )
+    assert friends.settle() == []
+    assert (friends.points(friends.ann), friends.points(bob)) == (0, 0)
+
+
+def test_bringing_oneself_is_void(friends: Friends) -> None:
+    bob = friends.bring("bob")
+    friends.first_order(bob)
+    friends.settle()
+    Merges(friends.database, friends.clock, "huitou").merge(
+        MergeMembersRequest(
+            merge_id="merge-1", from_member=bob, into_member=friends.ann, actor="x", reason="same"
+        )
+    )
+    friends.clock.advance(hours=25)
+    assert friends.settle() == ["void"]
+    assert friends.points(friends.ann) == 0
+
+
+def test_a_ring_is_held(friends: Friends) -> None:
+    bob = friends.bring("bob")
+    friends.database.collection("referrals").insert_one(
+        {
+            "_id": friends.ann,
+            "schema": 1,
+            "inviter_id": bob,
+            "code": "X",
+            "status": "bound",
+            "bound_at": friends.clock.now(),
+            "version": 0,
+            "terms": {"inviter_points": 50, "invited_points": 50, "rules_revision": 1},
+        }
+    )
+    friends.first_order(bob)
+    friends.settle()
+    friends.clock.advance(hours=25)
+    assert friends.settle() == ["held"]
+    assert friends.referrals.held(HeldRequest(), "en")["referrals"][0]["reasons"] == ["ring"]
+
+
+def test_the_terms_are_those_of_the_registration(friends: Friends) -> None:
+    friends.rules(
+        activities=[
+            {
+                "valid_from": "2026-03-01",
+                "valid_until": "2026-03-02",
+                "inviter_points": 100,
+                "invited_points": 100,
+            }
+        ]
+    )
+    bob = friends.bring("bob")
+    friends.clock.advance(days=3)
+    eve = friends.bring("eve")
+    for number, member in enumerate((bob, eve)):
+        friends.first_order(member, items=[item(number + 1)])
+    friends.settle()
+    friends.clock.advance(hours=25)
+    friends.settle()
+    assert (friends.points(bob), friends.points(eve)) == (100, 50)
+    assert friends.points(friends.ann) == 150
+
+
+def test_a_killed_settler_is_finished_by_the_next(
+    friends: Friends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huitou.earning.service import Bonuses
+
+    bob = friends.bring("bob")
+    friends.first_order(bob)
+    friends.settle()
+    friends.clock.advance(hours=25)
+    given: list[str] = []
+    real = Bonuses.give
+
+    def dies_second(self: Bonuses, member_id: str, *rest: Any) -> bool:
+        given.append(member_id)
+        if len(given) == 2:
+            raise KeyboardInterrupt
+        return real(self, member_id, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bonuses, "give", dies_second)
+        with pytest.raises(KeyboardInterrupt):
+            friends.referrals.settle(bob)
+    friends.clock.advance(minutes=10)
+    assert friends.settle() == ["settled"]
+    assert (friends.points(friends.ann), friends.points(bob)) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ({"inviter_points": -1}, "inviter_points"),
+        ({"invite_set": {"count": 1, "template_id": "x"}}, "count"),
+        ({"activities": [{"valid_from": "2026-03-02", "valid_until": "2026-03-01",
+                          "inviter_points": 1, "invited_points": 1}]}, "valid_until"),
+    ],
+)  # fmt: skip
+def test_rules_that_make_no_sense_say_so(rules: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ReferralRules.model_validate(rules)
+
+
+def test_a_code_is_made_once(friends: Friends) -> None:
+    bob = friends.shop.register("bob")
+    codes = {friends.referrals.code(bob) for _ in range(3)}
+    at_once([lambda: codes.add(friends.referrals.code(bob))] * 4)
+    assert len(codes) == 1
