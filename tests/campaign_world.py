@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chain_data import FakeClock, Shop, item
-from huitou.campaign_runs.service import Tick
+from huitou.campaign_ticks.service import Tick
 from huitou.campaigns.models import AcceptRequest, Campaign, CampaignStepRequest, PutCampaignRequest
 from huitou.campaigns.service import Campaigns
 from huitou.consents.models import ConsentRequest

@@ -21,7 +21,8 @@ from huitou.campaign_runs.models import (
     WorkAnswer,
     WorkRequest,
 )
-from huitou.campaign_runs.service import CampaignRuns, Tick
+from huitou.campaign_runs.service import CampaignRuns
+from huitou.campaign_ticks.service import Tick
 from huitou.campaigns.models import (
     AcceptRequest,
     CampaignAnswer,

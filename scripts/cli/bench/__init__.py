@@ -64,6 +64,7 @@ def _register() -> None:
     from cli.bench.points import points
     from cli.bench.price import price
     from cli.bench.quota import quota
+    from cli.bench.sweep import sweep
     from cli.bench.tiers import tiers
 
     for command in (
@@ -73,6 +74,7 @@ def _register() -> None:
         points,
         expire,
         geofence,
+        sweep,
         tiers,
         pay,
         latency,

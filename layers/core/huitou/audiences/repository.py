@@ -8,6 +8,8 @@ from huitou.audiences.models import Standing
 from huitou.members.models import Member
 from huitou.runtime.database import Database
 
+AT_ONCE = 1_001  # In one answer of the server: one more, and it knows that this is all.
+
 
 class AudienceRepository:
     def __init__(self, database: Database) -> None:
@@ -16,7 +18,7 @@ class AudienceRepository:
 
     def members(self, member_ids: Sequence[str]) -> dict[str, Member]:
         """Return those of these members that there are; who was merged is another one now."""
-        found = self._members.find({"_id": {"$in": list(member_ids)}})
+        found = self._members.find({"_id": {"$in": list(member_ids)}}).batch_size(AT_ONCE)
         members = (Member.model_validate(row) for row in found)
         return {member.id: member for member in members if member.merged_into is None}
 
@@ -24,7 +26,7 @@ class AudienceRepository:
         """Return tier and points of these members."""
         found = self._accounts.find(
             {"_id": {"$in": list(member_ids)}}, {"tier.level": 1, "available": 1}
-        )
+        ).batch_size(AT_ONCE)
         return {
             row["_id"]: Standing((row.get("tier") or {}).get("level", "basic"), row["available"])
             for row in found

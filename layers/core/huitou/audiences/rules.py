@@ -46,6 +46,14 @@ def belongs(profile: Profile, condition: Condition | None, today: str) -> bool:
     return _FACTS[feature](profile) is condition.is_so
 
 
+def needs_visits(condition: Condition | None) -> bool:
+    """Whether an audience is decided by single visits: all else is read without them."""
+    return any(
+        leaf.days is not None or leaf.category is not None or (leaf.feature or "").startswith("rfm")
+        for leaf in leaves(condition)
+    )
+
+
 def is_personalised(condition: Condition | None) -> bool:
     """Whether an audience is chosen by what its members do: not for who switched that off."""
     return any(leaf.feature not in NOT_PERSONAL for leaf in leaves(condition))

@@ -25,10 +25,13 @@ class Audiences:
         self._features = FeatureBook(database, clock)
         self._consents = Consents(database, clock)
 
-    def profiles(self, member_ids: Sequence[str]) -> dict[str, Profile]:
-        """Return what is known of those of these members that there are, in four queries."""
+    def profiles(self, member_ids: Sequence[str], *, visits: bool = True) -> dict[str, Profile]:
+        """Return what is known of those of these members that there are, in four queries.
+
+        Without `visits` their features are those that don't ask for single visits.
+        """
         members = self._repository.members(member_ids)
-        features = self._features.of(member_ids)
+        features = self._features.of(member_ids, visits=visits)
         standings = self._repository.standings(member_ids)
         held = self._consents.of(list(members))
         nobody = Standing()

@@ -95,7 +95,7 @@ class CampaignRunRepository:
         """Return members by a feature, with their last day; needs an index on it and `_id`."""
         found = self._features.find({**where, "_id": within.ids()}, {"last_order_day": 1})
         return [(row["_id"], row.get("last_order_day"))
-                for row in found.sort("_id", 1).limit(limit)]  # fmt: skip
+                for row in found.sort("_id", 1).limit(limit).batch_size(limit + 1)]  # fmt: skip
 
     def by_birthday(self, month_days: list[str], within: Range, limit: int) -> list[str]:
         """Return members with these birthdays (MM-DD)."""

@@ -6,13 +6,16 @@ the page, what is told twice is written once, and leases only save double work.
 
 from __future__ import annotations
 
-import time
+import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from huitou.audiences.rules import Profile, needs_visits
 from huitou.audiences.service import Audiences
 from huitou.campaign_runs.models import ByHandRequest, EventRequest, Run, RunsRequest, Waiting
 from huitou.campaign_runs.repository import CampaignRunRepository, Event, Range
@@ -29,31 +32,35 @@ from huitou.campaigns.models import BY_DAY, Campaign, CampaignState
 from huitou.campaigns.rules import FRESH, exposure_id, may_send, next_opening
 from huitou.campaigns.service import Campaigns
 from huitou.coupons.service import Coupons
-from huitou.exposures.models import Exposure
-from huitou.exposures.rules import Occasion, Sending
-from huitou.exposures.service import Exposures, Post, Pushes
+from huitou.exposures.models import Delivery
+from huitou.exposures.rules import Occasion, Sending, Told
+from huitou.exposures.service import Exposures
 from huitou.features.rules import days_since
-from huitou.features.service import FeatureBook
 from huitou.messages.service import Messages
 from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.stores.models import BRAND_ZONE, Place
+from huitou.stores.models import BRAND_ZONE
 from huitou.stores.rules import brand_day, day_bounds, shifted
 from huitou.stores.service import Stores
 from huitou.tiers.service import Tiers
-from huitou.weather.models import Forecast
 from huitou.weather.service import WeatherBook
 
-PAGE = 500
+PAGE = 1_000
 LEASE_MS = 60_000
-FEATURES_SHARE = 0.4  # Of the time of a tick, at most.
-WORK_SHARE = 0.8  # The rest of its time is for the pushes.
-MOST_WORKERS = 3  # That one tick starts beside itself.
+_ALLOCATIONS = 100_000  # Between two collections of garbage: those of some pages.
 _END = timedelta(milliseconds=1)
 _BRAND = ZoneInfo(BRAND_ZONE)
 GoesOn = Callable[[], bool]
+
+
+class Known(NamedTuple):
+    """Occasions that weren't served yet, and what is known of their members."""
+
+    occasions: Sequence[Occasion]
+    told: Told
+    profiles: Mapping[str, Profile]
 
 
 class CampaignRuns:
@@ -99,8 +106,12 @@ class CampaignRuns:
 
         Returns what came of how many, and whether everything was looked at.
         """
+        with _rare_collections():
+            return self._work(goes_on)
+
+    def _work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         counts: Counter[str] = Counter()
-        self._exposures.deliver_due(self._sending_of)
+        self._exposures.deliver_unfinished(self._sending_of)
         due: dict[str, list[Run]] = {}
         for run in self._repository.due():
             due.setdefault(run.campaign_id, []).append(run)
@@ -130,59 +141,78 @@ class CampaignRuns:
             rules=self._messages.rules(), day=brand_day(now), at=now,
         )  # fmt: skip
 
-    def _sending_of(self, exposure: Exposure) -> Sending | None:
-        found = self._campaigns.as_it_was(exposure.campaign_id, exposure.revision)
+    def _sending_of(self, delivery: Delivery) -> Sending | None:
+        found = self._campaigns.as_it_was(delivery.campaign_id, delivery.revision)
         return self._sending(*found) if found is not None else None
 
     def _work_run(self, sending: Sending, run: Run, goes_on: GoesOn) -> Counter[str]:
-        counts: Counter[str] = Counter()
+        """Tell a run's members, reading a page ahead while the one before is written."""
+        campaign, counts = sending.campaign, Counter[str]()
+        if campaign.trigger.kind == "weather" and not self._weather.knows(run.day):
+            return counts  # The forecast isn't there yet; the run waits while it is fresh.
         lease = leases.acquire(self._database, f"campaign-run:{run.id}", until_ms=LEASE_MS)
         if lease is None:
             return counts  # Another worker has it.
         try:
-            while goes_on():
-                if is_stale(sending.campaign, run, self._clock.now()):
-                    self._repository.skip(run)
-                    break
-                if sending.campaign.trigger.kind == "weather" and not self._weather.knows(run.day):
-                    break  # The forecast isn't there yet; the run waits while it is fresh.
-                occasions, cursor = self._page(sending.campaign, run)
-                found = self._tell(sending, occasions)
-                counts += found
-                if not self._repository.move(run, cursor, dict(found)) or cursor is None:
-                    break
-                run = run.model_copy(update={"cursor": cursor})
-                if not leases.renew(self._database, lease):
-                    break
+            with ThreadPoolExecutor(1) as reader:
+                ahead = reader.submit(self._read_page, sending, run)
+                while goes_on():
+                    if is_stale(campaign, run, self._clock.now()):
+                        self._repository.skip(run)
+                        break
+                    known, cursor = ahead.result()
+                    following = run.model_copy(update={"cursor": cursor or ""})
+                    if cursor is not None:
+                        ahead = reader.submit(self._read_page, sending, following)
+                    found = self._tell(sending, known)
+                    counts += found
+                    if not self._repository.move(run, cursor, dict(found)) or cursor is None:
+                        break
+                    run = following
+                    if not leases.renew(self._database, lease):
+                        break
         finally:
             leases.release(self._database, lease)
         return counts
 
-    def _tell(self, sending: Sending, occasions: Sequence[Occasion]) -> Counter[str]:
+    def _read_page(self, sending: Sending, run: Run) -> tuple[Known, str | None]:
+        occasions, cursor = self._page(sending.campaign, run)
+        return self._look_up(sending, occasions), cursor
+
+    def _look_up(self, sending: Sending, occasions: Sequence[Occasion]) -> Known:
+        """Find out what is known of members whom a trigger has met, the served ones left out."""
+        if not occasions:
+            return Known([], Told(), {})
+        told = self._exposures.told(sending, occasions)
+        new = [o for o in dict.fromkeys(occasions) if o[:2] not in told.served]
+        visits = needs_visits(sending.campaign.audience)
+        profiles = self._audiences.profiles([o.member_id for o in new], visits=visits)
+        return Known(new, told, profiles)
+
+    def _tell(self, sending: Sending, known: Known) -> Counter[str]:
         """Pass every occasion through the one gate, and tell who comes through."""
         campaign, counts = sending.campaign, Counter[str]()
-        new = self._exposures.new(campaign.id, occasions)
-        if not new:
-            return counts
-        profiles = self._audiences.profiles([occasion.member_id for occasion in new])
-        zones, told, later = self._stores.zone_by_id(), [], []
-        for occasion in new:
-            profile = profiles.get(occasion.member_id)
+        zones, chosen, later = self._stores.zone_by_id(), [], []
+        opens_in = {
+            zone: next_opening(sending.at, zone, sending.rules.quiet, campaign.window)
+            for zone in {*zones.values(), BRAND_ZONE}
+        }
+        for occasion in known.occasions:
+            profile = known.profiles.get(occasion.member_id)
             reason = passed_over(campaign, profile, sending.day)
             if reason is not None or profile is None:
                 counts[reason or "gone"] += 1
                 continue
             store = profile.features.usual_store_id or profile.member.registered_store_id
-            zone = zones.get(store or "", BRAND_ZONE)
-            opens = next_opening(sending.at, zone, sending.rules.quiet, campaign.window)
+            opens = opens_in[zones.get(store or "", BRAND_ZONE)]
             if opens > sending.at:
                 later.append(_waiting(campaign.id, occasion, opens))
                 continue
-            told.append(occasion._replace(days=days_since(profile.features, sending.day)))
+            chosen.append(occasion._replace(days=days_since(profile.features, sending.day)))
         self._repository.wait(later)
         counts["waiting"] += len(later)
         counts += self._exposures.tell(
-            sending, told, lambda wanted: self._campaigns.reserve(campaign, wanted)
+            sending, known.told, chosen, lambda wanted: self._campaigns.reserve(campaign, wanted)
         )
         return counts
 
@@ -256,9 +286,8 @@ class CampaignRuns:
             after, done = "", False
             while goes_on() and not done and since <= until:
                 events = self._events(campaign, since, until, after)
-                counts += self._tell(sending, [
-                    Occasion(event.member_id, event.occasion) for event in events if event.occasion
-                ])  # fmt: skip
+                occasions = [Occasion(e.member_id, e.occasion) for e in events if e.occasion]
+                counts += self._tell(sending, self._look_up(sending, occasions))
                 done = len(events) < PAGE
                 if events:
                     since, after = events[-1].at, events[-1].id
@@ -321,7 +350,8 @@ class CampaignRuns:
                 break
             fresh = [w for w in due if sending.at - w.due_at <= FRESH[campaign.trigger.kind]]
             counts["stale"] += len(due) - len(fresh)
-            counts += self._tell(sending, [Occasion(w.member_id, w.occasion) for w in fresh])
+            occasions = [Occasion(w.member_id, w.occasion) for w in fresh]
+            counts += self._tell(sending, self._look_up(sending, occasions))
             self._repository.served([w.id for w in due], sending.at)
         return +counts
 
@@ -329,6 +359,20 @@ class CampaignRuns:
         """List a campaign's runs, newest day first."""
         found = self._repository.of_campaign(request.campaign_id, request.limit)
         return {"runs": [r.model_dump(include={"day", "part", "status", "counts"}) for r in found]}
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for cycles of garbage less often, while thousands of documents come and go.
+
+    They make none, and looking for them is a third of the time that a sweep takes.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _occasions(member_ids: Sequence[str], name: str) -> tuple[list[Occasion], str | None]:
@@ -351,43 +395,3 @@ def _resumed_at(state: CampaignState) -> datetime:
 
 def _day_start(day: str) -> datetime:
     return day_bounds(day, BRAND_ZONE, "00:00")[0]
-
-
-class Tick:
-    """What the timer does: features first, then whatever is due, then the pushes."""
-
-    def __init__(
-        self, database: Database, clock: Clock, *, post: Post,
-        openid: Callable[[str], str | None], forecast: Callable[[Place], list[Forecast]],
-        start: Callable[[dict[str, Any]], None],
-    ) -> None:  # fmt: skip
-        self._features = FeatureBook(database, clock)
-        self._runs = CampaignRuns(database, clock)
-        self._campaigns = Campaigns(database, clock)
-        self._weather = WeatherBook(database, clock)
-        self._pushes = Pushes(database, clock, post, openid)
-        self._forecast = forecast
-        self._start = start
-
-    def run(self, seconds: float) -> dict[str, Any]:
-        """Plan what has come due, start further workers where it is much, and work."""
-        ends = time.monotonic() + seconds
-        # Whoever has just ordered is no guest to be missed: their order goes first.
-        features = self._features.bring_up_to_date(seconds * FEATURES_SHARE)
-        kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running()}
-        if "weather" in kinds:
-            self._weather.record(self._forecast)
-        planned = self._runs.plan()
-        for _ in range(min(self._runs.due_parts() - 1, MOST_WORKERS)):
-            self._start({"action": "work", "seconds": max(1.0, seconds)})
-        done = self.work(ends - time.monotonic())
-        return done | {"features": done["features"] + features, "planned": planned}
-
-    def work(self, seconds: float) -> dict[str, Any]:
-        """Work on what is planned, for so many seconds at most."""
-        ends = time.monotonic() + seconds
-        works_until = time.monotonic() + seconds * WORK_SHARE
-        counts, complete = self._runs.work(lambda: time.monotonic() < works_until)
-        pushes = self._pushes.send_due(lambda: time.monotonic() < ends)
-        return {"features": 0, "planned": 0, "counts": dict(counts), "pushes": dict(pushes),
-                "rest": not complete}  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -35,18 +34,19 @@ STEPS: dict[Status, tuple[Status, ...]] = {
 }
 
 
-def share_of(salt: str, purpose: str, member_id: str) -> float:
-    """Place a member at random but for good between 0 and 1, under a campaign's salt."""
-    digest = hmac.digest(salt.encode(), f"{purpose}|{member_id}".encode(), hashlib.sha256)
-    return int.from_bytes(digest[:8], "big") / 2**64
+def shares_of(salt: str, member_id: str) -> tuple[float, float]:
+    """Place a member at random but for good, twice between 0 and 1, under a campaign's salt."""
+    digest = hashlib.blake2b(member_id.encode(), key=salt.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64, int.from_bytes(digest[8:16], "big") / 2**64
 
 
 def group_of(campaign: Campaign, salt: str, member_id: str) -> str:
     """Return the member's group: `holdout`, or the variant they see, always the same."""
-    if share_of(salt, HOLDOUT, member_id) < campaign.holdout_bp / 10_000:
+    alone, which = shares_of(salt, member_id)
+    if alone < campaign.holdout_bp / 10_000:
         return HOLDOUT
     # A draw of its own, so that the variants don't change when the hold-out's share does.
-    return _by_weight(campaign.variants, share_of(salt, "variant", member_id))
+    return _by_weight(campaign.variants, which)
 
 
 def _by_weight(variants: Sequence[Variant], place: float) -> str:
@@ -56,11 +56,6 @@ def _by_weight(variants: Sequence[Variant], place: float) -> str:
         if left < 0:
             return variant.variant
     return variants[-1].variant
-
-
-def variant_of(campaign: Campaign, group: str) -> Variant | None:
-    """Return the variant of a group; None for the hold-out, or one a later revision dropped."""
-    return next((v for v in campaign.variants if v.variant == group), None)
 
 
 def exposure_id(campaign_id: str, member_id: str, occasion: str) -> str:
@@ -110,6 +105,6 @@ def is_supper(window: Hours | None) -> bool:
     return window is not None and any(in_hours(window, f"{hour:02}:30") for hour in NIGHT)
 
 
-def filled(text: str, *, gift: str, until: str, days: str) -> str:
-    """Fill in what a message leaves open."""
-    return text.replace("{gift}", gift).replace("{until}", until).replace("{days}", days)
+def filled(text: str, *, gift: str, until: str) -> str:
+    """Fill in what a message leaves open about its gift."""
+    return text.replace("{gift}", gift).replace("{until}", until)

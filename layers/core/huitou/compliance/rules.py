@@ -285,10 +285,13 @@ def _push_template(campaign: Campaign, facts: Facts) -> Iterator[Said]:
         coupon = facts.templates.get(gift.template_id or "")
         named = coupon.name if coupon else f"{gift.points} 积分" if gift.points else ""
         until = "12 月 31 日" if coupon else ""
-        words = {"gift": named, "until": until, "days": "30"}
-        values = field_values(template, title=filled(variant.message.title, **words),
-                              body=filled(variant.message.body, **words), gift=words["gift"],
-                              until=words["until"], brand=facts.messages.brand_name)  # fmt: skip
+        words = {"gift": named, "until": until}
+        title, body = (
+            filled(text, **words).replace("{days}", "30")
+            for text in (variant.message.title, variant.message.body)
+        )
+        brand = facts.messages.brand_name
+        values = field_values(template, title=title, body=body, brand=brand, **words)
         for key, value in values.items():
             most = FIELD_LENGTHS[key.rstrip("0123456789")]
             if not value or len(value) > most:

@@ -47,8 +47,8 @@ class Consents:
     def of(self, member_ids: Sequence[str]) -> dict[str, Held]:
         """Return what holds for each of these members."""
         held: dict[str, dict[Purpose, bool]] = {name: dict(_AT_FIRST) for name in member_ids}
-        for consent in self._repository.of(member_ids):
-            held[consent.member_id][consent.purpose] = consent.given
+        for member_id, purpose, given in self._repository.held(member_ids):
+            held[member_id][purpose] = given
         return {**held}
 
     def holds(self, member_id: str, purpose: Purpose) -> bool:

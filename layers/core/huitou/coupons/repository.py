@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pymongo.client_session import ClientSession
@@ -166,13 +166,17 @@ class CouponRepository:
             session=session,
         )
 
-    def insert_many(self, coupons: Sequence[Coupon]) -> set[str]:
-        """Insert those that aren't there yet; returns the ids of those that were."""
-        if not coupons:
+    def insert_many(self, alike: Coupon, owners: Mapping[str, tuple[str, str]]) -> set[str]:
+        """Insert coupons alike but in id, cause and member; returns the ids of those there were."""
+        if not owners:
             return set()
-        ids = [coupon.id for coupon in coupons]
+        document, ids = alike.document(), list(owners)
+        rows = [
+            document | {"_id": name, "cause": cause, "member_id": member_id}
+            for name, (cause, member_id) in owners.items()
+        ]
         try:
-            self._coupons.insert_many([c.document() for c in coupons], ordered=False)
+            self._coupons.insert_many(rows, ordered=False)
         except BulkWriteError as error:
             if not is_duplicate(error):
                 raise

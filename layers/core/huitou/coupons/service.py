@@ -105,14 +105,13 @@ class Coupons:
                 for cause, member_id in causes.items()
             }
         now = self._clock.now()
-        coupons = {
-            cause: coupon_for(template, member_id=member_id, cause=cause, at=now, zone=BRAND_ZONE)
-            for cause, member_id in causes.items()
-        }
-        there = self._repository.insert_many(list(coupons.values()))
+        # All alike but in whose they are and why.
+        alike = coupon_for(template, member_id="", cause="", at=now, zone=BRAND_ZONE)
+        owners = {coupon_id(cause): (cause, member_id) for cause, member_id in causes.items()}
+        there = self._repository.insert_many(alike, owners)
         return {
-            cause: "issued_before" if coupon.id in there else "issued"
-            for cause, coupon in coupons.items()
+            cause: "issued_before" if name in there else "issued"
+            for name, (cause, _) in owners.items()
         }
 
     def _with_piece(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,9 +16,9 @@ class Exposure(Stored):
     """One occasion of one member in one campaign, for members who got it and the hold-out alike.
 
     `id` is `<campaign>:<member>:<occasion>`. `group` is the variant or `holdout`, `place` which of
-    the member's messages of the day it is (`2026-03-02#1`). The hold-out has no words. `delivery`
-    is "due" until gift and message are there, "withheld" where the gift had run out. `push`
-    says what became of the subscription message; `sent_at` when it was handed to WeChat.
+    the member's messages of the day it is (`2026-03-02#1`). The hold-out has no words and no
+    `delivery`; "withheld" is one whose gift had run out. `push` says what became of the
+    subscription message; `sent_at` when it was handed to WeChat.
     """
 
     campaign_id: str
@@ -38,16 +38,34 @@ class Exposure(Stored):
     gift_text: str = ""
     until: str = ""
     push_template_id: str | None = None
-    delivery: Literal["due", "done", "withheld"] | None = None
+    delivery: Literal["done", "withheld"] | None = None
     push: Push | None = None
     push_error: int | None = None
     sent_at: datetime | None = None
     opened_at: datetime | None = None
 
+    def document(self) -> dict[str, Any]:
+        """Return the document as MongoDB stores it: plainly, since many are written at once."""
+        fields = self.__dict__.items()
+        kept = {name: value for name, value in fields if value is not None}
+        return {"_id": kept.pop("id"), "schema": kept.pop("schema_"), **kept}
+
     @property
     def gift_cause(self) -> str:
         """Why the gift was given: served once in coupons and in the ledger."""
         return f"campaign:{self.id}"
+
+
+class Delivery(Stored):
+    """Exposures whose gifts are being given: kept until they are, for whoever comes after a crash.
+
+    All are of one revision of one campaign.
+    """
+
+    campaign_id: str
+    revision: int
+    exposure_ids: list[str]
+    since: datetime
 
 
 class OpenMessageRequest(Request):

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 
-from huitou.exposures.models import Exposure, Push
+from huitou.exposures.models import Delivery, Exposure, Push
 from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.paging import PageRequest, newest_first
-from huitou.runtime.triggers import DONE, DUE
+from huitou.runtime.triggers import DONE
 
-AT_ONCE = 1_000
+AT_ONCE = 1_001  # In one answer of the server: one more, and it knows that this is all.
 
 
 class ExposureRepository:
     def __init__(self, database: Database) -> None:
         self._exposures = database.collection("exposures")
+        self._deliveries = database.collection("deliveries")
 
-    def known(self, ids: Sequence[str]) -> set[str]:
-        """Return which of these occasions were served."""
-        found = self._exposures.find({"_id": {"$in": list(ids)}}, {"_id": 1})
-        return {row["_id"] for row in found}
-
-    def recent(self, member_ids: Sequence[str], since: str) -> list[tuple[str, str, str]]:
-        """Return member, day and campaign of what these members were told since a day."""
+    def recent(self, member_ids: Sequence[str], since: str) -> list[tuple[str, str, str, str]]:
+        """Return member, day, campaign and occasion of what these members were told since a day."""
         wanted = {"member_id": {"$in": list(member_ids)}, "day": {"$gte": since}}
-        shown = {"_id": 0, "member_id": 1, "day": 1, "campaign_id": 1}
-        return [(row["member_id"], row["day"], row["campaign_id"])
-                for row in self._exposures.find(wanted, shown)]  # fmt: skip
+        shown = {"_id": 0, "member_id": 1, "day": 1, "campaign_id": 1, "occasion": 1}
+        found = self._exposures.find(wanted, shown).batch_size(AT_ONCE)
+        return [(row["member_id"], row["day"], row["campaign_id"], row["occasion"])
+                for row in found]  # fmt: skip
 
     def counted(self, campaign_id: str, member_ids: Sequence[str]) -> Counter[str]:
         """Return how often each of these members was told by one campaign."""
@@ -58,15 +55,29 @@ class ExposureRepository:
             return set(ids) - lost
         return set(ids)
 
-    def delivery_due(self) -> list[Exposure]:
-        """Return some whose gift and message aren't there yet."""
-        found = self._exposures.find({"delivery": DUE}).sort("_id", 1).limit(AT_ONCE)
+    def begin(self, delivery: Delivery) -> None:
+        """Note that these exposures' gifts are about to be given."""
+        self._deliveries.insert_one(delivery.document())
+
+    def end(self, delivery: Delivery) -> None:
+        """Their gifts are given."""
+        self._deliveries.delete_one({"_id": delivery.id})
+
+    def unfinished(self, before: datetime) -> list[tuple[Delivery, list[Exposure]]]:
+        """Return deliveries that were begun and not ended, with their exposures."""
+        found = self._deliveries.find({"since": {"$lt": before}}).sort("since", 1).limit(100)
+        deliveries = [Delivery.model_validate(row) for row in found]
+        return [(delivery, self._named(delivery.exposure_ids)) for delivery in deliveries]
+
+    def _named(self, ids: Sequence[str]) -> list[Exposure]:
+        found = self._exposures.find({"_id": {"$in": list(ids)}})
         return [Exposure.model_validate(row) for row in found]
 
-    def mark(self, ids: Iterable[str], **changes: Any) -> None:
-        """Note how the delivery of these ended."""
+    def withhold(self, ids: Sequence[str]) -> None:
+        """Take messages back whose gift there is none of."""
         self._exposures.update_many(
-            {"_id": {"$in": list(ids)}, "delivery": DUE}, {"$set": {"delivery": DONE, **changes}}
+            {"_id": {"$in": list(ids)}},
+            {"$set": {"delivery": "withheld"}, "$unset": {"push": ""}},
         )
 
     # --- pushes -------------------------------------------------------------------------------

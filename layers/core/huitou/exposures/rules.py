@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from huitou.campaigns.models import Campaign, Variant
-from huitou.campaigns.rules import HOLDOUT, exposure_id, filled, group_of, variant_of
+from huitou.campaigns.rules import exposure_id, filled, group_of
 from huitou.coupons.models import CouponTemplate
 from huitou.coupons.rules import valid_until
 from huitou.exposures.models import Exposure
@@ -18,6 +19,7 @@ from huitou.stores.models import BRAND_ZONE
 from huitou.stores.rules import shifted
 
 WEEK_DAYS = 7
+_NOTHING: Counter[str] = Counter()
 
 
 class Occasion(NamedTuple):
@@ -39,6 +41,11 @@ class Sending:
     day: str
     at: datetime
 
+    @cached_property
+    def words(self) -> dict[str, dict[str, Any]]:
+        """What members of each variant are told; the hold-out is told nothing."""
+        return {variant.variant: _words_of(self, variant) for variant in self.campaign.variants}
+
 
 @dataclass
 class Told:
@@ -46,15 +53,17 @@ class Told:
 
     by_day: dict[str, Counter[str]] = field(default_factory=dict)
     by_campaign: dict[str, list[str]] = field(default_factory=dict)
+    served: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str, str]], campaign_id: str) -> Told:
-        """Sort rows of member, day and campaign."""
+    def of(cls, rows: Iterable[tuple[str, str, str, str]], campaign_id: str) -> Told:
+        """Sort rows of member, day, campaign and occasion."""
         told = cls()
-        for member_id, day, by in rows:
+        for member_id, day, by, occasion in rows:
             told.by_day.setdefault(member_id, Counter())[day] += 1
             if by == campaign_id:
                 told.by_campaign.setdefault(member_id, []).append(day)
+                told.served.add((member_id, occasion))
         return told
 
 
@@ -69,7 +78,7 @@ def place_for(sending: Sending, told: Told, member_id: str, ever: int) -> str | 
     The hold-out takes its places like everybody, so that both groups are chosen alike.
     """
     rules, limits, day = sending.rules, sending.campaign.limits, sending.day
-    days = told.by_day.get(member_id, Counter())
+    days = told.by_day.get(member_id, _NOTHING)
     today = days[day]
     week = sum(count for on, count in days.items() if on > shifted(day, -WEEK_DAYS))
     latest = max(told.by_campaign.get(member_id, ()), default="")
@@ -86,25 +95,30 @@ def exposure_for(sending: Sending, occasion: Occasion, place: str) -> Exposure:
     """Write an occasion down: with words and gift, or as one of the hold-out, who get neither."""
     campaign = sending.campaign
     group = group_of(campaign, sending.salt, occasion.member_id)
-    plain = Exposure(
+    words = sending.words.get(group, {})
+    if occasion.days is not None and words:
+        days = str(occasion.days)
+        words = words | {name: words[name].replace("{days}", days) for name in ("title", "body")}
+    return Exposure(
         id=exposure_id(campaign.id, occasion.member_id, occasion.occasion),
         campaign_id=campaign.id, revision=campaign.revision, member_id=occasion.member_id,
         occasion=occasion.occasion, at=sending.at, day=sending.day, group=group, place=place,
+        **words,
     )  # fmt: skip
-    variant = variant_of(campaign, group)
-    if group == HOLDOUT or variant is None:
-        return plain
-    gift = variant.gift
+
+
+def _words_of(sending: Sending, variant: Variant) -> dict[str, Any]:
+    """What a variant's members are told and given; all but `{days}` is the same for all."""
+    gift, message = variant.gift, variant.message
     words, until = gift_words(sending, variant)
-    known = {"gift": words, "until": until, "days": str(occasion.days or "")}
-    return plain.model_copy(update={
-        "title": filled(variant.message.title, **known),
-        "body": filled(variant.message.body, **known), "page": variant.message.page,
+    return {
+        "title": filled(message.title, gift=words, until=until),
+        "body": filled(message.body, gift=words, until=until), "page": message.page,
         "gift_kind": None if gift.kind == "none" else gift.kind,
         "gift_template_id": gift.template_id, "gift_points": gift.points,
-        "gift_text": words, "until": until, "delivery": "due",
-        "push_template_id": variant.message.push_template_id,
-    })  # fmt: skip
+        "gift_text": words, "until": until, "delivery": "done",
+        "push_template_id": message.push_template_id,
+    }  # fmt: skip
 
 
 def gift_words(sending: Sending, variant: Variant) -> tuple[str, str]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
 
-from huitou.campaigns.rules import HOLDOUT, exposure_id
 from huitou.consents.service import Consents
 from huitou.coupons.rules import coupon_id
 from huitou.coupons.service import Coupons
 from huitou.earning.service import Bonuses
-from huitou.exposures.models import Exposure, OpenMessageRequest
+from huitou.exposures.models import Delivery, Exposure, OpenMessageRequest
 from huitou.exposures.repository import ExposureRepository
 from huitou.exposures.rules import (
     Occasion,
@@ -51,78 +51,84 @@ class Exposures:
         self._consents = Consents(database, clock)
         self._messages = Messages(database)
 
-    def new(self, campaign_id: str, occasions: Sequence[Occasion]) -> list[Occasion]:
-        """Return those occasions that weren't served yet, each once."""
-        named = {exposure_id(campaign_id, o.member_id, o.occasion): o for o in occasions}
-        known = self._repository.known(list(named))
-        return [occasion for name, occasion in named.items() if name not in known]
+    def told(self, sending: Sending, occasions: Sequence[Occasion]) -> Told:
+        """Return what these members were told lately, and which of the occasions were served."""
+        members = [occasion.member_id for occasion in occasions]
+        since = looks_back_to(sending.campaign, sending.day)
+        return Told.of(self._repository.recent(members, since), sending.campaign.id)
 
     def tell(
         self,
         sending: Sending,
+        told: Told,
         occasions: Sequence[Occasion],
         most: Callable[[int], int] = lambda wanted: wanted,
     ) -> Counter[str]:
         """Tell these members, as far as the limits let; returns what came of how many.
 
         `most` is asked how many more the campaign may tell in all. A worker that is killed on the
-        way leaves what was written down to `deliver_due`.
+        way leaves a note of what it had begun to `deliver_unfinished`.
         """  # fmt: skip
         campaign = sending.campaign
-        members = [occasion.member_id for occasion in occasions]
-        since = looks_back_to(campaign, sending.day)
-        told = Told.of(self._repository.recent(members, since), campaign.id)
         ever: Counter[str] = Counter()
         if campaign.limits.per_member is not None:
+            members = [occasion.member_id for occasion in occasions]
             ever = self._repository.counted(campaign.id, members)
         exposures, taken = [], set()
         for occasion in occasions:
             member_id = occasion.member_id
             place = place_for(sending, told, member_id, ever[member_id])
-            # One occasion of a member at a time: the next one is looked at with this one told.
+            # One occasion of a member at a time: another one is too many for their day.
             if place is not None and member_id not in taken:
                 taken.add(member_id)
                 exposures.append(exposure_for(sending, occasion, place))
         capped = len(occasions) - len(exposures)
-        allowed = most(len(exposures))
-        written = self._repository.insert(exposures[:allowed])
-        found = [exposure for exposure in exposures[:allowed] if exposure.id in written]
-        outcomes = Counter(exposure.group for exposure in found)
-        outcomes["capped"] += capped
-        outcomes["over the total"] += len(exposures) - allowed
-        outcomes["told elsewhere"] += allowed - len(found)
-        self._deliver([exposure for exposure in found if exposure.group != HOLDOUT], sending)
+        allowed = exposures[: most(len(exposures))]
+        outcomes = Counter({"capped": capped, "over the total": len(exposures) - len(allowed)})
+        if not allowed:
+            return +outcomes
+        pushed = self._with_push(allowed)
+        delivery = Delivery(
+            id=secrets.token_hex(12), campaign_id=campaign.id, revision=campaign.revision,
+            exposure_ids=[exposure.id for exposure in allowed], since=self._clock.now(),
+        )  # fmt: skip
+        self._repository.begin(delivery)
+        written = self._repository.insert(pushed)
+        found = [exposure for exposure in pushed if exposure.id in written]
+        outcomes.update(exposure.group for exposure in found)
+        outcomes["told elsewhere"] += len(allowed) - len(found)
+        self._give(found, sending)
+        self._repository.end(delivery)
         return +outcomes
 
-    def deliver_due(self, sending: Callable[[Exposure], Sending | None]) -> int:
-        """Finish what a killed worker had begun; returns how many were looked at."""
-        due = self._repository.delivery_due()
-        held = self._consents.of([exposure.member_id for exposure in due])
-        withdrawn = [e.id for e in due if not held[e.member_id]["marketing"]]
-        if withdrawn:
-            self._repository.mark(withdrawn, delivery="withheld")
-        by_campaign: dict[tuple[str, int], list[Exposure]] = {}
-        for exposure in due:
-            if exposure.id in withdrawn:
-                continue
-            by_campaign.setdefault((exposure.campaign_id, exposure.revision), []).append(exposure)
-        for exposures in by_campaign.values():
-            found = sending(exposures[0])
-            if found is not None:
-                self._deliver(exposures, found)
-        return len(due)
+    def deliver_unfinished(self, sending: Callable[[Delivery], Sending | None]) -> int:
+        """Give the gifts that a killed worker had begun to give; returns how many it looked at.
 
-    def _deliver(self, exposures: Sequence[Exposure], sending: Sending) -> None:
-        """Give the gifts, then let the messages be seen; each gift's cause is its exposure."""
+        A delivery that is still under way is given twice then, for the same causes: once.
+        """
+        looked = 0
+        for delivery, exposures in self._repository.unfinished(self._clock.now()):
+            looked += len(exposures)
+            held = self._consents.of([exposure.member_id for exposure in exposures])
+            withdrawn = [e for e in exposures if not held[e.member_id]["marketing"]]
+            if withdrawn:
+                self._repository.withhold([exposure.id for exposure in withdrawn])
+            found = sending(delivery)
+            if found is not None:
+                self._give([e for e in exposures if held[e.member_id]["marketing"]], found)
+            self._repository.end(delivery)
+        return looked
+
+    def _give(self, exposures: Sequence[Exposure], sending: Sending) -> None:
+        """Give the gifts: each one's cause is its exposure, so twice is once."""
         withheld: list[str] = []
         by_template: dict[str, list[Exposure]] = {}
         for exposure in exposures:
             if exposure.gift_kind == "coupon":
                 by_template.setdefault(exposure.gift_template_id or "", []).append(exposure)
             elif exposure.gift_kind == "points":
-                rule = RuleRef(
-                    rule_id=f"campaign:{exposure.campaign_id}", revision=exposure.revision
-                )
+                name = f"campaign:{exposure.campaign_id}"
+                rule = RuleRef(rule_id=name, revision=exposure.revision)
                 self._bonuses.give(
                     exposure.member_id, exposure.gift_points or 0, exposure.gift_cause, rule
                 )
@@ -133,24 +139,20 @@ class Exposures:
             given = {cause for cause, outcome in issued.items() if outcome.startswith("issued")}
             withheld += [exposure.id for exposure in of_it if exposure.gift_cause not in given]
         if withheld:
-            self._repository.mark(withheld, delivery="withheld")
-        there = set(withheld)
-        done = [exposure for exposure in exposures if exposure.id not in there]
-        pushed = self._to_push(done)
-        quiet = [exposure.id for exposure in done if exposure.id not in pushed]
-        if pushed:
-            self._repository.mark(pushed, push="due")
-        if quiet:
-            self._repository.mark(quiet)
+            self._repository.withhold(withheld)
 
-    def _to_push(self, exposures: Iterable[Exposure]) -> set[str]:
-        """Those whose member agreed to a message of the template and has it still to come."""
-        with_push = [e for e in exposures if e.push_template_id is not None]
-        if not with_push:
-            return set()
-        templates = sorted({e.push_template_id or "" for e in with_push})
-        left = self._messages.left([e.member_id for e in with_push], templates)
-        return {e.id for e in with_push if f"{e.member_id}|{e.push_template_id}" in left}
+    def _with_push(self, exposures: Sequence[Exposure]) -> list[Exposure]:
+        """Have those pushed whose member agreed to a message of the template that is still due."""
+        wanting = [e for e in exposures if e.push_template_id is not None]
+        if not wanting:
+            return list(exposures)
+        templates = sorted({e.push_template_id or "" for e in wanting})
+        left = self._messages.left([e.member_id for e in wanting], templates)
+        return [
+            exposure.model_copy(update={"push": "due"})
+            if f"{exposure.member_id}|{exposure.push_template_id}" in left else exposure
+            for exposure in exposures
+        ]  # fmt: skip
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Let one member have the messages of another one they turned out to be."""

@@ -36,9 +36,9 @@ class FeatureBook:
         self._repository = FeatureRepository(database)
         self._stores = Stores(database, clock)
 
-    def of(self, member_ids: Sequence[str]) -> dict[str, Features]:
+    def of(self, member_ids: Sequence[str], *, visits: bool = True) -> dict[str, Features]:
         """Return these members' features; who never ordered and has no tags has none."""
-        return self._repository.among(member_ids)
+        return self._repository.among(member_ids, visits=visits)
 
     def bring_up_to_date(self, seconds: float) -> int:
         """Fold in orders that changed, batch by batch; returns how many."""

@@ -303,6 +303,7 @@ DECLARATIONS = (
             _index("campaign_id", "-day", "part"),
         ],
     ),
+    Declaration("deliveries", "until given", [_index("since")]),
     Declaration("campaign_waiting", "until served", [_index("campaign_id", "due_at", "_id")]),
     Declaration(
         "exposures",
@@ -318,7 +319,6 @@ DECLARATIONS = (
                 partialFilterExpression={"place": {"$exists": True}},
                 name="one_per_place",
             ),
-            _due("delivery"),
             _due("push"),
             _index(
                 "push", "sent_at", partialFilterExpression={"push": "sending"}, name="push_sending"

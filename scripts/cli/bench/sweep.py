@@ -1,0 +1,183 @@
+"""`bench sweep`: a day's campaign in a small and in a large chain, and against raw writes."""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from pymongo.write_concern import WriteConcern
+from rich.console import Console
+from rich.progress import track
+
+from cli.bench import json_option, report, scratch_mongod
+from cli.bench.crowd import AT_ONCE, FIRST_DAY, CrowdClock
+from huitou.campaign_runs.service import PAGE, CampaignRuns
+from huitou.campaigns.models import Campaign, CampaignStepRequest, PutCampaignRequest
+from huitou.campaigns.service import Campaigns
+from huitou.coupons.models import CouponTemplate
+from huitou.coupons.service import Coupons
+from huitou.members.rules import member_id_from
+from huitou.runtime.database import Database, Document, connect
+from huitou.runtime.declarations import declare
+
+ROUNDS = 3  # Days that are measured; one more warms up.
+AWAY_DAYS = 3
+_CAMPAIGN = {
+    "_id": "day-3", "name": "三天没见", "trigger": {"kind": "absent", "days": AWAY_DAYS},
+    "valid_from": "2026-01-01", "valid_until": "2026-12-31", "holdout_bp": 1_000,
+    "variants": [{"gift": {"kind": "coupon", "template_id": "back"},
+                  "message": {"title": "三天没见", "body": "送您{gift}，{until}前可用"}}],
+}  # fmt: skip
+
+
+@click.command()
+@click.option("--members", default=1_000_000, show_default=True, help="Of the large chain.")
+@click.option("--small-members", default=100_000, show_default=True, help="Of the small one.")
+@click.option("--due", default=10_000, show_default=True, help="Members who are due, a day.")
+@json_option
+def sweep(members: int, small_members: int, due: int, as_json: bool) -> None:
+    """Send the day-3 campaign to 10,000 of 100,000 and of 1,000,000 members.
+
+    `ratio` is the large chain's time against the small one's (aim: at most 1.3); `floor_ratio`
+    ours against reading the same index and writing the same documents, coupons included, by plain
+    pymongo in batches of the same size (aim: at most 2). Everybody has features, which is what
+    the sweep searches; who is due has all the rest. Making a million takes a minute or two.
+    """
+    if not 0 < due * (ROUNDS + 1) <= small_members < members:
+        raise click.UsageError(f"--members > --small-members >= {ROUNDS + 1} x --due > 0")
+    with scratch_mongod() as mongod:
+        chains = [Chain(mongod.uri, count, due) for count in (small_members, members)]
+        floor = connect(mongod.uri, "floor")
+        declare(floor)
+        seconds: list[list[float]] = [[], []]
+        floors: list[float] = []
+        for number in range(ROUNDS + 1):
+            for chain, times in zip(chains, seconds, strict=True):
+                taken = chain.send(number)
+                if number:
+                    times.append(taken)
+            taken = _by_hand(chains[1], floor, number)
+            if number:
+                floors.append(taken)
+        for database in (floor, *(chain.database for chain in chains)):
+            database.client.close()
+    small, large = (statistics.median(times) for times in seconds)
+    report({
+        "small_members": small_members, "members": members, "due": due,
+        "small_s": round(small, 3), "s": round(large, 3), "per_s": round(due / large),
+        "ratio": round(statistics.median(b / a for a, b in zip(*seconds, strict=True)), 2),
+        "floor_s": round(statistics.median(floors), 3),
+        "floor_ratio": round(statistics.median(
+            ours / floor for ours, floor in zip(seconds[1], floors, strict=True)), 2),
+    }, as_json=as_json)  # fmt: skip
+
+
+class Chain:
+    """A chain whose members last ordered three days before a measured day, or long ago."""
+
+    def __init__(self, uri: str, members: int, due: int) -> None:
+        self.database = connect(uri, f"chain_{members}")
+        self.due = due
+        self._clock = CrowdClock()
+        declare(self.database)
+        self._make(members)
+        Coupons(self.database, self._clock).put([CouponTemplate.model_validate(
+            {"_id": "back", "name": "满30减8", "terms": {"off_fen": 800}, "valid_days": 7},
+        )], [])  # fmt: skip
+        campaigns = Campaigns(self.database, self._clock)
+        campaigns.put(PutCampaignRequest(campaign=Campaign.model_validate(_CAMPAIGN), actor="x"))
+        step = CampaignStepRequest(campaign_id="day-3", actor="x")
+        self._clock.day = FIRST_DAY - timedelta(days=1)
+        campaigns.check(step)
+        campaigns.start(step)
+
+    def _make(self, members: int) -> None:
+        starts = range(0, members, AT_ONCE)
+        for start in track(starts, f"{members:,} members", console=Console(stderr=True)):
+            found = [self._member(number) for number in
+                     range(start, min(start + AT_ONCE, members))]  # fmt: skip
+            for name in ("features", "members", "accounts", "consents"):
+                # Nobody would miss these after a crash, so nothing waits for the disk.
+                quick = self.database.collection(name).with_options(
+                    write_concern=WriteConcern(1, j=False)
+                )
+                documents = [of_one[name] for of_one in found if name in of_one]
+                if documents:
+                    quick.insert_many(documents, ordered=False)
+
+    def _member(self, number: int) -> dict[str, Document]:
+        member_id = member_id_from(secrets.token_bytes(15))  # Spread as real ones are.
+        turn, is_due = number % (ROUNDS + 1), number < self.due * (ROUNDS + 1)
+        last = FIRST_DAY + timedelta(days=turn - AWAY_DAYS if is_due else -30 - number % 300)
+        at = datetime(last.year, last.month, last.day, 4, tzinfo=UTC)
+        visit = {"at": at, "day": last.isoformat(), "hour": 12, "store_id": "s1", "fen": 3_000,
+                 "categories": {"tea": 1}}  # fmt: skip
+        found: dict[str, Document] = {"features": {
+            "_id": member_id, "schema": 1, "orders": 1, "spend_fen": 3_000, "visits": {"o1": visit},
+            "first_order_id": "o1", "first_order_at": at, "last_order_at": at,
+            "last_order_day": last.isoformat(), "usual_store_id": "s1", "usual_hour": 12,
+            "tags": [], "sources": [],
+        }}  # fmt: skip
+        if is_due:
+            found |= {
+                "members": {"_id": member_id, "schema": 1, "brand_id": "b", "registered_at": at,
+                            "registered_day": last.isoformat(), "merges": 0,
+                            "registered_channel": "mini_program"},
+                "accounts": {"_id": member_id, "schema": 1, "available": 30, "reserved": 0,
+                             "version": 1, "tier": {"level": "basic"}},
+                "consents": {"_id": f"{member_id}:marketing:1", "schema": 1, "given": True,
+                             "member_id": member_id, "purpose": "marketing", "n": 1,
+                             "text_version": "1", "at": at},
+            }  # fmt: skip
+        return found
+
+    def send(self, number: int) -> float:
+        """Send the campaign of a measured day; returns the seconds it took."""
+        self._clock.day = FIRST_DAY + timedelta(days=number)
+        runs = CampaignRuns(self.database, self._clock)
+        started = time.perf_counter()
+        runs.plan()
+        counts, _ = runs.work(lambda: True)
+        taken = time.perf_counter() - started
+        if counts["a"] + counts["holdout"] != self.due:
+            raise SystemExit(f"{dict(counts)}: not {self.due} were told on {self._clock.day}")
+        return taken
+
+    def written(self, number: int) -> tuple[list[Document], list[Document]]:
+        """Return the exposures and coupons of a measured day."""
+        day = (FIRST_DAY + timedelta(days=number)).isoformat()
+        exposures = list(self.database.mongo["exposures"].find({"campaign_id": "day-3"}))
+        exposures = [row for row in exposures if row["day"] == day]
+        told = {row["member_id"] for row in exposures}
+        coupons = list(self.database.mongo["coupons"].find({"member_id": {"$in": list(told)}}))
+        return exposures, coupons
+
+
+def _by_hand(chain: Chain, floor: Database, number: int) -> float:
+    """Read the day's members off the index and write what the campaign wrote, as it is."""
+    exposures, coupons = chain.written(number)
+    by_id = {row["member_id"]: row for row in exposures}
+    of_member = {coupon["member_id"]: coupon for coupon in coupons}
+    last = (FIRST_DAY + timedelta(days=number - AWAY_DAYS)).isoformat()
+    features = chain.database.collection("features")
+    started, after = time.perf_counter(), ""
+    while True:
+        where: dict[str, Any] = {"last_order_day": last, "_id": {"$gt": after}}
+        page = [
+            row["_id"]
+            for row in features.find(where, {"_id": 1})
+            .sort("_id", 1)
+            .limit(PAGE)
+            .batch_size(PAGE + 1)
+        ]
+        if page:
+            floor.collection("exposures").insert_many([by_id[m] for m in page], ordered=False)
+            given = [of_member[member] for member in page if member in of_member]
+            floor.collection("coupons").insert_many(given, ordered=False)
+        if len(page) < PAGE:
+            return time.perf_counter() - started
+        after = page[-1]
