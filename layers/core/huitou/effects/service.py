@@ -54,7 +54,7 @@ class Effects:
         while members := list(islice(exposures, AT_ONCE)):
             cost_fen += self._count(members, groups, campaign.effect_days)
         treated = _together([found for name, found in groups.items() if name != HOLDOUT])
-        alone = groups[HOLDOUT]
+        alone = groups.get(HOLDOUT, Group())
         effects = list(_effects(groups, treated, alone))
         orders = next((e for e in effects if (e.metric, e.group) == ("orders", "all")), None)
         told = treated.outcomes["orders"].count

@@ -1,0 +1,192 @@
+"""Months of a chain with outages and crashes, against a plain reading of the rules."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import suppress
+from datetime import date, timedelta
+
+import pytest
+
+from at_once import at_once
+from campaign_world import CampaignWorld, campaign
+from chain_data import FakeClock
+from huitou.campaigns.models import CampaignStepRequest
+from huitou.coupons.service import Coupons
+from huitou.exposures.repository import ExposureRepository
+from huitou.messages.models import MessageRules
+from huitou.runtime.database import Database
+
+SILVER = "silver-30-8"
+
+
+class Killed(BaseException):
+    """The process is gone; nothing may catch this."""
+
+
+@pytest.fixture
+def world(chain: Database, clock: FakeClock) -> CampaignWorld:
+    often = MessageRules(per_day=10, per_week=50)
+    chain.collection("rules").replace_one({"_id": "messages"}, often.document(), upsert=True)
+    return CampaignWorld(chain, clock)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_occasion_of_a_month_is_told_once_and_none_is_stale(
+    world: CampaignWorld, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Across 29 February and a month's end; the timer may be out, killed, doubled."""
+    dice = random.Random(seed)
+    first = date(2028, 2, 15)
+    world.at(f"{first} 08:00")
+    guests = [world.guest(f"g{n}", birthday=f"1992-{dice.choice(['02-29', '02-28', '03-01'])}")
+              for n in range(12)]  # fmt: skip
+    world.run(campaign(valid_from="2028-02-01", valid_until="2028-12-31"))
+    world.run(
+        campaign(
+            _id="birthday",
+            trigger={"kind": "birthday", "days": 0},
+            priority=90,
+            valid_from="2028-02-01",
+            valid_until="2028-12-31",
+        )
+    )
+    ordered: dict[str, set[date]] = {guest: set() for guest in guests}
+    up: dict[date, bool] = {}
+    for number in range(32):
+        day = first + timedelta(days=number)
+        up[day] = number == 31 or dice.random() > 0.25
+        if up[day]:
+            for hour in (10, 13):
+                world.at(f"{day} {hour}:05")
+                _tick(world, dice, monkeypatch)
+        world.at(f"{day} 18:00")
+        for guest in guests:
+            if dice.random() < 0.25:
+                world.orders(guest, f"{day} {dice.choice(['15:00', '23:30'])}")
+                ordered[guest].add(day)
+    world.clock.advance(minutes=5)
+    world.tick()
+    told = Counter((member, occasion) for member, occasion, _ in world.told("day-3"))
+    assert set(told.values()) <= {1}
+    expected = {
+        (guest, last.isoformat())
+        for guest, days in ordered.items()
+        for last in days
+        if _is_due(last, days, up, first + timedelta(days=31))
+    }
+    assert set(told) == expected
+    birthdays = {guest: _birthday(world, guest) for guest in guests}
+    met = {member for member, *_ in world.told("birthday")}
+    assert met == {guest for guest, day in birthdays.items() if up[day]}
+    assert all(world.coupons(guest)[SILVER] == sum(m == guest for m, *_ in world.told())
+               for guest in guests)  # fmt: skip
+
+
+def _is_due(last: date, days: set[date], up: dict[date, bool], end: date) -> bool:
+    """Whether the day-3 campaign must have told this absence by the first tick that could.
+
+    Due at 10:00 three days on; up to two days late is worth it, if they still are away then.
+    """
+    due = last + timedelta(days=3)
+    for late in range(3):
+        day = due + timedelta(days=late)
+        if day > end:
+            return False
+        if any(last < other < day for other in days):
+            return False  # Back again before anybody looked.
+        if up.get(day, False):
+            return late < 2
+    return False
+
+
+def _birthday(world: CampaignWorld, guest: str) -> date:
+    found = world.database.collection("members").find_one({"_id": guest})
+    assert found
+    return date.fromisoformat("2028" + found["birthday"][4:])
+
+
+def _tick(world: CampaignWorld, dice: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
+    how = dice.choice(["plain", "plain", "twice", "killed"])
+    if how == "plain":
+        world.tick()
+    elif how == "twice":
+        at_once([world.tick, world.tick])
+    else:
+        _killed_somewhere(world, dice, monkeypatch)
+        _release_leases(world)
+        world.tick()
+
+
+def _killed_somewhere(
+    world: CampaignWorld, dice: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name = dice.choice([
+        (ExposureRepository, "insert"), (ExposureRepository, "begin"),
+        (ExposureRepository, "end"), (Coupons, "issue_many"),
+    ])  # fmt: skip
+    real = getattr(owner, name)
+    before = dice.random() < 0.5
+
+    def dies(*args: object, **kwargs: object) -> object:
+        if not before:
+            real(*args, **kwargs)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, dies)
+        with suppress(Killed):
+            world.tick()
+
+
+def _release_leases(world: CampaignWorld) -> None:
+    # The killed worker's leases end by themselves after some seconds of real time.
+    world.database.collection("leases").delete_many({})
+
+
+def test_a_change_of_rules_in_the_middle_tells_nobody_twice(world: CampaignWorld) -> None:
+    guests = [world.guest(f"g{n}") for n in range(6)]
+    for guest in guests:
+        world.orders(guest, "2026-03-02 12:00")
+    world.run(campaign())
+    world.at("2026-03-05 10:00")
+    world.tick()
+    world.stop("day-3")
+    world.run(
+        campaign(revision=2, name="三天没见了", audience={"feature": "orders", "at_least": 1})
+    )
+    world.tick_through("2026-03-06 18:00")
+    assert Counter(member for member, *_ in world.told()) == dict.fromkeys(guests, 1)
+    world.stop("day-3", "end")
+    with pytest.raises(Exception, match="CAMPAIGN_NOT_AT_THIS_STEP"):
+        world.campaigns.start(CampaignStepRequest(campaign_id="day-3", actor="x"))
+
+
+@pytest.mark.parametrize("name", ["insert", "begin", "end"])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_worker_killed_at_any_step_leaves_nothing_out_and_nothing_double(
+    world: CampaignWorld, monkeypatch: pytest.MonkeyPatch, name: str, *, before: bool
+) -> None:
+    guests = [world.guest(f"g{n}") for n in range(8)]
+    for guest in guests:
+        world.orders(guest, "2026-03-02 12:00")
+    world.run(campaign())
+    world.at("2026-03-05 10:00")
+    real = getattr(ExposureRepository, name)
+
+    def dies(*args: object, **kwargs: object) -> object:
+        if not before:
+            real(*args, **kwargs)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExposureRepository, name, dies)
+        with pytest.raises(Killed):
+            world.tick()
+    _release_leases(world)
+    world.clock.advance(minutes=5)
+    world.tick()
+    assert Counter(member for member, *_ in world.told()) == dict.fromkeys(guests, 1)
+    assert all(world.coupons(guest) == {SILVER: 1} for guest in guests)
+    assert list(world.database.collection("deliveries").find({"_id": {"$gt": ""}})) == []

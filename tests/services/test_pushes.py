@@ -1,0 +1,170 @@
+"""Subscription messages: consent that is spent one by one, and the inbox for all the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from at_once import at_once
+from campaign_world import CampaignWorld, Postman, campaign
+from chain_data import FakeClock
+from huitou.exposures.models import OpenMessageRequest
+from huitou.exposures.service import Inbox
+from huitou.messages.models import SubscribedRequest
+from huitou.messages.service import Messages
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.paging import PageRequest
+
+PUSHED = [{
+    "gift": {"kind": "coupon", "template_id": "silver-30-8"},
+    "message": {"title": "三天没见", "body": "{until}前可用", "push_template_id": "huitou-care"},
+}]  # fmt: skip
+
+
+class Pushed(CampaignWorld):
+    """A chain that pushes, and a guest who stayed away since 2 March."""
+
+    def __init__(self, chain: Database, clock: FakeClock) -> None:
+        super().__init__(chain, clock)
+        self.ann = self.guest("ann")
+        self.orders(self.ann, "2026-03-02 12:00")
+        self.run(campaign(variants=PUSHED))
+
+    def accepts(self, *results: str, prompt: str = "p1", member: str = "") -> dict[str, int]:
+        request = SubscribedRequest.model_validate(
+            {
+                "prompt_id": prompt,
+                "answers": [{"template_id": "huitou-care", "result": result} for result in results],
+            }
+        )
+        return Messages(self.database).subscribed(member or self.ann, request).left
+
+    def left(self) -> int:
+        return (
+            Messages(self.database)
+            .left([self.ann], ["huitou-care"])
+            .get(f"{self.ann}|huitou-care", 0)
+        )
+
+    def push(self) -> Any:
+        (exposure,) = self.exposures()
+        return exposure.get("push")
+
+
+@pytest.fixture
+def world(chain: Database, clock: FakeClock) -> Pushed:
+    return Pushed(chain, clock)
+
+
+def test_one_consent_is_one_message(world: Pushed) -> None:
+    assert world.accepts("accept") == {"huitou-care": 1}
+    assert world.accepts("accept") == {"huitou-care": 1}  # The same prompt again.
+    world.tick("2026-03-05 10:00")
+    assert world.postman.sent == [
+        (
+            f"openid-of-{world.ann}",
+            "huitou-care",
+            {"thing1": {"value": "三天没见"}, "thing2": {"value": "4 月 3 日前可用"}},
+        )
+    ]
+    assert (world.push(), world.left()) == ("sent", 0)
+    world.tick("2026-03-05 10:05")
+    assert len(world.postman.sent) == 1
+
+
+def test_without_consent_the_inbox_has_it(world: Pushed) -> None:
+    world.tick("2026-03-05 10:00")
+    assert world.postman.sent == []
+    (message,) = Inbox(world.database, world.clock).listing(world.ann, PageRequest())["messages"]
+    assert message["title"] == "三天没见"
+    assert not message["opened"]
+    assert world.shop.database.collection("coupons").find_one({"_id": message["coupon_id"]})
+    opened = OpenMessageRequest(message_id=message["message_id"])
+    Inbox(world.database, world.clock).open(world.ann, opened)
+    (message,) = Inbox(world.database, world.clock).listing(world.ann, PageRequest())["messages"]
+    assert message["opened"]
+    bob = world.guest("bob")
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        Inbox(world.database, world.clock).open(bob, opened)
+
+
+def test_43101_says_that_none_is_left(world: Pushed) -> None:
+    for prompt in ("p1", "p2", "p3"):
+        world.accepts("accept", prompt=prompt)
+    world.postman.errors = [43101]
+    world.tick("2026-03-05 10:00")
+    assert (world.push(), world.left()) == ("refused", 0)
+
+
+def test_a_ban_takes_what_was_left(world: Pushed) -> None:
+    world.accepts("accept")
+    assert world.accepts("ban", prompt="p2") == {"huitou-care": 0}
+    assert world.accepts("reject", prompt="p3") == {"huitou-care": 0}
+
+
+@pytest.mark.parametrize(("error", "ends", "left"), [(47003, "failed", 1), (45009, "due", 1)])
+def test_an_error_that_is_not_the_guests_gives_the_consent_back(
+    world: Pushed, error: int, ends: str, left: int
+) -> None:
+    world.accepts("accept")
+    world.postman.errors = [error]
+    world.tick("2026-03-05 10:00")
+    assert (world.push(), world.left()) == (ends, left)
+    world.tick("2026-03-05 10:05")
+    assert world.push() == ("sent" if ends == "due" else ends)
+
+
+def test_what_may_be_out_is_not_sent_again(world: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.accepts("accept")
+
+    def lost(*_: object) -> int:
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Postman, "send_message", lost)
+        world.tick("2026-03-05 10:00")
+    assert world.push() == "unknown"
+    world.tick("2026-03-05 10:05")
+    assert world.postman.sent == []
+
+
+def test_a_killed_senders_push_is_not_sent_again(world: Pushed) -> None:
+    world.accepts("accept")
+    world.tick("2026-03-05 10:00")
+    world.database.collection("exposures").update_one(
+        {"member_id": world.ann}, {"$set": {"push": "sending"}}
+    )
+    world.tick("2026-03-05 10:30")
+    assert world.push() == "unknown"
+    assert len(world.postman.sent) == 1
+
+
+def test_many_senders_send_each_message_once(world: Pushed) -> None:
+    guests = [world.guest(f"g{number}") for number in range(30)]
+    for guest in guests:
+        world.orders(guest, "2026-03-02 12:00")
+        world.accepts("accept", member=guest)
+    world.at("2026-03-05 10:00")
+    at_once([world.tick] * 4)
+    world.tick()
+    assert len(world.postman.sent) == len({openid for openid, *_ in world.postman.sent}) == 30
+
+
+def test_consent_withdrawn_while_a_push_waits(world: Pushed) -> None:
+    world.accepts("accept")
+    world.postman.errors = [45009]
+    world.tick("2026-03-05 10:00")
+    world.consent(world.ann, given=False)
+    world.tick("2026-03-05 10:05")
+    assert world.push() == "no_consent"
+    assert world.postman.sent == []
+
+
+def test_a_push_that_waited_too_long_stays_in_the_inbox(world: Pushed) -> None:
+    world.accepts("accept")
+    world.postman.errors = [45009]
+    world.tick("2026-03-05 10:00")
+    world.tick("2026-03-05 13:30")
+    assert world.push() == "late"
