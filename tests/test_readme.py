@@ -40,6 +40,10 @@ SMALLER = {
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
     "scripts/huitou bench invoke --json": "scripts/huitou bench invoke --json --runs 5 --starts 1",
     "scripts/huitou bench import --json": "scripts/huitou bench import --json --orders 500",
+    "scripts/huitou bench sweep --json": "scripts/huitou bench sweep --json --members 2000"
+    " --small-members 500 --due 50",
+    "scripts/huitou bench geofence --json": "scripts/huitou bench geofence --json --stores 500"
+    " --points 100",
     "scripts/huitou bench kpi --json": "scripts/huitou bench kpi --json --years 0.1"
     " --orders-a-day 50 --days 1",
 }
@@ -78,6 +82,8 @@ def test_both_readmes_have_commands_to_run() -> None:
         ("scripts/huitou import orders", "repurchase rate, 30 days"),
         ("scripts/huitou import balances", "imported"),
         ("scripts/huitou deploy\n", "nothing to do"),
+        ("scripts/huitou campaign lint", "share-reward"),
+        ("scripts/huitou campaign put", ": ended, revision 1"),
         ("scripts/huitou typings", "payable_fen: number"),
     ],
     ids=[
@@ -89,6 +95,8 @@ def test_both_readmes_have_commands_to_run() -> None:
         "history and KPIs",
         "balances",
         "deploying",
+        "the linter",
+        "a campaign",
         "types",
     ],
 )
@@ -118,7 +126,7 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path, readme: st
         }
         done = run(session, tmp_path, values)
         assert done.returncode == 0, done.stderr + done.stdout
-        assert "would do: 9 update" in done.stdout
+        assert "would do: 12 update" in done.stdout
         assert "pay: version 2 → 1" in done.stdout
         assert cloud.registry.function("pay").aliases["$DEFAULT"] == "1"
         assert cloud.registry.function("points-sync").aliases["$DEFAULT"] == "2"

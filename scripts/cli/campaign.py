@@ -256,14 +256,16 @@ def _take(environment: Environment, event: dict[str, Any]) -> None:
 
 
 def _print_findings(drafts: list[dict[str, Any]]) -> None:
-    table = Table("draft", "", "rule", "field", "what is wrong", "source")
+    console = Console(soft_wrap=True)
     for draft in drafts:
+        worst = {finding["severity"] for finding in draft["findings"]}
+        verdict = "may not run" if "error" in worst else "to accept" if worst else "ok"
+        style = _STYLES.get("error" if "error" in worst else "warning" if worst else "", "green")
+        console.print(f"{escape(draft['file']):<24}[{style}]{verdict}[/]")
         for finding in draft["findings"]:
             style = _STYLES[finding["severity"]]
-            table.add_row(
-                escape(draft["file"]), f"[{style}]{finding['severity']}[/]", finding["rule"],
-                escape(finding["field"]), escape(finding["message"]), escape(finding["source"]),
-            )  # fmt: skip
-        if not draft["findings"]:
-            table.add_row(escape(draft["file"]), "[green]ok[/]", "", "", "", "")
-    Console().print(table)
+            console.print(
+                f"  [{style}]{finding['severity']:<8}[/]{finding['rule']:<20}"
+                f"{escape(finding['field'])}: {escape(finding['message'])}"
+            )
+            console.print(f"{'':<30}[dim]{escape(finding['source'])}[/]")

@@ -40,7 +40,11 @@ def platform_app(cloud: LocalCloud) -> Flask:
         ):
             raise PlatformError("InvalidParameter", '{"name", "data", "openid"} is needed')
         cloud.platform.check_members_may_call(body["name"])
-        caller = {"WX_OPENID": body["openid"], "WX_APPID": cloud.keys.appid}
+        caller = {
+            "WX_OPENID": body["openid"],
+            "WX_APPID": cloud.keys.appid,
+            "WX_CLIENTIP": str(request.remote_addr),
+        }
         done = cloud.platform.call(body["name"], body.get("data"), caller)
         if done.failure:
             failed = {"errCode": -504002, "errMsg": done.failure.message}

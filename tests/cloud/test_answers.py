@@ -189,6 +189,76 @@ def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
     assert explained["same"]
 
 
+def at_the_campaign_desk(cloud: LocalCloud, client: CheckedClient, guest: Guest) -> None:
+    """Use every action on consents, messages, campaigns, positions and friends."""
+    profile, desk = "member-profile", "campaign-run"
+    member_id = guest.ok(profile, action="profile")["member_id"]
+    for purpose in ("marketing", "precise_location"):
+        guest.ok(profile, action="consent", purpose=purpose, given=True, text_version="1")
+    answers = [{"template_id": "huitou-care", "result": "accept"}]
+    client.accept_messages(guest.openid, ["huitou-care"])
+    left = guest.ok(profile, action="subscribed", prompt_id="answers", answers=answers)["left"]
+    assert left == {"huitou-care": 1}
+    draft = {
+        "_id": "answers", "name": "试", "trigger": {"kind": "by_hand"}, "holdout_bp": 0,
+        "valid_from": "2020-01-01", "valid_until": "2099-12-31", "variants": [{"message": {
+            "title": "你好", "body": "回来吧", "push_template_id": "huitou-care"}}],
+    }  # fmt: skip
+    named = {"campaign_id": "answers", "actor": "ann"}
+    assert internal(client, desk, action="lint", campaign=draft)["findings"]
+    internal(client, desk, action="put", campaign=draft, actor="ann")
+    assert internal(client, desk, action="check", **named)["to_accept"] == ["unmeasured"]
+    internal(client, desk, action="accept", rule="unmeasured", **named)
+    assert internal(client, desk, action="check", **named)["status"] == "checked"
+    for step, status in (("start", "running"), ("pause", "paused"), ("start", "running")):
+        assert internal(client, desk, action=step, **named)["campaign"]["status"] == status
+    internal(client, desk, action="by_hand", batch="1", member_ids=[member_id], **named)
+    internal(client, desk, action="event", kind="review", member_id=member_id, cause="answers")
+    done = internal(client, desk, action="work", seconds=20)
+    assert (done["counts"], done["pushes"]) == ({"a": 1}, {"sent": 1})
+    [sent] = [m for m in client.control("mini-program/messages")["messages"]
+              if m["touser"] == guest.openid]  # fmt: skip
+    assert sent["data"]["thing1"] == {"value": "你好"}
+    [message] = guest.ok(profile, action="inbox")["messages"]
+    guest.ok(profile, action="open_message", message_id=message["message_id"])
+    assert internal(client, desk, action="report", campaign_id="answers")["groups"][0]["opened"]
+    assert internal(client, desk, action="get", campaign_id="answers")["changes"]
+    assert internal(client, desk, action="list", status="running")["campaigns"]
+    assert internal(client, desk, action="runs", campaign_id="answers")["runs"] == []
+    internal(client, desk, action="tag", tag="vip", add=[member_id])
+    vip = {"feature": "tag", "among": ["vip"]}
+    assert internal(client, desk, action="audience", audience=vip)["matching"] == 1
+    assert internal(client, desk, action="features")["different"] == []
+    internal(client, desk, action="end", **named)
+    near = guest.ok("geofence-check", action="check", lat=31.2243, lng=121.4468, system="GCJ-02",
+                    accuracy_m=20, at=cloud.clock.now().isoformat())  # fmt: skip
+    assert [store["store_id"] for store in near["stores"]] == ["jingan"]
+    bringing_a_friend(cloud, client, guest)
+
+
+def bringing_a_friend(cloud: LocalCloud, client: CheckedClient, guest: Guest) -> None:
+    """Bring a friend whom WeChat thinks risky, and let a person decide."""
+    mine = guest.ok("referral-settle", action="mine")
+    client.control("mini-program/risk", openid="friend-of-answers", rank=3)
+    friend = Guest(client, "friend-of-answers", mine["scene"])
+    assert friend.login["invited"]
+    friend.buy()
+    referrals = cloud.database.collection("referrals")
+    named = {"referral_id": friend.login["member_id"]}
+    eventually(lambda: (referrals.find_one({"_id": named["referral_id"]}) or {}).get("order_id"))
+    referrals.update_one(
+        {"_id": named["referral_id"]},
+        {"$set": {"status": "held", "reasons": ["risk_rank"]}, "$unset": {"look_at": ""}},
+    )
+    assert internal(client, "referral-settle", action="held")["referrals"]
+    told = internal(client, "referral-settle", action="referral", **named)
+    assert told["status"] == "held"
+    decided = internal(client, "referral-settle", action="decide", approve=False, actor="ann",
+                       reason="小号", **named)  # fmt: skip
+    assert decided["status"] == "refused"
+    assert referrals.find_one({"_id": named["referral_id"]})["rank"] == 3
+
+
 def as_operator(client: CheckedClient, letter_id: str) -> None:
     """Use every other action of internal callers."""
     internal(client, "store-menu", action="stores")
@@ -223,6 +293,7 @@ def test_every_action_answers_as_declared(cloud: LocalCloud, client: CheckedClie
     as_operator(client, "points-sync:o-answers")
     money(cloud, guest, client)
     at_the_coupon_desk(client, guest)
+    at_the_campaign_desk(cloud, client, guest)
     at_the_points_desk(client, guest)
     offered = {
         (door, table.function, action)

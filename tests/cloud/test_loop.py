@@ -25,10 +25,14 @@ _HTTP = urllib3.PoolManager(maxsize=16)
 class Guest:
     """A guest's phone with the mini-program on it."""
 
-    def __init__(self, client: LocalCloudClient) -> None:
+    def __init__(
+        self, client: LocalCloudClient, openid: str | None = None, scene: str | None = None
+    ) -> None:
         self.client = client
-        self.openid = f"guest-{next(_guests)}"
-        self.ok("member-profile", action="login")
+        self.openid = openid or f"guest-{next(_guests)}"
+        self.login = self.ok(
+            "member-profile", action="login", **({"scene": scene} if scene else {})
+        )
 
     def call(self, function: str, **data: Any) -> dict[str, Any]:
         return self.client.member_call(function, self.openid, data)

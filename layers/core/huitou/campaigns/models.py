@@ -293,7 +293,7 @@ class ShownCampaign(Answer):
     status: Status
     priority: int
     revision: int
-    sends: int | None = None
+    sends: int | None
     valid_from: str
     valid_until: str
     holdout_bp: int
