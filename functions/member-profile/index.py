@@ -17,6 +17,7 @@ from huitou.coupons.service import Coupons
 from huitou.earning.models import BonusAnswer, CheckInRequest
 from huitou.exposures.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
 from huitou.gifts.models import GiveAnswer, GiveRequest, TakeGiftRequest
+from huitou.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
 from huitou.integrations.mini_program import MiniProgram
 from huitou.mall.models import ExchangeAnswer, ExchangeRequest, MallAnswer, MallRequest
 from huitou.members.models import (
@@ -123,6 +124,14 @@ def _consent(call: Call, request: ConsentRequest) -> object:
     return held
 
 
+def _group_offer(call: Call, request: TakeGroupOfferRequest) -> object:
+    from huitou.group_offers.service import GroupOffers  # Late, too.
+
+    wechat = MiniProgram(call.database, call.settings)
+    offers = GroupOffers(call.database, call.clock, wechat)
+    return offers.take(_member(call), call.member, request)
+
+
 def _messages(call: Call) -> Any:
     from huitou.messages.service import Messages  # Late, too.
 
@@ -137,6 +146,7 @@ def _inbox(call: Call) -> Any:
 
 MEMBER = {
     "consent": Action(ConsentRequest, _consent, ConsentsAnswer),
+    "group_offer": Action(TakeGroupOfferRequest, _group_offer, GroupOfferAnswer),
     "subscribed": Action(
         SubscribedRequest,
         lambda call, r: _messages(call).subscribed(_member(call), r),

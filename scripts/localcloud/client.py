@@ -99,6 +99,11 @@ class LocalCloudClient:
         body = {"openid": openid, "template_ids": template_ids}
         return self._post(f"{self.vendor_url}/phone/accept-messages", body)
 
+    def enter_group(self, openid: str, opengid: str) -> dict[str, str]:
+        """Open the mini-program from a group on the guest's phone."""
+        body = {"openid": openid, "opengid": opengid}
+        return self._post(f"{self.vendor_url}/phone/enter-group", body)
+
     def _post(self, url: str, body: object) -> dict[str, Any]:
         return dict(self._http.request("POST", url, json=body).json())
 

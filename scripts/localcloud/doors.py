@@ -169,6 +169,16 @@ def vendors_app(cloud: LocalCloud) -> Flask:
         token = request.args.get("access_token", "")
         return jsonify(cloud.mini_program.send_message(token, request.get_json()))
 
+    @app.get("/sns/jscode2session")
+    def session() -> Any:
+        return jsonify(cloud.mini_program.session(request.args))
+
+    @app.post("/phone/enter-group")
+    def enter_group() -> Any:
+        """`{"openid", "opengid"}`: the guest opens the mini-program from a group."""
+        body = request.get_json()
+        return jsonify(cloud.mini_program.enter_group(body["openid"], body["opengid"]))
+
     @app.post("/wxa/getuserriskrank")
     def risk_rank() -> Any:
         token = request.args.get("access_token", "")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import re
 import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import segno
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
 
 from localcloud.keys import LocalSecrets
 
@@ -53,6 +57,7 @@ class MiniProgramStandIn:
         self._allowed: Counter[tuple[str, str]] = Counter()
         self._messages: list[Answer] = []
         self._risks: dict[str, int] = {}
+        self._sessions: dict[str, tuple[str, str]] = {}
 
     def authorise_phone(self, phone: str) -> str:
         """Do what the guest's tap on "allow" does: return a single-use code for a number."""
@@ -114,6 +119,32 @@ class MiniProgramStandIn:
             self._allowed[openid, template_id] -= 1
             self._messages.append(body)
         return {"errcode": 0, "errmsg": "ok"}
+
+    # --- groups ---------------------------------------------------------------------------------
+
+    def enter_group(self, openid: str, opengid: str) -> dict[str, str]:
+        """Do what opening from a group gives the mini-program: a code, and the encrypted group."""
+        code, key, iv = secrets.token_hex(16), secrets.token_bytes(16), secrets.token_bytes(16)
+        self._sessions[code] = (openid, base64.b64encode(key).decode())
+        mark = {"timestamp": int(time.time()), "appid": self._keys.appid}
+        padder = PKCS7(128).padder()
+        plain = json.dumps({"opengid": opengid, "watermark": mark}).encode()
+        encryptor = Cipher(algorithms.AES128(key), modes.CBC(iv)).encryptor()
+        data = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
+        return {"code": code, "encrypted_data": base64.b64encode(data).decode(),
+                "iv": base64.b64encode(iv).decode()}  # fmt: skip
+
+    def session(self, parameters: Mapping[str, str]) -> Answer:
+        """Tell whose session a code is, once."""
+        asked = (parameters.get("appid"), parameters.get("secret"))
+        if asked != (self._keys.appid, self._keys.app_secret):
+            return {"errcode": 40013, "errmsg": "invalid appid"}
+        if parameters.get("grant_type") != "authorization_code":
+            return {"errcode": 40002, "errmsg": "invalid grant_type"}
+        found = self._sessions.pop(str(parameters.get("js_code")), None)
+        if found is None:
+            return {"errcode": 40163, "errmsg": "code been used"}
+        return {"openid": found[0], "session_key": found[1]}
 
     # --- risk and codes -------------------------------------------------------------------------
 

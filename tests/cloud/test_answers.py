@@ -230,6 +230,18 @@ def at_the_campaign_desk(cloud: LocalCloud, client: CheckedClient, guest: Guest)
     assert internal(client, desk, action="audience", audience=vip)["matching"] == 1
     assert internal(client, desk, action="features")["different"] == []
     internal(client, desk, action="end", **named)
+    group = draft | {"_id": "answers-group", "trigger": {"kind": "group", "opengids": ["G1"]},
+                     "variants": [{"gift": {"kind": "coupon", "template_id": "back-30-8"},
+                                   "message": {"title": "社群券", "body": "{gift}"}}]}  # fmt: skip
+    named = {"campaign_id": "answers-group", "actor": "ann"}
+    internal(client, desk, action="put", campaign=group, actor="ann")
+    internal(client, desk, action="accept", rule="unmeasured", **named)
+    internal(client, desk, action="check", **named)
+    internal(client, desk, action="start", **named)
+    proof = client.enter_group(guest.openid, "G1")
+    taken = guest.ok(profile, action="group_offer", campaign_id="answers-group", **proof)
+    assert taken["coupon"]["name"] == "想念券 满30减8"
+    internal(client, desk, action="end", **named)
     near = guest.ok("geofence-check", action="check", lat=31.2243, lng=121.4468, system="GCJ-02",
                     accuracy_m=20, at=cloud.clock.now().isoformat())  # fmt: skip
     assert [store["store_id"] for store in near["stores"]] == ["jingan"]

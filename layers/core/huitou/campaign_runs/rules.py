@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from huitou.audiences.models import required
 from huitou.audiences.rules import Profile, belongs, is_minor, is_personalised
 from huitou.campaign_runs.models import Run
-from huitou.campaigns.models import PERSONAL, Campaign
+from huitou.campaigns.models import PERSONAL, Campaign, CampaignState
 from huitou.campaigns.rules import FRESH, is_supper, meets_on, slot
-from huitou.stores.rules import days_between, shifted
+from huitou.stores.models import BRAND_ZONE
+from huitou.stores.rules import day_bounds, days_between, shifted
 
 MOST_DAYS = 40  # That are planned at once after an outage; older ones are stale anyway.
 PART_MEMBERS = 50_000  # Of a chain of more members each part has about so many.
@@ -118,3 +119,13 @@ def passed_over(campaign: Campaign, profile: Profile | None, today: str) -> str 
     if is_supper(campaign.window) and not profile.features.night_guest:
         return "not a night guest"
     return None if belongs(profile, campaign.audience, today) else "not in the audience"
+
+
+def resumed_at(state: CampaignState) -> datetime:
+    """Return when a campaign was last let run: what happened before is none of its business."""
+    return max(change.at for change in state.changes if change.to == "running")
+
+
+def day_start(day: str) -> datetime:
+    """Return the chain's midnight at which a calendar day begins."""
+    return day_bounds(day, BRAND_ZONE, "00:00")[0]

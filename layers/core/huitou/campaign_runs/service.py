@@ -21,11 +21,13 @@ from huitou.campaign_runs.models import ByHandRequest, EventRequest, Run, RunsRe
 from huitou.campaign_runs.repository import CampaignRunRepository, Event, Range
 from huitou.campaign_runs.rules import (
     LOOK_BACK,
+    day_start,
     is_stale,
     last_planned,
     month_days_of,
     narrowed,
     passed_over,
+    resumed_at,
     runs_due,
 )
 from huitou.campaigns.models import BY_DAY, Campaign, CampaignState
@@ -88,7 +90,7 @@ class CampaignRuns:
             if campaign.trigger.kind not in BY_DAY or state.started_at is None:
                 continue
             members = self._repository.members_in_all()
-            runs = runs_due(campaign, state.planned_to, _resumed_at(state), now, today, members)
+            runs = runs_due(campaign, state.planned_to, resumed_at(state), now, today, members)
             self._repository.put(runs)
             # After the runs are there: killed in between, the same ones are planned again.
             self._campaigns.planned(campaign.id, last_planned(campaign, now, today))
@@ -128,6 +130,11 @@ class CampaignRuns:
             if not goes_on():
                 return counts, False
         return counts, True
+
+    def tell_one(self, state: CampaignState, campaign: Campaign, occasion: Occasion) -> None:
+        """Tell one member at once, who has come for it; the same gate and limits."""
+        sending = self._sending(state, campaign)
+        self._tell(sending, self._look_up(sending, [occasion]))
 
     def _may_send_anywhere(self, campaign: Campaign) -> bool:
         now, quiet = self._clock.now(), self._messages.rules().quiet
@@ -212,8 +219,11 @@ class CampaignRuns:
         self._repository.wait(later)
         counts["waiting"] += len(later)
         counts += self._exposures.tell(
-            sending, known.told, chosen, lambda wanted: self._campaigns.reserve(campaign, wanted)
-        )
+            sending,
+            known.told,
+            chosen,
+            lambda wanted: self._campaigns.reserve(campaign, wanted, sending.day),
+        )  # fmt: skip
         return counts
 
     # --- whom a day meets ---------------------------------------------------------------------
@@ -278,10 +288,10 @@ class CampaignRuns:
         if lease is None:
             return counts
         delay = timedelta(minutes=campaign.trigger.after_minutes or 0)
-        begins = _day_start(campaign.valid_from.isoformat())
-        oldest = max(now - delay - FRESH[kind], begins, _resumed_at(state))
+        begins = day_start(campaign.valid_from.isoformat())
+        oldest = max(now - delay - FRESH[kind], begins, resumed_at(state))
         since, until = max(oldest, state.seen_to - LOOK_BACK), now - delay
-        until = min(until, _day_start(shifted(campaign.valid_until.isoformat(), 1)) - _END)
+        until = min(until, day_start(shifted(campaign.valid_until.isoformat(), 1)) - _END)
         try:
             after, done = "", False
             while goes_on() and not done and since <= until:
@@ -386,12 +396,3 @@ def _waiting(campaign_id: str, occasion: Occasion, due_at: datetime) -> Waiting:
         campaign_id=campaign_id, member_id=occasion.member_id, occasion=occasion.occasion,
         due_at=due_at,
     )  # fmt: skip
-
-
-def _resumed_at(state: CampaignState) -> datetime:
-    """When it was last let run: what happened before, or in a pause, is none of its business."""
-    return max(change.at for change in state.changes if change.to == "running")
-
-
-def _day_start(day: str) -> datetime:
-    return day_bounds(day, BRAND_ZONE, "00:00")[0]

@@ -165,6 +165,7 @@ class SendLimits(Record):
     every_days: int = Field(default=1, ge=1, le=365, title="同一会员至少间隔天数")
     per_member: int | None = Field(default=None, ge=1, le=1_000, title="每位会员最多次数")
     total: int | None = Field(default=None, ge=1, le=100_000_000, title="总次数")
+    a_day: int | None = Field(default=None, ge=1, le=100_000_000, title="每天总次数")
 
 
 class Campaign(Stored):
@@ -199,6 +200,11 @@ class Campaign(Stored):
         names = [variant.variant for variant in self.variants]
         if len(set(names)) != len(names) or "holdout" in names:
             raise ValueError("variants: each `variant` must be another, and none is holdout")
+        if self.trigger.kind == "group":
+            if self.holdout_bp:
+                raise ValueError("holdout_bp: members take it themselves, so nobody is left alone")
+            if any(variant.gift.kind != "coupon" for variant in self.variants):
+                raise ValueError("variants: a group takes coupons")
         return self
 
 

@@ -85,13 +85,18 @@ class CampaignRepository:
         """Note up to which day a campaign's runs are planned; never goes back."""
         self._states.update_one({"_id": campaign_id}, {"$max": {"planned_to": day}})
 
-    def reserve(self, campaign_id: str, wanted: int, total: int) -> int:
-        """Take so many of a campaign's total, or what is left of it; returns how many."""
+    def reserve(self, campaign_id: str, wanted: int, most: int, counter: str) -> int:
+        """Count so many, or what is left until `most`; returns how many.
+
+        Of two for the last one the second finds it counted.
+        """
+        so_far = {"$ifNull": [f"${counter}", 0]}
         taken = self._states.find_one_and_update(
             {"_id": campaign_id},
-            [{"$set": {"exposed": {"$min": [total, {"$add": [
-                {"$ifNull": ["$exposed", 0]}, wanted]}]}}}],
-            projection={"exposed": 1},
-        )  # fmt: skip
-        before = int((taken or {}).get("exposed", 0))
-        return max(0, min(wanted, total - before))
+            [{"$set": {counter: {"$min": [most, {"$add": [so_far, wanted]}]}}}],
+            projection={counter: 1},
+        )
+        before: Any = taken or {}
+        for name in counter.split("."):
+            before = before.get(name, {})
+        return max(0, min(wanted, most - (before or 0)))

@@ -90,12 +90,13 @@ class Campaigns:
         """Note up to which day a campaign's runs are planned."""
         self._repository.planned(campaign_id, day)
 
-    def reserve(self, campaign: Campaign, wanted: int) -> int:
-        """Return how many more of so many a campaign may tell in all."""
-        total = campaign.limits.total
-        if total is None or not wanted:
-            return wanted
-        return self._repository.reserve(campaign.id, wanted, total)
+    def reserve(self, campaign: Campaign, wanted: int, day: str) -> int:
+        """Return how many more of so many a campaign may tell, in all and on a day."""
+        limits = campaign.limits
+        for most, counter in ((limits.a_day, f"exposed_on.{day}"), (limits.total, "exposed")):
+            if most is not None and wanted:
+                wanted = self._repository.reserve(campaign.id, wanted, most, counter)
+        return wanted
 
     def as_it_was(self, campaign_id: str, revision: int) -> tuple[CampaignState, Campaign] | None:
         """Return a campaign in one revision, whether it runs or not."""

@@ -56,6 +56,32 @@ class MiniProgram:
         """Tell WeChat that an order was handed over; returns its error code, 0 for success."""
         return int(self._with_token("/wxa/sec/order/upload_shipping_info", info)["errcode"])
 
+    def session(self, code: str) -> tuple[str, str]:
+        """Return OpenID and session key behind a log-in code.
+
+        Raises Refusal GROUP_NOT_PROVEN naming `code` when it is wrong, used or too old.
+        """
+        import requests  # Late, as below.
+
+        parameters = {
+            "appid": self._settings.wechat_appid, "secret": self._settings.wechat_app_secret,
+            "js_code": code, "grant_type": "authorization_code",
+        }  # fmt: skip
+        try:
+            response = requests.get(
+                f"{self._settings.wechat_api_url}/sns/jscode2session", params=parameters,
+                timeout=TIMEOUT_S,
+            )  # fmt: skip
+            response.raise_for_status()
+            answer = dict(response.json())
+        except (requests.RequestException, ValueError) as error:
+            raise Unavailable(detail=type(error).__name__) from None  # The URL holds the secret.
+        if answer.get("errcode") in _CODE_GONE:
+            raise Refusal(Code.GROUP_NOT_PROVEN, field="code")
+        if "session_key" not in answer:
+            raise Unavailable(detail=f"jscode2session {answer.get('errcode')}")
+        return str(answer["openid"]), str(answer["session_key"])
+
     def risk_rank(self, openid: str, client_ip: str) -> int | None:
         """Return WeChat's risk rank of a user (0 to 4) for marketing; None where it has none."""
         body = {"appid": self._settings.wechat_appid, "openid": openid, "scene": 1,

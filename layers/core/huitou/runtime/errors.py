@@ -140,6 +140,8 @@ class Code(Enum):
     POSITION_TOO_OLD = "定位已过期，请重新定位", "This position is too old: take a new one"
     POSITION_REPLAYED = "请重新定位", "This position was used before: take a new one"
     POSITION_IMPOSSIBLE = "定位异常，请稍后再试", "This position can't be right; try again later"
+    GROUP_NOT_PROVEN = "请从社群内进入后领取", "Open this from the group it is for"
+    OFFER_NOT_NOW = "不在领取时间内（{detail} 开始）", "Not at this time (from {detail} on)"
     REFERRAL_NOT_HELD = "该邀请不在待审核状态", "This referral doesn't wait for a decision"
     CAMPAIGN_NOT_AT_THIS_STEP = (
         "活动当前为 {detail}，不能进行此操作",
