@@ -8,15 +8,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaign_world import campaign
 from cli.bench.orders import paid_order
 from huitou.adjustments.models import Adjustment
 from huitou.bills.models import BillRun
+from huitou.campaign_runs.models import Run, Waiting
+from huitou.campaigns.models import CampaignState
 from huitou.certificates.models import PlatformCertificate
 from huitou.codes.models import CodeBatch, CodeTries, CodeUse
+from huitou.consents.models import Consent
 from huitou.coupons.models import Coupon, CouponTemplate, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
+from huitou.exposures.models import Delivery, Exposure
 from huitou.features.models import Features, Visit
+from huitou.geofence.models import Arrival, Position
 from huitou.holds.models import Hold
 from huitou.liability.models import PointsMonth, Sums
 from huitou.limits.models import MemberUses, Pool
@@ -24,11 +30,13 @@ from huitou.mall.models import Exchange, MallItem, Stock
 from huitou.members.models import Identity, Member
 from huitou.menu.models import Dish, Sku, StoreDish
 from huitou.merges.models import Merge
+from huitou.messages.models import MessageRules, Subscription
 from huitou.notices.models import Notice
 from huitou.offers.models import DEFAULT_STACKING, Limits, Offer, Terms
 from huitou.orders.models import Order
 from huitou.payments.models import Payment
 from huitou.points.models import Account, LedgerEntry, LotMove, PointsRules
+from huitou.referrals.models import Referral, ReferralCode, ReferralRules, ReferralTerms
 from huitou.refunds.models import Refund, RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
@@ -36,6 +44,7 @@ from huitou.sharing.models import Receiver, Share, SharePart, ShareRules, ShareT
 from huitou.stores.models import OpeningHours, Store
 from huitou.tier_runs.models import TierRun
 from huitou.tiers.models import DEFAULT_RULES, Goals, Level, TierChange, TierRules
+from huitou.weather.models import WeatherDay
 
 words = st.text(max_size=20).filter(lambda text: "\x00" not in text)
 fen = st.integers(0, 10**8)
@@ -144,12 +153,44 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
     "tier_runs": st.builds(TierRun, id=words, revision=fen, started_at=moments, members=fen,
                            cursor=words, ended_at=st.none() | moments),
     "rules": st.sampled_from(
-        [DEFAULT_RULES, YEARLY_RULES, PointsRules(), RefundRules(), DEFAULT_STACKING]),
+        [DEFAULT_RULES, YEARLY_RULES, PointsRules(), RefundRules(), DEFAULT_STACKING,
+         MessageRules(), ReferralRules()]),
     "features": st.builds(
         Features, id=words, orders=fen, spend_fen=fen, first_order_at=st.none() | moments,
         visits=st.dictionaries(st.just("o1"), st.builds(
             Visit, at=moments, day=words, hour=st.integers(0, 23), fen=fen,
             categories=st.dictionaries(st.just("tea"), fen))), tags=st.lists(words)),
+    "consents": st.builds(Consent, id=words, member_id=words, n=st.integers(1, 9), given=st.booleans(),
+                          purpose=st.just("marketing"), text_version=words, at=moments),
+    "campaigns": st.integers(1, 10**6).map(lambda n: campaign(revision=n)),
+    "campaign_states": st.builds(
+        CampaignState, id=words, revision=fen, salt=words, started_at=st.none() | moments,
+        planned_to=st.none() | words, checked=st.none() | fen),
+    "campaign_runs": st.builds(
+        Run, id=words, campaign_id=words, day=words, part=fen, low=words, high=words, priority=fen,
+        due_at=moments, counts=st.dictionaries(st.just("a"), fen)),
+    "campaign_waiting": st.builds(Waiting, id=words, campaign_id=words, member_id=words,
+                                  occasion=words, due_at=moments),
+    "exposures": st.builds(
+        Exposure, id=words, campaign_id=words, revision=fen, member_id=words, occasion=words,
+        at=moments, day=words, group=words, place=st.none() | words, title=st.none() | words,
+        push=st.sampled_from([None, "due", "sent"]), opened_at=st.none() | moments),
+    "deliveries": st.builds(Delivery, id=words, campaign_id=words, revision=fen, since=moments,
+                            exposure_ids=st.lists(words, max_size=3)),
+    "subscriptions": st.builds(Subscription, id=words, member_id=words, template_id=words, left=fen,
+                               prompts=st.lists(words, max_size=3)),
+    "weather_days": st.builds(
+        WeatherDay, id=words, store_id=words, day=words, at=moments, rain_mm=st.floats(0, 500),
+        high_c=st.floats(-50, 60), low_c=st.floats(-50, 60)),
+    "positions": st.builds(Position, id=words, cell=words, at=moments, delete_at=moments),
+    "arrivals": st.builds(Arrival, id=words, member_id=words, store_id=words, day=words,
+                          place=words, at=moments),
+    "referral_codes": st.builds(ReferralCode, id=words, member_id=words),
+    "referrals": st.builds(
+        Referral, id=words, inviter_id=words, code=words, bound_at=moments, terms=st.builds(
+            ReferralTerms, inviter_points=fen, invited_points=fen, rules_revision=fen),
+        seq=st.none() | st.integers(1, 10**6), place=st.none() | words,
+        look_at=st.none() | moments),
     "orders": st.builds(lambda i: Order.model_validate(paid_order(i, "m")), words),
 }  # fmt: skip
 

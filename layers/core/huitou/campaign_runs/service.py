@@ -157,7 +157,9 @@ class CampaignRuns:
         campaign, counts = sending.campaign, Counter[str]()
         if campaign.trigger.kind == "weather" and not self._weather.knows(run.day):
             return counts  # The forecast isn't there yet; the run waits while it is fresh.
-        lease = leases.acquire(self._database, f"campaign-run:{run.id}", until_ms=LEASE_MS)
+        lease = leases.acquire(
+            self._database, f"campaign-run:{campaign.id}:{run.part}", until_ms=LEASE_MS
+        )
         if lease is None:
             return counts  # Another worker has it.
         try:

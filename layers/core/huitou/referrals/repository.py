@@ -14,7 +14,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import revision_of
 
-MOST_FRIENDS = 5_000  # Of one inviter.
+MOST_LATELY = 500  # Friends of one inviter that are looked at for a pattern.
 DUE_AT_ONCE = 1_000
 
 
@@ -87,9 +87,14 @@ class ReferralRepository:
         found = self._referrals.find({"look_at": {"$lte": now}}, {"_id": 1}).sort("look_at", 1)
         yield from (row["_id"] for row in found.limit(DUE_AT_ONCE))
 
-    def friends(self, inviter_id: str) -> list[Referral]:
-        """Return everybody a member brought."""
-        found = self._referrals.find({"inviter_id": inviter_id}).limit(MOST_FRIENDS)
+    def lately(self, inviter_id: str) -> list[Referral]:
+        """Return whom a member brought last, as many as tell what looks wrong."""
+        found = self._referrals.find({"inviter_id": inviter_id}).sort("bound_at", -1)
+        return [Referral.model_validate(row) for row in found.limit(MOST_LATELY)]
+
+    def counting(self, inviter_id: str) -> list[Referral]:
+        """Return those of a member's friends who count: at most as many as the caps allow."""
+        found = self._referrals.find({"inviter_id": inviter_id, "seq": {"$gte": 1}})
         return [Referral.model_validate(row) for row in found]
 
     def friends_page(self, inviter_id: str, page: PageRequest) -> tuple[list[Referral], str | None]:

@@ -39,6 +39,7 @@ from huitou.runtime.paging import PageRequest
 from huitou.stores.rules import brand_day
 
 TRIES = 10  # Friends of one inviter settled at once fight for places.
+MOST_GENERATIONS = 50  # How often one set of friends may break and be mended.
 MOST_UPWARDS = 10  # Inviters of inviters that are looked through for a ring.
 
 
@@ -97,18 +98,16 @@ class Referrals:
         code = self.code(member_id)
         terms = terms_on(self._repository.rules(), self._clock.now())
         friends, after = self._repository.friends_page(member_id, page)
-        everybody = self._repository.friends(member_id)
-        rewarded = [f for f in everybody if f.status == "settled"]
-        counted = sum(friend.seq is not None for friend in rewarded)
+        rewarded = [f for f in self._repository.counting(member_id) if f.status == "settled"]
         several = terms.invite_set
         template = self._coupons.templates([several.template_id]) if several else {}
         name = next((found.name for found in template.values()), "")
         return {
             "code": code, "scene": friend_scene(code), "what": promise(terms, name, lang),
-            "points": sum(f.terms.inviter_points for f in rewarded if not f.capped),
+            "points": sum(friend.terms.inviter_points for friend in rewarded),
             "friends_rewarded": len(rewarded),
             "set_count": several.count if several else None,
-            "set_done": counted % several.count if several else None,
+            "set_done": len(rewarded) % several.count if several else None,
             "friends": [{"since": f.bound_at, "state": state_of(f)} for f in friends],
             "next": after,
         }  # fmt: skip
@@ -173,13 +172,12 @@ class Referrals:
         })  # fmt: skip
         facts = {name: getattr(known, name)
                  for name in ("order_day", "order_fen", "order_store_id")}  # fmt: skip
-        friends = self._repository.friends(referral.inviter_id)
-        rules = self._repository.rules()
+        friends, rules = self._repository.lately(referral.inviter_id), self._repository.rules()
         reasons = suspicions(known, rules, friends, self._upwards(referral.inviter_id))
         if reasons and referral.decision is None:
             return self._put(referral, "held", status="held", reasons=reasons, look_at=None,
                              **facts)  # fmt: skip
-        return self._reward(known, friends, inviter_id, invited_id, facts)
+        return self._reward(known, inviter_id, invited_id, facts)
 
     def _upwards(self, member_id: str) -> list[str]:
         found: list[str] = []
@@ -192,12 +190,11 @@ class Referrals:
         return found
 
     def _reward(
-        self, referral: Referral, friends: list[Referral], inviter_id: str, invited_id: str,
-        facts: dict[str, Any],
+        self, referral: Referral, inviter_id: str, invited_id: str, facts: dict[str, Any],
     ) -> str | None:  # fmt: skip
         """Take a place among the inviter's friends who count, then give what was promised."""
         rules, now = self._repository.rules(), self._clock.now()
-        today = brand_day(now)
+        today, friends = brand_day(now), self._repository.counting(referral.inviter_id)
         taken = [friend.seq for friend in friends if friend.seq is not None]
         of_day = [f for f in friends if f.place is not None and f.place.startswith(today)]
         capped = len(taken) >= rules.most_in_all or len(of_day) >= rules.most_a_day
@@ -236,14 +233,14 @@ class Referrals:
         if several is None or referral.seq is None:
             return
         number, places = set_of(referral.seq, several.count)
-        friends = self._repository.friends(referral.inviter_id)
+        friends = self._repository.counting(referral.inviter_id)
         settled = {f.seq for f in friends if f.status == "settled"}
         template = self._coupons.templates([several.template_id]).get(several.template_id)
         if template is None or not settled >= set(places):
             return
         # Of a set that was broken by a claw-back the coupon was revoked; mended it gives another
         # one, unless the first was used.
-        for generation in range(len(friends) + 1):
+        for generation in range(MOST_GENERATIONS):
             cause = f"referral-set:{referral.inviter_id}:{number}:{generation}"
             self._coupons.issue(template, member_id=inviter_id, cause=cause)
             if self._coupons.of_cause(cause).status != "revoked":
@@ -265,7 +262,7 @@ class Referrals:
 
     def _break_set(self, referral: Referral, count: int) -> None:
         number, _ = set_of(referral.seq or 1, count)
-        for generation in range(len(self._repository.friends(referral.inviter_id)) + 1):
+        for generation in range(MOST_GENERATIONS):
             cause = f"referral-set:{referral.inviter_id}:{number}:{generation}"
             try:
                 shown = self._coupons.of_cause(cause)

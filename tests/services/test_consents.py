@@ -1,0 +1,75 @@
+"""What members agree to is a log that is only added to; what was withdrawn stays withdrawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from at_once import at_once
+from chain_data import FakeClock, Shop
+from huitou.consents.models import ConsentRequest
+from huitou.consents.service import Consents
+from huitou.merges.models import MergeMembersRequest
+from huitou.merges.service import Merges
+from huitou.runtime.database import Database
+
+
+class Log:
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        self.database, self.consents = database, Consents(database, clock)
+
+    def say(self, member_id: str, *, given: bool, purpose: Any = "marketing") -> None:
+        request = ConsentRequest(purpose=purpose, given=given, text_version="v1")
+        self.consents.record(member_id, request)
+
+    def words(self, member_id: str) -> list[bool]:
+        found = self.database.collection("consents").find({"member_id": member_id})
+        return [row["given"] for row in sorted(found, key=lambda row: row["n"])]
+
+
+@pytest.fixture
+def log(database: Database, clock: FakeClock) -> Log:
+    return Log(database, clock)
+
+
+def test_nothing_is_agreed_to_by_silence_but_personalisation(log: Log) -> None:
+    assert log.consents.of(["ann"]) == {
+        "ann": {"marketing": False, "personalised": True, "precise_location": False}}  # fmt: skip
+
+
+def test_every_decision_is_kept_and_the_last_one_holds(log: Log) -> None:
+    for given in (True, True, False, True):
+        log.say("ann", given=given)
+    assert log.words("ann") == [True, False, True]
+    assert log.consents.holds("ann", "marketing")
+    assert not log.consents.holds("ann", "precise_location")
+
+
+def test_many_at_once_are_one_log(log: Log) -> None:
+    at_once([lambda given=given: log.say("ann", given=given)  # type: ignore[misc]
+             for given in (True, False) * 4])  # fmt: skip
+    words = log.words("ann")
+    assert all(one != other for one, other in zip(words, words[1:], strict=False))
+    assert log.consents.holds("ann", "marketing") is words[-1]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "holds"),
+    [(True, None, True), (False, None, False), (False, True, False), (True, False, False),
+     (True, True, True), (None, True, True), (None, None, False)],
+)  # fmt: skip
+def test_a_merge_never_brings_back_what_was_withdrawn(
+    chain: Database, clock: FakeClock, theirs: bool | None, ours: bool | None, *, holds: bool
+) -> None:
+    shop, log = Shop(chain, clock), Log(chain, clock)
+    source, into = shop.register("one"), shop.register("other")
+    for member_id, given in ((source, theirs), (into, ours)):
+        if given is not None:
+            log.say(member_id, given=given)
+    Merges(chain, clock, "huitou").merge(
+        MergeMembersRequest(
+            merge_id="merge-1", from_member=source, into_member=into, actor="x", reason="same"
+        )
+    )
+    assert log.consents.holds(into, "marketing") is holds
