@@ -160,8 +160,9 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
         visits=st.dictionaries(st.just("o1"), st.builds(
             Visit, at=moments, day=words, hour=st.integers(0, 23), fen=fen,
             categories=st.dictionaries(st.just("tea"), fen))), tags=st.lists(words)),
-    "consents": st.builds(Consent, id=words, member_id=words, n=st.integers(1, 9), given=st.booleans(),
-                          purpose=st.just("marketing"), text_version=words, at=moments),
+    "consents": st.builds(
+        Consent, id=words, member_id=words, n=st.integers(1, 9), given=st.booleans(),
+        purpose=st.just("marketing"), text_version=words, at=moments),
     "campaigns": st.integers(1, 10**6).map(lambda n: campaign(revision=n)),
     "campaign_states": st.builds(
         CampaignState, id=words, revision=fen, salt=words, started_at=st.none() | moments,

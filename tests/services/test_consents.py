@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_many_at_once_are_one_log(log: Log) -> None:
     at_once([lambda given=given: log.say("ann", given=given)  # type: ignore[misc]
              for given in (True, False) * 4])  # fmt: skip
     words = log.words("ann")
-    assert all(one != other for one, other in zip(words, words[1:], strict=False))
+    assert all(one != other for one, other in pairwise(words))
     assert log.consents.holds("ann", "marketing") is words[-1]
 
 
