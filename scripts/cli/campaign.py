@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.documents import read_document
 from cli.place import Environment, Place, environment_options
 from huitou.campaigns.models import Campaign
 
@@ -51,7 +51,7 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
 
     Errors keep a campaign from starting. A warning wants a named person's word (`accept`).
     """
-    drafts = [(path, read(path)) for path in files]
+    drafts = [(path, _read(path)) for path in files]
     with environment.open() as place:
         found = [
             {"file": path.name, "campaign_id": draft["_id"],
@@ -73,7 +73,7 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
 @environment_options
 def audience(environment: Environment, draft_file: Path, as_json: bool) -> None:
     """Count the members a draft's condition is for, and show some of them."""
-    condition = read(draft_file).get("audience")
+    condition = _read(draft_file).get("audience")
     with environment.open() as place:
         found = ask(place, {"action": "audience", "audience": condition})
     if as_json:
@@ -100,7 +100,7 @@ def audience(environment: Environment, draft_file: Path, as_json: bool) -> None:
 @environment_options
 def put(environment: Environment, draft_file: Path, actor: str, reason: str | None) -> None:
     """Keep a draft, or a later revision of one; pause a campaign that runs before."""
-    event = {"action": "put", "campaign": read(draft_file), "actor": actor, "reason": reason}
+    event = {"action": "put", "campaign": _read(draft_file), "actor": actor, "reason": reason}
     _take(environment, event)
 
 
@@ -217,26 +217,8 @@ def report_table(reports: list[dict[str, Any]]) -> Table:
     return table
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a draft; a ClickException names each field at fault."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text)
-        Campaign.model_validate_json(text, strict=True, extra="forbid")
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{path} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise click.ClickException(f"{path}: line {error.lineno}: {error.msg}") from None
-    except ValidationError as error:
-        faults = (
-            f"  {'.'.join(map(str, fault['loc'])) or 'campaign'}: "
-            f"{fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
-        raise click.ClickException("\n".join([f"{path}:", *faults])) from None
-    return dict(found)
+def _read(path: Path) -> dict[str, Any]:
+    return read_document(path, Campaign, "campaign")
 
 
 def ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from cli.documents import read_document
 from cli.place import Environment, Place, environment_options
 from huitou.tiers.models import TierRules
 
@@ -67,7 +67,7 @@ def dry_run(environment: Environment, rules_file: Path, as_json: bool) -> None:
     they spend no more. Coupons cost at most what they take off; a year's discounts are estimated
     by the spend of the last 365 days.
     """
-    rules = read_rules(rules_file)
+    rules = read_document(rules_file, TierRules, "rules")
     with environment.open() as place, Progress(console=Console(stderr=True)) as progress:
         report = tried(place, rules, progress)
     if as_json:
@@ -88,7 +88,7 @@ def apply(environment: Environment, rules_file: Path) -> None:
     `revision` must be above the one in force. Interrupted, the same command goes on where it was
     (and tier-evaluate's timer goes on anyway).
     """
-    rules = read_rules(rules_file)
+    rules = read_document(rules_file, TierRules, "rules")
     with environment.open() as place, Console(stderr=True).status("applying …") as status:
         run = _ask(place, {"action": "apply", "rules": rules})
         while run["status"] == "running":
@@ -98,28 +98,6 @@ def apply(environment: Environment, rules_file: Path) -> None:
         f"revision {run['revision']}: {run['status']}, {run['members']:,} members, "
         f"{run['raised']:,} raised"
     )
-
-
-def read_rules(path: Path) -> dict[str, Any]:
-    """Read a rules file; a ClickException names each field at fault."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text)
-        TierRules.model_validate_json(text, strict=True, extra="forbid")
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{path} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise click.ClickException(f"{path}: line {error.lineno}: {error.msg}") from None
-    except ValidationError as error:
-        faults = (
-            f"  {'.'.join(map(str, fault['loc'])) or 'rules'}: "
-            f"{fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
-        raise click.ClickException("\n".join([f"{path}:", *faults])) from None
-    return dict(found)
 
 
 def tried(place: Place, rules: dict[str, Any], progress: Progress) -> dict[str, Any]:

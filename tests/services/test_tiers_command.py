@@ -13,10 +13,12 @@ import pytest
 
 from answers import check
 from chain_data import FakeClock, Shop
-from cli.tiers import apply, dry_run, read_rules, show
+from cli.documents import read_document
+from cli.tiers import apply, dry_run, show
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.handler import Call
+from huitou.tiers.models import TierRules
 from huitou.tiers.service import Tiers
 from typings.tables import read_tables
 
@@ -108,5 +110,5 @@ def test_a_bad_file_is_refused_with_the_field_named(tmp_path: Path, text: str, n
     path = tmp_path / "rules.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(click.ClickException) as refused:
-        read_rules(path)
+        read_document(path, TierRules, "rules")
     assert named in refused.value.message
