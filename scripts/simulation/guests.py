@@ -18,8 +18,8 @@ ENDS = {"pays": 90, "leaves": 2, "cancels": 2, "changes mind": 2, "sends back": 
 class Guest:
     """One guest; `daily` is the chance of a visit on a day.
 
-    `likes_offers` is what they answer when asked for consent to marketing, `allows_messages` how
-    often they allow one more message after paying.
+    `likes_offers` is what they answer when asked for consent to marketing, `shares_place` when
+    asked for their position, `allows_messages` how often they allow one more message after paying.
     """
 
     openid: str
@@ -32,6 +32,7 @@ class Guest:
     uses_points: bool
     scans_code: bool
     likes_offers: bool
+    shares_place: bool
     allows_messages: float
     birthday: str | None
 
@@ -72,6 +73,7 @@ def _guest(dice: random.Random, number: int, days: int) -> Guest:
         likes_offers=care.random() < 0.8,
         allows_messages=care.choice([0.0, 0.5, 0.9]),
         birthday=born if care.random() < 0.7 else None,
+        shares_place=care.random() < 0.5,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from localcloud.client import LocalCloudClient
-from simulation.chain import CAMPAIGNS, PUSH, chain, scene
+from simulation.chain import CAMPAIGNS, PLACES, PUSH, chain, scene
 from simulation.guests import Guest, Visit, make_guests, visits_of_the_told, visits_on
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -52,6 +52,7 @@ class Simulation:
         self._guests = make_guests(seed, members, days)
         self._greeted: set[str] = set()
         self._messages_seen = 0
+        self._moment = FIRST_DAY
         self.tally = Tally()
 
     def play(self, progress: Callable[[str], None]) -> None:
@@ -95,7 +96,8 @@ class Simulation:
         for slot, after in enumerate(SLOTS):
             if slot == len(SLOTS) - 1 and opens.weekday() in SUPPER_DAYS:
                 self._cloud.control("advance", to=(opens + SUPPER_AT).isoformat())
-            self._cloud.control("advance", to=(opens + after).isoformat())
+            self._moment = opens + after
+            self._cloud.control("advance", to=self._moment.isoformat())
             # A guest's second visit in the same slot would race their first: one after another.
             for result in pool.map(self._visit, [v for v in visits if v.slot == slot]):
                 self.tally.events[result] += 1
@@ -105,6 +107,8 @@ class Simulation:
         self._ok("member-profile", guest, {"action": "login"})
         if guest.openid not in self._greeted:
             self._greet(guest, visit.store_id)
+        if guest.shares_place:
+            self._arrive(guest, visit.store_id)
         self._ok("store-menu", guest, {"action": "menu", "store_id": visit.store_id})
         cart: dict[str, Any] = {"store_id": visit.store_id, "items": visit.items}
         quote = self._ok("pay", guest, {"action": "quote", **cart})
@@ -144,10 +148,11 @@ class Simulation:
         self._greeted.add(guest.openid)
         code = self._cloud.phone_code(guest.phone)
         self._ok("member-profile", guest, {"action": "bind_phone", "code": code})
-        self._ok("member-profile", guest, {
-            "action": "consent", "purpose": "marketing", "given": guest.likes_offers,
-            "text_version": "2026-03",
-        })  # fmt: skip
+        for purpose, given in (("marketing", guest.likes_offers),
+                               ("precise_location", guest.shares_place)):  # fmt: skip
+            self._ok("member-profile", guest, {
+                "action": "consent", "purpose": purpose, "given": given, "text_version": "2026-03",
+            })  # fmt: skip
         if guest.birthday is not None:
             self._ok("member-profile", guest, {"action": "update", "birthday": guest.birthday})
         if guest.scans_code:
@@ -166,6 +171,16 @@ class Simulation:
             "answers": [{"template_id": name, "result": result}
                         for name, result in answers.items()],
         })  # fmt: skip
+
+    def _arrive(self, guest: Guest, store_id: str) -> None:
+        """The phone tells the mini-program where it is: at the door."""
+        lat, lng = PLACES[store_id]
+        near = self._ok("geofence-check", guest, {
+            "action": "check", "lat": lat, "lng": lng, "system": "GCJ-02", "accuracy_m": 30,
+            "at": self._moment.isoformat(),
+        })  # fmt: skip
+        if [store["store_id"] for store in near["stores"]] != [store_id]:
+            raise SimulationError(f"geofence-check: at {store_id} it found {near['stores']}")
 
     def _with_benefits(
         self, guest: Guest, quote: dict[str, Any], cart: dict[str, Any]
