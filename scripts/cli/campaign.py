@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from rich.table import Table
 from cli.documents import read_document
 from cli.place import Environment, Place, environment_options
 from huitou.campaigns.models import Campaign
+from localcloud.client import LocalCloudClient
+from simulation.play import load
 
 _file = click.Path(path_type=Path, dir_okay=False)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
@@ -52,7 +55,7 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
     Errors keep a campaign from starting. A warning wants a named person's word (`accept`).
     """
     drafts = [(path, _read(path)) for path in files]
-    with environment.open() as place:
+    with _chain(environment) as place:
         found = [
             {"file": path.name, "campaign_id": draft["_id"],
              "findings": ask(place, {"action": "lint", "campaign": draft})["findings"]}
@@ -74,7 +77,7 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
 def audience(environment: Environment, draft_file: Path, as_json: bool) -> None:
     """Count the members a draft's condition is for, and show some of them."""
     condition = _read(draft_file).get("audience")
-    with environment.open() as place:
+    with _chain(environment) as place:
         found = ask(place, {"action": "audience", "audience": condition})
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
@@ -110,7 +113,7 @@ def put(environment: Environment, draft_file: Path, actor: str, reason: str | No
 @environment_options
 def check(environment: Environment, campaign_id: str, actor: str) -> None:
     """Hold a kept draft against the rules; without errors and open warnings it may start."""
-    with environment.open() as place:
+    with _chain(environment) as place:
         found = ask(place, {"action": "check", "campaign_id": campaign_id, "actor": actor})
     _print_findings([{"file": campaign_id, "findings": found["findings"]}])
     for rule in found["to_accept"]:
@@ -154,7 +157,7 @@ end = _step("end", "End a campaign for good; its report stays.")
 @environment_options
 def list_(environment: Environment, status: str | None, as_json: bool) -> None:
     """List the campaigns, those of the highest priority first."""
-    with environment.open() as place:
+    with _chain(environment) as place:
         found = ask(place, {"action": "list", "status": status})["campaigns"]
     if as_json:
         click.echo(json.dumps({"campaigns": found}, ensure_ascii=False))
@@ -178,7 +181,7 @@ def report(environment: Environment, campaign_id: str, lang: str, as_json: bool)
     Everybody who was told is compared with the hold-out, who would have been told and weren't.
     The intervals hold however often one looks; where the data can't tell, it says so.
     """
-    with environment.open() as place:
+    with _chain(environment) as place:
         found = ask(place, {"action": "report", "campaign_id": campaign_id, "lang": lang})
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
@@ -231,8 +234,20 @@ def ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
     return dict(answer["data"])
 
 
-def _take(environment: Environment, event: dict[str, Any]) -> None:
+@contextmanager
+def _chain(environment: Environment) -> Iterator[Place]:
+    """Use an environment; an empty local cloud gets the sample chain first, as by `up`."""
     with environment.open() as place:
+        if isinstance(place, LocalCloudClient):
+            stores = place.internal_call("store-menu", {"action": "stores"})
+            if not stores["data"]["stores"]:
+                load(place)
+                click.echo("sample chain loaded: this local cloud was empty", err=True)
+        yield place
+
+
+def _take(environment: Environment, event: dict[str, Any]) -> None:
+    with _chain(environment) as place:
         found = ask(place, event)["campaign"]
     click.echo(f"{found['campaign_id']}: {found['status']}, revision {found['revision']}")
 
