@@ -96,9 +96,15 @@ class Exposures:
         written = self._repository.insert(pushed)
         found = [exposure for exposure in pushed if exposure.id in written]
         outcomes.update(exposure.group for exposure in found)
-        outcomes["told elsewhere"] += len(allowed) - len(found)
         self._give(found, sending)
         self._repository.end(delivery)
+        # Another campaign took their place of the day a moment ago: they are looked at again.
+        lost = {exposure.member_id for exposure in allowed if exposure.id not in written}
+        again = [occasion for occasion in occasions if occasion.member_id in lost]
+        if again:
+            told = self.told(sending, again)
+            again = [occasion for occasion in again if occasion[:2] not in told.served]
+            outcomes += self.tell(sending, told, again)
         return +outcomes
 
     def deliver_unfinished(self, sending: Callable[[Delivery], Sending | None]) -> int:
