@@ -1,4 +1,4 @@
-"""Coordinates by their published values, fences by brute force, and how fast a guest may be."""
+"""Coordinates by known values, fences by brute force, and how fast a guest may be."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from huitou.geofence.rules import (
 from huitou.stores.models import OpeningHours, Place, Store
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
-# Conversions as others have published them, in degrees.
+# Known conversions, in degrees; from memory of public converters, not looked up.
 WGS_TO_GCJ = [
     ((31.1774276, 121.5272106), (31.17530398364597, 121.531541859215)),
     ((22.543847, 113.912316), (22.540796131694766, 113.9171764808363)),
