@@ -17,6 +17,7 @@ from huitou.runtime.database import Database, connect, connect_for_waiting
 from huitou.runtime.dead_letters import bury, exhume, find_letter, forget
 from huitou.runtime.declarations import DECLARATIONS, declare
 from huitou.runtime.migrations import MIGRATIONS, Migration
+from huitou.runtime.recent import Recent
 from huitou.runtime.relay import NAME, Relay
 from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 
@@ -24,6 +25,11 @@ from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 def test_of_many_takers_of_a_lease_one_wins(database: Database) -> None:
     taken = at_once([lambda: leases.acquire(database, "x", until_ms=1_000)] * 8)
     assert sum(lease is not None for lease in taken) == 1
+
+
+def test_a_young_machine_reads_what_it_has_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 3.0)  # Seconds after it started.
+    assert Recent().get("x", lambda: "read", seconds=60) == "read"
 
 
 def test_an_expired_lease_is_taken_over_and_its_holder_fenced_off(database: Database) -> None:

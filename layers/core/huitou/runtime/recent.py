@@ -6,13 +6,14 @@ What changes seldom and is read by every quote. A change is seen everywhere with
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-_NONE: tuple[float, Any] = (0.0, None)
+_NONE: tuple[float, Any] = (-math.inf, None)  # The clock of a young machine starts at 0.
 
 SECONDS = 1.0
 MOST_KEPT = 2_000
