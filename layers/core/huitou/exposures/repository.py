@@ -31,6 +31,11 @@ class ExposureRepository:
         return [(row["member_id"], row["day"], row["campaign_id"], row["occasion"])
                 for row in found]  # fmt: skip
 
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these occasions were served, however long ago."""
+        found = self._exposures.find({"_id": {"$in": list(ids)}}, {"_id": 1})
+        return {row["_id"] for row in found}
+
     def counted(self, campaign_id: str, member_ids: Sequence[str]) -> Counter[str]:
         """Return how often each of these members was told by one campaign."""
         wanted = {"member_id": {"$in": list(member_ids)}, "campaign_id": campaign_id}

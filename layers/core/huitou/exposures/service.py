@@ -15,7 +15,7 @@ from huitou.consents.service import Consents
 from huitou.coupons.rules import coupon_id
 from huitou.coupons.service import Coupons
 from huitou.earning.service import Bonuses
-from huitou.exposures.models import Delivery, Exposure, OpenMessageRequest
+from huitou.exposures.models import Delivery, Exposure, OpenMessageRequest, Push
 from huitou.exposures.repository import ExposureRepository
 from huitou.exposures.rules import (
     Occasion,
@@ -38,6 +38,7 @@ PUSHES_AT_ONCE = 200
 SENDERS = 8  # Calls to WeChat under way at the same time.
 PUSH_WITHIN = timedelta(hours=3)  # A push that waited longer is left to the inbox.
 ABANDONED_AFTER = timedelta(minutes=15)
+LEFT_AFTER = timedelta(minutes=1)  # A delivery takes less than a second.
 
 
 class Exposures:
@@ -98,22 +99,29 @@ class Exposures:
         outcomes.update(exposure.group for exposure in found)
         self._give(found, sending)
         self._repository.end(delivery)
-        # Another campaign took their place of the day a moment ago: they are looked at again.
-        lost = {exposure.member_id for exposure in allowed if exposure.id not in written}
-        again = [occasion for occasion in occasions if occasion.member_id in lost]
+        again = self._without_place([e for e in allowed if e.id not in written], occasions)
         if again:
-            told = self.told(sending, again)
-            again = [occasion for occasion in again if occasion[:2] not in told.served]
-            outcomes += self.tell(sending, told, again)
+            outcomes += self.tell(sending, self.told(sending, again), again)
         return +outcomes
+
+    def _without_place(
+        self, lost: Sequence[Exposure], occasions: Sequence[Occasion]
+    ) -> list[Occasion]:
+        """Of those that weren't written: whose place of the day another campaign took just now.
+
+        The others' occasion was served, by another worker or long ago.
+        """
+        served = self._repository.known([exposure.id for exposure in lost]) if lost else set()
+        members = {exposure.member_id for exposure in lost if exposure.id not in served}
+        return [occasion for occasion in occasions if occasion.member_id in members]
 
     def deliver_unfinished(self, sending: Callable[[Delivery], Sending | None]) -> int:
         """Give the gifts that a killed worker had begun to give; returns how many it looked at.
 
-        A delivery that is still under way is given twice then, for the same causes: once.
+        One that was only slow is given twice then, for the same causes: once.
         """
         looked = 0
-        for delivery, exposures in self._repository.unfinished(self._clock.now()):
+        for delivery, exposures in self._repository.unfinished(self._clock.now() - LEFT_AFTER):
             looked += len(exposures)
             held = self._consents.of([exposure.member_id for exposure in exposures])
             withdrawn = [e for e in exposures if not held[e.member_id]["marketing"]]
@@ -243,9 +251,9 @@ class Pushes:
             return self._ended(exposure, "failed", error)
         return self._ended(exposure, "sent")
 
-    def _ended(self, exposure: Exposure, push: Any, error: int | None = None) -> str:
+    def _ended(self, exposure: Exposure, push: Push, error: int | None = None) -> str:
         self._repository.end_push(exposure.id, push, error)
-        return str(push)
+        return push
 
 
 class Inbox:
