@@ -168,7 +168,7 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
         CampaignState, id=words, revision=fen, salt=words, started_at=st.none() | moments,
         planned_to=st.none() | words, checked=st.none() | fen),
     "campaign_runs": st.builds(
-        Run, id=words, campaign_id=words, day=words, part=fen, low=words, high=words, priority=fen,
+        Run, id=words, campaign_id=words, day=words, part=fen, low=words, high=words,
         due_at=moments, counts=st.dictionaries(st.just("a"), fen)),
     "campaign_waiting": st.builds(Waiting, id=words, campaign_id=words, member_id=words,
                                   occasion=words, due_at=moments),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,11 @@ from chain_data import FakeClock
 from huitou.campaign_runs.models import ByHandRequest
 from huitou.campaign_runs.service import CampaignRuns
 from huitou.campaigns.models import CampaignStepRequest
+from huitou.exposures.repository import ExposureRepository
 from huitou.merges.models import MergeMembersRequest
 from huitou.merges.service import Merges
+from huitou.messages.models import MessageRules
+from huitou.runtime import leases
 from huitou.runtime.database import Database
 
 SILVER = "silver-30-8"
@@ -229,3 +233,54 @@ def test_supper_is_offered_to_proven_night_guests_only(world: CampaignWorld) -> 
     # More than two hours late it would be a message for the wrong evening.
     world.tick("2026-03-09 00:10")
     assert len(world.told()) == 1
+
+
+def test_what_another_worker_has_of_higher_priority_is_waited_for(world: CampaignWorld) -> None:
+    ann = world.guest("ann", birthday="1990-03-05")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign())
+    world.run(campaign(_id="birthday", priority=90, trigger={"kind": "birthday", "days": 0}))
+    world.at("2026-03-05 10:00")
+    other = leases.acquire(world.database, "campaign-run:birthday:0", until_ms=1_000)
+    assert other is not None
+    world.tick_service.run(2)
+    assert world.told() == []  # Not the day-3 campaign's words, though that was free.
+    leases.release(world.database, other)
+    world.tick()
+    assert world.told() == [(ann, "2026", "03-05 10:00")]
+
+
+def test_who_loses_their_place_to_another_campaign_gets_the_next_one(
+    world: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice = MessageRules(per_day=2)
+    world.database.collection("rules").replace_one(
+        {"_id": "messages"}, twice.document(), upsert=True
+    )
+    ann = world.guest("ann", birthday="1990-03-05")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign())
+    world.run(campaign(_id="birthday", priority=90, trigger={"kind": "birthday", "days": 0}))
+    real = ExposureRepository.recent
+    looks: list[int] = []
+
+    def late(self: ExposureRepository, *args: Any) -> list[tuple[str, str, str, str]]:
+        looks.append(1)
+        return [] if len(looks) == 2 else real(self, *args)  # The second campaign's first look.
+
+    monkeypatch.setattr(ExposureRepository, "recent", late)
+    world.tick("2026-03-05 10:00")
+    assert sorted(row["place"] for row in world.exposures()) == ["2026-03-05#1", "2026-03-05#2"]
+
+
+def test_an_occasion_of_long_ago_is_served_for_ever(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.run(campaign(trigger={"kind": "by_hand"}))
+    runs = CampaignRuns(world.database, world.clock)
+    batch = ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann], actor="x")
+    for day in ("02", "20", "21"):
+        world.at(f"2026-03-{day} 12:00")
+        runs.by_hand(batch)
+        world.tick()
+    assert world.told() == [(ann, "b1", "03-02 12:00")]
+    assert world.coupons(ann) == {SILVER: 1}

@@ -22,7 +22,6 @@ class Run(Stored):
     part: int
     low: str
     high: str
-    priority: int
     cursor: str = ""
     status: Literal["due", "done", "skipped"] = "due"
     due_at: datetime

@@ -61,10 +61,14 @@ class CampaignRunRepository:
         if updates:
             self._runs.bulk_write(updates, ordered=False)
 
-    def due(self) -> list[Run]:
-        """Return the runs that aren't done, those of the highest priority first."""
-        found = self._runs.find({"status": "due"}).sort([("priority", -1), ("_id", 1)])
+    def due(self, campaign_id: str) -> list[Run]:
+        """Return a campaign's runs that aren't done."""
+        found = self._runs.find({"status": "due", "campaign_id": campaign_id}).sort("_id", 1)
         return [Run.model_validate(row) for row in found.limit(MOST_RUNS)]
+
+    def count_due(self) -> int:
+        """Return how many runs aren't done."""
+        return self._runs.count_documents({"status": "due"})
 
     def move(self, run: Run, cursor: str | None, counts: dict[str, int]) -> bool:
         """Note how far a run has come, None for its end; False if another worker has moved it."""

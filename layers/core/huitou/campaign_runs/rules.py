@@ -58,7 +58,7 @@ def runs_due(
         found += [
             Run(
                 id=f"{campaign.id}:{day}:{number}", campaign_id=campaign.id, day=day, part=number,
-                low=low, high=high, priority=campaign.priority, due_at=due_at,
+                low=low, high=high, due_at=due_at,
                 status="skipped" if stale else "due",
             )
             for number, (low, high) in enumerate(ranges)

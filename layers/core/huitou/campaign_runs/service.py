@@ -6,11 +6,10 @@ the page, what is told twice is written once, and leases only save double work.
 
 from __future__ import annotations
 
-import gc
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -43,6 +42,7 @@ from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.garbage import rarely_collected
 from huitou.stores.models import BRAND_ZONE
 from huitou.stores.rules import brand_day, day_bounds, shifted
 from huitou.stores.service import Stores
@@ -51,7 +51,7 @@ from huitou.weather.service import WeatherBook
 
 PAGE = 1_000
 LEASE_MS = 60_000
-_ALLOCATIONS = 100_000  # Between two collections of garbage: those of some pages.
+LOOK_AGAIN_S = 0.1  # Whether another worker has ended its part.
 _END = timedelta(milliseconds=1)
 _BRAND = ZoneInfo(BRAND_ZONE)
 GoesOn = Callable[[], bool]
@@ -86,10 +86,10 @@ class CampaignRuns:
         now, planned = self._clock.now(), 0
         self._campaigns.end_by_date()
         today = now.astimezone(_BRAND).date().isoformat()
+        members = self._repository.members_in_all()
         for state, campaign in self._campaigns.running():
             if campaign.trigger.kind not in BY_DAY or state.started_at is None:
                 continue
-            members = self._repository.members_in_all()
             runs = runs_due(campaign, state.planned_to, resumed_at(state), now, today, members)
             self._repository.put(runs)
             # After the runs are there: killed in between, the same ones are planned again.
@@ -101,30 +101,26 @@ class CampaignRuns:
 
     def due_parts(self) -> int:
         """How many runs wait for a worker."""
-        return len(self._repository.due())
+        return self._repository.count_due()
 
     def work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         """Do what is due, campaign by campaign in order of priority, while `goes_on`.
 
         Returns what came of how many, and whether everything was looked at.
         """
-        with _rare_collections():
+        with rarely_collected():
             return self._work(goes_on)
 
     def _work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         counts: Counter[str] = Counter()
         self._exposures.deliver_unfinished(self._sending_of)
-        due: dict[str, list[Run]] = {}
-        for run in self._repository.due():
-            due.setdefault(run.campaign_id, []).append(run)
         for state, campaign in self._campaigns.running():
             if not self._may_send_anywhere(campaign):
                 continue
             sending = self._sending(state, campaign)
             counts += self._work_waiting(sending, goes_on)
             if campaign.trigger.kind in BY_DAY:
-                for run in due.get(campaign.id, ()):
-                    counts += self._work_run(sending, run, goes_on)
+                counts += self._work_runs(sending, goes_on)
             else:
                 counts += self._work_events(sending, state, goes_on)
             if not goes_on():
@@ -152,11 +148,27 @@ class CampaignRuns:
         found = self._campaigns.as_it_was(delivery.campaign_id, delivery.revision)
         return self._sending(*found) if found is not None else None
 
+    def _work_runs(self, sending: Sending, goes_on: GoesOn) -> Counter[str]:
+        """Work on all parts of a campaign; what other workers have is waited for.
+
+        Else a campaign of lower priority could take the day of members who are still in there.
+        """
+        campaign, counts = sending.campaign, Counter[str]()
+        while goes_on() and (due := self._repository.due(campaign.id)):
+            # Without a forecast a run waits, while it is fresh.
+            waits = campaign.trigger.kind == "weather"
+            workable = [run for run in due if not waits or self._weather.knows(run.day)]
+            if not workable:
+                break
+            for run in workable:
+                counts += self._work_run(sending, run, goes_on)
+            if self._repository.due(campaign.id):
+                time.sleep(LOOK_AGAIN_S)
+        return counts
+
     def _work_run(self, sending: Sending, run: Run, goes_on: GoesOn) -> Counter[str]:
         """Tell a run's members, reading a page ahead while the one before is written."""
         campaign, counts = sending.campaign, Counter[str]()
-        if campaign.trigger.kind == "weather" and not self._weather.knows(run.day):
-            return counts  # The forecast isn't there yet; the run waits while it is fresh.
         lease = leases.acquire(
             self._database, f"campaign-run:{campaign.id}:{run.part}", until_ms=LEASE_MS
         )
@@ -286,9 +298,11 @@ class CampaignRuns:
         kind, now = campaign.trigger.kind, sending.at
         if kind in ("review", "by_hand", "group") or state.seen_to is None:
             return counts
-        lease = leases.acquire(self._database, f"campaign-events:{campaign.id}", until_ms=LEASE_MS)
-        if lease is None:
-            return counts
+        name = f"campaign-events:{campaign.id}"
+        while (lease := leases.acquire(self._database, name, until_ms=LEASE_MS)) is None:
+            if not goes_on():
+                return counts
+            time.sleep(LOOK_AGAIN_S)  # Waited for as the parts of a run are.
         delay = timedelta(minutes=campaign.trigger.after_minutes or 0)
         begins = day_start(campaign.valid_from.isoformat())
         oldest = max(now - delay - FRESH[kind], begins, resumed_at(state))
@@ -371,20 +385,6 @@ class CampaignRuns:
         """List a campaign's runs, newest day first."""
         found = self._repository.of_campaign(request.campaign_id, request.limit)
         return {"runs": [r.model_dump(include={"day", "part", "status", "counts"}) for r in found]}
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Let Python look for cycles of garbage less often, while thousands of documents come and go.
-
-    They make none, and looking for them is a third of the time that a sweep takes.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(_ALLOCATIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _occasions(member_ids: Sequence[str], name: str) -> tuple[list[Occasion], str | None]:

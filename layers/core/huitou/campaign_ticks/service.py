@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from huitou.campaign_runs.service import CampaignRuns
@@ -12,6 +13,7 @@ from huitou.exposures.service import Post, Pushes
 from huitou.features.service import FeatureBook
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
 from huitou.stores.models import Place
 from huitou.weather.models import Forecast
 from huitou.weather.service import WeatherBook
@@ -46,8 +48,9 @@ class Tick:
         if "weather" in kinds:
             self._weather.record(self._forecast)
         planned = self._runs.plan()
-        for _ in range(min(self._runs.due_parts() - 1, MOST_WORKERS)):
-            self._start({"action": "work", "seconds": max(1.0, seconds)})
+        with suppress(Unavailable):  # Without help it takes longer.
+            for _ in range(min(self._runs.due_parts() - 1, MOST_WORKERS)):
+                self._start({"action": "work", "seconds": max(1.0, seconds)})
         done = self.work(ends - time.monotonic())
         return done | {"features": done["features"] + features, "planned": planned}
 

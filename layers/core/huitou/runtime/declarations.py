@@ -295,7 +295,7 @@ DECLARATIONS = (
         [
             _index(
                 "status",
-                "-priority",
+                "campaign_id",
                 "_id",
                 partialFilterExpression={"status": "due"},
                 name="runs_due",
