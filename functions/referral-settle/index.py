@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from huitou.integrations.mini_program import MiniProgram
 from huitou.members.service import Members
 from huitou.referrals.models import (
+    CodeImageAnswer,
+    CodeImageRequest,
     DecideRequest,
     HeldAnswer,
     HeldRequest,
@@ -42,7 +45,13 @@ def _member(call: Call) -> str:
     return Members(call.database, call.clock, call.settings.brand_id).id_of(call.member)
 
 
+def _code_image(call: Call, request: CodeImageRequest) -> object:
+    wechat = MiniProgram(call.database, call.settings)
+    return {"image": _referrals(call).code_image(_member(call), request.page, wechat.code_image)}
+
+
 MEMBER = {
+    "code_image": Action(CodeImageRequest, _code_image, CodeImageAnswer),
     "mine": Action(
         MineRequest, lambda call, r: _referrals(call).mine(_member(call), r, call.lang), MineAnswer
     ),

@@ -16,6 +16,7 @@ from localcloud.wechat_pay import Refused
 
 if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
+    from localcloud.mini_program import MiniProgramStandIn
 
 
 _HTTP_STATUS = {
@@ -145,61 +146,53 @@ def vendors_app(cloud: LocalCloud) -> Flask:
         )
         return Response(body, status, headers)
 
-    @app.post("/cgi-bin/stable_token")
-    def stable_token() -> Any:
-        return jsonify(cloud.mini_program.stable_token(request.get_json()))
-
-    @app.post("/wxa/business/getuserphonenumber")
-    def phone_number() -> Any:
-        token = request.args.get("access_token", "")
-        return jsonify(cloud.mini_program.phone_number(token, request.get_json()))
-
-    @app.post("/wxa/sec/order/is_trade_managed")
-    def is_trade_managed() -> Any:
-        token = request.args.get("access_token", "")
-        return jsonify(cloud.mini_program.is_trade_managed(token, request.get_json()))
-
-    @app.post("/wxa/sec/order/upload_shipping_info")
-    def upload_shipping_info() -> Any:
-        token = request.args.get("access_token", "")
-        return jsonify(cloud.mini_program.upload_shipping_info(token, request.get_json()))
-
-    @app.post("/cgi-bin/message/subscribe/send")
-    def send_message() -> Any:
-        token = request.args.get("access_token", "")
-        return jsonify(cloud.mini_program.send_message(token, request.get_json()))
-
-    @app.get("/sns/jscode2session")
-    def session() -> Any:
-        return jsonify(cloud.mini_program.session(request.args))
-
-    @app.post("/phone/enter-group")
-    def enter_group() -> Any:
-        """`{"openid", "opengid"}`: the guest opens the mini-program from a group."""
-        body = request.get_json()
-        return jsonify(cloud.mini_program.enter_group(body["openid"], body["opengid"]))
-
-    @app.post("/wxa/getuserriskrank")
-    def risk_rank() -> Any:
-        token = request.args.get("access_token", "")
-        return jsonify(cloud.mini_program.risk_rank(token, request.get_json()))
-
-    @app.post("/wxa/getwxacodeunlimit")
-    def code_image() -> Any:
-        token = request.args.get("access_token", "")
-        drawn = cloud.mini_program.code_image(token, request.get_json())
-        return Response(drawn, content_type="image/png") if isinstance(drawn, bytes) else drawn
-
     @app.get("/v7/weather/3d")
     def forecast() -> Any:
         key = request.headers.get("X-QW-Api-Key", "")
         return jsonify(cloud.weather.forecast(key, request.args.get("location", "")))
 
-    @app.post("/phone/accept-messages")
-    def accept_messages() -> Any:
-        """`{"openid", "template_ids"}`: the guest allows one message of each template."""
-        body = request.get_json()
-        return jsonify(cloud.mini_program.accept_messages(body["openid"], body["template_ids"]))
+    _add_mini_program(app, cloud.mini_program)
+    _add_phone(app, cloud)
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Any:
+        body = json.dumps(error.answer(), ensure_ascii=False)
+        return Response(body, error.status, content_type="application/json")
+
+    return app
+
+
+def _add_mini_program(app: Flask, stand_in: MiniProgramStandIn) -> None:
+    """The mini-program's server API; most of it is a body under the shared token."""
+    with_token: dict[str, Callable[[str, dict[str, Any]], dict[str, Any] | bytes]] = {
+        "wxa/business/getuserphonenumber": stand_in.phone_number,
+        "wxa/sec/order/is_trade_managed": stand_in.is_trade_managed,
+        "wxa/sec/order/upload_shipping_info": stand_in.upload_shipping_info,
+        "cgi-bin/message/subscribe/send": stand_in.send_message,
+        "wxa/getuserriskrank": stand_in.risk_rank,
+        "wxa/getwxacodeunlimit": stand_in.code_image,
+    }
+
+    def answered(path: str) -> Any:
+        token = request.args.get("access_token", "")
+        answer = with_token[path](token, request.get_json())
+        image = isinstance(answer, bytes)
+        return Response(answer, content_type="image/png") if image else jsonify(answer)
+
+    for path in with_token:
+        app.add_url_rule(f"/{path}", path, answered, defaults={"path": path}, methods=["POST"])
+
+    @app.post("/cgi-bin/stable_token")
+    def stable_token() -> Any:
+        return jsonify(stand_in.stable_token(request.get_json()))
+
+    @app.get("/sns/jscode2session")
+    def session() -> Any:
+        return jsonify(stand_in.session(request.args))
+
+
+def _add_phone(app: Flask, cloud: LocalCloud) -> None:
+    """What a guest's fingers do."""
 
     @app.post("/phone/pay")
     def pay() -> Any:
@@ -212,9 +205,14 @@ def vendors_app(cloud: LocalCloud) -> Flask:
         """`{"phone"}` → `{"code"}`: the guest allows the mini-program to have their number."""
         return jsonify({"code": cloud.mini_program.authorise_phone(request.get_json()["phone"])})
 
-    @app.errorhandler(Refused)
-    def refused(error: Refused) -> Any:
-        body = json.dumps(error.answer(), ensure_ascii=False)
-        return Response(body, error.status, content_type="application/json")
+    @app.post("/phone/accept-messages")
+    def accept_messages() -> Any:
+        """`{"openid", "template_ids"}`: the guest allows one message of each template."""
+        body = request.get_json()
+        return jsonify(cloud.mini_program.accept_messages(body["openid"], body["template_ids"]))
 
-    return app
+    @app.post("/phone/enter-group")
+    def enter_group() -> Any:
+        """`{"openid", "opengid"}`: the guest opens the mini-program from a group."""
+        body = request.get_json()
+        return jsonify(cloud.mini_program.enter_group(body["openid"], body["opengid"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -251,6 +252,8 @@ def at_the_campaign_desk(cloud: LocalCloud, client: CheckedClient, guest: Guest)
 def bringing_a_friend(cloud: LocalCloud, client: CheckedClient, guest: Guest) -> None:
     """Bring a friend whom WeChat thinks risky, and let a person decide."""
     mine = guest.ok("referral-settle", action="mine")
+    drawn = guest.ok("referral-settle", action="code_image")["image"]
+    assert base64.b64decode(drawn).startswith(b"\x89PNG")
     client.control("mini-program/risk", openid="friend-of-answers", rank=3)
     friend = Guest(client, "friend-of-answers", mine["scene"])
     assert friend.login["invited"]

@@ -13,7 +13,8 @@ from huitou.maintenance.service import Maintenance
 from huitou.merges.models import MergeMembersRequest
 from huitou.merges.service import Merges
 from huitou.orders.models import Order
-from huitou.referrals.models import DecideRequest, HeldRequest, MineRequest, ReferralRules
+from huitou.referrals.models import DecideRequest, HeldRequest, MineRequest, Referral, ReferralRules
+from huitou.referrals.repository import ReferralRepository
 from huitou.referrals.service import Binding, Referrals
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
@@ -356,3 +357,52 @@ def test_a_code_is_made_once(friends: Friends) -> None:
     codes = {friends.referrals.code(bob) for _ in range(3)}
     at_once([lambda: codes.add(friends.referrals.code(bob))] * 4)
     assert len(codes) == 1
+
+
+def test_who_is_killed_before_the_set_leaves_it_to_the_next_run(
+    friends: Friends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    friends.rules(invite_set=SET, burst_per_hour=100)
+    brought = [friends.bring(f"f{number}") for number in range(3)]
+    for number, member in enumerate(brought):
+        friends.first_order(member, items=[item(number + 1)])
+    friends.settle()
+    friends.clock.advance(hours=25)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for member in brought:
+        with monkeypatch.context() as patched:
+            patched.setattr(Referrals, "_complete_set", killed)
+            with pytest.raises(KeyboardInterrupt):
+                friends.referrals.settle(member)
+    assert friends.coupons(friends.ann) == []
+    assert friends.settle() == ["kept"] * 3
+    assert friends.coupons(friends.ann) == ["issued"]
+    assert friends.settle() == []
+
+
+def test_what_was_begun_and_then_went_back_is_taken_back(
+    friends: Friends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = friends.bring("bob")
+    order = friends.first_order(bob)
+    friends.settle()
+    friends.clock.advance(hours=25)
+    real = ReferralRepository.put
+
+    def dies(self: ReferralRepository, before: Referral, **changes: Any) -> bool:
+        if changes.get("status") == "settled":
+            raise KeyboardInterrupt
+        return real(self, before, **changes)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReferralRepository, "put", dies)
+        with pytest.raises(KeyboardInterrupt):
+            friends.referrals.settle(bob)
+    assert (friends.points(friends.ann), friends.points(bob)) == (50, 50)
+    friends.shop.refund(order)
+    friends.shop.settlement.settle(order.id)
+    assert friends.settle() == ["clawed back"]
+    assert (friends.points(friends.ann), friends.points(bob)) == (0, 0)

@@ -61,21 +61,10 @@ class MiniProgram:
 
         Raises Refusal GROUP_NOT_PROVEN naming `code` when it is wrong, used or too old.
         """
-        import requests  # Late, as below.
-
-        parameters = {
+        answer = self._call("GET", "/sns/jscode2session", params={
             "appid": self._settings.wechat_appid, "secret": self._settings.wechat_app_secret,
             "js_code": code, "grant_type": "authorization_code",
-        }  # fmt: skip
-        try:
-            response = requests.get(
-                f"{self._settings.wechat_api_url}/sns/jscode2session", params=parameters,
-                timeout=TIMEOUT_S,
-            )  # fmt: skip
-            response.raise_for_status()
-            answer = dict(response.json())
-        except (requests.RequestException, ValueError) as error:
-            raise Unavailable(detail=type(error).__name__) from None  # The URL holds the secret.
+        })  # fmt: skip
         if answer.get("errcode") in _CODE_GONE:
             raise Refusal(Code.GROUP_NOT_PROVEN, field="code")
         if "session_key" not in answer:
@@ -92,25 +81,11 @@ class MiniProgram:
 
     def code_image(self, scene: str, page: str) -> bytes:
         """Return a mini-program code that opens a page with this scene, as a PNG or JPEG."""
-        import requests  # Late, as below.
-
-        body = {"scene": scene, "page": page, "check_path": False, "width": 430}
-        url = f"{self._settings.wechat_api_url}/wxa/getwxacodeunlimit"
-        for _ in range(2):
-            try:
-                response = requests.post(
-                    f"{url}?access_token={self._token()}", json=body, timeout=TIMEOUT_S
-                )
-                response.raise_for_status()
-            except requests.RequestException as error:
-                raise Unavailable(detail=type(error).__name__) from None
-            if not response.headers.get("Content-Type", "").startswith("application/json"):
-                return response.content
-            error_code = response.json().get("errcode")
-            if error_code not in _TOKEN_GONE:
-                break
-            self._tokens.delete_one({"_id": "stable_token"})
-        raise Unavailable(detail=f"getwxacodeunlimit {error_code}")
+        body = {"scene": scene, "page": page, "check_path": False}
+        answer = self._with_token("/wxa/getwxacodeunlimit", body)
+        if "image" not in answer:
+            raise Unavailable(detail=f"getwxacodeunlimit {answer.get('errcode')}")
+        return bytes(answer["image"])
 
     def send_message(
         self, openid: str, template_id: str, page: str, data: dict[str, dict[str, str]]
@@ -160,13 +135,19 @@ class MiniProgram:
         return str(answer["access_token"])
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._call("POST", path, json=body)
+
+    def _call(self, method: str, path: str, **what: Any) -> dict[str, Any]:
+        """Return WeChat's answer; an image, where it answers with one, as `image`."""
         import requests  # Late: only calls out need it, and it costs a cold start 55 ms.
 
+        url = self._settings.wechat_api_url + path
         try:
-            response = requests.post(
-                self._settings.wechat_api_url + path, json=body, timeout=TIMEOUT_S
-            )
+            response = requests.request(method, url, timeout=TIMEOUT_S, **what)
             response.raise_for_status()
+            if response.headers.get("Content-Type", "").startswith("image/"):
+                return {"errcode": 0, "image": response.content}
             return dict(response.json())
         except (requests.RequestException, ValueError) as error:
-            raise Unavailable(detail=type(error).__name__) from None  # The URL holds the token.
+            # What is asked for holds the token or the secret.
+            raise Unavailable(detail=type(error).__name__) from None

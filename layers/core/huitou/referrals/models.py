@@ -120,6 +120,11 @@ class Referral(Stored):
     settled_at: datetime | None = None
     version: int = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether rewarding has begun: then it is ended, or taken back."""
+        return self.seq is not None or self.capped
+
 
 class MineRequest(PageRequest):
     """One's own code, what it brings, and whom it has brought; friends by page."""
@@ -147,6 +152,18 @@ class MineAnswer(Answer):
     set_done: int | None
     friends: list[ShownFriend]
     next: str | None
+
+
+class CodeImageRequest(Request):
+    """One's own mini-program code as an image; `page` is what it opens."""
+
+    page: str = Field(default="pages/index/index", min_length=1, max_length=128)
+
+
+class CodeImageAnswer(Answer):
+    """The image as WeChat draws it, in base64."""
+
+    image: str
 
 
 class HeldRequest(PageRequest):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -112,6 +113,10 @@ class Referrals:
             "next": after,
         }  # fmt: skip
 
+    def code_image(self, member_id: str, page: str, draw: Callable[[str, str], bytes]) -> str:
+        """Return one's mini-program code in base64; `draw` is asked for a scene and a page."""
+        return base64.b64encode(draw(friend_scene(self.code(member_id)), page)).decode()
+
     # --- settling -----------------------------------------------------------------------------
 
     def due(self) -> Iterator[str]:
@@ -140,10 +145,12 @@ class Referrals:
         order = self._orders.get(referral.order_id) if referral.order_id else None
         if order is None or referral.look_at is None or referral.look_at > now:
             return "nothing due"
-        if referral.status == "settled":
-            if counts(referral, order):
+        if referral.status in ("bound", "settled") and referral.begun:
+            if not counts(referral, order):
+                return self._claw_back(referral)
+            if referral.status == "settled":
+                self._complete_set(referral)
                 return self._put(referral, "kept", look_at=None)
-            return self._claw_back(referral)
         if referral.status != "bound":
             return self._put(referral, referral.status, look_at=None)
         if order.status == "refunded":
@@ -219,18 +226,24 @@ class Referrals:
         if terms.inviter_points and not referral.capped:
             cause = f"referral:{referral.id}:inviter"
             self._bonuses.give(inviter_id, terms.inviter_points, cause, rule)
-        if not self._repository.put(referral, status="settled", settled_at=now, look_at=None):
+        # Settled first, for of two friends at once each must see the other; `look_at` stays until
+        # the set was looked at, for whoever is killed in between.
+        if not self._repository.put(referral, status="settled", settled_at=now):
             return None
-        self._complete_set(referral, inviter_id)
-        return "settled"
+        settled = self._repository.find(referral.id)
+        if settled is None:
+            return None
+        self._complete_set(settled)
+        return self._put(settled, "settled", look_at=None)
 
-    def _complete_set(self, referral: Referral, inviter_id: str) -> None:
+    def _complete_set(self, referral: Referral) -> None:
         """Give the coupon for several friends, once all of a set have counted.
 
         The friend who comes last finds the others; of two at once both do, for the same cause.
         """
         several = referral.terms.invite_set
-        if several is None or referral.seq is None:
+        inviter_id = self._members.now_called(referral.inviter_id)
+        if several is None or referral.seq is None or inviter_id is None:
             return
         number, places = set_of(referral.seq, several.count)
         friends = self._repository.counting(referral.inviter_id)
