@@ -26,7 +26,7 @@ FRESH: dict[Kind, timedelta] = {
     "by_hand": timedelta(days=2), "group": timedelta(0),
 }  # fmt: skip
 STEPS: dict[Status, tuple[Status, ...]] = {
-    "draft": ("checked", "ended"),
+    "draft": ("draft", "checked", "ended"),
     "checked": ("draft", "running", "ended"),
     "running": ("paused", "ended"),
     "paused": ("draft", "running", "ended"),

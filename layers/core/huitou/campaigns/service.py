@@ -55,20 +55,25 @@ class Campaigns:
 
     def running(self) -> list[tuple[CampaignState, Campaign]]:
         """Return the campaigns that run, as they are sent, those of the highest priority first."""
-        found = []
-        for state in self._repository.states("running"):
-            campaign = self._repository.revision(state.id, state.running_revision or state.revision)
-            if campaign is not None:
-                found.append((state, campaign))
-        return found
+        states = self._repository.states("running")
+        contents = self._repository.named([state.id for state in states])
+        found = [(state, self._as_sent(state, contents.get(state.id))) for state in states]
+        return [(state, campaign) for state, campaign in found if campaign is not None]
 
     def running_one(self, campaign_id: str) -> tuple[CampaignState, Campaign] | None:
         """Return one campaign as it is sent; None unless it runs."""
         state = self._repository.state(campaign_id)
         if state is None or state.status != "running":
             return None
-        campaign = self._repository.revision(campaign_id, state.running_revision or state.revision)
+        campaign = self._as_sent(state, self._repository.find(campaign_id))
         return (state, campaign) if campaign is not None else None
+
+    def _as_sent(self, state: CampaignState, written: Campaign | None) -> Campaign | None:
+        """What is sent is nearly always what was written last."""
+        sent = state.running_revision
+        if written is not None and written.revision == sent:
+            return written
+        return self._repository.revision(state.id, sent) if sent is not None else None
 
     def _state(self, campaign_id: str) -> CampaignState:
         state = self._repository.state(campaign_id)
@@ -132,8 +137,7 @@ class Campaigns:
             return self.get(campaign.id)
         if campaign == self._repository.find(campaign.id):
             return self.get(campaign.id)
-        if state.status not in ("draft", "checked", "paused"):
-            raise _not_now(state)
+        _check_step(state, "draft")
         if state.started_at is not None and request.reason is None:
             raise Refusal(Code.INVALID_REQUEST, field="reason", detail="reason")
         self._repository.put(campaign)
@@ -190,9 +194,7 @@ class Campaigns:
         Raises Refusal CAMPAIGN_NOT_CHECKED for a revision the linter hasn't passed.
         """
         state = self._state(request.campaign_id)
-        if state.status not in ("checked", "paused"):
-            raise _not_now(state) if state.status != "draft" else Refusal(Code.CAMPAIGN_NOT_CHECKED)
-        if state.checked != state.revision:
+        if state.status == "draft" or state.checked != state.revision:
             raise Refusal(Code.CAMPAIGN_NOT_CHECKED)
         now = self._clock.now()
         self._step(
@@ -213,14 +215,13 @@ class Campaigns:
     def _stop(self, request: CampaignStepRequest, to: Status) -> dict[str, Any]:
         state = self._state(request.campaign_id)
         if state.status != to:
-            if to not in STEPS[state.status]:
-                raise _not_now(state)
             self._step(state, to, request.actor, request.reason)
         return self.get(state.id)
 
     def _step(
         self, state: CampaignState, to: Status, actor: str, reason: str | None, **changes: Any
     ) -> None:
+        _check_step(state, to)
         revision = int(changes.get("revision", state.revision))
         change = Change(to=to, revision=revision, actor=actor, at=self._clock.now(), reason=reason)
         # Of two operators who both saw the same state one must look again.
@@ -228,8 +229,9 @@ class Campaigns:
             raise Unavailable
 
 
-def _not_now(state: CampaignState) -> Refusal:
-    return Refusal(Code.CAMPAIGN_NOT_AT_THIS_STEP, field="campaign_id", detail=state.status)
+def _check_step(state: CampaignState, to: Status) -> None:
+    if to not in STEPS[state.status]:
+        raise Refusal(Code.CAMPAIGN_NOT_AT_THIS_STEP, field="campaign_id", detail=state.status)
 
 
 def _shown(state: CampaignState, campaign: Campaign) -> dict[str, Any]:
