@@ -143,6 +143,7 @@ def _lowest(orders: Sequence[FeatureOrder]) -> dict[tuple[str, str], int]:
             shares = (d.by_line_fen[number] for d in order.discounts
                       if number < len(d.by_line_fen))  # fmt: skip
             fen = max(0, line.list_fen - sum(shares)) // max(1, line.quantity)
-            key = (line.dish_id, order.business_day)
-            found[key] = min(found.get(key, fen), fen)
+            if fen:  # What a voucher or points paid for wholly has no price.
+                key = (line.dish_id, order.business_day)
+                found[key] = min(found.get(key, fen), fen)
     return found

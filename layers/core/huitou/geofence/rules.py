@@ -43,8 +43,8 @@ _X_PI = pi * 3_000 / 180
 def in_gcj02(lat: float, lng: float, system: System) -> Point:
     """Return a point in GCJ-02, from the system it was measured in.
 
-    The formulas are those that were published by taking the maps' own conversion apart; they hold
-    to about a metre. Outside China GCJ-02 is WGS-84.
+    The formulas are those of public converters, which took the maps' own apart; written from memory
+    and held against none of them yet. Outside China GCJ-02 is WGS-84.
     """
     if system == "GCJ-02":
         return Point(lat, lng)

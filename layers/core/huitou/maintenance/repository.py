@@ -18,6 +18,6 @@ class RulesRepository:
     def __init__(self, database: Database) -> None:
         self._rules = database.collection("rules")
 
-    def put(self, rules: RuleDocument) -> None:
-        """Store a later revision."""
-        put_revision(self._rules, rules.document(), f"{rules.id}_rules.revision")
+    def put(self, rules: RuleDocument, field: str) -> None:
+        """Store a later revision; `field` is what the caller names them by."""
+        put_revision(self._rules, rules.document(), f"{field}.revision")

@@ -37,13 +37,17 @@ class Maintenance:
         groups = {template.id: template.group for template in request.coupon_templates}
         Offers(self._database, self._clock).put(request.offers, request.stacking_rules, groups)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
-        kept = (
-            request.tier_rules, request.points_rules, request.refund_rules, request.message_rules,
-            request.arrival_rules, request.referral_rules,
-        )  # fmt: skip
-        rules = [rule for rule in kept if rule is not None]
-        for rule in rules:
-            RulesRepository(self._database).put(rule)
+        kept = {
+            "tier_rules": request.tier_rules,
+            "points_rules": request.points_rules,
+            "refund_rules": request.refund_rules,
+            "message_rules": request.message_rules,
+            "arrival_rules": request.arrival_rules,
+            "referral_rules": request.referral_rules,
+        }
+        rules = {field: rule for field, rule in kept.items() if rule is not None}
+        for field, rule in rules.items():
+            RulesRepository(self._database).put(rule, field)
         for shares in request.share_rules:
             ShareRuleBook(self._database).put(shares)
         for promotion in request.earning_rules:
