@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from huitou.bills.models import BillReport, ReconcileBillRequest
@@ -51,7 +52,7 @@ from huitou.refunds.models import (
     RefundsRequest,
 )
 from huitou.refunds.service import Refunds
-from huitou.runtime.errors import Code, HuitouError
+from huitou.runtime.errors import Code, HuitouError, Unavailable
 from huitou.runtime.events import HttpRequest
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.logs import log
@@ -130,7 +131,13 @@ def _resolve(call: Call, request: ResolveRequest) -> object:
 
 def _step(to: Status) -> Action:
     def take(call: Call, request: StepRequest) -> object:
-        return _fulfilment(call).take(request.order_id, to, request.actor)
+        fulfilment = _fulfilment(call)
+        answer = fulfilment.take(request.order_id, to, request.actor)
+        # The guest sees it at once; where WeChat doesn't answer the timer tells it.
+        with suppress(Unavailable):
+            wechat = MiniProgram(call.database, call.settings)
+            fulfilment.show_card(request.order_id, wechat, call.settings.wechat_appid)
+        return answer
 
     return Action(StepRequest, take, OrderAnswer)
 
@@ -143,7 +150,7 @@ def _timer(call: Call) -> dict[str, Any]:
 
 def _follow_up(call: Call) -> dict[str, Any]:
     payments, refunds, fulfilment = _payments(call), _refunds(call), _fulfilment(call)
-    wechat = MiniProgram(call.database, call.settings)
+    wechat, appid = MiniProgram(call.database, call.settings), call.settings.wechat_appid
     return call.sweep(
         {
             "unpaid": (payments.unpaid_due(), payments.close_unpaid),
@@ -152,7 +159,11 @@ def _follow_up(call: Call) -> dict[str, Any]:
             "completed": (fulfilment.to_complete(), fulfilment.complete),
             "shipping": (
                 fulfilment.to_ship(),
-                lambda order_id: fulfilment.ship(order_id, wechat, call.settings.wechat_appid),
+                lambda order_id: fulfilment.ship(order_id, wechat, appid),
+            ),
+            "cards": (
+                fulfilment.cards_due(),
+                lambda order_id: fulfilment.show_card(order_id, wechat, appid),
             ),
         },
         spare_s=_LONGEST_S,

@@ -169,6 +169,7 @@ def _add_mini_program(app: Flask, stand_in: MiniProgramStandIn) -> None:
         "wxa/sec/order/is_trade_managed": stand_in.is_trade_managed,
         "wxa/sec/order/upload_shipping_info": stand_in.upload_shipping_info,
         "cgi-bin/message/subscribe/send": stand_in.send_message,
+        "wxa/set_user_notify": stand_in.show_card,
         "wxa/getuserriskrank": stand_in.risk_rank,
         "wxa/getwxacodeunlimit": stand_in.code_image,
     }

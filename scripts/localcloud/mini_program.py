@@ -56,6 +56,7 @@ class MiniProgramStandIn:
         self._lock = threading.Lock()
         self._allowed: Counter[tuple[str, str]] = Counter()
         self._messages: list[Answer] = []
+        self._cards: dict[str, list[Answer]] = {}
         self._risks: dict[str, int] = {}
         self._sessions: dict[str, tuple[str, str]] = {}
 
@@ -118,6 +119,32 @@ class MiniProgramStandIn:
                 return {"errcode": 43101, "errmsg": "用户拒绝接受消息"}
             self._allowed[openid, template_id] -= 1
             self._messages.append(body)
+        return {"errcode": 0, "errmsg": "ok"}
+
+    # --- cards (服务动态) -----------------------------------------------------------------------
+
+    def cards(self) -> dict[str, list[Answer]]:
+        """Return what each payment's card showed, one after the other, by transaction id."""
+        return {code: list(shown) for code, shown in self._cards.items()}
+
+    def show_card(self, access_token: str, body: dict[str, Any]) -> Answer:
+        """Keep a card of template 2007: begun for a payment of that user's, then changed."""
+        if not self._token_is_good(access_token):
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        code, openid = body.get("notify_code"), body.get("openid")
+        payment = self._find_payment(transaction_id=code) if isinstance(code, str) else None
+        if body.get("notify_type") != 2007 or payment is None:
+            return {"errcode": 85437, "errmsg": "invalid notify_code"}
+        if payment["openid"] != openid:
+            return {"errcode": 40003, "errmsg": "invalid openid"}
+        content, check = _from_json(body.get("content_json")), _from_json(body.get("check_json"))
+        begun = self._cards.setdefault(str(code), [])
+        problem = _malformed_card(content)
+        if not begun and check.get("pay_amount") != payment["total"]:
+            problem = "check_json"
+        if problem:
+            return {"errcode": 47003, "errmsg": f"参数不准确: {problem}"}
+        begun.append(content)
         return {"errcode": 0, "errmsg": "ok"}
 
     # --- groups ---------------------------------------------------------------------------------
@@ -191,6 +218,7 @@ class MiniProgramStandIn:
         self._shipped.clear()
         self._allowed.clear()
         self._messages.clear()
+        self._cards.clear()
         self._risks.clear()
 
     def is_trade_managed(self, access_token: str, body: dict[str, Any]) -> Answer:
@@ -228,6 +256,31 @@ class MiniProgramStandIn:
         # Where a merchant under a service provider took the money, its number is asked for.
         taken_by = (found.get("sub_mchid") or self._keys.mchid) if found else None
         return found if taken_by == key["mchid"] else None
+
+
+def _from_json(text: Any) -> Answer:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _malformed_card(content: Answer) -> str:
+    """Return the first field of a card's content that WeChat would not take, or nothing."""
+    if not isinstance(content.get("cur_status"), int):
+        return "cur_status"
+    if not isinstance(content.get("wxa_path_query"), str):
+        return "wxa_path_query"
+    if not isinstance(content.get("product_count"), int):
+        return "product_count"
+    dishes = (content.get("product_list") or {}).get("info_list")
+    texts = ("product_img", "product_name", "product_path_query")
+    if not dishes or not all(isinstance(dish.get(t), str) for dish in dishes for t in texts):
+        return "product_list"
+    if len(content.get("queue_number", "")) > 10:
+        return "queue_number"
+    return ""
 
 
 def _malformed_data(data: Any) -> str:

@@ -131,6 +131,10 @@ MESSAGES: dict[str, Any] = {
     "templates": [{"template_id": PUSH, "fields": [
         {"key": "thing1", "source": "title"}, {"key": "thing2", "source": "body"},
     ]}],
+    "pickup_card": {
+        "page": "pages/order/index?id={order_id}",
+        "dish_image": "https://huitou.example.cn/dish.png",
+    },
 }  # fmt: skip
 
 

@@ -68,6 +68,17 @@ def test_wechat_is_told_that_a_guest_was_served(cloud: LocalCloud, guest: Guest)
     assert told["payer"] == {"openid": guest.openid}
 
 
+def test_a_paid_order_has_a_card_at_wechat(cloud: LocalCloud, guest: Guest) -> None:
+    order_id = bought(cloud, guest)
+    later(cloud, minutes=2)
+    found = cloud.database.collection("orders").find_one({"_id": order_id})
+    assert found is not None
+    assert found["card"] == "done"
+    (card,) = cloud.mini_program.cards()[found["tenders"][0]["transaction_id"]]
+    assert (card["cur_status"], card["product_count"]) == (1, 1)
+    assert order_id in card["wxa_path_query"]
+
+
 def test_a_guest_who_never_comes_back_is_followed_and_orders_end(
     cloud: LocalCloud, guest: Guest
 ) -> None:

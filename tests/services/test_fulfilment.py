@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
 from huitou.fulfilment.service import Fulfilment
+from huitou.messages.models import MessageRules, PickupCard
 from huitou.orders.models import InvoiceRequest, Order, Status
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
@@ -203,3 +206,109 @@ def test_a_payment_that_wechat_does_not_know_yet_is_told_again(
 
 def keys(folder: Path) -> LocalSecrets:
     return load_secrets(folder)
+
+
+class Cards:
+    """The cards WeChat shows, as a test wants it to answer."""
+
+    def __init__(self, *errors: int) -> None:
+        self._errors = list(errors)
+        self.shown: list[dict[str, Any]] = []
+
+    def show_card(
+        self, openid: str, code: str, content: dict[str, Any], check: dict[str, int]
+    ) -> int:
+        self.shown.append({"openid": openid, "code": code, **content, **check})
+        return self._errors.pop(0) if self._errors else 0
+
+
+CARD = {
+    "page": "pages/order/index?id={order_id}", "dish_image": "https://img.example.cn/dish.png",
+    "states": {"paid": 1, "preparing": 2, "ready": 3},
+    "wait_from_minutes": 5, "wait_to_minutes": 8,
+}  # fmt: skip
+
+
+@pytest.fixture
+def carded(chain: Database, clock: FakeClock, tmp_path: Path) -> PayingShop:
+    rules = MessageRules.model_validate({"_id": "messages", "revision": 2, "pickup_card": CARD})
+    chain.collection("rules").replace_one({"_id": "messages"}, rules.document())
+    return PayingShop(chain, clock, keys(tmp_path), tmp_path)
+
+
+def test_the_guests_card_follows_the_order(carded: PayingShop) -> None:
+    order, wechat = carded.bought(carded.register()), Cards()
+    show = partial(carded.fulfilment.show_card, order.id, wechat, carded.keys.appid)
+    assert list(carded.fulfilment.cards_due()) == [order.id]
+    assert [show(), show()] == ["shown", "shown before"]
+    for step in ("accepted", "preparing", "ready", "picked_up"):
+        carded.fulfilment.take(order.id, step, "cook")
+        show()
+    paid, preparing, ready = wechat.shown
+    assert [card["cur_status"] for card in wechat.shown] == [1, 2, 3]
+    assert paid["code"] == order.tenders[0].transaction_id
+    assert (paid["openid"], paid["pay_amount"]) == ("alice", order.payable_fen)
+    assert paid["wxa_path_query"] == f"pages/order/index?id={order.id}"
+    assert "queue_number" not in paid
+    assert (preparing["queue_number"], preparing["max_wait_time"]) == ("001", 480)
+    assert (ready["queue_number"], "max_wait_time" in ready) == ("001", False)
+    assert list(carded.fulfilment.cards_due()) == []
+
+
+def test_a_card_told_of_late_shows_how_the_order_stands_now(carded: PayingShop) -> None:
+    order, wechat = carded.bought(carded.register()), Cards(85437, -1)
+    show = partial(carded.fulfilment.show_card, order.id, wechat, carded.keys.appid)
+    for _ in range(2):  # The payment's number isn't known yet; WeChat is busy.
+        with pytest.raises(Unavailable):
+            show()
+    for step in ("accepted", "preparing"):
+        carded.fulfilment.take(order.id, step, "cook")
+    assert show() == "shown"
+    assert wechat.shown[-1]["cur_status"] == 2
+
+
+def test_an_order_that_moved_on_while_its_card_was_told_is_told_again(carded: PayingShop) -> None:
+    order = carded.bought(carded.register())
+
+    class Slow(Cards):
+        def show_card(self, *told: Any) -> int:
+            if not self.shown:
+                carded.fulfilment.take(order.id, "accepted", "cook")
+                carded.fulfilment.take(order.id, "preparing", "cook")
+            return super().show_card(*told)
+
+    wechat = Slow()
+    for _ in range(2):
+        carded.fulfilment.show_card(order.id, wechat, carded.keys.appid)
+    assert [card["cur_status"] for card in wechat.shown] == [1, 2]
+
+
+def test_a_card_that_wechat_refuses_is_left_alone(carded: PayingShop) -> None:
+    order, wechat = carded.bought(carded.register()), Cards(40003)
+    show = partial(carded.fulfilment.show_card, order.id, wechat, carded.keys.appid)
+    assert show() == "refused"
+    carded.fulfilment.take(order.id, "accepted", "cook")
+    assert (show(), len(wechat.shown)) == ("shown before", 1)
+
+
+def test_a_code_that_never_becomes_known_is_given_up(carded: PayingShop) -> None:
+    order, wechat = carded.bought(carded.register()), Cards(85437)
+    carded.clock.advance(minutes=11)
+    assert carded.fulfilment.show_card(order.id, wechat, carded.keys.appid) == "refused"
+
+
+def test_a_chain_without_cards_has_none_due(
+    chain: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    chain.collection("rules").delete_one({"_id": "messages"})
+    shop = PayingShop(chain, clock, keys(tmp_path), tmp_path)
+    shop.bought(shop.register())
+    assert list(shop.fulfilment.cards_due()) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"states": {"ready": 3}}, {"wait_from_minutes": 9}, {"dish_image": "dish.png"}]
+)
+def test_a_card_that_can_not_be_shown_is_no_rule(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PickupCard.model_validate(CARD | wrong)

@@ -10,6 +10,7 @@ from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Hours
 
 Source = Literal["title", "body", "gift", "until", "brand"]
+CardStep = Literal["paid", "accepted", "preparing", "ready", "picked_up", "completed"]
 # WeChat's kinds of fields of subscription messages, and how many characters each may have.
 FIELD_LENGTHS: dict[str, int] = {
     "thing": 20, "character_string": 32, "letter": 32, "number": 32, "symbol": 5, "phrase": 5,
@@ -42,6 +43,29 @@ class PushTemplate(Record):
     fields: list[TemplateField] = Field(min_length=1, max_length=10, title="字段")
 
 
+class PickupCard(Record):
+    """The 取餐 card WeChat shows a guest from payment on: its 服务动态 2007, no consent needed.
+
+    `states` are WeChat's numbers for what an order may be, from its page of template 2007; an
+    order at a step without one leaves the card as it is. `page` is a path of the mini-program,
+    with `{order_id}` where that belongs. The waiting time is the usual one.
+    """
+
+    states: dict[CardStep, int] = Field(default={"paid": 1}, min_length=1, title="状态编号")
+    page: str = Field(min_length=1, max_length=200, title="订单页路径")
+    dish_image: str = Field(pattern=r"^https://", max_length=500, title="菜品图片网址")
+    wait_from_minutes: int = Field(default=0, ge=0, le=240, title="通常至少等几分钟")
+    wait_to_minutes: int = Field(default=0, ge=0, le=240, title="通常最多等几分钟")
+
+    @model_validator(mode="after")
+    def _begins_when_paid(self) -> Self:
+        if "paid" not in self.states:
+            raise ValueError("states: a card begins when the order is paid")
+        if self.wait_to_minutes and self.wait_from_minutes > self.wait_to_minutes:
+            raise ValueError("wait_to_minutes: before wait_from_minutes")
+        return self
+
+
 class MessageRules(Stored):
     """What holds for all marketing messages together: `messages` among the rule documents.
 
@@ -56,6 +80,7 @@ class MessageRules(Stored):
     per_week: int = Field(default=3, ge=1, le=50, title="每人 7 天最多")
     brand_name: str = Field(default="本店", min_length=1, max_length=10, title="品牌名")
     templates: list[PushTemplate] = Field(default=[], max_length=50, title="订阅消息模板")
+    pickup_card: PickupCard | None = Field(default=None, title="取餐卡片")
 
     def template(self, template_id: str | None) -> PushTemplate | None:
         """Return a template by its id, if there is one."""

@@ -25,6 +25,8 @@ Status = Literal[
 ]  # fmt: skip
 RefundStatus = Literal["refunding", "partially_refunded", "refunded"]
 Origin = Literal["live", "import"]
+Paper = Literal["shipping", "card"]
+TellingOutcome = Literal["done", "not_needed", "failed"]
 
 
 class Delivery(Request):
@@ -75,6 +77,11 @@ class CreateRequest(QuoteRequest):
 
     quote_id: str = Field(pattern=r"^q[0-9a-f]{32}$")
     payable_fen: int = Field(ge=0)
+
+    @property
+    def cart(self) -> QuoteRequest:
+        """The cart alone, to be quoted afresh."""
+        return QuoteRequest.model_validate(self.model_dump(include=set(QuoteRequest.model_fields)))
 
 
 class OrderRequest(Request):
@@ -157,7 +164,8 @@ class Order(Stored):
     of the offers' limits it has taken. `coupon_id` is
     the first of `coupon_ids`, for readers of before.
     `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold;
-    `features` and `featured_fen` are the same for its member's features.
+    `features` and `featured_fen` are the same for its member's features. `shipping` and `card` are
+    what WeChat has yet to hear of it: that it was handed over, and where its 取餐 card stands.
     """
 
     brand_id: str
@@ -198,7 +206,8 @@ class Order(Stored):
     refunds: list[GivenBack] = Field(default=[])
     before_refund: Status | None = None
     invoice: Invoice | None = None
-    shipping: Literal["due", "done", "not_needed", "failed"] | None = None
+    shipping: Literal["due"] | TellingOutcome | None = None
+    card: Literal["due"] | TellingOutcome | None = None
     settlement: Literal["due", "done"] | None = None
     settlement_since: float | None = None
     rollup: Literal["due", "done"] | None = None
@@ -213,6 +222,11 @@ class Order(Stored):
     def left_fen(self) -> int:
         """What was paid and neither went back nor is going back."""
         return self.payable_fen - sum(b.amount_fen for b in (*self.refunds, *self.refunding))
+
+    @property
+    def wechat_payment(self) -> Tender | None:
+        """What of it was paid with WeChat Pay."""
+        return next((tender for tender in self.tenders if tender.kind == "wechat_pay"), None)
 
     @property
     def used_coupons(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
-from huitou.orders.models import LEDGER_FIELDS, Invoice, LedgerOrder, Moment, Order, Status
+from huitou.orders.models import LEDGER_FIELDS, Invoice, LedgerOrder, Moment, Order, Paper, Status
 from huitou.orders.rules import UNPAID, before
 from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import PageRequest, newest_first
@@ -117,14 +117,15 @@ class OrderRepository:
         )
         yield from (order["_id"] for order in due)
 
-    def to_ship(self) -> Iterator[str]:
-        """Orders whose handing over WeChat doesn't know of yet."""
-        due = self._orders.find({"shipping": DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
+    def untold(self, paper: Paper) -> Iterator[str]:
+        """Orders of which WeChat has yet to hear."""
+        due = self._orders.find({paper: DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
         yield from (order["_id"] for order in due)
 
-    def put_shipping(self, order_id: str, outcome: str) -> None:
-        """Note what became of telling WeChat; whoever told it first has said so already."""
-        self._orders.update_one({"_id": order_id, "shipping": DUE}, {"$set": {"shipping": outcome}})
+    def told(self, order: Order, paper: Paper, outcome: str) -> None:
+        """Note what became of telling WeChat; an order that moved on meanwhile is told again."""
+        as_told = {"_id": order.id, paper: DUE, "version": order.version}
+        self._orders.update_one(as_told, {"$set": {paper: outcome}})
 
     def put_invoice(self, order_id: str, invoice: Invoice) -> bool:
         """Keep the invoice asked for; False if one was: of two requests the first one stands."""

@@ -47,6 +47,8 @@ SERVED: tuple[Status, ...] = (
     "paid", "accepted", "preparing", "ready", "delivering", "picked_up", "completed",
 )  # fmt: skip
 SETTLED_STATES: tuple[Status, ...] = (*SERVED, "refunding", "refunded")
+# WeChat's trade management wants to hear when it is there to be had, or on its way.
+HANDED_OVER: tuple[Status, ...] = ("delivering", "picked_up", "completed")
 BEFORE_PREPARING: tuple[Status, ...] = ("paid", "accepted")  # Until then the guest may cancel.
 
 

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -16,6 +16,7 @@ from huitou.earning.models import EarningTerms
 from huitou.earning.rules import awarded
 from huitou.earning.service import Earning
 from huitou.limits.service import Limiter
+from huitou.messages.service import Messages
 from huitou.orders.models import (
     BestCombination,
     CreateRequest,
@@ -25,15 +26,18 @@ from huitou.orders.models import (
     Moment,
     Order,
     OrdersAnswer,
+    Paper,
     PendingRefund,
     QuoteAnswer,
     QuoteRequest,
     Status,
+    TellingOutcome,
     Tender,
 )
 from huitou.orders.repository import OrderRepository
 from huitou.orders.rules import (
     COMPLETES_AFTER,
+    HANDED_OVER,
     PAY_WITHIN,
     SETTLED_STATES,
     UNPAID,
@@ -53,15 +57,12 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Lang, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
-from huitou.runtime.triggers import DUE
+from huitou.runtime.triggers import DONE, DUE
 from huitou.stores.models import Store
 from huitou.stores.rules import day_bounds, store_day, takes_orders
 from huitou.stores.service import Stores
 from huitou.tiers.models import ShownLevel
 from huitou.tiers.service import Tiers
-
-# WeChat's trade management wants to hear when it is there to be had, or on its way.
-_HANDED_OVER: tuple[Status, ...] = ("delivering", "picked_up", "completed")
 
 
 class Orders:
@@ -73,6 +74,7 @@ class Orders:
         self._stores = Stores(database, clock)
         self._pricing = Pricing(database, clock)
         self._points = Points(database, clock)
+        self._messages = Messages(database)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
         self._limiter = Limiter(database, clock)
@@ -141,7 +143,7 @@ class Orders:
         priced = self._pricing.priced(facts, outcome)
         if priced.payable_fen != request.payable_fen:
             raise Refusal(
-                Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, _cart(request))
+                Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, request.cart)
             )
         weighed = self._pricing.weighed(facts, now)
         inputs = facts.inputs.model_copy(
@@ -253,6 +255,8 @@ class Orders:
             more["pickup_number"] = pickup_number
         if order.store_id is not None:
             more["complete_by"] = self._day_ends(order)
+        if tender.kind == "wechat_pay" and self._has_card(order):
+            more["card"] = DUE
         return self._orders.step(
             order.id,
             "paid",
@@ -265,6 +269,9 @@ class Orders:
             terms=terms.model_dump(),
             **more,
         )
+
+    def _has_card(self, order: Order) -> bool:
+        return order.mode != "delivery" and self._messages.rules().pickup_card is not None
 
     def _served(self, order: Order) -> datetime:
         """When it is wanted: a 预约 order on its day, any other one when it is paid."""
@@ -303,19 +310,21 @@ class Orders:
             changes["completed_at"] = now
             if order.terms is not None and order.terms.usable == ON_COMPLETION:
                 changes |= {"settlement": DUE, "settlement_since": time.time()}
-        handed_over = to in _HANDED_OVER or (to == "ready" and order.mode != "delivery")
-        if handed_over and order.shipping is None and _by_wechat(order):
+        handed_over = to in HANDED_OVER or (to == "ready" and order.mode != "delivery")
+        if handed_over and order.shipping is None and order.wechat_payment:
             changes["shipping"] = DUE
+        if order.card == DONE:
+            changes["card"] = DUE
         return self._orders.step(order.id, to, now, actor=actor, **changes)
 
     def to_complete(self) -> Iterator[str]:
         return self._orders.to_complete(self._clock.now())
 
-    def to_ship(self) -> Iterator[str]:
-        return self._orders.to_ship()
+    def untold(self, paper: Paper) -> Iterator[str]:
+        return self._orders.untold(paper)
 
-    def shipped(self, order_id: str, outcome: Literal["done", "not_needed", "failed"]) -> None:
-        self._orders.put_shipping(order_id, outcome)
+    def told(self, order: Order, paper: Paper, outcome: TellingOutcome) -> None:
+        self._orders.told(order, paper, outcome)
 
     def invoice(self, order: Order, invoice: Invoice) -> bool:
         """Keep what invoice the guest asked for; False if they had asked for one before."""
@@ -383,16 +392,7 @@ class Orders:
         return self._database.transact(write)
 
 
-def _by_wechat(order: Order) -> bool:
-    return any(tender.kind == "wechat_pay" for tender in order.tenders)
-
-
 def _same(order: Order, digest: str) -> Order:
     if order.request_digest != digest:
         raise Refusal(Code.QUOTE_ID_REUSED, field="quote_id")
     return order
-
-
-def _cart(request: CreateRequest) -> QuoteRequest:
-    """Return the cart of an order request, to be quoted afresh."""
-    return QuoteRequest.model_validate(request.model_dump(include=set(QuoteRequest.model_fields)))

@@ -228,6 +228,7 @@ DECLARATIONS = (
             ),
             _index("complete_by", partialFilterExpression={"complete_by": {"$exists": True}}),
             _due("shipping"),
+            _due("card"),
         ],
         validator={
             "required": ["member_id", "status", "payable_fen", "points_used", "version"],
