@@ -20,7 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 # What functions import at run time, by the layer that carries it.
-REQUIREMENTS = {name: ROOT / "layers" / name / "requirements.txt" for name in ("deps", "web")}
+REQUIREMENTS = {
+    name: ROOT / "layers" / name / "requirements.txt"
+    for name in ("deps", "web", "image", "storage")
+}
 PYPROJECT = ROOT / "pyproject.toml"
 
 

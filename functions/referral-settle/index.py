@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from huitou.integrations.mini_program import MiniProgram
+from huitou.integrations.storage import ObjectStorage
 from huitou.members.service import Members
+from huitou.posters.models import PosterDesign
+from huitou.posters.service import Posters
 from huitou.referrals.models import (
     CodeImageAnswer,
     CodeImageRequest,
@@ -19,6 +22,8 @@ from huitou.referrals.models import (
     HeldRequest,
     MineAnswer,
     MineRequest,
+    PosterAnswer,
+    PosterRequest,
     ReferralAnswer,
     ReferralRequest,
 )
@@ -50,8 +55,19 @@ def _code_image(call: Call, request: CodeImageRequest) -> object:
     return {"image": _referrals(call).code_image(_member(call), request.page, wechat.code_image)}
 
 
+def _poster(call: Call, _: PosterRequest) -> object:
+    posters = Posters(ObjectStorage(call.settings))
+    wechat = MiniProgram(call.database, call.settings)
+
+    def put_up(code: str, scene: str, design: PosterDesign) -> str:
+        return posters.link(code, design, lambda: wechat.code_image(scene, design.page))
+
+    return _referrals(call).poster(_member(call), put_up)
+
+
 MEMBER = {
     "code_image": Action(CodeImageRequest, _code_image, CodeImageAnswer),
+    "poster": Action(PosterRequest, _poster, PosterAnswer),
     "mine": Action(
         MineRequest, lambda call, r: _referrals(call).mine(_member(call), r, call.lang), MineAnswer
     ),

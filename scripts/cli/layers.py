@@ -30,7 +30,7 @@ from deployment.plan import plan
 
 @click.group()
 def layers() -> None:
-    """The zips that a deployment sends: three layers, and each function's own folder."""
+    """The zips that a deployment sends: five layers, and each function's own folder."""
 
 
 @layers.command()

@@ -20,13 +20,13 @@ from typing import Any, Literal
 from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from bootstrap import ROOT
+from bootstrap import REQUIREMENTS, ROOT
 
 RUNTIMES = frozenset({"Python3.9", "Python3.10", "Python3.11"})
 MAX_ENVIRONMENT_BYTES = 4 * 1024  # Of one function: names and values together.
 MAX_LAYERS = 5
 MAX_TIMERS = 10  # Of one function.
-LAYERS = ("core", "deps", "web")  # What layers/ is built into.
+LAYERS = ("core", *REQUIREMENTS)  # What layers/ is built into.
 _VARIABLE = re.compile(r"\{\{\s*env\.(\w+)\s*\}\}")
 _NAME = r"^[a-zA-Z][a-zA-Z0-9_-]{0,58}[a-zA-Z0-9]$"
 # Letters, digits, spaces, commas, full stops and Chinese: CreateFunction allows no more.

@@ -1,4 +1,4 @@
-"""What a deployment sends: the zips of both layers and of each function's own folder.
+"""What a deployment sends: the zips of the layers and of each function's own folder.
 
 The same inputs give the same bytes, wherever, whenever and by whomever they are built: names are
 sorted, times and permissions fixed, bytecode is compiled under a fixed hash seed. What may change
@@ -136,13 +136,16 @@ def wheels_layer(
 
     PackageError names a requirement that has no such wheel, or that isn't an exact pin.
     """
-    pins = _pins(requirements or REQUIREMENTS[name])
+    requirements = requirements or REQUIREMENTS[name]
+    pins, unused = _pins(requirements), _unused(requirements)
 
     def fill(place: Path) -> None:
         _say(f"{name}: fetching wheels for Python {target.python} on {target.platform} …")
         _fetch(name, pins, target, place)
+        for pattern in unused:
+            _leave_out(pattern, place)
 
-    return _layer(name, pins, fill, target, folder)
+    return _layer(name, [pins, unused], fill, target, folder)
 
 
 def _layer(
@@ -178,6 +181,22 @@ def _pins(requirements: Path) -> list[str]:
         if not _PIN.fullmatch(pin):
             raise PackageError(f"{requirements.name}: not an exact pin (name==version): {pin}")
     return pins
+
+
+def _unused(requirements: Path) -> list[str]:
+    """Read the patterns of what wheels bring that isn't sent, from `unused.txt` beside the pins."""
+    path = requirements.with_name("unused.txt")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return sorted(line for line in map(str.strip, lines) if line and not line.startswith("#"))
+
+
+def _leave_out(pattern: str, place: Path) -> None:
+    """Delete what a pattern finds; one that finds nothing has outlived its wheel."""
+    found = [path for path in place.glob(pattern) if path.is_dir() or not pattern.endswith("/")]
+    if not found:
+        raise PackageError(f"unused.txt: nothing is called {pattern}")
+    for path in found:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _fetch(name: str, pins: list[str], target: Target, place: Path) -> None:

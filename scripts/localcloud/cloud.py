@@ -36,11 +36,12 @@ from localcloud.mini_program import MiniProgramStandIn
 from localcloud.mongod import Mongod, check_replica_set, kept_ports
 from localcloud.platform import Platform
 from localcloud.registry import Registry, Trigger
+from localcloud.storage import BUCKET, StorageStandIn
 from localcloud.tencent.api import TencentApi
 from localcloud.timers import Timers
 from localcloud.weather import WeatherStandIn
 from localcloud.wechat_pay import Refused, WeChatPayStandIn
-from simulation.chain import STORES
+from simulation.chain import POSTERS, STORES
 
 NAMESPACE = "local-huitou"
 REGION = "ap-shanghai"
@@ -79,6 +80,7 @@ def local_cloud_target(
         "WECHAT_APPID": keys.appid,
         "WECHAT_APP_SECRET": keys.app_secret,
         "WEATHER_KEY": keys.weather_key,
+        "STORAGE_BUCKET": BUCKET,
         "WECHAT_PAY_MCHID": keys.mchid,
         "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
         "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
@@ -119,7 +121,9 @@ class LocalCloud:
         data.mkdir(parents=True, exist_ok=True)
         self.keys = load_secrets(data)
         self.clock = LocalClock(data / "clock.json")
-        self.port, self.vendor_port, mongod_port = kept_ports(data / "ports.json", 3)
+        ports = kept_ports(data / "ports.json", 4)
+        self.port, self.vendor_port, mongod_port, storage_port = ports
+        self.storage = StorageStandIn(storage_port, POSTERS)
         own = Mongod(data.resolve() / "mongod", port=mongod_port)
         self.mongod = None if mongodb_uri else own
         self.mongodb_uri = mongodb_uri or own.uri
@@ -173,6 +177,7 @@ class LocalCloud:
             "WECHAT_PAY_URL": self.vendor_url,
             "WECHAT_API_URL": self.vendor_url,
             "WEATHER_URL": self.vendor_url,
+            "STORAGE_URL": self.storage.url,
         }
 
     def start(self) -> None:
@@ -194,6 +199,7 @@ class LocalCloud:
         self.database: Database = connect(self.mongodb_uri, self.database_name)
         check_replica_set(self.database)
         bypass_proxies(self.url)
+        self.storage.start(Settings({**self.target.variables, **self._platform_variables()}))
         self._serve(platform_app(self), self.port)
         self._serve(vendors_app(self), self.vendor_port)
         if self._deploy:
@@ -227,6 +233,7 @@ class LocalCloud:
         for server in self._servers:
             server.task_dispatcher.shutdown(timeout=2)
             server.close()
+        self.storage.stop()
         if hasattr(self, "database"):
             self.database.client.close()
         if self.mongod:

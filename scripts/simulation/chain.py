@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 # Open round the clock, by day, and for supper: whatever the hour, one takes orders.
@@ -138,6 +139,14 @@ MESSAGES: dict[str, Any] = {
 }  # fmt: skip
 
 
+# The picture of the invitation, as the chain's designer put it into object storage.
+POSTERS = {"designs/noodles.png": Path(__file__).with_name("poster.png").read_bytes()}
+REFERRALS: dict[str, Any] = {
+    "_id": "referrals", "revision": 1,
+    "poster": {"background": "designs/noodles.png", "left": 195, "top": 680, "size": 360},
+}  # fmt: skip
+
+
 def _care(
     name: str, title: str, body: str, trigger: dict[str, Any], template_id: str, **more: Any
 ) -> dict[str, Any]:
@@ -203,6 +212,7 @@ def chain() -> dict[str, Any]:
         "share_rules": SHARES,
         "refund_rules": REFUNDS,
         "message_rules": MESSAGES,
+        "referral_rules": REFERRALS,
         "earning_rules": [CHECK_IN],
         "mall_items": MALL,
         "offers": OFFERS,

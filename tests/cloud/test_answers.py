@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from answers import CheckedClient
 from cloud.test_loop import Guest, eventually
@@ -254,6 +255,10 @@ def bringing_a_friend(cloud: LocalCloud, client: CheckedClient, guest: Guest) ->
     mine = guest.ok("referral-settle", action="mine")
     drawn = guest.ok("referral-settle", action="code_image")["image"]
     assert base64.b64decode(drawn).startswith(b"\x89PNG")
+    link = guest.ok("referral-settle", action="poster")["url"]
+    poster = requests.get(link, timeout=10)
+    assert (poster.status_code, poster.headers["Content-Type"]) == (200, "image/jpeg")
+    assert guest.ok("referral-settle", action="poster")["url"].split("?")[0] == link.split("?")[0]
     client.control("mini-program/risk", openid="friend-of-answers", rank=3)
     friend = Guest(client, "friend-of-answers", mine["scene"])
     assert friend.login["invited"]

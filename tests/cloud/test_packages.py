@@ -160,6 +160,10 @@ def test_starting_writes_nothing_into_the_layers(opt: Path, tmp_path: Path) -> N
     assert files() == before, "everything that is imported came with its bytecode"
 
 
+KNOWN_BY = {"deps": "pymongo", "web": "requests", "image": "PIL", "storage": "boto3"}
+LICENSED = {"deps": "pymongo-", "web": "cryptography-", "image": "pillow-", "storage": "boto3-"}
+
+
 @pytest.fixture(scope="module", params=REQUIREMENTS)
 def dependencies(request: pytest.FixtureRequest) -> Package:
     """Each layer of wheels as it is deployed, whatever Python runs the tests."""
@@ -175,12 +179,13 @@ def test_every_wheel_is_made_for_the_platform(dependencies: Package) -> None:
             assert any(FITS.fullmatch(tag.strip()) for tag in tags), (name, tags)
         compiled = [name for name in names if ".so" in Path(name).suffixes]
         for name in compiled:
-            assert re.search(r"\.(cpython-311-x86_64-linux-gnu|abi3)\.so$", name), name
+            ours = re.search(r"\.(cpython-311-x86_64-linux-gnu|abi3)\.so$", name)
+            assert ours or name.startswith("pillow.libs/"), name
             wanted = re.findall(rb"GLIBC_(\d+)\.(\d+)", archive.read(name))
             assert max((int(a), int(b)) for a, b in wanted) <= OLDEST_GLIBC, name
     requirements = REQUIREMENTS[dependencies.name].read_text()
     assert len(wheels) == len([line for line in requirements.splitlines() if "==" in line])
-    assert len(compiled) >= 2
+    assert len(compiled) >= (0 if dependencies.name == "storage" else 2)
 
 
 def test_packages_stand_at_the_root_without_what_only_installers_need(
@@ -189,15 +194,13 @@ def test_packages_stand_at_the_root_without_what_only_installers_need(
     with zipfile.ZipFile(dependencies.path) as archive:
         names = archive.namelist()
     assert names == sorted(names)
-    assert {"deps": "pymongo/__init__.py", "web": "requests/__init__.py"}[
-        dependencies.name
-    ] in names
+    assert f"{KNOWN_BY[dependencies.name]}/__init__.py" in names
     tops = {name.split("/")[0] for name in names}
     assert not tops & {"python", "bin", "site-packages", "lib"}
     assert not [n for n in names if re.search(r"(RECORD|INSTALLER|REQUESTED|direct_url\.json)$", n)]
     for metadata in (name for name in names if name.endswith(".dist-info/WHEEL")):
         assert metadata.replace("WHEEL", "METADATA") in names
-    licensed = {"deps": "pymongo-", "web": "cryptography-"}[dependencies.name]
+    licensed = LICENSED[dependencies.name]
     assert any(name.startswith(licensed) and "LICENSE" in name for name in names)
 
 

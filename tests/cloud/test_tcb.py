@@ -61,7 +61,7 @@ def variables(bare: LocalCloud) -> dict[str, str]:
     assert published.returncode == 0, published.stderr
     versions = dict(line.split("=") for line in published.stdout.splitlines())
     assert versions == dict.fromkeys(
-        map("HUITOU_{}_LAYER_VERSION".format, ("CORE", "DEPS", "WEB")), "1"
+        map("HUITOU_{}_LAYER_VERSION".format, ("CORE", "DEPS", "WEB", "IMAGE", "STORAGE")), "1"
     )
     return {
         # The client puts values into the file's text, where a line can't be broken.

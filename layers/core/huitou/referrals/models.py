@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from huitou.posters.models import PosterDesign
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.runtime.paging import PageRequest
 from huitou.stores.models import Day
@@ -64,6 +65,7 @@ class ReferralRules(Stored):
     most_in_all: int = Field(default=200, ge=1, le=100_000, title="邀请人总共最多计几位")
     burst_per_hour: int = Field(default=5, ge=1, le=1_000, title="一小时内超过几位需人工审核")
     hold_from_rank: int = Field(default=3, ge=1, le=5, title="风险等级达到几需人工审核")
+    poster: PosterDesign = Field(default_factory=PosterDesign, title="邀请海报")
 
 
 class ReferralCode(Stored):
@@ -164,6 +166,16 @@ class CodeImageAnswer(Answer):
     """The image as WeChat draws it, in base64."""
 
     image: str
+
+
+class PosterRequest(Request):
+    """One's own poster to show to friends; nothing is given for showing it."""
+
+
+class PosterAnswer(Answer):
+    """Where it can be read for an hour: an https link, a JPEG."""
+
+    url: str
 
 
 class HeldRequest(PageRequest):

@@ -19,7 +19,8 @@ from huitou.members.service import Members
 from huitou.orders.models import Order
 from huitou.orders.service import Orders
 from huitou.points.models import RuleRef
-from huitou.referrals.models import DecideRequest, Decision, Referral, ReferralCode
+from huitou.posters.models import PosterDesign
+from huitou.referrals.models import DecideRequest, Decision, PosterAnswer, Referral, ReferralCode
 from huitou.referrals.repository import ReferralRepository
 from huitou.referrals.rules import (
     code_from,
@@ -116,6 +117,13 @@ class Referrals:
     def code_image(self, member_id: str, page: str, draw: Callable[[str, str], bytes]) -> str:
         """Return one's mini-program code in base64; `draw` is asked for a scene and a page."""
         return base64.b64encode(draw(friend_scene(self.code(member_id)), page)).decode()
+
+    def poster(
+        self, member_id: str, put_up: Callable[[str, str, PosterDesign], str]
+    ) -> PosterAnswer:
+        """Return where one's poster can be read; `put_up` is given code, scene and design."""
+        code = self.code(member_id)
+        return PosterAnswer(url=put_up(code, friend_scene(code), self._repository.rules().poster))
 
     # --- settling -----------------------------------------------------------------------------
 

@@ -47,6 +47,18 @@ class CloudSettings:
 
 
 @dataclass(frozen=True, repr=False)
+class StorageSettings:
+    """The chain's bucket, and as whom it is read and written; `url` is without the bucket."""
+
+    bucket: str
+    url: str
+    region: str
+    secret_id: str
+    secret_key: str
+    session_token: str | None
+
+
+@dataclass(frozen=True, repr=False)
 class Settings:
     """Typed access to the environment variables that `cloudbaserc.json` declares."""
 
@@ -152,6 +164,19 @@ class Settings:
             if serial:
                 keys[serial] = pem.replace("\\n", "\n")
         return keys
+
+    @property
+    def storage(self) -> StorageSettings:
+        """Object storage, by the function's role too; `STORAGE_BUCKET` is `name-appid`."""
+        region = self.variables.get("TENCENTCLOUD_REGION") or "ap-shanghai"
+        return StorageSettings(
+            bucket=self._required("STORAGE_BUCKET"),
+            url=self.variables.get("STORAGE_URL") or f"https://cos.{region}.myqcloud.com",
+            region=region,
+            secret_id=self._required("TENCENTCLOUD_SECRETID"),
+            secret_key=self._required("TENCENTCLOUD_SECRETKEY"),
+            session_token=self.variables.get("TENCENTCLOUD_SESSIONTOKEN") or None,
+        )
 
     @property
     def cloud(self) -> CloudSettings:

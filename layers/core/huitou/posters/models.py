@@ -1,0 +1,24 @@
+"""Posters: a picture of the chain's with a member's own code on it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from huitou.runtime.documents import Record
+
+
+class PosterDesign(Record):
+    """How a poster looks: the chain's own picture, and where the code goes onto it, in pixels.
+
+    `background` is the name of a PNG or JPEG in the chain's object storage, with all its words;
+    a changed picture wants a new name. Without one the code stands alone on white. `page` is what
+    the code opens.
+    """
+
+    background: str | None = Field(
+        default=None, pattern=r"^[\w./-]{1,200}$", title="海报底图（对象存储中的文件名）"
+    )
+    left: int = Field(default=60, ge=0, le=4_000, title="小程序码左边距")
+    top: int = Field(default=60, ge=0, le=4_000, title="小程序码上边距")
+    size: int = Field(default=480, ge=120, le=1_280, title="小程序码边长")
+    page: str = Field(default="pages/index/index", min_length=1, max_length=128, title="打开页面")

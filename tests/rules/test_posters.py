@@ -1,0 +1,77 @@
+"""A member's code on the chain's picture: where it belongs, and why where it can't be."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import segno
+from PIL import Image, ImageChops
+
+from huitou.posters.models import PosterDesign
+from huitou.posters.rules import NoPoster, draw, poster_name
+from simulation.chain import POSTERS, REFERRALS
+
+
+def code() -> bytes:
+    drawn = io.BytesIO()
+    segno.make("pages/index/index?r-ABCD2345").save(drawn, kind="png", scale=8, border=0)
+    return drawn.getvalue()
+
+
+def opened(image: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(image)).convert("L")
+
+
+def picture(width: int, height: int, kind: str = "PNG") -> bytes:
+    drawn = io.BytesIO()
+    Image.new("RGB", (width, height), "black").save(drawn, kind)
+    return drawn.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_code_stands_where_the_design_says(kind: str) -> None:
+    design = PosterDesign(left=100, top=200, size=240)
+    poster = opened(draw(code(), design, picture(500, 600, kind)))
+    assert poster.size == (500, 600)
+    found = poster.crop((100, 200, 340, 440))
+    drawn = opened(code()).resize((240, 240), Image.Resampling.LANCZOS)
+    apart = ImageChops.difference(found, drawn).histogram()
+    assert sum(apart[64:]) < 240 * 240 / 500, "every module is where it belongs"
+    assert poster.getpixel((93, 320)) > 200, "white around it"
+    assert poster.getpixel((50, 50)) < 40, "the picture elsewhere"
+
+
+def test_without_a_picture_the_code_stands_alone() -> None:
+    poster = opened(draw(code(), PosterDesign(), None))
+    assert poster.size == (600, 600)
+    assert poster.getpixel((5, 5)) == 255
+
+
+def test_the_sample_chains_design_can_be_drawn() -> None:
+    design = PosterDesign.model_validate(REFERRALS["poster"])
+    assert design.background
+    assert opened(draw(code(), design, POSTERS[design.background])).size == (750, 1200)
+
+
+@pytest.mark.parametrize(
+    ("design", "background", "said"),
+    [
+        (PosterDesign(left=300), picture(500, 600), "doesn't fit onto 500 x 600"),
+        (PosterDesign(left=10), None, "doesn't fit"),
+        (PosterDesign(), b"GIF89a", "no PNG or JPEG"),
+        (PosterDesign(), picture(60, 60)[:40], "no PNG or JPEG"),
+        (PosterDesign(), picture(4_000, 2_001), "8,000,000 pixels"),
+    ],
+)
+def test_what_can_not_be_drawn_says_why(
+    design: PosterDesign, background: bytes | None, said: str
+) -> None:
+    with pytest.raises(NoPoster, match=said):
+        draw(code(), design, background)
+
+
+def test_another_design_makes_another_poster() -> None:
+    one, other = PosterDesign(), PosterDesign(background="designs/spring.png")
+    assert poster_name("ABCD2345", one) != poster_name("ABCD2345", other)
+    assert poster_name("ABCD2345", one) == poster_name("ABCD2345", PosterDesign())
