@@ -251,19 +251,21 @@ def test_every_revision_of_rules_is_kept_and_two_editors_have_one_winner(shop: S
 
     def edit(fen: int) -> int:
         put = PointsRules(revision=2, fen_per_point=fen)
-        RulesRepository(shop.database).put(put)
+        RulesRepository(shop.database).put(put, "points_rules")
         return fen
 
     results = at_once([lambda n=n: edit(n) for n in (10, 20, 30)])
     [won] = [result for result in results if isinstance(result, int)]
     kept = [revision_of(rules, "points", revision) for revision in (1, 2, 3)]
     assert [found and found["fen_per_point"] for found in kept] == [100, won, None]
-    RulesRepository(shop.database).put(PointsRules(revision=3))
+    RulesRepository(shop.database).put(PointsRules(revision=3), "points_rules")
     again = revision_of(rules, "points", 2)
     assert again
     assert again["fen_per_point"] == won
     with pytest.raises(Refusal):
-        RulesRepository(shop.database).put(PointsRules(revision=2, fen_per_point=won))
+        RulesRepository(shop.database).put(
+            PointsRules(revision=2, fen_per_point=won), "points_rules"
+        )
 
 
 def test_the_defaults_that_served_before_the_first_rules_are_kept(shop: Shop, tiers: Tiers) -> None:
@@ -279,7 +281,7 @@ def test_an_editor_who_stopped_half_way_goes_on(shop: Shop) -> None:
     shop.database.collection("rule_revisions").insert_one(
         {"_id": "rules:points@2", "schema": 1, "document": wanted.document()}
     )
-    RulesRepository(shop.database).put(wanted)
+    RulesRepository(shop.database).put(wanted, "points_rules")
     found = shop.database.collection("rules").find_one({"_id": "points"})
     assert found == wanted.document()
 
