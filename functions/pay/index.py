@@ -51,10 +51,10 @@ from huitou.refunds.models import (
     RefundsAnswer,
     RefundsRequest,
 )
-from huitou.refunds.service import Refunds
-from huitou.runtime.errors import Code, HuitouError, Unavailable
-from huitou.runtime.events import HttpRequest
-from huitou.runtime.handler import Action, Call, serve
+from huitou.refunds.service import Refunds, waiting_refunds
+from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
+from huitou.runtime.events import HttpAnswer, HttpRequest
+from huitou.runtime.handler import Action, Call, Web, serve
 from huitou.runtime.logs import log
 from huitou.sharing.service import Sharing
 
@@ -64,7 +64,13 @@ _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     return serve(
-        "pay", event, context, member=MEMBER, internal=INTERNAL, timer=_timer, http=_notification
+        "pay",
+        event,
+        context,
+        member=MEMBER,
+        internal=INTERNAL,
+        timer=_timer,
+        http=Web(_notification, _not_taken),
     )
 
 
@@ -181,15 +187,20 @@ def _hourly(call: Call) -> dict[str, Any]:
     return {**done, "certificates": keys.refresh_certificates(_gateway(call))}
 
 
-def _notification(call: Call, request: HttpRequest) -> tuple[int, object]:
+def _notification(call: Call, request: HttpRequest) -> HttpAnswer:
     """Answer WeChat Pay: 200 takes the notice; anything else is sent again for 24 hours."""
     try:
         _payments(call).notification(request.headers, request.body, time.time())
     except HuitouError as error:
         log("notice_refused", code=error.code.name, field=error.field)
         status = _NOTICE_STATUS.get(error.code, 500)
-        return status, {"code": "FAIL", "message": error.message()}
-    return 200, {"code": "SUCCESS", "message": "成功"}
+        return HttpAnswer(status, {"code": "FAIL", "message": error.message()})
+    return HttpAnswer(200, {"code": "SUCCESS", "message": "成功"})
+
+
+def _not_taken(failure: HuitouError, error: dict[str, Any]) -> HttpAnswer:
+    status = 400 if isinstance(failure, Refusal) else 500
+    return HttpAnswer(status, {"code": "FAIL", "message": error["message"]})
 
 
 MEMBER = {
@@ -237,7 +248,9 @@ INTERNAL = {
         lambda call, r: _refunds(call).abandon(r.refund_id, r.actor).shown(),
         RefundAnswer,
     ),
-    "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r), RefundsAnswer),
+    "refunds": Action(
+        RefundsRequest, lambda call, r: waiting_refunds(call.database, r), RefundsAnswer
+    ),
     "ask_payment": Action(
         AskPaymentRequest, lambda call, r: _payments(call).ask_now(r.out_trade_no), AskedAnswer
     ),

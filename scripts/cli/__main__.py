@@ -23,6 +23,7 @@ from cli.phone import phone
 from cli.points import points
 from cli.price import price
 from cli.reconcile import reconcile
+from cli.staff import staff
 from cli.status import status
 from cli.tiers import tiers
 from cli.typings import typings
@@ -59,6 +60,7 @@ def main() -> None:
     scripts/huitou coupons batches               codes: made, used, revoked
     scripts/huitou campaign lint day-3.json      what speaks against a campaign
     scripts/huitou campaign report day-3         who came back because of it
+    scripts/huitou staff add li --role owner     open an account of the console
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
@@ -70,8 +72,8 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    points, price, coupons, campaign, wechat_pay, tiers, dead_letters, layers, bench, cost, demo,
-    typings,
+    points, price, coupons, campaign, staff, wechat_pay, tiers, dead_letters, layers, bench, cost,
+    demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -62,7 +62,7 @@ def platform_app(cloud: LocalCloud) -> Flask:
 
     @app.route("/<path:path>", methods=["GET", "POST"])
     def http_access(path: str) -> Any:
-        function = cloud.registry.routes.get("/" + path)
+        function = _routed(cloud.registry.routes, "/" + path)
         if function is None:
             return jsonify({"code": "INVALID_PATH"}), 404
         raw = request.get_data()
@@ -93,6 +93,12 @@ def platform_app(cloud: LocalCloud) -> Flask:
         return jsonify({"errCode": error.code, "errMsg": str(error)}), status
 
     return app
+
+
+def _routed(routes: Mapping[str, str], path: str) -> str | None:
+    """Return the function of the longest route that a path is at or below, as HTTP access does."""
+    above = [route for route in routes if path == route or path.startswith(route + "/")]
+    return routes[max(above, key=len)] if above else None
 
 
 def _add_controls(app: Flask, cloud: LocalCloud) -> None:

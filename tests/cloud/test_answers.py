@@ -282,6 +282,9 @@ def bringing_a_friend(cloud: LocalCloud, client: CheckedClient, guest: Guest) ->
 def as_operator(client: CheckedClient, letter_id: str) -> None:
     """Use every other action of internal callers."""
     internal(client, "store-menu", action="stores")
+    internal(client, "console", action="add_staff", staff_id="answers", name="李", role="owner")
+    internal(client, "console", action="reset_staff", staff_id="answers")
+    assert internal(client, "console", action="staff")["staff"]
     internal(client, "kpi-rollup", action="roll_up")
     today = internal(client, "kpi-rollup", action="report")["as_of"]
     internal(client, "kpi-rollup", action="report", as_of=today, store_id="jingan")

@@ -15,6 +15,7 @@ from huitou.bills.models import BillRun
 from huitou.campaign_runs.models import Run, Waiting
 from huitou.campaigns.models import CampaignState
 from huitou.certificates.models import PlatformCertificate
+from huitou.changes.models import Change
 from huitou.codes.models import CodeBatch, CodeTries, CodeUse
 from huitou.consents.models import Consent
 from huitou.coupons.models import Coupon, CouponTemplate, Scene
@@ -41,6 +42,7 @@ from huitou.refunds.models import Refund, RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
 from huitou.sharing.models import Receiver, Share, SharePart, ShareRules, ShareTerms
+from huitou.staff.models import StaffMember, StaffSession
 from huitou.stores.models import OpeningHours, Store
 from huitou.tier_runs.models import TierRun
 from huitou.tiers.models import DEFAULT_RULES, Goals, Level, TierChange, TierRules
@@ -192,6 +194,16 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
             ReferralTerms, inviter_points=fen, invited_points=fen, rules_revision=fen),
         seq=st.none() | st.integers(1, 10**6), place=st.none() | words,
         look_at=st.none() | moments),
+    "staff": st.builds(
+        StaffMember, id=words, name=words, role=st.sampled_from(["owner", "cashier"]),
+        store_ids=st.lists(words, max_size=3), password_hash=words, totp_secret=words,
+        totp_step=fen, created_at=moments, revision=fen),
+    "staff_sessions": st.builds(StaffSession, id=words, staff_id=words, began_at=moments,
+                                seen_at=moments, expires_at=moments),
+    "staff_changes": st.builds(
+        Change, id=words, at=moments, staff_id=words, role=st.just("owner"), route=words,
+        target=words, before=st.none() | st.dictionaries(st.just("a"), fen),
+        outcome=st.none() | words),
     "orders": st.builds(lambda i: Order.model_validate(paid_order(i, "m")), words),
 }  # fmt: skip
 

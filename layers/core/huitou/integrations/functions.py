@@ -7,11 +7,23 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from huitou.runtime.errors import Unavailable
+from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.identity import internal_token
 from huitou.runtime.settings import CloudSettings
 
 TIMEOUT_S = 10
+
+
+class RefusedThere(Refusal):
+    """What another function refused, in its own words."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        field = error.get("field")
+        super().__init__(Code[str(error["code"])], field=str(field) if field else None)
+        self._words = str(error["message"])
+
+    def message(self, lang: Lang = "zh") -> str:  # noqa: ARG002
+        return self._words
 
 
 class Functions:
@@ -55,6 +67,13 @@ class Functions:
         if not isinstance(answer, dict) or "ok" not in answer:
             raise Unavailable(detail=f"{function}: {result.ErrMsg or result.RetMsg}")
         return answer
+
+    def ask(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Call a function and return its answer's data; what it refused is refused here, too."""
+        answer = self.call(function, event)
+        if answer["ok"]:
+            return answer["data"]
+        raise RefusedThere(answer["error"])
 
     def _invoke(self, function: str, event: Mapping[str, Any], invocation: str) -> Any:
         from tencentcloud.common.exception.tencent_cloud_sdk_exception import (

@@ -80,6 +80,12 @@ DECLARATIONS = (
             _index("registered_day"),
             _index("registered_channel", "registered_day"),
             _index("registered_channel", "registered_at", "_id"),
+            _index(
+                "phone_last4",
+                "-registered_at",
+                "-_id",
+                partialFilterExpression={"phone_last4": {"$exists": True}},
+            ),
         ],
     ),
     Declaration("identities", "until erased", [_index("member_id"), _index("before", sparse=True)]),
@@ -211,6 +217,7 @@ DECLARATIONS = (
             _due("rollup", "business_day"),
             _due("features"),
             _index("member_id", "-created_at", "-_id"),
+            _index("store_id", "business_day", "-created_at", "-_id"),
             _index(  # Answers "when else was this member here" by itself.
                 "member_id",
                 "business_day",
@@ -424,6 +431,22 @@ DECLARATIONS = (
     ),
     Declaration("kpi_marks", "until counted again"),
     Declaration("kpi_state", "overwritten"),
+    Declaration("staff", "until removed", [_index("role", "status")]),
+    Declaration(
+        "staff_sessions",
+        "half a day",
+        [_index("expires_at", expireAfterSeconds=0), _index("staff_id")],
+    ),
+    Declaration("sign_in_tries", "an hour", [_index("expires_at", expireAfterSeconds=0)]),
+    Declaration(
+        "staff_changes",
+        "two years (who did what)",
+        [
+            _index("-at", "-_id"),
+            _index("target", "-at", "-_id"),
+            _index("staff_id", "-at", "-_id"),
+        ],
+    ),
     Declaration("api_tokens", "overwritten"),
     Declaration("leases", "overwritten"),
     Declaration("relay_state", "overwritten"),

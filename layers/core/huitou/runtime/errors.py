@@ -167,6 +167,11 @@ class Code(Enum):
     BILL_DAMAGED = "账单有误，未核对：{detail}", "The bill is damaged and was not used: {detail}"
     ALREADY_RESOLVED = "该差异已由 {detail} 处理", "{detail} has resolved this already"
     DISCREPANCY_CHANGED = "该差异刚有变化，请重新查看", "It has just changed; look at it again"
+    SIGN_IN_REQUIRED = "请先登录", "Sign in first"
+    SIGN_IN_FAILED = "登录名、密码或动态码不正确", "Name, password or one-time code isn't right"
+    PASSWORD_TO_CHOOSE = "请先设置自己的密码", "Choose your own password first"
+    STAFF_NAME_TAKEN = "该登录名已被使用", "This name is taken"
+    LAST_OWNER = "至少保留一位老板账号", "Somebody must stay owner"
     RULES_CONFLICT = (
         "规则已有更新的版本，revision 须大于现有版本",
         "There is a later revision of these rules: raise `revision` above it",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -56,17 +56,30 @@ def changed_ids(event: Mapping[str, Any], collections: Iterable[str]) -> list[st
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A call that came through HTTP access; `body` is the raw bytes, header names lower case."""
+    """A call that came through HTTP access; `body` is the raw bytes, header names lower case.
+
+    `address` is the caller's as the platform saw it, never as a header says.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What an HTTP caller is answered: a status, a body to be JSON, headers beside its type."""
+
+    status: int
+    body: object
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def http_request(event: Mapping[str, Any]) -> HttpRequest:
     """Read the platform's HTTP event; header names come in any case."""
-    headers = event.get("headers")
+    headers, context = event.get("headers"), event.get("requestContext")
     body = str(event.get("body") or "")
     return HttpRequest(
         method=str(event.get("httpMethod") or "").upper(),
@@ -75,14 +88,15 @@ def http_request(event: Mapping[str, Any]) -> HttpRequest:
         if isinstance(headers, dict)
         else {},
         body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        address=str(context.get("sourceIp") or "") if isinstance(context, dict) else "",
     )
 
 
-def http_answer(status: int, body: object) -> dict[str, Any]:
+def http_answer(answer: HttpAnswer) -> dict[str, Any]:
     """Build the platform's HTTP answer with a JSON body."""
     return {
-        "statusCode": status,
-        "headers": {"Content-Type": "application/json; charset=utf-8"},
-        "body": json.dumps(body, ensure_ascii=False),
+        "statusCode": answer.status,
+        "headers": {"Content-Type": "application/json; charset=utf-8", **answer.headers},
+        "body": json.dumps(answer.body, ensure_ascii=False),
         "isBase64Encoded": False,
     }

@@ -25,7 +25,7 @@ from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing,
 from huitou.runtime.dead_letters import bury
 from huitou.runtime.documents import Answer
 from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
-from huitou.runtime.events import HttpRequest, changed_ids, http_answer, http_request
+from huitou.runtime.events import HttpAnswer, HttpRequest, changed_ids, http_answer, http_request
 from huitou.runtime.identity import Caller, caller_of, is_internal
 from huitou.runtime.logs import log
 from huitou.runtime.settings import Settings
@@ -135,7 +135,14 @@ def _reason(error: Exception) -> str:
 
 
 Work = Callable[[Call], dict[str, Any]]
-Web = Callable[[Call, HttpRequest], tuple[int, object]]
+
+
+@dataclass(frozen=True)
+class Web:
+    """An HTTP door: what it answers, and how it says that a call was refused."""
+
+    answer: Callable[[Call, HttpRequest], HttpAnswer]
+    refused: Callable[[HuitouError, dict[str, Any]], HttpAnswer]
 
 
 def serve(
@@ -174,11 +181,11 @@ def serve(
             log("misconfigured", function=function, setting=error.field, problem=error.detail)
         elif failure.code is Code.INTERNAL:
             _log_fault(call, error)
-        return _refused(call, failure)
+        return _refused(call, failure, http)
     except Exception as error:
         outcome = Code.INTERNAL.name
         _log_fault(call, error)
-        return _refused(call, HuitouError(Code.INTERNAL))
+        return _refused(call, HuitouError(Code.INTERNAL), http)
     finally:
         log(
             "call",
@@ -212,7 +219,7 @@ def _door(
     if not isinstance(event, dict):
         raise Refusal(Code.INVALID_REQUEST, field="event", detail="object")
     if http is not None and "httpMethod" in event:
-        return "http", lambda: http_answer(*http(call, http_request(event)))
+        return "http", lambda: http_answer(http.answer(call, http_request(event)))
     is_timer = event.get("Type") == "Timer"
     token = event.get("Message") if is_timer else event.get("token")
     if not is_internal(token, call.settings.internal_secret, call.function):
@@ -222,7 +229,7 @@ def _door(
     if changes is not None and ("events" in event or "specversion" in event):
         return "changes", lambda: {"ok": True, "data": changes(call)}
     if internal is not None:
-        return "internal", lambda: _act(call, event, internal)
+        return "internal", lambda: act(call, event, internal)
     raise Refusal(Code.FORBIDDEN)
 
 
@@ -234,7 +241,7 @@ def _as_member(call: Call, event: object, actions: Mapping[str, Action] | None) 
     if len(json.dumps(event)) > MAX_MEMBER_EVENT_BYTES:
         raise Refusal(Code.TOO_LARGE, field="event")
     _refuse_forged_identity(call.member, event.get("userInfo"))
-    return _act(call, event, actions)
+    return act(call, event, actions)
 
 
 def _refuse_forged_identity(caller: Caller, user_info: object) -> None:
@@ -246,7 +253,8 @@ def _refuse_forged_identity(caller: Caller, user_info: object) -> None:
         raise Refusal(Code.FORBIDDEN, field="userInfo")
 
 
-def _act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> dict[str, Any]:
+def act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> dict[str, Any]:
+    """Do what the event's `action` names; Refusal naming the field that doesn't fit."""
     name = event.get("action")
     action = actions.get(name) if isinstance(name, str) else None
     if action is None:
@@ -325,7 +333,7 @@ def _retry_cures(error: Exception) -> bool:
     return isinstance(error, Unavailable) or (isinstance(error, PyMongoError) and is_passing(error))
 
 
-def _refused(call: Call, failure: HuitouError) -> dict[str, Any]:
+def _refused(call: Call, failure: HuitouError, http: Web | None) -> dict[str, Any]:
     error: dict[str, Any] = {"code": failure.code.name, "message": failure.message(call.lang)}
     if isinstance(failure, ConfigurationError):
         error["message"] = Code.INTERNAL.english if call.lang == "en" else Code.INTERNAL.chinese
@@ -335,8 +343,9 @@ def _refused(call: Call, failure: HuitouError) -> dict[str, Any]:
         error["data"] = _plain(failure.data)
     error["request_id"] = call.request_id
     if call.caller is None and "httpMethod" in call.event:
-        status = 400 if isinstance(failure, Refusal) else 500
-        return http_answer(status, {"code": "FAIL", "message": error["message"]})
+        if http is not None:
+            return http_answer(http.refused(failure, error))
+        return http_answer(HttpAnswer(404, {"ok": False, "error": error}))
     return {"ok": False, "error": error}
 
 

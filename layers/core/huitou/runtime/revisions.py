@@ -14,6 +14,7 @@ from huitou.runtime.database import Document
 from huitou.runtime.errors import Code, Refusal
 
 _HISTORY = "rule_revisions"
+MOST_KEPT = 1_000
 
 
 def put_revision(rules: Collection[Document], document: Document, field: str) -> None:
@@ -56,6 +57,15 @@ def revisions_of(rules: Collection[Document], wanted: Iterable[tuple[str, int]])
     ids = [f"{rules.name}:{name}@{revision}" for name, revision in wanted]
     found = rules.database[_HISTORY].find({"_id": {"$in": ids}}).limit(len(ids) or 1)
     return [dict(kept["document"]) for kept in found]
+
+
+def history_of(rules: Collection[Document], document_id: str) -> list[Document]:
+    """Return a document in all its kept revisions, the latest first."""
+    first = f"{rules.name}:{document_id}@"
+    ids = {"$gte": first, "$lt": first[:-1] + chr(ord(first[-1]) + 1)}
+    found = rules.database[_HISTORY].find({"_id": ids}).limit(MOST_KEPT)
+    documents = [dict(kept["document"]) for kept in found]
+    return sorted(documents, key=lambda document: -int(document["revision"]))
 
 
 def _id(rules: Collection[Document], document: Document) -> str:

@@ -40,6 +40,15 @@ class StoreRepository:
 
         return self._recent.get("zones", read, seconds=60)
 
+    def names(self) -> dict[str, str]:
+        """The name of each store; as of the last minute."""
+
+        def read() -> dict[str, str]:
+            found = self._stores.find({"_id": {"$gt": ""}}, {"name": 1}).limit(MOST_STORES)
+            return {store["_id"]: store["name"] for store in found}
+
+        return self._recent.get("store names", read, seconds=60)
+
     def places(self) -> list[tuple[str, Place]]:
         """The stores that are on the map; as of the last minute."""
 

@@ -66,6 +66,10 @@ class Stores:
         """Return the stores that have a place."""
         return self._repository.on_the_map(brand_id)
 
+    def names(self) -> dict[str, str]:
+        """Return the name of each of the chain's stores."""
+        return self._repository.names()
+
     def zone_by_id(self) -> dict[str, str]:
         """Return the zone of each of the chain's stores."""
         return self._repository.zones()

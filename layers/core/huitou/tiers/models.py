@@ -318,3 +318,9 @@ class ShownTier(ShownLevel):
     holds_through: str | None = None
     next: NextLevel | None = None
     keep: KeepLevel | None = None
+
+
+class TierHistoryAnswer(Answer):
+    """The rules in all their revisions, the latest first."""
+
+    revisions: list[TierRules]

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from huitou.runtime.database import Database, Document
-from huitou.runtime.revisions import put_revision, revision_of
+from huitou.runtime.revisions import history_of, put_revision, revision_of
 from huitou.runtime.triggers import DONE, DUE
 from huitou.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierChange, TierRules
 from huitou.tiers.rules import Evaluation
@@ -55,6 +55,10 @@ class TierRepository:
         if unset and rules.revision > DEFAULT_RULES.revision:
             put_revision(self._rules, DEFAULT_RULES.document(), "rules.revision")
         put_revision(self._rules, rules.document(), "rules.revision")
+
+    def history(self) -> list[TierRules]:
+        """The rules in all their revisions, the latest first."""
+        return [TierRules.model_validate(found) for found in history_of(self._rules, "tiers")]
 
     def account(self, member_id: str, session: ClientSession | None = None) -> TierAccount | None:
         found = self._accounts.find_one({"_id": member_id}, _TIER_FIELDS, session=session)

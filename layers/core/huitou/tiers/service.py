@@ -16,7 +16,14 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.triggers import DUE
 from huitou.stores.rules import brand_day, shifted
-from huitou.tiers.models import Level, Standing, TierAccount, TierChange, TierRules
+from huitou.tiers.models import (
+    Level,
+    Standing,
+    TierAccount,
+    TierChange,
+    TierHistoryAnswer,
+    TierRules,
+)
 from huitou.tiers.repository import TierRepository
 from huitou.tiers.rules import Case, Evaluation, evaluate, figures_of, period
 
@@ -52,6 +59,10 @@ class Tiers:
     def put_rules(self, rules: TierRules) -> None:
         """Store a later revision; members follow as they order or are reviewed."""
         self._repository.put_rules(rules)
+
+    def history(self) -> TierHistoryAnswer:
+        """Return the rules in all their revisions, the latest first."""
+        return TierHistoryAnswer(revisions=self._repository.history() or [self.rules()])
 
     def page(self, after: str, limit: int) -> list[TierAccount]:
         """Return the next accounts by id, for who goes through all of them."""

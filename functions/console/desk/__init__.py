@@ -1,0 +1,1 @@
+"""What staff may ask for, an area a module: each has `ROUTES`, by the action's name."""

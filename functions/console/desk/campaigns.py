@@ -1,0 +1,78 @@
+"""campaigns: from draft to running, held against the rules, and what they changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from desk.route import Desk, Route
+from huitou.audiences.models import AudienceAnswer, AudienceRequest
+from huitou.audiences.service import Audiences
+from huitou.campaigns.models import (
+    AcceptRequest,
+    CampaignAnswer,
+    CampaignRequest,
+    CampaignsAnswer,
+    CampaignsRequest,
+    CampaignStepRequest,
+    LintRequest,
+    PutCampaignRequest,
+)
+from huitou.campaigns.service import Campaigns
+from huitou.compliance.models import CheckAnswer, LintAnswer
+from huitou.effects.models import EffectAnswer
+from huitou.effects.service import Effects
+
+
+def _campaigns(desk: Desk) -> Campaigns:
+    return Campaigns(desk.database, desk.clock)
+
+
+def _target(request: Any) -> str:
+    return f"campaign {request.campaign_id}"
+
+
+def _step(name: str, answer: type = CampaignAnswer) -> Route:
+    def take(desk: Desk, request: CampaignStepRequest) -> object:
+        return getattr(_campaigns(desk), name)(request)
+
+    return Route(CampaignStepRequest, take, answer, signed=("actor",), target=_target)
+
+
+ROUTES = {
+    "list": Route(
+        CampaignsRequest, lambda desk, r: _campaigns(desk).listing(r.status), CampaignsAnswer
+    ),
+    "get": Route(
+        CampaignRequest, lambda desk, r: _campaigns(desk).get(r.campaign_id), CampaignAnswer
+    ),
+    "report": Route(
+        CampaignRequest,
+        lambda desk, r: Effects(desk.database, desk.clock).report(r.campaign_id, desk.lang),
+        EffectAnswer,
+    ),
+    "lint": Route(
+        LintRequest,
+        lambda desk, r: {"findings": _campaigns(desk).lint(r.campaign, desk.lang)},
+        LintAnswer,
+    ),
+    "audience": Route(
+        AudienceRequest,
+        lambda desk, r: Audiences(desk.database, desk.clock).count(r),
+        AudienceAnswer,
+    ),
+    "put": Route(
+        PutCampaignRequest, lambda desk, r: _campaigns(desk).put(r), CampaignAnswer,
+        signed=("actor",), target=lambda r: f"campaign {r.campaign.id}",
+    ),
+    "check": Route(
+        CampaignStepRequest, lambda desk, r: _campaigns(desk).check(r, desk.lang), CheckAnswer,
+        signed=("actor",), target=_target,
+    ),
+    "accept": Route(
+        AcceptRequest, lambda desk, r: _campaigns(desk).accept(r), CampaignAnswer,
+        signed=("actor",), target=_target,
+    ),
+    "start": _step("start"),
+    "pause": _step("pause"),
+    "end": _step("end"),
+}  # fmt: skip

@@ -1,0 +1,13 @@
+"""changes: the record of who changed what."""
+
+from __future__ import annotations
+
+from desk.route import Route
+from huitou.changes.models import ChangesAnswer, ChangesRequest
+from huitou.changes.service import Changes
+
+ROUTES = {
+    "list": Route(
+        ChangesRequest, lambda desk, r: Changes(desk.database, desk.clock).page(r), ChangesAnswer
+    ),
+}

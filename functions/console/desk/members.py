@@ -1,0 +1,99 @@
+"""members: found, and one member's whole story; points and coupons given by hand, with a reason."""
+
+from __future__ import annotations
+
+from desk.route import Desk, Route
+from huitou.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
+from huitou.coupons.models import IssueCouponRequest, ShownCoupon, WalletAnswer
+from huitou.lookups.models import (
+    FindMembersRequest,
+    FoundMembers,
+    OneMemberPageRequest,
+    OneMemberRequest,
+    WholeMember,
+)
+from huitou.orders.models import OrdersAnswer
+from huitou.runtime.paging import PageRequest
+from huitou.statements.models import StatementAnswer
+
+
+def _get(desk: Desk, request: OneMemberRequest) -> object:
+    from huitou.consents.service import Consents
+    from huitou.features.service import FeatureBook
+    from huitou.members.service import Members
+
+    member_id = desk.lookups.member(request.member_id).id
+    profile = Members(desk.database, desk.clock, desk.brand_id).profile(member_id, desk.lang)
+    features = FeatureBook(desk.database, desk.clock).of([member_id]).get(member_id)
+    held = Consents(desk.database, desk.clock).of([member_id])[member_id]
+    return {
+        "profile": {name: value for name, value in profile.items() if name != "birthday"},
+        "consents": held,
+        "orders": features.orders if features else 0,
+        "spend_fen": features.spend_fen if features else 0,
+        "last_order_day": features.last_order_day if features else None,
+        "usual_store_id": features.usual_store_id if features else None,
+        "usual_interval_days": features.usual_interval_days if features else None,
+        "tags": features.tags if features else [],
+    }
+
+
+def _page(request: OneMemberPageRequest) -> PageRequest:
+    return PageRequest(limit=request.limit, after=request.after)
+
+
+def _statement(desk: Desk, request: OneMemberPageRequest) -> object:
+    from huitou.statements.service import Statements
+
+    statements = Statements(desk.database, desk.clock)
+    return statements.page(request.member_id, _page(request), desk.lang)
+
+
+def _orders(desk: Desk, request: OneMemberPageRequest) -> object:
+    from huitou.orders.service import Orders
+
+    orders = Orders(desk.database, desk.clock, desk.brand_id)
+    return orders.listing(request.member_id, _page(request))
+
+
+def _coupons(desk: Desk, request: OneMemberPageRequest) -> object:
+    from huitou.coupons.service import Coupons
+
+    return Coupons(desk.database, desk.clock).wallet(request.member_id, _page(request))
+
+
+def _messages(desk: Desk, request: OneMemberPageRequest) -> object:
+    from huitou.exposures.service import Inbox
+
+    return Inbox(desk.database, desk.clock).listing(request.member_id, _page(request))
+
+
+def _adjust(desk: Desk, request: AdjustPointsRequest) -> object:
+    from huitou.adjustments.service import Adjustments
+
+    return Adjustments(desk.database, desk.clock).ask(request)
+
+
+def _issue(desk: Desk, request: IssueCouponRequest) -> object:
+    from huitou.coupons.service import Coupons
+
+    return Coupons(desk.database, desk.clock).issue_by_staff(request)
+
+
+ROUTES = {
+    "search": Route(FindMembersRequest, lambda desk, r: desk.lookups.members(r), FoundMembers),
+    "get": Route(OneMemberRequest, _get, WholeMember),
+    "statement": Route(OneMemberPageRequest, _statement, StatementAnswer),
+    "orders": Route(OneMemberPageRequest, _orders, OrdersAnswer),
+    "coupons": Route(OneMemberPageRequest, _coupons, WalletAnswer),
+    "messages": Route(OneMemberPageRequest, _messages, "huitou.exposures.models:InboxAnswer"),
+    "adjust": Route(
+        AdjustPointsRequest, _adjust, AdjustmentAnswer, signed=("actor", "role"),
+        target=lambda r: f"member {r.member_id}",
+        after=lambda made: made.model_dump(mode="json"),
+    ),
+    "issue": Route(
+        IssueCouponRequest, _issue, ShownCoupon, signed=("actor",),
+        target=lambda r: f"member {r.member_id}",
+    ),
+}  # fmt: skip

@@ -1,0 +1,37 @@
+"""orders: found, told in full with their price's explanation, given back by line."""
+
+from __future__ import annotations
+
+from desk.route import Desk, Route
+from huitou.integrations.functions import Functions
+from huitou.lookups.models import FindOrdersRequest, FoundOrders, OneOrderRequest, WholeOrder
+from huitou.orders.models import ExplainAnswer
+from huitou.orders.service import Orders
+from huitou.refunds.models import RefundAnswer, RefundRequest
+
+
+def _explain(desk: Desk, request: OneOrderRequest) -> object:
+    order = desk.lookups.order(request.order_id)
+    return Orders(desk.database, desk.clock, desk.brand_id).explain(order.id)
+
+
+def _refund(desk: Desk, request: RefundRequest) -> object:
+    desk.lookups.order(request.order_id)  # Theirs to see, or it isn't there.
+    # Only `pay` has the keys to money: the function that faces the internet hasn't.
+    functions = Functions(desk.call.settings.cloud, desk.call.settings.internal_secret)
+    asked = request.model_dump(mode="json", exclude_none=True)
+    return functions.ask("pay", {"action": "refund", "lang": desk.lang, **asked})
+
+
+ROUTES = {
+    "search": Route(FindOrdersRequest, lambda desk, r: desk.lookups.orders(r), FoundOrders),
+    "get": Route(
+        OneOrderRequest, lambda desk, r: desk.lookups.whole_order(r.order_id), WholeOrder
+    ),
+    "explain": Route(OneOrderRequest, _explain, ExplainAnswer),
+    "refund": Route(
+        RefundRequest, _refund, RefundAnswer, signed=("actor", "role"),
+        target=lambda r: f"order {r.order_id}",
+        after=lambda made: {"amount_fen": made["amount_fen"], "status": made["status"]},
+    ),
+}  # fmt: skip

@@ -1,0 +1,79 @@
+"""One route of the console: what it wants, does and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel
+
+from huitou.lookups.service import Lookups
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Lang
+from huitou.runtime.handler import Call
+from huitou.staff.models import Role, StaffMember
+from huitou.staff.rules import sees
+
+# What services below call the roles that decide about money: an owner decides like finance.
+DECIDES_AS: dict[Role, str] = {
+    "owner": "finance", "area_manager": "manager", "store_manager": "manager",
+    "cashier": "cashier",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One signed-in person at work."""
+
+    call: Call
+    staff: StaffMember
+    token: str
+
+    @property
+    def database(self) -> Database:
+        return self.call.database
+
+    @property
+    def clock(self) -> Clock:
+        return self.call.clock
+
+    @property
+    def lang(self) -> Lang:
+        return self.call.lang
+
+    @property
+    def brand_id(self) -> str:
+        return self.call.settings.brand_id
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        return Lookups(self.database, self.sees)
+
+    def sees(self, store_id: str | None) -> bool:
+        return sees(self.staff, store_id)
+
+    def signature(self) -> dict[str, str]:
+        """Who does it, as services below want it; never the browser's to say."""
+        signed = {"actor": self.staff.id}
+        role = DECIDES_AS.get(self.staff.role)
+        return signed | ({"role": role} if role else {})
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a route wants, does and answers. Fields that `signed` names are the server's to fill.
+
+    One that changes something has a `target`: what it is about, for the record of changes; `before`
+    and `after` are what that keeps of it.
+    """
+
+    request: type[BaseModel]
+    run: Callable[[Desk, Any], object]
+    answer: type[BaseModel] | str
+    signed: tuple[str, ...] = ()
+    target: Callable[[Any], str] | None = None
+    before: Callable[[Desk, Any], dict[str, Any]] | None = None
+    after: Callable[[Any], dict[str, Any]] | None = None

@@ -1,0 +1,33 @@
+"""session: who is signed in."""
+
+from __future__ import annotations
+
+from desk.route import Desk, Route
+from huitou.runtime.documents import Answer
+from huitou.staff.models import MeAnswer, NoRequest, PasswordRequest
+from huitou.staff.service import Sessions, me
+
+
+class DoneAnswer(Answer):
+    """It is done."""
+
+
+def _sessions(desk: Desk) -> Sessions:
+    return Sessions(desk.database, desk.call.settings.internal_secret)
+
+
+def _sign_out(desk: Desk, _: NoRequest) -> object:
+    _sessions(desk).sign_out(desk.token)
+    return DoneAnswer()
+
+
+def _password(desk: Desk, request: PasswordRequest) -> object:
+    _sessions(desk).choose_password(desk.staff, request, desk.token)
+    return DoneAnswer()
+
+
+ROUTES = {
+    "me": Route(NoRequest, lambda desk, _: me(desk.staff), MeAnswer),
+    "sign_out": Route(NoRequest, _sign_out, DoneAnswer),
+    "password": Route(PasswordRequest, _password, DoneAnswer, target=lambda _: "own password"),
+}

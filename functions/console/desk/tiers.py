@@ -1,0 +1,44 @@
+"""tiers: the rules as a form, tried on all members before they are applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from desk.route import Desk, Route
+from huitou.staff.models import NoRequest
+from huitou.tier_runs.models import (
+    ApplyRequest,
+    DryRunAnswer,
+    DryRunRequest,
+    RulesAnswer,
+    RunAnswer,
+    RunRequest,
+)
+from huitou.tier_runs.service import TierRuns
+from huitou.tiers.models import TierHistoryAnswer
+from huitou.tiers.service import Tiers
+
+
+def _tiers(desk: Desk) -> Tiers:
+    return Tiers(desk.database, desk.clock)
+
+
+def _runs(desk: Desk) -> TierRuns:
+    return TierRuns(desk.database, desk.clock)
+
+
+def _document(desk: Desk) -> dict[str, Any]:
+    return _tiers(desk).rules().document()
+
+
+ROUTES = {
+    "rules": Route(NoRequest, lambda desk, _: {"rules": _document(desk)}, RulesAnswer),
+    "history": Route(NoRequest, lambda desk, _: _tiers(desk).history(), TierHistoryAnswer),
+    "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run(r), DryRunAnswer),
+    "apply": Route(
+        ApplyRequest, lambda desk, r: _runs(desk).apply(r.rules), RunAnswer,
+        target=lambda _: "tiers", before=lambda desk, _: _document(desk),
+        after=lambda made: {"revision": made["revision"]},
+    ),
+    "progress": Route(RunRequest, lambda desk, r: _runs(desk).progress(r.seconds), RunAnswer),
+}  # fmt: skip

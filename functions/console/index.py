@@ -1,0 +1,158 @@
+"""console: what staff do in their browsers, by HTTP under /api; every route for some roles only.
+
+HTTP access brings the browsers' calls; internal callers (the CLI) open accounts. Not callable by
+members, nor by timers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from desk.route import Desk, Route
+from huitou.changes.service import Changes
+from huitou.runtime.errors import Code, HuitouError, Refusal
+from huitou.runtime.events import HttpAnswer, HttpRequest
+from huitou.runtime.handler import Action, Call, Web, act, serve
+from huitou.staff.models import (
+    AddStaffRequest,
+    NoRequest,
+    SecretsAnswer,
+    SignInRequest,
+    StaffAnswer,
+    StaffRequest,
+)
+from huitou.staff.rules import may
+from huitou.staff.service import SESSION_LIVES, Sessions, Staff, me
+
+AREAS = ("session", "staff", "changes", "home", "stores", "orders", "members", "tiers", "campaigns")
+SIGN_IN = "session/sign_in"
+COOKIE = "huitou_session"
+# Another site's page can send a form, but no such header.
+OURS = "x-huitou"
+MOST_BYTES = 64 * 1024
+_BEFORE_PASSWORD = ("session/me", "session/sign_out", "session/password")
+_STATUS = {
+    Code.SIGN_IN_REQUIRED: 401, Code.SIGN_IN_FAILED: 401, Code.FORBIDDEN: 403,
+    Code.PASSWORD_TO_CHOOSE: 403, Code.NOT_FOUND: 404, Code.UNKNOWN_ACTION: 404,
+    Code.RULES_CONFLICT: 409, Code.TOO_MANY_TRIES: 429, Code.UNAVAILABLE: 503,
+}  # fmt: skip
+
+
+def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    return serve("console", event, context, internal=INTERNAL, http=Web(_api, _refused))
+
+
+def routes(area: str) -> dict[str, Route]:
+    """Return the routes of an area; its module is loaded when it is first asked for."""
+    module = importlib.import_module(f"desk.{area}")
+    found: dict[str, Route] = module.ROUTES
+    return found
+
+
+def _api(call: Call, request: HttpRequest) -> HttpAnswer:
+    if request.method != "POST" or request.headers.get(OURS) != "1":
+        raise Refusal(Code.FORBIDDEN)
+    name = request.path.removeprefix("/api/").strip("/")
+    fields = _fields(request)
+    call.event = {**call.event, "lang": fields.pop("lang", "zh")}
+    if name == SIGN_IN:
+        return _sign_in(call, fields, request)
+    token = _token(request)
+    staff = Sessions(call.database, call.settings.internal_secret).whose(token)
+    if staff.new_password and name not in _BEFORE_PASSWORD:
+        raise Refusal(Code.PASSWORD_TO_CHOOSE)
+    area, _, action = name.partition("/")
+    route = routes(area).get(action) if area in AREAS else None
+    if route is None:
+        raise Refusal(Code.UNKNOWN_ACTION, detail=name)
+    if not may(staff.role, name):
+        raise Refusal(Code.FORBIDDEN)
+    data = _done(Desk(call, staff, token), name, route, fields)
+    headers = _cookie(call, "", 0) if name == "session/sign_out" else {}
+    return HttpAnswer(200, data, headers)
+
+
+def _fields(request: HttpRequest) -> dict[str, Any]:
+    if len(request.body) > MOST_BYTES:
+        raise Refusal(Code.TOO_LARGE)
+    try:
+        fields = json.loads(request.body or b"{}")
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise Refusal(Code.INVALID_REQUEST, field="body", detail="object")
+    return fields
+
+
+def _done(desk: Desk, name: str, route: Route, fields: dict[str, Any]) -> dict[str, Any]:
+    """Do what a route is for, in this person's name, and keep what it changed."""
+    signature = desk.signature()
+    for field in route.signed:
+        if field in fields:  # Who does it is never the browser's to say.
+            raise Refusal(Code.INVALID_REQUEST, field=field, detail="extra_forbidden")
+    signed = {field: signature[field] for field in route.signed}
+
+    def run(_: Call, request: Any) -> object:
+        if route.target is None:
+            return route.run(desk, request)
+        return Changes(desk.database, desk.clock).recorded(
+            desk.staff, name, route.target(request), lambda: route.run(desk, request),
+            before=route.before(desk, request) if route.before else None, after=route.after,
+        )  # fmt: skip
+
+    actions = {name: Action(route.request, run, route.answer)}
+    return act(desk.call, {**fields, **signed, "action": name}, actions)
+
+
+def _sign_in(call: Call, fields: dict[str, Any], request: HttpRequest) -> HttpAnswer:
+    sessions = Sessions(call.database, call.settings.internal_secret)
+    begun: list[str] = []
+
+    def run(_: Call, asked: SignInRequest) -> object:
+        token, staff = sessions.sign_in(asked, request.address)
+        begun.append(token)
+        return me(staff)
+
+    answer = act(call, {**fields, "action": SIGN_IN}, {
+        SIGN_IN: Action(SignInRequest, run, "huitou.staff.models:MeAnswer"),
+    })  # fmt: skip
+    lives = int(SESSION_LIVES.total_seconds())
+    return HttpAnswer(200, answer, _cookie(call, begun[0], lives))
+
+
+def _token(request: HttpRequest) -> str:
+    try:
+        found = SimpleCookie(request.headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        found = None
+    if found is None or not found.value:
+        raise Refusal(Code.SIGN_IN_REQUIRED)
+    return found.value
+
+
+def _cookie(call: Call, token: str, lives_s: int) -> dict[str, str]:
+    secure = "" if call.settings.clock_file else " Secure;"  # A laptop serves plain HTTP.
+    kept = f"{COOKIE}={token}; HttpOnly;{secure} SameSite=Strict; Path=/api; Max-Age={lives_s}"
+    return {"Set-Cookie": kept}
+
+
+def _refused(failure: HuitouError, error: dict[str, Any]) -> HttpAnswer:
+    status = _STATUS.get(failure.code, 400 if isinstance(failure, Refusal) else 500)
+    return HttpAnswer(status, {"ok": False, "error": error})
+
+
+def _staff(call: Call) -> Staff:
+    return Staff(call.database, call.clock, call.settings.internal_secret)
+
+
+INTERNAL = {
+    "add_staff": Action(AddStaffRequest, lambda call, r: _staff(call).add(r), SecretsAnswer),
+    "reset_staff": Action(
+        StaffRequest, lambda call, r: _staff(call).reset(r.staff_id), SecretsAnswer
+    ),
+    "staff": Action(NoRequest, lambda call, _: _staff(call).listing(), StaffAnswer),
+}

@@ -1,0 +1,77 @@
+"""The first page, from what is kept of each day: nothing here grows with orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from huitou.adjustments.models import AdjustmentsRequest
+from huitou.adjustments.service import Adjustments
+from huitou.discrepancies.models import DiscrepanciesRequest
+from huitou.discrepancies.service import Discrepancies
+from huitou.home.models import (
+    DAYS_SHOWN,
+    AlarmsAnswer,
+    FiguresRequest,
+    Goals,
+)
+from huitou.kpis.models import DaysRequest, StoreFiguresRequest
+from huitou.kpis.service import Kpis
+from huitou.maintenance.service import Maintenance
+from huitou.refunds.models import RefundsRequest
+from huitou.refunds.service import waiting_refunds
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.stores.rules import brand_day
+from huitou.stores.service import Stores
+
+MOST_STORES = 100
+MOST_ALARMS = 50
+
+
+class Home:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def figures(
+        self, request: FiguresRequest, sees: Callable[[str | None], bool]
+    ) -> dict[str, Any]:
+        """Tell how it goes; of the stores those that one sees."""
+        now = self._clock.now()
+        today = date.fromisoformat(brand_day(now))
+        kpis = Kpis(self._database, self._clock)
+        days = kpis.days(DaysRequest(
+            store_id=request.store_id, first=today - timedelta(days=DAYS_SHOWN - 1), last=today
+        ))["days"]  # fmt: skip
+        of_stores = StoreFiguresRequest(as_of=today - timedelta(days=1), limit=MOST_STORES)
+        names = Stores(self._database, self._clock).names()
+        return {
+            "store_id": request.store_id,
+            "today": days[-1],
+            "week_ago": days[-8],
+            "days": days,
+            "stores": [
+                {"store_id": store_id, "name": names.get(store_id, store_id), **figures}
+                for store_id, figures in kpis.stores(of_stores)["by_store"].items()
+                if sees(store_id)
+            ],
+            "goals": Goals(),
+        }
+
+    def alarms(self) -> AlarmsAnswer:
+        """Count what wants somebody, up to a page of each."""
+        health = Maintenance(self._database, self._clock).health()
+        open_ones = DiscrepanciesRequest(limit=MOST_ALARMS)
+        waiting = AdjustmentsRequest(limit=MOST_ALARMS)
+        return AlarmsAnswer(
+            dead_letters=int(health["dead_letters"]),
+            relay_lag_s=float(health["relay"].get("lag_s") or 0.0),
+            differences=len(
+                Discrepancies(self._database, self._clock).open(open_ones).discrepancies
+            ),
+            refunds=len(waiting_refunds(self._database, RefundsRequest(limit=MOST_ALARMS)).refunds),
+            adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
+            most=MOST_ALARMS,
+        )

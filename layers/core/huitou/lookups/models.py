@@ -1,0 +1,145 @@
+"""Looking up members and orders, as staff do it: by a number, a phone's last digits, a day."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from huitou.consents.models import ConsentsAnswer
+from huitou.offers.models import Mode
+from huitou.orders.models import Moment, OrderAnswer, RefundStatus, Status
+from huitou.points.models import ShownPoints
+from huitou.runtime.documents import Answer, Request
+from huitou.runtime.paging import PageRequest
+from huitou.stores.models import Day
+from huitou.tiers.models import ShownTier
+
+
+class FindMembersRequest(PageRequest):
+    """Find members by their number or by the last four digits of their phone."""
+
+    member_id: str | None = Field(default=None, min_length=1, max_length=64)
+    phone_last4: str | None = Field(default=None, pattern=r"^[0-9]{4}$")
+
+    @model_validator(mode="after")
+    def _by_one(self) -> Self:
+        if (self.member_id is None) == (self.phone_last4 is None):
+            raise ValueError("either member_id or phone_last4")
+        return self
+
+
+class FoundMember(Answer):
+    """A member in a list."""
+
+    member_id: str
+    nickname: str | None
+    phone_last4: str | None
+    registered_day: str
+    merged_into: str | None
+
+
+class FoundMembers(Answer):
+    """A page of members, who registered last first; `next` is null at the end."""
+
+    members: list[FoundMember]
+    next: str | None
+
+
+class MemberProfile(Answer):
+    """Who they are, their tier and points."""
+
+    member_id: str
+    nickname: str | None
+    phone_last4: str | None
+    registered_day: str
+    tier: ShownTier
+    points: ShownPoints
+
+
+class FindOrdersRequest(PageRequest):
+    """Find a store's orders of a business day, or one by its number.
+
+    `pickup_number` and `status` narrow a day.
+    """
+
+    order_id: str | None = Field(default=None, min_length=1, max_length=64)
+    store_id: str | None = Field(default=None, min_length=1, max_length=64)
+    day: Day | None = None
+    pickup_number: int | None = Field(default=None, ge=1, le=99_999)
+    status: Status | None = None
+
+    @model_validator(mode="after")
+    def _by_one(self) -> Self:
+        if (self.order_id is None) == (self.store_id is None):
+            raise ValueError("either order_id or store_id with a day")
+        if self.store_id is not None and self.day is None:
+            raise ValueError("day: which one, with a store_id")
+        return self
+
+
+class FoundOrder(Answer):
+    """An order in a list."""
+
+    order_id: str
+    store_id: str | None
+    member_id: str
+    mode: Mode | None
+    status: Status
+    refund_status: RefundStatus | None
+    created_at: datetime
+    pickup_number: int | None
+    dishes: str
+    payable_fen: int
+    refunded_fen: int
+
+
+class FoundOrders(Answer):
+    """A page of orders, newest first; `next` is null at the end."""
+
+    orders: list[FoundOrder]
+    next: str | None
+
+
+class OneOrderRequest(Request):
+    """Name one order."""
+
+    order_id: str = Field(min_length=1, max_length=64)
+
+
+class OneMemberRequest(Request):
+    """Name one member."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+
+
+class OneMemberPageRequest(PageRequest):
+    """A page of what is one member's."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+
+
+class WholeOrder(Answer):
+    """An order as its guest sees it, whose it is, and who of the staff took each step."""
+
+    member_id: str
+    store_id: str | None
+    order: OrderAnswer
+    steps: list[Moment]
+
+
+class WholeMember(Answer):
+    """One member as staff see them; without their birthday, which is nobody's business.
+
+    `orders` and `spend_fen` count all that was paid and kept.
+    """
+
+    profile: MemberProfile
+    consents: ConsentsAnswer
+    orders: int
+    spend_fen: int
+    last_order_day: str | None
+    usual_store_id: str | None
+    usual_interval_days: int | None
+    tags: list[str]

@@ -1,0 +1,36 @@
+"""Queries on `members` and `orders` that only staff ask."""
+
+from __future__ import annotations
+
+from huitou.lookups.models import FindMembersRequest, FindOrdersRequest
+from huitou.members.models import Member
+from huitou.orders.models import Order
+from huitou.runtime.database import Database, Document
+from huitou.runtime.paging import newest_first
+
+
+class LookupRepository:
+    def __init__(self, database: Database) -> None:
+        self._members = database.collection("members")
+        self._orders = database.collection("orders")
+
+    def member(self, member_id: str) -> Member | None:
+        found = self._members.find_one({"_id": member_id})
+        return Member.model_validate(found) if found else None
+
+    def members(self, request: FindMembersRequest) -> tuple[list[Member], str | None]:
+        where = {"phone_last4": request.phone_last4}
+        rows, after = newest_first(self._members, where, request, "registered_at")
+        return [Member.model_validate(row) for row in rows], after
+
+    def order(self, order_id: str) -> Order | None:
+        found = self._orders.find_one({"_id": order_id})
+        return Order.model_validate(found) if found else None
+
+    def orders(self, request: FindOrdersRequest) -> tuple[list[Order], str | None]:
+        day = request.day.isoformat() if request.day else None
+        where: Document = {"store_id": request.store_id, "business_day": day}
+        narrowed = {"pickup_number": request.pickup_number, "status": request.status}
+        where |= {name: value for name, value in narrowed.items() if value is not None}
+        rows, after = newest_first(self._orders, where, request, "created_at")
+        return [Order.model_validate(row) for row in rows], after

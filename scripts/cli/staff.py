@@ -1,0 +1,101 @@
+"""`staff`: accounts of the console, opened before anybody can sign in to open them there."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, get_args
+
+import click
+import segno
+from rich.console import Console
+from rich.table import Table
+
+from cli.place import Environment, Place, environment_options
+from huitou.staff.models import Role
+
+_ROLES = {
+    "owner": "老板", "marketing": "运营", "area_manager": "督导", "store_manager": "店长",
+    "cashier": "收银", "finance": "财务", "franchisee": "加盟商",
+}  # fmt: skip
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+
+
+@click.group()
+def staff() -> None:
+    """Accounts of the operators' console.
+
+    \b
+    scripts/huitou staff add li --name 李老板 --role owner
+    scripts/huitou staff add wang --name 王店长 --role store_manager --store jingan
+    scripts/huitou staff list
+    scripts/huitou staff reset li                a new password and one-time codes
+    """
+
+
+@staff.command()
+@click.argument("staff_id", metavar="NAME")
+@click.option("--name", help="The person's name, as colleagues see it.")
+@click.option(
+    "--role", type=click.Choice(get_args(Role)), required=True,
+    help=", ".join(f"{role} {chinese}" for role, chinese in _ROLES.items()),
+)  # fmt: skip
+@click.option("--store", "store_ids", multiple=True, metavar="ID",
+              help="Whose stores' work it is; for roles of stores, repeatable.")  # fmt: skip
+@_json_option
+@environment_options
+def add(
+    staff_id: str, name: str | None, role: Role, store_ids: tuple[str, ...], as_json: bool,
+    environment: Environment,
+) -> None:  # fmt: skip
+    """Open an account that signs in as NAME; its secrets are shown once, here."""
+    asked = {"staff_id": staff_id, "name": name or staff_id, "role": role,
+             "store_ids": list(store_ids)}  # fmt: skip
+    with environment.open() as place:
+        _print_secrets(_ask(place, {"action": "add_staff", **asked}), as_json)
+
+
+@staff.command()
+@click.argument("staff_id", metavar="NAME")
+@_json_option
+@environment_options
+def reset(staff_id: str, as_json: bool, environment: Environment) -> None:
+    """Give NAME a new password and new one-time codes; they are signed out everywhere."""
+    with environment.open() as place:
+        _print_secrets(_ask(place, {"action": "reset_staff", "staff_id": staff_id}), as_json)
+
+
+@staff.command(name="list")
+@_json_option
+@environment_options
+def list_(as_json: bool, environment: Environment) -> None:
+    """List all accounts, their roles and stores."""
+    with environment.open() as place:
+        found = _ask(place, {"action": "staff"})["staff"]
+    if as_json:
+        click.echo(json.dumps({"staff": found}, ensure_ascii=False))
+        return
+    table = Table("signs in as", "name", "role", "stores", "status")
+    for one in found:
+        role = f"{one['role']} {_ROLES[one['role']]}"
+        stores = ", ".join(one["store_ids"]) or "all"
+        table.add_row(one["staff_id"], one["name"], role, stores, one["status"])
+    Console().print(table)
+
+
+def _ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
+    answer = place.internal_call("console", {"lang": "en", **event})
+    if not answer["ok"]:
+        sys.exit(str(answer["error"]["message"]))
+    return dict(answer["data"])
+
+
+def _print_secrets(told: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    click.echo(f"signs in as       {told['staff_id']}")
+    click.echo(f"first password    {told['password']}    (to be changed at the first sign-in)")
+    click.echo("one-time codes    scan this with an authenticator, or type the link into it:")
+    segno.make(told["uri"]).terminal(compact=True)
+    click.echo(told["uri"])

@@ -1,0 +1,483 @@
+"""The console's door: who gets in, who may ask for what, and what is kept of what they changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+import pytest
+from pydantic import BaseModel
+
+from answers import check
+from at_once import at_once
+from bootstrap import ROOT
+from chain_data import FakeClock, Shop
+from huitou.runtime.database import Database
+from huitou.runtime.handler import Action
+from huitou.runtime.settings import settings
+from huitou.staff.models import OF_STORES, AddStaffRequest, Role
+from huitou.staff.rules import MAY
+from huitou.staff.service import Staff
+from localcloud.mongod import Mongod
+
+SECRET = "s" * 40
+NOON = Path(__file__).parent.parent / "events" / "noon.json"
+ROLES: tuple[Role, ...] = get_args(Role)
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def index(chain: Database, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.setenv("MONGODB_URI", mongod.uri)
+    monkeypatch.setenv("HUITOU_DATABASE", chain.name)
+    monkeypatch.setenv("HUITOU_INTERNAL_SECRET", SECRET)
+    monkeypatch.setenv("HUITOU_CLOCK_FILE", str(NOON))
+    settings.cache_clear()
+    spec = importlib.util.spec_from_file_location("index", ROOT / "functions/console/index.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    settings.cache_clear()
+
+
+@dataclass
+class Browser:
+    """One browser: keeps its cookie, and sends what our own page sends."""
+
+    index: ModuleType
+    cookie: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: {"X-Huitou": "1"})
+    address: str = "10.0.0.1"
+
+    def send(self, path: str, body: object, method: str = "POST") -> dict[str, Any]:
+        event = {
+            "path": f"/api/{path}", "httpMethod": method, "body": json.dumps(body),
+            "headers": {**self.headers, "Cookie": f"huitou_session={self.cookie}; other=1"},
+            "requestContext": {"sourceIp": self.address},
+        }  # fmt: skip
+        answer: dict[str, Any] = self.index.main_handler(event, {"time_limit_in_ms": 60_000})
+        kept = SimpleCookie(answer["headers"].get("Set-Cookie", "")).get("huitou_session")
+        if kept is not None:
+            self.cookie = kept.value
+        return {"status": answer["statusCode"], **json.loads(answer["body"])}
+
+    def ask(self, path: str, **fields: Any) -> Any:
+        """Ask, get, and hold the answer against what the route says of it."""
+        answer = self.send(path, fields)
+        assert answer["ok"], answer
+        area, _, action = path.partition("/")
+        if area in self.index.AREAS and path != self.index.SIGN_IN:
+            route = self.index.routes(area)[action]
+            check(Action(route.request, lambda *_: None, route.answer), answer["data"])
+        return answer["data"]
+
+    def refused(self, path: str, **fields: Any) -> str:
+        answer = self.send(path, fields)
+        assert not answer["ok"], answer
+        return str(answer["error"]["code"])
+
+
+@dataclass
+class Person:
+    """An account and the phone that shows its codes."""
+
+    index: ModuleType
+    staff_id: str
+    password: str
+    totp: pyotp.TOTP
+    step: int = 0
+
+    def code(self) -> str:
+        """A code that wasn't used before, as a phone shows it within a minute or so."""
+        self.step = max(self.step + 1, int(time.time() // 30) - 1)
+        return self.totp.at(self.step * 30)
+
+    def browser(self, password: str | None = None) -> Browser:
+        browser = Browser(self.index)
+        words = {"password": password or self.password, "code": self.code()}
+        browser.ask("session/sign_in", staff_id=self.staff_id, **words)
+        return browser
+
+
+def person(index: ModuleType, database: Database, role: Role, *store_ids: str) -> Person:
+    """Open an account and choose its own password."""
+    stores = list(store_ids) or (["jingan"] if role in OF_STORES else [])
+    staff_id = f"{role.replace('_', '-')}{'.'.join(store_ids)}"
+    added = Staff(database, FakeClock(), SECRET.encode()).add(
+        AddStaffRequest(staff_id=staff_id, name=role, role=role, store_ids=stores)
+    )
+    seed = parse_qs(urlsplit(added.uri).query)["secret"][0]
+    found = Person(index, staff_id, PASSWORD, pyotp.TOTP(seed))
+    browser = found.browser(added.password)
+    browser.ask("session/password", old=added.password, new=PASSWORD)
+    return found
+
+
+@pytest.fixture
+def owner(index: ModuleType, chain: Database) -> Browser:
+    return person(index, chain, "owner").browser()
+
+
+# --- signing in -----------------------------------------------------------------------------------
+
+
+def test_a_new_account_chooses_its_own_password_first(index: ModuleType, chain: Database) -> None:
+    added = Staff(chain, FakeClock(), SECRET.encode()).add(
+        AddStaffRequest(staff_id="li", name="李老板", role="owner")
+    )
+    seed = parse_qs(urlsplit(added.uri).query)["secret"][0]
+    li = Person(index, "li", added.password, pyotp.TOTP(seed))
+    browser = li.browser()
+    assert browser.ask("session/me")["new_password"]
+    assert browser.refused("staff/list") == "PASSWORD_TO_CHOOSE"
+    assert browser.refused("session/password", old="wrong", new=PASSWORD) == "SIGN_IN_FAILED"
+    assert browser.refused("session/password", old=added.password, new="short") == "INVALID_REQUEST"
+    browser.ask("session/password", old=added.password, new=PASSWORD)
+    assert browser.ask("staff/list")["staff"][0]["name"] == "李老板"
+
+
+@pytest.mark.parametrize("wrong", ["staff_id", "password", "code"])
+def test_whatever_is_wrong_the_answer_is_the_same(
+    index: ModuleType, chain: Database, wrong: str
+) -> None:
+    owner = person(index, chain, "owner")
+    words = {"staff_id": "owner", "password": PASSWORD, "code": owner.code()} | {wrong: "nobody"}
+    answer = Browser(index).send("session/sign_in", words)
+    assert (answer["status"], answer["error"]["code"]) == (401, "SIGN_IN_FAILED")
+    assert "field" not in answer["error"]
+
+
+def test_a_one_time_code_is_taken_once(index: ModuleType, chain: Database) -> None:
+    owner = person(index, chain, "owner")
+    words = {"staff_id": "owner", "password": PASSWORD, "code": owner.code()}
+    answers = at_once([lambda: Browser(index).send("session/sign_in", words)] * 6)
+    assert sorted(a["status"] for a in answers) == [200, *[401] * 5]
+
+
+def test_an_old_code_is_no_code(index: ModuleType, chain: Database) -> None:
+    owner = person(index, chain, "owner")
+    old = owner.totp.at(int(time.time()) - 120)
+    words = {"staff_id": "owner", "password": PASSWORD, "code": old}
+    assert Browser(index).refused("session/sign_in", **words) == "SIGN_IN_FAILED"
+
+
+def test_too_many_tries_shut_the_door_for_right_ones_too(
+    index: ModuleType, chain: Database
+) -> None:
+    owner = person(index, chain, "owner")
+    wrong = {"staff_id": "owner", "password": "guess", "code": "000000"}
+    told = [Browser(index).refused("session/sign_in", **wrong) for _ in range(11)]
+    assert told == ["SIGN_IN_FAILED"] * 10 + ["TOO_MANY_TRIES"]
+    right = {"staff_id": "owner", "password": PASSWORD, "code": owner.code()}
+    assert Browser(index).send("session/sign_in", right)["status"] == 429
+
+
+def test_many_names_from_one_address_are_stopped_too(index: ModuleType) -> None:
+    told = [
+        Browser(index).refused("session/sign_in", staff_id=f"n{n}", password="x", code="1")
+        for n in range(62)
+    ]
+    assert told[-2:] == ["TOO_MANY_TRIES"] * 2
+    assert told[0] == "SIGN_IN_FAILED"
+
+
+def test_a_session_ends_by_itself_by_signing_out_and_with_the_account(
+    index: ModuleType, chain: Database, owner: Browser
+) -> None:
+    cashier = person(index, chain, "cashier")
+    first, second = cashier.browser(), cashier.browser()
+    sessions = chain.collection("staff_sessions")
+    assert all(first.cookie not in json.dumps(s, default=str) for s in sessions.find({}))
+    first.ask("session/sign_out")
+    assert first.cookie == ""
+    assert first.refused("session/me") == "SIGN_IN_REQUIRED"
+    assert second.ask("session/me")["staff_id"] == "cashier"
+    [mine] = owner.ask("staff/list")["staff"][:1]
+    owner.ask("staff/change", staff_id="cashier", name="收银", role="cashier",
+              store_ids=["jingan"], status="disabled", revision=mine["revision"])  # fmt: skip
+    assert second.refused("session/me") == "SIGN_IN_REQUIRED"
+    words = {"staff_id": "cashier", "password": PASSWORD, "code": cashier.code()}
+    assert Browser(index).refused("session/sign_in", **words) == "SIGN_IN_FAILED"
+
+
+@pytest.mark.parametrize(("seen_ago", "began_ago"), [(7_201, 7_201), (0, 43_201)])
+def test_a_session_left_alone_or_old_is_over(
+    chain: Database, owner: Browser, seen_ago: int, began_ago: int
+) -> None:
+    sessions = chain.collection("staff_sessions")
+    [session] = sessions.find({"staff_id": "owner"}).sort("began_at", -1).limit(1)
+    now = datetime.now(UTC)
+    sessions.update_one({"_id": session["_id"]}, {"$set": {
+        "seen_at": now - timedelta(seconds=seen_ago),
+        "expires_at": now - timedelta(seconds=began_ago) + timedelta(hours=12),
+    }})  # fmt: skip
+    assert owner.refused("session/me") == "SIGN_IN_REQUIRED"
+
+
+def test_another_sites_page_gets_nowhere(owner: Browser) -> None:
+    owner.headers = {}
+    assert owner.send("session/me", {})["status"] == 403
+    owner.headers = {"X-Huitou": "1"}
+    assert owner.send("session/me", {}, method="GET")["status"] == 403
+    assert owner.ask("session/me")["staff_id"] == "owner"
+
+
+def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
+    index: ModuleType, chain: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = person(index, chain, "owner")
+    monkeypatch.delenv("HUITOU_CLOCK_FILE")
+    event = {
+        "path": "/api/session/sign_in", "httpMethod": "POST", "headers": {"x-huitou": "1"},
+        "body": json.dumps({"staff_id": "owner", "password": PASSWORD, "code": owner.code()}),
+    }  # fmt: skip
+    kept = index.main_handler(event, {})["headers"]["Set-Cookie"]
+    assert all(word in kept for word in ("HttpOnly", "Secure", "SameSite=Strict", "Path=/api"))
+
+
+@pytest.mark.parametrize("body", ["[1]", "{", '"x"', "1" * 70_000])
+def test_what_is_no_request_is_refused_in_words(owner: Browser, body: str) -> None:
+    event = {
+        "path": "/api/session/me", "httpMethod": "POST", "headers": {"x-huitou": "1"}, "body": body,
+    }  # fmt: skip
+    answer = owner.index.main_handler(event, {})
+    assert answer["statusCode"] == 400
+    assert json.loads(answer["body"])["error"]["message"]
+
+
+def test_a_secret_in_the_database_is_not_the_secret(index: ModuleType, chain: Database) -> None:
+    owner = person(index, chain, "owner")
+    kept = chain.collection("staff").find_one({"_id": "owner"})
+    assert kept is not None
+    assert owner.totp.secret not in json.dumps(kept, default=str)
+    assert PASSWORD not in json.dumps(kept, default=str)
+    assert kept["password_hash"].startswith("$argon2id$")
+
+
+# --- who may ask for what -------------------------------------------------------------------------
+
+
+def test_every_route_stands_in_the_table_and_every_line_is_a_route(index: ModuleType) -> None:
+    found = {f"{area}/{action}" for area in index.AREAS for action in index.routes(area)}
+    assert found == set(MAY)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_route_is_for_its_roles_only(index: ModuleType, chain: Database, role: Role) -> None:
+    browser = person(index, chain, role).browser()
+    assert set(browser.ask("session/me")["may"]) == {r for r, roles in MAY.items() if role in roles}
+    for route, roles in MAY.items():
+        if route.startswith("session/"):
+            continue
+        answer = browser.send(route, {})
+        is_shut = answer["status"] == 403 and answer["error"]["code"] == "FORBIDDEN"
+        assert is_shut == (role not in roles), (route, answer)
+
+
+def test_nobody_signed_in_gets_nothing(index: ModuleType) -> None:
+    for route in MAY:
+        answer = Browser(index).send(route, {})
+        assert (answer["status"], answer["error"]["code"]) == (401, "SIGN_IN_REQUIRED"), route
+
+
+def test_what_is_no_route_is_told_so(owner: Browser) -> None:
+    for path in ("nowhere/at_all", "orders/_refund", "desk/home", "orders", ""):
+        assert owner.send(path, {})["status"] == 404, path
+
+
+def test_who_does_something_is_never_the_browsers_to_say(owner: Browser) -> None:
+    for route, fields in {
+        "members/adjust": {"adjustment_id": "a-00001", "member_id": "m", "points": 5, "reason": "x",
+                           "actor": "somebody", "role": "finance"},
+        "campaigns/start": {"campaign_id": "day-3", "actor": "somebody"},
+    }.items():  # fmt: skip
+        answer = owner.send(route, fields)
+        assert (answer["status"], answer["error"]["field"]) == (400, "actor")
+
+
+# --- stores of one's own --------------------------------------------------------------------------
+
+
+def test_a_store_manager_sees_their_store_and_no_other(
+    index: ModuleType, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    here, there = shop.paid(alice), shop.paid(alice, store_id="xujiahui")
+    manager = person(index, chain, "store_manager", "jingan").browser()
+    assert [s["store_id"] for s in manager.ask("stores/list")["stores"]] == ["jingan"]
+    day = here.business_day
+    seen = manager.ask("orders/search", store_id="jingan", day=day)["orders"]
+    assert [order["order_id"] for order in seen] == [here.id]
+    assert manager.refused("orders/search", store_id="xujiahui", day=day) == "FORBIDDEN"
+    assert manager.ask("orders/search", order_id=there.id)["orders"] == []
+    for route in ("orders/get", "orders/explain"):
+        assert manager.ask(route, order_id=here.id)
+        assert manager.refused(route, order_id=there.id) == "NOT_FOUND"
+    refund = {"refund_id": "R-00001", "reason": "凉了"}
+    assert manager.refused("orders/refund", order_id=there.id, **refund) == "NOT_FOUND"
+    assert manager.refused("home/figures", store_id="xujiahui") == "FORBIDDEN"
+    figures = manager.ask("home/figures")
+    assert figures["store_id"] == "jingan"
+    assert {store["store_id"] for store in figures["stores"]} <= {"jingan"}
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+def test_an_owner_opens_an_account_for_a_store(owner: Browser) -> None:
+    added = owner.ask("staff/add", staff_id="wang", name="王店长", role="store_manager",
+                      store_ids=["jingan"])  # fmt: skip
+    assert added["uri"].startswith("otpauth://totp/")
+    assert (
+        owner.refused("staff/add", staff_id="wang", name="王", role="owner") == "STAFF_NAME_TAKEN"
+    )
+    assert owner.refused("staff/add", staff_id="w2", name="王", role="cashier") == "INVALID_REQUEST"
+    refused = owner.send("staff/add", {"staff_id": "w3", "name": "王", "role": "owner",
+                                       "store_ids": ["jingan"]})  # fmt: skip
+    assert refused["status"] == 400
+
+
+def test_somebody_stays_owner(owner: Browser) -> None:
+    change = {"staff_id": "owner", "name": "老板", "status": "active", "revision": 2}
+    assert owner.refused("staff/change", **change, role="finance") == "LAST_OWNER"
+    disabled = change | {"status": "disabled"}
+    assert owner.refused("staff/change", **disabled, role="owner") == "LAST_OWNER"
+
+
+def test_of_two_who_change_an_account_the_second_is_told(
+    index: ModuleType, chain: Database, owner: Browser
+) -> None:
+    person(index, chain, "marketing")
+    change = {"staff_id": "marketing", "role": "marketing", "status": "active", "revision": 2}
+    names = [f"运营{n}" for n in range(4)]
+    told = at_once([lambda n=n: owner.send("staff/change", {**change, "name": n}) for n in names])
+    assert sorted(answer["status"] for answer in told) == [200, 409, 409, 409]
+
+
+def test_lost_secrets_are_made_anew(index: ModuleType, chain: Database, owner: Browser) -> None:
+    cashier = person(index, chain, "cashier")
+    browser = cashier.browser()
+    told = owner.ask("staff/reset", staff_id="cashier")
+    assert browser.refused("session/me") == "SIGN_IN_REQUIRED"
+    words = {"staff_id": "cashier", "password": PASSWORD, "code": cashier.code()}
+    assert Browser(index).refused("session/sign_in", **words) == "SIGN_IN_FAILED"
+    seed = parse_qs(urlsplit(told["uri"]).query)["secret"][0]
+    Person(index, "cashier", told["password"], pyotp.TOTP(seed)).browser()
+
+
+# --- what is kept of changes ----------------------------------------------------------------------
+
+
+def test_a_change_is_kept_with_who_when_before_and_after(owner: Browser) -> None:
+    rules = owner.ask("tiers/rules")["rules"]
+    silver = next(level for level in rules["levels"] if level["spend_fen"] == 50_000)
+    silver["spend_fen"] = 60_000
+    rules["revision"] += 1
+    assert owner.ask("tiers/dry_run", rules=rules)["members"] == 0
+    assert owner.ask("tiers/apply", rules=rules)["revision"] == rules["revision"]
+    stale = owner.send("tiers/apply", {"rules": {**rules, "window_days": 90}})
+    assert (stale["status"], stale["error"]["code"]) == (409, "RULES_CONFLICT")
+    refused, done = owner.ask("changes/list", target="tiers")["changes"]
+    assert (refused["outcome"], done["outcome"]) == ("RULES_CONFLICT", "done")
+    assert (done["staff_id"], done["role"], done["route"]) == ("owner", "owner", "tiers/apply")
+    assert done["before"]["revision"] == rules["revision"] - 1
+    assert done["after"] == {"revision": rules["revision"]}
+    history = owner.ask("tiers/history")["revisions"]
+    assert [found["revision"] for found in history] == [rules["revision"], rules["revision"] - 1]
+
+
+def test_secrets_are_in_no_record_of_changes(chain: Database, owner: Browser) -> None:
+    added = owner.ask("staff/add", staff_id="wang", name="王", role="marketing")
+    kept = json.dumps(list(chain.collection("staff_changes").find({})), default=str)
+    assert "staff wang" in kept
+    assert added["password"] not in kept
+    assert PASSWORD not in kept
+
+
+# --- members, campaigns, figures ------------------------------------------------------------------
+
+
+def test_a_members_story_is_told_to_who_looks_them_up(
+    index: ModuleType, chain: Database, clock: FakeClock, owner: Browser
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    chain.collection("members").update_one({"_id": alice}, {"$set": {"phone_last4": "8801"}})
+    order = shop.paid(alice)
+    [found] = owner.ask("members/search", phone_last4="8801")["members"]
+    assert found["member_id"] == alice
+    assert owner.ask("members/search", member_id="nobody")["members"] == []
+    told = owner.ask("members/get", member_id=alice)
+    assert told["profile"]["phone_last4"] == "8801"
+    assert "birthday" not in json.dumps(told)
+    assert owner.ask("members/orders", member_id=alice)["orders"][0]["order_id"] == order.id
+    for route in ("members/statement", "members/coupons", "members/messages"):
+        owner.ask(route, member_id=alice)
+    adjusted = owner.ask("members/adjust", adjustment_id="adj-0001", member_id=alice, points=20,
+                         reason="等太久")  # fmt: skip
+    assert adjusted["status"] == "applied"
+    [entry] = [
+        e for e in owner.ask("members/statement", member_id=alice)["entries"] if e["points"] == 20
+    ]
+    assert entry
+    manager = person(index, chain, "store_manager").browser()
+    assert manager.ask("members/get", member_id=alice)["profile"]["points"]["available"] >= 20
+    issued = owner.ask("members/issue", member_id=alice, template_id="back-30-8", cause="sorry-1")
+    assert issued["name"]
+    assert owner.refused("members/get", member_id="nobody") == "NOT_FOUND"
+
+
+def test_a_campaign_goes_from_draft_to_running_and_a_forbidden_one_does_not(
+    owner: Browser,
+) -> None:
+    drafts = ROOT / "scripts" / "simulation" / "drafts"
+    allowed = json.loads((drafts / "day-3.json").read_text())
+    forbidden = json.loads((drafts / "share-for-points.json").read_text())
+    owner.ask("campaigns/put", campaign=allowed)
+    assert owner.ask("campaigns/check", campaign_id=allowed["_id"])["findings"] == []
+    owner.ask("campaigns/start", campaign_id=allowed["_id"])
+    [running] = owner.ask("campaigns/list", status="running")["campaigns"]
+    assert running["campaign_id"] == allowed["_id"]
+    owner.ask("campaigns/report", campaign_id=allowed["_id"])
+    assert owner.ask("campaigns/audience", audience=allowed.get("audience"))["looked_at"] == 0
+    findings = owner.ask("campaigns/lint", campaign=forbidden)["findings"]
+    assert {f["severity"] for f in findings} >= {"error"}
+    owner.ask("campaigns/put", campaign=forbidden)
+    owner.ask("campaigns/check", campaign_id=forbidden["_id"])
+    assert owner.refused("campaigns/start", campaign_id=forbidden["_id"])
+    told = owner.ask("campaigns/get", campaign_id=allowed["_id"])
+    assert told["changes"][-1]["actor"] == "owner"
+    owner.ask("campaigns/pause", campaign_id=allowed["_id"], reason="试一下")
+    owner.ask("campaigns/end", campaign_id=allowed["_id"], reason="试完了")
+
+
+def test_the_first_page_tells_figures_and_what_wants_somebody(owner: Browser) -> None:
+    figures = owner.ask("home/figures")
+    assert len(figures["days"]) == 30
+    assert figures["today"] == figures["days"][-1]
+    assert figures["goals"] == {"repurchase": 0.4, "activity": 0.5, "burn": 0.6}
+    assert owner.ask("home/alarms")["dead_letters"] == 0
+
+
+def test_english_is_a_word_away(index: ModuleType) -> None:
+    answer = Browser(index).send("session/me", {"lang": "en"})
+    assert answer["error"]["message"] == "Sign in first"
+
+
+def test_requests_have_names_of_their_own(index: ModuleType) -> None:
+    for area in index.AREAS:
+        for route in index.routes(area).values():
+            assert issubclass(route.request, BaseModel)
