@@ -28,7 +28,10 @@ from huitou.staff.models import (
 from huitou.staff.rules import may
 from huitou.staff.service import SESSION_LIVES, Sessions, Staff, me
 
-AREAS = ("session", "staff", "changes", "home", "stores", "orders", "members", "tiers", "campaigns")
+AREAS = (
+    "session", "staff", "changes", "home", "stores", "orders", "members", "coupons", "tiers",
+    "campaigns",
+)  # fmt: skip
 SIGN_IN = "session/sign_in"
 COOKIE = "huitou_session"
 # Another site's page can send a form, but no such header.

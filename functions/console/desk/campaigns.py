@@ -9,6 +9,7 @@ from huitou.audiences.models import AudienceAnswer, AudienceRequest
 from huitou.audiences.service import Audiences
 from huitou.campaigns.models import (
     AcceptRequest,
+    Campaign,
     CampaignAnswer,
     CampaignRequest,
     CampaignsAnswer,
@@ -21,6 +22,8 @@ from huitou.campaigns.service import Campaigns
 from huitou.compliance.models import CheckAnswer, LintAnswer
 from huitou.effects.models import EffectAnswer
 from huitou.effects.service import Effects
+from huitou.runtime.forms import form_schema
+from huitou.staff.models import FormAnswer, NoRequest
 
 
 def _campaigns(desk: Desk) -> Campaigns:
@@ -38,7 +41,12 @@ def _step(name: str, answer: type = CampaignAnswer) -> Route:
     return Route(CampaignStepRequest, take, answer, signed=("actor",), target=_target)
 
 
+def _schema(_: Desk, __: NoRequest) -> object:
+    return {"form": form_schema(Campaign)}
+
+
 ROUTES = {
+    "schema": Route(NoRequest, _schema, FormAnswer),
     "list": Route(
         CampaignsRequest, lambda desk, r: _campaigns(desk).listing(r.status), CampaignsAnswer
     ),

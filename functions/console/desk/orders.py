@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from desk.route import Desk, Route
 from huitou.integrations.functions import Functions
-from huitou.lookups.models import FindOrdersRequest, FoundOrders, OneOrderRequest, WholeOrder
+from huitou.lookups.models import (
+    FindOrdersRequest,
+    FoundOrders,
+    OneOrderRequest,
+    OneStoreRequest,
+    TodayAnswer,
+    WholeOrder,
+)
 from huitou.orders.models import ExplainAnswer
 from huitou.orders.service import Orders
 from huitou.refunds.models import RefundAnswer, RefundRequest
+from huitou.runtime.errors import Code, Refusal
+from huitou.stores.rules import store_day
+from huitou.stores.service import Stores
 
 
 def _explain(desk: Desk, request: OneOrderRequest) -> object:
@@ -23,7 +33,15 @@ def _refund(desk: Desk, request: RefundRequest) -> object:
     return functions.ask("pay", {"action": "refund", "lang": desk.lang, **asked})
 
 
+def _today(desk: Desk, request: OneStoreRequest) -> object:
+    if not desk.sees(request.store_id):
+        raise Refusal(Code.FORBIDDEN, field="store_id")
+    store = Stores(desk.database, desk.clock).get(request.store_id)
+    return {"today": store_day(store, desk.clock.now())}
+
+
 ROUTES = {
+    "today": Route(OneStoreRequest, _today, TodayAnswer),
     "search": Route(FindOrdersRequest, lambda desk, r: desk.lookups.orders(r), FoundOrders),
     "get": Route(
         OneOrderRequest, lambda desk, r: desk.lookups.whole_order(r.order_id), WholeOrder

@@ -29,5 +29,5 @@ def _password(desk: Desk, request: PasswordRequest) -> object:
 ROUTES = {
     "me": Route(NoRequest, lambda desk, _: me(desk.staff), MeAnswer),
     "sign_out": Route(NoRequest, _sign_out, DoneAnswer),
-    "password": Route(PasswordRequest, _password, DoneAnswer, target=lambda _: "own password"),
+    "password": Route(PasswordRequest, _password, DoneAnswer, target=lambda _: "self"),
 }

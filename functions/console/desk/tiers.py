@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from desk.route import Desk, Route
-from huitou.staff.models import NoRequest
+from huitou.runtime.forms import form_schema
+from huitou.staff.models import FormAnswer, NoRequest
 from huitou.tier_runs.models import (
     ApplyRequest,
     DryRunAnswer,
@@ -15,7 +16,7 @@ from huitou.tier_runs.models import (
     RunRequest,
 )
 from huitou.tier_runs.service import TierRuns
-from huitou.tiers.models import TierHistoryAnswer
+from huitou.tiers.models import TierHistoryAnswer, TierRules
 from huitou.tiers.service import Tiers
 
 
@@ -31,7 +32,12 @@ def _document(desk: Desk) -> dict[str, Any]:
     return _tiers(desk).rules().document()
 
 
+def _schema(_: Desk, __: NoRequest) -> object:
+    return {"form": form_schema(TierRules)}
+
+
 ROUTES = {
+    "schema": Route(NoRequest, _schema, FormAnswer),
     "rules": Route(NoRequest, lambda desk, _: {"rules": _document(desk)}, RulesAnswer),
     "history": Route(NoRequest, lambda desk, _: _tiers(desk).history(), TierHistoryAnswer),
     "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run(r), DryRunAnswer),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,16 @@ Feature = Literal[
     "night_guest", "has_birthday", "has_phone", "consents_to_marketing",
 ]  # fmt: skip
 
+_FEATURE_NAMES: dict[str, Any] = {
+    "orders": "订单数", "spend_fen": "消费金额（分）", "days_since_order": "几天没来",
+    "days_since_registration": "注册天数", "usual_hour": "常来时段",
+    "usual_interval_days": "平时间隔（天）", "category_share_bp": "分类占比（万分之）",
+    "rfm_recency": "RFM 最近一次", "rfm_frequency": "RFM 频次", "rfm_monetary": "RFM 金额",
+    "points": "积分", "usual_store": "常去门店", "tier": "等级", "tag": "标签",
+    "registered_store": "注册门店", "registered_channel": "注册渠道", "night_guest": "夜宵客人",
+    "has_birthday": "有生日", "has_phone": "有手机号", "consents_to_marketing": "同意营销",
+}  # fmt: skip
+
 
 class Condition(Record):
     """One condition, or several joined by exactly one of `all_of`, `any_of`, `none_of`.
@@ -48,7 +58,9 @@ class Condition(Record):
     all_of: list[Condition] = Field(default=[], max_length=20, title="同时满足")
     any_of: list[Condition] = Field(default=[], max_length=20, title="满足任一")
     none_of: list[Condition] = Field(default=[], max_length=20, title="全不满足")
-    feature: Feature | None = Field(default=None, title="会员特征")
+    feature: Feature | None = Field(
+        default=None, title="会员特征", json_schema_extra={"labels": _FEATURE_NAMES}
+    )
     at_least: int | None = Field(default=None, title="不少于")
     at_most: int | None = Field(default=None, title="不多于")
     days: int | None = Field(default=None, ge=1, le=180, title="最近几天")

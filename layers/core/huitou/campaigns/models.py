@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,13 @@ Kind = Literal[
     "segment",  # once, on the first day of the campaign
     "by_hand",  # members that an operator names
 ]
+_KIND_NAMES: dict[str, Any] = {
+    "absent": "几天没来", "overdue": "超过平时间隔", "birthday": "生日", "tier_change": "等级变化",
+    "registered": "注册后", "first_order": "首单后", "order_completed": "订单完成后",
+    "review": "评价后", "weather": "天气", "daily": "固定日子（夜宵、会员日）", "group": "社群领券",
+    "near_store": "到店附近", "coupon_expiring": "券快过期", "points_expiring": "积分快过期",
+    "segment": "一次性人群", "by_hand": "人工指定",
+}  # fmt: skip
 Status = Literal["draft", "checked", "running", "paused", "ended"]
 Weather = Literal["rain", "heat", "cold"]
 # What each trigger needs and may have beside its kind.
@@ -59,11 +66,19 @@ class Trigger(Record):
     `threshold` is of the weather: millimetres of rain a day, degrees Celsius of heat or cold.
     """
 
-    kind: Kind = Field(title="触发方式")
+    kind: Kind = Field(title="触发方式", json_schema_extra={"labels": _KIND_NAMES})
     days: int | None = Field(default=None, ge=0, le=365, title="天数")
     after_minutes: int | None = Field(default=None, ge=0, le=10_080, title="之后多少分钟")
-    direction: Literal["up", "down"] | None = Field(default=None, title="升级或降级")
-    weather: Weather | None = Field(default=None, title="天气", description="雨、热或冷")
+    direction: Literal["up", "down"] | None = Field(
+        default=None,
+        title="升级或降级",
+        json_schema_extra={"labels": {"up": "升级", "down": "降级"}},
+    )
+    weather: Weather | None = Field(
+        default=None,
+        title="天气",
+        json_schema_extra={"labels": {"rain": "下雨", "heat": "炎热", "cold": "寒冷"}},
+    )
     threshold: int | None = Field(default=None, ge=-40, le=200, title="天气阈值")
     weekdays: list[Weekday] = Field(
         default=[], max_length=7, title="星期", description="0 = 星期一"
@@ -92,7 +107,11 @@ class Trigger(Record):
 class Gift(Record):
     """What the member gets: a coupon of a template, points, or only the message."""
 
-    kind: Literal["none", "coupon", "points"] = Field(default="none", title="权益")
+    kind: Literal["none", "coupon", "points"] = Field(
+        default="none",
+        title="权益",
+        json_schema_extra={"labels": {"none": "只发消息", "coupon": "优惠券", "points": "积分"}},
+    )
     template_id: str | None = Field(default=None, min_length=1, max_length=64, title="券模板")
     points: int | None = Field(default=None, ge=1, le=100_000, title="积分")
 
@@ -130,16 +149,16 @@ class Prize(Record):
     """One prize of a draw; what it is worth, how many there are, or how likely it is."""
 
     name: str = Field(min_length=1, max_length=40, title="奖品")
-    value_fen: int = Field(ge=0, title="价值（分）")
+    value_fen: int = Field(ge=0, title="价值")
     quantity: int | None = Field(default=None, ge=1, title="数量")
-    odds_bp: int | None = Field(default=None, ge=1, le=10_000, title="中奖概率（万分之）")
+    odds_bp: int | None = Field(default=None, ge=1, le=10_000, title="中奖概率")
 
 
 class WasPrice(Record):
     """A crossed-out price beside a dish's present one."""
 
     dish_id: str = Field(min_length=1, max_length=64, title="菜品")
-    was_fen: int = Field(ge=1, title="划线价（分）")
+    was_fen: int = Field(ge=1, title="划线价")
 
 
 class Mechanic(Record):
@@ -150,7 +169,20 @@ class Mechanic(Record):
 
     reward_for: Literal[
         "nothing", "sharing", "moments_post", "link_opened", "friend_registered", "friend_ordered"
-    ] = Field(default="nothing", title="奖励条件")
+    ] = Field(
+        default="nothing",
+        title="奖励条件",
+        json_schema_extra={
+            "labels": {
+                "nothing": "无条件",
+                "sharing": "分享",
+                "moments_post": "发朋友圈",
+                "link_opened": "好友打开链接",
+                "friend_registered": "好友注册",
+                "friend_ordered": "好友下单",
+            }
+        },
+    )
     friends: int | None = Field(default=None, ge=1, le=100, title="好友人数")
     friends_shown: bool = Field(default=True, title="人数已公示")
     draw: bool = Field(default=False, title="抽奖")
@@ -177,8 +209,13 @@ class Campaign(Stored):
     Higher `priority` goes first where several compete for a member's day.
     """
 
-    id: str = Field(alias="_id", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
-    revision: int = Field(default=1, ge=1)
+    id: str = Field(
+        alias="_id",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
+        title="活动代号",
+        description="小写字母、数字和短横线；保存后不再修改",
+    )
+    revision: int = Field(default=1, ge=1, title="版本号")
     name: str = Field(min_length=1, max_length=40, title="名称")
     priority: int = Field(default=50, ge=0, le=100, title="优先级")
     trigger: Trigger = Field(title="触发")
@@ -188,7 +225,7 @@ class Campaign(Stored):
     send_at: str = Field(default="10:00", pattern=CLOCK, title="发送时间")
     window: Hours | None = Field(default=None, title="单独的发送时段")
     variants: list[Variant] = Field(min_length=1, max_length=5, title="版本")
-    holdout_bp: int = Field(default=1_000, ge=0, le=5_000, title="对照组（万分之）")
+    holdout_bp: int = Field(default=1_000, ge=0, le=5_000, title="对照组比例")
     effect_days: int = Field(default=30, ge=1, le=90, title="效果观察天数")
     limits: SendLimits = Field(default=SendLimits(), title="限制")
     mechanic: Mechanic = Field(default=Mechanic(), title="玩法")

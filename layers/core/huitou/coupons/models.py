@@ -158,3 +158,16 @@ class WalletAnswer(Answer):
 
     coupons: list[ShownCoupon]
     next: str | None
+
+
+class NamedTemplate(Answer):
+    """A kind of coupon by its name."""
+
+    template_id: str
+    name: str
+
+
+class NamedTemplates(Answer):
+    """The chain's kinds of coupons, by id."""
+
+    templates: list[NamedTemplate]

@@ -33,6 +33,11 @@ class CouponRepository:
         found = self._templates.find({"_id": {"$in": list(ids)}})
         return [CouponTemplate.model_validate(document) for document in found]
 
+    def every_template(self, limit: int) -> list[CouponTemplate]:
+        """Return the chain's templates, by id."""
+        found = self._templates.find({"_id": {"$gt": ""}}).sort("_id", 1).limit(limit)
+        return [CouponTemplate.model_validate(document) for document in found]
+
     def put_template(self, template: CouponTemplate) -> None:
         """Store a later revision; coupons keep the terms of theirs."""
         if self.template(template.id) == template:  # Also one from before there was so much to say.

@@ -11,6 +11,8 @@ from huitou.coupons.models import (
     Coupon,
     CouponTemplate,
     IssueCouponRequest,
+    NamedTemplate,
+    NamedTemplates,
     Revoked,
     Scene,
     ShownCoupon,
@@ -33,6 +35,8 @@ from huitou.tiers.service import MOST_TRIES, Tiers
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
 Told = dict[str, str]  # What else is kept with a coupon: its `scene`, its `actor`.
 ISSUE_TRIES = 50  # Causes of one member at once that fight for the places of one template.
+
+MOST_TEMPLATES = 1_000  # To choose from.
 
 
 class Coupons:
@@ -258,6 +262,13 @@ class Coupons:
         now = self._clock.now()
         return self._repository.expire(
             min(in_brand_zone(now, zone) for zone in self._stores.zones())
+        )
+
+    def named_templates(self) -> NamedTemplates:
+        """Return the chain's templates by name, for who chooses one."""
+        found = self._repository.every_template(MOST_TEMPLATES)
+        return NamedTemplates(
+            templates=[NamedTemplate(template_id=one.id, name=one.name) for one in found]
         )
 
     def templates(self, template_ids: Iterable[str]) -> dict[str, CouponTemplate]:

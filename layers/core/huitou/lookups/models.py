@@ -108,6 +108,18 @@ class OneOrderRequest(Request):
     order_id: str = Field(min_length=1, max_length=64)
 
 
+class OneStoreRequest(Request):
+    """Name one store."""
+
+    store_id: str = Field(min_length=1, max_length=64)
+
+
+class TodayAnswer(Answer):
+    """A store's business day at this moment."""
+
+    today: str
+
+
 class OneMemberRequest(Request):
     """Name one member."""
 

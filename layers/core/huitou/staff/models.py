@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -80,6 +80,12 @@ class ChangeStaffRequest(_Post):
     name: str = Field(min_length=1, max_length=20, title="姓名")
     status: Literal["active", "disabled"] = Field(title="状态")
     revision: int = Field(ge=1)
+
+
+class FormAnswer(Answer):
+    """The JSON Schema that a form is drawn from."""
+
+    form: dict[str, Any]
 
 
 class StaffRequest(Request):

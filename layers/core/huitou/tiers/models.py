@@ -31,8 +31,8 @@ class Goals(Record):
     spend_fen: int | None = Field(
         default=None,
         ge=0,
-        title="消费金额（分）",
-        description="周期内实付的 fen（分）；留空：不看消费",
+        title="消费金额",
+        description="周期内实付金额；留空：不看消费",
     )
     orders: int | None = Field(
         default=None, ge=0, title="订单数", description="周期内已支付的订单数；留空：不看订单数"
@@ -44,7 +44,9 @@ class Goals(Record):
         description="周期内获得的积分（不是积分余额）；留空：不看积分",
     )
     match: Literal["all", "any"] = Field(
-        default="all", title="条件关系", description="all：全部满足；any：满足任意一项"
+        default="all",
+        title="条件关系",
+        json_schema_extra={"labels": {"all": "全部满足", "any": "满足任意一项"}},
     )
 
     def wanted(self) -> dict[str, int]:
@@ -91,15 +93,15 @@ class Level(Goals):
         default=10_000,
         ge=1,
         le=10_000,
-        title="折扣（万分之）",
-        description="9000 = 9 折，10000 = 不打折",
+        title="会员价",
+        description="按原价的百分之几付：90 = 9 折，100 = 不打折",
     )
     points_multiplier_bp: int = Field(
         default=10_000,
         ge=10_000,
         le=100_000,
-        title="积分倍数（万分之）",
-        description="10000 = 1 倍，15000 = 1.5 倍",
+        title="积分倍数",
+        description="100 = 1 倍，150 = 1.5 倍",
     )
     entry_coupons: Templates = Field(
         default=[], title="升级礼券", description="优惠券模板编号；每个等级每年一次"
@@ -134,19 +136,26 @@ class TierRules(Stored):
     window: Literal["rolling", "calendar_year", "anchor"] = Field(
         default="rolling",
         title="统计周期",
-        description="rolling：最近若干天；calendar_year：自然年；anchor：会员年（每 12 个月）",
+        json_schema_extra={
+            "labels": {
+                "rolling": "最近若干天",
+                "calendar_year": "自然年",
+                "anchor": "会员年（每 12 个月）",
+            }
+        },
     )
     window_days: int = Field(
         default=365,
         ge=1,
         le=LONGEST_DAYS,
         title="滚动天数",
-        description="仅用于 rolling；含当天",
+        description="仅用于“最近若干天”；含当天",
     )
     anchor: Literal["joined", "level_start"] = Field(
         default="joined",
         title="会员年起点",
-        description="仅用于 anchor；joined：入会日；level_start：获得当前等级之日",
+        description="仅用于会员年",
+        json_schema_extra={"labels": {"joined": "入会日", "level_start": "获得当前等级之日"}},
     )
     levels: list[Level] = Field(
         min_length=1, max_length=20, title="等级", description="由低到高；第一个等级人人都有"
@@ -154,7 +163,13 @@ class TierRules(Stored):
     downgrade: Literal["to_earned", "one_step", "never"] = Field(
         default="to_earned",
         title="降级方式",
-        description="to_earned：降到符合条件的等级；one_step：每次降一级；never：不降级",
+        json_schema_extra={
+            "labels": {
+                "to_earned": "降到符合条件的等级",
+                "one_step": "每次降一级",
+                "never": "不降级",
+            }
+        },
     )
     grace_days: int = Field(
         default=0,

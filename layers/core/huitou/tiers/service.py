@@ -21,7 +21,6 @@ from huitou.tiers.models import (
     Standing,
     TierAccount,
     TierChange,
-    TierHistoryAnswer,
     TierRules,
 )
 from huitou.tiers.repository import TierRepository
@@ -60,9 +59,10 @@ class Tiers:
         """Store a later revision; members follow as they order or are reviewed."""
         self._repository.put_rules(rules)
 
-    def history(self) -> TierHistoryAnswer:
-        """Return the rules in all their revisions, the latest first."""
-        return TierHistoryAnswer(revisions=self._repository.history() or [self.rules()])
+    def history(self) -> dict[str, Any]:
+        """Return the rules in all their revisions as they are stored, the latest first."""
+        revisions = self._repository.history() or [self.rules()]
+        return {"revisions": [rules.document() for rules in revisions]}
 
     def page(self, after: str, limit: int) -> list[TierAccount]:
         """Return the next accounts by id, for who goes through all of them."""
