@@ -112,6 +112,7 @@ class Function(_Shape):
     installDependency: Literal[False]  # noqa: N815  # CloudBase installs for Node only.
     envVariables: dict[str, str] = {}  # noqa: N815
     vpc: Vpc
+    ignore: list[str] = Field(default=[], max_length=20)
     layers: list[Layer] = Field(min_length=1, max_length=MAX_LAYERS)
     triggers: list[Timer] = Field(default=[], max_length=MAX_TIMERS)
 

@@ -51,7 +51,9 @@ def prepare(target: Target, build_for: BuildTarget) -> tuple[CloudApi, Wanted]:
     """
     bundle = read_bundle(target.variables)
     layers = build_layers(build_for)
-    functions = {f.name: function_package(bundle.folder(f)) for f in bundle.functions}
+    functions = {
+        f.name: function_package(bundle.folder(f), ignore=f.ignore) for f in bundle.functions
+    }
     check_limits(layers, functions)
     secret = target.variables["HUITOU_INTERNAL_SECRET"].encode()
     return CloudApi(target.account), wanted_from(bundle, layers, functions, secret)

@@ -22,8 +22,9 @@ import sysconfig
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from bootstrap import REQUIREMENTS, ROOT
@@ -263,9 +264,15 @@ def _compile(name: str, compiler: tuple[str, str] | None, target: Target, place:
 # --- functions ------------------------------------------------------------------------------
 
 
-def function_package(folder: Path, output: Path = FUNCTIONS_FOLDER) -> Package:
-    """Zip a function's own folder, and nothing beside it, into the folder `output`."""
-    files = _own_files(folder)
+def function_package(
+    folder: Path, output: Path = FUNCTIONS_FOLDER, ignore: Iterable[str] = ()
+) -> Package:
+    """Zip a function's own folder, and nothing beside it, into the folder `output`.
+
+    `ignore` are patterns of what stays behind, as in `cloudbaserc.json`: `web/**`.
+    """
+    every = _own_files(folder).items()
+    files = {name: path for name, path in every if not any(fnmatch(name, p) for p in ignore)}
     if "index.py" not in files:
         raise PackageError(f"{folder.name}: there is no index.py in its folder")
     content = _zipped(files)

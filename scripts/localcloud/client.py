@@ -45,7 +45,7 @@ class LocalCloudClient:
         self.name = "the local cloud"
         self.url = url
         self.vendor_url = vendor_url
-        self._data = data
+        self.data = data
         self._http = urllib3.PoolManager(maxsize=32, timeout=TIMEOUT_S, retries=False)
 
     def member_call(self, function: str, openid: str, data: object) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class LocalCloudClient:
         return self._functions().call(function, event)
 
     def _functions(self) -> Functions:
-        keys = load_secrets(self._data)
+        keys = load_secrets(self.data)
         settings = CloudSettings(
             NAMESPACE, REGION, self.url.removeprefix("http://"), "http",
             keys.secret_id, keys.secret_key, None,
@@ -71,8 +71,8 @@ class LocalCloudClient:
     @property
     def target(self) -> Target:
         """This cloud as a place to deploy to and to inspect."""
-        there = json.loads((self._data / "endpoint.json").read_text())
-        keys = load_secrets(self._data)
+        there = json.loads((self.data / "endpoint.json").read_text())
+        keys = load_secrets(self.data)
         return local_cloud_target(keys, self.url, there["mongodb_uri"], there["database"])
 
     @property

@@ -50,6 +50,8 @@ MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
 CONNECTIONS = 2_000  # Clients keep theirs for their next call, so there are more than calls.
 _SAMPLE = "sample_data"
+# The running relay keeps its place, and staff their accounts.
+KEPT_ON_RESET = ("leases", "relay_state", "staff", "staff_sessions", "staff_changes")
 
 
 class AlreadyUp(Exception):  # noqa: N818
@@ -367,7 +369,7 @@ class LocalCloud:
             return {"reset": False}
         self.drain()
         for name in self.database.mongo.list_collection_names():
-            if name not in ("leases", "relay_state"):  # The running relay keeps its place.
+            if name not in KEPT_ON_RESET:
                 self.database.collection(name).delete_many({})
         self.wechat_pay.forget_everything()
         self.mini_program.forget_everything()

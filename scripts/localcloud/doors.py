@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, redirect, request, send_from_directory
 
+from deployment.web import pages
 from localcloud.errors import PlatformError
 from localcloud.wechat_pay import Refused
 
@@ -59,6 +60,16 @@ def platform_app(cloud: LocalCloud) -> Flask:
         return jsonify(
             cloud.api.serve({n.lower(): v for n, v in request.headers}, request.get_data())
         )
+
+    @app.get("/console/")
+    @app.get("/console/<path:name>")
+    def console(name: str = "index.html") -> Any:
+        """The console's pages, as static hosting serves them on the same origin."""
+        return send_from_directory(pages(), name, max_age=0)
+
+    @app.get("/console")
+    def to_console() -> Any:
+        return redirect("/console/")
 
     @app.route("/<path:path>", methods=["GET", "POST"])
     def http_access(path: str) -> Any:

@@ -1,0 +1,226 @@
+import { Alert, Button, Card, Descriptions, Form, Input, InputNumber, List, Modal, Select, Space, Tabs, Tag } from "antd";
+import { useState } from "react";
+import { Refused, ask, useAsk } from "../api";
+import { count, moment, signed, yuan } from "../format";
+import { useMay } from "../me";
+import { Told, useRefusalWords, useStores, useToast } from "../parts";
+import { Rows } from "../rows";
+import type { Coupon, Entry, FoundMember, Message, WholeMember } from "../types";
+import { useSpeech } from "../words";
+
+export default function MembersPage() {
+  const { t } = useSpeech();
+  const [words, setWords] = useState("");
+  const [chosen, setChosen] = useState<string>();
+  const byTail = /^\d{4}$/.test(words);
+  const found = useAsk<{ members: FoundMember[] }>(
+    words ? "members/search" : null, byTail ? { phone_last4: words } : { member_id: words },
+  );
+  return (
+    <>
+      <h1>{t("members")}</h1>
+      <Input.Search
+        aria-label={t("memberSearch")} placeholder={t("memberSearch")} enterButton={t("search")} allowClear style={{ maxWidth: 420, marginBottom: 16 }}
+        onSearch={(typed) => { setChosen(undefined); setWords(typed.trim()); }}
+      />
+      {words && !chosen && (
+        <Told asked={found}>
+          {({ members }) => (
+            <List
+              bordered style={{ background: "#fff", maxWidth: 640 }} locale={{ emptyText: t("noMember") }} dataSource={members}
+              renderItem={(m) => (
+                <List.Item actions={[<Button key="open" type="link" onClick={() => setChosen(m.member_id)}>{t("member")}</Button>]}>
+                  <List.Item.Meta title={m.nickname ?? t("noName")} description={`${t("phoneTail")} ${m.phone_last4 ?? "—"} · ${t("registered")} ${m.registered_day}`} />
+                </List.Item>
+              )}
+            />
+          )}
+        </Told>
+      )}
+      {chosen && <Story key={chosen} memberId={chosen} />}
+    </>
+  );
+}
+
+function Story({ memberId }: { memberId: string }) {
+  const { t } = useSpeech();
+  const may = useMay();
+  const told = useAsk<WholeMember>("members/get", { member_id: memberId });
+  const stores = useStores();
+  const [adjusting, setAdjusting] = useState(false);
+  const [issuing, setIssuing] = useState(false);
+  const [turn, setTurn] = useState(0); // What was given or taken shows in the lists below.
+  const storeName = (id: string | null) => stores.data?.stores.find((s) => s.store_id === id)?.name ?? "—";
+  return (
+    <Told asked={told}>
+      {({ profile, consents, ...more }) => (
+        <>
+          <Card
+            title={<Space>{profile.nickname ?? t("noName")}<Tag color="gold">{profile.tier.name}</Tag></Space>}
+            extra={
+              <Space>
+                {may("members/adjust") && <Button onClick={() => setAdjusting(true)}>{t("adjust")}</Button>}
+                {may("members/issue") && <Button onClick={() => setIssuing(true)}>{t("issue")}</Button>}
+              </Space>
+            }
+          >
+            <Descriptions
+              column={{ xs: 1, sm: 2, lg: 3 }} size="small"
+              items={[
+                { label: t("phoneTail"), children: profile.phone_last4 ?? "—" },
+                { label: t("registered"), children: profile.registered_day },
+                { label: t("memberNo"), children: profile.member_id },
+                { label: t("pointsBalance"), children: count(profile.points.available) },
+                { label: t("pointsPending"), children: count(profile.points.pending) },
+                { label: t("spend"), children: yuan(more.spend_fen) },
+                { label: t("visits"), children: count(more.orders) },
+                { label: t("lastVisit"), children: more.last_order_day ?? "—" },
+                { label: t("usualStore"), children: storeName(more.usual_store_id) },
+                { label: t("usualInterval"), children: more.usual_interval_days ?? "—" },
+                { label: t("marketing"), children: t(consents.marketing ? "yes" : "no") },
+                { label: t("personalised"), children: t(consents.personalised ? "yes" : "no") },
+                { label: t("location"), children: t(consents.precise_location ? "yes" : "no") },
+                { label: t("tags"), children: more.tags.length ? more.tags.map((tag) => <Tag key={tag}>{tag}</Tag>) : "—" },
+              ]}
+            />
+            {profile.tier.message && <Alert style={{ marginTop: 12 }} type="info" showIcon title={profile.tier.message} />}
+          </Card>
+          <Card style={{ marginTop: 16 }}>
+            <Tabs
+              key={turn}
+              items={[
+                { key: "points", label: t("statement"), children: <Statement memberId={memberId} /> },
+                { key: "orders", label: t("orders"), children: <MemberOrders memberId={memberId} /> },
+                { key: "coupons", label: t("coupons"), children: <Coupons memberId={memberId} /> },
+                { key: "messages", label: t("messages"), children: <Messages memberId={memberId} /> },
+              ]}
+            />
+          </Card>
+          {issuing && <Issue memberId={memberId} onClose={() => { setIssuing(false); setTurn(turn + 1); }} />}
+          {adjusting && <Adjust memberId={memberId} onClose={() => setAdjusting(false)} onDone={() => { setAdjusting(false); told.again(); setTurn(turn + 1); }} />}
+        </>
+      )}
+    </Told>
+  );
+}
+
+const LIMIT = 50;
+
+function Statement({ memberId }: { memberId: string }) {
+  const { t } = useSpeech();
+  const asked = useAsk<{ entries: Entry[] }>("members/statement", { member_id: memberId, limit: LIMIT });
+  return (
+    <Told asked={asked}>
+      {({ entries }) => (
+        <Rows rowKey="entry_id" size="small" dataSource={entries}
+          columns={[
+            { title: t("time"), render: (_, e) => moment(e.at) },
+            { title: t("what"), dataIndex: "what" },
+            { title: t("points"), align: "right", render: (_, e) => signed(e.points) },
+            { title: t("balance"), align: "right", render: (_, e) => count(e.balance) },
+          ]} />
+      )}
+    </Told>
+  );
+}
+
+interface MemberOrder { order_id: string; created_at: string; status: string; payable_fen: number; lines: { name: string; quantity: number }[] }
+
+function MemberOrders({ memberId }: { memberId: string }) {
+  const { t, status } = useSpeech();
+  const asked = useAsk<{ orders: MemberOrder[] }>("members/orders", { member_id: memberId, limit: LIMIT });
+  return (
+    <Told asked={asked}>
+      {({ orders }) => (
+        <Rows rowKey="order_id" size="small" dataSource={orders}
+          columns={[
+            { title: t("time"), render: (_, o) => moment(o.created_at) },
+            { title: t("dishes"), render: (_, o) => o.lines.map((l) => `${l.name}×${l.quantity}`).join("、") },
+            { title: t("status"), render: (_, o) => status(o.status) },
+            { title: t("paid"), align: "right", render: (_, o) => yuan(o.payable_fen) },
+          ]} />
+      )}
+    </Told>
+  );
+}
+
+function Coupons({ memberId }: { memberId: string }) {
+  const { t, status } = useSpeech();
+  const asked = useAsk<{ coupons: Coupon[] }>("members/coupons", { member_id: memberId, limit: LIMIT });
+  return (
+    <Told asked={asked}>
+      {({ coupons }) => (
+        <Rows rowKey="coupon_id" size="small" dataSource={coupons}
+          columns={[
+            { title: t("coupon"), dataIndex: "name" },
+            { title: t("status"), render: (_, c) => status(c.status) },
+            { title: t("until"), render: (_, c) => moment(c.valid_until) },
+          ]} />
+      )}
+    </Told>
+  );
+}
+
+function Messages({ memberId }: { memberId: string }) {
+  const { t } = useSpeech();
+  const asked = useAsk<{ messages: Message[] }>("members/messages", { member_id: memberId, limit: LIMIT });
+  return (
+    <Told asked={asked}>
+      {({ messages }) => (
+        <Rows rowKey="message_id" size="small" dataSource={messages}
+          columns={[
+            { title: t("sentAt"), render: (_, m) => moment(m.at) },
+            { title: t("title"), dataIndex: "title" },
+            { title: t("content"), dataIndex: "body" },
+          ]} />
+      )}
+    </Told>
+  );
+}
+
+function Adjust({ memberId, onClose, onDone }: { memberId: string; onClose: () => void; onDone: () => void }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  const message = useToast();
+  const [form] = Form.useForm();
+  const [refused, setRefused] = useState<Refused>();
+  const [busy, setBusy] = useState(false);
+  const [id] = useState(() => `A${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`);
+  const send = (fields: object) => {
+    setBusy(true);
+    ask<{ status: string }>("members/adjust", { ...fields, member_id: memberId, adjustment_id: id })
+      .then((made) => { message.success(t(made.status === "applied" ? "done" : "adjustWaiting")); onDone(); }, setRefused)
+      .finally(() => setBusy(false));
+  };
+  return (
+    <Modal open title={t("adjust")} okText={t("confirm")} cancelText={t("cancel")} okButtonProps={{ loading: busy }} onCancel={onClose} onOk={form.submit}>
+      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+      <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
+        <Form.Item name="points" label={t("points")} extra={t("adjustHelp")} rules={[{ required: true }]}><InputNumber style={{ width: 160 }} /></Form.Item>
+        <Form.Item name="reason" label={t("reason")} rules={[{ required: true, message: t("reasonNeeded") }]}><Input maxLength={80} /></Form.Item>
+      </Form>
+    </Modal>
+  );
+}
+
+function Issue({ memberId, onClose }: { memberId: string; onClose: () => void }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  const message = useToast();
+  const kinds = useAsk<{ templates: { template_id: string; name: string }[] }>("coupons/templates");
+  const [kind, setKind] = useState<string>();
+  const [refused, setRefused] = useState<Refused>();
+  // One coupon per opened form, however often it is sent.
+  const [cause] = useState(() => `staff:${crypto.randomUUID()}`);
+  const send = () =>
+    ask("members/issue", { member_id: memberId, template_id: kind, cause }).then(() => { message.success(t("done")); onClose(); }, setRefused);
+  return (
+    <Modal open title={t("issue")} okText={t("confirm")} cancelText={t("cancel")} okButtonProps={{ disabled: !kind }} onCancel={onClose} onOk={send}>
+      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+      <Select
+        aria-label={t("coupon")} placeholder={t("chooseCoupon")} style={{ width: "100%" }} value={kind} onChange={setKind} loading={kinds.busy}
+        options={(kinds.data?.templates ?? []).map((one) => ({ value: one.template_id, label: one.name }))}
+      />
+    </Modal>
+  );
+}

@@ -1,0 +1,55 @@
+// What several pages share: how waiting, failing and having nothing look, and choosing a store.
+import { Alert, Button, Empty, Select, Spin } from "antd";
+import type { MessageInstance } from "antd/es/message/interface";
+import { type ReactNode, createContext, useContext } from "react";
+import { type Asked, Refused, useAsk } from "./api";
+import type { Store } from "./types";
+import { useSpeech } from "./words";
+
+/** Short words at the top of the page: that something is done, or why not. */
+export const ToastContext = createContext<MessageInstance>(null!);
+export const useToast = () => useContext(ToastContext);
+
+/** Words of a refusal: the server's own, or that there is none to be reached. */
+export function useRefusalWords() {
+  const { t } = useSpeech();
+  return (refused: Refused) => refused.message || t("offline");
+}
+
+export function Told<T>({ asked, children }: { asked: Asked<T>; children: (data: T) => ReactNode }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  if (asked.refused)
+    return (
+      <Alert type="error" showIcon title={words(asked.refused)} action={<Button onClick={asked.again}>{t("again")}</Button>} />
+    );
+  if (asked.data === undefined)
+    return (
+      <Spin description={t("loading")}>
+        <div style={{ height: 200 }} />
+      </Spin>
+    );
+  return <>{children(asked.data)}</>;
+}
+
+export function Nothing({ words }: { words?: string }) {
+  const { t } = useSpeech();
+  return <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={words ?? t("nothing")} />;
+}
+
+export const useStores = () => useAsk<{ stores: Store[] }>("stores/list");
+
+export function StoreSelect(props: { stores: Store[]; value?: string; onChange: (id: string) => void; whole?: boolean }) {
+  const { t } = useSpeech();
+  const options = props.stores.map((store) => ({ value: store.store_id, label: store.name }));
+  return (
+    <Select
+      aria-label={t("store")}
+      style={{ minWidth: 180 }}
+      showSearch={{ optionFilterProp: "label" }}
+      value={props.value ?? ""}
+      onChange={props.onChange}
+      options={props.whole ? [{ value: "", label: t("wholeChain") }, ...options] : options}
+    />
+  );
+}

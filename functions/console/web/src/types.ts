@@ -1,0 +1,68 @@
+// What the routes answer, as far as the pages show it. Amounts are fen.
+export interface Me { staff_id: string; name: string; role: string; store_ids: string[]; new_password: boolean; may: string[] }
+export interface Store { store_id: string; name: string; address: string; open: boolean }
+export interface OrderFigures {
+  repurchase_rate_30d: number | null; orders: number; revenue_fen: number; new_members: number;
+  orders_30d: number; revenue_fen_30d: number;
+}
+export interface DayFigures extends OrderFigures {
+  day: string; activity_rate: number | null; points_burn_rate: number | null;
+}
+export interface Home {
+  store_id: string | null; today: DayFigures; week_ago: DayFigures; days: DayFigures[];
+  stores: (OrderFigures & { store_id: string; name: string })[];
+  goals: { repurchase: number; activity: number; burn: number };
+}
+export interface Alarms {
+  dead_letters: number; relay_lag_s: number; differences: number; refunds: number; adjustments: number; most: number;
+}
+export interface FoundOrder {
+  order_id: string; store_id: string; member_id: string; status: string; refund_status: string | null;
+  created_at: string; pickup_number: number | null; dishes: string; payable_fen: number; refunded_fen: number;
+}
+export interface Line { name: string; sku_name: string; quantity: number; list_fen: number }
+export interface Moment { status: string; at: string; actor?: string | null }
+export interface WholeOrder { member_id: string; store_id: string | null; steps: Moment[]; order: { status: string } }
+export interface Explained {
+  lines: Line[]; list_fen: number; delivery_fen: number; payable_fen: number; same: boolean | null;
+  discounts: { name: string; amount_fen: number; kind: string }[];
+}
+export interface FoundMember {
+  member_id: string; nickname: string | null; phone_last4: string | null; registered_day: string; merged_into: string | null;
+}
+export interface WholeMember {
+  profile: {
+    member_id: string; nickname: string | null; phone_last4: string | null; registered_day: string;
+    tier: { name: string; message?: string | null }; points: { available: number; pending: number };
+  };
+  consents: { marketing: boolean; personalised: boolean; precise_location: boolean };
+  orders: number; spend_fen: number; last_order_day: string | null; usual_store_id: string | null;
+  usual_interval_days: number | null; tags: string[];
+}
+export interface Entry { entry_id: string; what: string; points: number; balance: number; at: string }
+export interface Coupon { coupon_id: string; name: string; status: string; issued_at: string; valid_until: string }
+export interface Message { message_id: string; title: string; body: string; at: string; opened: boolean }
+export interface DryRun {
+  members: number; coupon_cost_fen: number; discount_cost_fen: number; discount_saved_fen: number; next: string | null;
+  moves: { before: string; after: string; when: "now" | "review"; members: number }[];
+}
+export interface Rules { revision: number; levels: { level: string; name: string }[] }
+export interface ShownCampaign {
+  campaign_id: string; name: string; status: string; valid_from: string; valid_until: string; holdout_bp: number; revision: number;
+}
+export interface Finding { rule: string; severity: "error" | "warning"; field: string; message: string; source: string }
+export interface Campaign {
+  campaign: ShownCampaign; content: Record<string, unknown>;
+  changes: { at: string; actor: string; to?: string; status?: string; reason?: string | null }[];
+}
+export interface Report {
+  verdict: string; cost_fen: number;
+  groups: { group: string; members: number; messages: number; pushed: number; opened: number; redeemed: number; repurchase_rate: number | null }[];
+  effects: { metric: string; group: string; difference: number; low: number; high: number; tells: boolean }[];
+}
+export interface Staff {
+  staff_id: string; name: string; role: string; store_ids: string[]; status: "active" | "disabled"; revision: number;
+}
+export interface Change {
+  change_id: string; at: string; staff_id: string; role: string; route: string; target: string; outcome: string;
+}
