@@ -85,6 +85,7 @@ def test_both_readmes_have_commands_to_run() -> None:
         ("scripts/huitou campaign lint", "share-reward"),
         ("scripts/huitou campaign put", ": ended, revision 1"),
         ("scripts/huitou typings", "payable_fen: number"),
+        ("scripts/huitou staff add", "signs in as"),
     ],
     ids=[
         "the order by hand",
@@ -98,6 +99,7 @@ def test_both_readmes_have_commands_to_run() -> None:
         "the linter",
         "a campaign",
         "types",
+        "accounts",
     ],
 )
 def test_a_session_works_as_printed(
@@ -126,7 +128,7 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path, readme: st
         }
         done = run(session, tmp_path, values)
         assert done.returncode == 0, done.stderr + done.stdout
-        assert "would do: 12 update" in done.stdout
+        assert "would do: 13 update" in done.stdout
         assert "pay: version 2 → 1" in done.stdout
         assert cloud.registry.function("pay").aliases["$DEFAULT"] == "1"
         assert cloud.registry.function("points-sync").aliases["$DEFAULT"] == "2"

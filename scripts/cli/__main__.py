@@ -8,6 +8,7 @@ import click
 
 from cli.bench import bench
 from cli.campaign import campaign
+from cli.console import console
 from cli.cost import cost
 from cli.coupons import coupons
 from cli.dead_letters import dead_letters
@@ -61,6 +62,7 @@ def main() -> None:
     scripts/huitou campaign lint day-3.json      what speaks against a campaign
     scripts/huitou campaign report day-3         who came back because of it
     scripts/huitou staff add li --role owner     open an account of the console
+    scripts/huitou console screenshots --out DIR  every view of the console as a picture
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
@@ -72,8 +74,8 @@ def main() -> None:
 
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    points, price, coupons, campaign, staff, wechat_pay, tiers, dead_letters, layers, bench, cost,
-    demo, typings,
+    points, price, coupons, campaign, console, staff, wechat_pay, tiers, dead_letters, layers,
+    bench, cost, demo, typings,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

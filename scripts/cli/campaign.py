@@ -55,7 +55,7 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
     Errors keep a campaign from starting. A warning wants a named person's word (`accept`).
     """
     drafts = [(path, _read(path)) for path in files]
-    with _chain(environment) as place:
+    with with_chain(environment) as place:
         found = [
             {"file": path.name, "campaign_id": draft["_id"],
              "findings": ask(place, {"action": "lint", "campaign": draft})["findings"]}
@@ -77,7 +77,7 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
 def audience(environment: Environment, draft_file: Path, as_json: bool) -> None:
     """Count the members a draft's condition is for, and show some of them."""
     condition = _read(draft_file).get("audience")
-    with _chain(environment) as place:
+    with with_chain(environment) as place:
         found = ask(place, {"action": "audience", "audience": condition})
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
@@ -113,7 +113,7 @@ def put(environment: Environment, draft_file: Path, actor: str, reason: str | No
 @environment_options
 def check(environment: Environment, campaign_id: str, actor: str) -> None:
     """Hold a kept draft against the rules; without errors and open warnings it may start."""
-    with _chain(environment) as place:
+    with with_chain(environment) as place:
         found = ask(place, {"action": "check", "campaign_id": campaign_id, "actor": actor})
     _print_findings([{"file": campaign_id, "findings": found["findings"]}])
     for rule in found["to_accept"]:
@@ -157,7 +157,7 @@ end = _step("end", "End a campaign for good; its report stays.")
 @environment_options
 def list_(environment: Environment, status: str | None, as_json: bool) -> None:
     """List the campaigns, those of the highest priority first."""
-    with _chain(environment) as place:
+    with with_chain(environment) as place:
         found = ask(place, {"action": "list", "status": status})["campaigns"]
     if as_json:
         click.echo(json.dumps({"campaigns": found}, ensure_ascii=False))
@@ -181,7 +181,7 @@ def report(environment: Environment, campaign_id: str, lang: str, as_json: bool)
     Everybody who was told is compared with the hold-out, who would have been told and weren't.
     The intervals hold however often one looks; where the data can't tell, it says so.
     """
-    with _chain(environment) as place:
+    with with_chain(environment) as place:
         found = ask(place, {"action": "report", "campaign_id": campaign_id, "lang": lang})
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
@@ -235,7 +235,7 @@ def ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _chain(environment: Environment) -> Iterator[Place]:
+def with_chain(environment: Environment) -> Iterator[Place]:
     """Use an environment; an empty local cloud gets the sample chain first, as by `up`."""
     with environment.open() as place:
         if isinstance(place, LocalCloudClient):
@@ -247,7 +247,7 @@ def _chain(environment: Environment) -> Iterator[Place]:
 
 
 def _take(environment: Environment, event: dict[str, Any]) -> None:
-    with _chain(environment) as place:
+    with with_chain(environment) as place:
         found = ask(place, event)["campaign"]
     click.echo(f"{found['campaign_id']}: {found['status']}, revision {found['revision']}")
 

@@ -15,9 +15,11 @@ from cli.campaign import ask, report_table
 from cli.kpi import call, day_table, rolled_up
 from cli.place import data_option
 from cli.reconcile import reconciled, totals_table
+from cli.staff import open_account
 from cli.up import stay_up
+from deployment.web import pages
 from localcloud.client import LocalCloudClient
-from localcloud.cloud import LocalCloud
+from localcloud.cloud import DEFAULT_DATA, LocalCloud
 from localcloud.mongod import configured_uri
 from simulation.play import Simulation
 
@@ -57,8 +59,20 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
         if as_json:
             click.echo(json.dumps(report, ensure_ascii=False))
         if not once:
+            account = open_account(client, "demo", "演示老板", "owner")
+            pages(console.print)
+            console.print(
+                f"\nthe operators' console: [bold]{cloud.url}/console/[/]\n"
+                f"  signs in as demo, first password {account['password']}, and the code of\n"
+                f"  scripts/huitou staff code demo{_where(data_folder)}",
+                highlight=False,
+            )
             stay_up(cloud, console)
     sys.exit(0 if report["reconciled"] else 1)
+
+
+def _where(data_folder: Path) -> str:
+    return "" if data_folder == DEFAULT_DATA else f" --data {data_folder}"
 
 
 def _play(simulation: Simulation, days: int, console: Console) -> None:

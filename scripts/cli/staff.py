@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import parse_qs, urlsplit
 
 import click
+import pyotp
 import segno
 from rich.console import Console
 from rich.table import Table
 
-from cli.place import Environment, Place, environment_options
+from cli.place import Environment, Place, data_option, environment_options
 from huitou.staff.models import Role
+from localcloud.client import LocalCloudClient
 
 _ROLES = {
     "owner": "老板", "marketing": "运营", "area_manager": "督导", "store_manager": "店长",
     "cashier": "收银", "finance": "财务", "franchisee": "加盟商",
 }  # fmt: skip
+_ACCOUNTS = "accounts.json"
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 
 
@@ -30,6 +35,7 @@ def staff() -> None:
     scripts/huitou staff add wang --name 王店长 --role store_manager --store jingan
     scripts/huitou staff list
     scripts/huitou staff reset li                a new password and one-time codes
+    scripts/huitou staff code li                 the code of this moment (local cloud)
     """
 
 
@@ -52,7 +58,7 @@ def add(
     asked = {"staff_id": staff_id, "name": name or staff_id, "role": role,
              "store_ids": list(store_ids)}  # fmt: skip
     with environment.open() as place:
-        _print_secrets(_ask(place, {"action": "add_staff", **asked}), as_json)
+        _print_secrets(_keep(place, _ask(place, {"action": "add_staff", **asked})), as_json)
 
 
 @staff.command()
@@ -62,7 +68,8 @@ def add(
 def reset(staff_id: str, as_json: bool, environment: Environment) -> None:
     """Give NAME a new password and new one-time codes; they are signed out everywhere."""
     with environment.open() as place:
-        _print_secrets(_ask(place, {"action": "reset_staff", "staff_id": staff_id}), as_json)
+        told = _ask(place, {"action": "reset_staff", "staff_id": staff_id})
+        _print_secrets(_keep(place, told), as_json)
 
 
 @staff.command(name="list")
@@ -81,6 +88,48 @@ def list_(as_json: bool, environment: Environment) -> None:
         stores = ", ".join(one["store_ids"]) or "all"
         table.add_row(one["staff_id"], one["name"], role, stores, one["status"])
     Console().print(table)
+
+
+@staff.command()
+@click.argument("staff_id", metavar="NAME")
+@data_option
+def code(staff_id: str, data_folder: Path) -> None:
+    """Print the one-time code of NAME at this moment, as their phone would.
+
+    For accounts of the local cloud that were opened on this machine; nobody else's secrets are
+    kept anywhere.
+    """
+    uri = _kept(data_folder).get(staff_id)
+    if uri is None:
+        sys.exit(f"{staff_id}: no account of this local cloud was opened here by that name")
+    seed = parse_qs(urlsplit(uri).query)["secret"][0]
+    click.echo(pyotp.TOTP(seed).now())
+
+
+def open_account(place: Place, staff_id: str, name: str, role: Role) -> dict[str, Any]:
+    """Open an account, or give one that is there new secrets; returns them."""
+    asked = {"staff_id": staff_id, "name": name, "role": role}
+    told = place.internal_call("console", {"action": "add_staff", **asked})
+    if not told["ok"]:
+        told = place.internal_call("console", {"action": "reset_staff", "staff_id": staff_id})
+    if not told["ok"]:
+        sys.exit(str(told["error"]["message"]))
+    return _keep(place, dict(told["data"]))
+
+
+def _kept(data_folder: Path) -> dict[str, str]:
+    path = data_folder / _ACCOUNTS
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _keep(place: Place, told: dict[str, Any]) -> dict[str, Any]:
+    """Keep a local account's link for `staff code`: there is no phone on a laptop."""
+    if isinstance(place, LocalCloudClient):
+        kept = {**_kept(place.data), told["staff_id"]: told["uri"]}
+        path = place.data / _ACCOUNTS
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(kept))
+    return told
 
 
 def _ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:

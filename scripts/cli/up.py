@@ -50,6 +50,7 @@ def stay_up(cloud: LocalCloud, console: Console) -> None:
     for line in (
         """scripts/huitou invoke member-profile '{"action": "login"}' --as alice""",
         """scripts/huitou invoke store-menu '{"action": "stores"}' --as alice""",
+        "scripts/huitou staff add li --role owner    (then sign in at /console/)",
         "scripts/huitou status",
         "scripts/huitou logs pay --follow",
         "scripts/huitou deploy    (after an edit)",

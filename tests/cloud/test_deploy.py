@@ -107,7 +107,7 @@ def test_the_first_run_creates_everything_and_the_second_has_nothing_to_do(
     first = deploy(cloud.target)
     assert {step.action for step in first} == {"create", "update"}  # The rules were there.
     stored = facts(cloud)
-    assert len(stored["functions"]) == 12
+    assert len(stored["functions"]) == 13
     assert deploy(cloud.target) == []
     assert facts(cloud) == stored
     for name, function in cloud.registry.functions.items():
@@ -488,7 +488,7 @@ def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) ->
     with LocalCloud(tmp_path) as up:
         again = run("scripts/huitou deploy", tmp_path)
         assert again.returncode == 0, again.stderr
-        assert "nothing to do: 41 things unchanged" in again.stdout
+        assert "nothing to do: 43 things unchanged" in again.stdout
         shown = run("scripts/huitou status --json", tmp_path)
         report = json.loads(shown.stdout)
         assert {f["name"] for f in report["functions"]} == set(up.registry.functions)

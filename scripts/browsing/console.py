@@ -1,0 +1,85 @@
+"""The console in a real browser: signing in as a person does, and every view there is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+from playwright.sync_api import Page
+
+PASSWORD = "a long enough password"  # noqa: S105  # Of accounts of local clouds.
+# Each view by its name and its hash; the heading that says it is there.
+VIEWS = {
+    "home": ("#/", "首页"), "orders": ("#/orders", "订单"), "members": ("#/members", "会员"),
+    "tiers": ("#/tiers", "等级规则"), "campaigns": ("#/campaigns", "营销活动"),
+    "staff": ("#/staff", "员工账号"), "changes": ("#/changes", "操作记录"),
+}  # fmt: skip
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+STEP_S = 30
+
+
+@dataclass
+class Person:
+    """Somebody with an account, and the phone that shows their codes."""
+
+    staff_id: str
+    password: str
+    uri: str
+    _used: int = field(default=0)
+
+    @staticmethod
+    def of(secrets: dict[str, Any]) -> Person:
+        """Take what was answered when the account was opened."""
+        return Person(secrets["staff_id"], secrets["password"], secrets["uri"])
+
+    def code(self) -> str:
+        """Return a code that wasn't used yet: that of now, or the next one."""
+        seed = parse_qs(urlsplit(self.uri).query)["secret"][0]
+        self._used = max(self._used + 1, int(time.time() // STEP_S))
+        return pyotp.TOTP(seed).at(self._used * STEP_S)
+
+    def sign_in(self, page: Page, url: str) -> None:
+        """Sign in, choosing one's own password the first time."""
+        page.goto(f"{url}/console/")
+        page.get_by_label("登录名").fill(self.staff_id)
+        page.get_by_label("密码").fill(self.password)
+        page.get_by_label("动态码").fill(self.code())
+        page.get_by_role("button", name="登录").click()
+        if self.password != PASSWORD:
+            page.get_by_label("现在的密码").fill(self.password)
+            page.get_by_label("新密码").fill(PASSWORD)
+            page.get_by_role("button", name="保存").click()
+            self.password = PASSWORD
+        page.get_by_role("button", name="退出登录").wait_for()
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing is asked any more and nothing moves."""
+    page.wait_for_load_state("networkidle")
+    page.locator(".ant-spin-spinning").first.wait_for(state="detached")
+    page.wait_for_timeout(300)  # What slides in or out of view.
+
+
+def visit(page: Page, url: str, view: str) -> None:
+    """Open a view and wait until it is all there."""
+    place, heading = VIEWS[view]
+    page.goto(f"{url}/console/{place}")
+    page.get_by_role("heading", name=heading, exact=True).wait_for()
+    settle(page)
+
+
+def screenshots(page: Page, url: str, out: Path) -> Iterator[Path]:
+    """Write a picture of each view in each size; signed in already."""
+    out.mkdir(parents=True, exist_ok=True)
+    for size, measures in SIZES.items():
+        page.set_viewport_size({"width": measures["width"], "height": measures["height"]})
+        for view in VIEWS:
+            visit(page, url, view)
+            path = out / f"{view}-{size}.png"
+            page.screenshot(path=path, full_page=True)
+            yield path

@@ -1,0 +1,49 @@
+"""`console`: the operators' console on the local cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.campaign import with_chain
+from cli.place import Environment, data_option
+from cli.staff import open_account
+from deployment.web import pages
+
+
+@click.group()
+def console() -> None:
+    """The operators' console of the local cloud.
+
+    \b
+    scripts/huitou staff add li --role owner       an account to sign in with
+    scripts/huitou console build                   the pages, and where they lie
+    scripts/huitou console screenshots --out DIR   every view, at desktop and phone width
+    """
+
+
+@console.command()
+def build() -> None:
+    """Build the pages, where that is needed, and print where they lie."""
+    click.echo(pages(lambda words: click.echo(words, err=True)))
+
+
+@console.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False),
+              help="Where the pictures go.")  # fmt: skip
+@data_option
+def screenshots(out: Path, data_folder: Path) -> None:
+    """Write a picture of each view, as an owner sees it in a real browser."""
+    from browsing.browser import browser
+    from browsing.console import Person
+    from browsing.console import screenshots as pictures
+
+    with with_chain(Environment(None, None, data_folder)) as place:
+        url = f"http://{place.target.account.endpoint}"
+        account = open_account(place, "screenshots", "截图", "owner")
+        with browser() as started:
+            page = started.new_page(locale="zh-CN")
+            Person.of(account).sign_in(page, url)
+            for path in pictures(page, url, out):
+                click.echo(path)

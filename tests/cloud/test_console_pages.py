@@ -1,0 +1,292 @@
+"""The console as its people use it: a real browser, the local cloud, real data."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Response, expect
+
+from answers import CheckedClient
+from bootstrap import ROOT
+from browsing.browser import axe_source, browser
+from browsing.console import SIZES, VIEWS, Person, screenshots, settle, visit
+from cloud.test_loop import Guest, eventually
+from localcloud.cloud import LocalCloud
+
+pytestmark = pytest.mark.slow
+DRAFTS = ROOT / "scripts" / "simulation" / "drafts"
+MOST_BYTES = 450 * 1024  # Of a first visit to a route, compressed.
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+Enter = Callable[..., Page]
+
+
+@pytest.fixture
+def enter(cloud: LocalCloud, chromium: Browser, client: CheckedClient) -> Iterator[Enter]:
+    """Open an account and sign in with it, in a browser of its own."""
+    contexts = []
+    counted = cloud.database.collection("staff").count_documents
+
+    def sign_in(role: str, *store_ids: str) -> Page:
+        number = counted({"_id": {"$gt": ""}})
+        told = cloud.functions().call("console", {
+            "action": "add_staff", "staff_id": f"s{number}", "name": f"员工{number}", "role": role,
+            "store_ids": list(store_ids),
+        })  # fmt: skip
+        context = chromium.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        Person.of(told["data"]).sign_in(page, cloud.url)
+        return page
+
+    yield sign_in
+    for context in contexts:
+        context.close()
+
+
+def api(page: Page, route: str, **fields: Any) -> dict[str, Any]:
+    """Call a route from within the page, as somebody with the developer's tools would."""
+    answer: dict[str, Any] = page.evaluate(
+        """([route, fields]) => fetch(`/api/${route}`, {method: "POST",
+            headers: {"X-Huitou": "1"}, body: JSON.stringify(fields)}).then((a) => a.json())""",
+        [route, fields],
+    )
+    return answer
+
+
+def _keep(bodies: list[Response], answer: Response) -> None:
+    bodies.append(answer)
+
+
+def _follows(guest: Guest, missing_fen: int) -> bool:
+    """Whether a guest's tier knows of all they have spent."""
+    tier = guest.ok("member-profile", action="profile")["tier"]
+    return bool(tier["name"] == "白银" or tier["next"].get("missing_fen") == missing_fen)
+
+
+def silver(page: Page) -> Any:
+    """The field of what silver takes, of the second level."""
+    return page.get_by_label("消费金额").nth(1)
+
+
+def test_silver_gets_dearer_after_a_dry_run_and_a_guest_follows(
+    cloud: LocalCloud, enter: Enter, client: CheckedClient
+) -> None:
+    guest = Guest(client, "silver-guest")
+    guest.ok("member-profile", action="profile")
+    owner, second = enter("owner"), enter("owner")
+    for page in (owner, second):
+        visit(page, cloud.url, "tiers")
+        page.get_by_label("消费金额").nth(1).wait_for()
+    said = owner.get_by_text(re.compile("现行第 .* 版")).inner_text()
+    before = int(re.findall("[0-9]+", said)[0])
+    expect(silver(owner)).to_have_value("500.00")
+    silver(owner).fill("600")
+    owner.get_by_role("button", name="试算").click()
+    owner.get_by_text("位会员").wait_for()
+    owner.get_by_role("button", name="应用").click()
+    owner.get_by_text(f"现行第 {before + 1} 版").wait_for()
+    expect(silver(owner)).to_have_value("600.00")
+    kept = cloud.database.collection("rules").find_one({"_id": "tiers"})
+    assert kept is not None
+    assert kept["levels"][1]["spend_fen"] == 60_000
+    # Who looked at the rules of before is told, and nothing of theirs is taken.
+    silver(second).fill("700")
+    second.get_by_role("button", name="试算").click()
+    second.get_by_role("button", name="应用").click()
+    expect(second.get_by_role("alert")).to_contain_text("有人刚刚改过")
+    orders, spent = cloud.database.collection("orders"), 0
+    while spent < 60_000:  # Past what silver took before, still without it.
+        assert guest.ok("member-profile", action="profile")["tier"]["next"]["name"] == "白银"
+        order = orders.find_one({"_id": guest.buy(quantity=12)})
+        assert order is not None
+        spent += order["payable_fen"]
+        eventually(partial(_follows, guest, 60_000 - spent))
+    assert guest.ok("member-profile", action="profile")["tier"]["name"] == "白银"
+    # Back to what was: the earlier revision is filled in, tried and applied as a later one.
+    owner.get_by_role("button", name="恢复为此版本").last.click()
+    expect(silver(owner)).to_have_value("500.00")
+    owner.get_by_role("button", name="试算").click()
+    owner.get_by_role("button", name="应用").click()
+    owner.get_by_text(f"现行第 {before + 2} 版").wait_for()
+
+
+def test_a_forbidden_campaign_is_stopped_with_its_rule_and_an_allowed_one_runs(
+    cloud: LocalCloud, enter: Enter
+) -> None:
+    page = enter("marketing")
+    for name in ("share-for-points", "day-3"):
+        draft = json.loads((DRAFTS / f"{name}.json").read_text(encoding="utf-8"))
+        draft |= {"_id": f"page-{name}", "holdout_bp": 1_000}
+        assert api(page, "campaigns/put", campaign=draft)["ok"]
+    visit(page, cloud.url, "campaigns")
+    rows = page.get_by_role("row").filter(has_text="草稿")
+    forbidden = json.loads((DRAFTS / "share-for-points.json").read_text(encoding="utf-8"))["name"]
+    rows.filter(has_text=forbidden).get_by_role("button").click()
+    drawer = page.get_by_role("dialog", name="活动")
+    drawer.get_by_role("button", name="检查").click()
+    expect(drawer.get_by_text("不允许").first).to_be_visible()
+    expect(drawer).to_contain_text("微信小程序平台运营规范：诱导分享")
+    expect(drawer.get_by_role("button", name="开始")).to_have_count(0)
+    assert not api(page, "campaigns/start", campaign_id="page-share-for-points")["ok"]
+    page.keyboard.press("Escape")
+    allowed = json.loads((DRAFTS / "day-3.json").read_text(encoding="utf-8"))["name"]
+    rows.filter(has_text=allowed).get_by_role("button").click()
+    drawer.get_by_role("button", name="检查").click()
+    expect(drawer.get_by_text("没有发现问题")).to_be_visible()
+    drawer.get_by_role("button", name="开始").click()
+    expect(drawer.get_by_text("进行中").first).to_be_visible()
+    drawer.get_by_role("button", name="结束").click()
+    page.get_by_role("textbox", name="原因").fill("试完了")
+    page.get_by_role("button", name="确定").click()
+    expect(drawer.get_by_text("已结束").first).to_be_visible()
+    expect(drawer).to_contain_text("试完了")
+
+
+def test_a_cashier_finds_no_campaigns_and_the_api_gives_none(
+    cloud: LocalCloud, enter: Enter
+) -> None:
+    page = enter("cashier", "jingan")
+    expect(page.get_by_role("heading", name="订单")).to_be_visible()  # Where their day begins.
+    menu = page.get_by_role("navigation")
+    expect(menu.get_by_text("会员")).to_be_visible()
+    for word in ("营销活动", "等级规则", "员工账号", "操作记录"):
+        expect(menu.get_by_text(word)).to_have_count(0)
+    page.goto(f"{cloud.url}/console/#/campaigns")
+    expect(page.get_by_text("没有这个页面，或您没有权限")).to_be_visible()
+    for route in ("campaigns/list", "campaigns/start", "tiers/apply", "staff/list"):
+        assert api(page, route)["error"]["code"] == "FORBIDDEN"
+
+
+def test_a_store_manager_refunds_a_line_of_their_own_store_only(
+    cloud: LocalCloud, enter: Enter, client: CheckedClient
+) -> None:
+    guest = Guest(client, "refund-guest")
+    here, there = guest.buy(quantity=2), guest.buy(store_id="xujiahui")
+    eventually(lambda: {guest.status(here), guest.status(there)} == {"paid"})
+    page = enter("store_manager", "jingan")
+    assert api(page, "orders/get", order_id=there)["error"]["code"] == "NOT_FOUND"
+    visit(page, cloud.url, "orders")
+    found = cloud.database.collection("orders").find_one({"_id": here})
+    assert found is not None
+    number = f"{found['pickup_number']:03d}"
+    page.get_by_role("combobox", name="门店").click()
+    expect(page.locator(".ant-select-item-option")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=f"订单 {number}").click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer).to_contain_text("已按当时的规则重新计算，金额一致")
+    drawer.get_by_role("button", name="退款").click()
+    form = page.get_by_role("dialog").last
+    form.get_by_role("spinbutton").first.fill("1")
+    form.get_by_role("button", name="退款").click()
+    expect(form).to_contain_text("请写明原因")
+    form.get_by_label("原因").fill("少一碗")
+    form.get_by_role("button", name="退款").click()
+    eventually(lambda: guest.ok("pay", action="status", order_id=here).get("refund_status"))
+    changes = cloud.database.collection("staff_changes")
+    about = {"target": f"order {here}", "route": "orders/refund", "role": "store_manager"}
+    eventually(lambda: (changes.find_one(about) or {}).get("outcome") == "done")
+
+
+def test_a_members_story_adds_up(cloud: LocalCloud, enter: Enter, client: CheckedClient) -> None:
+    guest = Guest(client, "story-guest")
+    guest.ok("member-profile", action="bind_phone", code=client.phone_code("13900005577"))
+    guest.buy()
+    eventually(lambda: guest.points() > 0)
+    page = enter("owner")
+    visit(page, cloud.url, "members")
+    page.get_by_placeholder("手机尾号 4 位，或会员号").fill("5577")
+    page.get_by_role("button", name="查询").click()
+    page.get_by_role("button", name="会员").click()
+    expect(page.get_by_text("5577")).to_be_visible()
+    page.get_by_role("button", name="调整积分").click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("积分").fill("30")
+    form.get_by_label("原因").fill("上错菜")
+    form.get_by_role("button", name="确定").click()
+    expect(form).to_have_count(0)
+    settle(page)
+    rows = page.locator("tbody tr.ant-table-row").all_inner_texts()
+    cells = [re.split(r"\t|\n", row.strip()) for row in rows]
+    points = [int(row[-2].replace(",", "")) for row in cells]
+    balances = [int(row[-1].replace(",", "")) for row in cells]
+    assert 30 in points
+    assert balances[0] == sum(points) == guest.points()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_who_cannot_see_or_point_finds_everything(
+    cloud: LocalCloud, enter: Enter, size: str
+) -> None:
+    page = enter("owner")
+    measures = SIZES[size]
+    page.set_viewport_size({"width": measures["width"], "height": measures["height"]})
+    serious = []
+    for view in VIEWS:
+        visit(page, cloud.url, view)
+        page.evaluate(axe_source())
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        serious += [
+            (view, fault["id"], [node["html"][:160] for node in fault["nodes"]][:3])
+            for fault in found["violations"]
+            if fault["impact"] in ("serious", "critical")
+        ]
+    assert serious == [], json.dumps(serious, ensure_ascii=False, indent=1)
+
+
+def test_every_view_is_a_picture_with_its_words(
+    cloud: LocalCloud, enter: Enter, tmp_path: Path
+) -> None:
+    page = enter("owner")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    written = list(screenshots(page, cloud.url, tmp_path))
+    visit(page, cloud.url, "campaigns")
+    page.get_by_role("button", name="新建活动").click()
+    form = page.get_by_role("dialog", name="新建活动")
+    expect(form.get_by_label("触发方式")).to_be_visible()
+    expect(form).not_to_contain_text("Unsupported")
+    assert len(written) == len(VIEWS) * len(SIZES)
+    assert all(path.stat().st_size > 10_000 for path in written)
+    assert errors == []
+
+
+def test_english_is_a_click_away(cloud: LocalCloud, enter: Enter) -> None:
+    page = enter("owner")
+    page.get_by_role("button", name="English").click()
+    for word in ("Orders", "Members", "Tiers", "Campaigns", "Staff", "Changes"):
+        page.get_by_role("link", name=word).click()
+        expect(page.get_by_role("heading", name=word).first).to_be_visible()
+        settle(page)
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_a_first_visit_is_small(cloud: LocalCloud, enter: Enter, chromium: Browser) -> None:
+    kept = enter("owner").context.storage_state()
+    sizes: dict[str, int] = {}
+    for view, (place, _) in VIEWS.items():
+        context = chromium.new_context(storage_state=kept)
+        page = context.new_page()
+        bodies: list[Response] = []
+        page.on("response", partial(_keep, bodies))
+        page.goto(f"{cloud.url}/console/{place}")
+        settle(page)
+        pages = [answer for answer in bodies if "/console/" in answer.url]
+        sizes[view] = sum(len(gzip.compress(answer.body())) for answer in pages)
+        context.close()
+    assert max(sizes.values()) <= MOST_BYTES, sizes
