@@ -89,7 +89,8 @@ def _facts(field: str, schema: Schema) -> str:
     kinds: list[Schema] = [schema, *schema.get("anyOf", ())]
     words = field.split("_")
     units = [_UNITS[word] for word in words if word in _UNITS]
-    facts: list[Any] = [schema["description"]] if "description" in schema else units
+    told = schema.get("description", "")
+    facts: list[Any] = [told, *(unit for unit in units if unit not in told)]
     for kind in kinds:
         facts += [_FORMATS.get(kind.get("format", "")), *(_bounds(kind, *b) for b in _BOUNDS)]
         if "pattern" in kind:

@@ -488,7 +488,7 @@ def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) ->
     with LocalCloud(tmp_path) as up:
         again = run("scripts/huitou deploy", tmp_path)
         assert again.returncode == 0, again.stderr
-        assert "nothing to do: 43 things unchanged" in again.stdout
+        assert "nothing to do: 44 things unchanged" in again.stdout
         shown = run("scripts/huitou status --json", tmp_path)
         report = json.loads(shown.stdout)
         assert {f["name"] for f in report["functions"]} == set(up.registry.functions)
