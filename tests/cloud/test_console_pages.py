@@ -18,6 +18,7 @@ from bootstrap import ROOT
 from browsing.browser import axe_source, browser
 from browsing.console import SIZES, VIEWS, Person, screenshots, settle, visit
 from cloud.test_loop import Guest, eventually
+from deployment.web import pages
 from localcloud.cloud import LocalCloud
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,7 @@ MOST_BYTES = 450 * 1024  # Of a first visit to a route, compressed.
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    pages()  # Built before anybody waits for them.
     with browser() as started:
         yield started
 
@@ -92,37 +94,38 @@ def test_silver_gets_dearer_after_a_dry_run_and_a_guest_follows(
     for page in (owner, second):
         visit(page, cloud.url, "tiers")
         page.get_by_label("消费金额").nth(1).wait_for()
-    said = owner.get_by_text(re.compile("现行第 .* 版")).inner_text()
+    said = owner.get_by_text(re.compile("^现行第 [0-9]+ 版$")).inner_text()
     before = int(re.findall("[0-9]+", said)[0])
-    expect(silver(owner)).to_have_value("500.00")
-    silver(owner).fill("600")
+    was = int(float(silver(owner).input_value()))  # Yuan; ¥500 in the sample chain.
+    dearer = was + 100
+    silver(owner).fill(str(dearer))
     owner.get_by_role("button", name="试算").click()
     owner.get_by_text("位会员").wait_for()
     owner.get_by_role("button", name="应用").click()
-    owner.get_by_text(f"现行第 {before + 1} 版").wait_for()
-    expect(silver(owner)).to_have_value("600.00")
+    owner.get_by_text(f"现行第 {before + 1} 版", exact=True).wait_for()
+    expect(silver(owner)).to_have_value(f"{dearer}.00")
     kept = cloud.database.collection("rules").find_one({"_id": "tiers"})
     assert kept is not None
-    assert kept["levels"][1]["spend_fen"] == 60_000
+    assert kept["levels"][1]["spend_fen"] == dearer * 100
     # Who looked at the rules of before is told, and nothing of theirs is taken.
-    silver(second).fill("700")
+    silver(second).fill(str(dearer + 100))
     second.get_by_role("button", name="试算").click()
     second.get_by_role("button", name="应用").click()
     expect(second.get_by_role("alert")).to_contain_text("有人刚刚改过")
     orders, spent = cloud.database.collection("orders"), 0
-    while spent < 60_000:  # Past what silver took before, still without it.
+    while spent < dearer * 100:  # Past what silver took before, still without it.
         assert guest.ok("member-profile", action="profile")["tier"]["next"]["name"] == "白银"
         order = orders.find_one({"_id": guest.buy(quantity=12)})
         assert order is not None
         spent += order["payable_fen"]
-        eventually(partial(_follows, guest, 60_000 - spent))
+        eventually(partial(_follows, guest, dearer * 100 - spent))
     assert guest.ok("member-profile", action="profile")["tier"]["name"] == "白银"
     # Back to what was: the earlier revision is filled in, tried and applied as a later one.
-    owner.get_by_role("button", name="恢复为此版本").last.click()
-    expect(silver(owner)).to_have_value("500.00")
+    owner.get_by_role("button", name="恢复为此版本").first.click()
+    expect(silver(owner)).to_have_value(f"{was}.00")
     owner.get_by_role("button", name="试算").click()
     owner.get_by_role("button", name="应用").click()
-    owner.get_by_text(f"现行第 {before + 2} 版").wait_for()
+    owner.get_by_text(f"现行第 {before + 2} 版", exact=True).wait_for()
 
 
 def test_a_forbidden_campaign_is_stopped_with_its_rule_and_an_allowed_one_runs(
@@ -203,6 +206,28 @@ def test_a_store_manager_refunds_a_line_of_their_own_store_only(
     eventually(lambda: (changes.find_one(about) or {}).get("outcome") == "done")
 
 
+def test_a_cashier_sells_a_dish_out_and_guests_are_told(
+    cloud: LocalCloud, enter: Enter, client: CheckedClient
+) -> None:
+    guest = Guest(client, "sold-out-guest")
+    page = enter("cashier", "jingan")
+    visit(page, cloud.url, "menu")
+    cart = {"store_id": "jingan", "items": [{"dish_id": "milk-tea", "sku_id": "m", "quantity": 1}]}
+    dish = cloud.database.collection("dishes").find_one({"_id": "milk-tea"})
+    assert dish is not None
+    switch = page.get_by_role("switch", name=f"{dish['name']} 估清")
+    expect(page.get_by_role("button", name="暂停接单")).to_have_count(0)  # A manager's.
+    try:
+        switch.click()
+        expect(switch).to_be_checked()
+        refused = guest.call("pay", action="quote", **cart)["error"]
+        assert refused["code"] == "DISH_SOLD_OUT"
+    finally:
+        switch.click()
+    expect(switch).not_to_be_checked()
+    assert guest.ok("pay", action="quote", **cart)["payable_fen"] > 0
+
+
 def test_a_members_story_adds_up(cloud: LocalCloud, enter: Enter, client: CheckedClient) -> None:
     guest = Guest(client, "story-guest")
     guest.ok("member-profile", action="bind_phone", code=client.phone_code("13900005577"))
@@ -269,7 +294,7 @@ def test_every_view_is_a_picture_with_its_words(
 def test_english_is_a_click_away(cloud: LocalCloud, enter: Enter) -> None:
     page = enter("owner")
     page.get_by_role("button", name="English").click()
-    for word in ("Orders", "Members", "Tiers", "Campaigns", "Staff", "Changes"):
+    for word in ("Orders", "Store menu", "Members", "Tiers", "Campaigns", "Staff", "Changes"):
         page.get_by_role("link", name=word).click()
         expect(page.get_by_role("heading", name=word).first).to_be_visible()
         settle(page)

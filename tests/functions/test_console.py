@@ -23,7 +23,10 @@ from at_once import at_once
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code
+from huitou.runtime.errors import Refusal as HuitouRefusal
 from huitou.runtime.handler import Action
+from huitou.runtime.recent import Recent
 from huitou.runtime.settings import settings
 from huitou.staff.models import OF_STORES, AddStaffRequest, Role
 from huitou.staff.rules import MAY
@@ -332,6 +335,71 @@ def test_a_store_manager_sees_their_store_and_no_other(
     figures = manager.ask("home/figures")
     assert figures["store_id"] == "jingan"
     assert {store["store_id"] for store in figures["stores"]} <= {"jingan"}
+
+
+def test_a_cashier_says_what_is_sold_out_and_the_next_quote_knows(
+    index: ModuleType, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    cashier = person(index, chain, "cashier", "jingan").browser()
+    dish = {"store_id": "jingan", "dish_id": "milk-tea"}
+    assert cashier.ask("menu/sold_out", **dish, sold_out=True)["sold_out"]
+    with pytest.raises(HuitouRefusal) as refused:
+        shop.order(alice)
+    assert refused.value.code is Code.DISH_SOLD_OUT
+    assert not cashier.ask("menu/sold_out", **dish, sold_out=False)["sold_out"]
+    shop.order(alice)
+    elsewhere = {**dish, "store_id": "xujiahui", "sold_out": True}
+    assert cashier.refused("menu/sold_out", **elsewhere) == "FORBIDDEN"
+    assert cashier.refused("menu/listed", **dish, listed=False) == "FORBIDDEN"
+    unknown = {**dish, "dish_id": "nothing", "sold_out": True}
+    assert cashier.refused("menu/sold_out", **unknown) == "DISH_NOT_FOUND"
+
+
+def test_a_store_has_its_own_prices_and_takes_dishes_off(
+    index: ModuleType, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    manager = person(index, chain, "store_manager", "jingan").browser()
+    [tea] = [
+        d for d in manager.ask("menu/list", store_id="jingan")["dishes"]
+        if d["dish_id"] == "milk-tea"
+    ]  # fmt: skip
+    dish = {"store_id": "jingan", "dish_id": "milk-tea"}
+    sku = tea["skus"][0]
+    before = shop.order(alice)
+    dearer = {line["sku_id"]: line["brand_fen"] + 100 for line in tea["skus"]}
+    changed = manager.ask("menu/prices", **dish, prices_fen=dearer)
+    assert changed["skus"][0]["own_fen"] == sku["brand_fen"] + 100
+    assert shop.order(alice).list_fen == before.list_fen + 100
+    assert manager.ask("menu/prices", **dish, prices_fen={})["skus"][0]["own_fen"] is None
+    for wrong in ({"nothing": 1}, {sku["sku_id"]: -1}, {sku["sku_id"]: 1.5}):
+        answer = manager.send("menu/prices", {**dish, "prices_fen": wrong})
+        assert answer["status"] == 400, answer
+        assert "prices_fen" in answer["error"]["field"]
+    assert not manager.ask("menu/listed", **dish, listed=False)["listed"]
+    with pytest.raises(HuitouRefusal):
+        shop.order(alice)
+    history = chain.collection("staff_changes").find({"target": "dish jingan:milk-tea"})
+    assert {change["route"] for change in history} == {"menu/prices", "menu/listed"}
+
+
+def test_a_store_that_is_paused_takes_no_orders(
+    index: ModuleType, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    manager = person(index, chain, "store_manager", "jingan").browser()
+    assert manager.ask("stores/pause", store_id="jingan", paused=True)["paused"]
+    chain.recent = Recent()  # As a second later.
+    with pytest.raises(HuitouRefusal) as refused:
+        shop.order(alice)
+    assert refused.value.code is Code.STORE_CLOSED
+    assert not manager.ask("stores/pause", store_id="jingan", paused=False)["paused"]
+    assert manager.ask("stores/get", store_id="jingan")["open"]
+    assert manager.refused("stores/pause", store_id="xujiahui", paused=True) == "FORBIDDEN"
 
 
 # --- accounts -------------------------------------------------------------------------------------

@@ -5,15 +5,14 @@ from __future__ import annotations
 from desk.route import Desk, Route
 from huitou.home.models import AlarmsAnswer, FiguresRequest, HomeAnswer
 from huitou.home.service import Home
-from huitou.runtime.errors import Code, Refusal
 from huitou.staff.models import OF_STORES, NoRequest
 
 
 def _figures(desk: Desk, request: FiguresRequest) -> object:
     if request.store_id is None and desk.staff.role in OF_STORES:
         request = request.model_copy(update={"store_id": desk.staff.store_ids[0]})
-    if request.store_id is not None and not desk.sees(request.store_id):
-        raise Refusal(Code.FORBIDDEN, field="store_id")
+    if request.store_id is not None:
+        desk.own(request.store_id)
     return Home(desk.database, desk.clock).figures(request, desk.sees)
 
 

@@ -15,7 +15,6 @@ from huitou.lookups.models import (
 from huitou.orders.models import ExplainAnswer
 from huitou.orders.service import Orders
 from huitou.refunds.models import RefundAnswer, RefundRequest
-from huitou.runtime.errors import Code, Refusal
 from huitou.stores.rules import store_day
 from huitou.stores.service import Stores
 
@@ -34,9 +33,7 @@ def _refund(desk: Desk, request: RefundRequest) -> object:
 
 
 def _today(desk: Desk, request: OneStoreRequest) -> object:
-    if not desk.sees(request.store_id):
-        raise Refusal(Code.FORBIDDEN, field="store_id")
-    store = Stores(desk.database, desk.clock).get(request.store_id)
+    store = Stores(desk.database, desk.clock).get(desk.own(request.store_id))
     return {"today": store_day(store, desk.clock.now())}
 
 

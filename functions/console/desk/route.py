@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from huitou.lookups.service import Lookups
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Lang
+from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.handler import Call
 from huitou.staff.models import Role, StaffMember
 from huitou.staff.rules import sees
@@ -54,6 +54,12 @@ class Desk:
 
     def sees(self, store_id: str | None) -> bool:
         return sees(self.staff, store_id)
+
+    def own(self, store_id: str) -> str:
+        """Return the store's id; Refusal FORBIDDEN naming `store_id` if it isn't theirs to see."""
+        if not self.sees(store_id):
+            raise Refusal(Code.FORBIDDEN, field="store_id")
+        return store_id
 
     def signature(self) -> dict[str, str]:
         """Who does it, as services below want it; never the browser's to say."""

@@ -15,6 +15,7 @@ const SignIn = lazy(() => import("./pages/sign-in"));
 const PAGES: { path: string; word: Word; needs: string; page: React.LazyExoticComponent<React.ComponentType> }[] = [
   { path: "/", word: "home", needs: "home/figures", page: lazy(() => import("./pages/home")) },
   { path: "/orders", word: "orders", needs: "orders/search", page: lazy(() => import("./pages/orders")) },
+  { path: "/menu", word: "dishesMenu", needs: "menu/list", page: lazy(() => import("./pages/menu")) },
   { path: "/members", word: "members", needs: "members/search", page: lazy(() => import("./pages/members")) },
   { path: "/tiers", word: "tiers", needs: "tiers/rules", page: lazy(() => import("./pages/tiers")) },
   { path: "/campaigns", word: "campaigns", needs: "campaigns/list", page: lazy(() => import("./pages/campaigns")) },
@@ -44,7 +45,7 @@ export function App() {
     <ConfigProvider
       locale={locale}
       button={{ autoInsertSpace: false }}
-      theme={{ token: { colorPrimary: "#b4341f", colorLink: "#a12d1a", colorTextDescription: "#595959", colorTextPlaceholder: "#6b6b6b", fontFamily: FONTS } }}
+      theme={{ token: { colorPrimary: "#b4341f", colorPrimaryHover: "#9c2c19", colorLink: "#a12d1a", colorLinkHover: "#7d2012", colorError: "#a8071a", colorErrorHover: "#820014", colorTextDescription: "#595959", colorTextPlaceholder: "#6b6b6b", fontFamily: FONTS } }}
     >
       <SpeechContext.Provider value={spoken}>
         <ToastContext.Provider value={toast}>

@@ -16,6 +16,11 @@ export interface Home {
 export interface Alarms {
   dead_letters: number; relay_lag_s: number; differences: number; refunds: number; adjustments: number; most: number;
 }
+export interface StaffStore { store_id: string; name: string; open: boolean; paused: boolean }
+export interface StaffDish {
+  dish_id: string; name: string; category: string; listed: boolean; sold_out: boolean;
+  skus: { sku_id: string; name: string; brand_fen: number; own_fen: number | null }[];
+}
 export interface FoundOrder {
   order_id: string; store_id: string; member_id: string; status: string; refund_status: string | null;
   created_at: string; pickup_number: number | null; dishes: string; payable_fen: number; refunded_fen: number;

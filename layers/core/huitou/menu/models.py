@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from huitou.runtime.documents import Answer, Record, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored
 
 MAX_PRICE_FEN = 10_000_000  # ¥100,000: dearer than any dish, small enough for any sum.
 
@@ -69,3 +69,58 @@ class MenuAnswer(Answer):
 
     store_id: str
     dishes: list[OfferedDish]
+
+
+class StoreMenuRequest(Request):
+    """A store's whole menu, for its staff."""
+
+    store_id: str = Field(min_length=1, max_length=64)
+
+
+class _AtStoreRequest(StoreMenuRequest):
+    dish_id: str = Field(min_length=1, max_length=64)
+
+
+class SoldOutRequest(_AtStoreRequest):
+    """Say that a dish is sold out (估清), or there again."""
+
+    sold_out: bool
+
+
+class ListedRequest(_AtStoreRequest):
+    """Take a dish off a store's menu (下架), or put it on (上架)."""
+
+    listed: bool
+
+
+class PricesRequest(_AtStoreRequest):
+    """Set a store's own prices by sku; a sku left out has the brand's again."""
+
+    prices_fen: dict[str, Annotated[int, Field(ge=0, le=MAX_PRICE_FEN)]] = Field(max_length=50)
+
+
+class StaffSku(Answer):
+    """One size of a dish: the brand's price, and the store's own where it has one."""
+
+    sku_id: str
+    name: str
+    brand_fen: int
+    own_fen: int | None
+
+
+class StaffDish(Answer):
+    """A dish as a store's staff see it, on the menu or not."""
+
+    dish_id: str
+    name: str
+    category: str
+    listed: bool
+    sold_out: bool
+    skus: list[StaffSku]
+
+
+class StaffMenuAnswer(Answer):
+    """A store's whole menu."""
+
+    store_id: str
+    dishes: list[StaffDish]

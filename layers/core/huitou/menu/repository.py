@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huitou.menu.models import Dish, OfferedDish, StoreDish
-from huitou.menu.rules import offered
+from huitou.menu.models import Dish, OfferedDish, StaffDish, StoreDish
+from huitou.menu.rules import for_staff, offered
 from huitou.runtime.database import Database, Document
 
 MOST_DISHES = 2_000
@@ -29,6 +29,24 @@ class MenuRepository:
         """What stores' rows in hand make of the brand's dishes."""
         by_id = self._brand_dishes([row.dish_id for row in rows])
         return [offered(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
+
+    def every_dish_at(self, store_id: str) -> list[StaffDish]:
+        """A store's dishes, listed or not."""
+        found = self._store_dishes.find({"store_id": store_id}).sort("_id", 1).limit(MOST_DISHES)
+        rows = [StoreDish.model_validate(row) for row in found]
+        by_id = self._brand_dishes([row.dish_id for row in rows])
+        return [for_staff(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
+
+    def dish_at(self, store_id: str, dish_id: str) -> StaffDish | None:
+        """One of them."""
+        found = self._store_dishes.find_one({"_id": f"{store_id}:{dish_id}"})
+        dish = self._brand_dishes([dish_id]).get(dish_id) if found else None
+        return for_staff(dish, StoreDish.model_validate(found)) if dish else None
+
+    def change_at(self, store_id: str, dish_id: str, change: Document) -> bool:
+        """Change a store's row of a dish, nothing else of it; False if there is none."""
+        row = {"_id": f"{store_id}:{dish_id}"}
+        return self._store_dishes.update_one(row, {"$set": change}).matched_count == 1
 
     def _brand_dishes(self, ids: list[str]) -> dict[str, Dish]:
         def read(keys: list[tuple[str, str]]) -> dict[tuple[str, str], Dish]:

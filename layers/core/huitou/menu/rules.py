@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.menu.models import Dish, OfferedDish, StoreDish
+from huitou.menu.models import Dish, OfferedDish, StaffDish, StaffSku, StoreDish
 
 
 def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:
@@ -19,3 +19,18 @@ def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:
         addons=dish.addons,
         sold_out=at_store.sold_out,
     )
+
+
+def for_staff(dish: Dish, at_store: StoreDish) -> StaffDish:
+    """A dish with what a store's staff may change of it."""
+    return StaffDish(
+        dish_id=dish.id, name=dish.name, category=dish.category, listed=at_store.listed,
+        sold_out=at_store.sold_out,
+        skus=[
+            StaffSku(
+                sku_id=sku.sku_id, name=sku.name, brand_fen=sku.price_fen,
+                own_fen=at_store.prices_fen.get(sku.sku_id),
+            )
+            for sku in dish.skus
+        ],
+    )  # fmt: skip

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huitou.menu.models import Dish, OfferedDish, StoreDish
+from huitou.menu.models import (
+    Dish,
+    ListedRequest,
+    OfferedDish,
+    PricesRequest,
+    SoldOutRequest,
+    StaffDish,
+    StaffMenuAnswer,
+    StoreDish,
+)
 from huitou.menu.repository import MenuRepository
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
 
 
 class Menu:
@@ -20,6 +30,33 @@ class Menu:
     def offered_by(self, rows: Sequence[StoreDish]) -> dict[str, OfferedDish]:
         """Return by dish what a store's rows in hand offer; read just now, 估清 is seen at once."""
         return {dish.dish_id: dish for dish in self._repository.offered_by(rows)}
+
+    def for_staff(self, store_id: str) -> StaffMenuAnswer:
+        """Return a store's whole menu, listed or not."""
+        return StaffMenuAnswer(store_id=store_id, dishes=self._repository.every_dish_at(store_id))
+
+    def dish_for_staff(self, store_id: str, dish_id: str) -> StaffDish:
+        """Return one dish of it; Refusal DISH_NOT_FOUND naming `dish_id`."""
+        dish = self._repository.dish_at(store_id, dish_id)
+        if dish is None:
+            raise Refusal(Code.DISH_NOT_FOUND, field="dish_id", detail=dish_id)
+        return dish
+
+    def change(self, request: SoldOutRequest | ListedRequest | PricesRequest) -> StaffDish:
+        """Change one thing of a dish at one store; the next quote knows of it.
+
+        Raises Refusal DISH_NOT_FOUND naming `dish_id`, or `prices_fen` for a sku it hasn't.
+        """
+        dish = self.dish_for_staff(request.store_id, request.dish_id)
+        if isinstance(request, PricesRequest):
+            unknown = set(request.prices_fen) - {sku.sku_id for sku in dish.skus}
+            if unknown:
+                raise Refusal(
+                    Code.DISH_NOT_FOUND, field="prices_fen", detail=", ".join(sorted(unknown))
+                )
+        change = request.model_dump(exclude={"store_id", "dish_id"})
+        self._repository.change_at(request.store_id, request.dish_id, change)
+        return self.dish_for_staff(request.store_id, request.dish_id)
 
     def put(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:
         for dish in dishes:

@@ -136,3 +136,22 @@ class StoresAnswer(Answer):
     """All stores of the chain."""
 
     stores: list[ShownStore]
+
+
+class StaffStore(ShownStore):
+    """A store as its staff see it; `paused` while it takes no orders whatever the hour."""
+
+    paused: bool
+    cut_time: str
+
+
+class StaffStoreRequest(Request):
+    """Name one store."""
+
+    store_id: str = Field(min_length=1, max_length=64)
+
+
+class PauseRequest(StaffStoreRequest):
+    """Stop a store's orders, or take them again."""
+
+    paused: bool

@@ -61,6 +61,21 @@ class StoreRepository:
 
     def put(self, store: Store) -> None:
         self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)
+        self._changed()
+
+    def pause(self, store_id: str, *, paused: bool) -> bool:
+        """Stop orders, or take them again; False if there is no such store."""
+        change = {"$set": {"paused": paused}}
+        found = self._stores.update_one({"_id": store_id}, change).matched_count == 1
+        self._changed()
+        return found
+
+    def fresh(self, store_id: str) -> Store | None:
+        """A store as it is at this moment."""
+        found = self._stores.find_one({"_id": store_id})
+        return Store.model_validate(found) if found else None
+
+    def _changed(self) -> None:
         # After the write: whoever reads the old version reads it again a second later.
         self._meta.update_one(
             {"_id": _VERSION}, {"$inc": {"version": 1}, "$setOnInsert": {"schema": 1}}, upsert=True

@@ -8,7 +8,7 @@ from typing import Any
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.stores.models import BRAND_ZONE, Place, Store
+from huitou.stores.models import BRAND_ZONE, Place, StaffStore, Store
 from huitou.stores.repository import StoreRepository
 from huitou.stores.rules import earliest_day, takes_orders
 
@@ -77,6 +77,21 @@ class Stores:
     def ids(self, after: str | None, limit: int) -> list[str]:
         """Return a page of store ids, those after `after`."""
         return self._repository.ids(after, limit)
+
+    def for_staff(self, store_id: str) -> StaffStore:
+        """Return a store as its staff see it, at this moment; Refusal STORE_NOT_FOUND."""
+        store = self._repository.fresh(store_id)
+        if store is None:
+            raise Refusal(Code.STORE_NOT_FOUND, field="store_id")
+        return StaffStore(
+            store_id=store.id, open=takes_orders(store, self._clock.now()), paused=store.paused,
+            **store.model_dump(include={"name", "address", "zone", "hours", "cut_time"}),
+        )  # fmt: skip
+
+    def pause(self, store_id: str, *, paused: bool) -> StaffStore:
+        """Stop a store's orders, or take them again; quotes know of it within a second."""
+        self._repository.pause(store_id, paused=paused)
+        return self.for_staff(store_id)
 
     def put(self, store: Store) -> None:
         self._repository.put(store)
