@@ -10,7 +10,6 @@ const WORDS = {
   orders: ["订单", "Orders"],
   dishesMenu: ["门店菜单", "Store menu"],
   dish: ["菜品", "Dish"],
-  category: ["分类", "Category"],
   onSale: ["上架", "On the menu"],
   soldOut: ["估清", "Sold out"],
   prices: ["价格", "Prices"],

@@ -52,13 +52,6 @@ function OfStore({ stores }: { stores: Store[] }) {
             rowKey="dish_id" dataSource={dishes}
             columns={[
               { title: t("dish"), dataIndex: "name" },
-              { title: t("category"), dataIndex: "category" },
-              { title: t("prices"), render: (_, d) => (
-                <Space>
-                  {d.skus.map((sku) => `${sku.name} ${yuan(sku.own_fen ?? sku.brand_fen)}`.trim()).join("、")}
-                  {may("menu/prices") && <Button size="small" aria-label={`${t("edit")} ${d.name} ${t("prices")}`} onClick={() => setPricing(d)}>{t("edit")}</Button>}
-                </Space>
-              ) },
               { title: t("soldOut"), render: (_, d) => (
                 <Switch
                   aria-label={`${d.name} ${t("soldOut")}`} checked={d.sold_out} disabled={!may("menu/sold_out")}
@@ -70,6 +63,12 @@ function OfStore({ stores }: { stores: Store[] }) {
                   aria-label={`${d.name} ${t("onSale")}`} checked={d.listed} disabled={!may("menu/listed")}
                   onChange={(listed) => change("menu/listed", { dish_id: d.dish_id, listed }, menu.again)}
                 />
+              ) },
+              { title: t("prices"), render: (_, d) => (
+                <Space>
+                  {d.skus.map((sku) => `${sku.name} ${yuan(sku.own_fen ?? sku.brand_fen)}`.trim()).join("、")}
+                  {may("menu/prices") && <Button size="small" aria-label={`${t("edit")} ${d.name} ${t("prices")}`} onClick={() => setPricing(d)}>{t("edit")}</Button>}
+                </Space>
               ) },
             ]}
           />
