@@ -29,8 +29,8 @@ from huitou.staff.rules import may
 from huitou.staff.service import SESSION_LIVES, Sessions, Staff, me
 
 AREAS = (
-    "session", "staff", "changes", "home", "stores", "menu", "orders", "members", "coupons",
-    "tiers", "campaigns",
+    "session", "staff", "changes", "home", "stores", "menu", "orders", "approvals", "members",
+    "coupons", "tiers", "campaigns",
 )  # fmt: skip
 SIGN_IN = "session/sign_in"
 COOKIE = "huitou_session"

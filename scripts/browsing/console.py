@@ -16,7 +16,8 @@ PASSWORD = "a long enough password"  # noqa: S105  # Of accounts of local clouds
 # Each view by its name and its hash; the heading that says it is there.
 VIEWS = {
     "home": ("#/", "首页"), "orders": ("#/orders", "订单"), "menu": ("#/menu", "门店菜单"),
-    "members": ("#/members", "会员"), "tiers": ("#/tiers", "等级规则"),
+    "approvals": ("#/approvals", "待审批"), "members": ("#/members", "会员"),
+    "tiers": ("#/tiers", "等级规则"),
     "campaigns": ("#/campaigns", "营销活动"), "staff": ("#/staff", "员工账号"),
     "changes": ("#/changes", "操作记录"),
 }  # fmt: skip

@@ -228,6 +228,23 @@ def test_a_cashier_sells_a_dish_out_and_guests_are_told(
     assert guest.ok("pay", action="quote", **cart)["payable_fen"] > 0
 
 
+def test_what_a_cashier_may_not_give_back_alone_waits_for_the_manager(
+    cloud: LocalCloud, enter: Enter, client: CheckedClient
+) -> None:
+    guest = Guest(client, "approval-guest")
+    order_id = guest.buy(quantity=12)
+    eventually(lambda: guest.status(order_id) == "paid")
+    cashier, manager = enter("cashier", "jingan"), enter("store_manager", "jingan")
+    asked = api(cashier, "orders/refund", order_id=order_id, refund_id="Rapproval", reason="送错了")
+    assert asked["data"]["status"] == "awaiting_approval"
+    assert api(cashier, "approvals/refunds")["error"]["code"] == "FORBIDDEN"
+    visit(manager, cloud.url, "approvals")
+    row = manager.get_by_role("row").filter(has_text="送错了")
+    row.get_by_role("button", name="同意").click()
+    expect(row).to_have_count(0)
+    eventually(lambda: guest.status(order_id) == "refunded")
+
+
 def test_a_members_story_adds_up(cloud: LocalCloud, enter: Enter, client: CheckedClient) -> None:
     guest = Guest(client, "story-guest")
     guest.ok("member-profile", action="bind_phone", code=client.phone_code("13900005577"))
@@ -294,7 +311,16 @@ def test_every_view_is_a_picture_with_its_words(
 def test_english_is_a_click_away(cloud: LocalCloud, enter: Enter) -> None:
     page = enter("owner")
     page.get_by_role("button", name="English").click()
-    for word in ("Orders", "Store menu", "Members", "Tiers", "Campaigns", "Staff", "Changes"):
+    for word in (
+        "Orders",
+        "Store menu",
+        "To decide",
+        "Members",
+        "Tiers",
+        "Campaigns",
+        "Staff",
+        "Changes",
+    ):
         page.get_by_role("link", name=word).click()
         expect(page.get_by_role("heading", name=word).first).to_be_visible()
         settle(page)

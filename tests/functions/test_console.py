@@ -402,6 +402,46 @@ def test_a_store_that_is_paused_takes_no_orders(
     assert manager.refused("stores/pause", store_id="xujiahui", paused=True) == "FORBIDDEN"
 
 
+def test_what_is_over_a_cashiers_limit_waits_for_their_own_manager(
+    index: ModuleType, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    order = shop.paid(shop.register("alice"))
+    chain.collection("refunds").insert_one({
+        "_id": "R-waits", "schema": 1, "kind": "order", "order_id": order.id, "store_id": "jingan",
+        "member_id": order.member_id, "amount_fen": 900, "total_fen": 900, "reason": "凉了",
+        "actor": "cashier-1", "role": "cashier", "status": "awaiting_approval",
+        "created_at": clock.now(),
+    })  # fmt: skip
+    own = person(index, chain, "store_manager", "jingan").browser()
+    other = person(index, chain, "store_manager", "xujiahui").browser()
+    [waiting] = own.ask("approvals/refunds")["refunds"]
+    assert (waiting["refund_id"], waiting["actor"], waiting["amount_fen"]) == (
+        "R-waits", "cashier-1", 900,
+    )  # fmt: skip
+    assert other.ask("approvals/refunds")["refunds"] == []
+    decision = {"refund_id": "R-waits", "approve": False}
+    assert other.refused("approvals/decide_refund", **decision) == "NOT_FOUND"
+
+
+def test_an_adjustment_over_the_limit_wants_a_second_person(
+    index: ModuleType, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    one = person(index, chain, "store_manager", "jingan").browser()
+    two = person(index, chain, "area_manager", "jingan").browser()
+    asked = one.ask("members/adjust", adjustment_id="adj-large", member_id=alice, points=50_000,
+                    reason="补偿")  # fmt: skip
+    assert asked["status"] == "awaiting_approval"
+    [waiting] = two.ask("approvals/adjustments")["adjustments"]
+    decision = {"adjustment_id": waiting["adjustment_id"], "approve": True}
+    assert one.refused("approvals/decide_adjustment", **decision) == "ADJUSTMENT_NOT_YOURS"
+    assert two.ask("approvals/decide_adjustment", **decision)["status"] == "applied"
+    told = two.ask("members/get", member_id=alice)["profile"]["points"]
+    assert told["available"] == 50_000
+
+
 # --- accounts -------------------------------------------------------------------------------------
 
 

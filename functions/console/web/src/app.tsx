@@ -16,6 +16,7 @@ const PAGES: { path: string; word: Word; needs: string; page: React.LazyExoticCo
   { path: "/", word: "home", needs: "home/figures", page: lazy(() => import("./pages/home")) },
   { path: "/orders", word: "orders", needs: "orders/search", page: lazy(() => import("./pages/orders")) },
   { path: "/menu", word: "dishesMenu", needs: "menu/list", page: lazy(() => import("./pages/menu")) },
+  { path: "/approvals", word: "approvals", needs: "approvals/refunds", page: lazy(() => import("./pages/approvals")) },
   { path: "/members", word: "members", needs: "members/search", page: lazy(() => import("./pages/members")) },
   { path: "/tiers", word: "tiers", needs: "tiers/rules", page: lazy(() => import("./pages/tiers")) },
   { path: "/campaigns", word: "campaigns", needs: "campaigns/list", page: lazy(() => import("./pages/campaigns")) },

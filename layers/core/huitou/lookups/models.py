@@ -11,6 +11,7 @@ from huitou.consents.models import ConsentsAnswer
 from huitou.offers.models import Mode
 from huitou.orders.models import Moment, OrderAnswer, RefundStatus, Status
 from huitou.points.models import ShownPoints
+from huitou.refunds.models import Role
 from huitou.runtime.documents import Answer, Request
 from huitou.runtime.paging import PageRequest
 from huitou.stores.models import Day
@@ -155,3 +156,23 @@ class WholeMember(Answer):
     usual_store_id: str | None
     usual_interval_days: int | None
     tags: list[str]
+
+
+class WaitingRefund(Answer):
+    """A refund that a person decides about: of which store, who asked for it, and why."""
+
+    refund_id: str
+    order_id: str
+    store_id: str | None
+    amount_fen: int
+    reason: str
+    actor: str
+    role: Role
+    created_at: datetime
+
+
+class WaitingRefunds(Answer):
+    """A page of them; `next` is the cursor of the following one."""
+
+    refunds: list[WaitingRefund]
+    next: str | None

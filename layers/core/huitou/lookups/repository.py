@@ -5,6 +5,7 @@ from __future__ import annotations
 from huitou.lookups.models import FindMembersRequest, FindOrdersRequest
 from huitou.members.models import Member
 from huitou.orders.models import Order
+from huitou.refunds.models import Refund, RefundsRequest
 from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import newest_first
 
@@ -13,6 +14,7 @@ class LookupRepository:
     def __init__(self, database: Database) -> None:
         self._members = database.collection("members")
         self._orders = database.collection("orders")
+        self._refunds = database.collection("refunds")
 
     def member(self, member_id: str) -> Member | None:
         found = self._members.find_one({"_id": member_id})
@@ -34,3 +36,13 @@ class LookupRepository:
         where |= {name: value for name, value in narrowed.items() if value is not None}
         rows, after = newest_first(self._orders, where, request, "created_at")
         return [Order.model_validate(row) for row in rows], after
+
+    def refund(self, refund_id: str) -> Refund | None:
+        found = self._refunds.find_one({"_id": refund_id})
+        return Refund.model_validate(found) if found else None
+
+    def refunds(self, request: RefundsRequest) -> list[Refund]:
+        """Refunds of one status by id, those after a cursor."""
+        where = {"status": request.status, "_id": {"$gt": request.after or ""}}
+        found = self._refunds.find(where).sort("_id", 1).limit(request.limit)
+        return [Refund.model_validate(document) for document in found]

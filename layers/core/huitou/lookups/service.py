@@ -11,11 +11,14 @@ from huitou.lookups.models import (
     FoundMembers,
     FoundOrder,
     FoundOrders,
+    WaitingRefund,
+    WaitingRefunds,
     WholeOrder,
 )
 from huitou.lookups.repository import LookupRepository
 from huitou.members.models import Member
 from huitou.orders.models import Order
+from huitou.refunds.models import Refund, RefundsRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
@@ -67,6 +70,29 @@ class Lookups:
             member_id=order.member_id, store_id=order.store_id, order=order.shown(),
             steps=order.timeline,
         )  # fmt: skip
+
+    def refunds(self, request: RefundsRequest) -> WaitingRefunds:
+        """List what waits for a person, of their stores; pages may be shorter for it."""
+        found = self._repository.refunds(request)
+        return WaitingRefunds(
+            refunds=[_refund(refund) for refund in found if self._sees(refund.store_id)],
+            next=found[-1].id if len(found) == request.limit else None,
+        )
+
+    def refund(self, refund_id: str) -> Refund:
+        """Return a refund; another store's is NOT_FOUND, like one that isn't."""
+        refund = self._repository.refund(refund_id)
+        if refund is None or not self._sees(refund.store_id):
+            raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
+        return refund
+
+
+def _refund(refund: Refund) -> WaitingRefund:
+    return WaitingRefund(
+        refund_id=refund.id, order_id=refund.order_id, store_id=refund.store_id,
+        amount_fen=refund.amount_fen, reason=refund.reason, actor=refund.actor, role=refund.role,
+        created_at=refund.created_at,
+    )  # fmt: skip
 
 
 def _member(member: Member) -> FoundMember:

@@ -125,7 +125,11 @@ class Sessions:
         # Counted before it is looked at: a hundred at once are a hundred tries.
         hour, name = int(time.time() // 3600), f"name:{request.staff_id}"
         if (
-            self._repository.count_try(f"address:{address}", hour) > TRIES_OF_AN_ADDRESS
+            # Where the platform names no address nobody shares one.
+            (
+                address
+                and self._repository.count_try(f"address:{address}", hour) > TRIES_OF_AN_ADDRESS
+            )
             or self._repository.count_try(name, hour) > TRIES_OF_A_NAME
         ):
             raise Refusal(Code.TOO_MANY_TRIES, field="staff_id")

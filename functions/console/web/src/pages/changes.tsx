@@ -13,7 +13,7 @@ export default function ChangesPage() {
   const found = useAsk<{ changes: Change[]; next: string | null }>("changes/list", { limit: 50, ...(after ? { after } : {}) });
   const about = (target: string) => {
     const [kind, ...name] = target.split(" ");
-    const known: Record<string, Word> = { self: "self", tiers: "tiers", staff: "staff", member: "member", order: "order", campaign: "campaign", store: "store", dish: "dish" };
+    const known: Record<string, Word> = { self: "self", tiers: "tiers", staff: "staff", member: "member", order: "order", campaign: "campaign", store: "store", refund: "refund", adjustment: "adjust", dish: "dish" };
     return [kind in known ? t(known[kind]) : kind, ...name].join(" ");
   };
   const outcome = (change: Change) =>

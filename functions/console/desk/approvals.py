@@ -1,0 +1,43 @@
+"""approvals: refunds and adjustments of points that wait for a second person."""
+
+from __future__ import annotations
+
+from desk.route import Desk, Route
+from huitou.adjustments.models import (
+    AdjustmentAnswer,
+    AdjustmentsAnswer,
+    AdjustmentsRequest,
+    DecideAdjustmentRequest,
+)
+from huitou.adjustments.service import Adjustments
+from huitou.integrations.functions import Functions
+from huitou.lookups.models import WaitingRefunds
+from huitou.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
+
+
+def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:
+    desk.lookups.refund(request.refund_id)  # Theirs to see, or it isn't there.
+    functions = Functions(desk.call.settings.cloud, desk.call.settings.internal_secret)
+    decided = request.model_dump(mode="json")
+    return functions.ask("pay", {"action": "decide_refund", "lang": desk.lang, **decided})
+
+
+def _adjustments(desk: Desk) -> Adjustments:
+    return Adjustments(desk.database, desk.clock)
+
+
+ROUTES = {
+    "refunds": Route(RefundsRequest, lambda desk, r: desk.lookups.refunds(r), WaitingRefunds),
+    "decide_refund": Route(
+        DecideRefundRequest, _decide_refund, RefundAnswer, signed=("actor", "role"),
+        target=lambda r: f"refund {r.refund_id}", after=lambda made: {"status": made["status"]},
+    ),
+    "adjustments": Route(
+        AdjustmentsRequest, lambda desk, r: _adjustments(desk).listing(r), AdjustmentsAnswer
+    ),
+    "decide_adjustment": Route(
+        DecideAdjustmentRequest, lambda desk, r: _adjustments(desk).decide(r), AdjustmentAnswer,
+        signed=("actor", "role"), target=lambda r: f"adjustment {r.adjustment_id}",
+        after=lambda made: {"status": made.status},
+    ),
+}  # fmt: skip

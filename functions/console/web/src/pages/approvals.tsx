@@ -1,0 +1,67 @@
+import { Button, Space } from "antd";
+import { Refused, ask, useAsk } from "../api";
+import { moment, signed, yuan } from "../format";
+import { Told, useRefusalWords, useStores, useToast } from "../parts";
+import { Rows } from "../rows";
+import { useSpeech } from "../words";
+
+interface Refund { refund_id: string; store_id: string | null; amount_fen: number; reason: string; actor: string; role: string; created_at: string }
+interface Adjustment { adjustment_id: string; member_id: string; points: number; reason: string; actor: string; created_at: string }
+
+export default function ApprovalsPage() {
+  const { t } = useSpeech();
+  const message = useToast();
+  const words = useRefusalWords();
+  const stores = useStores();
+  const refunds = useAsk<{ refunds: Refund[] }>("approvals/refunds");
+  const adjustments = useAsk<{ adjustments: Adjustment[] }>("approvals/adjustments", { limit: 50 });
+  const store = (id: string | null) => stores.data?.stores.find((s) => s.store_id === id)?.name ?? "—";
+  const who = (actor: string, role?: string) => (role === "member" ? t("guest") : actor);
+  const decide = (route: string, fields: object, then: () => void) =>
+    ask(route, fields).then(() => { message.success(t("done")); then(); }, (why: Refused) => message.error(words(why)));
+  const buttons = (name: string, choose: (approve: boolean) => void) => (
+    <Space>
+      <Button size="small" type="primary" aria-label={`${t("approve")} ${name}`} onClick={() => choose(true)}>{t("approve")}</Button>
+      <Button size="small" danger aria-label={`${t("reject")} ${name}`} onClick={() => choose(false)}>{t("reject")}</Button>
+    </Space>
+  );
+  return (
+    <>
+      <h1>{t("approvals")}</h1>
+      <h2>{t("refundsToDecide")}</h2>
+      <Told asked={refunds}>
+        {({ refunds: found }) => (
+          <Rows
+            rowKey="refund_id" dataSource={found}
+            columns={[
+              { title: t("amount"), render: (_, r) => yuan(r.amount_fen) },
+              { title: t("reason"), dataIndex: "reason" },
+              { title: t("store"), render: (_, r) => store(r.store_id) },
+              { title: t("askedBy"), render: (_, r) => who(r.actor, r.role) },
+              { title: t("time"), render: (_, r) => moment(r.created_at) },
+              { title: "", render: (_, r) => buttons(`${yuan(r.amount_fen)} ${r.reason}`, (approve) =>
+                decide("approvals/decide_refund", { refund_id: r.refund_id, approve }, refunds.again)) },
+            ]}
+          />
+        )}
+      </Told>
+      <h2 style={{ marginTop: 24 }}>{t("adjustmentsToDecide")}</h2>
+      <Told asked={adjustments}>
+        {({ adjustments: found }) => (
+          <Rows
+            rowKey="adjustment_id" dataSource={found}
+            columns={[
+              { title: t("points"), render: (_, a) => signed(a.points) },
+              { title: t("reason"), dataIndex: "reason" },
+              { title: t("memberNo"), dataIndex: "member_id" },
+              { title: t("askedBy"), dataIndex: "actor" },
+              { title: t("time"), render: (_, a) => moment(a.created_at) },
+              { title: "", render: (_, a) => buttons(`${signed(a.points)} ${a.reason}`, (approve) =>
+                decide("approvals/decide_adjustment", { adjustment_id: a.adjustment_id, approve }, adjustments.again)) },
+            ]}
+          />
+        )}
+      </Told>
+    </>
+  );
+}
