@@ -46,6 +46,7 @@ class Goals(Record):
     match: Literal["all", "any"] = Field(
         default="all",
         title="条件关系",
+        description="设了几个条件时怎样算达到",
         json_schema_extra={"labels": {"all": "全部满足", "any": "满足任意一项"}},
     )
 
@@ -136,6 +137,7 @@ class TierRules(Stored):
     window: Literal["rolling", "calendar_year", "anchor"] = Field(
         default="rolling",
         title="统计周期",
+        description="消费、订单和积分按哪段时间计算",
         json_schema_extra={
             "labels": {
                 "rolling": "最近若干天",
@@ -163,6 +165,7 @@ class TierRules(Stored):
     downgrade: Literal["to_earned", "one_step", "never"] = Field(
         default="to_earned",
         title="降级方式",
+        description="到期时没有达到保级条件怎么办",
         json_schema_extra={
             "labels": {
                 "to_earned": "降到符合条件的等级",
