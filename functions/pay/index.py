@@ -51,7 +51,7 @@ from huitou.refunds.models import (
     RefundsAnswer,
     RefundsRequest,
 )
-from huitou.refunds.service import Refunds, waiting_refunds
+from huitou.refunds.service import Refunds
 from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
 from huitou.runtime.events import HttpAnswer, HttpRequest
 from huitou.runtime.handler import Action, Call, Web, serve
@@ -248,9 +248,7 @@ INTERNAL = {
         lambda call, r: _refunds(call).abandon(r.refund_id, r.actor).shown(),
         RefundAnswer,
     ),
-    "refunds": Action(
-        RefundsRequest, lambda call, r: waiting_refunds(call.database, r), RefundsAnswer
-    ),
+    "refunds": Action(RefundsRequest, lambda call, r: _refunds(call).waiting(r), RefundsAnswer),
     "ask_payment": Action(
         AskPaymentRequest, lambda call, r: _payments(call).ask_now(r.out_trade_no), AskedAnswer
     ),

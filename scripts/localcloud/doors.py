@@ -61,16 +61,6 @@ def platform_app(cloud: LocalCloud) -> Flask:
             cloud.api.serve({n.lower(): v for n, v in request.headers}, request.get_data())
         )
 
-    @app.get("/console/")
-    @app.get("/console/<path:name>")
-    def console(name: str = "index.html") -> Any:
-        """The console's pages, as static hosting serves them on the same origin."""
-        return send_from_directory(pages(), name, max_age=0)
-
-    @app.get("/console")
-    def to_console() -> Any:
-        return redirect("/console/")
-
     @app.route("/<path:path>", methods=["GET", "POST"])
     def http_access(path: str) -> Any:
         function = _routed(cloud.registry.routes, "/" + path)
@@ -96,6 +86,7 @@ def platform_app(cloud: LocalCloud) -> Flask:
         answer = done.result
         return Response(answer["body"], answer["statusCode"], answer.get("headers"))
 
+    _add_console(app)
     _add_controls(app, cloud)
 
     @app.errorhandler(PlatformError)
@@ -110,6 +101,19 @@ def _routed(routes: Mapping[str, str], path: str) -> str | None:
     """Return the function of the longest route that a path is at or below, as HTTP access does."""
     above = [route for route in routes if path == route or path.startswith(route + "/")]
     return routes[max(above, key=len)] if above else None
+
+
+def _add_console(app: Flask) -> None:
+    """The console's pages, as static hosting serves them on the same origin."""
+
+    @app.get("/console/")
+    @app.get("/console/<path:name>")
+    def console(name: str = "index.html") -> Any:
+        return send_from_directory(pages(), name, max_age=0)
+
+    @app.get("/console")
+    def to_console() -> Any:
+        return redirect("/console/")
 
 
 def _add_controls(app: Flask, cloud: LocalCloud) -> None:

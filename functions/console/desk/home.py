@@ -19,6 +19,6 @@ def _figures(desk: Desk, request: FiguresRequest) -> object:
 ROUTES = {
     "figures": Route(FiguresRequest, _figures, HomeAnswer),
     "alarms": Route(
-        NoRequest, lambda desk, _: Home(desk.database, desk.clock).alarms(), AlarmsAnswer
+        NoRequest, lambda desk, _: Home(desk.database, desk.clock).alarms(desk.sees), AlarmsAnswer
     ),
 }

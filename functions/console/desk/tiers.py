@@ -11,7 +11,6 @@ from huitou.tier_runs.models import (
     ApplyRequest,
     DryRunAnswer,
     DryRunRequest,
-    RulesAnswer,
     RunAnswer,
     RunRequest,
 )
@@ -38,7 +37,6 @@ def _schema(_: Desk, __: NoRequest) -> object:
 
 ROUTES = {
     "schema": Route(NoRequest, _schema, FormAnswer),
-    "rules": Route(NoRequest, lambda desk, _: {"rules": _document(desk)}, RulesAnswer),
     "history": Route(NoRequest, lambda desk, _: _tiers(desk).history(), TierHistoryAnswer),
     "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run(r), DryRunAnswer),
     "apply": Route(

@@ -18,7 +18,7 @@ const PAGES: { path: string; word: Word; needs: string; page: React.LazyExoticCo
   { path: "/menu", word: "dishesMenu", needs: "menu/list", page: lazy(() => import("./pages/menu")) },
   { path: "/approvals", word: "approvals", needs: "approvals/refunds", page: lazy(() => import("./pages/approvals")) },
   { path: "/members", word: "members", needs: "members/search", page: lazy(() => import("./pages/members")) },
-  { path: "/tiers", word: "tiers", needs: "tiers/rules", page: lazy(() => import("./pages/tiers")) },
+  { path: "/tiers", word: "tiers", needs: "tiers/history", page: lazy(() => import("./pages/tiers")) },
   { path: "/campaigns", word: "campaigns", needs: "campaigns/list", page: lazy(() => import("./pages/campaigns")) },
   { path: "/staff", word: "staff", needs: "staff/list", page: lazy(() => import("./pages/staff")) },
   { path: "/changes", word: "changes", needs: "changes/list", page: lazy(() => import("./pages/changes")) },

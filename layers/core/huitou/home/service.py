@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,9 +17,9 @@ from huitou.home.models import (
 )
 from huitou.kpis.models import DaysRequest, StoreFiguresRequest
 from huitou.kpis.service import Kpis
+from huitou.lookups.service import Lookups, Sees
 from huitou.maintenance.service import Maintenance
 from huitou.refunds.models import RefundsRequest
-from huitou.refunds.service import waiting_refunds
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.stores.rules import brand_day
@@ -35,9 +34,7 @@ class Home:
         self._database = database
         self._clock = clock
 
-    def figures(
-        self, request: FiguresRequest, sees: Callable[[str | None], bool]
-    ) -> dict[str, Any]:
+    def figures(self, request: FiguresRequest, sees: Sees) -> dict[str, Any]:
         """Tell how it goes; of the stores those that one sees."""
         now = self._clock.now()
         today = date.fromisoformat(brand_day(now))
@@ -60,18 +57,19 @@ class Home:
             "goals": Goals(),
         }
 
-    def alarms(self) -> AlarmsAnswer:
-        """Count what wants somebody, up to a page of each."""
+    def alarms(self, sees: Sees) -> AlarmsAnswer:
+        """Count what wants somebody, up to a page of each; refunds of stores that one sees."""
         health = Maintenance(self._database, self._clock).health()
         open_ones = DiscrepanciesRequest(limit=MOST_ALARMS)
         waiting = AdjustmentsRequest(limit=MOST_ALARMS)
+        refunds = RefundsRequest(limit=MOST_ALARMS)
         return AlarmsAnswer(
             dead_letters=int(health["dead_letters"]),
             relay_lag_s=float(health["relay"].get("lag_s") or 0.0),
             differences=len(
                 Discrepancies(self._database, self._clock).open(open_ones).discrepancies
             ),
-            refunds=len(waiting_refunds(self._database, RefundsRequest(limit=MOST_ALARMS)).refunds),
+            refunds=len(Lookups(self._database, sees).refunds(refunds).refunds),
             adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
             most=MOST_ALARMS,
         )

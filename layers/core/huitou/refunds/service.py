@@ -49,13 +49,6 @@ from huitou.sharing.service import Sharing
 ABANDONED_AFTER = timedelta(minutes=1)  # Far longer than a call to WeChat Pay may take.
 
 
-def waiting_refunds(database: Database, request: RefundsRequest) -> RefundsAnswer:
-    """List refunds that wait for a person."""
-    found = RefundRepository(database).listing(request.status, request.after, request.limit)
-    after = found[-1].id if len(found) == request.limit else None
-    return RefundsAnswer(refunds=[refund.shown() for refund in found], next=after)
-
-
 class Refunds:
     def __init__(self, database: Database, clock: Clock, brand_id: str, gateway: WeChatPay) -> None:
         self._database = database
@@ -150,6 +143,12 @@ class Refunds:
         if self._refunds.step(refund.id, ["awaiting_approval"], "requested", session, **changes):
             decided = refund.model_copy(update={"amount_fen": amount_fen, "lines": lines})
             self._set_aside(order, decided, request.actor, session)
+
+    def waiting(self, request: RefundsRequest) -> RefundsAnswer:
+        """List refunds that wait for a person."""
+        found = self._refunds.listing(request.status, request.after, request.limit)
+        after = found[-1].id if len(found) == request.limit else None
+        return RefundsAnswer(refunds=[refund.shown() for refund in found], next=after)
 
     def _begin(
         self, order_id: str, refund_id: str, wanted: Sequence[RefundLine], amount_fen: int | None,

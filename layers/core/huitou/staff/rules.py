@@ -58,7 +58,6 @@ MAY: dict[str, frozenset[Role]] = {
     "members/issue": _MANAGERS | _and("marketing"),
     "coupons/templates": _MANAGERS | _READERS,
     "tiers/schema": _READERS,
-    "tiers/rules": _READERS,
     "tiers/history": _READERS,
     "tiers/dry_run": _MARKETING,
     "tiers/apply": _MARKETING,
