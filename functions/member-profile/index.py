@@ -1,6 +1,6 @@
 """member-profile: log in, profile, phone, consents, inbox, my orders, points, mall, coupons.
 
-Callable by members only; who they are comes from the platform's context.
+Callable by members, who they are comes from the platform's context; the console asks for links.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from typing import Any
 from huitou.codes.models import RedeemCodeRequest
 from huitou.consents.models import ConsentRequest, ConsentsAnswer
 from huitou.consents.service import Consents
-from huitou.coupons.models import ClaimCouponRequest, ShownCoupon, WalletAnswer
+from huitou.coupons.models import (
+    ClaimCouponRequest,
+    ClaimLinkAnswer,
+    ShownCoupon,
+    TemplateRequest,
+    WalletAnswer,
+)
 from huitou.coupons.service import Coupons
 from huitou.earning.models import BonusAnswer, CheckInRequest
 from huitou.exposures.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
@@ -41,9 +47,12 @@ from huitou.statements.models import StatementAnswer
 from huitou.statements.service import Statements
 from huitou.till.models import CouponTokenAnswer, CouponTokenRequest
 
+CLAIM_PAGE = "pages/coupons/index"  # Of the mini-program: it calls `claim` with the template.
+LINK_DAYS = 30
+
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    return serve("member-profile", event, context, member=MEMBER)
+    return serve("member-profile", event, context, member=MEMBER, internal=INTERNAL)
 
 
 def _members(call: Call) -> Members:
@@ -144,6 +153,14 @@ def _inbox(call: Call) -> Any:
     return Inbox(call.database, call.clock)
 
 
+def _claim_link(call: Call, request: TemplateRequest) -> ClaimLinkAnswer:
+    template = Coupons(call.database, call.clock).claimable(request.template_id)
+    query = f"template_id={template.id}"
+    link = MiniProgram(call.database, call.settings).url_link(CLAIM_PAGE, query, LINK_DAYS)
+    return ClaimLinkAnswer(path=f"{CLAIM_PAGE}?{query}", link=link, days=LINK_DAYS)
+
+
+INTERNAL = {"claim_link": Action(TemplateRequest, _claim_link, ClaimLinkAnswer)}
 MEMBER = {
     "consent": Action(ConsentRequest, _consent, ConsentsAnswer),
     "group_offer": Action(TakeGroupOfferRequest, _group_offer, GroupOfferAnswer),

@@ -193,6 +193,7 @@ def _add_mini_program(app: Flask, stand_in: MiniProgramStandIn) -> None:
         "wxa/set_user_notify": stand_in.show_card,
         "wxa/getuserriskrank": stand_in.risk_rank,
         "wxa/getwxacodeunlimit": stand_in.code_image,
+        "wxa/generate_urllink": stand_in.url_link,
     }
 
     def answered(path: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -201,6 +202,17 @@ class MiniProgramStandIn:
         drawn = io.BytesIO()
         segno.make(f"{body.get('page', '')}?{scene}").save(drawn, kind="png", scale=8)
         return drawn.getvalue()
+
+    def url_link(self, access_token: str, body: dict[str, Any]) -> Answer:
+        """Make a link of a page that ends within a year."""
+        if not self._token_is_good(access_token):
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        days = body.get("expire_interval")
+        if body.get("expire_type") != 1 or not isinstance(days, int) or not 1 <= days <= 365:
+            return {"errcode": 85402, "errmsg": "invalid expire interval"}
+        named = f"{body.get('path', '')}?{body.get('query', '')}"
+        digest = hashlib.sha256(named.encode()).hexdigest()[:12]
+        return {"errcode": 0, "errmsg": "ok", "url_link": f"https://wxaurl.cn/{digest}"}
 
     # --- shipping (发货信息管理) ----------------------------------------------------------------
 

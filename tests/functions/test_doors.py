@@ -350,7 +350,7 @@ def test_rules_are_tried_applied_and_carried_on_by_the_timer(
     rules = ask("rules")["rules"]
     rules["levels"][1] |= {"spend_fen": 40_000, "monthly_coupons": ["silver-30-8"]}
     wrong = {**rules, "levels": rules["levels"][1:]}
-    assert ask("dry_run", rules=wrong)["field"] == "rules"
+    assert ask("dry_run", rules=wrong)["field"] == "rules.levels.0"
     assert "levels.0: the lowest level" in ask("dry_run", rules=wrong)["message"]
     rules["revision"] += 1
     assert ask("dry_run", rules=rules)["moves"][0]["members"] == 1

@@ -10,16 +10,13 @@ from huitou.adjustments.models import (
     DecideAdjustmentRequest,
 )
 from huitou.adjustments.service import Adjustments
-from huitou.integrations.functions import Functions
 from huitou.lookups.models import WaitingRefunds
 from huitou.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
 
 
 def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:
     desk.lookups.refund(request.refund_id)  # Theirs to see, or it isn't there.
-    functions = Functions(desk.call.settings.cloud, desk.call.settings.internal_secret)
-    decided = request.model_dump(mode="json")
-    return functions.ask("pay", {"action": "decide_refund", "lang": desk.lang, **decided})
+    return desk.ask("pay", "decide_refund", request)
 
 
 def _adjustments(desk: Desk) -> Adjustments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from desk.english import form
 from desk.route import Desk, Route
 from huitou.audiences.models import AudienceAnswer, AudienceRequest
 from huitou.audiences.service import Audiences
@@ -22,7 +23,6 @@ from huitou.campaigns.service import Campaigns
 from huitou.compliance.models import CheckAnswer, LintAnswer
 from huitou.effects.models import EffectAnswer
 from huitou.effects.service import Effects
-from huitou.runtime.forms import form_schema
 from huitou.staff.models import FormAnswer, NoRequest
 
 
@@ -41,12 +41,8 @@ def _step(name: str, answer: type = CampaignAnswer) -> Route:
     return Route(CampaignStepRequest, take, answer, signed=("actor",), target=_target)
 
 
-def _schema(_: Desk, __: NoRequest) -> object:
-    return {"form": form_schema(Campaign)}
-
-
 ROUTES = {
-    "schema": Route(NoRequest, _schema, FormAnswer),
+    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, Campaign)}, FormAnswer),
     "list": Route(
         CampaignsRequest, lambda desk, r: _campaigns(desk).listing(r.status), CampaignsAnswer
     ),

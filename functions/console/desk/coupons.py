@@ -1,15 +1,81 @@
-"""coupons: the kinds there are, for who chooses one."""
+"""coupons: their kinds as forms, what is left of them, and codes for flyers."""
 
 from __future__ import annotations
 
-from desk.route import Route
-from huitou.coupons.models import NamedTemplates
+from typing import Any
+
+from desk.english import form
+from desk.route import Desk, Route
+from huitou.codes.models import (
+    BatchesAnswer,
+    BatchesRequest,
+    CodesAnswer,
+    CodesRequest,
+    MakeCodesRequest,
+    RevokeBatchRequest,
+    ShownBatch,
+)
+from huitou.coupons.models import (
+    ClaimLinkAnswer,
+    NamedTemplates,
+    PutTemplateRequest,
+    TemplateAnswer,
+    TemplateForm,
+    TemplateRequest,
+    TemplatesAnswer,
+)
 from huitou.coupons.service import Coupons
-from huitou.staff.models import NoRequest
+from huitou.staff.models import FormAnswer, NoRequest
+
+
+def _coupons(desk: Desk) -> Coupons:
+    return Coupons(desk.database, desk.clock)
+
+
+def _before(desk: Desk, request: PutTemplateRequest) -> dict[str, Any]:
+    name = request.template.id
+    known = _coupons(desk).templates([name]).get(name)
+    return known.document() if known else {}
+
+
+def _codes(action: str) -> Any:
+    # Only `coupon-issue` has the key to codes: the function that faces the internet hasn't.
+    def run(desk: Desk, request: Any) -> object:
+        return desk.ask("coupon-issue", action, request)
+
+    return run
+
 
 ROUTES = {
+    "schema": Route(
+        NoRequest, lambda desk, _: {"form": form(desk, TemplateForm)}, FormAnswer
+    ),
     "templates": Route(
-        NoRequest, lambda desk, _: Coupons(desk.database, desk.clock).named_templates(),
-        NamedTemplates,
+        NoRequest, lambda desk, _: _coupons(desk).named_templates(), NamedTemplates
+    ),
+    "list": Route(NoRequest, lambda desk, _: _coupons(desk).template_states(), TemplatesAnswer),
+    "get": Route(
+        TemplateRequest, lambda desk, r: _coupons(desk).template_state(r.template_id),
+        TemplateAnswer,
+    ),
+    "put": Route(
+        PutTemplateRequest, lambda desk, r: _coupons(desk).put_template(r), TemplateAnswer,
+        target=lambda r: f"coupon {r.template.id}", before=_before,
+        after=lambda made: {"revision": made.template.revision},
+    ),
+    "claim_link": Route(
+        TemplateRequest, lambda desk, r: desk.ask("member-profile", "claim_link", r),
+        ClaimLinkAnswer,
+    ),
+    "batches": Route(BatchesRequest, _codes("batches"), BatchesAnswer),
+    "codes": Route(CodesRequest, _codes("codes"), CodesAnswer),
+    "make_codes": Route(
+        MakeCodesRequest, _codes("make_codes"), ShownBatch, signed=("actor",),
+        target=lambda r: f"codes {r.batch}",
+        after=lambda made: {"template_id": made["template_id"], "count": made["count"]},
+    ),
+    "revoke_batch": Route(
+        RevokeBatchRequest, _codes("revoke_batch"), ShownBatch, signed=("actor",),
+        target=lambda r: f"codes {r.batch}", after=lambda made: {"status": made["status"]},
     ),
 }  # fmt: skip

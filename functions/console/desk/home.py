@@ -13,7 +13,7 @@ def _figures(desk: Desk, request: FiguresRequest) -> object:
         request = request.model_copy(update={"store_id": desk.staff.store_ids[0]})
     if request.store_id is not None:
         desk.own(request.store_id)
-    return Home(desk.database, desk.clock).figures(request, desk.sees)
+    return Home(desk.database, desk.clock).figures(request, desk.staff.store_ids)
 
 
 ROUTES = {

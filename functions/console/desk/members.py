@@ -5,6 +5,7 @@ from __future__ import annotations
 from desk.route import Desk, Route
 from huitou.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
 from huitou.coupons.models import IssueCouponRequest, ShownCoupon, WalletAnswer
+from huitou.features.models import TagAnswer, TagRequest
 from huitou.lookups.models import (
     FindMembersRequest,
     FoundMembers,
@@ -12,6 +13,7 @@ from huitou.lookups.models import (
     OneMemberRequest,
     WholeMember,
 )
+from huitou.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.orders.models import OrdersAnswer
 from huitou.runtime.paging import PageRequest
 from huitou.statements.models import StatementAnswer
@@ -80,6 +82,18 @@ def _issue(desk: Desk, request: IssueCouponRequest) -> object:
     return Coupons(desk.database, desk.clock).issue_by_staff(request)
 
 
+def _merge(desk: Desk, request: MergeMembersRequest) -> object:
+    from huitou.merges.service import Merges
+
+    return Merges(desk.database, desk.clock, desk.brand_id).merge(request)
+
+
+def _tag(desk: Desk, request: TagRequest) -> object:
+    from huitou.features.service import FeatureBook
+
+    return FeatureBook(desk.database, desk.clock).tag(request)
+
+
 ROUTES = {
     "search": Route(FindMembersRequest, lambda desk, r: desk.lookups.members(r), FoundMembers),
     "get": Route(OneMemberRequest, _get, WholeMember),
@@ -95,5 +109,14 @@ ROUTES = {
     "issue": Route(
         IssueCouponRequest, _issue, ShownCoupon, signed=("actor",),
         target=lambda r: f"member {r.member_id}",
+    ),
+    "tag": Route(
+        TagRequest, _tag, TagAnswer, target=lambda r: f"tag {r.tag}",
+        after=lambda made: made.model_dump(mode="json"),
+    ),
+    "merge": Route(
+        MergeMembersRequest, _merge, MergeAnswer, signed=("actor",),
+        target=lambda r: f"member {r.into_member}",
+        after=lambda made: made.model_dump(mode="json"),
     ),
 }  # fmt: skip

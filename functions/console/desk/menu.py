@@ -1,19 +1,26 @@
-"""menu: what a store has today: 上下架, 估清 and its own prices."""
+"""menu: the brand's dishes, and what a store has today: 上下架, 估清 and its own prices."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from desk.english import form
 from desk.route import Desk, Route
 from huitou.menu.models import (
+    BrandDish,
+    BrandDishesAnswer,
+    DishForm,
     ListedRequest,
     PricesRequest,
+    PutDishRequest,
     SoldOutRequest,
     StaffDish,
     StaffMenuAnswer,
     StoreMenuRequest,
 )
 from huitou.menu.service import Menu
+from huitou.staff.models import FormAnswer, NoRequest
+from huitou.stores.service import Stores
 
 
 def _change(desk: Desk, request: Any) -> object:
@@ -33,7 +40,25 @@ def _changing(request: type) -> Route:
     )  # fmt: skip
 
 
+def _dish_as_it_is(desk: Desk, request: PutDishRequest) -> dict[str, Any]:
+    dish = Menu(desk.database).dish(request.dish_id)
+    return dish.document() if dish else {}
+
+
+def _set_dish(desk: Desk, request: PutDishRequest) -> object:
+    stores = Stores(desk.database, desk.clock).names()
+    return Menu(desk.database).set_dish(request, desk.brand_id, list(stores))
+
+
 ROUTES = {
+    "schema": Route(
+        NoRequest, lambda desk, _: {"form": form(desk, DishForm)}, FormAnswer
+    ),
+    "dishes": Route(NoRequest, lambda desk, _: Menu(desk.database).dishes(), BrandDishesAnswer),
+    "set_dish": Route(
+        PutDishRequest, _set_dish, BrandDish, target=lambda r: f"dish {r.dish_id}",
+        before=_dish_as_it_is, after=lambda made: made.model_dump(mode="json"),
+    ),
     "list": Route(
         StoreMenuRequest,
         lambda desk, r: Menu(desk.database).for_staff(desk.own(r.store_id)),
@@ -42,4 +67,4 @@ ROUTES = {
     "sold_out": _changing(SoldOutRequest),
     "listed": _changing(ListedRequest),
     "prices": _changing(PricesRequest),
-}
+}  # fmt: skip

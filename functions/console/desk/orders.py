@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
-from huitou.integrations.functions import Functions
 from huitou.lookups.models import (
     FindOrdersRequest,
     FoundOrders,
@@ -27,9 +26,7 @@ def _explain(desk: Desk, request: OneOrderRequest) -> object:
 def _refund(desk: Desk, request: RefundRequest) -> object:
     desk.lookups.order(request.order_id)  # Theirs to see, or it isn't there.
     # Only `pay` has the keys to money: the function that faces the internet hasn't.
-    functions = Functions(desk.call.settings.cloud, desk.call.settings.internal_secret)
-    asked = request.model_dump(mode="json", exclude_none=True)
-    return functions.ask("pay", {"action": "refund", "lang": desk.lang, **asked})
+    return desk.ask("pay", "refund", request)
 
 
 def _today(desk: Desk, request: OneStoreRequest) -> object:

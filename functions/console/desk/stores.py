@@ -1,10 +1,20 @@
-"""stores: those that one may see, and whether they take orders."""
+"""stores: those that one may see, their settings, and whether they take orders."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from desk.english import form
 from desk.route import Desk, Route
-from huitou.staff.models import NoRequest
-from huitou.stores.models import PauseRequest, StaffStore, StaffStoreRequest, StoresAnswer
+from huitou.staff.models import FormAnswer, NoRequest
+from huitou.stores.models import (
+    PauseRequest,
+    StaffStore,
+    StaffStoreRequest,
+    StoreForm,
+    StoresAnswer,
+    StoreSettingsRequest,
+)
 from huitou.stores.service import Stores
 
 
@@ -21,10 +31,30 @@ def _pause(desk: Desk, request: PauseRequest) -> object:
     return _stores(desk).pause(desk.own(request.store_id), paused=request.paused)
 
 
+def _set(desk: Desk, request: StoreSettingsRequest) -> object:
+    desk.own(request.store_id)
+    return _stores(desk).set(request)
+
+
+def _as_it_is(desk: Desk, request: StoreSettingsRequest) -> dict[str, Any]:
+    return _settings(_stores(desk).for_staff(desk.own(request.store_id)))
+
+
+def _settings(store: StaffStore) -> dict[str, Any]:
+    return {"revision": store.revision, **store.settings.model_dump(mode="json")}
+
+
 ROUTES = {
+    "schema": Route(
+        NoRequest, lambda desk, _: {"form": form(desk, StoreForm)}, FormAnswer
+    ),
     "list": Route(NoRequest, _list, StoresAnswer),
     "get": Route(
         StaffStoreRequest, lambda desk, r: _stores(desk).for_staff(desk.own(r.store_id)), StaffStore
+    ),
+    "set": Route(
+        StoreSettingsRequest, _set, StaffStore, target=lambda r: f"store {r.store_id}",
+        before=_as_it_is, after=_settings,
     ),
     "pause": Route(
         PauseRequest, _pause, StaffStore,

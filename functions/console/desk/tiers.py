@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from desk.english import form
 from desk.route import Desk, Route
-from huitou.runtime.forms import form_schema
 from huitou.staff.models import FormAnswer, NoRequest
 from huitou.tier_runs.models import (
     ApplyRequest,
@@ -15,7 +15,12 @@ from huitou.tier_runs.models import (
     RunRequest,
 )
 from huitou.tier_runs.service import TierRuns
-from huitou.tiers.models import TierHistoryAnswer, TierRules
+from huitou.tiers.models import (
+    TierHistoryAnswer,
+    TierPreviewAnswer,
+    TierPreviewRequest,
+    TierRules,
+)
 from huitou.tiers.service import Tiers
 
 
@@ -31,13 +36,12 @@ def _document(desk: Desk) -> dict[str, Any]:
     return _tiers(desk).rules().document()
 
 
-def _schema(_: Desk, __: NoRequest) -> object:
-    return {"form": form_schema(TierRules)}
-
-
 ROUTES = {
-    "schema": Route(NoRequest, _schema, FormAnswer),
+    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, TierRules)}, FormAnswer),
     "history": Route(NoRequest, lambda desk, _: _tiers(desk).history(), TierHistoryAnswer),
+    "preview": Route(
+        TierPreviewRequest, lambda desk, r: _tiers(desk).preview(r, desk.lang), TierPreviewAnswer
+    ),
     "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run(r), DryRunAnswer),
     "apply": Route(
         ApplyRequest, lambda desk, r: _runs(desk).apply(r.rules), RunAnswer,

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Record, Request
+from huitou.runtime.documents import Answer, Record, Request, Unfit
 
 # What is a number, and what of it may be said beside at_least and at_most.
 NUMBERS: dict[str, tuple[str, ...]] = {
@@ -37,9 +37,9 @@ Feature = Literal[
 ]  # fmt: skip
 
 _FEATURE_NAMES: dict[str, Any] = {
-    "orders": "订单数", "spend_fen": "消费金额（分）", "days_since_order": "几天没来",
+    "orders": "订单数", "spend_fen": "消费金额", "days_since_order": "几天没来",
     "days_since_registration": "注册天数", "usual_hour": "常来时段",
-    "usual_interval_days": "平时间隔（天）", "category_share_bp": "分类占比（万分之）",
+    "usual_interval_days": "平时间隔（天）", "category_share_bp": "分类占比",
     "rfm_recency": "RFM 最近一次", "rfm_frequency": "RFM 频次", "rfm_monetary": "RFM 金额",
     "points": "积分", "usual_store": "常去门店", "tier": "等级", "tag": "标签",
     "registered_store": "注册门店", "registered_channel": "注册渠道", "night_guest": "夜宵客人",
@@ -72,9 +72,15 @@ class Condition(Record):
     def _says_one_thing(self) -> Self:
         groups = [self.all_of, self.any_of, self.none_of]
         if sum(map(bool, groups)) + (self.feature is not None) != 1:
-            raise ValueError("a condition is a feature, or one of all_of, any_of, none_of")
+            raise Unfit(
+                "", "请选择会员特征，或一组条件",
+                "a condition is a feature, or one of all_of, any_of, none_of",
+            )  # fmt: skip
         if _depth(self) > MOST_DEEP:
-            raise ValueError(f"conditions lie at most {MOST_DEEP} deep in each other")
+            raise Unfit(
+                "", f"条件最多嵌套 {MOST_DEEP} 层",
+                f"conditions lie at most {MOST_DEEP} deep in each other",
+            )  # fmt: skip
         if self.feature is not None:
             self._fits_its_feature(self.feature)
         return self
@@ -91,13 +97,20 @@ class Condition(Record):
         else:
             may, enough = {"is_so"}, self.is_so is not None
         if said - may:
-            raise ValueError(f"{feature} has no {min(said - may)}")
+            raise Unfit(
+                min(said - may),
+                f"“{_FEATURE_NAMES[feature]}”没有此项",
+                f"{feature} has no {min(said - may)}",
+            )
         if not enough:
-            raise ValueError(f"{feature} needs {' or '.join(sorted(may & _TESTS))}")
+            raise Unfit(
+                "", f"请为“{_FEATURE_NAMES[feature]}”填写条件",
+                f"{feature} needs {' or '.join(sorted(may & _TESTS))}",
+            )  # fmt: skip
         if feature == "category_share_bp" and self.category is None:
-            raise ValueError("category_share_bp needs category")
+            raise Unfit("category", "请选择分类", "category_share_bp needs category")
         if (self.at_least or 0) > (self.at_most if self.at_most is not None else 10**15):
-            raise ValueError("at_least is above at_most")
+            raise Unfit("at_least", "下限大于上限", "at_least is above at_most")
 
 
 _TESTS = {"at_least", "at_most", "among", "is_so"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from huitou.audiences.models import Condition
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.forms import only_for
 from huitou.stores.models import CLOCK, Day, Hours, Weekday
 
 Kind = Literal[
@@ -66,6 +67,8 @@ class Trigger(Record):
     `threshold` is of the weather: millimetres of rain a day, degrees Celsius of heat or cold.
     """
 
+    model_config = ConfigDict(json_schema_extra=only_for(_NEEDS, _MAY))
+
     kind: Kind = Field(title="触发方式", json_schema_extra={"labels": _KIND_NAMES})
     days: int | None = Field(default=None, ge=0, le=365, title="天数")
     after_minutes: int | None = Field(default=None, ge=0, le=10_080, title="之后多少分钟")
@@ -81,7 +84,7 @@ class Trigger(Record):
     )
     threshold: int | None = Field(default=None, ge=-40, le=200, title="天气阈值")
     weekdays: list[Weekday] = Field(
-        default=[], max_length=7, title="星期", description="0 = 星期一"
+        default=[], max_length=7, title="星期", description="留空：每天"
     )
     month_days: list[Annotated[int, Field(ge=1, le=31)]] = Field(
         default=[], max_length=31, title="每月几号", description="31：没有 31 号的月份为最后一天"
@@ -96,16 +99,24 @@ class Trigger(Record):
         for name in _BY_KIND:
             is_set = getattr(self, name) not in (None, [])
             if name in needed and not is_set:
-                raise ValueError(f"{self.kind} needs {name}")
+                raise Unfit(
+                    name, f"“{_KIND_NAMES[self.kind]}”须填写此项", f"{self.kind} needs {name}"
+                )
             if is_set and name not in (*needed, *allowed):
-                raise ValueError(f"{self.kind} has no {name}")
+                raise Unfit(
+                    name, f"“{_KIND_NAMES[self.kind]}”没有此项", f"{self.kind} has no {name}"
+                )
         if self.kind == "absent" and self.days == 0:
-            raise ValueError("absent needs days of at least 1")
+            raise Unfit("days", "至少 1 天", "absent needs days of at least 1")
         return self
 
 
 class Gift(Record):
     """What the member gets: a coupon of a template, points, or only the message."""
+
+    model_config = ConfigDict(
+        json_schema_extra=only_for({"coupon": ("template_id",), "points": ("points",)})
+    )
 
     kind: Literal["none", "coupon", "points"] = Field(
         default="none",
@@ -119,7 +130,10 @@ class Gift(Record):
     def _is_one_kind(self) -> Self:
         has = {"coupon": self.template_id is not None, "points": self.points is not None}
         if has != {"coupon": self.kind == "coupon", "points": self.kind == "points"}:
-            raise ValueError("a coupon has template_id, points have points, none has neither")
+            raise Unfit(
+                "kind", "请选择优惠券，或填写积分",
+                "a coupon has template_id, points have points, none has neither",
+            )  # fmt: skip
         return self
 
 
@@ -233,15 +247,23 @@ class Campaign(Stored):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if self.valid_until < self.valid_from:
-            raise ValueError("valid_until must not be before valid_from")
+            raise Unfit(
+                "valid_until", "结束日期早于开始日期", "valid_until must not be before valid_from"
+            )  # fmt: skip
         names = [variant.variant for variant in self.variants]
         if len(set(names)) != len(names) or "holdout" in names:
-            raise ValueError("variants: each `variant` must be another, and none is holdout")
+            raise Unfit(
+                "variants", "版本名称不能重复，也不能叫 holdout",
+                "each `variant` must be another, and none is holdout",
+            )  # fmt: skip
         if self.trigger.kind == "group":
             if self.holdout_bp:
-                raise ValueError("holdout_bp: members take it themselves, so nobody is left alone")
+                raise Unfit(
+                    "holdout_bp", "社群领券由会员自己领取，对照组比例须为 0",
+                    "members take it themselves, so nobody is left alone",
+                )  # fmt: skip
             if any(variant.gift.kind != "coupon" for variant in self.variants):
-                raise ValueError("variants: a group takes coupons")
+                raise Unfit("variants", "社群领券的权益只能是优惠券", "a group takes coupons")
         return self
 
 

@@ -7,10 +7,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from huitou.offers.models import COUPON, Bearer, Limits, Terms
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.offers.models import BEARER_NAMES, COUPON, Bearer, Limits, Terms
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.stores.models import Day
 
+USED_DAYS = 30  # Shown of a template.
 CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
 
 
@@ -22,17 +23,21 @@ class CouponTemplate(Stored):
     `limits` are of issuing, but `budget_fen`, which is of what they take off.
     """
 
-    name: str = Field(title="名称")
+    name: str
     revision: int = 1
-    terms: Terms
+    terms: Terms = Field(title="优惠内容")
     valid_days: int | None = Field(
-        default=None, ge=1, le=400, title="有效天数", description="含当天"
+        default=None, ge=1, le=400, title="有效天数", description="自领取起，含当天"
     )
-    valid_until: Day | None = Field(default=None, title="有效期至（含）")
+    valid_until: Day | None = Field(
+        default=None, title="有效期至（含）", description="与有效天数都填时，先到者为准"
+    )
     per_member_limit: int | None = Field(default=None, ge=1, title="每人限领")
-    limits: Limits = Limits()
+    limits: Limits = Field(default=Limits(), title="发放限制")
     group: str = Field(default=COUPON, title="叠加组")
-    borne_by: Bearer = Field(default="brand", title="承担方")
+    borne_by: Bearer = Field(
+        default="brand", title="承担方", json_schema_extra={"labels": BEARER_NAMES}
+    )
     returns: bool = Field(default=True, title="整单退款后返还")
     transferable: bool = Field(default=False, title="可转赠")
     claimable: bool = Field(default=False, title="可在小程序领取")
@@ -40,9 +45,15 @@ class CouponTemplate(Stored):
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.valid_days is None and self.valid_until is None:
-            raise ValueError("valid_days or valid_until must say when it ends")
+            raise Unfit(
+                "valid_days", "有效天数和有效期至少填一项",
+                "valid_days or valid_until must say when it ends",
+            )  # fmt: skip
         if self.per_member_limit is not None and self.limits.per_member is not None:
-            raise ValueError("per_member_limit is limits.per_member: say it once")
+            raise Unfit(
+                "per_member_limit", "每人限领与每人限次只填一项",
+                "is limits.per_member: say it once",
+            )  # fmt: skip
         return self
 
     @property
@@ -80,7 +91,8 @@ class Coupon(Stored):
     `id` is made from `cause` (why it was issued), so one cause never issues twice. `seq` counts a
     member's coupons of a limited template: 1 … limit, unique; `day_seq` and `month_seq` those of
     a day or month (`2026-03-02#1`). `piece` names its piece of a quota; one that is
-    `budgeted` takes what it takes off from its template's budget.
+    `budgeted` takes what it takes off from its template's budget. `redeemed_at` is when it was
+    used, of one that is `redeemed`; older ones have none.
     """
 
     member_id: str
@@ -103,6 +115,7 @@ class Coupon(Stored):
     issued_at: datetime
     valid_until: datetime
     order_id: str | None = None
+    redeemed_at: datetime | None = None
     revoked: Revoked | None = None
     till: TillUse | None = None
     transferable: bool = False
@@ -171,3 +184,67 @@ class NamedTemplates(Answer):
     """The chain's kinds of coupons, by id."""
 
     templates: list[NamedTemplate]
+
+
+class TemplateRequest(Request):
+    """Name one kind of coupon."""
+
+    template_id: str = Field(min_length=1, max_length=64)
+
+
+class TemplateForm(CouponTemplate):
+    """A template as an operator writes it."""
+
+    id: str = Field(
+        alias="_id",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        title="券代号",
+        description="字母、数字和短横线；保存后不再修改",
+    )
+    name: str = Field(min_length=1, max_length=40, title="名称", description="会员看到的名称")
+    revision: int = Field(default=1, ge=1, title="版本号")
+
+
+class PutTemplateRequest(Request):
+    """Keep a kind of coupon: a new one, or a later revision of one there is."""
+
+    template: TemplateForm
+
+
+class ClaimLinkAnswer(Answer):
+    """Where members take a coupon that is offered to all.
+
+    `path` is the page in the mini-program, which calls `claim`; `link` opens it from a message or
+    another app, for `days` days.
+    """
+
+    path: str
+    link: str
+    days: int
+
+
+class TemplateState(Answer):
+    """A kind of coupon, and what is left of its quota and budget; null where it has none."""
+
+    template: CouponTemplate
+    left: int | None
+    left_fen: int | None
+
+
+class TemplatesAnswer(Answer):
+    """The chain's kinds of coupons, by id."""
+
+    templates: list[TemplateState]
+
+
+class UsedDay(Answer):
+    """How many coupons were used on one of the chain's days."""
+
+    day: str
+    redeemed: int
+
+
+class TemplateAnswer(TemplateState):
+    """One kind of coupon, and how many were used on each of the last days."""
+
+    days: list[UsedDay]

@@ -14,6 +14,7 @@ from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import put_revision
+from huitou.stores.models import BRAND_CUT, BRAND_ZONE
 
 EXPIRE_BATCH = 1_000
 _PLACES = {"seq": "", "day_seq": "", "month_seq": ""}
@@ -37,6 +38,20 @@ class CouponRepository:
         """Return the chain's templates, by id."""
         found = self._templates.find({"_id": {"$gt": ""}}).sort("_id", 1).limit(limit)
         return [CouponTemplate.model_validate(document) for document in found]
+
+    def used_by_day(self, template_id: str, since: datetime) -> dict[str, int]:
+        """Return how many coupons of a template were used on each of the chain's days.
+
+        From the index alone; cost follows what was used since.
+        """
+        hours, minutes = map(int, BRAND_CUT.split(":"))
+        begun = {"$subtract": ["$redeemed_at", (hours * 60 + minutes) * 60_000]}
+        day = {"$dateToString": {"date": begun, "format": "%Y-%m-%d", "timezone": BRAND_ZONE}}
+        rows = self._coupons.aggregate([
+            {"$match": {"template_id": template_id, "redeemed_at": {"$gte": since}}},
+            {"$group": {"_id": day, "count": {"$sum": 1}}},
+        ])  # fmt: skip
+        return {row["_id"]: int(row["count"]) for row in rows}
 
     def put_template(self, template: CouponTemplate) -> None:
         """Store a later revision; coupons keep the terms of theirs."""
@@ -85,7 +100,7 @@ class CouponRepository:
         """Use a coupon for an order of the till; of two tills one finds it no longer `issued`."""
         used = self._coupons.update_one(
             {"_id": coupon_id, "status": "issued", "valid_until": {"$gte": at}},
-            {"$set": {"status": "redeemed", "till": use.model_dump()}},
+            {"$set": {"status": "redeemed", "redeemed_at": use.at, "till": use.model_dump()}},
         )
         return used.matched_count == 1
 
@@ -152,11 +167,13 @@ class CouponRepository:
         )
         _must(freed.matched_count == 1)
 
-    def redeem(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
+    def redeem(
+        self, coupon_id: str, order_id: str, at: datetime, session: ClientSession
+    ) -> None:  # fmt: skip
         """Use the coupon this order holds; using it again changes nothing."""
         used = self._coupons.update_one(
             {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
-            {"$set": {"status": "redeemed"}},
+            {"$set": {"status": "redeemed"}, "$min": {"redeemed_at": at}},
             session=session,
         )
         _must(used.matched_count == 1)
@@ -167,7 +184,10 @@ class CouponRepository:
         """Return a coupon whose order was wholly refunded, whether redeemed yet or only locked."""
         self._coupons.update_one(
             {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
-            {"$set": {"status": "issued", "valid_until": valid_until}, "$unset": {"order_id": ""}},
+            {
+                "$set": {"status": "issued", "valid_until": valid_until},
+                "$unset": {"order_id": "", "redeemed_at": ""},
+            },
             session=session,
         )
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, Literal
 
 from pymongo.client_session import ClientSession
 
 from huitou.coupons.models import (
+    USED_DAYS,
     Coupon,
     CouponTemplate,
     IssueCouponRequest,
     NamedTemplate,
     NamedTemplates,
+    PutTemplateRequest,
     Revoked,
     Scene,
     ShownCoupon,
+    TemplateAnswer,
+    TemplatesAnswer,
+    TemplateState,
     TillUse,
+    UsedDay,
 )
 from huitou.coupons.repository import CouponRepository
 from huitou.coupons.rules import NO_PLACES, coupon_for, coupon_id, next_places, subject_of
@@ -192,10 +199,15 @@ class Coupons:
 
         Raises Refusal NOT_FOUND for what can't be claimed, COUPON_NOT_ISSUED at a limit.
         """
+        template = self.claimable(template_id)
+        return self._issued_for(template, member_id, f"claim:{member_id}:{template_id}:{claim_id}")
+
+    def claimable(self, template_id: str) -> CouponTemplate:
+        """Return a template that members may take; Refusal NOT_FOUND for another one."""
         template = self.templates([template_id]).get(template_id)
         if template is None or not template.claimable:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
-        return self._issued_for(template, member_id, f"claim:{member_id}:{template_id}:{claim_id}")
+        return template
 
     def issue_by_staff(self, request: IssueCouponRequest) -> ShownCoupon:
         """Issue a coupon to a member by hand; one cause is served once. Refusals as `claim`."""
@@ -270,6 +282,42 @@ class Coupons:
         return NamedTemplates(
             templates=[NamedTemplate(template_id=one.id, name=one.name) for one in found]
         )
+
+    def template_states(self) -> TemplatesAnswer:
+        """Return the chain's templates and what is left of their quotas and budgets."""
+        found = self._repository.every_template(MOST_TEMPLATES)
+        return TemplatesAnswer(templates=self._states(found))
+
+    def template_state(self, template_id: str) -> TemplateAnswer:
+        """Return one, and how many were used on each of the last days; Refusal NOT_FOUND."""
+        template = self._repository.template(template_id)
+        if template is None:
+            raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
+        [state] = self._states([template])
+        now = self._clock.now()
+        used = self._repository.used_by_day(template_id, now - timedelta(days=USED_DAYS))
+        days = [shifted(brand_day(now), ago) for ago in range(1 - USED_DAYS, 1)]
+        return TemplateAnswer(
+            template=template, left=state.left, left_fen=state.left_fen,
+            days=[UsedDay(day=day, redeemed=used.get(day, 0)) for day in days],
+        )  # fmt: skip
+
+    def put_template(self, request: PutTemplateRequest) -> TemplateAnswer:
+        """Keep a new template or a later revision; Refusal RULES_CONFLICT where it isn't later."""
+        self.put([request.template], [])
+        return self.template_state(request.template.id)
+
+    def _states(self, templates: list[CouponTemplate]) -> list[TemplateState]:
+        left = self._limiter.left([subject_of(one.id) for one in templates])
+        return [
+            TemplateState(
+                template=one,
+                left=pool.pieces if pool and one.limits.quota else None,
+                left_fen=pool.fen if pool and one.limits.budget_fen else None,
+            )
+            for one in templates
+            for pool in [left.get(subject_of(one.id))]
+        ]
 
     def templates(self, template_ids: Iterable[str]) -> dict[str, CouponTemplate]:
         """Return those templates that there are, by id."""

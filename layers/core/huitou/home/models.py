@@ -51,7 +51,8 @@ class AlarmsAnswer(Answer):
     """What wants somebody: counts, at most `most` of each.
 
     `relay_lag_s` is how far changes are behind; `differences` those between our books and WeChat
-    Pay's that nobody has resolved; `refunds` and `adjustments` wait for a decision.
+    Pay's that nobody has resolved; `refunds` and `adjustments` wait for a decision; `sold_out`
+    counts dishes that stores have none of now.
     """
 
     dead_letters: int
@@ -59,4 +60,5 @@ class AlarmsAnswer(Answer):
     differences: int
     refunds: int
     adjustments: int
+    sold_out: int
     most: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from huitou.kpis.models import DaysRequest, StoreFiguresRequest
 from huitou.kpis.service import Kpis
 from huitou.lookups.service import Lookups, Sees
 from huitou.maintenance.service import Maintenance
+from huitou.menu.service import Menu
 from huitou.refunds.models import RefundsRequest
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -34,15 +36,20 @@ class Home:
         self._database = database
         self._clock = clock
 
-    def figures(self, request: FiguresRequest, sees: Sees) -> dict[str, Any]:
-        """Tell how it goes; of the stores those that one sees."""
+    def figures(
+        self, request: FiguresRequest, store_ids: Sequence[str]
+    ) -> dict[str, Any]:  # fmt: skip
+        """Tell how it goes, store by store: of these, or without any of the chain's first ones."""
         now = self._clock.now()
         today = date.fromisoformat(brand_day(now))
         kpis = Kpis(self._database, self._clock)
         days = kpis.days(DaysRequest(
             store_id=request.store_id, first=today - timedelta(days=DAYS_SHOWN - 1), last=today
         ))["days"]  # fmt: skip
-        of_stores = StoreFiguresRequest(as_of=today - timedelta(days=1), limit=MOST_STORES)
+        of_stores = StoreFiguresRequest(
+            as_of=today - timedelta(days=1), limit=MOST_STORES,
+            store_ids=list(store_ids)[:MOST_STORES] if store_ids else None,
+        )  # fmt: skip
         names = Stores(self._database, self._clock).names()
         return {
             "store_id": request.store_id,
@@ -52,7 +59,6 @@ class Home:
             "stores": [
                 {"store_id": store_id, "name": names.get(store_id, store_id), **figures}
                 for store_id, figures in kpis.stores(of_stores)["by_store"].items()
-                if sees(store_id)
             ],
             "goals": Goals(),
         }
@@ -71,5 +77,6 @@ class Home:
             ),
             refunds=len(Lookups(self._database, sees).refunds(refunds).refunds),
             adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
+            sold_out=Menu(self._database).sold_out(sees, MOST_ALARMS),
             most=MOST_ALARMS,
         )

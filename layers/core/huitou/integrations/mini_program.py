@@ -100,6 +100,14 @@ class MiniProgram:
             raise Unavailable(detail=f"getwxacodeunlimit {answer.get('errcode')}")
         return bytes(answer["image"])
 
+    def url_link(self, path: str, query: str, days: int) -> str:
+        """Return a link that opens a page from outside WeChat, for so many days, 365 at most."""
+        body = {"path": path, "query": query, "expire_type": 1, "expire_interval": days}
+        answer = self._with_token("/wxa/generate_urllink", body)
+        if answer.get("errcode") != 0:
+            raise Unavailable(detail=f"generate_urllink {answer.get('errcode')}")
+        return str(answer["url_link"])
+
     def send_message(
         self, openid: str, template_id: str, page: str, data: dict[str, dict[str, str]]
     ) -> int:

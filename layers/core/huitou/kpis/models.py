@@ -37,10 +37,11 @@ class ReportRequest(SelectionRequest):
 
 
 class StoreFiguresRequest(Request):
-    """The figures of each store as of a business day, a page of stores by id."""
+    """The figures of each store as of a business day: of these, or a page of all by id."""
 
     as_of: BusinessDay
     channel: Channel | None = None
+    store_ids: list[str] | None = Field(default=None, min_length=1, max_length=200)
     after: str | None = Field(default=None, max_length=64)
     limit: int = Field(default=100, ge=1, le=200)
 

@@ -163,7 +163,9 @@ class Kpis:
     def stores(self, request: StoreFiguresRequest) -> dict[str, Any]:
         """Tell the order figures of each store, a page of stores at a time."""
         as_of = request.as_of.isoformat()
-        stores = Stores(self._database, self._clock).ids(request.after, request.limit)
+        stores = request.store_ids or Stores(self._database, self._clock).ids(
+            request.after, request.limit
+        )
         wanted: list[Series] = [(store_id, request.channel) for store_id in stores]
         with self._database.client.start_session(snapshot=True) as session:
             first = shifted(as_of, 1 - REACH_DAYS)
@@ -174,7 +176,9 @@ class Kpis:
                 for store_id, channel in wanted
                 if series[store_id, channel]
             },
-            "next": stores[-1] if len(stores) == request.limit else None,
+            "next": (
+                stores[-1] if len(stores) == request.limit and not request.store_ids else None
+            ),
         }
 
     def days(self, request: DaysRequest) -> dict[str, Any]:

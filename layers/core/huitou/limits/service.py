@@ -60,6 +60,10 @@ class Limiter:
         }
         return {subject: why for subject, why in found.items() if why}, left
 
+    def left(self, subjects: list[str]) -> dict[str, Left]:
+        """Return what is left of subjects that all members share; one without limits is missing."""
+        return self._repository.left(subjects)
+
     def take(
         self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any] | None = None
     ) -> InFlight | None:

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from huitou.consents.models import ConsentsAnswer
+from huitou.features.models import Tag
 from huitou.offers.models import Mode
 from huitou.orders.models import Moment, OrderAnswer, RefundStatus, Status
 from huitou.points.models import ShownPoints
@@ -19,15 +20,16 @@ from huitou.tiers.models import ShownTier
 
 
 class FindMembersRequest(PageRequest):
-    """Find members by their number or by the last four digits of their phone."""
+    """Find members by their number, by the last four digits of their phone, or by a tag."""
 
     member_id: str | None = Field(default=None, min_length=1, max_length=64)
     phone_last4: str | None = Field(default=None, pattern=r"^[0-9]{4}$")
+    tag: Tag | None = None
 
     @model_validator(mode="after")
     def _by_one(self) -> Self:
-        if (self.member_id is None) == (self.phone_last4 is None):
-            raise ValueError("either member_id or phone_last4")
+        if [self.member_id, self.phone_last4, self.tag].count(None) != 2:
+            raise ValueError("one of member_id, phone_last4 and tag")
         return self
 
 
@@ -42,7 +44,10 @@ class FoundMember(Answer):
 
 
 class FoundMembers(Answer):
-    """A page of members, who registered last first; `next` is null at the end."""
+    """A page of members; `next` is null at the end.
+
+    Who registered last comes first; those with a tag come by id.
+    """
 
     members: list[FoundMember]
     next: str | None

@@ -14,6 +14,7 @@ class LookupRepository:
     def __init__(self, database: Database) -> None:
         self._members = database.collection("members")
         self._orders = database.collection("orders")
+        self._features = database.collection("features")
         self._refunds = database.collection("refunds")
 
     def member(self, member_id: str) -> Member | None:
@@ -24,6 +25,16 @@ class LookupRepository:
         where = {"phone_last4": request.phone_last4}
         rows, after = newest_first(self._members, where, request, "registered_at")
         return [Member.model_validate(row) for row in rows], after
+
+    def tagged(self, tag: str, after: str, limit: int) -> list[str]:
+        """Return the next members with a tag, by id."""
+        found = self._features.find({"tags": tag, "_id": {"$gt": after}}, {"_id": 1})
+        return [row["_id"] for row in found.sort("_id", 1).limit(limit)]
+
+    def several(self, member_ids: list[str]) -> dict[str, Member]:
+        """Return those of these members that there are."""
+        found = self._members.find({"_id": {"$in": member_ids}}).limit(len(member_ids) or 1)
+        return {row["_id"]: Member.model_validate(row) for row in found}
 
     def order(self, order_id: str) -> Order | None:
         found = self._orders.find_one({"_id": order_id})

@@ -36,8 +36,18 @@ class Lookups:
         if request.member_id is not None:
             one = self._repository.member(request.member_id)
             return FoundMembers(members=[_member(one)] if one else [], next=None)
+        if request.tag is not None:
+            return self._tagged(request)
         members, after = self._repository.members(request)
         return FoundMembers(members=[_member(member) for member in members], next=after)
+
+    def _tagged(self, request: FindMembersRequest) -> FoundMembers:
+        ids = self._repository.tagged(str(request.tag), request.after or "", request.limit)
+        members = self._repository.several(ids)
+        return FoundMembers(
+            members=[_member(members[name]) for name in ids if name in members],
+            next=ids[-1] if len(ids) == request.limit else None,
+        )
 
     def member(self, member_id: str) -> Member:
         """Return a member; Refusal NOT_FOUND naming `member_id`."""

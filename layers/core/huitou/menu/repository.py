@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pymongo import UpdateOne
+from pymongo.errors import DuplicateKeyError
+
 from huitou.menu.models import Dish, OfferedDish, StaffDish, StoreDish
 from huitou.menu.rules import for_staff, offered
 from huitou.runtime.database import Database, Document
@@ -55,6 +58,45 @@ class MenuRepository:
 
         kept = self._recent.get_many([("dish", dish_id) for dish_id in ids], read)
         return {dish_id: dish for (_, dish_id), dish in kept.items()}
+
+    def dishes(self) -> list[Dish]:
+        """The brand's dishes, by id."""
+        found = self._dishes.find({"_id": {"$gt": ""}}).sort("_id", 1).limit(MOST_DISHES)
+        return [Dish.model_validate(dish) for dish in found]
+
+    def dish(self, dish_id: str) -> Dish | None:
+        found = self._dishes.find_one({"_id": dish_id})
+        return Dish.model_validate(found) if found else None
+
+    def set_dish(self, dish: Dish, revision: int) -> bool:
+        """Store what follows on this revision; False if it is another's by now."""
+        if revision == 0:
+            try:
+                self._dishes.insert_one(dish.document())
+            except DuplicateKeyError:
+                return False
+            return True
+        # Dishes of before there were revisions have none: theirs is the first.
+        seen = {"$in": [1, None]} if revision == 1 else revision
+        where = {"_id": dish.id, "revision": seen}
+        return self._dishes.replace_one(where, dish.document()).matched_count == 1
+
+    def add_to_stores(self, dish_id: str, store_ids: list[str]) -> None:
+        """Give stores a dish they haven't got, unlisted."""
+        rows = [
+            StoreDish(id=f"{store_id}:{dish_id}", store_id=store_id, dish_id=dish_id, listed=False)
+            for store_id in store_ids
+        ]
+        if rows:
+            self._store_dishes.bulk_write([
+                UpdateOne({"_id": row.id}, {"$setOnInsert": row.document()}, upsert=True)
+                for row in rows
+            ])  # fmt: skip
+
+    def sold_out_at(self, most: int) -> list[str]:
+        """The stores where something is sold out, once for each dish, of the first `most`."""
+        found = self._store_dishes.find({"sold_out": True}, {"store_id": 1}).sort("_id", 1)
+        return [row["store_id"] for row in found.limit(most)]
 
     def put_dish(self, dish: Dish) -> None:
         self._dishes.replace_one({"_id": dish.id}, dish.document(), upsert=True)

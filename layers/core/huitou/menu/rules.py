@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from huitou.menu.models import Dish, OfferedDish, StaffDish, StaffSku, StoreDish
+from huitou.menu.models import (
+    BrandDish,
+    Dish,
+    DishContent,
+    OfferedDish,
+    StaffDish,
+    StaffSku,
+    StoreDish,
+)
 
 
 def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:
@@ -19,6 +27,12 @@ def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:
         addons=dish.addons,
         sold_out=at_store.sold_out,
     )
+
+
+def brand_dish(dish: Dish) -> BrandDish:
+    """A dish as those who make the menu see it."""
+    content = DishContent.model_validate(dish.model_dump())
+    return BrandDish(dish_id=dish.id, revision=dish.revision, content=content)
 
 
 def for_staff(dish: Dish, at_store: StoreDish) -> StaffDish:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from huitou.menu.models import (
+    BrandDish,
+    BrandDishesAnswer,
     Dish,
     ListedRequest,
     OfferedDish,
     PricesRequest,
+    PutDishRequest,
     SoldOutRequest,
     StaffDish,
     StaffMenuAnswer,
     StoreDish,
 )
 from huitou.menu.repository import MenuRepository
+from huitou.menu.rules import brand_dish
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
@@ -57,6 +61,38 @@ class Menu:
         change = request.model_dump(exclude={"store_id", "dish_id"})
         self._repository.change_at(request.store_id, request.dish_id, change)
         return self.dish_for_staff(request.store_id, request.dish_id)
+
+    def dishes(self) -> BrandDishesAnswer:
+        """Return the brand's dishes."""
+        return BrandDishesAnswer(dishes=[brand_dish(dish) for dish in self._repository.dishes()])
+
+    def dish(self, dish_id: str) -> Dish | None:
+        """Return a dish as the brand knows it at this moment."""
+        return self._repository.dish(dish_id)
+
+    def set_dish(self, request: PutDishRequest, brand_id: str, store_ids: list[str]) -> BrandDish:
+        """Change a dish, or make one that each of these stores gets, unlisted; quotes know of it
+        within a second.
+
+        Raises Refusal RULES_CONFLICT naming `revision` where somebody else changed or made it.
+        """
+        made = Dish(
+            id=request.dish_id, brand_id=brand_id, revision=request.revision + 1,
+            **request.content.model_dump(),
+        )  # fmt: skip
+        conflict = Refusal(Code.RULES_CONFLICT, field="revision")
+        if request.revision == 0:
+            if self._repository.dish(made.id) is not None:
+                raise conflict
+            # First their rows, which are nothing without the dish: a crash leaves no half of it.
+            self._repository.add_to_stores(made.id, store_ids)
+        if not self._repository.set_dish(made, request.revision):
+            raise conflict
+        return brand_dish(made)
+
+    def sold_out(self, sees: Callable[[str | None], bool], most: int) -> int:
+        """Count what is sold out at the stores that one sees, of the first `most` anywhere."""
+        return sum(sees(store_id) for store_id in self._repository.sold_out_at(most))
 
     def put(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:
         for dish in dishes:

@@ -29,6 +29,14 @@ def words(kind: NoticeKind, data: Mapping[str, str | int], for_day: str, lang: L
     return f"{data['points']} 积分将于 {last}结束时过期"
 
 
+def to_reach(name: str, data: Mapping[str, str | int], lang: Lang) -> str:
+    """Say what is missing for the tier of this name: 再消费 ¥120 升级白银."""
+    short = _missing(data, lang)
+    if lang == "en":
+        return f"{short[:1].upper()}{short[1:]} to reach {name}" if short else f"{name} is coming"
+    return f"{short} 升级{name}" if short else f"即将升级{name}"
+
+
 def _missing(data: Mapping[str, str | int], lang: Lang) -> str:
     parts = [
         said.format(yuan(int(data[name])) if name == "spend_fen" else data[name])

@@ -6,11 +6,12 @@ rule document `stacking`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from huitou.runtime.documents import Record, Stored
+from huitou.runtime.documents import Record, Stored, Unfit
+from huitou.runtime.forms import only_for
 from huitou.stores.models import Day, Hours, Weekday
 
 Kind = Literal[
@@ -42,23 +43,32 @@ _MAY: dict[Kind, tuple[str, ...]] = {
     "exchange": ("price_fen",),
     "delivery": ("off_fen",),
 }
+_KIND_NAMES: dict[str, Any] = {
+    "amount_off": "满减", "percent_off": "打折", "fixed_price": "一口价", "free_item": "赠品",
+    "exchange": "兑换", "nth_item": "第几件优惠", "bundle": "套餐", "delivery": "免配送费",
+}  # fmt: skip
+_BASE_NAMES: dict[str, Any] = {"list": "原价", "running": "其他优惠之后"}
+BEARER_NAMES: dict[str, Any] = {"brand": "品牌", "store": "门店", "platform": "平台"}
+_MODE_NAMES: dict[str, Any] = {
+    "dine_in": "堂食", "pickup": "自取", "delivery": "外送", "booking": "预约"
+}  # fmt: skip
 _BY_KIND = ("off_fen", "off_bp", "cap_fen", "price_fen", "nth", "slots")
 
 
 class Scope(Record):
     """Which dishes it is about; empty lists are all of them, two lists are for both."""
 
-    dish_ids: Ids = Field(default=[], title="菜品")
+    dish_ids: Ids = Field(default=[], title="菜品", description="留空：全部菜品")
     sku_ids: Ids = Field(default=[], title="规格")
-    categories: Ids = Field(default=[], title="分类")
+    categories: Ids = Field(default=[], title="分类", description="留空：全部分类")
     except_dish_ids: Ids = Field(default=[], title="不含菜品")
 
 
 class Slot(Record):
     """One place of a bundle: so many pieces of these dishes."""
 
-    scope: Scope = Scope()
-    quantity: int = Field(default=1, ge=1, le=20)
+    scope: Scope = Field(default=Scope(), title="菜品")
+    quantity: int = Field(default=1, ge=1, le=20, title="件数")
 
 
 class Terms(Record):
@@ -72,30 +82,59 @@ class Terms(Record):
     pieces (`item`) or from the order. Weekdays are of the business day, hours of the wall clock.
     """
 
-    kind: Kind = Field(default="amount_off", title="类型")
-    scope: Scope = Field(default=Scope(), title="适用菜品")
-    off_fen: int | None = Field(default=None, ge=1, title="减免金额（分）")
-    off_bp: int | None = Field(default=None, ge=1, le=10_000, title="减免比例（万分之）")
-    cap_fen: int | None = Field(default=None, ge=1, title="最多减免（分）")
-    price_fen: int | None = Field(default=None, ge=0, title="优惠价（分）")
-    nth: int | None = Field(default=None, ge=2, le=20, title="第几件")
+    model_config = ConfigDict(json_schema_extra=only_for(_NEEDS, _MAY))
+
+    kind: Kind = Field(
+        default="amount_off", title="类型", json_schema_extra={"labels": _KIND_NAMES}
+    )
+    threshold_fen: int = Field(default=0, ge=0, title="门槛", description="满多少可用；0：无门槛")
+    off_fen: int | None = Field(
+        default=None, ge=1, title="减免金额", description="免配送费时留空：全免"
+    )
+    off_bp: int | None = Field(
+        default=None, ge=1, le=10_000, title="减免比例", description="减去百分之几：20 = 8 折"
+    )
+    cap_fen: int | None = Field(default=None, ge=1, title="最多减免", description="留空：不封顶")
+    price_fen: int | None = Field(default=None, ge=0, title="优惠价")
+    nth: int | None = Field(
+        default=None, ge=2, le=20, title="第几件", description="2：每两件中便宜的一件优惠"
+    )
     slots: list[Slot] = Field(default=[], max_length=6, title="套餐内容")
     most_times: int = Field(
         default=1, ge=1, le=9_999, title="每单最多次数", description="9999：不限"
     )
-    base: Base = Field(default="running", title="折扣基于")
-    with_addons: bool = Field(default=True, title="含加料")
-    threshold_fen: int = Field(default=0, ge=0, title="门槛（分）")
-    threshold_base: Base = Field(default="running", title="门槛基于")
-    threshold_of: Literal["scope", "order"] = Field(default="scope", title="门槛看哪些菜品")
-    store_ids: Ids = Field(default=[], title="门店", description="empty = every store")
-    modes: list[Mode] = Field(default=[], title="用餐方式")
-    channels: Ids = Field(default=[], title="渠道")
-    tiers: Ids = Field(default=[], title="等级")
+    scope: Scope = Field(default=Scope(), title="适用菜品")
+    store_ids: Ids = Field(default=[], title="适用门店", description="留空：全部门店")
+    modes: list[Mode] = Field(
+        default=[],
+        title="用餐方式",
+        description="留空：不限",
+        json_schema_extra={"labels": _MODE_NAMES},
+    )
+    tiers: Ids = Field(default=[], title="适用等级", description="留空：不限")
+    weekdays: list[Weekday] = Field(default=[], title="星期", description="留空：每天")
+    hours: list[Hours] = Field(default=[], max_length=10, title="时段", description="留空：全天")
     first_order: bool = Field(default=False, title="仅限首单")
-    weekdays: list[Weekday] = Field(default=[], title="星期", description="0 = 星期一")
-    hours: list[Hours] = Field(default=[], max_length=10, title="时段")
-    exclusive: Literal["none", "item", "order"] = Field(default="none", title="排他")
+    base: Base = Field(
+        default="running", title="折扣基于", json_schema_extra={"labels": _BASE_NAMES}
+    )
+    with_addons: bool = Field(default=True, title="含加料")
+    threshold_base: Base = Field(
+        default="running", title="门槛基于", json_schema_extra={"labels": _BASE_NAMES}
+    )
+    threshold_of: Literal["scope", "order"] = Field(
+        default="scope",
+        title="门槛看哪些菜品",
+        json_schema_extra={"labels": {"scope": "适用菜品", "order": "整单"}},
+    )
+    channels: Ids = Field(default=[], title="渠道", description="留空：不限")
+    exclusive: Literal["none", "item", "order"] = Field(
+        default="none",
+        title="排他",
+        json_schema_extra={
+            "labels": {"none": "不排他", "item": "所用菜品不再优惠", "order": "整单不再优惠"}
+        },
+    )
 
     @model_validator(mode="after")
     def _says_what_its_kind_needs(self) -> Self:
@@ -103,11 +142,16 @@ class Terms(Record):
         for name in _BY_KIND:
             is_set = getattr(self, name) not in (None, [])
             if name in needed and not is_set:
-                raise ValueError(f"{self.kind} needs {name}")
+                raise Unfit(
+                    name, f"{_KIND_NAMES[self.kind]}须填写此项", f"{self.kind} needs {name}"
+                )
             if is_set and name not in (*needed, *allowed):
-                raise ValueError(f"{self.kind} has no {name}")
+                raise Unfit(name, f"{_KIND_NAMES[self.kind]}没有此项", f"{self.kind} has no {name}")
         if self.kind == "amount_off" and self.most_times != 1 and not self.threshold_fen:
-            raise ValueError("amount_off more than once needs threshold_fen")
+            raise Unfit(
+                "threshold_fen", "每单可用多次的满减须填门槛",
+                "amount_off more than once needs threshold_fen",
+            )  # fmt: skip
         return self
 
 
@@ -118,7 +162,7 @@ class Limits(Record):
     """
 
     quota: int | None = Field(default=None, ge=1, title="总份数")
-    budget_fen: int | None = Field(default=None, ge=1, title="总预算（分）")
+    budget_fen: int | None = Field(default=None, ge=1, title="总预算")
     per_member: int | None = Field(default=None, ge=1, title="每人限次")
     per_member_day: int | None = Field(default=None, ge=1, title="每人每天限次")
     per_member_month: int | None = Field(default=None, ge=1, title="每人每月限次")
@@ -143,7 +187,9 @@ class Offer(Stored):
     terms: Terms
     group: str = Field(min_length=1, max_length=32, title="叠加组")
     priority: int = Field(default=0, ge=-1_000, le=1_000, title="优先级")
-    borne_by: Bearer = Field(default="brand", title="承担方")
+    borne_by: Bearer = Field(
+        default="brand", title="承担方", json_schema_extra={"labels": BEARER_NAMES}
+    )
     valid_from: Day | None = Field(default=None, title="开始日期")
     valid_until: Day | None = Field(default=None, title="结束日期（含）")
     limits: Limits = Limits()

@@ -58,7 +58,14 @@ def _one_per(name: str) -> IndexModel:
 DECLARATIONS = (
     Declaration("stores", "for ever", [_index("brand_id", "_id")]),
     Declaration("dishes", "for ever"),
-    Declaration("store_dishes", "for ever", [_index("store_id", "listed", "_id")]),
+    Declaration(
+        "store_dishes",
+        "for ever",
+        [
+            _index("store_id", "listed", "_id"),
+            _index("sold_out", "_id", partialFilterExpression={"sold_out": True}),
+        ],
+    ),
     Declaration("rules", "for ever"),
     Declaration("earning_rules", "for ever", [_index("valid_until")]),
     Declaration("offers", "for ever", [_index("valid_until")]),
@@ -206,6 +213,11 @@ DECLARATIONS = (
             _one_per("day_seq"),
             _one_per("month_seq"),
             _index("template_id", "member_id"),
+            _index(
+                "template_id",
+                "redeemed_at",
+                partialFilterExpression={"redeemed_at": {"$exists": True}},
+            ),
             _index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
         ],
     ),

@@ -10,6 +10,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class Unfit(ValueError):  # noqa: N818
+    """What of a document doesn't hold together, for who wrote it: in which field of it, and why."""
+
+    def __init__(self, field: str, chinese: str, english: str) -> None:
+        super().__init__(f"{field}: {english}" if field else english)
+        self.field, self.chinese, self.english = field, chinese, english
+
+
 class Request(BaseModel):
     """What a caller sends: strict types, unknown fields refused so that a typo is not silence."""
 

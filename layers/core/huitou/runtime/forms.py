@@ -2,16 +2,20 @@
 
 Titles and help stand in the models, in Chinese. What differs from pydantic's own schema: choices
 have names, a field that may be left empty is one type that may be null, and a union's mapping is
-left out, which validators in browsers refuse.
+left out, which validators in browsers refuse. A field may say `when` it is wanted at all:
+`{"kind": ["absent"]}` is beside such a `kind` only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
+
+SET, NOT_SET = "设置", "不设置"
 
 
 class _FormSchema(GenerateJsonSchema):
@@ -27,35 +31,65 @@ class _FormSchema(GenerateJsonSchema):
         return found
 
 
-def form_schema(model: type[BaseModel]) -> dict[str, Any]:
+def only_for(
+    *tables: Mapping[Any, tuple[str, ...]], by: str = "kind"
+) -> Callable[[dict[str, Any]], None]:
+    """Say in a model's schema for which kinds its fields are: `tables` list them by kind."""
+
+    def mark(schema: dict[str, Any]) -> None:
+        for name, field in schema["properties"].items():
+            kinds = [kind for table in tables for kind, names in table.items() if name in names]
+            if kinds:
+                field["when"] = {by: sorted(set(kinds))}
+
+    return mark
+
+
+def form_schema(
+    model: type[BaseModel], say: Callable[[str], str] = lambda words: words
+) -> dict[str, Any]:
     """Return the schema of a form for a stored model, without what only readers of code need.
 
-    `labels` of a field (its `json_schema_extra`) name its choices.
+    `labels` of a field (its `json_schema_extra`) name its choices; `say` puts titles, help and
+    these names into another language.
     """
     schema = model.model_json_schema(by_alias=True, schema_generator=_FormSchema)
     for part in (schema, *schema.get("$defs", {}).values()):
         part.pop("description", None)  # A docstring: for programmers, in English.
         part.pop("title", None)
         for field in part.get("properties", {}).values():
-            _named(field)
+            _named(field, say)
     return schema
 
 
-def _named(field: dict[str, Any]) -> None:
+def _named(field: dict[str, Any], say: Callable[[str], str]) -> None:
     """Give a field's choices their names; one that may be left empty has a choice for that."""
+    for words in ("title", "description"):
+        if words in field:
+            field[words] = say(field[words])
     labels = field.pop("labels", {})
     choices = field.get("anyOf", [])
-    words = [choice for choice in choices if "enum" in choice]
-    if words and len(choices) == 2:
+    words_of = [choice for choice in choices if "enum" in choice]
+    items = field.get("items", {})
+    if "enum" in items:
+        items["oneOf"] = _choices(items.pop("enum"), labels, say)
+        field["uniqueItems"] = True
+    if words_of and len(choices) == 2:
         del field["anyOf"]
         field["type"] = ["string", "null"]
-        field["oneOf"] = [*_choices(words[0]["enum"], labels), {"const": None, "title": "不设置"}]
+        field["oneOf"] = [
+            *_choices(words_of[0]["enum"], labels, say), {"const": None, "title": say(NOT_SET)}
+        ]  # fmt: skip
         return
     for choice in choices:
-        choice["title"] = "不设置" if choice == {"type": "null"} else "设置"
+        choice["title"] = say(NOT_SET if choice == {"type": "null"} else SET)
     if "enum" in field:
-        field["oneOf"] = _choices(field.pop("enum"), labels)
+        field["oneOf"] = _choices(field.pop("enum"), labels, say)
 
 
-def _choices(words: list[str], labels: dict[str, str]) -> list[dict[str, str]]:
-    return [{"const": word, "title": labels.get(word, word)} for word in words]
+def _choices(
+    words: list[str], labels: Mapping[str, str], say: Callable[[str], str]
+) -> list[dict[str, str]]:
+    return [
+        {"const": word, "title": say(labels[word]) if word in labels else word} for word in words
+    ]

@@ -23,7 +23,7 @@ from pymongo.errors import PyMongoError
 from huitou.runtime.clock import Clock, clock_for
 from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
 from huitou.runtime.dead_letters import bury
-from huitou.runtime.documents import Answer
+from huitou.runtime.documents import Answer, Unfit
 from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
 from huitou.runtime.events import HttpAnswer, HttpRequest, changed_ids, http_answer, http_request
 from huitou.runtime.identity import Caller, caller_of, is_internal
@@ -274,7 +274,7 @@ def _plain(value: object) -> object:
         found = ((name, field, getattr(value, name)) for name, field in fields)
         return {n: _plain(v) for n, field, v in found if v is not None or field.is_required()}
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True)
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -307,7 +307,11 @@ def _as_failure(error: Exception) -> HuitouError:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         if error.title.endswith("Request") or first["type"].startswith("json"):
-            where = ".".join(str(part) for part in first["loc"]) or "event"
+            cause = first.get("ctx", {}).get("error")
+            within = [cause.field] if isinstance(cause, Unfit) and cause.field else []
+            where = ".".join([*(str(part) for part in first["loc"]), *within]) or "event"
+            if isinstance(cause, Unfit):
+                return _InvalidField(where, "unfit", str(cause), cause.chinese)
             return _InvalidField(where, first["type"], str(first["msg"]))
         return HuitouError(Code.INTERNAL)  # A stored document, not the caller's words.
     if isinstance(error, PyMongoError) and is_passing(error):
@@ -316,15 +320,17 @@ def _as_failure(error: Exception) -> HuitouError:
 
 
 class _InvalidField(Refusal):
-    """A request's field that does not fit its model."""
+    """A request's field that does not fit its model; `chinese` says why where the model does."""
 
-    def __init__(self, field: str, fault: str, english: str) -> None:
+    def __init__(self, field: str, fault: str, english: str, chinese: str | None = None) -> None:
         super().__init__(Code.INVALID_REQUEST, field=field, detail=fault)
+        self._why = chinese and (chinese, english)
         self._english = english
 
     def message(self, lang: Lang = "zh") -> str:
-        chinese, english = _FAULTS.get(self.detail, ("不正确", self._english))
-        fault = f"{self.field} {english if lang == 'en' else chinese}"
+        chinese, english = self._why or _FAULTS.get(self.detail, ("不正确", self._english))
+        fault = english if lang == "en" else chinese
+        fault = fault if self._why else f"{self.field} {fault}"
         template = self.code.english if lang == "en" else self.code.chinese
         return template.format(detail=fault)
 

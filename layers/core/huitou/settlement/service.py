@@ -97,12 +97,13 @@ class Settlement:
         self._history.append([m.tier_change for m in moves if m.tier_change], session)
 
     def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:
+        now = self._clock.now()
         if order.status != "refunded":
-            self._coupons.redeem(coupon_id, order.id, session)
+            self._coupons.redeem(coupon_id, order.id, now, session)
             return
         coupon = self._coupons.find(coupon_id)
         if coupon is not None and not coupon.returns:
-            self._coupons.redeem(coupon_id, order.id, session)
+            self._coupons.redeem(coupon_id, order.id, now, session)
         elif coupon is not None:
-            until = returned_until(coupon, self._clock.now())
+            until = returned_until(coupon, now)
             self._coupons.give_back(coupon_id, order.id, until, session)

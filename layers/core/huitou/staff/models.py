@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.documents import Answer, Request, Stored, Unfit
 
 Role = Literal[
     "owner", "marketing", "area_manager", "store_manager", "cashier", "finance", "franchisee"
@@ -57,10 +57,10 @@ class _Post(Request):
     @model_validator(mode="after")
     def _has_its_stores(self) -> Self:
         if (self.role in OF_STORES) != bool(self.store_ids):
-            raise ValueError(
-                "store_ids: name the stores of this role"
+            raise (
+                Unfit("store_ids", "请选择所属门店", "name the stores of this role")
                 if self.role in OF_STORES
-                else "store_ids: this role is for the whole chain"
+                else Unfit("store_ids", "此角色属于全部门店", "this role is for the whole chain")
             )
         return self
 

@@ -24,12 +24,17 @@ class Hours(Record):
 
 
 class OpeningHours(Record):
-    """One opening period in the store's own time; `closes` before `opens` means after midnight."""
+    """One opening period in the store's own time; `closes` before `opens` means after midnight.
 
-    weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6], description="0 = Monday")
-    opens: str = Field(pattern=CLOCK)
-    closes: str = Field(pattern=CLOCK)
-    last_order_min: int = Field(default=0, ge=0, le=240, description="minutes before closing")
+    Weekdays begin with 0, Monday. Orders end `last_order_min` minutes before closing.
+    """
+
+    weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6], title="星期")
+    opens: str = Field(pattern=CLOCK, title="开门", description="例如 10:00")
+    closes: str = Field(pattern=CLOCK, title="关门", description="早于开门表示次日")
+    last_order_min: int = Field(
+        default=0, ge=0, le=240, title="停止接单", description="关门前多少分钟"
+    )
 
 
 class Place(Record):
@@ -64,28 +69,62 @@ def _cross(one: Side, other: Side) -> bool:
     )
 
 
-class Store(Stored):
+class StoreSettings(Record):
+    """What of a store its managers set in the console.
+
+    `cut_time` ends its business day; `hours` without any entry: it is closed.
+    """
+
+    name: str
+    address: str = ""
+    hours: list[OpeningHours]
+    cut_time: str = Field(default=BRAND_CUT, pattern=CLOCK)
+    delivery_fee_fen: int = Field(default=0, ge=0, le=100_000)
+    radius_m: int = Field(default=500, ge=50, le=5_000)
+    ownership: Literal["direct", "franchise"] = "direct"
+    legal_entity: str = ""
+
+
+class StoreForm(StoreSettings):
+    """The settings as a manager writes them."""
+
+    name: str = Field(min_length=1, max_length=40, title="门店名称")
+    address: str = Field(default="", max_length=200, title="地址")
+    hours: list[OpeningHours] = Field(max_length=20, title="营业时间")
+    cut_time: str = Field(
+        default=BRAND_CUT,
+        pattern=CLOCK,
+        title="日结时间",
+        description="此前的订单算前一营业日，例如 04:00",
+    )
+    delivery_fee_fen: int = Field(default=0, ge=0, le=100_000, title="配送费")
+    radius_m: int = Field(default=500, ge=50, le=5_000, title="到店范围（米）")
+    ownership: Literal["direct", "franchise"] = Field(
+        default="direct",
+        title="经营方式",
+        json_schema_extra={"labels": {"direct": "直营", "franchise": "加盟"}},
+    )
+    legal_entity: str = Field(
+        default="", max_length=100, title="经营主体", description="营业执照上的名称"
+    )
+
+
+class Store(Stored, StoreSettings):
     """One restaurant; its zone and cut time decide to which business day an order belongs.
 
     Guests are near it within `radius_m` of its place, or inside its fence where it has one.
+    `revision` counts the changes of its settings.
     """
 
     brand_id: str
-    name: str
-    address: str = ""
+    revision: int = 1
     place: Place | None = Field(default=None, title="位置", description="GCJ-02")
-    radius_m: int = Field(default=500, ge=50, le=5_000, title="到店范围（米）")
     fence: list[Place] = Field(
         default=[], max_length=100, title="到店范围（多边形）", description="代替圆形范围"
     )
     zone: str = BRAND_ZONE
-    cut_time: str = Field(default=BRAND_CUT, pattern=CLOCK)
-    hours: list[OpeningHours]
     paused: bool = False
-    ownership: Literal["direct", "franchise"] = "direct"
-    legal_entity: str = ""
     sub_mchid: str | None = None
-    delivery_fee_fen: int = Field(default=0, ge=0, le=100_000, title="配送费（分）")
 
     @field_validator("fence")
     @classmethod
@@ -139,16 +178,28 @@ class StoresAnswer(Answer):
 
 
 class StaffStore(ShownStore):
-    """A store as its staff see it; `paused` while it takes no orders whatever the hour."""
+    """A store as its staff see it; `paused` while it takes no orders whatever the hour.
+
+    `settings` are those of `revision`.
+    """
 
     paused: bool
     cut_time: str
+    revision: int
+    settings: StoreSettings
 
 
 class StaffStoreRequest(Request):
     """Name one store."""
 
     store_id: str = Field(min_length=1, max_length=64)
+
+
+class StoreSettingsRequest(StaffStoreRequest):
+    """Set a store's settings; `revision` is that of those that one has seen."""
+
+    revision: int = Field(ge=1)
+    settings: StoreForm
 
 
 class PauseRequest(StaffStoreRequest):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from huitou.runtime.database import Database
-from huitou.stores.models import BRAND_ZONE, Place, Store
+from huitou.stores.models import BRAND_ZONE, Place, Store, StoreSettings
 
 MOST_STORES = 5_000
 MOST_ON_THE_MAP = 50_000
@@ -69,6 +69,15 @@ class StoreRepository:
         found = self._stores.update_one({"_id": store_id}, change).matched_count == 1
         self._changed()
         return found
+
+    def set(self, store_id: str, revision: int, settings: StoreSettings) -> bool:
+        """Change settings of this revision; False if they are another's by now."""
+        # Stores of before there were revisions have none: theirs is the first.
+        seen = {"$in": [revision, None]} if revision == 1 else revision
+        change = {"$set": settings.model_dump() | {"revision": revision + 1}}
+        done = self._stores.update_one({"_id": store_id, "revision": seen}, change)
+        self._changed()
+        return done.matched_count == 1
 
     def fresh(self, store_id: str) -> Store | None:
         """A store as it is at this moment."""

@@ -8,7 +8,14 @@ from typing import Any
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.stores.models import BRAND_ZONE, Place, StaffStore, Store
+from huitou.stores.models import (
+    BRAND_ZONE,
+    Place,
+    StaffStore,
+    Store,
+    StoreSettings,
+    StoreSettingsRequest,
+)
 from huitou.stores.repository import StoreRepository
 from huitou.stores.rules import earliest_day, takes_orders
 
@@ -85,8 +92,19 @@ class Stores:
             raise Refusal(Code.STORE_NOT_FOUND, field="store_id")
         return StaffStore(
             store_id=store.id, open=takes_orders(store, self._clock.now()), paused=store.paused,
+            revision=store.revision, settings=StoreSettings.model_validate(store.model_dump()),
             **store.model_dump(include={"name", "address", "zone", "hours", "cut_time"}),
         )  # fmt: skip
+
+    def set(self, request: StoreSettingsRequest) -> StaffStore:
+        """Change a store's settings; quotes know of it within a second.
+
+        Raises Refusal RULES_CONFLICT naming `revision` where somebody else changed them meanwhile.
+        """
+        self.for_staff(request.store_id)
+        if not self._repository.set(request.store_id, request.revision, request.settings):
+            raise Refusal(Code.RULES_CONFLICT, field="revision")
+        return self.for_staff(request.store_id)
 
     def pause(self, store_id: str, *, paused: bool) -> StaffStore:
         """Stop a store's orders, or take them again; quotes know of it within a second."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Record, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 
 MOST_GRACE_DAYS = 60
 LONGEST_DAYS = 366  # Of a period: a leap year.
@@ -104,15 +104,11 @@ class Level(Goals):
         title="积分倍数",
         description="100 = 1 倍，150 = 1.5 倍",
     )
-    entry_coupons: Templates = Field(
-        default=[], title="升级礼券", description="优惠券模板编号；每个等级每年一次"
-    )
+    entry_coupons: Templates = Field(default=[], title="升级礼券", description="每个等级每年一次")
     monthly_coupons: Templates = Field(
-        default=[], title="每月礼券", description="优惠券模板编号；每月一次，升级当月即发"
+        default=[], title="每月礼券", description="每月一次，升级当月即发"
     )
-    birthday_coupons: Templates = Field(
-        default=[], title="生日礼券", description="优惠券模板编号；每年生日一次"
-    )
+    birthday_coupons: Templates = Field(default=[], title="生日礼券", description="每年生日一次")
     free_delivery: bool = Field(default=False, title="免配送费", description="外送订单免配送费")
     queue_priority: int = Field(
         default=0, ge=0, le=9, title="排队优先级", description="0：不优先；数字越大越优先"
@@ -151,13 +147,17 @@ class TierRules(Stored):
         ge=1,
         le=LONGEST_DAYS,
         title="滚动天数",
-        description="仅用于“最近若干天”；含当天",
+        description="含当天",
+        json_schema_extra={"when": {"window": ["rolling"]}},
     )
     anchor: Literal["joined", "level_start"] = Field(
         default="joined",
         title="会员年起点",
-        description="仅用于会员年",
-        json_schema_extra={"labels": {"joined": "入会日", "level_start": "获得当前等级之日"}},
+        description="每 12 个月从哪天算起",
+        json_schema_extra={
+            "labels": {"joined": "入会日", "level_start": "获得当前等级之日"},
+            "when": {"window": ["anchor"]},
+        },
     )
     levels: list[Level] = Field(
         min_length=1, max_length=20, title="等级", description="由低到高；第一个等级人人都有"
@@ -193,23 +193,37 @@ class TierRules(Stored):
     def _rises(self) -> Self:
         names = [level.level for level in self.levels]
         if len(set(names)) != len(names):
-            raise ValueError("levels: each `level` must be another")
+            raise Unfit("levels", "等级代号不能重复", "each `level` must be another")
         lowest = self.levels[0]
         if not lowest.reached(Figures()) or lowest.keep is not None:
-            raise ValueError("levels.0: the lowest level is everybody's, at no spend, without keep")
+            raise Unfit(
+                "levels.0", "最低等级人人都有：不能设升级条件和保级条件",
+                "the lowest level is everybody's, at no spend, without keep",
+            )  # fmt: skip
         for number, level in enumerate(self.levels[1:], 1):
             if level.kept_by.reached(Figures()):
-                raise ValueError(f"levels.{number}.keep: {level.level} would be kept by anybody")
+                raise Unfit(
+                    f"levels.{number}.keep", f"“{level.name}”的保级条件人人都能达到",
+                    f"{level.level} would be kept by anybody",
+                )  # fmt: skip
             if not level.implies(level.kept_by):
-                raise ValueError(f"levels.{number}.keep: harder than to reach {level.level}")
+                raise Unfit(
+                    f"levels.{number}.keep", f"“{level.name}”的保级条件高于升级条件",
+                    f"harder than to reach {level.level}",
+                )  # fmt: skip
         for number, (lower, higher) in enumerate(pairwise(self.levels), 1):
             if not higher.implies(lower) or lower.implies(higher):
-                raise ValueError(
-                    f"levels.{number}: the levels must rise: who reaches {higher.level} must have"
-                    f" reached {lower.level}, and not the other way round"
+                raise Unfit(
+                    f"levels.{number}",
+                    f"“{higher.name}”的升级条件必须高于“{lower.name}”",
+                    f"the levels must rise: who reaches {higher.level} must have"
+                    f" reached {lower.level}, and not the other way round",
                 )
             if not higher.kept_by.implies(lower.kept_by):
-                raise ValueError(f"levels.{number}.keep: easier than to keep {lower.level}")
+                raise Unfit(
+                    f"levels.{number}.keep", f"“{higher.name}”的保级条件低于“{lower.name}”",
+                    f"easier than to keep {lower.level}",
+                )  # fmt: skip
         return self
 
     def find(self, level: str) -> Level | None:
@@ -318,9 +332,10 @@ class Missing(Answer):
 
 
 class NextLevel(Missing):
-    """The tier above the member's, and what is missing for it."""
+    """The tier above the member's, what is missing for it, and so in words."""
 
     name: str
+    text: str
 
 
 class KeepLevel(Missing):
@@ -336,6 +351,20 @@ class ShownTier(ShownLevel):
     holds_through: str | None = None
     next: NextLevel | None = None
     keep: KeepLevel | None = None
+
+
+class TierPreviewRequest(Request):
+    """Ask what a member with these figures would be told under rules that are only a draft."""
+
+    rules: TierRules
+    figures: Figures = Figures()
+
+
+class TierPreviewAnswer(Answer):
+    """The name of the level they would have, and what they would be told; null at the top."""
+
+    name: str
+    text: str | None
 
 
 class TierHistoryAnswer(Answer):

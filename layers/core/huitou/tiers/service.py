@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from huitou.notices.rules import words
+from huitou.notices.rules import to_reach, words
 from huitou.notices.service import Notices
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -21,6 +21,8 @@ from huitou.tiers.models import (
     Standing,
     TierAccount,
     TierChange,
+    TierPreviewAnswer,
+    TierPreviewRequest,
     TierRules,
 )
 from huitou.tiers.repository import TierRepository
@@ -64,6 +66,14 @@ class Tiers:
         revisions = self._repository.history() or [self.rules()]
         return {"revisions": [rules.document() for rules in revisions]}
 
+    def preview(self, request: TierPreviewRequest, lang: Lang) -> TierPreviewAnswer:
+        """Tell what somebody with these figures would be told, were these the rules."""
+        rules, figures = request.rules, request.figures
+        level = rules.earned(figures)
+        higher = rules.above(level.level)
+        told = _next(higher, higher.missing(figures) or {}, lang)["text"] if higher else None
+        return TierPreviewAnswer(name=level.name, text=told)
+
     def page(self, after: str, limit: int) -> list[TierAccount]:
         """Return the next accounts by id, for who goes through all of them."""
         return self._repository.page(after, limit)
@@ -85,7 +95,7 @@ class Tiers:
         higher = rules.above(level.level)
         if higher is not None:
             short = higher.missing(counted) or {}
-            answer["next"] = {"name": higher.name, **_missing(higher, short)}
+            answer["next"] = _next(higher, short, lang)
         case = Case(account, rules, today, self.revisions(standing, rules))
         data = self._to_keep(case, standing)
         if data is not None and today >= shifted(
@@ -340,6 +350,11 @@ def change_of(seen: TierAccount, found: Evaluation, revision: int, clock: Clock)
         at=clock.now(),
         **found.figures.model_dump(),
     )
+
+
+def _next(higher: Level, short: dict[str, int], lang: Lang) -> dict[str, Any]:
+    text = to_reach(higher.name, {"match": higher.match, **short}, lang)
+    return {"name": higher.name, "text": text, **_missing(higher, short)}
 
 
 def _missing(level: Level, short: dict[str, int], *, keep: bool = False) -> dict[str, Any]:

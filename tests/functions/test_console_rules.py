@@ -1,0 +1,245 @@
+"""What the console's forms keep: coupons, stores, dishes; and members found, tagged and merged."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from at_once import at_once
+from chain_data import FakeClock, Shop, item
+from console_people import Browser, index, owner, person
+from desk.english import ENGLISH  # type: ignore[import-not-found]  # Of the function's folder.
+from huitou.campaigns.models import Campaign
+from huitou.coupons.models import TemplateForm, TillUse
+from huitou.coupons.service import Coupons
+from huitou.menu.models import DishForm
+from huitou.runtime.database import Database
+from huitou.runtime.forms import form_schema
+from huitou.runtime.recent import Recent
+from huitou.stores.models import StoreForm
+from huitou.tiers.models import DEFAULT_RULES, TierRules
+
+__all__ = ["index", "owner"]  # Fixtures.
+FORMS = (TierRules, StoreForm, DishForm, TemplateForm, Campaign)
+CHINESE = re.compile("[\u4e00-\u9fff]")
+COUPON = {"_id": "thirty-8", "name": "满30减8", "valid_days": 7,
+          "terms": {"kind": "amount_off", "threshold_fen": 3_000, "off_fen": 800}}  # fmt: skip
+
+
+# --- forms ----------------------------------------------------------------------------------------
+
+
+def test_every_word_of_every_form_has_its_english() -> None:
+    words: set[str] = set()
+    for model in FORMS:
+        form_schema(model, lambda said: words.add(said) or said)
+    assert {said for said in words if CHINESE.search(said)} == set(ENGLISH)
+
+
+@pytest.mark.parametrize("area", ["tiers", "stores", "menu", "coupons", "campaigns"])
+def test_a_form_is_in_the_language_one_asks_for(owner: Browser, area: str) -> None:
+    chinese, english = owner.ask(f"{area}/schema"), owner.ask(f"{area}/schema", lang="en")
+    assert CHINESE.search(str(chinese["form"]["properties"]))
+    assert not CHINESE.search(str(english))
+
+
+def test_what_is_only_for_some_kinds_says_so(owner: Browser) -> None:
+    trigger = owner.ask("campaigns/schema")["form"]["$defs"]["Trigger"]["properties"]
+    assert trigger["days"]["when"] == {"kind": ["absent", "birthday", "coupon_expiring"]}
+    assert "when" not in trigger["kind"]
+
+
+# --- tiers ----------------------------------------------------------------------------------------
+
+
+def test_a_draft_says_what_a_member_would_read(owner: Browser) -> None:
+    rules = DEFAULT_RULES.document()
+    silver = rules["levels"][1]
+    silver |= {"name": "白银", "spend_fen": 50_000}
+    told = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 38_000})
+    assert told["text"] == "再消费 ¥120 升级白银"
+    told = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 38_000}, lang="en")
+    assert told["text"] == "Spend ¥120 more to reach 白银"
+    top = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 10**9})
+    assert (top["name"], top["text"]) == (rules["levels"][-1]["name"], None)
+    silver["spend_fen"] = -1
+    refused = owner.send("tiers/preview", {"rules": rules})["error"]
+    assert refused["field"] == "rules.levels.1.spend_fen"
+
+
+# --- coupons --------------------------------------------------------------------------------------
+
+
+def test_a_coupon_is_made_and_changed_and_of_two_editors_one_is_told(
+    owner: Browser, chain: Database
+) -> None:
+    made = owner.ask("coupons/put", template=COUPON)
+    assert made["template"]["terms"]["off_fen"] == 800
+    assert (made["left"], made["left_fen"]) == (None, None)
+    second = {**COUPON, "revision": 2, "limits": {"quota": 10, "budget_fen": 5_000}}
+    answers = at_once([
+        lambda words=words: owner.send("coupons/put", {"template": {**second, "name": words}})
+        for words in ("甲", "乙")
+    ])  # fmt: skip
+    assert sorted(a["status"] for a in answers) == [200, 409]
+    [lost] = [a["error"] for a in answers if a["status"] == 409]
+    assert lost["code"] == "RULES_CONFLICT"
+    told = owner.ask("coupons/get", template_id="thirty-8")
+    assert (told["left"], told["left_fen"]) == (10, 5_000)
+    assert "thirty-8" in {t["template"]["_id"] for t in owner.ask("coupons/list")["templates"]}
+    kept = chain.collection("staff_changes").find({"target": "coupon thirty-8"})
+    assert {change["outcome"] for change in kept} == {"done", "RULES_CONFLICT"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"_id": "有空格 的"}, "template._id"),
+        ({"name": ""}, "template.name"),
+        ({"terms": {"kind": "amount_off"}}, "template.terms.off_fen"),
+        ({"valid_days": None}, "template.valid_days"),
+        ({"terms": {"kind": "amount_off", "off_fen": 0}}, "template.terms.off_fen"),
+    ],
+)
+def test_a_coupon_that_makes_no_sense_is_refused_by_its_field(
+    owner: Browser, wrong: dict[str, Any], field: str
+) -> None:
+    answer = owner.send("coupons/put", {"template": {**COUPON, **wrong}})
+    assert (answer["status"], answer["error"]["field"]) == (400, field)
+
+
+def test_a_coupons_uses_are_told_day_by_day(
+    owner: Browser, chain: Database, clock: FakeClock
+) -> None:
+    alice = Shop(chain, clock).register("alice")
+    owner.ask("coupons/put", template=COUPON)
+    coupons = Coupons(chain, clock)
+    template = coupons.templates(["thirty-8"])["thirty-8"]
+    moments = [
+        datetime(2026, 2, 28, 21, 0, tzinfo=UTC),  # 05:00 on 1 March in Shanghai.
+        datetime(2026, 3, 1, 19, 59, tzinfo=UTC),  # 03:59 on the 2nd: still the 1st's night.
+        datetime(2026, 3, 1, 20, 0, tzinfo=UTC),  # 04:00: the 2nd has begun.
+    ]
+    for n, at in enumerate(moments):
+        coupon = coupons.issue(template, member_id=alice, cause=f"c{n}")
+        assert coupon is not None
+        use = TillUse(store_id="jingan", till_reference=f"t{n}", actor="till", at=at)
+        assert coupons.redeem_at_till(coupon.id, use, "Asia/Shanghai")
+    days = owner.ask("coupons/get", template_id="thirty-8")["days"]
+    assert len(days) == 30
+    assert {d["day"]: d["redeemed"] for d in days if d["redeemed"]} == {
+        "2026-03-01": 2, "2026-03-02": 1,
+    }  # fmt: skip
+
+
+# --- stores and dishes ----------------------------------------------------------------------------
+
+
+def test_a_store_keeps_its_hours_and_of_two_managers_one_is_told(
+    index: ModuleType, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    manager = person(index, chain, "store_manager", "jingan").browser()
+    seen = manager.ask("stores/get", store_id="jingan")
+    evening = [{"weekdays": [0, 1, 2, 3, 4, 5, 6], "opens": "17:00", "closes": "23:00"}]
+    settings = {**seen["settings"], "hours": evening, "cut_time": "05:00"}
+    words = {"store_id": "jingan", "revision": seen["revision"], "settings": settings}
+    answers = at_once([lambda: manager.send("stores/set", words)] * 2)
+    assert sorted(a["status"] for a in answers) == [200, 409]
+    told = manager.ask("stores/get", store_id="jingan")
+    assert (told["revision"], told["open"], told["cut_time"]) == (2, False, "05:00")
+    chain.recent = Recent()  # As a second later.
+    with pytest.raises(Exception, match="STORE_CLOSED"):
+        Shop(chain, clock).order(alice)
+    elsewhere = {"store_id": "xujiahui", "revision": 1, "settings": settings}
+    assert manager.refused("stores/set", **elsewhere) == "FORBIDDEN"
+    wrong = {**words, "revision": 2, "settings": {**settings, "cut_time": "25:00"}}
+    assert manager.send("stores/set", wrong)["error"]["field"] == "settings.cut_time"
+    changes = chain.collection("staff_changes").find({"target": "store jingan"})
+    [change] = [made for made in changes if made["outcome"] == "done"]
+    assert (change["before"]["cut_time"], change["after"]["cut_time"]) == ("04:00", "05:00")
+
+
+def test_a_dish_is_made_for_all_stores_listed_by_each_and_changed(
+    owner: Browser, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice = shop.register("alice")
+    dish = {
+        "name": "杨枝甘露", "category": "饮品", "methods": ["少冰"],
+        "skus": [{"sku_id": "m", "name": "中杯", "price_fen": 1_800}],
+        "addons": [{"addon_id": "sago", "name": "西米", "price_fen": 200}],
+    }  # fmt: skip
+    words = {"dish_id": "mango-sago", "revision": 0, "content": dish}
+    answers = at_once([lambda: owner.send("menu/set_dish", words)] * 3)
+    assert sorted(a["status"] for a in answers) == [200, 409, 409]
+    with pytest.raises(Exception, match="DISH"):
+        shop.order(alice, items=[item(dish="mango-sago")])
+    here = {"store_id": "jingan", "dish_id": "mango-sago"}
+    assert owner.ask("menu/listed", **here, listed=True)["listed"]
+    chain.recent = Recent()
+    shop = Shop(chain, clock)
+    assert shop.order(alice, items=[item(dish="mango-sago")]).list_fen == 1_800
+    dish["skus"][0]["price_fen"] = 2_000
+    words["revision"] = 1
+    assert owner.ask("menu/set_dish", **words)["revision"] == 2
+    assert owner.refused("menu/set_dish", **words) == "RULES_CONFLICT"
+    chain.recent = Recent()
+    shop = Shop(chain, clock)
+    assert shop.order(alice, items=[item(dish="mango-sago")]).list_fen == 2_000
+    twice = {**dish, "skus": dish["skus"] * 2}
+    answer = owner.send("menu/set_dish", {**words, "revision": 2, "content": twice})
+    assert (answer["status"], answer["error"]["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_what_is_sold_out_stands_on_the_first_page(
+    index: ModuleType, owner: Browser, chain: Database
+) -> None:
+    assert owner.ask("home/alarms")["sold_out"] == 0
+    for store_id in ("jingan", "xujiahui"):
+        owner.ask("menu/sold_out", store_id=store_id, dish_id="milk-tea", sold_out=True)
+    assert owner.ask("home/alarms")["sold_out"] == 2
+    manager = person(index, chain, "store_manager", "jingan").browser()
+    assert manager.ask("home/alarms")["sold_out"] == 1
+
+
+# --- members --------------------------------------------------------------------------------------
+
+
+def test_members_are_found_by_a_tag_page_by_page(
+    owner: Browser, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    members = sorted(shop.register(name) for name in ("alice", "bob", "carol"))
+    assert owner.ask("members/tag", tag="vip", add=members[:2]) == {"added": 2, "removed": 0}
+    first = owner.ask("members/search", tag="vip", limit=1)
+    rest = owner.ask("members/search", tag="vip", limit=1, after=first["next"])
+    found = [m["member_id"] for page in (first, rest) for m in page["members"]]
+    assert found == members[:2]
+    assert owner.ask("members/search", tag="nobody")["members"] == []
+    owner.ask("members/tag", tag="vip", remove=members[:1])
+    [left] = owner.ask("members/search", tag="vip")["members"]
+    assert left["member_id"] == members[1]
+
+
+def test_two_accounts_of_one_person_become_one(
+    index: ModuleType, owner: Browser, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    alice, again = shop.register("alice"), shop.register("alice-2")
+    shop.paid(again)
+    words = {"merge_id": "M-000001", "from_member": again, "into_member": alice, "reason": "换手机"}
+    answers = at_once([lambda: owner.send("members/merge", words)] * 3)
+    assert {a["status"] for a in answers} == {200}
+    assert len({str(a["data"]) for a in answers}) == 1
+    [found] = owner.ask("members/search", member_id=again)["members"]
+    assert found["merged_into"] == alice
+    kept = chain.collection("merges").find_one({"_id": "M-000001"})
+    assert kept is not None
+    assert (kept["actor"], kept["reason"]) == ("owner", "换手机")
+    assert person(index, chain, "marketing").browser().refused("members/merge") == "FORBIDDEN"
