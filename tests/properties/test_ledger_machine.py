@@ -65,7 +65,7 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "fen_per_point": st.sampled_from([100, 33, 10]),
     "fen_per_point_by_tier": st.sampled_from([{}, {"silver": 25}, {"basic": 70, "gold": 7}]),
     "counts_points_part": st.booleans(),
-    "excluded_categories": st.sampled_from([[], [], ["fried"]]),
+    "excluded_categories": st.sampled_from([[], [], ["小吃"]]),
     "caps": st.sampled_from(
         [{}, {}, {"order_points": 40}, {"day_points": 100}, {"month_points": 150},
          {"order_points": 90, "day_points": 120, "month_points": 200}]
@@ -237,7 +237,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
         self.shop.database.recent._kept.clear()
 
     @rule(bp=st.sampled_from([12_345, 20_000, 30_000]), categories=st.sampled_from(
-              [[], ["milk_tea"], ["fried", "noodles"]]), off=st.booleans())  # fmt: skip
+              [[], ["奶茶"], ["小吃", "面"]]), off=st.booleans())  # fmt: skip
     def more_is_promised(self, bp: int, categories: list[str], off: bool) -> None:
         until = "2099-01-01" if off else None
         self.promotion({**MULTIPLIER, "multiplier_bp": bp, "categories": categories}, until)

@@ -79,7 +79,7 @@ def test_an_earlier_or_other_revision_of_a_promotion_is_refused(shop: Shop) -> N
 
 def test_a_quote_tells_the_points_that_the_order_then_earns(shop: Shop) -> None:
     alice = shop.register()
-    tea = TWICE | {"_id": "tea", "categories": ["milk_tea"], "multiplier_bp": 15_000}
+    tea = TWICE | {"_id": "tea", "categories": ["奶茶"], "multiplier_bp": 15_000}
     caps = {"order_points": 200}
     shop = load(shop, earning_rules=[TWICE, tea], points_rules={"revision": 2, "caps": caps})
     for quantity, points in ((1, 61), (2, 99), (10, 200)):
