@@ -19,7 +19,9 @@ from deployment.found import look
 from deployment.plan import Step, plan
 from deployment.rollback import roll_back
 
-_COLOURS = {"create": "green", "update": "yellow", "delete": "red", "extra": "magenta"}
+_COLOURS = {
+    "create": "green", "update": "yellow", "delete": "red", "extra": "magenta", "waits": "cyan",
+}  # fmt: skip
 
 
 @click.command()
@@ -42,9 +44,10 @@ def deploy(environment: Environment, only: str, dry_run: bool, prune: bool, as_j
     scripts/huitou deploy --env shop-1a2b3c
 
     Publishes changed layers; creates or updates functions; applies the database's declarations;
-    then switches each function to its new version, and sets timers, retries, paths of HTTP
-    access and security rules. Prints the plan first. Repeat it as you like: what is as it should
-    be is left alone, and after an interruption the same command goes on.
+    then switches each function to its new version, sets timers, retries, paths of HTTP access
+    and security rules, and uploads the console's pages where static hosting is open. Prints the
+    plan first. Repeat it as you like: what is as it should be is left alone, and after an
+    interruption the same command goes on.
 
     For --env put TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY and every {{env.X}} of
     cloudbaserc.json into the environment or into .env.<ENV> (NAME=value lines; chmod 600).
@@ -68,7 +71,8 @@ def _deploy(place: Place, console: Console, *, only: str, dry_run: bool, prune: 
     unknown = sorted(chosen - wanted.functions.keys())
     if unknown:
         raise click.BadParameter(f"no function {', '.join(unknown)}", param_hint="--only")
-    found = look(api, wanted, chosen)
+    storage_url = place.target.variables.get("STORAGE_URL", "")
+    found = look(api, wanted, chosen, storage_url)
     steps = plan(wanted, found, chosen)
     if prune:
         steps = [
@@ -79,8 +83,9 @@ def _deploy(place: Place, console: Console, *, only: str, dry_run: bool, prune: 
         with _progress(console) as progress:
             task = progress.add_task("deploying")
             run = Deployment(
-                api, wanted, found, lambda text: progress.update(task, description=text)
-            )
+                api, wanted, found, lambda text: progress.update(task, description=text),
+                storage_url,
+            )  # fmt: skip
             try:
                 run.run(steps)
             except KeyboardInterrupt:
@@ -157,3 +162,8 @@ def _say_how_it_ended(console: Console, steps: list[Step], *, dry_run: bool) -> 
         console.print(f"{'would do' if dry_run else 'done'}: {told}")
     if counts["extra"]:
         console.print("extra: deployed but not in cloudbaserc.json; --prune deletes them")
+    if counts["waits"]:
+        console.print(
+            "waits: the console's pages; open static hosting (静态网站托管) for the environment, "
+            "then deploy again (the local cloud serves them itself)"
+        )

@@ -17,7 +17,8 @@ from typing import Any
 from deployment.bundle import read_bundle
 from deployment.cloud_api import FAILED, CloudApi, CloudApiError
 from deployment.errors import GO_ON, DeploymentError
-from deployment.found import PREVIOUS, default_domain
+from deployment.found import PREVIOUS, default_domain, static_paths
+from deployment.hosting import PATH, STATIC, hosting
 from deployment.packages import Package, build_layers, check_limits, function_package
 from deployment.packages import Target as BuildTarget
 from deployment.plan import (
@@ -36,6 +37,8 @@ from deployment.plan import (
     wanted_from,
 )
 from deployment.target import Target
+from deployment.web import pages
+from huitou.runtime.errors import Unavailable
 
 KEPT_VERSIONS = 8  # Of each function, for `rollback`; the platform allows some twenty.
 Progress = Callable[[str], None]
@@ -74,7 +77,10 @@ class Deployment:
     `layer_versions` holds the number of each layer's version, once it is known.
     """
 
-    def __init__(self, api: CloudApi, wanted: Wanted, found: Found, progress: Progress) -> None:
+    def __init__(
+        self, api: CloudApi, wanted: Wanted, found: Found, progress: Progress, storage_url: str = ""
+    ) -> None:  # fmt: skip
+        self._storage_url = storage_url
         self._api = api
         self._wanted = wanted
         self._found = found
@@ -113,6 +119,8 @@ class Deployment:
                 self._retries(step.name)
             elif step.kind == "route":
                 self._route(step.name, step.action)
+            elif step.kind == "pages":
+                self._pages()
         for step in steps:
             if step.action == "delete":
                 self._delete(step)
@@ -299,6 +307,25 @@ class Deployment:
             "CreateHTTPServiceRoute" if action == "create" else "ModifyHTTPServiceRoute",
             Domain={"Domain": domain, "Routes": [route]},
         )
+
+    def _pages(self) -> None:
+        there = hosting(self._api, self._storage_url)
+        if there is None:
+            raise DeploymentError(f"static hosting was closed meanwhile\n{GO_ON}")
+        self._progress("uploading the console's pages")
+        try:
+            there.upload(pages())
+        except Unavailable as error:
+            raise DeploymentError(
+                f"the console's pages: storage didn't answer ({error.detail})\n{GO_ON}"
+            ) from error
+        if PATH not in static_paths(self._api):
+            route = {
+                "Path": PATH, "UpstreamResourceType": STATIC, "Enable": True, "EnableAuth": False,
+                "EnablePathTransmission": True,
+            }  # fmt: skip
+            domain = default_domain(self._api)[0]
+            self._api.tcb("CreateHTTPServiceRoute", Domain={"Domain": domain, "Routes": [route]})
 
     def _delete(self, step: Step) -> None:
         self._progress(f"deleting {step.kind} {step.name}")

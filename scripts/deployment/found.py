@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from deployment.cloud_api import FAILED, CloudApi, CloudApiError
 from deployment.errors import DeploymentError
+from deployment.hosting import PATH, STATIC, hosting
 from deployment.plan import DECLARING, DEFAULT, MARK, Found, FoundFunction, Wanted, WantedFunction
+from deployment.web import pages
+from huitou.runtime.errors import Unavailable
 
 PREVIOUS = f"{MARK} previous "  # Begins the note on an alias; the rest is what was live before.
 _UNKNOWN = FoundFunction(live="", versions={}, triggers={}, retries=0, message_ttl_s=0)
 
 
-def look(api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset()) -> Found:
-    """Read the environment's state, as far as the plan needs it."""
+def look(
+    api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset(), storage_url: str = ""
+) -> Found:
+    """Read the environment's state, as far as the plan needs it.
+
+    `storage_url` is where its storage answers, if not at Tencent's own address.
+    """
     envs = {env["EnvId"]: env for env in api.tcb("DescribeEnvs")["EnvList"]}
     if api.account.env_id not in envs:
         raise DeploymentError(f"there is no environment {api.account.env_id} in this account")
@@ -38,8 +46,20 @@ def look(api: CloudApi, wanted: Wanted, only: frozenset[str] = frozenset()) -> F
         security_rules=rules,
         routes=dict(default_domain(api)[1]),
         broken=broken,
+        pages="closed" if only else _look_at_pages(api, storage_url),
         log_service={f"Cls{key}": logs[key] for key in ("TopicId", "LogsetId") if logs.get(key)},
     )
+
+
+def _look_at_pages(api: CloudApi, storage_url: str) -> Literal["closed", "none", "other", "same"]:
+    there = hosting(api, storage_url)
+    if there is None:
+        return "closed"
+    try:
+        state = there.state(pages())
+    except Unavailable as error:
+        raise DeploymentError(f"static hosting's storage: {error.detail}") from error
+    return "other" if state == "same" and PATH not in static_paths(api) else state
 
 
 def _layer_versions(api: CloudApi, name: str) -> dict[str, int]:
@@ -82,6 +102,13 @@ def noted_previous(alias: Mapping[str, Any]) -> str | None:
     """Read what was live before from the note we leave on the alias."""
     note = str(alias.get("Description") or "")
     return note.removeprefix(PREVIOUS) if note.startswith(PREVIOUS) else None
+
+
+def static_paths(api: CloudApi) -> set[str]:
+    """The paths of the environment's own domain that lead to its static hosting."""
+    domains = api.tcb("DescribeHTTPServiceRoute", Limit=1000)["Domains"]
+    routes = next((d.get("Routes") or [] for d in domains if d.get("IsDefault")), [])
+    return {route["Path"] for route in routes if route.get("UpstreamResourceType") == STATIC}
 
 
 def default_domain(api: CloudApi) -> tuple[str, dict[str, str]]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from deployment.bundle import Bundle, Function
+from deployment.hosting import PATH
 from deployment.packages import Package
 from huitou.runtime.identity import internal_token
 
-Action = Literal["create", "update", "unchanged", "delete", "extra"]
+Action = Literal["create", "update", "unchanged", "delete", "extra", "waits"]
 DEFAULT, LATEST = "$DEFAULT", "$LATEST"
 DECLARING = "maintenance"  # The function that brings the database's declarations up to date.
 MARK = "huitou"  # Begins the description of what we publish; the rest says what is inside.
@@ -111,6 +112,8 @@ class Found:
     """The whole environment as it is; `layers` by name and content, as its version number.
 
     `broken` names functions whose creation failed: they have never served, and are made anew.
+    `pages` says of the console's pages whether these lie there and are led to; "closed" is an
+    environment whose static hosting isn't open.
     """
 
     layers: Mapping[str, Mapping[str, int]]
@@ -119,6 +122,7 @@ class Found:
     routes: Mapping[str, str]
     broken: frozenset[str]
     log_service: Mapping[str, str]  # Where the environment keeps its functions' logs.
+    pages: Literal["closed", "none", "other", "same"] = "closed"
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class Step:
     """One line of the plan."""
 
     action: Action
-    kind: Literal["layer", "function", "timer", "retries", "route", "security rules"]
+    kind: Literal["layer", "function", "timer", "retries", "route", "security rules", "pages"]
     name: str
     detail: str = ""
 
@@ -175,6 +179,7 @@ def plan(wanted: Wanted, found: Found, only: frozenset[str] = frozenset()) -> li
         steps += _function(function, found.functions.get(function.name), wanted)
     if not only:
         steps += _routes(wanted, found)
+        steps.append(_pages(found))
         steps += [
             Step("extra", "function", n) for n in found.functions if n not in wanted.functions
         ]
@@ -270,6 +275,13 @@ def _routes(wanted: Wanted, found: Found) -> Iterator[Step]:
     for path, function in found.routes.items():
         if path not in wanted.routes:
             yield Step("extra", "route", path, function)
+
+
+def _pages(found: Found) -> Step:
+    actions: dict[str, Action] = {"none": "create", "other": "update", "same": "unchanged"}
+    if found.pages == "closed":
+        return Step("waits", "pages", PATH, "static hosting isn't open in this environment")
+    return Step(actions[found.pages], "pages", PATH, "the operators' console")
 
 
 def _differences(wanted: WantedFunction, found: FoundFunction) -> Iterator[str]:

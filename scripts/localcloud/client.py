@@ -73,7 +73,9 @@ class LocalCloudClient:
         """This cloud as a place to deploy to and to inspect."""
         there = json.loads((self.data / "endpoint.json").read_text())
         keys = load_secrets(self.data)
-        return local_cloud_target(keys, self.url, there["mongodb_uri"], there["database"])
+        return local_cloud_target(
+            keys, self.url, there["mongodb_uri"], there["database"], there["storage_url"]
+        )
 
     @property
     def build_for(self) -> BuildTarget:

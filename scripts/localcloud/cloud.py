@@ -59,7 +59,7 @@ class AlreadyUp(Exception):  # noqa: N818
 
 
 def local_cloud_target(
-    keys: LocalSecrets, url: str, mongodb_uri: str, database_name: str
+    keys: LocalSecrets, url: str, mongodb_uri: str, database_name: str, storage_url: str
 ) -> Target:
     """Say where a local cloud's API answers and with which values its functions run."""
     account = Account(
@@ -83,6 +83,7 @@ def local_cloud_target(
         "WECHAT_APP_SECRET": keys.app_secret,
         "WEATHER_KEY": keys.weather_key,
         "STORAGE_BUCKET": BUCKET,
+        "STORAGE_URL": storage_url,
         "WECHAT_PAY_MCHID": keys.mchid,
         "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
         "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
@@ -95,16 +96,17 @@ def local_cloud_target(
 
 def merchant_settings(keys: LocalSecrets) -> WeChatPaySettings:
     """The merchant as functions here know it, for those who use the services in process."""
-    variables = local_cloud_target(keys, "https://chain.example", "", "").variables
+    variables = local_cloud_target(keys, "https://chain.example", "", "", "").variables
     return Settings(variables).wechat_pay
 
 
 def deploy_to(target: Target, progress: Progress = lambda _: None) -> list[Step]:
     """Deploy the whole bundle to a local cloud; returns the steps that this took."""
     api, wanted = prepare(target, local_target())
-    found = look(api, wanted)
+    storage_url = target.variables["STORAGE_URL"]
+    found = look(api, wanted, storage_url=storage_url)
     steps = plan(wanted, found)
-    Deployment(api, wanted, found, progress).run(steps)
+    Deployment(api, wanted, found, progress, storage_url).run(steps)
     return steps
 
 
@@ -165,7 +167,9 @@ class LocalCloud:
     @property
     def target(self) -> Target:
         """This cloud as a place to deploy to."""
-        return local_cloud_target(self.keys, self.url, self.mongodb_uri, self.database_name)
+        return local_cloud_target(
+            self.keys, self.url, self.mongodb_uri, self.database_name, self.storage.url
+        )
 
     def _platform_variables(self) -> dict[str, str]:
         """What the platform gives every function, here pointing at this machine."""
@@ -210,6 +214,7 @@ class LocalCloud:
         self.timers.run()
         endpoint = {
             "pid": os.getpid(), "url": self.url, "vendor_url": self.vendor_url,
+            "storage_url": self.storage.url,
             "mongodb_uri": self.mongodb_uri, "database": self.database_name,
         }  # fmt: skip
         path = self.data / "endpoint.json"

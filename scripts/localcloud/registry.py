@@ -109,6 +109,7 @@ class _State(BaseModel):
     functions: dict[str, Function] = {}
     layers: dict[str, list[Layer]] = {}
     routes: dict[str, str] = {}
+    static: list[str] | None = None
     security_rules: dict[str, dict[str, Any]] = {"*": {"invoke": "auth != null"}}
 
     def draft(self) -> _State:
@@ -120,6 +121,7 @@ class _State(BaseModel):
             functions={name: function.draft() for name, function in self.functions.items()},
             layers={name: list(versions) for name, versions in self.layers.items()},
             routes=dict(self.routes),
+            static=None if self.static is None else list(self.static),
             security_rules=dict(self.security_rules),
         )
 
@@ -190,6 +192,15 @@ class Registry:
     def routes(self) -> dict[str, str]:
         """HTTP access: path → function."""
         return self._state.routes
+
+    @property
+    def static(self) -> list[str] | None:
+        """The paths that lead to static hosting; None while that isn't open."""
+        return self._state.static
+
+    @static.setter
+    def static(self, paths: list[str] | None) -> None:
+        self._state.static = paths
 
     @property
     def security_rules(self) -> dict[str, dict[str, Any]]:

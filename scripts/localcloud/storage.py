@@ -1,4 +1,4 @@
-"""The local object storage: moto's S3 server, in memory, with one bucket."""
+"""The local object storage: moto's S3 server, in memory: the chain's bucket and the pages'."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from huitou.integrations.storage import ObjectStorage
 from huitou.runtime.settings import Settings, StorageSettings
 
-BUCKET = "huitou-1250000000"
+BUCKET, STATIC_BUCKET = "huitou-1250000000", "static-huitou-1250000000"
 
 
 class StorageStandIn:
@@ -29,17 +29,23 @@ class StorageStandIn:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = ThreadedMotoServer("127.0.0.1", self._port, verbose=False)
         self._server.start()
-        self.storage = ObjectStorage(settings)
-        _make_bucket(settings.storage)
+        self._settings = settings
+        self.storage = self.storage_of(BUCKET)
+        for bucket in (BUCKET, STATIC_BUCKET):
+            _make_bucket(settings.storage, bucket)
         for name, content in self._files.items():
             self.storage.put(name, content, "image/png")
+
+    def storage_of(self, bucket: str) -> ObjectStorage:
+        """Return one of the buckets, as a function would use it."""
+        return ObjectStorage(Settings({**self._settings.variables, "STORAGE_BUCKET": bucket}))
 
     def stop(self) -> None:
         if hasattr(self, "_server"):
             self._server.stop()
 
 
-def _make_bucket(mine: StorageSettings) -> None:
+def _make_bucket(mine: StorageSettings, name: str) -> None:
     import boto3
     from botocore.exceptions import ClientError
 
@@ -49,7 +55,7 @@ def _make_bucket(mine: StorageSettings) -> None:
     )  # fmt: skip
     where = {"LocationConstraint": mine.region}
     try:
-        client.create_bucket(Bucket=mine.bucket, CreateBucketConfiguration=where)
+        client.create_bucket(Bucket=name, CreateBucketConfiguration=where)
     except ClientError as error:  # Two clouds of one process share moto's memory.
         if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
             raise

@@ -22,12 +22,15 @@ from deployment.cloud_api import CloudApi, CloudApiError
 from deployment.deploy import Deployment, prepare
 from deployment.errors import DeploymentError
 from deployment.found import look
+from deployment.hosting import hosting
 from deployment.packages import local_target
 from deployment.plan import DEFAULT, LATEST, Step, plan
 from deployment.rollback import roll_back
 from deployment.target import Target
+from deployment.web import pages
 from localcloud.cloud import LocalCloud
 from localcloud.registry import Function
+from localcloud.storage import STATIC_BUCKET
 from test_readme import run
 
 pytestmark = pytest.mark.slow
@@ -47,6 +50,7 @@ def cloud(bare: LocalCloud) -> LocalCloud:
         bare.registry.functions.clear()
         bare.registry.layers.clear()
         bare.registry.routes.clear()
+        bare.registry.static = None
         bare.registry.security_rules = {"*": {"invoke": "auth != null"}}
     bare.platform.changed()
     for name in bare.database.mongo.list_collection_names():
@@ -482,6 +486,32 @@ def test_what_somebody_else_changed_is_put_right(cloud: LocalCloud) -> None:
         ("update", "security rules", "functions"),
     }
     assert facts(cloud) == right
+
+
+def test_the_consoles_pages_go_to_static_hosting_once_that_is_open(cloud: LocalCloud) -> None:
+    api, wanted = prepare(cloud.target, local_target())
+    url = cloud.target.variables["STORAGE_URL"]
+
+    def again() -> list[tuple[str, str]]:
+        found = look(api, wanted, storage_url=url)
+        steps = plan(wanted, found)
+        Deployment(api, wanted, found, lambda _: None, url).run(steps)
+        return [(s.action, s.name) for s in steps if s.kind == "pages"]
+
+    assert again() == [("waits", "/console")]
+    api.tcb("CreateStaticStore")
+    assert again() == [("create", "/console")]
+    there = hosting(api, url)
+    assert there is not None
+    built = pages()
+    for path in filter(Path.is_file, built.rglob("*")):
+        name = f"console/{path.relative_to(built).as_posix()}"
+        assert cloud.storage.storage_of(STATIC_BUCKET).get(name) == path.read_bytes(), name
+    assert cloud.registry.static == ["/console"]
+    assert again() == [("unchanged", "/console")]
+    cloud.storage.storage_of(STATIC_BUCKET).put("console/index.html", b"older", "text/html")
+    assert again() == [("update", "/console")]
+    assert there.state(built) == "same"
 
 
 def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) -> None:

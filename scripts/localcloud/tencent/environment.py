@@ -9,6 +9,7 @@ from pydantic import Field
 
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
+from localcloud.storage import STATIC_BUCKET
 from localcloud.tencent.requests import Request
 
 Answer = dict[str, Any]
@@ -33,7 +34,7 @@ class ModifyPermission(DescribePermission):
 
 class Route(Request):
     Path: str = Field(pattern=r"^/([a-zA-Z0-9_.-]+/?)*$")
-    UpstreamResourceType: Literal["SCF"] | None = None
+    UpstreamResourceType: Literal["SCF", "STATIC_STORE"] | None = None
     UpstreamResourceName: str | None = None
 
 
@@ -65,6 +66,8 @@ class EnvironmentActions:
             "DescribeEnvs": (self.describe_envs, DescribeEnvs),
             "DescribeResourcePermission": (self.describe_permission, DescribePermission),
             "ModifyResourcePermission": (self.modify_permission, ModifyPermission),
+            "CreateStaticStore": (self.create_static_store, OfEnvironment),
+            "DescribeStaticStore": (self.describe_static_store, OfEnvironment),
             "DescribeHTTPServiceRoute": (self.describe_routes, OfEnvironment),
             "CreateHTTPServiceRoute": (self.create_routes, ChangeRoutes),
             "ModifyHTTPServiceRoute": (self.modify_routes, ChangeRoutes),
@@ -119,6 +122,21 @@ class EnvironmentActions:
         self._registry.security_rules = rules
         return {"Data": {"Success": True}}
 
+    def create_static_store(self, request: OfEnvironment) -> Answer:
+        """Open static hosting; here it is there at once."""
+        self._check(request)
+        if self._registry.static is None:
+            self._registry.static = []
+        return {"Result": "succ"}
+
+    def describe_static_store(self, request: OfEnvironment) -> Answer:
+        self._check(request)
+        store = {
+            "EnvId": request.EnvId, "CdnDomain": self._domain, "Bucket": STATIC_BUCKET,
+            "Regoin": "ap-shanghai", "Region": "ap-shanghai", "Status": "online",
+        }  # fmt: skip
+        return {"Data": [] if self._registry.static is None else [store]}
+
     def describe_routes(self, request: OfEnvironment) -> Answer:
         self._check(request)
         routes = [
@@ -129,7 +147,11 @@ class EnvironmentActions:
                 "Enable": True,
             }
             for path, function in self._registry.routes.items()
-        ]
+        ] + [
+            {"Path": path, "UpstreamResourceType": "STATIC_STORE", "Enable": True,
+             "UpstreamResourceName": "staticstore"}
+            for path in self._registry.static or []
+        ]  # fmt: skip
         domain = {
             "Domain": self._domain,
             "DomainType": "HTTPSERVICE",
@@ -142,7 +164,7 @@ class EnvironmentActions:
 
     def create_routes(self, request: ChangeRoutes) -> Answer:
         for route in request.Domain.Routes:
-            if route.Path in self._registry.routes:
+            if route.Path in (*self._registry.routes, *(self._registry.static or [])):
                 raise PlatformError("ResourceInUse", f"{route.Path} exists")
         return self._put_routes(request)
 
@@ -155,12 +177,18 @@ class EnvironmentActions:
     def _put_routes(self, request: ChangeRoutes) -> Answer:
         self._check_domain(request, request.Domain.Domain)
         for route in request.Domain.Routes:
-            if route.UpstreamResourceName not in self._registry.functions:
+            if route.UpstreamResourceType == "STATIC_STORE":
+                if self._registry.static is None:
+                    raise PlatformError("ResourceNotFound", f"{route.Path}: no static hosting")
+            elif route.UpstreamResourceName not in self._registry.functions:
                 raise PlatformError(
                     "ResourceNotFound", f"{route.Path}: no function {route.UpstreamResourceName}"
                 )
         for route in request.Domain.Routes:
-            self._registry.routes[route.Path] = str(route.UpstreamResourceName)
+            if route.UpstreamResourceType == "STATIC_STORE":
+                self._registry.static = [*(self._registry.static or []), route.Path]
+            else:
+                self._registry.routes[route.Path] = str(route.UpstreamResourceName)
         return {}
 
     def delete_routes(self, request: DeleteRoutes) -> Answer:

@@ -35,13 +35,14 @@ class ObjectStorage:
 
         return self._asked(read)
 
-    def put(self, name: str, content: bytes, content_type: str) -> None:
-        """Keep an object, in place of one of that name."""
+    def put(self, name: str, content: bytes, content_type: str, cache: str = "private") -> None:
+        """Keep an object, in place of one of that name; `cache` is for whoever reads it."""
         self._asked(
             lambda: self._client.put_object(
-                Bucket=self._settings.bucket, Key=name, Body=content, ContentType=content_type
+                Bucket=self._settings.bucket, Key=name, Body=content, ContentType=content_type,
+                CacheControl=cache,
             )
-        )
+        )  # fmt: skip
 
     def has(self, name: str) -> bool:
         """Tell whether there is such an object."""
