@@ -17,7 +17,8 @@ PASSWORD = "a long enough password"  # noqa: S105  # Of accounts of local clouds
 VIEWS = {
     "home": ("#/", "首页"), "orders": ("#/orders", "订单"), "menu": ("#/menu", "门店菜单"),
     "approvals": ("#/approvals", "待审批"), "members": ("#/members", "会员"),
-    "tiers": ("#/tiers", "等级规则"),
+    "stores": ("#/stores", "门店"), "dishes": ("#/dishes", "菜品"),
+    "tiers": ("#/tiers", "等级规则"), "coupons": ("#/coupons", "优惠券"),
     "campaigns": ("#/campaigns", "营销活动"), "staff": ("#/staff", "员工账号"),
     "changes": ("#/changes", "操作记录"),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A local cloud without our bundle, for what the platform does with anybody's functions."""
+"""Clouds without our bundle, for what the platform does, and browsers for the console's people."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
+from answers import CheckedClient
+from browsing.browser import browser
+from browsing.console import Person
+from cloud.in_browser import Enter
 from cloud.probes import Probes
 from cloud.wechat_pay_merchant import Merchant
+from deployment.web import pages
 from localcloud.cloud import LocalCloud
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mongod import Mongod
@@ -37,3 +43,34 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
 def merchant(keys: LocalSecrets, tmp_path: Path) -> Merchant:
     """A merchant with a WeChat Pay of its own that nobody else uses."""
     return Merchant(keys, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    pages()  # Built before anybody waits for them.
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def enter(cloud: LocalCloud, chromium: Browser, client: CheckedClient) -> Iterator[Enter]:
+    """Open an account and sign in with it, in a browser of its own."""
+    contexts = []
+    counted = cloud.database.collection("staff").count_documents
+
+    def sign_in(role: str, *store_ids: str) -> Page:
+        number = counted({"_id": {"$gt": ""}})
+        told = cloud.functions().call("console", {
+            "action": "add_staff", "staff_id": f"s{number}", "name": f"员工{number}", "role": role,
+            "store_ids": list(store_ids),
+        })  # fmt: skip
+        context = chromium.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        Person.of(told["data"]).sign_in(page, cloud.url)
+        return page
+
+    yield sign_in
+    for context in contexts:
+        context.close()

@@ -23,6 +23,8 @@ from huitou.campaigns.service import Campaigns
 from huitou.compliance.models import CheckAnswer, LintAnswer
 from huitou.effects.models import EffectAnswer
 from huitou.effects.service import Effects
+from huitou.exposures.models import RecipientsAnswer, RecipientsRequest
+from huitou.exposures.service import Inbox
 from huitou.staff.models import FormAnswer, NoRequest
 
 
@@ -53,6 +55,11 @@ ROUTES = {
         CampaignRequest,
         lambda desk, r: Effects(desk.database, desk.clock).report(r.campaign_id, desk.lang),
         EffectAnswer,
+    ),
+    "recipients": Route(
+        RecipientsRequest,
+        lambda desk, r: Inbox(desk.database, desk.clock).recipients(r),
+        RecipientsAnswer,
     ),
     "lint": Route(
         LintRequest,

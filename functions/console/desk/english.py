@@ -148,7 +148,7 @@ ENGLISH = {
     "门槛": "From a spend of",
     "满多少可用；0：无门槛": "0: from the first fen",
     "减免金额": "Amount off",
-    "免配送费时留空：全免": "Of delivery, empty: all of it",
+    "免配送费券留空：全免": "Of delivery, empty: all of it",
     "减免比例": "Per cent off",
     "减去百分之几：20 = 8 折": "20 takes a fifth off",
     "最多减免": "At most off",

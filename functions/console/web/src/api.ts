@@ -1,6 +1,6 @@
 // Asking the console's function. What it refuses is thrown with the words it was refused in.
 import { useCallback, useEffect, useState } from "react";
-import type { Lang } from "./words";
+import { type Lang, useSpeech } from "./words";
 
 export class Refused extends Error {
   constructor(
@@ -47,8 +47,9 @@ export interface Asked<T> {
   again: () => void;
 }
 
-/** What a route answers, asked anew when its words change; `null` asks nothing. */
+/** What a route answers, asked anew when its words or the language change; `null` asks nothing. */
 export function useAsk<T>(route: string | null, fields: object = {}): Asked<T> {
+  const spoken = useSpeech().lang;
   const [state, setState] = useState<{ data?: T; refused?: Refused; busy: boolean }>({ busy: route !== null });
   const [turn, setTurn] = useState(0);
   const words = JSON.stringify(fields);
@@ -63,6 +64,6 @@ export function useAsk<T>(route: string | null, fields: object = {}): Asked<T> {
     return () => {
       gone = true;
     };
-  }, [route, words, turn]);
+  }, [route, words, turn, spoken]);
   return { ...state, again: useCallback(() => setTurn((t) => t + 1), []) };
 }

@@ -12,16 +12,19 @@ import { Nothing, ToastContext } from "./parts";
 import { Lang, SpeechContext, Word, speech, useSpeech } from "./words";
 
 const SignIn = lazy(() => import("./pages/sign-in"));
-const PAGES: { path: string; word: Word; needs: string; page: React.LazyExoticComponent<React.ComponentType> }[] = [
-  { path: "/", word: "home", needs: "home/figures", page: lazy(() => import("./pages/home")) },
-  { path: "/orders", word: "orders", needs: "orders/search", page: lazy(() => import("./pages/orders")) },
-  { path: "/menu", word: "dishesMenu", needs: "menu/list", page: lazy(() => import("./pages/menu")) },
-  { path: "/approvals", word: "approvals", needs: "approvals/refunds", page: lazy(() => import("./pages/approvals")) },
-  { path: "/members", word: "members", needs: "members/search", page: lazy(() => import("./pages/members")) },
-  { path: "/tiers", word: "tiers", needs: "tiers/history", page: lazy(() => import("./pages/tiers")) },
-  { path: "/campaigns", word: "campaigns", needs: "campaigns/list", page: lazy(() => import("./pages/campaigns")) },
-  { path: "/staff", word: "staff", needs: "staff/list", page: lazy(() => import("./pages/staff")) },
-  { path: "/changes", word: "changes", needs: "changes/list", page: lazy(() => import("./pages/changes")) },
+const PAGES: { path: string; word: Word; group: Word; needs: string; page: React.LazyExoticComponent<React.ComponentType> }[] = [
+  { path: "/", word: "home", group: "ofOperations", needs: "home/figures", page: lazy(() => import("./pages/home")) },
+  { path: "/orders", word: "orders", group: "ofOperations", needs: "orders/search", page: lazy(() => import("./pages/orders")) },
+  { path: "/approvals", word: "approvals", group: "ofOperations", needs: "approvals/refunds", page: lazy(() => import("./pages/approvals")) },
+  { path: "/menu", word: "dishesMenu", group: "ofStores", needs: "menu/list", page: lazy(() => import("./pages/menu")) },
+  { path: "/stores", word: "stores", group: "ofStores", needs: "stores/list", page: lazy(() => import("./pages/stores")) },
+  { path: "/dishes", word: "dishes", group: "ofStores", needs: "menu/dishes", page: lazy(() => import("./pages/dishes")) },
+  { path: "/members", word: "members", group: "ofMembers", needs: "members/search", page: lazy(() => import("./pages/members")) },
+  { path: "/tiers", word: "tiers", group: "ofMembers", needs: "tiers/history", page: lazy(() => import("./pages/tiers")) },
+  { path: "/coupons", word: "coupons", group: "ofMarketing", needs: "coupons/list", page: lazy(() => import("./pages/coupons")) },
+  { path: "/campaigns", word: "campaigns", group: "ofMarketing", needs: "campaigns/list", page: lazy(() => import("./pages/campaigns")) },
+  { path: "/staff", word: "staff", group: "ofManagement", needs: "staff/list", page: lazy(() => import("./pages/staff")) },
+  { path: "/changes", word: "changes", group: "ofManagement", needs: "changes/list", page: lazy(() => import("./pages/changes")) },
 ];
 
 const FONTS = '-apple-system, "PingFang SC", "Microsoft YaHei", "Noto Sans SC", sans-serif';
@@ -90,32 +93,36 @@ function SignedIn({ me, onLang, onOut }: { me: Me; onLang: () => void; onOut: ()
   const leave = () => ask("session/sign_out").finally(onOut);
   const first = pages[0];
   const here = `/${pathname.split("/")[1]}`;
-  const links = pages.map((page) => (
-    <Link key={page.path} href={page.path} aria-current={page.path === here ? "page" : undefined} onClick={() => setOpen(false)}>
-      {t(page.word)}
-    </Link>
+  const groups = [...new Set(pages.map((page) => page.group))];
+  const links = groups.map((group) => (
+    <div key={group} className="of">
+      <span aria-hidden>{t(group)}</span>
+      {pages.filter((page) => page.group === group).map((page) => (
+        <Link key={page.path} href={page.path} aria-current={page.path === here ? "page" : undefined} onClick={() => setOpen(false)}>
+          {t(page.word)}
+        </Link>
+      ))}
+    </div>
   ));
   return (
     <>
       <header className="top">
+        {!wide && <Button type="text" aria-label={t("menu")} icon={<MenuOutlined style={{ color: "#fff" }} />} onClick={() => setOpen(true)} />}
         <span className="brand">{t("brand")}</span>
-        {wide ? (
-          <nav className="links" aria-label={t("menu")}>{links}</nav>
-        ) : (
-          <Button type="text" aria-label={t("menu")} icon={<MenuOutlined style={{ color: "#fff" }} />} onClick={() => setOpen(true)} />
-        )}
         <span className="who">{wide && `${me.name} · ${role(me.role)}`}</span>
         <Button type="text" style={{ color: "#fff" }} onClick={onLang}>{t("language")}</Button>
         <Button type="text" style={{ color: "#fff" }} onClick={leave}>{t("signOut")}</Button>
       </header>
       <Drawer open={open} placement="left" size={240} onClose={() => setOpen(false)} title={`${me.name} · ${role(me.role)}`}>
-        <nav className="links side" aria-label={t("menu")}>{links}</nav>
+        <nav className="links" aria-label={t("menu")}>{links}</nav>
       </Drawer>
+      <div className="frame">
+      {wide && <nav className="links side" aria-label={t("menu")}>{links}</nav>}
       <main className="page">
         <Suspense fallback={<Spin description={t("loading")}><div style={{ height: 240 }} /></Spin>}>
           <Switch>
             {pages.map(({ path, page }) => (
-              <Route key={path} path={path} component={page} />
+              <Route key={path} path={path === "/" ? path : `${path}/:id?`} component={page} />
             ))}
             {/* Who has no first page of figures begins with what they have. */}
             {first && first.path !== "/" && <Route path="/"><Redirect to={first.path} replace /></Route>}
@@ -123,6 +130,7 @@ function SignedIn({ me, onLang, onOut }: { me: Me; onLang: () => void; onOut: ()
           </Switch>
         </Suspense>
       </main>
+      </div>
     </>
   );
 }

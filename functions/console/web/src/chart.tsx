@@ -1,10 +1,12 @@
 // A picture of figures, and the same figures as a table one click away.
-import { Segmented } from "antd";
+import { DownloadOutlined } from "@ant-design/icons";
+import { Button, Segmented, Space } from "antd";
 import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import { useEffect, useRef, useState } from "react";
+import { download } from "./sheet";
 import { useSpeech } from "./words";
 
 use([BarChart, LineChart, GridComponent, TooltipComponent, SVGRenderer]);
@@ -34,16 +36,19 @@ export function Chart({ name, option, columns, rows }: Figures) {
   }, [option, shown]);
   return (
     <>
-      <Segmented
-        aria-label={name}
-        size="small"
-        value={shown}
-        onChange={(value) => setShown(value as "chart" | "table")}
-        options={[
-          { value: "chart", label: t("asChart") },
-          { value: "table", label: t("asTable") },
-        ]}
-      />
+      <Space>
+        <Segmented
+          aria-label={name}
+          size="small"
+          value={shown}
+          onChange={(value) => setShown(value as "chart" | "table")}
+          options={[
+            { value: "chart", label: t("asChart") },
+            { value: "table", label: t("asTable") },
+          ]}
+        />
+        <Button type="text" size="small" icon={<DownloadOutlined />} onClick={() => download(name, columns, rows)}>{t("excel")}</Button>
+      </Space>
       {shown === "chart" ? (
         <div ref={place} className="chart" role="img" aria-label={name} />
       ) : (

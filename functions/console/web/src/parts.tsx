@@ -1,10 +1,10 @@
 // What several pages share: how waiting, failing and having nothing look, and choosing a store.
 import { Alert, Button, Empty, Select, Spin } from "antd";
 import type { MessageInstance } from "antd/es/message/interface";
-import { type ReactNode, createContext, useContext } from "react";
+import { type ReactNode, createContext, useContext, useEffect, useState } from "react";
 import { type Asked, Refused, useAsk } from "./api";
 import type { Store } from "./types";
-import { useSpeech } from "./words";
+import { type Word, useSpeech } from "./words";
 
 /** Short words at the top of the page: that something is done, or why not. */
 export const ToastContext = createContext<MessageInstance>(null!);
@@ -14,6 +14,37 @@ export const useToast = () => useContext(ToastContext);
 export function useRefusalWords() {
   const { t } = useSpeech();
   return (refused: Refused) => refused.message || t("offline");
+}
+
+/** A value once it hasn't changed for a moment: what is typed is asked about when it is typed. */
+export function useSettled<T>(value: T, wait_ms = 400): T {
+  const [settled, setSettled] = useState(value);
+  const said = JSON.stringify(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(JSON.parse(said)), wait_ms);
+    return () => clearTimeout(timer);
+  }, [said, wait_ms]);
+  return settled;
+}
+
+/** A refusal as what is wrong with a field of a form that was sent under this name. */
+export const problemsOf = (refused: Refused | undefined, sent: string) =>
+  refused?.field?.startsWith(`${sent}.`) ? [{ field: refused.field.slice(sent.length + 1), message: withoutPath(refused) }] : [];
+const withoutPath = ({ message, field = "" }: Refused) => message.replace(field, "").replace(/^[^：:]*[：:]\s*/, "").trim();
+
+/** Why a form wasn't taken; `onReload` shows what somebody else has made of it meanwhile. */
+export function NotTaken({ refused, sent, late = "somebodyElse", onReload }: { refused?: Refused; sent: string; late?: Word; onReload?: () => void }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  if (!refused) return null;
+  const isLate = refused.code === "RULES_CONFLICT";
+  const isField = refused.field === sent || problemsOf(refused, sent).length > 0;
+  return (
+    <Alert
+      role="alert" type="error" showIcon style={{ marginTop: 12 }} title={isLate ? t(late) : isField ? t("lookAtFields", { why: withoutPath(refused) }) : words(refused)}
+      action={isLate && onReload && <Button onClick={onReload}>{t("reload")}</Button>}
+    />
+  );
 }
 
 export function Told<T>({ asked, children }: { asked: Asked<T>; children: (data: T) => ReactNode }) {

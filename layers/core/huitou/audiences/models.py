@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Unfit
+from huitou.runtime.forms import only_for
 
 # What is a number, and what of it may be said beside at_least and at_most.
 NUMBERS: dict[str, tuple[str, ...]] = {
@@ -54,6 +55,15 @@ class Condition(Record):
     `is_so` or not. Amounts are fen, shares basis points, RFM scores 1 to 5. Somebody who never
     ordered has no days since an order, no usual hour and no interval: these conditions fail.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=only_for(
+            {name: ("at_least", "at_most", *more) for name, more in NUMBERS.items()},
+            dict.fromkeys(WORDS, ("among",)),
+            dict.fromkeys(FACTS, ("is_so",)),
+            by="feature",
+        )
+    )
 
     all_of: list[Condition] = Field(default=[], max_length=20, title="同时满足")
     any_of: list[Condition] = Field(default=[], max_length=20, title="满足任一")

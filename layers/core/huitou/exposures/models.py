@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.paging import PageRequest
 
 Push = Literal["due", "sending", "sent", "no_consent", "refused", "failed", "unknown", "late"]
 
@@ -72,6 +73,33 @@ class OpenMessageRequest(Request):
     """Note that the member opened a message."""
 
     message_id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class RecipientsRequest(PageRequest):
+    """List the members whom a campaign met; those of the hold-out, too."""
+
+    campaign_id: str = Field(min_length=1, max_length=40)
+
+
+class Recipient(Answer):
+    """A member whom a campaign met: in which group, when, what they got and whether they opened it.
+
+    `gift` is as it was told; null for the hold-out and where there was none.
+    """
+
+    exposure_id: str
+    member_id: str
+    group: str
+    at: datetime
+    gift: str | None
+    opened: bool
+
+
+class RecipientsAnswer(Answer):
+    """A page of them by member; `next` is null at the end."""
+
+    recipients: list[Recipient]
+    next: str | None
 
 
 class ShownMessage(Answer):

@@ -120,6 +120,12 @@ class ExposureRepository:
         rows, after = newest_first(self._exposures, where, page, "at")
         return [Exposure.model_validate(row) for row in rows], after
 
+    def of_campaign(self, campaign_id: str, after: str | None, limit: int) -> list[Exposure]:
+        """A campaign's exposures by id, those after a cursor: ids begin with the campaign's."""
+        ids = {"$gt": after or f"{campaign_id}:", "$lt": f"{campaign_id};"}  # ; follows :
+        found = self._exposures.find({"_id": ids}).sort("_id", 1).limit(limit)
+        return [Exposure.model_validate(row) for row in found]
+
     def open(self, exposure_id: str, member_id: str, at: datetime) -> bool:
         """Note when a member first opened their message; False if they have none such."""
         mine = {"_id": exposure_id, "member_id": member_id, "delivery": DONE}

@@ -15,7 +15,15 @@ from huitou.consents.service import Consents
 from huitou.coupons.rules import coupon_id
 from huitou.coupons.service import Coupons
 from huitou.earning.service import Bonuses
-from huitou.exposures.models import Delivery, Exposure, OpenMessageRequest, Push
+from huitou.exposures.models import (
+    Delivery,
+    Exposure,
+    OpenMessageRequest,
+    Push,
+    Recipient,
+    RecipientsAnswer,
+    RecipientsRequest,
+)
 from huitou.exposures.repository import ExposureRepository
 from huitou.exposures.rules import (
     Occasion,
@@ -267,6 +275,20 @@ class Inbox:
         """Return a page of the member's messages, newest first."""
         exposures, after = self._repository.inbox(member_id, page)
         return {"messages": [_shown(exposure) for exposure in exposures], "next": after}
+
+    def recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
+        """List whom a campaign met, page by page."""
+        found = self._repository.of_campaign(request.campaign_id, request.after, request.limit)
+        return RecipientsAnswer(
+            recipients=[
+                Recipient(
+                    exposure_id=one.id, member_id=one.member_id, group=one.group, at=one.at,
+                    gift=one.gift_text or None, opened=one.opened_at is not None,
+                )
+                for one in found
+            ],
+            next=found[-1].id if len(found) == request.limit else None,
+        )  # fmt: skip
 
     def open(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
         """Note that the member opened a message; Refusal NOT_FOUND for one that isn't theirs."""

@@ -89,7 +89,7 @@ class Terms(Record):
     )
     threshold_fen: int = Field(default=0, ge=0, title="门槛", description="满多少可用；0：无门槛")
     off_fen: int | None = Field(
-        default=None, ge=1, title="减免金额", description="免配送费时留空：全免"
+        default=None, ge=1, title="减免金额", description="免配送费券留空：全免"
     )
     off_bp: int | None = Field(
         default=None, ge=1, le=10_000, title="减免比例", description="减去百分之几：20 = 8 折"

@@ -83,6 +83,7 @@ MAY: dict[str, frozenset[Role]] = {
     "campaigns/list": _READERS,
     "campaigns/get": _READERS,
     "campaigns/report": _READERS,
+    "campaigns/recipients": _READERS,
     "campaigns/lint": _MARKETING,
     "campaigns/audience": _MARKETING,
     "campaigns/put": _MARKETING,

@@ -89,7 +89,7 @@ class StoreForm(StoreSettings):
     """The settings as a manager writes them."""
 
     name: str = Field(min_length=1, max_length=40, title="门店名称")
-    address: str = Field(default="", max_length=200, title="地址")
+    address: str = Field(default="", max_length=120, title="地址")
     hours: list[OpeningHours] = Field(max_length=20, title="营业时间")
     cut_time: str = Field(
         default=BRAND_CUT,

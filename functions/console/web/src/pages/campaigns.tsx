@@ -1,17 +1,21 @@
-import { Alert, Button, Card, Drawer, Grid, Input, List, Modal, Space, Tag, Timeline } from "antd";
+import { Alert, Button, Card, Collapse, Drawer, Grid, Input, List, Modal, Select, Space, Tag, Timeline } from "antd";
 import { Suspense, lazy, useMemo, useState } from "react";
+import { Link } from "wouter";
 import { Refused, ask, useAsk } from "../api";
-import type { Schema } from "../form";
-import { count, moment, percent } from "../format";
+import { useChoices } from "../choices";
+import type { Problem, Schema } from "../form";
+import { count, moment, percent, yuan } from "../format";
 import { useMay } from "../me";
-import { Told, useRefusalWords, useToast } from "../parts";
+import { NotTaken, Told, problemsOf, useRefusalWords, useSettled, useToast } from "../parts";
 import { Rows } from "../rows";
-import type { Campaign, Finding, Report, ShownCampaign } from "../types";
-import { Word, useSpeech } from "../words";
+import type { Audience, Campaign, Finding, Recipient, Report, ShownCampaign } from "../types";
+import { useSpeech } from "../words";
 
 const SchemaForm = lazy(() => import("../form"));
 const Chart = lazy(() => import("../chart").then(({ Chart: chart }) => ({ default: chart })));
 const HIDDEN = ["schema", "revision", "opengids", "push_template_id", "page"];
+const SELDOM = ["mechanic", "window", "effect_days", "priority", "limits"];
+const BLANK = { revision: 1, send_at: "10:00", holdout_bp: 1000, variants: [{ variant: "a", weight: 1, gift: { kind: "coupon" } }] };
 const COLOURS: Record<string, string> = { draft: "default", checked: "blue", running: "green", paused: "orange", ended: "default" };
 const STEPS: Record<string, ("check" | "start" | "pause" | "end")[]> = {
   draft: ["check"], checked: ["start", "end"], running: ["pause", "end"], paused: ["check", "start", "end"], ended: [],
@@ -22,18 +26,27 @@ export default function CampaignsPage() {
   const may = useMay();
   const narrow = !Grid.useBreakpoint().md;
   const all = useAsk<{ campaigns: ShownCampaign[] }>("campaigns/list");
+  const [state, setState] = useState("");
   const [open, setOpen] = useState<string>();
   const [drafting, setDrafting] = useState<unknown>();
+  const [found, setFound] = useState<Finding[]>();
+  const edit = (content: unknown, findings?: Finding[]) => { setOpen(undefined); setFound(findings); setDrafting(content); };
   return (
     <>
       <Space style={{ marginBottom: 16 }}>
         <h1 style={{ margin: 0 }}>{t("campaigns")}</h1>
-        {may("campaigns/put") && <Button onClick={() => setDrafting({ revision: 1 })}>{t("newCampaign")}</Button>}
+        {may("campaigns/put") && <Button onClick={() => edit(BLANK)}>{t("newCampaign")}</Button>}
       </Space>
+      <div style={{ marginBottom: 12 }}>
+      <Select
+        aria-label={t("status")} style={{ minWidth: 160 }} value={state} onChange={setState}
+        options={[{ value: "", label: t("anyStatus") }, ...Object.keys(STEPS).map((s) => ({ value: s, label: status(s) }))]}
+      />
+      </div>
       <Told asked={all}>
         {({ campaigns }) => (
           <Rows
-            rowKey="campaign_id" dataSource={campaigns}
+            name={t("campaigns")} rowKey="campaign_id" dataSource={campaigns.filter((c) => !state || c.status === state)}
             columns={[
               { title: t("campaign"), render: (_, c) => <Button type="link" style={{ padding: 0 }} onClick={() => setOpen(c.campaign_id)}>{c.name}</Button> },
               { title: t("status"), render: (_, c) => <Tag color={COLOURS[c.status]}>{status(c.status)}</Tag> },
@@ -44,16 +57,16 @@ export default function CampaignsPage() {
         )}
       </Told>
       <Drawer open={!!open} onClose={() => setOpen(undefined)} size={narrow ? "100%" : 720} title={t("campaign")} destroyOnHidden>
-        {open && <One key={open} id={open} onChanged={all.again} onEdit={(content) => { setOpen(undefined); setDrafting(content); }} />}
+        {open && <One key={open} id={open} onChanged={all.again} onEdit={edit} />}
       </Drawer>
-      <Drawer open={drafting !== undefined} onClose={() => setDrafting(undefined)} size={narrow ? "100%" : 840} title={t("newCampaign")} destroyOnHidden>
-        {drafting !== undefined && <Draft content={drafting} onSaved={(id) => { setDrafting(undefined); all.again(); setOpen(id); }} />}
+      <Drawer open={drafting !== undefined} onClose={() => setDrafting(undefined)} size={narrow ? "100%" : 840} title={t((drafting as { _id?: string })?._id ? "changeCampaign" : "newCampaign")} destroyOnHidden>
+        {drafting !== undefined && <Draft content={drafting} found={found} onSaved={(id) => { setDrafting(undefined); all.again(); setOpen(id); }} />}
       </Drawer>
     </>
   );
 }
 
-function One({ id, onChanged, onEdit }: { id: string; onChanged: () => void; onEdit: (content: unknown) => void }) {
+function One({ id, onChanged, onEdit }: { id: string; onChanged: () => void; onEdit: (content: unknown, findings?: Finding[]) => void }) {
   const { t, status } = useSpeech();
   const may = useMay();
   const words = useRefusalWords();
@@ -94,13 +107,14 @@ function One({ id, onChanged, onEdit }: { id: string; onChanged: () => void; onE
               </Button>
             ))}
             {may("campaigns/put") && campaign.status !== "running" && campaign.status !== "ended" && (
-              <Button onClick={() => onEdit({ ...content, revision: campaign.revision + 1 })}>{t("edit")}</Button>
+              <Button onClick={() => onEdit({ ...content, revision: campaign.revision + 1 }, findings)}>{t("edit")}</Button>
             )}
           </div>
           {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
           {campaign.status === "draft" && !findings && <Alert type="info" showIcon title={t("checkFirst")} />}
           {findings && <Findings findings={findings} onAccept={may("campaigns/accept") ? (rule) => take("accept", { rule }) : undefined} />}
-          {campaign.status !== "draft" && campaign.status !== "checked" && <Effect id={id} />}
+          {campaign.status !== "draft" && campaign.status !== "checked" && <><Effect id={id} /><Recipients id={id} /></>}
+          <Collapse style={{ marginTop: 16 }} items={[{ key: "content", label: t("whatItSays"), children: <Content content={content} /> }]} />
           <Card size="small" title={t("history2")} style={{ marginTop: 16 }}>
             <Timeline items={changes.map((c) => ({ content: `${moment(c.at)} ${status(c.to ?? c.status ?? "")} · ${c.actor}${c.reason ? ` · ${c.reason}` : ""}` }))} />
           </Card>
@@ -115,6 +129,22 @@ function One({ id, onChanged, onEdit }: { id: string; onChanged: () => void; onE
     </Told>
   );
 }
+
+/** The campaign as it is kept, to be read. */
+function Content({ content }: { content: unknown }) {
+  const { t } = useSpeech();
+  const schema = useAsk<{ form: Schema }>("campaigns/schema");
+  return (
+    <Told asked={schema}>
+      {({ form }) => (
+        <Suspense fallback={t("loading")}>
+          <SchemaForm schema={form} value={content} hidden={HIDDEN} seldom={SELDOM} disabled submit="" onChange={ignore} onSubmit={ignore} />
+        </Suspense>
+      )}
+    </Told>
+  );
+}
+const ignore = () => undefined;
 
 function Findings({ findings, onAccept }: { findings: Finding[]; onAccept?: (rule: string) => void }) {
   const { t } = useSpeech();
@@ -131,6 +161,40 @@ function Findings({ findings, onAccept }: { findings: Finding[]; onAccept?: (rul
         </List.Item>
       )}
     />
+  );
+}
+
+/** Whom it met, and what they got. */
+function Recipients({ id }: { id: string }) {
+  const { t } = useSpeech();
+  const may = useMay();
+  const [after, setAfter] = useState<string[]>([]);
+  const cursor = after[after.length - 1];
+  const told = useAsk<{ recipients: Recipient[]; next: string | null }>("campaigns/recipients", { campaign_id: id, limit: 20, ...(cursor ? { after: cursor } : {}) });
+  const shown = (memberId: string) => `…${memberId.slice(-4)}`;
+  return (
+    <Card size="small" title={t("whoGotIt")} style={{ marginTop: 16 }}>
+      <Told asked={told}>
+        {({ recipients, next }) => (
+          <>
+            <Rows
+              name={t("whoGotIt")} size="small" rowKey="exposure_id" dataSource={recipients} loading={told.busy}
+              columns={[
+                { title: t("member"), render: (_, r) => (may("members/get") ? <Link href={`/members/${r.member_id}`}>{shown(r.member_id)}</Link> : shown(r.member_id)) },
+                { title: t("group"), render: (_, r) => (r.group === "holdout" ? t("groupHoldout") : r.group.toUpperCase()) },
+                { title: t("time"), render: (_, r) => moment(r.at) },
+                { title: t("gift"), render: (_, r) => r.gift ?? "—" },
+                { title: t("opened"), render: (_, r) => (r.opened ? t("isSo") : "") },
+              ]}
+            />
+            <Space style={{ marginTop: 8 }}>
+              {after.length > 0 && <Button size="small" onClick={() => setAfter(after.slice(0, -1))}>{t("back")}</Button>}
+              {next && <Button size="small" onClick={() => setAfter([...after, next])}>{t("more")}</Button>}
+            </Space>
+          </>
+        )}
+      </Told>
+    </Card>
   );
 }
 
@@ -189,36 +253,66 @@ function Interval({ report }: { report: Report }) {
   return <Chart name={t("effect")} option={option} columns={[t("group"), t("effect"), "95%"]} rows={rows} />;
 }
 
-function Draft({ content, onSaved }: { content: unknown; onSaved: (id: string) => void }) {
+/** How many members it would be for, and some of them, while the condition is typed. */
+function Whom({ audience }: { audience: unknown }) {
   const { t } = useSpeech();
   const words = useRefusalWords();
+  const { options: levels } = useChoices("levels");
+  const typed = useSettled(audience ?? null, 800);
+  const told = useAsk<Audience>("campaigns/audience", typed ? { audience: typed } : {});
+  if (told.refused) return <Alert type="warning" showIcon title={words(told.refused)} style={{ marginBottom: 12 }} />;
+  if (!told.data) return <p>{t("loading")}</p>;
+  const { matching, reachable, sample } = told.data;
+  return (
+    <Card size="small" title={t("audienceOf", { n: count(matching), m: count(reachable) })} style={{ marginBottom: 12 }}>
+      <Rows
+        size="small" rowKey="member_id" dataSource={sample}
+        columns={[
+          { title: t("forExample"), render: (_, m) => `…${m.member_id.slice(-4)}` },
+          { title: t("tier"), render: (_, m) => levels.find((l) => l.value === m.tier)?.label ?? "—" },
+          { title: t("visits"), align: "right", render: (_, m) => count(m.orders) },
+          { title: t("spend"), align: "right", render: (_, m) => yuan(m.spend_fen) },
+          { title: t("lastVisit"), render: (_, m) => m.last_order_day ?? "—" },
+        ]}
+      />
+    </Card>
+  );
+}
+
+function Draft({ content, found, onSaved }: { content: unknown; found?: Finding[]; onSaved: (id: string) => void }) {
+  const { t } = useSpeech();
   const schema = useAsk<{ form: Schema }>("campaigns/schema");
   const [draft, setDraft] = useState<unknown>(content);
   const [refused, setRefused] = useState<Refused>();
-  const [findings, setFindings] = useState<Finding[]>();
-  const [counted, setCounted] = useState<{ matching: number; reachable: number }>();
+  const [findings, setFindings] = useState<Finding[] | undefined>(found);
+  const [reason, setReason] = useState("");
   const run = <T,>(route: string, fields: object, then: (answer: T) => void) => {
     setRefused(undefined);
     ask<T>(route, fields).then(then, setRefused);
   };
-  const audience = (draft as { audience?: unknown }).audience;
-  const buttons: [Word, () => void][] = [
-    ["check", () => run<{ findings: Finding[] }>("campaigns/lint", { campaign: draft }, (a) => setFindings(a.findings))],
-    ["countAudience", () => run<{ matching: number; reachable: number }>("campaigns/audience", { audience }, setCounted)],
-  ];
+  const problems = useMemo<Problem[]>(
+    () => [...(findings ?? []).map((f) => ({ field: f.field, message: `${f.message}（${f.source}）` })), ...problemsOf(refused, "campaign")],
+    [findings, refused],
+  );
+  const known = content as { _id?: string; revision: number };
+  const hidden = useMemo(() => (known._id ? [...HIDDEN, "_id"] : HIDDEN), [known._id]);
   return (
     <Told asked={schema}>
       {({ form }) => (
         <>
           <Suspense fallback={t("loading")}>
             <SchemaForm
-              schema={form} value={draft} hidden={HIDDEN} submit={t("save")} onChange={(changed) => { setDraft(changed); setFindings(undefined); }}
-              onSubmit={(campaign) => run<Campaign>("campaigns/put", { campaign }, (a) => onSaved(a.campaign.campaign_id))}
+              schema={form} value={draft} hidden={hidden} seldom={SELDOM} problems={problems} submit={t("save")}
+              onChange={(changed) => { setDraft(changed); setFindings(undefined); setRefused(undefined); }}
+              onSubmit={(campaign) => run<Campaign>("campaigns/put", { campaign, ...(reason.trim() ? { reason } : {}) }, (a) => onSaved(a.campaign.campaign_id))}
             />
           </Suspense>
-          <div className="steps">{buttons.map(([word, click]) => <Button key={word} onClick={click}>{t(word)}</Button>)}</div>
-          {counted && <Alert type="info" showIcon title={t("audienceOf", { n: count(counted.matching), m: count(counted.reachable) })} />}
-          {refused && <Alert role="alert" type="error" showIcon title={words(refused)} />}
+          <div className="steps">
+            <Button onClick={() => run<{ findings: Finding[] }>("campaigns/lint", { campaign: draft }, (a) => setFindings(a.findings))}>{t("check")}</Button>
+            {known._id && <Input aria-label={t("changeReason")} placeholder={t("changeReason")} maxLength={200} style={{ maxWidth: 320 }} value={reason} onChange={(e) => setReason(e.target.value)} />}
+          </div>
+          <Whom audience={(draft as { audience?: unknown }).audience} />
+          <NotTaken refused={refused} sent="campaign" />
           {findings && <Findings findings={findings} />}
         </>
       )}

@@ -1,33 +1,48 @@
 import { Alert, Button, Card, Descriptions, Form, Input, InputNumber, List, Modal, Select, Space, Tabs, Tag } from "antd";
 import { useState } from "react";
+import { useParams } from "wouter";
 import { Refused, ask, useAsk } from "../api";
+import { Choose } from "../choices";
 import { count, moment, signed, yuan } from "../format";
 import { useMay } from "../me";
 import { Told, useRefusalWords, useStores, useToast } from "../parts";
 import { Rows } from "../rows";
 import type { Coupon, Entry, FoundMember, Message, WholeMember } from "../types";
-import { useSpeech } from "../words";
+import { type Word, useSpeech } from "../words";
+
+type By = "phone_last4" | "member_id" | "tag";
+const BYS: [By, Word][] = [["phone_last4", "phoneTail"], ["member_id", "memberNo"], ["tag", "tag"]];
+const HELP: Record<By, Word> = { phone_last4: "phoneTailHelp", member_id: "memberNo", tag: "tagHelp" };
 
 export default function MembersPage() {
   const { t } = useSpeech();
+  const [by, setBy] = useState<By>("phone_last4");
   const [words, setWords] = useState("");
-  const [chosen, setChosen] = useState<string>();
-  const byTail = /^\d{4}$/.test(words);
-  const found = useAsk<{ members: FoundMember[] }>(
-    words ? "members/search" : null, byTail ? { phone_last4: words } : { member_id: words },
+  const [after, setAfter] = useState<string[]>([]);
+  const [chosen, setChosen] = useState<string | undefined>(useParams<{ id?: string }>().id);
+  const cursor = after[after.length - 1];
+  const found = useAsk<{ members: FoundMember[]; next: string | null }>(
+    words ? "members/search" : null, { [by]: words, ...(cursor ? { after: cursor } : {}) },
   );
+  const anew = (typed: string) => { setChosen(undefined); setAfter([]); setWords(typed.trim()); };
   return (
     <>
       <h1>{t("members")}</h1>
-      <Input.Search
-        aria-label={t("memberSearch")} placeholder={t("memberSearch")} enterButton={t("search")} allowClear style={{ maxWidth: 420, marginBottom: 16 }}
-        onSearch={(typed) => { setChosen(undefined); setWords(typed.trim()); }}
-      />
+      <Space wrap style={{ marginBottom: 16 }}>
+        <Select
+          aria-label={t("searchBy")} style={{ width: 140 }} value={by} onChange={(next: By) => { setBy(next); anew(""); }}
+          options={BYS.map(([value, word]) => ({ value, label: t(word) }))}
+        />
+        <Input.Search
+          key={by} aria-label={t(HELP[by])} placeholder={t(HELP[by])} enterButton={t("search")} allowClear style={{ maxWidth: 320 }} onSearch={anew}
+        />
+      </Space>
+      {chosen && found.data && found.data.members.length > 1 && <Button style={{ marginBottom: 12 }} onClick={() => setChosen(undefined)}>{t("back")}</Button>}
       {words && !chosen && (
         <Told asked={found}>
-          {({ members }) => (
+          {({ members, next }) => (
             <List
-              bordered style={{ background: "#fff", maxWidth: 640 }} locale={{ emptyText: t("noMember") }} dataSource={members}
+              footer={next && <Button onClick={() => setAfter([...after, next])}>{t("more")}</Button>} bordered style={{ background: "#fff", maxWidth: 640 }} locale={{ emptyText: t("noMember") }} dataSource={members}
               renderItem={(m) => (
                 <List.Item actions={[<Button key="open" type="link" onClick={() => setChosen(m.member_id)}>{t("member")}</Button>]}>
                   <List.Item.Meta title={m.nickname ?? t("noName")} description={`${t("phoneTail")} ${m.phone_last4 ?? "—"} · ${t("registered")} ${m.registered_day}`} />
@@ -49,6 +64,8 @@ function Story({ memberId }: { memberId: string }) {
   const stores = useStores();
   const [adjusting, setAdjusting] = useState(false);
   const [issuing, setIssuing] = useState(false);
+  const [merging, setMerging] = useState(false);
+  const [tagging, setTagging] = useState(false);
   const [turn, setTurn] = useState(0); // What was given or taken shows in the lists below.
   const storeName = (id: string | null) => stores.data?.stores.find((s) => s.store_id === id)?.name ?? "—";
   return (
@@ -58,9 +75,11 @@ function Story({ memberId }: { memberId: string }) {
           <Card
             title={<Space>{profile.nickname ?? t("noName")}<Tag color="gold">{profile.tier.name}</Tag></Space>}
             extra={
-              <Space>
+              <Space wrap>
                 {may("members/adjust") && <Button onClick={() => setAdjusting(true)}>{t("adjust")}</Button>}
                 {may("members/issue") && <Button onClick={() => setIssuing(true)}>{t("issue")}</Button>}
+                {may("members/tag") && <Button onClick={() => setTagging(true)}>{t("tags")}</Button>}
+                {may("members/merge") && <Button onClick={() => setMerging(true)}>{t("merge")}</Button>}
               </Space>
             }
           >
@@ -83,7 +102,8 @@ function Story({ memberId }: { memberId: string }) {
                 { label: t("tags"), children: more.tags.length ? more.tags.map((tag) => <Tag key={tag}>{tag}</Tag>) : "—" },
               ]}
             />
-            {profile.tier.message && <Alert style={{ marginTop: 12 }} type="info" showIcon title={profile.tier.message} />}
+            {profile.tier.keep && <Alert style={{ marginTop: 12 }} type="warning" showIcon title={profile.tier.keep.text} />}
+            {profile.tier.next && <Alert style={{ marginTop: 12 }} type="info" showIcon title={profile.tier.next.text} />}
           </Card>
           <Card style={{ marginTop: 16 }}>
             <Tabs
@@ -97,6 +117,8 @@ function Story({ memberId }: { memberId: string }) {
             />
           </Card>
           {issuing && <Issue memberId={memberId} onClose={() => { setIssuing(false); setTurn(turn + 1); }} />}
+          {merging && <Merge memberId={memberId} onClose={() => setMerging(false)} onDone={() => { setMerging(false); told.again(); setTurn(turn + 1); }} />}
+          {tagging && <Tags memberId={memberId} tags={more.tags} onClose={() => { setTagging(false); told.again(); }} />}
           {adjusting && <Adjust memberId={memberId} onClose={() => setAdjusting(false)} onDone={() => { setAdjusting(false); told.again(); setTurn(turn + 1); }} />}
         </>
       )}
@@ -112,7 +134,7 @@ function Statement({ memberId }: { memberId: string }) {
   return (
     <Told asked={asked}>
       {({ entries }) => (
-        <Rows rowKey="entry_id" size="small" dataSource={entries}
+        <Rows name={t("statement")} rowKey="entry_id" size="small" dataSource={entries}
           columns={[
             { title: t("time"), render: (_, e) => moment(e.at) },
             { title: t("what"), dataIndex: "what" },
@@ -132,7 +154,7 @@ function MemberOrders({ memberId }: { memberId: string }) {
   return (
     <Told asked={asked}>
       {({ orders }) => (
-        <Rows rowKey="order_id" size="small" dataSource={orders}
+        <Rows name={t("orders")} rowKey="order_id" size="small" dataSource={orders}
           columns={[
             { title: t("time"), render: (_, o) => moment(o.created_at) },
             { title: t("dishes"), render: (_, o) => o.lines.map((l) => `${l.name}×${l.quantity}`).join("、") },
@@ -221,6 +243,46 @@ function Issue({ memberId, onClose }: { memberId: string; onClose: () => void })
         aria-label={t("coupon")} placeholder={t("chooseCoupon")} style={{ width: "100%" }} value={kind} onChange={setKind} loading={kinds.busy}
         options={(kinds.data?.templates ?? []).map((one) => ({ value: one.template_id, label: one.name }))}
       />
+    </Modal>
+  );
+}
+
+function Merge({ memberId, onClose, onDone }: { memberId: string; onClose: () => void; onDone: () => void }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  const message = useToast();
+  const [form] = Form.useForm();
+  const [refused, setRefused] = useState<Refused>();
+  // The same id again is the same merge.
+  const [id] = useState(() => `M${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`);
+  const send = (fields: object) =>
+    ask("members/merge", { ...fields, merge_id: id, into_member: memberId }).then(() => { message.success(t("done")); onDone(); }, setRefused);
+  return (
+    <Modal open title={t("merge")} okText={t("merge")} okButtonProps={{ danger: true }} cancelText={t("cancel")} onCancel={onClose} onOk={form.submit}>
+      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+      <p>{t("mergeHelp")}</p>
+      <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
+        <Form.Item name="from_member" label={t("otherMember")} rules={[{ required: true, message: t("otherMember") }]}><Input maxLength={64} /></Form.Item>
+        <Form.Item name="reason" label={t("reason")} rules={[{ required: true, message: t("reasonNeeded") }]}><Input maxLength={80} /></Form.Item>
+      </Form>
+    </Modal>
+  );
+}
+
+function Tags({ memberId, tags, onClose }: { memberId: string; tags: string[]; onClose: () => void }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  const [wanted, setWanted] = useState<string[]>(tags);
+  const [refused, setRefused] = useState<Refused>();
+  const send = async () => {
+    for (const tag of wanted.filter((one) => !tags.includes(one))) await ask("members/tag", { tag, add: [memberId] });
+    for (const tag of tags.filter((one) => !wanted.includes(one))) await ask("members/tag", { tag, remove: [memberId] });
+    onClose();
+  };
+  return (
+    <Modal open title={t("tags")} okText={t("save")} cancelText={t("cancel")} onCancel={onClose} onOk={() => send().catch(setRefused)}>
+      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+      <Choose kind="words" many label={t("tags")} value={wanted} onChange={(next) => setWanted(next as string[])} placeholder={t("tagHelp")} />
     </Modal>
   );
 }

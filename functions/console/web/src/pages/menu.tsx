@@ -49,9 +49,10 @@ function OfStore({ stores }: { stores: Store[] }) {
       <Told asked={menu}>
         {({ dishes }) => (
           <Rows
-            rowKey="dish_id" dataSource={dishes}
+            name={t("dishesMenu")} rowKey="dish_id" dataSource={dishes}
             columns={[
               { title: t("dish"), dataIndex: "name" },
+              { title: t("category"), dataIndex: "category" },
               { title: t("soldOut"), render: (_, d) => (
                 <Switch
                   aria-label={`${d.name} ${t("soldOut")}`} checked={d.sold_out} disabled={!may("menu/sold_out")}

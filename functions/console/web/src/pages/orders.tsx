@@ -52,7 +52,7 @@ function Search({ stores }: { stores: Store[] }) {
         {({ orders, next }) => (
           <>
             <Rows
-              rowKey="order_id" dataSource={orders}
+              name={`${t("orders")} ${wanted ?? ""}`} rowKey="order_id" dataSource={orders}
               loading={found.busy}
               columns={[
                 { title: t("pickupNumber"), render: (_, o) => (

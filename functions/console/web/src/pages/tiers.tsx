@@ -1,11 +1,11 @@
-import { Alert, Button, Card, Space } from "antd";
-import { Suspense, lazy, useState } from "react";
+import { Button, Card, InputNumber, Space } from "antd";
+import { Suspense, lazy, useMemo, useState } from "react";
 import { Refused, ask, useAsk } from "../api";
 import type { Schema } from "../form";
 import { count, yuan } from "../format";
 import { useMay } from "../me";
-import { Nothing, Told, useRefusalWords, useToast } from "../parts";
-import type { DryRun, Rules } from "../types";
+import { Nothing, NotTaken, Told, problemsOf, useRefusalWords, useSettled, useToast } from "../parts";
+import type { DryRun, Preview, Rules } from "../types";
 import { useSpeech } from "../words";
 
 const SchemaForm = lazy(() => import("../form"));
@@ -34,12 +34,12 @@ function Editor({ schema, revisions, onApplied }: { schema: Schema; revisions: R
   const now = revisions[0];
   const { t } = useSpeech();
   const may = useMay();
-  const words = useRefusalWords();
   const message = useToast();
   const [draft, setDraft] = useState<unknown>(now);
   const [tried, setTried] = useState<DryRun>();
   const [refused, setRefused] = useState<Refused>();
   const [busy, setBusy] = useState(false);
+  const problems = useMemo(() => problemsOf(refused, "rules"), [refused]);
   const mayEdit = may("tiers/apply");
   const next = (rules: unknown) => ({ ...(rules as Rules), revision: now.revision + 1 });
   const work = async (doing: () => Promise<void>) => {
@@ -61,18 +61,13 @@ function Editor({ schema, revisions, onApplied }: { schema: Schema; revisions: R
     });
   return (
     <Space orientation="vertical" size={16} style={{ width: "100%" }}>
-      {refused && (
-        <Alert
-          role="alert" type="error" showIcon
-          title={refused.code === "RULES_CONFLICT" ? t("somebodyElse") : words(refused)}
-          action={refused.code === "RULES_CONFLICT" && <Button onClick={onApplied}>{t("reload")}</Button>}
-        />
-      )}
+      <NotTaken refused={refused} sent="rules" onReload={onApplied} />
+      <Sentence rules={next(draft)} />
       <Card title={<Space>{t("tierForm")}<span className="mark">{t("tierRevision", { n: now.revision })}</span></Space>}>
         <Suspense fallback={t("loading")}>
           <SchemaForm
-            schema={schema} value={draft} hidden={HIDDEN} disabled={!mayEdit || busy} submit={t("dryRun")}
-            onChange={(changed) => { setDraft(changed); setTried(undefined); }} onSubmit={tryOut}
+            schema={schema} value={draft} hidden={HIDDEN} problems={problems} disabled={!mayEdit || busy} submit={t("dryRun")}
+            onChange={(changed) => { setDraft(changed); setTried(undefined); setRefused(undefined); }} onSubmit={tryOut}
           />
         </Suspense>
       </Card>
@@ -83,6 +78,29 @@ function Editor({ schema, revisions, onApplied }: { schema: Schema; revisions: R
       )}
       <History revisions={revisions} onTake={mayEdit ? (old) => { setDraft(old); setTried(undefined); message.info(t("takenBack", { n: old.revision })); window.scrollTo(0, 0); } : undefined} />
     </Space>
+  );
+}
+
+/** What a member with such figures would read, while the rules are typed. */
+function Sentence({ rules }: { rules: unknown }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  const [spent, setSpent] = useState<number | null>(380);
+  const [orders, setOrders] = useState<number | null>(5);
+  const typed = useSettled(rules);
+  const told = useAsk<Preview>("tiers/preview", { rules: typed, figures: { spend_fen: Math.round((spent ?? 0) * 100), orders: orders ?? 0 } });
+  return (
+    <Card size="small" title={t("memberReads")}>
+      <Space wrap>
+        <span>{t("whoSpent")}</span>
+        <InputNumber aria-label={t("whoSpent")} min={0} max={1_000_000} suffix="元" value={spent} onChange={setSpent} style={{ width: 130 }} />
+        <span>{t("andOrdered")}</span>
+        <InputNumber aria-label={t("andOrdered")} min={0} max={10_000} value={orders} onChange={setOrders} style={{ width: 80 }} />
+        <span aria-live="polite" className="sentence">
+          {told.refused ? words(told.refused) : told.data ? `${told.data.name}${told.data.text ? ` · ${told.data.text}` : ""}` : ""}
+        </span>
+      </Space>
+    </Card>
   );
 }
 
