@@ -20,9 +20,10 @@ from huitou.codes.models import (
 )
 from huitou.codes.service import Codes
 from huitou.coupons.models import IssueCouponRequest, RevokeCouponRequest, ShownCoupon
-from huitou.coupons.service import Coupons, TierCoupons
+from huitou.coupons.service import Coupons
 from huitou.pieces.service import Pieces
 from huitou.runtime.handler import Action, Call, serve
+from huitou.tier_coupons.service import TierCoupons
 from huitou.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
 from huitou.till.service import Till
 

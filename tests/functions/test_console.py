@@ -361,6 +361,30 @@ def test_somebody_stays_owner(owner: Browser) -> None:
     assert owner.refused("staff/change", **disabled, role="owner") == "LAST_OWNER"
 
 
+def test_of_two_owners_who_both_leave_one_stays(index: ModuleType, chain: Database) -> None:
+    names = ("first", "second")
+    browsers = []
+    for name in names:
+        added = Staff(chain, FakeClock(), SECRET.encode()).add(
+            AddStaffRequest(staff_id=name, name=name, role="owner")
+        )
+        seed = parse_qs(urlsplit(added.uri).query)["secret"][0]
+        browser = Person(index, name, PASSWORD, pyotp.TOTP(seed)).browser(added.password)
+        browser.ask("session/password", old=added.password, new=PASSWORD)
+        browsers.append(browser)
+    revisions = {one["staff_id"]: one["revision"] for one in browsers[0].ask("staff/list")["staff"]}
+    answers = at_once([
+        lambda browser=browser, name=name: browser.send("staff/change", {
+            "staff_id": name, "name": name, "role": "finance", "store_ids": [],
+            "status": "active", "revision": revisions[name],
+        })
+        for browser, name in zip(browsers, names, strict=True)
+    ])  # fmt: skip
+    assert sorted(answer["status"] for answer in answers) == [200, 400], answers
+    staff = chain.collection("staff").find({"role": "owner", "status": "active"})
+    assert len(list(staff)) == 1
+
+
 def test_of_two_who_change_an_account_the_second_is_told(
     index: ModuleType, chain: Database, owner: Browser
 ) -> None:

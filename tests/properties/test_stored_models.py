@@ -21,6 +21,7 @@ from huitou.consents.models import Consent
 from huitou.coupons.models import Coupon, CouponTemplate, Scene
 from huitou.discrepancies.models import Discrepancy
 from huitou.earning.models import EarningRule
+from huitou.erasures.models import Erasure
 from huitou.exposures.models import Delivery, Exposure
 from huitou.features.models import Features, Visit
 from huitou.geofence.models import Arrival, Position
@@ -98,6 +99,8 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
         open=st.dictionaries(st.sampled_from(["2027", "never"]), fen), owed=fen),
     "merges": st.builds(Merge, id=words, from_member=words, into_member=words, actor=words,
                         reason=words, points=fen, coupons=fen, identities=fen, at=moments),
+    "erasures": st.builds(Erasure, id=words, actor=words, reason=words, points=fen, coupons=fen,
+                          at=moments),
     "coupons": st.builds(
         Coupon, id=words, member_id=words, template_id=words, template_revision=fen, name=words,
         terms=terms, cause=words, issued_at=moments, valid_until=moments),

@@ -10,13 +10,14 @@ import pytest
 from at_once import at_once
 from chain_data import NOON, FakeClock, Shop, item
 from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons, TierCoupons
+from huitou.coupons.service import Coupons
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.service import Maintenance
 from huitou.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.recent import Recent
+from huitou.tier_coupons.service import TierCoupons
 from huitou.tiers.service import Tiers
 from simulation.chain import TIERS
 

@@ -10,7 +10,7 @@ import pytest
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons, TierCoupons
+from huitou.coupons.service import Coupons
 from huitou.maintenance.repository import RulesRepository
 from huitou.members.models import UpdateProfileRequest
 from huitou.notices.service import Notices
@@ -21,6 +21,7 @@ from huitou.runtime.migrations import MIGRATIONS
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.recent import Recent
 from huitou.runtime.revisions import revision_of
+from huitou.tier_coupons.service import TierCoupons
 from huitou.tier_runs.models import DryRunRequest
 from huitou.tier_runs.service import PAGE, TierRuns
 from huitou.tiers.models import DEFAULT_RULES, TierRules

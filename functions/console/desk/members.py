@@ -5,6 +5,7 @@ from __future__ import annotations
 from desk.route import Desk, Route
 from huitou.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
 from huitou.coupons.models import IssueCouponRequest, ShownCoupon, WalletAnswer
+from huitou.erasures.models import EraseAnswer, EraseMemberRequest
 from huitou.features.models import TagAnswer, TagRequest
 from huitou.lookups.models import (
     FindMembersRequest,
@@ -94,6 +95,12 @@ def _tag(desk: Desk, request: TagRequest) -> object:
     return FeatureBook(desk.database, desk.clock).tag(request)
 
 
+def _erase(desk: Desk, request: EraseMemberRequest) -> object:
+    from huitou.erasures.service import Erasures
+
+    return Erasures(desk.database, desk.clock, desk.brand_id).erase(request)
+
+
 ROUTES = {
     "search": Route(FindMembersRequest, lambda desk, r: desk.lookups.members(r), FoundMembers),
     "get": Route(OneMemberRequest, _get, WholeMember),
@@ -109,6 +116,11 @@ ROUTES = {
     "issue": Route(
         IssueCouponRequest, _issue, ShownCoupon, signed=("actor",),
         target=lambda r: f"member {r.member_id}",
+    ),
+    "erase": Route(
+        EraseMemberRequest, _erase, EraseAnswer, signed=("actor",),
+        target=lambda r: f"member {r.member_id}",
+        after=lambda made: {"points": made.points, "coupons": made.coupons},
     ),
     "tag": Route(
         TagRequest, _tag, TagAnswer, target=lambda r: f"tag {r.tag}",

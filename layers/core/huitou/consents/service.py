@@ -55,6 +55,16 @@ class Consents:
         """Whether the member's consent to this holds now."""
         return self.of([member_id])[member_id][purpose]
 
+    def withdraw_all(self, member_id: str, session: ClientSession) -> None:
+        """Withdraw whatever holds, within an erasure."""
+        log = self._repository.of([member_id], session)
+        last = {consent.purpose: consent for consent in log}
+        for purpose, at_first in _AT_FIRST.items():
+            known = last.get(purpose)
+            if known.given if known else at_first:
+                request = ConsentRequest(purpose=purpose, given=False, text_version="erasure")
+                self._append(member_id, request, (known.n if known else 0) + 1, session)
+
     def take_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Let what a member withdrew stay withdrawn when they are merged into another one."""
         last: dict[str, dict[Purpose, Consent]] = {source_id: {}, into_id: {}}

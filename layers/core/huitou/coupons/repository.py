@@ -88,6 +88,14 @@ class CouponRepository:
         )
         return moved.matched_count == 1
 
+    def revoke_all(self, member_id: str, revoked: Revoked, session: ClientSession) -> int:
+        """Take back what a member doesn't use; one that an order locks meanwhile conflicts."""
+        return self._coupons.update_many(
+            {"member_id": member_id, "status": "issued"},
+            {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
+            session=session,
+        ).modified_count
+
     def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
         """Give a coupon to another member; it leaves its places in the limits of who had it."""
         given = self._coupons.update_one(

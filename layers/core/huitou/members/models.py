@@ -19,6 +19,7 @@ class Member(Stored):
 
     A member of an import registered on the day of their first order, at its store. One who was
     merged into another has no names any more; `merges` counts how often others came to this one.
+    Nor has one who was forgotten, at `erased_at`.
     """
 
     brand_id: str
@@ -33,6 +34,7 @@ class Member(Stored):
     phone_last4: str | None = None
     merged_into: str | None = None
     merges: int = 0
+    erased_at: datetime | None = None
 
 
 class Identity(Stored):

@@ -64,6 +64,20 @@ class MemberRepository:
         )  # fmt: skip
         return moved.modified_count
 
+    def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
+        """Take all names away: nobody is this member any more.
+
+        The member is written: a log-in that registers, a phone bound or a merge meanwhile
+        conflicts with this.
+        """
+        self._identities.delete_many({"member_id": member_id}, session=session)
+        names = ("nickname", "birthday", "phone_hash", "phone_last4", "registered_scene")
+        self._members.update_one(
+            {"_id": member_id},
+            {"$set": {"erased_at": at}, "$unset": dict.fromkeys(names, "")},
+            session=session,
+        )
+
     def insert(self, member: Member, identity: str, session: ClientSession) -> None:
         """Register; of two first log-ins at once the identity's `_id` lets one through."""
         self._identities.insert_one(

@@ -238,6 +238,15 @@ class Members:
         known = self._members.known_as_many(list(names), session)
         return {names[identity]: member_id for identity, member_id in known.items()}
 
+    def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
+        """Take all names away within an erasure; Refusal NOT_FOUND or MERGED_ELSEWHERE."""
+        member = self._members.find(member_id, session)
+        if member is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="member")
+        if member.merged_into is not None:
+            raise Refusal(Code.MERGED_ELSEWHERE, field="member_id")
+        self._members.forget(member_id, at, session)
+
     def profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
         """Return the member's own profile, tier and points."""
         member = self._member(member_id)

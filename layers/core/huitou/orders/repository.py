@@ -11,7 +11,7 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
 from huitou.orders.models import LEDGER_FIELDS, Invoice, LedgerOrder, Moment, Order, Paper, Status
-from huitou.orders.rules import UNPAID, before
+from huitou.orders.rules import ENDED, UNPAID, before
 from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DONE, DUE
@@ -35,6 +35,19 @@ class OrderRepository:
     def of_member(self, member_id: str, page: PageRequest) -> tuple[list[Order], str | None]:
         rows, after = newest_first(self._orders, {"member_id": member_id}, page, "created_at")
         return [Order.model_validate(row) for row in rows], after
+
+    def any_open(self, member_id: str, session: ClientSession) -> bool:
+        """Whether an order of a member isn't at its end yet."""
+        where = {"member_id": member_id, "status": {"$nin": list(ENDED)}}
+        return self._orders.find_one(where, {"_id": 1}, session=session) is not None
+
+    def forget(self, member_id: str, session: ClientSession) -> None:
+        """Take away where a member's orders went: the books don't need it."""
+        self._orders.update_many(
+            {"member_id": member_id, "delivery": {"$exists": True}},
+            {"$unset": {"delivery": ""}},
+            session=session,
+        )
 
     def step(
         self,

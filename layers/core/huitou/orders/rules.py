@@ -43,6 +43,7 @@ STEPS: dict[Status, tuple[Status, ...]] = {
     "refunded": (),
 }
 UNPAID: tuple[Status, ...] = ("created", "paying", "closing")
+ENDED: tuple[Status, ...] = ("cancelled", "completed", "refunded")
 SERVED: tuple[Status, ...] = (
     "paid", "accepted", "preparing", "ready", "delivering", "picked_up", "completed",
 )  # fmt: skip

@@ -224,6 +224,14 @@ class Orders:
             raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
         return order
 
+    def any_open(self, member_id: str, session: ClientSession) -> bool:
+        """Whether an order of a member isn't at its end yet."""
+        return self._orders.any_open(member_id, session)
+
+    def forget(self, member_id: str, session: ClientSession) -> None:
+        """Take away where a member's orders went, within an erasure."""
+        self._orders.forget(member_id, session)
+
     def listing(self, member_id: str, page: PageRequest) -> OrdersAnswer:
         """Return a page of the member's own orders, newest first."""
         orders, after = self._orders.of_member(member_id, page)

@@ -146,6 +146,7 @@ DECLARATIONS = (
         [_index("member_id", "actor", "day"), _index("status", "-created_at", "-_id")],
     ),
     Declaration("merges", "for ever"),
+    Declaration("erasures", "for ever (proof of erasure)"),
     Declaration(
         "points_holds",
         "for ever (entries name them)",

@@ -119,6 +119,10 @@ class Code(Enum):
         "This id names another merge: take a new one",
     )
     MERGE_SAME_MEMBER = "不能与自己合并", "A member can't be merged into themselves"
+    MEMBER_HAS_OPEN_ORDERS = (
+        "该会员还有未完成的订单，请在订单完成或退款后再删除",
+        "This member has orders under way: erase them once these are done or given back",
+    )
     MERGED_ELSEWHERE = "该会员已并入其他会员", "This member was merged into another one"
     MERGE_TWO_PHONES = (
         "两个会员绑定了不同手机号，不能合并",

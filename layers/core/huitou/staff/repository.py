@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.runtime.database import Database
@@ -36,21 +37,28 @@ class StaffRepository:
             return False
         return True
 
-    def change(self, staff: StaffMember, **fields: Any) -> bool:
+    def change(
+        self, staff: StaffMember, session: ClientSession | None = None, **fields: Any
+    ) -> bool:  # fmt: skip
         """Change an account as it was read; False if somebody changed it meanwhile."""
         as_read = {"_id": staff.id, "revision": staff.revision}
         change = {"$set": fields, "$inc": {"revision": 1}}
-        return self._staff.update_one(as_read, change).modified_count == 1
+        return self._staff.update_one(as_read, change, session=session).modified_count == 1
 
     def use_step(self, staff_id: str, step: int) -> bool:
         """Note that the one-time code of a time step was used; False if it was before."""
         unused = {"_id": staff_id, "totp_step": {"$lt": step}}
         return self._staff.update_one(unused, {"$set": {"totp_step": step}}).modified_count == 1
 
-    def other_owners(self, staff_id: str) -> bool:
-        """Tell whether somebody else can still open accounts."""
+    def rely_on_another_owner(self, staff_id: str, session: ClientSession) -> bool:
+        """Tell whether somebody else can still open accounts.
+
+        That one is written: of two owners who give it up at once, each for the other's sake, the
+        second conflicts and comes again to find itself the last.
+        """
         owner = {"role": "owner", "status": "active", "_id": {"$ne": staff_id}}
-        return self._staff.find_one(owner, {"_id": 1}) is not None
+        relied_on = {"$inc": {"relied_on": 1}}
+        return self._staff.find_one_and_update(owner, relied_on, session=session) is not None
 
     # --- sessions (real time: a browser's, not the business's) ----------------------------------
 

@@ -62,6 +62,7 @@ MAY: dict[str, frozenset[Role]] = {
     "members/adjust": _MANAGERS,
     "members/issue": _MANAGERS | _and("marketing"),
     "members/tag": _MANAGERS | _and("marketing"),
+    "members/erase": _OWNER,
     "members/merge": _and("owner", "area_manager"),
     "coupons/templates": _MANAGERS | _READERS,
     "coupons/schema": _READERS,

@@ -13,6 +13,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pymongo.client_session import ClientSession
+
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -48,6 +50,7 @@ class Staff:
     """Accounts: opened, changed, and what their owners need the first time."""
 
     def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
+        self._database = database
         self._repository = StaffRepository(database)
         self._clock = clock
         self._key = key
@@ -82,16 +85,17 @@ class Staff:
         """
         staff = self.get(request.staff_id)
         stays_owner = request.role == "owner" and request.status == "active"
-        if (
-            staff.role == "owner"
-            and not stays_owner
-            and not self._repository.other_owners(staff.id)
-        ):
-            raise Refusal(Code.LAST_OWNER, field="role")
+        gives_up = staff.role == "owner" and not stays_owner
         fields = request.model_dump(exclude={"staff_id", "revision"})
         as_read = staff.model_copy(update={"revision": request.revision})
-        if not self._repository.change(as_read, **fields):
-            raise Refusal(Code.RULES_CONFLICT, field="revision")
+
+        def write(session: ClientSession) -> None:
+            if gives_up and not self._repository.rely_on_another_owner(staff.id, session):
+                raise Refusal(Code.LAST_OWNER, field="role")
+            if not self._repository.change(as_read, session, **fields):
+                raise Refusal(Code.RULES_CONFLICT, field="revision")
+
+        self._database.transact(write)
         self._repository.end_all(staff.id)
         return shown(self.get(staff.id))
 

@@ -29,6 +29,8 @@ from huitou.tiers.repository import TierRepository
 from huitou.tiers.rules import Case, Evaluation, evaluate, figures_of, period
 
 MOST_TRIES = 5
+# What an account has that is a person's, and no one's once they go elsewhere or are forgotten.
+_OF_A_PERSON = ("tier", "benefits", "monthly_on", "review_on", "birthday_md", "birthday_on")
 _SHOWN = {"spend_fen": "missing_fen", "orders": "missing_orders", "points": "missing_points"}
 
 
@@ -246,8 +248,7 @@ class Tiers:
         if into.birthday_md is None and source.birthday_md is not None:
             changes |= {"birthday_md": source.birthday_md, "birthday_on": source.birthday_on}
         self._repository.set_fields(into_id, changes, session)
-        gone = ("tier", "benefits", "monthly_on", "review_on", "birthday_md", "birthday_on")
-        self._repository.set_fields(source_id, dict.fromkeys(gone), session)
+        self._repository.set_fields(source_id, dict.fromkeys(_OF_A_PERSON), session)
         after = source.tier.level if "tier" in changes else into.tier.level
         moves = ((source, Standing().level), (into, after))
         for account, level in moves:
@@ -293,6 +294,10 @@ class Tiers:
         by = last if case.today <= last else shifted(last, case.rules.grace_days)
         named: dict[str, str | int] = {"level": level.level, "name": level.name, "by": by}
         return named | {"match": level.kept_by.match} | short
+
+    def forget(self, member_id: str, session: ClientSession) -> None:
+        """Leave no standing and no birthday; for a transaction that has written the account."""
+        self._repository.set_fields(member_id, dict.fromkeys(_OF_A_PERSON), session)
 
     def revisions(self, standing: Standing, rules: TierRules) -> dict[int, TierRules]:
         """Return the rules of before by which a standing, and those under it, were given."""

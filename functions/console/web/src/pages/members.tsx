@@ -66,6 +66,7 @@ function Story({ memberId }: { memberId: string }) {
   const [issuing, setIssuing] = useState(false);
   const [merging, setMerging] = useState(false);
   const [tagging, setTagging] = useState(false);
+  const [erasing, setErasing] = useState(false);
   const [turn, setTurn] = useState(0); // What was given or taken shows in the lists below.
   const storeName = (id: string | null) => stores.data?.stores.find((s) => s.store_id === id)?.name ?? "—";
   return (
@@ -80,6 +81,7 @@ function Story({ memberId }: { memberId: string }) {
                 {may("members/issue") && <Button onClick={() => setIssuing(true)}>{t("issue")}</Button>}
                 {may("members/tag") && <Button onClick={() => setTagging(true)}>{t("tags")}</Button>}
                 {may("members/merge") && <Button onClick={() => setMerging(true)}>{t("merge")}</Button>}
+                {may("members/erase") && <Button danger onClick={() => setErasing(true)}>{t("erase")}</Button>}
               </Space>
             }
           >
@@ -118,6 +120,7 @@ function Story({ memberId }: { memberId: string }) {
           </Card>
           {issuing && <Issue memberId={memberId} onClose={() => { setIssuing(false); setTurn(turn + 1); }} />}
           {merging && <Merge memberId={memberId} onClose={() => setMerging(false)} onDone={() => { setMerging(false); told.again(); setTurn(turn + 1); }} />}
+          {erasing && <Erase memberId={memberId} onClose={() => setErasing(false)} onDone={() => { setErasing(false); told.again(); setTurn(turn + 1); }} />}
           {tagging && <Tags memberId={memberId} tags={more.tags} onClose={() => { setTagging(false); told.again(); }} />}
           {adjusting && <Adjust memberId={memberId} onClose={() => setAdjusting(false)} onDone={() => { setAdjusting(false); told.again(); setTurn(turn + 1); }} />}
         </>
@@ -263,6 +266,24 @@ function Merge({ memberId, onClose, onDone }: { memberId: string; onClose: () =>
       <p>{t("mergeHelp")}</p>
       <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
         <Form.Item name="from_member" label={t("otherMember")} rules={[{ required: true, message: t("otherMember") }]}><Input maxLength={64} /></Form.Item>
+        <Form.Item name="reason" label={t("reason")} rules={[{ required: true, message: t("reasonNeeded") }]}><Input maxLength={80} /></Form.Item>
+      </Form>
+    </Modal>
+  );
+}
+
+function Erase({ memberId, onClose, onDone }: { memberId: string; onClose: () => void; onDone: () => void }) {
+  const { t } = useSpeech();
+  const words = useRefusalWords();
+  const message = useToast();
+  const [form] = Form.useForm();
+  const [refused, setRefused] = useState<Refused>();
+  const send = (fields: object) => ask("members/erase", { ...fields, member_id: memberId }).then(() => { message.success(t("done")); onDone(); }, setRefused);
+  return (
+    <Modal open title={t("erase")} okText={t("erase")} okButtonProps={{ danger: true }} cancelText={t("cancel")} onCancel={onClose} onOk={form.submit}>
+      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
+      <p>{t("eraseHelp")}</p>
+      <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
         <Form.Item name="reason" label={t("reason")} rules={[{ required: true, message: t("reasonNeeded") }]}><Input maxLength={80} /></Form.Item>
       </Form>
     </Modal>

@@ -1,0 +1,143 @@
+"""Forgetting a member: what goes, what stays for the books, and that it happens once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from at_once import at_once
+from chain_data import FakeClock, Shop, item
+from huitou.consents.models import ConsentRequest
+from huitou.consents.service import Consents
+from huitou.coupons.service import Coupons
+from huitou.erasures.models import EraseMemberRequest
+from huitou.erasures.repository import BY_ID, BY_MEMBER
+from huitou.erasures.service import Erasures
+from huitou.features.models import TagRequest
+from huitou.features.service import FeatureBook
+from huitou.runtime.database import Database
+from huitou.runtime.declarations import DECLARATIONS
+from huitou.runtime.errors import Code, Refusal
+
+PHONE = "13912345678"
+
+
+class Numbers:
+    def phone_number(self, code: str) -> str:
+        return f"+86{code}"
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    return Shop(chain, clock)
+
+
+@pytest.fixture
+def erasures(shop: Shop) -> Erasures:
+    return Erasures(shop.database, shop.clock, "huitou")
+
+
+def request(member_id: str, **more: str) -> EraseMemberRequest:
+    return EraseMemberRequest.model_validate(
+        {"member_id": member_id, "actor": "owner", "reason": "本人要求", **more}
+    )
+
+
+def known_member(shop: Shop) -> str:
+    """A member of whom much is known, whose order is done."""
+    alice = shop.register("alice")
+    shop.members.bind_phone(alice, PHONE, Numbers(), b"k" * 32)  # type: ignore[arg-type]
+    shop.database.collection("members").update_one(
+        {"_id": alice}, {"$set": {"nickname": "爱丽丝", "birthday": "1990-05-01"}}
+    )
+    for purpose in ("marketing", "precise_location"):
+        Consents(shop.database, shop.clock).record(
+            alice,
+            ConsentRequest.model_validate({"purpose": purpose, "given": True, "text_version": "1"}),
+        )
+    order = shop.paid(alice, items=[item(4)])
+    shop.database.collection("orders").update_one(
+        {"_id": order.id},
+        {"$set": {"status": "completed", "delivery": {
+            "name": "爱丽丝", "phone": PHONE, "address": "南京西路 1 号",
+        }}},
+    )  # fmt: skip
+    FeatureBook(shop.database, shop.clock).tag(TagRequest(tag="vip", add=[alice]))
+    template = Coupons(shop.database, shop.clock).templates(["back-30-8"])["back-30-8"]
+    assert Coupons(shop.database, shop.clock).issue(template, member_id=alice, cause="c1")
+    return alice
+
+
+def everything(database: Database) -> str:
+    found: dict[str, list[Any]] = {}
+    for name in database.mongo.list_collection_names():
+        found[name] = list(database.collection(name).find({"_id": {"$exists": True}}))
+    return json.dumps(found, default=str, ensure_ascii=False)
+
+
+def test_nothing_leads_to_the_person_any_more_and_the_books_still_agree(
+    shop: Shop, erasures: Erasures
+) -> None:
+    alice = known_member(shop)
+    points = shop.account(alice)["available"]
+    assert points > 0
+    answer = erasures.erase(request(alice))
+    assert (answer.points, answer.coupons) == (points, 1)
+    left = everything(shop.database)
+    for word in ("爱丽丝", PHONE, PHONE[-4:], "1990-05-01", "南京西路 1 号", "vip"):
+        assert word not in left, word
+    assert shop.database.collection("identities").find_one({"member_id": alice}) is None
+    held = Consents(shop.database, shop.clock).of([alice])[alice]
+    assert set(held.values()) == {False}
+    account = shop.account(alice)
+    assert (account["available"], account.get("birthday_md")) == (0, None)
+    [coupon] = shop.database.collection("coupons").find({"member_id": alice})
+    assert (coupon["status"], coupon["revoked"]["reason"]) == ("revoked", "本人要求")
+    assert shop.database.collection("orders").find_one({"member_id": alice}) is not None
+    assert shop.differences() == []
+
+
+def test_who_comes_back_is_somebody_new(shop: Shop, erasures: Erasures) -> None:
+    alice = known_member(shop)
+    erasures.erase(request(alice))
+    again = shop.register("alice")
+    assert again != alice
+    shop.members.bind_phone(again, PHONE, Numbers(), b"k" * 32)  # type: ignore[arg-type]
+    assert shop.members.profile(again)["phone_last4"] == PHONE[-4:]
+
+
+def test_six_at_once_forget_once(shop: Shop, erasures: Erasures) -> None:
+    alice = known_member(shop)
+    answers = at_once([lambda: erasures.erase(request(alice))] * 6)
+    assert len({(answer.points, answer.at) for answer in answers}) == 1
+    entries = shop.database.collection("points_entries")
+    assert entries.count_documents({"member_id": alice, "kind": "adjust"}) == 1
+
+
+def test_an_order_under_way_comes_first(shop: Shop, erasures: Erasures) -> None:
+    alice = shop.register("alice")
+    order = shop.paid(alice)
+    with pytest.raises(Refusal) as refused:
+        erasures.erase(request(alice))
+    assert refused.value.code is Code.MEMBER_HAS_OPEN_ORDERS
+    shop.refund(order)
+    assert erasures.erase(request(alice)).member_id == alice
+
+
+def test_nobody_and_somebody_merged_are_told_apart(shop: Shop, erasures: Erasures) -> None:
+    alice = shop.register("alice")
+    shop.database.collection("members").update_one(
+        {"_id": alice}, {"$set": {"merged_into": "other"}}
+    )
+    for member_id, code in (("nobody", Code.NOT_FOUND), (alice, Code.MERGED_ELSEWHERE)):
+        with pytest.raises(Refusal) as refused:
+            erasures.erase(request(member_id))
+        assert refused.value.code is code
+
+
+def test_whatever_is_kept_until_erased_goes() -> None:
+    told = {one.name for one in DECLARATIONS if one.retention.startswith("until erased")}
+    # These are changed, not deleted: the books stand on them.
+    assert told - {*BY_MEMBER, *BY_ID} == {"members", "identities", "accounts"}
