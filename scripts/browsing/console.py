@@ -22,6 +22,12 @@ VIEWS = {
     "campaigns": ("#/campaigns", "营销活动"), "staff": ("#/staff", "员工账号"),
     "changes": ("#/changes", "操作记录"),
 }  # fmt: skip
+# Forms that lie over a view: the view, and the button that opens it.
+FORMS = {
+    "coupon-form": ("coupons", "新建优惠券"), "campaign-form": ("campaigns", "新建活动"),
+    "dish-form": ("dishes", "新建菜品"), "store-form": ("stores", "静安寺店"),
+    "staff-form": ("staff", "新增账号"),
+}  # fmt: skip
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 STEP_S = 30
 
@@ -76,8 +82,18 @@ def visit(page: Page, url: str, view: str) -> None:
     settle(page)
 
 
+def open_form(page: Page, url: str, form: str) -> None:
+    """Open a form over its view and wait until it is all there."""
+    view, button = FORMS[form]
+    page.goto("about:blank")  # Another form may lie over the same view.
+    visit(page, url, view)
+    page.get_by_role("main").get_by_role("button", name=button).click()
+    page.get_by_role("dialog").get_by_role("textbox").first.wait_for()
+    settle(page)
+
+
 def screenshots(page: Page, url: str, out: Path) -> Iterator[Path]:
-    """Write a picture of each view in each size; signed in already."""
+    """Write a picture of each view and form in each size; signed in already."""
     out.mkdir(parents=True, exist_ok=True)
     for size, measures in SIZES.items():
         page.set_viewport_size({"width": measures["width"], "height": measures["height"]})
@@ -85,4 +101,9 @@ def screenshots(page: Page, url: str, out: Path) -> Iterator[Path]:
             visit(page, url, view)
             path = out / f"{view}-{size}.png"
             page.screenshot(path=path, full_page=True)
+            yield path
+        for form in FORMS:
+            open_form(page, url, form)
+            path = out / f"{form}-{size}.png"
+            page.screenshot(path=path)
             yield path

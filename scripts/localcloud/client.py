@@ -74,7 +74,7 @@ class LocalCloudClient:
         there = json.loads((self.data / "endpoint.json").read_text())
         keys = load_secrets(self.data)
         return local_cloud_target(
-            keys, self.url, there["mongodb_uri"], there["database"], there["storage_url"]
+            keys, self.url, there["mongodb_uri"], there["database"], there.get("storage_url", "")
         )
 
     @property

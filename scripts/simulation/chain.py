@@ -129,7 +129,7 @@ OFFERS: list[dict[str, Any]] = [
 PUSH = "huitou-care"  # The subscription message by which care is pushed.
 MESSAGES: dict[str, Any] = {
     "_id": "messages", "revision": 1, "brand_name": "回头小馆",
-    "templates": [{"template_id": PUSH, "fields": [
+    "templates": [{"template_id": PUSH, "name": "优惠到账提醒", "fields": [
         {"key": "thing1", "source": "title"}, {"key": "thing2", "source": "body"},
     ]}],
     "pickup_card": {

@@ -178,6 +178,8 @@ def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
     gift = guest.ok("member-profile", action="give", coupon_id=own["coupon_id"])["gift"]
     assert friend.ok("member-profile", action="take_gift", gift=gift)["status"] == "issued"
     batch = {"batch": "answers"}
+    link = internal(client, "member-profile", action="claim_link", template_id="answers")
+    assert link["path"].endswith("?template_id=answers")
     internal(client, "coupon-issue", action="make_codes", template_id="answers", count=2,
              actor="ann", **batch)  # fmt: skip
     codes = internal(client, "coupon-issue", action="codes", **batch)["codes"]

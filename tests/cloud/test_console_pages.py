@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 from answers import CheckedClient
 from bootstrap import ROOT
 from browsing.browser import axe_source
-from browsing.console import SIZES, VIEWS, screenshots, settle, visit
+from browsing.console import FORMS, SIZES, VIEWS, open_form, screenshots, settle, visit
 from cloud.in_browser import Enter, api
 from cloud.test_loop import Guest, eventually
 from localcloud.cloud import LocalCloud
@@ -224,6 +224,11 @@ def test_a_members_story_adds_up(cloud: LocalCloud, enter: Enter, client: Checke
     balances = [int(row[-1].replace(",", "")) for row in cells]
     assert 30 in points
     assert balances[0] == sum(points) == guest.points()
+    page.get_by_role("tab", name="订单").click()
+    page.get_by_role("tabpanel").get_by_role("button", name=re.compile("^2026-")).first.click()
+    expect(page.get_by_role("dialog", name="订单")).to_contain_text(
+        "已按当时的规则重新计算，金额一致"
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -234,12 +239,14 @@ def test_who_cannot_see_or_point_finds_everything(
     measures = SIZES[size]
     page.set_viewport_size({"width": measures["width"], "height": measures["height"]})
     serious = []
-    for view in VIEWS:
-        visit(page, cloud.url, view)
+    opened = [partial(visit, page, cloud.url, view) for view in VIEWS]
+    opened += [partial(open_form, page, cloud.url, form) for form in FORMS]
+    for name, opening in zip([*VIEWS, *FORMS], opened, strict=True):
+        opening()
         page.evaluate(axe_source())
         found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         serious += [
-            (view, fault["id"], [node["html"][:160] for node in fault["nodes"]][:3])
+            (name, fault["id"], [node["html"][:160] for node in fault["nodes"]][:3])
             for fault in found["violations"]
             if fault["impact"] in ("serious", "critical")
         ]
@@ -253,12 +260,11 @@ def test_every_view_is_a_picture_with_its_words(
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     written = list(screenshots(page, cloud.url, tmp_path))
-    visit(page, cloud.url, "campaigns")
-    page.get_by_role("button", name="新建活动").click()
+    open_form(page, cloud.url, "campaign-form")
     form = page.get_by_role("dialog", name="新建活动")
     expect(form.get_by_label("触发方式")).to_be_visible()
     expect(form).not_to_contain_text("Unsupported")
-    assert len(written) == len(VIEWS) * len(SIZES)
+    assert len(written) == (len(VIEWS) + len(FORMS)) * len(SIZES)
     assert all(path.stat().st_size > 10_000 for path in written)
     assert errors == []
 
@@ -268,18 +274,29 @@ def test_english_is_a_click_away(cloud: LocalCloud, enter: Enter) -> None:
     page.get_by_role("button", name="English").click()
     for word in (
         "Orders",
-        "Store menu",
         "To decide",
+        "Store menu",
+        "Stores",
+        "Dishes",
         "Members",
         "Tiers",
+        "Coupons",
         "Campaigns",
         "Staff",
         "Changes",
     ):
-        page.get_by_role("link", name=word).click()
+        page.get_by_role("link", name=word, exact=True).click()
         expect(page.get_by_role("heading", name=word).first).to_be_visible()
         settle(page)
     assert page.evaluate("document.documentElement.lang") == "en"
+    # Forms, too: what they say comes from the models, in Chinese.
+    page.get_by_role("link", name="Coupons", exact=True).click()
+    page.get_by_role("button", name="New coupon").click()
+    form = page.get_by_role("dialog", name="New coupon")
+    form.get_by_role("checkbox", name="Show all settings").check()
+    expect(form.get_by_label("Keeps others off")).to_be_visible()
+    settle(page)
+    assert not re.search("[\u4e00-\u9fff]", form.inner_text())
 
 
 def test_a_first_visit_is_small(cloud: LocalCloud, enter: Enter, chromium: Browser) -> None:

@@ -25,6 +25,8 @@ from huitou.effects.models import EffectAnswer
 from huitou.effects.service import Effects
 from huitou.exposures.models import RecipientsAnswer, RecipientsRequest
 from huitou.exposures.service import Inbox
+from huitou.messages.models import NamedPushes
+from huitou.messages.service import Messages
 from huitou.staff.models import FormAnswer, NoRequest
 
 
@@ -45,6 +47,7 @@ def _step(name: str, answer: type = CampaignAnswer) -> Route:
 
 ROUTES = {
     "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, Campaign)}, FormAnswer),
+    "pushes": Route(NoRequest, lambda desk, _: Messages(desk.database).pushes(), NamedPushes),
     "list": Route(
         CampaignsRequest, lambda desk, r: _campaigns(desk).listing(r.status), CampaignsAnswer
     ),

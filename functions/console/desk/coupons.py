@@ -68,7 +68,11 @@ ROUTES = {
         ClaimLinkAnswer,
     ),
     "batches": Route(BatchesRequest, _codes("batches"), BatchesAnswer),
-    "codes": Route(CodesRequest, _codes("codes"), CodesAnswer),
+    # Whoever has codes has what they are worth: that they were written out is kept.
+    "codes": Route(
+        CodesRequest, _codes("codes"), CodesAnswer, target=lambda r: f"codes {r.batch}",
+        after=lambda made: {"codes": len(made["codes"])},
+    ),
     "make_codes": Route(
         MakeCodesRequest, _codes("make_codes"), ShownBatch, signed=("actor",),
         target=lambda r: f"codes {r.batch}",

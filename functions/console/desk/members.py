@@ -116,6 +116,7 @@ ROUTES = {
     "issue": Route(
         IssueCouponRequest, _issue, ShownCoupon, signed=("actor",),
         target=lambda r: f"member {r.member_id}",
+        after=lambda made: {"coupon_id": made.coupon_id, "name": made.name},
     ),
     "erase": Route(
         EraseMemberRequest, _erase, EraseAnswer, signed=("actor",),

@@ -17,7 +17,7 @@ const DEEPEST = 4;
 const NAMED: Record<string, Kind> = {
   usual_store: "stores", registered_store: "stores", tier: "levels", tag: "words", registered_channel: "channels",
 };
-const SCALE: Record<string, [number, string]> = { spend_fen: [100, "元"], category_share_bp: [100, "%"] };
+const PARTS = 100; // Of what is stored, in what is typed: fen in a yuan, basis points in a percent.
 
 type Fields = Record<string, RJSFSchema & { when?: { feature?: string[] } }>;
 
@@ -90,7 +90,7 @@ function OfFeature({ value, fields, disabled, onChange }: Props) {
   const feature = value.feature ?? undefined;
   const is = (name: string) => !!feature && !!fields[name].when?.feature?.includes(feature);
   const choices = (fields.feature.oneOf as { const: string | null; title: string }[]).filter((choice) => choice.const !== null);
-  const [scale, unit] = (feature && SCALE[feature]) || [1, ""];
+  const [scale, unit] = feature?.endsWith("_fen") ? [PARTS, t("yuan")] : feature?.endsWith("_bp") ? [PARTS, "%"] : [1, ""];
   const number = (name: "at_least" | "at_most" | "days", by = scale, suffix = unit) => (
     <InputNumber
       aria-label={String(fields[name].title)} placeholder={String(fields[name].title)} suffix={suffix} disabled={disabled} style={{ width: 130 }}

@@ -8,12 +8,13 @@ import type { RJSFSchema, WidgetProps } from "@rjsf/utils";
 import { InputNumber } from "antd";
 import { Suspense, lazy } from "react";
 import { Choose, type Kind } from "./choices";
+import { useSpeech } from "./words";
 
 const CLOCK = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
 const BY_NAME: [RegExp, string][] = [
-  [/_fen$/, "yuan"], [/_bp$/, "percent"], [/template_id$|_coupons$/, "coupons"], [/^store_ids$/, "stores"],
+  [/_fen$/, "yuan"], [/_bp$/, "percent"], [/^push_template_id$/, "pushes"], [/template_id$|_coupons$/, "coupons"], [/^store_ids$/, "stores"],
   [/^(except_)?dish_ids?$/, "dishes"], [/^categories$/, "categories"], [/^tiers$/, "levels"], [/^weekdays$/, "weekdays"],
-  [/^month_days$/, "monthDays"], [/^methods$/, "words"],
+  [/^month_days$/, "monthDays"], [/^methods$|^opengids$/, "words"],
 ];
 
 export function widgetOf(name: string, field: RJSFSchema): string | undefined {
@@ -43,10 +44,10 @@ const chosenFrom = (kind: Kind) =>
     return <Choose kind={kind} many={schema.type === "array"} id={id} label={label} value={value} disabled={disabled} onChange={onChange} />;
   };
 
-const KINDS: Kind[] = ["stores", "dishes", "categories", "levels", "coupons", "weekdays", "monthDays", "words"];
+const KINDS: Kind[] = ["stores", "dishes", "categories", "levels", "coupons", "pushes", "weekdays", "monthDays", "words"];
 export const widgets = {
   CheckboxWidget, CheckboxesWidget, SelectWidget, TextareaWidget,
-  yuan: (props: WidgetProps) => <Scaled {...props} unit="元" />,
+  yuan: (props: WidgetProps) => <Scaled {...props} unit={useSpeech().t("yuan")} />,
   percent: (props: WidgetProps) => <Scaled {...props} unit="%" />,
   clock: picked("Clock"),
   date: picked("Day"),

@@ -147,7 +147,12 @@ class Message(Record):
     title: str = Field(min_length=1, max_length=20, title="标题")
     body: str = Field(min_length=1, max_length=200, title="内容")
     page: str = Field(default="pages/index/index", max_length=128, title="跳转页面")
-    push_template_id: str | None = Field(default=None, max_length=64, title="订阅消息模板")
+    push_template_id: str | None = Field(
+        default=None,
+        max_length=64,
+        title="订阅消息模板",
+        description="会员每同意一次可推送一次；留空：只进消息中心",
+    )
 
 
 class Variant(Record):

@@ -112,6 +112,7 @@ class Coupon(Stored):
     month_seq: str | None = None
     scene: str | None = None
     actor: str | None = None
+    reason: str | None = None
     issued_at: datetime
     valid_until: datetime
     order_id: str | None = None
@@ -130,12 +131,13 @@ class ClaimCouponRequest(Request):
 
 
 class IssueCouponRequest(Request):
-    """Issue a coupon by hand, for a cause that is served once."""
+    """Issue a coupon by hand, for a cause that is served once; why is kept with it."""
 
     member_id: str = Field(min_length=1, max_length=64)
     template_id: str = Field(min_length=1, max_length=64)
     cause: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
     actor: str = Field(min_length=1, max_length=64)
+    reason: str | None = Field(default=None, min_length=1, max_length=200)
 
 
 class RevokeCouponRequest(Request):

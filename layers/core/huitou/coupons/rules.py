@@ -72,6 +72,7 @@ def coupon_for(
     piece: str | None = None,
     scene: str | None = None,
     actor: str | None = None,
+    reason: str | None = None,
 ) -> Coupon:
     """Build the coupon a cause deserves, its terms frozen."""
     return Coupon(
@@ -93,6 +94,7 @@ def coupon_for(
         month_seq=places.of_month,
         scene=scene,
         actor=actor,
+        reason=reason,
         issued_at=at,
         valid_until=valid_until(template, at, zone),
     )

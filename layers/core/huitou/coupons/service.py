@@ -38,7 +38,7 @@ from huitou.stores.rules import brand_day, in_brand_zone, shifted
 from huitou.stores.service import Stores
 
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
-Told = dict[str, str]  # What else is kept with a coupon: its `scene`, its `actor`.
+Told = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.
 ISSUE_TRIES = 50  # Causes of one member at once that fight for the places of one template.
 
 MOST_TEMPLATES = 1_000  # To choose from.
@@ -81,12 +81,12 @@ class Coupons:
         self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
     ) -> Coupon | None:
         """Issue one coupon for a cause; None if it was served or no more may be issued."""
-        return self.try_issue(template, member_id=member_id, cause=cause, scene=scene)[0]
+        told = {"scene": scene} if scene else {}
+        return self.try_issue(template, member_id=member_id, cause=cause, told=told)[0]
 
     def try_issue(
-        self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None,
-        actor: str | None = None,
-    ) -> tuple[Coupon | None, Issued]:  # fmt: skip
+        self, template: CouponTemplate, *, member_id: str, cause: str, told: Told | None = None
+    ) -> tuple[Coupon | None, Issued]:
         """Issue one coupon for a cause, and say what came of it.
 
         Of a template with a quota a piece is taken first, under the coupon's id: a crash before
@@ -94,7 +94,7 @@ class Coupons:
         """
         identity = coupon_id(cause)
         subject = subject_of(template.id)
-        told = {name: value for name, value in (("scene", scene), ("actor", actor)) if value}
+        told = told or {}
         if template.limits.quota is None:
             return self._insert(template, member_id, cause, told, None)
         if self._repository.find(identity) is not None:
@@ -220,12 +220,13 @@ class Coupons:
         if template is None:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
         cause = f"staff:{request.member_id}:{request.template_id}:{request.cause}"
-        return self._issued_for(template, request.member_id, cause, actor=request.actor)
+        told = request.model_dump(include={"actor", "reason"}, exclude_none=True)
+        return self._issued_for(template, request.member_id, cause, told)
 
     def _issued_for(
-        self, template: CouponTemplate, member_id: str, cause: str, actor: str | None = None
+        self, template: CouponTemplate, member_id: str, cause: str, told: Told | None = None
     ) -> ShownCoupon:
-        outcome = self.try_issue(template, member_id=member_id, cause=cause, actor=actor)[1]
+        outcome = self.try_issue(template, member_id=member_id, cause=cause, told=told)[1]
         if outcome in ("limit_reached", "used_up"):
             raise Refusal(Code.COUPON_NOT_ISSUED, field="template_id")
         return self.of_cause(cause)

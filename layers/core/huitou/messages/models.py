@@ -40,6 +40,7 @@ class PushTemplate(Record):
     """A subscription message of the mini-program's, by its id at WeChat."""
 
     template_id: str = Field(min_length=1, max_length=64, title="模板 ID")
+    name: str = Field(default="", max_length=40, title="名称")
     fields: list[TemplateField] = Field(min_length=1, max_length=10, title="字段")
 
 
@@ -85,6 +86,19 @@ class MessageRules(Stored):
     def template(self, template_id: str | None) -> PushTemplate | None:
         """Return a template by its id, if there is one."""
         return next((t for t in self.templates if t.template_id == template_id), None)
+
+
+class NamedPush(Answer):
+    """A subscription message by its name."""
+
+    template_id: str
+    name: str
+
+
+class NamedPushes(Answer):
+    """The mini-program's subscription messages, as they stand in the rules."""
+
+    templates: list[NamedPush]
 
 
 class Subscription(Stored):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from huitou.messages.models import MessageRules, SubscribedAnswer, SubscribedRequest
+from huitou.messages.models import (
+    MessageRules,
+    NamedPush,
+    NamedPushes,
+    SubscribedAnswer,
+    SubscribedRequest,
+)
 from huitou.messages.repository import MessageRepository
 from huitou.runtime.database import Database
 
@@ -16,6 +22,15 @@ class Messages:
     def rules(self) -> MessageRules:
         """Return the chain's rules of messages."""
         return self._repository.rules()
+
+    def pushes(self) -> NamedPushes:
+        """Return the subscription messages there are, for who chooses one."""
+        return NamedPushes(
+            templates=[
+                NamedPush(template_id=one.template_id, name=one.name or one.template_id)
+                for one in self.rules().templates
+            ]
+        )
 
     def subscribed(self, member_id: str, request: SubscribedRequest) -> SubscribedAnswer:
         """Count what a guest agreed to in one prompt; the same prompt again counts nothing."""

@@ -81,6 +81,7 @@ MAY: dict[str, frozenset[Role]] = {
     "tiers/apply": _MARKETING,
     "tiers/progress": _READERS,
     "campaigns/schema": _READERS,
+    "campaigns/pushes": _READERS,
     "campaigns/list": _READERS,
     "campaigns/get": _READERS,
     "campaigns/report": _READERS,

@@ -13,8 +13,8 @@ import { useSpeech } from "../words";
 
 const SchemaForm = lazy(() => import("../form"));
 const Chart = lazy(() => import("../chart").then(({ Chart: chart }) => ({ default: chart })));
-const HIDDEN = ["schema", "revision", "opengids", "push_template_id", "page"];
-const SELDOM = ["mechanic", "window", "effect_days", "priority", "limits"];
+const HIDDEN = ["schema", "revision"];
+const SELDOM = ["page", "mechanic", "window", "effect_days", "priority", "limits"];
 const BLANK = { revision: 1, send_at: "10:00", holdout_bp: 1000, variants: [{ variant: "a", weight: 1, gift: { kind: "coupon" } }] };
 const COLOURS: Record<string, string> = { draft: "default", checked: "blue", running: "green", paused: "orange", ended: "default" };
 const STEPS: Record<string, ("check" | "start" | "pause" | "end")[]> = {

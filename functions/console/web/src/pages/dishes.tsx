@@ -23,7 +23,7 @@ export default function DishesPage() {
     <>
       <Space style={{ marginBottom: 16 }}>
         <h1 style={{ margin: 0 }}>{t("dishes")}</h1>
-        {may("menu/set_dish") && <Button onClick={() => setOpen({ dish_id: "", revision: 0, content: {} })}>{t("newDish")}</Button>}
+        {may("menu/set_dish") && <Button onClick={() => setOpen({ dish_id: "", revision: 0, content: { skus: [{ sku_id: "one", name: "" }] } })}>{t("newDish")}</Button>}
       </Space>
       <Told asked={all}>
         {({ dishes }) => (

@@ -1,14 +1,16 @@
-import { Alert, Button, Card, Descriptions, Form, Input, InputNumber, List, Modal, Select, Space, Tabs, Tag } from "antd";
-import { useState } from "react";
+import { Alert, Button, Card, Descriptions, Drawer, Grid, Input, List, Select, Space, Tabs, Tag } from "antd";
+import { Suspense, lazy, useState } from "react";
 import { useParams } from "wouter";
-import { Refused, ask, useAsk } from "../api";
-import { Choose } from "../choices";
+import { useAsk } from "../api";
 import { count, moment, signed, yuan } from "../format";
 import { useMay } from "../me";
-import { Told, useRefusalWords, useStores, useToast } from "../parts";
+import { Told, useStores } from "../parts";
 import { Rows } from "../rows";
 import type { Coupon, Entry, FoundMember, Message, WholeMember } from "../types";
 import { type Word, useSpeech } from "../words";
+import { Adjust, Erase, Issue, Merge, Tags } from "./member-actions";
+
+const OneOrder = lazy(() => import("./orders").then((orders) => ({ default: orders.OneOrder })));
 
 type By = "phone_last4" | "member_id" | "tag";
 const BYS: [By, Word][] = [["phone_last4", "phoneTail"], ["member_id", "memberNo"], ["tag", "tag"]];
@@ -75,16 +77,14 @@ function Story({ memberId }: { memberId: string }) {
         <>
           <Card
             title={<Space>{profile.nickname ?? t("noName")}<Tag color="gold">{profile.tier.name}</Tag></Space>}
-            extra={
-              <Space wrap>
-                {may("members/adjust") && <Button onClick={() => setAdjusting(true)}>{t("adjust")}</Button>}
-                {may("members/issue") && <Button onClick={() => setIssuing(true)}>{t("issue")}</Button>}
-                {may("members/tag") && <Button onClick={() => setTagging(true)}>{t("tags")}</Button>}
-                {may("members/merge") && <Button onClick={() => setMerging(true)}>{t("merge")}</Button>}
-                {may("members/erase") && <Button danger onClick={() => setErasing(true)}>{t("erase")}</Button>}
-              </Space>
-            }
           >
+            <div className="steps" style={{ marginTop: 0 }}>
+              {may("members/adjust") && <Button onClick={() => setAdjusting(true)}>{t("adjust")}</Button>}
+              {may("members/issue") && <Button onClick={() => setIssuing(true)}>{t("issue")}</Button>}
+              {may("members/tag") && <Button onClick={() => setTagging(true)}>{t("tags")}</Button>}
+              {may("members/merge") && <Button onClick={() => setMerging(true)}>{t("merge")}</Button>}
+              {may("members/erase") && <Button danger onClick={() => setErasing(true)}>{t("erase")}</Button>}
+            </div>
             <Descriptions
               column={{ xs: 1, sm: 2, lg: 3 }} size="small"
               items={[
@@ -118,7 +118,7 @@ function Story({ memberId }: { memberId: string }) {
               ]}
             />
           </Card>
-          {issuing && <Issue memberId={memberId} onClose={() => { setIssuing(false); setTurn(turn + 1); }} />}
+          {issuing && <Issue memberId={memberId} onClose={() => setIssuing(false)} onDone={() => { setIssuing(false); setTurn(turn + 1); }} />}
           {merging && <Merge memberId={memberId} onClose={() => setMerging(false)} onDone={() => { setMerging(false); told.again(); setTurn(turn + 1); }} />}
           {erasing && <Erase memberId={memberId} onClose={() => setErasing(false)} onDone={() => { setErasing(false); told.again(); setTurn(turn + 1); }} />}
           {tagging && <Tags memberId={memberId} tags={more.tags} onClose={() => { setTagging(false); told.again(); }} />}
@@ -153,19 +153,27 @@ interface MemberOrder { order_id: string; created_at: string; status: string; pa
 
 function MemberOrders({ memberId }: { memberId: string }) {
   const { t, status } = useSpeech();
+  const may = useMay();
+  const narrow = !Grid.useBreakpoint().md;
+  const [open, setOpen] = useState<MemberOrder>();
   const asked = useAsk<{ orders: MemberOrder[] }>("members/orders", { member_id: memberId, limit: LIMIT });
   return (
+    <>
     <Told asked={asked}>
       {({ orders }) => (
         <Rows name={t("orders")} rowKey="order_id" size="small" dataSource={orders}
           columns={[
-            { title: t("time"), render: (_, o) => moment(o.created_at) },
+            { title: t("time"), render: (_, o) => (may("orders/get") ? <Button type="link" style={{ padding: 0 }} onClick={() => setOpen(o)}>{moment(o.created_at)}</Button> : moment(o.created_at)) },
             { title: t("dishes"), render: (_, o) => o.lines.map((l) => `${l.name}×${l.quantity}`).join("、") },
             { title: t("status"), render: (_, o) => status(o.status) },
             { title: t("paid"), align: "right", render: (_, o) => yuan(o.payable_fen) },
           ]} />
       )}
     </Told>
+    <Drawer open={!!open} onClose={() => setOpen(undefined)} size={narrow ? "100%" : 560} title={t("order")} destroyOnHidden>
+      {open && <Suspense fallback={t("loading")}><OneOrder order={open} onChanged={asked.again} /></Suspense>}
+    </Drawer>
+    </>
   );
 }
 
@@ -200,110 +208,5 @@ function Messages({ memberId }: { memberId: string }) {
           ]} />
       )}
     </Told>
-  );
-}
-
-function Adjust({ memberId, onClose, onDone }: { memberId: string; onClose: () => void; onDone: () => void }) {
-  const { t } = useSpeech();
-  const words = useRefusalWords();
-  const message = useToast();
-  const [form] = Form.useForm();
-  const [refused, setRefused] = useState<Refused>();
-  const [busy, setBusy] = useState(false);
-  const [id] = useState(() => `A${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`);
-  const send = (fields: object) => {
-    setBusy(true);
-    ask<{ status: string }>("members/adjust", { ...fields, member_id: memberId, adjustment_id: id })
-      .then((made) => { message.success(t(made.status === "applied" ? "done" : "adjustWaiting")); onDone(); }, setRefused)
-      .finally(() => setBusy(false));
-  };
-  return (
-    <Modal open title={t("adjust")} okText={t("confirm")} cancelText={t("cancel")} okButtonProps={{ loading: busy }} onCancel={onClose} onOk={form.submit}>
-      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
-      <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
-        <Form.Item name="points" label={t("points")} extra={t("adjustHelp")} rules={[{ required: true }]}><InputNumber style={{ width: 160 }} /></Form.Item>
-        <Form.Item name="reason" label={t("reason")} rules={[{ required: true, message: t("reasonNeeded") }]}><Input maxLength={80} /></Form.Item>
-      </Form>
-    </Modal>
-  );
-}
-
-function Issue({ memberId, onClose }: { memberId: string; onClose: () => void }) {
-  const { t } = useSpeech();
-  const words = useRefusalWords();
-  const message = useToast();
-  const kinds = useAsk<{ templates: { template_id: string; name: string }[] }>("coupons/templates");
-  const [kind, setKind] = useState<string>();
-  const [refused, setRefused] = useState<Refused>();
-  // One coupon per opened form, however often it is sent.
-  const [cause] = useState(() => `staff:${crypto.randomUUID()}`);
-  const send = () =>
-    ask("members/issue", { member_id: memberId, template_id: kind, cause }).then(() => { message.success(t("done")); onClose(); }, setRefused);
-  return (
-    <Modal open title={t("issue")} okText={t("confirm")} cancelText={t("cancel")} okButtonProps={{ disabled: !kind }} onCancel={onClose} onOk={send}>
-      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
-      <Select
-        aria-label={t("coupon")} placeholder={t("chooseCoupon")} style={{ width: "100%" }} value={kind} onChange={setKind} loading={kinds.busy}
-        options={(kinds.data?.templates ?? []).map((one) => ({ value: one.template_id, label: one.name }))}
-      />
-    </Modal>
-  );
-}
-
-function Merge({ memberId, onClose, onDone }: { memberId: string; onClose: () => void; onDone: () => void }) {
-  const { t } = useSpeech();
-  const words = useRefusalWords();
-  const message = useToast();
-  const [form] = Form.useForm();
-  const [refused, setRefused] = useState<Refused>();
-  // The same id again is the same merge.
-  const [id] = useState(() => `M${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`);
-  const send = (fields: object) =>
-    ask("members/merge", { ...fields, merge_id: id, into_member: memberId }).then(() => { message.success(t("done")); onDone(); }, setRefused);
-  return (
-    <Modal open title={t("merge")} okText={t("merge")} okButtonProps={{ danger: true }} cancelText={t("cancel")} onCancel={onClose} onOk={form.submit}>
-      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
-      <p>{t("mergeHelp")}</p>
-      <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
-        <Form.Item name="from_member" label={t("otherMember")} rules={[{ required: true, message: t("otherMember") }]}><Input maxLength={64} /></Form.Item>
-        <Form.Item name="reason" label={t("reason")} rules={[{ required: true, message: t("reasonNeeded") }]}><Input maxLength={80} /></Form.Item>
-      </Form>
-    </Modal>
-  );
-}
-
-function Erase({ memberId, onClose, onDone }: { memberId: string; onClose: () => void; onDone: () => void }) {
-  const { t } = useSpeech();
-  const words = useRefusalWords();
-  const message = useToast();
-  const [form] = Form.useForm();
-  const [refused, setRefused] = useState<Refused>();
-  const send = (fields: object) => ask("members/erase", { ...fields, member_id: memberId }).then(() => { message.success(t("done")); onDone(); }, setRefused);
-  return (
-    <Modal open title={t("erase")} okText={t("erase")} okButtonProps={{ danger: true }} cancelText={t("cancel")} onCancel={onClose} onOk={form.submit}>
-      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
-      <p>{t("eraseHelp")}</p>
-      <Form form={form} layout="vertical" onFinish={send} requiredMark={false}>
-        <Form.Item name="reason" label={t("reason")} rules={[{ required: true, message: t("reasonNeeded") }]}><Input maxLength={80} /></Form.Item>
-      </Form>
-    </Modal>
-  );
-}
-
-function Tags({ memberId, tags, onClose }: { memberId: string; tags: string[]; onClose: () => void }) {
-  const { t } = useSpeech();
-  const words = useRefusalWords();
-  const [wanted, setWanted] = useState<string[]>(tags);
-  const [refused, setRefused] = useState<Refused>();
-  const send = async () => {
-    for (const tag of wanted.filter((one) => !tags.includes(one))) await ask("members/tag", { tag, add: [memberId] });
-    for (const tag of tags.filter((one) => !wanted.includes(one))) await ask("members/tag", { tag, remove: [memberId] });
-    onClose();
-  };
-  return (
-    <Modal open title={t("tags")} okText={t("save")} cancelText={t("cancel")} onCancel={onClose} onOk={() => send().catch(setRefused)}>
-      {refused && <Alert role="alert" type="error" showIcon title={words(refused)} style={{ marginBottom: 12 }} />}
-      <Choose kind="words" many label={t("tags")} value={wanted} onChange={(next) => setWanted(next as string[])} placeholder={t("tagHelp")} />
-    </Modal>
   );
 }

@@ -97,7 +97,7 @@ function Prices({ dish, onClose, onSave }: { dish: StaffDish; onClose: () => voi
       <Form form={form} layout="vertical" initialValues={own} onFinish={send}>
         {dish.skus.map((sku) => (
           <Form.Item key={sku.sku_id} name={sku.sku_id} label={`${sku.name || dish.name}（${t("brandPrice")} ${yuan(sku.brand_fen)}）`}>
-            <InputNumber min={0} max={100000} precision={2} suffix="元" style={{ width: 180 }} />
+            <InputNumber min={0} max={100000} precision={2} suffix={t("yuan")} style={{ width: 180 }} />
           </Form.Item>
         ))}
       </Form>

@@ -93,7 +93,7 @@ function Sentence({ rules }: { rules: unknown }) {
     <Card size="small" title={t("memberReads")}>
       <Space wrap>
         <span>{t("whoSpent")}</span>
-        <InputNumber aria-label={t("whoSpent")} min={0} max={1_000_000} suffix="元" value={spent} onChange={setSpent} style={{ width: 130 }} />
+        <InputNumber aria-label={t("whoSpent")} min={0} max={1_000_000} suffix={t("yuan")} value={spent} onChange={setSpent} style={{ width: 130 }} />
         <span>{t("andOrdered")}</span>
         <InputNumber aria-label={t("andOrdered")} min={0} max={10_000} value={orders} onChange={setOrders} style={{ width: 80 }} />
         <span aria-live="polite" className="sentence">
