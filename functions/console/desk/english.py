@@ -249,7 +249,8 @@ ENGLISH = {
     "内容": "Text",
     "跳转页面": "Page",
     "订阅消息模板": "Subscription message",
-    "会员每同意一次可推送一次；留空：只进消息中心": "One for each time a member agreed; empty: inbox only",
+    "会员每同意一次可推送一次；留空：只进消息中心":
+        "One for each time a member agreed; empty: inbox only",
     "价值": "Worth",
     "数量": "How many",
     "中奖概率": "Chance",
