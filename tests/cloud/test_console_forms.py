@@ -262,3 +262,37 @@ def test_a_table_is_a_file_for_excel_one_click_away(
         if str(row[0]) in (f"{found['pickup_number']:03d}", str(found["pickup_number"]))
     ]
     assert mine[4] == found["payable_fen"] / 100
+
+
+def test_a_member_is_tagged_found_by_it_and_forgotten(
+    cloud: LocalCloud, enter: Enter, client: CheckedClient
+) -> None:
+    guest = Guest(client, "forgotten-guest")
+    guest.ok("member-profile", action="bind_phone", code=client.phone_code("13900006688"))
+    member_id = guest.login["member_id"]
+    page = enter("owner")
+    page.goto(f"{cloud.url}/console/#/members/{member_id}")
+    page.get_by_role("button", name="标签").click()
+    tags = page.get_by_role("dialog", name="标签")
+    tags.get_by_label("标签").fill("regular")
+    tags.get_by_label("标签").press("Enter")
+    tags.get_by_role("button", name="保存").click()
+    expect(tags).to_have_count(0)
+    visit(page, cloud.url, "members")
+    choose(page, page.get_by_label("查询方式"), "标签")
+    page.get_by_placeholder("标签，例如").fill("regular")
+    page.get_by_role("button", name="查询").click()
+    page.get_by_role("main").get_by_role("button", name="会员").click()
+    expect(page.get_by_text("6688")).to_be_visible()
+    page.get_by_role("button", name="删除会员").click()
+    form = page.get_by_role("dialog", name="删除会员")
+    form.get_by_role("button", name="删除会员").click()
+    expect(form).to_contain_text("请写明原因")
+    form.get_by_label("原因").fill("本人来电要求")
+    form.get_by_role("button", name="删除会员").click()
+    expect(page.get_by_text("已删除")).to_be_visible()
+    expect(page.get_by_text("6688")).to_have_count(0)
+    expect(page.get_by_role("button", name="调整积分")).to_have_count(0)
+    assert Guest(client, "forgotten-guest").login["member_id"] != member_id
+    visit(page, cloud.url, "changes")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("删除会员")

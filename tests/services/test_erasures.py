@@ -9,6 +9,8 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
+from huitou.audiences.models import AudienceRequest
+from huitou.audiences.service import Audiences
 from huitou.consents.models import ConsentRequest
 from huitou.consents.service import Consents
 from huitou.coupons.service import Coupons
@@ -17,6 +19,8 @@ from huitou.erasures.repository import BY_ID, BY_MEMBER
 from huitou.erasures.service import Erasures
 from huitou.features.models import TagRequest
 from huitou.features.service import FeatureBook
+from huitou.merges.models import MergeMembersRequest
+from huitou.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import DECLARATIONS
 from huitou.runtime.errors import Code, Refusal
@@ -97,6 +101,8 @@ def test_nothing_leads_to_the_person_any_more_and_the_books_still_agree(
     assert (coupon["status"], coupon["revoked"]["reason"]) == ("revoked", "本人要求")
     assert shop.database.collection("orders").find_one({"member_id": alice}) is not None
     assert shop.differences() == []
+    audience = Audiences(shop.database, shop.clock).count(AudienceRequest())
+    assert (audience.matching, audience.sample) == (0, [])
 
 
 def test_who_comes_back_is_somebody_new(shop: Shop, erasures: Erasures) -> None:
@@ -135,6 +141,19 @@ def test_nobody_and_somebody_merged_are_told_apart(shop: Shop, erasures: Erasure
         with pytest.raises(Refusal) as refused:
             erasures.erase(request(member_id))
         assert refused.value.code is code
+
+
+def test_nobody_is_merged_with_who_was_forgotten(shop: Shop, erasures: Erasures) -> None:
+    alice, bob = shop.register("alice"), shop.register("bob")
+    erasures.erase(request(alice))
+    merges = Merges(shop.database, shop.clock, "huitou")
+    for number, (source, into) in enumerate(((alice, bob), (bob, alice))):
+        with pytest.raises(Refusal) as refused:
+            merges.merge(MergeMembersRequest(
+                merge_id=f"M-00000{number}", from_member=source, into_member=into,
+                actor="owner", reason="x",
+            ))  # fmt: skip
+        assert refused.value.code is Code.NOT_FOUND
 
 
 def test_whatever_is_kept_until_erased_goes() -> None:

@@ -25,12 +25,14 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
     from huitou.features.service import FeatureBook
     from huitou.members.service import Members
 
-    member_id = desk.lookups.member(request.member_id).id
+    member = desk.lookups.member(request.member_id)
+    member_id = member.id
     profile = Members(desk.database, desk.clock, desk.brand_id).profile(member_id, desk.lang)
     features = FeatureBook(desk.database, desk.clock).of([member_id]).get(member_id)
     held = Consents(desk.database, desk.clock).of([member_id])[member_id]
     return {
         "profile": {name: value for name, value in profile.items() if name != "birthday"},
+        "erased": member.erased_at is not None,
         "consents": held,
         "orders": features.orders if features else 0,
         "spend_fen": features.spend_fen if features else 0,

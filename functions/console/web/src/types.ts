@@ -45,6 +45,7 @@ export interface WholeMember {
     member_id: string; nickname: string | null; phone_last4: string | null; registered_day: string;
     tier: { name: string; next?: { text: string } | null; keep?: { text: string } | null }; points: { available: number; pending: number };
   };
+  erased: boolean;
   consents: { marketing: boolean; personalised: boolean; precise_location: boolean };
   orders: number; spend_fen: number; last_order_day: string | null; usual_store_id: string | null;
   usual_interval_days: number | null; tags: string[];

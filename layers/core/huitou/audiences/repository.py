@@ -17,10 +17,13 @@ class AudienceRepository:
         self._accounts = database.collection("accounts")
 
     def members(self, member_ids: Sequence[str]) -> dict[str, Member]:
-        """Return those of these members that there are; who was merged is another one now."""
+        """Return those of these members that there are.
+
+        Who was merged is another one now, and who was forgotten is nobody.
+        """
         found = self._members.find({"_id": {"$in": list(member_ids)}}).batch_size(AT_ONCE)
         members = (Member.model_validate(row) for row in found)
-        return {member.id: member for member in members if member.merged_into is None}
+        return {member.id: member for member in members if member.is_somebody}
 
     def standings(self, member_ids: Sequence[str]) -> dict[str, Standing]:
         """Return tier and points of these members."""

@@ -150,10 +150,11 @@ class WholeOrder(Answer):
 class WholeMember(Answer):
     """One member as staff see them; without their birthday, which is nobody's business.
 
-    `orders` and `spend_fen` count all that was paid and kept.
+    `orders` and `spend_fen` count all that was paid and kept; one who was `erased` is nobody.
     """
 
     profile: MemberProfile
+    erased: bool
     consents: ConsentsAnswer
     orders: int
     spend_fen: int

@@ -36,6 +36,11 @@ class Member(Stored):
     merges: int = 0
     erased_at: datetime | None = None
 
+    @property
+    def is_somebody(self) -> bool:
+        """Whether there is a person behind it, under this id."""
+        return self.merged_into is None and self.erased_at is None
+
 
 class Identity(Stored):
     """A name under which a member is known.

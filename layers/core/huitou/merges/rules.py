@@ -10,9 +10,12 @@ from huitou.runtime.errors import Code, Refusal
 def check(source: Member, into: Member) -> None:
     """Refuse what can't be one person, or would go round in a circle.
 
-    Raises Refusal MERGE_SAME_MEMBER, MERGED_ELSEWHERE (also where the other one was merged
-    itself: so no chain and no circle can come about) or MERGE_TWO_PHONES.
+    Raises Refusal MERGE_SAME_MEMBER, NOT_FOUND (who was forgotten), MERGED_ELSEWHERE (also where
+    the other one was merged itself: so no chain and no circle can come about) or MERGE_TWO_PHONES.
     """
+    for member, field in ((source, "from_member"), (into, "into_member")):
+        if member.erased_at is not None:
+            raise Refusal(Code.NOT_FOUND, field=field, detail="member")
     if source.id == into.id:
         raise Refusal(Code.MERGE_SAME_MEMBER, field="into_member")
     if source.merged_into not in (None, into.id):

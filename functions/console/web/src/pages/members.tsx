@@ -76,15 +76,15 @@ function Story({ memberId }: { memberId: string }) {
       {({ profile, consents, ...more }) => (
         <>
           <Card
-            title={<Space>{profile.nickname ?? t("noName")}<Tag color="gold">{profile.tier.name}</Tag></Space>}
+            title={<Space>{profile.nickname ?? t("noName")}{more.erased ? <Tag color="red">{t("erased")}</Tag> : <Tag color="gold">{profile.tier.name}</Tag>}</Space>}
           >
-            <div className="steps" style={{ marginTop: 0 }}>
+            {!more.erased && <div className="steps" style={{ marginTop: 0 }}>
               {may("members/adjust") && <Button onClick={() => setAdjusting(true)}>{t("adjust")}</Button>}
               {may("members/issue") && <Button onClick={() => setIssuing(true)}>{t("issue")}</Button>}
               {may("members/tag") && <Button onClick={() => setTagging(true)}>{t("tags")}</Button>}
               {may("members/merge") && <Button onClick={() => setMerging(true)}>{t("merge")}</Button>}
               {may("members/erase") && <Button danger onClick={() => setErasing(true)}>{t("erase")}</Button>}
-            </div>
+            </div>}
             <Descriptions
               column={{ xs: 1, sm: 2, lg: 3 }} size="small"
               items={[
