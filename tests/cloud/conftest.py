@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from answers import CheckedClient
 from browsing.browser import browser
@@ -48,6 +48,7 @@ def merchant(keys: LocalSecrets, tmp_path: Path) -> Merchant:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     pages()  # Built before anybody waits for them.
+    expect.set_options(timeout=15_000)  # A busy machine is no failure.
     with browser() as started:
         yield started
 

@@ -83,6 +83,14 @@ def test_too_many_tries_shut_the_door_for_right_ones_too(
     assert Browser(index).send("session/sign_in", right)["status"] == 429
 
 
+def test_who_guesses_elsewhere_shuts_nobody_out(index: ModuleType, chain: Database) -> None:
+    owner = person(index, chain, "owner")
+    wrong = {"staff_id": "owner", "password": "guess", "code": "000000"}
+    thief = Browser(index, address="203.0.113.9")
+    assert [thief.refused("session/sign_in", **wrong) for _ in range(11)][-1] == "TOO_MANY_TRIES"
+    assert owner.browser().ask("session/me")["staff_id"] == "owner"
+
+
 def test_many_names_from_one_address_are_stopped_too(index: ModuleType) -> None:
     told = [
         Browser(index).refused("session/sign_in", staff_id=f"n{n}", password="x", code="1")

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     import pyotp
 
 ISSUER = "回头 Huitou"
-TRIES_OF_A_NAME = 10  # In an hour, right ones not counted.
+# Tries in an hour. Who guesses from one place shuts that place out, not whose name it is.
+TRIES_THERE = 10  # Of one name from one address; forgotten with a right one.
+TRIES_OF_A_NAME = 100  # From anywhere: still hopeless against a password and a code.
 TRIES_OF_AN_ADDRESS = 60  # A shop's network is many people's.
 SESSION_LIVES = timedelta(hours=12)
 IDLE = timedelta(hours=2)
@@ -128,14 +130,12 @@ class Sessions:
         """
         # Counted before it is looked at: a hundred at once are a hundred tries.
         hour, name = int(time.time() // 3600), f"name:{request.staff_id}"
-        if (
-            # Where the platform names no address nobody shares one.
-            (
-                address
-                and self._repository.count_try(f"address:{address}", hour) > TRIES_OF_AN_ADDRESS
-            )
-            or self._repository.count_try(name, hour) > TRIES_OF_A_NAME
-        ):
+        there = f"{name}@{address}"
+        most = {name: TRIES_OF_A_NAME, there: TRIES_THERE}
+        if address:  # Where the platform names none nobody shares one.
+            most[f"address:{address}"] = TRIES_OF_AN_ADDRESS
+        counted = {key: self._repository.count_try(key, hour) for key in most}
+        if any(counted[key] > most[key] for key in most):
             raise Refusal(Code.TOO_MANY_TRIES, field="staff_id")
         staff = self._repository.find(request.staff_id)
         # Somebody who isn't there takes as long as a wrong password.
@@ -145,7 +145,8 @@ class Sessions:
         step = _step_of(_totp(_opened(self._key, staff.totp_secret)), request.code)
         if step is None or not self._repository.use_step(staff.id, step):
             raise Refusal(Code.SIGN_IN_FAILED)
-        self._repository.forget_tries(name, hour)
+        for key in (name, there):
+            self._repository.forget_tries(key, hour)
         return self._begin(staff), staff
 
     def _begin(self, staff: StaffMember) -> str:
