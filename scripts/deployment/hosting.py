@@ -10,7 +10,7 @@ import mimetypes
 from pathlib import Path
 from typing import Any, Literal
 
-from deployment.cloud_api import CloudApi
+from deployment.cloud_api import CloudApi, CloudApiError
 from huitou.integrations.storage import ObjectStorage
 from huitou.runtime.settings import Settings
 
@@ -23,7 +23,12 @@ _FOR_EVER, _ASK_EACH_TIME = "public, max-age=31536000, immutable", "no-cache"
 
 def hosting(api: CloudApi, storage_url: str) -> Hosting | None:
     """Return the environment's static hosting; None where nobody has opened it yet."""
-    stores = api.tcb("DescribeStaticStore").get("Data") or []
+    try:
+        stores = api.tcb("DescribeStaticStore").get("Data") or []
+    except CloudApiError as error:
+        if error.code.startswith("ResourceNotFound"):
+            return None
+        raise
     online = next((store for store in stores if store.get("Status") == "online"), None)
     return Hosting(api, online, storage_url) if online else None
 
