@@ -198,6 +198,7 @@ const WORDS = {
   eraseHelp: ["删除姓名、手机、生日、位置、标签和偏好，未用的积分和优惠券作废；订单和账目按法律保留，不再指向本人。不能撤销", "Name, phone, birthday, places, tags and habits go; unused points and coupons are given up. Orders and books stay, by law, and lead to nobody. For good"],
   yuan: ["元", "yuan"],
   erased: ["已删除", "Erased"],
+  figure: ["指标", "Figure"],
   choose: ["请选择", "Choose"],
   typeAndEnter: ["输入后按回车", "Type, then Enter"],
   moreSettings: ["显示全部设置", "Show all settings"],

@@ -1,5 +1,5 @@
 import { CheckCircleOutlined } from "@ant-design/icons";
-import { Card, Col, Progress, Row, Space, Statistic, Tooltip } from "antd";
+import { Card, Col, Progress, Row, Select, Space, Statistic, Tooltip } from "antd";
 import { useMemo, useState } from "react";
 import { useAsk } from "../api";
 import { Chart } from "../chart";
@@ -43,12 +43,10 @@ function FiguresOf({ home }: { home: Home }) {
       <Against title={t("revenue")} now={yuan(today.revenue_fen)} then={yuan(before.revenue_fen)} />
       <Against title={t("newMembers")} now={count(today.new_members)} then={count(before.new_members)} />
       <Col xs={24} lg={14}>
-        <Card title={`${t("repurchase")} · ${t("last30")}`}>
-          {days.some((d) => d.repurchase_rate_30d !== null) ? <OverTime days={days.slice(0, -1)} goal={goals.repurchase} /> : <Nothing words={t("tooFewDays")} />}
-        </Card>
+        <Card title={t("last30")} style={{ height: "100%" }}><OverTime days={days.slice(0, -1)} goals={goals} /></Card>
       </Col>
       <Col xs={24} lg={10}>
-        <Card title={t("byStore")}>{home.stores.some((s) => s.repurchase_rate_30d !== null) ? <ByStore home={home} /> : <Nothing words={t("tooFewDays")} />}</Card>
+        <Card title={t("byStore")} style={{ height: "100%" }}>{home.stores.some((s) => s.repurchase_rate_30d !== null) ? <ByStore home={home} /> : <Nothing words={t("tooFewDays")} />}</Card>
       </Col>
     </Row>
   );
@@ -88,37 +86,42 @@ function Against({ title, now, then }: { title: string; now: string; then: strin
 
 const rate = (value: number | null) => (value === null ? null : Math.round(value * 1000) / 10);
 
-function OverTime({ days, goal }: { days: DayFigures[]; goal: number }) {
+type Metric = "repurchase" | "activity" | "burn" | "ordersPaid" | "revenue";
+const METRICS: Metric[] = ["repurchase", "activity", "burn", "ordersPaid", "revenue"];
+const VALUES: Record<Metric, (day: DayFigures) => number | null> = {
+  repurchase: (d) => rate(d.repurchase_rate_30d), activity: (d) => rate(d.activity_rate), burn: (d) => rate(d.points_burn_rate),
+  ordersPaid: (d) => d.orders, revenue: (d) => d.revenue_fen / 100,
+};
+
+function OverTime({ days, goals }: { days: DayFigures[]; goals: Home["goals"] }) {
   const { t } = useSpeech();
+  const [metric, setMetric] = useState<Metric>("repurchase");
+  const goal = metric in goals ? goals[metric as keyof Home["goals"]] * 100 : null;
+  const unit = goal === null ? "" : "%";
   const option = useMemo(
     () => ({
-      grid: { left: 44, right: 64, top: 24, bottom: 28 },
-      tooltip: { trigger: "axis", valueFormatter: (v: number | null) => (v === null ? "—" : `${v}%`) },
+      grid: { left: 8, right: goal === null ? 16 : 72, top: 24, bottom: 8, containLabel: true },
+      tooltip: { trigger: "axis", valueFormatter: (v: number | null) => (v === null ? "—" : metric === "revenue" ? yuan(v * 100) : `${v}${unit}`) },
       xAxis: { type: "category", data: days.map((d) => d.day.slice(5)) },
-      yAxis: { type: "value", axisLabel: { formatter: "{value}%" } },
+      yAxis: { type: "value", axisLabel: { formatter: `{value}${unit}` } },
       series: [
-        {
-          name: t("repurchase"),
-          type: "line",
-          symbol: "none",
-          color: "#b4341f",
-          data: days.map((d) => rate(d.repurchase_rate_30d)),
-        },
-        {
-          name: t("goal"),
-          type: "line",
-          symbol: "none",
-          color: "#595959",
-          lineStyle: { type: "dashed", width: 1 },
-          endLabel: { show: true, formatter: `${t("goal")} ${goal * 100}%` },
-          data: days.map(() => goal * 100),
-        },
+        { name: t(metric), type: "line", symbol: "none", color: "#b4341f", data: days.map(VALUES[metric]) },
+        ...(goal === null ? [] : [{
+          name: t("goal"), type: "line", symbol: "none", color: "#595959", lineStyle: { type: "dashed", width: 1 },
+          endLabel: { show: true, formatter: `${t("goal")} ${goal}%` }, data: days.map(() => goal),
+        }]),
       ],
     }),
-    [days, goal, t],
+    [days, metric, goal, unit, t],
   );
-  const rows = days.map((d) => [d.day, percent(d.repurchase_rate_30d), count(d.orders), yuan(d.revenue_fen)]);
-  return <Chart name={t("repurchase")} option={option} columns={[t("day"), t("repurchase"), t("ordersPaid"), t("revenue")]} rows={rows} />;
+  const rows = days.map((d) => [d.day, percent(d.repurchase_rate_30d), percent(d.activity_rate), percent(d.points_burn_rate), count(d.orders), yuan(d.revenue_fen)]);
+  const isKnown = days.some((d) => VALUES[metric](d) !== null);
+  return (
+    <>
+      <Select aria-label={t("figure")} value={metric} onChange={setMetric} style={{ width: 160, margin: "0 12px 12px 0" }} options={METRICS.map((m) => ({ value: m, label: t(m) }))} />
+      {isKnown ? <Chart name={t("last30")} option={option} columns={[t("day"), ...METRICS.map((m) => t(m))]} rows={rows} /> : <Nothing words={t("tooFewDays")} />}
+    </>
+  );
 }
 
 function ByStore({ home }: { home: Home }) {
