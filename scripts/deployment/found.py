@@ -104,21 +104,23 @@ def noted_previous(alias: Mapping[str, Any]) -> str | None:
     return note.removeprefix(PREVIOUS) if note.startswith(PREVIOUS) else None
 
 
+def _own_domain(api: CloudApi) -> dict[str, Any]:
+    """The environment's own domain, with its routes; empty where HTTP access isn't opened."""
+    domains = api.tcb("DescribeHTTPServiceRoute", Limit=1000)["Domains"]
+    return next((domain for domain in domains if domain.get("IsDefault")), {})
+
+
 def static_paths(api: CloudApi) -> set[str]:
     """The paths of the environment's own domain that lead to its static hosting."""
-    domains = api.tcb("DescribeHTTPServiceRoute", Limit=1000)["Domains"]
-    routes = next((d.get("Routes") or [] for d in domains if d.get("IsDefault")), [])
+    routes = _own_domain(api).get("Routes") or []
     return {route["Path"] for route in routes if route.get("UpstreamResourceType") == STATIC}
 
 
 def default_domain(api: CloudApi) -> tuple[str, dict[str, str]]:
     """The environment's own domain and its paths, each with the function that answers."""
-    for domain in api.tcb("DescribeHTTPServiceRoute", Limit=1000)["Domains"]:
-        if domain.get("IsDefault"):
-            routes = domain.get("Routes") or []
-            return domain["Domain"], {
-                route["Path"]: route["UpstreamResourceName"]
-                for route in routes
-                if route.get("UpstreamResourceType") == "SCF"  # Others are not ours to judge.
-            }
-    return "", {}
+    domain = _own_domain(api)
+    return domain.get("Domain", ""), {
+        route["Path"]: route["UpstreamResourceName"]
+        for route in domain.get("Routes") or []
+        if route.get("UpstreamResourceType") == "SCF"  # Others are not ours to judge.
+    }

@@ -220,6 +220,23 @@ def test_codes_are_made_written_out_and_redeemed(
     assert refused["error"]["code"] == "CODE_NOT_VALID"
 
 
+def test_a_coupon_of_before_is_changed_without_saying_its_limit_twice(
+    cloud: LocalCloud, enter: Enter
+) -> None:
+    page = enter("marketing")
+    visit(page, cloud.url, "coupons")
+    page.get_by_role("button", name="欢迎券 满20减5").click()
+    page.get_by_role("dialog", name="优惠券", exact=True).get_by_role("button", name="修改").click()
+    form = page.get_by_role("dialog", name="修改优惠券")
+    expect(form.get_by_role("spinbutton", name="每人限次")).to_have_value("1")
+    form.get_by_role("spinbutton", name="每人限次").fill("2")
+    form.get_by_role("button", name="保存").click()
+    expect(form).to_have_count(0)
+    kept = cloud.database.collection("coupon_templates").find_one({"_id": "welcome-20-5"})
+    assert kept is not None
+    assert (kept["limits"]["per_member"], kept.get("per_member_limit")) == (2, None)
+
+
 def test_a_link_is_for_what_members_may_take(cloud: LocalCloud, enter: Enter) -> None:
     page = enter("marketing")
     coupon = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from desk.english import form
+from desk.forms import form
 from desk.route import Desk, Route
 from huitou.audiences.models import AudienceAnswer, AudienceRequest
 from huitou.audiences.service import Audiences

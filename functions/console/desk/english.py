@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import BaseModel
-
-from desk.route import Desk
-from huitou.runtime.forms import form_schema
-
 ENGLISH = {
     # Tiers
     "编号": "Id",
@@ -290,12 +283,3 @@ ENGLISH = {
     "权重": "Weight",
     "消息": "Message",
 }  # fmt: skip
-
-
-def form(desk: Desk, model: type[BaseModel]) -> dict[str, Any]:
-    """Return the form of a stored model, in this person's language."""
-    return form_schema(model, _english if desk.lang == "en" else str)
-
-
-def _english(words: str) -> str:
-    return ENGLISH.get(words, words)  # A test finds what is missing.

@@ -19,6 +19,8 @@ def _figures(desk: Desk, request: FiguresRequest) -> object:
 ROUTES = {
     "figures": Route(FiguresRequest, _figures, HomeAnswer),
     "alarms": Route(
-        NoRequest, lambda desk, _: Home(desk.database, desk.clock).alarms(desk.sees), AlarmsAnswer
+        NoRequest,
+        lambda desk, _: Home(desk.database, desk.clock).alarms(desk.sees, desk.staff.store_ids),
+        AlarmsAnswer,
     ),
 }

@@ -5,7 +5,8 @@ import { useAsk } from "./api";
 import type { BrandDish, NamedTemplate, Rules, Store } from "./types";
 import { type Word, useSpeech } from "./words";
 
-export type Kind = "stores" | "dishes" | "categories" | "levels" | "coupons" | "pushes" | "weekdays" | "monthDays" | "channels" | "words";
+export const KINDS = ["stores", "dishes", "categories", "levels", "coupons", "pushes", "weekdays", "monthDays", "channels", "words"] as const;
+export type Kind = (typeof KINDS)[number];
 
 const ROUTES: Partial<Record<Kind, string>> = {
   stores: "stores/list", dishes: "menu/dishes", categories: "menu/dishes", levels: "tiers/history", coupons: "coupons/templates", pushes: "campaigns/pushes",

@@ -121,7 +121,7 @@ function errorsOf(problems: Problem[]) {
   return built.ErrorSchema;
 }
 
-const ONE_FIELD = ["select", "date", "text", "updown", "yuan", "percent", "clock", "stores", "dishes", "categories", "levels", "coupons", "pushes", "weekdays", "monthDays", "words", "checkboxes"];
+const ONE_FIELD = [...Object.keys(widgets), "select", "text", "updown", "checkboxes"];
 const columns = (field: number) => ({
   ...Object.fromEntries(["string", "integer", "number", "boolean"].flatMap((type) => [[type, field], [`${type},null`, field]])),
   ...Object.fromEntries(ONE_FIELD.map((widget) => [widget, field])),

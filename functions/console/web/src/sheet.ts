@@ -13,7 +13,7 @@ export function rowsOf(table: HTMLTableElement, yes: string, no: string): { colu
     const state = cell.querySelector("[role=switch]")?.getAttribute("aria-checked");
     return state ? (state === "true" ? yes : no) : ((cell as HTMLElement).innerText ?? "");
   };
-  const rows = [...table.querySelectorAll("tbody tr[data-row-key], tbody tr:not([class])")].map((row) => [...row.querySelectorAll("td")].map(said));
+  const rows = [...table.querySelectorAll("tbody tr[data-row-key]")].map((row) => [...row.querySelectorAll("td")].map(said));
   const kept = heads.flatMap((title, n) => (title ? [n] : []));
   return { columns: kept.map((n) => heads[n]), rows: rows.map((row) => kept.map((n) => row[n] ?? "")) };
 }

@@ -7,7 +7,7 @@ import TextareaWidget from "@rjsf/antd/lib/widgets/TextareaWidget/index.js";
 import type { RJSFSchema, WidgetProps } from "@rjsf/utils";
 import { InputNumber } from "antd";
 import { Suspense, lazy } from "react";
-import { Choose, type Kind } from "./choices";
+import { Choose, KINDS, type Kind } from "./choices";
 import { useSpeech } from "./words";
 
 const CLOCK = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
@@ -44,7 +44,6 @@ const chosenFrom = (kind: Kind) =>
     return <Choose kind={kind} many={schema.type === "array"} id={id} label={label} value={value} disabled={disabled} onChange={onChange} />;
   };
 
-const KINDS: Kind[] = ["stores", "dishes", "categories", "levels", "coupons", "pushes", "weekdays", "monthDays", "words"];
 export const widgets = {
   CheckboxWidget, CheckboxesWidget, SelectWidget, TextareaWidget,
   yuan: (props: WidgetProps) => <Scaled {...props} unit={useSpeech().t("yuan")} />,

@@ -199,6 +199,7 @@ const WORDS = {
   yuan: ["元", "yuan"],
   erased: ["已删除", "Erased"],
   figure: ["指标", "Figure"],
+  backToFound: ["返回查询结果", "Back to what was found"],
   choose: ["请选择", "Choose"],
   typeAndEnter: ["输入后按回车", "Type, then Enter"],
   moreSettings: ["显示全部设置", "Show all settings"],

@@ -122,7 +122,8 @@ class ExposureRepository:
 
     def of_campaign(self, campaign_id: str, after: str | None, limit: int) -> list[Exposure]:
         """A campaign's exposures by id, those after a cursor: ids begin with the campaign's."""
-        ids = {"$gt": after or f"{campaign_id}:", "$lt": f"{campaign_id};"}  # ; follows :
+        first = f"{campaign_id}:"
+        ids = {"$gt": max(after or "", first), "$lt": f"{campaign_id};"}  # ; follows :
         found = self._exposures.find({"_id": ids}).sort("_id", 1).limit(limit)
         return [Exposure.model_validate(row) for row in found]
 

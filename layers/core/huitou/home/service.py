@@ -63,8 +63,11 @@ class Home:
             "goals": Goals(),
         }
 
-    def alarms(self, sees: Sees) -> AlarmsAnswer:
-        """Count what wants somebody, up to a page of each; refunds of stores that one sees."""
+    def alarms(self, sees: Sees, store_ids: Sequence[str]) -> AlarmsAnswer:
+        """Count what wants somebody, up to a page of each.
+
+        Refunds are of stores that one sees, dishes of these stores, or of all without any.
+        """
         health = Maintenance(self._database, self._clock).health()
         open_ones = DiscrepanciesRequest(limit=MOST_ALARMS)
         waiting = AdjustmentsRequest(limit=MOST_ALARMS)
@@ -77,6 +80,6 @@ class Home:
             ),
             refunds=len(Lookups(self._database, sees).refunds(refunds).refunds),
             adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
-            sold_out=Menu(self._database).sold_out(sees, MOST_ALARMS),
+            sold_out=Menu(self._database).sold_out(store_ids, MOST_ALARMS),
             most=MOST_ALARMS,
         )

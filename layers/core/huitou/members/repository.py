@@ -67,8 +67,7 @@ class MemberRepository:
     def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
         """Take all names away: nobody is this member any more.
 
-        The member is written: a log-in that registers, a phone bound or a merge meanwhile
-        conflicts with this.
+        The member is written: a phone bound or a merge meanwhile conflicts with this.
         """
         self._identities.delete_many({"member_id": member_id}, session=session)
         names = ("nickname", "birthday", "phone_hash", "phone_last4", "registered_scene")

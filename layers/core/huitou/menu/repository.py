@@ -93,10 +93,13 @@ class MenuRepository:
                 for row in rows
             ])  # fmt: skip
 
-    def sold_out_at(self, most: int) -> list[str]:
-        """The stores where something is sold out, once for each dish, of the first `most`."""
-        found = self._store_dishes.find({"sold_out": True}, {"store_id": 1}).sort("_id", 1)
-        return [row["store_id"] for row in found.limit(most)]
+    def sold_out(self, store_ids: Sequence[str], most: int) -> int:
+        """How many dishes are sold out at these stores (anywhere, without any), up to `most`."""
+        where = {
+            "sold_out": True,
+            "store_id": {"$in": list(store_ids)} if store_ids else {"$gt": ""},
+        }
+        return len(list(self._store_dishes.find(where, {"_id": 1}).limit(most)))
 
     def put_dish(self, dish: Dish) -> None:
         self._dishes.replace_one({"_id": dish.id}, dish.document(), upsert=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from huitou.menu.models import (
     BrandDish,
@@ -90,9 +90,9 @@ class Menu:
             raise conflict
         return brand_dish(made)
 
-    def sold_out(self, sees: Callable[[str | None], bool], most: int) -> int:
-        """Count what is sold out at the stores that one sees, of the first `most` anywhere."""
-        return sum(sees(store_id) for store_id in self._repository.sold_out_at(most))
+    def sold_out(self, store_ids: Sequence[str], most: int) -> int:
+        """Count what is sold out at these stores, without any at all of them, up to `most`."""
+        return self._repository.sold_out(store_ids, most)
 
     def put(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:
         for dish in dishes:

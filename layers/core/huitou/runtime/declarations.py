@@ -63,7 +63,7 @@ DECLARATIONS = (
         "for ever",
         [
             _index("store_id", "listed", "_id"),
-            _index("sold_out", "_id", partialFilterExpression={"sold_out": True}),
+            _index("store_id", partialFilterExpression={"sold_out": True}, name="sold_out"),
         ],
     ),
     Declaration("rules", "for ever"),

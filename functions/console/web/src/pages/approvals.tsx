@@ -32,7 +32,7 @@ export default function ApprovalsPage() {
       <Told asked={refunds}>
         {({ refunds: found }) => (
           <Rows
-            rowKey="refund_id" dataSource={found}
+            name={t("refundsToDecide")} rowKey="refund_id" dataSource={found}
             columns={[
               { title: t("amount"), render: (_, r) => yuan(r.amount_fen) },
               { title: t("reason"), dataIndex: "reason" },
@@ -49,7 +49,7 @@ export default function ApprovalsPage() {
       <Told asked={adjustments}>
         {({ adjustments: found }) => (
           <Rows
-            rowKey="adjustment_id" dataSource={found}
+            name={t("adjustmentsToDecide")} rowKey="adjustment_id" dataSource={found}
             columns={[
               { title: t("points"), render: (_, a) => signed(a.points) },
               { title: t("reason"), dataIndex: "reason" },

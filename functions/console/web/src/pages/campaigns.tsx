@@ -209,7 +209,7 @@ function Effect({ id }: { id: string }) {
             <Alert type="info" showIcon title={told.verdict} style={{ marginBottom: 12 }} />
             <Suspense fallback={t("loading")}><Interval report={told} /></Suspense>
             <Rows
-              size="small" rowKey="group" dataSource={told.groups} style={{ marginTop: 12 }}
+              name={t("report")} size="small" rowKey="group" dataSource={told.groups} style={{ marginTop: 12 }}
               columns={[
                 { title: t("group"), render: (_, g) => (g.group === "holdout" ? t("groupHoldout") : g.group.toUpperCase()) },
                 { title: t("members"), align: "right", render: (_, g) => count(g.members) },

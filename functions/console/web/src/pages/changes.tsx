@@ -27,7 +27,7 @@ export default function ChangesPage() {
         {({ changes, next }) => (
           <>
             <Rows
-              rowKey="change_id" dataSource={changes}
+              name={t("changes")} rowKey="change_id" dataSource={changes}
               columns={[
                 { title: t("time"), render: (_, c) => moment(c.at) },
                 { title: t("who"), render: (_, c) => `${c.staff_id} · ${role(c.role)}` },

@@ -49,7 +49,7 @@ export default function CouponsPage() {
         )}
       </Told>
       <Drawer open={!!open} onClose={() => setOpen(undefined)} size={narrow ? "100%" : 720} title={t("coupon")} destroyOnHidden>
-        {open && <One key={open} id={open} onEdit={(template) => { setOpen(undefined); setDraft({ ...template, revision: template.revision + 1 }); }} />}
+        {open && <One key={open} id={open} onEdit={(template) => { setOpen(undefined); setDraft(nextOf(template)); }} />}
       </Drawer>
       <Drawer open={!!draft} onClose={() => setDraft(undefined)} size={narrow ? "100%" : 840} title={draft?._id ? t("changeCoupon") : t("newCoupon")} destroyOnHidden>
         {draft && <Editor content={draft} onSaved={(id) => { setDraft(undefined); all.again(); setOpen(id); }} />}
@@ -57,6 +57,11 @@ export default function CouponsPage() {
     </>
   );
 }
+
+/** What the next revision begins with; what each member may have is said in one place, also where it stood elsewhere. */
+const nextOf = ({ per_member_limit, ...template }: Template): Template => ({
+  ...template, revision: template.revision + 1, ...(per_member_limit ? { limits: { per_member: per_member_limit, ...template.limits } } : {}),
+});
 
 const goneOf = ({ template, left, left_fen }: TemplateState) => ({
   pieces: (template.limits?.quota ?? 0) - (left ?? 0),
@@ -155,7 +160,7 @@ function Batches({ templateId }: { templateId: string }) {
       <Told asked={told}>
         {({ batches }) => (
           <Rows
-            size="small" rowKey="batch" dataSource={batches.filter((one) => one.template_id === templateId)}
+            name={t("codes")} size="small" rowKey="batch" dataSource={batches.filter((one) => one.template_id === templateId)}
             columns={[
               { title: t("batch"), dataIndex: "batch" },
               { title: t("codes"), align: "right", render: (_, one) => count(one.count) },

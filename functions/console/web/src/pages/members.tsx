@@ -39,7 +39,7 @@ export default function MembersPage() {
           key={by} aria-label={t(HELP[by])} placeholder={t(HELP[by])} enterButton={t("search")} allowClear style={{ maxWidth: 320 }} onSearch={anew}
         />
       </Space>
-      {chosen && found.data && found.data.members.length > 1 && <Button style={{ marginBottom: 12 }} onClick={() => setChosen(undefined)}>{t("back")}</Button>}
+      {chosen && found.data && found.data.members.length > 1 && <Button style={{ marginBottom: 12 }} onClick={() => setChosen(undefined)}>{t("backToFound")}</Button>}
       {words && !chosen && (
         <Told asked={found}>
           {({ members, next }) => (
@@ -183,7 +183,7 @@ function Coupons({ memberId }: { memberId: string }) {
   return (
     <Told asked={asked}>
       {({ coupons }) => (
-        <Rows rowKey="coupon_id" size="small" dataSource={coupons}
+        <Rows name={t("coupons")} rowKey="coupon_id" size="small" dataSource={coupons}
           columns={[
             { title: t("coupon"), dataIndex: "name" },
             { title: t("status"), render: (_, c) => status(c.status) },
@@ -200,7 +200,7 @@ function Messages({ memberId }: { memberId: string }) {
   return (
     <Told asked={asked}>
       {({ messages }) => (
-        <Rows rowKey="message_id" size="small" dataSource={messages}
+        <Rows name={t("messages")} rowKey="message_id" size="small" dataSource={messages}
           columns={[
             { title: t("sentAt"), render: (_, m) => moment(m.at) },
             { title: t("title"), dataIndex: "title" },

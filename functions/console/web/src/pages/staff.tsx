@@ -29,7 +29,7 @@ export default function StaffPage() {
       <Told asked={all}>
         {({ staff }) => (
           <Rows
-            rowKey="staff_id" dataSource={staff}
+            name={t("staff")} rowKey="staff_id" dataSource={staff}
             columns={[
               { title: t("name"), dataIndex: "name" },
               { title: t("staffId"), dataIndex: "staff_id" },
