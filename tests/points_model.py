@@ -143,16 +143,21 @@ class Bought:
         for refund in refunds:
             for line, fen in refund.by_line.items():
                 rest[line] -= fen
-        # Money that went back for no line in particular lowers each by the same part.
+        # Money that went back for no line in particular lowers each by the same part, and the
+        # delivery fee too, which has earned nothing.
         in_lines, money = sum(rest), self.paid_fen - sum(refund.fen for refund in refunds)
-        if in_lines <= 0 or money <= 0:
+        fee = self.paid_fen - sum(self.line_fen)
+        if money <= 0 or in_lines + fee <= 0:
             return 0
-        value = Fraction(0)
+        value, dishes = Fraction(0), sum(self.line_fen)
         for worth, left, fen in zip(self.promised.line_values, rest, self.line_fen, strict=True):
-            value += worth * (Fraction(left, fen) if fen else Fraction(in_lines, self.paid_fen))
+            if fen:
+                value += worth * Fraction(left, fen)
+            else:
+                value += worth * (Fraction(in_lines, dishes) if dishes else 1)
         exact = self.promised.worth
         base = exact if exact // 1 == self.given else self.given
-        return int(base * (value / whole) * Fraction(money, in_lines))
+        return int(base * (value / whole) * Fraction(money, in_lines + fee))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ class World:
         self.shop = shop
         self.points = Points(shop.database, shop.clock)
         self.tiers = Tiers(shop.database, shop.clock)
+        # Orders that are brought pay a fee, which earns nothing.
+        shop.database.collection("stores").update_one(
+            {"_id": "jingan"}, {"$set": {"delivery_fee_fen": 600}}
+        )
+        shop.database.recent._kept.clear()
 
     def clear(self) -> None:
         """Begin a life: nobody has ordered anything."""
@@ -96,6 +101,8 @@ class World:
         if quantity == 0 or left_fen * quantity // left == 0:
             return []
         self.saw("pieces of a line back")
+        if order.delivery_fen:
+            self.saw("pieces back beside a fee")
         fen = left_fen * quantity // left
         return [LineBack(line=number, quantity=quantity, amount_fen=fen)]
 

@@ -37,6 +37,7 @@ MUST_SEE = (
     "returned into a lot that had ended", "return lost", "capped", "bonus", "another first",
     "matured by its day", "matured by its order", "not enough", "refund came to nothing",
     "to gold", "to silver", "to basic", "settled again", "settled on a later day",
+    "pieces back beside a fee",
 )  # fmt: skip
 
 which = st.integers(0, 7)
@@ -45,10 +46,10 @@ line = st.tuples(
     st.sampled_from([1, 2, 9, 40]),
 )
 lines = st.lists(line, min_size=1, max_size=2, unique_by=lambda one: one[0])
-# Who orders what, what part of the points is spent on it, and how far it goes.
+# Who orders what, what part of the points is spent on it, how far it goes, and for what fee.
 cart = st.tuples(
     st.sampled_from(GUESTS), lines, st.sampled_from([0, 0, 30, 100, 100]),
-    st.sampled_from([0, 1, 2, 2, 2, 3]),
+    st.sampled_from([0, 1, 2, 2, 2, 3]), st.sampled_from(["dine_in", "delivery"]),
 )  # fmt: skip
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "expiry": st.sampled_from(
@@ -72,6 +73,7 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     ),
 }  # fmt: skip
 rules = st.fixed_dictionaries({}, optional=CHANGES)
+HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
 MULTIPLIER = {"_id": "more", "name": "多倍", "kind": "multiplier"}
 BONUS = {"_id": "hello", "name": "首单", "kind": "bonus", "event": "first_order"}
 
@@ -96,18 +98,20 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     # --- guests ---------------------------------------------------------------------------------
 
     @rule(cart=cart)
-    def buys(self, cart: tuple[str, list[Any], int, int]) -> None:
+    def buys(self, cart: tuple[str, list[Any], int, int, str]) -> None:
         """Order, and perhaps pay, and perhaps it is settled at once, and completed."""
-        name, lines, share, how_far = cart
+        name, lines, share, how_far, mode = cart
         member_id = self.members[name]
         purse, today = self.purses[member_id], self.today()
         items = [item(n, dish, sku) for (dish, sku), n in lines]
+        where = {"mode": mode, "delivery": HOME} if mode == "delivery" else {}
         most = max(0, purse.as_of(today).available)
         try:
-            order = self.shop.order(member_id, points=most * share // 100, items=items)
+            order = self.shop.order(member_id, points=most * share // 100, items=items, **where)
         except Refusal as refused:
             assert refused.code is Code.POINTS_OVER_LIMIT  # noqa: PT017
-            order = self.shop.order(member_id, points=int(str(refused.detail)), items=items)
+            most = int(str(refused.detail))
+            order = self.shop.order(member_id, points=most, items=items, **where)
         bought = Bought(order.id, order.business_day, order.payable_fen)
         self.orders.append(bought)
         self.owner[order.id] = member_id
@@ -124,9 +128,9 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @rule(name=st.sampled_from(GUESTS), lines=lines, days=st.sampled_from([0, 0, 1, 33, 62]))
     def spends_what_then_goes_back(self, name: str, lines: list[Any], days: int) -> None:
         """Earn, spend all of it, and give back what had earned it, or what it was spent on."""
-        self.buys((name, lines, 0, 2))
+        self.buys((name, lines, 0, 2, "delivery"))
         self.shop.clock.advance(days=days % 32)
-        self.buys((name, [(("milk-tea", "m"), 9)], 100, 2))
+        self.buys((name, [(("milk-tea", "m"), 9)], 100, 2, "dine_in"))
         self.shop.clock.advance(days=days - days % 32)
         self.refunds_money(0 if days > 1 else 1, None, 0, True)
 

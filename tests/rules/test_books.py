@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huitou.points.models import NEVER, ON_COMPLETION, Account, LotMove, PointsRules
-from huitou.points.rules import Award, Book, Fact, day_after
+from huitou.points.rules import Award, Book, Fact, TakenBack, day_after
 from huitou.runtime.errors import Refusal
 from purse import Point, Purse
 
@@ -101,7 +101,7 @@ class Member:
     def _claw_back(self, book: Book, number: int, points: int, policy: Any) -> None:
         if number < len(self.awards):
             award = self.awards[number]
-            book.claw_back(self._fact("back"), points, award, policy)
+            book.claw_back(self._fact("back"), TakenBack(points), award, policy)
             self.purse.take_back(points, award, policy, self.today)
 
     def _adjust(self, book: Book, points: int, holds: int | None, *_: Any) -> None:

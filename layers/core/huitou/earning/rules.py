@@ -263,7 +263,12 @@ def _remaining(
     terms: EarningTerms, lines_paid_fen: Sequence[int], paid_fen: int,
     refunds: Sequence[PendingRefund],
 ) -> Fraction:  # fmt: skip
-    """Return the part of an order's weight that was not refunded, from 0 to 1."""
+    """Return the part of an order's weight that was not refunded, from 0 to 1.
+
+    Only lines earn. What else was paid (the delivery fee, packaging, a tip, rounding) takes its
+    part of money that goes back without lines, and nothing of what lines have earned. No further
+    refund makes the part larger: each factor only falls with what went back.
+    """
     refunded_fen = sum(refund.amount_fen for refund in refunds)
     if paid_fen <= 0:  # Paid with coupon and points: there is no money that a part could lose.
         return Fraction(1)
@@ -275,21 +280,21 @@ def _remaining(
     for refund in refunds:
         for back in refund.lines:
             left[back.line] -= back.amount_fen
-    in_lines_fen = sum(left)
-    if in_lines_fen <= 0:
-        return Fraction(0)
-    # Money refunded without lines takes the same part of each; so does any, of a line that cost
-    # nothing.
+    goods_fen, goods_left_fen = sum(lines_paid_fen), max(0, sum(left))
+    # A line that cost nothing may earn all the same: it goes with the others.
+    beside = Fraction(goods_left_fen, goods_fen) if goods_fen else Fraction(1)
     rest = sum(
         (
-            Fraction(weight * line_left, paid)
-            if paid
-            else Fraction(weight * in_lines_fen, paid_fen)
+            weight * (Fraction(max(0, line_left), paid) if paid else beside)
             for weight, line_left, paid in zip(terms.weights, left, lines_paid_fen, strict=True)
         ),
         Fraction(0),
     )
-    return rest * Fraction(left_fen, in_lines_fen) / whole
+    # Money refunded without lines takes the same part of all that lines have left, and of the fee.
+    not_by_line_fen = goods_left_fen + (paid_fen - goods_fen)
+    if not_by_line_fen <= 0:
+        return Fraction(0)
+    return rest * Fraction(min(left_fen, not_by_line_fen), not_by_line_fen) / whole
 
 
 def points_back(points_used: int, paid_fen: int, refunded_fen: int, *, wholly: bool) -> int:

@@ -23,7 +23,7 @@ from huitou.earning.rules import (
 from huitou.members.service import Birthdays
 from huitou.orders.models import Order
 from huitou.points.models import PointsRules, RuleRef
-from huitou.points.rules import Award, Fact
+from huitou.points.rules import Award, Fact, TakenBack
 from huitou.points.service import Points
 from huitou.pricing.models import MemberOffer, Price
 from huitou.runtime.clock import Clock
@@ -210,7 +210,7 @@ class Bonuses:
                 cause=cause, at=now, business_day=day, actor="event",
                 rules_revision=rules.revision, rules=[rule],
             )  # fmt: skip
-            book.claw_back(fact, given.points, award, rules.claw_back)
+            book.claw_back(fact, TakenBack(given.points), award, rules.claw_back)
             book.bring_up_to_date()
             self._points.save([book], session)
             return True

@@ -53,6 +53,15 @@ class Award:
     usable: str | None = None
 
 
+class TakenBack(int):
+    """Points to take back; there is no negative number of them, so no claw-back adds any."""
+
+    def __new__(cls, points: int) -> TakenBack:
+        if points < 0:
+            raise ValueError(f"a claw-back of {points} points would add some")
+        return super().__new__(cls, points)
+
+
 def day_after(day: str, days: int = 1) -> str:
     """Return the day so many days later, as YYYY-MM-DD; NEVER stays NEVER."""
     if day == NEVER:
@@ -200,7 +209,7 @@ class Book:
         self._post("return", fact, sum(m.points for m in moves), moves, waived=waived)
 
     def claw_back(
-        self, fact: Fact, points: int, award: Award, policy: ClawBack, *,
+        self, fact: Fact, points: TakenBack, award: Award, policy: ClawBack, *,
         spend_fen: int = 0, orders: int = 0,
     ) -> None:  # fmt: skip
         """Take back what a refunded part had earned.
@@ -210,7 +219,7 @@ class Book:
         has ended is gone already, used or expired: nothing is taken twice. What is waived stays
         earned: it makes no room under the cap of a day.
         """
-        moves, rest = [], points
+        moves, rest = [], int(points)
         if award.usable is not None and (taken := min(rest, self.pending_of(award))):
             moves.append(LotMove(expires_on=award.expires_on, points=-taken, usable=award.usable))
             rest -= taken
@@ -325,7 +334,7 @@ class Book:
         debt: int = 0, waived: int = 0, spend_fen: int = 0, orders: int = 0, earned: int = 0,
         from_reserved: bool = False, figures: Figures = NO_FIGURES,
     ) -> LedgerEntry:  # fmt: skip
-        if points != sum(move.points for move in moves) - debt:
+        if points != sum(move.points for move in moves) - debt or points * _SIGN.get(kind, 0) < 0:
             raise HuitouError(Code.INTERNAL, field="points")
         if not from_reserved:  # Those left their lots when they were set aside.
             self._apply(moves)
@@ -397,6 +406,9 @@ def points_sums(entries: Iterable[tuple[EntryKind, int]]) -> Counter[str]:
     return sums
 
 
+_SIGN: dict[EntryKind, int] = {  # What an entry may do to a balance; others go either way.
+    "earn": 1, "bonus": 1, "return": 1, "use": -1, "expire": -1, "claw-back": -1,
+}  # fmt: skip
 _SUMS: dict[EntryKind, str] = {
     "use": "used", "return": "used", "expire": "expired", "claw-back": "clawed_back",
 }  # fmt: skip

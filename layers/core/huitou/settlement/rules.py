@@ -12,7 +12,7 @@ from huitou.earning.rules import awarded, kept, points_back
 from huitou.orders.models import GivenBack, LedgerOrder
 from huitou.orders.rules import SETTLED_STATES, drawn_lots
 from huitou.points.models import ON_COMPLETION, LedgerEntry, RuleRef
-from huitou.points.rules import Award, Book, Fact, returning
+from huitou.points.rules import Award, Book, Fact, TakenBack, returning
 from huitou.runtime.triggers import DONE, DUE
 from huitou.settlement.models import AccountMove, OpenAccount
 from huitou.tiers.models import TierChange, TierRules
@@ -119,18 +119,20 @@ def write_order(
     for back in backs(paid, earned, bonus):
         refund_id = back.refund.refund_id
         if f"claw-back:{refund_id}" in known:
-            left -= _moved(known, f"claw-back:{refund_id}")
-            returned += _moved(known, f"return:{refund_id}")
+            left -= _taken_back(known, refund_id)
+            returned += _returned(known, refund_id)
             continue
         told = fact(refund_id, back.refund.at)
         if order.points_used:
             parts = returning(drawn_lots(order), returned, back.returned)
             book.give_back(told, parts, terms.return_expired_days)
+        # Entries written by an earlier reading of the rules may have taken more than is due now.
+        due = TakenBack(max(0, left - back.left))
         book.claw_back(
-            told, left - back.left, award, terms.claw_back,
+            told, due, award, terms.claw_back,
             spend_fen=-back.refund.amount_fen, orders=-1 if back.ends else 0,
         )  # fmt: skip
-        left, returned = back.left, back.returned
+        left, returned = left - due, max(returned, back.returned)
         # The next order may be the first that lasts, unless its bonus was kept by policy.
         if back.ends and book.first_order_id == order.id and not book.entries[-1].waived:
             book.first_order_id = None
@@ -141,10 +143,19 @@ def write_order(
     book.bring_up_to_date()
 
 
-def _moved(known: Known, entry_id: str) -> int:
-    """How many points an entry moved or, by policy, left alone."""
-    entry = known.get(entry_id)
-    return abs(entry.points) + entry.waived if entry else 0
+def _taken_back(known: Known, refund_id: str) -> int:
+    """How many points a refund's claw-back took or, by policy, left alone.
+
+    Of entries written before fees were told from dishes some gave points: those are due back.
+    """
+    entry = known[f"claw-back:{refund_id}"]
+    return entry.waived - entry.points
+
+
+def _returned(known: Known, refund_id: str) -> int:
+    """How many of the points used a refund brought back, those that had expired included."""
+    entry = known.get(f"return:{refund_id}")
+    return entry.points + entry.waived if entry else 0
 
 
 def expected_entries(paid: PaidOrder, known: Known) -> dict[str, list[int]]:

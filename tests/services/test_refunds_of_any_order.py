@@ -1,0 +1,229 @@
+"""Any order given back in any parts: all of the money and all of the points, never a point more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from chain_data import FakeClock, Shop, item
+from huitou.coupons.models import CouponTemplate
+from huitou.coupons.service import Coupons
+from huitou.earning.models import EarningTerms
+from huitou.earning.rules import kept
+from huitou.maintenance.models import LoadRequest
+from huitou.maintenance.service import Maintenance
+from huitou.orders.models import LineBack, Order, PendingRefund
+from huitou.points.rules import TakenBack
+from huitou.refunds.models import RefundLine
+from huitou.refunds.rules import amount_back, lines_back
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
+STORE = "xujiahui"  # Which has offers of every kind.
+
+
+@pytest.fixture
+def shop(chain: Database, clock: FakeClock) -> Shop:
+    chain.collection("stores").update_many(
+        {"_id": {"$in": ["jingan", STORE]}}, {"$set": {"delivery_fee_fen": 600}}
+    )
+    return Shop(chain, clock)
+
+
+def dishes(shop: Shop, **prices: int) -> None:
+    """Give the chain dishes of these prices."""
+    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({
+        "dishes": [{"_id": name, "brand_id": "huitou", "name": name, "category": "试",
+                    "skus": [{"sku_id": "m", "name": "", "price_fen": fen}]}
+                   for name, fen in prices.items()],
+        "store_dishes": [{"_id": f"jingan:{name}", "store_id": "jingan", "dish_id": name}
+                         for name in prices],
+    }))  # fmt: skip
+
+
+def give_back(
+    shop: Shop, order_id: str, number: int, lines: Sequence[tuple[int, int]],
+    amount_fen: int | None = None,
+) -> bool:  # fmt: skip
+    """Refund pieces of lines, an amount or all that is left; False where that is nothing."""
+    order = shop.orders.get(order_id)
+    try:
+        backs = lines_back(order, [RefundLine(line=n, quantity=pieces) for n, pieces in lines])
+        fen = amount_back(order, backs, amount_fen)
+    except Refusal as refused:
+        assert refused.code in (Code.REFUND_WORTH_NOTHING, Code.REFUND_TOO_MUCH)  # noqa: PT017
+        return False
+    begun(shop, order, f"R{number}-{order_id}", fen, backs)
+    assert shop.settlement.settle(order_id) == "settled"
+    return True
+
+
+def begun(shop: Shop, order: Order, name: str, fen: int, backs: list[LineBack]) -> None:
+    pending = PendingRefund(refund_id=name, amount_fen=fen, lines=backs)
+    shop.database.transact(lambda s: shop.orders.begin_refund(order, pending, "test", s))
+    shop.database.transact(
+        lambda session: shop.orders.end_refund(order.id, name, given=True, session=session)
+    )
+
+
+def ledger(shop: Shop, order_id: str) -> list[tuple[str, int]]:
+    found = (
+        shop.database.collection("points_entries").find({"order_id": order_id}).sort("number", 1)
+    )
+    return [(entry["kind"], entry["points"]) for entry in found]
+
+
+def test_a_delivery_fee_mints_no_points_when_the_dishes_go_back_one_by_one(shop: Shop) -> None:
+    """Soup 3.00, noodles 24.00, fee 6.00: the soup's claw-back was +3, and 6 points were left."""
+    dishes(shop, soup=300, noodles=2_400)
+    alice = shop.register()
+    order = shop.paid(alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery",
+                      delivery=HOME)  # fmt: skip
+    assert (order.payable_fen, ledger(shop, order.id)) == (3_300, [("earn", 27)])
+    assert give_back(shop, order.id, 1, [(0, 1)])
+    assert ledger(shop, order.id)[1:] == [("claw-back", -3)]
+    assert give_back(shop, order.id, 2, [(1, 1)])
+    assert ledger(shop, order.id)[2:] == [("claw-back", -24)]
+    assert shop.account(alice)["available"] == 0
+    # Every piece went back and the fee is still with the store, until all that is left goes back.
+    assert shop.orders.get(order.id).left_fen == 600
+    assert give_back(shop, order.id, 3, [])
+    assert shop.orders.get(order.id).status == "refunded"
+    assert ledger(shop, order.id)[3:] == [("claw-back", 0)]
+    assert shop.differences() == []
+
+
+def test_the_fee_alone_takes_no_points_and_a_part_of_all_its_part(shop: Shop) -> None:
+    dishes(shop, noodles=2_400)
+    alice = shop.register()
+    order = shop.paid(alice, items=[item(1, "noodles")], mode="delivery", delivery=HOME)
+    assert give_back(shop, order.id, 1, [], amount_fen=1_500)  # Half of 30.00: half of each.
+    assert ledger(shop, order.id) == [("earn", 24), ("claw-back", -12)]
+    assert give_back(shop, order.id, 2, [])
+    assert ledger(shop, order.id)[2:] == [("claw-back", -12)]
+    assert shop.differences() == []
+
+
+def test_points_that_an_older_reading_minted_go_back_with_the_rest(shop: Shop) -> None:
+    """What a ledger of before holds isn't edited; the last refund finds it and takes it."""
+    dishes(shop, soup=300, noodles=2_400)
+    alice = shop.register()
+    order = shop.paid(alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery",
+                      delivery=HOME)  # fmt: skip
+    assert give_back(shop, order.id, 1, [(0, 1)])
+    # As it was written then: +3 instead of -3.
+    [lot] = shop.account(alice)["lots"]
+    shop.database.collection("points_entries").update_one(
+        {"_id": f"claw-back:R1-{order.id}"},
+        {"$set": {"points": 3, "balance": 30, "lots": [{"expires_on": lot, "points": 3}]}},
+    )
+    shop.database.collection("accounts").update_one(
+        {"_id": alice},
+        {"$set": {f"lots.{lot}": 30, "available": 30}, "$inc": {"points_by_day.2026-03-02": 6}},
+    )
+    assert give_back(shop, order.id, 2, [])
+    assert ledger(shop, order.id) == [("earn", 27), ("claw-back", 3), ("claw-back", -30)]
+    assert shop.account(alice)["available"] == 0
+
+
+def test_a_claw_back_that_adds_points_cannot_be_written() -> None:
+    with pytest.raises(ValueError, match="would add some"):
+        TakenBack(-1)
+
+
+def any_order(shop: Shop, rng: random.Random, member_id: str, number: int) -> Order:
+    """An order with a fee, a coupon, points, offers and extras, each of them or not."""
+    template = CouponTemplate.model_validate({
+        "_id": f"t{number}", "name": "券", "valid_days": 7,
+        "terms": rng.choice([
+            {"off_fen": rng.choice([1, 333, 800])}, {"kind": "free_item"},
+            {"kind": "percent_off", "off_bp": rng.choice([777, 5_000]), "base": "running"},
+        ]),
+    })  # fmt: skip
+    coupons = Coupons(shop.database, shop.clock)
+    coupons.put([template], [])
+    issued = coupons.issue(template, member_id=member_id, cause=f"c{number}")
+    assert issued
+    carts = [
+        item(rng.randint(1, 3), "milk-tea", "m", addons=[{"addon_id": "boba"}]),
+        item(rng.randint(1, 3), "milk-tea", "l"), item(rng.randint(1, 4), "spring-rolls", "one"),
+        item(rng.randint(1, 2), "beef-noodles", "s"), item(1, "double-skin", "one"),
+    ]  # fmt: skip
+    cart: dict[str, Any] = {"store_id": STORE, "items": rng.sample(carts, rng.randint(1, 4))}
+    if rng.random() < 0.7:
+        cart |= {"mode": "delivery", "delivery": HOME}
+    if rng.random() < 0.6:
+        cart["coupon_id"] = issued.id
+    has = int(shop.account(member_id)["available"])
+    for points in (min(has, rng.choice([0, 1, 150, 700])), 0):
+        try:
+            return shop.paid(member_id, points=points, **cart)
+        except Refusal:
+            continue  # So few points, or so many, may not pay.
+    raise AssertionError("without points it goes")
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_parts_of_any_order_in_any_order_bring_back_what_all_at_once_would(
+    shop: Shop, number: int
+) -> None:
+    rng = random.Random(f"refunds {number}")
+    alice = shop.register()
+    shop.give_points(alice, 1_000)
+    order = any_order(shop, rng, alice, number)
+    before = shop.account(alice)["available"] + order.points_used
+    earned = sum(points for kind, points in ledger(shop, order.id) if kind == "earn")
+    for step in range(30):
+        left = shop.orders.get(order.id)
+        if left.status == "refunded":
+            break
+        gone = {n: sum(b.quantity for r in left.refunds for b in r.lines if b.line == n)
+                for n in range(len(order.lines))}  # fmt: skip
+        rest = [(n, rng.randint(1, line.quantity - gone[n])) for n, line in enumerate(order.lines)
+                if line.quantity > gone[n]]  # fmt: skip
+        way = rng.random()
+        if rest and way < 0.7:
+            gave = give_back(shop, order.id, step, rng.sample(rest, rng.randint(1, len(rest))))
+        elif way < 0.85:
+            gave = give_back(shop, order.id, step, [], rng.choice([1, 99, 700, left.left_fen]))
+        else:
+            gave = not rest and give_back(shop, order.id, step, [])
+        if gave:
+            assert shop.differences() == []
+            # Wherever it stands, it is where one refund of the same sums would have brought it.
+            assert_as_in_one_step(shop, order.id, earned)
+    else:
+        assert give_back(shop, order.id, 99, [])
+    left = shop.orders.get(order.id)
+    assert (left.status, left.left_fen) == ("refunded", 0)
+    assert sum(refund.amount_fen for refund in left.refunds) == order.payable_fen
+    told = ledger(shop, order.id)
+    assert all(points <= 0 for kind, points in told if kind == "claw-back")
+    assert sum(points for kind, points in told if kind in ("earn", "claw-back")) == 0
+    assert sum(points for kind, points in told if kind == "return") == order.points_used
+    assert shop.account(alice)["available"] == before - earned
+    assert shop.differences() == []
+
+
+def assert_as_in_one_step(shop: Shop, order_id: str, earned: int) -> None:
+    order = shop.orders.get(order_id)
+    assert order.terms
+    if order.status == "refunded":
+        return
+    lines: dict[int, list[int]] = {}
+    for back in (back for refund in order.refunds for back in refund.lines):
+        so_far = lines.setdefault(back.line, [0, 0])
+        so_far[0] += back.quantity
+        so_far[1] += back.amount_fen
+    once = PendingRefund(
+        refund_id="once", amount_fen=sum(refund.amount_fen for refund in order.refunds),
+        lines=[LineBack(line=n, quantity=q, amount_fen=fen) for n, (q, fen) in lines.items()],
+    )  # fmt: skip
+    terms: EarningTerms = order.terms
+    deserves = kept(terms, terms.paid_by_line, order.payable_fen, earned, [once])
+    told = ledger(shop, order_id)
+    assert sum(points for kind, points in told if kind in ("earn", "claw-back")) == deserves
