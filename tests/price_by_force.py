@@ -1,337 +1,449 @@
-"""A price by force: every subset of offers, every set of pieces, one after the other.
+"""A second implementation of the pricing page, by pure enumeration: slow, plain, independent.
 
-Written from the rules in words, apart from the engine: fractions for shares, no bound, no order of
-trying. Slow; for carts of a few pieces.
+Written from `functions/pay/PRICING.md` alone. Every state that a cart can be in after each offer is
+kept; equal ones once. There are no bounds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import product
+from typing import Literal, NamedTuple
 
-from huitou.discounts.models import CartLine, Rule, Tree
+from huitou.offers.models import Group, Scope, Terms
 
-UNIT = ("fixed_price", "free_item", "exchange", "nth_item", "bundle")
+KINDS = (
+    "fixed_price", "free_item", "exchange", "nth_item", "bundle", "percent_off", "amount_off",
+    "delivery",
+)  # fmt: skip
+SOURCES = ("tier", "offer", "coupon")
+WHOLE = ("percent_off", "amount_off")  # Kinds about whole lines.
+NOBODY = -1
 
 
-@dataclass(frozen=True)
-class Cart:
-    """Per line: open pieces, those nobody claimed, what is left to pay, what claims took off."""
+class Row(NamedTuple):
+    """One row of a cart; the price of a piece with its extras and without."""
 
-    open: tuple[int, ...]
-    free: tuple[int, ...]
+    dish_id: str
+    sku_id: str
+    category: str
+    quantity: int
+    unit_fen: int
+    bare_fen: int
+
+
+class Offered(NamedTuple):
+    """One offer, coupon or tier discount that is in force; `id` of a coupon is its template's."""
+
+    source: Literal["tier", "offer", "coupon"]
+    id: str
+    revision: int
+    terms: Terms
+    group: str
+    priority: int = 0
+    optional: bool = True
+    named: bool = False
+    ends: str = ""
+
+
+class Best(NamedTuple):
+    """What the best combination comes to; the least is the best."""
+
+    payable_fen: int
+    coupons: int
+    ends: tuple[str, ...]
+
+
+class Now(NamedTuple):
+    """What became of a line so far.
+
+    `running` is still to pay for its `open` pieces, of which `free` are used by no offer, `closed`
+    for the others; `piecewise` is what offers about single pieces took off the open ones; `whole`
+    says that an offer about whole lines took something.
+    """
+
+    open: int
+    free: int
+    running: int
+    closed: int = 0
+    piecewise: int = 0
+    whole: bool = False
+
+
+Nows = tuple[Now, ...]
+
+
+class Outcome(NamedTuple):
+    """One way to take an offer: what it leaves, and the lines (last, the fee) that it touched."""
+
+    nows: Nows
+    fee: int
+    touched: frozenset[int]
+
+
+class State(NamedTuple):
+    """Where a combination is after some of the offers.
+
+    `left` are those not optional that were left out though they could take something off; `firsts`
+    the child that each group `first` has settled on; `given` whom each line, and the fee, was
+    given to in the group `per: item` that is being applied.
+    """
+
+    nows: Nows
+    fee: int
+    taken: tuple[tuple[int, frozenset[int]], ...]
     left: tuple[int, ...]
-    claimed_off: tuple[int, ...]
-    paid_for: int = 0
-    delivery: int = 0
-    chosen: tuple[Rule, ...] = ()
-    off: tuple[int, ...] = ()  # What the last offer about whole lines took off each.
-    left_out: tuple[Rule, ...] = ()  # Though they aren't optional.
-    touched: tuple[tuple[Rule, frozenset[int]], ...] = ()  # Who took from which lines.
-    seen: dict[int, int] = field(default_factory=dict)  # `first` groups: the child that applied.
-
-    def payable(self) -> int:
-        return sum(self.left) + self.paid_for + self.delivery
+    firsts: tuple[tuple[str, str], ...]
+    given: tuple[int, ...]
 
 
 def least(
-    lines: Sequence[CartLine], rules: Sequence[Rule], tree: Tree, delivery: int = 0
-) -> tuple[int, int, tuple[str, ...]]:
-    """Return the best key there is: fen to pay, coupons used, when they end."""
-    quantities = tuple(line.quantity for line in lines)
-    start = Cart(
-        quantities, quantities, tuple(line.quantity * line.unit_fen for line in lines),
-        (0,) * len(lines), delivery=delivery,
-    )  # fmt: skip
-    keys = []
-    for end in _ends(start, lines, list(rules), tree):
-        if not all(_excused(end, lines, rule, tree) for rule in end.left_out):
-            continue
-        coupons = sorted(rule.soonest for rule in end.chosen if rule.source == "coupon")
-        keys.append((end.payable(), len(coupons), tuple(coupons)))
-    return min(keys)
+    rows: Sequence[Row],
+    offered: Sequence[Offered],
+    groups: Sequence[Group],
+    delivery_fen: int = 0,
+    never_together: Sequence[Sequence[str]] = (),
+) -> Best | None:
+    """Return the key of the best combination, or None where the named coupons have no legal one."""
+    return _Force(rows, offered, groups, never_together).least(delivery_fen)
 
 
-def _ends(cart: Cart, lines: Sequence[CartLine], rules: list[Rule], tree: Tree) -> Iterator[Cart]:
-    if not rules:
-        yield cart
-        return
-    rule, rest = rules[0], rules[1:]
-    leaf = rule.steps[-1].group
-    if tree.by_item[leaf]:
-        group = [other for other in rules if other.steps[-1].group == leaf]
-        for after in _shared_out(cart, lines, group, tree):
-            yield from _ends(after, lines, rules[len(group) :], tree)
-        return
-    ways = list(_ways(cart, lines, rule, tree))
-    for after in ways:
-        yield from _ends(after, lines, rest, tree)
-    if ways:
-        if not rule.optional:
-            cart = replace(cart, left_out=(*cart.left_out, rule))
-        for group, child in rule.steps:
-            if tree.modes[group] == "first":
-                cart = replace(cart, seen={group: child} | cart.seen)
-    yield from _ends(cart, lines, rest, tree)
+def _merged(rows: Sequence[Row]) -> list[Row]:
+    """Return the lines in their canonical order, alike rows as one."""
+    lines: dict[tuple[str, str, int, int], Row] = {}
+    for row in rows:
+        key = (row.dish_id, row.sku_id, row.unit_fen, row.bare_fen)
+        more = lines[key].quantity if key in lines else 0
+        lines[key] = row._replace(quantity=row.quantity + more)
+    return [lines[key] for key in sorted(lines)]
 
 
-def _excused(cart: Cart, lines: Sequence[CartLine], rule: Rule, tree: Tree) -> bool:
-    """An offer that isn't optional stays away only from one that it doesn't go with."""
-    met = any(
-        "item" in (other.terms.exclusive, rule.terms.exclusive)
-        and any(_about(rule, lines[n]) for n in of)
-        for other, of in cart.touched
-    )
-    return met or not _may(replace(cart, seen={}), rule, tree)
+def _paths(groups: Sequence[Group], above: tuple[Group, ...] = ()) -> Iterator[tuple[Group, ...]]:
+    """Yield each group of the tree, with those around it before it, in the order of the page."""
+    for group in groups:
+        yield (*above, group)
+        yield from _paths(group.groups, (*above, group))
 
 
-def _may(cart: Cart, rule: Rule, tree: Tree) -> bool:
-    others = cart.chosen
-    if others and (rule.terms.exclusive == "order" or others[0].terms.exclusive == "order"):
-        return False
-    for group, child in rule.steps:
-        there = [step.child for o in others for step in o.steps if step.group == group]
-        if tree.modes[group] != "stack" and not tree.by_item[group]:
-            if any(other != child for other in there):
-                return False
-            if cart.seen.get(group, child) != child:
-                return False
-        if len(there) >= tree.most[group]:
-            return False
-    mine = {step.group for step in rule.steps}
-    for names in tree.never:
-        for other in others:
-            theirs = {step.group for step in other.steps}
-            if names & mine and (theirs & names) - mine:
-                return False
-    return True
-
-
-def _ways(cart: Cart, lines: Sequence[CartLine], rule: Rule, tree: Tree) -> Iterator[Cart]:
-    if not _may(cart, rule, tree):
-        return
-    mine = [n for n, line in enumerate(lines) if _about(rule, line)]
-    if not mine:
-        return
-    taken = replace(cart, chosen=(*cart.chosen, rule))
-    for after in _after(taken, lines, rule, mine, mine):
-        if after.payable() < cart.payable():
-            yield after
-
-
-def _after(
-    cart: Cart, lines: Sequence[CartLine], rule: Rule, mine: list[int], over: list[int]
-) -> Iterator[Cart]:
-    terms = rule.terms
-    times = 1
-    if terms.threshold_fen:
-        looked_at = over if terms.threshold_of == "scope" else range(len(lines))
-        amounts = [_amount(cart, lines, n, terms.threshold_base, terms.with_addons)
-                   for n in looked_at]  # fmt: skip
-        times = min(terms.most_times, sum(amounts) // terms.threshold_fen)
-        if not times:
-            return
-    if terms.kind == "delivery":
-        off = cart.delivery if terms.off_fen is None else min(terms.off_fen, cart.delivery)
-        yield replace(cart, delivery=cart.delivery - off)
-    elif terms.kind in UNIT:
-        for pieces in product(*(range(n + 1) for n in cart.free)):
-            after = _claimed(cart, lines, rule, mine, pieces)
-            if after is not None:
-                yield after
-    else:
-        yield _taken_off(cart, lines, rule, mine, times)
-
-
-def _full(cart: Cart, lines: Sequence[CartLine], n: int) -> int:
-    return cart.open[n] * lines[n].unit_fen
-
-
-def _amount(cart: Cart, lines: Sequence[CartLine], n: int, base: str, addons: bool) -> int:
-    amount = cart.left[n] if base == "running" else _full(cart, lines, n)
-    if addons or not lines[n].unit_fen:
-        return amount
-    return int(Fraction(amount * lines[n].bare_fen, lines[n].unit_fen))
-
-
-def _taken_off(
-    cart: Cart, lines: Sequence[CartLine], rule: Rule, mine: list[int], times: int
-) -> Cart:
-    terms = rule.terms
-    mine = [n for n in mine if cart.open[n]]
-    if terms.exclusive == "item":
-        mine = [n for n in mine if cart.left[n] == _full(cart, lines, n)]
-    weights = {n: _amount(cart, lines, n, terms.base, terms.with_addons) for n in mine}
-    if terms.kind == "percent_off":
-        off = int(Fraction(sum(weights.values()) * (terms.off_bp or 0), 10_000))
-        off = min(off, terms.cap_fen) if terms.cap_fen else off
-    else:
-        off = (terms.off_fen or 0) * times
-    off = min(off, sum(cart.left[n] for n in mine))
-    shares = _spread(off, weights)
-    shares = {n: min(share, cart.left[n]) for n, share in shares.items()}
-    rest = _spread(off - sum(shares.values()), {n: cart.left[n] - shares[n] for n in mine})
-    left, open_, free, paid = list(cart.left), list(cart.open), list(cart.free), cart.paid_for
-    for n in mine:
-        left[n] -= shares[n] + rest[n]
-        if terms.exclusive == "item" and off:
-            paid += left[n]
-            left[n] = open_[n] = free[n] = 0
-    took = tuple(shares.get(n, 0) + rest.get(n, 0) for n in range(len(lines)))
-    return replace(
-        cart,
-        left=tuple(left),
-        open=tuple(open_),
-        free=tuple(free),
-        paid_for=paid,
-        off=took,
-        touched=(*cart.touched, (rule, frozenset(n for n in mine if took[n]))),
+def _covers(scope: Scope, row: Row) -> bool:
+    """Whether a scope has a line in it."""
+    return (
+        (not scope.dish_ids or row.dish_id in scope.dish_ids)
+        and (not scope.sku_ids or row.sku_id in scope.sku_ids)
+        and (not scope.categories or row.category in scope.categories)
+        and row.dish_id not in scope.except_dish_ids
     )
 
 
-def _spread(total: int, weights: dict[int, int]) -> dict[int, int]:
-    """Largest remainder, of equals the earlier line first."""
-    whole = sum(weights.values())
-    if not whole or not total:
-        return dict.fromkeys(weights, 0)
-    exact = {n: Fraction(total * weight, whole) for n, weight in weights.items()}
-    shares = {n: int(part) for n, part in exact.items()}
-    for n in sorted(weights, key=lambda n: (shares[n] - exact[n], n))[
-        : total - sum(shares.values())
-    ]:
-        shares[n] += 1
+def _shared(amount: int, weights: Sequence[int]) -> list[int]:
+    """Share an amount by largest remainder; of equal remainders the earlier goes first."""
+    total = sum(weights)
+    shares = [amount * weight // max(1, total) for weight in weights]
+    by_rest = sorted(range(len(weights)), key=lambda at: -(amount * weights[at] % max(1, total)))
+    for at in by_rest[: amount - sum(shares)]:
+        shares[at] += 1
     return shares
 
 
-def _claimed(
-    cart: Cart, lines: Sequence[CartLine], rule: Rule, mine: list[int], pieces: Sequence[int]
-) -> Cart | None:
-    terms = rule.terms
-    if not sum(pieces) or any(count and n not in mine for n, count in enumerate(pieces)):
-        return None
-    even = [cart.left[n] + cart.claimed_off[n] for n in range(len(lines))]
-    if terms.exclusive == "item" and any(
-        count and even[n] != _full(cart, lines, n) for n, count in enumerate(pieces)
-    ):
-        return None
-    worth = []
-    for n, line in enumerate(lines):
-        value = line.unit_fen
-        if terms.base == "running" and cart.open[n]:
-            value = even[n] // cart.open[n]
-        if (not terms.with_addons or terms.kind == "exchange") and line.unit_fen:
-            value = value * line.bare_fen // line.unit_fen
-        worth.append(value)
-    off = _off(rule, lines, worth, pieces)
-    if off is None:
-        return None
-    of = frozenset(n for n, count in enumerate(pieces) if count)
-    left, open_, free = list(cart.left), list(cart.open), list(cart.free)
-    claimed, paid = list(cart.claimed_off), cart.paid_for
-    for n, count in enumerate(pieces):
-        share = min(off[n], cart.left[n])
-        free[n] -= count
-        if terms.exclusive == "item":
-            left[n] -= count * lines[n].unit_fen
-            open_[n] -= count
-            paid += count * lines[n].unit_fen - share
-        else:
-            left[n] -= share
-            claimed[n] += share
-    return replace(cart, left=tuple(left), open=tuple(open_), free=tuple(free),
-                   claimed_off=tuple(claimed), paid_for=paid,
-                   touched=(*cart.touched, (rule, of)))  # fmt: skip
+class _Force:
+    """One cart with all that is on offer for it."""
 
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        offered: Sequence[Offered],
+        groups: Sequence[Group],
+        never_together: Sequence[Sequence[str]],
+    ) -> None:
+        self.rows = _merged(rows)
+        self.fee_at = len(self.rows)
+        paths = {path[-1].group: path for path in _paths(groups)}
+        order = {name: at for at, name in enumerate(paths)}
+        self.lost = any(o.named and o.group not in order for o in offered)
+        self.offers = sorted(
+            (o for o in offered if o.group in order),
+            key=lambda o: (
+                order[o.group], -o.priority, KINDS.index(o.terms.kind), SOURCES.index(o.source),
+                o.id, o.revision, o.ends,
+            ),
+        )  # fmt: skip
+        self.path = [paths[o.group] for o in self.offers]
+        self.never, every = never_together, range(len(self.offers))
+        self.about = [frozenset(self._about(o.terms)) for o in self.offers]
+        self.clash = [[i != j and self._clash(i, j) for j in every] for i in every]
+        self.all_optional = all(o.optional for o in self.offers)
+        self.tried: dict[tuple[int, Nows, int, frozenset[int]], list[Outcome]] = {}
 
-def _off(
-    rule: Rule, lines: Sequence[CartLine], worth: list[int], pieces: Sequence[int]
-) -> list[int] | None:
-    """What a set of pieces brings per line, or None where the offer can't take that set."""
-    terms, off = rule.terms, [0] * len(pieces)
-    if terms.kind == "nth_item":
-        nth = terms.nth or 1
-        singles = [n for n, count in enumerate(pieces) for _ in range(count)]
-        if len(singles) % nth or len(singles) // nth > terms.most_times:
-            return None
-        singles.sort(key=lambda n: (-worth[n], n))
-        for n in singles[nth - 1 :: nth]:
-            off[n] += worth[n] * (terms.off_bp or 0) // 10_000
-        return off
-    if terms.kind == "bundle":
-        each = sum(slot.quantity for slot in terms.slots)
-        times = sum(pieces) // each
-        if sum(pieces) % each or times > terms.most_times or not _fills(rule, lines, pieces, times):
-            return None
-        values = {n: count * worth[n] for n, count in enumerate(pieces)}
-        saved = max(0, sum(values.values()) - times * (terms.price_fen or 0))
-        return list(_spread(saved, values).values())
-    price = terms.price_fen or 0
-    useless = any(n and value <= price for n, value in zip(pieces, worth, strict=True))
-    if sum(pieces) > terms.most_times or useless:  # It takes no piece that it makes no cheaper.
-        return None
-    return [n * max(0, value - price) for n, value in zip(pieces, worth, strict=True)]
+    def _about(self, terms: Terms) -> list[int]:
+        slots = [slot.scope for slot in terms.slots] or [Scope()]
+        fits = [_covers(terms.scope, r) and any(_covers(s, r) for s in slots) for r in self.rows]
+        return [at for at, fit in enumerate(fits) if fit]
 
-
-def _fills(rule: Rule, lines: Sequence[CartLine], pieces: Sequence[int], times: int) -> bool:
-    places = [slot for slot in rule.terms.slots for _ in range(slot.quantity * times)]
-    singles = [n for n, count in enumerate(pieces) for _ in range(count)]
-
-    def fill(left: list[int], to_fill: list[object]) -> bool:
-        if not to_fill:
+    def _clash(self, i: int, j: int) -> bool:
+        """Whether two offers never are in one combination."""
+        if "order" in (self.offers[i].terms.exclusive, self.offers[j].terms.exclusive):
             return True
-        slot = to_fill[0]
-        return any(
-            _in(slot.scope, lines[n])  # type: ignore[attr-defined]
-            and fill([*left[:place], *left[place + 1 :]], to_fill[1:])
-            for place, n in enumerate(left)
-        )
+        both = [a for a, b in zip(self.path[i], self.path[j], strict=False) if a.group == b.group]
+        if both and both[-1].mode == "best" and both[-1].per == "cart":
+            return True
+        for names in self.never:
+            homes = [[g.group for g in self.path[at] if g.group in names] for at in (i, j)]
+            if all(homes) and homes[0][-1] != homes[1][-1]:
+                return True
+        return False
 
-    return fill(singles, list(places))
+    def _kept_out(self, i: int, state: State) -> bool:
+        """Whether an offer doesn't go with those taken, by `most` or one by one."""
+        inside = [group.group for j, _ in state.taken for group in self.path[j]]
+        full = any(g.most is not None and inside.count(g.group) >= g.most for g in self.path[i])
+        return full or any(self.clash[i][j] for j, _ in state.taken)
 
+    def _excused(self, i: int, state: State) -> bool:
+        """Whether the combination has an offer for which this one may be left out."""
+        if self._kept_out(i, state):
+            return True
+        top, mine = self.path[i][0], self.about[i]
+        fee = {self.fee_at} if self.offers[i].terms.kind == "delivery" else set[int]()
+        for j, touched in state.taken:
+            exclusive = [self.offers[at].terms.exclusive for at in (i, j)]
+            if "item" in exclusive and touched & mine:
+                return True
+            if top.per == "item" and top.group == self.path[j][0].group and touched & (mine | fee):
+                return True
+        return False
 
-def _about(rule: Rule, line: CartLine) -> bool:
-    slots = rule.terms.slots
-    return _in(rule.terms.scope, line) and (
-        not slots or any(_in(slot.scope, line) for slot in slots)
-    )
+    def _part(self, i: int, at: int, value: int) -> int:
+        """Return a value of a line as the offer sees it: with its extras or without."""
+        terms, row = self.offers[i].terms, self.rows[at]
+        if terms.with_addons and terms.kind != "exchange":
+            return value
+        return value * row.bare_fen // row.unit_fen if row.unit_fen else 0
 
+    def _value(self, i: int, at: int, now: Now, base: str) -> int:
+        as_listed = now.open * self.rows[at].unit_fen
+        return self._part(i, at, as_listed if base == "list" else now.running)
 
-def _in(scope: object, line: CartLine) -> bool:
-    wanted = [(scope.dish_ids, line.dish_id), (scope.sku_ids, line.sku_id),  # type: ignore[attr-defined]
-              (scope.categories, line.category)]  # type: ignore[attr-defined] # fmt: skip
-    without: list[str] = scope.except_dish_ids  # type: ignore[attr-defined]
-    return all(not ids or mine in ids for ids, mine in wanted) and line.dish_id not in without
+    def _worth(self, i: int, at: int, now: Now) -> int:
+        """Return what a piece of a line is worth to an offer."""
+        if self.offers[i].terms.base == "list":
+            return self._part(i, at, self.rows[at].unit_fen)
+        return self._part(i, at, (now.running + now.piecewise) // now.open if now.open else 0)
 
+    def _works_on(self, i: int, at: int, now: Now) -> bool:
+        """Whether an offer can work on a line that it is about."""
+        terms = self.offers[i].terms
+        if terms.exclusive != "item":
+            return (now.open if terms.kind in WHOLE else now.free) > 0
+        if terms.kind in WHOLE:
+            return 0 < now.free == self.rows[at].quantity and not now.whole
+        return now.free > 0 and not now.whole
 
-def _shared_out(
-    cart: Cart, lines: Sequence[CartLine], group: list[Rule], tree: Tree
-) -> Iterator[Cart]:
-    """A group per item: of any of its offers, each line goes to the one that takes most off it."""
-    alone: list[tuple[Rule, list[int], tuple[int, ...]]] = []
-    for rule in group:
-        mine = [n for n, line in enumerate(lines) if _about(rule, line)]
-        if not mine or not _may(cart, rule, tree):
-            continue
-        after = next(_after(cart, lines, rule, mine, mine), None)
-        if after is not None and after.payable() < cart.payable():
-            alone.append((rule, mine, after.off))
-    if tree.modes[group[0].steps[-1].group] == "first":
-        alone = alone[:1]
-    for picks in product([True, False], repeat=len(alone)):
-        picked = [one for one, pick in zip(alone, picks, strict=True) if pick]
-        won: list[list[int]] = [[] for _ in picked]
-        for n in range(len(lines)):
-            offs = [off[n] if n in mine else 0 for _, mine, off in picked]
-            if offs and max(offs):
-                won[offs.index(max(offs))].append(n)
-        out = [rule for (rule, _, _), pick in zip(alone, picks, strict=True)
-               if not pick and not rule.optional]  # fmt: skip
-        after = replace(cart, left_out=(*cart.left_out, *out))
-        for (rule, mine, _), lines_won in zip(picked, won, strict=True):
-            if lines_won:
-                done = next(_after(after, lines, rule, lines_won, mine), None)
-                if done is not None and done.payable() < after.payable():
-                    after = replace(done, chosen=(*done.chosen, rule))
-        yield after
+    def _times(self, i: int, nows: Nows) -> int:
+        """Return how often the threshold is reached; without one, once."""
+        terms = self.offers[i].terms
+        if not terms.threshold_fen:
+            return 1
+        lines = self.about[i] if terms.threshold_of == "scope" else range(self.fee_at)
+        reached = sum(self._value(i, at, nows[at], terms.threshold_base) for at in lines)
+        return reached // terms.threshold_fen
+
+    def _outcomes(self, i: int, state: State, lines: frozenset[int]) -> list[Outcome]:
+        """Return every way to take an offer off these lines (or the fee), each at least 1 fen."""
+        key = (i, state.nows, state.fee, lines)
+        if key not in self.tried:
+            self.tried[key] = list(dict.fromkeys(self._ways(i, state.nows, state.fee, lines)))
+        return self.tried[key]
+
+    def _ways(self, i: int, nows: Nows, fee: int, lines: frozenset[int]) -> Iterator[Outcome]:
+        terms = self.offers[i].terms
+        at = sorted(k for k in lines & self.about[i] if self._works_on(i, k, nows[k]))
+        if not (times := self._times(i, nows)):
+            return
+        if terms.kind == "delivery":
+            off = min(fee, fee if terms.off_fen is None else terms.off_fen)
+            if self.fee_at in lines and self.about[i] and off:
+                yield Outcome(nows, fee - off, frozenset([self.fee_at]))
+        elif terms.kind in WHOLE:
+            offs = self._off_lines(i, nows, at, times)
+            if any(offs.values()):
+                touched = frozenset(k for k, off in offs.items() if off)
+                yield Outcome(self._after_lines(i, nows, offs), fee, touched)
+        else:
+            for used, offs in self._uses(i, nows, at):
+                offs = {k: min(off, self._part(i, k, nows[k].running)) for k, off in offs.items()}
+                if any(offs.values()):
+                    yield Outcome(self._after_pieces(i, nows, used, offs), fee, frozenset(used))
+
+    def _off_lines(self, i: int, nows: Nows, lines: list[int], times: int) -> dict[int, int]:
+        """Return what an offer about whole lines takes off each of them."""
+        terms = self.offers[i].terms
+        values = [self._value(i, at, nows[at], terms.base) for at in lines]
+        bears = [self._part(i, at, nows[at].running) for at in lines]
+        if terms.kind == "percent_off":
+            amount = sum(values) * (terms.off_bp or 0) // 10_000
+            amount = amount if terms.cap_fen is None else min(amount, terms.cap_fen)
+        else:
+            amount = (terms.off_fen or 0) * min(times, terms.most_times)
+        amount = min(amount, sum(bears))
+        offs = [min(pair) for pair in zip(_shared(amount, values), bears, strict=True)]
+        spare = [bear - off for bear, off in zip(bears, offs, strict=True)]
+        more = _shared(amount - sum(offs), spare)
+        return {at: off + m for at, off, m in zip(lines, offs, more, strict=True)}
+
+    def _after_lines(self, i: int, nows: Nows, offs: dict[int, int]) -> Nows:
+        after = list(nows)
+        for at, off in offs.items():
+            now, left = nows[at], nows[at].running - off
+            after[at] = now._replace(running=left, whole=now.whole or off > 0)
+            if self.offers[i].terms.exclusive == "item":
+                after[at] = Now(open=0, free=0, running=0, closed=now.closed + left)
+        return tuple(after)
+
+    def _after_pieces(self, i: int, nows: Nows, used: dict[int, int], offs: dict[int, int]) -> Nows:
+        after = list(nows)
+        for at, count in used.items():
+            now, free, price = nows[at], nows[at].free - count, count * self.rows[at].unit_fen
+            left, piecewise = now.running - offs[at], now.piecewise + offs[at]
+            after[at] = now._replace(free=free, running=left, piecewise=piecewise)
+            if self.offers[i].terms.exclusive == "item":  # Before nothing was taken off these.
+                left, closed = now.running - price, now.closed + price - offs[at]
+                after[at] = now._replace(
+                    open=now.open - count, free=free, running=left, closed=closed
+                )
+        return tuple(after)
+
+    def _uses(
+        self, i: int, nows: Nows, lines: list[int]
+    ) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
+        """Yield every choice of pieces of these lines, and what it takes off each line."""
+        terms = self.offers[i].terms
+        worth = {at: self._worth(i, at, nows[at]) for at in lines}
+        price, most = terms.price_fen or 0, terms.most_times
+        if terms.kind == "bundle":
+            for used, times in self._filled(i, nows, lines):
+                values = [worth[at] * count for at, count in used.items()]
+                shares = _shared(max(0, sum(values) - price * times), values)
+                yield used, dict(zip(used, shares, strict=True))
+            return
+        if terms.kind != "nth_item":
+            lines = [at for at in lines if worth[at] > price]
+        for counts in product(*(range(nows[at].free + 1) for at in lines)):
+            used = {at: count for at, count in zip(lines, counts, strict=True) if count}
+            times, over = divmod(sum(counts), terms.nth or 1)
+            if over or not 1 <= times <= most:
+                continue
+            if terms.kind != "nth_item":
+                yield used, {at: n * (worth[at] - price) for at, n in used.items()}
+                continue
+            off = {at: worth[at] * (terms.off_bp or 0) // 10_000 for at in used}
+            for cheaper in self._cheaper(used, worth, terms.nth or 1):
+                yield used, {at: cheaper[at] * off[at] for at in used}
+
+    def _cheaper(
+        self, used: dict[int, int], worth: dict[int, int], nth: int
+    ) -> Iterator[dict[int, int]]:
+        """Yield every choice of how many pieces of each line are an `nth` one of the row."""
+        before, choices = 0, []
+        for value in sorted({worth[at] for at in used}, reverse=True):
+            alike = [at for at in used if worth[at] == value]
+            upto = before + sum(used[at] for at in alike)
+            due, before = upto // nth - before // nth, upto
+            ways = product(*(range(used[at] + 1) for at in alike))
+            choices.append([dict(zip(alike, way, strict=True)) for way in ways if sum(way) == due])
+        for chosen in product(*choices):
+            yield {at: count for part in chosen for at, count in part.items()}
+
+    def _filled(self, i: int, nows: Nows, lines: list[int]) -> Iterator[tuple[dict[int, int], int]]:
+        """Yield all sets of pieces that fill all slots of a bundle, and how many times."""
+        terms = self.offers[i].terms
+        sets = {tuple(0 for _ in lines)}
+        for times in range(1, terms.most_times + 1):
+            for slot in terms.slots:
+                fits = [n for n, at in enumerate(lines) if _covers(slot.scope, self.rows[at])]
+                for _ in range(slot.quantity):
+                    sets = {
+                        (*counts[:n], counts[n] + 1, *counts[n + 1 :])
+                        for counts in sets
+                        for n in fits
+                        if counts[n] < nows[lines[n]].free
+                    }
+            if not sets:
+                return
+            for counts in sorted(sets):
+                yield {at: n for at, n in zip(lines, counts, strict=True) if n}, times
+
+    def least(self, delivery_fen: int) -> Best | None:
+        """Go through the offers in their order and keep every state that can come about."""
+        nobody = (NOBODY,) * (self.fee_at + 1)
+        nows = tuple(Now(r.quantity, r.quantity, r.quantity * r.unit_fen) for r in self.rows)
+        states = {State(nows, delivery_fen, (), (), (), nobody)}
+        for name in dict.fromkeys(o.group for o in self.offers):
+            members = [i for i, o in enumerate(self.offers) if o.group == name]
+            top = self.path[members[0]][-1]
+            if top.per == "item" and top.mode == "best":
+                states = {s._replace(given=g) for s in states for g in self._gifts(s, members)}
+            for i in members:
+                states = {after for state in states for after in self._step(i, state)}
+            states = {state._replace(given=nobody) for state in states}
+        legal = (s for s in states if all(self._excused(i, s) for i in s.left))
+        return None if self.lost else min(map(self._key, legal), default=None)
+
+    def _key(self, state: State) -> Best:
+        used = [self.offers[i] for i, _ in state.taken]
+        ends = sorted(offer.ends for offer in used if offer.source == "coupon")
+        payable = sum(now.running + now.closed for now in state.nows) + state.fee
+        return Best(payable, len(ends), tuple(ends))
+
+    def _gifts(self, state: State, members: list[int]) -> Iterator[tuple[int, ...]]:
+        """Yield every way to give the lines and the fee to offers of a group `best` per item.
+
+        Those given something are the ones in the combination. None about whole lines passes over
+        a line that it could work on and that goes to nobody.
+        """
+        takers = [
+            [i for i in members if at in self.about[i] and self._works_on(i, at, now)]
+            for at, now in enumerate(state.nows)
+        ]
+        riders = [i for i in members if self.offers[i].terms.kind == "delivery"]
+        takers = [[i for i in those if i not in riders] for those in takers]
+        for given in product(*([NOBODY, *those] for those in [*takers, riders])):
+            whole = {i for i in given if i != NOBODY and self.offers[i].terms.kind in WHOLE}
+            over = (those for at, those in enumerate(takers) if given[at] == NOBODY)
+            if not any(whole.intersection(those) for those in over):
+                yield given
+
+    def _step(self, i: int, state: State) -> Iterator[State]:
+        """Yield what may become of a state at the turn of an offer."""
+        group, mine, settled = self.path[i][-1], self._children(i), dict(state.firsts)
+        gift = frozenset(at for at, whom in enumerate(state.given) if whom == i)
+        lines = gift or frozenset(at for at, by in enumerate(state.given) if not 0 <= by < i)
+        ahead = all(settled.get(name, child) == child for name, child in mine.items())
+        ways = self._outcomes(i, state, lines) if ahead and not self._kept_out(i, state) else []
+        if gift and self.offers[i].terms.kind not in WHOLE:  # It uses a piece of each.
+            ways = [way for way in ways if way.touched == gift]
+        if ways and group.per == "item" and group.mode == "first":
+            gets = self._gets(i, state) & lines
+            given = [i if at in gets else by for at, by in enumerate(state.given)]
+            state = state._replace(given=tuple(given))
+        elif ways:
+            state = state._replace(firsts=tuple(sorted({**settled, **mine}.items())))
+        best_by_item = group.per == "item" and group.mode == "best"
+        for way in ways if gift or not best_by_item else []:
+            touched = frozenset[int]() if self.all_optional else way.touched
+            taken = (*state.taken, (i, touched))
+            yield state._replace(nows=way.nows, fee=way.fee, taken=taken)
+        if not gift and not self.offers[i].named:
+            must = ways and not self.offers[i].optional
+            yield state._replace(left=(*state.left, i)) if must else state
+
+    def _children(self, i: int) -> dict[str, str]:
+        """Return which child of each group `first` around it an offer is, or is within."""
+        below = [*(group.group for group in self.path[i][1:]), f"#{i}"]
+        pairs = zip(self.path[i], below, strict=True)
+        return {g.group: child for g, child in pairs if g.mode == "first" and g.per == "cart"}
+
+    def _gets(self, i: int, state: State) -> frozenset[int]:
+        """Return all lines that an offer is about and can work on; of a delivery, the fee."""
+        if self.offers[i].terms.kind == "delivery":
+            return frozenset([self.fee_at])
+        return frozenset(k for k in self.about[i] if self._works_on(i, k, state.nows[k]))

@@ -1,119 +1,118 @@
-"""The best combination, held against every combination there is, on thousands of small carts."""
+"""The best price, held against every combination there is, and against itself turned around.
+
+HUITOU_PRICE_CASES=50000 looks longer. The brute force was written from functions/pay/PRICING.md by
+somebody who hadn't read the engine; what they disagree on is a fault of one of the three.
+"""
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Sequence
 
 import pytest
 
-from huitou.combination.rules import best
-from huitou.discounts.models import CartLine, Rule
-from huitou.offers.models import Group, Scope, Slot, StackingRules, Terms
-from huitou.offers.rules import Compiled
-from price_by_force import least
+from huitou.discounts.models import Outcome
+from price_by_force import Row, least
+from price_carts import Case, a_case
+from price_engine import engine
 
-DISHES = ("a", "b", "c")
-CARTS = 3_000
-
-
-def a_cart(rng: random.Random) -> list[CartLine]:
-    lines = []
-    for _ in range(rng.randint(1, 3)):
-        bare = rng.choice([0, 1, 7, 500, 999, 1_000, 1_234, 2_000])
-        dish = rng.choice(DISHES)
-        lines.append(CartLine(dish, f"{dish}{rng.randint(0, 1)}", "xy"[dish == "a"],
-                              rng.randint(1, 3), bare + rng.choice([0, 0, 150]), bare))  # fmt: skip
-    return lines
+CASES = int(os.environ.get("HUITOU_PRICE_CASES", "3000"))
+TURNED = CASES // 2
+BLOCKS = 10
 
 
-def a_scope(rng: random.Random) -> Scope:
-    return rng.choice([
-        Scope(), Scope(dish_ids=["a"]), Scope(dish_ids=["a", "b"]), Scope(categories=["x"]),
-        Scope(sku_ids=["a0", "b0"]), Scope(except_dish_ids=["c"]),
-    ])  # fmt: skip
+def case_of(number: int) -> Case:
+    return a_case(random.Random(f"case {number}"))
 
 
-def some_terms(rng: random.Random, kinds: Sequence[str]) -> Terms:
-    kind = rng.choice(kinds)
-    more: dict[str, object] = {
-        "amount_off": {"off_fen": rng.choice([1, 100, 333, 800, 5_000])},
-        "percent_off": {"off_bp": rng.choice([1, 500, 1_000, 3_333, 10_000])},
-        "fixed_price": {"price_fen": rng.choice([0, 500, 900])},
-        "free_item": {},
-        "exchange": {"price_fen": rng.choice([None, 100])},
-        "nth_item": {"nth": rng.choice([2, 2, 3]), "off_bp": rng.choice([5_000, 10_000])},
-        "bundle": {
-            "price_fen": rng.choice([500, 1_500]),
-            "slots": [Slot(scope=a_scope(rng)), Slot(scope=a_scope(rng))],
-        },
-        "delivery": {"off_fen": rng.choice([None, 200])},
-    }[kind]  # type: ignore[assignment]
-    if kind == "percent_off" and rng.random() < 0.3:
-        more["cap_fen"] = rng.choice([50, 300])
-    threshold = rng.choice([0, 0, 0, 1_000, 2_500, 4_000])
-    return Terms.model_validate({
-        "kind": kind, **more, "scope": a_scope(rng),
-        "base": rng.choice(["list", "running"]),
-        "threshold_fen": threshold,
-        "threshold_base": rng.choice(["list", "running", "running"]),
-        "threshold_of": rng.choice(["scope", "order"]),
-        "most_times": rng.choice([1, 2, 9_999]) if kind != "amount_off" or threshold else 1,
-        "with_addons": rng.random() < 0.8,
-        "exclusive": rng.choice(["none"] * 6 + ["item", "item", "order"]),
-    })  # fmt: skip
-
-
-def a_tree(rng: random.Random) -> StackingRules:
-    def group(name: str, within: list[Group]) -> Group:
-        return Group(group=name, mode=rng.choice(["stack", "stack", "best", "first"]),
-                     most=rng.choice([None, None, 1, 2]), groups=within)  # fmt: skip
-
-    return StackingRules(
-        groups=[
-            group("one", [group("in", [])] if rng.random() < 0.5 else []),
-            Group(group="item", mode=rng.choice(["best", "best", "first"]), per="item"),
-            group("two", []),
-            group("coupon", []),
-        ],
-        never_together=rng.choice([[], [], [["one", "two"]], [["two", "coupon"]]]),
-    )
-
-
-def some_rules(rng: random.Random, tree: Compiled) -> list[Rule]:
-    names = [group for group in ("one", "in", "item", "two", "coupon") if group in tree.groups]
-    rules = []
-    for number in range(rng.randint(1, 5)):
-        name = rng.choice(names)
-        kinds = ["percent_off", "percent_off", "amount_off", "amount_off", "fixed_price",
-                 "free_item", "exchange", "nth_item", "bundle", "delivery"]  # fmt: skip
-        if name == "item":
-            kinds = ["percent_off", "amount_off"]
-        terms = some_terms(rng, kinds)
-        if name == "item" and terms.exclusive == "order":
+@pytest.mark.timeout(7_200)
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_no_legal_combination_is_cheaper_than_the_one_found(block: int) -> None:
+    unproved = 0
+    for number in range(block * CASES // BLOCKS, (block + 1) * CASES // BLOCKS):
+        case = case_of(number)
+        found = engine(*case.arguments)
+        adds_up(case, found.outcome)
+        if not found.outcome.proved:
+            unproved += 1
             continue
-        rules.append(tree.rule(Rule(
-            "coupon" if name == "coupon" else "offer", f"r{number}", 1, f"r{number}", terms, name,
-            priority=rng.randint(0, 2), soonest=rng.choice(["d1", "d2"]),
-            optional=name == "coupon" or rng.random() < 0.6,
-        )))  # fmt: skip
-    return sorted(rules, key=lambda rule: rule.order)
+        assert found.key == least(*case.arguments), f"case {number}"
+    # A search may come to its bound, and says so; on carts of this size it hardly ever does.
+    assert unproved <= CASES // BLOCKS // 50
 
 
-@pytest.mark.parametrize("block", range(10))
-def test_no_combination_is_cheaper_than_the_one_found(block: int) -> None:
-    for number in range(CARTS // 10):
-        rng = random.Random(f"{block}-{number}")
-        lines, tree = a_cart(rng), Compiled([], a_tree(rng))
-        rules, delivery = some_rules(rng, tree), rng.choice([0, 0, 300])
-        found = best(lines, rules, tree.tree, delivery)
-        coupons = sorted(t.rule.soonest for t in found.taken if t.rule.source == "coupon")
-        key = (found.items_fen + found.delivery_fen, len(coupons), tuple(coupons))
-        if found.proved:
-            assert key == least(lines, rules, tree.tree, delivery), (block, number)
-        assert found.proved, (block, number)
-        before = sum(line.quantity * line.unit_fen for line in lines) + delivery
-        assert key[0] == before - sum(taken.amount_fen for taken in found.taken)
-        for n, line in enumerate(lines):
-            assert 0 <= sum(t.shares[n] for t in found.taken) <= line.quantity * line.unit_fen
-        assert len(found.taken) + len(found.unused) == len(rules)
+def adds_up(case: Case, found: Outcome) -> None:
+    """Amounts, shares and what is left agree; no line pays less than nothing."""
+    before = sum(row.quantity * row.unit_fen for row in case.rows)
+    assert found.items_fen + found.delivery_fen == before + case.delivery_fen - sum(
+        taken.amount_fen for taken in found.taken
+    )
+    for taken in found.taken:
+        assert taken.amount_fen > 0
+        if taken.rule.terms.kind != "delivery":
+            assert sum(taken.shares) == taken.amount_fen
+    for n, row in enumerate(case.rows):
+        assert all(taken.shares[n] >= 0 for taken in found.taken)
+        assert sum(taken.shares[n] for taken in found.taken) <= row.quantity * row.unit_fen
+        assert sum(taken.pieces[n] for taken in found.taken if taken.pieces) <= row.quantity
+
+
+@pytest.mark.timeout(7_200)
+def test_the_order_of_rows_offers_and_coupons_and_whose_they_are_change_nothing() -> None:
+    for number in range(TURNED):
+        case, rng = case_of(number), random.Random(number)
+        first = engine(*case.arguments)
+        rows, offered = list(case.rows), list(case.offered)
+        rng.shuffle(rows)
+        rng.shuffle(offered)
+        turned = case._replace(rows=rows, offered=offered)
+        again = engine(*turned.arguments, member=f"m{number}")
+        assert (again.key, again.outcome.proved) == (first.key, first.outcome.proved), number
+
+
+@pytest.mark.timeout(7_200)
+def test_a_row_told_as_two_costs_the_same() -> None:
+    for number in range(TURNED):
+        case = case_of(number)
+        rows: list[Row] = []
+        for row in case.rows:
+            parts = [1, row.quantity - 1] if row.quantity > 1 else [1]
+            rows += [row._replace(quantity=pieces) for pieces in parts]
+        first, again = engine(*case.arguments), engine(*case._replace(rows=rows).arguments)
+        assert again.key == first.key, number
+        adds_up(case._replace(rows=rows), again.outcome)
+
+
+@pytest.mark.timeout(7_200)
+def test_one_coupon_more_is_never_dearer() -> None:
+    compared = 0
+    for number in range(TURNED):
+        case = case_of(number)
+        # In a group `first` a coupon that comes first keeps later offers out, used or not.
+        firsts = {"first"} & {g.mode for group in case.groups for g in (group, *group.groups)}
+        coupons = [one for one in case.offered if one.source == "coupon"]
+        if firsts or not coupons or coupons[0].named:
+            continue
+        without = case._replace(offered=[one for one in case.offered if one is not coupons[-1]])
+        more, less = engine(*case.arguments), engine(*without.arguments)
+        if more.outcome.proved:
+            assert more.key
+            assert less.key
+            assert more.key.payable_fen <= less.key.payable_fen, number
+            compared += 1
+    assert compared > TURNED // 10
+
+
+def test_a_search_that_stops_early_says_so() -> None:
+    """With too few steps the price is legal all the same, and never called exact for nothing."""
+    stopped = 0
+    for number in range(400):
+        case = case_of(number)
+        found, right = engine(*case.arguments, most_steps=6), least(*case.arguments)
+        adds_up(case, found.outcome)
+        if found.outcome.proved:
+            assert found.key == right, number
+        elif found.key and right:
+            stopped += 1
+            assert found.key.payable_fen >= right.payable_fen
+    assert stopped > 20

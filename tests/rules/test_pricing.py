@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_data import NOON
-from huitou.assignment.rules import allocate
 from huitou.coupons.models import Coupon
 from huitou.coupons.rules import rule_for
+from huitou.discounts.shares import allocate
 from huitou.menu.models import Addon, OfferedDish, Sku
 from huitou.offers.models import DEFAULT_STACKING, Terms
 from huitou.offers.rules import Compiled
 from huitou.pricing.models import CartItem, Line, MemberOffer, Price, PriceInputs
-from huitou.pricing.rules import price, priced_lines
+from huitou.pricing.rules import cart_lines, price, priced_lines
 from huitou.pricing.service import weigh
 from huitou.runtime.errors import Refusal
 from huitou.stores.models import BRAND_ZONE
@@ -83,7 +83,7 @@ def priced(lines: list[Line], level: Level = BASIC, *held: Coupon, points: int =
         level=level, tier_rules_revision=1, first_order=False, stacking_revision=1,
     )  # fmt: skip
     rules = [rule_for(one, NOON, BRAND_ZONE) for one in held]
-    outcome = weigh(lines, inputs, Compiled([], DEFAULT_STACKING), rules)
+    outcome = weigh(cart_lines(lines), inputs, Compiled([], DEFAULT_STACKING), rules)
     return price(lines, outcome, MemberOffer(level=level, tier_rules_revision=1, points=points))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huitou.assignment.rules import allocate
+from huitou.discounts.shares import allocate
 from huitou.orders.models import GivenBack, LineBack, Order, PendingRefund
 from huitou.orders.rules import with_refunds
 from huitou.pricing.models import Discount, Line

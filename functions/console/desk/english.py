@@ -143,12 +143,14 @@ ENGLISH = {
     "减免金额": "Amount off",
     "免配送费券留空：全免": "Of delivery, empty: all of it",
     "减免比例": "Per cent off",
-    "减去百分之几：20 = 8 折": "20 takes a fifth off",
+    "减去百分之几：20 = 8 折；按合计金额向下取整":
+        "20 takes a fifth off; rounded down on the sum",
     "最多减免": "At most off",
     "留空：不封顶": "Empty: no end",
     "优惠价": "Price",
     "第几件": "Which piece",
-    "2：每两件中便宜的一件优惠": "2: the cheaper one of each two",
+    "2：每两件中便宜的一件优惠，逐件向下取整":
+        "2: the cheaper one of each two; rounded down per piece",
     "套餐内容": "What is in it",
     "每单最多次数": "Times an order, at most",
     "9999：不限": "9999: no end",
@@ -170,11 +172,16 @@ ENGLISH = {
     "原价": "The list price",
     "其他优惠之后": "What other offers leave",
     "含加料": "Extras included",
+    "不含：门槛和优惠只看菜品本身，加料照付；兑换券永远不含":
+        "Without: only the dish itself counts, extras are paid; an exchange is always without",
     "门槛基于": "Its threshold looks at",
     "门槛看哪些菜品": "Of which dishes the threshold is",
     "整单": "The whole order",
     "渠道": "Channels",
     "排他": "Keeps others off",
+    "只用没有优惠碰过的菜品；整单排他时也没有会员折扣和免配送费":
+        "Takes only what no other offer touched; with the whole order no tier discount and no "
+        "free delivery either",
     "不排他": "No",
     "所用菜品不再优惠": "Its dishes",
     "整单不再优惠": "The whole order",

@@ -123,7 +123,8 @@ def rule_for(coupon: Coupon, at: datetime, zone: str, *, must: bool = False) -> 
     """Return a coupon as pricing weighs it at a store in this zone; `out` if it holds no more."""
     return Rule(
         "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms, coupon.group,
-        borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(), must=must,
+        borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(), kin=coupon.template_id,
+        must=must,
         out=Reason(held) if (held := _not_held(coupon, at, zone)) else None,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ ReasonCode = Literal[
     "not_yet", "ended", "paused", "wrong_store", "wrong_mode", "wrong_channel", "wrong_tier",
     "not_first_order", "wrong_day", "wrong_hours", "limit_reached", "used_up", "not_held",
     "no_item", "few_pieces", "short", "no_delivery", "excluded", "not_together", "worth_nothing",
-    "dearer",
+    "dearer", "no_group",
 ]  # fmt: skip
 
 
@@ -56,8 +56,8 @@ class Rule:
 
     A `must` is in every combination: the member chose it. One that isn't `optional` is left out
     only for an offer that it doesn't go with. `soonest` orders coupons in ties: the
-    one that ends first. `steps` are the groups above it,
-    the outermost first. `whole` covers every line.
+    one that ends first. `kin` is its name to all members alike: a coupon's template, an offer's
+    own id. `steps` are the groups above it, the outermost first. `whole` covers every line.
     """
 
     source: Source
@@ -69,12 +69,13 @@ class Rule:
     priority: int = 0
     borne_by: Bearer = "brand"
     soonest: str = ""
+    kin: str = ""
     must: bool = False
     optional: bool = True
     steps: tuple[Step, ...] = ()
     whole: bool = False
     is_unit: bool = False
-    order: tuple[int, int, int, str] = (0, 0, 0, "")
+    order: tuple[int | str, ...] = ()
     out: Reason | None = None
     no_item: tuple[Rule, Reason] = field(init=False)
 
@@ -92,12 +93,16 @@ class Tree(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What one offer takes off, per line; `pieces` are those a unit offer has taken."""
+    """What one offer takes off, per line; `pieces` are those used by one about single pieces.
+
+    `over` are the lines it works on.
+    """
 
     rule: Rule
     amount_fen: int
     shares: Sequence[int]
     pieces: Sequence[int] | None = None
+    over: Sequence[int] = ()
 
 
 @dataclass(slots=True)

@@ -1,11 +1,16 @@
-"""What one offer takes off a cart at its turn, given what earlier ones have done to it."""
+"""What one offer takes off a cart at its turn, given what earlier ones have done to it.
+
+The rules in words, with an example each: functions/pay/PRICING.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
-from huitou.assignment.rules import Choice, allocate, choices, local_best
 from huitou.discounts.models import CartLine, Reason, Rule, Taken, Tree
+from huitou.discounts.pieces import Choice, Choices, best_choice, choices, missing_pieces
+from huitou.discounts.shares import spread
 from huitou.offers.models import Scope, Terms
 
 
@@ -13,10 +18,11 @@ class State:
     """A cart under way: per line its *open* pieces, those that no exclusive offer has taken.
 
     `left` is what is still to pay for them, `full` their list price, `free` how many of them no
-    offer about single pieces has taken, `by_piece` what such offers have taken off. `closed_fen`
+    offer about single pieces has used, `by_piece` what such offers have taken off. `closed_fen`
     is what the other pieces cost for good, and `closed_by` whose they are. Of each group: `child`
-    is which of its children has an offer in the order, `count` how many offers. `passed` are those
-    that were left out though not optional, with their lines.
+    is which of its children has an offer in the order, `count` how many offers; of one per item
+    `given` are the lines that one of its offers has, `owed` those an offer left to a later one
+    (bits; the fee is the last). `passed` are those that were left out though not optional.
     """
 
     __slots__ = (
@@ -28,8 +34,10 @@ class State:
         "delivery_fen",
         "free",
         "full",
+        "given",
         "left",
         "open",
+        "owed",
         "passed",
         "taken",
     )  # fmt: skip
@@ -45,6 +53,8 @@ class State:
         self.delivery_fen = delivery_fen
         self.child = [-1] * groups
         self.count = [0] * groups
+        self.given = [0] * groups
+        self.owed = [0] * groups
         self.taken: tuple[Taken, ...] = ()
         self.passed: tuple[tuple[Rule, Sequence[int]], ...] = ()
 
@@ -56,6 +66,7 @@ class State:
         other.by_piece, other.closed_by = self.by_piece.copy(), self.closed_by.copy()
         other.closed_fen, other.delivery_fen = self.closed_fen, self.delivery_fen
         other.child, other.count = self.child.copy(), self.count.copy()
+        other.given, other.owed = self.given.copy(), self.owed.copy()
         other.taken, other.passed = self.taken, self.passed
         return other
 
@@ -102,14 +113,33 @@ def conflict(rule: Rule, state: State, tree: Tree) -> Reason | None:
 
 
 def stands_against(rule: Rule, mine: Sequence[int], state: State, tree: Tree) -> bool:
-    """Tell whether the order has an offer that this one doesn't go with, in whatever order."""
+    """Tell whether the order has an offer that this one doesn't go with, in whatever order.
+
+    By the tree, by either being exclusive, or for a line (or the fee) of a group per item.
+    """
     if conflict(rule, state, tree) is not None:
         return True
-    return any(
-        "item" in (taken.rule.terms.exclusive, rule.terms.exclusive)
-        and any(taken.shares[n] or (taken.pieces and taken.pieces[n]) for n in mine)
-        for taken in state.taken
-    )
+    terms = rule.terms
+    for taken in state.taken:
+        other, rivals = taken.rule.terms, _rivals(rule, taken.rule, tree)
+        if rivals and terms.kind == other.kind == "delivery":
+            return True
+        if (rivals or "item" in (terms.exclusive, other.exclusive)) and uses_any(taken, mine):
+            return True
+    return False
+
+
+def uses_any(taken: Taken, mine: Sequence[int]) -> bool:
+    """Tell whether an offer took something off any of these lines, or uses a piece of them."""
+    return any(taken.shares[n] or (taken.pieces and taken.pieces[n]) for n in mine)
+
+
+def _rivals(rule: Rule, other: Rule, tree: Tree) -> bool:
+    """Tell whether two offers share out lines among themselves, in one group per item."""
+    if not rule.steps or not other.steps:
+        return False
+    group = rule.steps[-1].group
+    return tree.by_item[group] and other.steps[-1].group == group
 
 
 def _of_group(state: State, group: int) -> str:
@@ -120,106 +150,119 @@ def _of_group(state: State, group: int) -> str:
 def reached_fen(terms: Terms, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
     """Return the amount that an offer's threshold looks at."""
     over = mine if terms.threshold_of == "scope" else range(len(lines))
-    return sum(_values(state, over, lines, terms.threshold_base == "running", terms.with_addons))
+    of = state.left if terms.threshold_base == "running" else state.full
+    return sum(_values(of, over, lines, _with_addons(terms)))
 
 
 def _values(
-    state: State, mine: Sequence[int], lines: Sequence[CartLine], running: bool, with_addons: bool
+    of: Sequence[int], mine: Sequence[int], lines: Sequence[CartLine], with_addons: bool
 ) -> list[int]:
-    """Return the amount of each line on which a rate is taken."""
-    of = state.left if running else state.full
+    """Return amounts of lines, or the dish's part of them without its extras."""
     if with_addons:
         return [of[n] for n in mine]
     return [of[n] * lines[n].bare_fen // max(1, lines[n].unit_fen) for n in mine]
 
 
-def untouched(terms: Terms, mine: Sequence[int], state: State) -> list[int]:
-    """Return the lines an offer may take from: an exclusive one needs pieces nobody discounted."""
-    if terms.exclusive != "item":
+def workable(rule: Rule, mine: Sequence[int], state: State) -> list[int]:
+    """Return the lines an offer can work on, with open pieces, or single ones that none uses.
+
+    An exclusive one needs pieces that nobody touched.
+    """
+    if rule.is_unit:
+        mine = [n for n in mine if state.free[n]]
+        if rule.terms.exclusive != "item":
+            return mine
+        return [n for n in mine if state.left[n] + state.by_piece[n] == state.full[n]]
+    if rule.terms.exclusive != "item":
         return [n for n in mine if state.open[n]]
-    return [n for n in mine if state.open[n] and state.left[n] + state.by_piece[n] == state.full[n]]
+    return [
+        n for n in mine
+        if state.open[n] and state.left[n] == state.full[n] and state.free[n] == state.open[n]
+        and state.closed_by[n] is None
+    ]  # fmt: skip
+
+
+def whole_off(terms: Terms, value_fen: int, times: int) -> int:
+    """Return what an offer about whole lines takes off them, before what they can bear."""
+    if terms.kind == "percent_off":
+        off_fen = value_fen * (terms.off_bp or 0) // 10_000
+        return off_fen if terms.cap_fen is None else min(off_fen, terms.cap_fen)
+    if terms.kind == "amount_off":
+        return (terms.off_fen or 0) * times
+    raise ValueError(terms.kind)
+
+
+def times_reached(
+    terms: Terms, mine: Sequence[int], state: State, lines: Sequence[CartLine]
+) -> int:
+    """Return how often an offer's threshold is reached, as far as it counts; 1 without one."""
+    if not terms.threshold_fen:
+        return 1
+    return min(terms.most_times, reached_fen(terms, mine, state, lines) // terms.threshold_fen)
 
 
 def measure(
     rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine],
-    choice: tuple[Sequence[int], Choice] | None = None, reached: int | None = None,
+    over: Sequence[int] | None = None, choice: Choice | None = None, times: int | None = None,
 ) -> Taken | None:  # fmt: skip
-    """Return what an offer takes off `mine`, its lines, or None where that is nothing.
+    """Return what an offer takes off, or None where that is nothing.
 
-    Of an offer about single pieces `choice` says which, with the lines it counts by; without one
-    it takes those that bring most. `reached` is what its threshold looks at, where that isn't the
-    state's own. Shares are of all lines of the cart.
+    `mine` are the lines it is about, `over` those of them that it works on (all that are workable
+    unless a group per item gave it fewer). Of an offer about single pieces `choice` says which
+    ones of `over`; without one it takes those that bring most. `times` is how often its threshold
+    is reached, where that isn't the state's own. Shares are of all lines.
     """
     terms = rule.terms
-    if not mine:
+    if times is None:
+        times = times_reached(terms, mine, state, lines)
+    if not times or not mine:
         return None
-    times = 1
-    if terms.threshold_fen:
-        if reached is None:
-            reached = reached_fen(terms, mine, state, lines)
-        times = min(terms.most_times, reached // terms.threshold_fen)
-        if times == 0:
-            return None
-    if terms.kind == "delivery":
-        whole = state.delivery_fen if terms.off_fen is None else terms.off_fen
-        amount = min(whole, state.delivery_fen)
-        return Taken(rule, amount, [0] * len(lines)) if amount else None
-    open_to = untouched(terms, mine, state)
     shares = [0] * len(lines)
-    if rule.is_unit:
-        usable, chosen = choice or (open_to, best_pieces(rule, open_to, state, lines))
-        pieces = [0] * len(lines)
-        for place, n in enumerate(usable):
-            shares[n] = min(chosen.off_fen[place], state.left[n])
-            pieces[n] = chosen.pieces[place]
-        amount = sum(shares)
-        return Taken(rule, amount, shares, pieces) if amount else None
-    if terms.exclusive == "item":  # Of a line partly taken by piece it would take the rest.
-        open_to = [n for n in open_to if state.left[n] == state.full[n]]
-    values = _values(state, open_to, lines, terms.base == "running", terms.with_addons)
-    if terms.kind == "percent_off":
-        wanted = sum(values) * (terms.off_bp or 0) // 10_000
-        wanted = wanted if terms.cap_fen is None else min(wanted, terms.cap_fen)
-    else:
-        wanted = (terms.off_fen or 0) * times
-    amount = min(wanted, sum(state.left[n] for n in open_to))
-    if amount <= 0:
-        return None
-    for n, share in zip(open_to, _capped(amount, values, open_to, state.left), strict=True):
-        shares[n] = share
-    return Taken(rule, amount, shares)
+    match terms.kind:
+        case "delivery":
+            whole = state.delivery_fen if terms.off_fen is None else terms.off_fen
+            amount = min(whole, state.delivery_fen)
+            return Taken(rule, amount, shares) if amount else None
+        case "percent_off" | "amount_off":
+            over = workable(rule, mine, state) if over is None else over
+            of = state.left if terms.base == "running" else state.full
+            values = _values(of, over, lines, terms.with_addons)
+            bears = _values(state.left, over, lines, terms.with_addons)
+            amount = min(whole_off(terms, sum(values), times), sum(bears))
+            if amount <= 0:
+                return None
+            for n, share in zip(over, spread(amount, values, bears), strict=True):
+                shares[n] = share
+            return Taken(rule, amount, shares, over=over)
+        case "fixed_price" | "free_item" | "exchange" | "nth_item" | "bundle":
+            over = workable(rule, mine, state) if over is None else over
+            if choice is None:
+                choice = best_choice(terms, *_pieces(terms, over, state, lines))
+            bears = _values(state.left, over, lines, _with_addons(terms))
+            pieces = [0] * len(lines)
+            for place, n in enumerate(over):
+                shares[n] = min(choice.off_fen[place], bears[place])
+                pieces[n] = choice.pieces[place]
+            amount = sum(shares)
+            return Taken(rule, amount, shares, pieces, over) if amount else None
+        case _:
+            assert_never(terms.kind)
 
 
-def _capped(amount: int, values: Sequence[int], mine: Sequence[int], left: list[int]) -> list[int]:
-    """Share an amount out by value; what a line can't bear goes to those that can."""
-    shares = allocate(amount, values)
-    over = sum(max(0, share - left[n]) for n, share in zip(mine, shares, strict=True))
-    if not over and sum(shares) == amount:
-        return shares
-    shares = [min(share, left[n]) for n, share in zip(mine, shares, strict=True)]
-    rest = [left[n] - share for n, share in zip(mine, shares, strict=True)]
-    more = allocate(amount - sum(shares), rest)
-    return [share + extra for share, extra in zip(shares, more, strict=True)]
+def _with_addons(terms: Terms) -> bool:
+    return terms.with_addons and terms.kind != "exchange"
 
 
-def pieces_of(
-    rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]
-) -> tuple[list[Choice], bool]:
-    """Return every choice of pieces an offer has, the best first, and whether they are all."""
-    return choices(rule.terms, *_pieces(rule.terms, mine, state, lines))
-
-
-def best_pieces(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> Choice:
-    """Return the choice of pieces that takes most off."""
-    return local_best(rule.terms, *_pieces(rule.terms, mine, state, lines))
+def choices_of(rule: Rule, over: Sequence[int], state: State, lines: Sequence[CartLine]) -> Choices:
+    """Return every choice of pieces an offer has on these lines, the best first."""
+    return choices(rule.terms, *_pieces(rule.terms, over, state, lines))
 
 
 def _pieces(
-    terms: Terms, mine: Sequence[int], state: State, lines: Sequence[CartLine]
+    terms: Terms, over: Sequence[int], state: State, lines: Sequence[CartLine]
 ) -> tuple[list[int], list[int], list[list[bool]]]:
-    with_addons = terms.with_addons and terms.kind != "exchange"
-    worth = []
-    for n in mine:
+    with_addons, worth = _with_addons(terms), []
+    for n in over:
         unit = lines[n].unit_fen
         if terms.base == "running" and state.open[n]:
             # Offers about the whole line lie evenly on its pieces.
@@ -227,11 +270,11 @@ def _pieces(
         if not with_addons:
             unit = unit * lines[n].bare_fen // max(1, lines[n].unit_fen)
         worth.append(unit)
-    slots = [[covers(slot.scope, lines[n]) for n in mine] for slot in terms.slots]
-    return worth, [state.free[n] for n in mine], slots
+    slots = [[covers(slot.scope, lines[n]) for n in over] for slot in terms.slots]
+    return worth, [state.free[n] for n in over], slots
 
 
-def commit(taken: Taken, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> None:
+def commit(taken: Taken, state: State, lines: Sequence[CartLine]) -> None:
     """Change the state by what an offer takes off."""
     rule = taken.rule
     state.taken = (*state.taken, taken)
@@ -242,9 +285,9 @@ def commit(taken: Taken, mine: Sequence[int], state: State, lines: Sequence[Cart
         state.delivery_fen -= taken.amount_fen
         return
     closing = rule.terms.exclusive == "item"
-    for n in mine:
+    for n in taken.over:
         if taken.pieces is None:
-            if closing and (state.open[n] and state.left[n] == state.full[n]):
+            if closing:
                 _close(state, n, state.open[n], taken, lines[n])
             else:
                 state.left[n] -= taken.shares[n]
@@ -279,13 +322,13 @@ def why_nothing(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[C
         short_fen = terms.threshold_fen - reached_fen(terms, mine, state, lines)
         if short_fen > 0:
             return Reason("short", fen=short_fen)
-    open_to = untouched(terms, mine, state)
+    open_to = workable(rule, mine, state)
     closed = next((by for n in mine if (by := state.closed_by[n]) is not None), None)
     if not open_to and closed is not None:
         return Reason("excluded", by=closed.name)
     if rule.is_unit:
-        each = terms.nth or max(1, sum(slot.quantity for slot in terms.slots))
-        have = sum(state.free[n] for n in open_to)
-        if have < each:
-            return Reason("few_pieces", pieces=each - have)
+        _, free, slots = _pieces(terms, open_to, state, lines)
+        lacks = sum(missing_pieces(terms, free, slots))
+        if lacks:
+            return Reason("few_pieces", pieces=lacks)
     return Reason("worth_nothing")

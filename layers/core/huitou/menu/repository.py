@@ -12,6 +12,7 @@ from huitou.menu.rules import for_staff, offered
 from huitou.runtime.database import Database, Document
 
 MOST_DISHES = 2_000
+_LATELY_S = 60.0
 
 
 class MenuRepository:
@@ -23,6 +24,11 @@ class MenuRepository:
     def offered_at(self, store_id: str) -> list[OfferedDish]:
         """A store's whole listed menu, in two queries however long it is."""
         return self._offered({"store_id": store_id, "listed": True})
+
+    def lately_at(self, store_id: str) -> list[OfferedDish]:
+        """The same as a minute ago at the oldest."""
+        key = ("menu", store_id)
+        return self._recent.get(key, lambda: self.offered_at(store_id), seconds=_LATELY_S)
 
     def _offered(self, where: Document) -> list[OfferedDish]:
         found = self._store_dishes.find(where).sort("_id", 1).limit(MOST_DISHES)

@@ -31,6 +31,10 @@ class Menu:
         """Return what a store lists, sold out or not."""
         return self._repository.offered_at(store_id)
 
+    def lately_at(self, store_id: str) -> list[OfferedDish]:
+        """Return what a store listed within the last minute: to suggest from, not to sell by."""
+        return self._repository.lately_at(store_id)
+
     def offered_by(self, rows: Sequence[StoreDish]) -> dict[str, OfferedDish]:
         """Return by dish what a store's rows in hand offer; read just now, 估清 is seen at once."""
         return {dish.dish_id: dish for dish in self._repository.offered_by(rows)}

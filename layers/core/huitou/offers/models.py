@@ -92,12 +92,20 @@ class Terms(Record):
         default=None, ge=1, title="减免金额", description="免配送费券留空：全免"
     )
     off_bp: int | None = Field(
-        default=None, ge=1, le=10_000, title="减免比例", description="减去百分之几：20 = 8 折"
+        default=None,
+        ge=1,
+        le=10_000,
+        title="减免比例",
+        description="减去百分之几：20 = 8 折；按合计金额向下取整",
     )
     cap_fen: int | None = Field(default=None, ge=1, title="最多减免", description="留空：不封顶")
     price_fen: int | None = Field(default=None, ge=0, title="优惠价")
     nth: int | None = Field(
-        default=None, ge=2, le=20, title="第几件", description="2：每两件中便宜的一件优惠"
+        default=None,
+        ge=2,
+        le=20,
+        title="第几件",
+        description="2：每两件中便宜的一件优惠，逐件向下取整",
     )
     slots: list[Slot] = Field(default=[], max_length=6, title="套餐内容")
     most_times: int = Field(
@@ -118,7 +126,11 @@ class Terms(Record):
     base: Base = Field(
         default="running", title="折扣基于", json_schema_extra={"labels": _BASE_NAMES}
     )
-    with_addons: bool = Field(default=True, title="含加料")
+    with_addons: bool = Field(
+        default=True,
+        title="含加料",
+        description="不含：门槛和优惠只看菜品本身，加料照付；兑换券永远不含",
+    )
     threshold_base: Base = Field(
         default="running", title="门槛基于", json_schema_extra={"labels": _BASE_NAMES}
     )
@@ -131,6 +143,7 @@ class Terms(Record):
     exclusive: Literal["none", "item", "order"] = Field(
         default="none",
         title="排他",
+        description="只用没有优惠碰过的菜品；整单排他时也没有会员折扣和免配送费",
         json_schema_extra={
             "labels": {"none": "不排他", "item": "所用菜品不再优惠", "order": "整单不再优惠"}
         },
@@ -179,14 +192,21 @@ class Offer(Stored):
     In force on the business days from `valid_from` to `valid_until` of the store, both included.
     An `optional` one is left out where the order is cheaper without it (it may keep a coupon's
     threshold from being reached); any other one only for an offer that it doesn't go with.
-    `group` is its place in the tree; within a group a higher `priority` applies first.
+    `group` is its place in the tree; within a group a higher `priority` applies first, of equal
+    ones by kind (`offers.rules.APPLY_ORDER`: 打折 before 满减), then by id.
     """
 
     revision: int = Field(default=1, ge=1)
     name: str = Field(min_length=1, max_length=40, title="名称")
     terms: Terms
     group: str = Field(min_length=1, max_length=32, title="叠加组")
-    priority: int = Field(default=0, ge=-1_000, le=1_000, title="优先级")
+    priority: int = Field(
+        default=0,
+        ge=-1_000,
+        le=1_000,
+        title="优先级",
+        description="同组内大的先算；相同时先按类型，再按编号",
+    )
     borne_by: Bearer = Field(
         default="brand", title="承担方", json_schema_extra={"labels": BEARER_NAMES}
     )
@@ -214,14 +234,19 @@ class Group(Record):
     """One place of the tree: its offers, then those of the groups within it.
 
     `stack`: all of them; `best`: one (a group within counts as one); `first`: the first that
-    applies, by priority. `per` item makes the choice for each line of the cart on its own.
+    applies, by priority. `per` item gives each line of the cart to one of them at most, as it is
+    cheapest for the order (functions/pay/PRICING.md, 5); it wants `best` or `first`.
     `most` is how many offers of it one order may have.
     """
 
     group: str = Field(min_length=1, max_length=32, title="组代号")
     name: str = Field(default="", max_length=20, title="名称")
     mode: Literal["stack", "best", "first"] = Field(default="stack", title="组内规则")
-    per: Literal["cart", "item"] = Field(default="cart", title="按整单或逐行")
+    per: Literal["cart", "item"] = Field(
+        default="cart",
+        title="按整单或逐行",
+        description="逐行：每行最多给组内一个优惠，怎么分取整单最便宜的；须为择优或取先",
+    )
     most: int | None = Field(default=None, ge=1, title="每单最多几项")
     groups: list[Group] = Field(default=[], max_length=20, title="下级组")
 

@@ -10,7 +10,8 @@ from huitou.offers.rules import Compiled
 from huitou.runtime.database import Database
 from huitou.runtime.revisions import put_revision, revision_of, revisions_of
 
-MOST_OFFERS = 500  # That are in force or to come; a chain has tens.
+MOST_OFFERS = 500  # That are in force or to come; a chain has tens. `put` keeps to it.
+_MOST_READ = 2 * MOST_OFFERS  # Two who put offers at once may pass it: then all are read.
 _VERSION = "offers"
 _KEPT_S = 600.0  # An offer that has ended is only then left out: till then it says so.
 
@@ -46,7 +47,7 @@ class OfferRepository:
     def in_force(self, day: date) -> list[Offer]:
         """Return the offers that weren't over before this day, by id."""
         still = [{"valid_until": None}, {"valid_until": {"$gte": day.isoformat()}}]
-        found = self._offers.find({"$or": still}).limit(MOST_OFFERS)
+        found = self._offers.find({"$or": still}).limit(_MOST_READ)
         return sorted(map(Offer.model_validate, found), key=lambda offer: offer.id)
 
     def compiled(self, day: date) -> Compiled:

@@ -7,12 +7,27 @@ from datetime import date
 from itertools import count
 from typing import NamedTuple
 
-from huitou.discounts.models import NO_MOST, CartLine, Reason, ReasonCode, Rule, Step, Tree
+from huitou.discounts.models import (
+    NO_MOST,
+    CartLine,
+    Reason,
+    ReasonCode,
+    Rule,
+    Source,
+    Step,
+    Tree,
+)
 from huitou.discounts.rules import covers_for
-from huitou.offers.models import MEMBER, Group, Offer, Scope, StackingRules, Terms
+from huitou.offers.models import MEMBER, Group, Kind, Offer, Scope, StackingRules, Terms
 from huitou.stores.rules import in_hours
 
-UNIT_KINDS = ("fixed_price", "free_item", "exchange", "nth_item", "bundle")
+# Of equal priority in a group; the first five are about single pieces.
+APPLY_ORDER: tuple[Kind, ...] = (
+    "fixed_price", "free_item", "exchange", "nth_item", "bundle",
+    "percent_off", "amount_off", "delivery",
+)  # fmt: skip
+UNIT_KINDS = APPLY_ORDER[:5]
+SOURCES: tuple[Source, ...] = ("tier", "offer", "coupon")
 
 
 class Context(NamedTuple):
@@ -59,7 +74,11 @@ class Compiled:
             rule.steps = (*rule.steps[:-1], Step(last.group, next(self._children)))
         rule.is_unit = rule.terms.kind in UNIT_KINDS
         rule.whole = rule.terms.scope == Scope() and rule.terms.kind != "bundle"
-        rule.order = (place, -rule.priority, 0 if rule.source == "tier" else 1, rule.source_id)
+        # The same for all members: ids of their own coupons come last, where nothing differs.
+        rule.order = (
+            place, -rule.priority, APPLY_ORDER.index(rule.terms.kind), SOURCES.index(rule.source),
+            rule.kin or rule.source_id, rule.revision, rule.soonest, rule.source_id,
+        )  # fmt: skip
         return rule
 
     def at(self, context: Context) -> InForce:
@@ -83,7 +102,7 @@ class InForce:
             offer = compiled.offers[rule.source_id]
             reason = _not_on(offer, context) or out_of(rule.terms, context)
             if not rule.steps:  # The tree has lost its group: nobody says what it goes with.
-                reason = "paused"
+                reason = "no_group"
             if reason:
                 self.out.append((rule, Reason(reason)))
             else:
@@ -161,7 +180,8 @@ def _number(
         for child, group in enumerate(groups):
             number = len(modes)
             modes.append(group.mode)
-            by_item.append(group.per == "item")
+            # Trees of before may say `stack` per item, which is the same as `stack`.
+            by_item.append(group.per == "item" and group.mode != "stack")
             most.append(group.most or NO_MOST)
             reached = (*above[:-1], above[-1]._replace(child=child)) if above else ()
             steps[group.group] = (*reached, Step(number, 0))

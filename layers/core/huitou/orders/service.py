@@ -90,7 +90,8 @@ class Orders:
         outcome = best
         if request.coupons == "named":
             outcome = self._pricing.named(member_id, facts, request.named_coupons, now, lang)
-        priced = self._pricing.priced(facts, outcome, lang)
+        named = request.named_coupons if request.coupons == "named" else None
+        priced = self._pricing.quoted(facts, outcome, named, now, lang)
         terms = self._earning.quoted(member_id, priced, facts.offer, store, now)
         rules = facts.offer.points_rules
         return QuoteAnswer(

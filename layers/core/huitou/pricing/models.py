@@ -90,13 +90,29 @@ class NotUsed(Record):
     what: str
 
 
+class ExampleDish(Record):
+    """A dish of the store's menu, and so many pieces of it."""
+
+    dish_id: str
+    sku_id: str
+    name: str
+    quantity: int
+
+
 class NextStep(Record):
-    """What is worth telling the guest: order for so much, or so many pieces, more."""
+    """What is worth telling the guest: order for so much (at menu prices), or so many pieces, more.
+
+    It was priced: with `example` in the cart the offer takes `off_fen` off at least. `counts` are
+    the dishes or categories that count, by name; empty where all do.
+    """
 
     source_id: str
     name: str
     fen: int = 0
     pieces: int = 0
+    off_fen: int = 0
+    counts: list[str] = Field(default=[])
+    example: list[ExampleDish] = Field(default=[])
     what: str
 
 

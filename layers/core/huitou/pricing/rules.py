@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from huitou.assignment.rules import allocate
+from huitou.best_price.next_step import Further
 from huitou.discounts.models import CartLine, Outcome, Reason, ReasonCode, Rule, Taken
+from huitou.discounts.shares import allocate
 from huitou.menu.models import OfferedDish
-from huitou.offers.models import Terms
+from huitou.offers.models import Scope
 from huitou.pricing.models import (
     MAX_ORDER_FEN,
     AddonLine,
     CartItem,
     Discount,
+    ExampleDish,
     Line,
     MemberOffer,
     NextStep,
@@ -121,7 +123,6 @@ def price(
         payable_fen=outcome.items_fen + outcome.delivery_fen - points_fen,
         points_used=offer.points,
         not_used=[not_used(rule, reason, lang) for rule, reason in outcome.unused],
-        next_step=_next_step(outcome.unused, lang),
         exact=outcome.proved,
     )
 
@@ -143,10 +144,12 @@ def not_used(rule: Rule, reason: Reason, lang: Lang = "zh") -> NotUsed:
     )  # fmt: skip
 
 
+_MOST_NAMED = 3  # Dishes that a next step names.
 _WORDS: dict[ReasonCode, tuple[str, str]] = {
     "not_yet": ("活动未开始", "not in force yet"),
     "ended": ("已过期", "is over"),
     "paused": ("活动已暂停", "is paused"),
+    "no_group": ("叠加规则里没有它的组", "the stacking rules lack its group"),
     "wrong_store": ("本店不可用", "not at this store"),
     "wrong_mode": ("不适用于此用餐方式", "not for this way of dining"),
     "wrong_channel": ("不适用于此渠道", "not through this channel"),
@@ -176,35 +179,48 @@ def words(reason: Reason, lang: Lang = "zh") -> str:
     return text.format(fen=f"{reason.fen / 100:.2f}", pieces=reason.pieces, by=reason.by)
 
 
-def _next_step(unused: Sequence[tuple[Rule, Reason]], lang: Lang) -> NextStep | None:
-    """Return the nearest offer that a little more would bring: by amount, else by pieces."""
-    short = [(r, why) for r, why in unused if why.code == "short" and r.terms.kind != "delivery"]
-    few = [(r, why) for r, why in unused if why.code == "few_pieces"]
-    if not short and not few:
-        return None
-    # Of equally near ones the one that brings most: those that say so come first.
-    rule, why = min(short or few, key=lambda one: (one[1].fen, one[1].pieces, -_brings(one[0])))
-    more = f"¥{why.fen / 100:.2f}" if why.fen else f"{why.pieces} 件"
+def offered_lines(menu: Sequence[OfferedDish]) -> list[CartLine]:
+    """Return what a store offers as one piece each, without 加料: what a guest might add."""
+    return [
+        CartLine(dish.dish_id, sku.sku_id, dish.category, 1, sku.price_fen, sku.price_fen)
+        for dish in menu
+        if not dish.sold_out
+        for sku in dish.skus
+    ]
+
+
+def told(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
+    """Put what a little more would bring into words."""
+    names = {dish.dish_id: dish.name for dish in menu}
+    terms, name = further.rule.terms, further.rule.name
+    counts = [what for scope in further.scopes for what in _counting(scope, names)]
+    off = f"¥{further.off_fen / 100:.2f}".removesuffix(".00")
     if lang == "en":
-        more = more.replace(" 件", " more")
-        what = f"Add {more}: {said(rule.terms, rule.name, lang)}"
+        more = f"¥{further.fen / 100:.2f}" if further.fen else f"{further.pieces} more"
+        of = f" ({', '.join(counts)})" if counts else ""
+        brings = {"amount_off": f"{off} off", "percent_off": f"{off} off",
+                  "delivery": f"{off} off the delivery fee"}  # fmt: skip
+        what = f"Add {more}{of}: {brings.get(terms.kind, f'“{name}”, {off} off')}"
     else:
-        what = f"再买 {more} {said(rule.terms, rule.name, lang)}"
+        more = f"¥{further.fen / 100:.2f}" if further.fen else f"{further.pieces} 件"
+        of = f"（{'、'.join(counts)}）" if counts else ""
+        brings = {"amount_off": f"可减 {off}", "percent_off": f"可减 {off}",
+                  "delivery": f"可减配送费 {off}"}  # fmt: skip
+        what = f"再买 {more}{of or ' '}{brings.get(terms.kind, f'可享「{name}」，减 {off}')}"
     return NextStep(
-        source_id=rule.source_id, name=rule.name, fen=why.fen, pieces=why.pieces, what=what
-    )
+        source_id=further.rule.source_id, name=name, fen=further.fen, pieces=further.pieces,
+        off_fen=further.off_fen, counts=counts, what=what,
+        example=[
+            ExampleDish(dish_id=line.dish_id, sku_id=line.sku_id,
+                        name=names.get(line.dish_id, line.dish_id), quantity=line.quantity)
+            for line in further.example
+        ],
+    )  # fmt: skip
 
 
-def _brings(rule: Rule) -> int:
-    return rule.terms.off_fen or 0
-
-
-def said(terms: Terms, name: str, lang: Lang = "zh") -> str:
-    """Say in a few words what an offer brings; by its name where that hangs on the dish."""
-    if terms.kind == "amount_off":
-        amount = f"{(terms.off_fen or 0) / 100:.2f}".removesuffix(".00")
-        return f"可减 ¥{amount}" if lang == "zh" else f"¥{amount} off"
-    if terms.kind == "percent_off":
-        paid = f"{(10_000 - (terms.off_bp or 0)) / 1_000:g}"
-        return f"可享 {paid} 折" if lang == "zh" else f"{(terms.off_bp or 0) / 100:g} % off"
-    return f"可享「{name}」" if lang == "zh" else f"“{name}”"
+def _counting(scope: Scope, names: Mapping[str, str]) -> list[str]:
+    """Name the dishes or categories a scope is about; nothing where it is about all."""
+    dishes = [names[dish_id] for dish_id in scope.dish_ids if dish_id in names]
+    if len(dishes) > _MOST_NAMED:
+        return [*dishes[:_MOST_NAMED], "…"]
+    return dishes or scope.categories

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from huitou.best_price import search
+from huitou.best_price.next_step import MOST_STEPS, next_step
+from huitou.best_price.one_pass import best_in_force
 from huitou.coupons.models import Coupon
 from huitou.coupons.rules import rule_for, subject_of
 from huitou.coupons.service import Coupons
-from huitou.discounts.models import Outcome, Reason, Rule
+from huitou.discounts.models import CartLine, Outcome, Reason, Rule
 from huitou.limits.models import FIRST_ORDER, UNLIMITED, Blocked, Left, OrderUse, Use
 from huitou.limits.service import Limiter
 from huitou.menu.service import Menu
@@ -21,9 +24,23 @@ from huitou.offers.service import Offers
 from huitou.orders.models import QuotedCoupon, QuoteRequest
 from huitou.orders.rules import check_points, most_points
 from huitou.points.service import Points
-from huitou.pricing.models import Line, MemberOffer, OfferRevision, Price, PriceInputs
+from huitou.pricing.models import (
+    Line,
+    MemberOffer,
+    NextStep,
+    OfferRevision,
+    Price,
+    PriceInputs,
+)
 from huitou.pricing.repository import PricingRepository
-from huitou.pricing.rules import cart_lines, price, priced_lines, words
+from huitou.pricing.rules import (
+    cart_lines,
+    offered_lines,
+    price,
+    priced_lines,
+    told,
+    words,
+)
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
@@ -31,7 +48,6 @@ from huitou.stores.models import Store
 from huitou.stores.rules import business_day
 from huitou.tiers.models import Level
 from huitou.tiers.service import Tiers
-from huitou.together.rules import best_in_force
 
 _BUDGETED, _ONCE = Limits(budget_fen=1), Limits(per_member=1)
 _PLENTY = Left(UNLIMITED, UNLIMITED)
@@ -152,6 +168,38 @@ class Pricing:
         check_points(offer.points_rules, offer.points, most)
         return price(facts.lines, outcome, offer, facts.inputs.delivery_fen, lang)
 
+    def quoted(
+        self, facts: Facts, outcome: Outcome, named: Sequence[str] | None, at: datetime, lang: Lang
+    ) -> Price:
+        """Put the price together with what a little more would bring.
+
+        `named` are the coupons the member chose, None where all of them were weighed.
+        """
+        price = self.priced(facts, outcome, lang)
+        next_step = self._next_step(facts, outcome, named, at, lang)
+        return price.model_copy(update={"next_step": next_step})
+
+    def _next_step(
+        self, facts: Facts, outcome: Outcome, named: Sequence[str] | None, at: datetime, lang: Lang
+    ) -> NextStep | None:
+        if not any(why.code in ("short", "few_pieces") for _, why in outcome.unused):
+            return None
+        menu = self._menu.lately_at(facts.store.id)
+        coupons = [one for one in facts.coupons if named is None or one.id in named]
+        zone, is_named = facts.store.zone, named is not None
+        rules = [rule_for(coupon, at, zone, must=is_named) for coupon in coupons]
+
+        def priced(cart: Sequence[CartLine]) -> Outcome:
+            found = weigh(cart, facts.inputs, facts.compiled, rules, most_steps=MOST_STEPS)
+            over = any(
+                use.fen > facts.left.get(use.subject, _PLENTY).fen for use in uses_of(found, facts)
+            )
+            return replace(found, proved=False) if over else found
+
+        lines = cart_lines(facts.lines)
+        further = next_step(lines, outcome, offered_lines(menu), priced)
+        return told(further, menu, lang) if further else None
+
     def told_again(self, lines: list[Line], inputs: PriceInputs) -> Price:
         """Price frozen lines by frozen inputs, with offers and coupons as they were.
 
@@ -163,11 +211,11 @@ class Pricing:
             Rule(
                 "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms,
                 coupon.group, borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(),
-                must=inputs.named,
+                kin=coupon.template_id, must=inputs.named,
             )
             for coupon in self._coupons.known(inputs.coupon_ids)
         ]  # fmt: skip
-        outcome = weigh(lines, inputs, compiled, rules)
+        outcome = weigh(cart_lines(lines), inputs, compiled, rules)
         offer = MemberOffer(
             level=inputs.level, tier_rules_revision=inputs.tier_rules_revision,
             points=inputs.points,
@@ -209,7 +257,7 @@ def _affordable(facts: Facts, rules: Sequence[Rule]) -> Outcome:
         for rule in rules:
             code = facts.inputs.blocked.get(rule.source_id)
             rule.out = rule.out or (Reason(code) if code else None)  # type: ignore[arg-type]
-        outcome = weigh(facts.lines, facts.inputs, facts.compiled, rules)
+        outcome = weigh(cart_lines(facts.lines), facts.inputs, facts.compiled, rules)
         budgets = {use.source_id: use for use in uses_of(outcome, facts)}
         over = {
             name: "used_up" for name, use in budgets.items()
@@ -266,24 +314,26 @@ def quoted_coupons(held: Sequence[Coupon], best: Outcome, lang: Lang = "zh") -> 
 
 
 def weigh(
-    lines: Sequence[Line], inputs: PriceInputs, compiled: Compiled, coupons: Sequence[Rule]
-) -> Outcome:
+    lines: Sequence[CartLine], inputs: PriceInputs, compiled: Compiled, coupons: Sequence[Rule],
+    most_steps: int = search.MOST_STEPS,
+) -> Outcome:  # fmt: skip
     """Find the best combination of the offers in force, the tier's discount and these coupons."""
     context = Context(
         inputs.store_id, inputs.day, inputs.clock, inputs.mode, inputs.channel,
         inputs.level.level, inputs.first_order,
     )  # fmt: skip
-    own = [compiled.rule(rule) for rule in _of_tier(inputs.level, inputs.tier_rules_revision)]
+    of_tier = [compiled.rule(rule) for rule in _of_tier(inputs.level, inputs.tier_rules_revision)]
+    own = [rule for rule in of_tier if rule.steps]
     fits: list[Rule] = []
     left: list[Rule] = []
-    out: list[tuple[Rule, Reason]] = []
+    out: list[tuple[Rule, Reason]] = [(r, Reason("no_group")) for r in of_tier if not r.steps]
     copies: Counter[tuple[object, ...]] = Counter()
     for rule in sorted(coupons, key=lambda rule: (not rule.must, rule.soonest, rule.source_id)):
         compiled.rule(rule)
         code = out_of(rule.terms, context)
         reason = rule.out or (Reason(code) if code else None)
         if reason is None and not rule.steps:
-            reason = Reason("paused")
+            reason = Reason("no_group")
         if reason is not None:
             out.append((rule, reason))
             continue
@@ -294,10 +344,10 @@ def weigh(
         (left if enough and not rule.must else fits).append(rule)
     in_force = compiled.at(context)
     blocked = {name: Reason(code) for name, code in inputs.blocked.items()}  # type: ignore[arg-type]
-    if any(rule.must for rule, _ in out):
+    if any(rule.must for rule, _ in out):  # What was named can't be had.
         return Outcome(0, 0, [], out)
     outcome = best_in_force(
-        cart_lines(lines), in_force, [*own, *fits[:MOST_WEIGHED]], inputs.delivery_fen, blocked
+        lines, in_force, [*own, *fits[:MOST_WEIGHED]], inputs.delivery_fen, blocked, most_steps
     )
     outcome.unused += out
     outcome.unused += [(rule, Reason("dearer")) for rule in (*left, *fits[MOST_WEIGHED:])]

@@ -180,6 +180,11 @@ class Code(Enum):
         "规则已有更新的版本，revision 须大于现有版本",
         "There is a later revision of these rules: raise `revision` above it",
     )
+    TOO_MANY_OFFERS = (
+        "进行中和待开始的活动最多 {detail} 个（含暂停的）：先给不用的活动设结束日期",
+        "At most {detail} offers may be in force or to come, paused ones included: "
+        "first end those that are over",
+    )
     IMPORTED_OTHERWISE = (
         "这些订单已按另一种列对应（门店或单号）导入过",
         "These orders were imported before under another mapping (of store or order number); "

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from huitou.assignment.rules import allocate
+from huitou.discounts.shares import allocate
 from huitou.runtime.errors import Code, Refusal
 from huitou.sharing.models import (
     Held,

@@ -8,28 +8,40 @@ from huitou.discounts.models import NO_MOST, Rule, Taken, Tree
 
 
 class Candidate:
-    """An offer that might take something off this cart: its lines, and the most it could take."""
+    """An offer that might take something off this cart: its lines, and the most it could take.
 
-    __slots__ = ("by_item", "by_line", "contested", "forced", "mine", "most_fen", "rule", "shares",
-                 "steady")  # fmt: skip
+    `capped`: a line may have less left than it would take off. `contested`: it may matter to
+    others which pieces it uses. `steady`: it takes the same off the same lines whatever else is
+    taken. `forced`: nothing can stand against it, so it must be in. Of a group per item
+    (`by_item`, else -1): `by_line` is the most it takes off each line (the fee is the last), and
+    `last` says that none of the group comes after it.
+    """
+
+    __slots__ = ("by_item", "by_line", "capped", "contested", "forced", "last", "mine", "most_fen",
+                 "rule", "shares", "steady")  # fmt: skip
 
     def __init__(self, rule: Rule, mine: list[int], most: Taken) -> None:
         self.rule, self.mine = rule, mine
         self.most_fen, self.shares = most.amount_fen, most.shares
-        self.contested = False
-        self.steady = self.forced = False
-        self.by_item = -1  # The group whose offers share out the lines among themselves.
-        self.by_line: dict[int, int] = {}  # There: the most it takes off a line it wins alone.
+        self.capped = self.contested = self.steady = False
+        self.forced = self.last = False
+        self.by_item = -1
+        self.by_line: dict[int, int] = {}
 
 
 class Totals:
     """How much the candidates added so far could take off together, by the tree of groups.
 
-    `count` is how many offers of each group an order has already.
+    `count` is how many offers of each group an order has already, `given` which lines of a group
+    per item. `missed` are groups per item in which it is known to be so much less.
     """
 
-    def __init__(self, tree: Tree, lines: int, count: Sequence[int]) -> None:
-        self._tree, self._lines, self._count = tree, lines, count
+    def __init__(
+        self, tree: Tree, lines: int, count: Sequence[int], given: Sequence[int],
+        missed: tuple[int, int] = (-1, 0),
+    ) -> None:  # fmt: skip
+        self._tree, self._lines, self._count, self._given = tree, lines, count, given
+        self._missed = missed
         self._top = 0
         self._of: dict[int, list[tuple[Candidate, int]]] = {}
         self._within: dict[int, set[int]] = {}
@@ -58,7 +70,13 @@ class Totals:
         own, tree = self._of.get(group, []), self._tree
         values = [most_fen for _, most_fen in own]
         if tree.by_item[group]:
-            value = sum(max(c.by_line.get(n, 0) for c, _ in own) for n in range(self._lines))
+            value = sum(
+                max(c.by_line.get(n, 0) for c, _ in own)
+                for n in range(self._lines + 1)
+                if not self._given[group] >> n & 1
+            )
+            if group == self._missed[0]:
+                value -= self._missed[1]
             value = min(value, sum(values))
         else:
             values += [self._group(inner) for inner in self._within.get(group, ())]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from huitou.assignment.rules import allocate, local_best
-from huitou.combination.rules import best
+from huitou.best_price.search import MOST_STEPS, best
 from huitou.discounts.models import CartLine, Outcome, Reason, Rule, Taken
-from huitou.discounts.rules import State, covers, why_nothing
+from huitou.discounts.pieces import best_choice
+from huitou.discounts.rules import State, covers, whole_off, why_nothing
+from huitou.discounts.shares import allocate
 from huitou.offers.rules import InForce
 
 NOBODY: Mapping[str, Reason] = MappingProxyType({})
@@ -16,7 +17,7 @@ NOBODY: Mapping[str, Reason] = MappingProxyType({})
 
 def best_in_force(
     lines: Sequence[CartLine], in_force: InForce, more: Sequence[Rule] = (),
-    delivery_fen: int = 0, blocked: Mapping[str, Reason] = NOBODY,
+    delivery_fen: int = 0, blocked: Mapping[str, Reason] = NOBODY, most_steps: int = MOST_STEPS,
 ) -> Outcome:  # fmt: skip
     """Return the best price among the offers in force and a member's own, `more`.
 
@@ -28,7 +29,7 @@ def best_in_force(
             return outcome
     open_to = [rule for rule in in_force.rules if rule.source_id not in blocked]
     rules = sorted([*open_to, *more], key=lambda rule: rule.order)
-    outcome = best(lines, rules, in_force.tree, delivery_fen)
+    outcome = best(lines, rules, in_force.tree, delivery_fen, most_steps)
     outcome.unused += in_force.out
     outcome.unused += [
         (rule, blocked[rule.source_id]) for rule in in_force.rules if rule.source_id in blocked
@@ -66,45 +67,41 @@ def _all_of_them(lines: Sequence[CartLine], in_force: InForce) -> Outcome | None
         terms, times, pieces = rule.terms, 1, None
         if terms.threshold_fen:
             over = is_whole or terms.threshold_of == "order"
-            reached = total if over else sum(full[n] for n in mine)
+            reached = total if over else sum([full[n] for n in mine])
             if reached < terms.threshold_fen:
                 unused.append((rule, Reason("short", terms.threshold_fen - reached)))
                 continue
             times = min(terms.most_times, reached // terms.threshold_fen)
-        shares = [0] * count
         if rule.is_unit:
             if not claimed.isdisjoint(mine):
                 return None
             claimed.update(mine)
             slots = [[covers(slot.scope, lines[n]) for n in mine] for slot in terms.slots]
             worth, free = [lines[n].unit_fen for n in mine], [lines[n].quantity for n in mine]
-            amount, chosen, off = local_best(terms, worth, free, slots)
-            pieces = [0] * count
+            amount, chosen, off = best_choice(terms, worth, free, slots)
+            shares, pieces = [0] * count, [0] * count
             for n, piece, share in zip(mine, chosen, off, strict=True):
                 pieces[n], shares[n] = piece, share
+                left[n] -= share
+        elif is_whole:
+            amount = whole_off(terms, total, times)
+            if amount not in of_all:
+                of_all[amount] = allocate(amount, full)
+            shares = of_all[amount]
+            left = [have - share for have, share in zip(left, shares, strict=True)]
+        elif len(mine) == 1:
+            n, shares = mine[0], [0] * count
+            amount = shares[n] = whole_off(terms, full[n], times)
+            left[n] -= amount
         else:
-            if terms.kind == "amount_off":
-                amount = (terms.off_fen or 0) * times
-            else:
-                value = total if is_whole else sum([full[n] for n in mine])
-                amount = value * (terms.off_bp or 0) // 10_000
-                if terms.cap_fen is not None and amount > terms.cap_fen:
-                    amount = terms.cap_fen
-            if is_whole:
-                if amount not in of_all:
-                    of_all[amount] = allocate(amount, full)
-                shares = of_all[amount]
-            elif len(mine) == 1:
-                shares[mine[0]] = amount
-            else:
-                parts = allocate(amount, [full[n] for n in mine])
-                for n, share in zip(mine, parts, strict=True):
-                    shares[n] = share
+            values, shares = [full[n] for n in mine], [0] * count
+            amount = whole_off(terms, sum(values), times)
+            for n, share in zip(mine, allocate(amount, values), strict=True):
+                shares[n] = share
+                left[n] -= share
         if amount <= 0:
             unused.append((rule, _too_few(rule, mine, lines)))
             continue
-        for n in mine:
-            left[n] -= shares[n]
         taken.append(Taken(rule, amount, shares, pieces))
     if min(left, default=0) < 0:
         return None

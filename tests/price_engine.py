@@ -1,0 +1,47 @@
+"""The engine asked about a case of the brute force: the same rows, offers and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from huitou.best_price.search import MOST_STEPS, best
+from huitou.discounts.models import CartLine, Outcome, Rule
+from huitou.offers.models import Group, StackingRules
+from huitou.offers.rules import Compiled
+from price_by_force import Best, Offered, Row
+
+
+class Found(NamedTuple):
+    """The key of the engine's price (None where named coupons can't all be had), and the rest."""
+
+    key: Best | None
+    outcome: Outcome
+
+
+def engine(
+    rows: Sequence[Row], offered: Sequence[Offered], groups: Sequence[Group],
+    delivery_fen: int = 0, never_together: Sequence[Sequence[str]] = (),
+    most_steps: int = MOST_STEPS, member: str = "m",
+) -> Found:  # fmt: skip
+    """Price a case for a member; coupons have ids of the member's own, as when they are issued."""
+    tree = StackingRules(
+        groups=list(groups), never_together=[list(names) for names in never_together]
+    )
+    compiled = Compiled([], tree)
+    rules = []
+    for number, one in enumerate(offered):
+        own = f"{hash((member, number)) & 0xFFFF:x}#{number}" if one.source == "coupon" else one.id
+        rules.append(compiled.rule(Rule(
+            one.source, own, one.revision, one.id, one.terms, one.group, one.priority,
+            soonest=one.ends, kin=one.id, must=one.named, optional=one.optional,
+        )))  # fmt: skip
+    named = [rule for rule in rules if rule.must]
+    rules = sorted((rule for rule in rules if rule.steps), key=lambda rule: rule.order)
+    lines = [CartLine(*row) for row in rows]
+    found = best(lines, rules, compiled.tree, delivery_fen, most_steps)
+    taken = [one.rule for one in found.taken]
+    if any(rule not in taken for rule in named):
+        return Found(None, found)
+    ends = sorted(rule.soonest for rule in taken if rule.source == "coupon")
+    return Found(Best(found.items_fen + found.delivery_fen, len(ends), tuple(ends)), found)
