@@ -11,7 +11,7 @@ from huitou.discounts.rules import covers, covers_for
 from huitou.offers.models import Scope
 
 MOST_STEPS = 400  # Of one search here: what isn't proved within isn't told.
-_MOST_PRICED = 12  # Carts priced for one quote.
+_MOST_PRICED = 10  # Carts priced for one quote.
 _MOST_OFFERS = 3  # The nearest ones.
 _MOST_DISHES = 3  # Tried for each.
 _MOST_PIECES = 20

@@ -16,7 +16,6 @@ from huitou.best_price.bounds import Candidate, Totals
 from huitou.best_price.candidates import prepare
 from huitou.best_price.carts import alike
 from huitou.discounts.models import CartLine, Outcome, Reason, Rule, Taken, Tree
-from huitou.discounts.pieces import MOST_CHOICES
 from huitou.discounts.rules import (
     State,
     choices_of,
@@ -159,7 +158,7 @@ class _Search:
                 return True
         return self._least(state, number, missed) > self.key[0]
 
-    def _least(self, state: State, number: int, missed: tuple[int, int]) -> int:
+    def _least(self, state: State, number: int, missed: tuple[int, int] = (-1, 0)) -> int:
         """Return what the order costs at least from here on; closer than `bounds`, and dearer.
 
         What is steady leaves less for all that looks at the running price, and leaving it out
@@ -209,16 +208,23 @@ class _Search:
             if taken is not None:
                 yield Way(taken)
             return
-        for taken in self._by_pieces(candidate, workable(rule, mine, state), state):
+        for taken in self._by_pieces(number, workable(rule, mine, state), state):
             yield Way(taken)
 
-    def _by_pieces(
-        self, candidate: Candidate, over: Sequence[int], state: State
-    ) -> Iterator[Taken]:
-        """Yield every choice of pieces of these lines."""
-        found, complete = choices_of(candidate.rule, over, state, self.lines)
+    def _by_pieces(self, number: int, over: Sequence[int], state: State) -> Iterator[Taken]:
+        """Yield every choice of pieces of these lines that might be part of the best price."""
+        candidate = self.candidates[number]
+        found, complete, tried = choices_of(candidate.rule, over, state, self.lines)
         self.proved = self.proved and complete
+        self.steps_left -= tried * (len(over) + 6) // 140  # By what it takes of their time.
+        least: int | None = None
         for choice in found:
+            if self.key is not None:
+                # What takes off so much less that all to come can't make up for it, and all after.
+                if least is None:
+                    least = self._least(state, number + 1)
+                if least - choice.amount_fen > self.key[0]:
+                    return
             self.steps_left -= 1
             taken = measure(candidate.rule, candidate.mine, state, self.lines, over, choice)
             if taken is not None:
@@ -237,7 +243,7 @@ class _Search:
             return
         over = [n for n in workable(rule, mine, state) if not given >> n & 1]
         if rule.is_unit:
-            for taken in self._by_pieces(candidate, over, state):
+            for taken in self._by_pieces(number, over, state):
                 used = [n for n in over if taken.pieces and taken.pieces[n]]
                 yield Way(taken, _bits(over if self._is_first(group) else used))
             return
@@ -271,13 +277,12 @@ class _Search:
             own = candidate.by_line.get(n, 0)
             base |= (other > own) << n
             losses.append((abs(other - own), 1 << n))
-        for tried, (loss, flipped) in enumerate(_subsets(sorted(losses))):
-            if tried == MOST_CHOICES:
-                self.proved = False
+        for loss, flipped in _subsets(sorted(losses)):
+            if self.steps_left < 0 and self._spent():
                 return
             if loss and self._hopeless(state, number, (group, loss)):
                 return
-            self.steps_left -= tried > 0
+            self.steps_left -= 1
             yield base ^ flipped
 
     def _is_first(self, group: int) -> bool:

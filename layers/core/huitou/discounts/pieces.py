@@ -13,8 +13,8 @@ from typing import NamedTuple
 from huitou.discounts.shares import allocate
 from huitou.offers.models import Terms
 
-MOST_CHOICES = 400  # Of one offer at one point of the search; past it the best ones.
-_MOST_TRIED = 4_000
+MOST_CHOICES = 2_000  # Of one offer at one point of the search.
+_ENOUGH = 100  # Where there are more than that; the best one is among them.
 
 
 class Choice(NamedTuple):
@@ -28,11 +28,12 @@ class Choice(NamedTuple):
 class Choices(NamedTuple):
     """The choices that take something off, those that take most first; `complete` if they are all.
 
-    Whoever searches among them must say so when they aren't.
+    Whoever searches among them must say so when they aren't. `tried` is how many were looked at.
     """
 
     found: list[Choice]
     complete: bool
+    tried: int
 
 
 def best_choice(
@@ -64,13 +65,15 @@ def choices(
     free = _useful(terms, worth, free)
     sets = _bundles(terms, free, slots) if terms.kind == "bundle" else _vectors(terms, free)
     every = (choice for pieces in sets for choice in _choices_of(terms, worth, pieces))
-    tried = list(islice(every, _MOST_TRIED + 1))
+    tried = list(islice(every, MOST_CHOICES + 1))
+    complete = len(tried) <= MOST_CHOICES
+    if not complete:
+        tried.append(best_choice(terms, worth, free, slots))
     ordered = sorted(
-        (choice for choice in tried if choice.amount_fen > 0),
+        {choice for choice in tried if choice.amount_fen > 0},
         key=lambda one: (-one.amount_fen, tuple(-n for n in one.pieces), one.off_fen),
     )
-    complete = len(tried) <= _MOST_TRIED and len(ordered) <= MOST_CHOICES
-    return Choices(ordered[:MOST_CHOICES], complete)
+    return Choices(ordered if complete else ordered[:_ENOUGH], complete, len(tried))
 
 
 def missing_pieces(terms: Terms, free: Sequence[int], slots: Sequence[Sequence[bool]]) -> list[int]:
