@@ -164,7 +164,9 @@ def _print_price(console: Console, told: dict[str, Any]) -> None:
             without.add_row(escape(row["name"]), rule, escape(row["what"]))
         console.print(without)
     if told.get("next_step"):
-        console.print(f"next step: {escape(told['next_step']['what'])}")
+        step = told["next_step"]
+        dishes = ", ".join(f"{dish['quantity']} × {dish['name']}" for dish in step["example"])
+        console.print(f"next step: {escape(step['what'])} (with {escape(dishes)})")
     if not told["exact"]:
         console.print("[yellow]too many combinations to try all: this is the best found[/yellow]")
     console.print(f"to pay: {_fen(told['payable_fen'])}")

@@ -108,6 +108,26 @@ def test_the_fee_alone_takes_no_points_and_a_part_of_all_its_part(shop: Shop) ->
     assert shop.differences() == []
 
 
+def test_a_line_that_cost_nothing_goes_back_with_others_and_not_alone(shop: Shop) -> None:
+    dishes(shop, noodles=2_400, cake=900)
+    alice = shop.register()
+    free = CouponTemplate.model_validate({
+        "_id": "cake", "name": "蛋糕券", "valid_days": 7,
+        "terms": {"kind": "exchange", "scope": {"dish_ids": ["cake"]}},
+    })  # fmt: skip
+    coupons = Coupons(shop.database, shop.clock)
+    coupons.put([free], [])
+    issued = coupons.issue(free, member_id=alice, cause="c")
+    assert issued
+    order = shop.paid(alice, items=[item(1, "noodles"), item(1, "cake")], coupon_id=issued.id)
+    assert order.payable_fen == 2_400
+    assert not give_back(shop, order.id, 1, [(1, 1)])
+    assert give_back(shop, order.id, 2, [(0, 1), (1, 1)])
+    assert shop.orders.get(order.id).status == "refunded"
+    assert ledger(shop, order.id) == [("earn", 24), ("claw-back", -24)]
+    assert shop.differences() == []
+
+
 def test_points_that_an_older_reading_minted_go_back_with_the_rest(shop: Shop) -> None:
     """What a ledger of before holds isn't edited; the last refund finds it and takes it."""
     dishes(shop, soup=300, noodles=2_400)

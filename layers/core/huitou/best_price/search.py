@@ -179,7 +179,8 @@ class _Search:
             if not times:
                 continue
             terms = rule.terms
-            if candidate.by_item >= 0 or terms.exclusive != "none" or terms.base == "list":
+            fixed = candidate.by_item >= 0 or terms.exclusive != "none" or terms.base == "list"
+            if fixed or candidate.capped:
                 totals.add(candidate, candidate.most_fen)
                 continue
             taken = measure(rule, mine, left, self.lines, times=times)
