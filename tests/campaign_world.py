@@ -13,10 +13,9 @@ from huitou.campaigns.models import AcceptRequest, Campaign, CampaignStepRequest
 from huitou.campaigns.service import Campaigns
 from huitou.consents.models import ConsentRequest
 from huitou.consents.service import Consents
+from huitou.integrations.weather import Forecast
 from huitou.members.models import UpdateProfileRequest
 from huitou.runtime.database import Database
-from huitou.stores.models import Place
-from huitou.weather.models import Forecast
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAY_3: dict[str, Any] = {
@@ -67,8 +66,8 @@ class CampaignWorld:
         )  # fmt: skip
         self.at("2026-03-02 12:00")
 
-    def _forecast(self, place: Place) -> list[Forecast]:
-        del place
+    def _forecast(self, lat: float, lng: float) -> list[Forecast]:
+        del lat, lng
         return self.weather
 
     def at(self, wall_clock: str) -> None:

@@ -63,7 +63,7 @@ def _tick(call: Call) -> Tick:
         call.clock,
         post=MiniProgram(call.database, call.settings),
         openid=lambda member_id: members.openid_of(member_id, call.settings.wechat_appid),
-        forecast=lambda place: WeatherService(call.settings).forecast(place),
+        forecast=lambda lat, lng: WeatherService(call.settings).forecast(lat, lng),
         start=lambda request: Functions(call.settings.cloud, call.settings.internal_secret).start(
             "campaign-run", request
         ),

@@ -17,12 +17,12 @@ from huitou.features.models import TagRequest
 from huitou.features.service import FeatureBook
 from huitou.geofence.models import PositionRequest
 from huitou.geofence.service import Geofence
+from huitou.integrations.weather import Forecast
 from huitou.messages.models import MessageRules
 from huitou.runtime.database import Database
 from huitou.stores.models import OpeningHours, Store
 from huitou.stores.service import Stores
 from huitou.tiers.service import Tiers
-from huitou.weather.models import Forecast
 
 MINUTES = timedelta(minutes=5)
 

@@ -11,11 +11,10 @@ from huitou.campaign_runs.service import CampaignRuns
 from huitou.campaigns.service import Campaigns
 from huitou.exposures.service import Post, Pushes
 from huitou.features.service import FeatureBook
+from huitou.integrations.weather import Forecast
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
-from huitou.stores.models import Place
-from huitou.weather.models import Forecast
 from huitou.weather.service import WeatherBook
 
 FEATURES_SHARE = 0.4  # Of the time of a tick, at most.
@@ -28,7 +27,7 @@ class Tick:
 
     def __init__(
         self, database: Database, clock: Clock, *, post: Post,
-        openid: Callable[[str], str | None], forecast: Callable[[Place], list[Forecast]],
+        openid: Callable[[str], str | None], forecast: Callable[[float, float], list[Forecast]],
         start: Callable[[dict[str, Any]], None],
     ) -> None:  # fmt: skip
         self._features = FeatureBook(database, clock)

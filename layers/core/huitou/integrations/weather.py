@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.settings import Settings
-from huitou.stores.models import Place
-from huitou.weather.models import Forecast
 
 TIMEOUT_S = (2, 4)
+
+
+class Forecast(NamedTuple):
+    """A day's forecast: rain in millimetres, the highest and lowest temperature in Celsius."""
+
+    day: str
+    rain_mm: float
+    high_c: float
+    low_c: float
 
 
 class WeatherService:
@@ -18,9 +25,9 @@ class WeatherService:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def forecast(self, place: Place) -> list[Forecast]:
+    def forecast(self, lat: float, lng: float) -> list[Forecast]:
         """Return the forecast of the next three days at a place; every value comes as a string."""
-        answer = self._get("/v7/weather/3d", {"location": f"{place.lng:.2f},{place.lat:.2f}"})
+        answer = self._get("/v7/weather/3d", {"location": f"{lng:.2f},{lat:.2f}"})
         return [
             Forecast(day["fxDate"], float(day["precip"]), float(day["tempMax"]),
                      float(day["tempMin"]))

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
 
 from huitou.runtime.documents import Stored
-
-
-class Forecast(NamedTuple):
-    """A day's forecast: rain in millimetres, the highest and lowest temperature in Celsius."""
-
-    day: str
-    rain_mm: float
-    high_c: float
-    low_c: float
 
 
 class WeatherDay(Stored):

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from huitou.campaigns.models import Trigger
+from huitou.integrations.weather import Forecast
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
-from huitou.stores.models import BRAND_ZONE, Place
+from huitou.stores.models import BRAND_ZONE
 from huitou.stores.service import Stores
-from huitou.weather.models import Forecast, WeatherDay
+from huitou.weather.models import WeatherDay
 from huitou.weather.repository import WeatherRepository
 from huitou.weather.rules import is_met
 
@@ -22,7 +23,7 @@ class WeatherBook:
         self._repository = WeatherRepository(database)
         self._stores = Stores(database, clock)
 
-    def record(self, forecast: Callable[[Place], list[Forecast]]) -> int:
+    def record(self, forecast: Callable[[float, float], list[Forecast]]) -> int:
         """Ask for today's weather where it isn't known yet; returns for how many stores.
 
         What can't be had now is asked for again by the next call.
@@ -33,7 +34,7 @@ class WeatherBook:
         asked = 0
         for store_id, place in missing:
             try:
-                days = forecast(place)
+                days = forecast(place.lat, place.lng)
             except Unavailable:
                 break
             for found in days:
