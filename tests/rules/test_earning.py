@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from huitou.discounts.models import Discount, Line
 from huitou.earning.models import EarningRule, EarningTerms
 from huitou.earning.rules import (
     Purchase,
@@ -28,7 +29,6 @@ from huitou.earning.rules import (
 from huitou.orders.models import LineBack, PendingRefund
 from huitou.orders.rules import check_points, most_points
 from huitou.points.models import NEVER, ON_COMPLETION, Caps, Expiry, PointsRules, Usable
-from huitou.pricing.models import Discount, Line
 from huitou.runtime.errors import Code, Refusal
 from huitou.tiers.models import Level
 

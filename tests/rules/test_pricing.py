@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from chain_data import NOON
 from huitou.coupons.models import Coupon
 from huitou.coupons.rules import rule_for
+from huitou.discounts.models import Line
 from huitou.discounts.shares import allocate
 from huitou.menu.models import Addon, OfferedDish, Sku
 from huitou.offers.models import DEFAULT_STACKING, Terms
 from huitou.offers.rules import Compiled
-from huitou.pricing.models import CartItem, Line, MemberOffer, Price, PriceInputs
+from huitou.pricing.models import CartItem, MemberOffer, Price, PriceInputs
 from huitou.pricing.rules import cart_lines, price, priced_lines
 from huitou.pricing.service import weigh
 from huitou.runtime.errors import Refusal

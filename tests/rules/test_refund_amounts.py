@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huitou.discounts.models import Discount, Line
 from huitou.discounts.shares import allocate
 from huitou.orders.models import GivenBack, LineBack, Order, PendingRefund
 from huitou.orders.rules import with_refunds
-from huitou.pricing.models import Discount, Line
 from huitou.refunds.models import RefundLine, RefundRules
 from huitou.refunds.rules import amount_back, line_paid_fen, lines_back, may_decide, why_not
 from huitou.runtime.errors import Code, Refusal

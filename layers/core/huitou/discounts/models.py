@@ -1,6 +1,7 @@
 """What the search for the best combination works on: compiled offers, a cart, its outcome.
 
-Plain classes with slots: thousands of them come and go with each price.
+Plain classes with slots: thousands of them come and go with each price. At the end the lines and
+discounts of a price, as orders keep them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from huitou.offers.models import Bearer, Terms
+from huitou.runtime.documents import Record
 
 Source = Literal["tier", "offer", "coupon"]
 ReasonCode = Literal[
@@ -119,3 +121,44 @@ class Outcome:
     unused: list[tuple[Rule, Reason]]
     proved: bool = True
     steps: int = 0
+
+
+class AddonLine(Record):
+    """A priced extra as it was when the line was priced."""
+
+    addon_id: str
+    name: str
+    price_fen: int
+    quantity: int
+
+
+class Line(Record):
+    """A priced line: names and prices as they were, `list_fen` for the whole quantity."""
+
+    dish_id: str
+    sku_id: str
+    name: str
+    sku_name: str
+    category: str
+    methods: list[str]
+    addons: list[AddonLine]
+    quantity: int
+    unit_fen: int
+    list_fen: int
+
+
+class Discount(Record):
+    """One discount: what, by which revision, how much, who bears it, and its share per line.
+
+    `pieces` are how many of each line an offer about single pieces has taken. A discount on the
+    delivery fee has no share in any line.
+    """
+
+    kind: Literal["tier", "offer", "coupon", "points"]
+    source_id: str
+    name: str = ""
+    revision: int
+    amount_fen: int
+    borne_by: Literal["brand", "store", "platform"] = "brand"
+    by_line_fen: list[int]
+    pieces: list[int] | None = None

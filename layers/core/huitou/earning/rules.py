@@ -10,11 +10,11 @@ from fractions import Fraction
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from huitou.discounts.models import Discount, Line
 from huitou.earning.models import EarningRule, EarningTerms, FirstOrderBonus
 from huitou.orders.models import PendingRefund
 from huitou.points.models import NEVER, ON_COMPLETION, Expiry, PointsRules, RuleRef, Usable
 from huitou.points.rules import Award
-from huitou.pricing.models import Discount, Line
 from huitou.runtime.errors import Lang
 from huitou.stores.rules import in_hours
 from huitou.tiers.models import Level

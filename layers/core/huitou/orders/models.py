@@ -7,12 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from huitou.discounts.models import Discount, Line
 from huitou.earning.models import EarningTerms
 from huitou.limits.models import OrderUse
 from huitou.members.models import Channel
 from huitou.offers.models import Mode
 from huitou.points.models import LotMove
-from huitou.pricing.models import MAX_LINES, CartItem, Discount, Line, Price, PriceInputs
+from huitou.pricing.models import MAX_LINES, CartItem, Price, PriceInputs
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.stores.models import Merchant
 from huitou.tiers.models import ShownLevel

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from huitou.discounts.models import Discount, Line
 from huitou.points.models import PointsRules
 from huitou.runtime.documents import Record, Request
 from huitou.stores.models import Day
@@ -31,47 +32,6 @@ class CartItem(Request):
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
     methods: list[str] = Field(default=[], max_length=10)
     addons: list[CartAddon] = Field(default=[], max_length=10)
-
-
-class AddonLine(Record):
-    """A priced extra as it was when the line was priced."""
-
-    addon_id: str
-    name: str
-    price_fen: int
-    quantity: int
-
-
-class Line(Record):
-    """A priced line: names and prices as they were, `list_fen` for the whole quantity."""
-
-    dish_id: str
-    sku_id: str
-    name: str
-    sku_name: str
-    category: str
-    methods: list[str]
-    addons: list[AddonLine]
-    quantity: int
-    unit_fen: int
-    list_fen: int
-
-
-class Discount(Record):
-    """One discount: what, by which revision, how much, who bears it, and its share per line.
-
-    `pieces` are how many of each line an offer about single pieces has taken. A discount on the
-    delivery fee has no share in any line.
-    """
-
-    kind: Literal["tier", "offer", "coupon", "points"]
-    source_id: str
-    name: str = ""
-    revision: int
-    amount_fen: int
-    borne_by: Literal["brand", "store", "platform"] = "brand"
-    by_line_fen: list[int]
-    pieces: list[int] | None = None
 
 
 class NotUsed(Record):

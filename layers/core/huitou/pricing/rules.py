@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from huitou.best_price.next_step import Further
-from huitou.discounts.models import CartLine, Outcome, Reason, ReasonCode, Rule, Taken
+from huitou.discounts.models import (
+    AddonLine,
+    CartLine,
+    Discount,
+    Line,
+    Outcome,
+    Reason,
+    ReasonCode,
+    Rule,
+    Taken,
+)
 from huitou.discounts.shares import allocate
 from huitou.menu.models import OfferedDish
 from huitou.offers.models import Scope
 from huitou.pricing.models import (
     MAX_ORDER_FEN,
-    AddonLine,
     CartItem,
-    Discount,
     ExampleDish,
-    Line,
     MemberOffer,
     NextStep,
     NotUsed,

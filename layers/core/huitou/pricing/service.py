@@ -14,7 +14,7 @@ from huitou.best_price.one_pass import best_in_force
 from huitou.coupons.models import Coupon
 from huitou.coupons.rules import rule_for, subject_of
 from huitou.coupons.service import Coupons
-from huitou.discounts.models import CartLine, Outcome, Reason, Rule
+from huitou.discounts.models import CartLine, Line, Outcome, Reason, Rule
 from huitou.limits.models import FIRST_ORDER, UNLIMITED, Blocked, Left, OrderUse, Use
 from huitou.limits.service import Limiter
 from huitou.menu.service import Menu
@@ -24,14 +24,7 @@ from huitou.offers.service import Offers
 from huitou.orders.models import QuotedCoupon, QuoteRequest
 from huitou.orders.rules import check_points, most_points
 from huitou.points.service import Points
-from huitou.pricing.models import (
-    Line,
-    MemberOffer,
-    NextStep,
-    OfferRevision,
-    Price,
-    PriceInputs,
-)
+from huitou.pricing.models import MemberOffer, NextStep, OfferRevision, Price, PriceInputs
 from huitou.pricing.repository import PricingRepository
 from huitou.pricing.rules import (
     cart_lines,
