@@ -15,6 +15,7 @@ from huitou.members.service import Members
 from huitou.orders.models import CreateRequest, Order, PendingRefund, QuoteRequest, Tender
 from huitou.orders.service import Orders
 from huitou.reconciliation.service import Reconciliation
+from huitou.referrals.binding_service import FirstOrders
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
@@ -53,7 +54,7 @@ class Shop:
         self.database, self.clock = database, clock
         self.orders = Orders(database, clock, "huitou")
         self.members = Members(database, clock, "huitou")
-        self.settlement = Settlement(database, clock)
+        self.settlement = Settlement(database, clock, FirstOrders(database, clock))
 
     def register(self, name: str = "alice") -> str:
         return str(self.members.login(Caller(name, "wxapp"), None)["member_id"])

@@ -40,6 +40,7 @@ from huitou.members.service import Members
 from huitou.messages.models import SubscribedAnswer, SubscribedRequest
 from huitou.notices.models import NoticesAnswer
 from huitou.notices.service import Notices
+from huitou.referrals.binding_service import Binding
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
@@ -65,15 +66,14 @@ def _member(call: Call) -> str:
 
 def _login(call: Call, request: LoginRequest) -> object:
     key = call.settings.phone_key
-    answer = _members(call).login(call.member, request.scene, key)
+    binding = Binding(call.database, call.clock)
+    answer = _members(call).login(call.member, request.scene, key, binding.bind)
     if answer.get("invited") and call.member.address:
-        from huitou.referrals.service import Binding  # Late: few log-ins are of friends.
-
         # Of a service that doesn't answer nobody has to wait for their registration.
         with suppress(Unavailable):
             wechat = MiniProgram(call.database, call.settings)
             rank = wechat.risk_rank(call.member.openid, call.member.address)
-            Binding(call.database, call.clock).note_risk(str(answer["member_id"]), rank)
+            binding.note_risk(str(answer["member_id"]), rank)
     return answer
 
 

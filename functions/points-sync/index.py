@@ -25,11 +25,16 @@ from huitou.holds.service import Holds, shown
 from huitou.liability.models import LiabilityAnswer, LiabilityRequest
 from huitou.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.points.service import Points
+from huitou.referrals.binding_service import FirstOrders
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 from huitou.settlement.service import Settlement
 from huitou.statements.models import StatementRequest, WholeStatementAnswer
 
 ONE_DAY_S = 10.0  # The longest that counting one day of a month may take, of 31.
+
+
+def _settlement(call: Call) -> Settlement:
+    return Settlement(call.database, call.clock, FirstOrders(call.database, call.clock))
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,11 +45,11 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def _settle_changed(call: Call) -> dict[str, Any]:
-    return call.each(call.due_ids("orders"), Settlement(call.database, call.clock).settle)
+    return call.each(call.due_ids("orders"), _settlement(call).settle)
 
 
 def _settle_due(call: Call) -> dict[str, Any]:
-    settlement = Settlement(call.database, call.clock)
+    settlement = _settlement(call)
     points, holds = Points(call.database, call.clock), _holds(call)
     liability = _liability_of(call)
 

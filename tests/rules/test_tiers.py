@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from huitou.members.rules import birthday_from
+from huitou.birthdays.rules import birthday_from
 from huitou.notices.rules import words
 from huitou.stores.rules import shifted
 from huitou.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules

@@ -13,9 +13,10 @@ from huitou.maintenance.service import Maintenance
 from huitou.merges.models import MergeMembersRequest
 from huitou.merges.service import Merges
 from huitou.orders.models import Order
+from huitou.referrals.binding_service import Binding
 from huitou.referrals.models import DecideRequest, HeldRequest, MineRequest, Referral, ReferralRules
 from huitou.referrals.repository import ReferralRepository
-from huitou.referrals.service import Binding, Referrals
+from huitou.referrals.service import Referrals
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
@@ -39,7 +40,8 @@ class Friends:
 
     def bring(self, name: str, code: str | None = None, address: str | None = None) -> str:
         caller = Caller(name, "wxapp", None, address)
-        answer = self.shop.members.login(caller, f"r-{code or self.code}", b"k" * 32)
+        bind = Binding(self.database, self.clock).bind
+        answer = self.shop.members.login(caller, f"r-{code or self.code}", b"k" * 32, bind)
         return str(answer["member_id"])
 
     def first_order(self, member_id: str, **cart: Any) -> Order:

@@ -25,6 +25,7 @@ from huitou.orders.rules import order_id
 from huitou.orders.service import Orders
 from huitou.payments.rules import NotificationKeys, out_trade_no
 from huitou.payments.service import Payments
+from huitou.referrals.binding_service import FirstOrders
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
@@ -93,7 +94,7 @@ class Till:
         Maintenance(database, self._clock).load(LoadRequest.model_validate(chain()))
         self._orders = Orders(database, self._clock, BRAND)
         self._payments = Payments(database, self._clock, BRAND, self._gateway)
-        self._settlement = Settlement(database, self._clock)
+        self._settlement = Settlement(database, self._clock, FirstOrders(database, self._clock))
         enrolled = Members(database, self._clock, BRAND)
         self._guests = [
             (caller, str(enrolled.login(caller, None)["member_id"]))

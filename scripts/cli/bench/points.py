@@ -15,6 +15,7 @@ from cli.bench import json_option, report, scratch_mongod
 from cli.bench.orders import AT, DAY, open_accounts, paid_order
 from huitou.points.models import NEVER
 from huitou.points.service import Points
+from huitou.referrals.binding_service import FirstOrders
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
@@ -96,7 +97,9 @@ def _prepare(database: Database, name: str, ids: list[str]) -> None:
 
 
 def _ours(database: Database, name: str) -> Work:
-    settlement, ledger = Settlement(database, RealClock()), Points(database, RealClock())
+    clock = RealClock()
+    settlement = Settlement(database, clock, FirstOrders(database, clock))
+    ledger = Points(database, clock)
     if name != "spend":
         return settlement.settle
 

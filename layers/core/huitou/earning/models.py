@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -106,3 +107,23 @@ class EarningTerms(Record):
     claw_back: ClawBack = "unlimited"
     return_expired_days: int = 0
     first_order: list[FirstOrderBonus] = Field(default=[])
+
+
+class LineWentBack(Protocol):
+    """What went back of one line of an order: its place, and the fen paid for it."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def amount_fen(self) -> int: ...
+
+
+class WentBack(Protocol):
+    """A refund as far as earning looks at it: its fen, and which lines they were for."""
+
+    @property
+    def amount_fen(self) -> int: ...
+
+    @property
+    def lines(self) -> Sequence[LineWentBack]: ...

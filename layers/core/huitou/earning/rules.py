@@ -11,8 +11,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from huitou.discounts.models import Discount, Line
-from huitou.earning.models import EarningRule, EarningTerms, FirstOrderBonus
-from huitou.orders.models import PendingRefund
+from huitou.earning.models import EarningRule, EarningTerms, FirstOrderBonus, WentBack
 from huitou.points.models import NEVER, ON_COMPLETION, Expiry, PointsRules, RuleRef, Usable
 from huitou.points.rules import Award
 from huitou.runtime.errors import Lang
@@ -243,7 +242,7 @@ def awarded(terms: EarningTerms, paid_fen: int, room: int | None = None) -> int:
 
 def kept(
     terms: EarningTerms, lines_paid_fen: Sequence[int], paid_fen: int, award: int,
-    refunds: Sequence[PendingRefund], *, wholly: bool = False,
+    refunds: Sequence[WentBack], *, wholly: bool = False,
 ) -> int:  # fmt: skip
     """Return the points of its award that an order still deserves after these refunds.
 
@@ -261,7 +260,7 @@ def kept(
 
 def _remaining(
     terms: EarningTerms, lines_paid_fen: Sequence[int], paid_fen: int,
-    refunds: Sequence[PendingRefund],
+    refunds: Sequence[WentBack],
 ) -> Fraction:  # fmt: skip
     """Return the part of an order's weight that was not refunded, from 0 to 1.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.birthdays.service import Birthdays
 from huitou.earning.models import BonusAnswer, EarningRule, EarningTerms
 from huitou.earning.repository import EarningRepository
 from huitou.earning.rules import (
@@ -20,18 +21,13 @@ from huitou.earning.rules import (
     in_force,
     terms_for,
 )
-from huitou.members.service import Birthdays
-from huitou.orders.models import Order
 from huitou.points.models import PointsRules, RuleRef
 from huitou.points.rules import Award, Fact, TakenBack
 from huitou.points.service import Points
-from huitou.pricing.models import MemberOffer, Price
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
-from huitou.stores.models import BRAND_ZONE, Store
-from huitou.stores.rules import store_day
-from huitou.stores.service import Stores
+from huitou.stores.models import BRAND_ZONE
 from huitou.tiers.models import Level
 from huitou.tiers.service import Tiers
 
@@ -44,7 +40,6 @@ class Earning:
         self._rules = EarningRepository(database)
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
-        self._stores = Stores(database, clock)
         self._birthdays = Birthdays(database)
 
     def put(self, rule: EarningRule) -> None:
@@ -56,24 +51,17 @@ class Earning:
         since = (self._clock.now() - PAID_LATE).date().isoformat()
         return [rule for rule in self._rules.rules(since) if in_force(rule, day)]
 
-    def terms(self, order: Order, paid_at: datetime) -> EarningTerms:
-        """Return what an order paid at that moment earns by."""
-        zone = self._stores.get(order.store_id).zone if order.store_id else BRAND_ZONE
-        purchase = Purchase(
-            order.lines, order.discounts, order.store_id, zone, order.business_day, paid_at
-        )
-        level, revision = self._tiers.level_of(order.member_id)
-        return self._terms(order.member_id, purchase, level, revision, self._points.rules())
+    def terms(self, member_id: str, purchase: Purchase) -> EarningTerms:
+        """Return what a purchase earns by, for the member as they stand now."""
+        level, revision = self._tiers.level_of(member_id)
+        return self._terms(member_id, purchase, level, revision, self._points.rules())
 
     def quoted(
-        self, member_id: str, price: Price, offer: MemberOffer, store: Store, now: datetime
-    ) -> EarningTerms:
-        """Return what a cart at this price would earn by, were it paid at this moment."""
-        purchase = Purchase(
-            price.lines, price.discounts, store.id, store.zone, store_day(store, now), now
-        )
-        revision, points = offer.tier_rules_revision, offer.points_rules
-        return self._terms(member_id, purchase, offer.level, revision, points)
+        self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
+        points: PointsRules,
+    ) -> EarningTerms:  # fmt: skip
+        """Return what a cart would earn by, were it paid at this moment under this level."""
+        return self._terms(member_id, purchase, level, tier_rules_revision, points)
 
     def _terms(
         self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,

@@ -26,6 +26,7 @@ from huitou.kpis.service import Kpis
 from huitou.members.service import FirstOrder, Members
 from huitou.orders.models import LedgerOrder
 from huitou.points.service import Points
+from huitou.referrals.binding_service import FirstOrders
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.errors import Code, Refusal, Unavailable
@@ -73,7 +74,7 @@ class OrderImport:
         self._orders = ImportRepository(database)
         self._stores = Stores(database, clock)
         self._members = Members(database, clock, brand_id)
-        self._settlement = Settlement(database, clock)
+        self._settlement = Settlement(database, clock, FirstOrders(database, clock))
         self._kpis = Kpis(database, clock)
 
     def run(self, request: ImportOrdersRequest) -> ImportReport:

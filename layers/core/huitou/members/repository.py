@@ -118,10 +118,6 @@ class MemberRepository:
         found = self._members.find_one({"_id": member_id}, session=session)
         return Member.model_validate(found) if found else None
 
-    def birthday(self, member_id: str) -> str | None:
-        found = self._members.find_one({"_id": member_id}, {"birthday": 1})
-        return found.get("birthday") if found else None
-
     def update(self, member_id: str, changes: dict[str, Any]) -> None:
         if changes:
             self._members.update_one({"_id": member_id}, {"$set": changes})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from calendar import isleap
 
 
 def member_id_from(randomness: bytes) -> str:
@@ -34,16 +33,6 @@ def phone_hash(phone: str, key: bytes) -> str:
     Keyed, since eleven digits can be guessed through any plain hash.
     """
     return hmac.new(key, phone.encode(), hashlib.sha256).hexdigest()[:40]
-
-
-def birthday_from(month_day: str, day: str) -> str:
-    """Return the first birthday (MM-DD) from `day` on; 29 February is the 28th in other years."""
-    for year in (int(day[:4]), int(day[:4]) + 1):
-        short = month_day == "02-29" and not isleap(year)
-        found = f"{year:04}-{'02-28' if short else month_day}"
-        if found >= day:
-            return found
-    raise ValueError(month_day)
 
 
 FRIEND_PREFIX = "r-"  # Of the scene in a member's own code; those of stickers have none such.

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.birthdays.rules import birthday_from
 from huitou.coupons.models import ShownCoupon
 from huitou.coupons.service import Coupons
 from huitou.members.models import Member, UpdateProfileRequest
 from huitou.members.repository import MemberRepository
 from huitou.members.rules import (
-    birthday_from,
     friend_code,
     member_id_from,
     network_of,
@@ -61,16 +61,9 @@ class TillMembers:
     days: set[str]
 
 
-class Birthdays:
-    """When members were born, for what they get on that day."""
-
-    def __init__(self, database: Database) -> None:
-        self._members = MemberRepository(database)
-
-    def of(self, member_id: str) -> date | None:
-        """Return the member's birthday, or None if they never said."""
-        birthday = self._members.birthday(member_id)
-        return date.fromisoformat(birthday) if birthday else None
+# Binds a member who registers with a friend's code: their id, the scene, their network, the
+# registration's own transaction; False for a code that is nobody's.
+Bind = Callable[[str, str, str | None, ClientSession], bool]
 
 
 class Members:
@@ -136,11 +129,13 @@ class Members:
         """
         return self._members.hand_over(source, into, session)
 
-    def login(self, caller: Caller, scene: str | None, key: bytes = b"") -> dict[str, Any]:
+    def login(
+        self, caller: Caller, scene: str | None, key: bytes = b"", bind: Bind | None = None
+    ) -> dict[str, Any]:
         """Log in, registering on the first time; counts once per business day.
 
-        A new member who came by a friend's code is bound to that friend, `invited`. `key` hashes
-        the network address they came from.
+        A new member who came by a friend's code is bound to that friend by `bind`, `invited`; by
+        nobody where the chain has no referrals. `key` hashes the network address they came from.
         """
         identity = wechat_identity(caller.appid, caller.openid)
         now = self._clock.now()
@@ -149,14 +144,15 @@ class Members:
         registered, invited = member_id is None, False
         if member_id is None:
             network = network_of(caller.address, key) if key else None
-            member_id, registered, invited = self._register(identity, scene, today, network)
+            member_id, registered, invited = self._register(identity, scene, today, network, bind)
         self._members.record_login(member_id, today, now)
         answer = {"member_id": member_id, "registered": registered}
         return answer | ({"invited": True} if invited else {})
 
     def _register(
-        self, identity: str, scene: str | None, today: str, network: str | None
-    ) -> tuple[str, bool, bool]:
+        self, identity: str, scene: str | None, today: str, network: str | None,
+        bind: Bind | None,
+    ) -> tuple[str, bool, bool]:  # fmt: skip
         by_friend = friend_code(scene) is not None
         store_id = None
         if scene is not None and not by_friend:
@@ -173,7 +169,7 @@ class Members:
         def write(session: ClientSession) -> bool:
             self._members.insert(member, identity, session)
             self._points.open_accounts([member.id], session)
-            return by_friend and self._bind(member.id, scene or "", network, session)
+            return bind is not None and by_friend and bind(member.id, scene or "", network, session)
 
         try:
             invited = self._database.transact(write)
@@ -183,13 +179,6 @@ class Members:
                 raise
             return winner, False, False
         return member.id, True, invited
-
-    def _bind(
-        self, member_id: str, scene: str, network: str | None, session: ClientSession
-    ) -> bool:
-        from huitou.referrals.service import Binding  # Late: it stands on members itself.
-
-        return Binding(self._database, self._clock).bind(member_id, scene, network, session)
 
     def register_till_members(
         self, first_orders: Mapping[str, FirstOrder], session: ClientSession

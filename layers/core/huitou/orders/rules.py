@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from huitou.earning.rules import Purchase
 from huitou.orders.models import (
     CreateRequest,
     LedgerOrder,
@@ -17,7 +18,9 @@ from huitou.orders.models import (
     Status,
 )
 from huitou.points.models import NEVER, LotMove, PointsRules
+from huitou.pricing.models import Price
 from huitou.runtime.errors import Code, Refusal
+from huitou.stores.models import BRAND_ZONE, Store
 
 PAY_WITHIN = timedelta(minutes=15)
 BOOK_AHEAD = timedelta(days=7)
@@ -110,6 +113,12 @@ def check_points(rules: PointsRules, points: int, most: int) -> None:
         raise Refusal(Code.POINTS_OVER_LIMIT, field="points", detail=str(most))
     if 0 < points < rules.min_points:
         raise Refusal(Code.POINTS_TOO_FEW, field="points", detail=str(rules.min_points))
+
+
+def purchase_of(priced: Order | Price, store: Store | None, day: str, at: datetime) -> Purchase:
+    """Return what earning looks at in an order or a cart, were it paid at this moment."""
+    store_id, zone = (store.id, store.zone) if store else (None, BRAND_ZONE)
+    return Purchase(priced.lines, priced.discounts, store_id, zone, day, at)
 
 
 def is_over(order: Order, now: datetime) -> bool:

@@ -46,6 +46,7 @@ from huitou.orders.rules import (
     most_points,
     order_id,
     pickup_moment,
+    purchase_of,
     request_digest,
     with_refunds,
 )
@@ -92,8 +93,11 @@ class Orders:
             outcome = self._pricing.named(member_id, facts, request.named_coupons, now, lang)
         named = request.named_coupons if request.coupons == "named" else None
         priced = self._pricing.quoted(facts, outcome, named, now, lang)
-        terms = self._earning.quoted(member_id, priced, facts.offer, store, now)
-        rules = facts.offer.points_rules
+        offer, rules = facts.offer, facts.offer.points_rules
+        purchase = purchase_of(priced, store, store_day(store, now), now)
+        terms = self._earning.quoted(
+            member_id, purchase, offer.level, offer.tier_rules_revision, rules
+        )
         return QuoteAnswer(
             quote_id="q" + secrets.token_hex(16),
             store_open=takes_orders(store, wanted_at),
@@ -240,7 +244,9 @@ class Orders:
 
     def terms_now(self, order: Order, paid_at: datetime) -> EarningTerms:
         """Return what an order paid at that moment earns by, as the rules stand now."""
-        return self._earning.terms(order, paid_at)
+        store = self._stores.get(order.store_id) if order.store_id else None
+        purchase = purchase_of(order, store, order.business_day, paid_at)
+        return self._earning.terms(order.member_id, purchase)
 
     def take_number(self, order: Order) -> int | None:
         """Take a 取餐号 for an order that is about to be paid, of the day it is served."""

@@ -7,14 +7,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.audiences.rules import is_minor
 from huitou.coupons.rules import coupon_id
 from huitou.coupons.service import Coupons
 from huitou.earning.service import Bonuses
-from huitou.members.rules import friend_code, friend_scene
+from huitou.members.rules import friend_scene
 from huitou.members.service import Members
 from huitou.orders.models import Order
 from huitou.orders.service import Orders
@@ -43,35 +42,6 @@ from huitou.stores.rules import brand_day
 TRIES = 10  # Friends of one inviter settled at once fight for places.
 MOST_GENERATIONS = 50  # How often one set of friends may break and be mended.
 MOST_UPWARDS = 10  # Inviters of inviters that are looked through for a ring.
-
-
-class Binding:
-    """What registering with a friend's code writes; apart, for members depend on it."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._repository = ReferralRepository(database)
-        self._clock = clock
-
-    def bind(self, member_id: str, scene: str, network: str | None, session: ClientSession) -> bool:
-        """Bind a member who is just being registered; False for a code that is nobody's.
-
-        In the registration's own transaction: who is a member already has had their one chance.
-        """
-        code = friend_code(scene)
-        inviter_id = self._repository.owner_of(code, session) if code else None
-        if code is None or inviter_id is None:
-            return False
-        now = self._clock.now()
-        self._repository.insert(Referral(
-            id=member_id, inviter_id=inviter_id, code=code, bound_at=now, network=network,
-            terms=terms_on(self._repository.rules(), now),
-        ), session)  # fmt: skip
-        return True
-
-    def note_risk(self, member_id: str, rank: int | None) -> None:
-        """Keep WeChat's risk rank of a new member, if it has one."""
-        if rank is not None:
-            self._repository.rank(member_id, rank)
 
 
 class Referrals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from pymongo.client_session import ClientSession
 
@@ -12,7 +13,6 @@ from huitou.orders.models import LedgerOrder
 from huitou.orders.repository import OrderRepository
 from huitou.points.repository import PointsRepository
 from huitou.points.service import Points
-from huitou.referrals.repository import ReferralRepository
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError
@@ -22,8 +22,18 @@ from huitou.stores.rules import brand_day
 from huitou.tiers.repository import TierRepository
 
 
+class FirstOrders(Protocol):
+    """Whoever wants to know of members' first orders, within the settlement's transaction."""
+
+    def ordered(self, member_id: str, order_id: str, session: ClientSession) -> None:
+        """A member's first order was paid."""
+
+    def went_back(self, member_id: str, order_id: str, session: ClientSession) -> None:
+        """Something of an order went back."""
+
+
 class Settlement:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, first_orders: FirstOrders) -> None:
         self._database = database
         self._clock = clock
         self._orders = OrderRepository(database)
@@ -32,7 +42,7 @@ class Settlement:
         self._coupons = CouponRepository(database)
         self._tiers = TierRepository(database)
         self._history = HistoryRepository(database)
-        self._referrals = ReferralRepository(database)
+        self._first_orders = first_orders
 
     def due(self) -> Iterator[str]:
         return self._orders.settlement_due()
@@ -62,9 +72,9 @@ class Settlement:
             self._points.save([book], session)
             # Who brought this member is rewarded for their first order, unless it goes back.
             if book.first_order_id == order.id and was_first is None:
-                self._referrals.ordered(order.member_id, order.id, self._clock.now(), session)
+                self._first_orders.ordered(order.member_id, order.id, session)
             if paid.refunds:
-                self._referrals.went_back(order.member_id, order.id, self._clock.now(), session)
+                self._first_orders.went_back(order.member_id, order.id, session)
             for coupon_id in order.used_coupons:
                 self._settle_coupon(order, coupon_id, session)
             return "settled"

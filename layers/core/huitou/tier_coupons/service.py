@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from huitou.birthdays.rules import birthday_from
 from huitou.coupons.service import Coupons
-from huitou.members.rules import birthday_from
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
