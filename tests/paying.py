@@ -19,7 +19,6 @@ from urllib3 import HTTPResponse
 
 from chain_data import FakeClock, Shop
 from huitou.fulfilment.service import Fulfilment
-from huitou.integrations.wechat_pay import WeChatPay
 from huitou.orders.models import Order
 from huitou.payments.service import Payments
 from huitou.reconciliation.service import Reconciliation
@@ -30,6 +29,8 @@ from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
 from huitou.sharing.models import ShareRules
 from huitou.sharing.service import ShareRuleBook, Sharing
+from huitou.shipping.service import Shipping
+from huitou.wechat_pay.client import WeChatPay
 from localcloud.cloud import merchant_settings
 from localcloud.keys import LocalSecrets
 from localcloud.wechat_pay import WeChatPayStandIn
@@ -99,6 +100,7 @@ class PayingShop(Shop):
         self.refunds = Refunds(self.database, self.clock, "huitou", self.gateway)
         self.sharing = Sharing(self.database, self.clock, self.gateway)
         self.fulfilment = Fulfilment(self.database, self.clock, "huitou")
+        self.shipping = Shipping(self.database, self.clock, "huitou")
 
     def door(self) -> Door:
         """Return the way to WeChat Pay."""

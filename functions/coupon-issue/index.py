@@ -21,7 +21,9 @@ from huitou.codes.models import (
 from huitou.codes.service import Codes
 from huitou.coupons.models import IssueCouponRequest, RevokeCouponRequest, ShownCoupon
 from huitou.coupons.service import Coupons
-from huitou.pieces.service import Pieces
+from huitou.limits.service import Limiter, UnitsInFlight
+from huitou.orders.service import Orders
+from huitou.runtime.errors import Refusal
 from huitou.runtime.handler import Action, Call, serve
 from huitou.tier_coupons.service import TierCoupons
 from huitou.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
@@ -40,13 +42,22 @@ def _grant_changed(call: Call) -> dict[str, Any]:
 
 def _grant_due(call: Call) -> dict[str, Any]:
     granting, coupons = TierCoupons(call.database, call.clock), Coupons(call.database, call.clock)
-    pieces = Pieces(call.database, call.clock, call.settings.brand_id)
+    orders = Orders(call.database, call.clock, call.settings.brand_id)
+
+    def of_order(order_id: str) -> set[str] | None:
+        try:
+            order = orders.get(order_id)
+        except Refusal:
+            return None
+        return {use.piece for use in order.uses if use.piece is not None}
+
+    units = UnitsInFlight(Limiter(call.database, call.clock), coupons.finish, of_order)
     return call.sweep(
         {
             "granted": (granting.due(), granting.grant),
             "monthly": (granting.monthly_due(), granting.grant_month),
             "birthdays": (granting.birthdays_due(), granting.grant_birthday),
-            "pieces": (pieces.due(), pieces.settle),
+            "pieces": (units.due(), units.settle),
             "expired": (["one batch"], lambda _: f"{coupons.expire()} coupons"),
         }
     )

@@ -15,7 +15,6 @@ from typing import Any
 
 from huitou.bills.models import BillReport, ReconcileBillRequest
 from huitou.bills.service import BillCheck
-from huitou.certificates.service import PlatformKeys
 from huitou.discrepancies.models import (
     DiscrepanciesPage,
     DiscrepanciesRequest,
@@ -26,7 +25,6 @@ from huitou.discrepancies.service import Discrepancies
 from huitou.fulfilment.models import RefuseRequest, StepRequest
 from huitou.fulfilment.service import Fulfilment
 from huitou.integrations.mini_program import MiniProgram
-from huitou.integrations.wechat_pay import WeChatPay
 from huitou.members.service import Members
 from huitou.orders.models import (
     CreateRequest,
@@ -57,6 +55,9 @@ from huitou.runtime.events import HttpAnswer, HttpRequest
 from huitou.runtime.handler import Action, Call, Web, serve
 from huitou.runtime.logs import log
 from huitou.sharing.service import Sharing
+from huitou.shipping.service import Shipping
+from huitou.wechat_pay.client import WeChatPay
+from huitou.wechat_pay.service import PlatformKeys
 
 _LONGEST_S = 26.0  # Query, close, query again and settle, each as slow as its timeout allows.
 _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
@@ -99,6 +100,10 @@ def _fulfilment(call: Call) -> Fulfilment:
     return Fulfilment(call.database, call.clock, call.settings.brand_id)
 
 
+def _shipping(call: Call) -> Shipping:
+    return Shipping(call.database, call.clock, call.settings.brand_id)
+
+
 def _create(call: Call, request: CreateRequest) -> object:
     return _orders(call).create(_member(call), request).shown()
 
@@ -137,12 +142,11 @@ def _resolve(call: Call, request: ResolveRequest) -> object:
 
 def _step(to: Status) -> Action:
     def take(call: Call, request: StepRequest) -> object:
-        fulfilment = _fulfilment(call)
-        answer = fulfilment.take(request.order_id, to, request.actor)
+        answer = _fulfilment(call).take(request.order_id, to, request.actor)
         # The guest sees it at once; where WeChat doesn't answer the timer tells it.
         with suppress(Unavailable):
             wechat = MiniProgram(call.database, call.settings)
-            fulfilment.show_card(request.order_id, wechat, call.settings.wechat_appid)
+            _shipping(call).show_card(request.order_id, wechat, call.settings.wechat_appid)
         return answer
 
     return Action(StepRequest, take, OrderAnswer)
@@ -156,6 +160,7 @@ def _timer(call: Call) -> dict[str, Any]:
 
 def _follow_up(call: Call) -> dict[str, Any]:
     payments, refunds, fulfilment = _payments(call), _refunds(call), _fulfilment(call)
+    shipping = _shipping(call)
     wechat, appid = MiniProgram(call.database, call.settings), call.settings.wechat_appid
     return call.sweep(
         {
@@ -164,12 +169,12 @@ def _follow_up(call: Call) -> dict[str, Any]:
             "refunds": (refunds.due(), refunds.carry_on),
             "completed": (fulfilment.to_complete(), fulfilment.complete),
             "shipping": (
-                fulfilment.to_ship(),
-                lambda order_id: fulfilment.ship(order_id, wechat, appid),
+                shipping.to_ship(),
+                lambda order_id: shipping.ship(order_id, wechat, appid),
             ),
             "cards": (
-                fulfilment.cards_due(),
-                lambda order_id: fulfilment.show_card(order_id, wechat, appid),
+                shipping.cards_due(),
+                lambda order_id: shipping.show_card(order_id, wechat, appid),
             ),
         },
         spare_s=_LONGEST_S,

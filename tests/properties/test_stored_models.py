@@ -14,7 +14,6 @@ from huitou.adjustments.models import Adjustment
 from huitou.bills.models import BillRun
 from huitou.campaign_runs.models import Run, Waiting
 from huitou.campaigns.models import CampaignState
-from huitou.certificates.models import PlatformCertificate
 from huitou.changes.models import Change
 from huitou.codes.models import CodeBatch, CodeTries, CodeUse
 from huitou.consents.models import Consent
@@ -48,6 +47,7 @@ from huitou.stores.models import OpeningHours, Store
 from huitou.tier_runs.models import TierRun
 from huitou.tiers.models import DEFAULT_RULES, Goals, Level, TierChange, TierRules
 from huitou.weather.models import WeatherDay
+from huitou.wechat_pay.models import PlatformCertificate
 
 words = st.text(max_size=20).filter(lambda text: "\x00" not in text)
 fen = st.integers(0, 10**8)

@@ -181,13 +181,13 @@ def test_wechat_is_told_of_what_was_handed_over(
 ) -> None:
     shop = PayingShop(chain, clock, keys(tmp_path), tmp_path)
     order = shop.bought(shop.register())
-    assert list(shop.fulfilment.to_ship()) == []
+    assert list(shop.shipping.to_ship()) == []
     for step in ("accepted", "preparing", "ready"):
         shop.fulfilment.take(order.id, step, "cook")
-    assert list(shop.fulfilment.to_ship()) == [order.id]
-    assert shop.fulfilment.ship(order.id, wechat, shop.keys.appid) == outcome
+    assert list(shop.shipping.to_ship()) == [order.id]
+    assert shop.shipping.ship(order.id, wechat, shop.keys.appid) == outcome
     assert shop.orders.get(order.id).shipping == kept
-    assert list(shop.fulfilment.to_ship()) == []
+    assert list(shop.shipping.to_ship()) == []
     for info in wechat.told:
         assert info["payer"] == {"openid": "alice"}
         assert info["order_key"]["transaction_id"] == order.tenders[0].transaction_id
@@ -200,8 +200,8 @@ def test_a_payment_that_wechat_does_not_know_yet_is_told_again(
     order = shop.bought(shop.register())
     shop.fulfilment.take(order.id, "completed", "cook")
     with pytest.raises(Unavailable):
-        shop.fulfilment.ship(order.id, Managed(10060001), shop.keys.appid)
-    assert list(shop.fulfilment.to_ship()) == [order.id]
+        shop.shipping.ship(order.id, Managed(10060001), shop.keys.appid)
+    assert list(shop.shipping.to_ship()) == [order.id]
 
 
 def keys(folder: Path) -> LocalSecrets:
@@ -238,8 +238,8 @@ def carded(chain: Database, clock: FakeClock, tmp_path: Path) -> PayingShop:
 
 def test_the_guests_card_follows_the_order(carded: PayingShop) -> None:
     order, wechat = carded.bought(carded.register()), Cards()
-    show = partial(carded.fulfilment.show_card, order.id, wechat, carded.keys.appid)
-    assert list(carded.fulfilment.cards_due()) == [order.id]
+    show = partial(carded.shipping.show_card, order.id, wechat, carded.keys.appid)
+    assert list(carded.shipping.cards_due()) == [order.id]
     assert [show(), show()] == ["shown", "shown before"]
     for step in ("accepted", "preparing", "ready", "picked_up"):
         carded.fulfilment.take(order.id, step, "cook")
@@ -252,12 +252,12 @@ def test_the_guests_card_follows_the_order(carded: PayingShop) -> None:
     assert "queue_number" not in paid
     assert (preparing["queue_number"], preparing["max_wait_time"]) == ("001", 480)
     assert (ready["queue_number"], "max_wait_time" in ready) == ("001", False)
-    assert list(carded.fulfilment.cards_due()) == []
+    assert list(carded.shipping.cards_due()) == []
 
 
 def test_a_card_told_of_late_shows_how_the_order_stands_now(carded: PayingShop) -> None:
     order, wechat = carded.bought(carded.register()), Cards(85437, -1)
-    show = partial(carded.fulfilment.show_card, order.id, wechat, carded.keys.appid)
+    show = partial(carded.shipping.show_card, order.id, wechat, carded.keys.appid)
     for _ in range(2):  # The payment's number isn't known yet; WeChat is busy.
         with pytest.raises(Unavailable):
             show()
@@ -279,13 +279,13 @@ def test_an_order_that_moved_on_while_its_card_was_told_is_told_again(carded: Pa
 
     wechat = Slow()
     for _ in range(2):
-        carded.fulfilment.show_card(order.id, wechat, carded.keys.appid)
+        carded.shipping.show_card(order.id, wechat, carded.keys.appid)
     assert [card["cur_status"] for card in wechat.shown] == [1, 2]
 
 
 def test_a_card_that_wechat_refuses_is_left_alone(carded: PayingShop) -> None:
     order, wechat = carded.bought(carded.register()), Cards(40003)
-    show = partial(carded.fulfilment.show_card, order.id, wechat, carded.keys.appid)
+    show = partial(carded.shipping.show_card, order.id, wechat, carded.keys.appid)
     assert show() == "refused"
     carded.fulfilment.take(order.id, "accepted", "cook")
     assert (show(), len(wechat.shown)) == ("shown before", 1)
@@ -294,7 +294,7 @@ def test_a_card_that_wechat_refuses_is_left_alone(carded: PayingShop) -> None:
 def test_a_code_that_never_becomes_known_is_given_up(carded: PayingShop) -> None:
     order, wechat = carded.bought(carded.register()), Cards(85437)
     carded.clock.advance(minutes=11)
-    assert carded.fulfilment.show_card(order.id, wechat, carded.keys.appid) == "refused"
+    assert carded.shipping.show_card(order.id, wechat, carded.keys.appid) == "refused"
 
 
 def test_a_chain_without_cards_has_none_due(
@@ -303,7 +303,7 @@ def test_a_chain_without_cards_has_none_due(
     chain.collection("rules").delete_one({"_id": "messages"})
     shop = PayingShop(chain, clock, keys(tmp_path), tmp_path)
     shop.bought(shop.register())
-    assert list(shop.fulfilment.cards_due()) == []
+    assert list(shop.shipping.cards_due()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,6 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from huitou.certificates.service import PlatformKeys
-from huitou.integrations.wechat_pay import WeChatPay
 from huitou.maintenance.models import LoadRequest
 from huitou.maintenance.service import Maintenance
 from huitou.members.service import Members
@@ -30,6 +28,8 @@ from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
 from huitou.settlement.service import Settlement
+from huitou.wechat_pay.client import WeChatPay
+from huitou.wechat_pay.service import PlatformKeys
 from localcloud.cloud import merchant_settings
 from localcloud.keys import load_secrets
 from localcloud.wechat_pay import WeChatPayStandIn

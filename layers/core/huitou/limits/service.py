@@ -159,3 +159,32 @@ class Limiter:
             return "waiting"
         self._repository.put_back(piece, unmoved=True)
         return "put back"
+
+
+class UnitsInFlight:
+    """Units of quotas and budgets whose taker was killed: each is used, issued or put back.
+
+    `issue` carries on with one that a coupon was taken for; `of_order` names those that an order
+    has used, None for an order that isn't.
+    """
+
+    def __init__(
+        self, limiter: Limiter, issue: Callable[[InFlight], str],
+        of_order: Callable[[str], set[str] | None],
+    ) -> None:  # fmt: skip
+        self._limiter, self._issue, self._of_order = limiter, issue, of_order
+        self._found: dict[str, InFlight] = {}
+
+    def due(self) -> Iterator[str]:
+        """Yield the names of units that have been in flight for too long."""
+        for unit in self._limiter.in_flight():
+            name = f"{unit.subject} {unit.token}"
+            self._found[name] = unit
+            yield name
+
+    def settle(self, name: str) -> str:
+        """Bring one to its end: a coupon is issued after all, an order's is used or put back."""
+        unit = self._found.pop(name)
+        if "cause" in unit.more:
+            return self._issue(unit)
+        return self._limiter.settle_order(unit, self._of_order)

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
 from huitou.discrepancies.service import Discrepancies
-from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.members.service import Members
 from huitou.orders.models import Order, OrderAnswer, Tender
 from huitou.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_over
@@ -43,6 +42,7 @@ from huitou.runtime.logs import log
 from huitou.sharing.service import Sharing
 from huitou.stores.models import Merchant
 from huitou.stores.service import Stores
+from huitou.wechat_pay.client import WeChatPay, WeChatPayRefusal
 
 _GONE = {"ORDER_CLOSED", "ORDERCLOSED"}
 _PAID = {"ORDERPAID", "ORDER_PAID"}

@@ -11,7 +11,6 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.discrepancies.service import Discrepancies
-from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.orders.models import Order, PendingRefund
 from huitou.orders.rules import BEFORE_PREPARING, SERVED
 from huitou.orders.service import Orders
@@ -45,6 +44,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
 from huitou.runtime.logs import log
 from huitou.sharing.service import Sharing
+from huitou.wechat_pay.client import WeChatPay, WeChatPayRefusal
 
 ABANDONED_AFTER = timedelta(minutes=1)  # Far longer than a call to WeChat Pay may take.
 

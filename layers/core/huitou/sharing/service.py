@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from pymongo.client_session import ClientSession
 
 from huitou.discrepancies.service import Discrepancies
-from huitou.integrations.profit_sharing import AskedPart, ProfitSharing, Source
-from huitou.integrations.wechat_pay import WeChatPay, WeChatPayRefusal
 from huitou.payments.models import Payment
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -37,6 +35,8 @@ from huitou.sharing.rules import (
     with_returns,
 )
 from huitou.stores.models import Merchant
+from huitou.wechat_pay.client import WeChatPay, WeChatPayRefusal
+from huitou.wechat_pay.sharing_client import AskedPart, ProfitSharing, Source
 
 # "Never heard of this receiver" comes under several codes: all are introduced again then.
 _RECEIVER_UNKNOWN = {"RECEIVER_INVALID", "NO_RELATION", "INVALID_REQUEST", "PARAM_ERROR"}

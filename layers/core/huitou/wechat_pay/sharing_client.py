@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from huitou.integrations.wechat_pay import WeChatPay
 from huitou.payments.rules import certificate_span, encrypt_name
 from huitou.runtime.errors import Unavailable
 from huitou.sharing.models import Receiver, ReceiverType
 from huitou.sharing.rules import PartResult, ShareState
 from huitou.stores.models import Merchant
+from huitou.wechat_pay.client import WeChatPay
 
 _DIRECT = "/v3/profitsharing"
 _BRAND = "/v3/brand/profitsharing"

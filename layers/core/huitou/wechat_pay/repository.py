@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
-from huitou.certificates.models import PlatformCertificate
 from huitou.runtime.database import Database
+from huitou.wechat_pay.models import PlatformCertificate
 
 MOST_CERTIFICATES = 20
 _REFRESH = "refresh"  # The one document that is no certificate: when to ask for them next.

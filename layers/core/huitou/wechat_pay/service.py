@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from huitou.certificates.models import PlatformCertificate
-from huitou.certificates.repository import CertificateRepository
-from huitou.integrations.wechat_pay import WeChatPay
 from huitou.payments.rules import certificate_span
 from huitou.runtime.database import Database
 from huitou.runtime.settings import WeChatPaySettings
+from huitou.wechat_pay.client import WeChatPay
+from huitou.wechat_pay.models import PlatformCertificate
+from huitou.wechat_pay.repository import CertificateRepository
 
 ASK_EVERY = timedelta(hours=12)
 ASK_AGAIN_AFTER = timedelta(minutes=10)  # when WeChat Pay didn't answer

@@ -1,7 +1,7 @@
 """Our side of WeChat Pay API v3: signed calls out, their answers verified.
 
 Paths and fields as in WeChat Pay's own SDKs (wechatpay-java, wechatpay-go). Profit sharing has a
-file of its own, `profit_sharing.py`, on top of `call`.
+file of its own, `sharing_client.py`, on top of `call`.
 """
 
 from __future__ import annotations
