@@ -12,7 +12,7 @@ from typing import Any
 
 from chain_data import NOON
 from crashing import CrashingShop
-from huitou.reconciliation.service import Reconciliation
+from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.errors import Refusal, Unavailable
 from paying import PayingShop
 from sharing_stores import clear

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from huitou.catalog.stores.models import Merchant
 from huitou.runtime.errors import Unavailable
-from huitou.stores.models import Merchant
 
 MCHID = "1900000109"
 TRADE_HEADER = (

@@ -8,13 +8,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chain_data import FakeClock, Shop, item
-from huitou.campaign_ticks.service import Tick
-from huitou.campaigns.models import AcceptRequest, Campaign, CampaignStepRequest, PutCampaignRequest
-from huitou.campaigns.service import Campaigns
-from huitou.consents.models import ConsentRequest
-from huitou.consents.service import Consents
 from huitou.integrations.weather import Forecast
-from huitou.members.models import UpdateProfileRequest
+from huitou.marketing.campaigns.models import (
+    AcceptRequest,
+    Campaign,
+    CampaignStepRequest,
+    PutCampaignRequest,
+)
+from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.ticks.service import Tick
+from huitou.members.consents.models import ConsentRequest
+from huitou.members.consents.service import Consents
+from huitou.members.profiles.models import UpdateProfileRequest
 from huitou.runtime.database import Database
 
 ZONE = ZoneInfo("Asia/Shanghai")

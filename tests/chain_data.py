@@ -9,17 +9,17 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.members.service import Members
-from huitou.orders.models import CreateRequest, Order, PendingRefund, QuoteRequest, Tender
-from huitou.orders.service import Orders
-from huitou.reconciliation.service import Reconciliation
-from huitou.referrals.binding_service import FirstOrders
+from huitou.growth.referrals.binding_service import FirstOrders
+from huitou.members.profiles.service import Members
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.reconciliation.service import Reconciliation
+from huitou.ordering.orders.models import CreateRequest, Order, PendingRefund, QuoteRequest, Tender
+from huitou.ordering.orders.service import Orders
+from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
-from huitou.settlement.service import Settlement
 from simulation.chain import chain as sample_chain
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai: every lunch place is open.

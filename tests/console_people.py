@@ -19,11 +19,11 @@ import pytest
 from answers import check
 from bootstrap import ROOT
 from chain_data import FakeClock
+from huitou.operations.staff.models import OF_STORES, AddStaffRequest, Role
+from huitou.operations.staff.service import Staff
 from huitou.runtime.database import Database
 from huitou.runtime.handler import Action
 from huitou.runtime.settings import settings
-from huitou.staff.models import OF_STORES, AddStaffRequest, Role
-from huitou.staff.service import Staff
 from localcloud.mongod import Mongod
 
 SECRET = "s" * 40

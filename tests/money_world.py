@@ -10,8 +10,8 @@ from hypothesis import note
 
 from at_rest import sweep
 from crashing import CrashingShop
-from huitou.orders.models import Order
-from huitou.refunds.models import RefundRequest
+from huitou.ordering.orders.models import Order
+from huitou.payments.refunds.models import RefundRequest
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from paying import Notice

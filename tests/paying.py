@@ -18,19 +18,19 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from chain_data import FakeClock, Shop
-from huitou.fulfilment.service import Fulfilment
-from huitou.orders.models import Order
-from huitou.payments.service import Payments
-from huitou.reconciliation.service import Reconciliation
-from huitou.refunds.models import Refund, RefundRequest
-from huitou.refunds.service import Refunds
+from huitou.operations.reconciliation.service import Reconciliation
+from huitou.ordering.fulfilment.service import Fulfilment
+from huitou.ordering.orders.models import Order
+from huitou.payments.charges.service import Payments
+from huitou.payments.profit_sharing.models import ShareRules
+from huitou.payments.profit_sharing.service import ShareRuleBook, Sharing
+from huitou.payments.refunds.models import Refund, RefundRequest
+from huitou.payments.refunds.service import Refunds
+from huitou.payments.shipping.service import Shipping
+from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
-from huitou.sharing.models import ShareRules
-from huitou.sharing.service import ShareRuleBook, Sharing
-from huitou.shipping.service import Shipping
-from huitou.wechat_pay.client import WeChatPay
 from localcloud.cloud import merchant_settings
 from localcloud.keys import LocalSecrets
 from localcloud.wechat_pay import WeChatPayStandIn

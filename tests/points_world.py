@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import event
 
 from chain_data import NOON, Shop
-from huitou.earning.models import EarningRule
-from huitou.earning.service import Earning
-from huitou.orders.models import LineBack, Order, PendingRefund
-from huitou.points.models import PointsRules
-from huitou.points.service import Points
-from huitou.tiers.service import Tiers
+from huitou.loyalty.earning.models import EarningRule
+from huitou.loyalty.earning.service import Earning
+from huitou.loyalty.points.models import PointsRules
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.service import Tiers
+from huitou.ordering.orders.models import LineBack, Order, PendingRefund
 from points_model import Bought, Promise, Purse, Refund, Written, level, promise
 from simulation.chain import POINTS
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Literal, NamedTuple
 
-from huitou.offers.models import Group, Scope, Terms
+from huitou.promotions.offers.models import Group, Scope, Terms
 
 KINDS = (
     "fixed_price", "free_item", "exchange", "nth_item", "bundle", "percent_off", "amount_off",

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from huitou.offers.models import DEFAULT_STACKING, Group, StackingRules, Terms, walk
+from huitou.promotions.offers.models import DEFAULT_STACKING, Group, StackingRules, Terms, walk
 from price_by_force import Offered, Row
 
 Source = Literal["tier", "offer", "coupon"]

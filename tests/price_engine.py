@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from huitou.best_price.search import MOST_STEPS, best
-from huitou.discounts.models import CartLine, Outcome, Rule
-from huitou.offers.models import Group, StackingRules
-from huitou.offers.rules import Compiled
+from huitou.promotions.best_price.search import MOST_STEPS, best
+from huitou.promotions.discounts.models import CartLine, Outcome, Rule
+from huitou.promotions.offers.models import Group, StackingRules
+from huitou.promotions.offers.rules import Compiled
 from price_by_force import Best, Offered, Row
 
 

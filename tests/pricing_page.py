@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from huitou.offers.models import COUPON, DEFAULT_STACKING, MEMBER, Group, Terms
+from huitou.promotions.offers.models import COUPON, DEFAULT_STACKING, MEMBER, Group, Terms
 from price_by_force import Offered, Row, least
 
 PAGE = Path(__file__).resolve().parent.parent / "functions" / "pay" / "PRICING.md"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from huitou.points.models import ON_COMPLETION, Account
-from huitou.points.rules import Award
+from huitou.loyalty.points.models import ON_COMPLETION, Account
+from huitou.loyalty.points.rules import Award
 
 
 @dataclass

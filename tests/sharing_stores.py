@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from chain_data import item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
 from paying import PayingShop
 
 STORES = ("jingan", "xujiahui", "wujiaochang", "partner")  # none, direct, brand, partner

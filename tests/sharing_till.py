@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from chain_data import FakeClock
-from huitou.payments.models import Payment
+from huitou.payments.charges.models import Payment
+from huitou.payments.profit_sharing.models import Receiver, Share, ShareRules, ShareTerm
+from huitou.payments.profit_sharing.service import ShareRuleBook, Sharing
+from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.runtime.database import Database
 from huitou.runtime.recent import Recent
-from huitou.sharing.models import Receiver, Share, ShareRules, ShareTerm
-from huitou.sharing.service import ShareRuleBook, Sharing
-from huitou.wechat_pay.client import WeChatPay
 from localcloud.cloud import merchant_settings
 from localcloud.keys import LocalSecrets
 from localcloud.wechat_pay import WeChatPayStandIn

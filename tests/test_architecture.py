@@ -11,12 +11,19 @@ import pytest
 from bootstrap import ROOT
 
 LAYER = ROOT / "layers" / "core" / "huitou"
+# Lowest first: a domain imports from itself and from those before it, also inside functions.
+DOMAINS = (
+    "runtime", "integrations",  # What is no business, and the outside world.
+    "catalog", "promotions", "coupons", "loyalty", "members", "ordering", "payments",
+    "marketing", "growth", "insight", "operations",
+)  # fmt: skip
 # Those that touch database or network; all other files of an area are models or pure rules.
 TECHNICAL = ("service.py", "repository.py", "client.py")
 AREAS = sorted(
-    folder.name
-    for folder in LAYER.iterdir()
-    if folder.is_dir() and folder.name not in ("runtime", "integrations", "__pycache__")
+    (domain, folder.name)
+    for domain in DOMAINS[2:]
+    for folder in (LAYER / domain).iterdir()
+    if folder.is_dir() and folder.name != "__pycache__"
 )
 TOP_LEVEL = {
     "functions", "layers", "scripts", "tests", "cloudbaserc.json", "pyproject.toml", "README.md",
@@ -33,26 +40,42 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
-def area_of(module: str) -> tuple[str, str] | None:
+def target_of(module: str) -> tuple[str, str, str] | None:
+    """Split a module of an area into domain, area and file; None for any other module."""
     parts = module.split(".")
-    return (parts[1], parts[2]) if len(parts) == 3 and parts[1] in AREAS else None
+    if parts[0] != "huitou" or len(parts) < 4:
+        return None
+    return parts[1], parts[2], parts[3]
 
 
-def test_there_are_areas_to_check() -> None:
-    assert {"orders", "points", "tiers", "coupons", "pricing", "settlement"} <= set(AREAS)
+def test_each_folder_of_the_layer_is_a_domain_in_its_place() -> None:
+    found = {path.name for path in LAYER.iterdir() if path.is_dir()} - {"__pycache__"}
+    assert found == set(DOMAINS)
+    assert {"orders", "points", "tiers", "issuing", "quotes"} <= {area for _, area in AREAS}
+
+
+@pytest.mark.parametrize("domain", DOMAINS[2:])
+def test_a_domain_says_what_it_is_about_and_holds_nothing_but_areas(domain: str) -> None:
+    assert [path.name for path in (LAYER / domain).glob("*.py")] == ["__init__.py"]
+    text = (LAYER / domain / "__init__.py").read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
 
 
 def rules_of_areas() -> list[Path]:
     """`rules.py` of each area, and further pure modules where that would hold too much."""
     return sorted(
         path
-        for area in AREAS
-        for path in (LAYER / area).glob("*.py")
+        for domain, area in AREAS
+        for path in (LAYER / domain / area).glob("*.py")
         if not path.name.endswith((*TECHNICAL, "models.py", "__init__.py"))
     )
 
 
-@pytest.mark.parametrize("path", rules_of_areas(), ids=lambda p: f"{p.parent.name}/{p.stem}")
+def named(path: Path) -> str:
+    return str(path.relative_to(LAYER))
+
+
+@pytest.mark.parametrize("path", rules_of_areas(), ids=named)
 def test_rules_are_pure(path: Path) -> None:
     for module in imports(path):
         assert not module.startswith(("pymongo", "logging", "requests", "random", "secrets", "os"))
@@ -63,14 +86,21 @@ def test_rules_are_pure(path: Path) -> None:
     assert "print(" not in text
 
 
-@pytest.mark.parametrize(
-    "path", sorted(LAYER.rglob("*.py")), ids=lambda p: str(p.relative_to(LAYER))
-)
-def test_imports_go_one_way(path: Path) -> None:
-    here = path.relative_to(LAYER)
+@pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=named)
+def test_no_import_runs_up(path: Path) -> None:
+    here = path.relative_to(LAYER).parts[0]
     for module in imports(path):
         assert not module.startswith(("functions", "localcloud", "cli", "simulation"))
-        target = area_of(module)
+        parts = module.split(".")
+        if parts[0] == "huitou" and len(parts) > 1 and here in DOMAINS:
+            assert DOMAINS.index(parts[1]) <= DOMAINS.index(here), f"{here} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=named)
+def test_a_file_imports_what_its_kind_may(path: Path) -> None:
+    here = path.relative_to(LAYER)
+    for module in imports(path):
+        target = target_of(module)
         if (
             module.startswith("pymongo")
             and here.parts[0] != "runtime"
@@ -79,14 +109,15 @@ def test_imports_go_one_way(path: Path) -> None:
             # Services open transactions, so they name a session and the error of a lost race.
             assert path.name.endswith("service.py")
             assert module in ("pymongo.client_session", "pymongo.errors")
-        if here.parts[0] in ("runtime",):
-            assert target is None, "runtime knows nothing of the business"
-        if path.name == "models.py" and target:
-            assert target[1] == "models"
-        if not path.name.endswith(("service.py", "client.py")) and target:
-            assert not target[1].endswith(("service", "repository", "client"))
-        if target and target[1] == "repository" and target[0] != here.parts[0]:
-            assert here.parts[0] == "settlement", "an area uses another's repository"
+        if target is None:
+            continue
+        _, area, file = target
+        if path.name == "models.py":
+            assert not file.endswith(("service", "repository", "client", "rules"))
+        if not path.name.endswith(("service.py", "client.py")):
+            assert not file.endswith(("service", "repository", "client"))
+        if file == "repository" and area != here.parts[1]:
+            assert here.parts[1] == "settlement", "an area uses another's repository"
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.audiences.models import AudienceAnswer, AudienceRequest
-from huitou.audiences.service import Audiences
-from huitou.campaign_runs.models import (
-    ByHandRequest,
-    EventAnswer,
-    EventRequest,
-    RunsAnswer,
-    RunsRequest,
-    WorkAnswer,
-    WorkRequest,
-)
-from huitou.campaign_runs.service import CampaignRuns
-from huitou.campaign_ticks.service import Tick
-from huitou.campaigns.models import (
+from huitou.integrations.functions import Functions
+from huitou.integrations.mini_program import MiniProgram
+from huitou.integrations.weather import WeatherService
+from huitou.marketing.audiences.models import AudienceAnswer, AudienceRequest
+from huitou.marketing.audiences.service import Audiences
+from huitou.marketing.campaigns.models import (
     AcceptRequest,
     CampaignAnswer,
     CampaignRequest,
@@ -33,16 +25,24 @@ from huitou.campaigns.models import (
     LintRequest,
     PutCampaignRequest,
 )
-from huitou.campaigns.service import Campaigns
-from huitou.compliance.models import CheckAnswer, LintAnswer
-from huitou.effects.models import EffectAnswer
-from huitou.effects.service import Effects
-from huitou.features.models import RebuildAnswer, RebuildRequest, TagAnswer, TagRequest
-from huitou.features.service import FeatureBook
-from huitou.integrations.functions import Functions
-from huitou.integrations.mini_program import MiniProgram
-from huitou.integrations.weather import WeatherService
-from huitou.members.service import Members
+from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.features.models import RebuildAnswer, RebuildRequest, TagAnswer, TagRequest
+from huitou.marketing.features.service import FeatureBook
+from huitou.marketing.linter.models import CheckAnswer, LintAnswer
+from huitou.marketing.measurement.models import EffectAnswer
+from huitou.marketing.measurement.service import Effects
+from huitou.marketing.runs.models import (
+    ByHandRequest,
+    EventAnswer,
+    EventRequest,
+    RunsAnswer,
+    RunsRequest,
+    WorkAnswer,
+    WorkRequest,
+)
+from huitou.marketing.runs.service import CampaignRuns
+from huitou.marketing.ticks.service import Tick
+from huitou.members.profiles.service import Members
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 
 

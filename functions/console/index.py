@@ -13,11 +13,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from desk.route import Desk, Route
-from huitou.changes.service import Changes
-from huitou.runtime.errors import Code, HuitouError, Refusal
-from huitou.runtime.events import HttpAnswer, HttpRequest
-from huitou.runtime.handler import Action, Call, Web, act, serve
-from huitou.staff.models import (
+from huitou.operations.audit_log.service import Changes
+from huitou.operations.staff.models import (
     AddStaffRequest,
     NoRequest,
     SecretsAnswer,
@@ -25,8 +22,11 @@ from huitou.staff.models import (
     StaffAnswer,
     StaffRequest,
 )
-from huitou.staff.rules import may
-from huitou.staff.service import SESSION_LIVES, Sessions, Staff, me
+from huitou.operations.staff.rules import may
+from huitou.operations.staff.service import SESSION_LIVES, Sessions, Staff, me
+from huitou.runtime.errors import Code, HuitouError, Refusal
+from huitou.runtime.events import HttpAnswer, HttpRequest
+from huitou.runtime.handler import Action, Call, Web, act, serve
 
 AREAS = (
     "session", "staff", "changes", "home", "stores", "menu", "orders", "approvals", "members",
@@ -121,7 +121,7 @@ def _sign_in(call: Call, fields: dict[str, Any], request: HttpRequest) -> HttpAn
         return me(staff)
 
     answer = act(call, {**fields, "action": SIGN_IN}, {
-        SIGN_IN: Action(SignInRequest, run, "huitou.staff.models:MeAnswer"),
+        SIGN_IN: Action(SignInRequest, run, "huitou.operations.staff.models:MeAnswer"),
     })  # fmt: skip
     lives = int(SESSION_LIVES.total_seconds())
     return HttpAnswer(200, answer, _cookie(call, begun[0], lives))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.codes.models import (
+from huitou.coupons.codes.models import (
     BatchesAnswer,
     BatchesRequest,
     CodesAnswer,
@@ -18,16 +18,16 @@ from huitou.codes.models import (
     RevokeBatchRequest,
     ShownBatch,
 )
-from huitou.codes.service import Codes
-from huitou.coupons.models import IssueCouponRequest, RevokeCouponRequest, ShownCoupon
-from huitou.coupons.service import Coupons
-from huitou.limits.service import Limiter, UnitsInFlight
-from huitou.orders.service import Orders
+from huitou.coupons.codes.service import Codes
+from huitou.coupons.issuing.models import IssueCouponRequest, RevokeCouponRequest, ShownCoupon
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.tier_benefits.service import TierCoupons
+from huitou.ordering.orders.service import Orders
+from huitou.ordering.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
+from huitou.ordering.till.service import Till
+from huitou.promotions.quotas.service import Limiter, UnitsInFlight
 from huitou.runtime.errors import Refusal
 from huitou.runtime.handler import Action, Call, serve
-from huitou.tier_coupons.service import TierCoupons
-from huitou.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
-from huitou.till.service import Till
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

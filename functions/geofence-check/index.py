@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.geofence.models import NearAnswer, PositionRequest
-from huitou.geofence.service import Geofence
-from huitou.members.service import Members
+from huitou.growth.geofence.models import NearAnswer, PositionRequest
+from huitou.growth.geofence.service import Geofence
+from huitou.members.profiles.service import Members
 from huitou.runtime.handler import Action, Call, serve
 
 

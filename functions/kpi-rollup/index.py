@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.kpis.models import (
+from huitou.insight.kpis.models import (
     DaysAnswer,
     DaysRequest,
     ReportAnswer,
@@ -19,7 +19,7 @@ from huitou.kpis.models import (
     StoreFiguresAnswer,
     StoreFiguresRequest,
 )
-from huitou.kpis.service import Kpis
+from huitou.insight.kpis.service import Kpis
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 
 

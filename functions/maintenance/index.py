@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.balances.models import BalancesReport, ImportBalancesRequest
-from huitou.imports.models import ImportOrdersRequest, ImportReport
-from huitou.imports.service import OrderImport
 from huitou.integrations.functions import Functions
-from huitou.maintenance.models import (
+from huitou.operations.balances.models import BalancesReport, ImportBalancesRequest
+from huitou.operations.imports.models import ImportOrdersRequest, ImportReport
+from huitou.operations.imports.service import OrderImport
+from huitou.operations.maintenance.models import (
     DeadLettersAnswer,
     DeadLettersRequest,
     DeclareAnswer,
@@ -25,9 +25,9 @@ from huitou.maintenance.models import (
     ReplayAnswer,
     ReplayRequest,
 )
-from huitou.maintenance.service import Maintenance
-from huitou.reconciliation.models import ReconcileAnswer, ReconcileRequest
-from huitou.reconciliation.service import Reconciliation
+from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.reconciliation.models import ReconcileAnswer, ReconcileRequest
+from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.declarations import declare
 from huitou.runtime.handler import Action, Call, serve
 
@@ -45,7 +45,7 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
 
 
 def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
-    from huitou.balances.service import Balances  # Late: a chain does this once.
+    from huitou.operations.balances.service import Balances  # Late: a chain does this once.
 
     return Balances(call.database, call.clock, call.settings.brand_id).run(request)
 

@@ -9,24 +9,30 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from huitou.codes.models import RedeemCodeRequest
-from huitou.consents.models import ConsentRequest, ConsentsAnswer
-from huitou.consents.service import Consents
-from huitou.coupons.models import (
+from huitou.coupons.codes.models import RedeemCodeRequest
+from huitou.coupons.issuing.models import (
     ClaimCouponRequest,
     ClaimLinkAnswer,
     ShownCoupon,
     TemplateRequest,
     WalletAnswer,
 )
-from huitou.coupons.service import Coupons
-from huitou.earning.models import BonusAnswer, CheckInRequest
-from huitou.exposures.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
-from huitou.gifts.models import GiveAnswer, GiveRequest, TakeGiftRequest
-from huitou.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
+from huitou.coupons.issuing.service import Coupons
+from huitou.coupons.transfers.models import GiveAnswer, GiveRequest, TakeGiftRequest
+from huitou.growth.referrals.binding_service import Binding
 from huitou.integrations.mini_program import MiniProgram
-from huitou.mall.models import ExchangeAnswer, ExchangeRequest, MallAnswer, MallRequest
-from huitou.members.models import (
+from huitou.loyalty.earning.models import BonusAnswer, CheckInRequest
+from huitou.loyalty.notices.models import NoticesAnswer
+from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.rewards.models import ExchangeAnswer, ExchangeRequest, MallAnswer, MallRequest
+from huitou.loyalty.statements.models import StatementAnswer
+from huitou.loyalty.statements.service import Statements
+from huitou.marketing.deliveries.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
+from huitou.marketing.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
+from huitou.members.consents.models import ConsentRequest, ConsentsAnswer
+from huitou.members.consents.service import Consents
+from huitou.members.messaging.models import SubscribedAnswer, SubscribedRequest
+from huitou.members.profiles.models import (
     BindPhoneRequest,
     LoginAnswer,
     LoginRequest,
@@ -36,17 +42,11 @@ from huitou.members.models import (
     UpdateProfileRequest,
     WelcomeRequest,
 )
-from huitou.members.service import Members
-from huitou.messages.models import SubscribedAnswer, SubscribedRequest
-from huitou.notices.models import NoticesAnswer
-from huitou.notices.service import Notices
-from huitou.referrals.binding_service import Binding
+from huitou.members.profiles.service import Members
+from huitou.ordering.till.models import CouponTokenAnswer, CouponTokenRequest
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action, Call, serve
 from huitou.runtime.paging import PageRequest
-from huitou.statements.models import StatementAnswer
-from huitou.statements.service import Statements
-from huitou.till.models import CouponTokenAnswer, CouponTokenRequest
 
 CLAIM_PAGE = "pages/coupons/index"  # Of the mini-program: it calls `claim` with the template.
 LINK_DAYS = 30
@@ -83,26 +83,28 @@ def _bind_phone(call: Call, request: BindPhoneRequest) -> object:
 
 
 def _orders(call: Call, request: PageRequest) -> object:
-    from huitou.orders.service import Orders  # Late: it brings pricing and menu to a cold start.
+    from huitou.ordering.orders.service import (
+        Orders,  # Late: it brings pricing and menu to a cold start.
+    )
 
     orders = Orders(call.database, call.clock, call.settings.brand_id)
     return orders.listing(_member(call), request)
 
 
 def _mall(call: Call) -> Any:
-    from huitou.mall.service import Mall  # Late: few calls are about it.
+    from huitou.loyalty.rewards.service import Mall  # Late: few calls are about it.
 
     return Mall(call.database, call.clock)
 
 
 def _check_in(call: Call, _: CheckInRequest) -> object:
-    from huitou.earning.service import Bonuses  # Late, as orders are.
+    from huitou.loyalty.earning.service import Bonuses  # Late, as orders are.
 
     return Bonuses(call.database, call.clock).check_in(_member(call), call.lang)
 
 
 def _redeem_code(call: Call, request: RedeemCodeRequest) -> object:
-    from huitou.codes.service import Codes  # Late: few calls are about it.
+    from huitou.coupons.codes.service import Codes  # Late: few calls are about it.
 
     return Codes(call.database, call.clock, call.settings.codes_key).redeem(
         _member(call), request.code
@@ -110,13 +112,13 @@ def _redeem_code(call: Call, request: RedeemCodeRequest) -> object:
 
 
 def _gifts(call: Call) -> Any:
-    from huitou.gifts.service import Gifts  # Late, too.
+    from huitou.coupons.transfers.service import Gifts  # Late, too.
 
     return Gifts(call.database, call.clock, call.settings.token_key)
 
 
 def _coupon_token(call: Call, request: CouponTokenRequest) -> object:
-    from huitou.till.service import Till  # Late, too.
+    from huitou.ordering.till.service import Till  # Late, too.
 
     return Till(call.database, call.clock, call.settings.token_key).token(
         _member(call), request.coupon_id
@@ -127,14 +129,14 @@ def _consent(call: Call, request: ConsentRequest) -> object:
     member_id = _member(call)
     held = Consents(call.database, call.clock).record(member_id, request)
     if not held.precise_location:
-        from huitou.geofence.service import Geofence  # Late, as most.
+        from huitou.growth.geofence.service import Geofence  # Late, as most.
 
         Geofence(call.database, call.clock, call.settings.brand_id).forget(member_id)
     return held
 
 
 def _group_offer(call: Call, request: TakeGroupOfferRequest) -> object:
-    from huitou.group_offers.service import GroupOffers  # Late, too.
+    from huitou.marketing.group_offers.service import GroupOffers  # Late, too.
 
     wechat = MiniProgram(call.database, call.settings)
     offers = GroupOffers(call.database, call.clock, wechat)
@@ -142,13 +144,13 @@ def _group_offer(call: Call, request: TakeGroupOfferRequest) -> object:
 
 
 def _messages(call: Call) -> Any:
-    from huitou.messages.service import Messages  # Late, too.
+    from huitou.members.messaging.service import Messages  # Late, too.
 
     return Messages(call.database)
 
 
 def _inbox(call: Call) -> Any:
-    from huitou.exposures.service import Inbox  # Late, too.
+    from huitou.marketing.deliveries.service import Inbox  # Late, too.
 
     return Inbox(call.database, call.clock)
 
@@ -190,7 +192,7 @@ MEMBER = {
     "welcome": Action(
         WelcomeRequest, lambda call, r: _members(call).welcome(_member(call), r.scene), ShownCoupon
     ),
-    "orders": Action(PageRequest, _orders, "huitou.orders.models:OrdersAnswer"),
+    "orders": Action(PageRequest, _orders, "huitou.ordering.orders.models:OrdersAnswer"),
     "points": Action(
         PageRequest,
         lambda call, r: Statements(call.database, call.clock).page(_member(call), r, call.lang),

@@ -13,20 +13,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from huitou.bills.models import BillReport, ReconcileBillRequest
-from huitou.bills.service import BillCheck
-from huitou.discrepancies.models import (
-    DiscrepanciesPage,
-    DiscrepanciesRequest,
-    ResolveRequest,
-    ShownDiscrepancy,
-)
-from huitou.discrepancies.service import Discrepancies
-from huitou.fulfilment.models import RefuseRequest, StepRequest
-from huitou.fulfilment.service import Fulfilment
 from huitou.integrations.mini_program import MiniProgram
-from huitou.members.service import Members
-from huitou.orders.models import (
+from huitou.members.profiles.service import Members
+from huitou.ordering.fulfilment.models import RefuseRequest, StepRequest
+from huitou.ordering.fulfilment.service import Fulfilment
+from huitou.ordering.orders.models import (
     CreateRequest,
     ExplainAnswer,
     InvoiceRequest,
@@ -37,10 +28,20 @@ from huitou.orders.models import (
     QuoteRequest,
     Status,
 )
-from huitou.orders.service import Orders
-from huitou.payments.models import AskedAnswer, AskPaymentRequest, PrepayAnswer
-from huitou.payments.service import Payments
-from huitou.refunds.models import (
+from huitou.ordering.orders.service import Orders
+from huitou.payments.bill_check.models import BillReport, ReconcileBillRequest
+from huitou.payments.bill_check.service import BillCheck
+from huitou.payments.charges.models import AskedAnswer, AskPaymentRequest, PrepayAnswer
+from huitou.payments.charges.service import Payments
+from huitou.payments.discrepancies.models import (
+    DiscrepanciesPage,
+    DiscrepanciesRequest,
+    ResolveRequest,
+    ShownDiscrepancy,
+)
+from huitou.payments.discrepancies.service import Discrepancies
+from huitou.payments.profit_sharing.service import Sharing
+from huitou.payments.refunds.models import (
     AskRefundRequest,
     DecideRefundRequest,
     RefundAnswer,
@@ -49,15 +50,14 @@ from huitou.refunds.models import (
     RefundsAnswer,
     RefundsRequest,
 )
-from huitou.refunds.service import Refunds
+from huitou.payments.refunds.service import Refunds
+from huitou.payments.shipping.service import Shipping
+from huitou.payments.wechat_pay.client import WeChatPay
+from huitou.payments.wechat_pay.service import PlatformKeys
 from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
 from huitou.runtime.events import HttpAnswer, HttpRequest
 from huitou.runtime.handler import Action, Call, Web, serve
 from huitou.runtime.logs import log
-from huitou.sharing.service import Sharing
-from huitou.shipping.service import Shipping
-from huitou.wechat_pay.client import WeChatPay
-from huitou.wechat_pay.service import PlatformKeys
 
 _LONGEST_S = 26.0  # Query, close, query again and settle, each as slow as its timeout allows.
 _NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}

@@ -12,23 +12,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.adjustments.models import (
+from huitou.growth.referrals.binding_service import FirstOrders
+from huitou.loyalty.adjustments.models import (
     AdjustmentAnswer,
     AdjustmentsAnswer,
     AdjustmentsRequest,
     AdjustPointsRequest,
     DecideAdjustmentRequest,
 )
-from huitou.earning.models import AwardBonusRequest, BonusAnswer
-from huitou.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
-from huitou.holds.service import Holds, shown
-from huitou.liability.models import LiabilityAnswer, LiabilityRequest
-from huitou.merges.models import MergeAnswer, MergeMembersRequest
-from huitou.points.service import Points
-from huitou.referrals.binding_service import FirstOrders
+from huitou.loyalty.earning.models import AwardBonusRequest, BonusAnswer
+from huitou.loyalty.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
+from huitou.loyalty.holds.service import Holds, shown
+from huitou.loyalty.liability.models import LiabilityAnswer, LiabilityRequest
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.statements.models import StatementRequest, WholeStatementAnswer
+from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
+from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
-from huitou.settlement.service import Settlement
-from huitou.statements.models import StatementRequest, WholeStatementAnswer
 
 ONE_DAY_S = 10.0  # The longest that counting one day of a month may take, of 31.
 
@@ -75,32 +75,32 @@ def _holds(call: Call) -> Holds:
 
 
 def _award_bonus(call: Call, request: AwardBonusRequest) -> object:
-    from huitou.earning.service import Bonuses
+    from huitou.loyalty.earning.service import Bonuses
 
     bonuses = Bonuses(call.database, call.clock)
     return bonuses.award(request.member_id, request.event, request.cause, call.lang)
 
 
 def _liability_of(call: Call) -> Any:
-    from huitou.liability.service import Liability
+    from huitou.loyalty.liability.service import Liability
 
     return Liability(call.database, call.clock)
 
 
 def _adjustments(call: Call) -> Any:
-    from huitou.adjustments.service import Adjustments
+    from huitou.loyalty.adjustments.service import Adjustments
 
     return Adjustments(call.database, call.clock)
 
 
 def _merge_members(call: Call, request: MergeMembersRequest) -> object:
-    from huitou.merges.service import Merges
+    from huitou.operations.merges.service import Merges
 
     return Merges(call.database, call.clock, call.settings.brand_id).merge(request)
 
 
 def _statement(call: Call, request: StatementRequest) -> object:
-    from huitou.statements.service import Statements
+    from huitou.loyalty.statements.service import Statements
 
     return Statements(call.database, call.clock).whole(request, call.lang)
 

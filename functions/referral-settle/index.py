@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.integrations.mini_program import MiniProgram
-from huitou.integrations.storage import ObjectStorage
-from huitou.members.service import Members
-from huitou.posters.models import PosterDesign
-from huitou.posters.service import Posters
-from huitou.referrals.models import (
+from huitou.growth.posters.models import PosterDesign
+from huitou.growth.posters.service import Posters
+from huitou.growth.referrals.models import (
     CodeImageAnswer,
     CodeImageRequest,
     DecideRequest,
@@ -27,7 +24,10 @@ from huitou.referrals.models import (
     ReferralAnswer,
     ReferralRequest,
 )
-from huitou.referrals.service import Referrals
+from huitou.growth.referrals.service import Referrals
+from huitou.integrations.mini_program import MiniProgram
+from huitou.integrations.storage import ObjectStorage
+from huitou.members.profiles.service import Members
 from huitou.runtime.handler import Action, Call, serve
 
 

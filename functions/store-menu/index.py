@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.menu.models import MenuAnswer
-from huitou.menu.service import Menu
+from huitou.catalog.menu.models import MenuAnswer
+from huitou.catalog.menu.service import Menu
+from huitou.catalog.stores.models import MenuRequest, StoresAnswer, StoresRequest
+from huitou.catalog.stores.service import Stores
 from huitou.runtime.handler import Action, Call, serve
-from huitou.stores.models import MenuRequest, StoresAnswer, StoresRequest
-from huitou.stores.service import Stores
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.runtime.handler import Action, Call, serve
-from huitou.tier_runs.models import (
+from huitou.loyalty.tier_rollouts.models import (
     ApplyRequest,
     DryRunAnswer,
     DryRunRequest,
@@ -20,8 +19,9 @@ from huitou.tier_runs.models import (
     RunAnswer,
     RunRequest,
 )
-from huitou.tier_runs.service import TierRuns
-from huitou.tiers.service import Tiers
+from huitou.loyalty.tier_rollouts.service import TierRuns
+from huitou.loyalty.tiers.service import Tiers
+from huitou.runtime.handler import Action, Call, serve
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from cli.documents import read_document
 from cli.place import Environment, Place, environment_options
-from huitou.campaigns.models import Campaign
+from huitou.marketing.campaigns.models import Campaign
 from localcloud.client import LocalCloudClient
 from simulation.play import load
 

@@ -16,8 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.place import Environment, Place, environment_options, member_behind
-from huitou.points.models import NEVER
-from huitou.stores.models import BRAND_ZONE
+from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.loyalty.points.models import NEVER
 
 MOST_PAGES = 100_000
 MOST_TRIES = 100  # Each of which closes at least one month.

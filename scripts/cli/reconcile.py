@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.place import Environment, Place, environment_options
-from huitou.reconciliation.models import Totals
+from huitou.operations.reconciliation.models import Totals
 
 MOST_SHOWN = 50
 

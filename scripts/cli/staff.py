@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.place import Environment, Place, data_option, environment_options
-from huitou.staff.models import Role
+from huitou.operations.staff.models import Role
 from localcloud.client import LocalCloudClient
 
 _ROLES = {

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from cli.documents import read_document
 from cli.place import Environment, Place, environment_options
-from huitou.tiers.models import TierRules
+from huitou.loyalty.tiers.models import TierRules
 
 PAGE = 1_000
 MOST_PAGES = 1_000_000

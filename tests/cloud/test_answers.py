@@ -11,7 +11,7 @@ import requests
 
 from answers import CheckedClient
 from cloud.test_loop import Guest, eventually
-from huitou.discrepancies.service import Discrepancies
+from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.dead_letters import bury
 from localcloud.cloud import LocalCloud
 from typings.tables import read_tables

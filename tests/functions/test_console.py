@@ -17,13 +17,13 @@ from at_once import at_once
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop
 from console_people import PASSWORD, SECRET, Browser, Person, index, owner, person
+from huitou.operations.staff.models import AddStaffRequest, Role
+from huitou.operations.staff.rules import MAY
+from huitou.operations.staff.service import Staff
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code
 from huitou.runtime.errors import Refusal as HuitouRefusal
 from huitou.runtime.recent import Recent
-from huitou.staff.models import AddStaffRequest, Role
-from huitou.staff.rules import MAY
-from huitou.staff.service import Staff
 
 __all__ = ["index", "owner"]  # Fixtures.
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -13,15 +13,15 @@ from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from console_people import Browser, index, owner, person
 from desk.english import ENGLISH  # type: ignore[import-not-found]  # Of the function's folder.
-from huitou.campaigns.models import Campaign
-from huitou.coupons.models import TemplateForm, TillUse
-from huitou.coupons.service import Coupons
-from huitou.menu.models import DishForm
+from huitou.catalog.menu.models import DishForm
+from huitou.catalog.stores.models import StoreForm
+from huitou.coupons.issuing.models import TemplateForm, TillUse
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
+from huitou.marketing.campaigns.models import Campaign
 from huitou.runtime.database import Database
 from huitou.runtime.forms import form_schema
 from huitou.runtime.recent import Recent
-from huitou.stores.models import StoreForm
-from huitou.tiers.models import DEFAULT_RULES, TierRules
 
 __all__ = ["index", "owner"]  # Fixtures.
 FORMS = (TierRules, StoreForm, DishForm, TemplateForm, Campaign)

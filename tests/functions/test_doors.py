@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from answers import check
 from bootstrap import ROOT
 from chain_data import Shop
-from huitou.orders.models import PendingRefund
+from huitou.ordering.orders.models import PendingRefund
 from huitou.runtime.database import Database, shared_database
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.identity import internal_token

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from at_once import at_once
 from chain_data import FakeClock, Shop
 from cli.bench.orders import paid_order
-from huitou.imports.models import ImportedRow, ImportOrdersRequest
-from huitou.imports.service import OrderImport
-from huitou.kpis import service as kpi_service
-from huitou.kpis.models import DaysRequest
-from huitou.kpis.service import Kpis
-from huitou.orders.models import Order
+from huitou.catalog.stores.models import OpeningHours, Store
+from huitou.catalog.stores.rules import business_day
+from huitou.catalog.stores.service import Stores
+from huitou.insight.kpis import service as kpi_service
+from huitou.insight.kpis.models import DaysRequest
+from huitou.insight.kpis.service import Kpis
+from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
+from huitou.operations.imports.service import OrderImport
+from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
-from huitou.stores.models import OpeningHours, Store
-from huitou.stores.rules import business_day
-from huitou.stores.service import Stores
 
 START = date(2024, 1, 10)  # The 29th of February 2024 is in the middle.
 DAYS = 75

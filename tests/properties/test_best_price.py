@@ -11,7 +11,7 @@ import random
 
 import pytest
 
-from huitou.discounts.models import Outcome
+from huitou.promotions.discounts.models import Outcome
 from price_by_force import Row, least
 from price_carts import Case, a_case
 from price_engine import engine

@@ -12,10 +12,10 @@ import pytest
 from at_once import at_once
 from campaign_world import CampaignWorld, campaign
 from chain_data import FakeClock
-from huitou.campaigns.models import CampaignStepRequest
-from huitou.coupons.service import Coupons
-from huitou.exposures.repository import ExposureRepository
-from huitou.messages.models import MessageRules
+from huitou.coupons.issuing.service import Coupons
+from huitou.marketing.campaigns.models import CampaignStepRequest
+from huitou.marketing.deliveries.repository import ExposureRepository
+from huitou.members.messaging.models import MessageRules
 from huitou.runtime.database import Database
 
 SILVER = "silver-30-8"

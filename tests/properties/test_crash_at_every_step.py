@@ -11,7 +11,7 @@ import pytest
 from at_rest import come_to_rest, everything_is_right, right_wherever_it_dies, sweep
 from chain_data import NOON, FakeClock, item
 from crashing import CrashingShop
-from huitou.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
+from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chain_data import NOON, FakeClock, Shop
-from huitou.earning.service import Bonuses
-from huitou.holds.service import Holds
-from huitou.points.service import Points
+from huitou.loyalty.earning.service import Bonuses
+from huitou.loyalty.holds.service import Holds
+from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from services.test_holds import forget, with_points

@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 
 from chain_data import FakeClock, Shop, item
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.points.models import PointsRules
+from huitou.loyalty.points.models import PointsRules
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from points_model import Bought

@@ -8,8 +8,8 @@ import pytest
 
 from chain_data import FakeClock, Shop
 from crashing import Crash, CrashingDatabase, Faults
-from huitou.holds.service import Holds
-from huitou.mall.service import Mall
+from huitou.loyalty.holds.service import Holds
+from huitou.loyalty.rewards.service import Mall
 from huitou.runtime.database import Database
 from services.test_holds import forget, points_of, spent, with_points
 from services.test_mall import FIVE, coupons, offer, taken, wanted

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from at_once import at_once
 from chain_data import FakeClock, Shop
 from cli.bench.orders import paid_order
-from huitou.features.models import RebuildRequest, TagRequest
-from huitou.features.rules import usual_interval
-from huitou.features.service import FeatureBook
-from huitou.merges.models import MergeMembersRequest
-from huitou.merges.service import Merges
-from huitou.orders.models import Order
+from huitou.catalog.stores.models import OpeningHours, Store
+from huitou.catalog.stores.rules import business_day
+from huitou.catalog.stores.service import Stores
+from huitou.marketing.features.models import RebuildRequest, TagRequest
+from huitou.marketing.features.rules import usual_interval
+from huitou.marketing.features.service import FeatureBook
+from huitou.operations.merges.models import MergeMembersRequest
+from huitou.operations.merges.service import Merges
+from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
-from huitou.stores.models import OpeningHours, Store
-from huitou.stores.rules import business_day
-from huitou.stores.service import Stores
 
 START = datetime(2024, 2, 20, 12, tzinfo=UTC)  # The leap day comes soon.
 ZONES = {"sh": "Asia/Shanghai", "ny": "America/New_York"}

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 from at_rest import come_to_rest, everything_is_right, mend, sweep
 from chain_data import NOON, FakeClock, item
 from crashing import CrashingShop
-from huitou.orders.models import Order
-from huitou.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
+from huitou.ordering.orders.models import Order
+from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.identity import Caller

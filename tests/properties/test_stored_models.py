@@ -10,44 +10,44 @@ from hypothesis import strategies as st
 
 from campaign_world import campaign
 from cli.bench.orders import paid_order
-from huitou.adjustments.models import Adjustment
-from huitou.bills.models import BillRun
-from huitou.campaign_runs.models import Run, Waiting
-from huitou.campaigns.models import CampaignState
-from huitou.changes.models import Change
-from huitou.codes.models import CodeBatch, CodeTries, CodeUse
-from huitou.consents.models import Consent
-from huitou.coupons.models import Coupon, CouponTemplate, Scene
-from huitou.discrepancies.models import Discrepancy
-from huitou.earning.models import EarningRule
-from huitou.erasures.models import Erasure
-from huitou.exposures.models import Delivery, Exposure
-from huitou.features.models import Features, Visit
-from huitou.geofence.models import Arrival, Position
-from huitou.holds.models import Hold
-from huitou.liability.models import PointsMonth, Sums
-from huitou.limits.models import MemberUses, Pool
-from huitou.mall.models import Exchange, MallItem, Stock
-from huitou.members.models import Identity, Member
-from huitou.menu.models import Dish, Sku, StoreDish
-from huitou.merges.models import Merge
-from huitou.messages.models import MessageRules, Subscription
-from huitou.notices.models import Notice
-from huitou.offers.models import DEFAULT_STACKING, Limits, Offer, Terms
-from huitou.orders.models import Order
-from huitou.payments.models import Payment
-from huitou.points.models import Account, LedgerEntry, LotMove, PointsRules
-from huitou.referrals.models import Referral, ReferralCode, ReferralRules, ReferralTerms
-from huitou.refunds.models import Refund, RefundRules
+from huitou.catalog.menu.models import Dish, Sku, StoreDish
+from huitou.catalog.stores.models import OpeningHours, Store
+from huitou.coupons.codes.models import CodeBatch, CodeTries, CodeUse
+from huitou.coupons.issuing.models import Coupon, CouponTemplate, Scene
+from huitou.growth.geofence.models import Arrival, Position
+from huitou.growth.referrals.models import Referral, ReferralCode, ReferralRules, ReferralTerms
+from huitou.loyalty.adjustments.models import Adjustment
+from huitou.loyalty.earning.models import EarningRule
+from huitou.loyalty.holds.models import Hold
+from huitou.loyalty.liability.models import PointsMonth, Sums
+from huitou.loyalty.notices.models import Notice
+from huitou.loyalty.points.models import Account, LedgerEntry, LotMove, PointsRules
+from huitou.loyalty.rewards.models import Exchange, MallItem, Stock
+from huitou.loyalty.tier_rollouts.models import TierRun
+from huitou.loyalty.tiers.models import DEFAULT_RULES, Goals, Level, TierChange, TierRules
+from huitou.marketing.campaigns.models import CampaignState
+from huitou.marketing.deliveries.models import Delivery, Exposure
+from huitou.marketing.features.models import Features, Visit
+from huitou.marketing.runs.models import Run, Waiting
+from huitou.marketing.weather.models import WeatherDay
+from huitou.members.consents.models import Consent
+from huitou.members.messaging.models import MessageRules, Subscription
+from huitou.members.profiles.models import Identity, Member
+from huitou.operations.audit_log.models import Change
+from huitou.operations.erasures.models import Erasure
+from huitou.operations.merges.models import Merge
+from huitou.operations.staff.models import StaffMember, StaffSession
+from huitou.ordering.orders.models import Order
+from huitou.payments.bill_check.models import BillRun
+from huitou.payments.charges.models import Payment
+from huitou.payments.discrepancies.models import Discrepancy
+from huitou.payments.profit_sharing.models import Receiver, Share, SharePart, ShareRules, ShareTerms
+from huitou.payments.refunds.models import Refund, RefundRules
+from huitou.payments.wechat_pay.models import PlatformCertificate
+from huitou.promotions.offers.models import DEFAULT_STACKING, Limits, Offer, Terms
+from huitou.promotions.quotas.models import MemberUses, Pool
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
-from huitou.sharing.models import Receiver, Share, SharePart, ShareRules, ShareTerms
-from huitou.staff.models import StaffMember, StaffSession
-from huitou.stores.models import OpeningHours, Store
-from huitou.tier_runs.models import TierRun
-from huitou.tiers.models import DEFAULT_RULES, Goals, Level, TierChange, TierRules
-from huitou.weather.models import WeatherDay
-from huitou.wechat_pay.models import PlatformCertificate
 
 words = st.text(max_size=20).filter(lambda text: "\x00" not in text)
 fen = st.integers(0, 10**8)

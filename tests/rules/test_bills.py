@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bill_texts import MCHID, TRADE_HEADER, Row, flow_bill, paid, refunded, trade_bill, yuan
-from huitou.bills.models import BilledPayment, BilledRefund, BillSums, FlowRow, TradeRow
-from huitou.bills.rules import (
+from huitou.catalog.stores.models import Merchant
+from huitou.payments.bill_check.models import (
+    BilledPayment,
+    BilledRefund,
+    BillSums,
+    FlowRow,
+    TradeRow,
+)
+from huitou.payments.bill_check.rules import (
     flow_differences,
     flow_rows,
     flow_sums,
@@ -23,7 +30,6 @@ from huitou.bills.rules import (
     trade_rows,
 )
 from huitou.runtime.errors import Code, Refusal
-from huitou.stores.models import Merchant
 
 DAY = "2026-03-01"
 OWN = Merchant(mchid=MCHID)

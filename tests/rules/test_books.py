@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from huitou.points.models import NEVER, ON_COMPLETION, Account, LotMove, PointsRules
-from huitou.points.rules import Award, Book, Fact, TakenBack, day_after
+from huitou.loyalty.points.models import NEVER, ON_COMPLETION, Account, LotMove, PointsRules
+from huitou.loyalty.points.rules import Award, Book, Fact, TakenBack, day_after
 from huitou.runtime.errors import Refusal
 from purse import Point, Purse
 

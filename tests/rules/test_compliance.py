@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from campaign_world import campaign
-from huitou.compliance.models import Facts
-from huitou.compliance.rules import RULES, check, promised
-from huitou.coupons.models import CouponTemplate
-from huitou.messages.models import MessageRules, PushTemplate, TemplateField
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.marketing.linter.models import Facts
+from huitou.marketing.linter.rules import RULES, check, promised
+from huitou.members.messaging.models import MessageRules, PushTemplate, TemplateField
 
 TEMPLATES = {
     "silver-30-8": CouponTemplate.model_validate(

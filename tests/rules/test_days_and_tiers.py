@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huitou.coupons.rules import end_of_day
-from huitou.stores.models import OpeningHours, Store
-from huitou.stores.rules import business_day, takes_orders
-from huitou.tiers.models import DEFAULT_RULES, Figures, TierAccount
-from huitou.tiers.rules import Evaluation, evaluate
+from huitou.catalog.stores.models import OpeningHours, Store
+from huitou.catalog.stores.rules import business_day, takes_orders
+from huitou.coupons.issuing.rules import end_of_day
+from huitou.loyalty.tiers.models import DEFAULT_RULES, Figures, TierAccount
+from huitou.loyalty.tiers.rules import Evaluation, evaluate
 
 
 def shanghai(text: str) -> datetime:

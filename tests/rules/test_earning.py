@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from huitou.discounts.models import Discount, Line
-from huitou.earning.models import EarningRule, EarningTerms
-from huitou.earning.rules import (
+from huitou.loyalty.earning.models import EarningRule, EarningTerms
+from huitou.loyalty.earning.rules import (
     Purchase,
     asks_birthday,
     awarded,
@@ -26,11 +25,12 @@ from huitou.earning.rules import (
     usable_from,
     whole_award,
 )
-from huitou.orders.models import LineBack, PendingRefund
-from huitou.orders.rules import check_points, most_points
-from huitou.points.models import NEVER, ON_COMPLETION, Caps, Expiry, PointsRules, Usable
+from huitou.loyalty.points.models import NEVER, ON_COMPLETION, Caps, Expiry, PointsRules, Usable
+from huitou.loyalty.tiers.models import Level
+from huitou.ordering.orders.models import LineBack, PendingRefund
+from huitou.ordering.orders.rules import check_points, most_points
+from huitou.promotions.discounts.models import Discount, Line
 from huitou.runtime.errors import Code, Refusal
-from huitou.tiers.models import Level
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # Monday 12:00 in Shanghai.
 BASIC = Level(level="basic", name="普通", spend_fen=0)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from huitou.effects.rules import (
+from huitou.marketing.measurement.rules import (
     ALPHA,
     Outcomes,
     enough,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from huitou.geofence.rules import (
+from huitou.catalog.stores.models import OpeningHours, Place, Store
+from huitou.growth.geofence.rules import (
     EARTH_M,
     Fenced,
     FenceIndex,
@@ -22,7 +23,6 @@ from huitou.geofence.rules import (
     is_possible,
     to_bd09,
 )
-from huitou.stores.models import OpeningHours, Place, Store
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 # Known conversions, in degrees; from memory of public converters, not looked up.

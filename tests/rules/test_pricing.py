@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_data import NOON
-from huitou.coupons.models import Coupon
-from huitou.coupons.rules import rule_for
-from huitou.discounts.models import Line
-from huitou.discounts.shares import allocate
-from huitou.menu.models import Addon, OfferedDish, Sku
-from huitou.offers.models import DEFAULT_STACKING, Terms
-from huitou.offers.rules import Compiled
-from huitou.pricing.models import CartItem, MemberOffer, Price, PriceInputs
-from huitou.pricing.rules import cart_lines, price, priced_lines
-from huitou.pricing.service import weigh
+from huitou.catalog.menu.models import Addon, OfferedDish, Sku
+from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.coupons.issuing.models import Coupon
+from huitou.coupons.issuing.rules import rule_for
+from huitou.loyalty.tiers.models import Level
+from huitou.ordering.quotes.models import CartItem, MemberOffer, Price, PriceInputs
+from huitou.ordering.quotes.rules import cart_lines, price, priced_lines
+from huitou.ordering.quotes.service import weigh
+from huitou.promotions.discounts.models import Line
+from huitou.promotions.discounts.shares import allocate
+from huitou.promotions.offers.models import DEFAULT_STACKING, Terms
+from huitou.promotions.offers.rules import Compiled
 from huitou.runtime.errors import Refusal
-from huitou.stores.models import BRAND_ZONE
-from huitou.tiers.models import Level
 
 TEA = OfferedDish(
     dish_id="tea",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cli.bench.orders import AT, DAY, paid_order
-from huitou.points.models import NEVER
-from huitou.reconciliation.models import Books
-from huitou.reconciliation.rules import differences
+from huitou.loyalty.points.models import NEVER
+from huitou.operations.reconciliation.models import Books
+from huitou.operations.reconciliation.rules import differences
 
 REAL_NOW = 1_000_000.0
 ATTEMPT = {"_id": "o1n1", "order_id": "o1", "status": "success", "amount_fen": 7_200,

@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huitou.discounts.models import Discount, Line
-from huitou.discounts.shares import allocate
-from huitou.orders.models import GivenBack, LineBack, Order, PendingRefund
-from huitou.orders.rules import with_refunds
-from huitou.refunds.models import RefundLine, RefundRules
-from huitou.refunds.rules import amount_back, line_paid_fen, lines_back, may_decide, why_not
+from huitou.ordering.orders.models import GivenBack, LineBack, Order, PendingRefund
+from huitou.ordering.orders.rules import with_refunds
+from huitou.payments.refunds.models import RefundLine, RefundRules
+from huitou.payments.refunds.rules import (
+    amount_back,
+    line_paid_fen,
+    lines_back,
+    may_decide,
+    why_not,
+)
+from huitou.promotions.discounts.models import Discount, Line
+from huitou.promotions.discounts.shares import allocate
 from huitou.runtime.errors import Code, Refusal
 
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huitou.runtime.errors import Code, Refusal
-from huitou.sharing.models import (
+from huitou.payments.profit_sharing.models import (
     Held,
     Receiver,
     Share,
@@ -18,7 +17,7 @@ from huitou.sharing.models import (
     ShareTerm,
     ShareTerms,
 )
-from huitou.sharing.rules import (
+from huitou.payments.profit_sharing.rules import (
     PartResult,
     ShareState,
     check_rules,
@@ -36,6 +35,7 @@ from huitou.sharing.rules import (
     unfreeze_no,
     with_returns,
 )
+from huitou.runtime.errors import Code, Refusal
 from sharing_till import adds_up
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)

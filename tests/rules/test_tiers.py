@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from huitou.birthdays.rules import birthday_from
-from huitou.notices.rules import words
-from huitou.stores.rules import shifted
-from huitou.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules
-from huitou.tiers.rules import Evaluation, evaluate, figures_of, period
+from huitou.catalog.stores.rules import shifted
+from huitou.loyalty.birthdays.rules import birthday_from
+from huitou.loyalty.notices.rules import words
+from huitou.loyalty.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules
+from huitou.loyalty.tiers.rules import Evaluation, evaluate, figures_of, period
 
 START = date(2026, 1, 1)
 LEVELS: list[dict[str, Any]] = [

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import CertificateBuilder, Name, NameAttribute, random_serial_number
 from cryptography.x509.oid import NameOID
 
-from huitou.payments.rules import (
+from huitou.payments.charges.rules import (
     NotificationKeys,
     certificate_span,
     encrypt_name,

@@ -8,13 +8,13 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
-from huitou.adjustments.models import (
+from huitou.loyalty.adjustments.models import (
     AdjustmentAnswer,
     AdjustmentsRequest,
     AdjustPointsRequest,
     DecideAdjustmentRequest,
 )
-from huitou.adjustments.service import Adjustments
+from huitou.loyalty.adjustments.service import Adjustments
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

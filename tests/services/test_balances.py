@@ -14,10 +14,10 @@ from at_once import at_once
 from chain_data import FakeClock, Shop
 from cli.imports.balances import balances
 from desks import Desk
-from huitou.balances.models import BalancesReport, ImportBalancesRequest
-from huitou.balances.service import Balances
+from huitou.loyalty.tiers.service import Tiers
+from huitou.operations.balances.models import BalancesReport, ImportBalancesRequest
+from huitou.operations.balances.service import Balances
 from huitou.runtime.database import Database
-from huitou.tiers.service import Tiers
 
 
 class Move:

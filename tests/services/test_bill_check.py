@@ -13,12 +13,12 @@ from pymongo import monitoring
 from at_once import at_once
 from bill_texts import MCHID, Bills, Row, flow_bill, flow_of, paid, refunded, trade_bill
 from chain_data import FakeClock
-from huitou.bills.models import BillReport
-from huitou.bills.service import BillCheck
-from huitou.discrepancies.models import DiscrepanciesRequest
-from huitou.discrepancies.service import Discrepancies
-from huitou.payments.models import Payment
-from huitou.refunds.models import Refund
+from huitou.payments.bill_check.models import BillReport
+from huitou.payments.bill_check.service import BillCheck
+from huitou.payments.charges.models import Payment
+from huitou.payments.discrepancies.models import DiscrepanciesRequest
+from huitou.payments.discrepancies.service import Discrepancies
+from huitou.payments.refunds.models import Refund
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.errors import Code, Refusal
 from localcloud.mongod import Mongod

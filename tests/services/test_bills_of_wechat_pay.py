@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from chain_data import FakeClock, item
-from huitou.bills.service import BillCheck
-from huitou.discrepancies.models import DiscrepanciesRequest
-from huitou.discrepancies.service import Discrepancies
+from huitou.payments.bill_check.service import BillCheck
+from huitou.payments.discrepancies.models import DiscrepanciesRequest
+from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.keys import LocalSecrets, load_secrets

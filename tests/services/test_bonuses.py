@@ -8,11 +8,11 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop
-from huitou.earning.models import BonusAnswer, EarningRule
-from huitou.earning.service import Bonuses, Earning
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.points.models import PointsRules
+from huitou.loyalty.earning.models import BonusAnswer, EarningRule
+from huitou.loyalty.earning.service import Bonuses, Earning
+from huitou.loyalty.points.models import PointsRules
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

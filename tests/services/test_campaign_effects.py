@@ -9,10 +9,10 @@ import pytest
 from campaign_world import CampaignWorld, campaign
 from chain_data import FakeClock
 from cli.bench.orders import paid_order
-from huitou.effects.models import EffectAnswer
-from huitou.effects.service import Effects
-from huitou.exposures.models import Exposure
-from huitou.kpis.service import Kpis
+from huitou.insight.kpis.service import Kpis
+from huitou.marketing.deliveries.models import Exposure
+from huitou.marketing.measurement.models import EffectAnswer
+from huitou.marketing.measurement.service import Effects
 from huitou.runtime.database import Database
 
 

@@ -10,13 +10,13 @@ import pytest
 from at_once import at_once
 from campaign_world import CampaignWorld, campaign
 from chain_data import FakeClock
-from huitou.campaign_runs.models import ByHandRequest
-from huitou.campaign_runs.service import CampaignRuns
-from huitou.campaigns.models import CampaignStepRequest
-from huitou.exposures.repository import ExposureRepository
-from huitou.merges.models import MergeMembersRequest
-from huitou.merges.service import Merges
-from huitou.messages.models import MessageRules
+from huitou.marketing.campaigns.models import CampaignStepRequest
+from huitou.marketing.deliveries.repository import ExposureRepository
+from huitou.marketing.runs.models import ByHandRequest
+from huitou.marketing.runs.service import CampaignRuns
+from huitou.members.messaging.models import MessageRules
+from huitou.operations.merges.models import MergeMembersRequest
+from huitou.operations.merges.service import Merges
 from huitou.runtime import leases
 from huitou.runtime.database import Database
 

@@ -9,20 +9,20 @@ import pytest
 
 from campaign_world import CampaignWorld, campaign
 from chain_data import FakeClock, item
-from huitou.campaign_runs.models import ByHandRequest, EventRequest, RunsRequest
-from huitou.campaign_runs.service import CampaignRuns
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.features.models import TagRequest
-from huitou.features.service import FeatureBook
-from huitou.geofence.models import PositionRequest
-from huitou.geofence.service import Geofence
+from huitou.catalog.stores.models import OpeningHours, Store
+from huitou.catalog.stores.service import Stores
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.growth.geofence.models import PositionRequest
+from huitou.growth.geofence.service import Geofence
 from huitou.integrations.weather import Forecast
-from huitou.messages.models import MessageRules
+from huitou.loyalty.tiers.service import Tiers
+from huitou.marketing.features.models import TagRequest
+from huitou.marketing.features.service import FeatureBook
+from huitou.marketing.runs.models import ByHandRequest, EventRequest, RunsRequest
+from huitou.marketing.runs.service import CampaignRuns
+from huitou.members.messaging.models import MessageRules
 from huitou.runtime.database import Database
-from huitou.stores.models import OpeningHours, Store
-from huitou.stores.service import Stores
-from huitou.tiers.service import Tiers
 
 MINUTES = timedelta(minutes=5)
 

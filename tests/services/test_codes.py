@@ -9,10 +9,10 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
-from huitou.codes.models import CodesRequest, MakeCodesRequest
-from huitou.codes.rules import ALPHABET, LENGTH, codes, read
-from huitou.codes.service import TRIES_PER_HOUR, Codes
-from huitou.coupons.rules import coupon_id
+from huitou.coupons.codes.models import CodesRequest, MakeCodesRequest
+from huitou.coupons.codes.rules import ALPHABET, LENGTH, codes, read
+from huitou.coupons.codes.service import TRIES_PER_HOUR, Codes
+from huitou.coupons.issuing.rules import coupon_id
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

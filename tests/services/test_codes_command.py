@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from chain_data import FakeClock
 from cli import coupons as command
-from huitou.codes.models import CodesRequest, MakeCodesRequest
-from huitou.codes.service import Codes
+from huitou.coupons.codes.models import CodesRequest, MakeCodesRequest
+from huitou.coupons.codes.service import Codes
 from huitou.runtime.database import Database
 
 COUNT = 50

@@ -9,10 +9,10 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop
-from huitou.consents.models import ConsentRequest
-from huitou.consents.service import Consents
-from huitou.merges.models import MergeMembersRequest
-from huitou.merges.service import Merges
+from huitou.members.consents.models import ConsentRequest
+from huitou.members.consents.service import Consents
+from huitou.operations.merges.models import MergeMembersRequest
+from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock
-from huitou.discrepancies.models import Difference, DiscrepanciesRequest, ShownDiscrepancy
-from huitou.discrepancies.service import Discrepancies
+from huitou.payments.discrepancies.models import Difference, DiscrepanciesRequest, ShownDiscrepancy
+from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chain_data import NOON, FakeClock, Shop, item
-from huitou.earning.rules import awarded
-from huitou.imports.models import ImportedRow, ImportOrdersRequest
-from huitou.imports.service import OrderImport
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.members.models import UpdateProfileRequest
-from huitou.orders.models import Order, QuoteRequest
+from huitou.loyalty.earning.rules import awarded
+from huitou.members.profiles.models import UpdateProfileRequest
+from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
+from huitou.operations.imports.service import OrderImport
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import Order, QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.recent import Recent

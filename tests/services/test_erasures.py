@@ -9,18 +9,18 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
-from huitou.audiences.models import AudienceRequest
-from huitou.audiences.service import Audiences
-from huitou.consents.models import ConsentRequest
-from huitou.consents.service import Consents
-from huitou.coupons.service import Coupons
-from huitou.erasures.models import EraseMemberRequest
-from huitou.erasures.repository import BY_ID, BY_MEMBER
-from huitou.erasures.service import Erasures
-from huitou.features.models import TagRequest
-from huitou.features.service import FeatureBook
-from huitou.merges.models import MergeMembersRequest
-from huitou.merges.service import Merges
+from huitou.coupons.issuing.service import Coupons
+from huitou.marketing.audiences.models import AudienceRequest
+from huitou.marketing.audiences.service import Audiences
+from huitou.marketing.features.models import TagRequest
+from huitou.marketing.features.service import FeatureBook
+from huitou.members.consents.models import ConsentRequest
+from huitou.members.consents.service import Consents
+from huitou.operations.erasures.models import EraseMemberRequest
+from huitou.operations.erasures.repository import BY_ID, BY_MEMBER
+from huitou.operations.erasures.service import Erasures
+from huitou.operations.merges.models import MergeMembersRequest
+from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import DECLARATIONS
 from huitou.runtime.errors import Code, Refusal

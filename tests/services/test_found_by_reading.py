@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from chain_data import FakeClock, item
-from huitou.orders.models import QuoteRequest
-from huitou.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
+from huitou.ordering.orders.models import QuoteRequest
+from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.keys import LocalSecrets

@@ -11,7 +11,7 @@ import pytest
 from at_rest import Books, come_to_rest, everything_is_right, right_wherever_it_dies, sweep
 from chain_data import NOON, FakeClock, item
 from crashing import CrashingShop
-from huitou.orders.models import Order
+from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.identity import Caller

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
-from huitou.fulfilment.service import Fulfilment
-from huitou.messages.models import MessageRules, PickupCard
-from huitou.orders.models import InvoiceRequest, Order, Status
+from huitou.members.messaging.models import MessageRules, PickupCard
+from huitou.ordering.fulfilment.service import Fulfilment
+from huitou.ordering.orders.models import InvoiceRequest, Order, Status
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from localcloud.keys import LocalSecrets, load_secrets

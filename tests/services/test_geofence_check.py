@@ -9,12 +9,12 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop
-from huitou.consents.models import ConsentRequest
-from huitou.consents.service import Consents
-from huitou.geofence.models import ArrivalRules, NearAnswer, PositionRequest
-from huitou.geofence.service import Geofence
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
+from huitou.growth.geofence.models import ArrivalRules, NearAnswer, PositionRequest
+from huitou.growth.geofence.service import Geofence
+from huitou.members.consents.models import ConsentRequest
+from huitou.members.consents.service import Consents
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 
@@ -84,7 +84,7 @@ def test_many_calls_at_once_bring_one_coupon(street: Street) -> None:
 def test_a_killed_call_leaves_the_coupon_to_the_next_one(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huitou.coupons.service import Coupons
+    from huitou.coupons.issuing.service import Coupons
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -185,8 +185,8 @@ def test_a_moved_store_is_found_where_it_is(street: Street) -> None:
     assert street.check({"lat": 31.25, "lng": 121.45}).stores == []
     found = street.database.collection("stores").find_one({"_id": "jingan"})
     assert found
-    from huitou.stores.models import Store
-    from huitou.stores.service import Stores
+    from huitou.catalog.stores.models import Store
+    from huitou.catalog.stores.service import Stores
 
     moved = Store.model_validate(found | {"place": {"lat": 31.25, "lng": 121.45}})
     Stores(street.database, street.clock).put(moved)

@@ -10,9 +10,9 @@ import pytest
 from at_once import at_once
 from campaign_world import CampaignWorld, campaign
 from chain_data import FakeClock
-from huitou.group_offers.models import TakeGroupOfferRequest
-from huitou.group_offers.rules import group_of
-from huitou.group_offers.service import GroupOffers
+from huitou.marketing.group_offers.models import TakeGroupOfferRequest
+from huitou.marketing.group_offers.rules import group_of
+from huitou.marketing.group_offers.service import GroupOffers
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.identity import Caller

@@ -9,11 +9,11 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
-from huitou.holds.models import Hold
-from huitou.holds.service import Holds
-from huitou.points.models import NEVER, LotMove
-from huitou.points.rules import Fact
-from huitou.points.service import Points
+from huitou.loyalty.holds.models import Hold
+from huitou.loyalty.holds.service import Holds
+from huitou.loyalty.points.models import NEVER, LotMove
+from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

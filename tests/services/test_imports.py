@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from at_once import at_once
 from chain_data import NOON, FakeClock, Shop
-from huitou.imports.models import ImportedRow, ImportOrdersRequest, ImportReport
-from huitou.imports.service import OrderImport
-from huitou.reconciliation.service import Reconciliation
+from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest, ImportReport
+from huitou.operations.imports.service import OrderImport
+from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.triggers import DUE, TRIGGERS

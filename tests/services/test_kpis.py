@@ -11,12 +11,12 @@ import pytest
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from cli.bench.orders import paid_order
-from huitou.imports.models import ImportedRow, ImportOrdersRequest
-from huitou.imports.service import OrderImport
-from huitou.kpis import repository as kpi_repository
-from huitou.kpis import service as kpi_service
-from huitou.kpis.models import DaysRequest, ReportRequest, StoreFiguresRequest
-from huitou.kpis.service import Kpis
+from huitou.insight.kpis import repository as kpi_repository
+from huitou.insight.kpis import service as kpi_service
+from huitou.insight.kpis.models import DaysRequest, ReportRequest, StoreFiguresRequest
+from huitou.insight.kpis.service import Kpis
+from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
+from huitou.operations.imports.service import OrderImport
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import declare
 from huitou.runtime.errors import Code, Refusal

@@ -14,9 +14,9 @@ from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from cli.points import liability
 from desks import Desk
-from huitou.liability.models import LiabilityAnswer
-from huitou.liability.service import Liability
-from huitou.points.models import LedgerEntry, LotMove
+from huitou.loyalty.liability.models import LiabilityAnswer
+from huitou.loyalty.liability.service import Liability
+from huitou.loyalty.points.models import LedgerEntry, LotMove
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

@@ -10,16 +10,16 @@ import time
 from typing import Any
 
 import pytest
+from huitou.pieces.service import Pieces
 
 from at_once import at_once, winners
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.limits.repository import LimitRepository
-from huitou.offers.models import Offer
-from huitou.offers.service import Offers
-from huitou.pieces.service import Pieces
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.promotions.offers.models import Offer
+from huitou.promotions.offers.service import Offers
+from huitou.promotions.quotas.repository import LimitRepository
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.mongod import Mongod
@@ -93,7 +93,7 @@ def test_take_count_checked_then_n_added_issues_no_more_than_there_are(
 _TAKER = """
 import sys
 from chain_data import FakeClock
-from huitou.coupons.service import Coupons
+from huitou.coupons.issuing.service import Coupons
 from huitou.runtime.database import connect
 database = connect(sys.argv[1], sys.argv[2])
 coupons = Coupons(database, FakeClock())
@@ -146,7 +146,7 @@ def test_a_piece_taken_before_a_crash_is_issued_to_whom_it_was_taken_for(shop: S
     template, coupons = a_template(shop, quota=1), Coupons(shop.database, shop.clock)
     limiter = coupons._limiter
     more = {"member_id": "m1", "cause": "storm:1", "template_id": "storm", "told": {}}
-    from huitou.coupons.rules import coupon_id
+    from huitou.coupons.issuing.rules import coupon_id
 
     assert limiter.take("coupon:storm", coupon_id("storm:1"), 1, 0, more)  # And then: kill -9.
     assert coupons.try_issue(template, member_id="m2", cause="storm:2") == (None, "used_up")
@@ -258,7 +258,7 @@ def test_a_piece_of_an_order_that_never_came_about_is_put_back_in_time(shop: Sho
     alice, bob = shop.register(), shop.register("bob")
     request = shop.request(alice)
     repository = LimitRepository(shop.database)
-    from huitou.orders.rules import order_id
+    from huitou.ordering.orders.rules import order_id
 
     token = order_id(alice, request.quote_id)
     assert repository.take("offer:off-3", token, 1, 0, {})  # And then: kill -9.

@@ -9,14 +9,14 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
-from huitou.holds.service import Holds
-from huitou.kpis.models import ReportRequest
-from huitou.kpis.service import Kpis
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.mall.models import ExchangeRequest
-from huitou.mall.service import Mall
-from huitou.reconciliation.service import Reconciliation
+from huitou.insight.kpis.models import ReportRequest
+from huitou.insight.kpis.service import Kpis
+from huitou.loyalty.holds.service import Holds
+from huitou.loyalty.rewards.models import ExchangeRequest
+from huitou.loyalty.rewards.service import Mall
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from services.test_holds import forget, points_of, spent, with_points

@@ -9,17 +9,17 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.merges.models import MergeAnswer, MergeMembersRequest
-from huitou.merges.service import Merges
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.tiers.service import Tiers
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
+from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.identity import Caller
 from huitou.runtime.recent import Recent
-from huitou.tiers.service import Tiers
 
 
 class Counter:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from chain_data import FakeClock, Shop, item
-from huitou.liability.service import Liability
-from huitou.points.models import NEVER
-from huitou.points.service import Points
+from huitou.loyalty.liability.service import Liability
+from huitou.loyalty.points.models import NEVER
+from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.migrations import MIGRATIONS
 from huitou.runtime.paging import PageRequest

@@ -9,11 +9,11 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.menu.models import StoreDish
-from huitou.menu.service import Menu
-from huitou.orders.models import QuoteAnswer, QuoteRequest
+from huitou.catalog.menu.models import StoreDish
+from huitou.catalog.menu.service import Menu
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.ordering.orders.models import QuoteAnswer, QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from bill_texts import Bills, paid
 from chain_data import FakeClock
 from cli.pay import list_, reconcile, resolve
-from huitou.bills.models import ReconcileBillRequest
-from huitou.bills.service import BillCheck
-from huitou.discrepancies.models import DiscrepanciesRequest, ResolveRequest
-from huitou.discrepancies.service import Discrepancies
+from huitou.payments.bill_check.models import ReconcileBillRequest
+from huitou.payments.bill_check.service import BillCheck
+from huitou.payments.discrepancies.models import DiscrepanciesRequest, ResolveRequest
+from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 

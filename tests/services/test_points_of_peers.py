@@ -9,14 +9,14 @@ import pytest
 from test_points_races import rules
 
 from chain_data import FakeClock, Shop, item
-from huitou.notices.service import Notices
-from huitou.orders.models import PendingRefund
-from huitou.points.models import Caps, Expiry, PointsRules
-from huitou.points.service import Points
+from huitou.catalog.stores.models import Store
+from huitou.catalog.stores.service import Stores
+from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.points.models import Caps, Expiry, PointsRules
+from huitou.loyalty.points.service import Points
+from huitou.ordering.orders.models import PendingRefund
 from huitou.runtime.database import Database
 from huitou.runtime.paging import PageRequest
-from huitou.stores.models import Store
-from huitou.stores.service import Stores
 
 
 @pytest.fixture

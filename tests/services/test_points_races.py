@@ -14,13 +14,13 @@ import pytest
 from at_once import at_once, winners
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop, item
-from huitou.earning.models import EarningRule
-from huitou.earning.service import Earning
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.orders.models import Order
-from huitou.points.models import Caps, Expiry
-from huitou.points.service import Points
+from huitou.loyalty.earning.models import EarningRule
+from huitou.loyalty.earning.service import Earning
+from huitou.loyalty.points.models import Caps, Expiry
+from huitou.loyalty.points.service import Points
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.mongod import Mongod
@@ -78,7 +78,7 @@ def in_processes(
     """Set points aside in processes that start together; returns how each ended."""
     script = """
 import json, sys
-from huitou.points.service import Points
+from huitou.loyalty.points.service import Points
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import connect
 from huitou.runtime.errors import Refusal

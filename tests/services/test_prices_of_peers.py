@@ -13,15 +13,15 @@ from pymongo import MongoClient, monitoring
 
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.offers.models import Offer, StackingRules
-from huitou.offers.service import Offers
-from huitou.orders.models import QuoteRequest
-from huitou.refunds.models import RefundLine
-from huitou.refunds.rules import line_paid_fen, lines_back
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import QuoteRequest
+from huitou.payments.refunds.models import RefundLine
+from huitou.payments.refunds.rules import line_paid_fen, lines_back
+from huitou.promotions.offers.models import Offer, StackingRules
+from huitou.promotions.offers.service import Offers
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.mongod import Mongod
@@ -64,8 +64,8 @@ def quote(shop: Shop, member_id: str, **cart: Any) -> Any:
 _BUYER = """
 import json, sys
 from chain_data import FakeClock
-from huitou.orders.models import CreateRequest
-from huitou.orders.service import Orders
+from huitou.ordering.orders.models import CreateRequest
+from huitou.ordering.orders.service import Orders
 from huitou.runtime.database import connect
 from huitou.runtime.errors import Refusal
 orders = Orders(connect(sys.argv[1], sys.argv[2]), FakeClock(), "huitou")

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from chain_data import FakeClock, Shop
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.offers.models import Offer, StackingRules
-from huitou.offers.repository import MOST_OFFERS
-from huitou.offers.service import Offers
-from huitou.orders.models import QuoteRequest
-from huitou.pricing.models import Price
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import QuoteRequest
+from huitou.ordering.quotes.models import Price
+from huitou.promotions.offers.models import Offer, StackingRules
+from huitou.promotions.offers.repository import MOST_OFFERS
+from huitou.promotions.offers.service import Offers
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

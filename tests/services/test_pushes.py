@@ -9,10 +9,10 @@ import pytest
 from at_once import at_once
 from campaign_world import CampaignWorld, Postman, campaign
 from chain_data import FakeClock
-from huitou.exposures.models import OpenMessageRequest
-from huitou.exposures.service import Inbox
-from huitou.messages.models import SubscribedRequest
-from huitou.messages.service import Messages
+from huitou.marketing.deliveries.models import OpenMessageRequest
+from huitou.marketing.deliveries.service import Inbox
+from huitou.members.messaging.models import SubscribedRequest
+from huitou.members.messaging.service import Messages
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.paging import PageRequest

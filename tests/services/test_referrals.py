@@ -8,15 +8,21 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.merges.models import MergeMembersRequest
-from huitou.merges.service import Merges
-from huitou.orders.models import Order
-from huitou.referrals.binding_service import Binding
-from huitou.referrals.models import DecideRequest, HeldRequest, MineRequest, Referral, ReferralRules
-from huitou.referrals.repository import ReferralRepository
-from huitou.referrals.service import Referrals
+from huitou.growth.referrals.binding_service import Binding
+from huitou.growth.referrals.models import (
+    DecideRequest,
+    HeldRequest,
+    MineRequest,
+    Referral,
+    ReferralRules,
+)
+from huitou.growth.referrals.repository import ReferralRepository
+from huitou.growth.referrals.service import Referrals
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.merges.models import MergeMembersRequest
+from huitou.operations.merges.service import Merges
+from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
@@ -316,7 +322,7 @@ def test_the_terms_are_those_of_the_registration(friends: Friends) -> None:
 def test_a_killed_settler_is_finished_by_the_next(
     friends: Friends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huitou.earning.service import Bonuses
+    from huitou.loyalty.earning.service import Bonuses
 
     bob = friends.bring("bob")
     friends.first_order(bob)

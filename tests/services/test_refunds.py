@@ -10,8 +10,8 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, item
-from huitou.orders.models import Order
-from huitou.refunds.models import AskRefundRequest, DecideRefundRequest
+from huitou.ordering.orders.models import Order
+from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.keys import LocalSecrets, load_secrets

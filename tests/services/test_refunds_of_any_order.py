@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from chain_data import FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.earning.models import EarningTerms
-from huitou.earning.rules import kept
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.orders.models import LineBack, Order, PendingRefund
-from huitou.points.rules import TakenBack
-from huitou.refunds.models import RefundLine
-from huitou.refunds.rules import amount_back, lines_back
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.earning.models import EarningTerms
+from huitou.loyalty.earning.rules import kept
+from huitou.loyalty.points.rules import TakenBack
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import LineBack, Order, PendingRefund
+from huitou.payments.refunds.models import RefundLine
+from huitou.payments.refunds.rules import amount_back, lines_back
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 

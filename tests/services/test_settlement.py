@@ -9,16 +9,16 @@ import pytest
 
 from at_once import at_once
 from chain_data import NOON, FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.reconciliation.service import Reconciliation
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.tier_benefits.service import TierCoupons
+from huitou.loyalty.tiers.service import Tiers
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.recent import Recent
-from huitou.tier_coupons.service import TierCoupons
-from huitou.tiers.service import Tiers
 from simulation.chain import TIERS
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from at_once import at_once
-from huitou.payments.models import Payment
+from huitou.payments.charges.models import Payment
+from huitou.payments.profit_sharing.models import ShareTerm
 from huitou.runtime.errors import Code, Refusal
-from huitou.sharing.models import ShareTerm
 from sharing_till import BRAND, FRANCHISEE, PLATFORM, STORE, Till, amounts
 
 MODES = pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from pymongo.client_session import ClientSession
 
 from at_once import at_once
+from huitou.payments.profit_sharing.service import Sharing
 from huitou.runtime.errors import Unavailable
-from huitou.sharing.service import Sharing
 from sharing_till import PLATFORM, STORE, Till, amounts
 
 

@@ -13,17 +13,17 @@ from pymongo.client_session import ClientSession
 from chain_data import FakeClock, Shop, item
 from cli.points import statement
 from desks import Desk
-from huitou.adjustments.models import AdjustPointsRequest
-from huitou.adjustments.service import Adjustments
-from huitou.points.models import LedgerEntry
-from huitou.points.rules import Award, Fact
-from huitou.points.service import Points
+from huitou.loyalty.adjustments.models import AdjustPointsRequest
+from huitou.loyalty.adjustments.service import Adjustments
+from huitou.loyalty.points.models import LedgerEntry
+from huitou.loyalty.points.rules import Award, Fact
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.statements.models import StatementRequest
+from huitou.loyalty.statements.rules import what_for
+from huitou.loyalty.statements.service import AT_ONCE, Statements
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.paging import PageRequest
-from huitou.statements.models import StatementRequest
-from huitou.statements.rules import what_for
-from huitou.statements.service import AT_ONCE, Statements
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from answers import check
 from chain_data import FakeClock, Shop
 from cli.documents import read_document
 from cli.tiers import apply, dry_run, show
+from huitou.loyalty.tiers.models import TierRules
+from huitou.loyalty.tiers.service import Tiers
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.handler import Call
-from huitou.tiers.models import TierRules
-from huitou.tiers.service import Tiers
 from typings.tables import read_tables
 
 

@@ -9,23 +9,23 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.maintenance.repository import RulesRepository
-from huitou.members.models import UpdateProfileRequest
-from huitou.notices.service import Notices
-from huitou.points.models import PointsRules
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.points.models import PointsRules
+from huitou.loyalty.tier_benefits.service import TierCoupons
+from huitou.loyalty.tier_rollouts.models import DryRunRequest
+from huitou.loyalty.tier_rollouts.service import PAGE, TierRuns
+from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
+from huitou.loyalty.tiers.service import Tiers
+from huitou.members.profiles.models import UpdateProfileRequest
+from huitou.operations.maintenance.repository import RulesRepository
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.migrations import MIGRATIONS
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.recent import Recent
 from huitou.runtime.revisions import revision_of
-from huitou.tier_coupons.service import TierCoupons
-from huitou.tier_runs.models import DryRunRequest
-from huitou.tier_runs.service import PAGE, TierRuns
-from huitou.tiers.models import DEFAULT_RULES, TierRules
-from huitou.tiers.service import Tiers
 from simulation.chain import TIERS
 
 

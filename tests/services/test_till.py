@@ -10,14 +10,14 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
-from huitou.coupons.models import CouponTemplate, IssueCouponRequest
-from huitou.coupons.service import Coupons
-from huitou.gifts.service import Gifts
+from huitou.coupons.issuing.models import CouponTemplate, IssueCouponRequest
+from huitou.coupons.issuing.service import Coupons
+from huitou.coupons.transfers.service import Gifts
+from huitou.ordering.till.models import RedeemTokenRequest
+from huitou.ordering.till.service import LIVES_S, Till
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.tokens import read, sign
-from huitou.till.models import RedeemTokenRequest
-from huitou.till.service import LIVES_S, Till
 
 KEY = b"t" * 32
 

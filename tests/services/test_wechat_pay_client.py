@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chain_data import FakeClock
-from huitou.payments.rules import certificate_span
+from huitou.payments.charges.rules import certificate_span
+from huitou.payments.profit_sharing.models import Receiver
+from huitou.payments.wechat_pay import client as wechat_pay
+from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
+from huitou.payments.wechat_pay.service import PlatformKeys
+from huitou.payments.wechat_pay.sharing_client import ProfitSharing, Source
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.settings import Settings
-from huitou.sharing.models import Receiver
-from huitou.wechat_pay import client as wechat_pay
-from huitou.wechat_pay.client import WeChatPay, WeChatPayRefusal
-from huitou.wechat_pay.service import PlatformKeys
-from huitou.wechat_pay.sharing_client import ProfitSharing, Source
 from localcloud.keys import LocalSecrets
 from sharing_till import AtWeChat
 

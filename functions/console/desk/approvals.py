@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
-from huitou.adjustments.models import (
+from huitou.loyalty.adjustments.models import (
     AdjustmentAnswer,
     AdjustmentsAnswer,
     AdjustmentsRequest,
     DecideAdjustmentRequest,
 )
-from huitou.adjustments.service import Adjustments
-from huitou.lookups.models import WaitingRefunds
-from huitou.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
+from huitou.loyalty.adjustments.service import Adjustments
+from huitou.operations.lookups.models import WaitingRefunds
+from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
 
 
 def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:

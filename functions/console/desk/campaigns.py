@@ -6,9 +6,9 @@ from typing import Any
 
 from desk.forms import form
 from desk.route import Desk, Route
-from huitou.audiences.models import AudienceAnswer, AudienceRequest
-from huitou.audiences.service import Audiences
-from huitou.campaigns.models import (
+from huitou.marketing.audiences.models import AudienceAnswer, AudienceRequest
+from huitou.marketing.audiences.service import Audiences
+from huitou.marketing.campaigns.models import (
     AcceptRequest,
     Campaign,
     CampaignAnswer,
@@ -19,15 +19,15 @@ from huitou.campaigns.models import (
     LintRequest,
     PutCampaignRequest,
 )
-from huitou.campaigns.service import Campaigns
-from huitou.compliance.models import CheckAnswer, LintAnswer
-from huitou.effects.models import EffectAnswer
-from huitou.effects.service import Effects
-from huitou.exposures.models import RecipientsAnswer, RecipientsRequest
-from huitou.exposures.service import Inbox
-from huitou.messages.models import NamedPushes
-from huitou.messages.service import Messages
-from huitou.staff.models import FormAnswer, NoRequest
+from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.deliveries.models import RecipientsAnswer, RecipientsRequest
+from huitou.marketing.deliveries.service import Inbox
+from huitou.marketing.linter.models import CheckAnswer, LintAnswer
+from huitou.marketing.measurement.models import EffectAnswer
+from huitou.marketing.measurement.service import Effects
+from huitou.members.messaging.models import NamedPushes
+from huitou.members.messaging.service import Messages
+from huitou.operations.staff.models import FormAnswer, NoRequest
 
 
 def _campaigns(desk: Desk) -> Campaigns:

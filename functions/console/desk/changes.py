@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from desk.route import Route
-from huitou.changes.models import ChangesAnswer, ChangesRequest
-from huitou.changes.service import Changes
+from huitou.operations.audit_log.models import ChangesAnswer, ChangesRequest
+from huitou.operations.audit_log.service import Changes
 
 ROUTES = {
     "list": Route(

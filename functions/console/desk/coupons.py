@@ -6,7 +6,7 @@ from typing import Any
 
 from desk.forms import form
 from desk.route import Desk, Route
-from huitou.codes.models import (
+from huitou.coupons.codes.models import (
     BatchesAnswer,
     BatchesRequest,
     CodesAnswer,
@@ -15,7 +15,7 @@ from huitou.codes.models import (
     RevokeBatchRequest,
     ShownBatch,
 )
-from huitou.coupons.models import (
+from huitou.coupons.issuing.models import (
     ClaimLinkAnswer,
     NamedTemplates,
     PutTemplateRequest,
@@ -24,8 +24,8 @@ from huitou.coupons.models import (
     TemplateRequest,
     TemplatesAnswer,
 )
-from huitou.coupons.service import Coupons
-from huitou.staff.models import FormAnswer, NoRequest
+from huitou.coupons.issuing.service import Coupons
+from huitou.operations.staff.models import FormAnswer, NoRequest
 
 
 def _coupons(desk: Desk) -> Coupons:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
-from huitou.home.models import AlarmsAnswer, FiguresRequest, HomeAnswer
-from huitou.home.service import Home
-from huitou.staff.models import OF_STORES, NoRequest
+from huitou.operations.home.models import AlarmsAnswer, FiguresRequest, HomeAnswer
+from huitou.operations.home.service import Home
+from huitou.operations.staff.models import OF_STORES, NoRequest
 
 
 def _figures(desk: Desk, request: FiguresRequest) -> object:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
-from huitou.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
-from huitou.coupons.models import IssueCouponRequest, ShownCoupon, WalletAnswer
-from huitou.erasures.models import EraseAnswer, EraseMemberRequest
-from huitou.features.models import TagAnswer, TagRequest
-from huitou.lookups.models import (
+from huitou.coupons.issuing.models import IssueCouponRequest, ShownCoupon, WalletAnswer
+from huitou.loyalty.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
+from huitou.loyalty.statements.models import StatementAnswer
+from huitou.marketing.features.models import TagAnswer, TagRequest
+from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest
+from huitou.operations.lookups.models import (
     FindMembersRequest,
     FoundMembers,
     OneMemberPageRequest,
     OneMemberRequest,
     WholeMember,
 )
-from huitou.merges.models import MergeAnswer, MergeMembersRequest
-from huitou.orders.models import OrdersAnswer
+from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
+from huitou.ordering.orders.models import OrdersAnswer
 from huitou.runtime.paging import PageRequest
-from huitou.statements.models import StatementAnswer
 
 
 def _get(desk: Desk, request: OneMemberRequest) -> object:
-    from huitou.consents.service import Consents
-    from huitou.features.service import FeatureBook
-    from huitou.members.service import Members
+    from huitou.marketing.features.service import FeatureBook
+    from huitou.members.consents.service import Consents
+    from huitou.members.profiles.service import Members
 
     member = desk.lookups.member(request.member_id)
     member_id = member.id
@@ -48,57 +48,57 @@ def _page(request: OneMemberPageRequest) -> PageRequest:
 
 
 def _statement(desk: Desk, request: OneMemberPageRequest) -> object:
-    from huitou.statements.service import Statements
+    from huitou.loyalty.statements.service import Statements
 
     statements = Statements(desk.database, desk.clock)
     return statements.page(request.member_id, _page(request), desk.lang)
 
 
 def _orders(desk: Desk, request: OneMemberPageRequest) -> object:
-    from huitou.orders.service import Orders
+    from huitou.ordering.orders.service import Orders
 
     orders = Orders(desk.database, desk.clock, desk.brand_id)
     return orders.listing(request.member_id, _page(request))
 
 
 def _coupons(desk: Desk, request: OneMemberPageRequest) -> object:
-    from huitou.coupons.service import Coupons
+    from huitou.coupons.issuing.service import Coupons
 
     return Coupons(desk.database, desk.clock).wallet(request.member_id, _page(request))
 
 
 def _messages(desk: Desk, request: OneMemberPageRequest) -> object:
-    from huitou.exposures.service import Inbox
+    from huitou.marketing.deliveries.service import Inbox
 
     return Inbox(desk.database, desk.clock).listing(request.member_id, _page(request))
 
 
 def _adjust(desk: Desk, request: AdjustPointsRequest) -> object:
-    from huitou.adjustments.service import Adjustments
+    from huitou.loyalty.adjustments.service import Adjustments
 
     return Adjustments(desk.database, desk.clock).ask(request)
 
 
 def _issue(desk: Desk, request: IssueCouponRequest) -> object:
-    from huitou.coupons.service import Coupons
+    from huitou.coupons.issuing.service import Coupons
 
     return Coupons(desk.database, desk.clock).issue_by_staff(request)
 
 
 def _merge(desk: Desk, request: MergeMembersRequest) -> object:
-    from huitou.merges.service import Merges
+    from huitou.operations.merges.service import Merges
 
     return Merges(desk.database, desk.clock, desk.brand_id).merge(request)
 
 
 def _tag(desk: Desk, request: TagRequest) -> object:
-    from huitou.features.service import FeatureBook
+    from huitou.marketing.features.service import FeatureBook
 
     return FeatureBook(desk.database, desk.clock).tag(request)
 
 
 def _erase(desk: Desk, request: EraseMemberRequest) -> object:
-    from huitou.erasures.service import Erasures
+    from huitou.operations.erasures.service import Erasures
 
     return Erasures(desk.database, desk.clock, desk.brand_id).erase(request)
 
@@ -109,7 +109,9 @@ ROUTES = {
     "statement": Route(OneMemberPageRequest, _statement, StatementAnswer),
     "orders": Route(OneMemberPageRequest, _orders, OrdersAnswer),
     "coupons": Route(OneMemberPageRequest, _coupons, WalletAnswer),
-    "messages": Route(OneMemberPageRequest, _messages, "huitou.exposures.models:InboxAnswer"),
+    "messages": Route(
+        OneMemberPageRequest, _messages, "huitou.marketing.deliveries.models:InboxAnswer"
+    ),
     "adjust": Route(
         AdjustPointsRequest, _adjust, AdjustmentAnswer, signed=("actor", "role"),
         target=lambda r: f"member {r.member_id}",

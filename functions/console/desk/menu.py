@@ -6,7 +6,7 @@ from typing import Any
 
 from desk.forms import form
 from desk.route import Desk, Route
-from huitou.menu.models import (
+from huitou.catalog.menu.models import (
     BrandDish,
     BrandDishesAnswer,
     DishForm,
@@ -18,9 +18,9 @@ from huitou.menu.models import (
     StaffMenuAnswer,
     StoreMenuRequest,
 )
-from huitou.menu.service import Menu
-from huitou.staff.models import FormAnswer, NoRequest
-from huitou.stores.service import Stores
+from huitou.catalog.menu.service import Menu
+from huitou.catalog.stores.service import Stores
+from huitou.operations.staff.models import FormAnswer, NoRequest
 
 
 def _change(desk: Desk, request: Any) -> object:

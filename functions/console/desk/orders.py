@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
-from huitou.lookups.models import (
+from huitou.catalog.stores.rules import store_day
+from huitou.catalog.stores.service import Stores
+from huitou.operations.lookups.models import (
     FindOrdersRequest,
     FoundOrders,
     OneOrderRequest,
@@ -11,11 +13,9 @@ from huitou.lookups.models import (
     TodayAnswer,
     WholeOrder,
 )
-from huitou.orders.models import ExplainAnswer
-from huitou.orders.service import Orders
-from huitou.refunds.models import RefundAnswer, RefundRequest
-from huitou.stores.rules import store_day
-from huitou.stores.service import Stores
+from huitou.ordering.orders.models import ExplainAnswer
+from huitou.ordering.orders.service import Orders
+from huitou.payments.refunds.models import RefundAnswer, RefundRequest
 
 
 def _explain(desk: Desk, request: OneOrderRequest) -> object:

@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from huitou.integrations.functions import Functions
-from huitou.lookups.service import Lookups
+from huitou.operations.lookups.service import Lookups
+from huitou.operations.staff.models import Role, StaffMember
+from huitou.operations.staff.rules import sees
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.handler import Call
-from huitou.staff.models import Role, StaffMember
-from huitou.staff.rules import sees
 
 # What services below call the roles that decide about money: an owner decides like finance.
 DECIDES_AS: dict[Role, str] = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
+from huitou.operations.staff.models import MeAnswer, NoRequest, PasswordRequest
+from huitou.operations.staff.service import Sessions, me
 from huitou.runtime.documents import Answer
-from huitou.staff.models import MeAnswer, NoRequest, PasswordRequest
-from huitou.staff.service import Sessions, me
 
 
 class DoneAnswer(Answer):

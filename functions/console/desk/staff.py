@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from desk.route import Desk, Route
-from huitou.staff.models import (
+from huitou.operations.staff.models import (
     AddStaffRequest,
     ChangeStaffRequest,
     NoRequest,
@@ -14,8 +14,8 @@ from huitou.staff.models import (
     StaffAnswer,
     StaffRequest,
 )
-from huitou.staff.rules import shown
-from huitou.staff.service import Staff
+from huitou.operations.staff.rules import shown
+from huitou.operations.staff.service import Staff
 
 
 def _staff(desk: Desk) -> Staff:

@@ -6,8 +6,7 @@ from typing import Any
 
 from desk.forms import form
 from desk.route import Desk, Route
-from huitou.staff.models import FormAnswer, NoRequest
-from huitou.stores.models import (
+from huitou.catalog.stores.models import (
     PauseRequest,
     StaffStore,
     StaffStoreRequest,
@@ -15,7 +14,8 @@ from huitou.stores.models import (
     StoresAnswer,
     StoreSettingsRequest,
 )
-from huitou.stores.service import Stores
+from huitou.catalog.stores.service import Stores
+from huitou.operations.staff.models import FormAnswer, NoRequest
 
 
 def _stores(desk: Desk) -> Stores:

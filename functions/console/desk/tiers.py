@@ -6,22 +6,22 @@ from typing import Any
 
 from desk.forms import form
 from desk.route import Desk, Route
-from huitou.staff.models import FormAnswer, NoRequest
-from huitou.tier_runs.models import (
+from huitou.loyalty.tier_rollouts.models import (
     ApplyRequest,
     DryRunAnswer,
     DryRunRequest,
     RunAnswer,
     RunRequest,
 )
-from huitou.tier_runs.service import TierRuns
-from huitou.tiers.models import (
+from huitou.loyalty.tier_rollouts.service import TierRuns
+from huitou.loyalty.tiers.models import (
     TierHistoryAnswer,
     TierPreviewAnswer,
     TierPreviewRequest,
     TierRules,
 )
-from huitou.tiers.service import Tiers
+from huitou.loyalty.tiers.service import Tiers
+from huitou.operations.staff.models import FormAnswer, NoRequest
 
 
 def _tiers(desk: Desk) -> Tiers:

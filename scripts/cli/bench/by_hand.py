@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pymongo.client_session import ClientSession
 
 from cli.bench.paying import Till, Visit
-from huitou.payments.rules import out_trade_no
+from huitou.payments.charges.rules import out_trade_no
 from huitou.runtime.database import Database, Document
 
 

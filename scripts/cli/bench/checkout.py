@@ -13,13 +13,13 @@ import click
 from pymongo.client_session import ClientSession
 
 from cli.bench import json_option, report, scratch_mongod
-from huitou.coupons.service import Coupons
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.members.service import Members
-from huitou.orders.models import CreateRequest, Order, QuoteRequest
-from huitou.orders.rules import order_id
-from huitou.orders.service import Orders
+from huitou.coupons.issuing.service import Coupons
+from huitou.members.profiles.service import Members
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import CreateRequest, Order, QuoteRequest
+from huitou.ordering.orders.rules import order_id
+from huitou.ordering.orders.service import Orders
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cli.bench import scratch_mongod
-from huitou.points.models import NEVER
+from huitou.loyalty.points.models import NEVER
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
 

@@ -6,7 +6,7 @@ import click
 
 from cli.bench import json_option, report
 from cli.bench.crowd import CrowdClock, crowds, measure
-from huitou.points.service import Points
+from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from cli.bench import json_option, report
-from huitou.geofence.rules import (
+from huitou.growth.geofence.rules import (
     EARTH_M,
     Fenced,
     FenceIndex,

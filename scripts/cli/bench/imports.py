@@ -11,8 +11,8 @@ from datetime import date, timedelta
 import click
 
 from cli.bench import json_option, report, scratch_mongod
-from huitou.imports.models import ImportedRow, ImportOrdersRequest
-from huitou.imports.service import OrderImport
+from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
+from huitou.operations.imports.service import OrderImport
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import track
 
 from cli.bench import json_option, report, scratch_mongod
-from huitou.kpis.models import ReportRequest
-from huitou.kpis.rules import REPURCHASE_DAYS, series_of
-from huitou.kpis.service import Kpis
+from huitou.insight.kpis.models import ReportRequest
+from huitou.insight.kpis.rules import REPURCHASE_DAYS, series_of
+from huitou.insight.kpis.service import Kpis
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
 

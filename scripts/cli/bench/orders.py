@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from huitou.discounts.models import Line
-from huitou.earning.models import EarningTerms
-from huitou.orders.models import Order, Tender
-from huitou.points.models import Account
+from huitou.loyalty.earning.models import EarningTerms
+from huitou.loyalty.points.models import Account
+from huitou.ordering.orders.models import Order, Tender
+from huitou.promotions.discounts.models import Line
 from huitou.runtime.database import Database
 
 DAY = "2026-05-20"

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cli.bench import json_option, report, scratch_mongod
 from cli.bench.by_hand import ByHand, Papers
 from cli.bench.paying import Answer, Till, Visit
-from huitou.payments.rules import NotificationKeys, verify_and_decrypt
+from huitou.payments.charges.rules import NotificationKeys, verify_and_decrypt
 from huitou.runtime.database import connect
 from huitou.runtime.declarations import declare
 

@@ -15,21 +15,21 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from huitou.maintenance.models import LoadRequest
-from huitou.maintenance.service import Maintenance
-from huitou.members.service import Members
-from huitou.orders.models import CreateRequest, QuoteRequest
-from huitou.orders.rules import order_id
-from huitou.orders.service import Orders
-from huitou.payments.rules import NotificationKeys, out_trade_no
-from huitou.payments.service import Payments
-from huitou.referrals.binding_service import FirstOrders
+from huitou.growth.referrals.binding_service import FirstOrders
+from huitou.members.profiles.service import Members
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import CreateRequest, QuoteRequest
+from huitou.ordering.orders.rules import order_id
+from huitou.ordering.orders.service import Orders
+from huitou.ordering.settlement.service import Settlement
+from huitou.payments.charges.rules import NotificationKeys, out_trade_no
+from huitou.payments.charges.service import Payments
+from huitou.payments.wechat_pay.client import WeChatPay
+from huitou.payments.wechat_pay.service import PlatformKeys
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
-from huitou.settlement.service import Settlement
-from huitou.wechat_pay.client import WeChatPay
-from huitou.wechat_pay.service import PlatformKeys
 from localcloud.cloud import merchant_settings
 from localcloud.keys import load_secrets
 from localcloud.wechat_pay import WeChatPayStandIn

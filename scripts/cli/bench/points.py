@@ -13,13 +13,13 @@ from pymongo.client_session import ClientSession
 
 from cli.bench import json_option, report, scratch_mongod
 from cli.bench.orders import AT, DAY, open_accounts, paid_order
-from huitou.points.models import NEVER
-from huitou.points.service import Points
-from huitou.referrals.binding_service import FirstOrders
+from huitou.growth.referrals.binding_service import FirstOrders
+from huitou.loyalty.points.models import NEVER
+from huitou.loyalty.points.service import Points
+from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
-from huitou.settlement.service import Settlement
 
 MEMBERS = 400
 SPENT = 100

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from cli.bench import json_option, report
-from huitou.best_price.one_pass import best_in_force
-from huitou.discounts.models import CartLine, Rule
-from huitou.offers.models import Group, Offer, Scope, StackingRules, Terms
-from huitou.offers.rules import Compiled, Context
+from huitou.promotions.best_price.one_pass import best_in_force
+from huitou.promotions.discounts.models import CartLine, Rule
+from huitou.promotions.offers.models import Group, Offer, Scope, StackingRules, Terms
+from huitou.promotions.offers.rules import Compiled, Context
 
 PRICES = {n: 1_000 + 100 * n for n in range(1, 31)}
 CART = {1: 2, 4: 1, 7: 3, 10: 1, 15: 2, 20: 1}

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from cli.bench import json_option, report, scratch_mongod
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare

@@ -15,12 +15,12 @@ from rich.progress import track
 
 from cli.bench import json_option, report, scratch_mongod
 from cli.bench.crowd import AT_ONCE, FIRST_DAY, CrowdClock
-from huitou.campaign_runs.service import PAGE, CampaignRuns
-from huitou.campaigns.models import Campaign, CampaignStepRequest, PutCampaignRequest
-from huitou.campaigns.service import Campaigns
-from huitou.coupons.models import CouponTemplate
-from huitou.coupons.service import Coupons
-from huitou.members.rules import member_id_from
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.marketing.campaigns.models import Campaign, CampaignStepRequest, PutCampaignRequest
+from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.runs.service import PAGE, CampaignRuns
+from huitou.members.profiles.rules import member_id_from
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
 

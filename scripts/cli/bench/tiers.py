@@ -6,8 +6,8 @@ import click
 
 from cli.bench import json_option, report
 from cli.bench.crowd import CrowdClock, crowds, measure
+from huitou.loyalty.tiers.service import Tiers
 from huitou.runtime.database import Database
-from huitou.tiers.service import Tiers
 
 
 @click.command()

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from cli.imports.table import Cell
-from huitou.imports.models import MOST_FEN
+from huitou.operations.imports.models import MOST_FEN
 
 FIELDS = ("member", "paid_at", "amount", "order", "store", "refund_of")
 NEEDED = FIELDS[:3]

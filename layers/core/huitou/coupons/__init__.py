@@ -1,0 +1,1 @@
+"""Coupons: issued, by code, handed on."""

@@ -1,0 +1,1 @@
+"""Money: charged, given back, shared, and held against WeChat Pay's books."""

@@ -44,7 +44,8 @@ class Action:
     """One thing a caller may ask for: its request model, the use case, the shape of its answer.
 
     `answer` models `data`, for `typings` and the tests: nothing validates it while serving. One
-    whose module a cold start shall not load for it is named, "huitou.orders.models:OrdersAnswer".
+    whose module a cold start shall not load for it is named, as in
+    "huitou.ordering.orders.models:OrdersAnswer".
     """
 
     request: type[BaseModel]

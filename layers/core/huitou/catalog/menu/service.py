@@ -1,0 +1,105 @@
+"""The menu as guests and the till ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from huitou.catalog.menu.models import (
+    BrandDish,
+    BrandDishesAnswer,
+    Dish,
+    ListedRequest,
+    OfferedDish,
+    PricesRequest,
+    PutDishRequest,
+    SoldOutRequest,
+    StaffDish,
+    StaffMenuAnswer,
+    StoreDish,
+)
+from huitou.catalog.menu.repository import MenuRepository
+from huitou.catalog.menu.rules import brand_dish
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+
+class Menu:
+    def __init__(self, database: Database) -> None:
+        self._repository = MenuRepository(database)
+
+    def at_store(self, store_id: str) -> list[OfferedDish]:
+        """Return what a store lists, sold out or not."""
+        return self._repository.offered_at(store_id)
+
+    def lately_at(self, store_id: str) -> list[OfferedDish]:
+        """Return what a store listed within the last minute: to suggest from, not to sell by."""
+        return self._repository.lately_at(store_id)
+
+    def offered_by(self, rows: Sequence[StoreDish]) -> dict[str, OfferedDish]:
+        """Return by dish what a store's rows in hand offer; read just now, 估清 is seen at once."""
+        return {dish.dish_id: dish for dish in self._repository.offered_by(rows)}
+
+    def for_staff(self, store_id: str) -> StaffMenuAnswer:
+        """Return a store's whole menu, listed or not."""
+        return StaffMenuAnswer(store_id=store_id, dishes=self._repository.every_dish_at(store_id))
+
+    def dish_for_staff(self, store_id: str, dish_id: str) -> StaffDish:
+        """Return one dish of it; Refusal DISH_NOT_FOUND naming `dish_id`."""
+        dish = self._repository.dish_at(store_id, dish_id)
+        if dish is None:
+            raise Refusal(Code.DISH_NOT_FOUND, field="dish_id", detail=dish_id)
+        return dish
+
+    def change(self, request: SoldOutRequest | ListedRequest | PricesRequest) -> StaffDish:
+        """Change one thing of a dish at one store; the next quote knows of it.
+
+        Raises Refusal DISH_NOT_FOUND naming `dish_id`, or `prices_fen` for a sku it hasn't.
+        """
+        dish = self.dish_for_staff(request.store_id, request.dish_id)
+        if isinstance(request, PricesRequest):
+            unknown = set(request.prices_fen) - {sku.sku_id for sku in dish.skus}
+            if unknown:
+                raise Refusal(
+                    Code.DISH_NOT_FOUND, field="prices_fen", detail=", ".join(sorted(unknown))
+                )
+        change = request.model_dump(exclude={"store_id", "dish_id"})
+        self._repository.change_at(request.store_id, request.dish_id, change)
+        return self.dish_for_staff(request.store_id, request.dish_id)
+
+    def dishes(self) -> BrandDishesAnswer:
+        """Return the brand's dishes."""
+        return BrandDishesAnswer(dishes=[brand_dish(dish) for dish in self._repository.dishes()])
+
+    def dish(self, dish_id: str) -> Dish | None:
+        """Return a dish as the brand knows it at this moment."""
+        return self._repository.dish(dish_id)
+
+    def set_dish(self, request: PutDishRequest, brand_id: str, store_ids: list[str]) -> BrandDish:
+        """Change a dish, or make one that each of these stores gets, unlisted; quotes know of it
+        within a second.
+
+        Raises Refusal RULES_CONFLICT naming `revision` where somebody else changed or made it.
+        """
+        made = Dish(
+            id=request.dish_id, brand_id=brand_id, revision=request.revision + 1,
+            **request.content.model_dump(),
+        )  # fmt: skip
+        conflict = Refusal(Code.RULES_CONFLICT, field="revision")
+        if request.revision == 0:
+            if self._repository.dish(made.id) is not None:
+                raise conflict
+            # First their rows, which are nothing without the dish: a crash leaves no half of it.
+            self._repository.add_to_stores(made.id, store_ids)
+        if not self._repository.set_dish(made, request.revision):
+            raise conflict
+        return brand_dish(made)
+
+    def sold_out(self, store_ids: Sequence[str], most: int) -> int:
+        """Count what is sold out at these stores, without any at all of them, up to `most`."""
+        return self._repository.sold_out(store_ids, most)
+
+    def put(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:
+        for dish in dishes:
+            self._repository.put_dish(dish)
+        for row in store_dishes:
+            self._repository.put_store_dish(row)

@@ -1,0 +1,105 @@
+"""Every query on `stores`."""
+
+from __future__ import annotations
+
+from huitou.catalog.stores.models import BRAND_ZONE, Place, Store, StoreSettings
+from huitou.runtime.database import Database
+
+MOST_STORES = 5_000
+MOST_ON_THE_MAP = 50_000
+_VERSION = "stores"
+
+
+class StoreRepository:
+    def __init__(self, database: Database) -> None:
+        self._recent = database.recent
+        self._stores = database.collection("stores")
+        self._meta = database.collection("meta")
+
+    def find(self, store_id: str) -> Store | None:
+        def read() -> Store | None:
+            found = self._stores.find_one({"_id": store_id})
+            return Store.model_validate(found) if found else None
+
+        return self._recent.get(("store", store_id), read)
+
+    def all(self, brand_id: str) -> list[Store]:
+        found = self._stores.find({"brand_id": brand_id}).sort("_id", 1).limit(MOST_STORES)
+        return [Store.model_validate(document) for document in found]
+
+    def ids(self, after: str | None, limit: int) -> list[str]:
+        found = self._stores.find({"_id": {"$gt": after or ""}}, {"_id": 1}).sort("_id", 1)
+        return [store["_id"] for store in found.limit(limit)]
+
+    def zones(self) -> dict[str, str]:
+        """The zone of each store; as of the last minute."""
+
+        def read() -> dict[str, str]:
+            found = self._stores.find({"_id": {"$gt": ""}}, {"zone": 1}).limit(MOST_STORES)
+            return {store["_id"]: store.get("zone", BRAND_ZONE) for store in found}
+
+        return self._recent.get("zones", read, seconds=60)
+
+    def names(self) -> dict[str, str]:
+        """The name of each store; as of the last minute."""
+
+        def read() -> dict[str, str]:
+            found = self._stores.find({"_id": {"$gt": ""}}, {"name": 1}).limit(MOST_STORES)
+            return {store["_id"]: store["name"] for store in found}
+
+        return self._recent.get("store names", read, seconds=60)
+
+    def places(self) -> list[tuple[str, Place]]:
+        """The stores that are on the map; as of the last minute."""
+
+        def read() -> list[tuple[str, Place]]:
+            found = self._stores.find({"_id": {"$gt": ""}}, {"place": 1}).limit(MOST_STORES)
+            return [(row["_id"], Place.model_validate(row["place"]))
+                    for row in found if row.get("place")]  # fmt: skip
+
+        return self._recent.get("places", read, seconds=60)
+
+    def put(self, store: Store) -> None:
+        self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)
+        self._changed()
+
+    def pause(self, store_id: str, *, paused: bool) -> bool:
+        """Stop orders, or take them again; False if there is no such store."""
+        change = {"$set": {"paused": paused}}
+        found = self._stores.update_one({"_id": store_id}, change).matched_count == 1
+        self._changed()
+        return found
+
+    def set(self, store_id: str, revision: int, settings: StoreSettings) -> bool:
+        """Change settings of this revision; False if they are another's by now."""
+        # Stores of before there were revisions have none: theirs is the first.
+        seen = {"$in": [revision, None]} if revision == 1 else revision
+        change = {"$set": settings.model_dump() | {"revision": revision + 1}}
+        done = self._stores.update_one({"_id": store_id, "revision": seen}, change)
+        self._changed()
+        return done.matched_count == 1
+
+    def fresh(self, store_id: str) -> Store | None:
+        """A store as it is at this moment."""
+        found = self._stores.find_one({"_id": store_id})
+        return Store.model_validate(found) if found else None
+
+    def _changed(self) -> None:
+        # After the write: whoever reads the old version reads it again a second later.
+        self._meta.update_one(
+            {"_id": _VERSION}, {"$inc": {"version": 1}, "$setOnInsert": {"schema": 1}}, upsert=True
+        )
+
+    def version(self) -> int:
+        """Which number rises with every change of a store; as of the last second."""
+
+        def read() -> int:
+            found = self._meta.find_one({"_id": _VERSION})
+            return int(found["version"]) if found else 0
+
+        return self._recent.get("stores version", read)
+
+    def on_the_map(self, brand_id: str) -> list[Store]:
+        """Return all stores that have a place."""
+        found = self._stores.find({"brand_id": brand_id}).sort("_id", 1).limit(MOST_ON_THE_MAP)
+        return [store for store in map(Store.model_validate, found) if store.place is not None]

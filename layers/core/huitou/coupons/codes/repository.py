@@ -1,0 +1,93 @@
+"""Every query on `code_batches`, `code_uses` and `code_tries`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from huitou.coupons.codes.models import CodeBatch, CodeUse
+from huitou.runtime.database import Database
+
+MOST_TRIES = 20  # To give a new batch its number, against others who do the same.
+
+
+class CodeRepository:
+    def __init__(self, database: Database) -> None:
+        self._batches = database.collection("code_batches")
+        self._uses = database.collection("code_uses")
+        self._tries = database.collection("code_tries")
+
+    def insert(self, batch: CodeBatch) -> bool:
+        """Insert; False where the name or the number is taken: of two editors one comes second."""
+        try:
+            self._batches.insert_one(batch.document())
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def batch(self, name: str) -> CodeBatch | None:
+        found = self._batches.find_one({"_id": name})
+        return CodeBatch.model_validate(found) if found else None
+
+    def batch_of(self, number: int) -> CodeBatch | None:
+        found = self._batches.find_one({"number": number})
+        return CodeBatch.model_validate(found) if found else None
+
+    def next_number(self) -> int:
+        last = self._batches.find_one({"number": {"$gte": 0}}, sort=[("number", -1)])
+        return int(last["number"]) + 1 if last else 0
+
+    def latest(self, limit: int) -> list[CodeBatch]:
+        found = self._batches.find({"number": {"$gte": 0}}).sort("number", -1).limit(limit)
+        return [CodeBatch.model_validate(batch) for batch in found]
+
+    def redeemed(self, names: list[str]) -> dict[str, int]:
+        """How many codes of these batches have a holder; from the index alone."""
+        rows = self._uses.aggregate([
+            {"$match": {"batch": {"$in": names}}},
+            {"$group": {"_id": "$batch", "count": {"$sum": 1}}},
+        ])  # fmt: skip
+        return {row["_id"]: int(row["count"]) for row in rows}
+
+    def revoke(self, name: str, actor: str, at: datetime) -> None:
+        """Revoke; the first one who did it stays named."""
+        self._batches.update_one(
+            {"_id": name, "status": "active"},
+            {"$set": {"status": "revoked", "revoked_by": actor, "revoked_at": at}},
+        )
+
+    def hold(self, use: CodeUse) -> str:
+        """Make a member the holder of a code, and return who is.
+
+        The id is the code's: of two members at once one finds the other there.
+        """
+        try:
+            self._uses.insert_one(use.document())
+        except DuplicateKeyError:
+            found: dict[str, Any] = self._uses.find_one({"_id": use.id}) or {}
+            return str(found.get("member_id"))
+        return use.member_id
+
+    def count_try(self, member_id: str, now: float, window_s: float) -> int:
+        """Count a try before it is looked at, and return which one of its hour it is.
+
+        In one write: of a hundred tries at once each has a number of its own.
+        """
+        fresh = {"$lt": [{"$ifNull": ["$since", 0]}, now - window_s]}
+        found = self._tries.find_one_and_update(
+            {"_id": member_id},
+            [{"$set": {
+                "schema": 1,
+                "tries": {"$cond": [fresh, 1, {"$add": [{"$ifNull": ["$tries", 0]}, 1]}]},
+                "since": {"$cond": [fresh, now, "$since"]},
+            }}],
+            upsert=True, return_document=ReturnDocument.AFTER,
+        )  # fmt: skip
+        return int((found or {})["tries"])
+
+    def uncount_try(self, member_id: str) -> None:
+        """Take back the try of a code that was right."""
+        self._tries.update_one({"_id": member_id, "tries": {"$gt": 0}}, {"$inc": {"tries": -1}})

@@ -1,0 +1,253 @@
+"""Every query on `coupons`, `coupon_templates` and `scenes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
+from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
+from huitou.coupons.issuing.rules import Had
+from huitou.runtime.database import Database, is_duplicate
+from huitou.runtime.errors import Code, HuitouError
+from huitou.runtime.paging import PageRequest, newest_first
+from huitou.runtime.revisions import put_revision
+
+EXPIRE_BATCH = 1_000
+_PLACES = {"seq": "", "day_seq": "", "month_seq": ""}
+
+
+class CouponRepository:
+    def __init__(self, database: Database) -> None:
+        self._coupons = database.collection("coupons")
+        self._templates = database.collection("coupon_templates")
+        self._scenes = database.collection("scenes")
+
+    def template(self, template_id: str) -> CouponTemplate | None:
+        found = self._templates.find_one({"_id": template_id})
+        return CouponTemplate.model_validate(found) if found else None
+
+    def templates(self, ids: Iterable[str]) -> list[CouponTemplate]:
+        found = self._templates.find({"_id": {"$in": list(ids)}})
+        return [CouponTemplate.model_validate(document) for document in found]
+
+    def every_template(self, limit: int) -> list[CouponTemplate]:
+        """Return the chain's templates, by id."""
+        found = self._templates.find({"_id": {"$gt": ""}}).sort("_id", 1).limit(limit)
+        return [CouponTemplate.model_validate(document) for document in found]
+
+    def used_by_day(self, template_id: str, since: datetime) -> dict[str, int]:
+        """Return how many coupons of a template were used on each of the chain's days.
+
+        From the index alone; cost follows what was used since.
+        """
+        hours, minutes = map(int, BRAND_CUT.split(":"))
+        begun = {"$subtract": ["$redeemed_at", (hours * 60 + minutes) * 60_000]}
+        day = {"$dateToString": {"date": begun, "format": "%Y-%m-%d", "timezone": BRAND_ZONE}}
+        rows = self._coupons.aggregate([
+            {"$match": {"template_id": template_id, "redeemed_at": {"$gte": since}}},
+            {"$group": {"_id": day, "count": {"$sum": 1}}},
+        ])  # fmt: skip
+        return {row["_id"]: int(row["count"]) for row in rows}
+
+    def put_template(self, template: CouponTemplate) -> None:
+        """Store a later revision; coupons keep the terms of theirs."""
+        if self.template(template.id) == template:  # Also one from before there was so much to say.
+            return
+        put_revision(
+            self._templates, template.document(), f"coupon_templates.{template.id}.revision"
+        )
+
+    def scene(self, code: str) -> Scene | None:
+        found = self._scenes.find_one({"_id": code})
+        return Scene.model_validate(found) if found else None
+
+    def put_scene(self, scene: Scene) -> None:
+        self._scenes.replace_one({"_id": scene.id}, scene.document(), upsert=True)
+
+    def insert(self, coupon: Coupon) -> bool:
+        """Issue; False if this cause was served before, or the member has reached the limit.
+
+        Each race ends at a unique index: the id (one cause, one coupon), and for limited
+        templates (template, member, seq), also by day and month.
+        """
+        try:
+            self._coupons.insert_one(coupon.document())
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def revoke(self, coupon_id: str, revoked: Revoked) -> bool:
+        """Take a coupon back that nobody uses; one that an order locks meanwhile stays."""
+        moved = self._coupons.update_one(
+            {"_id": coupon_id, "status": "issued"},
+            {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
+        )
+        return moved.matched_count == 1
+
+    def revoke_all(self, member_id: str, revoked: Revoked, session: ClientSession) -> int:
+        """Take back what a member doesn't use; one that an order locks meanwhile conflicts."""
+        return self._coupons.update_many(
+            {"member_id": member_id, "status": "issued"},
+            {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
+            session=session,
+        ).modified_count
+
+    def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
+        """Give a coupon to another member; it leaves its places in the limits of who had it."""
+        given = self._coupons.update_one(
+            {"_id": coupon_id, "member_id": giver_id, "status": "issued", "transferable": True},
+            {"$set": {"member_id": taker_id, "given_by": giver_id}, "$unset": _PLACES},
+        )
+        return given.matched_count == 1
+
+    def redeem_at_till(self, coupon_id: str, use: TillUse, at: datetime) -> bool:
+        """Use a coupon for an order of the till; of two tills one finds it no longer `issued`."""
+        used = self._coupons.update_one(
+            {"_id": coupon_id, "status": "issued", "valid_until": {"$gte": at}},
+            {"$set": {"status": "redeemed", "redeemed_at": use.at, "till": use.model_dump()}},
+        )
+        return used.matched_count == 1
+
+    def add(self, coupon: Coupon, session: ClientSession) -> None:
+        """Issue within a transaction; the same cause again is a DuplicateKeyError."""
+        self._coupons.insert_one(coupon.document(), session=session)
+
+    def find(self, coupon_id: str) -> Coupon | None:
+        found = self._coupons.find_one({"_id": coupon_id})
+        return Coupon.model_validate(found) if found else None
+
+    def among(self, coupon_ids: Sequence[str]) -> list[Coupon]:
+        """Return those of these coupons that there are, whoever holds them."""
+        found = self._coupons.find({"_id": {"$in": list(coupon_ids)}}).limit(len(coupon_ids) or 1)
+        return [Coupon.model_validate(document) for document in found]
+
+    def had(self, member_id: str, template_id: str, day: str) -> Had:
+        """How many of a template the member has had; at least the highest number given out."""
+        group = {
+            "_id": None, "count": {"$sum": 1}, "highest": {"$max": "$seq"},
+            "days": {"$push": "$day_seq"}, "months": {"$push": "$month_seq"},
+        }  # fmt: skip
+        found = next(
+            self._coupons.aggregate([
+                {"$match": {"template_id": template_id, "member_id": member_id}},
+                {"$group": group},
+            ]),
+            None,
+        )  # fmt: skip
+        if found is None:
+            return Had(0, 0, 0)
+        return Had(
+            max(found["count"], found["highest"] or 0),
+            _highest(found["days"], day),
+            _highest(found["months"], day[:7]),
+        )
+
+    def wallet(self, member_id: str, page: PageRequest) -> tuple[list[Coupon], str | None]:
+        rows, after = newest_first(self._coupons, {"member_id": member_id}, page, "issued_at")
+        return [Coupon.model_validate(row) for row in rows], after
+
+    def lock(
+        self, coupon_id: str, member_id: str, order_id: str, at: datetime, session: ClientSession
+    ) -> bool:
+        """Hold a coupon for an order; of two orders one finds it no longer `issued`."""
+        locked = self._coupons.update_one(
+            {
+                "_id": coupon_id,
+                "member_id": member_id,
+                "status": "issued",
+                "valid_until": {"$gte": at},
+            },
+            {"$set": {"status": "locked", "order_id": order_id}},
+            session=session,
+        )
+        return locked.matched_count == 1
+
+    def release(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
+        """Let go of a coupon, under the same guard as its use: locked, and by this order."""
+        freed = self._coupons.update_one(
+            {"_id": coupon_id, "status": "locked", "order_id": order_id},
+            {"$set": {"status": "issued"}, "$unset": {"order_id": ""}},
+            session=session,
+        )
+        _must(freed.matched_count == 1)
+
+    def redeem(
+        self, coupon_id: str, order_id: str, at: datetime, session: ClientSession
+    ) -> None:  # fmt: skip
+        """Use the coupon this order holds; using it again changes nothing."""
+        used = self._coupons.update_one(
+            {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
+            {"$set": {"status": "redeemed"}, "$min": {"redeemed_at": at}},
+            session=session,
+        )
+        _must(used.matched_count == 1)
+
+    def give_back(
+        self, coupon_id: str, order_id: str, valid_until: datetime, session: ClientSession
+    ) -> None:
+        """Return a coupon whose order was wholly refunded, whether redeemed yet or only locked."""
+        self._coupons.update_one(
+            {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
+            {
+                "$set": {"status": "issued", "valid_until": valid_until},
+                "$unset": {"order_id": "", "redeemed_at": ""},
+            },
+            session=session,
+        )
+
+    def insert_many(self, alike: Coupon, owners: Mapping[str, tuple[str, str]]) -> set[str]:
+        """Insert coupons alike but in id, cause and member; returns the ids of those there were."""
+        if not owners:
+            return set()
+        document, ids = alike.document(), list(owners)
+        rows = [
+            document | {"_id": name, "cause": cause, "member_id": member_id}
+            for name, (cause, member_id) in owners.items()
+        ]
+        try:
+            self._coupons.insert_many(rows, ordered=False)
+        except BulkWriteError as error:
+            if not is_duplicate(error):
+                raise
+            return {ids[wrong["index"]] for wrong in (error.details or {})["writeErrors"]}
+        return set()
+
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
+        """Give one member's unused coupons to another; returns how many.
+
+        They leave their places in the limits of who had them. One that an order locks at the same
+        moment conflicts, and whoever comes second finds it locked, or another's.
+        """
+        return self._coupons.update_many(
+            {"member_id": source_id, "status": "issued"},
+            {"$set": {"member_id": into_id}, "$unset": _PLACES},
+            session=session,
+        ).modified_count
+
+    def expire(self, at: datetime) -> int:
+        """Mark a batch of coupons whose time is over; cost follows what is due."""
+        due = self._coupons.find({"status": "issued", "valid_until": {"$lt": at}}, {"_id": 1})
+        ids = [coupon["_id"] for coupon in due.limit(EXPIRE_BATCH)]
+        if not ids:
+            return 0
+        # A coupon locked or given back since the read no longer fits the guard.
+        return self._coupons.update_many(
+            {"_id": {"$in": ids}, "status": "issued", "valid_until": {"$lt": at}},
+            {"$set": {"status": "expired"}},
+        ).modified_count
+
+
+def _must(held: bool) -> None:
+    """An order without the coupon it was priced with: stop, roll back, let a person look."""
+    if not held:
+        raise HuitouError(Code.INTERNAL, field="coupon_id")
+
+
+def _highest(places: list[str | None], period: str) -> int:
+    """The highest number among places like `2026-03-02#1` of one period."""
+    of_period = (place.split("#")[1] for place in places if place and place.startswith(period))
+    return max(map(int, of_period), default=0)

@@ -1,0 +1,140 @@
+"""Which coupon a cause deserves, until when it holds, and what it is to a price."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from huitou.catalog.stores.rules import in_brand_zone
+from huitou.coupons.issuing.models import Coupon, CouponTemplate
+from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
+
+RETURN_GRACE = timedelta(hours=24)
+MOST_HELD = 200  # Usable coupons one member is shown at a time.
+_LAST_MOMENT = timedelta(milliseconds=1)
+
+
+def subject_of(template_id: str) -> str:
+    """Name a template where uses are counted."""
+    return f"coupon:{template_id}"
+
+
+class Had(NamedTuple):
+    """How many coupons of a template a member has had: ever, on a day, in its month."""
+
+    total: int
+    of_day: int
+    of_month: int
+
+
+class Places(NamedTuple):
+    """Which ones of a member's coupons of one template this is; None where nothing limits it."""
+
+    total: int | None
+    of_day: str | None
+    of_month: str | None
+
+
+NO_PLACES = Places(None, None, None)
+
+
+def next_places(template: CouponTemplate, had: Had, day: str) -> Places | None:
+    """Return the places of a member's next coupon, None where a limit is reached."""
+    limits = template.limits
+    wanted = (
+        (template.most_per_member, had.total, ""),
+        (limits.per_member_day, had.of_day, day),
+        (limits.per_member_month, had.of_month, day[:7]),
+    )
+    if any(most is not None and count >= most for most, count, _ in wanted):
+        return None
+    total, of_day, of_month = (
+        None if most is None else f"{period}#{count + 1}" for most, count, period in wanted
+    )
+    return Places(had.total + 1 if total else None, of_day, of_month)
+
+
+def coupon_id(cause: str) -> str:
+    """Make the id from the business fact; opaque, since a cause may name a member."""
+    return "c" + hashlib.blake2b(cause.encode(), digest_size=12).hexdigest()
+
+
+def coupon_for(
+    template: CouponTemplate,
+    *,
+    member_id: str,
+    cause: str,
+    at: datetime,
+    zone: str,
+    places: Places = NO_PLACES,
+    piece: str | None = None,
+    scene: str | None = None,
+    actor: str | None = None,
+    reason: str | None = None,
+) -> Coupon:
+    """Build the coupon a cause deserves, its terms frozen."""
+    return Coupon(
+        id=coupon_id(cause),
+        member_id=member_id,
+        template_id=template.id,
+        template_revision=template.revision,
+        name=template.name,
+        terms=template.terms,
+        group=template.group,
+        borne_by=template.borne_by,
+        returns=template.returns,
+        transferable=template.transferable,
+        cause=cause,
+        piece=piece,
+        budgeted=template.limits.budget_fen is not None,
+        seq=places.total,
+        day_seq=places.of_day,
+        month_seq=places.of_month,
+        scene=scene,
+        actor=actor,
+        reason=reason,
+        issued_at=at,
+        valid_until=valid_until(template, at, zone),
+    )
+
+
+def valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
+    """Return the last moment of a coupon issued now, by the wall clock of this zone."""
+    ends = []
+    if template.valid_days is not None:
+        ends.append(end_of_day(at, template.valid_days, zone))
+    if template.valid_until is not None:
+        following = template.valid_until + timedelta(days=1)
+        ends.append(datetime.combine(following, time(), ZoneInfo(zone)) - _LAST_MOMENT)
+    return min(ends)
+
+
+def end_of_day(at: datetime, days: int, zone: str) -> datetime:
+    """Return the last moment of the `days`-th local day, the day of issue being the first."""
+    local = at.astimezone(ZoneInfo(zone))
+    following = local.date() + timedelta(days=days)
+    midnight = datetime.combine(following, time(), ZoneInfo(zone))
+    return midnight - _LAST_MOMENT
+
+
+def rule_for(coupon: Coupon, at: datetime, zone: str, *, must: bool = False) -> Rule:
+    """Return a coupon as pricing weighs it at a store in this zone; `out` if it holds no more."""
+    return Rule(
+        "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms, coupon.group,
+        borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(), kin=coupon.template_id,
+        must=must,
+        out=Reason(held) if (held := _not_held(coupon, at, zone)) else None,
+    )  # fmt: skip
+
+
+def _not_held(coupon: Coupon, at: datetime, zone: str) -> ReasonCode | None:
+    if coupon.status != "issued":
+        return "ended" if coupon.status == "expired" else "not_held"
+    return "ended" if in_brand_zone(at, zone) > coupon.valid_until else None
+
+
+def returned_until(coupon: Coupon, at: datetime) -> datetime:
+    """Return the end of a coupon given back by a whole refund: at least 24 h from now."""
+    return max(coupon.valid_until, at + RETURN_GRACE)

@@ -1,0 +1,1 @@
+"""How guests come: brought by friends, or passing by."""

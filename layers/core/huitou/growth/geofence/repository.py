@@ -1,0 +1,59 @@
+"""Every query on `positions` and `arrivals`, and on the arrival rules in `rules`."""
+
+from __future__ import annotations
+
+from pymongo.errors import DuplicateKeyError
+
+from huitou.growth.geofence.models import Arrival, ArrivalRules, Position
+from huitou.runtime.database import Database
+
+
+class GeofenceRepository:
+    def __init__(self, database: Database) -> None:
+        self._recent = database.recent
+        self._positions = database.collection("positions")
+        self._arrivals = database.collection("arrivals")
+        self._rules = database.collection("rules")
+
+    def rules(self) -> ArrivalRules:
+        """Return the rules; no offers until a chain sets its own."""
+
+        def read() -> ArrivalRules:
+            found = self._rules.find_one({"_id": "arrivals"})
+            return ArrivalRules.model_validate(found) if found else ArrivalRules()
+
+        return self._recent.get("arrival rules", read)
+
+    def position(self, member_id: str) -> Position | None:
+        """Return where a member was last seen."""
+        found = self._positions.find_one({"_id": member_id})
+        return Position.model_validate(found) if found else None
+
+    def move(self, position: Position, before: Position | None) -> bool:
+        """Note where a member is; of two positions that saw the same one before, one must lose."""
+        document = position.document()
+        if before is not None:
+            was = {"_id": position.id, "at": before.at, "cell": before.cell}
+            return self._positions.replace_one(was, document).matched_count == 1
+        try:
+            self._positions.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def forget(self, member_id: str) -> None:
+        """Keep nothing of where a member was."""
+        self._positions.delete_one({"_id": member_id})
+
+    def arrived(self, member_id: str, day: str) -> list[str]:
+        """Return the stores a member came to on a business day."""
+        found = self._arrivals.find({"member_id": member_id, "day": day}, {"store_id": 1})
+        return [row["store_id"] for row in found]
+
+    def arrive(self, arrival: Arrival) -> bool:
+        """Note an arrival; False if it is noted, or its place of the day is taken."""
+        try:
+            self._arrivals.insert_one(arrival.document())
+        except DuplicateKeyError:
+            return False
+        return True

@@ -1,0 +1,266 @@
+"""How orders become the KPIs.
+
+The repurchase rate of day D looks at members with a counted order in [D-59, D-30], t being the
+day of their first one in there, and asks whether they ordered again on a later day up to t+30.
+A member's visit on day t is the first of D's window exactly if t is in the window and the visit
+before it is not: if the gap g to that visit exceeds k = t - (D-59), how far t is into the window.
+So each day keeps its visits by gap (30 for thirty and more), and D's cohort is the sum over k of
+the visits with g > k: an order changes the figures of its own day and of its member's
+neighbouring visits, nothing else.
+
+Visits on 1, 11 and 25 January and on 20 March: 1 Jan `visits.30` (never here before) and
+`returns.30` (again within 30 days), 11 Jan `visits.10` and `returns.10`, 25 Jan `visits.14`,
+20 Mar `visits.30`. As of D = 9 February the window is [12 Dec, 10 Jan]: 1 Jan has k = 20 and
+30 > 20, so one in the cohort, one repurchased. As of D = 5 March it is [5 Jan, 3 Feb]: 11 Jan has
+k = 6 and 10 > 6, it counts; 25 Jan has k = 20 but g = 14: 11 Jan stands for this member already.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+
+from huitou.catalog.stores.rules import days_between, shifted
+from huitou.insight.kpis.models import (
+    Before,
+    ChainFigures,
+    KpiDay,
+    Login,
+    OrderFigures,
+    RollUpOrder,
+    Visit,
+)
+from huitou.ordering.orders.rules import SERVED
+from huitou.runtime.triggers import DONE
+
+REPURCHASE_DAYS = 30  # The cohort's window, the time to come again, and so the largest gap.
+LOGIN_DAYS, LOGINS_OF_ACTIVE = 30, 3
+BURN_DAYS = 90
+# A visit's figures depend on visits up to 30 days away, and they on others up to 30 days further.
+REACH_DAYS = 2 * REPURCHASE_DAYS
+
+Series = tuple[str | None, str | None]  # A store or all of them, a channel or all of them.
+Cell = tuple[str, str | None, str | None]  # A day of a series.
+Guest = tuple[str, Series]  # A member, as one series sees them.
+EVERYTHING: Series = (None, None)
+
+
+@lru_cache(4_096)
+def _ordinal(day: str) -> int:
+    return date.fromisoformat(day).toordinal()
+
+
+@lru_cache(4_096)
+def _iso(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
+
+
+def counted_fen(order: RollUpOrder) -> int:
+    """Return what the order counts for now: 0 for a test, unpaid, free or wholly refunded one."""
+    if order.is_test or order.status not in ("refunding", *SERVED):
+        return 0
+    return order.payable_fen - sum(back.amount_fen for back in order.refunds)
+
+
+@lru_cache(4_096)
+def series_of(store_id: str | None, channel: str) -> tuple[Series, ...]:
+    """Return the series to which a fact of this store and channel belongs."""
+    if store_id is None:
+        return EVERYTHING, (None, channel)
+    return EVERYTHING, (None, channel), (store_id, None), (store_id, channel)
+
+
+def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell, Counter[str]]:
+    """Return by how much each day's figures move when these orders are counted as they are.
+
+    `counted` are the orders that the roll-ups hold of the same members, `due` ones among them,
+    within `REACH_DAYS` of any of `due`.
+    """
+    moves: dict[Cell, Counter[str]] = defaultdict(Counter)
+    for order in due:
+        was, now = order.counted_fen, counted_fen(order)
+        if was != now:
+            more = {"orders": (now > 0) - (was > 0), "revenue_fen": now - was}
+            for series in series_of(order.store_id, order.channel):
+                moves[order.business_day, *series].update(more)
+    before = _visit_days(counted)
+    for guest, change in _visit_changes(due).items():
+        held = before[guest]
+        near = _near(sorted(held.keys() | change.keys()), change)
+        was_here = {day for day in near if held[day]}
+        is_here = {day for day in near if held[day] + change[day]}
+        for sign, days in ((-1, was_here), (1, is_here)):
+            for (day, name), count in visit_cells(days).items():
+                moves[day, *guest[1]][name] += sign * count
+    nonzero = {
+        cell: Counter({name: count for name, count in counts.items() if count})
+        for cell, counts in moves.items()
+    }
+    return {cell: counts for cell, counts in nonzero.items() if counts}
+
+
+def _near(days: list[str], changed: Iterable[str]) -> set[str]:
+    """Return the changed days with the two visits before and after each: no other one's gap or
+    return can change, and what lacks a neighbour here lacks it before and after alike."""
+    near: set[str] = set()
+    for day in changed:
+        at = bisect_left(days, day)
+        near.update(days[max(0, at - 2) : at + 3])
+    return near
+
+
+def _visit_days(visits: Iterable[Visit]) -> dict[Guest, Counter[str]]:
+    """How many orders each guest had on each day, in each series."""
+    held: dict[Guest, Counter[str]] = defaultdict(Counter)
+    for visit in visits:
+        for series in series_of(visit.store_id, visit.channel):
+            held[visit.member_id, series][visit.business_day] += 1
+    return held
+
+
+def _visit_changes(due: Iterable[RollUpOrder]) -> dict[Guest, Counter[str]]:
+    """How many orders more or fewer each guest turns out to have had on each day."""
+    changes: dict[Guest, Counter[str]] = defaultdict(Counter)
+    for order in due:
+        more = (counted_fen(order) > 0) - (order.counted_fen > 0)
+        for series in series_of(order.store_id, order.channel) if more else ():
+            changes[order.member_id, series][order.business_day] += more
+    return changes
+
+
+def visit_cells(days: Collection[str]) -> Counter[tuple[str, str]]:
+    """Return one member's visits by day and gap, and those after which they came again."""
+    cells: Counter[tuple[str, str]] = Counter()
+    ordinals = sorted(_ordinal(day) for day in days)
+    for number, ordinal in enumerate(ordinals):
+        gap = ordinal - ordinals[number - 1] if number else REPURCHASE_DAYS
+        name = str(min(gap, REPURCHASE_DAYS))
+        day = _iso(ordinal)
+        cells[day, f"visits.{name}"] += 1
+        following = ordinals[number + 1] if number + 1 < len(ordinals) else None
+        if following is not None and following - ordinal <= REPURCHASE_DAYS:
+            cells[day, f"returns.{name}"] += 1
+    return cells
+
+
+def activity(
+    due: Sequence[Login], around: Iterable[Login], registered: Mapping[str, str]
+) -> Counter[str]:
+    """Return by how much each day's active members move when these log-ins are counted.
+
+    `around` are the same members' log-ins within `REACH_DAYS` of any of `due`, those counted
+    before marked so; `registered` their days of registration (a member who is gone has none).
+    """
+    before: dict[str, set[str]] = defaultdict(set)
+    for login in around:
+        if login.rollup == DONE:
+            before[login.member_id].add(login.business_day)
+    new: dict[str, set[str]] = defaultdict(set)
+    for login in due:
+        new[login.member_id].add(login.business_day)
+    moves: Counter[str] = Counter()
+    for member_id, days in new.items():
+        held, registered_day = before[member_id], registered.get(member_id)
+        if registered_day is None:
+            continue
+        moves.update(active_days(held | days, registered_day))
+        moves.subtract(active_days(held, registered_day))
+    return Counter({day: moved for day, moved in moves.items() if moved})
+
+
+def active_days(logins: Iterable[str], registered_day: str) -> list[str]:
+    """Return the days as of which a member is active, each once.
+
+    That is from each log-in on which there are three of them within thirty days, until the first
+    of the three is too old or the next log-in begins; never in the member's first 29 days.
+    """
+    days = sorted(_ordinal(day) for day in logins)
+    earliest = _ordinal(registered_day) + LOGIN_DAYS - 1
+    found: list[str] = []
+    for last in range(LOGINS_OF_ACTIVE - 1, len(days)):
+        ends = days[last - LOGINS_OF_ACTIVE + 1] + LOGIN_DAYS - 1
+        if last + 1 < len(days):
+            ends = min(ends, days[last + 1] - 1)
+        active = range(max(days[last], earliest), ends + 1)
+        found += [_iso(ordinal) for ordinal in active]
+    return found
+
+
+def repurchase(days: Mapping[str, KpiDay], as_of: str) -> tuple[int, int]:
+    """Return (cohort, repurchased) as of a day, from the days of one series."""
+    cohort = repurchased = 0
+    window = days_between(shifted(as_of, 1 - REACH_DAYS), shifted(as_of, -REPURCHASE_DAYS))
+    for into_window, day in enumerate(window):
+        if (kept := days.get(day)) is not None:
+            cohort += sum(n for gap, n in kept.visits.items() if int(gap) > into_window)
+            repurchased += sum(n for gap, n in kept.returns.items() if int(gap) > into_window)
+    return cohort, repurchased
+
+
+def order_figures(days: Mapping[str, KpiDay], as_of: str) -> OrderFigures:
+    """Compute a selection's figures as of a day, from the days of its series."""
+    cohort, repurchased = repurchase(days, as_of)
+    today = days.get(as_of) or KpiDay(day=as_of)
+    month = [days[day] for day in days_between(shifted(as_of, -29), as_of) if day in days]
+    return OrderFigures(
+        repurchase_rate_30d=_rate(repurchased, cohort),
+        repurchase_cohort=cohort,
+        repurchased=repurchased,
+        orders=today.orders,
+        revenue_fen=today.revenue_fen,
+        new_members=today.new_members,
+        orders_30d=sum(day.orders for day in month),
+        revenue_fen_30d=sum(day.revenue_fen for day in month),
+        new_members_30d=sum(day.new_members for day in month),
+    )
+
+
+class Chain:
+    """The whole chain's days with running sums, so that each day's figures cost the same."""
+
+    def __init__(self, before: Before, days: Sequence[KpiDay]) -> None:
+        self._days = sorted(days, key=lambda day: day.day)
+        self._names = [day.day for day in self._days]
+        self._sums = [before]
+        for day in self._days:
+            self._sums.append(_plus(self._sums[-1], day))
+
+    def figures(self, as_of: str) -> ChainFigures:
+        """Compute the figures as of a day; nothing before the 90 days up to it but sums."""
+        at = bisect_left(self._names, as_of)
+        today = self._days[at] if at < len(self._days) and self._names[at] == as_of else None
+        now, earlier = self._until(as_of), self._until(shifted(as_of, -BURN_DAYS))
+        members = self._until(shifted(as_of, 1 - LOGIN_DAYS)).new_members
+        active = today.active_members if today else 0
+        kept = now.points_issued - now.points_clawed_back
+        kept_90d = kept - earlier.points_issued + earlier.points_clawed_back
+        return ChainFigures(
+            activity_rate=_rate(active, members),
+            active_members=active,
+            activity_members=members,
+            points_burn_rate=_rate(now.points_used, kept),
+            points_burn_rate_90d=_rate(now.points_used - earlier.points_used, kept_90d),
+            points_issued=now.points_issued,
+            points_clawed_back=now.points_clawed_back,
+            points_used=now.points_used,
+        )
+
+    def _until(self, day: str) -> Before:
+        """The sums up to a day, that day included."""
+        return self._sums[bisect_left(self._names, shifted(day, 1))]
+
+
+def _plus(before: Before, day: KpiDay) -> Before:
+    return Before(
+        new_members=before.new_members + day.new_members,
+        points_issued=before.points_issued + day.points_issued,
+        points_clawed_back=before.points_clawed_back + day.points_clawed_back,
+        points_used=before.points_used + day.points_used,
+    )
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return part / whole if whole > 0 else None

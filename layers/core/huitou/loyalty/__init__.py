@@ -1,0 +1,1 @@
+"""Points as a ledger that proves itself, tiers, and what either brings."""

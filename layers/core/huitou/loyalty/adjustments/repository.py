@@ -1,0 +1,63 @@
+"""Every query on `points_adjustments`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pymongo.client_session import ClientSession
+
+from huitou.loyalty.adjustments.models import (
+    Adjustment,
+    AdjustmentsRequest,
+    AdjustmentStatus,
+    DecideAdjustmentRequest,
+)
+from huitou.runtime.database import Database
+from huitou.runtime.paging import newest_first
+
+MOST_A_DAY = 1_000  # Of one actor for one member; far over any limit.
+
+
+class AdjustmentRepository:
+    def __init__(self, database: Database) -> None:
+        self._adjustments = database.collection("points_adjustments")
+
+    def insert(self, adjustment: Adjustment, session: ClientSession) -> None:
+        """Insert; a second one of the same id is a DuplicateKeyError."""
+        self._adjustments.insert_one(adjustment.document(), session=session)
+
+    def find(self, adjustment_id: str, session: ClientSession | None = None) -> Adjustment | None:
+        found = self._adjustments.find_one({"_id": adjustment_id}, session=session)
+        return Adjustment.model_validate(found) if found else None
+
+    def same_day(
+        self, member_id: str, actor: str, day: str, session: ClientSession
+    ) -> list[Adjustment]:
+        """Return what one actor has asked for one member on a business day."""
+        where = {"member_id": member_id, "actor": actor, "day": day}
+        found = self._adjustments.find(where, session=session).limit(MOST_A_DAY)
+        return [Adjustment.model_validate(document) for document in found]
+
+    def decide(
+        self, request: DecideAdjustmentRequest, status: AdjustmentStatus, at: datetime,
+        session: ClientSession,
+    ) -> bool:  # fmt: skip
+        """Decide one that waits; of two who decide at once the second finds it decided."""
+        changes = {
+            "status": status, "decided_by": request.actor, "decided_role": request.role,
+            "decided_at": at,
+        }  # fmt: skip
+        if request.reason is not None:
+            changes["decided_reason"] = request.reason
+        moved = self._adjustments.update_one(
+            {"_id": request.adjustment_id, "status": "awaiting_approval"},
+            {"$set": changes},
+            session=session,
+        )
+        return moved.matched_count == 1
+
+    def page(self, request: AdjustmentsRequest) -> tuple[list[Adjustment], str | None]:
+        """Return a page of one status, the newest first, and the next cursor."""
+        where = {"status": request.status}
+        rows, after = newest_first(self._adjustments, where, request, "created_at")
+        return [Adjustment.model_validate(row) for row in rows], after

@@ -1,0 +1,114 @@
+"""Giving and taking points by hand: asked for, decided over the limit, posted once."""
+
+from __future__ import annotations
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.catalog.stores.rules import brand_day
+from huitou.loyalty.adjustments.models import (
+    Adjustment,
+    AdjustmentAnswer,
+    AdjustmentsAnswer,
+    AdjustmentsRequest,
+    AdjustmentStatus,
+    AdjustPointsRequest,
+    DecideAdjustmentRequest,
+)
+from huitou.loyalty.adjustments.repository import AdjustmentRepository
+from huitou.loyalty.adjustments.rules import decided, is_over_limit, may_decide, same
+from huitou.loyalty.earning.rules import expires_after
+from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.service import Points
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+
+class Adjustments:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._adjustments = AdjustmentRepository(database)
+        self._points = Points(database, clock)
+
+    def ask(self, request: AdjustPointsRequest) -> AdjustmentAnswer:
+        """Adjust a member's points at once, or let it wait for somebody else over the limit.
+
+        Raises Refusal NOT_FOUND (the member), POINTS_NOT_ENOUGH or ADJUSTMENT_ID_REUSED.
+        """
+        try:
+            adjustment = self._database.transact(lambda session: self._ask(request, session))
+        except DuplicateKeyError:  # The same one twice at once: the other was faster.
+            adjustment = same(self._get(request.adjustment_id), request)
+        return adjustment.shown()
+
+    def decide(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
+        """Approve or reject an adjustment that waits; of two who decide at once one is refused.
+
+        Raises Refusal NOT_FOUND, ADJUSTMENT_NOT_YOURS, ADJUSTMENT_NOT_YOUR_ROLE,
+        ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH: then it goes on waiting.
+        """
+        adjustment = self._get(request.adjustment_id)
+        if adjustment.actor == request.actor:
+            raise Refusal(Code.ADJUSTMENT_NOT_YOURS, field="actor")
+        if not may_decide(request.role):
+            raise Refusal(Code.ADJUSTMENT_NOT_YOUR_ROLE, field="role")
+        self._database.transact(lambda session: self._decide(adjustment, request, session))
+        return decided(self._get(request.adjustment_id), request).shown()
+
+    def listing(self, request: AdjustmentsRequest) -> AdjustmentsAnswer:
+        """Return a page of adjustments of one status, the newest first."""
+        found, after = self._adjustments.page(request)
+        return AdjustmentsAnswer(adjustments=[one.shown() for one in found], next=after)
+
+    def _ask(self, request: AdjustPointsRequest, session: ClientSession) -> Adjustment:
+        known = self._adjustments.find(request.adjustment_id, session)
+        if known is not None:
+            return same(known, request)
+        now = self._clock.now()
+        day = brand_day(now)
+        # Of two at once that both go through the second meets the first at the account's version
+        # and comes again: it finds the other one here.
+        others = self._adjustments.same_day(request.member_id, request.actor, day, session)
+        limit = self._points.rules().adjust_limit_points
+        waits = is_over_limit(limit, request.points, others)
+        adjustment = Adjustment(
+            id=request.adjustment_id, day=day, created_at=now,
+            status="awaiting_approval" if waits else "applied",
+            **request.model_dump(exclude={"adjustment_id"}),
+        )  # fmt: skip
+        self._apply(adjustment, None, session, tries_only=waits)
+        self._adjustments.insert(adjustment, session)
+        return adjustment
+
+    def _decide(
+        self, adjustment: Adjustment, request: DecideAdjustmentRequest, session: ClientSession
+    ) -> None:
+        status: AdjustmentStatus = "applied" if request.approve else "rejected"
+        if not self._adjustments.decide(request, status, self._clock.now(), session):
+            return
+        if request.approve:
+            self._apply(adjustment, request.actor, session)
+
+    def _apply(
+        self, adjustment: Adjustment, approved_by: str | None, session: ClientSession, *,
+        tries_only: bool = False,
+    ) -> None:  # fmt: skip
+        """Post it; one that waits is only tried: whoever asks hears at once what can't be."""
+        book = self._points.open(adjustment.member_id, session)
+        rules, now, today = self._points.rules(), self._clock.now(), self._points.today()
+        fact = Fact(
+            cause=adjustment.id, at=now, business_day=today, rules_revision=rules.revision,
+            actor=adjustment.actor, reason=adjustment.reason, approved_by=approved_by,
+        )  # fmt: skip
+        book.adjust(fact, adjustment.points, expires_after(rules.expiry, today))
+        book.bring_up_to_date()
+        if not tries_only:
+            self._points.save([book], session)
+
+    def _get(self, adjustment_id: str) -> Adjustment:
+        adjustment = self._adjustments.find(adjustment_id)
+        if adjustment is None:
+            raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail="adjustment")
+        return adjustment

@@ -1,0 +1,129 @@
+"""What earns points: promotions as documents, and the terms frozen on each paid order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, Self
+
+from pydantic import Field, model_validator
+
+from huitou.catalog.stores.models import Day, Hours, Weekday
+from huitou.loyalty.points.models import NEVER, ClawBack, RuleRef
+from huitou.runtime.documents import Answer, Record, Request, Stored
+
+
+class EarningRule(Stored):
+    """One promotion: more points for some orders or dishes, or a fixed bonus for an event.
+
+    A multiplier of 20,000 bp doubles the points of what its conditions meet. Several multipliers
+    that meet one dish add up (×2 and ×1.5 make ×2.5). Empty conditions meet everything; a rule
+    that names dishes and categories is for both. Weekdays are of the business day, hours of the
+    store's wall clock. Valid on the business days from `valid_from` to `valid_until`, both
+    included.
+    """
+
+    revision: int = Field(default=1, ge=1)
+    name: str = Field(min_length=1, max_length=40, title="名称")
+    kind: Literal["multiplier", "bonus"] = Field(title="类型", description="倍数或固定积分")
+    valid_from: Day | None = Field(default=None, title="开始日期")
+    valid_until: Day | None = Field(default=None, title="结束日期（含）")
+    multiplier_bp: int | None = Field(
+        default=None, gt=10_000, le=1_000_000, title="倍数（万分之）", description="20000 = 2 倍"
+    )
+    weekdays: list[Weekday] = Field(default=[], title="星期", description="0 = 星期一")
+    hours: list[Hours] = Field(default=[], max_length=10, title="时段")
+    store_ids: list[str] = Field(default=[], title="门店")
+    tiers: list[str] = Field(default=[], title="等级")
+    dish_ids: list[str] = Field(default=[], title="菜品")
+    categories: list[str] = Field(default=[], title="分类")
+    birthday: Literal["day", "month"] | None = Field(default=None, title="生日当天或当月")
+    event: Literal["first_order", "review", "check_in"] | None = Field(default=None, title="事件")
+    points: int | None = Field(default=None, ge=1, le=1_000_000, title="固定积分")
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if self.kind == "multiplier" and (self.multiplier_bp is None or self.event or self.points):
+            raise ValueError("a multiplier has multiplier_bp, and neither event nor points")
+        if self.kind == "bonus" and (not self.event or not self.points or self.multiplier_bp):
+            raise ValueError("a bonus has event and points, and no multiplier_bp")
+        if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
+            raise ValueError("valid_until must not be before valid_from")
+        return self
+
+
+class CheckInRequest(Request):
+    """Check in (签到): once per business day."""
+
+
+class AwardBonusRequest(Request):
+    """Award the bonus that rules give for an event; `cause` names it, and never awards twice."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+    event: Literal["review"]
+    cause: str = Field(pattern=r"^[A-Za-z0-9_:.@-]{1,120}$")
+
+
+class BonusAnswer(Answer):
+    """What an event has brought the member: `points` in all, whoever asked first.
+
+    `usable` is the day from which they can be spent, null for at once. `what` says the outcome in
+    the member's words: no rule is in force, the cap of the day or month left nothing, or how many.
+    """
+
+    outcome: Literal["awarded", "awarded_before", "nothing_left", "no_rule"]
+    points: int
+    usable: str | None
+    what: str
+
+
+class FirstOrderBonus(RuleRef):
+    """A bonus that the order brings if it turns out to be its member's first."""
+
+    points: int
+
+
+class EarningTerms(Record):
+    """What an order earns by; frozen on it when it was paid, so that no later rule changes it.
+
+    `weights` are the fen of each line that count, times its multiplier in basis points, and
+    `paid_by_line` what was paid for it; an order without lines (from a till) has none: then all
+    that was paid counts once. `expires_on`,
+    `usable` and `claw_back` are what the rules made of the award; orders paid before points had
+    lots have their defaults.
+    """
+
+    tier: str
+    tier_rules_revision: int
+    points_rules_revision: int
+    fen_per_point: int
+    weights: list[int] = Field(default=[])
+    paid_by_line: list[int] = Field(default=[])
+    rules: list[RuleRef] = Field(default=[])
+    order_points: int | None = None
+    day_points: int | None = None
+    month_points: int | None = None
+    expires_on: str = NEVER
+    usable: str | None = None
+    claw_back: ClawBack = "unlimited"
+    return_expired_days: int = 0
+    first_order: list[FirstOrderBonus] = Field(default=[])
+
+
+class LineWentBack(Protocol):
+    """What went back of one line of an order: its place, and the fen paid for it."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def amount_fen(self) -> int: ...
+
+
+class WentBack(Protocol):
+    """A refund as far as earning looks at it: its fen, and which lines they were for."""
+
+    @property
+    def amount_fen(self) -> int: ...
+
+    @property
+    def lines(self) -> Sequence[LineWentBack]: ...

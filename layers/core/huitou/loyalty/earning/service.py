@@ -1,0 +1,213 @@
+"""What orders and events earn by, as the rules stand now."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.loyalty.birthdays.service import Birthdays
+from huitou.loyalty.earning.models import BonusAnswer, EarningRule, EarningTerms
+from huitou.loyalty.earning.repository import EarningRepository
+from huitou.loyalty.earning.rules import (
+    BonusEvent,
+    BonusOutcome,
+    Purchase,
+    asks_birthday,
+    bonus_award,
+    bonus_words,
+    bonuses_for,
+    in_force,
+    terms_for,
+)
+from huitou.loyalty.points.models import PointsRules, RuleRef
+from huitou.loyalty.points.rules import Award, Fact, TakenBack
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.models import Level
+from huitou.loyalty.tiers.service import Tiers
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Lang, Refusal
+
+PAID_LATE = timedelta(days=31)  # How long after its business day an order's money may be told of.
+
+
+class Earning:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._rules = EarningRepository(database)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+        self._birthdays = Birthdays(database)
+
+    def put(self, rule: EarningRule) -> None:
+        """Store a later revision of a promotion; Refusal RULES_CONFLICT for an earlier one."""
+        self._rules.put(rule)
+
+    def rules(self, day: str) -> list[EarningRule]:
+        """Return the promotions in force on a business day, by id."""
+        since = (self._clock.now() - PAID_LATE).date().isoformat()
+        return [rule for rule in self._rules.rules(since) if in_force(rule, day)]
+
+    def terms(self, member_id: str, purchase: Purchase) -> EarningTerms:
+        """Return what a purchase earns by, for the member as they stand now."""
+        level, revision = self._tiers.level_of(member_id)
+        return self._terms(member_id, purchase, level, revision, self._points.rules())
+
+    def quoted(
+        self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
+        points: PointsRules,
+    ) -> EarningTerms:  # fmt: skip
+        """Return what a cart would earn by, were it paid at this moment under this level."""
+        return self._terms(member_id, purchase, level, tier_rules_revision, points)
+
+    def _terms(
+        self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
+        points: PointsRules,
+    ) -> EarningTerms:  # fmt: skip
+        rules = self.rules(purchase.business_day)
+        # A small read, and only while a promotion of the day asks for it.
+        asked = asks_birthday(rules, purchase.business_day)
+        birthday: date | None = self._birthdays.of(member_id) if asked else None
+        return terms_for(points, rules, purchase, level, tier_rules_revision, birthday)
+
+
+class Bonuses:
+    """Fixed points for events that aren't orders: a check-in, a review."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._earning = Earning(database, clock)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+        self._birthdays = Birthdays(database)
+
+    def check_in(self, member_id: str, lang: Lang = "zh") -> BonusAnswer:
+        """Award the day's check-in, by the brand's business day; again on the same day nothing."""
+        return self.award(member_id, "check_in", f"{member_id}:{self._tiers.today()}", lang)
+
+    def award(
+        self, member_id: str, event: BonusEvent, cause: str, lang: Lang = "zh"
+    ) -> BonusAnswer:
+        """Award what rules in force give for an event; a cause is served once by each rule.
+
+        Raises Refusal NOT_FOUND naming `member_id` without an account, and CAUSE_REUSED where the
+        cause was another member's.
+        """
+        day, now = self._tiers.today(), self._clock.now()
+        level, _ = self._tiers.level_of(member_id)
+        in_force_now = self._earning.rules(day)
+        asked = asks_birthday(in_force_now, day)
+        birthday = self._birthdays.of(member_id) if asked else None
+        moment = Purchase((), (), None, BRAND_ZONE, day, now)
+        offered = bonuses_for(in_force_now, event, moment, level.level, birthday)
+        points = self._points.rules()
+        award = bonus_award(points, day)
+        named = {_entry_id(event, rule, cause): rule for rule in offered}
+
+        def write(session: ClientSession) -> tuple[bool, int]:
+            known = self._points.by_ids(list(named), session)
+            if any(entry.member_id != member_id for entry in known.values()):
+                raise Refusal(Code.CAUSE_REUSED, field="cause")
+            had = sum(entry.points for entry in known.values())
+            if len(known) == len(named):
+                return False, had
+            book = self._points.open(member_id, session)
+            for entry_id, rule in named.items():
+                if entry_id in known:
+                    continue
+                # One of no points is written too: the event was served, and told of again in
+                # another month it brings nothing either.
+                left = book.room(day, points.caps.day_points, points.caps.month_points)
+                offer = rule.points or 0
+                fact = Fact(
+                    cause=entry_id.removeprefix("bonus:"), at=now, business_day=day, actor="event",
+                    rules_revision=points.revision,
+                    rules=[RuleRef(rule_id=rule.id, revision=rule.revision)],
+                )  # fmt: skip
+                book.bonus(fact, offer if left is None else min(offer, left), award)
+            given = sum(entry.points for entry in book.entries if entry.kind == "bonus")
+            book.bring_up_to_date()
+            self._points.save([book], session)
+            return True, had + given
+
+        try:
+            new, total = self._database.transact(write) if named else (False, 0)
+        except DuplicateKeyError:  # The same event at the same time was faster.
+            new, total = self._database.transact(write)
+        if not named:
+            outcome: BonusOutcome = "no_rule"
+        elif not total:
+            outcome = "nothing_left"
+        else:
+            outcome = "awarded" if new else "awarded_before"
+        return BonusAnswer(
+            outcome=outcome, points=total, usable=award.usable if total else None,
+            what=bonus_words(outcome, total, lang),
+        )  # fmt: skip
+
+    def give(self, member_id: str, points: int, cause: str, rule: RuleRef) -> bool:
+        """Give a member points that a rule promised them; a cause is served once, then False.
+
+        Beside the caps of earning: these are a present, not earned by an order. Raises Refusal
+        NOT_FOUND naming `member_id` without an account, CAUSE_REUSED where it was another's.
+        """
+        rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
+
+        def write(session: ClientSession) -> bool:
+            known = self._points.by_ids([f"bonus:{cause}"], session)
+            if known:
+                if any(entry.member_id != member_id for entry in known.values()):
+                    raise Refusal(Code.CAUSE_REUSED, field="cause")
+                return False
+            book = self._points.open(member_id, session)
+            fact = Fact(
+                cause=cause, at=now, business_day=day, actor="event",
+                rules_revision=rules.revision, rules=[rule],
+            )  # fmt: skip
+            book.bonus(fact, points, bonus_award(rules, day))
+            book.bring_up_to_date()
+            self._points.save([book], session)
+            return True
+
+        try:
+            return self._database.transact(write)
+        except DuplicateKeyError:  # The same cause at the same time was faster.
+            return self._database.transact(write)
+
+    def take_back(self, member_id: str, cause: str, rule: RuleRef) -> bool:
+        """Take back what was given for a cause, once; False if nothing was, or it was before.
+
+        As a claw-back by the chain's policy: what is spent already is owed or waived.
+        """
+        rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
+
+        def write(session: ClientSession) -> bool:
+            ids = [f"bonus:{cause}", f"claw-back:{cause}"]
+            known = self._points.by_ids(ids, session)
+            given = known.get(ids[0])
+            if given is None or ids[1] in known or not given.points:
+                return False
+            book = self._points.open(member_id, session)
+            lot = next((lot for lot in given.lots if lot.points > 0), None)
+            award = Award(lot.expires_on, lot.usable) if lot else bonus_award(rules, day)
+            fact = Fact(
+                cause=cause, at=now, business_day=day, actor="event",
+                rules_revision=rules.revision, rules=[rule],
+            )  # fmt: skip
+            book.claw_back(fact, TakenBack(given.points), award, rules.claw_back)
+            book.bring_up_to_date()
+            self._points.save([book], session)
+            return True
+
+        try:
+            return self._database.transact(write)
+        except DuplicateKeyError:
+            return False
+
+
+def _entry_id(event: BonusEvent, rule: EarningRule, cause: str) -> str:
+    return f"bonus:{event.replace('_', '-')}@{rule.id}:{cause}"

@@ -1,0 +1,53 @@
+"""Every query on `points_holds`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+
+from huitou.loyalty.holds.models import Hold
+from huitou.runtime.database import Database
+
+DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
+
+
+class HoldRepository:
+    def __init__(self, database: Database) -> None:
+        self._holds = database.collection("points_holds")
+
+    def insert(self, hold: Hold, session: ClientSession) -> None:
+        """Insert; a second hold of this id is a DuplicateKeyError."""
+        self._holds.insert_one(hold.document(), session=session)
+
+    def find(self, hold_id: str, session: ClientSession | None = None) -> Hold | None:
+        found = self._holds.find_one({"_id": hold_id}, session=session)
+        return Hold.model_validate(found) if found else None
+
+    def end(
+        self, hold_id: str, status: Literal["used", "released"], session: ClientSession
+    ) -> Hold | None:
+        """End a hold and return it; None if it isn't held any more.
+
+        The old state is in the filter: of a use and a release at once one conflicts here and,
+        retried, finds the hold ended.
+        """
+        found = self._holds.find_one_and_update(
+            {"_id": hold_id, "status": "held"},
+            {"$set": {"status": status}, "$inc": {"version": 1}},
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return Hold.model_validate(found) if found else None
+
+    def past(self, at: datetime) -> Iterator[str]:
+        """Holds whose time is over, oldest first; cost follows what is due."""
+        due = (
+            self._holds.find({"status": "held", "expires_at": {"$lt": at}}, {"_id": 1})
+            .sort("expires_at", 1)
+            .limit(DUE_AT_ONCE)
+        )
+        yield from (hold["_id"] for hold in due)

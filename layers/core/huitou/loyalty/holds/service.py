@@ -1,0 +1,136 @@
+"""Set points aside, use them, give them back: like a coupon, with whatever the caller writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.loyalty.holds.models import Hold, HoldAnswer, Purpose
+from huitou.loyalty.holds.repository import HoldRepository
+from huitou.loyalty.holds.rules import HELD_FOR, check_id, check_same, use_of
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.service import Tiers
+from huitou.runtime.clock import Clock, milliseconds
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+
+class Holds:
+    """Each step is in the caller's transaction where there is one, else in one of its own."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._holds = HoldRepository(database)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+
+    def find(self, hold_id: str) -> Hold | None:
+        return self._holds.find(hold_id)
+
+    def hold(
+        self, member_id: str, hold_id: str, points: int, purpose: Purpose,
+        session: ClientSession | None = None,
+    ) -> Hold:  # fmt: skip
+        """Set points aside; the same call again returns the hold as it stands by now.
+
+        Raises Refusal HOLD_ID_REUSED for another member or amount under this id,
+        POINTS_NOT_ENOUGH naming `points` (of two holds for the same points one comes second, at
+        the account's version), and NOT_FOUND without an account.
+        """
+        check_id(hold_id, purpose)
+
+        def write(session: ClientSession) -> Hold:
+            known = self._holds.find(hold_id, session)
+            if known is not None:
+                check_same(known, member_id, points, purpose)
+                return known
+            hold = Hold(
+                id=hold_id, member_id=member_id, points=points, purpose=purpose,
+                drawn=self._points.reserve(member_id, points, session),
+                created_at=self._clock.now(),
+                expires_at=milliseconds(datetime.now(UTC)) + HELD_FOR,
+            )  # fmt: skip
+            self._holds.insert(hold, session)
+            return hold
+
+        try:
+            return self._within(session, write)
+        except DuplicateKeyError:
+            if session is not None:
+                raise
+            # The same call got there first, after this one had looked.
+            return self._database.transact(write)
+
+    def commit(self, hold_id: str, session: ClientSession | None = None) -> Hold:
+        """Use held points: entry `use:<hold>`; again changes nothing.
+
+        Raises Refusal HOLD_RELEASED where they went back, NOT_FOUND for an unknown id.
+        """
+
+        def write(session: ClientSession) -> Hold:
+            hold = self._holds.end(hold_id, "used", session)
+            if hold is None:
+                known = self._known(hold_id, session)
+                if known.status == "released":
+                    raise Refusal(Code.HOLD_RELEASED, field="hold_id")
+                return known
+            book = self._points.open(hold.member_id, session)
+            revision = self._points.rules().revision
+            fact = use_of(hold, self._clock.now(), self._tiers.today(), revision)
+            book.use(fact, hold.drawn)
+            self._points.save([book], session)
+            return hold
+
+        return self._within(session, write)
+
+    def release(self, hold_id: str, session: ClientSession | None = None) -> Hold:
+        """Put held points back into the lots they came from; again changes nothing.
+
+        Raises Refusal HOLD_USED where they were spent, NOT_FOUND for an unknown id.
+        """
+
+        def write(session: ClientSession) -> Hold:
+            hold = self._holds.end(hold_id, "released", session)
+            if hold is None:
+                known = self._known(hold_id, session)
+                if known.status == "used":
+                    raise Refusal(Code.HOLD_USED, field="hold_id")
+                return known
+            self._points.release(hold.member_id, hold.drawn, session)
+            return hold
+
+        return self._within(session, write)
+
+    def due(self) -> Iterator[str]:
+        """Yield holds whose caller has not come back in time."""
+        return self._holds.past(datetime.now(UTC))
+
+    def let_go(self, hold_id: str) -> str:
+        """Release a hold past its time; one that was used a moment ago stays used."""
+        try:
+            return self.release(hold_id).status
+        except Refusal as refused:
+            if refused.code is Code.HOLD_USED:
+                return "used"
+            raise
+
+    def _known(self, hold_id: str, session: ClientSession) -> Hold:
+        known = self._holds.find(hold_id, session)
+        if known is None:
+            raise Refusal(Code.NOT_FOUND, field="hold_id", detail="hold")
+        return known
+
+    def _within(
+        self, session: ClientSession | None, write: Callable[[ClientSession], Hold]
+    ) -> Hold:
+        return self._database.transact(write) if session is None else write(session)
+
+
+def shown(hold: Hold) -> HoldAnswer:
+    """Tell the caller what became of a hold."""
+    fields = {"member_id", "points", "purpose", "status", "expires_at"}
+    return HoldAnswer(hold_id=hold.id, **hold.model_dump(include=fields))

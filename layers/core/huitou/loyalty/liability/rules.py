@@ -1,0 +1,135 @@
+"""What became of points in a month, and what is owed after some of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from huitou.loyalty.liability.models import (
+    LiabilityAnswer,
+    PointsMonth,
+    ShownMonth,
+    ShownSums,
+    Sums,
+)
+from huitou.loyalty.points.models import NEVER
+from huitou.loyalty.points.rules import day_after, points_sums
+
+CLOSES_AFTER_DAYS = 3  # A store further west may be opened: its day begins later.
+_NAMES = tuple(Sums.model_fields)
+
+
+def month_of(day: str) -> str:
+    """Return a day's month, as YYYY-MM."""
+    return day[:7]
+
+
+def last_day(month: str) -> str:
+    """Return the last day of a month."""
+    return (date.fromisoformat(f"{next_month(month)}-01") - timedelta(days=1)).isoformat()
+
+
+def next_month(month: str) -> str:
+    """Return the month after."""
+    return (date.fromisoformat(f"{month}-01") + timedelta(days=31)).isoformat()[:7]
+
+
+def months_between(first: str, last: str) -> Iterator[str]:
+    """Yield months from one to another, both included."""
+    while first <= last:
+        yield first
+        first = next_month(first)
+
+
+def is_over(month: str, today: str) -> bool:
+    """Whether nothing is booked in a month any more."""
+    return day_after(last_day(month), CLOSES_AFTER_DAYS) < today
+
+
+def counted(
+    month: str, kinds: Iterable[dict[str, Any]], lots: Iterable[dict[str, Any]]
+) -> PointsMonth:
+    """Sum up what the database has grouped: entries by kind, and moves of lots by their end."""
+    sums: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    owed = 0
+    for group in kinds:
+        is_test = group["_id"]["is_test"]
+        for name, points in points_sums([(group["_id"]["kind"], group["points"])]).items():
+            sums[is_test][name] += points
+        owed += 0 if is_test else group["debt"]
+    moved: dict[str, Counter[str]] = {"open": Counter(), "pending": Counter()}
+    for group in lots:
+        year = "never" if group["_id"]["year"] == NEVER[:4] else group["_id"]["year"]
+        moved["pending" if group["_id"]["pending"] else "open"][year] += group["points"]
+    return PointsMonth(
+        id=month, sums=Sums(**sums[False]), test=Sums(**sums[True]), owed=owed,
+        **{name: _filled(years) for name, years in moved.items()},
+    )  # fmt: skip
+
+
+def together(months: Sequence[PointsMonth], named: str = "") -> PointsMonth:
+    """Add months, or days, up."""
+    open_points: Counter[str] = Counter()
+    pending: Counter[str] = Counter()
+    for month in months:
+        open_points.update(month.open)
+        pending.update(month.pending)
+    return PointsMonth(
+        id=named,
+        sums=_added(month.sums for month in months),
+        test=_added(month.test for month in months),
+        open=_filled(open_points),
+        pending=_filled(pending),
+        owed=sum(month.owed for month in months),
+    )
+
+
+def report(
+    as_of: str, months: Sequence[PointsMonth], closed: frozenset[str], point_value_fen: int, *,
+    rest: bool,
+) -> LiabilityAnswer:  # fmt: skip
+    """Tell what was owed after these months, and whether it all adds up."""
+    shown, outstanding = [], 0
+    for month in months:
+        outstanding += month.sums.outstanding
+        shown.append(ShownMonth(
+            month=month.id, closed=month.id in closed, outstanding_at_end=outstanding,
+            **month.sums.model_dump(),
+        ))  # fmt: skip
+    total = together(months)
+    open_points, pending = sum(total.open.values()), sum(total.pending.values())
+    by_year = Counter(total.open)
+    by_year.update(total.pending)
+    return LiabilityAnswer(
+        as_of=as_of,
+        point_value_fen=point_value_fen,
+        months=shown,
+        total=ShownSums(**total.sums.model_dump()),
+        test=ShownSums(**total.test.model_dump()),
+        open_points=open_points,
+        pending_points=pending,
+        owed_points=total.owed,
+        by_year=dict(sorted(_filled(by_year).items())),
+        agrees=all(
+            left_over(month.sums) == month.sums.outstanding for month in (*months, total)
+        ) and total.sums.outstanding == open_points + pending - total.owed,
+        rest=rest,
+    )  # fmt: skip
+
+
+def left_over(sums: Sums) -> int:
+    """Return what is left of the points issued."""
+    return sums.issued - sums.used - sums.expired - sums.clawed_back - sums.taken
+
+
+def _added(sums: Iterable[Sums]) -> Sums:
+    added: Counter[str] = Counter()
+    for one in sums:
+        added.update(one.model_dump())
+    return Sums(**{name: added[name] for name in _NAMES})
+
+
+def _filled(years: Counter[str]) -> dict[str, int]:
+    return {year: points for year, points in years.items() if points}

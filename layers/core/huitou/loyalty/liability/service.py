@@ -1,0 +1,99 @@
+"""What members are owed in points as of any day, at the cost of the days that are not closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from huitou.catalog.stores.rules import days_between
+from huitou.loyalty.liability.models import LiabilityAnswer, PointsMonth
+from huitou.loyalty.liability.repository import LiabilityRepository
+from huitou.loyalty.liability.rules import (
+    counted,
+    is_over,
+    last_day,
+    month_of,
+    months_between,
+    next_month,
+    report,
+    together,
+)
+from huitou.loyalty.points.service import Points
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+
+class Liability:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._repository = LiabilityRepository(database)
+        self._points = Points(database, clock)
+
+    def report(self, as_of: str | None, goes_on: Callable[[], bool]) -> LiabilityAnswer:
+        """Report what was owed at the end of a day, by month; Refusal INVALID_REQUEST `as_of`.
+
+        Months that are over are closed on the way, while `goes_on`; a report with `rest` lacks
+        what comes after them and is to be asked for again.
+        """
+        today = self._points.today()
+        as_of = as_of or today
+        if as_of > today or len(as_of) != len(today) or not _is_day(as_of):
+            raise Refusal(Code.INVALID_REQUEST, field="as_of", detail=f"≤ {today}")
+        for month in self.closable():
+            if not goes_on():
+                break
+            self.close(month)
+        open_month = month_of(as_of)
+        months = self._repository.closed(open_month)
+        closed = {month.id for month in months}
+        first = next_month(months[-1].id) if months else month_of(self._first_day() or today)
+        rest = False
+        for month in months_between(first, open_month):
+            if not goes_on():
+                rest = True
+                break
+            months.append(self._count(month, min(as_of, last_day(month))))
+        if as_of == last_day(open_month) and is_over(open_month, today):
+            closed.add(open_month)
+        value_fen = self._points.rules().point_value_fen
+        return report(as_of, months, frozenset(closed), value_fen, rest=rest)
+
+    def closable(self) -> Iterator[str]:
+        """Yield months that are over and not closed yet, in their order."""
+        today = self._points.today()
+        last = self._repository.last_closed()
+        first_day = None if last else self._first_day()
+        if last is None and first_day is None:
+            return
+        first = next_month(last) if last else month_of(str(first_day))
+        for month in months_between(first, month_of(today)):
+            if not is_over(month, today):
+                return
+            yield month
+
+    def close(self, month: str) -> str:
+        """Count a month that is over, once and for all."""
+        self._repository.close(self._count(month, last_day(month)))
+        return "closed"
+
+    def _first_day(self) -> str | None:
+        return self._repository.first_day()
+
+    def _count(self, month: str, until: str) -> PointsMonth:
+        """Count a month up to a day, day by day: no query is longer than a day is."""
+        with self._repository.snapshot() as session:
+            days = [
+                counted(
+                    month,
+                    self._repository.kinds_of(day, session),
+                    self._repository.lots_of(day, session),
+                )
+                for day in days_between(f"{month}-01", until)
+            ]
+        return together(days, month)
+
+
+def _is_day(day: str) -> bool:
+    try:
+        return bool(days_between(day, day))
+    except ValueError:
+        return False

@@ -1,0 +1,57 @@
+"""Keep what members are to be told, and show it to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from huitou.loyalty.notices.models import Notice, NoticeKind
+from huitou.loyalty.notices.repository import NoticeRepository
+from huitou.loyalty.notices.rules import words
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Lang
+from huitou.runtime.paging import PageRequest
+
+
+class Notices:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._repository = NoticeRepository(database)
+        self._clock = clock
+
+    def put(
+        self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
+    ) -> bool:
+        """Note what will happen to a member on a day; False if that was noted before."""
+        return self._repository.put(self._notice(kind, member_id, for_day, data))
+
+    def put_all(
+        self,
+        kind: NoticeKind,
+        facts: Iterable[tuple[str, str, Mapping[str, str | int]]],
+        session: ClientSession,
+    ) -> None:
+        """Note many such facts (member, day, data) within the caller's transaction."""
+        notices = [self._notice(kind, *fact) for fact in facts]
+        if notices:
+            self._repository.put_all(notices, session)
+
+    def _notice(
+        self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
+    ) -> Notice:
+        return Notice(
+            id=f"{kind}:{member_id}:{for_day}", member_id=member_id, kind=kind, for_day=for_day,
+            data=dict(data), at=self._clock.now(),
+        )  # fmt: skip
+
+    def listing(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
+        """Return one page of the member's notices, newest first, in the member's words."""
+        notices, after = self._repository.of_member(member_id, page)
+        shown = [
+            {"notice_id": notice.id, "text": words(notice.kind, notice.data, notice.for_day, lang)}
+            | notice.model_dump(include={"kind", "for_day", "at"})
+            for notice in notices
+        ]
+        return {"notices": shown, "next": after}

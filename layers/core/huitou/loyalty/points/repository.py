@@ -1,0 +1,173 @@
+"""Every query on `points_entries`, and on the points in `accounts`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+
+from huitou.loyalty.points.models import Account, LedgerEntry, PointsRules
+from huitou.loyalty.points.rules import Book
+from huitou.runtime.database import Database, Document
+from huitou.runtime.errors import Code, HuitouError, Refusal
+from huitou.runtime.paging import PageRequest
+from huitou.runtime.revisions import revision_of
+from huitou.runtime.triggers import DUE
+
+Besides = Mapping[str, Document]  # What others set in an account, by member; None takes it away.
+NOTHING: Besides = MappingProxyType({})
+DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
+_FIELDS = dict.fromkeys(
+    ("schema", *(name for name in Account.model_fields if name not in ("id", "schema_"))), 1
+)
+
+
+class PointsRepository:
+    def __init__(self, database: Database) -> None:
+        self._recent = database.recent
+        self._entries = database.collection("points_entries")
+        self._accounts = database.collection("accounts")
+        self._rules = database.collection("rules")
+
+    def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
+        """Insert empty accounts; a second one for a member is a DuplicateKeyError."""
+        accounts = [Account(id=member_id).document() for member_id in member_ids]
+        self._accounts.insert_many(accounts, session=session)
+
+    def account(self, member_id: str, session: ClientSession | None = None) -> Account | None:
+        found = self._accounts.find_one({"_id": member_id}, _FIELDS, session=session)
+        return Account.model_validate(found) if found else None
+
+    def accounts(self, member_ids: Sequence[str], session: ClientSession) -> list[Account]:
+        found = self._accounts.find({"_id": {"$in": list(member_ids)}}, _FIELDS, session=session)
+        return [Account.model_validate(account) for account in found]
+
+    def account_and_order(
+        self, member_id: str, order_id: str, session: ClientSession
+    ) -> tuple[Account | None, dict[str, LedgerEntry]]:
+        """Return an account and the entries of one order by id (a few), in one round trip."""
+        of_order = {"from": "points_entries", "pipeline": [{"$match": {"order_id": order_id}}],
+                    "as": "of_order"}  # fmt: skip
+        found = self._accounts.aggregate(
+            [{"$match": {"_id": member_id}}, {"$project": _FIELDS}, {"$lookup": of_order}],
+            session=session,
+        )
+        account = next(iter(found), None)
+        if account is None:
+            return None, {}
+        entries = {e["_id"]: LedgerEntry.model_validate(e) for e in account.pop("of_order")}
+        return Account.model_validate(account), entries
+
+    def of_orders(
+        self, order_ids: Sequence[str], session: ClientSession
+    ) -> dict[str, dict[str, LedgerEntry]]:
+        """Return the entries of several orders, by order and id."""
+        known: dict[str, dict[str, LedgerEntry]] = {order_id: {} for order_id in order_ids}
+        for entry in self._entries.find({"order_id": {"$in": list(known)}}, session=session):
+            known[entry["order_id"]][entry["_id"]] = LedgerEntry.model_validate(entry)
+        return known
+
+    def save(
+        self, books: Sequence[Book], session: ClientSession, besides: Besides = NOTHING
+    ) -> None:
+        """Append what was written into the books, and move their accounts by it.
+
+        The version at which a book was opened is in the filter, and both are of one snapshot: of
+        two who opened the same book one conflicts here and comes again to what the other left.
+        """
+        changed = [book for book in books if book.changed]
+        entries = [entry.document() for book in changed for entry in book.entries]
+        if len(entries) == 1:  # Nearly always, and a third cheaper than a bulk of one.
+            self._entries.insert_one(entries[0], session=session)
+        elif entries:
+            self._entries.insert_many(entries, session=session)
+        if len(changed) == 1:
+            where, update = _update(changed[0], besides)
+            matched = self._accounts.update_one(where, update, session=session).matched_count
+        elif changed:
+            updates = [UpdateOne(*_update(book, besides)) for book in changed]
+            matched = self._accounts.bulk_write(updates, session=session).matched_count
+        else:
+            return
+        if matched != len(changed):
+            raise HuitouError(Code.INTERNAL, field="version")
+
+    def due(self, today: str) -> Iterator[str]:
+        """Members in whose accounts something falls due by itself; cost follows what is due."""
+        due = (
+            self._accounts.find({"points_on": {"$lte": today}}, {"_id": 1})
+            .sort("points_on", 1)
+            .limit(DUE_AT_ONCE)
+        )
+        yield from (account["_id"] for account in due)
+
+    def entries_of(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
+        """A page of the member's entries, the last one first, and the next cursor."""
+        where: Document = {"member_id": member_id}
+        if page.after is not None:
+            if not page.after.isdecimal():
+                raise Refusal(Code.INVALID_REQUEST, field="after", detail="after")
+            where["number"] = {"$lt": int(page.after)}
+        rows = list(self._entries.find(where).sort("number", -1).limit(page.limit + 1))
+        entries = [LedgerEntry.model_validate(row) for row in rows[: page.limit]]
+        return entries, str(entries[-1].number) if len(rows) > page.limit else None
+
+    def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
+        """Return the member's next entries in the order in which they were committed."""
+        where = {"member_id": member_id, "number": {"$gt": number}}
+        rows = self._entries.find(where).sort("number", 1).limit(limit)
+        return [LedgerEntry.model_validate(row) for row in rows]
+
+    def by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
+        """Return those entries that are there, by id."""
+        found = self._entries.find({"_id": {"$in": list(ids)}}, session=session)
+        return {entry["_id"]: LedgerEntry.model_validate(entry) for entry in found}
+
+    def rules(self) -> PointsRules:
+        """The chain's points rules, or the defaults before any were set."""
+
+        def read() -> PointsRules:
+            found = self._rules.find_one({"_id": "points"})
+            return PointsRules.model_validate(found) if found else PointsRules()
+
+        return self._recent.get("points rules", read)
+
+    def rules_of(self, revision: int) -> PointsRules:
+        """The rules as they were in a revision; as they are where that one wasn't kept."""
+        found = revision_of(self._rules, "points", revision)
+        return PointsRules.model_validate(found) if found else self.rules()
+
+
+def _update(book: Book, besides: Besides) -> tuple[Document, Document]:
+    """Say how a book changes its account: whole fields for points, sums for what tiers count."""
+    before = book.account
+    values = {
+        "available": book.available,
+        "reserved": book.reserved,
+        "lots": book.lots,
+        "pending": book.pending,
+        "debt": book.debt,
+        "entries": before.entries + len(book.entries),
+        "first_order_id": book.first_order_id,
+        "points_on": book.due_on(),
+        "noticed_through": book.noticed_through,
+    }
+    changes: dict[str, Any] = {
+        name: value for name, value in values.items() if value != getattr(before, name)
+    }
+    moved = {
+        f"{name}.{day}": change
+        for name, days in book.figures.items()
+        for day, change in days.items()
+        if change
+    }
+    update: Document = {"$inc": {"version": 1, **moved}, "$set": {}, "$unset": {}}
+    if moved:
+        changes["tier_review"] = DUE
+    for name, value in (changes | besides.get(before.id, {})).items():
+        update["$unset" if value is None else "$set"][name] = "" if value is None else value
+    where = {"_id": before.id, "version": before.version}
+    return where, {operator: fields for operator, fields in update.items() if fields}

@@ -1,0 +1,414 @@
+"""A member's account as a ledger of lots: whatever changes it is an entry first."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from huitou.catalog.stores.rules import shifted
+from huitou.loyalty.points.models import (
+    NEVER,
+    ON_COMPLETION,
+    Account,
+    ClawBack,
+    EntryKind,
+    LedgerEntry,
+    LotMove,
+    PointsRules,
+    RuleRef,
+)
+from huitou.runtime.errors import Code, HuitouError, Refusal
+
+Figures = Mapping[str, Mapping[str, int]]  # What tiers count, by name and business day.
+NO_FIGURES: Figures = {}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What an entry says beside its points: why, when, for which order, by whom and which rules.
+
+    `business_day` is the day on which tiers count what it adds to their figures.
+    """
+
+    cause: str
+    at: datetime
+    business_day: str
+    rules_revision: int
+    order_id: str | None = None
+    actor: str = "settlement"
+    reason: str | None = None
+    approved_by: str | None = None
+    digest: str | None = None
+    rules: Sequence[RuleRef] = ()
+    is_test: bool = False
+
+
+@dataclass(frozen=True)
+class Award:
+    """Where an award lies: its lot, and what it waits for while it is pending."""
+
+    expires_on: str
+    usable: str | None = None
+
+
+class TakenBack(int):
+    """Points to take back; there is no negative number of them, so no claw-back adds any."""
+
+    def __new__(cls, points: int) -> TakenBack:
+        if points < 0:
+            raise ValueError(f"a claw-back of {points} points would add some")
+        return super().__new__(cls, points)
+
+
+def day_after(day: str, days: int = 1) -> str:
+    """Return the day so many days later, as YYYY-MM-DD; NEVER stays NEVER."""
+    if day == NEVER:
+        return NEVER
+    return shifted(day, days)
+
+
+def pending_key(usable: str, expires_on: str) -> str:
+    """Name a pending lot in an account: what it waits for, and the last day it holds."""
+    return f"{usable}|{expires_on}"
+
+
+class Book:
+    """One member's account, open for writing; `entries` are what was written into it.
+
+    Bring it up to date before and after each change: what is due by itself (a pending award, an
+    expiry) is then an entry of its own, and open lots pay off what is owed. A book is written
+    back as a whole, guarded by the version it was opened at.
+    """
+
+    def __init__(self, account: Account, rules: PointsRules, today: str, at: datetime) -> None:
+        self.account = account
+        self.entries: list[LedgerEntry] = []
+        self.lots = dict(account.lots)
+        self.pending = dict(account.pending)
+        self.reserved = account.reserved
+        self.debt = account.debt
+        self.first_order_id = account.first_order_id
+        self.noticed_through = account.noticed_through
+        self.figures: dict[str, Counter[str]] = defaultdict(Counter)
+        self._balance = account.available + account.reserved + sum(account.pending.values())
+        self._rules = rules
+        self._today = today
+        self._at = at
+
+    @property
+    def available(self) -> int:
+        """What can be spent; negative while something is owed."""
+        return sum(self.lots.values()) - self.debt
+
+    def room(self, day: str, per_day: int | None, per_month: int | None) -> int | None:
+        """Return how many points may still be earned on a day, None where no cap limits it.
+
+        Caps are of the day and of its calendar month, and count what was earned and not taken
+        back. Who commits first has the room: the book is written back under its version.
+        """
+        if per_day is None and per_month is None:
+            return None  # Nearly always: then nobody adds up a month.
+        earned = Counter(self.account.points_by_day) + self.figures["points_by_day"]
+        left = []
+        if per_day is not None:
+            left.append(per_day - earned[day])
+        if per_month is not None:
+            left.append(per_month - sum(n for other, n in earned.items() if other[:7] == day[:7]))
+        return max(0, min(left))
+
+    def pending_of(self, award: Award) -> int:
+        """How many points are pending where this award lies."""
+        return self.pending.get(pending_key(str(award.usable), award.expires_on), 0)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write back."""
+        return bool(
+            self.entries
+            or self.lots != self.account.lots
+            or self.noticed_through != self.account.noticed_through
+            or self.due_on() != self.account.points_on
+        )
+
+    def bring_up_to_date(self) -> None:
+        """Post what is due by itself: pending awards, then expiries, then what is owed."""
+        for key in sorted(self.pending):
+            usable, expires_on = key.split("|")
+            if usable != ON_COMPLETION and usable <= self._today:
+                self._mature(self._own(key), key, self.pending[key])
+        for expires_on in sorted(self.lots):
+            if expires_on < self._today:
+                self._expire([LotMove(expires_on=expires_on, points=-self.lots[expires_on])])
+        for key in sorted(self.pending):
+            usable, expires_on = key.split("|")
+            if expires_on < self._today:
+                points = -self.pending[key]
+                self._expire([LotMove(expires_on=expires_on, points=points, usable=usable)])
+        owed = min(self.debt, sum(self.lots.values()))
+        if owed:
+            self._post("repay", self._own(""), 0, self._drawn(owed), debt=-owed)
+
+    def earn(
+        self, fact: Fact, points: int, award: Award, *, spend_fen: int = 0, orders: int = 0
+    ) -> None:
+        """Award points for an order; one of 0 points still carries what tiers count."""
+        self._award("earn", fact, points, award, spend_fen=spend_fen, orders=orders)
+        if self.first_order_id is None and fact.order_id is not None:
+            self.first_order_id = fact.order_id
+
+    def bonus(self, fact: Fact, points: int, award: Award) -> None:
+        """Award points for an event: a first order, a review, a check-in."""
+        self._award("bonus", fact, points, award)
+
+    def mature(self, fact: Fact, points: int, award: Award) -> None:
+        """Let an award that waited for its order's completion be spent."""
+        self._mature(fact, pending_key(ON_COMPLETION, award.expires_on), points)
+
+    def draw(self, points: int) -> list[LotMove]:
+        """Set points aside, the soonest to expire first; returns the lots they came from.
+
+        Refusal POINTS_NOT_ENOUGH where there are fewer.
+        """
+        if points > self.available:
+            raise Refusal(Code.POINTS_NOT_ENOUGH, field="points")
+        moves = self._drawn(points)
+        self._apply(moves)
+        self.reserved += points
+        return [LotMove(expires_on=move.expires_on, points=-move.points) for move in moves]
+
+    def put_back(self, drawn: Iterable[LotMove]) -> None:
+        """Put points that were set aside back into their lots; what expired meanwhile expires."""
+        for part in drawn:
+            self._apply([part])
+            self.reserved -= part.points
+
+    def use(self, fact: Fact, drawn: Sequence[LotMove]) -> None:
+        """Spend points that were set aside."""
+        points = sum(part.points for part in drawn)
+        moves = [LotMove(expires_on=part.expires_on, points=-part.points) for part in drawn]
+        self.reserved -= points
+        self._post("use", fact, -points, moves, from_reserved=True)
+
+    def give_back(self, fact: Fact, parts: Iterable[LotMove], extend_days: int) -> None:
+        """Return spent points to the lots they came from.
+
+        Those that have expired meanwhile hold for `extend_days` more from today, or stay gone
+        where that is 0.
+        """
+        moves, waived = [], 0
+        for part in parts:
+            if part.expires_on >= self._today:
+                moves.append(part)
+            elif extend_days:
+                until = day_after(self._today, extend_days)
+                moves.append(LotMove(expires_on=until, points=part.points))
+            else:
+                waived += part.points
+        self._post("return", fact, sum(m.points for m in moves), moves, waived=waived)
+
+    def claw_back(
+        self, fact: Fact, points: TakenBack, award: Award, policy: ClawBack, *,
+        spend_fen: int = 0, orders: int = 0,
+    ) -> None:  # fmt: skip
+        """Take back what a refunded part had earned.
+
+        First what of the award is still pending, then its own lot, then the other lots, the
+        soonest to expire first; what they lack is owed or waived, by policy. An award whose lot
+        has ended is gone already, used or expired: nothing is taken twice. What is waived stays
+        earned: it makes no room under the cap of a day.
+        """
+        moves, rest = [], int(points)
+        if award.usable is not None and (taken := min(rest, self.pending_of(award))):
+            moves.append(LotMove(expires_on=award.expires_on, points=-taken, usable=award.usable))
+            rest -= taken
+        debt = 0
+        if policy != "pending_only" and award.expires_on >= self._today:
+            own = self._drawn(rest, award.expires_on)
+            moves += own
+            rest += sum(move.points for move in own)
+            if policy == "unlimited":
+                debt, rest = rest, 0
+        self._post(
+            "claw-back", fact, rest - points, moves, debt=debt, waived=rest,
+            spend_fen=spend_fen, orders=orders, earned=rest - points,
+        )  # fmt: skip
+
+    def adjust(self, fact: Fact, points: int, expires_on: str) -> None:
+        """Give or take points by hand; what is taken comes from the soonest to expire."""
+        if points < 0 and -points > self.available:
+            raise Refusal(Code.POINTS_NOT_ENOUGH, field="points")
+        given = [LotMove(expires_on=expires_on, points=points)]
+        self._post("adjust", fact, points, given if points > 0 else self._drawn(-points))
+
+    def migrate(self, fact: Fact, lots: Sequence[LotMove]) -> None:
+        """Take over a balance that another system kept, lot by lot."""
+        self._post("migrate", fact, sum(lot.points for lot in lots), lots)
+
+    def transfer_out(self, fact: Fact, figures: Figures) -> LedgerEntry:
+        """Hand lots, debt and figures to another account, whose book takes the entry in.
+
+        What is set aside stays with its order, and so does what waits for an order's completion.
+        """
+        moves = [LotMove(expires_on=day, points=-points) for day, points in self.lots.items()]
+        for key, points in self.pending.items():
+            usable, day = key.split("|")
+            if usable != ON_COMPLETION:
+                moves.append(LotMove(expires_on=day, points=-points, usable=usable))
+        points = sum(move.points for move in moves) + self.debt
+        return self._post(
+            "transfer", fact, points, moves, debt=-self.debt, figures=_negative(figures)
+        )
+
+    def transfer_in(self, fact: Fact, out: LedgerEntry) -> None:
+        """Take over what `out` handed over."""
+        moves = [move.model_copy(update={"points": -move.points}) for move in out.lots]
+        figures = _negative(out.figures)
+        self._post("transfer", fact, -out.points, moves, debt=-out.debt, figures=figures)
+
+    def forget_before(self, day: str) -> None:
+        """Leave days of before that one out of the figures that tiers count: nothing asks them."""
+        for by_day in self.figures.values():
+            for old in [other for other in by_day if other < day]:
+                del by_day[old]
+
+    def expiring(self) -> list[tuple[str, int]]:
+        """Note and return the lots of which the member is to be told now: their end is near."""
+        last = day_after(self._today, self._rules.notice_days)
+        noticed = self.noticed_through or ""
+        due = [(day, self.lots[day]) for day in sorted(self.lots) if noticed < day <= last]
+        if due:
+            self.noticed_through = due[-1][0]
+        return due
+
+    def due_on(self) -> str | None:
+        """Return the soonest day on which something falls due by itself, None if nothing does."""
+        days = [key.split("|")[0] for key in self.pending]
+        days = [day for day in days if day != ON_COMPLETION]
+        for expires_on in (*self.lots, *(key.split("|")[1] for key in self.pending)):
+            days.append(day_after(expires_on))
+            if expires_on in self.lots and expires_on > (self.noticed_through or ""):
+                days.append(day_after(expires_on, -self._rules.notice_days))
+        soonest = min(days, default=NEVER)
+        return None if soonest == NEVER else soonest
+
+    def _award(
+        self, kind: EntryKind, fact: Fact, points: int, award: Award, *,
+        spend_fen: int = 0, orders: int = 0,
+    ) -> None:  # fmt: skip
+        lot = LotMove(expires_on=award.expires_on, points=points, usable=award.usable)
+        self._post(
+            kind, fact, points, [lot] if points else [],
+            spend_fen=spend_fen, orders=orders, earned=points,
+        )  # fmt: skip
+
+    def _mature(self, fact: Fact, key: str, points: int) -> None:
+        usable, day = key.split("|")
+        out = LotMove(expires_on=day, points=-points, usable=usable)
+        self._post("mature", fact, 0, [out, LotMove(expires_on=day, points=points)])
+
+    def _expire(self, moves: list[LotMove]) -> None:
+        fact = self._own(moves[0].expires_on)
+        self._post("expire", fact, sum(move.points for move in moves), moves)
+
+    def _own(self, what: str) -> Fact:
+        """Describe what happens by itself, numbered since a day can come up more than once."""
+        number = self.account.entries + len(self.entries) + 1
+        return Fact(
+            cause=f"{self.account.id}:{what}@{number}", at=self._at, business_day=self._today,
+            rules_revision=self._rules.revision, actor="calendar",
+        )  # fmt: skip
+
+    def _drawn(self, points: int, first: str | None = None) -> list[LotMove]:
+        """Choose up to so many points from open lots: `first`, then the soonest to expire."""
+        moves: list[LotMove] = []
+        for day in dict.fromkeys([*([first] if first else []), *sorted(self.lots)]):
+            if taken := min(points, self.lots.get(day, 0)):
+                moves.append(LotMove(expires_on=day, points=-taken))
+                points -= taken
+        return moves
+
+    def _post(
+        self, kind: EntryKind, fact: Fact, points: int, moves: Sequence[LotMove], *,
+        debt: int = 0, waived: int = 0, spend_fen: int = 0, orders: int = 0, earned: int = 0,
+        from_reserved: bool = False, figures: Figures = NO_FIGURES,
+    ) -> LedgerEntry:  # fmt: skip
+        if points != sum(move.points for move in moves) - debt or points * _SIGN.get(kind, 0) < 0:
+            raise HuitouError(Code.INTERNAL, field="points")
+        if not from_reserved:  # Those left their lots when they were set aside.
+            self._apply(moves)
+        self.debt += debt
+        self._balance += points
+        entry = LedgerEntry(
+            id=f"{kind}:{fact.cause}", member_id=self.account.id, kind=kind, points=points,
+            number=self.account.entries + len(self.entries) + 1, balance=self._balance,
+            lots=list(moves), debt=debt, waived=waived, spend_fen=spend_fen, orders=orders,
+            order_id=fact.order_id, business_day=fact.business_day, booked_on=self._today,
+            at=fact.at, cause=fact.cause, actor=fact.actor, reason=fact.reason,
+            approved_by=fact.approved_by, digest=fact.digest, rules=list(fact.rules),
+            figures={name: dict(days) for name, days in figures.items()},
+            rules_revision=fact.rules_revision, is_test=fact.is_test,
+        )  # fmt: skip
+        self.entries.append(entry)
+        moved = {"spend_by_day": spend_fen, "orders_by_day": orders, "points_by_day": earned}
+        for name, change in moved.items():
+            if change:
+                self.figures[name][fact.business_day] += change
+        for name, days in figures.items():
+            self.figures[name].update(days)
+        return entry
+
+    def _apply(self, moves: Iterable[LotMove]) -> None:
+        for move in moves:
+            where, key = self.lots, move.expires_on
+            if move.usable is not None:
+                where, key = self.pending, pending_key(move.usable, move.expires_on)
+            left = where.get(key, 0) + move.points
+            if left < 0:
+                raise HuitouError(Code.INTERNAL, field="lots")
+            where[key] = left
+            if not left:
+                del where[key]
+
+
+def _negative(figures: Figures) -> Figures:
+    return {n: {day: -count for day, count in days.items()} for n, days in figures.items()}
+
+
+def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove]:
+    """Return the part of drawn lots that comes back when, in all, `after` points have come back.
+
+    `before` came back earlier. Those that hold longest come back first.
+    """
+    parts, seen = [], 0
+    for part in sorted(drawn, key=lambda part: part.expires_on, reverse=True):
+        start, end = max(before, seen), min(after, seen + part.points)
+        if start < end:
+            parts.append(LotMove(expires_on=part.expires_on, points=end - start))
+        seen += part.points
+    return parts
+
+
+def points_sums(entries: Iterable[tuple[EntryKind, int]]) -> Counter[str]:
+    """Sum the ledger up by what became of points, from each entry's kind and points.
+
+    issued = used + expired + clawed_back + taken + outstanding, whatever is summed: transfers
+    count as issued where they arrive and the other way round where they leave.
+    """
+    sums: Counter[str] = Counter()
+    for kind, points in entries:
+        name = _SUMS.get(kind, "issued")
+        if kind == "adjust" and points < 0:
+            name = "taken"
+        sums[name] += points if name == "issued" else -points
+        sums["outstanding"] += points
+    return sums
+
+
+_SIGN: dict[EntryKind, int] = {  # What an entry may do to a balance; others go either way.
+    "earn": 1, "bonus": 1, "return": 1, "use": -1, "expire": -1, "claw-back": -1,
+}  # fmt: skip
+_SUMS: dict[EntryKind, str] = {
+    "use": "used", "return": "used", "expire": "expired", "claw-back": "clawed_back",
+}  # fmt: skip

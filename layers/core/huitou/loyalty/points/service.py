@@ -1,0 +1,202 @@
+"""Points as orders and members meet them: read, set aside, give back, let expire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+
+from huitou.catalog.stores.service import Stores
+from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.points.models import (
+    NEVER,
+    Account,
+    DueLot,
+    LedgerEntry,
+    LotMove,
+    PointsRules,
+    ShownPoints,
+    Spendable,
+)
+from huitou.loyalty.points.repository import NOTHING, Besides, PointsRepository
+from huitou.loyalty.points.rules import Book, day_after
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, HuitouError, Refusal
+from huitou.runtime.paging import PageRequest
+
+AT_ONCE = 100  # Accounts that one transaction of the sweep brings up to date.
+
+
+class Points:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._repository = PointsRepository(database)
+        self._stores = Stores(database, clock)
+        self._notices = Notices(database, clock)
+
+    def today(self) -> str:
+        """The day by which points expire: it is over nowhere where the chain has a store."""
+        return self._stores.today()
+
+    def rules(self) -> PointsRules:
+        return self._repository.rules()
+
+    def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
+        self._repository.open_accounts(member_ids, session)
+
+    def available(self, member_id: str) -> int:
+        """Return what the member can spend now; Refusal NOT_REGISTERED without an account."""
+        return self._as_of_now(member_id).available
+
+    def spendable_of(self, account: Account) -> Spendable:
+        """Return what the member of an account in hand can spend."""
+        book = self._book(account)
+        return Spendable(book.available, book.first_order_id is None)
+
+    def rules_of(self, revision: int) -> PointsRules:
+        """Return the rules as they were in a revision; as they are where it wasn't kept."""
+        return self._repository.rules_of(revision)
+
+    def shown(self, member_id: str) -> ShownPoints:
+        """Return what the member has, as of now, and what of it expires first."""
+        book = self._as_of_now(member_id)
+        soonest = min(book.lots, default=NEVER)
+        return ShownPoints(
+            available=book.available,
+            reserved=book.reserved,
+            pending=sum(book.pending.values()),
+            expiring=None if soonest == NEVER
+            else DueLot(expires_on=soonest, points=book.lots[soonest]),
+        )  # fmt: skip
+
+    def open(self, member_id: str, session: ClientSession) -> Book:
+        """Open the member's book in a transaction, up to date; `save` writes it back.
+
+        Refusal NOT_FOUND naming `member_id` where there is no account.
+        """
+        account = self._repository.account(member_id, session)
+        if account is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        return self._book(account)
+
+    def open_with_order(
+        self, member_id: str, order_id: str, session: ClientSession
+    ) -> tuple[Book, dict[str, LedgerEntry]]:
+        """Open the member's book, with what the ledger already holds of one order, by entry id."""
+        account, entries = self._repository.account_and_order(member_id, order_id, session)
+        if account is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        return self._book(account), entries
+
+    def open_many(self, member_ids: Sequence[str], session: ClientSession) -> dict[str, Book]:
+        """Open several members' books; Refusal NOT_FOUND where one of them has no account."""
+        accounts = self._repository.accounts(member_ids, session)
+        if len(accounts) != len(member_ids):
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        return {account.id: self._book(account) for account in accounts}
+
+    def save(
+        self, books: Sequence[Book], session: ClientSession, besides: Besides = NOTHING
+    ) -> None:
+        """Write books back that this transaction opened.
+
+        `besides` are fields of other areas to be set in the same write, by member.
+        """
+        self._repository.save(books, session, besides)
+
+    def reserve(self, member_id: str, points: int, session: ClientSession) -> list[LotMove]:
+        """Set points aside and return the lots they came from, the soonest to expire first.
+
+        Refusal POINTS_NOT_ENOUGH naming `points`: of two orders for the same points one comes
+        second, at the account's version.
+        """
+        if not points:
+            return []
+        book = self.open(member_id, session)
+        drawn = book.draw(points)
+        self.save([book], session)
+        return drawn
+
+    def release(self, member_id: str, drawn: Sequence[LotMove], session: ClientSession) -> None:
+        """Give back what was set aside; the caller's own transition lets this happen once."""
+        if not drawn:
+            return
+        book = self.open(member_id, session)
+        book.put_back(drawn)
+        book.bring_up_to_date()
+        self.save([book], session)
+
+    def due(self) -> Iterator[str]:
+        """Yield members in whose accounts something falls due by itself."""
+        return self._repository.due(self.today())
+
+    def bring_up_to_date(self, *member_ids: str) -> str:
+        """Post what is due in these accounts and note what is about to be, in one transaction."""
+
+        def write(session: ClientSession) -> str:
+            books = list(self.open_many(member_ids, session).values())
+            ending = [
+                (book.account.id, day_after(day), {"points": points})
+                for book in books
+                for day, points in book.expiring()
+            ]
+            self._notices.put_all("points-expiring", ending, session)
+            self.save(books, session)
+            return "up to date"
+
+        return self._database.transact(write)
+
+    def bring_all_up_to_date(self, goes_on: Callable[[], bool]) -> int:
+        """Bring due accounts up to date, many at once, while `goes_on`; returns how many.
+
+        A group that can't be written stops no other one: its members stay due, for
+        `bring_up_to_date` one by one.
+        """
+        done = 0
+        due = list(self.due())
+        while due and goes_on():
+            before = done
+            for start in range(0, len(due), AT_ONCE):
+                if not goes_on():
+                    break
+                group = due[start : start + AT_ONCE]
+                try:
+                    self.bring_up_to_date(*group)
+                except (HuitouError, PyMongoError):
+                    continue
+                done += len(group)
+            due = list(self.due()) if done > before else []
+        return done
+
+    def latest(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
+        """Return a page of the member's entries, the last one first, and the next cursor."""
+        return self._repository.entries_of(member_id, page)
+
+    def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
+        """Return the member's next entries after that number, in their order."""
+        return self._repository.entries_after(member_id, number, limit)
+
+    def by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
+        """Return those of these entries that are there, by id."""
+        return self._repository.by_ids(ids, session)
+
+    def account(self, member_id: str) -> Account:
+        """Return the account as it is stored; Refusal NOT_FOUND naming `member_id`."""
+        account = self._repository.account(member_id)
+        if account is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        return account
+
+    def _as_of_now(self, member_id: str) -> Book:
+        account = self._repository.account(member_id)
+        if account is None:
+            raise Refusal(Code.NOT_REGISTERED)
+        return self._book(account)
+
+    def _book(self, account: Account) -> Book:
+        book = Book(account, self.rules(), self.today(), self._clock.now())
+        book.bring_up_to_date()
+        return book

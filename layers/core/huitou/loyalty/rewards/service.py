@@ -1,0 +1,152 @@
+"""Exchange points for coupons: points are held first, then all of it happens at once or not."""
+
+from __future__ import annotations
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.holds.service import Holds
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.rewards.models import (
+    Exchange,
+    ExchangeAnswer,
+    ExchangeRequest,
+    MallAnswer,
+    MallItem,
+)
+from huitou.loyalty.rewards.repository import MallRepository
+from huitou.loyalty.rewards.rules import hold_id, is_offered, same, shown, why_not
+from huitou.loyalty.tiers.service import Tiers
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, HuitouError, Lang, Refusal
+
+
+class Mall:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._mall = MallRepository(database)
+        self._holds = Holds(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+
+    def put(self, item: MallItem) -> None:
+        """Store a later revision of an item.
+
+        Raises Refusal RULES_CONFLICT for an earlier one, NOT_FOUND where its coupon isn't there.
+        """
+        if not self._coupons.templates([item.template_id]):
+            field = f"mall_items.{item.id}.template_id"
+            raise Refusal(Code.NOT_FOUND, field=field, detail="coupon template")
+        self._mall.put(item)
+
+    def listing(self, member_id: str, lang: Lang = "zh") -> MallAnswer:
+        """Return what is on offer today, and why the member can't have some of it."""
+        today = self._tiers.today()
+        items = [item for item in self._mall.listed() if is_offered(item, today)]
+        ids = [item.id for item in items]
+        taken, had = self._mall.taken(ids), self._mall.had(member_id, ids)
+        available = self._points.available(member_id)
+        return MallAnswer(
+            available=available,
+            items=[
+                shown(item, taken.get(item.id, 0), had.get(item.id, 0), available, lang)
+                for item in sorted(items, key=lambda item: (item.points, item.id))
+            ],
+        )
+
+    def exchange(self, member_id: str, request: ExchangeRequest) -> ExchangeAnswer:
+        """Exchange points for an item; the same call again answers the same.
+
+        Held points, then one transaction: the stock, the member's limit, the coupon and the use
+        of the points. Whoever stops between the two leaves held points, which a repeat uses and
+        the holds' timer gives back. Raises Refusal MALL_ITEM_NOT_OFFERED, MALL_SOLD_OUT,
+        MALL_LIMIT_REACHED, POINTS_NOT_ENOUGH, EXCHANGE_ID_REUSED, HOLD_ID_REUSED (the item's
+        points have changed since) or HOLD_RELEASED (it took too long: begin again).
+        """
+        identity = hold_id(member_id, request.exchange_id)
+        known = self._mall.exchange(identity)
+        if known is not None:
+            return self._answer(same(known, request.item_id), request)
+        item = self._offered(request.item_id)
+        template = self._coupons.templates([item.template_id]).get(item.template_id)
+        if template is None:  # Nobody deletes templates; let a person look.
+            raise HuitouError(Code.INTERNAL, field="template_id")
+        if self._holds.find(identity) is None:
+            # Before anything is held: what can't be had takes no points for a while.
+            try:
+                self._check(item, member_id, self._points.available(member_id))
+            except Refusal:
+                # The same call at the same time may hold what this one misses.
+                if self._holds.find(identity) is None:
+                    raise
+        self._holds.hold(member_id, identity, item.points, "mall")
+        try:
+            exchange = self._carry_out(identity, member_id, item, template)
+        except Refusal as refused:
+            if refused.code is not Code.HOLD_RELEASED:
+                self._let_go(identity)
+            raise
+        return self._answer(same(exchange, request.item_id), request)
+
+    def _carry_out(
+        self, identity: str, member_id: str, item: MallItem, template: CouponTemplate
+    ) -> Exchange:
+        def write(session: ClientSession) -> Exchange:
+            known = self._mall.exchange(identity, session)
+            if known is not None:
+                return known
+            hold = self._holds.commit(identity, session)
+            current = self._offered(item.id, session)
+            had = self._check(current, member_id, current.points, session)
+            if current.stock is not None and not self._mall.take(current, session):
+                raise Refusal(Code.MALL_SOLD_OUT, field="item_id")
+            coupon = self._coupons.issue_within(template, member_id, identity, session)
+            exchange = Exchange(
+                id=identity, member_id=member_id, item_id=item.id, item_revision=current.revision,
+                points=hold.points, seq=had + 1, coupon_id=coupon.id, at=self._clock.now(),
+            )  # fmt: skip
+            self._mall.insert(exchange, session)
+            return exchange
+
+        try:
+            return self._database.transact(write)
+        except DuplicateKeyError:
+            # The same call at the same time got there first, after this one had looked.
+            return self._database.transact(write)
+
+    def _offered(self, item_id: str, session: ClientSession | None = None) -> MallItem:
+        item = self._mall.item(item_id, session)
+        if item is None:
+            raise Refusal(Code.NOT_FOUND, field="item_id", detail="item")
+        if not is_offered(item, self._tiers.today()):
+            raise Refusal(Code.MALL_ITEM_NOT_OFFERED, field="item_id")
+        return item
+
+    def _check(
+        self, item: MallItem, member_id: str, available: int, session: ClientSession | None = None
+    ) -> int:
+        """Return how many of the item the member has had; Refusal if they can't have another."""
+        had = self._mall.had(member_id, [item.id], session).get(item.id, 0)
+        taken = self._mall.taken([item.id], session).get(item.id, 0)
+        refusal = why_not(item, taken, had, available)
+        if refusal is not None:
+            raise refusal
+        return had
+
+    def _let_go(self, identity: str) -> None:
+        """Give the points back at once; whoever stops before that leaves it to the timer."""
+        try:
+            self._holds.release(identity)
+        except Refusal:
+            return  # Another call has used them meanwhile.
+
+    def _answer(self, exchange: Exchange, request: ExchangeRequest) -> ExchangeAnswer:
+        return ExchangeAnswer(
+            exchange_id=request.exchange_id, item_id=exchange.item_id, points=exchange.points,
+            coupon=self._coupons.shown(exchange.coupon_id),
+        )  # fmt: skip

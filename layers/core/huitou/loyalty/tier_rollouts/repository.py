@@ -1,0 +1,52 @@
+"""Every query on `tier_runs`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pymongo.errors import DuplicateKeyError
+
+from huitou.loyalty.tier_rollouts.models import TierRun
+from huitou.runtime.database import Database, Document
+
+
+class TierRunRepository:
+    def __init__(self, database: Database) -> None:
+        self._runs = database.collection("tier_runs")
+
+    def begin(self, run: TierRun) -> None:
+        """Store a run and end those of earlier revisions; one that was begun goes on."""
+        try:
+            self._runs.insert_one(run.document())
+        except DuplicateKeyError:
+            return
+        self._runs.update_many(
+            {"status": "running", "revision": {"$lt": run.revision}},
+            {"$set": {"status": "superseded", "ended_at": run.started_at}},
+        )
+
+    def find(self, revision: int) -> TierRun | None:
+        found = self._runs.find_one({"_id": f"tiers@{revision}"})
+        return TierRun.model_validate(found) if found else None
+
+    def latest(self) -> TierRun | None:
+        found = self._runs.find_one({}, sort=[("revision", -1)])
+        return TierRun.model_validate(found) if found else None
+
+    def running(self) -> TierRun | None:
+        found = self._runs.find_one({"status": "running"}, sort=[("status", 1), ("_id", 1)])
+        return TierRun.model_validate(found) if found else None
+
+    def advance(self, seen: TierRun, cursor: str, members: int) -> TierRun | None:
+        """Store that a page is done; None if another, who did the same page, stored it before."""
+        return self._move(seen, {"$set": {"cursor": cursor}, "$inc": {"members": members}})
+
+    def end(self, seen: TierRun, at: datetime) -> bool:
+        """Store that all pages are done; False if another was faster."""
+        return self._move(seen, {"$set": {"status": "done", "ended_at": at}}) is not None
+
+    def _move(self, seen: TierRun, change: Document) -> TierRun | None:
+        # The cursor read before: of two timers on one page, one counts it.
+        guard = {"_id": seen.id, "status": "running", "cursor": seen.cursor}
+        moved = self._runs.update_one(guard, change)
+        return self.find(seen.revision) if moved.matched_count == 1 else None

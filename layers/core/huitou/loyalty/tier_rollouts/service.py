@@ -1,0 +1,163 @@
+"""Try new tier rules on all members, then bring all members up to them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.tier_rollouts.models import DryRunRequest, TierRun
+from huitou.loyalty.tier_rollouts.repository import TierRunRepository
+from huitou.loyalty.tier_rollouts.rules import Outlook, discount_fen, outlook
+from huitou.loyalty.tiers.models import TierAccount, TierRules
+from huitou.loyalty.tiers.service import Tiers
+from huitou.promotions.offers.models import Terms
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal, Unavailable
+
+PAGE = 100
+MOST_EXAMPLES = 5  # Per move.
+
+
+class TierRuns:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = TierRunRepository(database)
+        self._tiers = Tiers(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._revision = 0
+        self._interrupted = False
+
+    def dry_run(self, request: DryRunRequest) -> dict[str, Any]:
+        """Say what new rules would do to a page of members; nothing is written."""
+        current = self._tiers.rules()
+        # As their later revision, whatever the draft says: else they'd be taken for the present.
+        number = max(request.rules.revision, current.revision + 1)
+        new = request.rules.model_copy(update={"revision": number})
+        accounts = self._tiers.page(request.after or "", request.limit)
+        accounts = self._tiers.with_joined(self._tiers.with_joined(accounts, current), new)
+        today = self._tiers.today()
+        outlooks = [
+            (account, outlook(account, current, new, today, self._revisions(account, current)))
+            for account in accounts
+        ]
+        full = len(accounts) == request.limit
+        return {
+            "members": len(accounts),
+            "next": accounts[-1].id if full else None,
+            **_moves(outlooks),
+            **self._costs([found for _, found in outlooks]),
+        }
+
+    def _revisions(self, account: TierAccount, current: TierRules) -> dict[int, TierRules]:
+        return self._tiers.revisions(account.tier, current)
+
+    def _costs(self, outlooks: list[Outlook]) -> dict[str, Any]:
+        wanted = Counter(
+            template for found in outlooks if found.raised for template in found.now.entry_coupons
+        )
+        templates = self._coupons.templates(wanted)
+        known = {name: count for name, count in wanted.items() if name in templates}
+        saved = [
+            -discount_fen(found.spend_fen, found.now, found.at_review)
+            for found in outlooks
+            if found.at_review is not None
+        ]
+        return {
+            "coupons": sum(known.values()),
+            "coupon_cost_fen": sum(n * _most_off(templates[t].terms) for t, n in known.items()),
+            "unknown_templates": sorted(set(wanted) - set(templates)),
+            "discount_cost_fen": sum(
+                discount_fen(found.spend_fen, found.before, found.now) for found in outlooks
+            ),
+            "discount_saved_fen": sum(saved),
+        }
+
+    def apply(self, rules: TierRules) -> dict[str, Any]:
+        """Store a later revision and begin to bring it to all members; again changes nothing."""
+        self._tiers.put_rules(rules)
+        run = TierRun(
+            id=f"tiers@{rules.revision}", revision=rules.revision, started_at=self._clock.now()
+        )
+        self._repository.begin(run)
+        return self._shown(self._repository.find(rules.revision))
+
+    def progress(self, seconds: int = 0) -> dict[str, Any]:
+        """Tell how far the last application is, after going on with it for so long."""
+        ends = time.monotonic() + seconds
+        if seconds:
+            for member_id in self.members_to_do():
+                self.bring(member_id)
+                if time.monotonic() > ends:
+                    break
+        return self._shown(self._repository.latest())
+
+    def members_to_do(self) -> Iterator[str]:
+        """Yield the members of each page after the stored cursor, which moves when one is done.
+
+        A page that was interrupted by what passes is done again, whole: evaluating is repeatable.
+        """
+        run = self._repository.running()
+        while run is not None:
+            page = self._tiers.page(run.cursor, PAGE)
+            for account in page:
+                self._revision = run.revision
+                yield account.id
+                if self._interrupted:
+                    return
+            if page:
+                run = self._repository.advance(run, page[-1].id, len(page))
+            elif self._repository.end(run, self._clock.now()):
+                run = self._repository.running()
+            else:
+                return
+
+    def bring(self, member_id: str) -> str:
+        """Evaluate one member by the rules that are being applied."""
+        try:
+            return self._tiers.evaluate(member_id, applying=self._revision)
+        except (Unavailable, PyMongoError):
+            self._interrupted = True
+            raise
+
+    def _shown(self, run: TierRun | None) -> dict[str, Any]:
+        if run is None:
+            raise Refusal(Code.NOT_FOUND, field="revision", detail="tier run")
+        shown = run.model_dump(include={"revision", "status", "members", "started_at"})
+        ended = {} if run.ended_at is None else {"ended_at": run.ended_at}
+        return shown | ended | {"raised": self._tiers.raised_by_rules(run.revision)}
+
+
+def _moves(outlooks: list[tuple[TierAccount, Outlook]]) -> dict[str, Any]:
+    """Count the moves, with a few examples of each and the day of the first fall."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    examples: list[dict[str, Any]] = []
+    falls: list[str] = []
+    for account, found in outlooks:
+        if found.raised:
+            move = (found.before.level, found.now.level, "now")
+        elif found.at_review is not None and found.falls_on is not None:
+            move = (found.before.level, found.at_review.level, "review")
+            falls.append(found.falls_on)
+        else:
+            continue
+        counts[move] += 1
+        if counts[move] <= MOST_EXAMPLES:
+            example = {"member_id": account.id, "before": move[0], "after": move[1]}
+            examples.append(example | ({"on": found.falls_on} if found.falls_on else {}))
+    moves = [
+        {"before": before, "after": after, "when": when, "members": members}
+        for (before, after, when), members in sorted(counts.items())
+    ]
+    first = {"first_fall_on": min(falls)} if falls else {}
+    return {"moves": moves, "examples": examples, **first}
+
+
+def _most_off(terms: Terms) -> int:
+    """What a coupon takes off at most, 0 where that hangs on the dish."""
+    return terms.off_fen or terms.cap_fen or 0

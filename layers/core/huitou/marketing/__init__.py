@@ -1,0 +1,1 @@
+"""Campaigns: for whom, when, by the law, and whether they worked."""

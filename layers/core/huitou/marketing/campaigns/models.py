@@ -1,0 +1,384 @@
+"""Care campaigns: when, whom, with what, in which words, within which limits, and how measured."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from huitou.catalog.stores.models import CLOCK, Day, Hours, Weekday
+from huitou.marketing.audiences.models import Condition
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.forms import only_for
+
+Kind = Literal[
+    "absent",  # `days` business days after the last order
+    "overdue",  # half as much again as the member's own usual interval is over
+    "birthday",  # `days` before the birthday, 0 on it
+    "tier_change",  # the tier rose or fell (`direction`)
+    "registered",  # `after_minutes` after registering
+    "first_order",  # `after_minutes` after the first paid order
+    "order_completed",  # `after_minutes` after an order was completed
+    "review",  # a review was given
+    "weather",  # `weather` today at the member's usual store
+    "daily",  # every day, on `weekdays` or on days of the month: supper, member day
+    "group",  # taken by members of a community group (`opengids`), limited per day
+    "near_store",  # the member came near a store
+    "coupon_expiring",  # a coupon ends in `days`
+    "points_expiring",  # points are about to end
+    "segment",  # once, on the first day of the campaign
+    "by_hand",  # members that an operator names
+]
+_KIND_NAMES: dict[str, Any] = {
+    "absent": "几天没来", "overdue": "超过平时间隔", "birthday": "生日", "tier_change": "等级变化",
+    "registered": "注册后", "first_order": "首单后", "order_completed": "订单完成后",
+    "review": "评价后", "weather": "天气", "daily": "固定日子（夜宵、会员日）", "group": "社群领券",
+    "near_store": "到店附近", "coupon_expiring": "券快过期", "points_expiring": "积分快过期",
+    "segment": "一次性人群", "by_hand": "人工指定",
+}  # fmt: skip
+Status = Literal["draft", "checked", "running", "paused", "ended"]
+Weather = Literal["rain", "heat", "cold"]
+# What each trigger needs and may have beside its kind.
+_NEEDS: dict[Kind, tuple[str, ...]] = {
+    "absent": ("days",), "birthday": ("days",), "weather": ("weather",),
+    "coupon_expiring": ("days",), "group": ("opengids",), "tier_change": ("direction",),
+}  # fmt: skip
+_MAY: dict[Kind, tuple[str, ...]] = {
+    "registered": ("after_minutes",), "first_order": ("after_minutes",),
+    "order_completed": ("after_minutes",), "daily": ("weekdays", "month_days"),
+    "weather": ("threshold",),
+}  # fmt: skip
+_BY_KIND = ("days", "after_minutes", "direction", "weather", "threshold", "weekdays", "month_days",
+            "opengids")  # fmt: skip
+# These meet members by themselves at their time of day; the others follow an event.
+BY_DAY: tuple[Kind, ...] = (
+    "absent", "overdue", "birthday", "weather", "daily", "coupon_expiring", "segment",
+)  # fmt: skip
+# Of these nothing but the audience says who is meant.
+WHOLE_CHAIN: tuple[Kind, ...] = ("daily", "segment")
+# These read what the member does: not for who switched personalisation off.
+PERSONAL: tuple[Kind, ...] = ("absent", "overdue", "weather", "near_store")
+
+
+class Trigger(Record):
+    """What brings a member to the campaign's attention.
+
+    `threshold` is of the weather: millimetres of rain a day, degrees Celsius of heat or cold.
+    """
+
+    model_config = ConfigDict(json_schema_extra=only_for(_NEEDS, _MAY))
+
+    kind: Kind = Field(title="触发方式", json_schema_extra={"labels": _KIND_NAMES})
+    days: int | None = Field(default=None, ge=0, le=365, title="天数")
+    after_minutes: int | None = Field(default=None, ge=0, le=10_080, title="之后多少分钟")
+    direction: Literal["up", "down"] | None = Field(
+        default=None,
+        title="升级或降级",
+        json_schema_extra={"labels": {"up": "升级", "down": "降级"}},
+    )
+    weather: Weather | None = Field(
+        default=None,
+        title="天气",
+        json_schema_extra={"labels": {"rain": "下雨", "heat": "炎热", "cold": "寒冷"}},
+    )
+    threshold: int | None = Field(default=None, ge=-40, le=200, title="天气阈值")
+    weekdays: list[Weekday] = Field(
+        default=[], max_length=7, title="星期", description="留空：每天"
+    )
+    month_days: list[Annotated[int, Field(ge=1, le=31)]] = Field(
+        default=[], max_length=31, title="每月几号", description="31：没有 31 号的月份为最后一天"
+    )
+    opengids: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        default=[], max_length=500, title="社群", description="微信群的 opengid"
+    )
+
+    @model_validator(mode="after")
+    def _says_what_its_kind_needs(self) -> Self:
+        needed, allowed = _NEEDS.get(self.kind, ()), _MAY.get(self.kind, ())
+        for name in _BY_KIND:
+            is_set = getattr(self, name) not in (None, [])
+            if name in needed and not is_set:
+                raise Unfit(
+                    name, f"“{_KIND_NAMES[self.kind]}”须填写此项", f"{self.kind} needs {name}"
+                )
+            if is_set and name not in (*needed, *allowed):
+                raise Unfit(
+                    name, f"“{_KIND_NAMES[self.kind]}”没有此项", f"{self.kind} has no {name}"
+                )
+        if self.kind == "absent" and self.days == 0:
+            raise Unfit("days", "至少 1 天", "absent needs days of at least 1")
+        return self
+
+
+class Gift(Record):
+    """What the member gets: a coupon of a template, points, or only the message."""
+
+    model_config = ConfigDict(
+        json_schema_extra=only_for({"coupon": ("template_id",), "points": ("points",)})
+    )
+
+    kind: Literal["none", "coupon", "points"] = Field(
+        default="none",
+        title="权益",
+        json_schema_extra={"labels": {"none": "只发消息", "coupon": "优惠券", "points": "积分"}},
+    )
+    template_id: str | None = Field(default=None, min_length=1, max_length=64, title="券模板")
+    points: int | None = Field(default=None, ge=1, le=100_000, title="积分")
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        has = {"coupon": self.template_id is not None, "points": self.points is not None}
+        if has != {"coupon": self.kind == "coupon", "points": self.kind == "points"}:
+            raise Unfit(
+                "kind", "请选择优惠券，或填写积分",
+                "a coupon has template_id, points have points, none has neither",
+            )  # fmt: skip
+        return self
+
+
+class Message(Record):
+    """What the member reads. `{gift}`, `{until}` and `{days}` are filled in.
+
+    `push_template_id` is the subscription message by which it is pushed as well, to who accepted
+    one; everybody finds it in the inbox.
+    """
+
+    title: str = Field(min_length=1, max_length=20, title="标题")
+    body: str = Field(min_length=1, max_length=200, title="内容")
+    page: str = Field(default="pages/index/index", max_length=128, title="跳转页面")
+    push_template_id: str | None = Field(
+        default=None,
+        max_length=64,
+        title="订阅消息模板",
+        description="会员每同意一次可推送一次；留空：只进消息中心",
+    )
+
+
+class Variant(Record):
+    """One version of gift and words; members are split by weight."""
+
+    variant: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$", title="版本")
+    weight: int = Field(default=1, ge=1, le=1_000, title="权重")
+    gift: Gift = Field(default=Gift(), title="权益")
+    message: Message = Field(title="消息")
+
+
+class Prize(Record):
+    """One prize of a draw; what it is worth, how many there are, or how likely it is."""
+
+    name: str = Field(min_length=1, max_length=40, title="奖品")
+    value_fen: int = Field(ge=0, title="价值")
+    quantity: int | None = Field(default=None, ge=1, title="数量")
+    odds_bp: int | None = Field(default=None, ge=1, le=10_000, title="中奖概率")
+
+
+class WasPrice(Record):
+    """A crossed-out price beside a dish's present one."""
+
+    dish_id: str = Field(min_length=1, max_length=64, title="菜品")
+    was_fen: int = Field(ge=1, title="划线价")
+
+
+class Mechanic(Record):
+    """How members take part where it is more than receiving: what the law looks at.
+
+    `reward_for` is the act that earns the gift. `friends` is how many it takes, as shown.
+    """
+
+    reward_for: Literal[
+        "nothing", "sharing", "moments_post", "link_opened", "friend_registered", "friend_ordered"
+    ] = Field(
+        default="nothing",
+        title="奖励条件",
+        json_schema_extra={
+            "labels": {
+                "nothing": "无条件",
+                "sharing": "分享",
+                "moments_post": "发朋友圈",
+                "link_opened": "好友打开链接",
+                "friend_registered": "好友注册",
+                "friend_ordered": "好友下单",
+            }
+        },
+    )
+    friends: int | None = Field(default=None, ge=1, le=100, title="好友人数")
+    friends_shown: bool = Field(default=True, title="人数已公示")
+    draw: bool = Field(default=False, title="抽奖")
+    prizes: list[Prize] = Field(default=[], max_length=50, title="奖品")
+    rules_text: str = Field(default="", max_length=2_000, title="活动规则")
+    was_prices: list[WasPrice] = Field(default=[], max_length=100, title="划线价")
+
+
+class SendLimits(Record):
+    """How much one campaign may send."""
+
+    every_days: int = Field(default=1, ge=1, le=365, title="同一会员至少间隔天数")
+    per_member: int | None = Field(default=None, ge=1, le=1_000, title="每位会员最多次数")
+    total: int | None = Field(default=None, ge=1, le=100_000_000, title="总次数")
+    a_day: int | None = Field(default=None, ge=1, le=100_000_000, title="每天总次数")
+
+
+class Campaign(Stored):
+    """One campaign as an operator writes it; each change is a later revision.
+
+    It runs on the days from `valid_from` to `valid_until`, both included, in the chain's zone, and
+    sends at `send_at` where its trigger is of the day. `window` is its own sending time instead of
+    the chain's (supper). `holdout_bp` of the members are left alone to compare with (10 %).
+    Higher `priority` goes first where several compete for a member's day.
+    """
+
+    id: str = Field(
+        alias="_id",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
+        title="活动代号",
+        description="小写字母、数字和短横线；保存后不再修改",
+    )
+    revision: int = Field(default=1, ge=1, title="版本号")
+    name: str = Field(min_length=1, max_length=40, title="名称")
+    priority: int = Field(default=50, ge=0, le=100, title="优先级")
+    trigger: Trigger = Field(title="触发")
+    audience: Condition | None = Field(default=None, title="人群")
+    valid_from: Day = Field(title="开始日期")
+    valid_until: Day = Field(title="结束日期（含）")
+    send_at: str = Field(default="10:00", pattern=CLOCK, title="发送时间")
+    window: Hours | None = Field(default=None, title="单独的发送时段")
+    variants: list[Variant] = Field(min_length=1, max_length=5, title="版本")
+    holdout_bp: int = Field(default=1_000, ge=0, le=5_000, title="对照组比例")
+    effect_days: int = Field(default=30, ge=1, le=90, title="效果观察天数")
+    limits: SendLimits = Field(default=SendLimits(), title="限制")
+    mechanic: Mechanic = Field(default=Mechanic(), title="玩法")
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.valid_until < self.valid_from:
+            raise Unfit(
+                "valid_until", "结束日期早于开始日期", "valid_until must not be before valid_from"
+            )  # fmt: skip
+        names = [variant.variant for variant in self.variants]
+        if len(set(names)) != len(names) or "holdout" in names:
+            raise Unfit(
+                "variants", "版本名称不能重复，也不能叫 holdout",
+                "each `variant` must be another, and none is holdout",
+            )  # fmt: skip
+        if self.trigger.kind == "group":
+            if self.holdout_bp:
+                raise Unfit(
+                    "holdout_bp", "社群领券由会员自己领取，对照组比例须为 0",
+                    "members take it themselves, so nobody is left alone",
+                )  # fmt: skip
+            if any(variant.gift.kind != "coupon" for variant in self.variants):
+                raise Unfit("variants", "社群领券的权益只能是优惠券", "a group takes coupons")
+        return self
+
+
+class Acceptance(Record):
+    """Who accepted a warning of the linter for which revision."""
+
+    rule: str
+    revision: int
+    actor: str
+    at: datetime
+
+
+class Change(Record):
+    """One step of a campaign's life: who took it, when, and why where they had to say."""
+
+    to: Status
+    revision: int
+    actor: str
+    at: datetime
+    reason: str | None = None
+
+
+class CampaignState(Stored):
+    """Where a campaign is in its life; `id` is the campaign's.
+
+    `salt` decides who is in which group, and stays for its whole life. `seen_to` is the moment up
+    to which its events were looked at, `planned_to` the last day that was planned. `checked` is
+    the revision that passed the linter; `running_revision` the one that is sent.
+    """
+
+    status: Status = "draft"
+    priority: int = 50
+    revision: int
+    salt: str
+    checked: int | None = None
+    running_revision: int | None = None
+    started_at: datetime | None = None
+    seen_to: datetime | None = None
+    planned_to: str | None = None
+    acceptances: list[Acceptance] = Field(default=[])
+    changes: list[Change] = Field(default=[])
+
+
+class LintRequest(Request):
+    """Hold a draft against the rules without keeping it."""
+
+    campaign: Campaign
+
+
+class PutCampaignRequest(LintRequest):
+    """Keep a draft: a new campaign, or a later revision of one that doesn't run at the moment.
+
+    Of one that has been running a `reason` is wanted.
+    """
+
+    actor: str = Field(min_length=1, max_length=64)
+    reason: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class CampaignRequest(Request):
+    """Name a campaign."""
+
+    campaign_id: str = Field(min_length=1, max_length=40)
+
+
+class CampaignStepRequest(CampaignRequest):
+    """Take a campaign a step further: check, start, pause, end."""
+
+    actor: str = Field(min_length=1, max_length=64)
+    reason: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class AcceptRequest(CampaignRequest):
+    """Accept one of the linter's warnings, by name."""
+
+    rule: str = Field(min_length=1, max_length=40)
+    actor: str = Field(min_length=1, max_length=64)
+
+
+class CampaignsRequest(Request):
+    """List the campaigns, those of one status or all."""
+
+    status: Status | None = None
+
+
+class ShownCampaign(Answer):
+    """A campaign and where it is in its life; `sends` is the revision that is sent, if any is."""
+
+    campaign_id: str
+    name: str
+    kind: Kind
+    status: Status
+    priority: int
+    revision: int
+    sends: int | None
+    valid_from: str
+    valid_until: str
+    holdout_bp: int
+
+
+class CampaignsAnswer(Answer):
+    """The campaigns, those of the highest priority first."""
+
+    campaigns: list[ShownCampaign]
+
+
+class CampaignAnswer(Answer):
+    """One campaign: what it says, where it is, and every step of its life."""
+
+    campaign: ShownCampaign
+    content: Campaign
+    acceptances: list[Acceptance]
+    changes: list[Change]

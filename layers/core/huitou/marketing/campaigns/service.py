@@ -1,0 +1,243 @@
+"""A campaign's life: draft, checked, running, paused, ended; each step by somebody, kept."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from huitou.catalog.stores.rules import brand_day, shifted
+from huitou.coupons.issuing.service import Coupons
+from huitou.marketing.campaigns.models import (
+    Acceptance,
+    AcceptRequest,
+    Campaign,
+    CampaignState,
+    CampaignStepRequest,
+    Change,
+    PutCampaignRequest,
+    Status,
+)
+from huitou.marketing.campaigns.repository import CampaignRepository
+from huitou.marketing.campaigns.rules import STEPS
+from huitou.marketing.features.service import FeatureBook
+from huitou.marketing.linter.models import Facts, Finding
+from huitou.marketing.linter.rules import check, promised, rule_names
+from huitou.members.messaging.service import Messages
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
+
+ENDS_AFTER_DAYS = 2  # What was due on the last day may come late after an outage.
+
+
+class Campaigns:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = CampaignRepository(database)
+        self._coupons = Coupons(database, clock)
+        self._features = FeatureBook(database, clock)
+        self._messages = Messages(database)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def listing(self, status: Status | None) -> dict[str, Any]:
+        """List campaigns, those of the highest priority first."""
+        states = self._repository.states(status)
+        contents = self._repository.named([state.id for state in states])
+        return {"campaigns": [_shown(state, contents[state.id]) for state in states]}
+
+    def get(self, campaign_id: str) -> dict[str, Any]:
+        """Return a campaign with its history; Refusal NOT_FOUND naming `campaign_id`."""
+        state, campaign = self._state(campaign_id), self._content(campaign_id)
+        return {"campaign": _shown(state, campaign), "content": campaign,
+                "acceptances": state.acceptances, "changes": state.changes}  # fmt: skip
+
+    def running(self) -> list[tuple[CampaignState, Campaign]]:
+        """Return the campaigns that run, as they are sent, those of the highest priority first."""
+        states = self._repository.states("running")
+        contents = self._repository.named([state.id for state in states])
+        found = [(state, self._as_sent(state, contents.get(state.id))) for state in states]
+        return [(state, campaign) for state, campaign in found if campaign is not None]
+
+    def running_one(self, campaign_id: str) -> tuple[CampaignState, Campaign] | None:
+        """Return one campaign as it is sent; None unless it runs."""
+        state = self._repository.state(campaign_id)
+        if state is None or state.status != "running":
+            return None
+        campaign = self._as_sent(state, self._repository.find(campaign_id))
+        return (state, campaign) if campaign is not None else None
+
+    def _as_sent(self, state: CampaignState, written: Campaign | None) -> Campaign | None:
+        """What is sent is nearly always what was written last."""
+        sent = state.running_revision
+        if written is not None and written.revision == sent:
+            return written
+        return self._repository.revision(state.id, sent) if sent is not None else None
+
+    def _state(self, campaign_id: str) -> CampaignState:
+        state = self._repository.state(campaign_id)
+        if state is None:
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
+        return state
+
+    def _content(self, campaign_id: str) -> Campaign:
+        campaign = self._repository.find(campaign_id)
+        if campaign is None:
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
+        return campaign
+
+    def seen(self, campaign_id: str, moment: datetime) -> None:
+        """Note up to when a campaign's events were looked at."""
+        self._repository.seen(campaign_id, moment)
+
+    def planned(self, campaign_id: str, day: str) -> None:
+        """Note up to which day a campaign's runs are planned."""
+        self._repository.planned(campaign_id, day)
+
+    def reserve(self, campaign: Campaign, wanted: int, day: str) -> int:
+        """Return how many more of so many a campaign may tell, in all and on a day."""
+        limits = campaign.limits
+        for most, counter in ((limits.a_day, f"exposed_on.{day}"), (limits.total, "exposed")):
+            if most is not None and wanted:
+                wanted = self._repository.reserve(campaign.id, wanted, most, counter)
+        return wanted
+
+    def as_it_was(self, campaign_id: str, revision: int) -> tuple[CampaignState, Campaign] | None:
+        """Return a campaign in one revision, whether it runs or not."""
+        state = self._repository.state(campaign_id)
+        campaign = self._repository.revision(campaign_id, revision)
+        return (state, campaign) if state is not None and campaign is not None else None
+
+    def end_by_date(self) -> int:
+        """End the campaigns whose last day is over for long enough; returns how many."""
+        ended, today = 0, brand_day(self._clock.now())
+        for state, campaign in self.running():
+            if shifted(campaign.valid_until.isoformat(), ENDS_AFTER_DAYS) < today:
+                self._step(state, "ended", "clock", "valid_until")
+                ended += 1
+        return ended
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def put(self, request: PutCampaignRequest) -> dict[str, Any]:
+        """Keep a draft; Refusal CAMPAIGN_NOT_AT_THIS_STEP while it runs or when it has ended."""
+        campaign = request.campaign
+        state = self._repository.state(campaign.id)
+        if state is None:
+            self._repository.put(campaign)
+            now = self._clock.now()
+            begun = CampaignState(
+                id=campaign.id, revision=campaign.revision, priority=campaign.priority,
+                salt=secrets.token_hex(16),
+                changes=[Change(to="draft", revision=campaign.revision, actor=request.actor,
+                                at=now, reason=request.reason)],
+            )  # fmt: skip
+            self._repository.insert_state(begun)
+            return self.get(campaign.id)
+        if campaign == self._repository.find(campaign.id):
+            return self.get(campaign.id)
+        _check_step(state, "draft")
+        if state.started_at is not None and request.reason is None:
+            raise Refusal(Code.INVALID_REQUEST, field="reason", detail="reason")
+        self._repository.put(campaign)
+        self._step(
+            state, "draft", request.actor, request.reason, revision=campaign.revision,
+            priority=campaign.priority, checked=None,
+        )  # fmt: skip
+        return self.get(campaign.id)
+
+    def lint(self, campaign: Campaign, lang: Lang = "zh") -> list[Finding]:
+        """Return what speaks against a campaign as written here."""
+        state = self._repository.state(campaign.id)
+        ran = None
+        if state is not None and state.running_revision is not None:
+            ran = self._repository.revision(campaign.id, state.running_revision)
+        names = [v.gift.template_id for v in campaign.variants if v.gift.template_id is not None]
+        today = brand_day(self._clock.now())
+        facts = Facts(
+            templates=self._coupons.templates(names),
+            messages=self._messages.rules(),
+            lowest_fen={
+                was.dish_id: self._features.lowest_fen(was.dish_id, today)
+                for was in campaign.mechanic.was_prices
+            },
+            before=promised(ran) if ran is not None else None,
+        )
+        return check(campaign, facts, lang)
+
+    def check(self, request: CampaignStepRequest, lang: Lang = "zh") -> dict[str, Any]:
+        """Hold a draft against the rules; without errors and open warnings it may start."""
+        state, campaign = self._state(request.campaign_id), self._content(request.campaign_id)
+        findings = self.lint(campaign, lang)
+        accepted = {a.rule for a in state.acceptances if a.revision == state.revision}
+        waiting = [f for f in findings if f.severity == "warning" and f.rule not in accepted]
+        errors = [f for f in findings if f.severity == "error"]
+        if state.status == "draft" and not errors and not waiting:
+            self._step(state, "checked", request.actor, None, checked=state.revision)
+        status = self._state(request.campaign_id).status
+        return {"status": status, "findings": findings, "to_accept": [f.rule for f in waiting]}
+
+    def accept(self, request: AcceptRequest) -> dict[str, Any]:
+        """Keep that a named person accepts a warning of the present revision."""
+        state = self._state(request.campaign_id)
+        if request.rule not in rule_names():
+            raise Refusal(Code.INVALID_REQUEST, field="rule", detail=", ".join(rule_names()))
+        self._repository.accept(state.id, Acceptance(
+            rule=request.rule, revision=state.revision, actor=request.actor, at=self._clock.now(),
+        ))  # fmt: skip
+        return self.get(state.id)
+
+    def start(self, request: CampaignStepRequest) -> dict[str, Any]:
+        """Let a checked campaign run, or a paused one go on; what lay between isn't made up for.
+
+        Raises Refusal CAMPAIGN_NOT_CHECKED for a revision the linter hasn't passed.
+        """
+        state = self._state(request.campaign_id)
+        if state.status == "draft" or state.checked != state.revision:
+            raise Refusal(Code.CAMPAIGN_NOT_CHECKED)
+        now = self._clock.now()
+        self._step(
+            state, "running", request.actor, request.reason, running_revision=state.revision,
+            started_at=state.started_at or now, seen_to=now,
+            planned_to=max(state.planned_to or "", shifted(brand_day(now), -1)),
+        )  # fmt: skip
+        return self.get(state.id)
+
+    def pause(self, request: CampaignStepRequest) -> dict[str, Any]:
+        """Stop sending for the moment."""
+        return self._stop(request, "paused")
+
+    def end(self, request: CampaignStepRequest) -> dict[str, Any]:
+        """End it for good; its report stays."""
+        return self._stop(request, "ended")
+
+    def _stop(self, request: CampaignStepRequest, to: Status) -> dict[str, Any]:
+        state = self._state(request.campaign_id)
+        if state.status != to:
+            self._step(state, to, request.actor, request.reason)
+        return self.get(state.id)
+
+    def _step(
+        self, state: CampaignState, to: Status, actor: str, reason: str | None, **changes: Any
+    ) -> None:
+        _check_step(state, to)
+        revision = int(changes.get("revision", state.revision))
+        change = Change(to=to, revision=revision, actor=actor, at=self._clock.now(), reason=reason)
+        # Of two operators who both saw the same state one must look again.
+        if not self._repository.step(state, change, **changes):
+            raise Unavailable
+
+
+def _check_step(state: CampaignState, to: Status) -> None:
+    if to not in STEPS[state.status]:
+        raise Refusal(Code.CAMPAIGN_NOT_AT_THIS_STEP, field="campaign_id", detail=state.status)
+
+
+def _shown(state: CampaignState, campaign: Campaign) -> dict[str, Any]:
+    return {
+        "campaign_id": state.id, "name": campaign.name, "kind": campaign.trigger.kind,
+        "status": state.status, "priority": campaign.priority, "revision": state.revision,
+        "sends": state.running_revision, "valid_from": campaign.valid_from.isoformat(),
+        "valid_until": campaign.valid_until.isoformat(), "holdout_bp": campaign.holdout_bp,
+    }  # fmt: skip

@@ -1,0 +1,307 @@
+"""Tell members something, once: places of their day, gifts, pushes, and their inbox."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, Protocol
+
+from pymongo.client_session import ClientSession
+
+from huitou.coupons.issuing.rules import coupon_id
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.earning.service import Bonuses
+from huitou.loyalty.points.models import RuleRef
+from huitou.marketing.deliveries.models import (
+    Delivery,
+    Exposure,
+    OpenMessageRequest,
+    Push,
+    Recipient,
+    RecipientsAnswer,
+    RecipientsRequest,
+)
+from huitou.marketing.deliveries.repository import ExposureRepository
+from huitou.marketing.deliveries.rules import (
+    Occasion,
+    Sending,
+    Told,
+    exposure_for,
+    looks_back_to,
+    place_for,
+)
+from huitou.members.consents.service import Consents
+from huitou.members.messaging.models import MessageRules
+from huitou.members.messaging.rules import BUSY, CONSENT_GONE, field_values, fitted
+from huitou.members.messaging.service import Messages
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.paging import PageRequest
+
+PUSHES_AT_ONCE = 200
+SENDERS = 8  # Calls to WeChat under way at the same time.
+PUSH_WITHIN = timedelta(hours=3)  # A push that waited longer is left to the inbox.
+ABANDONED_AFTER = timedelta(minutes=15)
+LEFT_AFTER = timedelta(minutes=1)  # A delivery takes less than a second.
+
+
+class Exposures:
+    """Occasions written down, each with its place, group, gift and words."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = ExposureRepository(database)
+        self._coupons = Coupons(database, clock)
+        self._bonuses = Bonuses(database, clock)
+        self._consents = Consents(database, clock)
+        self._messages = Messages(database)
+
+    def told(self, sending: Sending, occasions: Sequence[Occasion]) -> Told:
+        """Return what these members were told lately, and which of the occasions were served."""
+        members = [occasion.member_id for occasion in occasions]
+        since = looks_back_to(sending.campaign, sending.day)
+        return Told.of(self._repository.recent(members, since), sending.campaign.id)
+
+    def tell(
+        self,
+        sending: Sending,
+        told: Told,
+        occasions: Sequence[Occasion],
+        most: Callable[[int], int] = lambda wanted: wanted,
+    ) -> Counter[str]:
+        """Tell these members, as far as the limits let; returns what came of how many.
+
+        `most` is asked how many more the campaign may tell in all. A worker that is killed on the
+        way leaves a note of what it had begun to `deliver_unfinished`.
+        """  # fmt: skip
+        campaign = sending.campaign
+        ever: Counter[str] = Counter()
+        if campaign.limits.per_member is not None:
+            members = [occasion.member_id for occasion in occasions]
+            ever = self._repository.counted(campaign.id, members)
+        exposures, taken = [], set()
+        for occasion in occasions:
+            member_id = occasion.member_id
+            place = place_for(sending, told, member_id, ever[member_id])
+            # One occasion of a member at a time: another one is too many for their day.
+            if place is not None and member_id not in taken:
+                taken.add(member_id)
+                exposures.append(exposure_for(sending, occasion, place))
+        capped = len(occasions) - len(exposures)
+        allowed = exposures[: most(len(exposures))]
+        outcomes = Counter({"capped": capped, "over the total": len(exposures) - len(allowed)})
+        if not allowed:
+            return +outcomes
+        pushed = self._with_push(allowed)
+        delivery = Delivery(
+            id=secrets.token_hex(12), campaign_id=campaign.id, revision=campaign.revision,
+            exposure_ids=[exposure.id for exposure in allowed], since=self._clock.now(),
+        )  # fmt: skip
+        self._repository.begin(delivery)
+        written = self._repository.insert(pushed)
+        found = [exposure for exposure in pushed if exposure.id in written]
+        outcomes.update(exposure.group for exposure in found)
+        self._give(found, sending)
+        self._repository.end(delivery)
+        again = self._without_place([e for e in allowed if e.id not in written], occasions)
+        if again:
+            outcomes += self.tell(sending, self.told(sending, again), again)
+        return +outcomes
+
+    def _without_place(
+        self, lost: Sequence[Exposure], occasions: Sequence[Occasion]
+    ) -> list[Occasion]:
+        """Of those that weren't written: whose place of the day another campaign took just now.
+
+        The others' occasion was served, by another worker or long ago.
+        """
+        served = self._repository.known([exposure.id for exposure in lost]) if lost else set()
+        members = {exposure.member_id for exposure in lost if exposure.id not in served}
+        return [occasion for occasion in occasions if occasion.member_id in members]
+
+    def deliver_unfinished(self, sending: Callable[[Delivery], Sending | None]) -> int:
+        """Give the gifts that a killed worker had begun to give; returns how many it looked at.
+
+        One that was only slow is given twice then, for the same causes: once.
+        """
+        looked = 0
+        for delivery, exposures in self._repository.unfinished(self._clock.now() - LEFT_AFTER):
+            looked += len(exposures)
+            held = self._consents.of([exposure.member_id for exposure in exposures])
+            withdrawn = [e for e in exposures if not held[e.member_id]["marketing"]]
+            if withdrawn:
+                self._repository.withhold([exposure.id for exposure in withdrawn])
+            found = sending(delivery)
+            if found is not None:
+                self._give([e for e in exposures if held[e.member_id]["marketing"]], found)
+            self._repository.end(delivery)
+        return looked
+
+    def _give(self, exposures: Sequence[Exposure], sending: Sending) -> None:
+        """Give the gifts: each one's cause is its exposure, so twice is once."""
+        withheld: list[str] = []
+        by_template: dict[str, list[Exposure]] = {}
+        for exposure in exposures:
+            if exposure.gift_kind == "coupon":
+                by_template.setdefault(exposure.gift_template_id or "", []).append(exposure)
+            elif exposure.gift_kind == "points":
+                name = f"campaign:{exposure.campaign_id}"
+                rule = RuleRef(rule_id=name, revision=exposure.revision)
+                self._bonuses.give(
+                    exposure.member_id, exposure.gift_points or 0, exposure.gift_cause, rule
+                )
+        for template_id, of_it in by_template.items():
+            template = sending.templates.get(template_id)
+            causes = {exposure.gift_cause: exposure.member_id for exposure in of_it}
+            issued = self._coupons.issue_many(template, causes) if template else {}
+            given = {cause for cause, outcome in issued.items() if outcome.startswith("issued")}
+            withheld += [exposure.id for exposure in of_it if exposure.gift_cause not in given]
+        if withheld:
+            self._repository.withhold(withheld)
+
+    def _with_push(self, exposures: Sequence[Exposure]) -> list[Exposure]:
+        """Have those pushed whose member agreed to a message of the template that is still due."""
+        wanting = [e for e in exposures if e.push_template_id is not None]
+        if not wanting:
+            return list(exposures)
+        templates = sorted({e.push_template_id or "" for e in wanting})
+        left = self._messages.left([e.member_id for e in wanting], templates)
+        return [
+            exposure.model_copy(update={"push": "due"})
+            if f"{exposure.member_id}|{exposure.push_template_id}" in left else exposure
+            for exposure in exposures
+        ]  # fmt: skip
+
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Let one member have the messages of another one they turned out to be."""
+        self._repository.hand_over(source_id, into_id, session)
+
+
+class Post(Protocol):
+    """Whoever takes subscription messages to members: WeChat."""
+
+    def send_message(
+        self, openid: str, template_id: str, page: str, data: dict[str, dict[str, str]]
+    ) -> int:
+        """Hand one message over; returns WeChat's error code, 0 for success."""
+
+
+class Pushes:
+    """Subscription messages on their way: each is tried once, for it can't be taken back."""
+
+    def __init__(
+        self, database: Database, clock: Clock, post: Post, openid: Callable[[str], str | None]
+    ) -> None:
+        self._clock = clock
+        self._post = post
+        self._openid = openid
+        self._repository = ExposureRepository(database)
+        self._messages = Messages(database)
+        self._consents = Consents(database, clock)
+
+    def send_due(self, goes_on: Callable[[], bool]) -> Counter[str]:
+        """Send what waits, several at a time, while `goes_on`; returns what came of how many."""
+        outcomes: Counter[str] = Counter()
+        stuck = self._repository.abandoned_pushes(self._clock.now() - ABANDONED_AFTER)
+        if stuck:
+            outcomes["unknown"] += stuck
+        rules = self._messages.rules()
+        with ThreadPoolExecutor(SENDERS) as pool:
+            while goes_on():
+                due = self._repository.push_due(PUSHES_AT_ONCE)
+                if not due:
+                    break
+                held = self._consents.of([exposure.member_id for exposure in due])
+                tries = pool.map(
+                    lambda e: self._send(e, rules, held[e.member_id]["marketing"]),  # noqa: B023
+                    due,
+                )
+                found = Counter(tries)
+                outcomes += found
+                if found["busy"]:
+                    break  # WeChat wants a rest: the next run goes on.
+        return outcomes
+
+    def _send(self, exposure: Exposure, rules: MessageRules, consents: bool) -> str:
+        now, template_id = self._clock.now(), exposure.push_template_id or ""
+        if not self._repository.take_push(exposure.id, now):
+            return "taken elsewhere"
+        template, openid = rules.template(template_id), self._openid(exposure.member_id)
+        if now - exposure.at > PUSH_WITHIN:
+            return self._ended(exposure, "late")
+        if not consents:
+            return self._ended(exposure, "no_consent")
+        if template is None or openid is None:
+            return self._ended(exposure, "failed")
+        if not self._messages.spend(exposure.member_id, template_id):
+            return self._ended(exposure, "no_consent")
+        data = fitted(field_values(
+            template, title=exposure.title or "", body=exposure.body or "",
+            gift=exposure.gift_text, until=exposure.until, brand=rules.brand_name,
+        ))  # fmt: skip
+        try:
+            error = self._post.send_message(openid, template_id, exposure.page or "", data)
+        except Unavailable:  # It may be out: nobody sends it again, and the consent may be spent.
+            return self._ended(exposure, "unknown")
+        if error == CONSENT_GONE:
+            self._messages.none_left(exposure.member_id, template_id)
+            return self._ended(exposure, "refused", error)
+        if error in BUSY:
+            self._messages.give_back(exposure.member_id, template_id)
+            self._repository.end_push(exposure.id, "due")
+            return "busy"
+        if error:
+            self._messages.give_back(exposure.member_id, template_id)
+            return self._ended(exposure, "failed", error)
+        return self._ended(exposure, "sent")
+
+    def _ended(self, exposure: Exposure, push: Push, error: int | None = None) -> str:
+        self._repository.end_push(exposure.id, push, error)
+        return push
+
+
+class Inbox:
+    """A member's messages, as the member meets them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._repository = ExposureRepository(database)
+        self._clock = clock
+
+    def listing(self, member_id: str, page: PageRequest) -> dict[str, Any]:
+        """Return a page of the member's messages, newest first."""
+        exposures, after = self._repository.inbox(member_id, page)
+        return {"messages": [_shown(exposure) for exposure in exposures], "next": after}
+
+    def recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
+        """List whom a campaign met, page by page."""
+        found = self._repository.of_campaign(request.campaign_id, request.after, request.limit)
+        return RecipientsAnswer(
+            recipients=[
+                Recipient(
+                    exposure_id=one.id, member_id=one.member_id, group=one.group, at=one.at,
+                    gift=one.gift_text or None, opened=one.opened_at is not None,
+                )
+                for one in found
+            ],
+            next=found[-1].id if len(found) == request.limit else None,
+        )  # fmt: skip
+
+    def open(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
+        """Note that the member opened a message; Refusal NOT_FOUND for one that isn't theirs."""
+        if not self._repository.open(request.message_id, member_id, self._clock.now()):
+            raise Refusal(Code.NOT_FOUND, field="message_id", detail="message")
+        return {"opened": True}
+
+
+def _shown(exposure: Exposure) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "message_id": exposure.id, "title": exposure.title, "body": exposure.body,
+        "page": exposure.page, "at": exposure.at, "opened": exposure.opened_at is not None,
+    }  # fmt: skip
+    if exposure.gift_kind == "coupon":
+        shown["coupon_id"] = coupon_id(exposure.gift_cause)
+    return shown

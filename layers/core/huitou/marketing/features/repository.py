@@ -1,0 +1,132 @@
+"""Every query on `features` and `dish_days`, and on what orders say of their members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pymongo import UpdateMany, UpdateOne
+from pymongo.client_session import ClientSession
+
+from huitou.marketing.features.models import FeatureLine, FeatureOrder, Features, LineShares
+from huitou.marketing.features.rules import kept_fen
+from huitou.runtime.database import Database
+from huitou.runtime.documents import Record
+from huitou.runtime.triggers import DONE, DUE
+
+AT_ONCE = 1_001  # In one answer of the server: one more, and it knows that this is all.
+MOST_ORDERS = 20_000  # Of one member, ever.
+_NESTED: dict[str, type[Record]] = {"lines": FeatureLine, "discounts": LineShares}
+_FIELDS = {
+    field.alias or name: 1
+    for name, field in FeatureOrder.model_fields.items()
+    if name not in _NESTED
+} | {f"{name}.{field}": 1 for name, model in _NESTED.items() for field in model.model_fields}
+
+
+class FeatureRepository:
+    def __init__(self, database: Database) -> None:
+        self._orders = database.collection("orders")
+        self._features = database.collection("features")
+        self._dish_days = database.collection("dish_days")
+
+    def any_due(self) -> bool:
+        """Whether there is an order that features may not hold as it is."""
+        return self._orders.find_one({"features": DUE}, {"_id": 1}) is not None
+
+    def due_orders(self, limit: int, session: ClientSession) -> list[FeatureOrder]:
+        """Return some of those orders."""
+        found = self._orders.find({"features": DUE}, _FIELDS, session=session)
+        return [FeatureOrder.model_validate(order) for order in found.sort("_id", 1).limit(limit)]
+
+    def mark_featured(self, orders: Iterable[FeatureOrder], session: ClientSession) -> None:
+        """Note on each order what features hold of it; a change meanwhile conflicts."""
+        by_sum: dict[int, list[str]] = {}
+        for order in orders:
+            by_sum.setdefault(kept_fen(order), []).append(order.id)
+        updates = [
+            UpdateMany({"_id": {"$in": ids}}, {"$set": {"features": DONE, "featured_fen": fen}})
+            for fen, ids in by_sum.items()
+        ]
+        self._orders.bulk_write(updates, ordered=False, session=session)
+
+    def orders_of(self, member_ids: list[str], session: ClientSession) -> list[FeatureOrder]:
+        """Return everything a person ordered under these names, what is still due included."""
+        wanted = {"member_id": {"$in": member_ids}}
+        found = self._orders.find(wanted, _FIELDS, session=session).limit(MOST_ORDERS)
+        return [FeatureOrder.model_validate(order) for order in found]
+
+    def among(
+        self, member_ids: Sequence[str], session: ClientSession | None = None, *,
+        visits: bool = True,
+    ) -> dict[str, Features]:  # fmt: skip
+        """Return those of these members' features that there are, with or without the visits."""
+        wanted = {"_id": {"$in": list(member_ids)}}
+        left_out = None if visits else {"visits": 0}
+        found = self._features.find(wanted, left_out, session=session).batch_size(AT_ONCE)
+        return {row["_id"]: Features.model_validate(row) for row in found}
+
+    def page(self, after: str, limit: int, session: ClientSession | None = None) -> list[Features]:
+        """Return the next features by id."""
+        found = self._features.find({"_id": {"$gt": after}}, session=session)
+        return [Features.model_validate(row) for row in found.sort("_id", 1).limit(limit)]
+
+    def put(self, features: Iterable[Features], session: ClientSession) -> None:
+        """Write features; tags stay as they are, for operators set those meanwhile."""
+        updates = []
+        for of_one in features:
+            document = of_one.document()
+            member_id = document.pop("_id")
+            kept = {name: document[name] for name in document if name != "tags"}
+            gone = {name: "" for name in Features.model_fields
+                    if name not in (*document, "id", "schema_", "tags")}  # fmt: skip
+            change: dict[str, Any] = {"$set": kept, "$setOnInsert": {"tags": of_one.tags}}
+            if gone:
+                change["$unset"] = gone
+            updates.append(UpdateOne({"_id": member_id}, change, upsert=True))
+        if updates:
+            self._features.bulk_write(updates, ordered=False, session=session)
+
+    def move(self, source: Features, into: Features, session: ClientSession) -> None:
+        """Leave nothing of a merged member's features but where they went."""
+        moved = {"schema": 1, "moved_to": into.id}
+        self._features.replace_one({"_id": source.id}, moved, upsert=True, session=session)
+        self.put([into], session)
+        tags = {"$addToSet": {"tags": {"$each": into.tags}}}
+        self._features.update_one({"_id": into.id}, tags, session=session)
+
+    def tag(self, tag: str, add: list[str], remove: list[str]) -> tuple[int, int]:
+        """Set and take away a tag; returns how many had to be changed of each."""
+        added = removed = 0
+        if add:
+            there = {"$setOnInsert": {"schema": 1}}
+            self._features.bulk_write(
+                [UpdateOne({"_id": member_id}, there, upsert=True) for member_id in add]
+            )
+            here = {"_id": {"$in": add}, "moved_to": {"$exists": False}}
+            added = self._features.update_many(here, {"$addToSet": {"tags": tag}}).modified_count
+        if remove:
+            removed = self._features.update_many(
+                {"_id": {"$in": remove}}, {"$pull": {"tags": tag}}
+            ).modified_count
+        return added, removed
+
+    # --- the lowest deal of each dish -----------------------------------------------------------
+
+    def put_lowest(self, lowest: Mapping[tuple[str, str], int], session: ClientSession) -> None:
+        """Note for what a piece of a dish (first) was sold on a day (second) at the least."""
+        updates = [
+            UpdateOne({"_id": f"{dish}:{day}"}, {
+                "$min": {"lowest_fen": fen},
+                "$setOnInsert": {"schema": 1, "dish_id": dish, "day": day},
+            }, upsert=True)
+            for (dish, day), fen in lowest.items()
+        ]  # fmt: skip
+        if updates:
+            self._dish_days.bulk_write(updates, ordered=False, session=session)
+
+    def lowest(self, dish_id: str, days: list[str]) -> int | None:
+        """Return the lowest price of a piece on these days; None if it wasn't sold."""
+        ids = [f"{dish_id}:{day}" for day in days]
+        found = self._dish_days.find({"_id": {"$in": ids}}, {"lowest_fen": 1})
+        return min((row["lowest_fen"] for row in found), default=None)

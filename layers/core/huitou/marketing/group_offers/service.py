@@ -1,0 +1,69 @@
+"""Give members of a community group what its campaign has for them today."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.coupons.issuing.service import Coupons
+from huitou.marketing.campaigns.rules import exposure_id, may_send, slot
+from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.deliveries.rules import Occasion
+from huitou.marketing.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
+from huitou.marketing.group_offers.rules import group_of
+from huitou.marketing.runs.service import CampaignRuns
+from huitou.members.messaging.service import Messages
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.identity import Caller
+
+
+class Sessions(Protocol):
+    """Whoever tells whose session a log-in code is: WeChat."""
+
+    def session(self, code: str) -> tuple[str, str]:
+        """Return OpenID and session key; Refusal GROUP_NOT_PROVEN for a code that is used."""
+
+
+class GroupOffers:
+    def __init__(self, database: Database, clock: Clock, sessions: Sessions) -> None:
+        self._clock = clock
+        self._sessions = sessions
+        self._campaigns = Campaigns(database, clock)
+        self._runs = CampaignRuns(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._messages = Messages(database)
+
+    def take(
+        self, member_id: str, caller: Caller, request: TakeGroupOfferRequest
+    ) -> GroupOfferAnswer:
+        """Give a member today's offer of a group they came from, once, while there are any.
+
+        From the campaign's time of day until the quiet hours. Raises Refusal NOT_FOUND,
+        GROUP_NOT_PROVEN, OFFER_NOT_NOW or COUPON_NOT_ISSUED.
+        """
+        found = self._campaigns.running_one(request.campaign_id)
+        if found is None or found[1].trigger.kind != "group":
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
+        state, campaign = found
+        openid, key = self._sessions.session(request.code)
+        group = group_of(request.encrypted_data, request.iv, key, caller.appid)
+        if openid != caller.openid or group not in campaign.trigger.opengids:
+            raise Refusal(Code.GROUP_NOT_PROVEN, field="encrypted_data")
+        now, quiet = self._clock.now(), self._messages.rules().quiet
+        today = now.astimezone(ZoneInfo(BRAND_ZONE)).date()
+        if (
+            not campaign.valid_from <= today <= campaign.valid_until
+            or now < slot(today.isoformat(), campaign.send_at)
+            or not may_send(now, BRAND_ZONE, quiet, campaign.window)
+        ):
+            raise Refusal(Code.OFFER_NOT_NOW, field="campaign_id", detail=campaign.send_at)
+        occasion = Occasion(member_id, today.isoformat())
+        self._runs.tell_one(state, campaign, occasion)
+        cause = f"campaign:{exposure_id(campaign.id, member_id, occasion.occasion)}"
+        try:
+            return GroupOfferAnswer(coupon=self._coupons.of_cause(cause))
+        except Refusal:  # They are all gone, or this member may not be given any.
+            raise Refusal(Code.COUPON_NOT_ISSUED, field="campaign_id") from None

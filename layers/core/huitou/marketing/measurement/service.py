@@ -1,0 +1,163 @@
+"""Report what a campaign has changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from huitou.catalog.stores.rules import brand_day, shifted
+from huitou.coupons.issuing.rules import coupon_id
+from huitou.loyalty.points.service import Points
+from huitou.marketing.campaigns.rules import HOLDOUT
+from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.measurement.models import (
+    Effect,
+    EffectAnswer,
+    GroupFigures,
+    Metric,
+    SeenExposure,
+)
+from huitou.marketing.measurement.repository import EffectRepository
+from huitou.marketing.measurement.rules import ALPHA, Outcomes, effect, enough, verdict
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Lang
+
+AT_ONCE = 1_000  # Members whose orders are read together.
+METRICS: tuple[Metric, ...] = ("repurchase", "orders", "revenue_fen")
+
+
+@dataclass
+class Group:
+    """One group while it is counted."""
+
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    outcomes: dict[Metric, Outcomes] = field(
+        default_factory=lambda: {metric: Outcomes() for metric in METRICS}
+    )
+
+
+class Effects:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = EffectRepository(database)
+        self._campaigns = Campaigns(database, clock)
+        self._points = Points(database, clock)
+
+    def report(self, campaign_id: str, lang: Lang = "zh") -> EffectAnswer:
+        """Compare who was told with who was left alone, as of now.
+
+        A member counts from the first time on they were told, or would have been, for the days
+        the campaign looks at; those of whom these days aren't over yet don't count.
+        """
+        shown = self._campaigns.get(campaign_id)
+        campaign = shown["content"]
+        groups: dict[str, Group] = defaultdict(Group)
+        cost_fen = 0
+        exposures = self._repository.exposures(campaign_id)
+        while members := list(islice(exposures, AT_ONCE)):
+            cost_fen += self._count(members, groups, campaign.effect_days)
+        treated = _together([found for name, found in groups.items() if name != HOLDOUT])
+        alone = groups.get(HOLDOUT, Group())
+        effects = list(_effects(groups, treated, alone))
+        orders = next((e for e in effects if (e.metric, e.group) == ("orders", "all")), None)
+        told = treated.outcomes["orders"].count
+        waiting = sum(g.counts["members"] - g.outcomes["orders"].count for g in groups.values())
+        return EffectAnswer(
+            campaign_id=campaign_id, name=campaign.name, status=shown["campaign"]["status"],
+            effect_days=campaign.effect_days,
+            groups=[_figures(name, groups[name]) for name in sorted(groups)],
+            effects=effects,
+            incremental_orders=round(orders.difference * told, 1) if orders else None,
+            incremental_orders_low=round(orders.low * told, 1) if orders else None,
+            incremental_orders_high=round(orders.high * told, 1) if orders else None,
+            cost_fen=cost_fen,
+            verdict=verdict(treated.outcomes["repurchase"], alone.outcomes["repurchase"],
+                            campaign.effect_days, waiting, lang),
+        )  # fmt: skip
+
+    def _count(self, members: list[list[SeenExposure]], groups: dict[str, Group], days: int) -> int:
+        """Count these members into their groups; returns what their gifts cost."""
+        firsts = [mine[0] for mine in members]
+        today = brand_day(self._clock.now())
+        first_day = min(first.day for first in firsts)
+        last_day = shifted(max(first.day for first in firsts), days)
+        orders = defaultdict(list)
+        for order in self._repository.following(
+            [first.member_id for first in firsts], min(first.at for first in firsts),
+            first_day, last_day,
+        ):  # fmt: skip
+            orders[order.member_id].append(order)
+        coupons = [_coupon(e) for mine in members for e in mine if e.gift_kind == "coupon"]
+        redeemed = self._repository.redeemed(coupons)
+        points = 0
+        for mine in members:
+            first, group = mine[0], groups[mine[0].group]
+            group.counts["members"] += 1
+            for exposure in mine:
+                gift = exposure.gift_kind is not None and exposure.delivery == "done"
+                group.counts["messages"] += exposure.delivery == "done"
+                group.counts["pushed"] += exposure.push == "sent"
+                group.counts["opened"] += exposure.opened_at is not None
+                group.counts["gifts"] += gift
+                group.counts["redeemed"] += _coupon(exposure) in redeemed
+                points += (exposure.gift_points or 0) if gift else 0
+            if shifted(first.day, days) >= today:
+                continue
+            after = [o for o in orders[first.member_id] if o.created_at > first.at
+                     and o.business_day <= shifted(first.day, days)]  # fmt: skip
+            group.outcomes["repurchase"].add(1.0 if after else 0.0)
+            group.outcomes["orders"].add(len(after))
+            group.outcomes["revenue_fen"].add(sum(order.counted_fen for order in after))
+        return sum(redeemed.values()) + points * self._points.rules().point_value_fen
+
+
+def _coupon(exposure: SeenExposure) -> str:
+    return coupon_id(f"campaign:{exposure.id}")
+
+
+def _together(groups: list[Group]) -> Group:
+    """Everybody who was told, in whichever words."""
+    found = Group()
+    for group in groups:
+        for metric, outcomes in group.outcomes.items():
+            total = found.outcomes[metric]
+            total.count += outcomes.count
+            total.total += outcomes.total
+            total.squares += outcomes.squares
+            total.positive += outcomes.positive
+    return found
+
+
+def _effects(groups: dict[str, Group], treated: Group, alone: Group) -> Iterator[Effect]:
+    if enough(treated.outcomes["repurchase"], alone.outcomes["repurchase"]):
+        for metric in METRICS:
+            yield effect(metric, "all", treated.outcomes[metric], alone.outcomes[metric])
+    variants = sorted(name for name in groups if name != HOLDOUT)
+    if len(variants) < 2:
+        return
+    for name in variants:
+        told = groups[name].outcomes["repurchase"]
+        if enough(told, alone.outcomes["repurchase"]):
+            # Several comparisons share the 5 % among them.
+            yield effect("repurchase", name, told, alone.outcomes["repurchase"],
+                         ALPHA / len(variants))  # fmt: skip
+
+
+def _figures(name: str, group: Group) -> GroupFigures:
+    complete = group.outcomes["orders"].count
+
+    def mean(metric: Metric, digits: int) -> float | None:
+        return round(group.outcomes[metric].mean, digits) if complete else None
+
+    counted = {
+        key: group.counts[key]
+        for key in ("members", "messages", "pushed", "opened", "gifts", "redeemed")
+    }
+    return GroupFigures(
+        group=name, **counted, complete=complete,
+        repurchase_rate=mean("repurchase", 4), orders_per_member=mean("orders", 4),
+        revenue_fen_per_member=mean("revenue_fen", 1),
+    )  # fmt: skip

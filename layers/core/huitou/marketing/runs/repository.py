@@ -1,0 +1,194 @@
+"""Whom a campaign's trigger meets, and what is kept of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pymongo import UpdateOne
+
+from huitou.marketing.runs.models import Run, Waiting
+from huitou.runtime.database import Database
+
+MOST_RUNS = 1_000
+
+
+class Range(NamedTuple):
+    """Members with ids above `after`, from `low` on and below `high`."""
+
+    after: str
+    low: str
+    high: str
+
+    def ids(self) -> dict[str, str]:
+        """As a filter."""
+        lower = {"$gt": self.after} if self.after >= self.low else {"$gte": self.low}
+        return {**lower, "$lt": self.high}
+
+
+class Event(NamedTuple):
+    """Something that happened to a member."""
+
+    at: datetime
+    id: str
+    member_id: str
+    occasion: str
+
+
+class CampaignRunRepository:
+    def __init__(self, database: Database) -> None:
+        self._runs = database.collection("campaign_runs")
+        self._waiting = database.collection("campaign_waiting")
+        self._features = database.collection("features")
+        self._members = database.collection("members")
+        self._accounts = database.collection("accounts")
+        self._coupons = database.collection("coupons")
+        self._orders = database.collection("orders")
+        self._notices = database.collection("notices")
+        self._tier_changes = database.collection("tier_changes")
+        self._arrivals = database.collection("arrivals")
+
+    # --- runs ---------------------------------------------------------------------------------
+
+    def put(self, runs: Sequence[Run]) -> None:
+        """Plan runs; those that are planned stay as they are."""
+        updates = []
+        for run in runs:
+            document = run.document()
+            named = {"_id": document.pop("_id")}
+            updates.append(UpdateOne(named, {"$setOnInsert": document}, upsert=True))
+        if updates:
+            self._runs.bulk_write(updates, ordered=False)
+
+    def due(self, campaign_id: str) -> list[Run]:
+        """Return a campaign's runs that aren't done."""
+        found = self._runs.find({"status": "due", "campaign_id": campaign_id}).sort("_id", 1)
+        return [Run.model_validate(row) for row in found.limit(MOST_RUNS)]
+
+    def count_due(self) -> int:
+        """Return how many runs aren't done."""
+        return self._runs.count_documents({"status": "due"})
+
+    def move(self, run: Run, cursor: str | None, counts: dict[str, int]) -> bool:
+        """Note how far a run has come, None for its end; False if another worker has moved it."""
+        moved: dict[str, Any] = {"status": "done"} if cursor is None else {"cursor": cursor}
+        plus = {f"counts.{name}": count for name, count in counts.items() if count}
+        update: dict[str, Any] = {"$set": moved} | ({"$inc": plus} if plus else {})
+        was = {"_id": run.id, "status": "due", "cursor": run.cursor}
+        return self._runs.update_one(was, update).matched_count == 1
+
+    def skip(self, run: Run) -> None:
+        """Leave a run whose time is over."""
+        self._runs.update_one({"_id": run.id, "status": "due"}, {"$set": {"status": "skipped"}})
+
+    def of_campaign(self, campaign_id: str, limit: int) -> list[Run]:
+        """Return a campaign's runs, the newest day first."""
+        found = self._runs.find({"campaign_id": campaign_id}).sort([("day", -1), ("part", 1)])
+        return [Run.model_validate(row) for row in found.limit(limit)]
+
+    def members_in_all(self) -> int:
+        """Return about how many members there are."""
+        return self._members.estimated_document_count()
+
+    # --- members whom a day meets -------------------------------------------------------------
+
+    def by_feature(
+        self, where: dict[str, Any], within: Range, limit: int
+    ) -> list[tuple[str, str | None]]:
+        """Return members by a feature, with their last day; needs an index on it and `_id`."""
+        found = self._features.find({**where, "_id": within.ids()}, {"last_order_day": 1})
+        return [(row["_id"], row.get("last_order_day"))
+                for row in found.sort("_id", 1).limit(limit).batch_size(limit + 1)]  # fmt: skip
+
+    def by_birthday(self, month_days: list[str], within: Range, limit: int) -> list[str]:
+        """Return members with these birthdays (MM-DD)."""
+        where = {"birthday_md": {"$in": month_days}, "_id": within.ids()}
+        return [row["_id"] for row in self._accounts.find(where, {"_id": 1}).sort("_id", 1)
+                .limit(limit)]  # fmt: skip
+
+    def everybody(self, within: Range, limit: int) -> list[str]:
+        """Return members by id."""
+        found = self._members.find({"_id": within.ids()}, {"_id": 1})
+        return [row["_id"] for row in found.sort("_id", 1).limit(limit)]
+
+    def coupons_ending(
+        self, since: datetime, until: datetime, after: str, limit: int
+    ) -> list[Event]:
+        """Return unused coupons that end between two moments, by their end."""
+        where = {"status": "issued"}
+        rows = self._between("coupons", "valid_until", where, since, until, after, limit)
+        return [Event(r["valid_until"], r["_id"], r["member_id"], r["_id"]) for r in rows]
+
+    # --- events -------------------------------------------------------------------------------
+
+    def registered(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
+        """Members who registered by themselves."""
+        where = {"registered_channel": "mini_program"}
+        rows = self._between("members", "registered_at", where, since, until, after, limit)
+        return [Event(r["registered_at"], r["_id"], r["_id"], "registered") for r in rows]
+
+    def first_orders(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
+        """Members by the moment of their first paid order."""
+        rows = self._between("features", "first_order_at", {}, since, until, after, limit)
+        return [Event(r["first_order_at"], r["_id"], r["_id"], "first-order") for r in rows]
+
+    def completed(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
+        """Orders by the moment of their completion."""
+        rows = self._between("orders", "completed_at", {}, since, until, after, limit)
+        return [Event(r["completed_at"], r["_id"], r["member_id"], r["_id"])
+                for r in rows if not r.get("is_test")]  # fmt: skip
+
+    def tier_changes(
+        self, since: datetime, until: datetime, after: str, limit: int
+    ) -> list[tuple[Event, str, str]]:
+        """Moves of tiers, with the level before and after."""
+        rows = self._between("tier_changes", "at", {}, since, until, after, limit)
+        return [(Event(r["at"], r["_id"], r["member_id"], r["_id"].rpartition(":")[2]),
+                 r["before"], r["after"]) for r in rows]  # fmt: skip
+
+    def points_ending(
+        self, since: datetime, until: datetime, after: str, limit: int
+    ) -> list[Event]:
+        """Notices of points that end, by the moment of the notice."""
+        where = {"kind": "points-expiring"}
+        rows = self._between("notices", "at", where, since, until, after, limit)
+        return [Event(r["at"], r["_id"], r["member_id"], r["for_day"]) for r in rows]
+
+    def arrivals(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
+        """Members who came near a store."""
+        rows = self._between("arrivals", "at", {}, since, until, after, limit)
+        return [Event(r["at"], r["_id"], r["member_id"], f"{r['store_id']}@{r['day']}")
+                for r in rows]  # fmt: skip
+
+    def _between(
+        self, collection: str, moment: str, where: dict[str, Any], since: datetime,
+        until: datetime, after: str, limit: int,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Documents by a moment, at `since` those with a later id only: the next page."""
+        first = {moment: since, "_id": {"$gt": after}}
+        later = {moment: {"$gt": since, "$lte": until}}
+        found = getattr(self, f"_{collection}").find({"$or": [where | first, where | later]})
+        return list(found.sort([(moment, 1), ("_id", 1)]).limit(limit))
+
+    # --- what waits ---------------------------------------------------------------------------
+
+    def wait(self, waiting: Iterable[Waiting]) -> None:
+        """Keep occasions for later; one that waits already waits until this moment now."""
+        updates = []
+        for one in waiting:
+            document = one.document()
+            named, due = {"_id": document.pop("_id")}, {"due_at": document.pop("due_at")}
+            updates.append(UpdateOne(named, {"$set": due, "$setOnInsert": document}, upsert=True))
+        if updates:
+            self._waiting.bulk_write(updates, ordered=False)
+
+    def waiting(self, campaign_id: str, until: datetime, limit: int) -> list[Waiting]:
+        """Return a campaign's occasions whose time has come."""
+        where = {"campaign_id": campaign_id, "due_at": {"$lte": until}}
+        found = self._waiting.find(where).sort([("due_at", 1), ("_id", 1)]).limit(limit)
+        return [Waiting.model_validate(row) for row in found]
+
+    def served(self, ids: Sequence[str], until: datetime) -> None:
+        """Forget occasions that were looked at, unless they wait for a later moment again."""
+        self._waiting.delete_many({"_id": {"$in": list(ids)}, "due_at": {"$lte": until}})

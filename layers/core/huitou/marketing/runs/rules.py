@@ -1,0 +1,131 @@
+"""Which days are due, how members are parted among workers, and whom a campaign must pass over."""
+
+from __future__ import annotations
+
+from calendar import isleap
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.catalog.stores.rules import day_bounds, days_between, shifted
+from huitou.marketing.audiences.models import required
+from huitou.marketing.audiences.rules import Profile, belongs, is_minor, is_personalised
+from huitou.marketing.campaigns.models import PERSONAL, Campaign, CampaignState
+from huitou.marketing.campaigns.rules import FRESH, is_supper, meets_on, slot
+from huitou.marketing.runs.models import Run
+
+MOST_DAYS = 40  # That are planned at once after an outage; older ones are stale anyway.
+PART_MEMBERS = 50_000  # Of a chain of more members each part has about so many.
+MOST_PARTS = 32
+_LETTERS = "234567abcdefghijklmnopqrstuvwxyz"  # Of which member ids are made, in their order.
+LOOK_BACK = timedelta(hours=1)  # Events are looked for again: some are written late.
+
+
+def parts(members: int) -> list[tuple[str, str]]:
+    """Return id ranges, low included and high not, that part the members evenly.
+
+    Ids are random; the first range begins before every id and the last one never ends.
+    """
+    count = 1
+    while count < MOST_PARTS and members > count * PART_MEMBERS:
+        count *= 2
+    bounds = [f"m{_LETTERS[len(_LETTERS) * number // count]}" for number in range(1, count)]
+    return list(zip(["", *bounds], [*bounds, "\U0010ffff"], strict=True))
+
+
+def runs_due(
+    campaign: Campaign, planned_to: str | None, started_at: datetime, now: datetime,
+    today: str, members: int,
+) -> list[Run]:  # fmt: skip
+    """Return the runs of all days that have come due and weren't planned, the stale ones skipped.
+
+    A day before the campaign was started isn't one of its days.
+    """
+    first = max(campaign.valid_from.isoformat(), shifted(planned_to or today, 1))
+    first = max(first, shifted(today, -MOST_DAYS))
+    last = min(campaign.valid_until.isoformat(), shifted(today, 1))
+    found = []
+    for day in days_between(first, last) if first <= last else []:
+        due_at = slot(day, campaign.send_at)
+        wanted = _is_for(campaign, day)
+        if due_at > now:
+            break
+        if not wanted or due_at < started_at:
+            continue
+        stale = now - due_at > FRESH[campaign.trigger.kind]
+        ranges = [("", "\U0010ffff")] if stale or campaign.trigger.kind == "coupon_expiring" else (
+            parts(members))  # fmt: skip
+        found += [
+            Run(
+                id=f"{campaign.id}:{day}:{number}", campaign_id=campaign.id, day=day, part=number,
+                low=low, high=high, due_at=due_at,
+                status="skipped" if stale else "due",
+            )
+            for number, (low, high) in enumerate(ranges)
+        ]  # fmt: skip
+    return found
+
+
+def last_planned(campaign: Campaign, now: datetime, today: str) -> str:
+    """Return the last day whose time of day has come."""
+    tomorrow = shifted(today, 1)
+    days = [tomorrow, today, shifted(today, -1)]
+    return next(day for day in days if slot(day, campaign.send_at) <= now or day < today)
+
+
+def _is_for(campaign: Campaign, day: str) -> bool:
+    trigger = campaign.trigger
+    if trigger.kind == "segment":
+        return day == campaign.valid_from.isoformat()
+    return trigger.kind != "daily" or meets_on(trigger, day)
+
+
+def is_stale(campaign: Campaign, run: Run, now: datetime) -> bool:
+    """Tell whether a run that was interrupted is of no use any more."""
+    return now - run.due_at > FRESH[campaign.trigger.kind]
+
+
+def month_days_of(day: str) -> list[str]:
+    """Return the birthdays (MM-DD) that are celebrated on a day: 29 February has none in most."""
+    on = date.fromisoformat(day)
+    days = [day[5:]]
+    return [*days, "02-29"] if day[5:] == "02-28" and not isleap(on.year) else days
+
+
+def narrowed(campaign: Campaign) -> tuple[str, Sequence[str]] | None:
+    """Return the condition by which an index finds the members of a whole chain's campaign.
+
+    None where only looking at everybody can tell.
+    """
+    for leaf in required(campaign.audience):
+        if leaf.feature in ("usual_store", "tag"):
+            return leaf.feature, leaf.among
+        if leaf.feature == "night_guest" and leaf.is_so:
+            return "night_guest", ()
+    return None
+
+
+def passed_over(campaign: Campaign, profile: Profile | None, today: str) -> str | None:
+    """Say why a member gets nothing from a campaign, or None: the one gate on every path."""
+    if profile is None:
+        return "gone"
+    if not profile.marketing:
+        return "no consent"
+    if is_minor(profile.member, today):
+        return "minor"
+    personal = campaign.trigger.kind in PERSONAL or is_personalised(campaign.audience)
+    if personal and not profile.personalised:
+        return "not personalised"
+    if is_supper(campaign.window) and not profile.features.night_guest:
+        return "not a night guest"
+    return None if belongs(profile, campaign.audience, today) else "not in the audience"
+
+
+def resumed_at(state: CampaignState) -> datetime:
+    """Return when a campaign was last let run: what happened before is none of its business."""
+    return max(change.at for change in state.changes if change.to == "running")
+
+
+def day_start(day: str) -> datetime:
+    """Return the chain's midnight at which a calendar day begins."""
+    return day_bounds(day, BRAND_ZONE, "00:00")[0]

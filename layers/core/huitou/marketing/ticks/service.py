@@ -1,0 +1,63 @@
+"""What campaign-run's timer does: features first, then whatever is due, then the pushes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from huitou.integrations.weather import Forecast
+from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.deliveries.service import Post, Pushes
+from huitou.marketing.features.service import FeatureBook
+from huitou.marketing.runs.service import CampaignRuns
+from huitou.marketing.weather.service import WeatherBook
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+
+FEATURES_SHARE = 0.4  # Of the time of a tick, at most.
+WORK_SHARE = 0.8  # The rest of its time is for the pushes.
+MOST_WORKERS = 3  # That one tick starts beside itself.
+
+
+class Tick:
+    """One firing of the timer, or one further worker of it."""
+
+    def __init__(
+        self, database: Database, clock: Clock, *, post: Post,
+        openid: Callable[[str], str | None], forecast: Callable[[float, float], list[Forecast]],
+        start: Callable[[dict[str, Any]], None],
+    ) -> None:  # fmt: skip
+        self._features = FeatureBook(database, clock)
+        self._runs = CampaignRuns(database, clock)
+        self._campaigns = Campaigns(database, clock)
+        self._weather = WeatherBook(database, clock)
+        self._pushes = Pushes(database, clock, post, openid)
+        self._forecast = forecast
+        self._start = start
+
+    def run(self, seconds: float) -> dict[str, Any]:
+        """Plan what has come due, start further workers where it is much, and work."""
+        ends = time.monotonic() + seconds
+        # Whoever has just ordered is no guest to be missed: their order goes first.
+        features = self._features.bring_up_to_date(seconds * FEATURES_SHARE)
+        kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running()}
+        if "weather" in kinds:
+            self._weather.record(self._forecast)
+        planned = self._runs.plan()
+        with suppress(Unavailable):  # Without help it takes longer.
+            for _ in range(min(self._runs.due_parts() - 1, MOST_WORKERS)):
+                self._start({"action": "work", "seconds": max(1.0, seconds)})
+        done = self.work(ends - time.monotonic())
+        return done | {"features": done["features"] + features, "planned": planned}
+
+    def work(self, seconds: float) -> dict[str, Any]:
+        """Work on what is planned, for so many seconds at most."""
+        ends = time.monotonic() + seconds
+        works_until = time.monotonic() + seconds * WORK_SHARE
+        counts, complete = self._runs.work(lambda: time.monotonic() < works_until)
+        pushes = self._pushes.send_due(lambda: time.monotonic() < ends)
+        return {"features": 0, "planned": 0, "counts": dict(counts), "pushes": dict(pushes),
+                "rest": not complete}  # fmt: skip

@@ -1,0 +1,59 @@
+"""Keep each day's forecast at each store, and say where it is worth a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.catalog.stores.service import Stores
+from huitou.integrations.weather import Forecast
+from huitou.marketing.campaigns.models import Trigger
+from huitou.marketing.weather.models import WeatherDay
+from huitou.marketing.weather.repository import WeatherRepository
+from huitou.marketing.weather.rules import is_met
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+
+
+class WeatherBook:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = WeatherRepository(database)
+        self._stores = Stores(database, clock)
+
+    def record(self, forecast: Callable[[float, float], list[Forecast]]) -> int:
+        """Ask for today's weather where it isn't known yet; returns for how many stores.
+
+        What can't be had now is asked for again by the next call.
+        """
+        today = self._today()
+        known = {found.store_id for found in self._repository.on(today)}
+        missing = [(name, place) for name, place in self._stores.places() if name not in known]
+        asked = 0
+        for store_id, place in missing:
+            try:
+                days = forecast(place.lat, place.lng)
+            except Unavailable:
+                break
+            for found in days:
+                if found.day == today:
+                    self._repository.put(WeatherDay(
+                        id=f"{today}:{store_id}", store_id=store_id, at=self._clock.now(),
+                        **found._asdict(),
+                    ))  # fmt: skip
+                    asked += 1
+        return asked
+
+    def knows(self, day: str) -> bool:
+        """Whether a day's weather is known wherever a store has a place on the map."""
+        known = {found.store_id for found in self._repository.on(day)}
+        return known >= {store_id for store_id, _ in self._stores.places()}
+
+    def stores_with(self, trigger: Trigger, day: str) -> list[str]:
+        """Return the stores where a day's weather is what a campaign waits for."""
+        return [found.store_id for found in self._repository.on(day) if is_met(trigger, found)]
+
+    def _today(self) -> str:
+        return self._clock.now().astimezone(ZoneInfo(BRAND_ZONE)).date().isoformat()

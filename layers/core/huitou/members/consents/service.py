@@ -1,0 +1,80 @@
+"""Record what members agree to, and say what holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pymongo.client_session import ClientSession
+
+from huitou.members.consents.models import Consent, ConsentRequest, ConsentsAnswer, Purpose
+from huitou.members.consents.repository import ConsentRepository
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+
+TRIES = 10  # Decisions of one member at the same moment.
+Held = Mapping[Purpose, bool]
+_AT_FIRST: dict[Purpose, bool] = {
+    "marketing": False, "personalised": True, "precise_location": False,
+}  # fmt: skip
+
+
+class Consents:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = ConsentRepository(database)
+
+    def record(self, member_id: str, request: ConsentRequest) -> ConsentsAnswer:
+        """Add a decision to the log, unless it is the one that holds; returns what holds then."""
+        for _ in range(TRIES):
+            log = self._repository.of([member_id])
+            last = {consent.purpose: consent for consent in log}.get(request.purpose)
+            same = last and (last.given, last.text_version) == (request.given, request.text_version)
+            if same or self._append(member_id, request, (last.n if last else 0) + 1, None):
+                held = self.of([member_id])[member_id]
+                return ConsentsAnswer.model_validate(held)
+        raise Unavailable
+
+    def _append(
+        self, member_id: str, request: ConsentRequest, n: int, session: ClientSession | None
+    ) -> bool:
+        consent = Consent(
+            id=f"{member_id}:{request.purpose}:{n}", member_id=member_id, n=n,
+            at=self._clock.now(), **request.model_dump(),
+        )  # fmt: skip
+        return self._repository.append(consent, session)
+
+    def of(self, member_ids: Sequence[str]) -> dict[str, Held]:
+        """Return what holds for each of these members."""
+        held: dict[str, dict[Purpose, bool]] = {name: dict(_AT_FIRST) for name in member_ids}
+        for member_id, purpose, given in self._repository.held(member_ids):
+            held[member_id][purpose] = given
+        return {**held}
+
+    def holds(self, member_id: str, purpose: Purpose) -> bool:
+        """Whether the member's consent to this holds now."""
+        return self.of([member_id])[member_id][purpose]
+
+    def withdraw_all(self, member_id: str, session: ClientSession) -> None:
+        """Withdraw whatever holds, within an erasure."""
+        log = self._repository.of([member_id], session)
+        last = {consent.purpose: consent for consent in log}
+        for purpose, at_first in _AT_FIRST.items():
+            known = last.get(purpose)
+            if known.given if known else at_first:
+                request = ConsentRequest(purpose=purpose, given=False, text_version="erasure")
+                self._append(member_id, request, (known.n if known else 0) + 1, session)
+
+    def take_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Let what a member withdrew stay withdrawn when they are merged into another one."""
+        last: dict[str, dict[Purpose, Consent]] = {source_id: {}, into_id: {}}
+        for consent in self._repository.of([source_id, into_id], session):
+            last[consent.member_id][consent.purpose] = consent
+        for purpose, theirs in last[source_id].items():
+            ours = last[into_id].get(purpose)
+            given = theirs.given if ours is None else ours.given and theirs.given
+            if given != (ours.given if ours is not None else _AT_FIRST[purpose]):
+                request = ConsentRequest(
+                    purpose=purpose, given=given, text_version=theirs.text_version
+                )
+                self._append(into_id, request, (ours.n if ours else 0) + 1, session)

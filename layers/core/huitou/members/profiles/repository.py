@@ -1,0 +1,164 @@
+"""Every query on `members`, `identities` and `logins`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.members.profiles.models import Identity, Member
+from huitou.members.profiles.rules import phone_identity
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+from huitou.runtime.triggers import DUE
+
+
+class MemberRepository:
+    def __init__(self, database: Database) -> None:
+        self._members = database.collection("members")
+        self._identities = database.collection("identities")
+        self._logins = database.collection("logins")
+
+    def known_as(self, identity: str) -> str | None:
+        """Return the member behind an identity."""
+        found = self._identities.find_one({"_id": identity}, {"member_id": 1})
+        return str(found["member_id"]) if found else None
+
+    def identity(self, name: str) -> Identity | None:
+        found = self._identities.find_one({"_id": name})
+        return Identity.model_validate(found) if found else None
+
+    def identities_of(self, member_id: str) -> list[Identity]:
+        """Return every name by which the member is or, before a merge, was known; a handful."""
+        either = {"$or": [{"member_id": member_id}, {"before": member_id}]}
+        found = self._identities.find(either).limit(20)
+        return [Identity.model_validate(identity) for identity in found]
+
+    def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
+        """Let the names of one member name the other; returns how many did.
+
+        Both members are written: a merge of either with a third one, or a phone bound meanwhile,
+        conflicts with this one and comes again to find it.
+        """
+        moved = self._identities.update_many(
+            {"member_id": source.id},
+            {"$set": {"member_id": into.id}, "$addToSet": {"before": source.id}},
+            session=session,
+        )
+        gone = {"phone_hash": "", "phone_last4": ""}
+        self._members.update_one(
+            {"_id": source.id}, {"$set": {"merged_into": into.id}, "$unset": gone}, session=session
+        )
+        taken = {
+            name: getattr(source, name)
+            for name in ("phone_hash", "phone_last4", "birthday", "nickname")
+            if getattr(into, name) is None and getattr(source, name) is not None
+        }
+        self._members.update_one(
+            {"_id": into.id}, {"$inc": {"merges": 1}, "$set": {**taken, "schema": 1}},
+            session=session,
+        )  # fmt: skip
+        return moved.modified_count
+
+    def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
+        """Take all names away: nobody is this member any more.
+
+        The member is written: a phone bound or a merge meanwhile conflicts with this.
+        """
+        self._identities.delete_many({"member_id": member_id}, session=session)
+        names = ("nickname", "birthday", "phone_hash", "phone_last4", "registered_scene")
+        self._members.update_one(
+            {"_id": member_id},
+            {"$set": {"erased_at": at}, "$unset": dict.fromkeys(names, "")},
+            session=session,
+        )
+
+    def insert(self, member: Member, identity: str, session: ClientSession) -> None:
+        """Register; of two first log-ins at once the identity's `_id` lets one through."""
+        self._identities.insert_one(
+            Identity(id=identity, member_id=member.id).document(), session=session
+        )
+        self._members.insert_one(member.document(), session=session)
+
+    def known_as_many(self, identities: list[str], session: ClientSession) -> dict[str, str]:
+        """Return the members behind identities, those that are known."""
+        found = self._identities.find(
+            {"_id": {"$in": identities}}, {"member_id": 1}, session=session
+        )
+        return {identity["_id"]: identity["member_id"] for identity in found}
+
+    def insert_many(self, members: Mapping[str, Member], session: ClientSession) -> None:
+        """Register members by identity; DuplicateKeyError if another import was faster."""
+        self._identities.insert_many(
+            [Identity(id=name, member_id=member.id).document() for name, member in members.items()],
+            session=session,
+        )
+        self._members.insert_many([m.document() for m in members.values()], session=session)
+
+    def imported_among(self, member_ids: list[str], session: ClientSession) -> list[Member]:
+        """Members whom an import registered; who registered by themselves keep their day."""
+        found = self._members.find(
+            {"_id": {"$in": member_ids}, "registered_channel": "import"}, session=session
+        )
+        return [Member.model_validate(document) for document in found]
+
+    def move_registrations(self, members: list[Member], session: ClientSession) -> None:
+        """Write the new registration (moment, day, store) of each."""
+        fields = {"registered_at", "registered_day", "registered_store_id"}
+        self._members.bulk_write(
+            [UpdateOne({"_id": m.id}, {"$set": m.model_dump(include=fields)}) for m in members],
+            session=session,
+        )
+
+    def find(self, member_id: str, session: ClientSession | None = None) -> Member | None:
+        found = self._members.find_one({"_id": member_id}, session=session)
+        return Member.model_validate(found) if found else None
+
+    def update(self, member_id: str, changes: dict[str, Any]) -> None:
+        if changes:
+            self._members.update_one({"_id": member_id}, {"$set": changes})
+
+    def set_birthday(self, member_id: str, birthday: str, session: ClientSession) -> bool:
+        """Set the birthday of a member who has none: of two that set one, the second is refused."""
+        unset = {"_id": member_id, "birthday": None}
+        set_now = self._members.update_one(unset, {"$set": {"birthday": birthday}}, session=session)
+        return set_now.matched_count == 1
+
+    def bind_phone(
+        self,
+        member: Member,
+        identity: str,
+        phone_hash: str,
+        last4: str,
+        session: ClientSession,
+    ) -> None:
+        """Give the phone's identity to the member; DuplicateKeyError if somebody holds it."""
+        if member.phone_hash:
+            self._identities.delete_one({"_id": phone_identity(member.phone_hash)}, session=session)
+        self._identities.insert_one(
+            Identity(id=identity, member_id=member.id).document(), session=session
+        )
+        # The number it had is in the filter: of two bindings at once one is sent back, so that
+        # no number stays bound to a member who no longer has it.
+        bound = self._members.update_one(
+            {"_id": member.id, "phone_hash": member.phone_hash},
+            {"$set": {"phone_hash": phone_hash, "phone_last4": last4}},
+            session=session,
+        )
+        if bound.matched_count == 0:
+            raise Unavailable
+
+    def record_login(self, member_id: str, business_day: str, at: datetime) -> bool:
+        """Count a log-in once per member and business day; True if this one counted."""
+        try:
+            self._logins.insert_one({
+                "_id": f"{member_id}:{business_day}", "schema": 1,
+                "member_id": member_id, "business_day": business_day, "at": at, "rollup": DUE,
+            })  # fmt: skip
+        except DuplicateKeyError:
+            return False
+        return True

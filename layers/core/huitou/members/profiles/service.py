@@ -1,0 +1,313 @@
+"""Registration, log-in, profile and phone."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.catalog.stores.rules import brand_day
+from huitou.coupons.issuing.models import ShownCoupon
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.birthdays.rules import birthday_from
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.service import Tiers
+from huitou.members.profiles.models import Member, UpdateProfileRequest
+from huitou.members.profiles.repository import MemberRepository
+from huitou.members.profiles.rules import (
+    friend_code,
+    member_id_from,
+    network_of,
+    phone_hash,
+    phone_identity,
+    till_identity,
+    wechat_identity,
+)
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.runtime.identity import Caller
+
+MOST_MERGES = 20  # In a row, of one person.
+
+
+class PhoneNumbers(Protocol):
+    """Whoever turns a member's single-use code into their phone number."""
+
+    def phone_number(self, code: str) -> str:
+        """Return the number in international form; Refusal PHONE_CODE_INVALID otherwise."""
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """When and where a member of the till first ordered."""
+
+    business_day: str
+    at: datetime
+    store_id: str | None
+
+
+@dataclass(frozen=True)
+class TillMembers:
+    """Member ids by till number, how many are new, and the days whose new members changed."""
+
+    ids: Mapping[str, str]
+    registered: int
+    days: set[str]
+
+
+# Binds a member who registers with a friend's code: their id, the scene, their network, the
+# registration's own transaction; False for a code that is nobody's.
+Bind = Callable[[str, str, str | None, ClientSession], bool]
+
+
+class Members:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._brand_id = brand_id
+        self._members = MemberRepository(database)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+        self._coupons = Coupons(database, clock)
+
+    def id_of(self, caller: Caller) -> str:
+        """Return the caller's member id; Refusal NOT_REGISTERED before the first log-in."""
+        member_id = self._members.known_as(wechat_identity(caller.appid, caller.openid))
+        if member_id is None:
+            raise Refusal(Code.NOT_REGISTERED)
+        return member_id
+
+    def is_or_was(self, caller: Caller, member_id: str) -> bool:
+        """Whether the caller is this member, or was until a merge: who paid an order of then."""
+        identity = self._members.identity(wechat_identity(caller.appid, caller.openid))
+        return identity is not None and member_id in (identity.member_id, *(identity.before or ()))
+
+    def openid_of(self, member_id: str, appid: str) -> str | None:
+        """Return the member's OpenID in one mini-program, for calls in which WeChat wants it.
+
+        Of a member merged into another it is the one of before; of that other one their own.
+        """
+        named = wechat_identity(appid, "")
+        found = [name for name in self._members.identities_of(member_id)
+                 if name.id.startswith(named)]  # fmt: skip
+        found.sort(key=lambda name: (member_id not in (name.before or ()), bool(name.before)))
+        return next((name.id[len(named) :] for name in found), None)
+
+    def now_called(self, member_id: str) -> str | None:
+        """Return who this member is now, after merges; None for one who is gone."""
+        for _ in range(MOST_MERGES):
+            member = self._members.find(member_id)
+            if member is None or member.merged_into is None:
+                return member.id if member else None
+            member_id = member.merged_into
+        return None
+
+    def who(self, member_id: str) -> Member:
+        """Return a member; Refusal NOT_REGISTERED for one who is gone."""
+        return self._member(member_id)
+
+    def pair(self, source_id: str, into_id: str, session: ClientSession) -> tuple[Member, Member]:
+        """Return two members who are to be merged; Refusal NOT_FOUND naming the one that isn't."""
+        found = []
+        for field, member_id in (("from_member", source_id), ("into_member", into_id)):
+            member = self._members.find(member_id, session)
+            if member is None:
+                raise Refusal(Code.NOT_FOUND, field=field, detail="member")
+            found.append(member)
+        return found[0], found[1]
+
+    def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
+        """Let every name of one member name the other, with phone and birthday if they have none.
+
+        Returns how many names there were.
+        """
+        return self._members.hand_over(source, into, session)
+
+    def login(
+        self, caller: Caller, scene: str | None, key: bytes = b"", bind: Bind | None = None
+    ) -> dict[str, Any]:
+        """Log in, registering on the first time; counts once per business day.
+
+        A new member who came by a friend's code is bound to that friend by `bind`, `invited`; by
+        nobody where the chain has no referrals. `key` hashes the network address they came from.
+        """
+        identity = wechat_identity(caller.appid, caller.openid)
+        now = self._clock.now()
+        today = brand_day(now)
+        member_id = self._members.known_as(identity)
+        registered, invited = member_id is None, False
+        if member_id is None:
+            network = network_of(caller.address, key) if key else None
+            member_id, registered, invited = self._register(identity, scene, today, network, bind)
+        self._members.record_login(member_id, today, now)
+        answer = {"member_id": member_id, "registered": registered}
+        return answer | ({"invited": True} if invited else {})
+
+    def _register(
+        self, identity: str, scene: str | None, today: str, network: str | None,
+        bind: Bind | None,
+    ) -> tuple[str, bool, bool]:  # fmt: skip
+        by_friend = friend_code(scene) is not None
+        store_id = None
+        if scene is not None and not by_friend:
+            store_id = self._coupons.scene(scene).store_id
+        member = Member(
+            id=member_id_from(secrets.token_bytes(15)),
+            brand_id=self._brand_id,
+            registered_at=self._clock.now(),
+            registered_day=today,
+            registered_store_id=store_id,
+            registered_scene=scene,
+        )
+
+        def write(session: ClientSession) -> bool:
+            self._members.insert(member, identity, session)
+            self._points.open_accounts([member.id], session)
+            return bind is not None and by_friend and bind(member.id, scene or "", network, session)
+
+        try:
+            invited = self._database.transact(write)
+        except DuplicateKeyError:
+            winner = self._members.known_as(identity)
+            if winner is None:
+                raise
+            return winner, False, False
+        return member.id, True, invited
+
+    def register_till_members(
+        self, first_orders: Mapping[str, FirstOrder], session: ClientSession
+    ) -> TillMembers:
+        """Find or register members by their till numbers, as of their first orders.
+
+        An order before the one by which an import registered its member moves the registration
+        back. Raises DuplicateKeyError if another import registers one at the same time.
+        """
+        identities = {till_identity(number): number for number in first_orders}
+        known = self._members.known_as_many(list(identities), session)
+        new = {
+            identity: Member(
+                id=member_id_from(secrets.token_bytes(15)),
+                brand_id=self._brand_id,
+                registered_at=first_orders[number].at,
+                registered_day=first_orders[number].business_day,
+                registered_channel="import",
+                registered_store_id=first_orders[number].store_id,
+            )
+            for identity, number in identities.items()
+            if identity not in known
+        }
+        days = {member.registered_day for member in new.values()}
+        if new:
+            self._members.insert_many(new, session)
+            self._points.open_accounts([member.id for member in new.values()], session)
+        firsts = {known[name]: first_orders[n] for name, n in identities.items() if name in known}
+        moved = []
+        for member in self._members.imported_among(list(firsts), session):
+            first = firsts[member.id]
+            if (first.business_day, first.at) < (member.registered_day, member.registered_at):
+                days |= {member.registered_day, first.business_day}
+                changes = {"registered_at": first.at, "registered_day": first.business_day,
+                           "registered_store_id": first.store_id}  # fmt: skip
+                moved.append(member.model_copy(update=changes))
+        if moved:
+            self._members.move_registrations(moved, session)
+        ids = known | {identity: member.id for identity, member in new.items()}
+        return TillMembers({number: ids[name] for name, number in identities.items()}, len(new),
+                           days)  # fmt: skip
+
+    def till_members(self, numbers: Iterable[str], session: ClientSession) -> dict[str, str]:
+        """Return the ids of the members that are known by these till numbers."""
+        names = {till_identity(number): number for number in numbers}
+        known = self._members.known_as_many(list(names), session)
+        return {names[identity]: member_id for identity, member_id in known.items()}
+
+    def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
+        """Take all names away within an erasure; Refusal NOT_FOUND or MERGED_ELSEWHERE."""
+        member = self._members.find(member_id, session)
+        if member is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="member")
+        if member.merged_into is not None:
+            raise Refusal(Code.MERGED_ELSEWHERE, field="member_id")
+        self._members.forget(member_id, at, session)
+
+    def profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
+        """Return the member's own profile, tier and points."""
+        member = self._member(member_id)
+        return {
+            "member_id": member_id,
+            "nickname": member.nickname,
+            "birthday": member.birthday,
+            "phone_last4": member.phone_last4,
+            "registered_day": member.registered_day,
+            "tier": self._tiers.shown(member_id, lang),
+            "points": self._points.shown(member_id),
+        }
+
+    def update(
+        self, member_id: str, request: UpdateProfileRequest, lang: Lang = "zh"
+    ) -> dict[str, Any]:
+        """Change what a member says about themselves; a birthday is said once.
+
+        Raises Refusal BIRTHDAY_FIXED: each year's gifts hang on it.
+        """
+        changes = request.model_dump(mode="json", exclude_none=True)
+        birthday = changes.pop("birthday", None)
+        if birthday is not None and birthday != self._member(member_id).birthday:
+            self._set_birthday(member_id, birthday)
+        self._members.update(member_id, changes)
+        return self.profile(member_id, lang)
+
+    def _set_birthday(self, member_id: str, birthday: str) -> None:
+        month_day = birthday[5:]
+        following = birthday_from(month_day, self._tiers.today())
+
+        def write(session: ClientSession) -> bool:
+            if not self._members.set_birthday(member_id, birthday, session):
+                return False
+            self._tiers.born(member_id, month_day, following, session)
+            return True
+
+        if not self._database.transact(write) and self._member(member_id).birthday != birthday:
+            raise Refusal(Code.BIRTHDAY_FIXED, field="birthday")
+
+    def bind_phone(
+        self, member_id: str, code: str, numbers: PhoneNumbers, key: bytes
+    ) -> dict[str, Any]:
+        """Bind the phone behind a code; one phone, one member.
+
+        The number itself is kept nowhere: its keyed hash and last four digits are.
+        """
+        phone = numbers.phone_number(code)
+        member = self._member(member_id)
+        hashed, last4 = phone_hash(phone, key), phone[-4:]
+        if member.phone_hash == hashed:
+            return {"phone_last4": last4}
+
+        def write(session: ClientSession) -> None:
+            self._members.bind_phone(member, phone_identity(hashed), hashed, last4, session)
+
+        try:
+            self._database.transact(write)
+        except DuplicateKeyError:
+            if self._members.known_as(phone_identity(hashed)) != member_id:
+                raise Refusal(Code.PHONE_BOUND_ELSEWHERE, field="code") from None
+        return {"phone_last4": last4}
+
+    def welcome(self, member_id: str, scene: str) -> ShownCoupon:
+        """Issue the scanned code's welcome coupon, once per phone."""
+        member = self._member(member_id)
+        if member.phone_hash is None:
+            raise Refusal(Code.PHONE_REQUIRED)
+        return self._coupons.welcome(member_id, member.phone_hash, scene)
+
+    def _member(self, member_id: str) -> Member:
+        member = self._members.find(member_id)
+        if member is None:
+            raise Refusal(Code.NOT_REGISTERED)
+        return member

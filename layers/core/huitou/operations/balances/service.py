@@ -1,0 +1,138 @@
+"""Bring balances and tiers of another system in, batch by batch, each balance once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from huitou.catalog.stores.rules import brand_day, shifted
+from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.service import Tiers
+from huitou.members.profiles.service import FirstOrder, Members
+from huitou.operations.balances.models import (
+    BalanceRow,
+    BalancesReport,
+    ImportBalancesRequest,
+    RejectedBalance,
+)
+from huitou.operations.balances.rules import digest, entry_cause, lots, why_not
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database, is_duplicate
+from huitou.runtime.errors import Unavailable
+
+MOST_TRIES = 5
+OTHER_CONTENT = "this balance was imported with other content"
+
+
+@dataclass
+class _Batch:
+    """One batch's way through the transaction; made anew each time the transaction runs."""
+
+    imported: int = 0
+    unchanged: int = 0
+    points: int = 0
+    members: int = 0
+    rejects: list[RejectedBalance] = field(default_factory=list)
+    tiers: list[tuple[str, BalanceRow]] = field(default_factory=list)
+
+    def reject(self, row: BalanceRow, name: str, reason: str) -> None:
+        self.rejects.append(RejectedBalance(line=row.line, field=name, reason=reason))
+
+    def report(self, tiers: int) -> BalancesReport:
+        return BalancesReport(
+            imported=self.imported, unchanged=self.unchanged, rejected=len(self.rejects),
+            points=self.points, members=self.members, tiers=tiers,
+            rejects=sorted(self.rejects, key=lambda reject: reject.line),
+        )  # fmt: skip
+
+
+class Balances:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._members = Members(database, clock, brand_id)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+
+    def run(self, request: ImportBalancesRequest) -> BalancesReport:
+        """Bring one batch in, in one transaction; safe to repeat, and at the same time.
+
+        Members that are not known by their till number are registered today. Tiers follow member
+        by member: should a call end in between, the same one again brings in the rest.
+        """
+        run = self._database.rehearse if request.dry_run else self._database.transact
+        for _ in range(MOST_TRIES):
+            try:
+                batch = run(lambda session: self._write(request, session))
+            except (DuplicateKeyError, BulkWriteError) as error:
+                if not is_duplicate(error):
+                    raise
+                continue  # Another import brought some of it in just now: it is found next time.
+            if request.dry_run:
+                return batch.report(len(batch.tiers))
+            return batch.report(sum(self._bring_in(request.source, *one) for one in batch.tiers))
+        raise Unavailable
+
+    def _write(self, request: ImportBalancesRequest, session: ClientSession) -> _Batch:
+        batch = _Batch()
+        new = self._new(request, batch, session)
+        now = self._clock.now()
+        first = FirstOrder(brand_day(now), now, None)
+        members = self._members.register_till_members(
+            {row.member: first for row in new.values()}, session
+        )
+        books = self._points.open_many(sorted(set(members.ids.values())), session)
+        today, revision = self._points.today(), self._points.rules().revision
+        for row in new.values():
+            member_id = members.ids[row.member]
+            fact = Fact(
+                cause=entry_cause(request.source, row), at=now, business_day=today,
+                rules_revision=revision, actor=f"import:{request.source}", digest=digest(row),
+            )  # fmt: skip
+            books[member_id].migrate(fact, lots(row))
+            books[member_id].bring_up_to_date()
+            batch.points += sum(lot.points for lot in row.lots)
+            if row.tier is not None:
+                batch.tiers.append((member_id, row))
+        self._points.save(list(books.values()), session)
+        batch.imported, batch.members = len(new), members.registered
+        return batch
+
+    def _new(
+        self, request: ImportBalancesRequest, batch: _Batch, session: ClientSession
+    ) -> dict[str, BalanceRow]:
+        """Return the rows that are not there yet and may go in, by their entries' ids."""
+        names = [f"migrate:{entry_cause(request.source, row)}" for row in request.rows]
+        known = self._points.by_ids(names, session)
+        levels = [level.level for level in self._tiers.rules().levels]
+        today = self._points.today()
+        new: dict[str, BalanceRow] = {}
+        known_tiers: list[BalanceRow] = []
+        for name, row in zip(names, request.rows, strict=True):
+            there = digest(new[name]) if name in new else None
+            if name in known:
+                there = known[name].digest
+            if there == digest(row):
+                batch.unchanged += 1
+                late = row.tier_review_on is None or row.tier_review_on <= today
+                if name in known and not late and row.tier in levels:
+                    known_tiers.append(row)
+            elif there is not None:
+                batch.reject(row, "id", OTHER_CONTENT)
+            elif (fault := why_not(row, levels, today)) is not None:
+                batch.reject(row, *fault)
+            else:
+                new[name] = row
+        # Who they are now: members may have been merged since.
+        ids = self._members.till_members([row.member for row in known_tiers], session)
+        batch.tiers += [(ids[row.member], row) for row in known_tiers if row.member in ids]
+        return new
+
+    def _bring_in(self, source: str, member_id: str, row: BalanceRow) -> int:
+        since = row.tier_since or self._points.today()
+        through = shifted(str(row.tier_review_on), -1)
+        told = self._tiers.bring_in(member_id, str(row.tier), since, through, source)
+        return int(told == "brought in")

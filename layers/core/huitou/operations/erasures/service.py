@@ -1,0 +1,85 @@
+"""Forgetting a member: names, places, habits and consents, in one transaction."""
+
+from __future__ import annotations
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.service import Tiers
+from huitou.members.consents.service import Consents
+from huitou.members.profiles.service import Members
+from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest, Erasure
+from huitou.operations.erasures.repository import ErasureRepository
+from huitou.ordering.orders.service import Orders
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal, Unavailable
+
+
+class Erasures:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._repository = ErasureRepository(database)
+        self._members = Members(database, clock, brand_id)
+        self._orders = Orders(database, clock, brand_id)
+        self._points = Points(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._consents = Consents(database, clock)
+        self._tiers = Tiers(database, clock)
+
+    def erase(self, request: EraseMemberRequest) -> EraseAnswer:
+        """Forget a member; again answers what the first time did.
+
+        Whoever comes back with their phone or WeChat is a new member. Raises Refusal NOT_FOUND,
+        MERGED_ELSEWHERE (the other one is who there is), or MEMBER_HAS_OPEN_ORDERS.
+        """
+        try:
+            done = self._database.transact(lambda session: self._erase(request, session))
+        except DuplicateKeyError:  # Twice at once: the other was faster.
+            found = self._repository.find(request.member_id)
+            if found is None:
+                raise Unavailable from None
+            done = found
+        return EraseAnswer(member_id=done.id, points=done.points, coupons=done.coupons, at=done.at)
+
+    def _erase(self, request: EraseMemberRequest, session: ClientSession) -> Erasure:
+        member_id = request.member_id
+        known = self._repository.find(member_id, session)
+        if known is not None:
+            return known
+        now = self._clock.now()
+        if self._orders.any_open(member_id, session):
+            raise Refusal(Code.MEMBER_HAS_OPEN_ORDERS, field="member_id")
+        self._members.forget(member_id, now, session)
+        points = self._give_up_points(request, session)
+        coupons = self._coupons.revoke_all(member_id, request.actor, request.reason, session)
+        self._tiers.forget(member_id, session)
+        self._consents.withdraw_all(member_id, session)
+        self._orders.forget(member_id, session)
+        self._repository.forget(member_id, session)
+        erasure = Erasure(
+            id=member_id, actor=request.actor, reason=request.reason, points=points,
+            coupons=coupons, at=now,
+        )  # fmt: skip
+        self._repository.insert(erasure, session)
+        return erasure
+
+    def _give_up_points(self, request: EraseMemberRequest, session: ClientSession) -> int:
+        """Take what could be spent, so that the chain owes nobody for it; returns how many."""
+        book = self._points.open(request.member_id, session)
+        today = self._points.today()
+        given_up = max(0, book.available)
+        if given_up:
+            fact = Fact(
+                cause=f"erasure:{request.member_id}", at=self._clock.now(), business_day=today,
+                rules_revision=self._points.rules().revision, actor=request.actor,
+                reason=request.reason,
+            )  # fmt: skip
+            book.adjust(fact, -given_up, today)
+        book.bring_up_to_date()
+        self._points.save([book], session)
+        return given_up

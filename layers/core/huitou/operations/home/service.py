@@ -1,0 +1,85 @@
+"""The first page, from what is kept of each day: nothing here grows with orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from huitou.catalog.menu.service import Menu
+from huitou.catalog.stores.rules import brand_day
+from huitou.catalog.stores.service import Stores
+from huitou.insight.kpis.models import DaysRequest, StoreFiguresRequest
+from huitou.insight.kpis.service import Kpis
+from huitou.loyalty.adjustments.models import AdjustmentsRequest
+from huitou.loyalty.adjustments.service import Adjustments
+from huitou.operations.home.models import (
+    DAYS_SHOWN,
+    AlarmsAnswer,
+    FiguresRequest,
+    Goals,
+)
+from huitou.operations.lookups.service import Lookups, Sees
+from huitou.operations.maintenance.service import Maintenance
+from huitou.payments.discrepancies.models import DiscrepanciesRequest
+from huitou.payments.discrepancies.service import Discrepancies
+from huitou.payments.refunds.models import RefundsRequest
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+
+MOST_STORES = 100
+MOST_ALARMS = 50
+
+
+class Home:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def figures(
+        self, request: FiguresRequest, store_ids: Sequence[str]
+    ) -> dict[str, Any]:  # fmt: skip
+        """Tell how it goes, store by store: of these, or without any of the chain's first ones."""
+        now = self._clock.now()
+        today = date.fromisoformat(brand_day(now))
+        kpis = Kpis(self._database, self._clock)
+        days = kpis.days(DaysRequest(
+            store_id=request.store_id, first=today - timedelta(days=DAYS_SHOWN - 1), last=today
+        ))["days"]  # fmt: skip
+        of_stores = StoreFiguresRequest(
+            as_of=today - timedelta(days=1), limit=MOST_STORES,
+            store_ids=list(store_ids)[:MOST_STORES] if store_ids else None,
+        )  # fmt: skip
+        names = Stores(self._database, self._clock).names()
+        return {
+            "store_id": request.store_id,
+            "today": days[-1],
+            "week_ago": days[-8],
+            "days": days,
+            "stores": [
+                {"store_id": store_id, "name": names.get(store_id, store_id), **figures}
+                for store_id, figures in kpis.stores(of_stores)["by_store"].items()
+            ],
+            "goals": Goals(),
+        }
+
+    def alarms(self, sees: Sees, store_ids: Sequence[str]) -> AlarmsAnswer:
+        """Count what wants somebody, up to a page of each.
+
+        Refunds are of stores that one sees, dishes of these stores, or of all without any.
+        """
+        health = Maintenance(self._database, self._clock).health()
+        open_ones = DiscrepanciesRequest(limit=MOST_ALARMS)
+        waiting = AdjustmentsRequest(limit=MOST_ALARMS)
+        refunds = RefundsRequest(limit=MOST_ALARMS)
+        return AlarmsAnswer(
+            dead_letters=int(health["dead_letters"]),
+            relay_lag_s=float(health["relay"].get("lag_s") or 0.0),
+            differences=len(
+                Discrepancies(self._database, self._clock).open(open_ones).discrepancies
+            ),
+            refunds=len(Lookups(self._database, sees).refunds(refunds).refunds),
+            adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
+            sold_out=Menu(self._database).sold_out(store_ids, MOST_ALARMS),
+            most=MOST_ALARMS,
+        )

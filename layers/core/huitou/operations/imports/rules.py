@@ -1,0 +1,138 @@
+"""How rows of a file become orders: ids from the business fact, days, and why a row is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from huitou.catalog.stores.models import Store
+from huitou.catalog.stores.rules import business_day
+from huitou.loyalty.earning.models import EarningTerms
+from huitou.operations.imports.models import ImportedRow, Told
+from huitou.ordering.orders.models import GivenBack, LedgerOrder, Moment, Order, Tender
+
+NOON = time(12)  # When a row that knows only its day is taken to have happened.
+
+
+@dataclass(frozen=True)
+class Sale:
+    """A row with its store found, its moment and its business day."""
+
+    row: ImportedRow
+    store_id: str | None
+    at: datetime
+    business_day: str
+
+    @property
+    def id(self) -> str:
+        """The order's or refund's id, made of what tells it from all others.
+
+        With a number: the store and the number. Without: every field, and how many rows before
+        it said the same; a longer file has the same ids for the rows it had before.
+        """
+        row = self.row
+        if row.order is None or row.order == row.refund_of:
+            return _id("refund" if row.refund_of else "order", *self._facts, row.seq)
+        if row.refund_of:
+            return _id("refund", self.store_id, row.refund_of, row.order)
+        return _id("order", self.store_id, row.order)
+
+    @property
+    def gives_back(self) -> str:
+        """The id of the order that a refund's row names."""
+        return _id("order", self.store_id, self.row.refund_of)
+
+    @property
+    def digest(self) -> str:
+        """What the row says; the same id with another digest is another order's number."""
+        return hashlib.sha256(_plain(*self._facts)).hexdigest()[:32]
+
+    @property
+    def _facts(self) -> tuple[object, ...]:
+        row = self.row
+        when = row.paid_at.astimezone(UTC).isoformat() if row.paid_at else row.paid_on
+        return self.store_id, row.member, when, row.amount_fen, row.refund_of
+
+
+def _id(kind: str, *facts: object) -> str:
+    prefix = "r" if kind == "refund" else "o"
+    return prefix + hashlib.sha256(b"import\n" + _plain(kind, *facts)).hexdigest()[:24]
+
+
+def _plain(*facts: object) -> bytes:
+    return "\n".join("" if fact is None else f"{len(str(fact))}:{fact}" for fact in facts).encode()
+
+
+def sale_of(row: ImportedRow, store: Store | None, zone: str, cut_time: str) -> Sale:
+    """Place a row in its store's time, or in the given zone and cut where it names no store."""
+    zone, cut_time = (store.zone, store.cut_time) if store else (zone, cut_time)
+    store_id = store.id if store else None
+    if row.paid_on is not None:
+        at = datetime.combine(row.paid_on, NOON, ZoneInfo(zone))
+        return Sale(row, store_id, at, row.paid_on.isoformat())
+    assert row.paid_at is not None  # noqa: S101  # The model has one of the two.
+    at = row.paid_at - timedelta(microseconds=row.paid_at.microsecond % 1000)  # As BSON keeps it.
+    return Sale(row, store_id, at, business_day(at, zone, cut_time))
+
+
+def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> Order:
+    """Build the stored order: paid at the till, settled with the same write, due for the KPIs."""
+    at, amount_fen = sale.at, sale.row.amount_fen
+    return Order(
+        id=sale.id,
+        brand_id=brand_id,
+        store_id=sale.store_id,
+        member_id=member_id,
+        request_digest=sale.digest,
+        channel="import",
+        origin="import",
+        source_id=sale.row.order,
+        status="paid",
+        business_day=sale.business_day,
+        created_at=at,
+        list_fen=amount_fen,
+        payable_fen=amount_fen,
+        tenders=[Tender(kind="till" if amount_fen else "none", amount_fen=amount_fen)],
+        terms=terms,
+        paid_at=at,
+        settlement="done",
+        rollup="due",
+        features="due",
+        timeline=[Moment(status="paid", at=at)],
+    )
+
+
+def is_told_otherwise(sale: Sale, twins: Iterable[Told]) -> bool:
+    """Tell whether its twins came in under another mapping: with or without store, or number.
+
+    The same file again with another mapping makes other ids, and would double everything.
+    """
+    return all(
+        (told.store_id is None) != (sale.store_id is None)
+        or (told.source_id is None) != (sale.row.order is None)
+        for told in twins
+    )
+
+
+def why_no_refund(sale: Sale, order: LedgerOrder | None, member_id: str | None) -> str | None:
+    """Say why a refund can't be booked on the order it names, or None if it can."""
+    if order is None:
+        return "no order with this number at this store"
+    if order.member_id != member_id:
+        return "the order is another member's"
+    left_fen = order.payable_fen - sum(back.amount_fen for back in order.refunds)
+    if -sale.row.amount_fen > left_fen:
+        return "more than what is left of the order"
+    return None
+
+
+def with_refund(order: LedgerOrder, sale: Sale) -> LedgerOrder:
+    """Return the order with one more part given back; refunded when nothing is left."""
+    back = GivenBack(refund_id=sale.id, amount_fen=-sale.row.amount_fen, at=sale.at)
+    refunds = [*order.refunds, back]
+    wholly = sum(part.amount_fen for part in refunds) == order.payable_fen
+    status = "refunded" if wholly else order.status
+    return order.model_copy(update={"refunds": refunds, "status": status})

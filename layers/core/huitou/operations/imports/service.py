@@ -1,0 +1,225 @@
+"""Bring a till's history in: members, orders, refunds, points and tiers, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache, partial
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE, Store
+from huitou.catalog.stores.rules import brand_day
+from huitou.catalog.stores.service import Stores
+from huitou.growth.referrals.binding_service import FirstOrders
+from huitou.insight.kpis.service import Kpis
+from huitou.loyalty.earning.models import EarningTerms
+from huitou.loyalty.earning.rules import history_terms
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.service import Tiers
+from huitou.members.profiles.service import FirstOrder, Members
+from huitou.operations.imports.models import (
+    ImportedRow,
+    ImportOrdersRequest,
+    ImportReport,
+    Reject,
+    Told,
+)
+from huitou.operations.imports.repository import ImportRepository
+from huitou.operations.imports.rules import (
+    Sale,
+    is_told_otherwise,
+    order_of,
+    sale_of,
+    why_no_refund,
+    with_refund,
+)
+from huitou.ordering.orders.models import LedgerOrder
+from huitou.ordering.settlement.service import Settlement
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database, is_duplicate
+from huitou.runtime.errors import Code, Refusal, Unavailable
+
+MOST_TRIES = 5
+FEWEST_OTHERWISE = 3  # Orders that were imported under another mapping, to call it that.
+SAME_NUMBER = "this number was imported with other content"
+
+
+@dataclass
+class _Batch:
+    """One batch's way through the transaction; made anew each time the transaction runs."""
+
+    imported: int = 0
+    refunded: int = 0
+    unchanged: int = 0
+    members: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    days: set[str] = field(default_factory=set)
+
+    def reject(self, row: ImportedRow, name: str, reason: str) -> None:
+        self.rejects.append(Reject(line=row.line, field=name, reason=reason))
+
+    def report(self) -> ImportReport:
+        return ImportReport(
+            imported=self.imported,
+            refunded=self.refunded,
+            unchanged=self.unchanged,
+            rejected=len(self.rejects),
+            members=self.members,
+            rejects=sorted(self.rejects, key=lambda reject: reject.line),
+        )
+
+
+class OrderImport:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._brand_id = brand_id
+        self._orders = ImportRepository(database)
+        self._stores = Stores(database, clock)
+        self._members = Members(database, clock, brand_id)
+        self._settlement = Settlement(database, clock, FirstOrders(database, clock))
+        self._kpis = Kpis(database, clock)
+
+    def run(self, request: ImportOrdersRequest) -> ImportReport:
+        """Bring one batch in, in one transaction; safe to repeat, in any order, at the same time.
+
+        What is there already stays as it is. Refunds follow the orders of their own batch, so a
+        file's refunds may be sent last. Rejected rows are named with line, field and reason.
+        """
+        stores = self._stores.by_name(self._brand_id)
+        terms_on = self._terms_on(earns=request.earn_points)
+
+        def write(session: ClientSession) -> _Batch:
+            batch = _Batch()
+            sales = list(_placed(request.rows, stores, batch))
+            orders = [sale for sale in sales if not sale.row.refund_of]
+            self._insert(batch, orders, terms_on, session)
+            self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
+            if batch.days:
+                self._kpis.recount(batch.days, session)
+            return batch
+
+        run = self._database.rehearse if request.dry_run else self._database.transact
+        for _ in range(MOST_TRIES):
+            try:
+                return run(write).report()
+            except (DuplicateKeyError, BulkWriteError) as error:
+                if not is_duplicate(error):
+                    raise
+                # Another import brought some of it in just now: it is found next time.
+        raise Unavailable
+
+    def _terms_on(self, *, earns: bool) -> Callable[[str], EarningTerms]:
+        """What history earns by, by day; the lowest tier (what it was then is not known)."""
+        tiers = Tiers(self._database, self._clock).rules()
+        points = Points(self._database, self._clock).rules()
+        return cache(partial(history_terms, points, tiers.levels[0], tiers.revision, earns=earns))
+
+    def _insert(
+        self, batch: _Batch, sales: list[Sale], terms_on: Callable[[str], EarningTerms],
+        session: ClientSession,
+    ) -> None:  # fmt: skip
+        new: dict[str, Sale] = {}
+        there = self._orders.digests([sale.id for sale in sales], session)
+        for sale in sales:
+            digest = new[sale.id].digest if sale.id in new else there.get(sale.id)
+            if digest is None:
+                new[sale.id] = sale
+            elif digest == sale.digest:
+                batch.unchanged += 1
+            else:
+                batch.reject(sale.row, "order", SAME_NUMBER)
+        if not new:
+            return
+        self._refuse_another_mapping(new.values(), there.keys(), session)
+        members = self._members.register_till_members(_first_orders(new.values()), session)
+        orders = [
+            order_of(
+                sale, members.ids[sale.row.member], self._brand_id, terms_on(sale.business_day)
+            )
+            for sale in new.values()
+        ]
+        self._orders.insert(orders, session)
+        self._settlement.settle_history([LedgerOrder.of(order) for order in orders], session)
+        batch.imported = len(orders)
+        batch.members = members.registered
+        batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
+
+    def _refuse_another_mapping(
+        self, sales: Collection[Sale], unchanged: Collection[str], session: ClientSession
+    ) -> None:
+        """Raise Refusal IMPORTED_OTHERWISE if most twins of these orders have ids of another kind.
+
+        A twin has the same member, moment and amount. A few such are chance (somebody's second
+        tea of the day, a number left blank once); a file mapped in another way has nothing else.
+        """
+        known = self._members.till_members({sale.row.member for sale in sales}, session)
+        if not known:
+            return
+        moments = sorted({sale.at for sale in sales if sale.row.member in known})
+        there: dict[tuple[str, datetime, int], list[Told]] = {}
+        for told in self._orders.at_moments(sorted(known.values()), moments, session):
+            if told.id not in unchanged:
+                there.setdefault((told.member_id, told.created_at, told.payable_fen), []).append(
+                    told
+                )
+        twins = [
+            (sale, found)
+            for sale in sales
+            if (found := there.get((known.get(sale.row.member, ""), sale.at, sale.row.amount_fen)))
+        ]
+        otherwise = sum(is_told_otherwise(sale, found) for sale, found in twins)
+        if otherwise >= FEWEST_OTHERWISE and otherwise * 2 > len(twins):
+            raise Refusal(Code.IMPORTED_OTHERWISE, field="rows")
+
+    def _refund(self, batch: _Batch, sales: list[Sale], session: ClientSession) -> None:
+        if not sales:
+            return
+        orders = self._orders.orders([sale.gives_back for sale in sales], session)
+        members = self._members.till_members({sale.row.member for sale in sales}, session)
+        changed: dict[str, LedgerOrder] = {}
+        for sale in sales:
+            order = orders.get(sale.gives_back)
+            done = [back for back in order.refunds if back.refund_id == sale.id] if order else []
+            if done and (done[0].amount_fen, done[0].at) == (-sale.row.amount_fen, sale.at):
+                batch.unchanged += 1
+                continue
+            member_id = members.get(sale.row.member)
+            reason = SAME_NUMBER if done else why_no_refund(sale, order, member_id)
+            if order is None or reason:
+                batch.reject(sale.row, "order" if done else "refund_of", str(reason))
+                continue
+            orders[order.id] = changed[order.id] = with_refund(order, sale)
+            batch.refunded += 1
+            batch.days.add(_entry_day(sale))
+        if changed:
+            self._orders.refund(list(changed.values()), session)
+            self._settlement.settle_history(list(changed.values()), session)
+
+
+def _placed(rows: list[ImportedRow], stores: dict[str, Store], batch: _Batch) -> list[Sale]:
+    """Find each row's store; a row that names none that exists is rejected."""
+    sales = []
+    for row in rows:
+        store = stores.get(row.store) if row.store else None
+        if row.store and store is None:
+            batch.reject(row, "store", f"no such store: {row.store}")
+        else:
+            sales.append(sale_of(row, store, BRAND_ZONE, BRAND_CUT))
+    return sales
+
+
+def _first_orders(sales: Iterable[Sale]) -> dict[str, FirstOrder]:
+    """Return each member's earliest order; of two at one moment the lower store's."""
+    ordered = sorted(sales, key=lambda sale: (sale.business_day, sale.at, sale.store_id or ""))
+    return {
+        sale.row.member: FirstOrder(sale.business_day, sale.at, sale.store_id)
+        for sale in reversed(ordered)
+    }
+
+
+def _entry_day(sale: Sale) -> str:
+    return brand_day(sale.at)

@@ -1,0 +1,184 @@
+"""Looking up members and orders, as staff do it: by a number, a phone's last digits, a day."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from huitou.catalog.stores.models import Day
+from huitou.loyalty.points.models import ShownPoints
+from huitou.loyalty.tiers.models import ShownTier
+from huitou.marketing.features.models import Tag
+from huitou.members.consents.models import ConsentsAnswer
+from huitou.ordering.orders.models import Moment, OrderAnswer, RefundStatus, Status
+from huitou.payments.refunds.models import Role
+from huitou.promotions.offers.models import Mode
+from huitou.runtime.documents import Answer, Request
+from huitou.runtime.paging import PageRequest
+
+
+class FindMembersRequest(PageRequest):
+    """Find members by their number, by the last four digits of their phone, or by a tag."""
+
+    member_id: str | None = Field(default=None, min_length=1, max_length=64)
+    phone_last4: str | None = Field(default=None, pattern=r"^[0-9]{4}$")
+    tag: Tag | None = None
+
+    @model_validator(mode="after")
+    def _by_one(self) -> Self:
+        if [self.member_id, self.phone_last4, self.tag].count(None) != 2:
+            raise ValueError("one of member_id, phone_last4 and tag")
+        return self
+
+
+class FoundMember(Answer):
+    """A member in a list."""
+
+    member_id: str
+    nickname: str | None
+    phone_last4: str | None
+    registered_day: str
+    merged_into: str | None
+
+
+class FoundMembers(Answer):
+    """A page of members; `next` is null at the end.
+
+    Who registered last comes first; those with a tag come by id.
+    """
+
+    members: list[FoundMember]
+    next: str | None
+
+
+class MemberProfile(Answer):
+    """Who they are, their tier and points."""
+
+    member_id: str
+    nickname: str | None
+    phone_last4: str | None
+    registered_day: str
+    tier: ShownTier
+    points: ShownPoints
+
+
+class FindOrdersRequest(PageRequest):
+    """Find a store's orders of a business day, or one by its number.
+
+    `pickup_number` and `status` narrow a day.
+    """
+
+    order_id: str | None = Field(default=None, min_length=1, max_length=64)
+    store_id: str | None = Field(default=None, min_length=1, max_length=64)
+    day: Day | None = None
+    pickup_number: int | None = Field(default=None, ge=1, le=99_999)
+    status: Status | None = None
+
+    @model_validator(mode="after")
+    def _by_one(self) -> Self:
+        if (self.order_id is None) == (self.store_id is None):
+            raise ValueError("either order_id or store_id with a day")
+        if self.store_id is not None and self.day is None:
+            raise ValueError("day: which one, with a store_id")
+        return self
+
+
+class FoundOrder(Answer):
+    """An order in a list."""
+
+    order_id: str
+    store_id: str | None
+    member_id: str
+    mode: Mode | None
+    status: Status
+    refund_status: RefundStatus | None
+    created_at: datetime
+    pickup_number: int | None
+    dishes: str
+    payable_fen: int
+    refunded_fen: int
+
+
+class FoundOrders(Answer):
+    """A page of orders, newest first; `next` is null at the end."""
+
+    orders: list[FoundOrder]
+    next: str | None
+
+
+class OneOrderRequest(Request):
+    """Name one order."""
+
+    order_id: str = Field(min_length=1, max_length=64)
+
+
+class OneStoreRequest(Request):
+    """Name one store."""
+
+    store_id: str = Field(min_length=1, max_length=64)
+
+
+class TodayAnswer(Answer):
+    """A store's business day at this moment."""
+
+    today: str
+
+
+class OneMemberRequest(Request):
+    """Name one member."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+
+
+class OneMemberPageRequest(PageRequest):
+    """A page of what is one member's."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+
+
+class WholeOrder(Answer):
+    """An order as its guest sees it, whose it is, and who of the staff took each step."""
+
+    member_id: str
+    store_id: str | None
+    order: OrderAnswer
+    steps: list[Moment]
+
+
+class WholeMember(Answer):
+    """One member as staff see them; without their birthday, which is nobody's business.
+
+    `orders` and `spend_fen` count all that was paid and kept; one who was `erased` is nobody.
+    """
+
+    profile: MemberProfile
+    erased: bool
+    consents: ConsentsAnswer
+    orders: int
+    spend_fen: int
+    last_order_day: str | None
+    usual_store_id: str | None
+    usual_interval_days: int | None
+    tags: list[str]
+
+
+class WaitingRefund(Answer):
+    """A refund that a person decides about: of which store, who asked for it, and why."""
+
+    refund_id: str
+    order_id: str
+    store_id: str | None
+    amount_fen: int
+    reason: str
+    actor: str
+    role: Role
+    created_at: datetime
+
+
+class WaitingRefunds(Answer):
+    """A page of them; `next` is the cursor of the following one."""
+
+    refunds: list[WaitingRefund]
+    next: str | None

@@ -1,0 +1,123 @@
+"""Members and orders as staff look them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from huitou.members.profiles.models import Member
+from huitou.operations.lookups.models import (
+    FindMembersRequest,
+    FindOrdersRequest,
+    FoundMember,
+    FoundMembers,
+    FoundOrder,
+    FoundOrders,
+    WaitingRefund,
+    WaitingRefunds,
+    WholeOrder,
+)
+from huitou.operations.lookups.repository import LookupRepository
+from huitou.ordering.orders.models import Order
+from huitou.payments.refunds.models import Refund, RefundsRequest
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+Sees = Callable[[str | None], bool]
+
+
+class Lookups:
+    """What one of the staff may see: `sees` tells of a store whether it is theirs."""
+
+    def __init__(self, database: Database, sees: Sees) -> None:
+        self._repository = LookupRepository(database)
+        self._sees = sees
+
+    def members(self, request: FindMembersRequest) -> FoundMembers:
+        if request.member_id is not None:
+            one = self._repository.member(request.member_id)
+            return FoundMembers(members=[_member(one)] if one else [], next=None)
+        if request.tag is not None:
+            return self._tagged(request)
+        members, after = self._repository.members(request)
+        return FoundMembers(members=[_member(member) for member in members], next=after)
+
+    def _tagged(self, request: FindMembersRequest) -> FoundMembers:
+        ids = self._repository.tagged(str(request.tag), request.after or "", request.limit)
+        members = self._repository.several(ids)
+        return FoundMembers(
+            members=[_member(members[name]) for name in ids if name in members],
+            next=ids[-1] if len(ids) == request.limit else None,
+        )
+
+    def member(self, member_id: str) -> Member:
+        """Return a member; Refusal NOT_FOUND naming `member_id`."""
+        member = self._repository.member(member_id)
+        if member is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="member")
+        return member
+
+    def orders(self, request: FindOrdersRequest) -> FoundOrders:
+        """Raises Refusal FORBIDDEN naming `store_id` for a store that isn't theirs to see."""
+        if request.order_id is not None:
+            one = self._repository.order(request.order_id)
+            seen = [one] if one is not None and self._sees(one.store_id) else []
+            return FoundOrders(orders=[_order(order) for order in seen], next=None)
+        if not self._sees(request.store_id):
+            raise Refusal(Code.FORBIDDEN, field="store_id")
+        orders, after = self._repository.orders(request)
+        return FoundOrders(orders=[_order(order) for order in orders], next=after)
+
+    def order(self, order_id: str) -> Order:
+        """Return an order; another store's is NOT_FOUND, like one that isn't."""
+        order = self._repository.order(order_id)
+        if order is None or not self._sees(order.store_id):
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+        return order
+
+    def whole_order(self, order_id: str) -> WholeOrder:
+        order = self.order(order_id)
+        return WholeOrder(
+            member_id=order.member_id, store_id=order.store_id, order=order.shown(),
+            steps=order.timeline,
+        )  # fmt: skip
+
+    def refunds(self, request: RefundsRequest) -> WaitingRefunds:
+        """List what waits for a person, of their stores; pages may be shorter for it."""
+        found = self._repository.refunds(request)
+        return WaitingRefunds(
+            refunds=[_refund(refund) for refund in found if self._sees(refund.store_id)],
+            next=found[-1].id if len(found) == request.limit else None,
+        )
+
+    def refund(self, refund_id: str) -> Refund:
+        """Return a refund; another store's is NOT_FOUND, like one that isn't."""
+        refund = self._repository.refund(refund_id)
+        if refund is None or not self._sees(refund.store_id):
+            raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
+        return refund
+
+
+def _refund(refund: Refund) -> WaitingRefund:
+    return WaitingRefund(
+        refund_id=refund.id, order_id=refund.order_id, store_id=refund.store_id,
+        amount_fen=refund.amount_fen, reason=refund.reason, actor=refund.actor, role=refund.role,
+        created_at=refund.created_at,
+    )  # fmt: skip
+
+
+def _member(member: Member) -> FoundMember:
+    return FoundMember(
+        member_id=member.id, nickname=member.nickname, phone_last4=member.phone_last4,
+        registered_day=member.registered_day, merged_into=member.merged_into,
+    )  # fmt: skip
+
+
+def _order(order: Order) -> FoundOrder:
+    return FoundOrder(
+        order_id=order.id, store_id=order.store_id, member_id=order.member_id, mode=order.mode,
+        status=order.status, refund_status=order.refund_status, created_at=order.created_at,
+        pickup_number=order.pickup_number,
+        dishes="、".join(f"{line.name}×{line.quantity}" for line in order.lines),
+        payable_fen=order.payable_fen,
+        refunded_fen=sum(back.amount_fen for back in order.refunds),
+    )  # fmt: skip

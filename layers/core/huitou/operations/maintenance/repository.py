@@ -1,0 +1,23 @@
+"""The chain's rule documents in `rules`."""
+
+from __future__ import annotations
+
+from huitou.growth.geofence.models import ArrivalRules
+from huitou.growth.referrals.models import ReferralRules
+from huitou.loyalty.points.models import PointsRules
+from huitou.loyalty.tiers.models import TierRules
+from huitou.members.messaging.models import MessageRules
+from huitou.payments.refunds.models import RefundRules
+from huitou.runtime.database import Database
+from huitou.runtime.revisions import put_revision
+
+RuleDocument = TierRules | PointsRules | RefundRules | MessageRules | ArrivalRules | ReferralRules
+
+
+class RulesRepository:
+    def __init__(self, database: Database) -> None:
+        self._rules = database.collection("rules")
+
+    def put(self, rules: RuleDocument, field: str) -> None:
+        """Store a later revision; `field` is what the caller names them by."""
+        put_revision(self._rules, rules.document(), f"{field}.revision")

@@ -1,0 +1,96 @@
+"""Set a chain up, and bring back what could not be processed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from huitou.catalog.menu.service import Menu
+from huitou.catalog.stores.service import Stores
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.earning.service import Earning
+from huitou.loyalty.rewards.service import Mall
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.repository import RulesRepository
+from huitou.payments.profit_sharing.service import ShareRuleBook
+from huitou.promotions.offers.service import Offers
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.dead_letters import count_letters, exhume, find_letter, forget
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.events import change_event
+from huitou.runtime.relay import health
+from huitou.runtime.triggers import TRIGGERS
+
+
+class Maintenance:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def load(self, request: LoadRequest) -> dict[str, int]:
+        """Put everything of the request in place; returns how many of each."""
+        stores = Stores(self._database, self._clock)
+        for store in request.stores:
+            stores.put(store)
+        Menu(self._database).put(request.dishes, request.store_dishes)
+        groups = {template.id: template.group for template in request.coupon_templates}
+        Offers(self._database, self._clock).put(request.offers, request.stacking_rules, groups)
+        Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
+        kept = {
+            "tier_rules": request.tier_rules,
+            "points_rules": request.points_rules,
+            "refund_rules": request.refund_rules,
+            "message_rules": request.message_rules,
+            "arrival_rules": request.arrival_rules,
+            "referral_rules": request.referral_rules,
+        }
+        rules = {field: rule for field, rule in kept.items() if rule is not None}
+        for field, rule in rules.items():
+            RulesRepository(self._database).put(rule, field)
+        for shares in request.share_rules:
+            ShareRuleBook(self._database).put(shares)
+        for promotion in request.earning_rules:
+            Earning(self._database, self._clock).put(promotion)
+        for item in request.mall_items:
+            Mall(self._database, self._clock).put(item)
+        return {
+            "stores": len(request.stores),
+            "dishes": len(request.dishes),
+            "store_dishes": len(request.store_dishes),
+            "coupon_templates": len(request.coupon_templates),
+            "scenes": len(request.scenes),
+            "mall_items": len(request.mall_items),
+            "offers": len(request.offers),
+            "rules": len(rules)
+            + len(request.share_rules)
+            + len(request.earning_rules)
+            + (request.stacking_rules is not None),
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Say how the relay does and how many dead letters there are."""
+        return {"relay": health(self._database), "dead_letters": count_letters(self._database)}
+
+    def dead_letters(self, limit: int) -> dict[str, Any]:
+        letters = exhume(self._database, limit)
+        return {"dead_letters": [letter | {"letter_id": letter.pop("_id")} for letter in letters]}
+
+    def replay(
+        self, letter_id: str, start: Callable[[str, Mapping[str, Any]], None]
+    ) -> dict[str, str]:
+        """Start the letter's function again and forget the letter; failing again rewrites it.
+
+        What has no trigger (a timer's work) is only forgotten: its timer finds it again.
+        """
+        letter = find_letter(self._database, letter_id)
+        if letter is None:
+            raise Refusal(Code.NOT_FOUND, field="letter_id", detail="dead letter")
+        trigger = next((t for t in TRIGGERS if t.function == letter["function"]), None)
+        if trigger is not None:
+            event = change_event(
+                trigger.collection, letter["document_id"], "update", self._clock.now()
+            )
+            start(trigger.function, {"events": [event]})
+        forget(self._database, letter)
+        return {"replayed": letter_id, "by": trigger.function if trigger else "timer"}

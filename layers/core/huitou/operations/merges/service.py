@@ -1,0 +1,96 @@
+"""Merging two members: names, points, debt, coupons, figures and tier, in one transaction."""
+
+from __future__ import annotations
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.service import Tiers
+from huitou.marketing.deliveries.service import Exposures
+from huitou.marketing.features.service import FeatureBook
+from huitou.members.consents.service import Consents
+from huitou.members.profiles.service import Members
+from huitou.operations.merges.models import Merge, MergeAnswer, MergeMembersRequest
+from huitou.operations.merges.repository import MergeRepository
+from huitou.operations.merges.rules import check, same
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Unavailable
+
+
+class Merges:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._merges = MergeRepository(database)
+        self._members = Members(database, clock, brand_id)
+        self._points = Points(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._consents = Consents(database, clock)
+        self._exposures = Exposures(database, clock)
+        self._features = FeatureBook(database, clock)
+        self._tiers = Tiers(database, clock)
+
+    def merge(self, request: MergeMembersRequest) -> MergeAnswer:
+        """Bring one member's belongings to another, who is logged in under both names then.
+
+        What orders have set aside, and what waits for an order's completion, stays with these; an
+        order of before is settled in the account it was placed with, and another merge of the two
+        moves what has come there. Raises Refusal NOT_FOUND, MERGE_SAME_MEMBER, MERGED_ELSEWHERE,
+        MERGE_TWO_PHONES or MERGE_ID_REUSED.
+        """
+        try:
+            merge = self._database.transact(lambda session: self._merge(request, session))
+        except DuplicateKeyError:  # The same one twice at once: the other was faster.
+            found = self._merges.find(request.merge_id)
+            if found is None:
+                raise Unavailable from None
+            merge = same(found, request)
+        return merge.shown()
+
+    def _merge(self, request: MergeMembersRequest, session: ClientSession) -> Merge:
+        known = self._merges.find(request.merge_id, session)
+        if known is not None:
+            return same(known, request)
+        source, into = self._members.pair(request.from_member, request.into_member, session)
+        check(source, into)
+        identities = self._members.hand_over(source, into, session)
+        points = self._transfer(request, session)
+        coupons = self._coupons.hand_over(source.id, into.id, session)
+        self._consents.take_over(source.id, into.id, session)
+        self._exposures.hand_over(source.id, into.id, session)
+        self._features.take_over(source.id, into.id, session)
+        self._tiers.take_over(source.id, into.id, request.merge_id, session)
+        merge = Merge(
+            id=request.merge_id, points=points, coupons=coupons, identities=identities,
+            at=self._clock.now(), **request.model_dump(exclude={"merge_id"}),
+        )  # fmt: skip
+        self._merges.insert(merge, session)
+        return merge
+
+    def _transfer(self, request: MergeMembersRequest, session: ClientSession) -> int:
+        """Move lots, debt and figures by a pair of entries; returns what came to the balance.
+
+        Settling or spending in either account at the same time conflicts at its version: it goes
+        before, and what it leaves is moved, or comes again and finds the account empty.
+        """
+        books = self._points.open_many([request.from_member, request.into_member], session)
+        source, into = books[request.from_member], books[request.into_member]
+        figures = self._tiers.figures(request.from_member, session)
+        out = source.transfer_out(self._fact(request, "out"), figures)
+        into.transfer_in(self._fact(request, "in"), out)
+        # The first order of one person was their first, under whichever name.
+        into.first_order_id = into.first_order_id or source.first_order_id
+        into.bring_up_to_date()
+        self._points.save([source, into], session)
+        return -out.points
+
+    def _fact(self, request: MergeMembersRequest, side: str) -> Fact:
+        return Fact(
+            cause=f"{request.merge_id}:{side}", at=self._clock.now(),
+            business_day=self._points.today(), actor=request.actor, reason=request.reason,
+            rules_revision=self._points.rules().revision,
+        )  # fmt: skip

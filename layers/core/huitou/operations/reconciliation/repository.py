@@ -1,0 +1,61 @@
+"""Reading the books of a range of members in one snapshot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from huitou.operations.reconciliation.models import Books
+from huitou.ordering.orders.models import LEDGER_FIELDS
+from huitou.runtime.database import Database, Document
+
+_SHARE_FIELDS = {"paid_fen": 1, "refunded_fen": 1, "fee_fen": 1, "parts": 1, "kept_fen": 1}
+
+_COUPON_FIELDS = dict.fromkeys(("member_id", "status", "order_id", "returns", "till"), 1)
+
+
+class BooksRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_range(self, after: str | None, limit: int) -> Books:
+        """Read the next `limit` members' books in one snapshot session.
+
+        Plain reads under traffic see an order before and its entry after a settlement, and
+        report differences that aren't there.
+        """
+        with self._database.client.start_session(snapshot=True) as session:
+            accounts = list(
+                self._database.collection("accounts")
+                .find({"_id": {"$gt": after or ""}}, session=session)
+                .sort("_id", 1)
+                .limit(limit)
+            )
+            # Up to the last account, or to the very end: documents of members who have no
+            # account fall into some range too.
+            upper = {"$lte": accounts[-1]["_id"]} if len(accounts) == limit else {}
+            members = {"member_id": {"$gt": after or "", **upper}}
+
+            def read(collection: str, fields: dict[str, Any]) -> list[Document]:
+                return self._read(collection, members, fields, session)
+
+            return Books(
+                accounts=accounts,
+                entries=read("points_entries", {}),
+                orders=read("orders", LEDGER_FIELDS),
+                coupons=read("coupons", _COUPON_FIELDS),
+                payments=read(
+                    "payments", {"order_id": 1, "status": 1, "amount_fen": 1, "merchant": 1}
+                ),
+                refunds=read(
+                    "refunds", {"order_id": 1, "out_trade_no": 1, "status": 1, "amount_fen": 1}
+                ),
+                shares=read("shares", _SHARE_FIELDS),
+                holds=read("points_holds", {}),
+            )
+
+    def _read(
+        self, collection: str, where: Document, fields: dict[str, Any], session: ClientSession
+    ) -> list[Document]:
+        return list(self._database.collection(collection).find(where, fields, session=session))

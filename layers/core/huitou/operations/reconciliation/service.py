@@ -1,0 +1,38 @@
+"""Prove that the books agree."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from huitou.catalog.stores.rules import brand_day
+from huitou.operations.reconciliation.repository import BooksRepository
+from huitou.operations.reconciliation.rules import differences, totals
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+
+MOST_DIFFERENCES = 200  # On one page; more than that is one cause, not many.
+
+
+class Reconciliation:
+    """Prove that the books agree, member range by member range."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._books = BooksRepository(database)
+        self._clock = clock
+
+    def page(self, after: str | None, limit: int) -> dict[str, Any]:
+        """Compare one range; `next` is the cursor of the following one, None at the end.
+
+        At most `MOST_DIFFERENCES` are shown; `found` says how many there are.
+        """
+        books = self._books.of_range(after, limit)
+        today = brand_day(self._clock.now())
+        found = list(differences(books, today, time.time()))
+        accounts = books.accounts
+        return {
+            "totals": totals(books),
+            "differences": found[:MOST_DIFFERENCES],
+            "found": len(found),
+            "next": accounts[-1]["_id"] if len(accounts) == limit else None,
+        }

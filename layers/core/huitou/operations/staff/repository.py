@@ -1,0 +1,99 @@
+"""Every query on `staff`, `staff_sessions` and `sign_in_tries`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.operations.staff.models import StaffMember, StaffSession
+from huitou.runtime.database import Database
+
+MOST_STAFF = 5_000
+
+
+class StaffRepository:
+    def __init__(self, database: Database) -> None:
+        self._staff = database.collection("staff")
+        self._sessions = database.collection("staff_sessions")
+        self._tries = database.collection("sign_in_tries")
+
+    def find(self, staff_id: str) -> StaffMember | None:
+        found = self._staff.find_one({"_id": staff_id})
+        return StaffMember.model_validate(found) if found else None
+
+    def everybody(self) -> list[StaffMember]:
+        found = self._staff.find({}).sort("_id", 1).limit(MOST_STAFF)
+        return [StaffMember.model_validate(one) for one in found]
+
+    def insert(self, staff: StaffMember) -> bool:
+        """Add an account; False if the name is taken."""
+        try:
+            self._staff.insert_one(staff.document())
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def change(
+        self, staff: StaffMember, session: ClientSession | None = None, **fields: Any
+    ) -> bool:  # fmt: skip
+        """Change an account as it was read; False if somebody changed it meanwhile."""
+        as_read = {"_id": staff.id, "revision": staff.revision}
+        change = {"$set": fields, "$inc": {"revision": 1}}
+        return self._staff.update_one(as_read, change, session=session).modified_count == 1
+
+    def use_step(self, staff_id: str, step: int) -> bool:
+        """Note that the one-time code of a time step was used; False if it was before."""
+        unused = {"_id": staff_id, "totp_step": {"$lt": step}}
+        return self._staff.update_one(unused, {"$set": {"totp_step": step}}).modified_count == 1
+
+    def rely_on_another_owner(self, staff_id: str, session: ClientSession) -> bool:
+        """Tell whether somebody else can still open accounts.
+
+        That one is written: of two owners who give it up at once, each for the other's sake, the
+        second conflicts and comes again to find itself the last.
+        """
+        owner = {"role": "owner", "status": "active", "_id": {"$ne": staff_id}}
+        relied_on = {"$inc": {"relied_on": 1}}
+        return self._staff.find_one_and_update(owner, relied_on, session=session) is not None
+
+    # --- sessions (real time: a browser's, not the business's) ----------------------------------
+
+    def begin(self, session: StaffSession) -> None:
+        self._sessions.insert_one(session.document())
+
+    def session(self, session_id: str) -> StaffSession | None:
+        found = self._sessions.find_one({"_id": session_id})
+        return StaffSession.model_validate(found) if found else None
+
+    def seen(self, session_id: str, at: datetime) -> None:
+        self._sessions.update_one({"_id": session_id}, {"$set": {"seen_at": at}})
+
+    def end(self, session_id: str) -> None:
+        self._sessions.delete_one({"_id": session_id})
+
+    def end_all(self, staff_id: str, but: str | None = None) -> int:
+        """Sign a person out everywhere, or everywhere but here."""
+        theirs: dict[str, Any] = {"staff_id": staff_id}
+        if but is not None:
+            theirs["_id"] = {"$ne": but}
+        return self._sessions.delete_many(theirs).deleted_count
+
+    # --- tries ----------------------------------------------------------------------------------
+
+    def count_try(self, key: str, hour: int) -> int:
+        """Count one more try of this hour, and return how many there were."""
+        ends = datetime.fromtimestamp((hour + 1) * 3600, UTC)
+        counted = self._tries.find_one_and_update(
+            {"_id": f"{key}|{hour}"},
+            {"$inc": {"tries": 1}, "$setOnInsert": {"schema": 1, "expires_at": ends}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return int((counted or {})["tries"])
+
+    def forget_tries(self, key: str, hour: int) -> None:
+        self._tries.delete_one({"_id": f"{key}|{hour}"})

@@ -1,0 +1,267 @@
+"""Staff accounts and the sessions of their browsers.
+
+Passwords are hashed with Argon2id, one-time codes are TOTP (RFC 6238), their secrets encrypted.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pymongo.client_session import ClientSession
+
+from huitou.operations.staff.models import (
+    AddStaffRequest,
+    ChangeStaffRequest,
+    MeAnswer,
+    PasswordRequest,
+    SecretsAnswer,
+    ShownStaff,
+    SignInRequest,
+    StaffAnswer,
+    StaffMember,
+    StaffSession,
+)
+from huitou.operations.staff.repository import StaffRepository
+from huitou.operations.staff.rules import MAY, may, shown
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+if TYPE_CHECKING:
+    import pyotp
+
+ISSUER = "回头 Huitou"
+# Tries in an hour. Who guesses from one place shuts that place out, not whose name it is.
+TRIES_THERE = 10  # Of one name from one address; forgotten with a right one.
+TRIES_OF_A_NAME = 100  # From anywhere: still hopeless against a password and a code.
+TRIES_OF_AN_ADDRESS = 60  # A shop's network is many people's.
+SESSION_LIVES = timedelta(hours=12)
+IDLE = timedelta(hours=2)
+NOTED_EVERY = timedelta(minutes=5)  # That a session is used: a write each call would be too many.
+STEP_S = 30
+STEPS_AROUND = 1  # A phone's clock may be half a minute off.
+
+
+class Staff:
+    """Accounts: opened, changed, and what their owners need the first time."""
+
+    def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
+        self._database = database
+        self._repository = StaffRepository(database)
+        self._clock = clock
+        self._key = key
+
+    def listing(self) -> StaffAnswer:
+        return StaffAnswer(staff=[shown(staff) for staff in self._repository.everybody()])
+
+    def get(self, staff_id: str) -> StaffMember:
+        """Return an account; Refusal NOT_FOUND naming `staff_id`."""
+        staff = self._repository.find(staff_id)
+        if staff is None:
+            raise Refusal(Code.NOT_FOUND, field="staff_id", detail=staff_id)
+        return staff
+
+    def add(self, request: AddStaffRequest) -> SecretsAnswer:
+        """Open an account; Refusal STAFF_NAME_TAKEN naming `staff_id`."""
+        password, seed = _password(), _seed()
+        staff = StaffMember(
+            id=request.staff_id, name=request.name, role=request.role,
+            store_ids=request.store_ids, password_hash=_hashed(password),
+            totp_secret=_sealed(self._key, seed), created_at=self._clock.now(),
+        )  # fmt: skip
+        if not self._repository.insert(staff):
+            raise Refusal(Code.STAFF_NAME_TAKEN, field="staff_id")
+        return _secrets(staff.id, password, seed)
+
+    def change(self, request: ChangeStaffRequest) -> ShownStaff:
+        """Change name, role, stores or status, which signs the person out everywhere.
+
+        Raises Refusal RULES_CONFLICT naming `revision` where somebody else changed it meanwhile,
+        LAST_OWNER where nobody could open accounts any more.
+        """
+        staff = self.get(request.staff_id)
+        stays_owner = request.role == "owner" and request.status == "active"
+        gives_up = staff.role == "owner" and not stays_owner
+        fields = request.model_dump(exclude={"staff_id", "revision"})
+        as_read = staff.model_copy(update={"revision": request.revision})
+
+        def write(session: ClientSession) -> None:
+            if gives_up and not self._repository.rely_on_another_owner(staff.id, session):
+                raise Refusal(Code.LAST_OWNER, field="role")
+            if not self._repository.change(as_read, session, **fields):
+                raise Refusal(Code.RULES_CONFLICT, field="revision")
+
+        self._database.transact(write)
+        self._repository.end_all(staff.id)
+        return shown(self.get(staff.id))
+
+    def reset(self, staff_id: str) -> SecretsAnswer:
+        """Give a new password and a new secret to who lost theirs; signed out everywhere."""
+        staff = self.get(staff_id)
+        password, seed = _password(), _seed()
+        changed = self._repository.change(
+            staff, password_hash=_hashed(password), totp_secret=_sealed(self._key, seed),
+            totp_step=0, new_password=True,
+        )  # fmt: skip
+        if not changed:
+            raise Refusal(Code.RULES_CONFLICT, field="revision")
+        self._repository.end_all(staff.id)
+        return _secrets(staff.id, password, seed)
+
+
+class Sessions:
+    """Signing in and out, and who a browser's token stands for."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._repository = StaffRepository(database)
+        self._key = key
+
+    def sign_in(self, request: SignInRequest, address: str) -> tuple[str, StaffMember]:
+        """Return a session's token and whose it is.
+
+        Raises Refusal SIGN_IN_FAILED whatever was wrong, TOO_MANY_TRIES after too many of a name
+        or from an address within an hour, for right ones too.
+        """
+        # Counted before it is looked at: a hundred at once are a hundred tries.
+        hour, name = int(time.time() // 3600), f"name:{request.staff_id}"
+        there = f"{name}@{address}"
+        most = {name: TRIES_OF_A_NAME, there: TRIES_THERE}
+        if address:  # Where the platform names none nobody shares one.
+            most[f"address:{address}"] = TRIES_OF_AN_ADDRESS
+        counted = {key: self._repository.count_try(key, hour) for key in most}
+        if any(counted[key] > most[key] for key in most):
+            raise Refusal(Code.TOO_MANY_TRIES, field="staff_id")
+        staff = self._repository.find(request.staff_id)
+        # Somebody who isn't there takes as long as a wrong password.
+        known = _matches(staff.password_hash if staff else _NOBODY, request.password)
+        if staff is None or not known or staff.status != "active":
+            raise Refusal(Code.SIGN_IN_FAILED)
+        step = _step_of(_totp(_opened(self._key, staff.totp_secret)), request.code)
+        if step is None or not self._repository.use_step(staff.id, step):
+            raise Refusal(Code.SIGN_IN_FAILED)
+        for key in (name, there):
+            self._repository.forget_tries(key, hour)
+        return self._begin(staff), staff
+
+    def _begin(self, staff: StaffMember) -> str:
+        token, now = secrets.token_urlsafe(32), datetime.now(UTC)
+        self._repository.begin(StaffSession(
+            id=_session_id(token), staff_id=staff.id, began_at=now, seen_at=now,
+            expires_at=now + SESSION_LIVES,
+        ))  # fmt: skip
+        return token
+
+    def whose(self, token: str) -> StaffMember:
+        """Return who is signed in with this token; Refusal SIGN_IN_REQUIRED for nobody."""
+        session = self._repository.session(_session_id(token)) if token else None
+        now = datetime.now(UTC)
+        if session is None or now > min(session.expires_at, session.seen_at + IDLE):
+            raise Refusal(Code.SIGN_IN_REQUIRED)
+        staff = self._repository.find(session.staff_id)
+        if staff is None or staff.status != "active":
+            raise Refusal(Code.SIGN_IN_REQUIRED)
+        if now - session.seen_at > NOTED_EVERY:
+            self._repository.seen(session.id, now)
+        return staff
+
+    def sign_out(self, token: str) -> None:
+        self._repository.end(_session_id(token))
+
+    def choose_password(self, staff: StaffMember, request: PasswordRequest, token: str) -> None:
+        """Take the person's own password; Refusal SIGN_IN_FAILED naming `old` if it is wrong."""
+        if not _matches(staff.password_hash, request.old):
+            raise Refusal(Code.SIGN_IN_FAILED, field="old")
+        hashed = _hashed(request.new)
+        if not self._repository.change(staff, password_hash=hashed, new_password=False):
+            raise Refusal(Code.RULES_CONFLICT, field="new")
+        self._repository.end_all(staff.id, but=_session_id(token))
+
+
+def me(staff: StaffMember) -> MeAnswer:
+    """Who is signed in, and what they may ask for."""
+    return MeAnswer(
+        staff_id=staff.id, name=staff.name, role=staff.role, store_ids=staff.store_ids,
+        new_password=staff.new_password,
+        may=sorted(route for route in MAY if may(staff.role, route)),
+    )  # fmt: skip
+
+
+def _session_id(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _password() -> str:
+    """Return a first password: letters that aren't taken for others, in groups to be read out."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
+
+
+def _seed() -> str:
+    return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def _secrets(staff_id: str, password: str, seed: str) -> SecretsAnswer:
+    uri = _totp(seed).provisioning_uri(name=staff_id, issuer_name=ISSUER)
+    return SecretsAnswer(staff_id=staff_id, password=password, uri=uri)
+
+
+# Argon2 of a password that nobody knows, with the parameters of all others.
+_NOBODY = (
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5a25vd3N0aGlz$"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
+
+
+def _hasher() -> Any:
+    from argon2 import PasswordHasher  # Late, as all that only signing in needs.
+
+    # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane.
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+def _hashed(password: str) -> str:
+    return str(_hasher().hash(password))
+
+
+def _matches(hashed: str, password: str) -> bool:
+    from argon2.exceptions import VerificationError
+
+    try:
+        return bool(_hasher().verify(hashed, password))
+    except VerificationError:
+        return False
+
+
+def _totp(seed: str) -> pyotp.TOTP:
+    import pyotp
+
+    return pyotp.TOTP(seed, interval=STEP_S)
+
+
+def _step_of(totp: pyotp.TOTP, code: str) -> int | None:
+    """Return the time step whose code this is, now or next to it."""
+    now = int(time.time() // STEP_S)
+    for step in range(now - STEPS_AROUND, now + STEPS_AROUND + 1):
+        if hmac.compare_digest(totp.at(step * STEP_S).encode(), code.encode()):
+            return step
+    return None
+
+
+def _sealed(key: bytes, seed: str) -> str:
+    return str(_fernet(key).encrypt(seed.encode()).decode())
+
+
+def _opened(key: bytes, sealed: str) -> str:
+    return str(_fernet(key).decrypt(sealed.encode()).decode())
+
+
+def _fernet(key: bytes) -> Any:
+    from cryptography.fernet import Fernet
+
+    return Fernet(base64.urlsafe_b64encode(hmac.digest(key, b"staff codes", "sha256")))

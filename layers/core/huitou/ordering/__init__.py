@@ -1,0 +1,1 @@
+"""From a cart to a completed order, and what the ledgers hold of it."""

@@ -1,0 +1,50 @@
+"""A paid order's way to the guest: accepted, made, handed over, completed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from huitou.ordering.fulfilment.rules import fits_mode
+from huitou.ordering.orders.models import Invoice, InvoiceRequest, OrderAnswer, Status
+from huitou.ordering.orders.rules import SERVED
+from huitou.ordering.orders.service import Orders
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+
+class Fulfilment:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._clock = clock
+        self._orders = Orders(database, clock, brand_id)
+
+    def take(self, order_id: str, to: Status, actor: str) -> OrderAnswer:
+        """Take the step to `to`; the same step again changes nothing.
+
+        Raises Refusal ORDER_NOT_AT_THIS_STEP with where the order stands.
+        """
+        order = self._orders.get(order_id)
+        if order.status != to:
+            live = order.origin == "live"
+            if not live or not fits_mode(order, to) or not self._orders.serve(order, to, actor):
+                status = self._orders.get(order_id).status
+                raise Refusal(Code.ORDER_NOT_AT_THIS_STEP, field="order_id", detail=status)
+            order = self._orders.get(order_id)
+        return order.shown()
+
+    def to_complete(self) -> Iterator[str]:
+        return self._orders.to_complete()
+
+    def complete(self, order_id: str) -> str:
+        """Complete an order whose time has come by itself."""
+        order = self._orders.get(order_id)
+        return "completed" if self._orders.serve(order, "completed", None) else order.status
+
+    def ask_invoice(self, member_id: str, request: InvoiceRequest) -> OrderAnswer:
+        """Keep which invoice the guest wants for an order they paid; the first request stands."""
+        order = self._orders.own(member_id, request.order_id)
+        if order.status not in SERVED or order.left_fen == 0:
+            raise Refusal(Code.ORDER_NOT_AT_THIS_STEP, field="order_id", detail=order.status)
+        fields = request.model_dump(exclude={"order_id"})
+        self._orders.invoice(order, Invoice(**fields, asked_at=self._clock.now()))
+        return self._orders.own(member_id, order.id).shown()

@@ -1,0 +1,390 @@
+"""Orders: what callers ask for, and the order as it is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from huitou.catalog.stores.models import Merchant
+from huitou.loyalty.earning.models import EarningTerms
+from huitou.loyalty.points.models import LotMove
+from huitou.loyalty.tiers.models import ShownLevel
+from huitou.members.profiles.models import Channel
+from huitou.ordering.quotes.models import MAX_LINES, CartItem, Price, PriceInputs
+from huitou.promotions.discounts.models import Discount, Line
+from huitou.promotions.offers.models import Mode
+from huitou.promotions.quotas.models import OrderUse
+from huitou.runtime.documents import Answer, Record, Request, Stored
+
+# Where an order is in its life; what became of its money in part is `refund_status`.
+Status = Literal[
+    "created", "paying", "closing", "cancelled",
+    "paid", "accepted", "preparing", "ready", "delivering", "picked_up", "completed",
+    "refunding", "refunded",
+]  # fmt: skip
+RefundStatus = Literal["refunding", "partially_refunded", "refunded"]
+Origin = Literal["live", "import"]
+Paper = Literal["shipping", "card"]
+TellingOutcome = Literal["done", "not_needed", "failed"]
+
+
+class Delivery(Request):
+    """Where a 外送 order goes; personal data, shown to the member and the store only."""
+
+    name: str = Field(min_length=1, max_length=32)
+    phone: str = Field(pattern=r"^\+?[0-9\-]{5,20}$")
+    address: str = Field(min_length=1, max_length=200)
+
+
+class QuoteRequest(Request):
+    """试算: what would this cart cost me?
+
+    With `coupons` "best" the cheapest combination of the coupons held is taken; otherwise those
+    named in `coupon_id` and `coupon_ids`, all of them, and no others. A 堂食 order may name its
+    `table`; a 预约 order says when it is wanted (`pickup_at`), a 外送 one where to (`delivery`):
+    both may wait until `create`.
+    """
+
+    store_id: str = Field(min_length=1, max_length=64)
+    items: list[CartItem] = Field(min_length=1, max_length=MAX_LINES)
+    mode: Mode = "dine_in"
+    coupons: Literal["named", "best"] = "named"
+    coupon_id: str | None = Field(default=None, min_length=1, max_length=64)
+    coupon_ids: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        default=[], max_length=5
+    )
+    points: int = Field(default=0, ge=0, le=100_000_000)
+    table: str | None = Field(default=None, min_length=1, max_length=16)
+    pickup_at: AwareDatetime | None = None
+    delivery: Delivery | None = None
+
+    @model_validator(mode="after")
+    def _names_coupons_or_lets_choose(self) -> Self:
+        if self.coupons == "best" and self.named_coupons:
+            raise ValueError("coupons: with best, none is named")
+        return self
+
+    @property
+    def named_coupons(self) -> list[str]:
+        """The coupons named, each once."""
+        first = [self.coupon_id] if self.coupon_id else []
+        return list(dict.fromkeys([*first, *self.coupon_ids]))
+
+
+class CreateRequest(QuoteRequest):
+    """Order the quoted cart at the price the member saw."""
+
+    quote_id: str = Field(pattern=r"^q[0-9a-f]{32}$")
+    payable_fen: int = Field(ge=0)
+
+    @property
+    def cart(self) -> QuoteRequest:
+        """The cart alone, to be quoted afresh."""
+        return QuoteRequest.model_validate(self.model_dump(include=set(QuoteRequest.model_fields)))
+
+
+class OrderRequest(Request):
+    """Name one of the caller's own orders."""
+
+    order_id: str = Field(min_length=1, max_length=64)
+
+
+class Moment(Record):
+    """One step of an order's life, and who took it where that wasn't the guest or the clock."""
+
+    status: Status | RefundStatus
+    at: datetime
+    actor: str | None = None
+
+
+class Tender(Record):
+    """One means by which an order was paid; `out_trade_no` is the attempt that paid it."""
+
+    kind: Literal["wechat_pay", "till", "none"]
+    amount_fen: int
+    transaction_id: str | None = None
+    out_trade_no: str | None = None
+    merchant: Merchant | None = None
+
+
+class LineBack(Record):
+    """Pieces of one line that go back, and what was paid for them."""
+
+    line: int
+    quantity: int
+    amount_fen: int
+
+
+class PendingRefund(Record):
+    """A refund under way: its money counts as gone until WeChat Pay says otherwise."""
+
+    refund_id: str
+    amount_fen: int
+    lines: list[LineBack] = Field(default=[])
+
+
+class GivenBack(PendingRefund):
+    """A refund that has happened; several parts of one order each have theirs."""
+
+    at: datetime
+
+
+class InvoiceRequest(OrderRequest):
+    """开票: ask for an invoice of a paid order (e-commerce law, article 14)."""
+
+    title: str = Field(min_length=1, max_length=100)
+    tax_number: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15,20}$")
+    email: str | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,128}$")
+
+
+class Invoice(Record):
+    """An invoice as the guest asked for it; a company's has a tax number."""
+
+    title: str
+    tax_number: str | None = None
+    email: str | None = None
+    asked_at: datetime
+
+
+class Order(Stored):
+    """One order, priced and frozen.
+
+    `settlement` is "due" whenever the ledgers may not hold what this state deserves, since
+    `settlement_since` (real epoch seconds: how long something is under way is not business time);
+    `version` rises with every such change. `terms` are frozen when it is paid. `refunds` are
+    those that have happened, `refunding` those WeChat Pay is being asked for. While all that is
+    left is going back the status is `refunding`; `before_refund` is where it returns to should
+    WeChat Pay close the refund. `complete_by` is when a paid order ends by itself.
+
+    An order of `origin` "import" happened at the chain's till before it moved in: `source_id` is
+    its number there; it has no lines, no quote and, where the file names none, no store.
+    `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are what
+    its price followed from (orders of before were priced by tier and one coupon), `uses` what
+    of the offers' limits it has taken. `coupon_id` is
+    the first of `coupon_ids`, for readers of before.
+    `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold;
+    `features` and `featured_fen` are the same for its member's features. `shipping` and `card` are
+    what WeChat has yet to hear of it: that it was handed over, and where its 取餐 card stands.
+    """
+
+    brand_id: str
+    store_id: str | None = None
+    member_id: str
+    quote_id: str | None = None
+    request_digest: str
+    channel: Channel = "mini_program"
+    origin: Origin = "live"
+    source_id: str | None = None
+    mode: Mode | None = None
+    table: str | None = None
+    pickup_at: datetime | None = None
+    delivery: Delivery | None = None
+    status: Status
+    business_day: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    lines: list[Line] = Field(default=[])
+    list_fen: int
+    discounts: list[Discount] = Field(default=[])
+    delivery_fen: int = 0
+    payable_fen: int
+    coupon_id: str | None = None
+    coupon_ids: list[str] = Field(default=[])
+    price_inputs: PriceInputs | None = None
+    uses: list[OrderUse] = Field(default=[])
+    points_used: int = 0
+    points_drawn: list[LotMove] = Field(default=[])
+    tenders: list[Tender] = Field(default=[])
+    terms: EarningTerms | None = None
+    paid_at: datetime | None = None
+    pickup_number: int | None = None
+    complete_by: datetime | None = None
+    completed_at: datetime | None = None
+    refund_status: RefundStatus | None = None
+    refunding: list[PendingRefund] = Field(default=[])
+    refunds: list[GivenBack] = Field(default=[])
+    before_refund: Status | None = None
+    invoice: Invoice | None = None
+    shipping: Literal["due"] | TellingOutcome | None = None
+    card: Literal["due"] | TellingOutcome | None = None
+    settlement: Literal["due", "done"] | None = None
+    settlement_since: float | None = None
+    rollup: Literal["due", "done"] | None = None
+    counted_fen: int = 0
+    features: Literal["due", "done"] | None = None
+    featured_fen: int = 0
+    is_test: bool = False
+    version: int = 1
+    timeline: list[Moment] = Field(default=[])
+
+    @property
+    def left_fen(self) -> int:
+        """What was paid and neither went back nor is going back."""
+        return self.payable_fen - sum(b.amount_fen for b in (*self.refunds, *self.refunding))
+
+    @property
+    def wechat_payment(self) -> Tender | None:
+        """What of it was paid with WeChat Pay."""
+        return next((tender for tender in self.tenders if tender.kind == "wechat_pay"), None)
+
+    @property
+    def used_coupons(self) -> list[str]:
+        """The coupons that it holds or has used."""
+        return used_coupons(self)
+
+    def shown(self) -> OrderAnswer:
+        """What the member sees of their own order."""
+        fields = {name: getattr(self, name) for name in OrderAnswer.model_fields if name in _OWN}
+        number = f"{self.pickup_number:03d}" if self.pickup_number is not None else None
+        # Who of the staff took a step is not the guest's to know.
+        fields["timeline"] = [m.model_copy(update={"actor": None}) for m in self.timeline]
+        return OrderAnswer.model_construct(order_id=self.id, pickup_number=number, **fields)
+
+
+class OrderAnswer(Answer):
+    """A member's own order. Moments are ISO 8601; amounts are fen.
+
+    `pickup_number` is what the counter calls out: of this store, counted anew each business day.
+    `refund_status` tells of its money while `status` tells of its food.
+    """
+
+    order_id: str
+    store_id: str | None = None
+    status: Status
+    refund_status: RefundStatus | None = None
+    mode: Mode | None = None
+    table: str | None = None
+    pickup_at: datetime | None = None
+    delivery: Delivery | None = None
+    pickup_number: str | None = None
+    business_day: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    paid_at: datetime | None = None
+    completed_at: datetime | None = None
+    lines: list[Line] = Field(default=[])
+    list_fen: int
+    delivery_fen: int = 0
+    discounts: list[Discount] = Field(default=[])
+    payable_fen: int
+    coupon_id: str | None = None
+    coupon_ids: list[str] = Field(default=[])
+    points_used: int = 0
+    refunding: list[PendingRefund] = Field(default=[])
+    refunds: list[GivenBack] = Field(default=[])
+    invoice: Invoice | None = None
+    timeline: list[Moment] = Field(default=[])
+
+
+_OWN = set(OrderAnswer.model_fields) & set(Order.model_fields) - {"pickup_number"}
+
+
+def used_coupons(order: Order | LedgerOrder) -> list[str]:
+    """Return an order's coupons; those of before named one at most, in a field of its own."""
+    return order.coupon_ids or ([order.coupon_id] if order.coupon_id else [])
+
+
+class QuotedCoupon(Answer):
+    """A coupon the member holds; `why_not` says why it does not fit this cart, null if it does.
+
+    `off_fen` is what it takes off in the best combination, 0 where that does without it.
+    """
+
+    coupon_id: str
+    name: str
+    valid_until: datetime
+    why_not: str | None
+    off_fen: int = 0
+
+
+class BestCombination(Answer):
+    """The cheapest price with the coupons held, before points; `exact` unless too much to try."""
+
+    coupon_ids: list[str]
+    payable_fen: int
+    exact: bool
+
+
+class QuoteAnswer(Answer):
+    """What a cart costs this member now; `points_max` may be spent, `points_earned` come of it."""
+
+    quote_id: str
+    store_open: bool
+    price: Price
+    payable_fen: int
+    tier: ShownLevel
+    points_max: int
+    points_earned: int
+    coupons: list[QuotedCoupon]
+    best: BestCombination
+
+
+class PriceQuoteRequest(QuoteRequest):
+    """What would this cart cost that member? For staff and the CLI; nothing is written."""
+
+    member_id: str = Field(min_length=1, max_length=64)
+
+
+class ExplainAnswer(Answer):
+    """How an order's price came about, worked out once more from what is kept with it.
+
+    `payable_fen` and `discounts` are the order's own, `again` is the price found now; `same` says
+    that they agree. Orders of before kept no inputs: they have only what they were charged.
+    """
+
+    order_id: str
+    status: Status
+    lines: list[Line]
+    list_fen: int
+    delivery_fen: int
+    discounts: list[Discount]
+    payable_fen: int
+    inputs: PriceInputs | None
+    again: Price | None
+    same: bool | None
+
+
+class OrdersAnswer(Answer):
+    """A page of the member's own orders, newest first; `next` is the cursor of the next page."""
+
+    orders: list[OrderAnswer]
+    next: str | None
+
+
+class LedgerOrder(Record):
+    """The part of an order from which the ledgers follow."""
+
+    id: str = Field(alias="_id")
+    member_id: str
+    status: Status
+    business_day: str
+    payable_fen: int
+    points_used: int
+    points_drawn: list[LotMove] = Field(default=[])
+    coupon_id: str | None = None
+    coupon_ids: list[str] = Field(default=[])
+    origin: Origin = "live"
+    paid_at: datetime | None = None
+    refund_id: str | None = None  # Of orders refunded before there was a list.
+    refunds: list[GivenBack] = Field(default=[])
+    terms: EarningTerms | None = None
+    settlement: Literal["due", "done"] | None = None
+    settlement_since: float = 0.0
+    rollup: Literal["due", "done"] | None = None
+    is_test: bool = False
+
+    @property
+    def used_coupons(self) -> list[str]:
+        """The coupons that it holds or has used."""
+        return used_coupons(self)
+
+    @classmethod
+    def of(cls, order: Order) -> LedgerOrder:
+        """Return this part of an order in hand."""
+        fields = {name: getattr(order, name, None) for name in cls.model_fields}
+        return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})
+
+
+LEDGER_FIELDS = {field.alias or name: 1 for name, field in LedgerOrder.model_fields.items()}

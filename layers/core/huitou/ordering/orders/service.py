@@ -1,0 +1,413 @@
+"""试算 and ordering: what a cart costs a member, and an order at that price."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.catalog.stores.models import Store
+from huitou.catalog.stores.rules import day_bounds, store_day, takes_orders
+from huitou.catalog.stores.service import Stores
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.earning.models import EarningTerms
+from huitou.loyalty.earning.rules import awarded
+from huitou.loyalty.earning.service import Earning
+from huitou.loyalty.points.models import ON_COMPLETION
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.models import ShownLevel
+from huitou.loyalty.tiers.service import Tiers
+from huitou.members.messaging.service import Messages
+from huitou.ordering.orders.models import (
+    BestCombination,
+    CreateRequest,
+    ExplainAnswer,
+    GivenBack,
+    Invoice,
+    Moment,
+    Order,
+    OrdersAnswer,
+    Paper,
+    PendingRefund,
+    QuoteAnswer,
+    QuoteRequest,
+    Status,
+    TellingOutcome,
+    Tender,
+)
+from huitou.ordering.orders.repository import OrderRepository
+from huitou.ordering.orders.rules import (
+    COMPLETES_AFTER,
+    HANDED_OVER,
+    PAY_WITHIN,
+    SETTLED_STATES,
+    UNPAID,
+    check_wanted,
+    drawn_lots,
+    most_points,
+    order_id,
+    pickup_moment,
+    purchase_of,
+    request_digest,
+    with_refunds,
+)
+from huitou.ordering.quotes.models import Price
+from huitou.ordering.quotes.service import Pricing, coupons_of, quoted_coupons, uses_of
+from huitou.promotions.quotas.service import Limiter
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, HuitouError, Lang, Refusal, Unavailable
+from huitou.runtime.paging import PageRequest
+from huitou.runtime.triggers import DONE, DUE
+
+
+class Orders:
+    def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._brand_id = brand_id
+        self._orders = OrderRepository(database)
+        self._stores = Stores(database, clock)
+        self._pricing = Pricing(database, clock)
+        self._points = Points(database, clock)
+        self._messages = Messages(database)
+        self._tiers = Tiers(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._limiter = Limiter(database, clock)
+        self._earning = Earning(database, clock)
+
+    def quote(self, member_id: str, request: QuoteRequest, lang: Lang = "zh") -> QuoteAnswer:
+        """Price a cart for a member, with every coupon they hold and why it does not fit."""
+        now = self._clock.now()
+        wanted_at = pickup_moment(request, now)
+        store = self._stores.get(request.store_id)
+        facts = self._pricing.facts(member_id, request, store, now, purse=True)
+        best = self._pricing.best(facts, now)
+        outcome = best
+        if request.coupons == "named":
+            outcome = self._pricing.named(member_id, facts, request.named_coupons, now, lang)
+        named = request.named_coupons if request.coupons == "named" else None
+        priced = self._pricing.quoted(facts, outcome, named, now, lang)
+        offer, rules = facts.offer, facts.offer.points_rules
+        purchase = purchase_of(priced, store, store_day(store, now), now)
+        terms = self._earning.quoted(
+            member_id, purchase, offer.level, offer.tier_rules_revision, rules
+        )
+        return QuoteAnswer(
+            quote_id="q" + secrets.token_hex(16),
+            store_open=takes_orders(store, wanted_at),
+            price=priced,
+            payable_fen=priced.payable_fen,
+            tier=ShownLevel.model_validate(facts.offer.level, from_attributes=True),
+            points_max=most_points(rules, facts.available, outcome.items_fen),
+            points_earned=awarded(terms, priced.payable_fen),
+            coupons=quoted_coupons(facts.coupons, best, lang),
+            best=BestCombination(
+                coupon_ids=coupons_of(best),
+                payable_fen=best.items_fen + best.delivery_fen,
+                exact=best.proved,
+            ),
+        )
+
+    def create(self, member_id: str, request: CreateRequest) -> Order:
+        """Order a quoted cart; the same call again returns the same order.
+
+        One transaction writes the order, sets its points aside and locks its coupon. Raises
+        Refusal STORE_CLOSED, DISH_SOLD_OUT, QUOTE_CHANGED (with the new quote), COUPON_NOT_USABLE,
+        POINTS_NOT_ENOUGH or QUOTE_ID_REUSED.
+        """
+        identity = order_id(member_id, request.quote_id)
+        digest = request_digest(request)
+        try:
+            return self._create(identity, digest, member_id, request)
+        except (Refusal, DuplicateKeyError):
+            # The same call came before or at the same time (and holds the coupon and points that
+            # this one misses, at the price of then): its order is the order.
+            stored = self._orders.find(identity)
+            if stored is None:
+                raise
+            return _same(stored, digest)
+
+    def _create(self, identity: str, digest: str, member_id: str, request: CreateRequest) -> Order:
+        now = self._clock.now()
+        store = self._stores.get(request.store_id)
+        wanted_at = check_wanted(request, now)
+        if not takes_orders(store, wanted_at):
+            raise Refusal(Code.STORE_CLOSED, field="store_id")
+        facts = self._pricing.facts(member_id, request, store, now, purse=request.coupons == "best")
+        outcome = (
+            self._pricing.best(facts, now)
+            if request.coupons == "best"
+            else self._pricing.named(member_id, facts, request.named_coupons, now)
+        )
+        priced = self._pricing.priced(facts, outcome)
+        if priced.payable_fen != request.payable_fen:
+            raise Refusal(
+                Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, request.cart)
+            )
+        weighed = self._pricing.weighed(facts, now)
+        inputs = facts.inputs.model_copy(
+            update={"coupon_ids": weighed, "named": request.coupons == "named"}
+        )
+        order = self._build(identity, digest, member_id, request, store, priced, now)
+        used = coupons_of(outcome)
+        order = order.model_copy(
+            update={
+                "coupon_id": next(iter(used), None),
+                "coupon_ids": used,
+                "price_inputs": inputs,
+                "uses": uses_of(outcome, facts),
+            }
+        )
+        uses, taken = self._limiter.reserve(order.id, order.uses)
+        order = order.model_copy(update={"uses": uses})
+
+        def write(session: ClientSession) -> Order:
+            drawn = self._points.reserve(member_id, order.points_used, session)
+            kept = order.model_copy(update={"points_drawn": drawn})
+            self._orders.insert(kept, session)
+            for coupon_id in used:
+                self._coupons.lock(coupon_id, member_id, order.id, store.zone, session)
+            self._limiter.use(member_id, order.uses, session)
+            return kept
+
+        made = self._database.transact(write)
+        self._limiter.confirm(taken)
+        return made
+
+    def _build(
+        self, identity: str, digest: str, member_id: str, request: CreateRequest,
+        store: Store, priced: Price, now: datetime,
+    ) -> Order:  # fmt: skip
+        return Order(
+            id=identity,
+            brand_id=self._brand_id,
+            store_id=store.id,
+            member_id=member_id,
+            quote_id=request.quote_id,
+            request_digest=digest,
+            mode=request.mode,
+            table=request.table,
+            pickup_at=request.pickup_at,
+            delivery=request.delivery,
+            status="created",
+            business_day=store_day(store, now),
+            created_at=now,
+            expires_at=now + PAY_WITHIN,
+            lines=priced.lines,
+            list_fen=priced.list_fen,
+            delivery_fen=priced.delivery_fen,
+            discounts=priced.discounts,
+            payable_fen=priced.payable_fen,
+            points_used=priced.points_used,
+            timeline=[Moment(status="created", at=now)],
+        )
+
+    def explain(self, order_id: str) -> ExplainAnswer:
+        """Work an order's price out again from its kept inputs, and compare."""
+        order = self.get(order_id)
+        inputs = order.price_inputs
+        again = self._pricing.told_again(order.lines, inputs) if inputs else None
+        same = again and (again.payable_fen, again.discounts) == (
+            order.payable_fen, order.discounts,
+        )  # fmt: skip
+        return ExplainAnswer(
+            order_id=order.id, status=order.status, lines=order.lines, list_fen=order.list_fen,
+            delivery_fen=order.delivery_fen, discounts=order.discounts,
+            payable_fen=order.payable_fen, inputs=inputs, again=again, same=same,
+        )  # fmt: skip
+
+    def own(self, member_id: str, order_id: str) -> Order:
+        """Return the member's own order; anybody else's is NOT_FOUND, like one that isn't."""
+        order = self._orders.find(order_id)
+        if order is None or order.member_id != member_id:
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+        return order
+
+    def any_open(self, member_id: str, session: ClientSession) -> bool:
+        """Whether an order of a member isn't at its end yet."""
+        return self._orders.any_open(member_id, session)
+
+    def forget(self, member_id: str, session: ClientSession) -> None:
+        """Take away where a member's orders went, within an erasure."""
+        self._orders.forget(member_id, session)
+
+    def listing(self, member_id: str, page: PageRequest) -> OrdersAnswer:
+        """Return a page of the member's own orders, newest first."""
+        orders, after = self._orders.of_member(member_id, page)
+        return OrdersAnswer(orders=[order.shown() for order in orders], next=after)
+
+    def terms_now(self, order: Order, paid_at: datetime) -> EarningTerms:
+        """Return what an order paid at that moment earns by, as the rules stand now."""
+        store = self._stores.get(order.store_id) if order.store_id else None
+        purchase = purchase_of(order, store, order.business_day, paid_at)
+        return self._earning.terms(order.member_id, purchase)
+
+    def take_number(self, order: Order) -> int | None:
+        """Take a 取餐号 for an order that is about to be paid, of the day it is served."""
+        if order.store_id is None or order.status not in UNPAID:
+            return None
+        store = self._stores.get(order.store_id)
+        return self._orders.next_number(store.id, store_day(store, self._served(order)))
+
+    def mark_paid(
+        self,
+        order: Order,
+        tender: Tender,
+        terms: EarningTerms,
+        paid_at: datetime,
+        session: ClientSession | None = None,
+        pickup_number: int | None = None,
+    ) -> bool:
+        """Step to paid with its terms frozen and its settlement due; False if it may not."""
+        more: dict[str, Any] = {}
+        if pickup_number is not None:
+            more["pickup_number"] = pickup_number
+        if order.store_id is not None:
+            more["complete_by"] = self._day_ends(order)
+        if tender.kind == "wechat_pay" and self._has_card(order):
+            more["card"] = DUE
+        return self._orders.step(
+            order.id,
+            "paid",
+            paid_at,
+            session,
+            settlement=DUE,
+            settlement_since=time.time(),
+            paid_at=paid_at,
+            tenders=[tender.model_dump(exclude_none=True)],
+            terms=terms.model_dump(),
+            **more,
+        )
+
+    def _has_card(self, order: Order) -> bool:
+        return order.mode != "delivery" and self._messages.rules().pickup_card is not None
+
+    def _served(self, order: Order) -> datetime:
+        """When it is wanted: a 预约 order on its day, any other one when it is paid."""
+        return max(order.pickup_at or order.created_at, self._clock.now())
+
+    def _day_ends(self, order: Order) -> datetime:
+        """The cut of the business day on which the order is served."""
+        store = self._stores.get(str(order.store_id))
+        day = store_day(store, self._served(order))
+        return day_bounds(day, store.zone, store.cut_time)[1].astimezone(UTC)
+
+    def get(self, order_id: str, session: ClientSession | None = None) -> Order:
+        """Return any order, for internal callers; Refusal NOT_FOUND naming `order_id`."""
+        order = self._orders.find(order_id, session)
+        if order is None:
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+        return order
+
+    def unpaid_past(self, at: datetime) -> Iterator[str]:
+        return self._orders.unpaid_past(at)
+
+    def begin_paying(self, order: Order) -> bool:
+        """Step to paying, or stay there; False once the order is being closed."""
+        if self._orders.step(order.id, "paying", self._clock.now()):
+            return True
+        return self.get(order.id).status in ("paying", *SETTLED_STATES)
+
+    def serve(self, order: Order, to: Status, actor: str | None) -> bool:
+        """Take one step after payment; False unless the order stands where it may begin."""
+        now = self._clock.now()
+        changes: dict[str, Any] = {}
+        if to == "ready":
+            by_itself = now + COMPLETES_AFTER
+            changes["complete_by"] = min(by_itself, order.complete_by or by_itself)
+        if to == "completed":
+            changes["completed_at"] = now
+            if order.terms is not None and order.terms.usable == ON_COMPLETION:
+                changes |= {"settlement": DUE, "settlement_since": time.time()}
+        handed_over = to in HANDED_OVER or (to == "ready" and order.mode != "delivery")
+        if handed_over and order.shipping is None and order.wechat_payment:
+            changes["shipping"] = DUE
+        if order.card == DONE:
+            changes["card"] = DUE
+        return self._orders.step(order.id, to, now, actor=actor, **changes)
+
+    def to_complete(self) -> Iterator[str]:
+        return self._orders.to_complete(self._clock.now())
+
+    def untold(self, paper: Paper) -> Iterator[str]:
+        return self._orders.untold(paper)
+
+    def told(self, order: Order, paper: Paper, outcome: TellingOutcome) -> None:
+        self._orders.told(order, paper, outcome)
+
+    def invoice(self, order: Order, invoice: Invoice) -> bool:
+        """Keep what invoice the guest asked for; False if they had asked for one before."""
+        return self._orders.put_invoice(order.id, invoice)
+
+    def begin_refund(
+        self, order: Order, pending: PendingRefund, actor: str, session: ClientSession
+    ) -> None:
+        """Set money aside for a refund; Unavailable if the order changed since it was read."""
+        change = {"refunding": [*order.refunding, pending]}
+        self._put_refunds(order, change, actor, due=False, session=session)
+
+    def end_refund(
+        self, order_id: str, refund_id: str, *, given: bool, session: ClientSession
+    ) -> None:
+        """Take a refund off those under way: it has happened, or it came to nothing.
+
+        Points and coupon follow by settlement.
+        """
+        order = self.get(order_id, session)
+        pending = next((p for p in order.refunding if p.refund_id == refund_id), None)
+        if pending is None and order.status == "refunding" and not order.refunding:
+            # Begun by old code, which knew whole refunds only.
+            pending = PendingRefund(refund_id=refund_id, amount_fen=order.left_fen)
+        if pending is None:
+            raise HuitouError(Code.INTERNAL, field="refund_id")
+        rest = [other for other in order.refunding if other.refund_id != refund_id]
+        change: dict[str, Any] = {"refunding": rest}
+        if given:
+            back = GivenBack(**pending.model_dump(), at=self._clock.now())
+            change["refunds"] = [*order.refunds, back]
+        self._put_refunds(order, change, None, due=given, session=session)
+
+    def _put_refunds(
+        self, order: Order, change: dict[str, Any], actor: str | None, *,
+        due: bool, session: ClientSession,
+    ) -> None:  # fmt: skip
+        after, words = with_refunds(order, change)
+        now = self._clock.now()
+        moments = [Moment(status=word, at=now, actor=actor) for word in words]
+        # While it was all going back, settlement didn't find it completed: it has to look again.
+        due = due or (order.status, after.status) == ("refunding", "completed")
+        if not self._orders.put_refunds(order, after, moments, due, session):
+            raise Unavailable
+
+    def begin_closing(self, order: Order) -> bool:
+        """Stop an unpaid order from being prepaid again; nothing is released yet."""
+        return self._orders.step(order.id, "closing", self._clock.now())
+
+    def cancel(self, order: Order) -> bool:
+        """Cancel an order whose payment is confirmed closed; release its coupon and points.
+
+        The step out of `closing` guards the release: a late payment and this can't both win.
+        """
+
+        def write(session: ClientSession) -> bool:
+            if not self._orders.step(order.id, "cancelled", self._clock.now(), session):
+                return False
+            self._points.release(order.member_id, drawn_lots(order), session)
+            for coupon_id in order.used_coupons:
+                self._coupons.release(coupon_id, order.id, session)
+            self._limiter.give_back(order.member_id, order.uses, order.created_at, session)
+            return True
+
+        return self._database.transact(write)
+
+
+def _same(order: Order, digest: str) -> Order:
+    if order.request_digest != digest:
+        raise Refusal(Code.QUOTE_ID_REUSED, field="quote_id")
+    return order

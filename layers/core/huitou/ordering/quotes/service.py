@@ -1,0 +1,367 @@
+"""What a cart costs a member: facts read once, the best combination found, nothing written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from huitou.catalog.menu.service import Menu
+from huitou.catalog.stores.models import Store
+from huitou.catalog.stores.rules import business_day
+from huitou.coupons.issuing.models import Coupon
+from huitou.coupons.issuing.rules import rule_for, subject_of
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.models import Level
+from huitou.loyalty.tiers.service import Tiers
+from huitou.ordering.orders.models import QuotedCoupon, QuoteRequest
+from huitou.ordering.orders.rules import check_points, most_points
+from huitou.ordering.quotes.models import MemberOffer, NextStep, OfferRevision, Price, PriceInputs
+from huitou.ordering.quotes.repository import PricingRepository
+from huitou.ordering.quotes.rules import (
+    cart_lines,
+    offered_lines,
+    price,
+    priced_lines,
+    told,
+    words,
+)
+from huitou.promotions.best_price import search
+from huitou.promotions.best_price.next_step import MOST_STEPS, next_step
+from huitou.promotions.best_price.one_pass import best_in_force
+from huitou.promotions.discounts.models import CartLine, Line, Outcome, Reason, Rule
+from huitou.promotions.offers.models import DELIVERY, Limits, Terms
+from huitou.promotions.offers.rules import Compiled, Context, out_of, tier_rule
+from huitou.promotions.offers.service import Offers
+from huitou.promotions.quotas.models import FIRST_ORDER, UNLIMITED, Blocked, Left, OrderUse, Use
+from huitou.promotions.quotas.service import Limiter
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Lang, Refusal
+
+_BUDGETED, _ONCE = Limits(budget_fen=1), Limits(per_member=1)
+_PLENTY = Left(UNLIMITED, UNLIMITED)
+MOST_WEIGHED = 20  # Coupons that one search weighs: those that end first.
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a member's prices follow from at one moment and store; read once per quote."""
+
+    store: Store
+    lines: list[Line]
+    offer: MemberOffer
+    available: int
+    inputs: PriceInputs
+    compiled: Compiled
+    coupons: list[Coupon]  # Those named, or all that the member holds.
+    left: dict[str, Left]  # Of what all members share, by subject.
+
+
+class Pricing:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = PricingRepository(database)
+        self._menu = Menu(database)
+        self._points = Points(database, clock)
+        self._tiers = Tiers(database, clock)
+        self._coupons = Coupons(database, clock)
+        self._offers = Offers(database, clock)
+        self._limiter = Limiter(database, clock)
+
+    def facts(
+        self, member_id: str, cart: QuoteRequest, store: Store, at: datetime, *, purse: bool
+    ) -> Facts:
+        """Read what a price follows from; with `purse` also all coupons the member holds.
+
+        Raises Refusal naming the field of the cart that the menu hasn't, or a coupon that isn't
+        the member's.
+        """
+        wanted = None if purse else cart.named_coupons
+        read = self._repository.read(
+            member_id, store.id, {item.dish_id for item in cart.items}, wanted
+        )
+        if read is None:
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+        lines = priced_lines(cart.items, self._menu.offered_by(read.store_dishes))
+        level, revision = self._tiers.level_for(read.standing)
+        purchased = self._points.spendable_of(read.account)
+        offer = MemberOffer(
+            level=level, tier_rules_revision=revision, points=cart.points,
+            points_rules=self._points.rules(),
+        )  # fmt: skip
+        day = business_day(at, store.zone, store.cut_time)
+        compiled = self._offers.compiled(datetime.fromisoformat(day).date())
+        blocked, left = self._limiter.blocked(
+            member_id, _possible(compiled, read.coupons, first_order=purchased.first_order)
+        )
+        inputs = PriceInputs(
+            day=datetime.fromisoformat(day).date(),
+            clock=at.astimezone(ZoneInfo(store.zone)).strftime("%H:%M"),
+            store_id=store.id,
+            mode=cart.mode,
+            channel="mini_program",
+            level=level,
+            tier_rules_revision=revision,
+            first_order=purchased.first_order and FIRST_ORDER not in blocked,
+            stacking_revision=compiled.stacking.revision,
+            offers=[OfferRevision(id=o.id, revision=o.revision) for o in compiled.offers.values()],
+            blocked=_by_source(blocked, compiled, read.coupons),
+            delivery_fen=store.delivery_fee_fen if cart.mode == "delivery" else 0,
+            points=cart.points,
+            points_rules_revision=offer.points_rules.revision,
+        )
+        return Facts(store, lines, offer, purchased.available, inputs, compiled, read.coupons, left)
+
+    def named(
+        self, member_id: str, facts: Facts, coupon_ids: list[str], at: datetime, lang: Lang = "zh"
+    ) -> Outcome:
+        """Return the best price with these coupons in it, and no others.
+
+        Raises Refusal NOT_FOUND for one that isn't the member's, as for one that isn't, and
+        COUPON_NOT_USABLE with the reason, for the first one that doesn't fit.
+        """
+        found = {coupon.id: coupon for coupon in facts.coupons if coupon.member_id == member_id}
+        missing = [coupon_id for coupon_id in coupon_ids if coupon_id not in found]
+        if missing:  # Of a purse, those that can't be used now.
+            found |= {
+                coupon.id: coupon
+                for coupon in self._coupons.known(missing)
+                if coupon.member_id == member_id
+            }
+        if not found.keys() >= set(coupon_ids):
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+        rules = [rule_for(found[name], at, facts.store.zone, must=True) for name in coupon_ids]
+        outcome = _affordable(facts, rules)
+        taken = {one.rule.source_id for one in outcome.taken}
+        if not all(coupon_id in taken for coupon_id in coupon_ids):
+            raise Refusal(
+                Code.COUPON_NOT_USABLE, field="coupon_id",
+                detail=words(_why_not_these(outcome, coupon_ids), lang),
+            )  # fmt: skip
+        return outcome
+
+    def best(self, facts: Facts, at: datetime) -> Outcome:
+        """Return the best price there is with any of the coupons held."""
+        rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
+        return _affordable(facts, rules)
+
+    def weighed(self, facts: Facts, at: datetime) -> list[str]:
+        """Return the coupons that a price at that moment could use; it follows from them."""
+        zone = facts.store.zone
+        return [coupon.id for coupon in facts.coupons if rule_for(coupon, at, zone).out is None]
+
+    def priced(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
+        """Put the price together; Refusal naming `points` where they may not pay so much."""
+        offer = facts.offer
+        most = most_points(offer.points_rules, facts.available, outcome.items_fen)
+        check_points(offer.points_rules, offer.points, most)
+        return price(facts.lines, outcome, offer, facts.inputs.delivery_fen, lang)
+
+    def quoted(
+        self, facts: Facts, outcome: Outcome, named: Sequence[str] | None, at: datetime, lang: Lang
+    ) -> Price:
+        """Put the price together with what a little more would bring.
+
+        `named` are the coupons the member chose, None where all of them were weighed.
+        """
+        price = self.priced(facts, outcome, lang)
+        next_step = self._next_step(facts, outcome, named, at, lang)
+        return price.model_copy(update={"next_step": next_step})
+
+    def _next_step(
+        self, facts: Facts, outcome: Outcome, named: Sequence[str] | None, at: datetime, lang: Lang
+    ) -> NextStep | None:
+        if not any(why.code in ("short", "few_pieces") for _, why in outcome.unused):
+            return None
+        menu = self._menu.lately_at(facts.store.id)
+        coupons = [one for one in facts.coupons if named is None or one.id in named]
+        zone, is_named = facts.store.zone, named is not None
+        rules = [rule_for(coupon, at, zone, must=is_named) for coupon in coupons]
+
+        def priced(cart: Sequence[CartLine]) -> Outcome:
+            found = weigh(cart, facts.inputs, facts.compiled, rules, most_steps=MOST_STEPS)
+            over = any(
+                use.fen > facts.left.get(use.subject, _PLENTY).fen for use in uses_of(found, facts)
+            )
+            return replace(found, proved=False) if over else found
+
+        lines = cart_lines(facts.lines)
+        further = next_step(lines, outcome, offered_lines(menu), priced)
+        return told(further, menu, lang) if further else None
+
+    def told_again(self, lines: list[Line], inputs: PriceInputs) -> Price:
+        """Price frozen lines by frozen inputs, with offers and coupons as they were.
+
+        Coupons are read as they were issued; one that has been deleted since is left out.
+        """
+        offers = ((offer.id, offer.revision) for offer in inputs.offers)
+        compiled = self._offers.as_they_were(offers, inputs.stacking_revision)
+        rules = [
+            Rule(
+                "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms,
+                coupon.group, borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(),
+                kin=coupon.template_id, must=inputs.named,
+            )
+            for coupon in self._coupons.known(inputs.coupon_ids)
+        ]  # fmt: skip
+        outcome = weigh(cart_lines(lines), inputs, compiled, rules)
+        offer = MemberOffer(
+            level=inputs.level, tier_rules_revision=inputs.tier_rules_revision,
+            points=inputs.points,
+            points_rules=self._points.rules_of(inputs.points_rules_revision),
+        )  # fmt: skip
+        return price(lines, outcome, offer, inputs.delivery_fen)
+
+
+def _possible(compiled: Compiled, coupons: Sequence[Coupon], *, first_order: bool) -> list[Use]:
+    """Return what of the limits this price may come up against."""
+    uses = [Use(subject=offer.subject, limits=offer.limits) for offer in compiled.limited]
+    templates = {coupon.template_id for coupon in coupons if coupon.budgeted}
+    uses += [Use(subject=subject_of(name), limits=_BUDGETED) for name in sorted(templates)]
+    asked = compiled.for_first_order or any(coupon.terms.first_order for coupon in coupons)
+    if first_order and asked:
+        uses.append(Use(subject=FIRST_ORDER, limits=_ONCE))
+    return uses
+
+
+def _by_source(
+    blocked: Mapping[str, Blocked], compiled: Compiled, coupons: Sequence[Coupon]
+) -> dict[str, str]:
+    found: dict[str, str] = {
+        offer.id: blocked[offer.subject] for offer in compiled.limited if offer.subject in blocked
+    }
+    return found | {
+        coupon.id: blocked[subject_of(coupon.template_id)]
+        for coupon in coupons
+        if subject_of(coupon.template_id) in blocked
+    }
+
+
+def _affordable(facts: Facts, rules: Sequence[Rule]) -> Outcome:
+    """Find the best combination that budgets can pay for: what takes off more is left out.
+
+    The inputs note what was, since it is part of how the price came about.
+    """
+    while True:
+        for rule in rules:
+            code = facts.inputs.blocked.get(rule.source_id)
+            rule.out = rule.out or (Reason(code) if code else None)  # type: ignore[arg-type]
+        outcome = weigh(cart_lines(facts.lines), facts.inputs, facts.compiled, rules)
+        budgets = {use.source_id: use for use in uses_of(outcome, facts)}
+        over = {
+            name: "used_up" for name, use in budgets.items()
+            if use.fen > facts.left.get(use.subject, _PLENTY).fen
+        }  # fmt: skip
+        if not over:
+            return outcome
+        facts.inputs.blocked.update(over)
+
+
+def uses_of(outcome: Outcome, facts: Facts) -> list[OrderUse]:
+    """Return what an order at this price uses of the limits."""
+    coupons = {coupon.id: coupon for coupon in facts.coupons}
+    uses, first = [], False
+    for one in outcome.taken:
+        rule, limits, subject = one.rule, Limits(), ""
+        first = first or rule.terms.first_order
+        if rule.source == "offer":
+            offer = facts.compiled.offers[rule.source_id]
+            limits, subject = offer.limits, offer.subject
+        elif rule.source == "coupon" and coupons[rule.source_id].budgeted:
+            limits, subject = _BUDGETED, subject_of(coupons[rule.source_id].template_id)
+        if limits.any:
+            uses.append(OrderUse(source_id=rule.source_id, subject=subject,
+                                 amount_fen=one.amount_fen, limits=limits))  # fmt: skip
+    if first:
+        uses.append(OrderUse(source_id=FIRST_ORDER, subject=FIRST_ORDER, limits=_ONCE))
+    return uses
+
+
+def coupons_of(outcome: Outcome) -> list[str]:
+    """Return the coupons that a combination uses."""
+    return [one.rule.source_id for one in outcome.taken if one.rule.source == "coupon"]
+
+
+def quoted_coupons(held: Sequence[Coupon], best: Outcome, lang: Lang = "zh") -> list[QuotedCoupon]:
+    """Say of each coupon held what it brings in the best combination, or why it doesn't fit.
+
+    One that only stands back for a better combination fits: the member may name it instead.
+    """
+    off = {one.rule.source_id: one.amount_fen for one in best.taken}
+    reasons = {
+        rule.source_id: words(reason, lang)
+        for rule, reason in best.unused
+        if reason.code not in ("dearer", "not_together")
+    }
+    return [
+        QuotedCoupon(
+            coupon_id=coupon.id, name=coupon.name, valid_until=coupon.valid_until,
+            why_not=reasons.get(coupon.id), off_fen=off.get(coupon.id, 0),
+        )
+        for coupon in held
+    ]  # fmt: skip
+
+
+def weigh(
+    lines: Sequence[CartLine], inputs: PriceInputs, compiled: Compiled, coupons: Sequence[Rule],
+    most_steps: int = search.MOST_STEPS,
+) -> Outcome:  # fmt: skip
+    """Find the best combination of the offers in force, the tier's discount and these coupons."""
+    context = Context(
+        inputs.store_id, inputs.day, inputs.clock, inputs.mode, inputs.channel,
+        inputs.level.level, inputs.first_order,
+    )  # fmt: skip
+    of_tier = [compiled.rule(rule) for rule in _of_tier(inputs.level, inputs.tier_rules_revision)]
+    own = [rule for rule in of_tier if rule.steps]
+    fits: list[Rule] = []
+    left: list[Rule] = []
+    out: list[tuple[Rule, Reason]] = [(r, Reason("no_group")) for r in of_tier if not r.steps]
+    copies: Counter[tuple[object, ...]] = Counter()
+    for rule in sorted(coupons, key=lambda rule: (not rule.must, rule.soonest, rule.source_id)):
+        compiled.rule(rule)
+        code = out_of(rule.terms, context)
+        reason = rule.out or (Reason(code) if code else None)
+        if reason is None and not rule.steps:
+            reason = Reason("no_group")
+        if reason is not None:
+            out.append((rule, reason))
+            continue
+        # Of coupons that say the same those that end first come first; more than go together
+        # need no weighing.
+        copies[_same(rule)] += 1
+        enough = copies[_same(rule)] > min(compiled.tree.most[step.group] for step in rule.steps)
+        (left if enough and not rule.must else fits).append(rule)
+    in_force = compiled.at(context)
+    blocked = {name: Reason(code) for name, code in inputs.blocked.items()}  # type: ignore[arg-type]
+    if any(rule.must for rule, _ in out):  # What was named can't be had.
+        return Outcome(0, 0, [], out)
+    outcome = best_in_force(
+        lines, in_force, [*own, *fits[:MOST_WEIGHED]], inputs.delivery_fen, blocked, most_steps
+    )
+    outcome.unused += out
+    outcome.unused += [(rule, Reason("dearer")) for rule in (*left, *fits[MOST_WEIGHED:])]
+    outcome.proved = outcome.proved and len(fits) <= MOST_WEIGHED
+    return outcome
+
+
+def _same(rule: Rule) -> tuple[object, ...]:
+    return rule.group, rule.revision, rule.name, rule.terms.model_dump_json()
+
+
+def _of_tier(level: Level, revision: int) -> list[Rule]:
+    rules = [tier_rule(level.level, level.name, level.discount_bp, revision)]
+    if level.free_delivery:
+        terms = Terms(kind="delivery")
+        rules.append(Rule("tier", level.level, revision, level.name, terms, DELIVERY))
+    return [rule for rule in rules if rule is not None]
+
+
+def _why_not_these(outcome: Outcome, coupon_ids: list[str]) -> Reason:
+    """Return why the coupons a member named can't all be used: the reason of the first with one."""
+    reasons = (why for rule, why in outcome.unused if rule.source_id in coupon_ids)
+    # Each of them could come alone, but not all together.
+    return next((why for why in reasons if why.code != "dearer"), Reason("not_together"))

@@ -1,0 +1,23 @@
+"""How settling history moves accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from huitou.loyalty.tiers.models import TierAccount, TierChange
+
+
+class OpenAccount(TierAccount):
+    """An account as settling history reads it."""
+
+    tier_review: str | None = None
+
+
+@dataclass(frozen=True)
+class AccountMove:
+    """What history makes of one account's tier; None in `changes` takes a field away."""
+
+    member_id: str
+    changes: dict[str, Any]
+    tier_change: TierChange | None = None

@@ -1,0 +1,119 @@
+"""The one use case that crosses areas: make the ledgers hold what an order deserves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from pymongo.client_session import ClientSession
+
+from huitou.catalog.stores.rules import brand_day
+from huitou.coupons.issuing.repository import CouponRepository
+from huitou.coupons.issuing.rules import returned_until
+from huitou.loyalty.points.repository import PointsRepository
+from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.repository import TierRepository
+from huitou.ordering.orders.models import LedgerOrder
+from huitou.ordering.orders.repository import OrderRepository
+from huitou.ordering.settlement.repository import HistoryRepository
+from huitou.ordering.settlement.rules import Known, account_move, deserving, write_order
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, HuitouError
+
+
+class FirstOrders(Protocol):
+    """Whoever wants to know of members' first orders, within the settlement's transaction."""
+
+    def ordered(self, member_id: str, order_id: str, session: ClientSession) -> None:
+        """A member's first order was paid."""
+
+    def went_back(self, member_id: str, order_id: str, session: ClientSession) -> None:
+        """Something of an order went back."""
+
+
+class Settlement:
+    def __init__(self, database: Database, clock: Clock, first_orders: FirstOrders) -> None:
+        self._database = database
+        self._clock = clock
+        self._orders = OrderRepository(database)
+        self._points = Points(database, clock)
+        self._ledger = PointsRepository(database)
+        self._coupons = CouponRepository(database)
+        self._tiers = TierRepository(database)
+        self._history = HistoryRepository(database)
+        self._first_orders = first_orders
+
+    def due(self) -> Iterator[str]:
+        return self._orders.settlement_due()
+
+    def settle(self, order_id: str) -> str:
+        """Bring points, spend and coupon up to the order's present state; safe to repeat.
+
+        Level, not edge: the order is read now, and only entries the ledger lacks are posted.
+        A lost, doubled or late event changes nothing; an id that means nothing finds nothing.
+        """
+
+        def write(session: ClientSession) -> str:
+            order = self._orders.take_due(order_id, session)
+            if order is None:
+                return "nothing due"
+            paid = deserving(order)
+            if paid is None:  # Due without terms: roll back and let a person look.
+                raise HuitouError(Code.INTERNAL, field="terms")
+            # One that was never settled has no entries; should it have some, their ids say so.
+            known: Known = {}
+            if order.rollup is None:
+                book = self._points.open(order.member_id, session)
+            else:
+                book, known = self._points.open_with_order(order.member_id, order.id, session)
+            was_first = book.first_order_id
+            write_order(book, paid, known, self._clock.now())
+            self._points.save([book], session)
+            # Who brought this member is rewarded for their first order, unless it goes back.
+            if book.first_order_id == order.id and was_first is None:
+                self._first_orders.ordered(order.member_id, order.id, session)
+            if paid.refunds:
+                self._first_orders.went_back(order.member_id, order.id, session)
+            for coupon_id in order.used_coupons:
+                self._settle_coupon(order, coupon_id, session)
+            return "settled"
+
+        return self._database.transact(write)
+
+    def settle_history(self, orders: list[LedgerOrder], session: ClientSession) -> None:
+        """Post what orders of the past deserve and lack, many at once; tiers follow at once too.
+
+        The same rules as `settle`, in the caller's transaction and with one write per account:
+        entries are dated by their facts, tiers are evaluated as of today, and nobody is granted
+        the coupons of a level. A review that was due before stays due, for it may grant some.
+        """
+        now = self._clock.now()
+        deserve = [paid for order in orders if (paid := deserving(order)) is not None]
+        known = self._ledger.of_orders([paid.order.id for paid in deserve], session)
+        members = list({paid.order.member_id for paid in deserve})
+        accounts = self._history.accounts(members, session)
+        books = self._points.open_many(members, session)
+        for paid in sorted(deserve, key=lambda paid: (paid.order.paid_at or now, paid.order.id)):
+            book = books[paid.order.member_id]
+            write_order(book, paid, known[paid.order.id], now, history=True)
+        moved = [account for account in accounts if books[account.id].entries]
+        if not moved:
+            return
+        rules = self._tiers.rules(max(account.tier.rules_revision for account in moved))
+        moves = [account_move(a, books[a.id], rules, brand_day(now), now) for a in moved]
+        besides = {move.member_id: move.changes for move in moves}
+        self._points.save(list(books.values()), session, besides)
+        self._history.append([m.tier_change for m in moves if m.tier_change], session)
+
+    def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:
+        now = self._clock.now()
+        if order.status != "refunded":
+            self._coupons.redeem(coupon_id, order.id, now, session)
+            return
+        coupon = self._coupons.find(coupon_id)
+        if coupon is not None and not coupon.returns:
+            self._coupons.redeem(coupon_id, order.id, now, session)
+        elif coupon is not None:
+            until = returned_until(coupon, now)
+            self._coupons.give_back(coupon_id, order.id, until, session)

@@ -1,0 +1,121 @@
+"""At the till: a member shows a coupon, staff verify and redeem it, once."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from huitou.catalog.stores.models import Store
+from huitou.catalog.stores.rules import store_day
+from huitou.catalog.stores.service import Stores
+from huitou.coupons.issuing.models import Coupon, TillUse
+from huitou.coupons.issuing.rules import rule_for
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.tiers.service import Tiers
+from huitou.ordering.quotes.rules import words
+from huitou.ordering.till.models import CouponTokenAnswer, RedeemTokenRequest, TillCouponAnswer
+from huitou.promotions.discounts.models import Reason
+from huitou.promotions.offers.rules import Context, out_of
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.runtime.tokens import read, sign
+
+LIVES_S = 90  # Long enough to hold a phone to a reader, too short to send to a friend.
+_MARK = "HT1"
+
+
+class Till:
+    def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
+        self._coupons = Coupons(database, clock)
+        self._stores = Stores(database, clock)
+        self._tiers = Tiers(database, clock)
+        self._clock = clock
+        self._key = key
+
+    def token(self, member_id: str, coupon_id: str) -> CouponTokenAnswer:
+        """Return a token for one of the member's own usable coupons; else Refusal NOT_FOUND."""
+        coupon = next(iter(self._coupons.known([coupon_id])), None)
+        if coupon is None or coupon.member_id != member_id:
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+        if coupon.status != "issued":
+            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已使用或已失效")
+        token = sign(self._key, _MARK, (coupon_id,), time.time() + LIVES_S)
+        return CouponTokenAnswer(coupon_token=token, expires_in_s=LIVES_S)
+
+    def verify(self, token: str, store_id: str, lang: Lang = "zh") -> TillCouponAnswer:
+        """Say what a token is worth at this store; Refusal TOKEN_NOT_VALID or TOKEN_EXPIRED."""
+        coupon = self._coupon(token)
+        store = self._stores.get(store_id)
+        if coupon.till is not None:
+            return _shown(coupon, words(Reason("not_held"), lang))
+        return _shown(coupon, self._why_not(coupon, store, lang))
+
+    def redeem(self, request: RedeemTokenRequest, lang: Lang = "zh") -> TillCouponAnswer:
+        """Redeem a token's coupon for an order of the till; again for the same one is the same.
+
+        The guard is the coupon's state: of two tills, and of a till and an order in the
+        mini-program, one finds it used.
+        """
+        store = self._stores.get(request.store_id)
+        coupon = self._coupon(request.coupon_token, forgiving=True)
+        use = TillUse(
+            store_id=store.id, till_reference=request.till_reference, actor=request.actor,
+            at=self._clock.now(),
+        )  # fmt: skip
+        if coupon.till is not None:
+            return self._again(coupon, use, lang)
+        self._coupon(request.coupon_token)
+        short_fen = coupon.terms.threshold_fen - (request.amount_fen or 0)
+        why_not = self._why_not(coupon, store, lang)
+        if why_not is None and request.amount_fen is not None and short_fen > 0:
+            why_not = words(Reason("short", short_fen), lang)
+        if why_not is not None:
+            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
+        if self._coupons.redeem_at_till(coupon.id, use, store.zone):
+            return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
+        (coupon,) = self._coupons.known([coupon.id])
+        return self._again(coupon, use, lang)
+
+    def _again(self, coupon: Coupon, use: TillUse, lang: Lang) -> TillCouponAnswer:
+        till = coupon.till
+        if till and (till.store_id, till.till_reference) == (use.store_id, use.till_reference):
+            return _shown(coupon, None)
+        detail = words(Reason("not_held"), lang)
+        raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_token", detail=detail)
+
+    def _coupon(self, token: str, *, forgiving: bool = False) -> Coupon:
+        """Return a genuine token's coupon; an expired one's only to who may repeat a call."""
+        said = read(self._key, _MARK, token)
+        found = self._coupons.known(list(said.words)) if said else []
+        if said is None or not found:
+            raise Refusal(Code.TOKEN_NOT_VALID, field="coupon_token")
+        if time.time() > said.until and not forgiving:
+            raise Refusal(Code.TOKEN_EXPIRED, field="coupon_token")
+        return found[0]
+
+    def _why_not(self, coupon: Coupon, store: Store, lang: Lang) -> str | None:
+        """Return why this store can't take a coupon now; what is ordered, the till knows.
+
+        Whether an order at the till is the member's first nobody knows: one for that isn't taken.
+        """
+        now = self._clock.now()
+        code = rule_for(coupon, now, store.zone).out
+        level = self._tiers.level_of(coupon.member_id)[0].level if coupon.terms.tiers else ""
+        modes = coupon.terms.modes
+        context = Context(
+            store.id, date.fromisoformat(store_day(store, now)),
+            now.astimezone(ZoneInfo(store.zone)).strftime("%H:%M"),
+            modes[0] if modes else "dine_in", "till", level, first_order=False,
+        )  # fmt: skip
+        other = out_of(coupon.terms, context)
+        reason = code or (Reason(other) if other else None)
+        return words(reason, lang) if reason else None
+
+
+def _shown(coupon: Coupon, why_not: str | None) -> TillCouponAnswer:
+    return TillCouponAnswer(
+        coupon_id=coupon.id, name=coupon.name, status=coupon.status, terms=coupon.terms,
+        valid_until=coupon.valid_until, why_not=why_not,
+    )  # fmt: skip

@@ -1,0 +1,138 @@
+"""对账: WeChat Pay's daily bills, and what comparing a day with our own books came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from huitou.catalog.stores.models import Merchant
+from huitou.payments.charges.models import BillMark, PaymentStatus
+from huitou.payments.discrepancies.models import DAY, ShownDiscrepancy
+from huitou.payments.profit_sharing.models import ShareTerms
+from huitou.payments.refunds.models import RefundStatus
+from huitou.runtime.documents import Record, Request, Stored
+
+BillKind = Literal["trade", "fundflow"]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """One row of a trade bill: a payment, or a refund that WeChat Pay accepted that day.
+
+    Amounts in fen: `total_fen` 订单金额, `settled_fen` 应结订单金额, `asked_fen` 申请退款金额,
+    `refunded_fen` 退款金额 (both less than the first where a coupon paid), `fee_fen` 手续费,
+    negative where it is given back. A payment has no `out_refund_no`.
+    """
+
+    at: datetime
+    mchid: str
+    sub_mchid: str | None
+    transaction_id: str
+    out_trade_no: str
+    state: str
+    out_refund_no: str | None
+    refund_state: str
+    total_fen: int
+    settled_fen: int
+    asked_fen: int
+    refunded_fen: int
+    fee_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """One row of a fund flow bill: money into or out of the merchant's account."""
+
+    kind: str
+    income: bool
+    amount_fen: int
+
+
+class BillSums(Record):
+    """A trade bill's sums. `fees_fen` and `fees_back_fen` are both positive."""
+
+    payments: int = 0
+    refunds: int = 0
+    taken_fen: int = 0
+    given_back_fen: int = 0
+    fees_fen: int = 0
+    fees_back_fen: int = 0
+
+    @property
+    def kept_fen(self) -> int:
+        """What the day leaves in the account: taken, less refunds, less the fees kept."""
+        return self.taken_fen - self.given_back_fen - self.fees_fen + self.fees_back_fen
+
+
+class BilledPayment(Record):
+    """A payment as a bill is compared with it."""
+
+    id: str = Field(alias="_id")
+    status: PaymentStatus
+    amount_fen: int
+    store_id: str | None = None
+    merchant: Merchant | None = None
+    sharing: ShareTerms | None = None
+    transaction_id: str | None = None
+    success_at: datetime | None = None
+    bill: BillMark | None = None
+
+
+class BilledRefund(Record):
+    """A refund as a bill is compared with it."""
+
+    id: str = Field(alias="_id")
+    status: RefundStatus
+    amount_fen: int
+    out_trade_no: str | None = None
+    store_id: str | None = None
+    merchant: Merchant | None = None
+    created_at: datetime
+    success_at: datetime | None = None
+    bill: BillMark | None = None
+
+
+class BillRun(Stored):
+    """One day's check of one merchant; `id` is "<mchid>|<day>".
+
+    `tried_at` keeps a bill that isn't there yet from being asked for at once again.
+    """
+
+    mchid: str
+    day: str
+    status: Literal["tried", "checked"] = "tried"
+    tried_at: datetime
+    at: datetime | None = None
+    rows: int = 0
+    sums: BillSums = BillSums()
+    differences: int = 0
+    fund_flow: Literal["agrees", "differs"] | None = None
+
+
+class BillReport(Record):
+    """What checking one day came to. `open`: differences of that day nobody has resolved."""
+
+    day: str
+    mchid: str
+    rows: int
+    payments: int
+    refunds: int
+    taken_fen: int
+    given_back_fen: int
+    fees_fen: int
+    kept_fen: int
+    fund_flow: Literal["agrees", "differs"]
+    found: int
+    new: int
+    cleared: int
+    open: int
+    differences: list[ShownDiscrepancy]
+
+
+class ReconcileBillRequest(Request):
+    """Compare a calendar day (Shanghai) with its bill; without one, the last that has a bill."""
+
+    day: str | None = Field(default=None, pattern=DAY)

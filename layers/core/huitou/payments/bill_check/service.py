@@ -1,0 +1,312 @@
+"""Compare a day with WeChat Pay's bills of it: every row with ours, and ours with every row."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence, Set
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from huitou.catalog.stores.models import Merchant
+from huitou.catalog.stores.rules import shifted
+from huitou.payments.bill_check.models import (
+    BilledPayment,
+    BilledRefund,
+    BillKind,
+    BillReport,
+    BillRun,
+    BillSums,
+    FlowRow,
+    TradeRow,
+)
+from huitou.payments.bill_check.repository import BillRepository
+from huitou.payments.bill_check.rules import (
+    FLOW_FIGURES,
+    ZONE,
+    calendar_day,
+    day_start,
+    flow_differences,
+    flow_rows,
+    flow_sums,
+    payment_differences,
+    refund_differences,
+    sums_by_merchant,
+    total_of,
+    trade_rows,
+)
+from huitou.payments.charges.models import BillMark
+from huitou.payments.discrepancies.models import Difference, DiscrepanciesRequest, Source
+from huitou.payments.discrepancies.service import Discrepancies
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.logs import log
+
+AT_ONCE = 500  # Rows of one page: a query each for payments and refunds, a write each for marks.
+READY = timedelta(days=1, hours=10)  # After a day's midnight; WeChat Pay makes bills from 9:00.
+RETRY = timedelta(minutes=30)  # As WeChat Pay asks of those who find a bill still being made.
+EDGE = timedelta(minutes=10)  # So near to midnight our moment and theirs may be of two days.
+MOST_DAYS = 7  # Back, for the timer; by hand any day that WeChat Pay still has (three months).
+MOST_SHOWN = 50
+SOURCE: Source = "bill"
+Read = TypeVar("Read")
+Item = TypeVar("Item")
+
+
+class BillGateway(Protocol):
+    """What the check needs of WeChat Pay."""
+
+    def merchant_for(self, sub_mchid: str | None) -> Merchant:
+        """Who takes a store's money; the chain's own merchant, or its provider, for None."""
+
+    def bill(self, kind: BillKind, day: str) -> bytes | None:
+        """A bill's text, its hash checked; None where nothing happened on the day."""
+
+
+class BillCheck:
+    """The daily check of the chain's own merchant; a provider's bill holds its stores' too."""
+
+    def __init__(self, database: Database, clock: Clock, gateway: BillGateway) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._own = gateway.merchant_for(None)
+        self._mchid = self._own.mchid
+        self._repository = BillRepository(database)
+        self._discrepancies = Discrepancies(database, clock)
+
+    def due_days(self) -> list[str]:
+        """The days of the last week that were not checked, up to yesterday; for the timer.
+
+        A day is due once its bill should be there, and again half an hour after a try in vain.
+        A chain that never checked begins with yesterday.
+        """
+        now = self._clock.now()
+        last = calendar_day(now - READY)
+        first = max(shifted(last, 1 - MOST_DAYS), self._repository.first_day(self._mchid) or last)
+        runs = {run.day: run for run in self._repository.runs(self._mchid, first, last)}
+        days = (shifted(first, number) for number in range(MOST_DAYS))
+        return [day for day in days if day <= last and _due(runs.get(day), now)]
+
+    def run_due(self, day: str) -> str:
+        """Check a day for the timer: how it ended, in a word."""
+        try:
+            self.run(day)
+        except Refusal as refused:
+            if refused.code in (Code.BILL_NOT_READY, Code.BILL_DAMAGED):
+                return refused.code.name.lower().replace("_", " ")
+            raise
+        return "checked"
+
+    def last_day(self) -> str:
+        """The last day whose bill should be there by now."""
+        return calendar_day(self._clock.now() - READY)
+
+    def run(self, day: str) -> BillReport:
+        """Check one calendar day (Asia/Shanghai); safe to repeat, and two at once find the same.
+
+        Each difference is noted; each that an earlier run noted and this one doesn't find is
+        cleared. Each row marks our payment or refund as shown, whichever day's bill has it.
+        Refused: BILL_NOT_READY (saying from when), BILL_DAMAGED (nothing was compared then).
+        """
+        now = self._clock.now()
+        ready_at = day_start(day) + READY
+        if now < ready_at:
+            raise _not_ready(ready_at)
+        self._repository.begin(self._mchid, day, now)
+        trade, flow = self._bill("trade", day), self._bill("fundflow", day)
+        # Both are read to their ends before anything is compared: a damaged bill changes nothing.
+        sums = self._proved("trade", day, lambda: sums_by_merchant(_rows(trade, day)))
+        moved = self._proved("fundflow", day, lambda: flow_sums(_flows(flow)))
+        counts: Counter[str] = Counter()
+        seen: set[str] = set()
+        for page in _pages(_rows(trade, day)):
+            references = [_reference(row) for row in page]
+            self._settle(counts, self._compare(day, page), references)
+            seen.update(references)
+        for missing in _pages(self._missing(day)):
+            self._settle(counts, missing, [])
+        self._forget_gone(day, seen, counts)
+        # A provider's account sees nothing of its stores' money: only its own rows count here.
+        differing = self._flow_differences(day, flow_differences(sums.get(None, BillSums()), moved))
+        self._settle(counts, differing, [f"{self._mchid}:{day}:{name}" for name in FLOW_FIGURES])
+        total = total_of(sums.values())
+        run = BillRun(
+            id=f"{self._mchid}|{day}",
+            mchid=self._mchid,
+            day=day,
+            status="checked",
+            tried_at=now,
+            at=now,
+            rows=total.payments + total.refunds,
+            sums=total,
+            differences=counts["found"],
+            fund_flow="differs" if differing else "agrees",
+        )
+        self._repository.finish(run)
+        return self._report(run, counts)
+
+    def _bill(self, kind: BillKind, day: str) -> bytes | None:
+        try:
+            return self._gateway.bill(kind, day)
+        except Unavailable as passing:
+            if passing.detail == "STATEMENT_CREATING":
+                raise _not_ready(self._clock.now() + RETRY) from passing
+            raise
+
+    def _proved(self, kind: BillKind, day: str, read: Callable[[], Read]) -> Read:
+        """Read a bill to its end; a damaged one is told to the operator as well."""
+        reference = f"{self._mchid}:{day}:{kind}"
+        try:
+            result = read()
+        except Refusal as damaged:
+            difference = Difference(
+                kind="bill damaged", reference=reference, found=damaged.detail, day=day
+            )
+            self._discrepancies.note_all(SOURCE, [difference])
+            raise
+        self._discrepancies.clear("bill damaged", reference)
+        return result
+
+    def _settle(
+        self, counts: Counter[str], differences: Sequence[Difference], references: Sequence[str]
+    ) -> None:
+        """Note what differs, and clear what else an earlier run said of the same references."""
+        counts["found"] += len(differences)
+        counts["new"] += self._discrepancies.note_all(SOURCE, differences)
+        counts["cleared"] += self._discrepancies.clear_about(SOURCE, references, differences)
+
+    def _compare(self, day: str, rows: Sequence[TradeRow]) -> list[Difference]:
+        """Compare one page of rows with ours, and mark ours as shown."""
+        # A refund's payment as well: its rate says which fee comes back.
+        payments = self._repository.payments(list({row.out_trade_no for row in rows}))
+        refunds = self._repository.refunds([row.out_refund_no for row in rows if row.out_refund_no])
+        differences: list[Difference] = []
+        payment_marks: dict[str, BillMark] = {}
+        refund_marks: dict[str, BillMark] = {}
+        for row in rows:
+            mark = BillMark(day=day, fee_fen=row.fee_fen)
+            payment = payments.get(row.out_trade_no)
+            if row.out_refund_no is None:
+                differences += payment_differences(row, payment, self._own, day)
+                if payment is not None and payment.bill != mark:
+                    payment_marks[payment.id] = mark
+                continue
+            refund = refunds.get(row.out_refund_no)
+            differences += refund_differences(row, refund, payment, self._own, day)
+            if refund is not None and refund.bill != mark:
+                refund_marks[refund.id] = mark
+        self._repository.mark_payments(payment_marks)
+        self._repository.mark_refunds(refund_marks)
+        return differences
+
+    def _forget_gone(self, day: str, seen: Set[str], counts: Counter[str]) -> None:
+        """Note what an earlier run found in this day's bill and this one doesn't."""
+        payments = [p for p in self._repository.payments_shown_on(day, AT_ONCE) if p.id not in seen]
+        refunds = [r for r in self._repository.refunds_shown_on(day, AT_ONCE) if r.id not in seen]
+        gone = [_missing("payment", payment, day) for payment in payments]
+        self._settle(counts, gone + [_missing("refund", refund, day) for refund in refunds], [])
+        # Last: a crash before this finds them again; from now on they are missing.
+        self._repository.unmark([p.id for p in payments], [r.id for r in refunds])
+
+    def _missing(self, day: str) -> Iterator[Difference]:
+        """Our payments and refunds of the day that no bill has shown, once one should have.
+
+        Near midnight a row may stand in the neighbouring day's bill, so those moments are looked
+        at by whichever of the two days is checked second. A refund stands in the bill of the day
+        on which it was accepted, some day from its making to its success: all must be checked.
+        """
+        around = self._checked(shifted(day, -1), shifted(day, 1))
+        before, after = shifted(day, -1) in around, shifted(day, 1) in around
+        start = day_start(day) + (-EDGE if before else EDGE)
+        end = day_start(shifted(day, 1)) + (EDGE if after else -EDGE)
+        for payment in self._repository.unshown_payments(start, end, AT_ONCE):
+            yield _missing("payment", payment, day)
+        for refunds in _pages(self._repository.unshown_refunds(start, end, AT_ONCE)):
+            first = min(calendar_day(refund.created_at) for refund in refunds)
+            checked = self._checked(first, day) | {day}
+            for refund in refunds:
+                if _days(calendar_day(refund.created_at), day) <= checked:
+                    yield _missing("refund", refund, day)
+
+    def _checked(self, first: str, last: str) -> set[str]:
+        runs = self._repository.runs(self._mchid, first, last)
+        return {run.day for run in runs if run.status == "checked"}
+
+    def _flow_differences(
+        self, day: str, figures: Sequence[tuple[str, int, int]]
+    ) -> list[Difference]:
+        return [
+            Difference(
+                kind="fund flow",
+                reference=f"{self._mchid}:{day}:{name}",
+                expected=expected,
+                found=found,
+                day=day,
+            )
+            for name, expected, found in figures
+        ]
+
+    def _report(self, run: BillRun, counts: Counter[str]) -> BillReport:
+        sums = run.sums
+        log("bill_checked", day=run.day, rows=run.rows, **counts)
+        page = self._discrepancies.open(DiscrepanciesRequest(day=run.day, limit=MOST_SHOWN))
+        return BillReport(
+            day=run.day,
+            mchid=run.mchid,
+            rows=run.rows,
+            payments=sums.payments,
+            refunds=sums.refunds,
+            taken_fen=sums.taken_fen,
+            given_back_fen=sums.given_back_fen,
+            fees_fen=sums.fees_fen - sums.fees_back_fen,
+            kept_fen=sums.kept_fen,
+            fund_flow=run.fund_flow or "differs",
+            found=counts["found"],
+            new=counts["new"],
+            cleared=counts["cleared"],
+            open=self._discrepancies.count_open(run.day),
+            differences=page.discrepancies,
+        )
+
+
+def _rows(content: bytes | None, day: str) -> Iterator[TradeRow]:
+    return trade_rows(io.BytesIO(content), day) if content is not None else iter(())
+
+
+def _flows(content: bytes | None) -> Iterator[FlowRow]:
+    return flow_rows(io.BytesIO(content)) if content is not None else iter(())
+
+
+def _pages(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while page := list(islice(items, AT_ONCE)):
+        yield page
+
+
+def _reference(row: TradeRow) -> str:
+    return row.out_refund_no or row.out_trade_no
+
+
+def _missing(what: str, ours: BilledPayment | BilledRefund, day: str) -> Difference:
+    return Difference(
+        kind=f"{what} missing in bill",
+        reference=ours.id,
+        expected=ours.amount_fen,
+        day=day,
+        store_id=ours.store_id,
+    )
+
+
+def _days(first: str, last: str) -> set[str]:
+    count = (day_start(last) - day_start(first)).days
+    return {shifted(first, number) for number in range(count + 1)}
+
+
+def _due(run: BillRun | None, now: datetime) -> bool:
+    return run is None or (run.status != "checked" and now - run.tried_at >= RETRY)
+
+
+def _not_ready(ready_at: datetime) -> Refusal:
+    when = ready_at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")
+    return Refusal(Code.BILL_NOT_READY, field="day", detail=when)

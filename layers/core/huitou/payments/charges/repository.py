@@ -1,0 +1,82 @@
+"""Every query on `payments`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.payments.charges.models import Payment, PaymentStatus
+from huitou.runtime.database import Database
+
+MOST_ATTEMPTS = 20
+UNANSWERED_AT_ONCE = 5_000
+
+
+class PaymentRepository:
+    def __init__(self, database: Database) -> None:
+        self._payments = database.collection("payments")
+
+    def find(self, out_trade_no: str) -> Payment | None:
+        found = self._payments.find_one({"_id": out_trade_no})
+        return Payment.model_validate(found) if found else None
+
+    def attempts(self, order_id: str) -> list[Payment]:
+        """Every attempt to pay an order, first to last."""
+        found = self._payments.find({"order_id": order_id}).sort("attempt", 1).limit(MOST_ATTEMPTS)
+        return [Payment.model_validate(document) for document in found]
+
+    def insert(self, payment: Payment) -> bool:
+        """Open an attempt; False if another is open: of two at once one meets the unique index."""
+        try:
+            self._payments.insert_one(payment.document())
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def keep_prepay_id(self, out_trade_no: str, prepay_id: str) -> None:
+        self._payments.update_one({"_id": out_trade_no}, {"$set": {"prepay_id": prepay_id}})
+
+    def ask_again(self, out_trade_no: str, at: datetime) -> None:
+        """Say when WeChat Pay is asked next; nothing if the attempt is decided meanwhile."""
+        self._payments.update_one({"_id": out_trade_no, "status": "open"}, {"$set": {"ask_at": at}})
+
+    def unanswered(self, at: datetime) -> Iterator[str]:
+        """Open attempts that no notice came for and whose time to be asked about has come."""
+        found = (
+            self._payments.find({"ask_at": {"$lte": at}}, {"_id": 1})
+            .sort("ask_at", 1)
+            .limit(UNANSWERED_AT_ONCE)
+        )
+        yield from (payment["_id"] for payment in found)
+
+    def close(self, out_trade_no: str) -> bool:
+        """Mark an attempt closed, which WeChat Pay has confirmed; False if it was paid."""
+        closed = self._payments.update_one(
+            {"_id": out_trade_no, "status": "open"},
+            {"$set": {"status": "closed"}, "$unset": {"ask_at": ""}},
+        )
+        return closed.matched_count == 1
+
+    def take_money(
+        self,
+        out_trade_no: str,
+        status: PaymentStatus,
+        transaction_id: str,
+        success_at: datetime,
+        session: ClientSession,
+    ) -> bool:
+        """Record that money came, once: repeated callbacks find the attempt already decided."""
+        taken = self._payments.update_one(
+            {"_id": out_trade_no, "status": {"$in": ["open", "closed"]}},
+            {
+                "$set": {
+                    "status": status, "transaction_id": transaction_id, "success_at": success_at,
+                },
+                "$unset": {"ask_at": ""},
+            },
+            session=session,
+        )  # fmt: skip
+        return taken.matched_count == 1

@@ -1,0 +1,230 @@
+"""WeChat Pay API v3: what is signed, what is believed, and whether a notice fits a payment.
+
+Source: WeChat Pay's API v3 documents on request signing, callback verification and
+callback decryption (AEAD_AES_256_GCM).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from huitou.catalog.stores.models import Merchant
+from huitou.payments.charges.models import Payment, TransactionNotice
+from huitou.runtime.errors import Code, Refusal
+
+MAX_SKEW_S = 300
+FIRST_ASKING = timedelta(minutes=1)
+PROBE = "WECHATPAY/SIGNTEST/"  # WeChat Pay sends wrong signatures to see who checks.
+
+
+@dataclass(frozen=True, repr=False)
+class NotificationKeys:
+    """What notices are checked with: PEM keys or certificates by serial, and the APIv3 key.
+
+    A serial is a platform certificate's or a WeChat Pay public key's (`PUB_KEY_ID_…`): during a
+    switch both arrive. Serials not listed are refused: no key is fetched because a caller named it.
+    """
+
+    platform_keys: Mapping[str, str]
+    api_v3_key: bytes
+
+
+def verify_and_decrypt(
+    headers: Mapping[str, str], body: bytes, keys: NotificationKeys, now: float
+) -> dict[str, Any]:
+    """Return a callback's whole event, its `resource` replaced by what was sealed in it.
+
+    A pure function: no clock, no network, no settings. `headers` in any case; `body` the raw bytes
+    as received; `now` real epoch seconds; `keys` what we trust, for example::
+
+        NotificationKeys(
+            platform_keys={
+                "5157F09EFDC096DE15EBE81A47057A7232F1B8E1": "-----BEGIN CERTIFICATE-----…",
+                "PUB_KEY_ID_0114232134912410000000000000": "-----BEGIN PUBLIC KEY-----…",
+            },
+            api_v3_key=b"0123456789abcdef0123456789abcdef",
+        )
+
+    APIv3 keys have 32 bytes; 16 and 24 work as well, since vectors published with SDKs use them.
+    Raises Refusal SIGNATURE_INVALID saying which check failed; nothing is believed before all pass.
+    """
+    verify_signature(headers, body, keys.platform_keys, now)
+    try:
+        event = json.loads(body)
+        opened = json.loads(open_sealed(event["resource"], keys.api_v3_key))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _invalid("resource") from error
+    return {**event, "resource": opened}
+
+
+def open_sealed(sealed: Mapping[str, Any], key: bytes) -> bytes:
+    """Decrypt what WeChat Pay sealed with the APIv3 key: a notice's resource, a certificate.
+
+    The seal also proves the origin, since only WeChat Pay and we know the key. Raises Refusal
+    SIGNATURE_INVALID naming the part at fault.
+    """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        if sealed["algorithm"] != "AEAD_AES_256_GCM":
+            raise _invalid("resource.algorithm")
+        return AESGCM(key).decrypt(
+            str(sealed["nonce"]).encode(),
+            base64.b64decode(sealed["ciphertext"], validate=True),
+            str(sealed.get("associated_data") or "").encode(),
+        )
+    except InvalidTag as error:
+        raise _invalid("resource.ciphertext") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _invalid("resource") from error
+
+
+def verify_signature(
+    headers: Mapping[str, str], body: bytes, platform_keys: Mapping[str, str], now: float
+) -> None:
+    """Check WeChat Pay's RSA-SHA256 signature over `timestamp\\nnonce\\nbody\\n`.
+
+    Used for callbacks and for answers to our own calls alike. Raises Refusal SIGNATURE_INVALID
+    naming the header at fault.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    lower = {name.lower(): value for name, value in headers.items()}
+    serial, signature, timestamp, nonce = (
+        lower.get(f"wechatpay-{name}", "") for name in ("serial", "signature", "timestamp", "nonce")
+    )
+    if not nonce:
+        raise _invalid("Wechatpay-Nonce")
+    if not re.fullmatch("[0-9]{1,12}", timestamp) or abs(now - int(timestamp)) > MAX_SKEW_S:
+        raise _invalid("Wechatpay-Timestamp")
+    if serial not in platform_keys:
+        raise _invalid("Wechatpay-Serial")
+    if not signature or signature.startswith(PROBE):
+        raise _invalid("Wechatpay-Signature")
+    try:
+        signed = f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
+        _public_key(platform_keys[serial]).verify(
+            base64.b64decode(signature, validate=True), signed, PKCS1v15(), SHA256()
+        )
+    except (InvalidSignature, ValueError) as error:
+        raise _invalid("Wechatpay-Signature") from error
+
+
+def sign(private_key_pem: str, message: str) -> str:
+    """Sign as the merchant: RSA-SHA256, base64."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    signature = _private_key(private_key_pem).sign(message.encode(), PKCS1v15(), SHA256())
+    return base64.b64encode(signature).decode()
+
+
+def encrypt_name(platform_key_pem: str, text: str) -> str:
+    """Encrypt a name so that only WeChat Pay can read it: RSA-OAEP with SHA-1, base64."""
+    from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+    from cryptography.hazmat.primitives.hashes import SHA1
+
+    # SHA-1 is what WeChat Pay's documents ask for; as the hash of OAEP it is no weakness.
+    padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303
+    sealed = _public_key(platform_key_pem).encrypt(text.encode(), padding)
+    return base64.b64encode(sealed).decode()
+
+
+def certificate_span(pem: str) -> tuple[datetime, datetime]:
+    """Return from when until when a platform certificate holds; ValueError if it is none."""
+    from cryptography.x509 import load_pem_x509_certificate
+
+    certificate = load_pem_x509_certificate(pem.encode())
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+
+
+def request_message(method: str, path: str, timestamp: int, nonce: str, body: str) -> str:
+    """Return what a merchant's request signs; `path` with its query."""
+    return f"{method}\n{path}\n{timestamp}\n{nonce}\n{body}\n"
+
+
+def client_message(appid: str, timestamp: str, nonce: str, prepay_id: str) -> str:
+    """Return what `wx.requestPayment`'s paySign signs."""
+    return f"{appid}\n{timestamp}\n{nonce}\nprepay_id={prepay_id}\n"
+
+
+def mismatch(
+    notice: TransactionNotice, payment: Payment, merchant: Merchant, appid: str, sp_appid: str
+) -> str | None:
+    """Return the field in which a genuine notice differs from our payment, or None.
+
+    `appid` is the mini-program's, `sp_appid` the provider's in partner mode (often the same).
+    A difference is alarmed and never settled. (The payer is compared through `identities`.)
+    """
+    if merchant.sub_mchid is None:
+        expected = {"appid": appid, "mchid": merchant.mchid}
+    else:
+        expected = {"sp_appid": sp_appid, "sp_mchid": merchant.mchid}
+        expected["sub_mchid"] = merchant.sub_mchid
+    for field, value in expected.items():
+        if getattr(notice, field) != value:
+            return field
+    if notice.out_trade_no != payment.id:
+        return "out_trade_no"
+    if notice.amount is None or notice.amount.total != payment.amount_fen:
+        return "amount.total"
+    if notice.amount.currency != "CNY":
+        return "amount.currency"
+    if not notice.transaction_id:
+        return "transaction_id"
+    if notice.success_time is None or notice.success_time.tzinfo is None:
+        return "success_time"
+    return None
+
+
+def payer_openid(notice: TransactionNotice, appid: str, sp_appid: str) -> str | None:
+    """Return who paid, as the mini-program knows them; None if the notice doesn't say."""
+    payer = notice.payer
+    if payer is None:
+        return None
+    if notice.sp_mchid is None:
+        return payer.openid
+    return payer.sp_openid if sp_appid == appid else payer.sub_openid
+
+
+def next_asking(since: datetime, now: datetime) -> datetime:
+    """Return when to ask about an attempt again: a minute after it began, then ever more rarely."""
+    return now + max(FIRST_ASKING, now - since)
+
+
+def out_trade_no(order_id: str, attempt: int) -> str:
+    """Name an attempt to pay: at most 32 characters, never used twice."""
+    return f"{order_id}n{attempt}"
+
+
+def _invalid(part: str) -> Refusal:
+    return Refusal(Code.SIGNATURE_INVALID, field=part, detail=part)
+
+
+# Parsing a key costs about as much as using it; an instance has two or three.
+@cache
+def _public_key(pem: str) -> Any:
+    """Take the key of a platform certificate, or a bare WeChat Pay public key."""
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    if "BEGIN CERTIFICATE" in pem:
+        return load_pem_x509_certificate(pem.encode()).public_key()
+    return load_pem_public_key(pem.encode())
+
+
+@cache
+def _private_key(pem: str) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem.encode(), None)

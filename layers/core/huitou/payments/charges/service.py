@@ -1,0 +1,327 @@
+"""Paying and closing orders with WeChat Pay: nothing paid twice, nothing lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from pydantic import ValidationError
+from pymongo.client_session import ClientSession
+
+from huitou.catalog.stores.models import Merchant
+from huitou.catalog.stores.service import Stores
+from huitou.members.profiles.service import Members
+from huitou.ordering.orders.models import Order, OrderAnswer, Tender
+from huitou.ordering.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_over
+from huitou.ordering.orders.service import Orders
+from huitou.payments.charges.models import (
+    NUMBER,
+    AskedAnswer,
+    ClientPayment,
+    Payment,
+    PaymentStatus,
+    PrepayAnswer,
+    TransactionNotice,
+)
+from huitou.payments.charges.repository import PaymentRepository
+from huitou.payments.charges.rules import (
+    NotificationKeys,
+    mismatch,
+    next_asking,
+    out_trade_no,
+    payer_openid,
+    verify_and_decrypt,
+)
+from huitou.payments.discrepancies.service import Discrepancies
+from huitou.payments.profit_sharing.service import Sharing
+from huitou.payments.refunds.models import RefundNotice
+from huitou.payments.refunds.service import Refunds
+from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.identity import Caller
+from huitou.runtime.logs import log
+
+_GONE = {"ORDER_CLOSED", "ORDERCLOSED"}
+_PAID = {"ORDERPAID", "ORDER_PAID"}
+
+
+class Payments:
+    def __init__(self, database: Database, clock: Clock, brand_id: str, gateway: WeChatPay) -> None:
+        self._database = database
+        self._clock = clock
+        self._gateway = gateway
+        self._payments = PaymentRepository(database)
+        self._orders = Orders(database, clock, brand_id)
+        self._members = Members(database, clock, brand_id)
+        self._stores = Stores(database, clock)
+        self._refunds = Refunds(database, clock, brand_id, gateway)
+        self._sharing = Sharing(database, clock, gateway)
+        self._discrepancies = Discrepancies(database, clock)
+
+    def prepay(self, member_id: str, caller: Caller, order_id: str) -> PrepayAnswer:
+        """Start paying an order; returns what `wx.requestPayment` takes, or that it is paid.
+
+        Safe to repeat: the open attempt is used again. An order of 0 fen is paid at once.
+        """
+        order = self._orders.own(member_id, order_id)
+        if order.status in SETTLED_STATES:
+            return PrepayAnswer(status=order.status)
+        until = order.expires_at
+        if order.status not in ("created", "paying") or not until or self._clock.now() >= until:
+            raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail=order.status)
+        if order.payable_fen == 0:
+            free = Tender(kind="none", amount_fen=0)
+            now = self._clock.now()
+            terms = self._orders.terms_now(order, now)
+            number = self._orders.take_number(order)
+            self._orders.mark_paid(order, free, terms, now, pickup_number=number)
+            return PrepayAnswer(status=self._orders.own(member_id, order_id).status)
+        attempt = self._open_attempt(order, until)
+        prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
+        # Closing may have begun meanwhile: then nobody must be handed the means to pay.
+        if not self._orders.begin_paying(order):
+            raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail="closing")
+        signed = ClientPayment(**self._gateway.client_parameters(prepay_id))
+        return PrepayAnswer(status="paying", payment=signed)
+
+    def _open_attempt(self, order: Order, until: datetime) -> Payment:
+        attempts = self._payments.attempts(order.id)
+        open_ones = [attempt for attempt in attempts if attempt.status == "open"]
+        if open_ones:
+            return open_ones[0]
+        number, now = len(attempts) + 1, self._clock.now()
+        store = self._stores.get(str(order.store_id))
+        attempt = Payment(
+            id=out_trade_no(order.id, number),
+            order_id=order.id,
+            member_id=order.member_id,
+            attempt=number,
+            amount_fen=order.payable_fen,
+            store_id=store.id,
+            merchant=self._gateway.merchant_for(store.sub_mchid),
+            sharing=self._sharing.terms_for(store.id),
+            expires_at=until,
+            created_at=now,
+            ask_at=next_asking(now, now),
+        )
+        if self._payments.insert(attempt):
+            return attempt
+        raise Unavailable  # Another call opened this attempt just now: it is found next time.
+
+    def _prepay_at_wechat(self, attempt: Payment, order: Order, caller: Caller) -> str:
+        try:
+            prepay_id = self._gateway.prepay(
+                merchant=self._merchant(attempt),
+                profit_sharing=attempt.sharing is not None and bool(attempt.sharing.terms),
+                out_trade_no=attempt.id,
+                description=order.lines[0].name[:40],
+                amount_fen=attempt.amount_fen,
+                openid=caller.openid,
+                expires_at=attempt.expires_at,
+            )
+        except WeChatPayRefusal as refused:
+            if refused.reason in _GONE:
+                self._payments.close(attempt.id)  # The next call opens another attempt.
+                raise Unavailable from refused
+            raise
+        self._payments.keep_prepay_id(attempt.id, prepay_id)
+        return prepay_id
+
+    def notification(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
+        """Take one callback: verified, compared with our own papers, and settled once.
+
+        `now` is real epoch seconds. Raises Refusal for what isn't WeChat Pay's or doesn't fit.
+        """
+        keys = NotificationKeys(self._gateway.platform_keys, self._gateway.settings.api_v3_key)
+        event = verify_and_decrypt(headers, body, keys, now)
+        try:
+            if str(event.get("event_type")).startswith("REFUND."):
+                return self._refunds.accept(RefundNotice.model_validate(event["resource"]))
+            return self._accept(TransactionNotice.model_validate(event["resource"]))
+        except ValidationError as error:
+            reference = str(event.get("id"))
+            self._discrepancies.note(
+                source="notice", kind="notice unreadable", expected="readable",
+                reference=reference if re.fullmatch(NUMBER, reference) else "unnamed",
+                found=str(error.errors(include_url=False)[0]["loc"])[:80],
+            )  # fmt: skip
+            raise Refusal(
+                Code.NOTIFICATION_MISMATCH, field="resource", detail="resource"
+            ) from error
+
+    def _accept(self, notice: TransactionNotice) -> str:
+        """Settle a genuine payment notice; the same transaction again changes nothing."""
+        payment = self._payments.find(notice.out_trade_no)
+        if payment is None:
+            raise self._alarm(notice, None, "out_trade_no")
+        if notice.trade_state != "SUCCESS":
+            return "not paid"
+        settings = self._gateway.settings
+        merchant = self._merchant(payment)
+        wrong = mismatch(notice, payment, merchant, settings.appid, settings.sp_appid)
+        if wrong is None and not self._is_payer(notice, payment.member_id):
+            wrong = "payer"
+        if wrong is None and payment.transaction_id not in (None, notice.transaction_id):
+            wrong = "transaction_id"
+        if wrong is not None:
+            raise self._alarm(notice, payment, wrong)
+        if payment.transaction_id is not None:
+            return "repeated"
+        return self._take_money(payment, notice)
+
+    def _take_money(self, payment: Payment, notice: TransactionNotice) -> str:
+        order = self._orders.own(payment.member_id, payment.order_id)
+        transaction_id, paid_at = notice.transaction_id or "", notice.success_time
+        if paid_at is None:
+            raise self._alarm(notice, payment, "success_time")
+        terms = self._orders.terms_now(order, paid_at)
+        tender = Tender(
+            kind="wechat_pay", amount_fen=payment.amount_fen, transaction_id=transaction_id,
+            out_trade_no=payment.id, merchant=self._merchant(payment),
+        )  # fmt: skip
+        number = self._orders.take_number(order)
+
+        def write(session: ClientSession) -> str:
+            first = self._orders.mark_paid(order, tender, terms, paid_at, session, number)
+            # Money for an order that is paid by another attempt, or cancelled, goes back.
+            status: PaymentStatus = "success" if first else "surplus"
+            if not self._payments.take_money(payment.id, status, transaction_id, paid_at, session):
+                session.abort_transaction()
+                return "repeated"
+            if first:
+                self._sharing.open(payment, transaction_id, paid_at, session)
+            else:
+                self._refunds.surplus(payment, session)
+            return "paid" if first else "surplus"
+
+        return self._database.transact(write)
+
+    def _is_payer(self, notice: TransactionNotice, member_id: str) -> bool:
+        settings = self._gateway.settings
+        openid = payer_openid(notice, settings.appid, settings.sp_appid)
+        if openid is None:
+            return False
+        return self._members.is_or_was(Caller(openid, settings.appid), member_id)
+
+    def _alarm(self, notice: TransactionNotice, payment: Payment | None, field: str) -> Refusal:
+        """Record what a genuine notice says otherwise than our own papers; nothing is settled."""
+        log("payment_mismatch", reference=notice.out_trade_no, field=field)
+        self._discrepancies.note(
+            source="notice", kind=f"payment notice: {field}", reference=notice.out_trade_no,
+            expected=payment.amount_fen if payment else None,
+            found=notice.amount.total if notice.amount else None,
+            store_id=payment.store_id if payment else None,
+        )  # fmt: skip
+        return Refusal(Code.NOTIFICATION_MISMATCH, field=field, detail=field)
+
+    def _merchant(self, payment: Payment) -> Merchant:
+        return payment.merchant or self._gateway.merchant_for(None)
+
+    def unanswered(self) -> Iterator[str]:
+        return self._payments.unanswered(self._clock.now())
+
+    def ask(self, out_trade_no: str) -> str:
+        """Ask WeChat Pay about an attempt no notice came for, each time after twice the wait.
+
+        One whose order needs it no more, paid by another attempt or cancelled while this one was
+        being opened, is closed as well.
+        """
+        attempt = self._payments.find(out_trade_no)
+        if attempt is None or attempt.status != "open":
+            return "decided"
+        self._payments.ask_again(attempt.id, next_asking(attempt.created_at, self._clock.now()))
+        if self._orders.get(attempt.order_id).status not in UNPAID:
+            return self._paid_or_closed(attempt)
+        return "paid" if self._paid_at_wechat(attempt) else "not paid"
+
+    def ask_now(self, out_trade_no: str) -> AskedAnswer:
+        """Ask WeChat Pay about any attempt, closed ones as well, and settle what it says.
+
+        For staff, when a bill shows money that no notice told of.
+        """
+        attempt = self._payments.find(out_trade_no)
+        if attempt is None:
+            raise Refusal(Code.NOT_FOUND, field="out_trade_no", detail="payment")
+        if attempt.transaction_id is None:  # Else its money is in our books already.
+            self._paid_at_wechat(attempt)
+        found = self._payments.find(out_trade_no) or attempt
+        return AskedAnswer(out_trade_no=found.id, order_id=found.order_id, status=found.status)
+
+    def status(self, member_id: str, order_id: str) -> OrderAnswer:
+        """Return the order's state; while it is being paid, ask WeChat Pay as well."""
+        order = self._orders.own(member_id, order_id)
+        if order.status == "paying":
+            for attempt in self._payments.attempts(order_id):
+                if attempt.status == "open" and self._seems_paid(attempt):
+                    order = self._orders.own(member_id, order_id)
+        return order.shown()
+
+    def _seems_paid(self, attempt: Payment) -> bool:
+        try:
+            return self._paid_at_wechat(attempt)
+        except Unavailable:
+            return False  # The member still sees what we know; the timer asks again.
+
+    def cancel(self, member_id: str, order_id: str) -> OrderAnswer:
+        """Cancel an order: at once while unpaid, with its money back until it is being made.
+
+        If the money came while it was being closed, the order is paid and says so. Raises Refusal
+        ORDER_NOT_CANCELLABLE once the kitchen has begun: then `ask_refund`, and the store decides.
+        """
+        order = self._orders.own(member_id, order_id)
+        if order.status in BEFORE_PREPARING and not is_over(order, self._clock.now()):
+            self._refunds.cancel(order)
+        elif order.status in (*UNPAID, "cancelled"):
+            self._close(order)
+        elif order.status not in ("refunding", "refunded"):  # Those are what was wanted.
+            raise Refusal(Code.ORDER_NOT_CANCELLABLE, field="order_id", detail=order.status)
+        return self._orders.own(member_id, order_id).shown()
+
+    def unpaid_due(self) -> Iterator[str]:
+        return self._orders.unpaid_past(self._clock.now())
+
+    def close_unpaid(self, order_id: str) -> str:
+        """Close an order whose time is over: ask, close, and only then release what it held."""
+        order = self._orders.get(order_id)
+        return self._close(order) if order.status in UNPAID else order.status
+
+    def _close(self, order: Order) -> str:
+        if order.status == "cancelled":
+            return "cancelled"
+        if order.status != "closing":
+            self._orders.begin_closing(order)
+        for attempt in self._payments.attempts(order.id):
+            if attempt.status == "open" and self._paid_or_closed(attempt) == "paid":
+                return "paid"
+        return "cancelled" if self._orders.cancel(order) else self._orders.get(order.id).status
+
+    def _paid_or_closed(self, attempt: Payment) -> str:
+        if self._paid_at_wechat(attempt):
+            return "paid"
+        try:
+            self._gateway.close(self._merchant(attempt), attempt.id)
+        except WeChatPayRefusal as refused:
+            if refused.reason in _PAID and self._paid_at_wechat(attempt):
+                return "paid"
+            if not refused.not_there and refused.reason not in _GONE:
+                raise Unavailable from refused  # Not confirmed: nothing may be released.
+        self._payments.close(attempt.id)
+        return "closed"
+
+    def _paid_at_wechat(self, attempt: Payment) -> bool:
+        """Ask WeChat Pay about an attempt and settle it if it was paid."""
+        found = self._gateway.query(self._merchant(attempt), attempt.id)
+        if found is None:
+            return False
+        state = found.get("trade_state")
+        if state == "CLOSED":
+            self._payments.close(attempt.id)
+        notice = TransactionNotice.model_validate(found)
+        if state == "REFUND":  # Paid and given back behind our back: a person must look.
+            raise self._alarm(notice, attempt, "trade_state")
+        if state != "SUCCESS":
+            return False
+        return self._accept(notice) in ("paid", "repeated")

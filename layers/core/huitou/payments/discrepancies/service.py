@@ -1,0 +1,125 @@
+"""Note where WeChat Pay and we differ, and let a person say what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pymongo.client_session import ClientSession
+
+from huitou.payments.discrepancies.models import (
+    SYSTEM,
+    Difference,
+    DiscrepanciesPage,
+    DiscrepanciesRequest,
+    Resolution,
+    ShownDiscrepancy,
+    Source,
+    Value,
+)
+from huitou.payments.discrepancies.repository import DiscrepancyRepository
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.logs import log
+
+
+class Discrepancies:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = DiscrepancyRepository(database)
+
+    def note(
+        self,
+        *,
+        source: Source,
+        kind: str,
+        reference: str,
+        expected: Value,
+        found: Value,
+        day: str | None = None,
+        store_id: str | None = None,
+        session: ClientSession | None = None,
+    ) -> bool:
+        """Note a difference; True if it was not known. Safe to repeat: it is then seen again."""
+        difference = Difference(
+            kind=kind,
+            reference=reference,
+            expected=expected,
+            found=found,
+            day=day,
+            store_id=store_id,
+        )
+        return self.note_all(source, [difference], session) == 1
+
+    def note_all(
+        self,
+        source: Source,
+        differences: Sequence[Difference],
+        session: ClientSession | None = None,
+    ) -> int:
+        """Note many in one write; returns how many were not known."""
+        if not differences:
+            return 0
+        new = self._repository.note(source, differences, self._clock.now(), session)
+        for difference in differences:
+            log(
+                "discrepancy",
+                source=source,
+                kind=difference.kind,
+                reference=difference.reference,
+                new=difference.discrepancy_id in new,
+            )
+        return len(new)
+
+    def open(self, page: DiscrepanciesRequest) -> DiscrepanciesPage:
+        """List them newest first: the open ones, or all; raises Refusal for a broken cursor."""
+        statuses = ("open", "resolved") if page.all else ("open",)
+        found, after = self._repository.page(statuses, page.day, page)
+        return DiscrepanciesPage(
+            discrepancies=[ShownDiscrepancy.of(one) for one in found], next=after
+        )
+
+    def count_open(self, day: str) -> int:
+        """How many of one day are open."""
+        return self._repository.count_open(day)
+
+    def resolve(self, discrepancy_id: str, actor: str, note: str) -> ShownDiscrepancy:
+        """Resolve an open one; the same words again change nothing, anybody else's come too late.
+
+        Refused: NOT_FOUND, or ALREADY_RESOLVED naming who was first.
+        """
+        if actor == SYSTEM:
+            raise Refusal(Code.INVALID_REQUEST, field="actor", detail=SYSTEM)
+        self._repository.resolve(
+            discrepancy_id, Resolution(actor=actor, note=note, at=self._clock.now())
+        )
+        stands = self._repository.find(discrepancy_id)
+        if stands is None:
+            raise Refusal(Code.NOT_FOUND, field="discrepancy_id", detail="discrepancy")
+        by = stands.resolution
+        if by is None:  # Opened again between the two lines above: what was seen is not what is.
+            raise Refusal(Code.DISCREPANCY_CHANGED, field="discrepancy_id")
+        if (by.actor, by.note) != (actor, note):
+            raise Refusal(Code.ALREADY_RESOLVED, field="discrepancy_id", detail=by.actor)
+        return ShownDiscrepancy.of(stands)
+
+    def clear(self, kind: str, reference: str, session: ClientSession | None = None) -> bool:
+        """Resolve one whose cause has gone by itself; False if it wasn't open."""
+        identity = Difference(kind=kind, reference=reference).discrepancy_id
+        return self._repository.resolve(identity, self._gone(), session)
+
+    def clear_about(
+        self,
+        source: Source,
+        references: Sequence[str],
+        still: Sequence[Difference],
+        session: ClientSession | None = None,
+    ) -> int:
+        """Resolve a source's open ones about `references` that it did not find again just now."""
+        if not references:
+            return 0
+        kept = [difference.discrepancy_id for difference in still]
+        return self._repository.resolve_about(source, references, kept, self._gone(), session)
+
+    def _gone(self) -> Resolution:
+        return Resolution(actor=SYSTEM, note="no longer found", at=self._clock.now())

@@ -1,0 +1,170 @@
+"""Refunds: money going back, whole or in part, and who may say so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from huitou.catalog.stores.models import Merchant
+from huitou.ordering.orders.models import LineBack, OrderRequest
+from huitou.payments.charges.models import MOST_FEN, NUMBER, BillMark
+from huitou.runtime.documents import Answer, Record, Request, Stored
+
+RefundStatus = Literal[
+    "awaiting_approval",
+    "rejected",
+    "requested",
+    "abandoning",
+    "processing",
+    "success",
+    "abnormal",
+    "closed",
+]
+StaffRole = Literal["cashier", "manager", "finance"]
+Role = StaffRole | Literal["member", "system"]  # system: our own rules, such as 拒单.
+
+
+class RefundLine(Request):
+    """So many pieces of one line of an order; `line` counts from 0."""
+
+    line: int = Field(ge=0)
+    quantity: int = Field(ge=1)
+
+
+class RefundRules(Stored):
+    """Up to what total a cashier or a store manager may refund an order alone."""
+
+    id: Literal["refunds"] = Field(default="refunds", alias="_id")
+    revision: int = 1
+    cashier_limit_fen: int = Field(default=5_000, ge=0)
+    manager_limit_fen: int = Field(default=50_000, ge=0)
+    window_h: int = Field(default=24, ge=0, description="after completion; then finance decides")
+
+
+class RefundRequest(OrderRequest):
+    """Give an order back: by line, or an amount, or (neither named) all that is left of it.
+
+    Internal callers only, who vouch for the actor and the role. The same `refund_id` again is
+    the same refund.
+    """
+
+    refund_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
+    lines: list[RefundLine] = Field(default=[], max_length=50)
+    amount_fen: int | None = Field(default=None, ge=1)
+    reason: str = Field(min_length=1, max_length=80)
+    actor: str = Field(min_length=1, max_length=64)
+    role: StaffRole
+
+    @model_validator(mode="after")
+    def _by_line_or_amount(self) -> RefundRequest:
+        if self.lines and self.amount_fen is not None:
+            raise ValueError("either lines or amount_fen")
+        return self
+
+
+class AskRefundRequest(OrderRequest):
+    """A guest asks for money back; the store decides."""
+
+    lines: list[RefundLine] = Field(default=[], max_length=50)
+    reason: str = Field(min_length=1, max_length=80)
+
+
+class DecideRefundRequest(Request):
+    """Approve or reject a refund that waits for it; never by who asked for it."""
+
+    refund_id: str = Field(min_length=1, max_length=64)
+    approve: bool
+    actor: str = Field(min_length=1, max_length=64)
+    role: StaffRole
+
+
+class RefundByIdRequest(Request):
+    """Name a refund that somebody gives up, or one that WeChat Pay closed to be tried again."""
+
+    refund_id: str = Field(min_length=1, max_length=64)
+    actor: str = Field(min_length=1, max_length=64)
+
+
+class RefundsRequest(Request):
+    """List what waits for a decision, or has ended abnormally at WeChat Pay; oldest first."""
+
+    status: Literal["awaiting_approval", "abnormal"] = "awaiting_approval"
+    after: str | None = Field(default=None, max_length=64)
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class Refund(Stored):
+    """Money going back for one payment; `id` is our out_refund_no.
+
+    `order` refunds belong to an order's refunds; `surplus` ones give back money that came for
+    an order already paid or cancelled, and touch no order. `total_fen` is what the payment took.
+    Without an `out_trade_no` nothing was paid in money. `asked_fen` is the amount asked for, where
+    it was neither by line nor the whole rest.
+    """
+
+    kind: Literal["order", "surplus"]
+    order_id: str
+    member_id: str
+    store_id: str | None = None
+    out_trade_no: str | None = None
+    merchant: Merchant | None = None
+    total_fen: int | None = None
+    amount_fen: int
+    asked_fen: int | None = None
+    lines: list[LineBack] = Field(default=[])
+    reason: str
+    actor: str
+    role: Role = "system"
+    decided_by: str | None = None
+    abandoned_at: datetime | None = None
+    status: RefundStatus = "requested"
+    created_at: datetime
+    success_at: datetime | None = None
+    bill: BillMark | None = None
+
+    def shown(self) -> RefundAnswer:
+        """What members and staff see of a refund."""
+        fields = {
+            name: getattr(self, name) for name in RefundAnswer.model_fields if name != "refund_id"
+        }
+        return RefundAnswer(refund_id=self.id, **fields)
+
+
+class RefundAnswer(Answer):
+    """A refund: `success` only once WeChat Pay says so, which takes seconds to days."""
+
+    refund_id: str
+    order_id: str
+    status: RefundStatus
+    amount_fen: int
+    lines: list[LineBack] = Field(default=[])
+    reason: str
+    created_at: datetime
+    success_at: datetime | None = None
+
+
+class RefundsAnswer(Answer):
+    """A page of refunds; `next` is the cursor of the following one."""
+
+    refunds: list[RefundAnswer]
+    next: str | None
+
+
+class RefundAmount(Record):
+    refund: int = Field(ge=0, le=MOST_FEN)
+    total: int | None = Field(default=None, ge=0, le=MOST_FEN)
+
+
+class RefundNotice(Record):
+    """A refund as WeChat Pay tells it: `refund_status` in a callback, `status` in a query."""
+
+    out_refund_no: str = Field(pattern=NUMBER)
+    out_trade_no: str = Field(pattern=NUMBER)
+    mchid: str | None = None
+    sp_mchid: str | None = None
+    sub_mchid: str | None = None
+    amount: RefundAmount
+    refund_status: str = Field(default="", alias="status")
+    success_time: AwareDatetime | None = None

@@ -1,0 +1,151 @@
+"""How much goes back for what, and who may say so alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from huitou.catalog.stores.models import Merchant
+from huitou.ordering.orders.models import LineBack, Order
+from huitou.payments.refunds.models import (
+    Refund,
+    RefundLine,
+    RefundNotice,
+    RefundRequest,
+    RefundRules,
+    Role,
+)
+from huitou.runtime.errors import Code, Refusal
+
+MOST_ASKED = 3  # Times a guest may ask for one order's money; then they talk to the store.
+MOST_REFUNDS = 50  # WeChat Pay's limit per payment.
+REFUNDABLE_FOR = timedelta(days=365)  # WeChat Pay's limit.
+
+
+def line_paid_fen(order: Order, line: int) -> int:
+    """Return what was paid for a line: its list price minus its frozen share of each discount."""
+    taken_off = sum(discount.by_line_fen[line] for discount in order.discounts)
+    return order.lines[line].list_fen - taken_off
+
+
+def lines_back(order: Order, wanted: Sequence[RefundLine]) -> list[LineBack]:
+    """Return what each wanted piece brings back; Refusal naming the line that has too few left.
+
+    Pieces of a line differ by a fen at most, and all of them together bring back exactly what
+    was paid for the line, whatever the order and grouping in which they go.
+    """
+    found: list[LineBack] = []
+    for number, piece in enumerate(wanted):
+        if piece.line >= len(order.lines) or piece.line in (back.line for back in found):
+            raise Refusal(Code.INVALID_REQUEST, field=f"lines.{number}.line", detail="line")
+        before = [
+            back
+            for refund in (*order.refunds, *order.refunding)
+            for back in refund.lines
+            if back.line == piece.line
+        ]
+        left = order.lines[piece.line].quantity - sum(back.quantity for back in before)
+        left_fen = line_paid_fen(order, piece.line) - sum(back.amount_fen for back in before)
+        if piece.quantity > left:
+            raise Refusal(
+                Code.REFUND_TOO_MUCH, field=f"lines.{number}.quantity", detail=f"≤ {left}"
+            )
+        amount_fen = left_fen * piece.quantity // left
+        found.append(LineBack(line=piece.line, quantity=piece.quantity, amount_fen=amount_fen))
+    return found
+
+
+def amount_back(order: Order, lines: Sequence[LineBack], amount_fen: int | None) -> int:
+    """Return the fen to give back: by line, or an amount, or (neither named) all that is left.
+
+    Raises Refusal REFUND_TOO_MUCH naming the field, with what is left; or REFUND_WORTH_NOTHING.
+    """
+    left_fen, field = order.left_fen, "lines" if lines else "amount_fen"
+    if lines:
+        wanted_fen = sum(back.amount_fen for back in lines)
+    else:
+        wanted_fen = left_fen if amount_fen is None else amount_fen
+    if wanted_fen > left_fen:
+        raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ ¥{left_fen / 100:.2f}")
+    # Of an order paid with points alone each piece brings back 0 fen: only all of them are all.
+    if wanted_fen == 0 and not (order.payable_fen == 0 and _every_piece(order, lines)):
+        raise Refusal(Code.REFUND_WORTH_NOTHING, field=field)
+    return wanted_fen
+
+
+def _every_piece(order: Order, lines: Sequence[LineBack]) -> bool:
+    pieces = sum(line.quantity for line in order.lines)
+    return not lines or sum(back.quantity for back in lines) == pieces
+
+
+def why_not(order: Order, now: datetime) -> Code | None:
+    """Return why nothing can be given back of a paid order any more, or None."""
+    if len(order.refunds) + len(order.refunding) >= MOST_REFUNDS:
+        return Code.REFUND_ASKED_OFTEN
+    if order.paid_at is not None and now > order.paid_at + REFUNDABLE_FOR:
+        return Code.REFUND_TOO_LATE
+    return None
+
+
+def may_decide(
+    rules: RefundRules, role: Role, order: Order, amount_fen: int, now: datetime
+) -> bool:
+    """Whether this role may give that much back alone.
+
+    The limit is for all refunds of an order together: several small ones are one large one.
+    After the window only finance may.
+    """
+    if role in ("finance", "system"):
+        return True
+    if role == "member":
+        return False
+    if not in_window(rules, order, now):
+        return False
+    limit_fen = rules.manager_limit_fen if role == "manager" else rules.cashier_limit_fen
+    return order.payable_fen - order.left_fen + amount_fen <= limit_fen
+
+
+def in_window(rules: RefundRules, order: Order, now: datetime) -> bool:
+    """Whether the order isn't complete yet, or only for so long that its store may refund it."""
+    window = timedelta(hours=rules.window_h)
+    return order.completed_at is None or now <= order.completed_at + window
+
+
+def member_refund_id(order_id: str, kind: str, number: int) -> str:
+    """Name what a guest asked for: the same call again finds the same refund."""
+    digest = hashlib.sha256(f"{kind}|{order_id}|{number}".encode()).hexdigest()
+    # No refund_id of a caller can hold an @, and an address takes it as it is.
+    return f"{kind}@{digest[:24]}"
+
+
+def mismatch(notice: RefundNotice, refund: Refund | None, merchant: Merchant | None) -> str | None:
+    """Return the field in which a genuine notice differs from our refund, or None."""
+    if refund is None or merchant is None:
+        return "out_refund_no"
+    if refund.out_trade_no != notice.out_trade_no:
+        return "out_trade_no"
+    if notice.amount.refund != refund.amount_fen:
+        return "amount.refund"
+    if notice.amount.total not in (None, refund.total_fen or refund.amount_fen):
+        return "amount.total"
+    if (notice.sp_mchid or notice.mchid) not in (None, merchant.mchid):
+        return "mchid"
+    if notice.sub_mchid not in (None, merchant.sub_mchid):
+        return "sub_mchid"
+    return None
+
+
+def same(refund: Refund, request: RefundRequest) -> Refund:
+    """A refund id names one refund for ever: the same words again, or REFUND_ID_REUSED."""
+    lines = [(back.line, back.quantity) for back in refund.lines]
+    asked = [(wanted.line, wanted.quantity) for wanted in request.lines]
+    other_amount = refund.asked_fen != request.amount_fen
+    if refund.order_id != request.order_id or lines != asked or other_amount:
+        raise Refusal(Code.REFUND_ID_REUSED, field="refund_id")
+    return refund
+
+
+def turn(refund_id: str, minute: int) -> bytes:
+    """Return what a minute's sweep sorts by: each refund is first about as often as any other."""
+    return hashlib.sha256(f"{minute}|{refund_id}".encode()).digest()

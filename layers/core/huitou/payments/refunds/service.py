@@ -1,0 +1,400 @@
+"""Giving money back: asked for, decided, shares returned first, and followed to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.ordering.orders.models import Order, PendingRefund
+from huitou.ordering.orders.rules import BEFORE_PREPARING, SERVED
+from huitou.ordering.orders.service import Orders
+from huitou.payments.charges.models import Payment
+from huitou.payments.discrepancies.service import Discrepancies
+from huitou.payments.profit_sharing.service import Sharing
+from huitou.payments.refunds.models import (
+    AskRefundRequest,
+    DecideRefundRequest,
+    Refund,
+    RefundLine,
+    RefundNotice,
+    RefundRequest,
+    RefundsAnswer,
+    RefundsRequest,
+    Role,
+)
+from huitou.payments.refunds.repository import OPEN, RefundRepository
+from huitou.payments.refunds.rules import (
+    MOST_ASKED,
+    amount_back,
+    in_window,
+    lines_back,
+    may_decide,
+    member_refund_id,
+    mismatch,
+    same,
+    turn,
+    why_not,
+)
+from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
+from huitou.runtime.logs import log
+
+ABANDONED_AFTER = timedelta(minutes=1)  # Far longer than a call to WeChat Pay may take.
+
+
+class Refunds:
+    def __init__(self, database: Database, clock: Clock, brand_id: str, gateway: WeChatPay) -> None:
+        self._database = database
+        self._clock = clock
+        self._gateway = gateway
+        self._refunds = RefundRepository(database)
+        self._orders = Orders(database, clock, brand_id)
+        self._sharing = Sharing(database, clock, gateway)
+        self._discrepancies = Discrepancies(database, clock)
+
+    # --- asking and deciding ------------------------------------------------------------------
+
+    def refund(self, request: RefundRequest) -> Refund:
+        """Begin a refund for staff, or let it wait for approval; the same id is the same refund.
+
+        Raises Refusal ORDER_NOT_REFUNDABLE, REFUND_TOO_MUCH (naming the line or amount, with what
+        is left) or REFUND_ID_REUSED.
+        """
+        known = self._refunds.find(request.refund_id)
+        if known is None:
+            known = self._begin(
+                request.order_id, request.refund_id, request.lines, request.amount_fen,
+                reason=request.reason, actor=request.actor, role=request.role,
+            )  # fmt: skip
+        return self._pushed_on(same(known, request))
+
+    def cancel(self, order: Order) -> Refund:
+        """Give all of a paid order back to its guest, who may say so until it is being made."""
+        return self._whole(order, "cancel", "您已取消订单", "member")
+
+    def refuse(self, order: Order, reason: str, actor: str) -> Refund:
+        """Give all of a paid order back because the store can't make it."""
+        return self._whole(order, "refuse", reason, actor)
+
+    def _whole(self, order: Order, kind: str, reason: str, actor: str) -> Refund:
+        # One that WeChat Pay closed for good doesn't stand in the way of the next one.
+        ended = [r for r in self._refunds.of_order(order.id) if r.status == "closed"]
+        refund_id = member_refund_id(order.id, kind, len(ended))
+        known = self._refunds.find(refund_id) or self._begin(
+            order.id, refund_id, (), None, reason=reason, actor=actor, only_from=BEFORE_PREPARING
+        )
+        return self._pushed_on(known)
+
+    def ask(self, order: Order, request: AskRefundRequest) -> Refund:
+        """Note that a guest wants money back; one request at a time waits for the store."""
+        asked = [r for r in self._refunds.of_order(order.id) if r.role == "member"]
+        waiting = [refund for refund in asked if refund.status == "awaiting_approval"]
+        if waiting:
+            return waiting[0]
+        if len(asked) >= MOST_ASKED:
+            raise Refusal(Code.REFUND_ASKED_OFTEN, field="order_id")
+        refund_id = member_refund_id(order.id, "ask", len(asked))
+        rules = self._refunds.rules()
+        if not in_window(rules, order, self._clock.now()):
+            raise Refusal(Code.REFUND_TOO_LATE, field="order_id")
+        return self._begin(
+            order.id, refund_id, request.lines, None,
+            reason=request.reason, actor="member", role="member",
+        )  # fmt: skip
+
+    def decide(self, request: DecideRefundRequest) -> Refund:
+        """Approve or reject a refund that waits; of two who decide at once one loses."""
+        refund = self._get(request.refund_id)
+        if refund.actor == request.actor:
+            raise Refusal(Code.REFUND_NOT_YOURS, field="actor")
+        if not request.approve:
+            self._refunds.step(
+                refund.id, ["awaiting_approval"], "rejected", decided_by=request.actor
+            )
+        elif refund.status == "awaiting_approval":
+            self._database.transact(lambda session: self._approve(refund, request, session))
+        refund = self._get(request.refund_id)
+        if refund.status == "awaiting_approval" or request.approve == (refund.status == "rejected"):
+            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=refund.status)
+        return self._pushed_on(refund)
+
+    def _approve(
+        self, refund: Refund, request: DecideRefundRequest, session: ClientSession
+    ) -> None:
+        order = self._refundable(refund.order_id, SERVED, session)
+        wanted = [RefundLine(line=back.line, quantity=back.quantity) for back in refund.lines]
+        lines = lines_back(order, wanted)
+        amount_fen = amount_back(order, lines, refund.asked_fen)
+        if not may_decide(
+            self._refunds.rules(), request.role, order, amount_fen, self._clock.now()
+        ):
+            raise Refusal(Code.REFUND_OVER_LIMIT, field="role")
+        changes = {
+            "decided_by": request.actor, "amount_fen": amount_fen,
+            "lines": [back.model_dump() for back in lines],
+        }  # fmt: skip
+        if self._refunds.step(refund.id, ["awaiting_approval"], "requested", session, **changes):
+            decided = refund.model_copy(update={"amount_fen": amount_fen, "lines": lines})
+            self._set_aside(order, decided, request.actor, session)
+
+    def waiting(self, request: RefundsRequest) -> RefundsAnswer:
+        """List refunds that wait for a person."""
+        found = self._refunds.listing(request.status, request.after, request.limit)
+        after = found[-1].id if len(found) == request.limit else None
+        return RefundsAnswer(refunds=[refund.shown() for refund in found], next=after)
+
+    def _begin(
+        self, order_id: str, refund_id: str, wanted: Sequence[RefundLine], amount_fen: int | None,
+        *, reason: str, actor: str, role: Role = "system", only_from: Sequence[str] = SERVED,
+    ) -> Refund:  # fmt: skip
+        """Write the refund, and its money set aside on the order unless somebody must approve."""
+
+        def write(session: ClientSession) -> Refund:
+            order = self._refundable(order_id, only_from, session)
+            lines = lines_back(order, wanted)
+            back_fen = amount_back(order, lines, amount_fen)
+            now = self._clock.now()
+            alone = may_decide(self._refunds.rules(), role, order, back_fen, now)
+            refund = Refund(
+                id=refund_id, kind="order", order_id=order.id, member_id=order.member_id,
+                store_id=order.store_id, amount_fen=back_fen, asked_fen=amount_fen, lines=lines,
+                reason=reason,
+                actor=actor, role=role, created_at=now,
+                status="requested" if alone else "awaiting_approval",
+                **self._paid_with(order, session),
+            )  # fmt: skip
+            self._refunds.insert(refund, session)
+            if alone:
+                self._set_aside(order, refund, actor, session)
+            return refund
+
+        try:
+            return self._database.transact(write)
+        except (Refusal, DuplicateKeyError):
+            # The same call at the same time was faster, and has what this one misses.
+            stored = self._refunds.find(refund_id)
+            if stored is None:
+                raise
+            return stored
+
+    def _refundable(self, order_id: str, states: Sequence[str], session: ClientSession) -> Order:
+        order = self._orders.get(order_id, session)
+        if order.origin != "live" or order.status not in states:
+            detail = order.status if order.origin == "live" else order.origin
+            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=detail)
+        reason = why_not(order, self._clock.now())
+        if reason:
+            raise Refusal(reason, field="order_id")
+        return order
+
+    def _set_aside(self, order: Order, refund: Refund, actor: str, session: ClientSession) -> None:
+        pending = PendingRefund(
+            refund_id=refund.id, amount_fen=refund.amount_fen, lines=refund.lines
+        )
+        self._orders.begin_refund(order, pending, actor, session)
+        self._sharing.hold(order.id, refund.id, refund.amount_fen, session)
+
+    def surplus(self, payment: Payment, session: ClientSession) -> None:
+        """Give back money that came for an order already paid or cancelled."""
+        self._refunds.insert(
+            Refund(
+                id=f"surplus@{payment.id}",  # No refund_id of a caller can hold an @.
+                kind="surplus", order_id=payment.order_id, member_id=payment.member_id,
+                store_id=payment.store_id, out_trade_no=payment.id, merchant=payment.merchant,
+                total_fen=payment.amount_fen, amount_fen=payment.amount_fen,
+                reason="订单已支付或已取消，款项退回", actor="pay", created_at=self._clock.now(),
+            ),
+            session,
+        )  # fmt: skip
+
+    def abandon(self, refund_id: str, actor: str) -> Refund:
+        """Give up a refund that WeChat Pay refuses, so that the order can go on without it.
+
+        A timer may be asking for it at this very moment: only a minute later is WeChat Pay asked
+        whether it knows of it, and its word counts. Raises Refusal REFUND_DECIDED once it went.
+        """
+        changes = {"decided_by": actor, "abandoned_at": self._clock.now()}
+        self._refunds.step(refund_id, ["requested"], "abandoning", None, **changes)
+        refund = self._get(refund_id)
+        if refund.status not in ("abandoning", "closed"):
+            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=refund.status)
+        return refund
+
+    def again(self, refund_id: str, actor: str) -> Refund:
+        """Give a surplus back once more, under a new number, after WeChat Pay closed the refund.
+
+        The order's own refunds need no such thing: the order can be refunded again.
+        """
+        closed = self._get(refund_id)
+        if closed.kind != "surplus" or closed.status != "closed":
+            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=closed.status)
+        base, _, number = closed.id.partition("@again")
+        retry = {
+            "id": f"{base}@again{int(number or 1) + 1}", "status": "requested", "actor": actor,
+            "created_at": self._clock.now(),
+        }  # fmt: skip
+        refund = closed.model_copy(update=retry)
+        with suppress(DuplicateKeyError):  # Somebody else asked for it a moment ago.
+            self._refunds.insert(refund)
+        return self._pushed_on(self._get(refund.id))
+
+    # --- carrying out -------------------------------------------------------------------------
+
+    def due(self) -> Iterator[str]:
+        """Refunds that haven't ended, in another order each minute: no run may get to all."""
+        minute = int(self._clock.now().timestamp() // 60)
+        yield from sorted(self._refunds.open_ones(), key=lambda identity: turn(identity, minute))
+
+    def _pushed_on(self, refund: Refund) -> Refund:
+        """Take the next step at once where that is possible; the timer takes the others."""
+        if refund.status in OPEN:
+            with suppress(Unavailable):  # It is written down: nothing is lost by answering now.
+                self.carry_on(refund.id)
+        return self._get(refund.id)
+
+    def carry_on(self, refund_id: str) -> str:
+        """Bring a refund one step on: return the shares, ask for it, or ask what became of it."""
+        refund = self._get(refund_id)
+        if refund.status in OPEN and refund.out_trade_no is None:  # Nothing was paid in money.
+            return self._complete(refund)
+        if refund.status == "requested":
+            return self._ask_wechat(refund)
+        if refund.status == "abandoning":
+            return self._let_go(refund)
+        if refund.status in ("processing", "abnormal"):
+            found = self._gateway.query_refund(self._merchant(refund), refund.id)
+            if found is not None:
+                return self.accept(RefundNotice.model_validate(found))
+            self._refunds.step(refund.id, ["processing"], "requested")  # Never heard of: again.
+        return refund.status
+
+    def _let_go(self, refund: Refund) -> str:
+        since = refund.abandoned_at or self._clock.now()
+        if self._clock.now() < since + ABANDONED_AFTER:
+            return "abandoning"
+        found = self._gateway.query_refund(self._merchant(refund), refund.id)
+        if found is None:
+            return self._came_to_nothing(refund)
+        self._refunds.step(refund.id, ["abandoning"], "processing")
+        return self.accept(RefundNotice.model_validate(found))
+
+    def _ask_wechat(self, refund: Refund) -> str:
+        if refund.kind == "order" and not self._sharing.make_way(refund.order_id, refund.id):
+            return "waits for shares"
+        try:
+            self._gateway.refund(
+                merchant=self._merchant(refund),
+                out_refund_no=refund.id,
+                out_trade_no=str(refund.out_trade_no),
+                amount_fen=refund.amount_fen,
+                total_fen=refund.total_fen or refund.amount_fen,
+                reason=refund.reason,
+            )
+        except WeChatPayRefusal as refused:
+            # The merchant's balance may be filled up, an account unlocked: it is tried again.
+            self._note(refund, "refund refused", "accepted", refused.reason)
+            return "refused"
+        self._refunds.step(refund.id, ["requested"], "processing")
+        self._discrepancies.clear("refund refused", refund.id)
+        return "processing"
+
+    def accept(self, notice: RefundNotice) -> str:
+        """Take what WeChat Pay says of a refund, told or asked; repeats change nothing.
+
+        Raises Refusal NOTIFICATION_MISMATCH, recorded, where it doesn't fit what we asked for.
+        """
+        refund = self._refunds.find(notice.out_refund_no)
+        wrong = mismatch(notice, refund, self._merchant(refund) if refund else None)
+        if refund is None or wrong:
+            field = wrong or "out_refund_no"
+            log("refund_mismatch", reference=notice.out_refund_no, field=field)
+            self._discrepancies.note(
+                source="notice", kind=f"refund notice: {field}", reference=notice.out_refund_no,
+                expected=refund.amount_fen if refund else None, found=notice.amount.refund,
+            )  # fmt: skip
+            raise Refusal(Code.NOTIFICATION_MISMATCH, field=field, detail=field)
+        if notice.refund_status == "SUCCESS":
+            return self._complete(refund, notice.success_time)
+        if notice.refund_status == "CLOSED":
+            return self._came_to_nothing(refund)
+        if notice.refund_status == "ABNORMAL":
+            return self._went_wrong(refund)
+        return notice.refund_status.lower()
+
+    def _complete(self, refund: Refund, success_time: datetime | None = None) -> str:
+        def write(session: ClientSession) -> str:
+            at = success_time or self._clock.now()
+            if not self._refunds.step(refund.id, OPEN, "success", session, success_at=at):
+                return "repeated"
+            if refund.kind == "order":
+                self._orders.end_refund(refund.order_id, refund.id, given=True, session=session)
+                self._sharing.refunded(refund.order_id, refund.id, refund.amount_fen, session)
+            self._discrepancies.clear_about("refund", [refund.id], (), session)
+            return "success"
+
+        return self._database.transact(write)
+
+    def _went_wrong(self, refund: Refund) -> str:
+        """WeChat Pay couldn't pay it out; once a person has seen to that it ends after all."""
+
+        def write(session: ClientSession) -> str:
+            # A late notice must not send anybody to a refund that has ended since.
+            if not self._refunds.step(refund.id, OPEN, "abnormal", session):
+                return "repeated"
+            self._note(refund, "refund abnormal", "success", "ABNORMAL", session)
+            return "abnormal"
+
+        return self._database.transact(write)
+
+    def _came_to_nothing(self, refund: Refund) -> str:
+        """WeChat Pay closed it for good: the order has its money again, another may be tried."""
+
+        def write(session: ClientSession) -> None:
+            if not self._refunds.step(refund.id, OPEN, "closed", session):
+                return
+            if refund.kind == "order":
+                self._orders.end_refund(refund.order_id, refund.id, given=False, session=session)
+                self._sharing.let_go(refund.order_id, refund.id, session)
+            self._discrepancies.clear_about("refund", [refund.id], (), session)
+            self._note(refund, "refund closed", "success", "CLOSED", session)
+
+        self._database.transact(write)
+        return "closed"
+
+    def _note(
+        self, refund: Refund, kind: str, expected: str, found: str,
+        session: ClientSession | None = None,
+    ) -> None:  # fmt: skip
+        log(kind.replace(" ", "_"), refund_id=refund.id, reason=found)
+        self._discrepancies.note(
+            source="refund", kind=kind, reference=refund.id, expected=expected, found=found,
+            store_id=refund.store_id, session=session,
+        )  # fmt: skip
+
+    def _paid_with(self, order: Order, session: ClientSession) -> dict[str, Any]:
+        """The payment a refund goes back to; nothing if nothing was paid in money."""
+        if order.payable_fen == 0:
+            return {}
+        tender = next((tender for tender in order.tenders if tender.kind == "wechat_pay"), None)
+        number = tender and (tender.out_trade_no or self._refunds.paid_by(order.id, session))
+        if tender is None or number is None:
+            raise HuitouError(Code.INTERNAL, field="tenders")
+        return {
+            "out_trade_no": number, "merchant": tender.merchant, "total_fen": tender.amount_fen,
+        }  # fmt: skip
+
+    def _merchant(self, refund: Refund) -> Any:
+        return refund.merchant or self._gateway.merchant_for(None)
+
+    def _get(self, refund_id: str) -> Refund:
+        refund = self._refunds.find(refund_id)
+        if refund is None:
+            raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
+        return refund

@@ -1,0 +1,55 @@
+"""Which of WeChat Pay's keys are believed now: those of the settings, and stored certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from huitou.payments.charges.rules import certificate_span
+from huitou.payments.wechat_pay.client import WeChatPay
+from huitou.payments.wechat_pay.models import PlatformCertificate
+from huitou.payments.wechat_pay.repository import CertificateRepository
+from huitou.runtime.database import Database
+from huitou.runtime.settings import WeChatPaySettings
+
+ASK_EVERY = timedelta(hours=12)
+ASK_AGAIN_AFTER = timedelta(minutes=10)  # when WeChat Pay didn't answer
+KEPT_S = 60.0
+
+
+class PlatformKeys:
+    """Certificates change once a year or so; both the old and the new are believed meanwhile.
+
+    Only the timer fetches any: a serial that a caller names is looked up here and nowhere else.
+    Real time throughout, as with everything about signatures.
+    """
+
+    def __init__(self, database: Database, settings: WeChatPaySettings) -> None:
+        self._recent = database.recent
+        self._certificates = CertificateRepository(database)
+        self._settings = settings
+
+    def trusted(self) -> Mapping[str, str]:
+        """Return PEMs by serial; what the settings say stands above what was stored."""
+        stored = self._recent.get("platform_certificates", self._stored, KEPT_S)
+        return {**stored, **self._settings.platform_keys}
+
+    def _stored(self) -> dict[str, str]:
+        holding = self._certificates.holding(datetime.now(UTC))
+        return {certificate.id: certificate.pem for certificate in holding}
+
+    def refresh_certificates(self, gateway: WeChatPay) -> str:
+        """Fetch and store what WeChat Pay uses now, at most every 12 hours for the whole chain.
+
+        Returns "early" or "refreshed". Raises Unavailable (asked again in ten minutes) and
+        WeChatPayRefusal.
+        """
+        now = datetime.now(UTC)
+        if not self._certificates.claim(now, now + ASK_AGAIN_AFTER):
+            return "early"
+        for serial, pem in gateway.certificates().items():
+            until = certificate_span(pem)[1]
+            self._certificates.put(PlatformCertificate(id=serial, pem=pem, expires_at=until))
+        self._certificates.drop_expired(now)
+        self._certificates.next_at(now + ASK_EVERY)
+        return "refreshed"

@@ -1,0 +1,93 @@
+"""How much offers could take off a cart at most, by the tree of groups: where a search may end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from huitou.promotions.discounts.models import NO_MOST, Rule, Taken, Tree
+
+
+class Candidate:
+    """An offer that might take something off this cart: its lines, and the most it could take.
+
+    `capped`: a line may have less left than it would take off. `contested`: it may matter to
+    others which pieces it uses. `steady`: it takes the same off the same lines whatever else is
+    taken. `forced`: nothing can stand against it, so it must be in. Of a group per item
+    (`by_item`, else -1): `by_line` is the most it takes off each line (the fee is the last), and
+    `last` says that none of the group comes after it.
+    """
+
+    __slots__ = ("by_item", "by_line", "capped", "contested", "forced", "last", "mine", "most_fen",
+                 "rule", "shares", "steady")  # fmt: skip
+
+    def __init__(self, rule: Rule, mine: list[int], most: Taken) -> None:
+        self.rule, self.mine = rule, mine
+        self.most_fen, self.shares = most.amount_fen, most.shares
+        self.capped = self.contested = self.steady = False
+        self.forced = self.last = False
+        self.by_item = -1
+        self.by_line: dict[int, int] = {}
+
+
+class Totals:
+    """How much the candidates added so far could take off together, by the tree of groups.
+
+    `count` is how many offers of each group an order has already, `given` which lines of a group
+    per item. `missed` are groups per item in which it is known to be so much less.
+    """
+
+    def __init__(
+        self, tree: Tree, lines: int, count: Sequence[int], given: Sequence[int],
+        missed: tuple[int, int] = (-1, 0),
+    ) -> None:  # fmt: skip
+        self._tree, self._lines, self._count, self._given = tree, lines, count, given
+        self._missed = missed
+        self._top = 0
+        self._of: dict[int, list[tuple[Candidate, int]]] = {}
+        self._within: dict[int, set[int]] = {}
+        self._kept: dict[int, int] = {}
+
+    def add(self, candidate: Candidate, most_fen: int) -> None:
+        """Count one more, with the most that it could take off."""
+        steps = candidate.rule.steps
+        if not steps:
+            self._top += most_fen
+            return
+        self._of.setdefault(steps[-1].group, []).append((candidate, most_fen))
+        outer = -1
+        for step in steps:
+            self._within.setdefault(outer, set()).add(step.group)
+            outer = step.group
+            self._kept.pop(outer, None)
+
+    def most(self) -> int:
+        """Return the most that is possible."""
+        return self._top + sum(map(self._group, self._within.get(-1, ())))
+
+    def _group(self, group: int) -> int:
+        if group in self._kept:
+            return self._kept[group]
+        own, tree = self._of.get(group, []), self._tree
+        values = [most_fen for _, most_fen in own]
+        if tree.by_item[group]:
+            value = sum(
+                max(c.by_line.get(n, 0) for c, _ in own)
+                for n in range(self._lines + 1)
+                if not self._given[group] >> n & 1
+            )
+            if group == self._missed[0]:
+                value -= self._missed[1]
+            value = min(value, sum(values))
+        else:
+            values += [self._group(inner) for inner in self._within.get(group, ())]
+            value = sum(values) if tree.modes[group] == "stack" else max(values)
+        if tree.most[group] < NO_MOST:
+            each = sorted(self._all(group), reverse=True)
+            value = min(value, sum(each[: max(0, tree.most[group] - self._count[group])]))
+        self._kept[group] = value
+        return value
+
+    def _all(self, group: int) -> Iterator[int]:
+        yield from (most_fen for _, most_fen in self._of.get(group, []))
+        for inner in self._within.get(group, ()):
+            yield from self._all(inner)

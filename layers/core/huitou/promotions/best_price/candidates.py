@@ -1,0 +1,186 @@
+"""Which offers could take anything off a cart, and what the search may take for granted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from huitou.promotions.best_price.bounds import Candidate
+from huitou.promotions.discounts.models import NO_MOST, CartLine, Reason, Rule, Tree
+from huitou.promotions.discounts.rules import State, covers_for, measure
+
+
+class Prepared(NamedTuple):
+    """Offers that might take something off, those that reach too little even at their most (with
+    their lines), and those that can't whatever else does (with the reason)."""
+
+    candidates: list[Candidate]
+    short: list[tuple[Rule, list[int]]]
+    never: list[tuple[Rule, Reason]]
+
+
+def prepare(start: State, lines: Sequence[CartLine], rules: Sequence[Rule], tree: Tree) -> Prepared:
+    """Sort out what can't apply whatever else does; of what is left, find out the most it could.
+
+    Nothing that others do to a cart makes an offer take more than it does at first.
+    """
+    found = Prepared([], [], [])
+    for rule in rules:
+        if rule.out is not None:
+            found.never.append((rule, rule.out))
+            continue
+        mine = [n for n, line in enumerate(lines) if covers_for(rule.terms, line)]
+        most = measure(rule, mine, start, lines)
+        if most is None:
+            if mine:
+                found.short.append((rule, mine))
+            else:
+                found.never.append(rule.no_item)
+            continue
+        candidate = Candidate(rule, mine, most)
+        if rule.steps and tree.by_item[rule.steps[-1].group]:
+            candidate.by_item = rule.steps[-1].group
+            candidate.by_line = _by_line(candidate, start, lines)
+        found.candidates.append(candidate)
+    ended: set[int] = set()
+    for candidate in reversed(found.candidates):
+        candidate.last = candidate.by_item not in ended
+        ended.add(candidate.by_item)
+    _note_capped(found.candidates, start, lines)
+    for number, candidate in enumerate(found.candidates):
+        candidate.contested = candidate.rule.is_unit and (
+            candidate.by_item >= 0 or _contested(number, found.candidates, tree)
+        )
+        candidate.steady = _steady(candidate, tree)
+        candidate.forced = not candidate.rule.optional and _forced(
+            candidate, found.candidates, tree
+        )
+    return found
+
+
+def _by_line(candidate: Candidate, start: State, lines: Sequence[CartLine]) -> dict[int, int]:
+    """Return the most that an offer could take off each line by itself; the fee is the last."""
+    terms, most_fen = candidate.rule.terms, candidate.most_fen
+    if terms.kind == "delivery":
+        return {len(lines): most_fen}
+    if terms.kind != "percent_off":
+        return {n: min(most_fen, start.full[n]) for n in candidate.mine}
+    rate = terms.off_bp or 0  # The sum is rounded, so a line may bring a fen more than alone.
+    return {n: min(most_fen, start.full[n] * rate // 10_000 + 1) for n in candidate.mine}
+
+
+def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[CartLine]) -> None:
+    """Note which offers may find less left on a line than they would take off it.
+
+    Only those before it take from what is left. Shared out by the running price, whole lines never
+    lack any. One without extras takes of the dish's part alone: it needs more to be left.
+    """
+    taken = [0] * len(lines)
+    closing = any(one.rule.terms.exclusive == "item" for one in candidates)
+    for candidate in candidates:
+        terms = candidate.rule.terms
+        bare = not terms.with_addons or terms.kind == "exchange"
+        most = {n: _most_off(candidate, n, start, closing) for n in candidate.mine}
+        for n, share in most.items():
+            line = lines[n]
+            needed = share * line.unit_fen // max(1, line.bare_fen) + 1 if bare else share
+            if (terms.base == "list" or candidate.rule.is_unit) and (
+                taken[n] + needed > start.full[n]
+            ):
+                candidate.capped = True
+        for n, share in most.items():  # What one line can't bear goes to another.
+            bears = min(candidate.most_fen, start.full[n])
+            taken[n] += bears if candidate.capped else share
+
+
+def _most_off(candidate: Candidate, n: int, start: State, closing: bool) -> int:
+    """Return the most an offer that isn't capped might take off a line."""
+    terms, most_fen = candidate.rule.terms, min(candidate.most_fen, start.full[n])
+    if terms.kind == "delivery":
+        return 0
+    if terms.kind == "percent_off":
+        return min(most_fen, start.full[n] * (terms.off_bp or 0) // 10_000 + 1)
+    fewer_lines = candidate.by_item >= 0 or closing
+    if terms.kind == "amount_off" and terms.base == "list" and not fewer_lines:
+        return min(most_fen, candidate.shares[n] + 1)
+    return most_fen
+
+
+def _plain_steps(rule: Rule, tree: Tree) -> bool:
+    """Tell whether by the tree it goes with everything."""
+    return all(
+        tree.modes[group] == "stack" and not tree.by_item[group] and tree.most[group] == NO_MOST
+        and all(group not in names for names in tree.never)
+        for group, _ in rule.steps
+    )  # fmt: skip
+
+
+def _forced(candidate: Candidate, candidates: Sequence[Candidate], tree: Tree) -> bool:
+    """Tell whether nothing here can stand against it, so that leaving it out is no choice."""
+    rule = candidate.rule
+    return (
+        rule.terms.exclusive == "none"
+        and _plain_steps(rule, tree)
+        and not any(
+            other.rule.terms.exclusive == "order"
+            or (
+                other.rule.terms.exclusive == "item"
+                and not set(other.mine).isdisjoint(candidate.mine)
+            )
+            for other in candidates
+        )
+    )
+
+
+def _steady(candidate: Candidate, tree: Tree) -> bool:
+    """Tell whether it takes the same off the same lines whatever else is taken."""
+    terms = candidate.rule.terms
+    return (
+        terms.base == "list"
+        and (terms.threshold_base == "list" or not terms.threshold_fen)
+        and terms.exclusive == "none"
+        and not candidate.contested
+        and not candidate.capped
+        and _plain_steps(candidate.rule, tree)
+    )
+
+
+def _contested(number: int, candidates: Sequence[Candidate], tree: Tree) -> bool:
+    """Tell whether it may matter which pieces an offer about single pieces uses.
+
+    It doesn't only where each later offer takes the same whatever that was, or is about all lines
+    that were touched and takes a part of their sum: then what takes most off is best.
+    """
+    own = candidates[number]
+    if own.capped:
+        return True
+    mine, closes = set(own.mine), own.rule.terms.exclusive == "item"
+    for other in candidates[:number]:
+        # One that was left out though not optional may be excused by the lines used here.
+        if "item" in (other.rule.terms.exclusive, own.rule.terms.exclusive) and (
+            not other.rule.optional and not mine.isdisjoint(other.mine)
+        ):
+            return True
+    for other in candidates[number + 1 :]:
+        terms, meets = other.rule.terms, not mine.isdisjoint(other.mine)
+        if terms.threshold_fen and (
+            (meets or terms.threshold_of == "order")
+            and (closes or terms.threshold_base == "running")
+        ):
+            return True
+        if not meets or terms.kind == "delivery":
+            continue
+        if closes or other.rule.is_unit or terms.exclusive == "item" or other.rule.must:
+            return True
+        if other.by_item >= 0 or any(
+            tree.modes[step.group] == "first" for step in other.rule.steps
+        ):
+            return True
+        if other.capped:
+            return True
+        if terms.base == "list":
+            continue
+        if not mine <= set(other.mine) or not terms.with_addons:
+            return True
+        mine |= set(other.mine)
+    return False

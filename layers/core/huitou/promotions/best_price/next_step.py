@@ -1,0 +1,147 @@
+"""What a little more would bring: told only after the cart was priced with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule
+from huitou.promotions.discounts.pieces import missing_pieces
+from huitou.promotions.discounts.rules import covers, covers_for
+from huitou.promotions.offers.models import Scope
+
+MOST_STEPS = 400  # Of one search here: what isn't proved within isn't told.
+_MOST_PRICED = 10  # Carts priced for one quote.
+_MOST_OFFERS = 3  # The nearest ones.
+_MOST_DISHES = 3  # Tried for each.
+_MOST_PIECES = 20
+
+Priced = Callable[[Sequence[CartLine]], Outcome]
+
+
+class Further(NamedTuple):
+    """So much (at the price on the menu) or so many pieces more, and `rule` takes off `off_fen`.
+
+    `example` are dishes, with the pieces of each, that make it true; `scopes` say which dishes
+    count: any of the first for what is missing of the first, and so on.
+    """
+
+    rule: Rule
+    fen: int
+    pieces: int
+    off_fen: int
+    example: list[CartLine]
+    scopes: list[Scope]
+
+
+def next_step(
+    lines: Sequence[CartLine], outcome: Outcome, dishes: Sequence[CartLine], priced: Priced
+) -> Further | None:
+    """Return the nearest offer that a little more would bring, None where no dish is known to.
+
+    `dishes` are what the store offers, one piece of each; `priced` prices a cart as this one was.
+    """
+    return _Looking(lines, dishes, priced).nearest(outcome)
+
+
+class _Looking:
+    def __init__(
+        self, lines: Sequence[CartLine], dishes: Sequence[CartLine], priced: Priced
+    ) -> None:
+        self._lines, self._priced = list(lines), priced
+        self._left = _MOST_PRICED
+        ordered = {(line.dish_id, line.sku_id) for line in lines}
+        # What is in the cart already is the first guess, then what costs little.
+        self._dishes = sorted(
+            (dish for dish in dishes if dish.unit_fen),
+            key=lambda d: ((d.dish_id, d.sku_id) not in ordered, d.unit_fen, d.dish_id, d.sku_id),
+        )
+
+    def nearest(self, outcome: Outcome) -> Further | None:
+        near = [(r, why) for r, why in outcome.unused if why.code in ("short", "few_pieces")]
+        near.sort(key=lambda one: (one[1].code != "short", one[1].fen, one[1].pieces,
+                                   -(one[0].terms.off_fen or 0), one[0].order))  # fmt: skip
+        for rule, why in near[:_MOST_OFFERS]:
+            found = self._by_amount(rule, why) if why.code == "short" else self._by_pieces(rule)
+            if found is not None:
+                return found
+        return None
+
+    def _by_amount(self, rule: Rule, why: Reason) -> Further | None:
+        """Look for how much more it takes: other offers take their part of what is added."""
+        of_all = rule.terms.threshold_of == "order"
+        counting = [dish for dish in self._dishes if of_all or covers_for(rule.terms, dish)]
+        fen, off_fen = why.fen, 0
+        for dish in counting[:_MOST_DISHES]:
+            fen, off_fen = self._enough(rule, why.fen, dish)
+            if off_fen:
+                break
+        if not off_fen:
+            return None
+        # One dish that is just enough comes first.
+        counting.sort(key=lambda dish: (-(-fen // dish.unit_fen), dish.unit_fen))
+        for dish in counting[:_MOST_DISHES]:
+            example = [dish._replace(quantity=-(-fen // dish.unit_fen))]
+            really = 0
+            if example[0].quantity <= _MOST_PIECES:
+                really, _ = self._with(rule, example)
+            if really:
+                scopes = [] if of_all else [rule.terms.scope]
+                return Further(rule, fen, 0, min(off_fen, really), example, scopes)
+        return None
+
+    def _enough(self, rule: Rule, short_fen: int, dish: CartLine) -> tuple[int, int]:
+        """Return how much a dish like this one has to cost, and what the offer takes off then."""
+        fen = short_fen
+        for _ in range(3):
+            like = dish._replace(unit_fen=fen, bare_fen=fen)
+            off_fen, still_fen = self._with(rule, [like])
+            if off_fen:
+                return fen, off_fen
+            if not 0 < still_fen < short_fen:
+                break
+            fen = -(-fen * short_fen // (short_fen - still_fen))
+        return fen, 0
+
+    def _by_pieces(self, rule: Rule) -> Further | None:
+        """Look for dishes that are missing: of each slot of a bundle its own."""
+        terms = rule.terms
+        mine = [line for line in self._lines if covers_for(terms, line)]
+        slots = [[covers(slot.scope, line) for line in mine] for slot in terms.slots]
+        missing = missing_pieces(terms, [line.quantity for line in mine], slots)
+        scopes = [slot.scope for slot in terms.slots] or [terms.scope]
+        wanted = [(s, n) for s, n in zip(scopes, missing, strict=True) if n]
+        for example in self._examples(rule, wanted):
+            off_fen, _ = self._with(rule, example)
+            if off_fen:
+                pieces = sum(line.quantity for line in example)
+                return Further(rule, 0, pieces, off_fen, example, [scope for scope, _ in wanted])
+        return None
+
+    def _examples(
+        self, rule: Rule, wanted: Sequence[tuple[Scope, int]]
+    ) -> Iterator[list[CartLine]]:
+        counting = [dish for dish in self._dishes if covers_for(rule.terms, dish)]
+        fitting = [[dish for dish in counting if covers(scope, dish)] for scope, _ in wanted]
+        if not wanted or not all(fitting):
+            return
+        for number in range(_MOST_DISHES):  # The last try is with the dearest.
+            last = number == _MOST_DISHES - 1
+            yield [
+                of[-1 if last else min(number, len(of) - 1)]._replace(quantity=pieces)
+                for of, (_, pieces) in zip(fitting, wanted, strict=True)
+            ]
+
+    def _with(self, rule: Rule, more: Sequence[CartLine]) -> tuple[int, int]:
+        """Price the cart with more in it: what the offer takes off, or how much it lacks still."""
+        if not self._left:
+            return 0, 0
+        self._left -= 1
+        outcome = self._priced([*self._lines, *more])
+        if not outcome.proved:
+            return 0, 0
+        for taken in outcome.taken:
+            if taken.rule.source_id == rule.source_id and taken.rule.source == rule.source:
+                return taken.amount_fen, 0
+        same = (why for r, why in outcome.unused if r.source_id == rule.source_id)
+        return 0, next((why.fen for why in same if why.code == "short"), 0)

@@ -1,0 +1,112 @@
+"""The best price among the offers in force: in one pass where all go together, else searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from huitou.promotions.best_price.search import MOST_STEPS, best
+from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule, Taken
+from huitou.promotions.discounts.pieces import best_choice
+from huitou.promotions.discounts.rules import State, covers, whole_off, why_nothing
+from huitou.promotions.discounts.shares import allocate
+from huitou.promotions.offers.rules import InForce
+
+NOBODY: Mapping[str, Reason] = MappingProxyType({})
+
+
+def best_in_force(
+    lines: Sequence[CartLine], in_force: InForce, more: Sequence[Rule] = (),
+    delivery_fen: int = 0, blocked: Mapping[str, Reason] = NOBODY, most_steps: int = MOST_STEPS,
+) -> Outcome:  # fmt: skip
+    """Return the best price among the offers in force and a member's own, `more`.
+
+    `blocked` are offers, by their id, that limits keep out.
+    """
+    if not more and not delivery_fen and not blocked and in_force.plain:
+        outcome = _all_of_them(lines, in_force)
+        if outcome is not None:
+            return outcome
+    open_to = [rule for rule in in_force.rules if rule.source_id not in blocked]
+    rules = sorted([*open_to, *more], key=lambda rule: rule.order)
+    outcome = best(lines, rules, in_force.tree, delivery_fen, most_steps)
+    outcome.unused += in_force.out
+    outcome.unused += [
+        (rule, blocked[rule.source_id]) for rule in in_force.rules if rule.source_id in blocked
+    ]
+    return outcome
+
+
+def _all_of_them(lines: Sequence[CartLine], in_force: InForce) -> Outcome | None:
+    """Price a cart where no offer stands in another's way: all that apply, in one pass.
+
+    Each takes off the most it ever could, so nothing is cheaper. None where two are about the
+    pieces of one line, or together take off more than a line costs: that wants a search.
+    """
+    full = [line.quantity * line.unit_fen for line in lines]
+    count, total = len(lines), sum(full)
+    left = full.copy()
+    mine_of: dict[int, list[int]] = {}
+    for n, line in enumerate(lines):
+        for place in in_force.about(line):
+            if place in mine_of:
+                mine_of[place].append(n)
+            else:
+                mine_of[place] = [n]
+    everything, whole = list(range(count)), in_force.whole
+    of_all: dict[int, list[int]] = {}  # How an amount is shared out over the whole cart.
+    claimed: set[int] = set()
+    taken: list[Taken] = []
+    unused = in_force.out.copy()
+    for place, rule in enumerate(in_force.rules):
+        is_whole = place in whole
+        mine = everything if is_whole else mine_of.get(place)
+        if mine is None:
+            unused.append(rule.no_item)
+            continue
+        terms, times, pieces = rule.terms, 1, None
+        if terms.threshold_fen:
+            over = is_whole or terms.threshold_of == "order"
+            reached = total if over else sum([full[n] for n in mine])
+            if reached < terms.threshold_fen:
+                unused.append((rule, Reason("short", terms.threshold_fen - reached)))
+                continue
+            times = min(terms.most_times, reached // terms.threshold_fen)
+        if rule.is_unit:
+            if not claimed.isdisjoint(mine):
+                return None
+            claimed.update(mine)
+            slots = [[covers(slot.scope, lines[n]) for n in mine] for slot in terms.slots]
+            worth, free = [lines[n].unit_fen for n in mine], [lines[n].quantity for n in mine]
+            amount, chosen, off = best_choice(terms, worth, free, slots)
+            shares, pieces = [0] * count, [0] * count
+            for n, piece, share in zip(mine, chosen, off, strict=True):
+                pieces[n], shares[n] = piece, share
+                left[n] -= share
+        elif is_whole:
+            amount = whole_off(terms, total, times)
+            if amount not in of_all:
+                of_all[amount] = allocate(amount, full)
+            shares = of_all[amount]
+            left = [have - share for have, share in zip(left, shares, strict=True)]
+        elif len(mine) == 1:
+            n, shares = mine[0], [0] * count
+            amount = shares[n] = whole_off(terms, full[n], times)
+            left[n] -= amount
+        else:
+            values, shares = [full[n] for n in mine], [0] * count
+            amount = whole_off(terms, sum(values), times)
+            for n, share in zip(mine, allocate(amount, values), strict=True):
+                shares[n] = share
+                left[n] -= share
+        if amount <= 0:
+            unused.append((rule, _too_few(rule, mine, lines)))
+            continue
+        taken.append(Taken(rule, amount, shares, pieces))
+    if min(left, default=0) < 0:
+        return None
+    return Outcome(sum(left), 0, taken, unused)
+
+
+def _too_few(rule: Rule, mine: Sequence[int], lines: Sequence[CartLine]) -> Reason:
+    return why_nothing(rule, mine, State(lines, 0, 0), lines)

@@ -1,0 +1,334 @@
+"""What one offer takes off a cart at its turn, given what earlier ones have done to it.
+
+The rules in words, with an example each: functions/pay/PRICING.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from huitou.promotions.discounts.models import CartLine, Reason, Rule, Taken, Tree
+from huitou.promotions.discounts.pieces import Choice, Choices, best_choice, choices, missing_pieces
+from huitou.promotions.discounts.shares import spread
+from huitou.promotions.offers.models import Scope, Terms
+
+
+class State:
+    """A cart under way: per line its *open* pieces, those that no exclusive offer has taken.
+
+    `left` is what is still to pay for them, `full` their list price, `free` how many of them no
+    offer about single pieces has used, `by_piece` what such offers have taken off. `closed_fen`
+    is what the other pieces cost for good, and `closed_by` whose they are. Of each group: `child`
+    is which of its children has an offer in the order, `count` how many offers; of one per item
+    `given` are the lines that one of its offers has, `owed` those an offer left to a later one
+    (bits; the fee is the last). `passed` are those that were left out though not optional.
+    """
+
+    __slots__ = (
+        "by_piece",
+        "child",
+        "closed_by",
+        "closed_fen",
+        "count",
+        "delivery_fen",
+        "free",
+        "full",
+        "given",
+        "left",
+        "open",
+        "owed",
+        "passed",
+        "taken",
+    )  # fmt: skip
+
+    def __init__(self, lines: Sequence[CartLine], groups: int, delivery_fen: int) -> None:
+        self.full = [line.quantity * line.unit_fen for line in lines]
+        self.left = self.full.copy()
+        self.open = [line.quantity for line in lines]
+        self.free = self.open.copy()
+        self.by_piece = [0] * len(lines)
+        self.closed_by: list[Rule | None] = [None] * len(lines)
+        self.closed_fen = 0
+        self.delivery_fen = delivery_fen
+        self.child = [-1] * groups
+        self.count = [0] * groups
+        self.given = [0] * groups
+        self.owed = [0] * groups
+        self.taken: tuple[Taken, ...] = ()
+        self.passed: tuple[tuple[Rule, Sequence[int]], ...] = ()
+
+    def copy(self) -> State:
+        """Return one that can be changed apart."""
+        other = State.__new__(State)
+        other.full, other.left = self.full.copy(), self.left.copy()
+        other.open, other.free = self.open.copy(), self.free.copy()
+        other.by_piece, other.closed_by = self.by_piece.copy(), self.closed_by.copy()
+        other.closed_fen, other.delivery_fen = self.closed_fen, self.delivery_fen
+        other.child, other.count = self.child.copy(), self.count.copy()
+        other.given, other.owed = self.given.copy(), self.owed.copy()
+        other.taken, other.passed = self.taken, self.passed
+        return other
+
+    @property
+    def payable_fen(self) -> int:
+        return sum(self.left) + self.closed_fen + self.delivery_fen
+
+
+def covers(scope: Scope, line: CartLine) -> bool:
+    """Tell whether an offer with this scope is about a line."""
+    return (
+        (not scope.dish_ids or line.dish_id in scope.dish_ids)
+        and (not scope.sku_ids or line.sku_id in scope.sku_ids)
+        and (not scope.categories or line.category in scope.categories)
+        and line.dish_id not in scope.except_dish_ids
+    )
+
+
+def covers_for(terms: Terms, line: CartLine) -> bool:
+    """Tell whether an offer is about a line: in its scope, or for a bundle in one of its slots."""
+    if not covers(terms.scope, line):
+        return False
+    return terms.kind != "bundle" or any(covers(slot.scope, line) for slot in terms.slots)
+
+
+def conflict(rule: Rule, state: State, tree: Tree) -> Reason | None:
+    """Return which offer of the order keeps this one out by the tree, or None if it may come."""
+    for taken in state.taken:
+        if "order" in (taken.rule.terms.exclusive, rule.terms.exclusive):
+            return Reason("excluded", by=taken.rule.name)
+    for group, child in rule.steps:
+        one = tree.modes[group] != "stack" and not tree.by_item[group]
+        if one and state.child[group] not in (-1, child):
+            return Reason("not_together", by=_of_group(state, group))
+        if state.count[group] >= tree.most[group]:
+            return Reason("not_together", by=_of_group(state, group))
+    own = {step.group for step in rule.steps}
+    for names in tree.never:
+        others = names - own
+        if len(others) < len(names) and any(state.count[group] for group in others):
+            by = next(group for group in others if state.count[group])
+            return Reason("not_together", by=_of_group(state, by))
+    return None
+
+
+def stands_against(rule: Rule, mine: Sequence[int], state: State, tree: Tree) -> bool:
+    """Tell whether the order has an offer that this one doesn't go with, in whatever order.
+
+    By the tree, by either being exclusive, or for a line (or the fee) of a group per item.
+    """
+    if conflict(rule, state, tree) is not None:
+        return True
+    terms = rule.terms
+    for taken in state.taken:
+        other, rivals = taken.rule.terms, _rivals(rule, taken.rule, tree)
+        if rivals and terms.kind == other.kind == "delivery":
+            return True
+        if (rivals or "item" in (terms.exclusive, other.exclusive)) and uses_any(taken, mine):
+            return True
+    return False
+
+
+def uses_any(taken: Taken, mine: Sequence[int]) -> bool:
+    """Tell whether an offer took something off any of these lines, or uses a piece of them."""
+    return any(taken.shares[n] or (taken.pieces and taken.pieces[n]) for n in mine)
+
+
+def _rivals(rule: Rule, other: Rule, tree: Tree) -> bool:
+    """Tell whether two offers share out lines among themselves, in one group per item."""
+    if not rule.steps or not other.steps:
+        return False
+    group = rule.steps[-1].group
+    return tree.by_item[group] and other.steps[-1].group == group
+
+
+def _of_group(state: State, group: int) -> str:
+    within = (t.rule.name for t in state.taken if any(s.group == group for s in t.rule.steps))
+    return next(within, "")
+
+
+def reached_fen(terms: Terms, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
+    """Return the amount that an offer's threshold looks at."""
+    over = mine if terms.threshold_of == "scope" else range(len(lines))
+    of = state.left if terms.threshold_base == "running" else state.full
+    return sum(_values(of, over, lines, _with_addons(terms)))
+
+
+def _values(
+    of: Sequence[int], mine: Sequence[int], lines: Sequence[CartLine], with_addons: bool
+) -> list[int]:
+    """Return amounts of lines, or the dish's part of them without its extras."""
+    if with_addons:
+        return [of[n] for n in mine]
+    return [of[n] * lines[n].bare_fen // max(1, lines[n].unit_fen) for n in mine]
+
+
+def workable(rule: Rule, mine: Sequence[int], state: State) -> list[int]:
+    """Return the lines an offer can work on, with open pieces, or single ones that none uses.
+
+    An exclusive one needs pieces that nobody touched.
+    """
+    if rule.is_unit:
+        mine = [n for n in mine if state.free[n]]
+        if rule.terms.exclusive != "item":
+            return mine
+        return [n for n in mine if state.left[n] + state.by_piece[n] == state.full[n]]
+    if rule.terms.exclusive != "item":
+        return [n for n in mine if state.open[n]]
+    return [
+        n for n in mine
+        if state.open[n] and state.left[n] == state.full[n] and state.free[n] == state.open[n]
+        and state.closed_by[n] is None
+    ]  # fmt: skip
+
+
+def whole_off(terms: Terms, value_fen: int, times: int) -> int:
+    """Return what an offer about whole lines takes off them, before what they can bear."""
+    if terms.kind == "percent_off":
+        off_fen = value_fen * (terms.off_bp or 0) // 10_000
+        return off_fen if terms.cap_fen is None else min(off_fen, terms.cap_fen)
+    if terms.kind == "amount_off":
+        return (terms.off_fen or 0) * times
+    raise ValueError(terms.kind)
+
+
+def times_reached(
+    terms: Terms, mine: Sequence[int], state: State, lines: Sequence[CartLine]
+) -> int:
+    """Return how often an offer's threshold is reached, as far as it counts; 1 without one."""
+    if not terms.threshold_fen:
+        return 1
+    return min(terms.most_times, reached_fen(terms, mine, state, lines) // terms.threshold_fen)
+
+
+def measure(
+    rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine],
+    over: Sequence[int] | None = None, choice: Choice | None = None, times: int | None = None,
+) -> Taken | None:  # fmt: skip
+    """Return what an offer takes off, or None where that is nothing.
+
+    `mine` are the lines it is about, `over` those of them that it works on (all that are workable
+    unless a group per item gave it fewer). Of an offer about single pieces `choice` says which
+    ones of `over`; without one it takes those that bring most. `times` is how often its threshold
+    is reached, where that isn't the state's own. Shares are of all lines.
+    """
+    terms = rule.terms
+    if times is None:
+        times = times_reached(terms, mine, state, lines)
+    if not times or not mine:
+        return None
+    shares = [0] * len(lines)
+    match terms.kind:
+        case "delivery":
+            whole = state.delivery_fen if terms.off_fen is None else terms.off_fen
+            amount = min(whole, state.delivery_fen)
+            return Taken(rule, amount, shares) if amount else None
+        case "percent_off" | "amount_off":
+            over = workable(rule, mine, state) if over is None else over
+            of = state.left if terms.base == "running" else state.full
+            values = _values(of, over, lines, terms.with_addons)
+            bears = _values(state.left, over, lines, terms.with_addons)
+            amount = min(whole_off(terms, sum(values), times), sum(bears))
+            if amount <= 0:
+                return None
+            for n, share in zip(over, spread(amount, values, bears), strict=True):
+                shares[n] = share
+            return Taken(rule, amount, shares, over=over)
+        case "fixed_price" | "free_item" | "exchange" | "nth_item" | "bundle":
+            over = workable(rule, mine, state) if over is None else over
+            if choice is None:
+                choice = best_choice(terms, *_pieces(terms, over, state, lines))
+            bears = _values(state.left, over, lines, _with_addons(terms))
+            pieces = [0] * len(lines)
+            for place, n in enumerate(over):
+                shares[n] = min(choice.off_fen[place], bears[place])
+                pieces[n] = choice.pieces[place]
+            amount = sum(shares)
+            return Taken(rule, amount, shares, pieces, over) if amount else None
+        case _:
+            assert_never(terms.kind)
+
+
+def _with_addons(terms: Terms) -> bool:
+    return terms.with_addons and terms.kind != "exchange"
+
+
+def choices_of(rule: Rule, over: Sequence[int], state: State, lines: Sequence[CartLine]) -> Choices:
+    """Return every choice of pieces an offer has on these lines, the best first."""
+    return choices(rule.terms, *_pieces(rule.terms, over, state, lines))
+
+
+def _pieces(
+    terms: Terms, over: Sequence[int], state: State, lines: Sequence[CartLine]
+) -> tuple[list[int], list[int], list[list[bool]]]:
+    with_addons, worth = _with_addons(terms), []
+    for n in over:
+        unit = lines[n].unit_fen
+        if terms.base == "running" and state.open[n]:
+            # Offers about the whole line lie evenly on its pieces.
+            unit = (state.left[n] + state.by_piece[n]) // state.open[n]
+        if not with_addons:
+            unit = unit * lines[n].bare_fen // max(1, lines[n].unit_fen)
+        worth.append(unit)
+    slots = [[covers(slot.scope, lines[n]) for n in over] for slot in terms.slots]
+    return worth, [state.free[n] for n in over], slots
+
+
+def commit(taken: Taken, state: State, lines: Sequence[CartLine]) -> None:
+    """Change the state by what an offer takes off."""
+    rule = taken.rule
+    state.taken = (*state.taken, taken)
+    for group, child in rule.steps:
+        state.child[group] = child
+        state.count[group] += 1
+    if rule.terms.kind == "delivery":
+        state.delivery_fen -= taken.amount_fen
+        return
+    closing = rule.terms.exclusive == "item"
+    for n in taken.over:
+        if taken.pieces is None:
+            if closing:
+                _close(state, n, state.open[n], taken, lines[n])
+            else:
+                state.left[n] -= taken.shares[n]
+        elif taken.pieces[n]:
+            if closing:
+                _close(state, n, taken.pieces[n], taken, lines[n])
+            else:
+                state.left[n] -= taken.shares[n]
+                state.free[n] -= taken.pieces[n]
+                state.by_piece[n] += taken.shares[n]
+
+
+def _close(state: State, n: int, pieces: int, taken: Taken, line: CartLine) -> None:
+    """Keep pieces from later offers; nobody discounted them, so each is at its list price."""
+    value = pieces * line.unit_fen
+    state.left[n] -= value
+    state.full[n] -= value
+    state.open[n] -= pieces
+    state.free[n] -= pieces
+    state.closed_fen += value - taken.shares[n]
+    state.closed_by[n] = taken.rule
+
+
+def why_nothing(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> Reason:
+    """Return why an offer that may come takes nothing off the cart as it is."""
+    terms = rule.terms
+    if not mine:
+        return Reason("no_item")
+    if terms.kind == "delivery" and not state.delivery_fen:
+        return Reason("no_delivery")
+    if terms.threshold_fen:
+        short_fen = terms.threshold_fen - reached_fen(terms, mine, state, lines)
+        if short_fen > 0:
+            return Reason("short", fen=short_fen)
+    open_to = workable(rule, mine, state)
+    closed = next((by for n in mine if (by := state.closed_by[n]) is not None), None)
+    if not open_to and closed is not None:
+        return Reason("excluded", by=closed.name)
+    if rule.is_unit:
+        _, free, slots = _pieces(terms, open_to, state, lines)
+        lacks = sum(missing_pieces(terms, free, slots))
+        if lacks:
+            return Reason("few_pieces", pieces=lacks)
+    return Reason("worth_nothing")

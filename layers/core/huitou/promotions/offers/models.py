@@ -1,0 +1,301 @@
+"""Offers: what an activity or a coupon takes off a cart, when, and beside which others.
+
+A tree of groups says in which order offers apply and which of them go together; it is data, in the
+rule document `stacking`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from huitou.catalog.stores.models import Day, Hours, Weekday
+from huitou.runtime.documents import Record, Stored, Unfit
+from huitou.runtime.forms import only_for
+
+Kind = Literal[
+    "amount_off",  # 满30减8: `off_fen` for each `threshold_fen` reached, `most_times` times
+    "percent_off",  # 8 折: `off_bp` of what it covers, at most `cap_fen`
+    "fixed_price",  # 秒杀价: a piece costs `price_fen`
+    "free_item",  # 赠品: a piece costs nothing
+    "exchange",  # 兑换券: a piece for `price_fen` (mostly 0), its 加料 are paid
+    "nth_item",  # 第二杯半价: of each `nth` pieces the cheapest is `off_bp` less
+    "bundle",  # 套餐: the pieces of all `slots` together cost `price_fen`
+    "delivery",  # 免配送费: `off_fen` of the delivery fee, or all of it
+]
+Base = Literal["list", "running"]  # The price on the menu, or what is left after earlier offers.
+Bearer = Literal["brand", "store", "platform"]
+Mode = Literal["dine_in", "pickup", "delivery", "booking"]  # 堂食, 自取, 外送, 预约
+Ids = Annotated[list[str], Field(max_length=200)]
+_NEEDS: dict[Kind, tuple[str, ...]] = {
+    "amount_off": ("off_fen",),
+    "percent_off": ("off_bp",),
+    "fixed_price": ("price_fen",),
+    "free_item": (),
+    "exchange": (),
+    "nth_item": ("nth", "off_bp"),
+    "bundle": ("slots", "price_fen"),
+    "delivery": (),
+}
+_MAY: dict[Kind, tuple[str, ...]] = {
+    "percent_off": ("cap_fen",),
+    "exchange": ("price_fen",),
+    "delivery": ("off_fen",),
+}
+_KIND_NAMES: dict[str, Any] = {
+    "amount_off": "满减", "percent_off": "打折", "fixed_price": "一口价", "free_item": "赠品",
+    "exchange": "兑换", "nth_item": "第几件优惠", "bundle": "套餐", "delivery": "免配送费",
+}  # fmt: skip
+_BASE_NAMES: dict[str, Any] = {"list": "原价", "running": "其他优惠之后"}
+BEARER_NAMES: dict[str, Any] = {"brand": "品牌", "store": "门店", "platform": "平台"}
+_MODE_NAMES: dict[str, Any] = {
+    "dine_in": "堂食", "pickup": "自取", "delivery": "外送", "booking": "预约"
+}  # fmt: skip
+_BY_KIND = ("off_fen", "off_bp", "cap_fen", "price_fen", "nth", "slots")
+
+
+class Scope(Record):
+    """Which dishes it is about; empty lists are all of them, two lists are for both."""
+
+    dish_ids: Ids = Field(default=[], title="菜品", description="留空：全部菜品")
+    sku_ids: Ids = Field(default=[], title="规格")
+    categories: Ids = Field(default=[], title="分类", description="留空：全部分类")
+    except_dish_ids: Ids = Field(default=[], title="不含菜品")
+
+
+class Slot(Record):
+    """One place of a bundle: so many pieces of these dishes."""
+
+    scope: Scope = Field(default=Scope(), title="菜品")
+    quantity: int = Field(default=1, ge=1, le=20, title="件数")
+
+
+class Terms(Record):
+    """What it takes off, and when; frozen on each coupon and kept in each revision of an offer.
+
+    Rates are basis points *taken off*: 2,000 is 8 折. `base` says of which price a rate is taken;
+    `threshold_base` which one the threshold looks at: before other offers (`list`) or after those
+    that apply earlier (`running`); `threshold_of` whether it looks at the dishes it covers or at
+    the whole order. Pieces that an exclusive offer has taken are in neither. `with_addons` says
+    whether 加料 count for a rate, a price or a threshold. `exclusive` keeps other offers from its
+    pieces (`item`) or from the order. Weekdays are of the business day, hours of the wall clock.
+    """
+
+    model_config = ConfigDict(json_schema_extra=only_for(_NEEDS, _MAY))
+
+    kind: Kind = Field(
+        default="amount_off", title="类型", json_schema_extra={"labels": _KIND_NAMES}
+    )
+    threshold_fen: int = Field(default=0, ge=0, title="门槛", description="满多少可用；0：无门槛")
+    off_fen: int | None = Field(
+        default=None, ge=1, title="减免金额", description="免配送费券留空：全免"
+    )
+    off_bp: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        title="减免比例",
+        description="减去百分之几：20 = 8 折；按合计金额向下取整",
+    )
+    cap_fen: int | None = Field(default=None, ge=1, title="最多减免", description="留空：不封顶")
+    price_fen: int | None = Field(default=None, ge=0, title="优惠价")
+    nth: int | None = Field(
+        default=None,
+        ge=2,
+        le=20,
+        title="第几件",
+        description="2：每两件中便宜的一件优惠，逐件向下取整",
+    )
+    slots: list[Slot] = Field(default=[], max_length=6, title="套餐内容")
+    most_times: int = Field(
+        default=1, ge=1, le=9_999, title="每单最多次数", description="9999：不限"
+    )
+    scope: Scope = Field(default=Scope(), title="适用菜品")
+    store_ids: Ids = Field(default=[], title="适用门店", description="留空：全部门店")
+    modes: list[Mode] = Field(
+        default=[],
+        title="用餐方式",
+        description="留空：不限",
+        json_schema_extra={"labels": _MODE_NAMES},
+    )
+    tiers: Ids = Field(default=[], title="适用等级", description="留空：不限")
+    weekdays: list[Weekday] = Field(default=[], title="星期", description="留空：每天")
+    hours: list[Hours] = Field(default=[], max_length=10, title="时段", description="留空：全天")
+    first_order: bool = Field(default=False, title="仅限首单")
+    base: Base = Field(
+        default="running", title="折扣基于", json_schema_extra={"labels": _BASE_NAMES}
+    )
+    with_addons: bool = Field(
+        default=True,
+        title="含加料",
+        description="不含：门槛和优惠只看菜品本身，加料照付；兑换券永远不含",
+    )
+    threshold_base: Base = Field(
+        default="running", title="门槛基于", json_schema_extra={"labels": _BASE_NAMES}
+    )
+    threshold_of: Literal["scope", "order"] = Field(
+        default="scope",
+        title="门槛看哪些菜品",
+        json_schema_extra={"labels": {"scope": "适用菜品", "order": "整单"}},
+    )
+    channels: Ids = Field(default=[], title="渠道", description="留空：不限")
+    exclusive: Literal["none", "item", "order"] = Field(
+        default="none",
+        title="排他",
+        description="只用没有优惠碰过的菜品；整单排他时也没有会员折扣和免配送费",
+        json_schema_extra={
+            "labels": {"none": "不排他", "item": "所用菜品不再优惠", "order": "整单不再优惠"}
+        },
+    )
+
+    @model_validator(mode="after")
+    def _says_what_its_kind_needs(self) -> Self:
+        needed, allowed = _NEEDS[self.kind], _MAY.get(self.kind, ())
+        for name in _BY_KIND:
+            is_set = getattr(self, name) not in (None, [])
+            if name in needed and not is_set:
+                raise Unfit(
+                    name, f"{_KIND_NAMES[self.kind]}须填写此项", f"{self.kind} needs {name}"
+                )
+            if is_set and name not in (*needed, *allowed):
+                raise Unfit(name, f"{_KIND_NAMES[self.kind]}没有此项", f"{self.kind} has no {name}")
+        if self.kind == "amount_off" and self.most_times != 1 and not self.threshold_fen:
+            raise Unfit(
+                "threshold_fen", "每单可用多次的满减须填门槛",
+                "amount_off more than once needs threshold_fen",
+            )  # fmt: skip
+        return self
+
+
+class Limits(Record):
+    """How often it may be used or issued; empty is without limit. Days are the chain's own.
+
+    `quota` counts pieces and `budget_fen` what was taken off, of all members together.
+    """
+
+    quota: int | None = Field(default=None, ge=1, title="总份数")
+    budget_fen: int | None = Field(default=None, ge=1, title="总预算")
+    per_member: int | None = Field(default=None, ge=1, title="每人限次")
+    per_member_day: int | None = Field(default=None, ge=1, title="每人每天限次")
+    per_member_month: int | None = Field(default=None, ge=1, title="每人每月限次")
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return any(value is not None for _, value in self)
+
+
+class Offer(Stored):
+    """An activity: applies by itself wherever its terms are met.
+
+    In force on the business days from `valid_from` to `valid_until` of the store, both included.
+    An `optional` one is left out where the order is cheaper without it (it may keep a coupon's
+    threshold from being reached); any other one only for an offer that it doesn't go with.
+    `group` is its place in the tree; within a group a higher `priority` applies first, of equal
+    ones by kind (`offers.rules.APPLY_ORDER`: 打折 before 满减), then by id.
+    """
+
+    revision: int = Field(default=1, ge=1)
+    name: str = Field(min_length=1, max_length=40, title="名称")
+    terms: Terms
+    group: str = Field(min_length=1, max_length=32, title="叠加组")
+    priority: int = Field(
+        default=0,
+        ge=-1_000,
+        le=1_000,
+        title="优先级",
+        description="同组内大的先算；相同时先按类型，再按编号",
+    )
+    borne_by: Bearer = Field(
+        default="brand", title="承担方", json_schema_extra={"labels": BEARER_NAMES}
+    )
+    valid_from: Day | None = Field(default=None, title="开始日期")
+    valid_until: Day | None = Field(default=None, title="结束日期（含）")
+    limits: Limits = Limits()
+    optional: bool = Field(default=True, title="可放弃", description="不参与更优惠时自动放弃")
+    paused: bool = Field(default=False, title="暂停")
+
+    @model_validator(mode="after")
+    def _says_its_base(self) -> Self:
+        if "base" not in self.terms.model_fields_set:
+            raise ValueError("terms.base must say list or running")
+        if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
+            raise ValueError("valid_until must not be before valid_from")
+        return self
+
+    @property
+    def subject(self) -> str:
+        """Its name where uses are counted."""
+        return f"offer:{self.id}"
+
+
+class Group(Record):
+    """One place of the tree: its offers, then those of the groups within it.
+
+    `stack`: all of them; `best`: one (a group within counts as one); `first`: the first that
+    applies, by priority. `per` item gives each line of the cart to one of them at most, as it is
+    cheapest for the order (functions/pay/PRICING.md, 5); it wants `best` or `first`.
+    `most` is how many offers of it one order may have.
+    """
+
+    group: str = Field(min_length=1, max_length=32, title="组代号")
+    name: str = Field(default="", max_length=20, title="名称")
+    mode: Literal["stack", "best", "first"] = Field(default="stack", title="组内规则")
+    per: Literal["cart", "item"] = Field(
+        default="cart",
+        title="按整单或逐行",
+        description="逐行：每行最多给组内一个优惠，怎么分取整单最便宜的；须为择优或取先",
+    )
+    most: int | None = Field(default=None, ge=1, title="每单最多几项")
+    groups: list[Group] = Field(default=[], max_length=20, title="下级组")
+
+
+class StackingRules(Stored):
+    """Which offers go together and in which order they apply: the groups' order, depth first.
+
+    `never_together` are sets of groups of which one order has offers of one only. A member's
+    tier discount is an offer of the group `member`; points come after all groups.
+    """
+
+    id: Literal["stacking"] = Field(default="stacking", alias="_id")
+    revision: int = Field(default=1, ge=1)
+    groups: list[Group] = Field(min_length=1, max_length=20)
+    never_together: list[list[str]] = Field(default=[], max_length=20)
+
+    @model_validator(mode="after")
+    def _names_each_group_once(self) -> Self:
+        names = [group.group for group in walk(self.groups)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"group {twice} is named twice")
+        within = [group for outer in self.groups for group in walk(outer.groups)]
+        deep = next((g.group for g in within if g.per == "item"), None) or next(
+            (g.group for g in self.groups if g.per == "item" and g.groups), None
+        )
+        if deep:
+            raise ValueError(f"group {deep}: per item is for a group at the top with none within")
+        unknown = {name for names_ in self.never_together for name in names_} - set(names)
+        if unknown:
+            raise ValueError(f"never_together names no group: {min(unknown)}")
+        return self
+
+
+def walk(groups: list[Group]) -> list[Group]:
+    """Return all groups of a tree in the order in which their offers apply."""
+    found: list[Group] = []
+    for group in groups:
+        found += [group, *walk(group.groups)]
+    return found
+
+
+MEMBER, COUPON, DELIVERY = "member", "coupon", "delivery"
+DEFAULT_STACKING = StackingRules(
+    groups=[
+        Group(group="activity", name="单品活动"),  # 秒杀价, 第二杯半价, 套餐, 赠品
+        Group(group=MEMBER, name="会员价或限时折扣", mode="best", per="item"),
+        Group(group="reduction", name="满减", mode="best"),
+        Group(group=COUPON, name="优惠券", most=1),
+        Group(group=DELIVERY, name="配送费", mode="best"),
+    ]
+)

@@ -1,0 +1,74 @@
+"""Every query on `offers`, and on the stacking rules in `rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from huitou.promotions.offers.models import DEFAULT_STACKING, Offer, StackingRules
+from huitou.promotions.offers.rules import Compiled
+from huitou.runtime.database import Database
+from huitou.runtime.revisions import put_revision, revision_of, revisions_of
+
+MOST_OFFERS = 500  # That are in force or to come; a chain has tens. `put` keeps to it.
+_MOST_READ = 2 * MOST_OFFERS  # Two who put offers at once may pass it: then all are read.
+_VERSION = "offers"
+_KEPT_S = 600.0  # An offer that has ended is only then left out: till then it says so.
+
+
+class OfferRepository:
+    def __init__(self, database: Database) -> None:
+        self._recent = database.recent
+        self._offers = database.collection("offers")
+        self._rules = database.collection("rules")
+        self._meta = database.collection("meta")
+
+    def put(self, offer: Offer) -> None:
+        """Store a later revision."""
+        put_revision(self._offers, offer.document(), f"offers.{offer.id}.revision")
+        self._changed()
+
+    def put_stacking(self, rules: StackingRules) -> None:
+        """Store a later revision of the tree."""
+        put_revision(self._rules, rules.document(), "stacking_rules.revision")
+        self._changed()
+
+    def _changed(self) -> None:
+        # After the write: whoever reads the old version reads it again a second later.
+        self._meta.update_one(
+            {"_id": _VERSION}, {"$inc": {"version": 1}, "$setOnInsert": {"schema": 1}}, upsert=True
+        )
+
+    def stacking(self) -> StackingRules:
+        """Return the tree; the default one until a chain sets its own."""
+        found = self._rules.find_one({"_id": "stacking"})
+        return StackingRules.model_validate(found) if found else DEFAULT_STACKING
+
+    def in_force(self, day: date) -> list[Offer]:
+        """Return the offers that weren't over before this day, by id."""
+        still = [{"valid_until": None}, {"valid_until": {"$gte": day.isoformat()}}]
+        found = self._offers.find({"$or": still}).limit(_MOST_READ)
+        return sorted(map(Offer.model_validate, found), key=lambda offer: offer.id)
+
+    def compiled(self, day: date) -> Compiled:
+        """Return all offers compiled: read anew only once something changed."""
+
+        def version() -> int:
+            found = self._meta.find_one({"_id": _VERSION})
+            return int(found["version"]) if found else 0
+
+        current = self._recent.get("offers version", version)
+        return self._recent.get(
+            ("offers", current, day),
+            lambda: Compiled(self.in_force(day - timedelta(days=1)), self.stacking()),
+            seconds=_KEPT_S,
+        )
+
+    def as_they_were(self, offers: Iterable[tuple[str, int]], stacking_revision: int) -> Compiled:
+        """Return offers and tree compiled as they were in these revisions."""
+        found = revisions_of(self._offers, offers)
+        tree = revision_of(self._rules, "stacking", stacking_revision)
+        return Compiled(
+            map(Offer.model_validate, found),
+            StackingRules.model_validate(tree) if tree else DEFAULT_STACKING,
+        )

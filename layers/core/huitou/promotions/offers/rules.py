@@ -1,0 +1,204 @@
+"""Which offers are in force where and when, compiled once per revision and sorted as they apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from itertools import count
+from typing import NamedTuple
+
+from huitou.catalog.stores.rules import in_hours
+from huitou.promotions.discounts.models import (
+    NO_MOST,
+    CartLine,
+    Reason,
+    ReasonCode,
+    Rule,
+    Source,
+    Step,
+    Tree,
+)
+from huitou.promotions.discounts.rules import covers_for
+from huitou.promotions.offers.models import MEMBER, Group, Kind, Offer, Scope, StackingRules, Terms
+
+# Of equal priority in a group; the first five are about single pieces.
+APPLY_ORDER: tuple[Kind, ...] = (
+    "fixed_price", "free_item", "exchange", "nth_item", "bundle",
+    "percent_off", "amount_off", "delivery",
+)  # fmt: skip
+UNIT_KINDS = APPLY_ORDER[:5]
+SOURCES: tuple[Source, ...] = ("tier", "offer", "coupon")
+
+
+class Context(NamedTuple):
+    """Where and when a cart is priced, and for whom: what conditions look at besides the cart.
+
+    `day` is the store's business day, `clock` its wall clock as HH:MM.
+    """
+
+    store_id: str
+    day: date
+    clock: str
+    mode: str
+    channel: str
+    tier: str
+    first_order: bool
+
+
+class Compiled:
+    """All offers and the tree of one revision; asked for a context, it answers those in force."""
+
+    def __init__(self, offers: Iterable[Offer], stacking: StackingRules) -> None:
+        self.stacking = stacking
+        self.tree, self._steps, self._places = _number(stacking)
+        self.groups = frozenset(self._steps)
+        self._children = count(NO_MOST)  # Groups within are children with small numbers.
+        self.offers = {offer.id: offer for offer in offers}
+        self._rules = [
+            self.rule(
+                Rule("offer", offer.id, offer.revision, offer.name, offer.terms, offer.group,
+                     offer.priority, offer.borne_by, optional=offer.optional)
+            )
+            for offer in self.offers.values()
+        ]  # fmt: skip
+        self.limited = [offer for offer in self.offers.values() if offer.limits.any]
+        self.for_first_order = any(o.terms.first_order for o in self.offers.values())
+        self._kept: dict[Context, InForce] = {}
+
+    def rule(self, rule: Rule) -> Rule:
+        """Give a rule its place in the tree."""
+        place = self._places.get(rule.group, len(self._places))
+        rule.steps = self._steps.get(rule.group, ())
+        if rule.steps:  # Each offer of a group is a child of its own there.
+            last = rule.steps[-1]
+            rule.steps = (*rule.steps[:-1], Step(last.group, next(self._children)))
+        rule.is_unit = rule.terms.kind in UNIT_KINDS
+        rule.whole = rule.terms.scope == Scope() and rule.terms.kind != "bundle"
+        # The same for all members: ids of their own coupons come last, where nothing differs.
+        rule.order = (
+            place, -rule.priority, APPLY_ORDER.index(rule.terms.kind), SOURCES.index(rule.source),
+            rule.kin or rule.source_id, rule.revision, rule.soonest, rule.source_id,
+        )  # fmt: skip
+        return rule
+
+    def at(self, context: Context) -> InForce:
+        """Return the offers in force in a context; the answer is kept for the next cart."""
+        found = self._kept.get(context)
+        if found is None:
+            if len(self._kept) >= 200:
+                self._kept.clear()
+            found = self._kept[context] = InForce(self, self._rules, context)
+        return found
+
+
+class InForce:
+    """The offers in force, and of each dish those that are about it."""
+
+    def __init__(self, compiled: Compiled, rules: Iterable[Rule], context: Context) -> None:
+        self.context, self.tree = context, compiled.tree
+        self.out: list[tuple[Rule, Reason]] = []
+        self.rules: list[Rule] = []
+        for rule in sorted(rules, key=lambda rule: rule.order):
+            offer = compiled.offers[rule.source_id]
+            reason = _not_on(offer, context) or out_of(rule.terms, context)
+            if not rule.steps:  # The tree has lost its group: nobody says what it goes with.
+                reason = "no_group"
+            if reason:
+                self.out.append((rule, Reason(reason)))
+            else:
+                self.rules.append(rule)
+        self.whole = frozenset(n for n, rule in enumerate(self.rules) if rule.whole)
+        self.plain = all(map(self._is_plain, self.rules))
+        self._by_dish: dict[tuple[str, str, str], tuple[int, ...]] = {}
+
+    def _is_plain(self, rule: Rule) -> bool:
+        """Tell whether it goes with all others, and looks at nothing that they do to a cart."""
+        terms, tree = rule.terms, self.tree
+        return (
+            terms.base == "list"
+            and (terms.threshold_base == "list" or not terms.threshold_fen)
+            and terms.exclusive == "none"
+            and terms.with_addons
+            and terms.kind not in ("exchange", "delivery")
+            and not tree.never
+            and all(
+                tree.modes[g] == "stack" and not tree.by_item[g] and tree.most[g] == NO_MOST
+                for g, _ in rule.steps
+            )
+        )
+
+    def about(self, line: CartLine) -> tuple[int, ...]:
+        """Return the places of the rules about some dishes that are about this one; kept."""
+        key = (line.dish_id, line.sku_id, line.category)
+        found = self._by_dish.get(key)
+        if found is None:
+            found = self._by_dish[key] = tuple(
+                place
+                for place, rule in enumerate(self.rules)
+                if not rule.whole and covers_for(rule.terms, line)
+            )
+        return found
+
+
+def out_of(terms: Terms, context: Context) -> ReasonCode | None:
+    """Return why an offer isn't for this store, member or moment, or None if it is."""
+    if terms.store_ids and context.store_id not in terms.store_ids:
+        return "wrong_store"
+    if terms.modes and context.mode not in terms.modes:
+        return "wrong_mode"
+    if terms.channels and context.channel not in terms.channels:
+        return "wrong_channel"
+    if terms.tiers and context.tier not in terms.tiers:
+        return "wrong_tier"
+    if terms.first_order and not context.first_order:
+        return "not_first_order"
+    if terms.weekdays and context.day.weekday() not in terms.weekdays:
+        return "wrong_day"
+    if terms.hours and not any(in_hours(hours, context.clock) for hours in terms.hours):
+        return "wrong_hours"
+    return None
+
+
+def _not_on(offer: Offer, context: Context) -> ReasonCode | None:
+    if offer.paused:
+        return "paused"
+    if offer.valid_from and context.day < offer.valid_from:
+        return "not_yet"
+    return "ended" if offer.valid_until and context.day > offer.valid_until else None
+
+
+def _number(
+    stacking: StackingRules,
+) -> tuple[Tree, Mapping[str, tuple[Step, ...]], Mapping[str, int]]:
+    """Number the groups depth first, and say of each which groups stand above it."""
+    modes: list[str] = []
+    by_item: list[bool] = []
+    most: list[int] = []
+    steps: dict[str, tuple[Step, ...]] = {}
+
+    def walk(groups: Sequence[Group], above: tuple[Step, ...]) -> None:
+        for child, group in enumerate(groups):
+            number = len(modes)
+            modes.append(group.mode)
+            # Trees of before may say `stack` per item, which is the same as `stack`.
+            by_item.append(group.per == "item" and group.mode != "stack")
+            most.append(group.most or NO_MOST)
+            reached = (*above[:-1], above[-1]._replace(child=child)) if above else ()
+            steps[group.group] = (*reached, Step(number, 0))
+            walk(group.groups, steps[group.group])
+
+    walk(stacking.groups, ())
+    places = {name: place for place, name in enumerate(steps)}
+    never = tuple(
+        frozenset(steps[name][-1].group for name in names) for names in stacking.never_together
+    )
+    tree = Tree(tuple(modes), tuple(by_item), tuple(most), never)
+    return tree, steps, places
+
+
+def tier_rule(level: str, name: str, discount_bp: int, revision: int) -> Rule | None:
+    """Return a tier's discount as a rule of the group `member`; None for a tier without one."""
+    if discount_bp >= 10_000:
+        return None
+    terms = Terms(kind="percent_off", off_bp=10_000 - discount_bp, base="running")
+    return Rule("tier", level, revision, name, terms, MEMBER)

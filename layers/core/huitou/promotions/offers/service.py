@@ -1,0 +1,77 @@
+"""The chain's offers: put in force by operators, compiled for pricing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from types import MappingProxyType
+
+from huitou.promotions.offers.models import Offer, StackingRules, walk
+from huitou.promotions.offers.repository import MOST_OFFERS, OfferRepository
+from huitou.promotions.offers.rules import Compiled
+from huitou.promotions.quotas.service import Limiter
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+
+NO_TEMPLATES: Mapping[str, str] = MappingProxyType({})
+
+
+class Offers:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._repository = OfferRepository(database)
+        self._limiter = Limiter(database, clock)
+        self._clock = clock
+
+    def put(
+        self, offers: list[Offer], stacking: StackingRules | None,
+        templates: Mapping[str, str] = NO_TEMPLATES,
+    ) -> None:  # fmt: skip
+        """Put later revisions in force; `templates` are the groups of coupons put beside them.
+
+        Raises Refusal naming what has a group that the tree hasn't (also what is in force already,
+        for a tree that would lose its group) or a group that can't mean anything; TOO_MANY_OFFERS.
+        """
+        tree = stacking or self._repository.stacking()
+        groups = {group.group for group in walk(tree.groups)}
+        named = {f"offers.{offer.id}.group": offer.group for offer in offers}
+        named |= {f"coupon_templates.{name}.group": group for name, group in templates.items()}
+        if stacking is not None or offers:
+            later = {offer.id for offer in offers}
+            today = self._clock.now().date() - timedelta(days=1)
+            others = [one for one in self._repository.in_force(today) if one.id not in later]
+            ahead = [o for o in offers if o.valid_until is None or o.valid_until >= today]
+            if ahead and len(others) + len(ahead) > MOST_OFFERS:
+                raise Refusal(Code.TOO_MANY_OFFERS, field="offers", detail=str(MOST_OFFERS))
+            if stacking is not None:
+                _check(stacking)
+                named |= {f"stacking_rules.groups ({one.id})": one.group for one in others}
+        for field, group in named.items():
+            if group not in groups:
+                raise Refusal(Code.INVALID_REQUEST, field=field, detail=group)
+        if stacking is not None:
+            self._repository.put_stacking(stacking)
+        for offer in offers:
+            self._limiter.open(offer.subject, offer.limits, offer.revision)
+            self._repository.put(offer)
+
+    def compiled(self, day: date) -> Compiled:
+        """Return the offers as they stand, compiled; a change is seen within a second."""
+        return self._repository.compiled(day)
+
+    def as_they_were(self, offers: Iterable[tuple[str, int]], stacking_revision: int) -> Compiled:
+        """Return offers and tree compiled as they were in these revisions."""
+        return self._repository.as_they_were(offers, stacking_revision)
+
+
+def _check(stacking: StackingRules) -> None:
+    """Refuse a group that makes no choice, and yet makes it line by line.
+
+    Trees of before may have one; there it is what `stack` says.
+    """
+    for number, group in enumerate(stacking.groups):
+        if group.per == "item" and group.mode == "stack":
+            raise Refusal(
+                Code.INVALID_REQUEST, field=f"stacking_rules.groups.{number}.mode",
+                detail="per item: best, first",
+            )  # fmt: skip

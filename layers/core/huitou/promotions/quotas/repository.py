@@ -1,0 +1,151 @@
+"""Every query on `limit_pools` and `limit_uses`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from huitou.promotions.offers.models import Limits
+from huitou.promotions.quotas.models import UNLIMITED, InFlight, Left, MemberUses, Pool
+from huitou.runtime.database import Database, Document
+
+DUE_AT_ONCE = 1_000
+_OF_A_PIECE = ("piece", "pieces", "fen", "at")
+
+
+class LimitRepository:
+    def __init__(self, database: Database) -> None:
+        self._pools = database.collection("limit_pools")
+        self._uses = database.collection("limit_uses")
+
+    def open(self, subject: str, limits: Limits, revision: int) -> None:
+        """Give the pool what a revision allows; what is gone of it stays gone.
+
+        The revision is in the filter: of two editors, and of one who tries again, the difference
+        is made once.
+        """
+        pieces, fen = limits.quota or UNLIMITED, limits.budget_fen or UNLIMITED
+        fresh = {
+            "_id": subject, "schema": 1, "left": pieces, "left_fen": fen, "quota": pieces,
+            "budget_fen": fen, "revision": revision, "taken": {},
+        }  # fmt: skip
+        try:
+            self._pools.insert_one(fresh)
+        except DuplicateKeyError:
+            more = {"$subtract": [pieces, "$quota"]}
+            more_fen = {"$subtract": [fen, "$budget_fen"]}
+            self._pools.update_one(
+                {"_id": subject, "revision": {"$lt": revision}},
+                [{"$set": {
+                    "left": {"$add": ["$left", more]},
+                    "left_fen": {"$add": ["$left_fen", more_fen]},
+                    "quota": pieces, "budget_fen": fen, "revision": revision,
+                }}],
+            )  # fmt: skip
+
+    def take(
+        self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
+    ) -> str | None:
+        """Take out of a pool and return the piece's name; None if there is too little.
+
+        What is left is in the filter: of two takers of the last piece one finds it gone. A token
+        that has a piece in flight there gets that one.
+        """
+        now, piece = time.time(), secrets.token_hex(6)
+        note = {"piece": piece, "pieces": pieces, "fen": fen, "at": now, **more}
+        taken = self._pools.update_one(
+            {"_id": subject, "left": {"$gte": pieces}, "left_fen": {"$gte": fen},
+             f"taken.{token}": {"$exists": False}},
+            {"$inc": {"left": -pieces, "left_fen": -fen}, "$set": {f"taken.{token}": note},
+             "$max": {"last_taken_at": now}, "$min": {"due_at": now}},
+        )  # fmt: skip
+        if taken.matched_count:
+            return piece
+        # Its taker is at it again: not for the sweep to put back meanwhile.
+        there = self._pools.find_one_and_update(
+            {"_id": subject, f"taken.{token}": {"$exists": True}},
+            {"$set": {f"taken.{token}.at": now}},
+            projection={f"taken.{token}.piece": 1},
+        )
+        return str(there["taken"][token]["piece"]) if there else None
+
+    def drop(self, subject: str, token: str, piece: str) -> None:
+        """Forget a piece in flight: it is used."""
+        self._pools.update_one(
+            {"_id": subject, f"taken.{token}.piece": piece}, {"$unset": {f"taken.{token}": ""}}
+        )
+
+    def put_back(self, piece: InFlight, *, unmoved: bool = False) -> None:
+        """Return a piece in flight; its name in the filter lets that happen once.
+
+        With `unmoved` only if its taker hasn't been at it again since it was read.
+        """
+        own: Document = {f"taken.{piece.token}.piece": piece.piece}
+        if unmoved:
+            own[f"taken.{piece.token}.at"] = piece.since
+        self._pools.update_one(
+            {"_id": piece.subject, **own},
+            {"$inc": {"left": piece.pieces, "left_fen": piece.fen},
+             "$unset": {f"taken.{piece.token}": ""}},
+        )  # fmt: skip
+
+    def add(self, subject: str, pieces: int, fen: int, session: ClientSession) -> None:
+        """Return what a cancelled order had used, within its guarded step."""
+        self._pools.update_one(
+            {"_id": subject}, {"$inc": {"left": pieces, "left_fen": fen}}, session=session
+        )
+
+    def left(self, subjects: list[str]) -> dict[str, Left]:
+        """Return what each pool has left; subjects without one are missing."""
+        found = self._pools.find({"_id": {"$in": subjects}}, {"left": 1, "left_fen": 1})
+        return {pool["_id"]: Left(pool["left"], pool["left_fen"]) for pool in found}
+
+    def in_flight(self, before: float) -> Iterator[InFlight]:
+        """Pieces taken before a moment and not told of since; cost follows what was touched."""
+        due = self._pools.find({"due_at": {"$lt": before}}).sort("due_at", 1).limit(DUE_AT_ONCE)
+        for pool in map(Pool.model_validate, due):
+            old = {t: note for t, note in pool.taken.items() if note["at"] < before}
+            for token, note in old.items():
+                more = {name: value for name, value in note.items() if name not in _OF_A_PIECE}
+                yield InFlight(
+                    pool.id, token, note["piece"], note["pieces"], note["fen"], note["at"], more
+                )
+            self._look_again(pool)
+
+    def _look_again(self, pool: Pool) -> None:
+        found = self._pools.find_one({"_id": pool.id})
+        if found is None:
+            return
+        now = Pool.model_validate(found)
+        due = min((note["at"] for note in now.taken.values()), default=None)
+        change: Document = {"$unset": {"due_at": ""}} if due is None else {"$set": {"due_at": due}}
+        # Whoever takes from it meanwhile has moved `last_taken_at`, and stays due.
+        self._pools.update_one({"_id": pool.id, "last_taken_at": now.last_taken_at}, change)
+
+    def uses(self, ids: list[str], session: ClientSession | None = None) -> dict[str, MemberUses]:
+        """Return the counters of these, those that there are, by id."""
+        found = self._uses.find({"_id": {"$in": ids}}, session=session).limit(len(ids) or 1)
+        return {uses.id: uses for uses in map(MemberUses.model_validate, found)}
+
+    def insert_uses(self, uses: MemberUses, session: ClientSession) -> None:
+        """Begin to count; two at once conflict, and the second runs again."""
+        self._uses.insert_one(uses.document(), session=session)
+
+    def count(
+        self, identity: str, below: Mapping[str, int], fields: list[str], by: int,
+        session: ClientSession,
+    ) -> bool:  # fmt: skip
+        """Count a use; False where a figure isn't below its limit.
+
+        The limits are in the filter: of two orders at once the second conflicts and, run again,
+        finds the figure reached.
+        """
+        where: Document = {"_id": identity}
+        where |= {name: {"$not": {"$gte": limit}} for name, limit in below.items()}
+        counted = self._uses.update_one(where, {"$inc": dict.fromkeys(fields, by)}, session=session)
+        return counted.matched_count == 1

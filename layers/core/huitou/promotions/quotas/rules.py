@@ -1,0 +1,41 @@
+"""Which figures a use is counted in, and what keeps a subject from being used once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from huitou.promotions.offers.models import Limits
+from huitou.promotions.quotas.models import Blocked, Left, MemberUses, Use
+
+
+def uses_id(subject: str, member_id: str) -> str:
+    return f"{subject}|{member_id}"
+
+
+def fields_of(day: str) -> list[str]:
+    """Return the figures that a use on this day is counted in."""
+    return ["total", f"days.{day}", f"months.{day[:7]}"]
+
+
+def below(limits: Limits, day: str) -> dict[str, int]:
+    """Return the figures that must be below a limit before one more use."""
+    wanted = zip(
+        fields_of(day),
+        (limits.per_member, limits.per_member_day, limits.per_member_month),
+        strict=True,
+    )
+    return {name: limit for name, limit in wanted if limit is not None}
+
+
+def why_blocked(use: Use, day: str, uses: MemberUses | None, left: Left | None) -> Blocked | None:
+    """Return why a subject can't be used once more, None if it can."""
+    if left is not None and (left.pieces < 1 or left.fen < 1):
+        return "used_up"
+    if uses is not None:
+        had: Mapping[str, int] = {
+            "total": uses.total, f"days.{day}": uses.days.get(day, 0),
+            f"months.{day[:7]}": uses.months.get(day[:7], 0),
+        }  # fmt: skip
+        if any(had[name] >= limit for name, limit in below(use.limits, day).items()):
+            return "limit_reached"
+    return None
