@@ -26,7 +26,6 @@ from huitou.ordering.orders.service import Orders
 from huitou.ordering.till.models import RedeemTokenRequest, TillCouponAnswer, VerifyTokenRequest
 from huitou.ordering.till.service import Till
 from huitou.promotions.quotas.service import Limiter, UnitsInFlight
-from huitou.runtime.errors import Refusal
 from huitou.runtime.handler import Action, Call, serve
 
 
@@ -43,15 +42,8 @@ def _grant_changed(call: Call) -> dict[str, Any]:
 def _grant_due(call: Call) -> dict[str, Any]:
     granting, coupons = TierCoupons(call.database, call.clock), Coupons(call.database, call.clock)
     orders = Orders(call.database, call.clock, call.settings.brand_id)
-
-    def of_order(order_id: str) -> set[str] | None:
-        try:
-            order = orders.get(order_id)
-        except Refusal:
-            return None
-        return {use.piece for use in order.uses if use.piece is not None}
-
-    units = UnitsInFlight(Limiter(call.database, call.clock), coupons.finish, of_order)
+    limiter = Limiter(call.database, call.clock)
+    units = UnitsInFlight(limiter, coupons.finish, orders.quota_units)
     return call.sweep(
         {
             "granted": (granting.due(), granting.grant),

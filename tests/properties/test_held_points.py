@@ -15,7 +15,7 @@ from huitou.loyalty.holds.service import Holds
 from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
-from services.test_holds import forget, with_points
+from services.loyalty.test_holds import forget, with_points
 
 IDS = tuple(f"game:{number}" for number in range(4))
 LOTS = (("2026-03-03", 40), ("2026-03-06", 30), ("9999-12-31", 50))

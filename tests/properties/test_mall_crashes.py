@@ -11,8 +11,8 @@ from crashing import Crash, CrashingDatabase, Faults
 from huitou.loyalty.holds.service import Holds
 from huitou.loyalty.rewards.service import Mall
 from huitou.runtime.database import Database
-from services.test_holds import forget, points_of, spent, with_points
-from services.test_mall import FIVE, coupons, offer, taken, wanted
+from services.loyalty.test_holds import forget, points_of, spent, with_points
+from services.loyalty.test_mall import FIVE, coupons, offer, taken, wanted
 
 KEPT = ("accounts", "coupons", "mall_exchanges", "mall_stock", "points_entries", "points_holds")
 

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from huitou.catalog.stores.models import BRAND_ZONE, Store
+from huitou.catalog.stores.rules import store_day
 from huitou.loyalty.earning.rules import Purchase
 from huitou.loyalty.points.models import NEVER, LotMove, PointsRules
 from huitou.ordering.orders.models import (
     CreateRequest,
     LedgerOrder,
+    Moment,
     Order,
     QuoteRequest,
     RefundStatus,
@@ -113,6 +115,36 @@ def check_points(rules: PointsRules, points: int, most: int) -> None:
         raise Refusal(Code.POINTS_OVER_LIMIT, field="points", detail=str(most))
     if 0 < points < rules.min_points:
         raise Refusal(Code.POINTS_TOO_FEW, field="points", detail=str(rules.min_points))
+
+
+def order_from(
+    request: CreateRequest, priced: Price, store: Store, identity: str, digest: str,
+    brand_id: str, member_id: str, now: datetime,
+) -> Order:  # fmt: skip
+    """Build the order that a quoted cart becomes, unpaid, its price frozen."""
+    return Order(
+        id=identity,
+        brand_id=brand_id,
+        store_id=store.id,
+        member_id=member_id,
+        quote_id=request.quote_id,
+        request_digest=digest,
+        mode=request.mode,
+        table=request.table,
+        pickup_at=request.pickup_at,
+        delivery=request.delivery,
+        status="created",
+        business_day=store_day(store, now),
+        created_at=now,
+        expires_at=now + PAY_WITHIN,
+        lines=priced.lines,
+        list_fen=priced.list_fen,
+        delivery_fen=priced.delivery_fen,
+        discounts=priced.discounts,
+        payable_fen=priced.payable_fen,
+        points_used=priced.points_used,
+        timeline=[Moment(status="created", at=now)],
+    )
 
 
 def purchase_of(priced: Order | Price, store: Store | None, day: str, at: datetime) -> Purchase:

@@ -11,7 +11,6 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import day_bounds, store_day, takes_orders
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
@@ -44,19 +43,18 @@ from huitou.ordering.orders.repository import OrderRepository
 from huitou.ordering.orders.rules import (
     COMPLETES_AFTER,
     HANDED_OVER,
-    PAY_WITHIN,
     SETTLED_STATES,
     UNPAID,
     check_wanted,
     drawn_lots,
     most_points,
+    order_from,
     order_id,
     pickup_moment,
     purchase_of,
     request_digest,
     with_refunds,
 )
-from huitou.ordering.quotes.models import Price
 from huitou.ordering.quotes.service import Pricing, coupons_of, quoted_coupons, uses_of
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
@@ -154,7 +152,7 @@ class Orders:
         inputs = facts.inputs.model_copy(
             update={"coupon_ids": weighed, "named": request.coupons == "named"}
         )
-        order = self._build(identity, digest, member_id, request, store, priced, now)
+        order = order_from(request, priced, store, identity, digest, self._brand_id, member_id, now)
         used = coupons_of(outcome)
         order = order.model_copy(
             update={
@@ -180,34 +178,6 @@ class Orders:
         self._limiter.confirm(taken)
         return made
 
-    def _build(
-        self, identity: str, digest: str, member_id: str, request: CreateRequest,
-        store: Store, priced: Price, now: datetime,
-    ) -> Order:  # fmt: skip
-        return Order(
-            id=identity,
-            brand_id=self._brand_id,
-            store_id=store.id,
-            member_id=member_id,
-            quote_id=request.quote_id,
-            request_digest=digest,
-            mode=request.mode,
-            table=request.table,
-            pickup_at=request.pickup_at,
-            delivery=request.delivery,
-            status="created",
-            business_day=store_day(store, now),
-            created_at=now,
-            expires_at=now + PAY_WITHIN,
-            lines=priced.lines,
-            list_fen=priced.list_fen,
-            delivery_fen=priced.delivery_fen,
-            discounts=priced.discounts,
-            payable_fen=priced.payable_fen,
-            points_used=priced.points_used,
-            timeline=[Moment(status="created", at=now)],
-        )
-
     def explain(self, order_id: str) -> ExplainAnswer:
         """Work an order's price out again from its kept inputs, and compare."""
         order = self.get(order_id)
@@ -228,6 +198,13 @@ class Orders:
         if order is None or order.member_id != member_id:
             raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
         return order
+
+    def quota_units(self, order_id: str) -> set[str] | None:
+        """Return the units of quotas and budgets that an order has used, None without an order."""
+        order = self._orders.find(order_id)
+        if order is None:
+            return None
+        return {use.piece for use in order.uses if use.piece is not None}
 
     def any_open(self, member_id: str, session: ClientSession) -> bool:
         """Whether an order of a member isn't at its end yet."""

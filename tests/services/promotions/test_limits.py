@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 import pytest
-from huitou.pieces.service import Pieces
 
 from at_once import at_once, winners
 from bootstrap import ROOT
@@ -20,6 +19,7 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.promotions.offers.models import Offer
 from huitou.promotions.offers.service import Offers
 from huitou.promotions.quotas.repository import LimitRepository
+from huitou.promotions.quotas.service import Limiter, UnitsInFlight
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.mongod import Mongod
@@ -72,8 +72,9 @@ def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
                 shop.database.collection("limit_pools").update_one(
                     {"_id": pool["_id"]}, {"$set": past}
                 )
-    pieces = Pieces(shop.database, shop.clock, "huitou")
-    return [pieces.settle(name) for name in list(pieces.due())]
+    limiter, coupons = Limiter(shop.database, shop.clock), Coupons(shop.database, shop.clock)
+    units = UnitsInFlight(limiter, coupons.finish, shop.orders.quota_units)
+    return [units.settle(name) for name in list(units.due())]
 
 
 @pytest.mark.parametrize("quota", [1, 100])

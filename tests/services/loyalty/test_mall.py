@@ -19,7 +19,7 @@ from huitou.operations.maintenance.service import Maintenance
 from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from services.test_holds import forget, points_of, spent, with_points
+from services.loyalty.test_holds import forget, points_of, spent, with_points
 
 FIVE = {"_id": "five", "name": "五份", "points": 100, "template_id": "mall-10-3", "stock": 5}
 
