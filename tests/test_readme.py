@@ -16,9 +16,17 @@ import pytest
 from bootstrap import ROOT
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
+from typings.tables import read_tables
 
 pytestmark = pytest.mark.slow
-READMES = ("README.md", "README.zh-CN.md")
+TOP = ("README.md", "README.zh-CN.md")
+READMES = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("README*.md", "functions/*/README.md", "scripts/README.md", "layers/README.md")
+    for path in ROOT.glob(pattern)
+)
+PAPERS = (*READMES, "layers/DECISIONS.md", "functions/pay/PRICING.md")
+MOST_BYTES = 10 * 1024
 # The same commands, on a smaller scale; these start a cloud of their own.
 SMALLER = {
     "scripts/demo": "scripts/demo --once --json --days 2 --members 10",
@@ -54,6 +62,11 @@ def blocks(readme: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
+def every_block() -> list[str]:
+    """All commands of all READMEs; the two languages have the same ones, so one of them is run."""
+    return [block for readme in READMES if readme != TOP[1] for block in blocks(readme)]
+
+
 def run(
     script: str, data: Path, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -64,13 +77,39 @@ def run(
     )  # fmt: skip
 
 
-def test_both_readmes_have_commands_to_run() -> None:
-    for readme in READMES:
-        assert "scripts/demo\n" in blocks(readme)
-        assert "scripts/test\n" in blocks(readme)
+def test_both_languages_have_the_same_commands_and_sections_and_are_short() -> None:
+    first, second = (blocks(readme) for readme in TOP)
+    assert first == second
+    assert "scripts/demo\n" in first
+    assert "scripts/test\n" in first
+    texts = [(ROOT / readme).read_text(encoding="utf-8") for readme in TOP]
+    assert len({tuple(re.findall(r"^#+(?= )", text, re.M)) for text in texts}) == 1
+    assert max(len(text.encode()) for text in texts) <= MOST_BYTES
 
 
-@pytest.mark.parametrize("readme", READMES)
+def test_every_function_has_a_readme_that_names_its_actions() -> None:
+    for table in read_tables():
+        text = (ROOT / "functions" / table.function / "README.md").read_text(encoding="utf-8")
+        named = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+        assert {*table.member, *table.internal} <= named, table.function
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_path_that_a_readme_names_is_there(paper: str) -> None:
+    text, here = (ROOT / paper).read_text(encoding="utf-8"), (ROOT / paper).parent
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (here / link).exists(), link
+    for path in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md|json))(?=[:`])", text):
+        places = (ROOT, ROOT / "layers" / "core" / "huitou", here)
+        assert any((place / path).exists() for place in places), path
+
+
+def test_every_setting_of_the_bundle_is_named_in_a_readme() -> None:
+    settings = re.findall(r'"([A-Z][A-Z0-9_]+)": "\{\{', (ROOT / "cloudbaserc.json").read_text())
+    text = "".join((ROOT / paper).read_text(encoding="utf-8") for paper in READMES)
+    assert {name for name in settings if f"`{name}`" not in text} == set()
+
+
 @pytest.mark.parametrize(
     ("holds", "prints"),
     [
@@ -103,18 +142,17 @@ def test_both_readmes_have_commands_to_run() -> None:
     ],
 )
 def test_a_session_works_as_printed(
-    cloud: LocalCloud, client: LocalCloudClient, readme: str, holds: str, prints: str
+    cloud: LocalCloud, client: LocalCloudClient, holds: str, prints: str
 ) -> None:
-    [session] = [block for block in blocks(readme) if holds in block]
+    [session] = [block for block in every_block() if holds in block]
     done = run(session, cloud.data)
     assert done.returncode == 0, done.stderr + done.stdout
     assert prints in done.stdout
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_deploying_to_an_environment_works_as_printed(tmp_path: Path, readme: str) -> None:
+def test_deploying_to_an_environment_works_as_printed(tmp_path: Path) -> None:
     """The commands for Tencent Cloud, with its API on loopback."""
-    [session] = [block for block in blocks(readme) if '--env "$ENV"' in block]
+    [session] = [block for block in every_block() if '--env "$ENV"' in block]
     with LocalCloud(tmp_path, relay=False) as cloud:
         account = cloud.target.account
         values = {
@@ -134,12 +172,11 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path, readme: st
         assert cloud.registry.function("points-sync").aliases["$DEFAULT"] == "2"
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path, readme: str) -> None:
+def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path) -> None:
     """On a chain nobody paid yet: its last bill agrees."""
     sessions = [
         block
-        for block in blocks(readme)
+        for block in every_block()
         if any(
             words in block
             for words in ("huitou pay reconcile", "huitou wechat-pay mode", '"refund_rules"')
@@ -156,9 +193,8 @@ def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path, readme
     assert "taken_fen" in done.stdout
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_tier_rules_are_tried_and_applied_as_printed(tmp_path: Path, readme: str) -> None:
-    sessions = [block for block in blocks(readme) if "scripts/huitou tiers" in block]
+def test_tier_rules_are_tried_and_applied_as_printed(tmp_path: Path) -> None:
+    sessions = [block for block in every_block() if "scripts/huitou tiers" in block]
     with LocalCloud(tmp_path, relay=False):
         done = run("\n".join(sessions), tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -167,7 +203,7 @@ def test_tier_rules_are_tried_and_applied_as_printed(tmp_path: Path, readme: str
 
 @pytest.mark.parametrize("command", SMALLER)
 def test_what_starts_a_cloud_of_its_own_works(tmp_path: Path, command: str) -> None:
-    assert any(command in block.splitlines() for block in blocks("README.md"))
+    assert any(command in block.splitlines() for block in every_block())
     done = run(SMALLER[command], tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     if "--json" in SMALLER[command] or command == "scripts/demo":
