@@ -290,3 +290,76 @@ def _terms(
         off = rng.randint(1, 50) if theme.odd else rng.choice((1, 100, full // 3, full // 2, full))
         raw["price_fen"] = max(0, full - off)
     return Terms.model_validate(raw)
+
+
+def an_aimed_case(rng: random.Random) -> Case:
+    """Return a case at which a search's bound is easily wrong, as `a_case` rarely makes one."""
+    return rng.choice((_moving, _closing))(rng)
+
+
+def _moving(rng: random.Random) -> Case:
+    """Two alternatives; then one takes off a line of what lies on two, and on one of them again.
+
+    Where an n-th item or a bundle at the running price lies hangs on what earlier offers left.
+    """
+    rows = [
+        Row(dish, "", "", 1, *[rng.choice((500, 1_000, 1_000, 1_500, 2_000))] * 2) for dish in "ab"
+    ]
+    rows.append(Row("z", "", "", 1, 5_000, 5_000))
+    slots = [{"scope": {"dish_ids": [dish]}} for dish in "ab"]
+    less, rate = rng.randint(1, 300), rng.randint(1_000, 10_000)
+    moves: dict[str, Any] = rng.choice((
+        {"kind": "nth_item", "nth": 2, "off_bp": rng.choice((5_000, 10_000)),
+         "scope": {"dish_ids": ["a", "b"]}},
+        {"kind": "bundle", "price_fen": rng.choice((500, 1_000, 1_500, 2_000)), "slots": slots},
+    ))  # fmt: skip
+    of_z: dict[str, Any] = {"kind": "amount_off", "scope": {"dish_ids": ["z"]}, "base": "list"}
+    wanted: list[tuple[str, str, dict[str, Any]]] = [
+        ("e0", "alternatives", {**of_z, "off_fen": less}),
+        ("e1", "alternatives", {**of_z, "off_fen": less + rng.randint(1, 200)}),
+        ("steady", "first", {"kind": "percent_off", "off_bp": rate, "base": "list",
+                             "scope": {"dish_ids": [rng.choice("ab")]}}),
+        ("moves", "then", {**moves, "base": "running"}),
+        ("late", "late", {"kind": "percent_off", "off_bp": rng.randint(1_000, 9_000),
+                          "base": "running", "scope": {"dish_ids": [rng.choice("ab")]}}),
+    ]  # fmt: skip
+    offered = [
+        Offered("offer", name, 1, Terms.model_validate(terms), group)
+        for name, group, terms in wanted
+    ]
+    groups = [Group(group="alternatives", mode="best")]
+    groups += [Group(group=name) for name in ("first", "then", "late")]
+    return Case(rows, offered, groups, [], 0)
+
+
+def _closing(rng: random.Random) -> Case:
+    """An exclusive offer about pieces, one about whole lines, one about pieces of what is left."""
+    rows = [
+        Row(dish, "", "", rng.randint(1, 4), *[rng.choice((1_000, 1_000, 900))] * 2)
+        for dish in "abc"[: rng.choice((2, 3))]
+    ]
+    some: dict[str, Any] = {"dish_ids": rng.choice((["a"], ["b"], ["a", "b"], []))}
+    closes: dict[str, Any] = rng.choice((
+        {"kind": "fixed_price", "price_fen": 900}, {"kind": "exchange"},
+        {"kind": "nth_item", "nth": 2, "off_bp": 5_000},
+        {"kind": "bundle", "price_fen": 1_500, "slots": [{}, {}]},
+    ))  # fmt: skip
+    whole: dict[str, Any] = rng.choice((
+        {"kind": "amount_off", "off_fen": rng.choice((300, 700, 1_100))},
+        {"kind": "percent_off", "off_bp": rng.choice((5_000, 9_000))},
+    ))  # fmt: skip
+    last: dict[str, Any] = rng.choice((
+        {"kind": "free_item"}, {"kind": "fixed_price", "price_fen": 100, "most_times": 2},
+        {"kind": "nth_item", "nth": 2, "off_bp": 9_000},
+        {"kind": "bundle", "price_fen": 900, "slots": [{}, {}]},
+    ))  # fmt: skip
+    wanted: list[dict[str, Any]] = [
+        {**closes, "base": "list", "scope": some, "exclusive": "item"},
+        {**whole, "base": rng.choice(("list", "running")), "scope": {"dish_ids": ["a"]}},
+        {**last, "base": rng.choice(("list", "list", "running"))},
+    ]
+    offered = [
+        Offered("offer", f"o{n}", 1, Terms.model_validate(terms), f"g{n}")
+        for n, terms in enumerate(wanted)
+    ]
+    return Case(rows, offered, [Group(group=f"g{n}") for n in range(3)], [], 0)

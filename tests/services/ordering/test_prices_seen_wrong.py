@@ -9,6 +9,7 @@ import pytest
 
 from chain_data import FakeClock, Shop
 from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.rules import MOST_HELD
 from huitou.coupons.issuing.service import Coupons
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
@@ -233,6 +234,122 @@ def test_more_offers_than_are_read_are_refused_when_they_are_loaded(shop: Shop) 
     assert found.payable_fen == 1_000 - 100 - MOST_OFFERS // 2
 
 
+def test_what_a_bundle_leaves_where_counts_for_the_offer_after_it(shop: Shop) -> None:
+    """A search that took 4.00 off a for granted never tried the better reduction: 40.25."""
+    dishes(shop, a=1_000, b=1_000, c=3_000)
+    sets = [{"scope": {"dish_ids": ["a"]}}, {"scope": {"dish_ids": ["b"]}}]
+    offers(
+        shop,
+        {"_id": "e0", "group": "reduction",
+         "terms": {"off_fen": 100, "scope": {"dish_ids": ["c"]}}},
+        {"_id": "e1", "group": "reduction",
+         "terms": {"off_fen": 120, "scope": {"dish_ids": ["c"]}}},
+        {"_id": "s", "group": "activity",
+         "terms": {"off_fen": 400, "scope": {"dish_ids": ["a"]}}},
+        {"_id": "set", "group": "sets", "terms": {
+            "kind": "bundle", "price_fen": 1_500, "base": "running", "slots": sets}},
+        {"_id": "p", "group": "late", "terms": {
+            "kind": "percent_off", "off_bp": 5_000, "base": "running",
+            "scope": {"dish_ids": ["a"]}}},
+        stacking=[{"group": "reduction", "mode": "best"}, {"group": "activity"},
+                  {"group": "sets"}, {"group": "late"}, {"group": "coupon"}],
+    )  # fmt: skip
+    found = price(shop, shop.register(), ("a", 1), ("b", 1), ("c", 1))
+    assert found.payable_fen == 4_005
+
+
+def test_pieces_that_an_exclusive_offer_closed_are_not_counted_on(shop: Shop) -> None:
+    dishes(shop, a=1_000, b=1_000)
+    offers(
+        shop,
+        {"_id": "f", "priority": 3, "terms": {
+            "kind": "fixed_price", "price_fen": 900, "exclusive": "item",
+            "scope": {"dish_ids": ["a"]}}},
+        {"_id": "k", "priority": 2, "terms": {"off_fen": 700, "scope": {"dish_ids": ["a"]}}},
+        {"_id": "m", "priority": 1, "terms": {"kind": "free_item"}},
+    )  # fmt: skip
+    assert price(shop, shop.register(), ("a", 2), ("b", 1)).payable_fen == 1_200  # Was 13.00.
+
+
+def test_a_leftover_fen_goes_to_the_same_line_in_whatever_order_rows_come(shop: Shop) -> None:
+    dishes(shop, a=1_000, b=1_000)
+    offers(
+        shop,
+        {"_id": "o", "priority": 2, "terms": {"off_fen": 1}},
+        {"_id": "free", "terms": {"kind": "free_item", "most_times": 2,
+                                  "scope": {"dish_ids": ["a"]}}},
+    )  # fmt: skip
+    alice = shop.register()
+    for rows in ((("a", 2), ("b", 2)), (("b", 2), ("a", 2)), (("b", 1), ("a", 2), ("b", 1))):
+        assert price(shop, alice, *rows).payable_fen == 2_000
+    paused = {"_id": "free", "revision": 2, "paused": True, "terms": {"kind": "free_item"}}
+    offers(shop, {"_id": "o", "revision": 2, "terms": {"off_fen": 101}}, paused)
+    for rows in ((("a", 1), ("b", 1)), (("b", 1), ("a", 1))):
+        found = price(shop, alice, *rows)
+        shares = dict(zip([dish for dish, _ in rows], found.discounts[0].by_line_fen, strict=True))
+        assert shares == {"a": 51, "b": 50}
+
+
+def test_coupons_that_say_the_same_under_another_template_are_weighed_too(shop: Shop) -> None:
+    dishes(shop, noodles=3_000)
+    offers(shop, stacking=[{"group": "activity"}, {"group": "coupon", "most": 2}])
+    alice, tenth = shop.register(), {"kind": "percent_off", "off_bp": 1_000, "base": "running"}
+    coupon(shop, alice, "a", **tenth)
+    coupon(shop, alice, "m", kind="percent_off", off_bp=5_000, base="running", threshold_fen=3_000)
+    coupon(shop, alice, "z", **tenth)
+    assert price(shop, alice, ("noodles", 1), coupons="best").payable_fen == 1_350
+
+
+def test_a_named_coupon_is_found_its_place_among_many_small_offers(shop: Shop) -> None:
+    """Twelve of them hid that leaving one out lets the coupon in, and it was refused."""
+    dishes(shop, a=1_000, b=5_000)
+    small = [
+        {"_id": f"z{n:02}", "terms": {"off_fen": 1 + n, "scope": {"dish_ids": ["b"]}}}
+        for n in range(14)
+    ]
+    offers(shop, {"_id": "a0", "terms": {"off_fen": 100, "scope": {"dish_ids": ["a"]}}}, *small)
+    alice = shop.register()
+    named = coupon(shop, alice, "c", off_fen=50, threshold_fen=1_000, threshold_base="running",
+                   scope={"dish_ids": ["a"]})  # fmt: skip
+    items = [{"dish_id": dish, "sku_id": "m", "quantity": 1} for dish in ("a", "b")]
+    asked = {"store_id": "jingan", "items": items, "coupon_id": named}
+    found = shop.orders.quote(alice, QuoteRequest.model_validate(asked)).price
+    assert named in [one.source_id for one in found.discounts]
+
+
+def test_a_coupon_beyond_those_a_purse_shows_can_be_named_and_is_not_called_weighed(
+    shop: Shop,
+) -> None:
+    dishes(shop, noodles=3_000)
+    alice = shop.register()
+    template = CouponTemplate.model_validate(
+        {"_id": "many", "name": "券", "valid_days": 3, "terms": {"off_fen": 10}}
+    )
+    coupons = Coupons(shop.database, shop.clock)
+    coupons.put([template], [])
+    for number in range(MOST_HELD):
+        assert coupons.issue(template, member_id=alice, cause=f"many {number}")
+    last = coupon(shop, alice, "best", off_fen=500)  # It ends after all the others.
+    items = [{"dish_id": "noodles", "sku_id": "m", "quantity": 1}]
+    asked = {"store_id": "jingan", "items": items}
+    told = shop.orders.quote(alice, QuoteRequest.model_validate({**asked, "coupons": "best"}))
+    assert (told.payable_fen, told.best.exact) == (2_990, False)
+    named = shop.orders.quote(alice, QuoteRequest.model_validate({**asked, "coupon_id": last}))
+    assert named.payable_fen == 2_500
+
+
+@pytest.mark.parametrize("names", [["activity", "inner"], ["activity", "activity"], ["activity"]])
+def test_groups_never_together_are_two_at_least_and_apart(shop: Shop, names: list[str]) -> None:
+    tree = StackingRules.model_validate({
+        "revision": 2, "groups": [{"group": "activity", "groups": [{"group": "inner"}]},
+                                  {"group": "coupon"}],
+        "never_together": [["activity", "coupon"], names],
+    })  # fmt: skip
+    with pytest.raises(Refusal) as refused:
+        Offers(shop.database, shop.clock).put([], tree)
+    assert refused.value.field == "stacking_rules.never_together.1"
+
+
 # --- what is told of a little more ---------------------------------------------------------------
 
 
@@ -320,3 +437,26 @@ def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClo
         assert took.get(step.source_id, 0) >= step.off_fen > 0, (items, step)
         followed += 1
     assert followed > 60
+
+
+def test_nothing_is_told_that_the_points_of_the_cart_would_not_allow(shop: Shop) -> None:
+    """A set makes the order so much cheaper that its points may not pay for it any more."""
+    dishes(shop, noodles=3_000, tea=500)
+    slots = [{"scope": {"dish_ids": ["noodles"]}}, {"scope": {"dish_ids": ["tea"]}}]
+    offers(shop, {"_id": "set", "terms": {"kind": "bundle", "price_fen": 1_000, "slots": slots}})
+    alice = shop.register()
+    shop.give_points(alice, 900)
+    assert price(shop, alice, ("noodles", 1)).next_step
+    assert price(shop, alice, ("noodles", 1), points=900).next_step is None
+
+
+def test_a_next_step_says_each_name_once_and_only_dishes_that_count(shop: Shop) -> None:
+    dishes(shop, "茶", green=1_500, black=1_600)
+    slot = {"scope": {"categories": ["茶"]}}
+    offers(shop, {"_id": "three", "name": "三茶", "terms": {
+        "kind": "bundle", "price_fen": 3_500, "slots": [slot, slot, slot],
+        "scope": {"except_dish_ids": ["black"]}}})  # fmt: skip
+    step = price(shop, shop.register(), ("green", 1)).next_step
+    assert step
+    assert (step.pieces, step.counts) == (2, ["green"])
+    assert step.what == "再买 2 件（green）可享「三茶」，减 ¥10"

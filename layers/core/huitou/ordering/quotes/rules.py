@@ -26,6 +26,7 @@ from huitou.promotions.discounts.models import (
     Rule,
     Taken,
 )
+from huitou.promotions.discounts.rules import covers
 from huitou.promotions.discounts.shares import allocate
 from huitou.promotions.offers.models import Scope
 from huitou.runtime.errors import Code, Lang, Refusal
@@ -200,7 +201,8 @@ def told(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
     """Put what a little more would bring into words."""
     names = {dish.dish_id: dish.name for dish in menu}
     terms, name = further.rule.terms, further.rule.name
-    counts = [what for scope in further.scopes for what in _counting(scope, names)]
+    found = [what for scope in further.scopes for what in _counting(further.rule, scope, menu)]
+    counts = list(dict.fromkeys(found))
     off = f"¥{further.off_fen / 100:.2f}".removesuffix(".00")
     if lang == "en":
         more = f"¥{further.fen / 100:.2f}" if further.fen else f"{further.pieces} more"
@@ -225,9 +227,17 @@ def told(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
     )  # fmt: skip
 
 
-def _counting(scope: Scope, names: Mapping[str, str]) -> list[str]:
-    """Name the dishes or categories a scope is about; nothing where it is about all."""
-    dishes = [names[dish_id] for dish_id in scope.dish_ids if dish_id in names]
-    if len(dishes) > _MOST_NAMED:
-        return [*dishes[:_MOST_NAMED], "…"]
-    return dishes or scope.categories
+def _counting(rule: Rule, scope: Scope, menu: Sequence[OfferedDish]) -> list[str]:
+    """Name the dishes or categories that count for a scope; nothing where all dishes do."""
+    lines = offered_lines(menu)
+    counting = {
+        line.dish_id for line in lines if covers(rule.terms.scope, line) and covers(scope, line)
+    }
+    if counting >= {line.dish_id for line in lines}:
+        return []
+    whole = [dish for dish in menu if dish.dish_id in counting]
+    categories = list(dict.fromkeys(dish.category for dish in whole))
+    if {dish.dish_id for dish in menu if dish.category in categories} == counting:
+        return categories[:_MOST_NAMED]
+    names = list(dict.fromkeys(dish.name for dish in whole))
+    return names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "…"]

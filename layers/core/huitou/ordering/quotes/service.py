@@ -12,14 +12,21 @@ from huitou.catalog.menu.service import Menu
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import business_day
 from huitou.coupons.issuing.models import Coupon
-from huitou.coupons.issuing.rules import rule_for, subject_of
+from huitou.coupons.issuing.rules import MOST_HELD, rule_for, subject_of
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.models import QuotedCoupon, QuoteRequest
 from huitou.ordering.orders.rules import check_points, most_points
-from huitou.ordering.quotes.models import MemberOffer, NextStep, OfferRevision, Price, PriceInputs
+from huitou.ordering.quotes.models import (
+    MAX_LINES,
+    MemberOffer,
+    NextStep,
+    OfferRevision,
+    Price,
+    PriceInputs,
+)
 from huitou.ordering.quotes.repository import PricingRepository
 from huitou.ordering.quotes.rules import (
     cart_lines,
@@ -126,12 +133,10 @@ class Pricing:
         """
         found = {coupon.id: coupon for coupon in facts.coupons if coupon.member_id == member_id}
         missing = [coupon_id for coupon_id in coupon_ids if coupon_id not in found]
-        if missing:  # Of a purse, those that can't be used now.
-            found |= {
-                coupon.id: coupon
-                for coupon in self._coupons.known(missing)
-                if coupon.member_id == member_id
-            }
+        if missing:  # Of a purse, those that can't be used now, or that end after all it holds.
+            more = [one for one in self._coupons.known(missing) if one.member_id == member_id]
+            found |= {coupon.id: coupon for coupon in more}
+            facts.coupons.extend(more)
         if not found.keys() >= set(coupon_ids):
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
         rules = [rule_for(found[name], at, facts.store.zone, must=True) for name in coupon_ids]
@@ -147,7 +152,9 @@ class Pricing:
     def best(self, facts: Facts, at: datetime) -> Outcome:
         """Return the best price there is with any of the coupons held."""
         rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
-        return _affordable(facts, rules)
+        outcome = _affordable(facts, rules)
+        outcome.proved = outcome.proved and len(facts.coupons) < MOST_HELD  # There may be more.
+        return outcome
 
     def weighed(self, facts: Facts, at: datetime) -> list[str]:
         """Return the coupons that a price at that moment could use; it follows from them."""
@@ -175,7 +182,8 @@ class Pricing:
     def _next_step(
         self, facts: Facts, outcome: Outcome, named: Sequence[str] | None, at: datetime, lang: Lang
     ) -> NextStep | None:
-        if not any(why.code in ("short", "few_pieces") for _, why in outcome.unused):
+        near = any(why.code in ("short", "few_pieces") for _, why in outcome.unused)
+        if not near or len(facts.lines) >= MAX_LINES:
             return None
         menu = self._menu.lately_at(facts.store.id)
         coupons = [one for one in facts.coupons if named is None or one.id in named]
@@ -187,7 +195,9 @@ class Pricing:
             over = any(
                 use.fen > facts.left.get(use.subject, _PLENTY).fen for use in uses_of(found, facts)
             )
-            return replace(found, proved=False) if over else found
+            # The points of this cart must still be allowed when it costs less.
+            most = most_points(facts.offer.points_rules, facts.available, found.items_fen)
+            return replace(found, proved=False) if over or facts.offer.points > most else found
 
         lines = cart_lines(facts.lines)
         further = next_step(lines, outcome, offered_lines(menu), priced)
@@ -349,7 +359,7 @@ def weigh(
 
 
 def _same(rule: Rule) -> tuple[object, ...]:
-    return rule.group, rule.revision, rule.name, rule.terms.model_dump_json()
+    return rule.group, rule.kin, rule.revision, rule.terms.model_dump_json()
 
 
 def _of_tier(level: Level, revision: int) -> list[Rule]:

@@ -12,18 +12,21 @@ class Candidate:
 
     `capped`: a line may have less left than it would take off. `contested`: it may matter to
     others which pieces it uses. `steady`: it takes the same off the same lines whatever else is
-    taken. `forced`: nothing can stand against it, so it must be in. Of a group per item
-    (`by_item`, else -1): `by_line` is the most it takes off each line (the fee is the last), and
-    `last` says that none of the group comes after it.
+    taken. `shifts`: where it lies hangs on what earlier ones left. `forced`: nothing can stand
+    against it, so it must be in. Of a group per item (`by_item`, else -1): `by_line` is the most
+    it takes off each line (the fee is the last), and `last` says that none of the group comes
+    after it.
     """
 
     __slots__ = ("by_item", "by_line", "capped", "contested", "forced", "last", "mine", "most_fen",
-                 "rule", "shares", "steady")  # fmt: skip
+                 "rule", "shares", "shifts", "steady")  # fmt: skip
 
     def __init__(self, rule: Rule, mine: list[int], most: Taken) -> None:
         self.rule, self.mine = rule, mine
         self.most_fen, self.shares = most.amount_fen, most.shares
         self.capped = self.contested = self.steady = False
+        terms = rule.terms
+        self.shifts = terms.base == "running" and terms.kind in ("nth_item", "bundle")
         self.forced = self.last = False
         self.by_item = -1
         self.by_line: dict[int, int] = {}

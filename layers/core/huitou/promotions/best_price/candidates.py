@@ -72,8 +72,9 @@ def _by_line(candidate: Candidate, start: State, lines: Sequence[CartLine]) -> d
 def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[CartLine]) -> None:
     """Note which offers may find less left on a line than they would take off it.
 
-    Only those before it take from what is left. Shared out by the running price, whole lines never
-    lack any. One without extras takes of the dish's part alone: it needs more to be left.
+    Only those before it take from what is left, or close it. Shared out by the running price,
+    whole lines never lack any. One without extras takes of the dish's part alone: it needs more
+    to be left.
     """
     taken = [0] * len(lines)
     closing = any(one.rule.terms.exclusive == "item" for one in candidates)
@@ -90,6 +91,8 @@ def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[
                 candidate.capped = True
         for n, share in most.items():  # What one line can't bear goes to another.
             bears = min(candidate.most_fen, start.full[n])
+            if terms.exclusive == "item":  # What it closes is gone for all others, paid or not.
+                bears = share = start.full[n]
             taken[n] += bears if candidate.capped else share
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from huitou.promotions.best_price.carts import alike
 from huitou.promotions.best_price.search import MOST_STEPS, best
 from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule, Taken
 from huitou.promotions.discounts.pieces import best_choice
@@ -24,7 +25,7 @@ def best_in_force(
     `blocked` are offers, by their id, that limits keep out.
     """
     if not more and not delivery_fen and not blocked and in_force.plain:
-        outcome = _all_of_them(lines, in_force)
+        outcome = _plainly(lines, in_force)
         if outcome is not None:
             return outcome
     open_to = [rule for rule in in_force.rules if rule.source_id not in blocked]
@@ -37,42 +38,54 @@ def best_in_force(
     return outcome
 
 
-def _all_of_them(lines: Sequence[CartLine], in_force: InForce) -> Outcome | None:
+def _plainly(lines: Sequence[CartLine], in_force: InForce) -> Outcome | None:
+    """Price a cart in one pass; the order of its rows is no condition, as for the search."""
+    if len({(line.dish_id, line.sku_id) for line in lines}) == len(lines):
+        order = sorted(range(len(lines)), key=lines.__getitem__)
+        return _all_of_them(lines, order, in_force)
+    cart = alike(lines)  # Some rows may be one line.
+    outcome = _all_of_them(cart.lines, list(range(len(cart.lines))), in_force)
+    if outcome is not None:
+        outcome.taken = cart.back(outcome.taken)
+    return outcome
+
+
+def _all_of_them(lines: Sequence[CartLine], order: list[int], in_force: InForce) -> Outcome | None:
     """Price a cart where no offer stands in another's way: all that apply, in one pass.
 
-    Each takes off the most it ever could, so nothing is cheaper. None where two are about the
-    pieces of one line, or together take off more than a line costs: that wants a search.
+    Each takes off the most it ever could, so nothing is cheaper. `order` is in which lines come
+    where a fen more must go to one of them. None where two are about the pieces of one line, or
+    together might take off more than a line costs: that wants a search.
     """
     full = [line.quantity * line.unit_fen for line in lines]
     count, total = len(lines), sum(full)
     left = full.copy()
     mine_of: dict[int, list[int]] = {}
-    for n, line in enumerate(lines):
-        for place in in_force.about(line):
+    for n in order:
+        for place in in_force.about(lines[n]):
             if place in mine_of:
                 mine_of[place].append(n)
             else:
                 mine_of[place] = [n]
-    everything, whole = list(range(count)), in_force.whole
+    of_order = [full[n] for n in order]
     of_all: dict[int, list[int]] = {}  # How an amount is shared out over the whole cart.
     claimed: set[int] = set()
     taken: list[Taken] = []
     unused = in_force.out.copy()
-    for place, rule in enumerate(in_force.rules):
-        is_whole = place in whole
-        mine = everything if is_whole else mine_of.get(place)
+    for place, (rule, terms, threshold_fen, is_unit, is_whole) in enumerate(in_force.unpacked):
+        mine = order if is_whole else mine_of.get(place)
         if mine is None:
             unused.append(rule.no_item)
             continue
-        terms, times, pieces = rule.terms, 1, None
-        if terms.threshold_fen:
+        times, pieces = 1, None
+        if threshold_fen:
             over = is_whole or terms.threshold_of == "order"
             reached = total if over else sum([full[n] for n in mine])
-            if reached < terms.threshold_fen:
-                unused.append((rule, Reason("short", terms.threshold_fen - reached)))
+            if reached < threshold_fen:
+                unused.append((rule, Reason("short", threshold_fen - reached)))
                 continue
-            times = min(terms.most_times, reached // terms.threshold_fen)
-        if rule.is_unit:
+            times = min(terms.most_times, reached // threshold_fen)
+        if is_unit:
             if not claimed.isdisjoint(mine):
                 return None
             claimed.update(mine)
@@ -86,7 +99,9 @@ def _all_of_them(lines: Sequence[CartLine], in_force: InForce) -> Outcome | None
         elif is_whole:
             amount = whole_off(terms, total, times)
             if amount not in of_all:
-                of_all[amount] = allocate(amount, full)
+                of_all[amount] = shares = [0] * count
+                for n, share in zip(order, allocate(amount, of_order), strict=True):
+                    shares[n] = share
             shares = of_all[amount]
             left = [have - share for have, share in zip(left, shares, strict=True)]
         elif len(mine) == 1:
@@ -103,6 +118,7 @@ def _all_of_them(lines: Sequence[CartLine], in_force: InForce) -> Outcome | None
             unused.append((rule, _too_few(rule, mine, lines)))
             continue
         taken.append(Taken(rule, amount, shares, pieces))
+    # Where a line is all but free, the fen more that a share may have decides: to the search.
     if min(left, default=0) < 0:
         return None
     return Outcome(sum(left), 0, taken, unused)

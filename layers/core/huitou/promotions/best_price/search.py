@@ -15,7 +15,8 @@ from typing import NamedTuple
 from huitou.promotions.best_price.bounds import Candidate, Totals
 from huitou.promotions.best_price.candidates import prepare
 from huitou.promotions.best_price.carts import alike
-from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule, Taken, Tree
+from huitou.promotions.best_price.reasons import Ended, reasons
+from huitou.promotions.discounts.models import CartLine, Outcome, Rule, Taken, Tree
 from huitou.promotions.discounts.rules import (
     State,
     choices_of,
@@ -24,8 +25,6 @@ from huitou.promotions.discounts.rules import (
     measure,
     stands_against,
     times_reached,
-    uses_any,
-    why_nothing,
     workable,
 )
 
@@ -77,9 +76,12 @@ class _Search:
     def outcome(self) -> Outcome:
         """Search, and say of every offer what it takes or why it takes nothing."""
         if not any(rule.must for rule, _ in (*self.never, *self.short)):
+            if any(candidate.rule.must for candidate in self.candidates):
+                self._find_any(0, self.start)
             self._visit(0, self.start)
         best = self.best
-        unused = self.never + list(self._reasons(best.taken))
+        end = Ended(self.candidates, self.short, self.start, best, self.lines, self.tree)
+        unused = self.never + list(reasons(end))
         return Outcome(
             items_fen=best.payable_fen - best.delivery_fen, delivery_fen=best.delivery_fen,
             taken=list(best.taken), unused=unused, proved=self.proved,
@@ -107,6 +109,37 @@ class _Search:
             found[number] = totals.most()
         return found
 
+    def _find_any(self, number: int, state: State) -> None:
+        """Find a first price with all that was named in it: what may be left out is, at first.
+
+        Without a price no branch ends early, and many small offers would hide that there is one.
+        """
+        if self.key is not None or (self.steps_left < 0 and self._spent()):
+            return
+        if number and self._owes(self.candidates[number - 1], state):
+            return
+        if number == len(self.candidates):
+            self._keep(state)
+            return
+        self.steps_left -= 1
+        candidate = self.candidates[number]
+        rule, ways = candidate.rule, list(self._ways(number, state))
+        passed = self._passed_over(candidate, state) if ways else state
+        if rule.optional and not rule.must:
+            self._find_any(number + 1, passed)
+        for way in ways:
+            self._find_any(number + 1, self._after(candidate, way, state))
+        if not rule.optional and not rule.must and not (ways and candidate.forced):
+            self._find_any(number + 1, passed)
+
+    def _after(self, candidate: Candidate, way: Way, state: State) -> State:
+        after = state.copy()
+        commit(way.taken, after, self.lines)
+        if candidate.by_item >= 0:
+            after.given[candidate.by_item] |= way.given
+            after.owed[candidate.by_item] |= way.owed
+        return after
+
     def _visit(self, number: int, state: State) -> None:
         while True:
             if self.steps_left < 0 and self._spent():
@@ -125,12 +158,7 @@ class _Search:
             applies = False
             for way in self._ways(number, state):
                 applies = True
-                after = state.copy()
-                commit(way.taken, after, self.lines)
-                if candidate.by_item >= 0:
-                    after.given[candidate.by_item] |= way.given
-                    after.owed[candidate.by_item] |= way.owed
-                self._visit(number + 1, after)
+                self._visit(number + 1, self._after(candidate, way, state))
             number += 1
             if candidate.rule.must or (applies and candidate.forced):
                 return
@@ -161,18 +189,21 @@ class _Search:
     def _least(self, state: State, number: int, missed: tuple[int, int] = (-1, 0)) -> int:
         """Return what the order costs at least from here on; closer than `bounds`, and dearer.
 
-        What is steady leaves less for all that looks at the running price, and leaving it out
-        never pays but for a threshold: so the others are measured on what all steady ones before
-        them leave, their thresholds on the cart as it is.
+        What is steady leaves less for all that looks at the running price. Leaving it out pays
+        only for a threshold, or where an n-th item or a bundle would then lie on other lines: so
+        the others are measured on what all steady ones before them leave, but for those two
+        kinds, and their thresholds on the cart as it is.
         """
-        self.steps_left -= 2  # It measures several offers, and that is what takes time.
+        # It measures many offers over many lines, and that is what takes time.
+        self.steps_left -= 1 + (len(self.candidates) - number) * len(self.lines) // 150
         left, off, rounded = state.copy(), 0, False
+        shifts = any(candidate.shifts for candidate in self.candidates[number:])
         totals = Totals(self.tree, len(self.lines), state.count, state.given, missed)
         for candidate in self.candidates[number:]:
             rule, mine = candidate.rule, candidate.mine
             if candidate.steady:
                 off += candidate.most_fen
-                for n in mine:
+                for n in () if shifts else mine:
                     left.left[n] = max(0, left.left[n] - candidate.shares[n])
                 continue
             times = self._times(candidate, state)
@@ -318,50 +349,6 @@ class _Search:
         # Offers are taken before they are left out: of equals the first found has the earlier ones.
         if self.key is None or key < self.key:
             self.key, self.best = key, state
-
-    def _reasons(self, taken: Sequence[Taken]) -> Iterator[tuple[Rule, Reason]]:
-        """Walk the best way once more: what stood against each other offer at its turn?
-
-        An amount that is short is so at that turn too: what an exclusive offer has taken by then
-        doesn't count.
-        """
-        state = self.start.copy()
-        took = {id(one.rule): one for one in taken}
-        short = iter(self.short)
-        following = next(short, None)
-        for candidate in self.candidates:
-            rule = candidate.rule
-            while following is not None and following[0].order < rule.order:
-                yield following[0], why_nothing(*following, state, self.lines)
-                following = next(short, None)
-            one = took.get(id(rule))
-            if one is not None:
-                commit(one, state, self.lines)
-                continue
-            yield rule, self._why_not(candidate, state)
-        while following is not None:
-            yield following[0], why_nothing(*following, state, self.lines)
-            following = next(short, None)
-
-    def _why_not(self, candidate: Candidate, state: State) -> Reason:
-        rule = candidate.rule
-        against = conflict(rule, state, self.tree)
-        if against is not None:
-            return against
-        if measure(rule, candidate.mine, state, self.lines) is None:
-            return why_nothing(rule, candidate.mine, state, self.lines)
-        # It might have come, and a later one is the better choice.
-        later = conflict(rule, self.best, self.tree)
-        if later is None and candidate.by_item >= 0:
-            later = next(
-                (
-                    Reason("not_together", by=taken.rule.name)
-                    for taken in self.best.taken
-                    if taken.rule.group == rule.group and uses_any(taken, candidate.mine)
-                ),
-                None,
-            )
-        return later or Reason("dearer")
 
 
 def _bits(lines: Sequence[int]) -> int:

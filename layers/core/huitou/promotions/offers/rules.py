@@ -107,7 +107,12 @@ class InForce:
                 self.out.append((rule, Reason(reason)))
             else:
                 self.rules.append(rule)
-        self.whole = frozenset(n for n, rule in enumerate(self.rules) if rule.whole)
+        # What one pass asks of each rule, unpacked: itself, its terms and threshold, whether
+        # it is about single pieces, and whether about every line.
+        self.unpacked = [
+            (rule, rule.terms, rule.terms.threshold_fen, rule.is_unit, rule.whole)
+            for rule in self.rules
+        ]
         self.plain = all(map(self._is_plain, self.rules))
         self._by_dish: dict[tuple[str, str, str], tuple[int, ...]] = {}
 

@@ -65,13 +65,25 @@ class Offers:
 
 
 def _check(stacking: StackingRules) -> None:
-    """Refuse a group that makes no choice, and yet makes it line by line.
+    """Refuse what a tree can't mean, by its field; trees of before may have it.
 
-    Trees of before may have one; there it is what `stack` says.
+    A group per item that makes no choice (it is what `stack` says), and groups never together of
+    which one lies within another, or that aren't two at least.
     """
     for number, group in enumerate(stacking.groups):
         if group.per == "item" and group.mode == "stack":
             raise Refusal(
                 Code.INVALID_REQUEST, field=f"stacking_rules.groups.{number}.mode",
                 detail="per item: best, first",
+            )  # fmt: skip
+    within = {
+        group.group: {inner.group for inner in walk(group.groups)}
+        for group in walk(stacking.groups)
+    }
+    for number, names in enumerate(stacking.never_together):
+        nested = any(other in within[name] for name in names for other in names)
+        if nested or len(set(names)) != len(names) or len(names) < 2:
+            raise Refusal(
+                Code.INVALID_REQUEST, field=f"stacking_rules.never_together.{number}",
+                detail=", ".join(names) or "≥ 2",
             )  # fmt: skip

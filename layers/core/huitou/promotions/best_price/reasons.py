@@ -1,0 +1,74 @@
+"""Why each offer that isn't in the best combination isn't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from huitou.promotions.best_price.bounds import Candidate
+from huitou.promotions.discounts.models import CartLine, Reason, Rule, Tree
+from huitou.promotions.discounts.rules import (
+    State,
+    commit,
+    conflict,
+    measure,
+    uses_any,
+    why_nothing,
+)
+
+
+class Ended(NamedTuple):
+    """A search at its end: what it looked at, where it began and the best it found."""
+
+    candidates: Sequence[Candidate]
+    short: Sequence[tuple[Rule, list[int]]]
+    start: State
+    best: State
+    lines: Sequence[CartLine]
+    tree: Tree
+
+
+def reasons(end: Ended) -> Iterator[tuple[Rule, Reason]]:
+    """Walk the best way once more: what stood against each other offer at its turn?
+
+    An amount that is short is so at that turn too: what an exclusive offer has taken by then
+    doesn't count.
+    """
+    state = end.start.copy()
+    took = {id(one.rule): one for one in end.best.taken}
+    short = iter(end.short)
+    following = next(short, None)
+    for candidate in end.candidates:
+        rule = candidate.rule
+        while following is not None and following[0].order < rule.order:
+            yield following[0], why_nothing(*following, state, end.lines)
+            following = next(short, None)
+        one = took.get(id(rule))
+        if one is not None:
+            commit(one, state, end.lines)
+            continue
+        yield rule, _why_not(candidate, state, end)
+    while following is not None:
+        yield following[0], why_nothing(*following, state, end.lines)
+        following = next(short, None)
+
+
+def _why_not(candidate: Candidate, state: State, end: Ended) -> Reason:
+    rule = candidate.rule
+    against = conflict(rule, state, end.tree)
+    if against is not None:
+        return against
+    if measure(rule, candidate.mine, state, end.lines) is None:
+        return why_nothing(rule, candidate.mine, state, end.lines)
+    # It might have come, and a later one is the better choice.
+    later = conflict(rule, end.best, end.tree)
+    if later is None and candidate.by_item >= 0:
+        later = next(
+            (
+                Reason("not_together", by=taken.rule.name)
+                for taken in end.best.taken
+                if taken.rule.group == rule.group and uses_any(taken, candidate.mine)
+            ),
+            None,
+        )
+    return later or Reason("dearer")
