@@ -12,6 +12,7 @@ import random
 import pytest
 
 from huitou.promotions.discounts.models import Outcome
+from huitou.promotions.offers.models import walk
 from price_by_force import Row, least
 from price_carts import Case, a_case, an_aimed_case
 from price_engine import engine
@@ -90,7 +91,7 @@ def test_one_coupon_more_is_never_dearer() -> None:
     for number in range(TURNED):
         case = case_of(number)
         # In a group `first` a coupon that comes first keeps later offers out, used or not.
-        firsts = {"first"} & {g.mode for group in case.groups for g in (group, *group.groups)}
+        firsts = {"first"} & {group.mode for group in walk(case.groups)}
         coupons = [one for one in case.offered if one.source == "coupon"]
         if firsts or not coupons or coupons[0].named:
             continue
