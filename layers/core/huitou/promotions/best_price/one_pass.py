@@ -118,10 +118,8 @@ def _all_of_them(lines: Sequence[CartLine], order: list[int], in_force: InForce)
             unused.append((rule, _too_few(rule, mine, lines)))
             continue
         taken.append(Taken(rule, amount, shares, pieces))
-    # Where a line is all but free, the fen more that a share may have decides: to the search.
-    if min(left, default=0) < 0:
-        return None
-    return Outcome(sum(left), 0, taken, unused)
+    # Where shares are more than a line costs, the search says which offer takes what.
+    return None if min(left, default=0) < 0 else Outcome(sum(left), 0, taken, unused)
 
 
 def _too_few(rule: Rule, mine: Sequence[int], lines: Sequence[CartLine]) -> Reason:
