@@ -258,6 +258,26 @@ def test_what_a_bundle_leaves_where_counts_for_the_offer_after_it(shop: Shop) ->
     assert found.payable_fen == 4_005
 
 
+def test_what_offers_on_pieces_can_still_take_is_not_reckoned_too_low(shop: Shop) -> None:
+    """The piece worth most could bear least: the better reduction was never tried, 31.00."""
+    dishes(shop, a=1_000, b=500, c=3_000)
+    offers(
+        shop,
+        *({"_id": f"e{off}", "group": "reduction",
+           "terms": {"off_fen": off, "scope": {"dish_ids": ["c"]}}} for off in (100, 200)),
+        {"_id": "f", "terms": {"kind": "free_item", "scope": {"dish_ids": ["a"]}}},
+        {"_id": "p", "group": "then", "terms": {
+            "kind": "percent_off", "off_bp": 8_000, "base": "running",
+            "scope": {"dish_ids": ["a"]}}},
+        {"_id": "u", "group": "late", "terms": {
+            "kind": "free_item", "base": "running", "scope": {"dish_ids": ["a", "b"]}}},
+        stacking=[{"group": "reduction", "mode": "best"}, {"group": "activity"},
+                  {"group": "then"}, {"group": "late"}, {"group": "coupon"}],
+    )  # fmt: skip
+    found = price(shop, shop.register(), ("a", 2), ("b", 1), ("c", 1))
+    assert found.payable_fen == 3_000
+
+
 def test_pieces_that_an_exclusive_offer_closed_are_not_counted_on(shop: Shop) -> None:
     dishes(shop, a=1_000, b=1_000)
     offers(
