@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 from huitou.promotions.best_price.search import MOST_STEPS, best
 from huitou.promotions.discounts.models import CartLine, Outcome, Rule
@@ -31,7 +32,9 @@ def engine(
     compiled = Compiled([], tree)
     rules = []
     for number, one in enumerate(offered):
-        own = f"{hash((member, number)) & 0xFFFF:x}#{number}" if one.source == "coupon" else one.id
+        own = one.id
+        if one.source == "coupon":
+            own = f"{crc32(f'{member} {number}'.encode()):x}"
         rules.append(compiled.rule(Rule(
             one.source, own, one.revision, one.id, one.terms, one.group, one.priority,
             soonest=one.ends, kin=one.id, must=one.named, optional=one.optional,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chain_data import FakeClock, Shop
+from huitou.catalog.menu.service import Menu
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.rules import MOST_HELD
 from huitou.coupons.issuing.service import Coupons
@@ -436,7 +437,7 @@ def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClo
     guests = [silver(shop, "sil"), shop.register("bas"), silver(shop, "cou")]
     coupon(shop, guests[2], "off-45-9", off_fen=900, threshold_fen=4_500)
     coupon(shop, guests[2], "third", kind="nth_item", nth=3, off_bp=5_000, base="running")
-    menu = [(d.dish_id, sku.sku_id) for d in shop.orders._pricing._menu.at_store("xujiahui")
+    menu = [(d.dish_id, sku.sku_id) for d in Menu(chain).at_store("xujiahui")
             for sku in d.skus]  # fmt: skip
     followed = 0
     for _ in range(120):

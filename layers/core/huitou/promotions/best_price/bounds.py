@@ -45,7 +45,6 @@ class Totals:
     ) -> None:  # fmt: skip
         self._tree, self._lines, self._count, self._given = tree, lines, count, given
         self._missed = missed
-        self._top = 0
         self._of: dict[int, list[tuple[Candidate, int]]] = {}
         self._within: dict[int, set[int]] = {}
         self._kept: dict[int, int] = {}
@@ -53,9 +52,6 @@ class Totals:
     def add(self, candidate: Candidate, most_fen: int) -> None:
         """Count one more, with the most that it could take off."""
         steps = candidate.rule.steps
-        if not steps:
-            self._top += most_fen
-            return
         self._of.setdefault(steps[-1].group, []).append((candidate, most_fen))
         outer = -1
         for step in steps:
@@ -65,7 +61,7 @@ class Totals:
 
     def most(self) -> int:
         """Return the most that is possible."""
-        return self._top + sum(map(self._group, self._within.get(-1, ())))
+        return sum(map(self._group, self._within.get(-1, ())))
 
     def _group(self, group: int) -> int:
         if group in self._kept:

@@ -38,7 +38,7 @@ def prepare(start: State, lines: Sequence[CartLine], rules: Sequence[Rule], tree
                 found.never.append(rule.no_item)
             continue
         candidate = Candidate(rule, mine, most)
-        if rule.steps and tree.by_item[rule.steps[-1].group]:
+        if tree.by_item[rule.steps[-1].group]:
             candidate.by_item = rule.steps[-1].group
             candidate.by_line = _by_line(candidate, start, lines)
         found.candidates.append(candidate)

@@ -38,9 +38,10 @@ def best(
 ) -> Outcome:  # fmt: skip
     """Return the best legal price of a cart, with what each offer takes and why others don't.
 
-    `rules` are in the order in which they apply. Exact unless `proved` is False. Where what must
-    be in it can't be, nothing is taken and its reason says why. The price is the same in whatever
-    order lines come: alike ones are one line, and lines are searched in an order of their own.
+    `rules` are in the order in which they apply, each of a group of the tree. Exact unless
+    `proved` is False. Where what must be in it can't be, nothing is taken and its reason says why.
+    The price is the same in whatever order lines come: alike ones are one line, and lines are
+    searched in an order of their own.
     """
     cart = alike(lines)
     outcome = _Search(cart.lines, rules, tree, delivery_fen, most_steps).outcome()

@@ -136,8 +136,6 @@ def uses_any(taken: Taken, mine: Sequence[int]) -> bool:
 
 def _rivals(rule: Rule, other: Rule, tree: Tree) -> bool:
     """Tell whether two offers share out lines among themselves, in one group per item."""
-    if not rule.steps or not other.steps:
-        return False
     group = rule.steps[-1].group
     return tree.by_item[group] and other.steps[-1].group == group
 
