@@ -18,9 +18,10 @@ ENGLISH = {
     "滚动天数": "Days",
     "含当天": "Today included",
     "会员年起点": "The member's year begins",
-    "每 12 个月从哪天算起": "From which day 12 months are counted",
+    "每 12 个月从哪天算起；每次达标都重新起算，最长的一段为准":
+        "From which day 12 months are counted; each reaching begins anew, the longest counts",
     "入会日": "When they joined",
-    "获得当前等级之日": "When they reached their tier",
+    "每次达标之日": "Each day on which they reach the tier",
     "等级": "Tiers",
     "由低到高；第一个等级人人都有": "From the lowest; the first one is everybody's",
     "降级方式": "Falling",

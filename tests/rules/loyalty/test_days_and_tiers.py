@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huitou.catalog.stores.models import OpeningHours, Store
@@ -82,10 +82,11 @@ def test_the_window_counts_365_days_today_included() -> None:
     assert by_spend(spend | {today.isoformat(): 1}, today.isoformat()).level.level == "silver"
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.integers(0, 500).map(lambda n: (date(2026, 1, 1) + timedelta(days=n)).isoformat()),
-        st.integers(-5_000, 60_000),
+        st.integers(0, 60_000),
         max_size=12,
     ),
     st.integers(0, 500),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,7 +14,7 @@ from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.loyalty.notices.rules import words
 from huitou.loyalty.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules
-from huitou.loyalty.tiers.rules import Evaluation, evaluate, figures_of, period
+from huitou.loyalty.tiers.rules import BEFORE_BASE_DAYS, MOST_DAYS_KEPT, evaluate
 
 START = date(2026, 1, 1)
 LEVELS: list[dict[str, Any]] = [
@@ -24,7 +22,6 @@ LEVELS: list[dict[str, Any]] = [
     {"level": "silver", "name": "白银", "spend_fen": 500, "orders": 4, "match": "any"},
     {"level": "gold", "name": "黄金", "spend_fen": 2_000, "keep": {"spend_fen": 1_500}},
 ]
-PLACES = {level["level"]: place for place, level in enumerate(LEVELS)}
 WINDOWS: list[dict[str, Any]] = [
     {"window": "rolling", "window_days": 90},
     {"window": "calendar_year"},
@@ -94,195 +91,16 @@ def test_levels_that_do_not_rise_are_refused_by_name(
         TierRules.model_validate({"levels": levels})
 
 
-# --- figures from days against the orders ---------------------------------------------------------
+# --- the faults of before, each with its right answer ---------------------------------------------
 
-
-@dataclass(frozen=True)
-class Paid:
-    """One order of a history, as a re-read finds it."""
-
-    on: int
-    fen: int
-    points: int
-    refunded: bool
-    back_on: int = 9_999
-
-    def is_back(self, upto: int) -> bool:
-        """Whether it has been refunded by that day."""
-        return self.refunded or self.back_on <= upto
-
-
-orders = st.lists(
-    st.builds(Paid, st.integers(0, 900), st.integers(1, 1_200), st.integers(0, 50), st.booleans()),
-    max_size=12,
-)
-
-
-def account_of(history: list[Paid], upto: int, **more: Any) -> TierAccount:
-    """Day buckets as settling leaves them: added when paid, taken back when refunded."""
-    buckets: dict[str, dict[str, int]] = {"spend_by_day": {}, "orders_by_day": {},
-                                          "points_by_day": {}}  # fmt: skip
-    for order in history:
-        if order.on > upto:
-            continue
-        for sign in (1, -1) if order.is_back(upto) else (1,):
-            for name, count in (("spend", order.fen), ("orders", 1), ("points", order.points)):
-                by_day = buckets[f"{name}_by_day"]
-                by_day[day(order.on)] = by_day.get(day(order.on), 0) + sign * count
-    return TierAccount.model_validate({"_id": "m", "joined_day": day(0), **buckets, **more})
-
-
-def reread(history: list[Paid], upto: int, first: str, last: str) -> tuple[int, int, int]:
-    """What counts, from the orders themselves."""
-    counted = [
-        order
-        for order in history
-        if not order.refunded and order.on <= upto and first <= day(order.on) <= last
-    ]
-    return sum(o.fen for o in counted), len(counted), sum(o.points for o in counted)
-
-
-def first_day(window: dict[str, Any], today: date, since: str | None) -> date:
-    """The first day that counts, found by going back day by day."""
-    if window["window"] == "rolling":
-        return today - timedelta(days=window["window_days"] - 1)
-    anchor = (
-        START if window.get("anchor") == "joined" or since is None else date.fromisoformat(since)
-    )
-    month_day = (1, 1) if window["window"] == "calendar_year" else (anchor.month, anchor.day)
-    found = today
-    while (found.month, found.day) != month_day and not (
-        month_day == (2, 29) and (found + timedelta(days=1)).month == 3 and found.day == 28
-        and found.month == 2
-    ):  # fmt: skip
-        found -= timedelta(days=1)
-    return found
-
-
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-@given(history=orders, today=st.integers(0, 900), since=st.none() | st.integers(0, 900))
-def test_figures_from_day_buckets_equal_a_reread_of_the_orders(
-    window: dict[str, Any], history: list[Paid], today: int, since: int | None
-) -> None:
-    since_day = day(min(since, today)) if since is not None else None
-    standing = Standing(since_day=since_day)
-    account = account_of(history, today, tier=standing.model_dump())
-    first, last = period(rules(**window), account, standing, day(today))
-    assert first == first_day(window, START + timedelta(days=today), since_day).isoformat()
-    figures = figures_of(account, first, last)
-    assert (figures.spend_fen, figures.orders, figures.points) == reread(
-        history, today, first, day(today)
-    )
-    found = evaluate(account, rules(**window), day(today))
-    reached = [level for level in rules(**window).levels if level.reached(figures)]
-    assert PLACES[found.level.level] >= PLACES[reached[-1].level]
-
-
-# --- the days of review, against every day in turn ------------------------------------------------
-
-
-def lived(history: list[Paid], given_rules: TierRules, days: int) -> Iterator[tuple[int, Any, Any]]:
-    """Evaluate every day, each from what the day before left; yields day, before, found."""
-    standing, account = Standing(), None
-    for number in range(days):
-        account = account_of(history, number, tier=standing.model_dump())
-        found = evaluate(account, given_rules, day(number))
-        kept = {name: found.kept(getattr(account, name))
-                for name in ("spend_by_day", "orders_by_day", "points_by_day")}  # fmt: skip
-        again = evaluate(
-            account.model_copy(update={**kept, "tier": found.standing}), given_rules, day(number)
-        )
-        assert (again.standing, again.review_on) == (found.standing, found.review_on)
-        yield number, account, found
-        standing = found.standing
-
-
-unrefunded = st.lists(
-    st.builds(Paid, st.integers(0, 400), st.integers(1, 1_200), st.just(0), st.just(False)),
-    max_size=8,
-)
-
-
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-@pytest.mark.parametrize("downgrade", ["to_earned", "one_step", "never"])
-@settings(max_examples=15, deadline=None)
-@given(history=unrefunded, grace=st.sampled_from([0, 10]))
-def test_levels_move_only_on_order_days_and_review_days(
-    window: dict[str, Any], downgrade: str, history: list[Paid], grace: int
-) -> None:
-    """Whoever looks only when an order came or the review day has come misses nothing."""
-    held = rules(**window, downgrade=downgrade, grace_days=grace, notice_days=20)
-    ordered = {order.on for order in history}
-    skipping, look = Standing(), None
-    for number, account, found in lived(history, held, 800):
-        if number in ordered or (look is not None and look <= day(number)):
-            mine = evaluate(account.model_copy(update={"tier": skipping}), held, day(number))
-            skipping, look = mine.standing, mine.review_on
-        assert skipping.level == found.standing.level
-        assert skipping.holds_through == found.standing.holds_through
-        before, after = PLACES[account.tier.level], PLACES[found.level.level]
-        if after > before:
-            assert number in ordered
-        if after < before:
-            assert account.tier.holds_through
-            assert day(number) == shifted(account.tier.holds_through, grace + 1)
-            assert downgrade != "never"
-            assert downgrade != "one_step" or after == before - 1
-
-
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-@pytest.mark.parametrize("downgrade", ["to_earned", "one_step"])
-@settings(max_examples=20, deadline=None)
-@given(
-    history=st.lists(
-        st.builds(
-            lambda on, fen, later: Paid(on, fen, 0, False, on + later),
-            st.integers(0, 400), st.integers(1, 2_500), st.sampled_from([1, 3, 40, 200, 9_000]),
-        ),
-        max_size=6,
-    )
-)  # fmt: skip
-def test_with_refunds_a_level_falls_on_their_days_or_at_its_review_never_under_what_is_earned(
-    window: dict[str, Any], downgrade: str, history: list[Paid]
-) -> None:
-    held = rules(**window, downgrade=downgrade, notice_days=20)
-    ordered = {order.on for order in history}
-    back = {order.back_on for order in history}
-    skipping, look = Standing(), None
-    for number, account, found in lived(history, held, 700):
-        if number in ordered | back or (look is not None and look <= day(number)):
-            mine = evaluate(account.model_copy(update={"tier": skipping}), held, day(number))
-            skipping, look = mine.standing, mine.review_on
-        assert skipping.level == found.standing.level
-        before, after = PLACES[account.tier.level], PLACES[found.level.level]
-        figures = figures_of(account, *period(held, account, account.tier, day(number)))
-        assert after >= PLACES[held.earned(figures).level]
-        if after < before:
-            reviewed = day(number) == shifted(account.tier.holds_through or day(0), 1)
-            assert reviewed or number in back
-        if after > before and number not in ordered:
-            assert number in back  # Other figures count for a level that stands again.
-
-
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-@settings(max_examples=15, deadline=None)
-@given(history=unrefunded, gap=st.integers(1, 700))
-def test_a_timer_that_stood_still_finds_what_it_would_have_found(
-    window: dict[str, Any], history: list[Paid], gap: int
-) -> None:
-    """Without orders meanwhile, looking once at the end is the same as looking every day."""
-    last = max((order.on for order in history), default=0)
-    held, late = rules(**window), None
-    for number, _, found in lived(history, held, last + gap + 1):
-        if number == last:
-            late = found.standing
-    assert late is not None
-    found_late = evaluate(account_of(history, 900, tier=late.model_dump()), held, day(last + gap))
-    assert found_late.level == found.level
-    assert found_late.standing.holds_through == found.standing.holds_through
-
-
-# --- single facts -------------------------------------------------------------------------------
+YUAN = 100
+SILVER_GOLD: list[dict[str, Any]] = [
+    {"level": "basic", "name": "普通"},
+    {"level": "silver", "name": "白银", "spend_fen": 1_000 * YUAN,
+     "keep": {"spend_fen": 600 * YUAN}},
+    {"level": "gold", "name": "黄金", "spend_fen": 3_000 * YUAN,
+     "keep": {"spend_fen": 2_000 * YUAN}},
+]  # fmt: skip
 
 
 def spent(*days: tuple[str, int], tier: Standing | None = None, **more: Any) -> TierAccount:
@@ -292,98 +110,238 @@ def spent(*days: tuple[str, int], tier: Standing | None = None, **more: Any) -> 
     )
 
 
-def follow(account: TierAccount, held: TierRules, today: str, **past: TierRules) -> Evaluation:
-    return evaluate(account, held, today, {r.revision: r for r in past.values()})
+def stands(account: TierAccount, held: TierRules, today: str) -> tuple[str, str | None]:
+    found = evaluate(account, held, today).standing
+    return found.level, found.holds_through
 
 
-def test_a_level_of_a_year_holds_to_the_end_of_the_next_if_nothing_more_is_spent() -> None:
-    held = rules(window="calendar_year", notice_days=0)
-    found = follow(spent(("2026-11-05", 600)), held, "2026-11-05")
-    assert (found.level.level, found.standing.holds_through) == ("silver", "2026-12-31")
-    account = spent(("2026-11-05", 600), tier=found.standing)
-    kept = follow(account, held, "2027-01-01")  # The year in which it was earned suffices …
-    assert (kept.level.level, kept.standing.holds_through) == ("silver", "2027-12-31")
-    fallen = follow(spent(("2026-11-05", 600), tier=kept.standing), held, "2028-01-01")
-    assert (fallen.level.level, fallen.cause) == ("basic", "review")  # … the next one doesn't.
+def yuan(*days: tuple[str, int]) -> TierAccount:
+    return spent(*((on, count * YUAN) for on, count in days))
 
 
-def test_an_order_of_the_old_year_that_is_evaluated_in_the_new_one_still_raises() -> None:
-    found = follow(spent(("2026-12-31", 600)), rules(window="calendar_year"), "2027-01-01")
-    assert (found.level.level, found.standing.holds_through) == ("silver", "2027-12-31")
+def test_a_cancelled_order_does_not_prolong_a_tier() -> None:
+    held = rules(levels=SILVER_GOLD, window_days=365)
+    assert stands(yuan((day(0), 400), (day(100), 600)), held, day(100)) == ("silver", day(464))
+    for today in (day(400), day(464)):
+        cancelled = yuan((day(0), 400), (day(100), 600), (day(400), 0))
+        assert stands(cancelled, held, today) == ("silver", day(464))
+    assert stands(yuan((day(0), 400), (day(100), 600), (day(400), 0)), held, day(465))[0] == "basic"
+    gold = yuan((day(0), 1_000), (day(100), 2_000), (day(400), 0))
+    assert stands(gold, held, day(400)) == ("gold", day(464))
 
 
-def test_a_refund_undoes_what_this_year_gave_but_not_what_the_last_one_did() -> None:
-    held = rules(window="calendar_year", notice_days=0)
-    silver = Standing(level="silver", rules_revision=1, since_day="2025-06-01",
-                      earned_from="2025-01-01", earned_through="2025-12-31",
-                      holds_through="2026-12-31")  # fmt: skip
-    gold = follow(spent(("2026-03-01", 2_500), tier=silver), held, "2026-03-01")
-    assert gold.level.level == "gold"
-    undone = follow(spent(("2026-03-01", 0), tier=gold.standing), held, "2026-03-09")
-    assert (undone.level.level, undone.cause) == ("silver", "refund")
-    assert undone.standing == silver
+@pytest.mark.parametrize(
+    "window", [{"window": "calendar_year"}, {"window": "anchor", "anchor": "joined"}], ids=str
+)
+def test_what_was_reached_on_the_last_day_of_a_year_is_lost_with_its_order(
+    window: dict[str, Any],
+) -> None:
+    held = rules(levels=SILVER_GOLD, **window)
+    reached = yuan(("2026-12-31", 3_000))
+    gold = evaluate(reached, held, "2026-12-31").standing
+    assert (gold.level, gold.holds_through) == ("gold", "2027-12-31")
+    seen_later = reached.model_copy(update={"tier": gold})
+    for tier in (gold, evaluate(seen_later, held, "2027-01-01").standing):
+        account = spent(("2026-12-31", 0), tier=tier, tier_base={})
+        back = evaluate(account, held, "2027-01-01")
+        assert (back.level.level, back.cause) == ("basic", "refund")
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_a_tier_rises_with_the_order_that_reaches_it_whichever_clock_the_order_has(
+    window: dict[str, Any],
+) -> None:
+    """At 00:30 on 1 January a store is a day ahead of the brand, whose day ends at 04:00."""
+    held = rules(levels=SILVER_GOLD, **window)
+    found = evaluate(yuan(("2027-01-01", 3_000)), held, "2026-12-31")
+    assert (found.level.level, found.raised) == ("gold", True)
+    later = yuan(("2027-01-01", 3_000)).model_copy(update={"tier": found.standing})
+    assert evaluate(later, held, "2027-03-31").level.level == "gold"
+    behind = yuan(("2026-12-31", 3_000))  # A store whose day is behind, known in the new year.
+    assert evaluate(behind, held, "2027-01-01").level.level == "gold"
+
+
+def test_a_later_order_that_is_given_back_costs_no_tier_held_without_it() -> None:
+    held = rules(levels=SILVER_GOLD, window_days=365)
+    orders = ((day(0), 1_000), (day(100), 2_000))
+    assert stands(yuan(*orders, (day(300), 1_000)), held, day(300))[0] == "gold"
+    assert stands(yuan(*orders, (day(300), 0)), held, day(370)) == ("gold", day(464))
+
+
+def test_ordering_more_loses_no_tier_sooner_where_it_falls_by_steps() -> None:
+    levels = [{**level, "keep": None} for level in SILVER_GOLD]
+    levels[1]["spend_fen"], levels[2]["spend_fen"] = 600 * YUAN, 1_500 * YUAN
+    held = rules(levels=levels, window_days=180, downgrade="one_step")
+    alone, more = yuan((day(0), 1_500)), yuan((day(0), 1_500), (day(100), 600))
+    for account in (alone, more):
+        assert stands(account, held, day(179))[0] == "gold"
+        assert stands(account, held, day(180)) == ("silver", day(359))
+
+
+# --- single facts ---------------------------------------------------------------------------------
+
+
+def test_a_level_of_a_year_holds_to_the_end_of_the_next_from_the_start() -> None:
+    held = rules(window="calendar_year")
+    account = spent(("2026-11-05", 600))
+    assert stands(account, held, "2026-11-05") == ("silver", "2027-12-31")
+    reached = account.model_copy(update={"tier": evaluate(account, held, "2026-11-05").standing})
+    fallen = evaluate(reached, held, "2028-01-01")
+    assert (fallen.level.level, fallen.cause) == ("basic", "review")
+    again = spent(("2026-11-05", 600), ("2027-03-01", 500))
+    assert stands(again, held, "2027-02-28") == ("silver", "2028-12-31")  # A store ahead counts.
+    assert stands(again, held, "2027-03-01") == ("silver", "2028-12-31")
+
+
+def test_who_joined_on_29_february_has_years_from_the_28th() -> None:
+    held = rules(window="anchor")
+    account = spent(("2026-02-27", 600), joined_day="2024-02-29")
+    assert stands(account, held, "2026-02-27") == ("silver", "2027-02-27")
+    account = spent(("2026-02-28", 600), joined_day="2024-02-29")
+    assert stands(account, held, "2026-02-28") == ("silver", "2028-02-28")
 
 
 def test_the_goals_to_keep_a_level_may_be_easier_than_to_reach_it() -> None:
-    held = rules(window="calendar_year", notice_days=0)
-    gold = follow(spent(("2026-03-01", 2_000)), held, "2026-03-01").standing
-    kept = follow(spent(("2026-03-01", 2_000), tier=gold), held, "2027-01-01").standing
-    year = (("2026-03-01", 2_000), ("2027-05-05", 1_500))
-    assert follow(spent(*year, tier=kept), held, "2028-01-01").level.level == "gold"
-    year = (("2026-03-01", 2_000), ("2027-05-05", 1_499))
-    fallen = follow(spent(*year, tier=kept), held, "2028-01-01")
-    assert fallen.level.level == "silver"  # What a gold member spent keeps silver at least.
+    held = rules(window="calendar_year")
+    assert stands(spent(("2026-03-01", 2_000), ("2027-05-05", 1_500)), held, "2028-01-01") == (
+        "gold", "2028-12-31",
+    )  # fmt: skip
+    fallen = spent(("2026-03-01", 2_000), ("2027-05-05", 1_499))
+    # What a gold member spent keeps silver at least.
+    assert stands(fallen, held, "2028-01-01") == ("silver", "2028-12-31")
 
 
 def test_spending_in_the_days_of_grace_keeps_the_level() -> None:
-    held = rules(window="calendar_year", grace_days=15, notice_days=0)
-    standing = Standing(level="silver", rules_revision=1, holds_through="2026-12-31")
-    waiting = follow(spent(("2026-05-05", 400), tier=standing), held, "2027-01-01")
-    assert (waiting.level.level, waiting.review_on) == ("silver", "2027-01-16")
-    late = spent(("2026-05-05", 400), ("2027-01-15", 100), tier=waiting.standing)
-    saved = follow(late, held, "2027-01-15")
-    assert (saved.level.level, saved.standing.holds_through) == ("silver", "2027-12-31")
-    assert follow(late, held, "2027-01-16").level.level == "silver"
-    later = spent(("2026-05-05", 400), ("2027-01-16", 100), tier=waiting.standing)
-    assert follow(later, held, "2027-01-16").level.level == "basic"
+    held = rules(window="calendar_year", grace_days=15)
+    reached = ("2025-05-05", 600)
+    assert stands(spent(reached, ("2026-05-05", 400)), held, "2027-01-01") == (
+        "silver", "2026-12-31",
+    )  # fmt: skip
+    found = evaluate(spent(reached, ("2026-05-05", 400)), held, "2027-01-01")
+    assert found.review_on == "2027-01-16"
+    late = spent(reached, ("2026-05-05", 400), ("2027-01-15", 100))
+    assert stands(late, held, "2027-01-15") == ("silver", "2027-12-31")
+    assert stands(late, held, "2027-01-16") == ("silver", "2027-12-31")
+    later = spent(reached, ("2026-05-05", 400), ("2027-01-16", 100))
+    assert stands(later, held, "2027-01-16")[0] == "basic"
 
 
-def test_new_rules_leave_a_level_alone_until_its_review() -> None:
+def test_each_reaching_begins_a_membership_year_of_its_own_with_level_start() -> None:
+    held = rules(window="anchor", anchor="level_start")
+    assert stands(spent((day(0), 600)), held, day(0)) == ("silver", "2027-12-31")
+    twice = spent((day(0), 600), (day(200), 500))
+    assert stands(twice, held, day(200)) == ("silver", "2028-07-19")
+
+
+def test_a_level_that_is_never_lost_goes_with_the_order_that_reached_it() -> None:
+    held = rules(downgrade="never")
+    assert stands(spent((day(0), 600)), held, day(700)) == ("silver", None)
+    assert stands(spent((day(0), 0)), held, day(300)) == ("basic", None)
+
+
+# --- new rules ------------------------------------------------------------------------------------
+
+
+def changed_on(today: str, new: TierRules) -> list[tuple[int, TierRules]]:
+    return [(date.fromisoformat(today).toordinal(), new)]
+
+
+def test_new_rules_leave_a_level_alone_until_its_day() -> None:
     old, harder = rules(1), [{**level} for level in LEVELS]
     harder[1] |= {"spend_fen": 900, "orders": 9}
-    new = rules(2, levels=harder)
-    silver = follow(spent((day(0), 600)), old, day(0)).standing
-    account = spent((day(0), 600), tier=silver)
-    assert silver.holds_through == day(364)
+    new = changed_on(day(1), rules(2, levels=harder))
+
+    def found(account: TierAccount, number: int) -> tuple[str, str | None, int]:
+        standing = evaluate(account, old, day(number), new).standing
+        return standing.level, standing.holds_through, standing.rules_revision
+
     for number in (1, 200, 364):
-        found = follow(account, new, day(number), old=old)
-        assert (found.level.level, found.standing.holds_through) == ("silver", day(364))
-    assert follow(account, new, day(365), old=old).level.level == "basic"
-    refunded = spent((day(0), 400), tier=silver)  # By the rules of then it is no longer earned.
-    assert follow(refunded, new, day(9), old=old).cause == "refund"
-    more = spent((day(0), 600), (day(100), 250), tier=silver)
-    assert follow(more, new, day(100), old=old).standing.holds_through == day(364)
-    enough = spent((day(0), 600), (day(100), 300), tier=silver)
-    adopted = follow(enough, new, day(100), old=old).standing
-    assert (adopted.rules_revision, adopted.holds_through) == (2, day(364))
+        assert found(spent((day(0), 600)), number) == ("silver", day(364), 2)
+    assert found(spent((day(0), 600)), 365)[0] == "basic"
+    # By the rules of then it is no longer earned.
+    assert found(spent((day(0), 400)), 9)[0] == "basic"
+    assert found(spent((day(0), 600), (day(100), 250)), 100)[1] == day(364)
+    assert found(spent((day(0), 600), (day(100), 900)), 100)[1] == day(464)
 
 
-def test_a_level_that_is_gone_keeps_its_benefits_until_its_review_and_may_rise() -> None:
+def test_new_rules_raise_on_the_day_they_come_into_force() -> None:
+    easier = [{**LEVELS[0]}, {**LEVELS[1], "spend_fen": 200}, {**LEVELS[2]}]
+    new = changed_on(day(50), rules(2, levels=easier))
+    account = spent((day(0), 250))
+    assert evaluate(account, rules(1), day(49)).level.level == "basic"
+    assert evaluate(account, rules(1), day(50), new).level.level == "silver"
+
+
+def test_a_level_that_is_gone_keeps_its_benefits_until_its_day_and_may_rise() -> None:
     old = rules(1)
-    new = rules(2, levels=[LEVELS[0], {"level": "plus", "name": "Plus", "spend_fen": 700}])
-    silver = follow(spent((day(0), 600)), old, day(0)).standing
-    stays = follow(spent((day(0), 600), tier=silver), new, day(9), old=old)
+    plus = rules(2, levels=[LEVELS[0], {"level": "plus", "name": "Plus", "spend_fen": 700}])
+    new = changed_on(day(5), plus)
+    silver = evaluate(spent((day(0), 600)), old, day(0)).standing
+    stays = evaluate(spent((day(0), 600), tier=silver), old, day(9), new)
     assert (stays.level.name, stays.cause) == ("白银", None)
-    assert follow(spent((day(0), 600), tier=silver), new, day(365), old=old).level.level == "basic"
-    risen = follow(spent((day(0), 700), tier=silver), new, day(9), old=old)
+    fallen = evaluate(spent((day(0), 600), tier=silver), old, day(365), new)
+    assert fallen.level.level == "basic"
+    risen = evaluate(spent((day(0), 600), (day(9), 100), tier=silver), old, day(9), new)
     assert (risen.level.level, risen.raised) == ("plus", True)
 
 
-def test_a_standing_from_before_falls_on_the_day_that_was_stored() -> None:
-    standing = Standing(level="silver", rules_revision=1, since_day=day(0))
-    account = spent((day(0), 60_000), tier=standing, review_on=day(365))
+# --- accounts of before, and what is old ----------------------------------------------------------
+
+
+def test_a_standing_of_before_that_the_days_explain_is_promised_nothing() -> None:
+    silver = Standing(level="silver", rules_revision=1, since_day=day(0), holds_through=day(364))
+    account = spent((day(0), 600), tier=silver)
+    found = evaluate(account, rules(window_days=365), day(9))
+    assert (found.standing.level, found.base.promises) == ("silver", [])
+    refunded = spent((day(0), 0), tier=silver.model_copy(update={"earned_through": day(364)}))
+    assert evaluate(refunded, rules(window_days=365), day(9)).level.level == "basic"
+
+
+def test_a_standing_of_before_that_the_days_do_not_explain_holds_through_its_day() -> None:
+    silver = Standing(level="silver", rules_revision=1, holds_through="2026-12-31")
+    account, held = spent(("2026-05-05", 400), tier=silver), rules(window="calendar_year")
+    assert stands(account, held, "2026-12-31") == ("silver", "2026-12-31")
+    assert stands(account, held, "2027-01-01")[0] == "basic"
+    dated = Standing(level="silver", rules_revision=1, since_day=day(0))
+    account = spent(tier=dated, review_on=day(365))
     assert evaluate(account, DEFAULT_RULES, day(364)).level.level == "silver"
     assert evaluate(account, DEFAULT_RULES, day(365)).level.level == "basic"
+
+
+def test_a_refund_before_the_first_look_of_this_version_undoes_a_standing_of_before() -> None:
+    held = rules(window="calendar_year")
+    silver = Standing(level="silver", rules_revision=1, holds_through="2026-12-31")
+    gold = Standing(level="gold", rules_revision=1, earned_from="2026-01-01", under=silver,
+                    earned_through="2026-12-31", holds_through="2026-12-31")  # fmt: skip
+    assert stands(spent(("2026-03-01", 0), tier=gold), held, "2026-03-09") == (
+        "silver", "2026-12-31",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@settings(max_examples=20, deadline=None)
+@given(
+    days=st.dictionaries(st.integers(0, 1_500), st.sampled_from([100, 300, 600, 2_500]),
+                         max_size=40)
+)  # fmt: skip
+def test_an_account_keeps_no_more_days_than_may_count(
+    window: dict[str, Any], days: dict[int, int]
+) -> None:
+    """And dropping the others changes nothing, on any later day."""
+    held, account = rules(**window), spent()
+    orders = {day(number): fen for number, fen in days.items()}
+    for number in sorted({*days, 600, 1_200, 1_500}):
+        known = {on: fen for on, fen in orders.items() if on <= day(number)}
+        oldest = account.tier_base.day if account.tier_base else ""
+        first = shifted(oldest, -BEFORE_BASE_DAYS) if oldest else ""
+        spend = {on: fen for on, fen in known.items() if on >= first}
+        found = evaluate(account.model_copy(update={"spend_by_day": spend}), held, day(number))
+        assert len(found.kept(spend)) <= MOST_DAYS_KEPT + 1
+        whole = evaluate(spent(*known.items()), held, day(number))
+        assert (found.standing.level, found.standing.holds_through) == (
+            whole.standing.level, whole.standing.holds_through,
+        )  # fmt: skip
+        account = account.model_copy(update={"tier": found.standing, "tier_base": found.base})
 
 
 @pytest.mark.parametrize(

@@ -239,15 +239,18 @@ def test_a_late_event_after_the_tier_was_lost_grants_nothing(shop: Shop) -> None
     assert shop.database.collection("coupons").count_documents({}) == 0
 
 
-def test_an_account_keeps_366_days_of_spend(shop: Shop) -> None:
+def test_an_account_keeps_the_days_that_may_still_count(shop: Shop) -> None:
     alice = shop.register()
     tiers = Tiers(shop.database, shop.clock)
-    for ahead in (0, 1, 365):  # The last purchase is the 366th day after the first but one.
+    for ahead in (0, 100, 250, 1_000):
         shop.clock.moment = NOON + timedelta(days=ahead)
         shop.paid(alice)
-    shop.clock.moment = NOON + timedelta(days=366)
     tiers.evaluate(alice)
-    assert sorted(shop.account(alice)["spend_by_day"]) == ["2026-03-03", "2027-03-02"]
+    account = shop.account(alice)
+    base = (NOON + timedelta(days=1_000 - 373)).date().isoformat()
+    assert account["tier_base"] == {"day": base, "promises": []}
+    kept = [(NOON + timedelta(days=ahead)).date().isoformat() for ahead in (250, 1_000)]
+    assert sorted(account["spend_by_day"]) == kept
     assert shop.differences() == []
 
 

@@ -6,6 +6,7 @@ What was given or frozen under a revision can be judged by it for ever.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
@@ -17,10 +18,13 @@ _HISTORY = "rule_revisions"
 MOST_KEPT = 1_000
 
 
-def put_revision(rules: Collection[Document], document: Document, field: str) -> None:
+def put_revision(
+    rules: Collection[Document], document: Document, field: str, at: datetime | None = None
+) -> None:
     """Store a later revision; the same one again must say the same.
 
-    Raises Refusal RULES_CONFLICT naming `field`.
+    `at` is when it comes into force, for rules by which the past is judged. Raises Refusal
+    RULES_CONFLICT naming `field`.
     """
     stored = rules.find_one({"_id": document["_id"]})
     if stored == document:
@@ -33,7 +37,7 @@ def put_revision(rules: Collection[Document], document: Document, field: str) ->
             _keep(rules, stored)
     # Of two editors of one revision the history's id lets one through. Who finds their own words
     # there stopped before they came into force, and goes on.
-    if not _keep(rules, document) and _kept(rules, document) != document:
+    if not _keep(rules, document, at) and _kept(rules, document) != document:
         raise conflict
     # The revision in the filter: of two later ones the higher stays, in whatever order they come.
     later = {"_id": document["_id"], "revision": {"$lt": document["revision"]}}
@@ -59,13 +63,25 @@ def revisions_of(rules: Collection[Document], wanted: Iterable[tuple[str, int]])
     return [dict(kept["document"]) for kept in found]
 
 
+def revisions_of_all_times(
+    rules: Collection[Document], document_id: str
+) -> list[tuple[datetime | None, Document]]:
+    """Return all kept revisions, the earliest first, with when each came into force, if known."""
+    found = _all_kept(rules, document_id)
+    found.sort(key=lambda kept: int(kept["document"]["revision"]))
+    return [(kept.get("at"), dict(kept["document"])) for kept in found]
+
+
 def history_of(rules: Collection[Document], document_id: str) -> list[Document]:
     """Return a document in all its kept revisions, the latest first."""
+    documents = [dict(kept["document"]) for kept in _all_kept(rules, document_id)]
+    return sorted(documents, key=lambda document: -int(document["revision"]))
+
+
+def _all_kept(rules: Collection[Document], document_id: str) -> list[Document]:
     first = f"{rules.name}:{document_id}@"
     ids = {"$gte": first, "$lt": first[:-1] + chr(ord(first[-1]) + 1)}
-    found = rules.database[_HISTORY].find({"_id": ids}).limit(MOST_KEPT)
-    documents = [dict(kept["document"]) for kept in found]
-    return sorted(documents, key=lambda document: -int(document["revision"]))
+    return list(rules.database[_HISTORY].find({"_id": ids}).limit(MOST_KEPT))
 
 
 def _id(rules: Collection[Document], document: Document) -> str:
@@ -77,12 +93,13 @@ def _kept(rules: Collection[Document], document: Document) -> Document | None:
     return dict(found["document"]) if found else None
 
 
-def _keep(rules: Collection[Document], document: Document) -> bool:
+def _keep(rules: Collection[Document], document: Document, at: datetime | None = None) -> bool:
     """Append a revision; False if it was there."""
+    kept = {"_id": _id(rules, document), "schema": 1, "document": document}
+    if at is not None:
+        kept["at"] = at
     try:
-        rules.database[_HISTORY].insert_one(
-            {"_id": _id(rules, document), "schema": 1, "document": document}
-        )
+        rules.database[_HISTORY].insert_one(kept)
     except DuplicateKeyError:
         return False
     return True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from huitou.catalog.stores.rules import shifted
-from huitou.loyalty.tiers.models import Level, TierAccount, TierRules
-from huitou.loyalty.tiers.rules import Case, evaluate
+from huitou.loyalty.tiers.models import Level, TierRules
+from huitou.loyalty.tiers.periods import ordinal
+from huitou.loyalty.tiers.rules import Case
 
 YEAR_DAYS = 365
 
@@ -24,46 +24,46 @@ class Outlook:
     raised: bool
 
 
-def outlook(
-    account: TierAccount,
-    current: TierRules,
-    new: TierRules,
-    today: str,
-    revisions: Mapping[int, TierRules],
-) -> Outlook:
-    """Say whether new rules raise a member now, or let them fall at their review.
+def outlook(case: Case, new: TierRules) -> Outlook:
+    """Say whether new rules raise a member now, or let them fall when their level's days end.
 
     Looked at as today's figures stand: a fall is one that the current rules would not bring.
     """
     # What is due by the current rules is not the new ones' doing.
-    stands = evaluate(account, current, today, revisions)
-    before = stands.level
-    settled = account.model_copy(update={"tier": stands.standing, "review_on": stands.review_on})
-    known = {**revisions, current.revision: current}
-    found = evaluate(settled, new, today, known)
-    year_ago = shifted(today, 1 - YEAR_DAYS)
-    spend_fen = sum(fen for day, fen in account.spend_by_day.items() if day >= year_ago)
-    outcome = Outlook(before, found.level, None, None, spend_fen, found.raised)
+    stands = case.judged()
+    settled = replace(case, account=case.account.model_copy(update={"tier": stands.standing}))
+    today = ordinal(case.today)
+    before = [step for step in case.timeline if step[0] < today]
+    drafted = replace(settled, timeline=(*before, (today, new)))
+    found = drafted.judged()
+    year_ago = shifted(case.today, 1 - YEAR_DAYS)
+    spend_fen = sum(fen for day, fen in case.account.spend_by_day.items() if day >= year_ago)
+    outcome = Outlook(stands.level, found.level, None, None, spend_fen, found.raised)
     last = found.standing.holds_through
-    if found.raised or last is None or not _keeps(settled, current, today, known):
+    if found.raised or last is None or not _keeps(settled, stands.level):
         return outcome
-    if _keeps(settled, new, today, known):
+    if _keeps(drafted, stands.level):
         return outcome
-    on = shifted(last, new.grace_days + 1)
-    case = Case(settled, new, today, known)
-    lower = case.level(case.after_review(found.standing, on))
-    return replace(outcome, at_review=lower, falls_on=on)
+    lower = _after_a_fall(drafted)
+    return replace(outcome, at_review=lower, falls_on=shifted(last, new.grace_days + 1))
 
 
-def _keeps(
-    account: TierAccount, rules: TierRules, today: str, revisions: Mapping[int, TierRules]
-) -> bool:
-    """Tell whether today's figures would keep the level by these rules."""
-    case = Case(account, rules, today, revisions)
-    level = rules.find(account.tier.level)
-    if level is None:
+def _keeps(case: Case, level: Level) -> bool:
+    """Tell whether today's figures would keep the level by the rules in force."""
+    present = case.rules.find(level.level)
+    if present is None:
         return False
-    return rules.downgrade == "never" or level.kept_by.reached(case.figures_now(account.tier))
+    return case.rules.downgrade == "never" or present.kept_by.reached(case.figures_today())
+
+
+def _after_a_fall(case: Case) -> Level:
+    """Return the level after a fall, as today's figures stand."""
+    rank = case.rank(case.account.tier)
+    below = [lower for place, lower in enumerate(case.rules.levels) if place < rank]
+    if case.rules.downgrade == "one_step":
+        return below[-1]
+    figures = case.figures_today()
+    return [lower for lower in below if lower.kept_by.reached(figures)][-1]
 
 
 def discount_fen(spend_fen: int, before: Level, after: Level) -> int:

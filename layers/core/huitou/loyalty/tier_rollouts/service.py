@@ -40,12 +40,8 @@ class TierRuns:
         number = max(request.rules.revision, current.revision + 1)
         new = request.rules.model_copy(update={"revision": number})
         accounts = self._tiers.page(request.after or "", request.limit)
-        accounts = self._tiers.with_joined(self._tiers.with_joined(accounts, current), new)
-        today = self._tiers.today()
-        outlooks = [
-            (account, outlook(account, current, new, today, self._revisions(account, current)))
-            for account in accounts
-        ]
+        accounts = self._tiers.with_joined(accounts)
+        outlooks = [(account, outlook(self._tiers.case(account), new)) for account in accounts]
         full = len(accounts) == request.limit
         return {
             "members": len(accounts),
@@ -53,9 +49,6 @@ class TierRuns:
             **_moves(outlooks),
             **self._costs([found for _, found in outlooks]),
         }
-
-    def _revisions(self, account: TierAccount, current: TierRules) -> dict[int, TierRules]:
-        return self._tiers.revisions(account.tier, current)
 
     def _costs(self, outlooks: list[Outlook]) -> dict[str, Any]:
         wanted = Counter(

@@ -153,9 +153,9 @@ class TierRules(Stored):
     anchor: Literal["joined", "level_start"] = Field(
         default="joined",
         title="会员年起点",
-        description="每 12 个月从哪天算起",
+        description="每 12 个月从哪天算起；每次达标都重新起算，最长的一段为准",
         json_schema_extra={
-            "labels": {"joined": "入会日", "level_start": "获得当前等级之日"},
+            "labels": {"joined": "入会日", "level_start": "每次达标之日"},
             "when": {"window": ["anchor"]},
         },
     )
@@ -257,21 +257,45 @@ DEFAULT_RULES = TierRules(
 class Standing(Record):
     """Where a member stands, and by which revision of the rules.
 
-    The level holds through the day `holds_through`, whatever is spent; then comes its review.
-    Through `earned_through` it rests on figures (those since `earned_from`, where the period has
-    a fixed start) that a refund can undo: then the member stands `under` again, if that still
-    holds. The lowest level has none of these days. `noticed_for`: the `holds_through` for which
-    the member has been told what is missing.
+    The level holds through the day `holds_through`, whatever is spent; days of grace follow. The
+    lowest level, and one that is held for ever, have no such day. `since_day` is the day on which
+    the level was given. `noticed_for`: the `holds_through` for which the member has been told what
+    is missing.
+
+    Versions before `tier_base` also stored until when, and since when, a level rested on figures
+    that a refund could undo, and where the member then stood again. They are read once.
     """
 
     level: str = "basic"
     rules_revision: int = 0
     since_day: str | None = None
-    earned_from: str | None = None
-    earned_through: str | None = None
     holds_through: str | None = None
     noticed_for: str | None = None
+    earned_from: str | None = None
+    earned_through: str | None = None
     under: Standing | None = None
+
+
+class Promise(Record):
+    """A level is held through a day, whatever is ordered; `first` begins the period that ends then.
+
+    `revision` is that of the rules by which it was given: a level may be gone from later ones.
+    """
+
+    level: str
+    revision: int
+    through: str
+    first: str = ""
+
+
+class TierBase(Record):
+    """What an account's tier is found from, beside its days: what was held at the end of `day`.
+
+    Without a `day` it is found from all the days.
+    """
+
+    day: str = ""
+    promises: list[Promise] = Field(default=[])
 
 
 class TierAccount(Stored):
@@ -287,6 +311,7 @@ class TierAccount(Stored):
     orders_by_day: dict[str, int] = Field(default={})
     points_by_day: dict[str, int] = Field(default={})
     tier: Standing = Standing()
+    tier_base: TierBase | None = None
     tier_review: str | None = None
     review_on: str | None = None
     monthly_on: str | None = None

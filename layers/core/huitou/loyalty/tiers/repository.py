@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from huitou.loyalty.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierChange, TierRules
+from huitou.catalog.stores.rules import brand_day
+from huitou.loyalty.tiers.models import (
+    DEFAULT_RULES,
+    Standing,
+    TierAccount,
+    TierBase,
+    TierChange,
+    TierRules,
+)
 from huitou.loyalty.tiers.rules import Evaluation
 from huitou.runtime.database import Database, Document
-from huitou.runtime.revisions import history_of, put_revision, revision_of
+from huitou.runtime.revisions import history_of, put_revision, revision_of, revisions_of_all_times
 from huitou.runtime.triggers import DONE, DUE
 
 DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
@@ -49,12 +58,32 @@ class TierRepository:
 
         return self._recent.get(("tier rules", revision), read, REVISION_KEPT_S)
 
-    def put_rules(self, rules: TierRules) -> None:
-        """Store a later revision; the defaults that served until the first one are kept too."""
+    def timeline(self, last: TierRules) -> list[tuple[str, TierRules]]:
+        """All revisions through the last, with the business day each came into force.
+
+        Of several on one day only the last is there. The first ones count from "", before all days.
+        """
+
+        def read() -> list[tuple[str, TierRules]]:
+            found: dict[str, TierRules] = {}
+            day = ""
+            for at, document in revisions_of_all_times(self._rules, "tiers"):
+                if document["revision"] <= last.revision:
+                    day = max(day, brand_day(at) if at is not None else "")
+                    found[day] = TierRules.model_validate(document)
+            if last not in found.values():
+                found[day] = last
+            first, *later = found.items()
+            return [("", first[1]), *later]
+
+        return self._recent.get(("tier timeline", last.revision), read, REVISION_KEPT_S)
+
+    def put_rules(self, rules: TierRules, field: str, at: datetime) -> None:
+        """Store a later revision, in force from `at` on; the defaults until the first one too."""
         unset = self._rules.find_one({"_id": "tiers"}, {"_id": 1}) is None
         if unset and rules.revision > DEFAULT_RULES.revision:
-            put_revision(self._rules, DEFAULT_RULES.document(), "rules.revision")
-        put_revision(self._rules, rules.document(), "rules.revision")
+            put_revision(self._rules, DEFAULT_RULES.document(), field)
+        put_revision(self._rules, rules.document(), field, at)
 
     def history(self) -> list[TierRules]:
         """The rules in all their revisions, the latest first."""
@@ -76,9 +105,17 @@ class TierRepository:
         )
         return [TierAccount.model_validate(account) for account in found]
 
-    def joined_days(self, member_ids: Iterable[str]) -> dict[str, str]:
+    def accounts(self, member_ids: Iterable[str], session: ClientSession) -> list[TierAccount]:
+        ids = {"_id": {"$in": list(member_ids)}}
+        found = self._accounts.find(ids, _TIER_FIELDS, session=session)
+        return [TierAccount.model_validate(account) for account in found]
+
+    def joined_days(
+        self, member_ids: Iterable[str], session: ClientSession | None = None
+    ) -> dict[str, str]:
         """The days on which members joined: the one thing of theirs that tiers count from."""
-        found = self._members.find({"_id": {"$in": list(member_ids)}}, {"registered_day": 1})
+        ids = {"_id": {"$in": list(member_ids)}}
+        found = self._members.find(ids, {"registered_day": 1}, session=session)
         return {member["_id"]: member["registered_day"] for member in found}
 
     def store(
@@ -95,6 +132,7 @@ class TierRepository:
         """
         changes: Document = {
             "tier": evaluation.standing.model_dump(exclude_none=True),
+            "tier_base": evaluation.base.model_dump(exclude_none=True),
             "tier_review": DONE,
         }
         gone: Document = {}
@@ -124,18 +162,21 @@ class TierRepository:
         self._changes.insert_one(change.document(), session=session)
 
     def bring_in(
-        self, seen: TierAccount, standing: Standing, change: TierChange, session: ClientSession
-    ) -> bool:
+        self, seen: TierAccount, standing: Standing, base: TierBase, change: TierChange,
+        session: ClientSession,
+    ) -> bool:  # fmt: skip
         """Set a standing from elsewhere, its review to be looked at; False if the account moved.
 
         The change's id is the fact: a second time is a DuplicateKeyError.
         """
         self.append(change, session)
+        tier = {"tier": standing.model_dump(exclude_none=True),
+                "tier_base": base.model_dump(exclude_none=True)}  # fmt: skip
         # The version read before: an order settled meanwhile may have raised the member.
         moved = self._accounts.update_one(
             {"_id": seen.id, "version": seen.version},
             {
-                "$set": {"tier": standing.model_dump(exclude_none=True), "tier_review": DUE},
+                "$set": {**tier, "tier_review": DUE},
                 "$unset": {"review_on": ""},
                 "$inc": {"version": 1},
             },

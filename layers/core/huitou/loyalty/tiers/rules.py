@@ -1,38 +1,54 @@
-"""Which tier a member's figures deserve, until when it holds, and when to look again.
+"""Which tier a member's days deserve, until when it holds, and when to look again.
 
-Periods: the rolling window ends today; a calendar year and a membership year (12 months from the
-day of joining, or of reaching the level) are cycles. A level reached in a cycle holds to its end,
-and is then reviewed by that cycle's figures: who reached it keeps it for one more.
+The rules in words stand in functions/tier-evaluate/TIERS.md. The tier is found anew each time from
+the days' figures, so it doesn't matter how often, or in which order, it was looked at.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from huitou.catalog.stores.rules import shifted
+from huitou.loyalty.tiers.holding import Held, Run, Stage, Timeline, rank_of, stage_of
 from huitou.loyalty.tiers.models import (
     LONGEST_DAYS,
+    MOST_GRACE_DAYS,
     Cause,
     Figures,
-    Goals,
     Level,
+    Promise,
     Standing,
     TierAccount,
+    TierBase,
     TierRules,
 )
+from huitou.loyalty.tiers.periods import (
+    FOR_EVER,
+    DaySums,
+    counted,
+    cycle,
+    figures_of,
+    is_by_stretches,
+    iso,
+    ordinal,
+    period_from,
+    years_on,
+)
 
-# Reconciliation compares this many days of an account with its entries. An account keeps them,
-# and the days of a cycle whose review is still to come: at most 366 + MOST_GRACE_DAYS, three
-# numbers each, so some 20 KB for a member who eats here every day.
+# Reconciliation compares this many days of an account with its entries.
 MOST_DAYS = LONGEST_DAYS
-FOR_EVER = "9999-12-31"
+# A refund is possible for 365 days, and a store's day may be another than the brand's.
+SETTLED_DAYS = 373
+# The base moves this many days at a time, so that not each evaluation moves it.
+BASE_MOVES_DAYS = 30
+# Before the base's day a period that reaches it may begin, with the days of grace of the last one.
+BEFORE_BASE_DAYS = LONGEST_DAYS + MOST_GRACE_DAYS + 1
+# The most days an account keeps: some 40 KB for a member who eats here every day.
+MOST_DAYS_KEPT = SETTLED_DAYS + BASE_MOVES_DAYS + BEFORE_BASE_DAYS
 NO_OTHERS: Mapping[int, TierRules] = MappingProxyType({})
-MOST_REVIEWS = 100  # At once: of a member at whom nobody looked for years.
-LATE_DAYS = 3  # An order of the last days of a cycle may be evaluated in the next one.
 
 
 @dataclass(frozen=True)
@@ -40,97 +56,38 @@ class Evaluation:
     """Where the member stands today: what moved them, the days to keep, the day to look again.
 
     `figures` are those of the period that counts today. `notice` tells that the member is now to
-    be told what is missing.
+    be told what is missing. `base` is what the next evaluation starts from.
     """
 
     standing: Standing
     level: Level
     figures: Figures
     review_on: str | None
+    base: TierBase
     cause: Cause | None = None
     notice: bool = False
-    kept_from: str = ""
     raised: bool = False
 
     def kept(self, by_day: dict[str, int]) -> dict[str, int]:
         """Return the days of a figure that may still count."""
-        return {day: count for day, count in by_day.items() if day >= self.kept_from and count}
-
-
-def figures_of(account: TierAccount, first: str, last: str) -> Figures:
-    """Sum the account's figures from one day to another, both included."""
-
-    def total(by_day: dict[str, int]) -> int:
-        return sum(count for day, count in by_day.items() if first <= day <= last)
-
-    return Figures(
-        spend_fen=total(account.spend_by_day),
-        orders=total(account.orders_by_day),
-        points=total(account.points_by_day),
-    )
-
-
-def _days(account: TierAccount) -> list[str]:
-    return sorted({*account.spend_by_day, *account.orders_by_day, *account.points_by_day})
-
-
-def _anniversary(anchor: date, year: int) -> date:
-    try:
-        return anchor.replace(year=year)
-    except ValueError:  # 29 February, in other years the 28th.
-        return date(year, 2, 28)
-
-
-def period(rules: TierRules, account: TierAccount, standing: Standing, day: str) -> tuple[str, str]:
-    """Return the first and last day whose figures count on `day` by these rules.
-
-    In a rolling window days after `day` count too: a store whose clock is ahead may be there.
-    """
-    if rules.window == "rolling":
-        return shifted(day, 1 - rules.window_days), FOR_EVER
-    if rules.window == "calendar_year":
-        return f"{day[:4]}-01-01", f"{day[:4]}-12-31"
-    joined = account.joined_day or min(_days(account), default=day)
-    started = standing.since_day if rules.anchor == "level_start" else None
-    anchor, today = date.fromisoformat(started or joined), date.fromisoformat(day)
-    year = today.year if _anniversary(anchor, today.year) <= today else today.year - 1
-    end = _anniversary(anchor, year + 1) - timedelta(days=1)
-    return _anniversary(anchor, year).isoformat(), end.isoformat()
-
-
-def first_fall(account: TierAccount, rules: TierRules, goals: Goals, today: str) -> str:
-    """Return the first day from today on whose rolling window no longer reaches the goals."""
-    start = shifted(today, 1 - rules.window_days)
-    left: Counter[str] = Counter(figures_of(account, start, FOR_EVER).model_dump())
-    if not goals.reached(Figures(**left)):
-        return today
-    for day in _days(account):
-        if day < start:
-            continue
-        left["spend_fen"] -= account.spend_by_day.get(day, 0)
-        left["orders"] -= account.orders_by_day.get(day, 0)
-        left["points"] -= account.points_by_day.get(day, 0)
-        if not goals.reached(Figures(**left)):
-            return shifted(day, rules.window_days)
-    return FOR_EVER
+        first = shifted(self.base.day, -BEFORE_BASE_DAYS) if self.base.day else ""
+        return {day: count for day, count in by_day.items() if day >= first and count}
 
 
 def evaluate(
     account: TierAccount,
     rules: TierRules,
     today: str,
-    revisions: Mapping[int, TierRules] = NO_OTHERS,
+    changes: Timeline = (),
+    known: Mapping[int, TierRules] = NO_OTHERS,
 ) -> Evaluation:
-    """Evaluate a member on a day by the rules in force; upwards at once, downwards at the review.
+    """Find a member's tier on a day.
 
-    `revisions` are the rules of before that the standing names: until its review the level is
-    judged by those it was given by, whether a refund undoes what it rests on.
+    `rules` are those in force on the day of the account's base, or of joining; `changes` are the
+    later ones with the days from which they count. `known` are rules of other revisions, by which
+    levels that are gone were given.
     """
-    case = Case(account, rules, today, revisions)
-    found = case.judged()
-    if case.rank(found.standing) > case.rank(account.tier):
-        return replace(found, raised=True, cause="figures")
-    return found
+    return Case(account, ((0, rules), *changes), today, known).judged()
 
 
 @dataclass(frozen=True)
@@ -138,36 +95,92 @@ class Case:
     """One member on one day."""
 
     account: TierAccount
-    rules: TierRules
+    timeline: Timeline
     today: str
-    revisions: Mapping[int, TierRules]
+    known: Mapping[int, TierRules] = field(default_factory=dict)
 
     def judged(self) -> Evaluation:
         """Return where the member stands: see `evaluate`."""
-        standing = self._complete(self.account.tier)
-        if self._is_undone(standing):
-            fallen = standing.under or self._at_the_bottom(self.today)
-            account = self.account.model_copy(update={"tier": fallen, "review_on": None})
-            return replace(replace(self, account=account).judged(), cause="refund")
+        before, standing = self.account.tier, self._standing()
+        ranks = self.rank(standing), self.rank(before)
         cause: Cause | None = None
-        risen = self._risen(standing)
-        if risen is not None:
-            standing, cause = risen, "figures"
-        else:
-            reviewed = self._reviewed(standing)
-            if reviewed.level != standing.level:
-                cause, standing = "review", self._risen(reviewed) or reviewed
-            else:
-                standing = self._refreshed(reviewed) if reviewed is standing else reviewed
-        if cause is None and standing.level != self.account.tier.level:
-            cause = "rules"  # The lowest level has another name.
-        return self._evaluation(standing, cause)
+        if standing.level != before.level:
+            late = before.holds_through is not None and self.today > before.holds_through
+            cause = "figures" if ranks[0] > ranks[1] else "review" if late else "refund"
+            if ranks[0] == ranks[1]:
+                cause = "rules"  # The lowest level has another name.
+        review_on, notice = self._look(standing)
+        if notice:
+            standing = standing.model_copy(update={"noticed_for": standing.holds_through})
+        return Evaluation(
+            standing, self.level(standing), self.figures_today(), review_on, self._moved_base(),
+            cause, notice, raised=ranks[0] > ranks[1],
+        )  # fmt: skip
+
+    def _standing(self) -> Standing:
+        """Return the standing on the highest level held, since today if it is another."""
+        before, (held, run) = self.account.tier, self.highest
+        level = held.level if held else self.rules.levels[0].level
+        since = before.since_day if level == before.level else self.today
+        if held is None or run is None:
+            same = level == before.level
+            given = before.rules_revision if same else self.rules.revision
+            return Standing(level=level, rules_revision=given, since_day=since)
+        return Standing(
+            level=level, rules_revision=held.revision, since_day=since,
+            holds_through=None if run.through == FOR_EVER else iso(run.through),
+            noticed_for=before.noticed_for,
+        )  # fmt: skip
+
+    @property
+    def rules(self) -> TierRules:
+        """The rules in force."""
+        return self.timeline[-1][1]
+
+    @cached_property
+    def base(self) -> TierBase:
+        """What the account's tier is found from; of an account of before, from its standing."""
+        if self.account.tier_base is not None:
+            return self.account.tier_base
+        return TierBase(promises=self._promises_of_before())
+
+    @cached_property
+    def highest(self) -> tuple[Held | None, Run | None]:
+        """The highest level held today, or by a store's day that is ahead; None for the lowest."""
+        return self._highest(self.base)
+
+    def _highest(self, base: TierBase) -> tuple[Held | None, Run | None]:
+        today, last = self._today, self._last
+        for held in self._stage(base, self._days, last, self.timeline).held():
+            runs = held.between(today, last)
+            if runs:
+                return held, max(runs, key=lambda run: run.through)
+        return None, None
+
+    @cached_property
+    def _today(self) -> int:
+        return ordinal(self.today)
+
+    @cached_property
+    def _days(self) -> DaySums:
+        return DaySums.of(self.account)
+
+    @property
+    def _last(self) -> int:
+        """The last day that counts: that of a store may be ahead of the brand's."""
+        return max([self._today, *self._days.days[-1:]])
+
+    def _stage(self, base: TierBase, days: DaySums, last: int, timeline: Timeline) -> Stage:
+        steps = [(ordinal(base.day), timeline[0][1]), *timeline[1:]]
+        joined = self.account.joined_day
+        return stage_of(days, steps, joined, base.promises, last, self.known)
 
     def given(self, standing: Standing) -> TierRules:
         """Return the rules by which a level was given; those in force where they are lost."""
-        if standing.rules_revision == self.rules.revision:
-            return self.rules
-        return self.revisions.get(standing.rules_revision, self.rules)
+        for _, rules in self.timeline:
+            if rules.revision == standing.rules_revision:
+                return rules
+        return self.known.get(standing.rules_revision, self.rules)
 
     def level(self, standing: Standing) -> Level:
         """Return a standing's level; one that is in force no more as it was."""
@@ -175,221 +188,95 @@ class Case:
         return found or self.rules.levels[0]
 
     def rank(self, standing: Standing) -> float:
-        """Place a level among the present ones; one that is gone stands between its neighbours."""
-        places = {level.level: place for place, level in enumerate(self.rules.levels)}
-        if standing.level in places:
-            return places[standing.level]
-        of_then = [level.level for level in self.given(standing).levels]
-        if standing.level not in of_then[1:]:
-            return 0
-        lower = of_then[: of_then.index(standing.level)]
-        return 0.5 + max((places[level] for level in lower if level in places), default=0)
+        """Place a level among the present ones."""
+        return rank_of(standing.level, self.rules, self.given(standing))
 
-    def _at_the_bottom(self, since_day: str | None) -> Standing:
-        lowest = self.rules.levels[0].level
-        return Standing(level=lowest, rules_revision=self.rules.revision, since_day=since_day)
+    def standing_place(self) -> tuple[float, int]:
+        """Return how high the level held today is, and through which day, for comparing."""
+        held, run = self.highest
+        return (held.rank, run.through) if held and run else (0, 0)
 
-    def _complete(self, standing: Standing) -> Standing:
-        """Give the days to a level from before they were kept, or from elsewhere."""
-        if self.rank(standing) == 0:
-            return standing.model_copy(update={"level": self.rules.levels[0].level})
-        if standing.holds_through is not None:
-            return standing
-        rolling = self.given(standing).window == "rolling"
-        if self.account.review_on is not None:
-            last = shifted(self.account.review_on, -1)
-        elif self.rules.window == "rolling":
-            last = shifted(self.today, self.rules.window_days - 1)
-        else:
-            last = period(self.rules, self.account, standing, self.today)[1]
-        earned_through = last if rolling and self.account.review_on is not None else None
-        return standing.model_copy(update={"earned_through": earned_through, "holds_through": last})
+    def figures_today(self) -> Figures:
+        """Return the figures of the period that counts today, for reaching a level."""
+        first, last = counted(self.rules, self.account.joined_day, self._today)
+        return figures_of(self._days.total(first, last))
 
-    def _is_undone(self, standing: Standing) -> bool:
-        given = self.given(standing)
-        level = given.find(standing.level)
-        if level is None or standing.earned_through is None or self.rank(standing) == 0:
-            return False
-        if self.today > standing.earned_through:
-            return False
-        first, last = standing.earned_from or "", standing.earned_through
-        if given.window == "rolling":
-            first, last = period(given, self.account, standing, self.today)
-        return not level.reached(figures_of(self.account, first, last))
-
-    def _risen(self, standing: Standing) -> Standing | None:
-        """Return the higher standing that the figures reach by the rules in force, or None."""
-        rank, best = self.rank(standing), None
-        for first, last in self._open_periods(standing):
-            level = self.rules.earned(figures_of(self.account, first, last))
-            place = self.rules.levels.index(level)
-            if place > rank:
-                rank, best = place, (level, first, last)
-        if best is None:
-            return None
-        level, first, last = best
-        risen = self._at_the_bottom(self.today).model_copy(
-            update={"level": level.level, "under": standing}
-        )
+    def figures_to_keep(self, through: str | None) -> Figures:
+        """Return what decides whether a level goes on after a day, as far as it is known."""
+        last = ordinal(through) if through else self._today
         if self.rules.window == "rolling":
-            return self._resting_on_window(self.rules, risen, level)
-        holds = period(self.rules, self.account, risen, self.today)[1]
-        return risen.model_copy(
-            update={"earned_from": first, "earned_through": last, "holds_through": holds}
-        )
+            on = max(last + 1, self._today)
+            return figures_of(self._days.total(on - self.rules.window_days + 1, FOR_EVER))
+        if is_by_stretches(self.rules):
+            first = years_on(last + 1, -1)
+        else:
+            first, last = cycle(self.rules, self.account.joined_day, last)
+        return figures_of(self._days.total(first, last + self.rules.grace_days))
 
-    def _open_periods(self, standing: Standing) -> list[tuple[str, str]]:
-        """Return the period of today, and for its first days the one before."""
-        first, last = period(self.rules, self.account, standing, self.today)
-        found = [(first, last)]
-        from_level = self.rules.window == "anchor" and self.rules.anchor == "level_start"
-        if self.rules.window == "rolling" or (from_level and standing.since_day == first):
-            return found
-        if self.today < shifted(first, LATE_DAYS):
-            found.append(period(self.rules, self.account, standing, shifted(first, -1)))
-        return found
-
-    def _resting_on_window(self, rules: TierRules, standing: Standing, level: Level) -> Standing:
-        """Let a level rest on the rolling window: it falls by itself on known days."""
-        reached = first_fall(self.account, rules, level, self.today)
-        kept = first_fall(self.account, rules, level.kept_by, self.today)
-        return standing.model_copy(
-            update={
-                "earned_from": None,
-                "earned_through": shifted(reached, -1) if reached > self.today else None,
-                "holds_through": shifted(kept, -1),
-            }
-        )
-
-    def _refreshed(self, standing: Standing) -> Standing:
-        """Move the days of a level in a rolling window by orders and partial refunds.
-
-        Under rules of before, new orders don't put the review off; under those in force they do.
-        """
-        holds = standing.holds_through
-        if self.rank(standing) == 0 or holds is None or self.today > holds:
-            return standing
-        rests = standing.earned_through is not None and self.today <= standing.earned_through
-        given, moved = self.given(standing), standing
-        level, old = self.rules.find(standing.level), given.find(standing.level)
-        if rests and old is not None and given.window == "rolling":
-            moved = self._resting_on_window(given, standing, old)
-            if given is self.rules:
-                return moved
-            days = ("earned_through", "holds_through")
-            sooner = {day: min(getattr(moved, day), getattr(standing, day)) for day in days}
-            moved = moved.model_copy(update=sooner)
-        if level is None or self.rules.window != "rolling":
-            return moved
-        now = self._resting_on_window(self.rules, moved, level)
-        if (now.holds_through or "") < (moved.holds_through or ""):
-            return moved
-        if not rests:  # Kept, not earned: orders make it longer, refunds no shorter.
-            return moved.model_copy(update={"holds_through": now.holds_through})
-        if now.earned_through is None:
-            return moved
-        return now.model_copy(update={"rules_revision": self.rules.revision})
-
-    def _reviewed(self, standing: Standing) -> Standing:
-        """Go through the reviews whose day has come, one after the other."""
-        for _ in range(MOST_REVIEWS):
-            over = standing.holds_through
-            if over is None or self.today <= over or self.rank(standing) == 0:
-                return standing
-            through = shifted(over, self.rules.grace_days)
-            level = self.rules.find(standing.level)
-            counted = self.figures_at_review(standing)
-            if level is not None and level.kept_by.reached(counted):
-                standing = self._for_another_period(standing, level, shifted(over, 1))
-            elif self.today <= through:
-                return standing
-            else:
-                standing = self._fallen(standing, counted, shifted(through, 1))
-        return standing
-
-    def after_review(self, standing: Standing, on: str) -> Standing:
-        """Return where a level that fails its review as figures stand would go, on that day."""
-        return self._fallen(standing, self.figures_now(standing), on)
-
-    def figures_now(self, standing: Standing) -> Figures:
-        """Return the figures of the period in which the level is judged, as of today."""
-        counting = self._counting(standing)
-        return figures_of(self.account, *period(counting, self.account, standing, self.today))
-
-    def _counting(self, standing: Standing) -> TierRules:
-        """The period is the one under which a level was given; windows may change their length."""
-        given = self.given(standing)
-        return self.rules if given.window == self.rules.window == "rolling" else given
-
-    def figures_at_review(self, standing: Standing) -> Figures:
-        """Return what the review will count, grace included, as far as it is known today."""
-        over, counting = standing.holds_through or self.today, self._counting(standing)
-        if counting.window == "rolling":
-            on = max(shifted(over, 1), self.today)
-            return figures_of(self.account, *period(counting, self.account, standing, on))
-        first, last = period(counting, self.account, standing, over)
-        return figures_of(self.account, first, shifted(last, self.rules.grace_days))
-
-    def _for_another_period(self, standing: Standing, level: Level, since: str) -> Standing:
-        """Let a level hold for one more period from `since` on, by the rules in force."""
-        following = standing.model_copy(
-            update={"rules_revision": self.rules.revision, "under": None}
-        )
-        if self.rules.window != "rolling":
-            last = period(self.rules, self.account, following, since)[1]
-            return following.model_copy(update={"holds_through": last})
-        resting = self._resting_on_window(self.rules, following, level)
-        if (resting.holds_through or "") >= self.today:
-            return resting
-        # Not by its figures, but by the way down: so it holds for a window of its own.
-        last = shifted(since, self.rules.window_days - 1)
-        return following.model_copy(
-            update={"earned_from": None, "earned_through": None, "holds_through": last}
-        )
-
-    def _fallen(self, standing: Standing, counted: Figures, since: str) -> Standing:
-        """Return where the member stands after a review that the level didn't pass."""
-        level, rank = self.rules.find(standing.level), self.rank(standing)
-        if self.rules.downgrade == "never" and level is not None:
-            return self._for_another_period(standing, level, since)
-        below = [level for place, level in enumerate(self.rules.levels) if place < rank]
-        if self.rules.downgrade == "to_earned":
-            below = [level for level in below if level.kept_by.reached(counted)]
-        if not below or below[-1] is self.rules.levels[0]:
-            return self._at_the_bottom(since)
-        fallen = self._at_the_bottom(since).model_copy(update={"level": below[-1].level})
-        return self._for_another_period(fallen, below[-1], since)
-
-    def _evaluation(self, standing: Standing, cause: Cause | None) -> Evaluation:
-        review_on, notice = self._look(standing)
-        if notice:
-            standing = standing.model_copy(update={"noticed_for": standing.holds_through})
-        given, last = self.given(standing), standing.holds_through
-        kept_from = shifted(self.today, 1 - MOST_DAYS)
-        if last is not None and given.window != "rolling":
-            last = min(last, self.today)
-            kept_from = min(kept_from, period(given, self.account, standing, last)[0])
-        counted = figures_of(self.account, *period(self.rules, self.account, standing, self.today))
-        return Evaluation(
-            standing, self.level(standing), counted, review_on, cause, notice, kept_from
-        )
+    def missing_to_keep(self, standing: Standing) -> dict[str, int] | None:
+        """Return what is missing for the level to go on, by figure; None if nothing."""
+        level = self.rules.find(standing.level)
+        if level is None or standing.holds_through is None:
+            return None
+        return level.kept_by.missing(self.figures_to_keep(standing.holds_through))
 
     def _look(self, standing: Standing) -> tuple[str | None, bool]:
         """Return the next day to look at the standing, and whether a notice is due now."""
-        last = standing.holds_through
-        if last is None or self.rank(standing) == 0:
+        last, rules = standing.holds_through, self.rules
+        if last is None:
             return None, False
         if self.today > last:
-            return shifted(last, self.rules.grace_days + 1), False
-        told = standing.noticed_for == last or self.rules.notice_days == 0
+            return shifted(last, rules.grace_days + 1), False
+        told = standing.noticed_for == last or rules.notice_days == 0
         if told or self.missing_to_keep(standing) is None:
             return shifted(last, 1), False
-        notice_on = shifted(last, 1 - self.rules.notice_days)
+        notice_on = shifted(last, 1 - rules.notice_days)
         return (notice_on, False) if self.today < notice_on else (shifted(last, 1), True)
 
-    def missing_to_keep(self, standing: Standing) -> dict[str, int] | None:
-        """Return what is missing to keep the level at its review, by figure; None if nothing."""
-        level = self.rules.find(standing.level)
-        if level is None or self.rules.downgrade == "never" or standing.holds_through is None:
-            return None
-        return level.kept_by.missing(self.figures_at_review(standing))
+    def _moved_base(self) -> TierBase:
+        """Return the base of the next evaluation: once in a while it moves on to a later day."""
+        oldest = self.base.day or (iso(self._days.days[0]) if self._days.days else self.today)
+        if oldest >= shifted(self.today, -SETTLED_DAYS - BASE_MOVES_DAYS):
+            return self.base
+        day = self._today - SETTLED_DAYS
+        steps = [step for step in self.timeline if step[0] <= day]
+        stage = self._stage(self.base, self._days.through(day), day, steps)
+        return TierBase(day=iso(day), promises=stage.promises_at(day))
+
+    # --- accounts of before ---------------------------------------------------------------------
+
+    def _promises_of_before(self) -> list[Promise]:
+        """Return the promise in a standing of before its account had a base, if it is needed.
+
+        Mostly the account's days say the same and nothing is promised, so that refunds still count.
+        """
+        standing: Standing | None = self.account.tier
+        while standing is not None and self.rank(standing) > 0:
+            if not self._was_undone(standing):
+                through = self._held_through(standing)
+                held, run = self._highest(TierBase())
+                found = (held.rank, run.through) if held and run else (0, 0)
+                if found >= (self.rank(standing), ordinal(through)):
+                    return []
+                return [Promise(level=standing.level, revision=standing.rules_revision,
+                                through=through)]  # fmt: skip
+            standing = standing.under
+        return []
+
+    def _was_undone(self, standing: Standing) -> bool:
+        """Tell whether a refund took what a level rested on, by the rules it was given by."""
+        given = self.given(standing)
+        level = given.find(standing.level)
+        if level is None or standing.earned_through is None or self.today > standing.earned_through:
+            return False
+        first, last = ordinal(standing.earned_from or ""), ordinal(standing.earned_through)
+        if given.window == "rolling":
+            first, last = counted(given, None, self._today)
+        return not level.reached(figures_of(self._days.total(first, last)))
+
+    def _held_through(self, standing: Standing) -> str:
+        if standing.holds_through is not None:
+            return standing.holds_through
+        if self.account.review_on is not None:
+            return shifted(self.account.review_on, -1)
+        return iso(period_from(self.rules, self.account.joined_day, self._today))

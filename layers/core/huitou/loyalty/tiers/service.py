@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,19 +11,23 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day, shifted
-from huitou.loyalty.notices.rules import to_reach, words
 from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.tiers.holding import Timeline
 from huitou.loyalty.tiers.models import (
     Level,
+    Promise,
     Standing,
     TierAccount,
+    TierBase,
     TierChange,
     TierPreviewAnswer,
     TierPreviewRequest,
     TierRules,
 )
+from huitou.loyalty.tiers.periods import ordinal
 from huitou.loyalty.tiers.repository import TierRepository
-from huitou.loyalty.tiers.rules import Case, Evaluation, evaluate, figures_of, period
+from huitou.loyalty.tiers.rules import Case, Evaluation
+from huitou.loyalty.tiers.shown import next_level, shown_tier, to_keep
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
@@ -30,8 +35,9 @@ from huitou.runtime.triggers import DUE
 
 MOST_TRIES = 5
 # What an account has that is a person's, and no one's once they go elsewhere or are forgotten.
-_OF_A_PERSON = ("tier", "benefits", "monthly_on", "review_on", "birthday_md", "birthday_on")
-_SHOWN = {"spend_fen": "missing_fen", "orders": "missing_orders", "points": "missing_points"}
+_OF_A_PERSON = (
+    "tier", "tier_base", "benefits", "monthly_on", "review_on", "birthday_md", "birthday_on",
+)  # fmt: skip
 
 
 class Tiers:
@@ -59,9 +65,12 @@ class Tiers:
     def rules(self) -> TierRules:
         return self._repository.rules()
 
-    def put_rules(self, rules: TierRules) -> None:
-        """Store a later revision; members follow as they order or are reviewed."""
-        self._repository.put_rules(rules)
+    def put_rules(self, rules: TierRules, field: str = "rules.revision") -> None:
+        """Store a later revision, in force from now on; members follow as they are looked at.
+
+        `field` is what the caller names the revision by.
+        """
+        self._repository.put_rules(rules, field, self._clock.now())
 
     def history(self) -> dict[str, Any]:
         """Return the rules in all their revisions as they are stored, the latest first."""
@@ -70,11 +79,10 @@ class Tiers:
 
     def preview(self, request: TierPreviewRequest, lang: Lang) -> TierPreviewAnswer:
         """Tell what somebody with these figures would be told, were these the rules."""
-        rules, figures = request.rules, request.figures
-        level = rules.earned(figures)
-        higher = rules.above(level.level)
-        told = _next(higher, higher.missing(figures) or {}, lang)["text"] if higher else None
-        return TierPreviewAnswer(name=level.name, text=told)
+        level = request.rules.earned(request.figures)
+        higher = request.rules.above(level.level)
+        text = next_level(higher, request.figures, lang)["text"] if higher else None
+        return TierPreviewAnswer(name=level.name, text=text)
 
     def page(self, after: str, limit: int) -> list[TierAccount]:
         """Return the next accounts by id, for who goes through all of them."""
@@ -86,27 +94,7 @@ class Tiers:
 
     def shown(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
         """Return what the member sees: level, until when, what is missing for more or to keep."""
-        account = self._account(member_id)
-        rules = self._repository.rules(account.tier.rules_revision)
-        [account] = self.with_joined([account], rules)
-        standing, level, today = account.tier, self._level(account.tier, rules), self.today()
-        answer: dict[str, Any] = level.model_dump(include={"level", "name", "discount_bp"})
-        if standing.holds_through is not None:
-            answer["holds_through"] = standing.holds_through
-        counted = figures_of(account, *period(rules, account, standing, today))
-        higher = rules.above(level.level)
-        if higher is not None:
-            short = higher.missing(counted) or {}
-            answer["next"] = _next(higher, short, lang)
-        case = Case(account, rules, today, self.revisions(standing, rules))
-        data = self._to_keep(case, standing)
-        if data is not None and today >= shifted(
-            str(standing.holds_through), 1 - rules.notice_days
-        ):
-            short = {name: int(data[name]) for name in _SHOWN if name in data}
-            text = words("tier-keep", data, "", lang)
-            answer["keep"] = {"by": data["by"], "text": text, **_missing(level, short, keep=True)}
-        return answer
+        return shown_tier(self.case(self._account(member_id)), lang)
 
     def due(self) -> Iterator[str]:
         return self._repository.due(self.today())
@@ -165,15 +153,13 @@ class Tiers:
         `applying` is a revision that is being brought to all members.
         """
         for _ in range(MOST_TRIES):
-            seen = self._account(member_id)
-            rules = self._repository.rules(max(seen.tier.rules_revision, applying or 0))
-            [seen] = self.with_joined([seen], rules)
-            found = evaluate(seen, rules, self.today(), self.revisions(seen.tier, rules))
+            case = self.case(self._account(member_id), applying=applying or 0)
+            seen, found = case.account, case.judged()
             if found.raised and applying is not None:
                 found = replace(found, cause="rules")
             if found.notice:  # Before it counts as given: a crash in between gives it again.
-                self._give_notice(seen, found, rules)
-            if self._stored(seen, found, rules):
+                self._give_notice(case, found)
+            if self._stored(seen, found, case.rules):
                 if found.standing.level == seen.tier.level:
                     return "noticed" if found.notice else "unchanged"
                 return "raised" if found.raised else "lowered"
@@ -184,7 +170,7 @@ class Tiers:
     ) -> str:
         """Take a tier over from another system, with the last day it holds; safe to repeat.
 
-        Without entry coupons, and safe from refunds until its review. Who stands higher here
+        Without entry coupons, and safe from refunds through that day. Who stands higher here
         stays there. Raises Refusal NOT_FOUND naming `level` or `member_id`.
         """
         rules = self._repository.rules()
@@ -195,10 +181,12 @@ class Tiers:
             holds_through=holds_through,
         )  # fmt: skip
         for _ in range(MOST_TRIES):
-            seen = self._account(member_id)
-            case = Case(seen, rules, self.today(), self.revisions(seen.tier, rules))
+            case = self.case(self._account(member_id))
+            seen = case.account
             if case.rank(seen.tier) > case.rank(standing):
                 return "stands higher"
+            promise = Promise(level=level, revision=rules.revision, through=holds_through)
+            base = case.base.model_copy(update={"promises": [*case.base.promises, promise]})
             change = TierChange(
                 id=f"migrate:{source}:{member_id}", member_id=member_id, before=seen.tier.level,
                 after=level, cause="migration", spend_fen=0, rules_revision=rules.revision,
@@ -206,9 +194,10 @@ class Tiers:
             )  # fmt: skip
 
             def write(
-                session: ClientSession, seen: TierAccount = seen, change: TierChange = change
-            ) -> None:
-                if not self._repository.bring_in(seen, standing, change, session):
+                session: ClientSession, seen: TierAccount = seen, base: TierBase = base,
+                change: TierChange = change,
+            ) -> None:  # fmt: skip
+                if not self._repository.bring_in(seen, standing, base, change, session):
                     raise Unavailable  # Nothing of it stays: read again.
 
             try:
@@ -229,34 +218,47 @@ class Tiers:
         days = {name: getattr(account, name) for name in names}
         return {name: {day: n for day, n in found.items() if n} for name, found in days.items()}
 
-    def take_over(self, source_id: str, into_id: str, cause: str, session: ClientSession) -> None:
+    def cases(self, member_ids: Iterable[str], session: ClientSession) -> dict[str, Case]:
+        """Return those of these members who have an account, by id, as a transaction finds them."""
+        accounts = self._repository.accounts(member_ids, session)
+        accounts = self.with_joined(accounts, session)
+        return {account.id: self.case(account) for account in accounts}
+
+    def take_over(self, source: Case, into: Case, cause: str, session: ClientSession) -> None:
         """Give a merged member the higher of two standings, and leave nothing to the other one.
 
         For a transaction that has written both accounts; the days' figures move with the points.
+        The merged one goes on by the rules' times and the day of joining of whichever account
+        gives the higher tier: so neither loses, and refunds still count.
         """
-        source = self._repository.account(source_id, session)
-        into = self._repository.account(into_id, session)
-        if source is None or into is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
-        rules = self._repository.rules(max(a.tier.rules_revision for a in (source, into)))
-        changes: dict[str, Any] = {"tier_review": DUE}
-        ranks = [Case(a, rules, self.today(), self.revisions(a.tier, rules)).rank(a.tier)
-                 for a in (source, into)]  # fmt: skip
-        if ranks[0] > ranks[1]:
-            changes |= {"tier": source.tier.model_dump(exclude_none=True), "review_on": None}
-            changes |= {"monthly_on": source.monthly_on, "benefits": source.benefits}
-        if into.birthday_md is None and source.birthday_md is not None:
-            changes |= {"birthday_md": source.birthday_md, "birthday_on": source.birthday_on}
-        self._repository.set_fields(into_id, changes, session)
-        self._repository.set_fields(source_id, dict.fromkeys(_OF_A_PERSON), session)
-        after = source.tier.level if "tier" in changes else into.tier.level
-        moves = ((source, Standing().level), (into, after))
+        promises = [*source.base.promises, *into.base.promises]
+        ways = [
+            replace(case, account=_together(source.account, into.account, case.account, case.base,
+                                            promises))
+            for case in (into, source)
+        ]  # fmt: skip
+        best = max(ways, key=Case.standing_place)
+        higher = source.rank(source.account.tier) > into.rank(into.account.tier)
+        kept = source.account if higher else into.account
+        changes: dict[str, Any] = {
+            "tier_review": DUE, "tier_base": best.base.model_dump(exclude_none=True),
+            "joined_day": best.account.joined_day,
+        }  # fmt: skip
+        if higher:
+            changes |= {"tier": kept.tier.model_dump(exclude_none=True), "review_on": None}
+            changes |= {"monthly_on": kept.monthly_on, "benefits": kept.benefits}
+        if into.account.birthday_md is None and source.account.birthday_md is not None:
+            changes |= {"birthday_md": source.account.birthday_md,
+                        "birthday_on": source.account.birthday_on}  # fmt: skip
+        self._repository.set_fields(into.account.id, changes, session)
+        self._repository.set_fields(source.account.id, dict.fromkeys(_OF_A_PERSON), session)
+        moves = ((source.account, Standing().level), (into.account, kept.tier.level))
         for account, level in moves:
             if account.tier.level != level:
                 self._repository.append(TierChange(
                     id=f"merge:{cause}:{account.id}", member_id=account.id,
                     before=account.tier.level, after=level, cause="merge", spend_fen=0,
-                    rules_revision=rules.revision, at=self._clock.now(),
+                    rules_revision=best.rules.revision, at=self._clock.now(),
                 ), session)  # fmt: skip
 
     def _stored(self, seen: TierAccount, found: Evaluation, rules: TierRules) -> bool:
@@ -264,7 +266,9 @@ class Tiers:
         monthly = bool(found.level.monthly_coupons) and (found.raised or seen.monthly_on is None)
         monthly_on = self.today() if monthly else None
         if found.standing.level == seen.tier.level:
-            idle = (seen.tier, seen.review_on) == (found.standing, found.review_on)
+            idle = (seen.tier, seen.tier_base, seen.review_on) == (
+                found.standing, found.base, found.review_on,
+            )  # fmt: skip
             if idle and monthly_on is None and seen.tier_review != DUE:
                 return True
             return self._repository.store(seen, found, monthly_on=monthly_on, session=None)
@@ -278,38 +282,42 @@ class Tiers:
 
         return self._database.transact(write)
 
-    def _give_notice(self, seen: TierAccount, found: Evaluation, rules: TierRules) -> None:
-        case = Case(seen, rules, self.today(), self.revisions(found.standing, rules))
-        data = self._to_keep(case, found.standing)
+    def _give_notice(self, case: Case, found: Evaluation) -> None:
+        data = to_keep(case, found.standing)
         review_on = shifted(str(found.standing.holds_through), 1)
         if data is not None:
-            self._notices.put("tier-keep", seen.id, review_on, data)
-
-    def _to_keep(self, case: Case, standing: Standing) -> dict[str, str | int] | None:
-        """Return what words need that tell how to keep the level, or None if it is safe."""
-        short, last = case.missing_to_keep(standing), standing.holds_through
-        if short is None or last is None:
-            return None
-        level = case.level(standing)
-        by = last if case.today <= last else shifted(last, case.rules.grace_days)
-        named: dict[str, str | int] = {"level": level.level, "name": level.name, "by": by}
-        return named | {"match": level.kept_by.match} | short
+            self._notices.put("tier-keep", case.account.id, review_on, data)
 
     def forget(self, member_id: str, session: ClientSession) -> None:
         """Leave no standing and no birthday; for a transaction that has written the account."""
         self._repository.set_fields(member_id, dict.fromkeys(_OF_A_PERSON), session)
 
-    def revisions(self, standing: Standing, rules: TierRules) -> dict[int, TierRules]:
-        """Return the rules of before by which a standing, and those under it, were given."""
-        found: dict[int, TierRules] = {}
-        given: Standing | None = standing
+    def case(self, account: TierAccount, *, applying: int = 0) -> Case:
+        """Return a member as they are to be judged today: with the rules of each time.
+
+        `applying` is a revision that somebody has already seen.
+        """
+        rules = self._repository.rules(max(account.tier.rules_revision, applying))
+        times = self._repository.timeline(rules)
+        if len(times) > 1 or rules.window == "anchor":
+            [account] = self.with_joined([account])
+        base = account.tier_base
+        start = base.day if base and base.day else shifted(account.joined_day or "0001-01-02", -1)
+        first = max(place for place, (day, _) in enumerate(times) if day <= start)
+        steps = [(0, times[first][1])]
+        steps += [(ordinal(day), changed) for day, changed in times[first + 1 :]]
+        return Case(account, steps, self.today(), self._known(account, steps))
+
+    def _known(self, account: TierAccount, steps: Timeline) -> dict[int, TierRules]:
+        """Return the rules of before by which levels were given that may be gone."""
+        wanted = {p.revision for p in account.tier_base.promises} if account.tier_base else set()
+        given: Standing | None = account.tier
         while given is not None:
-            number = given.rules_revision
-            if number not in (0, rules.revision) and number not in found:
-                kept = self._repository.revision(number)
-                found |= {number: kept} if kept else {}
+            wanted.add(given.rules_revision)
             given = given.under
-        return found
+        wanted -= {0, *(rules.revision for _, rules in steps)}
+        found = {number: self._repository.revision(number) for number in sorted(wanted)}
+        return {number: rules for number, rules in found.items() if rules is not None}
 
     def _level(self, standing: Standing, rules: TierRules) -> Level:
         found = rules.find(standing.level)
@@ -318,13 +326,13 @@ class Tiers:
             found = of_then.find(standing.level) if of_then else None
         return found or rules.levels[0]
 
-    def with_joined(self, accounts: Iterable[TierAccount], rules: TierRules) -> list[TierAccount]:
-        """Fill in the day of joining, where these rules count from it."""
+    def with_joined(
+        self, accounts: Iterable[TierAccount], session: ClientSession | None = None
+    ) -> list[TierAccount]:
+        """Fill in the day of joining where an account doesn't have it yet."""
         accounts = list(accounts)
         unknown = [account.id for account in accounts if account.joined_day is None]
-        if rules.window != "anchor" or not unknown:
-            return accounts
-        days = self._repository.joined_days(unknown)
+        days = self._repository.joined_days(unknown, session) if unknown else {}
         return [
             account.model_copy(update={"joined_day": days[account.id]})
             if account.id in days
@@ -357,12 +365,13 @@ def change_of(seen: TierAccount, found: Evaluation, revision: int, clock: Clock)
     )
 
 
-def _next(higher: Level, short: dict[str, int], lang: Lang) -> dict[str, Any]:
-    text = to_reach(higher.name, {"match": higher.match, **short}, lang)
-    return {"name": higher.name, "text": text, **_missing(higher, short)}
-
-
-def _missing(level: Level, short: dict[str, int], *, keep: bool = False) -> dict[str, Any]:
-    goals = level.kept_by if keep else level
-    told: dict[str, Any] = {_SHOWN[name]: count for name, count in short.items()}
-    return told | ({"match": goals.match} if len(short) > 1 else {})
+def _together(
+    source: TierAccount, into: TierAccount, going_on: TierAccount, base: TierBase,
+    promises: list[Promise],
+) -> TierAccount:  # fmt: skip
+    """Return two accounts' days as one, which goes on as the account of one of them."""
+    names = ("spend_by_day", "orders_by_day", "points_by_day")
+    days = {name: dict(Counter(getattr(source, name)) + Counter(getattr(into, name)))
+            for name in names}  # fmt: skip
+    base = base.model_copy(update={"promises": promises})
+    return into.model_copy(update={**days, "tier_base": base, "joined_day": going_on.joined_day})

@@ -1,17 +1,16 @@
-"""The chain's rule documents in `rules`."""
+"""The chain's rule documents in `rules`, but for the tiers': those count from a day."""
 
 from __future__ import annotations
 
 from huitou.growth.geofence.models import ArrivalRules
 from huitou.growth.referrals.models import ReferralRules
 from huitou.loyalty.points.models import PointsRules
-from huitou.loyalty.tiers.models import TierRules
 from huitou.members.messaging.models import MessageRules
 from huitou.payments.refunds.models import RefundRules
 from huitou.runtime.database import Database
 from huitou.runtime.revisions import put_revision
 
-RuleDocument = TierRules | PointsRules | RefundRules | MessageRules | ArrivalRules | ReferralRules
+RuleDocument = PointsRules | RefundRules | MessageRules | ArrivalRules | ReferralRules
 
 
 class RulesRepository:

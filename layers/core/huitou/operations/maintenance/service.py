@@ -10,6 +10,7 @@ from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.service import Earning
 from huitou.loyalty.rewards.service import Mall
+from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.payments.profit_sharing.service import ShareRuleBook
@@ -38,7 +39,6 @@ class Maintenance:
         Offers(self._database, self._clock).put(request.offers, request.stacking_rules, groups)
         Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
         kept = {
-            "tier_rules": request.tier_rules,
             "points_rules": request.points_rules,
             "refund_rules": request.refund_rules,
             "message_rules": request.message_rules,
@@ -48,6 +48,8 @@ class Maintenance:
         rules = {field: rule for field, rule in kept.items() if rule is not None}
         for field, rule in rules.items():
             RulesRepository(self._database).put(rule, field)
+        if request.tier_rules is not None:
+            Tiers(self._database, self._clock).put_rules(request.tier_rules, "tier_rules.revision")
         for shares in request.share_rules:
             ShareRuleBook(self._database).put(shares)
         for promotion in request.earning_rules:
@@ -65,6 +67,7 @@ class Maintenance:
             "rules": len(rules)
             + len(request.share_rules)
             + len(request.earning_rules)
+            + (request.tier_rules is not None)
             + (request.stacking_rules is not None),
         }
 

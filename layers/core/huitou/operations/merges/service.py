@@ -58,12 +58,13 @@ class Merges:
         source, into = self._members.pair(request.from_member, request.into_member, session)
         check(source, into)
         identities = self._members.hand_over(source, into, session)
+        before = self._tiers.cases([source.id, into.id], session)
         points = self._transfer(request, session)
         coupons = self._coupons.hand_over(source.id, into.id, session)
         self._consents.take_over(source.id, into.id, session)
         self._exposures.hand_over(source.id, into.id, session)
         self._features.take_over(source.id, into.id, session)
-        self._tiers.take_over(source.id, into.id, request.merge_id, session)
+        self._tiers.take_over(before[source.id], before[into.id], request.merge_id, session)
         merge = Merge(
             id=request.merge_id, points=points, coupons=coupons, identities=identities,
             at=self._clock.now(), **request.model_dump(exclude={"merge_id"}),

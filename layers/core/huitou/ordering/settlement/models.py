@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from huitou.loyalty.tiers.models import TierAccount, TierChange
-
-
-class OpenAccount(TierAccount):
-    """An account as settling history reads it."""
-
-    tier_review: str | None = None
+from huitou.loyalty.tiers.models import TierChange
 
 
 @dataclass(frozen=True)

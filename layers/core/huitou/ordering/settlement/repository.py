@@ -5,7 +5,6 @@ from __future__ import annotations
 from pymongo.client_session import ClientSession
 
 from huitou.loyalty.tiers.models import TierChange
-from huitou.ordering.settlement.models import OpenAccount
 from huitou.runtime.database import Database
 
 
@@ -13,13 +12,7 @@ class HistoryRepository:
     """Tiers of many members in a few writes, inside the importer's transaction."""
 
     def __init__(self, database: Database) -> None:
-        self._accounts = database.collection("accounts")
         self._changes = database.collection("tier_changes")
-
-    def accounts(self, member_ids: list[str], session: ClientSession) -> list[OpenAccount]:
-        fields = dict.fromkeys(OpenAccount.model_fields, 1)
-        found = self._accounts.find({"_id": {"$in": member_ids}}, fields, session=session)
-        return [OpenAccount.model_validate(document) for document in found]
 
     def append(self, changes: list[TierChange], session: ClientSession) -> None:
         """Note the moves of tiers in the members' histories."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import awarded, kept, points_back
 from huitou.loyalty.points.models import ON_COMPLETION, LedgerEntry, RuleRef
 from huitou.loyalty.points.rules import Award, Book, Fact, TakenBack, returning
-from huitou.loyalty.tiers.models import TierChange, TierRules
-from huitou.loyalty.tiers.rules import evaluate
+from huitou.loyalty.tiers.models import TierChange
+from huitou.loyalty.tiers.rules import MOST_DAYS_KEPT, Case
 from huitou.ordering.orders.models import GivenBack, LedgerOrder
 from huitou.ordering.orders.rules import SETTLED_STATES, drawn_lots
-from huitou.ordering.settlement.models import AccountMove, OpenAccount
+from huitou.ordering.settlement.models import AccountMove
 from huitou.runtime.triggers import DONE, DUE
 
 Known = Mapping[str, LedgerEntry]
@@ -201,13 +202,12 @@ def _room(book: Book, paid: PaidOrder) -> int | None:
     return book.room(paid.order.business_day, paid.terms.day_points, paid.terms.month_points)
 
 
-def account_move(
-    account: OpenAccount, book: Book, rules: TierRules, today: str, now: datetime
-) -> AccountMove:
+def account_move(case: Case, book: Book, now: datetime) -> AccountMove:
     """Say what was written into a book of the past makes of its member's tier, as of today.
 
     Days of before any period that still counts are forgotten by the book.
     """
+    account = case.account
     days = {
         name: dict(getattr(account, name))
         for name in ("spend_by_day", "orders_by_day", "points_by_day")
@@ -215,21 +215,24 @@ def account_move(
     for name, figures in book.figures.items():
         for day, figure in figures.items():
             days[name][day] = days[name].get(day, 0) + figure
-    found = evaluate(account.model_copy(update=days), rules, today)
-    book.forget_before(found.kept_from)
-    level, standing = found.standing.level, found.standing
-    # Who may fall by rules they weren't given their level by is judged by the evaluation.
-    unsure = not found.raised and account.tier.rules_revision not in (0, rules.revision)
-    if account.tier_review == DUE or (unsure and level != account.tier.level):
+    book.forget_before(shifted(case.today, -MOST_DAYS_KEPT))
+    if account.tier_review == DUE:
         return AccountMove(account.id, {"tier_review": DUE})
-    changes: dict[str, Any] = {"tier_review": DONE, "review_on": found.review_on}
+    case = replace(case, account=account.model_copy(update=days))
+    found = case.judged()
+    # The base stays where it is: other batches may bring days that are older.
+    changes: dict[str, Any] = {
+        "tier_review": DONE, "review_on": found.review_on,
+        "tier_base": case.base.model_dump(exclude_none=True),
+    }  # fmt: skip
+    standing = found.standing
     if standing != account.tier:
         changes["tier"] = standing.model_dump(exclude_none=True)
-    if level == account.tier.level:
+    if standing.level == account.tier.level:
         return AccountMove(account.id, changes)
     change = TierChange(
         id=f"{account.id}:{account.version}", member_id=account.id, before=account.tier.level,
-        after=level, cause=found.cause or "figures", spend_fen=found.figures.spend_fen,
-        rules_revision=rules.revision, at=now,
+        after=standing.level, cause=found.cause or "figures", spend_fen=found.figures.spend_fen,
+        rules_revision=case.rules.revision, at=now,
     )  # fmt: skip
     return AccountMove(account.id, changes, change)

@@ -7,12 +7,11 @@ from typing import Protocol
 
 from pymongo.client_session import ClientSession
 
-from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.repository import CouponRepository
 from huitou.coupons.issuing.rules import returned_until
 from huitou.loyalty.points.repository import PointsRepository
 from huitou.loyalty.points.service import Points
-from huitou.loyalty.tiers.repository import TierRepository
+from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.models import LedgerOrder
 from huitou.ordering.orders.repository import OrderRepository
 from huitou.ordering.settlement.repository import HistoryRepository
@@ -40,7 +39,7 @@ class Settlement:
         self._points = Points(database, clock)
         self._ledger = PointsRepository(database)
         self._coupons = CouponRepository(database)
-        self._tiers = TierRepository(database)
+        self._tiers = Tiers(database, clock)
         self._history = HistoryRepository(database)
         self._first_orders = first_orders
 
@@ -92,16 +91,15 @@ class Settlement:
         deserve = [paid for order in orders if (paid := deserving(order)) is not None]
         known = self._ledger.of_orders([paid.order.id for paid in deserve], session)
         members = list({paid.order.member_id for paid in deserve})
-        accounts = self._history.accounts(members, session)
+        cases = self._tiers.cases(members, session)
         books = self._points.open_many(members, session)
         for paid in sorted(deserve, key=lambda paid: (paid.order.paid_at or now, paid.order.id)):
             book = books[paid.order.member_id]
             write_order(book, paid, known[paid.order.id], now, history=True)
-        moved = [account for account in accounts if books[account.id].entries]
+        moved = [case for member_id, case in cases.items() if books[member_id].entries]
         if not moved:
             return
-        rules = self._tiers.rules(max(account.tier.rules_revision for account in moved))
-        moves = [account_move(a, books[a.id], rules, brand_day(now), now) for a in moved]
+        moves = [account_move(case, books[case.account.id], now) for case in moved]
         besides = {move.member_id: move.changes for move in moves}
         self._points.save(list(books.values()), session, besides)
         self._history.append([m.tier_change for m in moves if m.tier_change], session)
