@@ -200,6 +200,9 @@ def report(environment: Environment, campaign_id: str, lang: str, as_json: bool)
             f"({found['incremental_orders_low']:+.0f} to {found['incremental_orders_high']:+.0f}), "
             f"at a cost of ¥{found['cost_fen'] / 100:,.2f}"
         )
+    for day in found["skipped"]:
+        what = "the whole run" if day["whole"] else f"{day['occasions']:,} occasions"
+        console.print(f"{day['day']}: {what} came too late to be told", style="yellow")
     console.print(found["verdict"], style="bold", markup=False)
 
 

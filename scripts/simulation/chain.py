@@ -158,9 +158,16 @@ def _care(
             "variants": [{"gift": gift, "message": message}]} | more  # fmt: skip
 
 
+def _birthday() -> dict[str, Any]:
+    care = _care("birthday", "生日快乐", "送您{gift}", {"kind": "birthday", "days": 0},
+                 "birthday-tea", priority=90)  # fmt: skip
+    late = {"title": "补祝生日快乐", "body": "生日已过，心意还在：送您{gift}"}
+    care["variants"][0]["message"]["late"] = late
+    return care
+
+
 CAMPAIGNS: list[dict[str, Any]] = [
-    _care("birthday", "生日快乐", "送您{gift}", {"kind": "birthday", "days": 0},
-          "birthday-tea", priority=90),
+    _birthday(),
     _care("day-3", "三天没见啦", "满30减8，{until}前可用", {"kind": "absent", "days": 3},
           "back-30-8", holdout_bp=2_500),
     _care("day-7", "想念您的味道", "满30减8，{until}前可用", {"kind": "absent", "days": 7},

@@ -249,6 +249,9 @@ ENGLISH = {
     "标题": "Title",
     "内容": "Text",
     "跳转页面": "Page",
+    "迟到的话": "Words for a day that is over",
+    "只用于生日：生日过后七天内才送到时用这段话；留空：过后不再送":
+        "Birthdays only: read within seven days after it; empty: not told once it is over",
     "订阅消息模板": "Subscription message",
     "会员每同意一次可推送一次；留空：只进消息中心":
         "One for each time a member agreed; empty: inbox only",

@@ -19,7 +19,8 @@ from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.marketing.campaigns.models import Campaign, CampaignStepRequest, PutCampaignRequest
 from huitou.marketing.campaigns.service import Campaigns
-from huitou.marketing.runs.service import PAGE, CampaignRuns
+from huitou.marketing.runs.day_service import PAGE
+from huitou.marketing.runs.service import CampaignRuns
 from huitou.members.profiles.rules import member_id_from
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare

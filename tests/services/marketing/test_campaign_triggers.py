@@ -207,6 +207,9 @@ def test_a_coupon_that_ends_soon(world: CampaignWorld) -> None:
 def test_points_that_end_soon(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "points_expiring"}))
+    world.database.collection("accounts").update_one(
+        {"_id": ann}, {"$set": {"lots": {"2026-03-31": 9}}}
+    )
     world.database.collection("notices").insert_one(
         {
             "_id": f"points-expiring:{ann}:2026-04-01",

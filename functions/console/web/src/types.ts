@@ -15,7 +15,7 @@ export interface Home {
   goals: { repurchase: number; activity: number; burn: number };
 }
 export interface Alarms {
-  dead_letters: number; relay_lag_s: number; differences: number; refunds: number; adjustments: number; sold_out: number; most: number;
+  dead_letters: number; relay_lag_s: number; differences: number; refunds: number; adjustments: number; sold_out: number; skipped: number; most: number;
 }
 export interface StaffStore { store_id: string; name: string; open: boolean; paused: boolean; revision: number; settings: unknown }
 export interface BrandDish {
@@ -83,6 +83,7 @@ export interface Campaign {
 export interface Recipient { exposure_id: string; member_id: string; group: string; at: string; gift: string | null; opened: boolean }
 export interface Report {
   verdict: string; cost_fen: number;
+  skipped: { day: string; whole: boolean; occasions: number }[];
   groups: { group: string; members: number; messages: number; pushed: number; opened: number; redeemed: number; repurchase_rate: number | null }[];
   effects: { metric: string; group: string; difference: number; low: number; high: number; tells: boolean }[];
 }

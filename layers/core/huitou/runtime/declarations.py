@@ -322,6 +322,12 @@ DECLARATIONS = (
                 name="runs_due",
             ),
             _index("campaign_id", "-day", "part"),
+            _index(
+                "-day",
+                "campaign_id",
+                partialFilterExpression={"status": "skipped"},
+                name="runs_skipped",
+            ),
         ],
     ),
     Declaration("deliveries", "until given", [_index("since")]),

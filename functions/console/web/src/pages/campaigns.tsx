@@ -206,6 +206,12 @@ function Effect({ id }: { id: string }) {
       <Told asked={report}>
         {(told) => (
           <>
+            {told.skipped.length > 0 && (
+              <Alert
+                type="warning" showIcon title={t("skippedDays")} style={{ marginBottom: 12 }}
+                description={told.skipped.slice(0, 5).map((s) => `${s.day} ${s.whole ? t("skippedWhole") : `${count(s.occasions)} ${t("skippedSome")}`}`).join(" · ")}
+              />
+            )}
             <Alert type="info" showIcon title={told.verdict} style={{ marginBottom: 12 }} />
             <Suspense fallback={t("loading")}><Interval report={told} /></Suspense>
             <Rows

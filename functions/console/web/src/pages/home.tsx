@@ -162,6 +162,7 @@ function AlarmCard() {
               ["deadLetters", found.dead_letters, some(found.dead_letters)],
               ["differences", found.differences, some(found.differences)],
               ["soldOutDishes", found.sold_out, some(found.sold_out)],
+              ["campaignsSkipped", found.skipped, some(found.skipped)],
               ["refundsWaiting", found.refunds, some(found.refunds)],
               ["adjustmentsWaiting", found.adjustments, some(found.adjustments)],
               ["relayLag", found.relay_lag_s >= 2 ? 1 : 0, found.relay_lag_s.toFixed(0)],

@@ -3,62 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from huitou.catalog.stores.models import CLOCK, Day, Hours, Weekday
 from huitou.marketing.audiences.models import Condition
+from huitou.marketing.campaigns.triggers import TRIGGERS, Kind
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.forms import only_for
 
-Kind = Literal[
-    "absent",  # `days` business days after the last order
-    "overdue",  # half as much again as the member's own usual interval is over
-    "birthday",  # `days` before the birthday, 0 on it
-    "tier_change",  # the tier rose or fell (`direction`)
-    "registered",  # `after_minutes` after registering
-    "first_order",  # `after_minutes` after the first paid order
-    "order_completed",  # `after_minutes` after an order was completed
-    "review",  # a review was given
-    "weather",  # `weather` today at the member's usual store
-    "daily",  # every day, on `weekdays` or on days of the month: supper, member day
-    "group",  # taken by members of a community group (`opengids`), limited per day
-    "near_store",  # the member came near a store
-    "coupon_expiring",  # a coupon ends in `days`
-    "points_expiring",  # points are about to end
-    "segment",  # once, on the first day of the campaign
-    "by_hand",  # members that an operator names
-]
-_KIND_NAMES: dict[str, Any] = {
-    "absent": "几天没来", "overdue": "超过平时间隔", "birthday": "生日", "tier_change": "等级变化",
-    "registered": "注册后", "first_order": "首单后", "order_completed": "订单完成后",
-    "review": "评价后", "weather": "天气", "daily": "固定日子（夜宵、会员日）", "group": "社群领券",
-    "near_store": "到店附近", "coupon_expiring": "券快过期", "points_expiring": "积分快过期",
-    "segment": "一次性人群", "by_hand": "人工指定",
-}  # fmt: skip
 Status = Literal["draft", "checked", "running", "paused", "ended"]
 Weather = Literal["rain", "heat", "cold"]
-# What each trigger needs and may have beside its kind.
-_NEEDS: dict[Kind, tuple[str, ...]] = {
-    "absent": ("days",), "birthday": ("days",), "weather": ("weather",),
-    "coupon_expiring": ("days",), "group": ("opengids",), "tier_change": ("direction",),
-}  # fmt: skip
-_MAY: dict[Kind, tuple[str, ...]] = {
-    "registered": ("after_minutes",), "first_order": ("after_minutes",),
-    "order_completed": ("after_minutes",), "daily": ("weekdays", "month_days"),
-    "weather": ("threshold",),
-}  # fmt: skip
 _BY_KIND = ("days", "after_minutes", "direction", "weather", "threshold", "weekdays", "month_days",
             "opengids")  # fmt: skip
-# These meet members by themselves at their time of day; the others follow an event.
-BY_DAY: tuple[Kind, ...] = (
-    "absent", "overdue", "birthday", "weather", "daily", "coupon_expiring", "segment",
-)  # fmt: skip
-# Of these nothing but the audience says who is meant.
-WHOLE_CHAIN: tuple[Kind, ...] = ("daily", "segment")
-# These read what the member does: not for who switched personalisation off.
-PERSONAL: tuple[Kind, ...] = ("absent", "overdue", "weather", "near_store")
 
 
 class Trigger(Record):
@@ -67,9 +25,17 @@ class Trigger(Record):
     `threshold` is of the weather: millimetres of rain a day, degrees Celsius of heat or cold.
     """
 
-    model_config = ConfigDict(json_schema_extra=only_for(_NEEDS, _MAY))
+    model_config = ConfigDict(
+        json_schema_extra=only_for(
+            {name: kind.needs for name, kind in TRIGGERS.items() if kind.needs},
+            {name: kind.may_have for name, kind in TRIGGERS.items() if kind.may_have},
+        )
+    )
 
-    kind: Kind = Field(title="触发方式", json_schema_extra={"labels": _KIND_NAMES})
+    kind: Kind = Field(
+        title="触发方式",
+        json_schema_extra={"labels": {name: kind.label for name, kind in TRIGGERS.items()}},
+    )
     days: int | None = Field(default=None, ge=0, le=365, title="天数")
     after_minutes: int | None = Field(default=None, ge=0, le=10_080, title="之后多少分钟")
     direction: Literal["up", "down"] | None = Field(
@@ -95,17 +61,13 @@ class Trigger(Record):
 
     @model_validator(mode="after")
     def _says_what_its_kind_needs(self) -> Self:
-        needed, allowed = _NEEDS.get(self.kind, ()), _MAY.get(self.kind, ())
+        kind = TRIGGERS[self.kind]
         for name in _BY_KIND:
             is_set = getattr(self, name) not in (None, [])
-            if name in needed and not is_set:
-                raise Unfit(
-                    name, f"“{_KIND_NAMES[self.kind]}”须填写此项", f"{self.kind} needs {name}"
-                )
-            if is_set and name not in (*needed, *allowed):
-                raise Unfit(
-                    name, f"“{_KIND_NAMES[self.kind]}”没有此项", f"{self.kind} has no {name}"
-                )
+            if name in kind.needs and not is_set:
+                raise Unfit(name, f"“{kind.label}”须填写此项", f"{self.kind} needs {name}")
+            if is_set and name not in (*kind.needs, *kind.may_have):
+                raise Unfit(name, f"“{kind.label}”没有此项", f"{self.kind} has no {name}")
         if self.kind == "absent" and self.days == 0:
             raise Unfit("days", "至少 1 天", "absent needs days of at least 1")
         return self
@@ -137,6 +99,13 @@ class Gift(Record):
         return self
 
 
+class LateWords(Record):
+    """What a member reads whose day is over: a birthday that is told some days late."""
+
+    title: str = Field(min_length=1, max_length=20, title="标题")
+    body: str = Field(min_length=1, max_length=200, title="内容")
+
+
 class Message(Record):
     """What the member reads. `{gift}`, `{until}` and `{days}` are filled in.
 
@@ -153,6 +122,16 @@ class Message(Record):
         title="订阅消息模板",
         description="会员每同意一次可推送一次；留空：只进消息中心",
     )
+    late: LateWords | None = Field(
+        default=None,
+        title="迟到的话",
+        description="只用于生日：生日过后七天内才送到时用这段话；留空：过后不再送",
+    )
+
+    def texts(self) -> list[tuple[str, str]]:
+        """Return each title and body that a member may read."""
+        late = [(self.late.title, self.late.body)] if self.late else []
+        return [(self.title, self.body), *late]
 
 
 class Variant(Record):
@@ -261,6 +240,7 @@ class Campaign(Stored):
                 "variants", "版本名称不能重复，也不能叫 holdout",
                 "each `variant` must be another, and none is holdout",
             )  # fmt: skip
+        self._late_words_hold_together()
         if self.trigger.kind == "group":
             if self.holdout_bp:
                 raise Unfit(
@@ -270,6 +250,22 @@ class Campaign(Stored):
             if any(variant.gift.kind != "coupon" for variant in self.variants):
                 raise Unfit("variants", "社群领券的权益只能是优惠券", "a group takes coupons")
         return self
+
+    def _late_words_hold_together(self) -> None:
+        kind, has = TRIGGERS[self.trigger.kind], [v.message.late is not None for v in self.variants]
+        if not any(has):
+            return
+        field = f"variants.{has.index(True)}.message.late"
+        if kind.own_words is None:
+            raise Unfit(
+                field, f"“{kind.label}”没有迟到的话",
+                f"{self.trigger.kind} has no words for a day that is over",
+            )  # fmt: skip
+        if not all(has):
+            raise Unfit(
+                f"variants.{has.index(False)}.message.late", "每个版本都要写迟到的话，或都不写",
+                "all variants have words for a day that is over, or none has",
+            )  # fmt: skip
 
 
 class Acceptance(Record):

@@ -6,25 +6,17 @@ import hashlib
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_ZONE, Hours
-from huitou.catalog.stores.rules import in_hours
-from huitou.marketing.campaigns.models import Campaign, Kind, Status, Trigger, Variant
+from huitou.catalog.stores.rules import in_hours, shifted
+from huitou.marketing.campaigns.models import Campaign, Status, Trigger, Variant
+from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.features.rules import NIGHT
 
 HOLDOUT = "holdout"
-# How long after its time an occasion is still worth a message; after an outage older ones are
-# passed over. Those of a day are held against that day's `send_at`.
-FRESH: dict[Kind, timedelta] = {
-    "absent": timedelta(days=2), "overdue": timedelta(days=2), "birthday": timedelta(days=1),
-    "weather": timedelta(hours=6), "daily": timedelta(hours=2), "segment": timedelta(days=2),
-    "coupon_expiring": timedelta(hours=20), "points_expiring": timedelta(days=2),
-    "tier_change": timedelta(days=2), "registered": timedelta(days=1),
-    "first_order": timedelta(days=1), "order_completed": timedelta(hours=13),
-    "review": timedelta(days=1), "near_store": timedelta(minutes=30),
-    "by_hand": timedelta(days=2), "group": timedelta(0),
-}  # fmt: skip
+Worth = Literal["message", "late words"]
 STEPS: dict[Status, tuple[Status, ...]] = {
     "draft": ("draft", "checked", "ended"),
     "checked": ("draft", "running", "ended"),
@@ -67,6 +59,28 @@ def slot(day: str, clock: str, zone: str = BRAND_ZONE) -> datetime:
     """Return the moment of a wall clock on a calendar day, in UTC."""
     local = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock), ZoneInfo(zone))
     return local.astimezone(UTC)
+
+
+def worth(campaign: Campaign, day: str, met_at: datetime, now: datetime) -> Worth | None:
+    """Tell what an occasion is worth: a message, one in words for a day that is over, or none.
+
+    `day` is the calendar day whose run met it, "" where an event did; `met_at` is when it was met.
+    """
+    kind = TRIGGERS[campaign.trigger.kind]
+    if not kind.of_a_day:
+        return "message" if now - met_at <= kind.late else None
+    if campaign.trigger.kind != "birthday":
+        ends = slot(shifted(day, 1), "00:00")
+        if campaign.window is not None:  # A supper's evening may end after midnight.
+            closes = slot(day, campaign.window.until)
+            ends = closes if closes > met_at else slot(shifted(day, 1), campaign.window.until)
+        return "message" if now < ends and now - met_at <= kind.late else None
+    over = slot(shifted(day, 1 + (campaign.trigger.days or 0)), "00:00")
+    if now < over:
+        return "message"
+    written = all(variant.message.late is not None for variant in campaign.variants)
+    late = kind.own_words is not None and now < over + kind.own_words
+    return "late words" if written and late else None
 
 
 def meets_on(trigger: Trigger, day: str) -> bool:

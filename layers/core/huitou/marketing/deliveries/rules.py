@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import shifted
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.rules import valid_until
-from huitou.marketing.campaigns.models import Campaign, Variant
-from huitou.marketing.campaigns.rules import exposure_id, filled, group_of
+from huitou.marketing.campaigns.models import Campaign, LateWords, Variant
+from huitou.marketing.campaigns.rules import Worth, exposure_id, filled, group_of, worth
 from huitou.marketing.deliveries.models import Exposure
 from huitou.members.messaging.models import MessageRules
 
@@ -28,6 +28,12 @@ class Occasion(NamedTuple):
     member_id: str
     occasion: str
     days: int | None = None  # Since their last order, where the words say so.
+    day: str = ""  # The calendar day whose run met it, if one did.
+    met_at: datetime | None = None  # When it was met; None: now.
+
+    def worth(self, campaign: Campaign, at: datetime) -> Worth | None:
+        """Return what it is worth at a moment: see `campaigns.rules.worth`."""
+        return worth(campaign, self.day, self.met_at or at, at)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,12 @@ class Sending:
     def words(self) -> dict[str, dict[str, Any]]:
         """What members of each variant are told; the hold-out is told nothing."""
         return {variant.variant: _words_of(self, variant) for variant in self.campaign.variants}
+
+    @cached_property
+    def late_words(self) -> dict[str, dict[str, Any]]:
+        """What they are told when the day is over."""
+        late = (v for v in self.campaign.variants if v.message.late is not None)
+        return {variant.variant: _words_of(self, variant, variant.message.late) for variant in late}
 
 
 @dataclass
@@ -72,32 +84,41 @@ def looks_back_to(campaign: Campaign, day: str) -> str:
     return shifted(day, 1 - max(WEEK_DAYS, campaign.limits.every_days))
 
 
-def place_for(sending: Sending, told: Told, member_id: str, ever: int) -> str | None:
-    """Return which message of the member's day this would be; None if it is one too many.
+def hindered(
+    sending: Sending, told: Told, member_id: str, ever: int
+) -> Literal["day", "limit"] | None:
+    """Say what keeps a member from being told: only the messages of this day, or another limit.
 
     The hold-out takes its places like everybody, so that both groups are chosen alike.
     """
     rules, limits, day = sending.rules, sending.campaign.limits, sending.day
     if sending.campaign.trigger.kind == "group":  # They come for it: it is no message too many.
-        return f"{day}#{sending.campaign.id}"
+        return None
     days = told.by_day.get(member_id, _NOTHING)
-    today = days[day]
     week = sum(count for on, count in days.items() if on > shifted(day, -WEEK_DAYS))
     latest = max(told.by_campaign.get(member_id, ()), default="")
-    if today >= rules.per_day or week >= rules.per_week:
-        return None
+    if week >= rules.per_week:
+        return "limit"
     if latest and latest > shifted(day, -limits.every_days):
-        return None
+        return "limit"
     if limits.per_member is not None and ever >= limits.per_member:
-        return None
-    return f"{day}#{today + 1}"
+        return "limit"
+    return "day" if days[day] >= rules.per_day else None
+
+
+def place_for(sending: Sending, told: Told, member_id: str) -> str:
+    """Return which message of the member's day this is."""
+    if sending.campaign.trigger.kind == "group":
+        return f"{sending.day}#{sending.campaign.id}"
+    return f"{sending.day}#{told.by_day.get(member_id, _NOTHING)[sending.day] + 1}"
 
 
 def exposure_for(sending: Sending, occasion: Occasion, place: str) -> Exposure:
     """Write an occasion down: with words and gift, or as one of the hold-out, who get neither."""
     campaign = sending.campaign
     group = group_of(campaign, sending.salt, occasion.member_id)
-    words = sending.words.get(group, {})
+    is_late = occasion.worth(campaign, sending.at) == "late words"
+    words = (sending.late_words if is_late else sending.words).get(group, {})
     if occasion.days is not None and words:
         days = str(occasion.days)
         words = words | {name: words[name].replace("{days}", days) for name in ("title", "body")}
@@ -109,13 +130,14 @@ def exposure_for(sending: Sending, occasion: Occasion, place: str) -> Exposure:
     )  # fmt: skip
 
 
-def _words_of(sending: Sending, variant: Variant) -> dict[str, Any]:
+def _words_of(sending: Sending, variant: Variant, late: LateWords | None = None) -> dict[str, Any]:
     """What a variant's members are told and given; all but `{days}` is the same for all."""
     gift, message = variant.gift, variant.message
+    said = late or message
     words, until = gift_words(sending, variant)
     return {
-        "title": filled(message.title, gift=words, until=until),
-        "body": filled(message.body, gift=words, until=until), "page": message.page,
+        "title": filled(said.title, gift=words, until=until),
+        "body": filled(said.body, gift=words, until=until), "page": message.page,
         "gift_kind": None if gift.kind == "none" else gift.kind,
         "gift_template_id": gift.template_id, "gift_points": gift.points,
         "gift_text": words, "until": until, "delivery": "done",

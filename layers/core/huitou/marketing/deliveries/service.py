@@ -30,6 +30,7 @@ from huitou.marketing.deliveries.rules import (
     Sending,
     Told,
     exposure_for,
+    hindered,
     looks_back_to,
     place_for,
 )
@@ -72,25 +73,32 @@ class Exposures:
         told: Told,
         occasions: Sequence[Occasion],
         most: Callable[[int], int] = lambda wanted: wanted,
+        postpone: Callable[[list[Occasion]], None] = lambda _: None,
     ) -> Counter[str]:
         """Tell these members, as far as the limits let; returns what came of how many.
 
-        `most` is asked how many more the campaign may tell in all. A worker that is killed on the
-        way leaves a note of what it had begun to `deliver_unfinished`.
+        `most` is asked how many more the campaign may tell in all; `postpone` is given those whom
+        only the messages of this day keep from being told. A worker that is killed on the way
+        leaves a note of what it had begun to `deliver_unfinished`.
         """  # fmt: skip
         campaign = sending.campaign
         ever: Counter[str] = Counter()
         if campaign.limits.per_member is not None:
             members = [occasion.member_id for occasion in occasions]
             ever = self._repository.counted(campaign.id, members)
-        exposures, taken = [], set()
+        exposures, taken, tomorrow = [], set(), []
         for occasion in occasions:
             member_id = occasion.member_id
-            place = place_for(sending, told, member_id, ever[member_id])
+            hindrance = hindered(sending, told, member_id, ever[member_id])
             # One occasion of a member at a time: another one is too many for their day.
-            if place is not None and member_id not in taken:
+            if hindrance is None and member_id not in taken:
                 taken.add(member_id)
+                place = place_for(sending, told, member_id)
                 exposures.append(exposure_for(sending, occasion, place))
+            elif hindrance != "limit":
+                tomorrow.append(occasion)
+        if tomorrow:
+            postpone(tomorrow)
         capped = len(occasions) - len(exposures)
         allowed = exposures[: most(len(exposures))]
         outcomes = Counter({"capped": capped, "over the total": len(exposures) - len(allowed)})
@@ -109,7 +117,7 @@ class Exposures:
         self._repository.end(delivery)
         again = self._without_place([e for e in allowed if e.id not in written], occasions)
         if again:
-            outcomes += self.tell(sending, self.told(sending, again), again)
+            outcomes += self.tell(sending, self.told(sending, again), again, postpone=postpone)
         return +outcomes
 
     def _without_place(

@@ -6,13 +6,14 @@ Each names its source; the words of the law are in the source, not here. Not leg
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.marketing.audiences.models import Condition, leaves, required
-from huitou.marketing.campaigns.models import WHOLE_CHAIN, Campaign
+from huitou.marketing.campaigns.models import Campaign
 from huitou.marketing.campaigns.rules import filled, is_supper, may_send, slot
+from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.linter.models import Facts, Finding, Severity
 from huitou.members.messaging.models import FIELD_LENGTHS
 from huitou.members.messaging.rules import field_values
@@ -177,7 +178,7 @@ def promised(campaign: Campaign) -> str:
 def _everybody(campaign: Campaign, _: Facts) -> Iterator[Said]:
     narrow = [leaf for leaf in leaves(campaign.audience)
               if leaf.feature != "consents_to_marketing"]  # fmt: skip
-    if campaign.trigger.kind in WHOLE_CHAIN and not narrow:
+    if TRIGGERS[campaign.trigger.kind].whole_chain and not narrow:
         yield Said("audience", "人群为全体会员：请加上条件",
                    "this would go to every member: say whom it is for")  # fmt: skip
 
@@ -209,7 +210,7 @@ def _sensitive(campaign: Campaign, _: Facts) -> Iterator[Said]:
 
 def _sensitive_words(campaign: Campaign, _: Facts) -> Iterator[Said]:
     for number, variant in enumerate(campaign.variants):
-        if _has(variant.message.title + variant.message.body, _SENSITIVE_WORDS):
+        if any(_has(title + body, _SENSITIVE_WORDS) for title, body in variant.message.texts()):
             yield Said(f"variants.{number}.message", "文案涉及健康等敏感内容，请负责人确认",
                        "the words touch on health or belief")  # fmt: skip
 
@@ -286,17 +287,21 @@ def _push_template(campaign: Campaign, facts: Facts) -> Iterator[Said]:
         named = coupon.name if coupon else f"{gift.points} 积分" if gift.points else ""
         until = "12 月 31 日" if coupon else ""
         words = {"gift": named, "until": until}
-        title, body = (
-            filled(text, **words).replace("{days}", "30")
-            for text in (variant.message.title, variant.message.body)
-        )
-        brand = facts.messages.brand_name
-        values = field_values(template, title=title, body=body, brand=brand, **words)
-        for key, value in values.items():
-            most = FIELD_LENGTHS[key.rstrip("0123456789")]
-            if not value or len(value) > most:
-                yield Said(field, f"字段 {key} 须为 1–{most} 个字，现为 {len(value)} 个",
-                           f"{key} must have 1 to {most} characters, not {len(value)}")  # fmt: skip
+        for texts in variant.message.texts():
+            title, body = (filled(text, **words).replace("{days}", "30") for text in texts)
+            values = field_values(
+                template, title=title, body=body, brand=facts.messages.brand_name, **words
+            )
+            yield from (Said(field, *said) for said in _unfit(values))
+
+
+def _unfit(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Say, in both languages, which fields of a subscription message are too long or empty."""
+    for key, value in values.items():
+        most = FIELD_LENGTHS[key.rstrip("0123456789")]
+        if not value or len(value) > most:
+            yield (f"字段 {key} 须为 1–{most} 个字，现为 {len(value)} 个",
+                   f"{key} must have 1 to {most} characters, not {len(value)}")  # fmt: skip
 
 
 RULES: tuple[_Rule, ...] = (

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from huitou.marketing.runs.models import SkippedDay
 from huitou.runtime.documents import Answer, Record
 
 Metric = Literal["repurchase", "orders", "revenue_fen"]
@@ -78,7 +79,8 @@ class EffectAnswer(Answer):
 
     `incremental_orders` is what the campaign brought beyond what would have come anyway, with its
     interval; `cost_fen` what its redeemed coupons took off and its points are worth. `verdict`
-    says it in one sentence, also where the data can't tell yet.
+    says it in one sentence, also where the data can't tell yet. `skipped` are the days of the last
+    30 on which the timer came too late.
     """
 
     campaign_id: str
@@ -91,4 +93,5 @@ class EffectAnswer(Answer):
     incremental_orders_low: float | None
     incremental_orders_high: float | None
     cost_fen: int
+    skipped: list[SkippedDay]
     verdict: str

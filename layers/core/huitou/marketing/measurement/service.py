@@ -21,6 +21,7 @@ from huitou.marketing.measurement.models import (
 )
 from huitou.marketing.measurement.repository import EffectRepository
 from huitou.marketing.measurement.rules import ALPHA, Outcomes, effect, enough, verdict
+from huitou.marketing.runs.skipped_service import Skipped
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang
@@ -45,6 +46,7 @@ class Effects:
         self._repository = EffectRepository(database)
         self._campaigns = Campaigns(database, clock)
         self._points = Points(database, clock)
+        self._skipped = Skipped(database, clock)
 
     def report(self, campaign_id: str, lang: Lang = "zh") -> EffectAnswer:
         """Compare who was told with who was left alone, as of now.
@@ -73,7 +75,7 @@ class Effects:
             incremental_orders=round(orders.difference * told, 1) if orders else None,
             incremental_orders_low=round(orders.low * told, 1) if orders else None,
             incremental_orders_high=round(orders.high * told, 1) if orders else None,
-            cost_fen=cost_fen,
+            cost_fen=cost_fen, skipped=self._skipped.of_campaign(campaign_id),
             verdict=verdict(treated.outcomes["repurchase"], alone.outcomes["repurchase"],
                             campaign.effect_days, waiting, lang),
         )  # fmt: skip

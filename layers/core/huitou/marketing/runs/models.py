@@ -9,12 +9,15 @@ from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
 
+LATE = -1
+
 
 class Run(Stored):
     """What a campaign has to do on a day for members with ids from `low` up to `high`.
 
     `id` is `<campaign>:<day>:<part>`. `cursor` is the last member that was looked at; `counts` say
-    what came of how many. A run that came too late to be of use is `skipped`.
+    what came of how many. A run that came too late to be of use is `skipped`; so is the one of part
+    `LATE`, which counts what waited or happened and was too late on that day.
     """
 
     campaign_id: str
@@ -28,16 +31,29 @@ class Run(Stored):
     counts: dict[str, int] = Field(default={})
 
 
-class Waiting(Stored):
-    """An occasion that waits: told of from outside, or until its member's night is over.
+class SkippedDay(Answer):
+    """A day on which a campaign came too late: for all of that day's run (`whole`), for occasions.
 
-    `id` is the exposure's.
+    `occasions` had waited or had happened, and were too old to be told that day.
+    """
+
+    day: str
+    whole: bool
+    occasions: int
+
+
+class Waiting(Stored):
+    """An occasion that waits: told of from outside, until its member's night or day is over.
+
+    `id` is the exposure's. `day` is the calendar day whose run met it, `met_at` when it was met.
     """
 
     campaign_id: str
     member_id: str
     occasion: str
     due_at: datetime
+    day: str = ""
+    met_at: datetime | None = None
 
 
 class EventRequest(Request):

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from pymongo import UpdateOne
 
-from huitou.marketing.runs.models import Run, Waiting
+from huitou.marketing.campaigns.triggers import Kind
+from huitou.marketing.runs.models import LATE, Run, Waiting
 from huitou.runtime.database import Database
 
 MOST_RUNS = 1_000
+MOST_COUNTED = 100_000  # Events that an outage missed.
 
 
 class Range(NamedTuple):
@@ -81,6 +83,26 @@ class CampaignRunRepository:
     def skip(self, run: Run) -> None:
         """Leave a run whose time is over."""
         self._runs.update_one({"_id": run.id, "status": "due"}, {"$set": {"status": "skipped"}})
+
+    def note_skipped(self, campaign_id: str, day: str, at: datetime, occasions: int) -> None:
+        """Add to how many occasions came too late on a day; killed half-way they count twice."""
+        run = Run(
+            id=f"{campaign_id}:{day}:late", campaign_id=campaign_id, day=day, part=LATE, low="",
+            high="", status="skipped", due_at=at,
+        ).document()  # fmt: skip
+        del run["counts"]
+        named = {"_id": run.pop("_id")}
+        self._runs.update_one(
+            named, {"$setOnInsert": run, "$inc": {"counts.stale": occasions}}, upsert=True
+        )
+
+    def skipped(self, since: str, limit: int, campaign_id: str | None = None) -> list[Run]:
+        """Return the runs that came too late since a day, of one campaign or all, newest first."""
+        where: dict[str, Any] = {"status": "skipped", "day": {"$gte": since}}
+        if campaign_id is not None:
+            where["campaign_id"] = campaign_id
+        found = self._runs.find(where).sort([("day", -1), ("campaign_id", 1)]).limit(limit)
+        return [Run.model_validate(row) for row in found]
 
     def of_campaign(self, campaign_id: str, limit: int) -> list[Run]:
         """Return a campaign's runs, the newest day first."""
@@ -160,6 +182,45 @@ class CampaignRunRepository:
         rows = self._between("arrivals", "at", {}, since, until, after, limit)
         return [Event(r["at"], r["_id"], r["member_id"], f"{r['store_id']}@{r['day']}")
                 for r in rows]  # fmt: skip
+
+    def count_events(self, kind: Kind, since: datetime, until: datetime) -> int:
+        """Return how many events a campaign of this kind would have followed, about."""
+        collection, moment = {
+            "registered": ("members", "registered_at"), "near_store": ("arrivals", "at"),
+            "first_order": ("features", "first_order_at"),
+            "order_completed": ("orders", "completed_at"),
+            "points_expiring": ("notices", "at"), "tier_change": ("tier_changes", "at"),
+        }[kind]  # fmt: skip
+        where: dict[str, Any] = {moment: {"$gt": since, "$lte": until}}
+        if kind == "registered":
+            where["registered_channel"] = "mini_program"
+        elif kind == "points_expiring":
+            where["kind"] = "points-expiring"
+        found = getattr(self, f"_{collection}")
+        return int(found.count_documents(where, limit=MOST_COUNTED))
+
+    def last_moves(self, member_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Return each member's last move of tiers: the level before and after."""
+        found = self._tier_changes.find({"member_id": {"$in": list(member_ids)}})
+        moves = found.sort([("member_id", 1), ("at", 1), ("_id", 1)])
+        return {move["member_id"]: (move["before"], move["after"]) for move in moves}
+
+    def usable_coupons(self, ids: Sequence[str], now: datetime) -> set[tuple[str, str]]:
+        """Return which of these coupons can still be used, by member and coupon."""
+        where = {"_id": {"$in": list(ids)}, "status": "issued", "valid_until": {"$gte": now}}
+        return {(row["member_id"], row["_id"])
+                for row in self._coupons.find(where, {"member_id": 1})}  # fmt: skip
+
+    def kept_orders(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these orders haven't gone back whole."""
+        where = {"_id": {"$in": list(ids)}, "status": {"$ne": "refunded"}}
+        return {row["_id"] for row in self._orders.find(where, {"_id": 1})}
+
+    def lots(self, member_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return members' points by the last day they hold."""
+        where = {"_id": {"$in": list(member_ids)}}
+        return {row["_id"]: row.get("lots", {})
+                for row in self._accounts.find(where, {"lots": 1})}  # fmt: skip
 
     def _between(
         self, collection: str, moment: str, where: dict[str, Any], since: datetime,

@@ -10,8 +10,9 @@ from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import day_bounds, days_between, shifted
 from huitou.marketing.audiences.models import required
 from huitou.marketing.audiences.rules import Profile, belongs, is_minor, is_personalised
-from huitou.marketing.campaigns.models import PERSONAL, Campaign, CampaignState
-from huitou.marketing.campaigns.rules import FRESH, is_supper, meets_on, slot
+from huitou.marketing.campaigns.models import Campaign, CampaignState
+from huitou.marketing.campaigns.rules import is_supper, meets_on, slot, worth
+from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.runs.models import Run
 
 MOST_DAYS = 40  # That are planned at once after an outage; older ones are stale anyway.
@@ -52,7 +53,7 @@ def runs_due(
             break
         if not wanted or due_at < started_at:
             continue
-        stale = now - due_at > FRESH[campaign.trigger.kind]
+        stale = worth(campaign, day, due_at, now) is None
         ranges = [("", "\U0010ffff")] if stale or campaign.trigger.kind == "coupon_expiring" else (
             parts(members))  # fmt: skip
         found += [
@@ -82,7 +83,7 @@ def _is_for(campaign: Campaign, day: str) -> bool:
 
 def is_stale(campaign: Campaign, run: Run, now: datetime) -> bool:
     """Tell whether a run that was interrupted is of no use any more."""
-    return now - run.due_at > FRESH[campaign.trigger.kind]
+    return worth(campaign, run.day, run.due_at, now) is None
 
 
 def month_days_of(day: str) -> list[str]:
@@ -105,15 +106,25 @@ def narrowed(campaign: Campaign) -> tuple[str, Sequence[str]] | None:
     return None
 
 
-def passed_over(campaign: Campaign, profile: Profile | None, today: str) -> str | None:
-    """Say why a member gets nothing from a campaign, or None: the one gate on every path."""
+def passed_over(
+    campaign: Campaign, profile: Profile | None, occasion: str, today: str
+) -> str | None:
+    """Say why a member gets nothing from a campaign, or None: the one gate on every path.
+
+    `occasion` may be over, after a night of waiting or in the seconds since it was met.
+    """
+    kind = TRIGGERS[campaign.trigger.kind]
     if profile is None:
         return "gone"
+    if kind.is_left and profile.features.last_order_day != occasion:
+        return "came back"
+    if campaign.trigger.kind == "first_order" and profile.features.first_order_at is None:
+        return "over"  # It went back whole.
     if not profile.marketing:
         return "no consent"
     if is_minor(profile.member, today):
         return "minor"
-    personal = campaign.trigger.kind in PERSONAL or is_personalised(campaign.audience)
+    personal = kind.personal or is_personalised(campaign.audience)
     if personal and not profile.personalised:
         return "not personalised"
     if is_supper(campaign.window) and not profile.features.night_guest:

@@ -15,28 +15,28 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_ZONE
-from huitou.catalog.stores.rules import brand_day, day_bounds, shifted
+from huitou.catalog.stores.rules import brand_day, shifted
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
-from huitou.loyalty.tiers.service import Tiers
 from huitou.marketing.audiences.rules import Profile, needs_visits
 from huitou.marketing.audiences.service import Audiences
-from huitou.marketing.campaigns.models import BY_DAY, Campaign, CampaignState
-from huitou.marketing.campaigns.rules import FRESH, exposure_id, may_send, next_opening
+from huitou.marketing.campaigns.models import Campaign, CampaignState
+from huitou.marketing.campaigns.rules import exposure_id, may_send, next_opening, slot
 from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.models import Delivery
 from huitou.marketing.deliveries.rules import Occasion, Sending, Told
 from huitou.marketing.deliveries.service import Exposures
 from huitou.marketing.features.rules import days_since
+from huitou.marketing.runs.day_service import PAGE, DayMembers
+from huitou.marketing.runs.lasting_service import Lasting
 from huitou.marketing.runs.models import ByHandRequest, EventRequest, Run, RunsRequest, Waiting
-from huitou.marketing.runs.repository import CampaignRunRepository, Event, Range
+from huitou.marketing.runs.repository import CampaignRunRepository, Event
 from huitou.marketing.runs.rules import (
     LOOK_BACK,
     day_start,
     is_stale,
     last_planned,
-    month_days_of,
-    narrowed,
     passed_over,
     resumed_at,
     runs_due,
@@ -49,10 +49,8 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.garbage import rarely_collected
 
-PAGE = 1_000
 LEASE_MS = 60_000
 LOOK_AGAIN_S = 0.1  # Whether another worker has ended its part.
-_END = timedelta(milliseconds=1)
 _BRAND = ZoneInfo(BRAND_ZONE)
 GoesOn = Callable[[], bool]
 
@@ -76,7 +74,8 @@ class CampaignRuns:
         self._coupons = Coupons(database, clock)
         self._messages = Messages(database)
         self._stores = Stores(database, clock)
-        self._tiers = Tiers(database, clock)
+        self._lasts = Lasting(database, clock)
+        self._day_members = DayMembers(database, clock)
         self._weather = WeatherBook(database, clock)
 
     # --- planning -----------------------------------------------------------------------------
@@ -85,10 +84,10 @@ class CampaignRuns:
         """Plan the runs of every day that has come due since the last look; returns how many."""
         now, planned = self._clock.now(), 0
         self._campaigns.end_by_date()
-        today = now.astimezone(_BRAND).date().isoformat()
+        today = self._today()
         members = self._repository.members_in_all()
         for state, campaign in self._campaigns.running():
-            if campaign.trigger.kind not in BY_DAY or state.started_at is None:
+            if not TRIGGERS[campaign.trigger.kind].by_day or state.started_at is None:
                 continue
             runs = runs_due(campaign, state.planned_to, resumed_at(state), now, today, members)
             self._repository.put(runs)
@@ -119,7 +118,7 @@ class CampaignRuns:
                 continue
             sending = self._sending(state, campaign)
             counts += self._work_waiting(sending, goes_on)
-            if campaign.trigger.kind in BY_DAY:
+            if TRIGGERS[campaign.trigger.kind].by_day:
                 counts += self._work_runs(sending, goes_on)
             else:
                 counts += self._work_events(sending, state, goes_on)
@@ -197,15 +196,16 @@ class CampaignRuns:
         return counts
 
     def _read_page(self, sending: Sending, run: Run) -> tuple[Known, str | None]:
-        occasions, cursor = self._page(sending.campaign, run)
-        return self._look_up(sending, occasions), cursor
+        occasions, cursor = self._day_members.page(sending.campaign, run)
+        met = [o._replace(day=run.day, met_at=run.due_at) for o in occasions]
+        return self._look_up(sending, met), cursor
 
     def _look_up(self, sending: Sending, occasions: Sequence[Occasion]) -> Known:
         """Find out what is known of members whom a trigger has met, the served ones left out."""
         if not occasions:
             return Known([], Told(), {})
         told = self._exposures.told(sending, occasions)
-        new = [o for o in dict.fromkeys(occasions) if o[:2] not in told.served]
+        new = [o for name, o in {o[:2]: o for o in occasions}.items() if name not in told.served]
         visits = needs_visits(sending.campaign.audience)
         profiles = self._audiences.profiles([o.member_id for o in new], visits=visits)
         return Known(new, told, profiles)
@@ -218,77 +218,49 @@ class CampaignRuns:
             zone: next_opening(sending.at, zone, sending.rules.quiet, campaign.window)
             for zone in {*zones.values(), BRAND_ZONE}
         }
+        stale = 0
         for occasion in known.occasions:
+            if occasion.worth(campaign, sending.at) is None:
+                stale += 1
+                continue
             profile = known.profiles.get(occasion.member_id)
-            reason = passed_over(campaign, profile, sending.day)
+            reason = passed_over(campaign, profile, occasion.occasion, sending.day)
             if reason is not None or profile is None:
                 counts[reason or "gone"] += 1
                 continue
             store = profile.features.usual_store_id or profile.member.registered_store_id
             opens = opens_in[zones.get(store or "", BRAND_ZONE)]
             if opens > sending.at:
-                later.append(_waiting(campaign.id, occasion, opens))
+                later.append(_waiting(campaign.id, occasion, sending.at, opens))
                 continue
             chosen.append(occasion._replace(days=days_since(profile.features, sending.day)))
         self._repository.wait(later)
-        counts["waiting"] += len(later)
+        self._note_skipped(campaign, stale)
+        counts.update({"waiting": len(later), "stale": stale})
         counts += self._exposures.tell(
-            sending,
-            known.told,
-            chosen,
+            sending, known.told, chosen,
             lambda wanted: self._campaigns.reserve(campaign, wanted, sending.day),
+            lambda capped: self._postpone(sending, capped),
         )  # fmt: skip
-        return counts
+        return +counts
 
-    # --- whom a day meets ---------------------------------------------------------------------
+    def _postpone(self, sending: Sending, capped: Sequence[Occasion]) -> None:
+        """Let those whose day is full wait for the next one, if it is worth it then."""
+        campaign = sending.campaign
+        tomorrow = slot(shifted(self._today(), 1), campaign.send_at)
+        self._repository.wait(
+            _waiting(campaign.id, occasion, sending.at, tomorrow)
+            for occasion in capped
+            if occasion._replace(met_at=occasion.met_at or sending.at).worth(campaign, tomorrow)
+        )
 
-    def _page(self, campaign: Campaign, run: Run) -> tuple[list[Occasion], str | None]:
-        """Return a run's next occasions and the cursor after them, None behind the last ones."""
-        within, trigger = Range(run.cursor, run.low, run.high), campaign.trigger
-        if trigger.kind == "coupon_expiring":
-            return self._ending_coupons(campaign, run)
-        if trigger.kind == "birthday":
-            birthday = shifted(run.day, trigger.days or 0)
-            ids = self._repository.by_birthday(month_days_of(birthday), within, PAGE)
-            return _occasions(ids, birthday[:4])
-        if trigger.kind in ("absent", "overdue"):
-            where: dict[str, Any] = {"overdue_on": run.day}
-            if trigger.kind == "absent":
-                where = {"last_order_day": shifted(run.day, -(trigger.days or 0))}
-            rows = self._repository.by_feature(where, within, PAGE)
-            found = [Occasion(member_id, day or "") for member_id, day in rows]
-            return found, rows[-1][0] if len(rows) == PAGE else None
-        if trigger.kind == "weather":
-            stores = self._weather.stores_with(trigger, run.day)
-            where_at: dict[str, Any] = {"usual_store_id": {"$in": stores}}
-            rows = self._repository.by_feature(where_at, within, PAGE) if stores else []
-            return _occasions([member_id for member_id, _ in rows], run.day)
-        name = "once" if trigger.kind == "segment" else run.day
-        return _occasions(self._members_of(campaign, within), name)
+    def _note_skipped(self, campaign: Campaign, occasions: int) -> None:
+        """Have operators read how many occasions came too late today."""
+        if occasions:
+            self._repository.note_skipped(campaign.id, self._today(), self._clock.now(), occasions)
 
-    def _members_of(self, campaign: Campaign, within: Range) -> list[str]:
-        narrow = narrowed(campaign)
-        if narrow is None:
-            return self._repository.everybody(within, PAGE)
-        feature, words = narrow
-        found: dict[str, dict[str, Any]] = {
-            "usual_store": {"usual_store_id": {"$in": list(words)}},
-            "tag": {"tags": {"$in": list(words)}},
-            "night_guest": {"night_guest": True},
-        }
-        rows = self._repository.by_feature(found[feature], within, PAGE)
-        return [member_id for member_id, _ in rows]
-
-    def _ending_coupons(self, campaign: Campaign, run: Run) -> tuple[list[Occasion], str | None]:
-        # Coupons end with a calendar day.
-        day = shifted(run.day, campaign.trigger.days or 0)
-        since, until = day_bounds(day, BRAND_ZONE, "00:00")
-        moment, _, after = run.cursor.partition("|")
-        first = datetime.fromisoformat(moment) if moment else since
-        rows = self._repository.coupons_ending(first, until - _END, after, PAGE)
-        found = [Occasion(event.member_id, event.occasion) for event in rows]
-        last = rows[-1] if len(rows) == PAGE else None
-        return found, f"{last.at.isoformat()}|{last.id}" if last else None
+    def _today(self) -> str:
+        return self._clock.now().astimezone(_BRAND).date().isoformat()
 
     # --- events -------------------------------------------------------------------------------
 
@@ -305,15 +277,23 @@ class CampaignRuns:
             time.sleep(LOOK_AGAIN_S)  # Waited for as the parts of a run are.
         delay = timedelta(minutes=campaign.trigger.after_minutes or 0)
         begins = day_start(campaign.valid_from.isoformat())
-        oldest = max(now - delay - FRESH[kind], begins, resumed_at(state))
-        since, until = max(oldest, state.seen_to - LOOK_BACK), now - delay
-        until = min(until, day_start(shifted(campaign.valid_until.isoformat(), 1)) - _END)
+        oldest = now - delay - TRIGGERS[kind].late
+        since, until = max(begins, resumed_at(state), state.seen_to), now - delay
+        if since < oldest:  # The timer was out for longer than it is worth.
+            missed = self._repository.count_events(kind, since, oldest)
+            self._note_skipped(campaign, missed)
+            counts["stale"] += missed
+        since = max(oldest, begins, resumed_at(state), state.seen_to - LOOK_BACK)
+        ends = day_start(shifted(campaign.valid_until.isoformat(), 1))
+        until = min(until, ends - timedelta(milliseconds=1))
         try:
             after, done = "", False
             while goes_on() and not done and since <= until:
                 events = self._events(campaign, since, until, after)
-                occasions = [Occasion(e.member_id, e.occasion) for e in events if e.occasion]
-                counts += self._tell(sending, self._look_up(sending, occasions))
+                occasions = [Occasion(e.member_id, e.occasion, met_at=e.at + delay)
+                             for e in events if e.occasion]  # fmt: skip
+                lasting = self._lasts.of(campaign, occasions, now)
+                counts += self._tell(sending, self._look_up(sending, lasting))
                 done = len(events) < PAGE
                 if events:
                     since, after = events[-1].at, events[-1].id
@@ -330,7 +310,7 @@ class CampaignRuns:
         kind, found = campaign.trigger.kind, self._repository
         if kind == "tier_change":
             moves = found.tier_changes(since, until, after, PAGE)
-            return [event if self._is_direction(campaign, before, now) else
+            return [event if self._lasts.is_direction(campaign, before, now) else
                     event._replace(occasion="") for event, before, now in moves]  # fmt: skip
         read = {
             "registered": found.registered, "first_order": found.first_orders,
@@ -338,11 +318,6 @@ class CampaignRuns:
             "near_store": found.arrivals,
         }[kind]  # fmt: skip
         return read(since, until, after, PAGE)
-
-    def _is_direction(self, campaign: Campaign, before: str, after: str) -> bool:
-        levels = [level.level for level in self._tiers.rules().levels]
-        places = [levels.index(name) if name in levels else 0 for name in (before, after)]
-        return (places[1] > places[0]) == (campaign.trigger.direction == "up")
 
     # --- occasions told of from outside -------------------------------------------------------
 
@@ -352,7 +327,7 @@ class CampaignRuns:
         for _, campaign in self._campaigns.running():
             if campaign.trigger.kind == request.kind:
                 occasion = Occasion(request.member_id, request.cause)
-                self._repository.wait([_waiting(campaign.id, occasion, now)])
+                self._repository.wait([_waiting(campaign.id, occasion, now, now)])
                 campaigns += 1
         return {"campaigns": campaigns}
 
@@ -363,7 +338,7 @@ class CampaignRuns:
             raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
         now = self._clock.now()
         self._repository.wait(
-            _waiting(request.campaign_id, Occasion(member_id, request.batch), now)
+            _waiting(request.campaign_id, Occasion(member_id, request.batch), now, now)
             for member_id in dict.fromkeys(request.member_ids)
         )
         return {"campaigns": 1}
@@ -374,10 +349,12 @@ class CampaignRuns:
             due = self._repository.waiting(campaign.id, sending.at, PAGE)
             if not due:
                 break
-            fresh = [w for w in due if sending.at - w.due_at <= FRESH[campaign.trigger.kind]]
-            counts["stale"] += len(due) - len(fresh)
-            occasions = [Occasion(w.member_id, w.occasion) for w in fresh]
-            counts += self._tell(sending, self._look_up(sending, occasions))
+            occasions = [
+                Occasion(w.member_id, w.occasion, day=w.day, met_at=w.met_at or w.due_at)
+                for w in due
+            ]
+            lasting = self._lasts.of(campaign, occasions, sending.at)
+            counts += self._tell(sending, self._look_up(sending, lasting))
             self._repository.served([w.id for w in due], sending.at)
         return +counts
 
@@ -387,14 +364,9 @@ class CampaignRuns:
         return {"runs": [r.model_dump(include={"day", "part", "status", "counts"}) for r in found]}
 
 
-def _occasions(member_ids: Sequence[str], name: str) -> tuple[list[Occasion], str | None]:
-    found = [Occasion(member_id, name) for member_id in member_ids]
-    return found, member_ids[-1] if len(member_ids) == PAGE else None
-
-
-def _waiting(campaign_id: str, occasion: Occasion, due_at: datetime) -> Waiting:
+def _waiting(campaign_id: str, occasion: Occasion, at: datetime, due_at: datetime) -> Waiting:
     return Waiting(
         id=exposure_id(campaign_id, occasion.member_id, occasion.occasion),
         campaign_id=campaign_id, member_id=occasion.member_id, occasion=occasion.occasion,
-        due_at=due_at,
+        due_at=due_at, day=occasion.day, met_at=occasion.met_at or at,
     )  # fmt: skip

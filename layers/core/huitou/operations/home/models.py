@@ -52,7 +52,8 @@ class AlarmsAnswer(Answer):
 
     `relay_lag_s` is how far changes are behind; `differences` those between our books and WeChat
     Pay's that nobody has resolved; `refunds` and `adjustments` wait for a decision; `sold_out`
-    counts dishes that stores have none of now.
+    counts dishes that stores have none of now, `skipped` the days of campaigns of the last week on
+    which the timer came too late.
     """
 
     dead_letters: int
@@ -61,4 +62,5 @@ class AlarmsAnswer(Answer):
     refunds: int
     adjustments: int
     sold_out: int
+    skipped: int
     most: int

@@ -13,6 +13,7 @@ from huitou.insight.kpis.models import DaysRequest, StoreFiguresRequest
 from huitou.insight.kpis.service import Kpis
 from huitou.loyalty.adjustments.models import AdjustmentsRequest
 from huitou.loyalty.adjustments.service import Adjustments
+from huitou.marketing.runs.skipped_service import Skipped
 from huitou.operations.home.models import (
     DAYS_SHOWN,
     AlarmsAnswer,
@@ -29,6 +30,7 @@ from huitou.runtime.database import Database
 
 MOST_STORES = 100
 MOST_ALARMS = 50
+WEEK_DAYS = 7
 
 
 class Home:
@@ -81,5 +83,6 @@ class Home:
             refunds=len(Lookups(self._database, sees).refunds(refunds).refunds),
             adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
             sold_out=Menu(self._database).sold_out(store_ids, MOST_ALARMS),
+            skipped=Skipped(self._database, self._clock).lately(WEEK_DAYS, MOST_ALARMS),
             most=MOST_ALARMS,
         )

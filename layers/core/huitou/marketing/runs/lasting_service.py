@@ -1,0 +1,53 @@
+"""Whether what happened to a member a while ago is still so: asked before they are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from huitou.catalog.stores.rules import shifted
+from huitou.loyalty.tiers.service import Tiers
+from huitou.marketing.campaigns.models import Campaign
+from huitou.marketing.deliveries.rules import Occasion
+from huitou.marketing.runs.repository import CampaignRunRepository
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+
+
+class Lasting:
+    """Occasions that waited for a morning, a delay or a timer that was out.
+
+    What follows from the member's own features (an absence, a first order) the gate asks itself.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._repository = CampaignRunRepository(database)
+        self._tiers = Tiers(database, clock)
+
+    def of(
+        self, campaign: Campaign, occasions: Sequence[Occasion], now: datetime
+    ) -> list[Occasion]:
+        """Return those of these occasions that aren't over."""
+        kind = campaign.trigger.kind
+        members = sorted({occasion.member_id for occasion in occasions})
+        facts = sorted({occasion.occasion for occasion in occasions})
+        if kind == "tier_change":
+            moves = self._repository.last_moves(members)
+            return [o for o in occasions if o.member_id in moves
+                    and self.is_direction(campaign, *moves[o.member_id])]  # fmt: skip
+        if kind == "coupon_expiring":
+            coupons = self._repository.usable_coupons(facts, now)
+            return [o for o in occasions if o[:2] in coupons]
+        if kind == "order_completed":
+            orders = self._repository.kept_orders(facts)
+            return [o for o in occasions if o.occasion in orders]
+        if kind == "points_expiring":
+            lots = self._repository.lots(members)
+            return [o for o in occasions if lots.get(o.member_id, {}).get(shifted(o.occasion, -1))]
+        return list(occasions)
+
+    def is_direction(self, campaign: Campaign, before: str, after: str) -> bool:
+        """Tell whether a move between levels goes where the campaign looks: up or down."""
+        levels = [level.level for level in self._tiers.rules().levels]
+        places = [levels.index(name) if name in levels else 0 for name in (before, after)]
+        return (places[1] > places[0]) == (campaign.trigger.direction == "up")

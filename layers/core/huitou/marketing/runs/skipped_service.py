@@ -1,0 +1,36 @@
+"""What campaigns could no longer tell, because the timer came too late: for operators."""
+
+from __future__ import annotations
+
+from huitou.catalog.stores.rules import brand_day, shifted
+from huitou.marketing.runs.models import LATE, SkippedDay
+from huitou.marketing.runs.repository import CampaignRunRepository
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+
+SHOWN_DAYS = 30
+MOST_SHOWN = 200
+
+
+class Skipped:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._repository = CampaignRunRepository(database)
+
+    def of_campaign(self, campaign_id: str) -> list[SkippedDay]:
+        """Return a campaign's days of late on which something came too late, newest first."""
+        found = self._repository.skipped(self._since(SHOWN_DAYS), MOST_SHOWN, campaign_id)
+        days = {run.day: run for run in found if run.part != LATE}
+        late = {run.day: run.counts.get("stale", 0) for run in found if run.part == LATE}
+        return [
+            SkippedDay(day=day, whole=day in days, occasions=late.get(day, 0))
+            for day in sorted({*days, *late}, reverse=True)
+        ]
+
+    def lately(self, days: int, limit: int) -> int:
+        """Return on how many days of campaigns something came too late, `limit` at most."""
+        found = self._repository.skipped(self._since(days), limit)
+        return len({(run.campaign_id, run.day) for run in found})
+
+    def _since(self, days: int) -> str:
+        return shifted(brand_day(self._clock.now()), 1 - days)

@@ -1,0 +1,298 @@
+"""What is told late: after a night, an outage, or a day that was full of other messages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaign_world import CampaignWorld, campaign
+from chain_data import FakeClock, item
+from huitou.integrations.weather import Forecast
+from huitou.loyalty.tiers.service import Tiers
+from huitou.marketing.campaigns.triggers import TRIGGERS, TriggerKind
+from huitou.marketing.features.models import TagRequest
+from huitou.marketing.features.service import FeatureBook
+from huitou.marketing.measurement.service import Effects
+from huitou.marketing.runs.models import ByHandRequest
+from huitou.marketing.runs.service import CampaignRuns
+from huitou.marketing.runs.skipped_service import Skipped
+from huitou.members.messaging.models import MessageRules
+from huitou.runtime.database import Database
+
+README = Path(__file__).parents[3] / "functions" / "campaign-run" / "README.md"
+FIVE_MINUTES = timedelta(minutes=5)
+LATE = {"title": "补祝生日快乐", "body": "生日已过，礼物还在：{gift}"}
+GIFT = {"kind": "coupon", "template_id": "silver-30-8"}
+MEMBER_DAY: dict[str, Any] = {
+    "_id": "member-day", "trigger": {"kind": "daily", "month_days": [10]},
+    "audience": {"feature": "orders", "at_least": 1},
+}  # fmt: skip
+
+
+@pytest.fixture
+def world(chain: Database, clock: FakeClock) -> CampaignWorld:
+    return CampaignWorld(chain, clock)
+
+
+def birthday(late: bool = True, **changes: Any) -> Any:
+    message = {"title": "生日快乐", "body": "送您{gift}"} | ({"late": LATE} if late else {})
+    return campaign(**{
+        "_id": "birthday", "trigger": {"kind": "birthday", "days": 0}, "priority": 90,
+        "variants": [{"gift": GIFT, "message": message}], **changes,
+    })  # fmt: skip
+
+
+def skipped(world: CampaignWorld, campaign_id: str) -> list[tuple[str, bool, int]]:
+    report = Effects(world.database, world.clock).report(campaign_id)
+    return [(found.day, found.whole, found.occasions) for found in report.skipped]
+
+
+# --- asked again before it is told ----------------------------------------------------------------
+
+
+def test_who_orders_in_the_morning_is_not_missed_when_the_night_is_over(
+    world: CampaignWorld,
+) -> None:
+    ann, bob = world.guest("ann"), world.guest("bob")
+    for guest in (ann, bob):
+        world.orders(guest, "2026-03-02 12:00")
+    world.run(campaign(send_at="21:00"))
+    world.tick("2026-03-05 21:45")  # In the quiet hours: it waits for the morning.
+    assert world.told() == []
+    world.orders(ann, "2026-03-06 08:30")
+    world.tick_through("2026-03-06 12:00", FIVE_MINUTES)
+    assert world.told() == [(bob, "2026-03-02", "03-06 09:00")]
+
+
+def test_a_tier_that_fell_in_the_night_is_not_congratulated_on(world: CampaignWorld) -> None:
+    ann, bob = world.guest("ann"), world.guest("bob")
+    world.run(campaign(trigger={"kind": "tier_change", "direction": "up"}))
+    world.at("2026-03-02 22:00")
+    tiers = Tiers(world.database, world.clock)
+    orders = {guest: world.orders(guest, "2026-03-02 21:50", items=[item(40)])
+              for guest in (ann, bob)}  # fmt: skip
+    for guest in orders:
+        assert tiers.evaluate(guest) == "raised"
+    world.tick("2026-03-02 22:05")
+    world.shop.refund(world.shop.orders.get(orders[ann]))
+    world.shop.settlement.settle(orders[ann])
+    assert tiers.evaluate(ann) == "lowered"
+    world.tick("2026-03-03 09:05")
+    assert [member for member, *_ in world.told()] == [bob]
+
+
+def test_a_coupon_that_was_used_in_the_night_does_not_end_soon(world: CampaignWorld) -> None:
+    ann, bob = world.guest("ann"), world.guest("bob")
+    for guest in (ann, bob):
+        world.orders(guest, "2026-03-02 12:00")
+    world.run(campaign())
+    world.tick("2026-03-05 10:00")  # Their coupons end on 3 April.
+    world.stop("day-3")
+    message = {"title": "快到期啦", "body": "还有 2 天"}
+    world.run(campaign(_id="ending", trigger={"kind": "coupon_expiring", "days": 2},
+                       send_at="21:00", variants=[{"message": message}]))  # fmt: skip
+    world.tick("2026-04-01 21:45")
+    world.database.collection("coupons").update_one(
+        {"member_id": ann}, {"$set": {"status": "redeemed"}}
+    )
+    world.tick("2026-04-02 09:05")
+    assert [member for member, *_ in world.told("ending")] == [bob]
+
+
+def test_orders_that_went_back_whole_are_not_followed_up(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.run(campaign(_id="how", trigger={"kind": "order_completed", "after_minutes": 60}))
+    world.run(campaign(_id="first", trigger={"kind": "first_order", "after_minutes": 60}))
+    world.at("2026-03-02 13:00")
+    order_id = world.orders(ann, "2026-03-02 13:00")
+    world.database.collection("orders").update_one(
+        {"_id": order_id}, {"$set": {"completed_at": world.clock.now()}}
+    )
+    world.tick("2026-03-02 13:30")
+    world.shop.refund(world.shop.orders.get(order_id))
+    world.shop.settlement.settle(order_id)
+    world.tick_through("2026-03-02 18:00", FIVE_MINUTES)
+    assert world.told() == []
+    second = world.orders(ann, "2026-03-02 18:00")
+    assert second != order_id
+    world.tick_through("2026-03-02 20:00", FIVE_MINUTES)
+    # A first order that went back whole was none: the next one is the first.
+    assert [(m, o) for m, o, _ in world.told("first")] == [(ann, "first-order")]
+
+
+def test_a_late_run_sees_members_as_they_are_now(world: CampaignWorld) -> None:
+    ann, bob = world.guest("ann"), world.guest("bob")
+    book = FeatureBook(world.database, world.clock)
+    for guest in (ann, bob):
+        world.orders(guest, "2026-03-02 12:00")
+    book.tag(TagRequest(tag="regulars", add=[ann]))
+    world.run(campaign(audience={"feature": "tag", "among": ["regulars"]}))
+    world.at("2026-03-05 12:00")  # Nothing ran at 10:00.
+    book.tag(TagRequest(tag="regulars", add=[bob], remove=[ann]))
+    world.tick()
+    assert [member for member, *_ in world.told()] == [bob]
+
+
+# --- what a late one is worth ---------------------------------------------------------------------
+
+
+def test_birthdays_of_an_outage_are_told_late_in_their_own_words(world: CampaignWorld) -> None:
+    guests = {day: world.guest(f"g{day}", birthday=f"1990-03-{day:02}") for day in (3, 9, 10, 11)}
+    world.run(birthday())
+    world.tick("2026-03-11 15:00")  # Nothing ran since the 2nd; the 3rd is more than a week ago.
+    told = {row["member_id"]: row["title"] for row in world.exposures()}
+    late = "补祝生日快乐"
+    assert told == {guests[9]: late, guests[10]: late, guests[11]: "生日快乐"}
+    assert ("2026-03-03", True, 0) in skipped(world, "birthday")
+    assert all(world.coupons(guest)["silver-30-8"] == 1 for guest in told)
+
+
+def test_without_late_words_a_birthday_that_is_over_is_left_out_and_reported(
+    world: CampaignWorld,
+) -> None:
+    world.guest("ann", birthday="1990-03-09")
+    world.run(birthday(late=False))
+    world.tick("2026-03-10 15:00")
+    assert world.told() == []
+    assert ("2026-03-09", True, 0) in skipped(world, "birthday")
+    assert Skipped(world.database, world.clock).lately(7, 50) > 0
+
+
+def test_an_early_word_on_a_birthday_is_in_time_until_it_is_over(world: CampaignWorld) -> None:
+    ann = world.guest("ann", birthday="1990-03-10")
+    world.run(birthday(late=False, trigger={"kind": "birthday", "days": 7}))
+    world.tick("2026-03-10 15:00")  # Meant for the 3rd.
+    assert [member for member, *_ in world.told()] == [ann]
+
+
+def test_a_rain_day_is_not_made_up_for(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00", store_id="jingan")
+    world.run(campaign(trigger={"kind": "weather", "weather": "rain"}))
+    world.weather = [Forecast("2026-03-03", 20.0, 20, 10), Forecast("2026-03-04", 0.0, 20, 10)]
+    world.tick("2026-03-04 10:00")
+    assert world.told() == []
+    assert ("2026-03-03", True, 0) in skipped(world, "day-3")
+
+
+def test_a_member_day_lasts_all_day_and_ends_with_it(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign(**MEMBER_DAY))
+    world.tick("2026-03-10 20:00")
+    assert world.told() == [(ann, "2026-03-10", "03-10 20:00")]
+    world.tick("2026-04-11 09:30")  # The day before is over.
+    assert len(world.told()) == 1
+    assert ("2026-04-10", True, 0) in skipped(world, "member-day")
+
+
+def test_what_waited_too_long_is_counted_for_operators(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.run(campaign(trigger={"kind": "by_hand"}))
+    CampaignRuns(world.database, world.clock).by_hand(
+        ByHandRequest(campaign_id="day-3", batch="b", member_ids=[ann], actor="小王")
+    )
+    world.tick("2026-03-10 12:05")  # Nothing ran for eight days.
+    assert world.told() == []
+    assert skipped(world, "day-3") == [("2026-03-10", False, 1)]
+
+
+def test_a_day_whose_evening_was_missed_is_reported_whole(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(campaign(**MEMBER_DAY, send_at="21:00"))
+    world.tick("2026-03-10 21:45")  # In the quiet hours: the morning is another day.
+    world.tick("2026-03-11 09:05")
+    assert world.told() == []
+    assert skipped(world, "member-day")[0] == ("2026-03-10", True, 0)
+
+
+def test_events_that_an_outage_missed_are_counted_for_operators(world: CampaignWorld) -> None:
+    world.run(campaign(trigger={"kind": "registered"}))
+    world.tick("2026-03-02 12:05")
+    world.at("2026-03-02 13:00")
+    world.guest("ann")
+    world.at("2026-03-07 13:00")
+    bob = world.guest("bob")
+    world.tick("2026-03-07 13:05")
+    assert [member for member, *_ in world.told()] == [bob]
+    assert skipped(world, "day-3") == [("2026-03-07", False, 1)]
+
+
+# --- a day that is full ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("priority", "told"),
+    [
+        (95, [("member-day", "03-10 10:00"), ("birthday", "03-11 10:00")]),
+        (50, [("birthday", "03-10 10:00")]),  # A member day isn't worth it on the day after.
+    ],
+)
+def test_a_birthday_on_a_member_day(
+    world: CampaignWorld, priority: int, told: list[tuple[str, str]]
+) -> None:
+    """One message a day: the higher priority goes first, the other waits if it is worth it."""
+    ann = world.guest("ann", birthday="1990-03-10")
+    world.orders(ann, "2026-03-02 12:00")
+    world.run(birthday())
+    world.run(campaign(**MEMBER_DAY, priority=priority))
+    world.tick_through("2026-03-14 12:00")
+    moments = [moment for _, _, moment in world.told()]
+    names = [row["campaign_id"] for row in sorted(world.exposures(), key=lambda row: row["at"])]
+    assert list(zip(names, moments, strict=True)) == told
+    if priority == 95:
+        assert [e["title"] for e in world.exposures(campaign_id="birthday")] == ["补祝生日快乐"]
+
+
+def test_a_full_day_of_a_whole_week_ends_the_waiting(world: CampaignWorld) -> None:
+    """Who waits for a free day waits as long as it is worth it, and no longer."""
+    rules = MessageRules(per_day=1, per_week=7)
+    world.database.collection("rules").replace_one(
+        {"_id": "messages"}, rules.document(), upsert=True
+    )
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00")
+    audience = {"feature": "orders", "at_least": 1}
+    world.run(campaign(_id="daily", priority=99, trigger={"kind": "daily"}, audience=audience))
+    world.run(campaign())
+    world.tick_through("2026-03-09 12:00")
+    assert {by["campaign_id"] for by in world.exposures()} == {"daily"}
+    waiting = world.database.collection("campaign_waiting")
+    assert waiting.count_documents({"campaign_id": "day-3"}) == 0
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def lateness(kind: TriggerKind) -> str:
+    """How the README says what `late` means."""
+    if not kind.late:
+        return "at once or not at all"
+    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"),
+                       (timedelta(minutes=1), "minute")):  # fmt: skip
+        if kind.late % unit == timedelta(0):
+            count = kind.late // unit
+            return f"up to {count} {name}{'s' * (count > 1)} late"
+    raise AssertionError(kind)
+
+
+def test_the_readme_says_of_each_trigger_how_late_it_is_told() -> None:
+    said = dict(line.strip("| ").split("` | ") for line in README.read_text("utf-8").splitlines()
+                if line.startswith("| `") and "` | internal" not in line
+                and "* * *" not in line)  # fmt: skip
+    said = {name.strip("`"): words for name, words in said.items()}
+    assert set(said) == set(TRIGGERS)
+    for name, kind in TRIGGERS.items():
+        if name == "birthday":
+            assert kind.own_words == timedelta(days=7)
+            assert said[name].startswith("until the birthday is over; up to 7 days after it")
+        elif name == "daily":
+            assert (kind.of_a_day, said[name]) == (
+                True, "until its day is over, or its own window",
+            )  # fmt: skip
+        else:
+            assert said[name] == lateness(kind) + ", on its day" * kind.of_a_day
