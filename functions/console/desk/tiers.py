@@ -14,13 +14,13 @@ from huitou.loyalty.tier_rollouts.models import (
     RunRequest,
 )
 from huitou.loyalty.tier_rollouts.service import TierRuns
-from huitou.loyalty.tiers.models import (
+from huitou.loyalty.tiers.models import TierRules
+from huitou.loyalty.tiers.service import Tiers
+from huitou.loyalty.tiers.shown_models import (
     TierHistoryAnswer,
     TierPreviewAnswer,
     TierPreviewRequest,
-    TierRules,
 )
-from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.staff.models import FormAnswer, NoRequest
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
+from huitou.catalog.stores.models import OpeningHours, Store
+from huitou.catalog.stores.service import Stores
 from huitou.loyalty.adjustments.models import (
     AdjustmentAnswer,
     AdjustmentsRequest,
@@ -65,6 +69,22 @@ def test_up_to_the_limit_points_move_at_once_and_the_entry_says_why(desk: Desk) 
     account = desk.shop.account(desk.alice)
     assert (account["available"], account.get("points_by_day", {})) == (300, {})
     assert desk.shop.differences() == []
+
+
+def test_points_given_by_hand_end_by_the_westernmost_stores_calendar_day(desk: Desk) -> None:
+    """At 03:00 of 1 January in Shanghai it is still 31 December in London: the old year's lot."""
+    hours = [OpeningHours(opens="00:00", closes="00:00")]
+    london = Store(id="london", brand_id="huitou", name="伦敦店", zone="Europe/London", hours=hours)
+    Stores(desk.shop.database, desk.shop.clock).put(london)
+    desk.shop.database.recent._kept.clear()
+    ends = {}
+    for number, hour in enumerate((3, 9)):
+        desk.shop.clock.moment = datetime(2027, 1, 1, hour, tzinfo=ZoneInfo("Asia/Shanghai"))
+        desk.ask(str(number), 10)
+        entry = desk.entry(str(number))
+        assert entry
+        ends[hour] = entry["lots"][0]["expires_on"]
+    assert ends == {3: "2027-12-31", 9: "2028-12-31"}
 
 
 def test_over_the_limit_they_wait_for_somebody_else(desk: Desk) -> None:

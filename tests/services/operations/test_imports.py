@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from at_once import at_once
 from chain_data import NOON, FakeClock, Shop
+from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest, ImportReport
 from huitou.operations.imports.service import OrderImport
 from huitou.operations.reconciliation.service import Reconciliation
@@ -94,7 +95,10 @@ def test_the_tier_is_todays_not_what_it_was(chain: Database) -> None:
     assert account(chain).get("tier", {}).get("level", "basic") == "basic"
     send(chain, row(amount_fen=300_000, paid_on=old + timedelta(days=1)))
     assert account(chain)["tier"]["level"] == "gold"
-    # The level falls on the first day that no longer sees the order: 366 days after `old`.
+    # The timer tells at once what keeps it …
+    assert account(chain)["review_on"] == NOON.date().isoformat()
+    Tiers(chain, FakeClock()).evaluate(account(chain)["_id"])
+    # … and it falls on the first day that no longer sees the order: 366 days after `old`.
     assert account(chain)["review_on"] == (old + timedelta(days=366)).isoformat()
 
 

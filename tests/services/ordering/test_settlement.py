@@ -84,6 +84,38 @@ def test_a_refund_takes_back_what_was_earned_and_returns_what_was_spent(shop: Sh
     assert shop.differences() == []
 
 
+def test_points_used_come_back_before_the_same_refund_takes_back(shop: Shop) -> None:
+    """So that what is taken back is taken from them first, and leaves no debt behind."""
+    alice = shop.register()
+    shop.give_points(alice, 1_000)
+    order = shop.paid(alice, items=[item(99)], points=1_485)
+    earned = shop.account(alice)["available"]
+    shop.refund(order)
+    shop.settlement.settle(order.id)
+    found = shop.database.collection("points_entries").find({"order_id": order.id})
+    entries = {entry["kind"]: entry for entry in found}
+    assert entries["return"]["number"] + 1 == entries["claw-back"]["number"]
+    assert (entries["return"]["points"], entries["claw-back"]["points"]) == (1_485, -earned)
+    assert (shop.account(alice)["available"], shop.account(alice).get("debt", 0)) == (1_485, 0)
+
+
+def test_the_order_after_a_first_one_that_went_back_whole_is_the_first(shop: Shop) -> None:
+    alice = shop.register()
+    first = shop.paid(alice)
+    assert shop.account(alice)["first_order_id"] == first.id
+    assert not shop.order(alice).price_inputs.first_order
+    shop.refund(first, "half", 500)
+    shop.settlement.settle(first.id)
+    assert shop.account(alice)["first_order_id"] == first.id
+    shop.refund(first)
+    shop.settlement.settle(first.id)
+    assert shop.account(alice).get("first_order_id") is None
+    assert shop.order(alice).price_inputs.first_order
+    second = shop.paid(alice)
+    assert shop.account(alice)["first_order_id"] == second.id
+    assert shop.differences() == []
+
+
 def test_a_refund_before_the_first_settlement_posts_both_sides(shop: Shop) -> None:
     alice = shop.register()
     order = shop.order(alice, items=[item(3)])
@@ -248,7 +280,7 @@ def test_an_account_keeps_the_days_that_may_still_count(shop: Shop) -> None:
     tiers.evaluate(alice)
     account = shop.account(alice)
     base = (NOON + timedelta(days=1_000 - 373)).date().isoformat()
-    assert account["tier_base"] == {"day": base, "promises": []}
+    assert account["tier_base"] == {"day": base, "revision": 1, "promises": []}
     kept = [(NOON + timedelta(days=ahead)).date().isoformat() for ahead in (250, 1_000)]
     assert sorted(account["spend_by_day"]) == kept
     assert shop.differences() == []

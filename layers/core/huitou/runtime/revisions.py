@@ -36,9 +36,14 @@ def put_revision(
         if _kept(rules, stored) is None:  # It was stored before revisions were kept.
             _keep(rules, stored)
     # Of two editors of one revision the history's id lets one through. Who finds their own words
-    # there stopped before they came into force, and goes on.
-    if not _keep(rules, document, at) and _kept(rules, document) != document:
-        raise conflict
+    # there stopped before they came into force, and goes on: from now on they are in force.
+    came = {"at": at, "after": stored["revision"] if stored else 0} if at is not None else {}
+    if not _keep(rules, document, came):
+        if _kept(rules, document) != document:
+            raise conflict
+        if came:
+            named = {"_id": _id(rules, document)}
+            rules.database[_HISTORY].update_one(named, {"$set": came})
     # The revision in the filter: of two later ones the higher stays, in whatever order they come.
     later = {"_id": document["_id"], "revision": {"$lt": document["revision"]}}
     try:
@@ -63,13 +68,21 @@ def revisions_of(rules: Collection[Document], wanted: Iterable[tuple[str, int]])
     return [dict(kept["document"]) for kept in found]
 
 
-def revisions_of_all_times(
-    rules: Collection[Document], document_id: str
+def revisions_in_force(
+    rules: Collection[Document], document_id: str, last: int
 ) -> list[tuple[datetime | None, Document]]:
-    """Return all kept revisions, the earliest first, with when each came into force, if known."""
-    found = _all_kept(rules, document_id)
-    found.sort(key=lambda kept: int(kept["document"]["revision"]))
-    return [(kept.get("at"), dict(kept["document"])) for kept in found]
+    """Return the revisions that were in force, the earliest first, with since when, if known.
+
+    Each names the one that it came `after`: one that was kept and never came into force is not
+    among them. Those from before these were noted count as if all had been in force.
+    """
+    kept = {int(one["document"]["revision"]): one for one in _all_kept(rules, document_id)}
+    found: list[Document] = []
+    while last in kept:
+        found.append(kept.pop(last))
+        earlier = [revision for revision in kept if revision < last]
+        last = int(found[-1].get("after", max(earlier, default=0)))
+    return [(one.get("at"), dict(one["document"])) for one in reversed(found)]
 
 
 def history_of(rules: Collection[Document], document_id: str) -> list[Document]:
@@ -93,11 +106,9 @@ def _kept(rules: Collection[Document], document: Document) -> Document | None:
     return dict(found["document"]) if found else None
 
 
-def _keep(rules: Collection[Document], document: Document, at: datetime | None = None) -> bool:
-    """Append a revision; False if it was there."""
-    kept = {"_id": _id(rules, document), "schema": 1, "document": document}
-    if at is not None:
-        kept["at"] = at
+def _keep(rules: Collection[Document], document: Document, came: Document | None = None) -> bool:
+    """Append a revision, with when it came into force and after which; False if it was there."""
+    kept = {"_id": _id(rules, document), "schema": 1, "document": document, **(came or {})}
     try:
         rules.database[_HISTORY].insert_one(kept)
     except DuplicateKeyError:

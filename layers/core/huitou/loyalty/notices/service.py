@@ -42,7 +42,8 @@ class Notices:
         self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
     ) -> Notice:
         return Notice(
-            id=f"{kind}:{member_id}:{for_day}", member_id=member_id, kind=kind, for_day=for_day,
+            id=f"{kind}:{member_id}:{for_day}" + (f":{data['level']}" if "level" in data else ""),
+            member_id=member_id, kind=kind, for_day=for_day,
             data=dict(data), at=self._clock.now(),
         )  # fmt: skip
 

@@ -217,7 +217,7 @@ class Book:
         First what of the award is still pending, then its own lot, then the other lots, the
         soonest to expire first; what they lack is owed or waived, by policy. An award whose lot
         has ended is gone already, used or expired: nothing is taken twice. What is waived stays
-        earned: it makes no room under the cap of a day.
+        earned: it makes no room under the cap of a day. Tiers don't count it.
         """
         moves, rest = [], int(points)
         if award.usable is not None and (taken := min(rest, self.pending_of(award))):
@@ -351,7 +351,8 @@ class Book:
             rules_revision=fact.rules_revision, is_test=fact.is_test,
         )  # fmt: skip
         self.entries.append(entry)
-        moved = {"spend_by_day": spend_fen, "orders_by_day": orders, "points_by_day": earned}
+        moved = {"spend_by_day": spend_fen, "orders_by_day": orders, "points_by_day": earned,
+                 "waived_by_day": waived if kind == "claw-back" else 0}  # fmt: skip
         for name, change in moved.items():
             if change:
                 self.figures[name][fact.business_day] += change

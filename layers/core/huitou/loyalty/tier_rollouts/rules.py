@@ -45,7 +45,8 @@ def outlook(case: Case, new: TierRules) -> Outlook:
     if _keeps(drafted, stands.level):
         return outcome
     lower = _after_a_fall(drafted)
-    return replace(outcome, at_review=lower, falls_on=shifted(last, new.grace_days + 1))
+    grace_days = new.grace_days if new.find(stands.level.level) else 0
+    return replace(outcome, at_review=lower, falls_on=shifted(last, grace_days + 1))
 
 
 def _keeps(case: Case, level: Level) -> bool:

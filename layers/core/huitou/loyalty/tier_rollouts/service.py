@@ -71,9 +71,16 @@ class TierRuns:
             "discount_saved_fen": sum(saved),
         }
 
-    def apply(self, rules: TierRules) -> dict[str, Any]:
+    def load(self, rules: TierRules, field: str) -> None:
+        """Put the rules of a chain that is being set up; of one that has members apply them."""
+        if self._tiers.page("", 1):
+            self.apply(rules, field)
+        else:
+            self._tiers.put_rules(rules, field)
+
+    def apply(self, rules: TierRules, field: str = "rules.revision") -> dict[str, Any]:
         """Store a later revision and begin to bring it to all members; again changes nothing."""
-        self._tiers.put_rules(rules)
+        self._tiers.put_rules(rules, field)
         run = TierRun(
             id=f"tiers@{rules.revision}", revision=rules.revision, started_at=self._clock.now()
         )

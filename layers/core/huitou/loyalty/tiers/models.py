@@ -9,10 +9,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.documents import Record, Stored, Unfit
 
 MOST_GRACE_DAYS = 60
 LONGEST_DAYS = 366  # Of a period: a leap year.
+# What an account keeps of each day, by name of its field.
+BY_DAY = ("spend_by_day", "orders_by_day", "points_by_day", "waived_by_day")
 Cause = Literal["figures", "review", "refund", "rules", "migration", "merge"]
 Templates = Annotated[list[str], Field(max_length=20)]
 
@@ -291,15 +293,21 @@ class Promise(Record):
 class TierBase(Record):
     """What an account's tier is found from, beside its days: what was held at the end of `day`.
 
-    Without a `day` it is found from all the days.
+    Without a `day` it is found from all the days. `revision` is that of the rules by which the
+    account was last looked at.
     """
 
     day: str = ""
+    revision: int = 0
     promises: list[Promise] = Field(default=[])
 
 
 class TierAccount(Stored):
     """The part of a member's account that tiers read: figures by business day, and the standing.
+
+    `points_by_day` were earned and not taken back; of these `waived_by_day` were left to who gave
+    their order back, and count for no tier. One that is `forgotten` (erased, or merged into
+    another) stands nowhere any more.
 
     `review_on` is the next day on which the standing must be looked at (a notice, the review, the
     end of the grace days), `monthly_on` and `birthday_on` those on which coupons are due.
@@ -310,6 +318,7 @@ class TierAccount(Stored):
     spend_by_day: dict[str, int] = Field(default={})
     orders_by_day: dict[str, int] = Field(default={})
     points_by_day: dict[str, int] = Field(default={})
+    waived_by_day: dict[str, int] = Field(default={})
     tier: Standing = Standing()
     tier_base: TierBase | None = None
     tier_review: str | None = None
@@ -319,6 +328,7 @@ class TierAccount(Stored):
     birthday_on: str | None = None
     joined_day: str | None = None
     benefits: str | None = None
+    forgotten: bool = False
     version: int = 0
 
 
@@ -337,62 +347,3 @@ class TierChange(Stored):
     points: int = 0
     rules_revision: int
     at: datetime
-
-
-class ShownLevel(Answer):
-    """A tier and what is paid under it: a `discount_bp` of 9,000 is 9 折."""
-
-    level: str
-    name: str
-    discount_bp: int
-
-
-class Missing(Answer):
-    """What is missing for a goal; of several with `match` "any", one is enough."""
-
-    missing_fen: int | None = None
-    missing_orders: int | None = None
-    missing_points: int | None = None
-    match: Literal["any", "all"] | None = None
-
-
-class NextLevel(Missing):
-    """The tier above the member's, what is missing for it, and so in words."""
-
-    name: str
-    text: str
-
-
-class KeepLevel(Missing):
-    """What is missing to keep the tier, through which day it is in time, and so in words."""
-
-    by: str
-    text: str
-
-
-class ShownTier(ShownLevel):
-    """The member's tier, through which day it holds, the next one, and what keeps this one."""
-
-    holds_through: str | None = None
-    next: NextLevel | None = None
-    keep: KeepLevel | None = None
-
-
-class TierPreviewRequest(Request):
-    """Ask what a member with these figures would be told under rules that are only a draft."""
-
-    rules: TierRules
-    figures: Figures = Figures()
-
-
-class TierPreviewAnswer(Answer):
-    """The name of the level they would have, and what they would be told; null at the top."""
-
-    name: str
-    text: str | None
-
-
-class TierHistoryAnswer(Answer):
-    """The rules in all their revisions, the latest first."""
-
-    revisions: list[TierRules]

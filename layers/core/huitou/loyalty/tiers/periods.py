@@ -67,6 +67,7 @@ class DaySums:
         days, before = list[int](), [NOTHING]
         for day in sorted({*by_day[0], *by_day[1], *by_day[2]}):
             spend_fen, orders, points = (figures.get(day, 0) for figures in by_day)
+            points -= account.waived_by_day.get(day, 0)
             if spend_fen or orders or points:
                 days.append(ordinal(day))
                 before.append(_plus(before[-1], (spend_fen, orders, points)))

@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.loyalty.tiers.models import (
+    BY_DAY,
     DEFAULT_RULES,
     Standing,
     TierAccount,
@@ -19,13 +20,12 @@ from huitou.loyalty.tiers.models import (
 )
 from huitou.loyalty.tiers.rules import Evaluation
 from huitou.runtime.database import Database, Document
-from huitou.runtime.revisions import history_of, put_revision, revision_of, revisions_of_all_times
+from huitou.runtime.revisions import history_of, put_revision, revision_of, revisions_in_force
 from huitou.runtime.triggers import DONE, DUE
 
 DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
 REVISION_KEPT_S = 3_600.0  # A revision never changes.
 _TIER_FIELDS = dict.fromkeys(set(TierAccount.model_fields) - {"id", "schema_"}, 1)
-_BY_DAY = ("spend_by_day", "orders_by_day", "points_by_day")
 
 
 class TierRepository:
@@ -56,7 +56,8 @@ class TierRepository:
             found = revision_of(self._rules, "tiers", revision)
             return TierRules.model_validate(found) if found else None
 
-        return self._recent.get(("tier rules", revision), read, REVISION_KEPT_S)
+        # That one wasn't kept is kept in mind, too.
+        return self._recent.get(("tier rules", revision), lambda: (read(),), REVISION_KEPT_S)[0]
 
     def timeline(self, last: TierRules) -> list[tuple[str, TierRules]]:
         """All revisions through the last, with the business day each came into force.
@@ -67,10 +68,9 @@ class TierRepository:
         def read() -> list[tuple[str, TierRules]]:
             found: dict[str, TierRules] = {}
             day = ""
-            for at, document in revisions_of_all_times(self._rules, "tiers"):
-                if document["revision"] <= last.revision:
-                    day = max(day, brand_day(at) if at is not None else "")
-                    found[day] = TierRules.model_validate(document)
+            for at, document in revisions_in_force(self._rules, "tiers", last.revision):
+                day = max(day, brand_day(at) if at is not None else "")
+                found[day] = TierRules.model_validate(document)
             if last not in found.values():
                 found[day] = last
             first, *later = found.items()
@@ -136,7 +136,7 @@ class TierRepository:
             "tier_review": DONE,
         }
         gone: Document = {}
-        for name in _BY_DAY:
+        for name in BY_DAY:
             days = getattr(seen, name)
             gone |= dict.fromkeys(
                 (f"{name}.{d}" for d in set(days) - set(evaluation.kept(days))), ""
@@ -145,8 +145,8 @@ class TierRepository:
             changes["review_on"] = evaluation.review_on
         else:
             gone["review_on"] = ""
-        optional = {"joined_day": seen.joined_day, "monthly_on": monthly_on}
-        changes |= {name: day for name, day in optional.items() if day is not None}
+        if monthly_on is not None:
+            changes["monthly_on"] = monthly_on
         if evaluation.standing.level != seen.tier.level:
             # Who falls before being served is owed nothing of the level that is gone.
             changes["benefits"] = DUE if evaluation.raised else DONE
@@ -181,6 +181,22 @@ class TierRepository:
                 "$inc": {"version": 1},
             },
             session=session,
+        )
+        return moved.matched_count == 1
+
+    def promise(self, seen: TierAccount, base: TierBase) -> bool:
+        """Add a promise to an account that stands higher; False if the account moved."""
+        changes = {"tier_base": base.model_dump(exclude_none=True), "tier_review": DUE}
+        moved = self._accounts.update_one(
+            {"_id": seen.id, "version": seen.version}, {"$set": changes, "$inc": {"version": 1}}
+        )
+        return moved.matched_count == 1
+
+    def leave(self, seen: TierAccount) -> bool:
+        """Look no more at an account that stands nowhere; False if it moved."""
+        moved = self._accounts.update_one(
+            {"_id": seen.id, "version": seen.version},
+            {"$set": {"tier_review": DONE}, "$unset": {"review_on": ""}, "$inc": {"version": 1}},
         )
         return moved.matched_count == 1
 

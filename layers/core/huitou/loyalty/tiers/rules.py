@@ -107,8 +107,9 @@ class Case:
         if standing.level != before.level:
             late = before.holds_through is not None and self.today > before.holds_through
             cause = "figures" if ranks[0] > ranks[1] else "review" if late else "refund"
-            if ranks[0] == ranks[1]:
-                cause = "rules"  # The lowest level has another name.
+            # The lowest level has another name, or rules of today take back what others gave.
+            if ranks[0] == ranks[1] or (cause == "refund" and self._rules_are_new):
+                cause = "rules"
         review_on, notice = self._look(standing)
         if notice:
             standing = standing.model_copy(update={"noticed_for": standing.holds_through})
@@ -129,8 +130,12 @@ class Case:
         return Standing(
             level=level, rules_revision=held.revision, since_day=since,
             holds_through=None if run.through == FOR_EVER else iso(run.through),
-            noticed_for=before.noticed_for,
+            noticed_for=before.noticed_for if level == before.level else None,
         )  # fmt: skip
+
+    @property
+    def _rules_are_new(self) -> bool:
+        return len(self.timeline) > 1 and self.timeline[-1][0] == self._today
 
     @property
     def rules(self) -> TierRules:
@@ -208,7 +213,9 @@ class Case:
             on = max(last + 1, self._today)
             return figures_of(self._days.total(on - self.rules.window_days + 1, FOR_EVER))
         if is_by_stretches(self.rules):
-            first = years_on(last + 1, -1)
+            run = self.highest[1]
+            ends_so = run is not None and run.first > 0 and run.through == last
+            first = run.first if run and ends_so else years_on(last + 1, -1)
         else:
             first, last = cycle(self.rules, self.account.joined_day, last)
         return figures_of(self._days.total(first, last + self.rules.grace_days))
@@ -220,6 +227,16 @@ class Case:
             return None
         return level.kept_by.missing(self.figures_to_keep(standing.holds_through))
 
+    def notice_on(self, through: str) -> str:
+        """Return the day on which a member is told what keeps a level after its last sure day.
+
+        Not before spending can keep it: a rolling window must reach from then past that day.
+        """
+        ahead = self.rules.notice_days
+        if self.rules.window == "rolling":
+            ahead = min(ahead, self.rules.window_days - 1)
+        return shifted(through, 1 - ahead)
+
     def _look(self, standing: Standing) -> tuple[str | None, bool]:
         """Return the next day to look at the standing, and whether a notice is due now."""
         last, rules = standing.holds_through, self.rules
@@ -230,18 +247,18 @@ class Case:
         told = standing.noticed_for == last or rules.notice_days == 0
         if told or self.missing_to_keep(standing) is None:
             return shifted(last, 1), False
-        notice_on = shifted(last, 1 - rules.notice_days)
+        notice_on = self.notice_on(last)
         return (notice_on, False) if self.today < notice_on else (shifted(last, 1), True)
 
     def _moved_base(self) -> TierBase:
         """Return the base of the next evaluation: once in a while it moves on to a later day."""
         oldest = self.base.day or (iso(self._days.days[0]) if self._days.days else self.today)
         if oldest >= shifted(self.today, -SETTLED_DAYS - BASE_MOVES_DAYS):
-            return self.base
+            return self.base.model_copy(update={"revision": self.rules.revision})
         day = self._today - SETTLED_DAYS
         steps = [step for step in self.timeline if step[0] <= day]
         stage = self._stage(self.base, self._days.through(day), day, steps)
-        return TierBase(day=iso(day), promises=stage.promises_at(day))
+        return TierBase(day=iso(day), revision=self.rules.revision, promises=stage.promises_at(day))
 
     # --- accounts of before ---------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,29 +13,30 @@ from huitou.catalog.stores.rules import brand_day, shifted
 from huitou.loyalty.notices.service import Notices
 from huitou.loyalty.tiers.holding import Timeline
 from huitou.loyalty.tiers.models import (
+    BY_DAY,
     Level,
     Promise,
     Standing,
     TierAccount,
     TierBase,
     TierChange,
-    TierPreviewAnswer,
-    TierPreviewRequest,
     TierRules,
 )
 from huitou.loyalty.tiers.periods import ordinal
 from huitou.loyalty.tiers.repository import TierRepository
 from huitou.loyalty.tiers.rules import Case, Evaluation
 from huitou.loyalty.tiers.shown import next_level, shown_tier, to_keep
+from huitou.loyalty.tiers.shown_models import TierPreviewAnswer, TierPreviewRequest
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
-from huitou.runtime.triggers import DUE
+from huitou.runtime.triggers import DONE, DUE
 
 MOST_TRIES = 5
 # What an account has that is a person's, and no one's once they go elsewhere or are forgotten.
 _OF_A_PERSON = (
-    "tier", "tier_base", "benefits", "monthly_on", "review_on", "birthday_md", "birthday_on",
+    "tier", "tier_base", "joined_day", "benefits", "monthly_on", "review_on", "birthday_md",
+    "birthday_on",
 )  # fmt: skip
 
 
@@ -154,7 +154,12 @@ class Tiers:
         """
         for _ in range(MOST_TRIES):
             case = self.case(self._account(member_id), applying=applying or 0)
-            seen, found = case.account, case.judged()
+            seen = case.account
+            if seen.forgotten:
+                if seen.tier_review != DUE or self._repository.leave(seen):
+                    return "unchanged"
+                continue
+            found = case.judged()
             if found.raised and applying is not None:
                 found = replace(found, cause="rules")
             if found.notice:  # Before it counts as given: a crash in between gives it again.
@@ -170,23 +175,26 @@ class Tiers:
     ) -> str:
         """Take a tier over from another system, with the last day it holds; safe to repeat.
 
-        Without entry coupons, and safe from refunds through that day. Who stands higher here
-        stays there. Raises Refusal NOT_FOUND naming `level` or `member_id`.
+        Without entry coupons, and safe from refunds through that day. Who stands higher here stays
+        there, and falls no deeper. Raises Refusal NOT_FOUND naming `level` or `member_id`.
         """
         rules = self._repository.rules()
         if rules.find(level) is None:
             raise Refusal(Code.NOT_FOUND, field="level", detail="level")
-        standing = Standing(
-            level=level, rules_revision=rules.revision, since_day=since_day,
-            holds_through=holds_through,
-        )  # fmt: skip
+        promise = Promise(level=level, revision=rules.revision, through=holds_through)
         for _ in range(MOST_TRIES):
             case = self.case(self._account(member_id))
             seen = case.account
-            if case.rank(seen.tier) > case.rank(standing):
-                return "stands higher"
-            promise = Promise(level=level, revision=rules.revision, through=holds_through)
+            if promise in case.base.promises:
+                return "brought in before"
             base = case.base.model_copy(update={"promises": [*case.base.promises, promise]})
+            account = seen.model_copy(update={"tier_base": base})
+            standing = replace(case, account=account).judged().standing
+            if standing.level != level:
+                if self._repository.promise(seen, base):
+                    return "stands higher"
+                continue
+            standing = standing.model_copy(update={"since_day": since_day})
             change = TierChange(
                 id=f"migrate:{source}:{member_id}", member_id=member_id, before=seen.tier.level,
                 after=level, cause="migration", spend_fen=0, rules_revision=rules.revision,
@@ -195,7 +203,7 @@ class Tiers:
 
             def write(
                 session: ClientSession, seen: TierAccount = seen, base: TierBase = base,
-                change: TierChange = change,
+                standing: Standing = standing, change: TierChange = change,
             ) -> None:  # fmt: skip
                 if not self._repository.bring_in(seen, standing, base, change, session):
                     raise Unavailable  # Nothing of it stays: read again.
@@ -214,8 +222,7 @@ class Tiers:
         account = self._repository.account(member_id, session)
         if account is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
-        names = ("spend_by_day", "orders_by_day", "points_by_day")
-        days = {name: getattr(account, name) for name in names}
+        days = {name: getattr(account, name) for name in BY_DAY}
         return {name: {day: n for day, n in found.items() if n} for name, found in days.items()}
 
     def cases(self, member_ids: Iterable[str], session: ClientSession) -> dict[str, Case]:
@@ -242,8 +249,9 @@ class Tiers:
         kept = source.account if higher else into.account
         changes: dict[str, Any] = {
             "tier_review": DUE, "tier_base": best.base.model_dump(exclude_none=True),
-            "joined_day": best.account.joined_day,
         }  # fmt: skip
+        if best is ways[1]:
+            changes["joined_day"] = source.account.joined_day
         if higher:
             changes |= {"tier": kept.tier.model_dump(exclude_none=True), "review_on": None}
             changes |= {"monthly_on": kept.monthly_on, "benefits": kept.benefits}
@@ -251,7 +259,7 @@ class Tiers:
             changes |= {"birthday_md": source.account.birthday_md,
                         "birthday_on": source.account.birthday_on}  # fmt: skip
         self._repository.set_fields(into.account.id, changes, session)
-        self._repository.set_fields(source.account.id, dict.fromkeys(_OF_A_PERSON), session)
+        self.forget(source.account.id, session)
         moves = ((source.account, Standing().level), (into.account, kept.tier.level))
         for account, level in moves:
             if account.tier.level != level:
@@ -290,18 +298,22 @@ class Tiers:
 
     def forget(self, member_id: str, session: ClientSession) -> None:
         """Leave no standing and no birthday; for a transaction that has written the account."""
-        self._repository.set_fields(member_id, dict.fromkeys(_OF_A_PERSON), session)
+        gone = dict.fromkeys(_OF_A_PERSON)
+        self._repository.set_fields(
+            member_id, {**gone, "forgotten": True, "tier_review": DONE}, session
+        )
 
     def case(self, account: TierAccount, *, applying: int = 0) -> Case:
         """Return a member as they are to be judged today: with the rules of each time.
 
         `applying` is a revision that somebody has already seen.
         """
-        rules = self._repository.rules(max(account.tier.rules_revision, applying))
+        base = account.tier_base
+        seen = max(account.tier.rules_revision, base.revision if base else 0, applying)
+        rules = self._repository.rules(seen)
         times = self._repository.timeline(rules)
         if len(times) > 1 or rules.window == "anchor":
             [account] = self.with_joined([account])
-        base = account.tier_base
         start = base.day if base and base.day else shifted(account.joined_day or "0001-01-02", -1)
         first = max(place for place, (day, _) in enumerate(times) if day <= start)
         steps = [(0, times[first][1])]
@@ -370,8 +382,10 @@ def _together(
     promises: list[Promise],
 ) -> TierAccount:  # fmt: skip
     """Return two accounts' days as one, which goes on as the account of one of them."""
-    names = ("spend_by_day", "orders_by_day", "points_by_day")
-    days = {name: dict(Counter(getattr(source, name)) + Counter(getattr(into, name)))
-            for name in names}  # fmt: skip
+    days: dict[str, dict[str, int]] = {}
+    for name in BY_DAY:
+        days[name] = dict(getattr(into, name))
+        for day, count in getattr(source, name).items():
+            days[name][day] = days[name].get(day, 0) + count
     base = base.model_copy(update={"promises": promises})
     return into.model_copy(update={**days, "tier_base": base, "joined_day": going_on.joined_day})

@@ -24,7 +24,7 @@ def shown_tier(case: Case, lang: Lang) -> dict[str, Any]:
     if higher is not None:
         answer["next"] = next_level(higher, case.figures_today(), lang)
     data = to_keep(case, standing)
-    notice_on = shifted(standing.holds_through or case.today, 1 - rules.notice_days)
+    notice_on = case.notice_on(standing.holds_through or case.today)
     if data is not None and case.today >= notice_on:
         short = {name: int(data[name]) for name in _MISSING if name in data}
         text = words("tier-keep", data, "", lang)

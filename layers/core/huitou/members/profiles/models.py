@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from huitou.loyalty.points.models import ShownPoints
-from huitou.loyalty.tiers.models import ShownTier
+from huitou.loyalty.tiers.shown_models import ShownTier
 from huitou.runtime.documents import Answer, Request, Stored
 
 Channel = Literal["mini_program", "import"]  # Through which members and orders come to us.

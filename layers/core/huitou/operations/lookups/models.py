@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day
 from huitou.loyalty.points.models import ShownPoints
-from huitou.loyalty.tiers.models import ShownTier
+from huitou.loyalty.tiers.shown_models import ShownTier
 from huitou.marketing.features.models import Tag
 from huitou.members.consents.models import ConsentsAnswer
 from huitou.ordering.orders.models import Moment, OrderAnswer, RefundStatus, Status

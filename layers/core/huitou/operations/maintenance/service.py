@@ -10,7 +10,7 @@ from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.service import Earning
 from huitou.loyalty.rewards.service import Mall
-from huitou.loyalty.tiers.service import Tiers
+from huitou.loyalty.tier_rollouts.service import TierRuns
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.payments.profit_sharing.service import ShareRuleBook
@@ -49,7 +49,7 @@ class Maintenance:
         for field, rule in rules.items():
             RulesRepository(self._database).put(rule, field)
         if request.tier_rules is not None:
-            Tiers(self._database, self._clock).put_rules(request.tier_rules, "tier_rules.revision")
+            TierRuns(self._database, self._clock).load(request.tier_rules, "tier_rules.revision")
         for shares in request.share_rules:
             ShareRuleBook(self._database).put(shares)
         for promotion in request.earning_rules:

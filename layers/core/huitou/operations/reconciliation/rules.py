@@ -193,6 +193,8 @@ def _figures_against_entries(
         figures["orders_by_day"][entry.business_day] += entry.orders
         for name, moved in entry.figures.items():
             figures[name].update(moved)
+        if entry.kind == "claw-back":
+            figures["waived_by_day"][entry.business_day] += entry.waived
         if entry.kind in ("earn", "bonus", "claw-back"):
             figures["points_by_day"][entry.business_day] += entry.points
     # Two days of slack: stores in other zones are a day ahead or behind.

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from huitou.catalog.stores.models import Merchant
 from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.points.models import LotMove
-from huitou.loyalty.tiers.models import ShownLevel
+from huitou.loyalty.tiers.shown_models import ShownLevel
 from huitou.members.profiles.models import Channel
 from huitou.ordering.quotes.models import MAX_LINES, CartItem, Price, PriceInputs
 from huitou.promotions.discounts.models import Discount, Line

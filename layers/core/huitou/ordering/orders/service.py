@@ -19,8 +19,8 @@ from huitou.loyalty.earning.rules import awarded
 from huitou.loyalty.earning.service import Earning
 from huitou.loyalty.points.models import ON_COMPLETION
 from huitou.loyalty.points.service import Points
-from huitou.loyalty.tiers.models import ShownLevel
 from huitou.loyalty.tiers.service import Tiers
+from huitou.loyalty.tiers.shown_models import ShownLevel
 from huitou.members.messaging.service import Messages
 from huitou.ordering.orders.models import (
     BestCombination,

@@ -12,7 +12,7 @@ from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import awarded, kept, points_back
 from huitou.loyalty.points.models import ON_COMPLETION, LedgerEntry, RuleRef
 from huitou.loyalty.points.rules import Award, Book, Fact, TakenBack, returning
-from huitou.loyalty.tiers.models import TierChange
+from huitou.loyalty.tiers.models import BY_DAY, TierChange
 from huitou.loyalty.tiers.rules import MOST_DAYS_KEPT, Case
 from huitou.ordering.orders.models import GivenBack, LedgerOrder
 from huitou.ordering.orders.rules import SETTLED_STATES, drawn_lots
@@ -208,15 +208,12 @@ def account_move(case: Case, book: Book, now: datetime) -> AccountMove:
     Days of before any period that still counts are forgotten by the book.
     """
     account = case.account
-    days = {
-        name: dict(getattr(account, name))
-        for name in ("spend_by_day", "orders_by_day", "points_by_day")
-    }
+    days = {name: dict(getattr(account, name)) for name in BY_DAY}
     for name, figures in book.figures.items():
         for day, figure in figures.items():
             days[name][day] = days[name].get(day, 0) + figure
     book.forget_before(shifted(case.today, -MOST_DAYS_KEPT))
-    if account.tier_review == DUE:
+    if account.tier_review == DUE or account.forgotten:
         return AccountMove(account.id, {"tier_review": DUE})
     case = replace(case, account=account.model_copy(update=days))
     found = case.judged()
@@ -226,6 +223,9 @@ def account_move(case: Case, book: Book, now: datetime) -> AccountMove:
         "tier_base": case.base.model_dump(exclude_none=True),
     }  # fmt: skip
     standing = found.standing
+    if found.notice:  # The timer gives it.
+        standing = standing.model_copy(update={"noticed_for": account.tier.noticed_for})
+        changes["review_on"] = case.today
     if standing != account.tier:
         changes["tier"] = standing.model_dump(exclude_none=True)
     if standing.level == account.tier.level:

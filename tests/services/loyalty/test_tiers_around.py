@@ -1,0 +1,387 @@
+"""Tiers where something else comes in: imports, other systems, erasures, rules put half-way."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pymongo.collection import Collection
+
+from chain_data import FakeClock, Shop, item
+from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.points.models import PointsRules
+from huitou.loyalty.tier_benefits.service import TierCoupons
+from huitou.loyalty.tier_rollouts.models import DryRunRequest
+from huitou.loyalty.tier_rollouts.service import TierRuns
+from huitou.loyalty.tiers.models import TierRules
+from huitou.loyalty.tiers.service import Tiers
+from huitou.operations.erasures.models import EraseMemberRequest
+from huitou.operations.erasures.service import Erasures
+from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
+from huitou.operations.imports.service import OrderImport
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.repository import RulesRepository
+from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.merges.models import MergeMembersRequest
+from huitou.operations.merges.service import Merges
+from huitou.runtime.database import Database
+from huitou.runtime.paging import PageRequest
+from huitou.runtime.recent import Recent
+
+LEVELS: list[dict[str, Any]] = [
+    {"level": "basic", "name": "普通"},
+    {"level": "silver", "name": "白银", "spend_fen": 50_000},
+    {"level": "gold", "name": "黄金", "spend_fen": 200_000},
+]
+BY_POINTS = [LEVELS[0], {"level": "silver", "name": "白银", "points": 500}]
+
+
+def levels(silver_fen: int, **silver: Any) -> list[dict[str, Any]]:
+    return [LEVELS[0], {**LEVELS[1], "spend_fen": silver_fen, **silver}, LEVELS[2]]
+
+
+def rules(revision: int, **more: Any) -> TierRules:
+    fields = {"revision": revision, "levels": LEVELS, "notice_days": 0, **more}
+    return TierRules.model_validate(fields)
+
+
+class World(Shop):
+    """A shop with tier rules of its own, and a timer that looks at whoever is due."""
+
+    @property
+    def tiers(self) -> Tiers:
+        return Tiers(self.database, self.clock)
+
+    def ruled(self, first: TierRules) -> None:
+        """Make these the chain's first rules."""
+        self.database.collection("rules").delete_one({"_id": "tiers"})
+        self.database.collection("rule_revisions").delete_many({})
+        self.tiers.put_rules(first)
+        self.database.recent = Recent()
+
+    def apply(self, new: TierRules) -> None:
+        TierRuns(self.database, self.clock).apply(new)
+        self.database.recent = Recent()
+        TierRuns(self.database, self.clock).progress(5)
+
+    def at(self, day: str) -> None:
+        self.clock.moment = datetime.fromisoformat(day).replace(hour=4, tzinfo=UTC)
+
+    def look(self) -> None:
+        for member_id in list(self.tiers.due()):
+            self.tiers.evaluate(member_id)
+
+    def tier(self, member_id: str) -> tuple[str, str | None]:
+        found = self.account(member_id).get("tier", {})
+        return found.get("level", "basic"), found.get("holds_through")
+
+    def back(self, order: Any) -> None:
+        self.refund(order)
+        self.settlement.settle(order.id)
+
+    def bring_in(self, member_id: str) -> str:
+        return self.tiers.bring_in(member_id, "silver", "2025-08-01", "2026-12-31", "crm")
+
+    def imported(self, *rows: dict[str, Any]) -> str:
+        """Bring orders of one till member in; returns the member's id."""
+        given = [ImportedRow(**{"line": 2, "member": "7", **row}) for row in rows]
+        run = OrderImport(self.database, self.clock, "huitou").run
+        run(ImportOrdersRequest(rows=given))
+        found = self.database.collection("identities").find_one({"_id": "till:7"})
+        assert found
+        return str(found["member_id"])
+
+    def erase(self, member_id: str) -> None:
+        orders = self.database.collection("orders")
+        orders.update_many({"member_id": member_id}, {"$set": {"status": "completed"}})
+        request = EraseMemberRequest(member_id=member_id, actor="ann", reason="本人要求")
+        Erasures(self.database, self.clock, "huitou").erase(request)
+
+
+@pytest.fixture
+def world(chain: Database, clock: FakeClock) -> World:
+    return World(chain, clock)
+
+
+# --- imports --------------------------------------------------------------------------------------
+
+
+def test_a_notice_that_is_due_when_orders_are_imported_is_given(world: World) -> None:
+    world.ruled(rules(1, notice_days=30))
+    member = world.imported({"amount_fen": 60_000, "paid_on": date(2025, 3, 20)})
+    world.look()
+    told = Notices(world.database, world.clock).listing(member, PageRequest(), "zh")["notices"]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_an_older_order_moves_the_day_of_joining_whenever_somebody_looked(
+    world: World, looked: bool
+) -> None:
+    world.ruled(rules(1, window="anchor"))
+    member = world.imported({"amount_fen": 30_000, "paid_on": date(2025, 10, 1), "order": "b"})
+    if looked:
+        world.tiers.evaluate(member)
+    world.imported({"amount_fen": 30_000, "paid_on": date(2025, 6, 1), "order": "a"})
+    world.tiers.evaluate(member)
+    assert world.tier(member) == ("silver", "2027-05-31")
+
+
+# --- tiers of other systems -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["brought in", "gold"])
+def test_a_tier_brought_in_is_there_when_a_higher_one_goes_back(world: World, first: str) -> None:
+    world.ruled(rules(1))
+    alice = world.register()
+    if first == "brought in":
+        assert world.bring_in(alice) == "brought in"
+    order = world.paid(alice, items=[item(99), item(40)])
+    world.look()
+    if first == "gold":
+        assert world.bring_in(alice) == "stands higher"
+        assert world.bring_in(alice) == "brought in before"
+    assert world.tier(alice)[0] == "gold"
+    world.back(order)
+    world.look()
+    assert world.tier(alice) == ("silver", "2026-12-31")
+
+
+def test_a_gold_whose_order_went_back_unseen_is_not_higher_than_what_comes_in(world: World) -> None:
+    world.ruled(rules(1))
+    alice = world.register()
+    order = world.paid(alice, items=[item(99), item(40)])
+    world.look()
+    world.back(order)
+    assert world.bring_in(alice) == "brought in"
+    world.look()
+    assert world.tier(alice) == ("silver", "2026-12-31")
+
+
+# --- who is gone ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_an_erased_member_gets_no_tier_no_coupon_and_no_notice_again(
+    world: World, seen: bool
+) -> None:
+    world.ruled(rules(1, window="calendar_year", notice_days=30,
+                      levels=levels(50_000, entry_coupons=["silver-30-8"])))  # fmt: skip
+    alice = world.register()
+    world.paid(alice, items=[item(40)])
+    if seen:
+        world.look()
+    world.erase(alice)
+    world.look()
+    world.at("2026-03-10")
+    world.apply(rules(2, levels=levels(40_000, entry_coupons=["silver-30-8"])))
+    world.look()
+    granting = TierCoupons(world.database, world.clock)
+    for member_id in list(granting.due()):
+        granting.grant(member_id)
+    world.at("2027-12-03")
+    world.look()
+    account = world.account(alice)
+    assert not {"tier", "tier_base", "joined_day", "review_on", "benefits"} & set(account)
+    assert list(world.database.collection("coupons").find({"member_id": alice})) == []
+    assert list(world.database.collection("notices").find({"member_id": alice})) == []
+    assert list(world.tiers.due()) == []
+
+
+def test_a_merged_member_keeps_what_orders_of_both_give_and_loses_what_goes_back(
+    world: World,
+) -> None:
+    world.ruled(rules(1))
+    alice, bob = world.register("alice"), world.register("bob")
+    world.paid(alice, items=[item(20)])
+    order = world.paid(bob, items=[item(20)])
+    world.look()
+    Merges(world.database, world.clock, "huitou").merge(MergeMembersRequest(
+        merge_id="m-000001", from_member=alice, into_member=bob, actor="ann", reason="同一人"
+    ))  # fmt: skip
+    world.look()
+    assert world.tier(bob)[0] == "silver"
+    assert world.tier(alice) == ("basic", None)
+    world.back(order)
+    world.look()
+    assert world.tier(bob) == ("basic", None)
+
+
+# --- points that were left to the member ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("points_rules", "back_on"),
+    [
+        ({"claw_back": "pending_only"}, "2026-03-02"),
+        ({"expiry": {"kind": "rolling_months", "months": 1}}, "2026-05-02"),
+    ],
+    ids=["waived", "expired"],
+)
+def test_points_of_an_order_that_went_back_count_for_no_tier(
+    world: World, points_rules: dict[str, Any], back_on: str
+) -> None:
+    world.ruled(rules(1, levels=BY_POINTS))
+    put = PointsRules.model_validate({"revision": 2, **points_rules})
+    RulesRepository(world.database).put(put, "points_rules")
+    world.database.recent = Recent()
+    alice = world.register()
+    order = world.paid(alice, items=[item(40)])
+    world.look()
+    assert world.tier(alice)[0] == "silver"
+    world.at(back_on)
+    world.back(order)
+    world.look()
+    assert world.tier(alice) == ("basic", None)
+    assert world.differences() == []
+
+
+# --- rules put half-way, loaded, tried ------------------------------------------------------------
+
+
+def test_rules_count_from_the_day_they_come_into_force_not_from_a_try(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ruled(rules(1))
+    alice = world.register()
+    world.at("2026-03-10")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Collection, "replace_one", killed)
+        with pytest.raises(KeyboardInterrupt):
+            world.apply(rules(2, levels=levels(80_000)))
+    world.at("2026-03-15")
+    world.paid(alice, items=[item(40)])
+    world.look()
+    assert world.tier(alice) == ("silver", "2027-03-14")
+    world.at("2026-03-20")
+    world.apply(rules(2, levels=levels(80_000)))
+    assert world.tier(alice) == ("silver", "2027-03-14")
+
+
+def test_rules_that_never_came_into_force_raise_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ruled(rules(1))
+    alice = world.register()
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    world.at("2026-03-10")
+    with monkeypatch.context() as patched:
+        patched.setattr(Collection, "replace_one", killed)
+        with pytest.raises(KeyboardInterrupt):
+            world.apply(rules(2, levels=levels(10_000)))
+    world.at("2026-03-12")
+    world.paid(alice, items=[item(10)])
+    world.look()
+    world.at("2026-03-20")
+    world.apply(rules(3, levels=levels(60_000)))
+    assert world.tier(alice) == ("basic", None)
+
+
+def test_loaded_rules_raise_and_look_at_everybody_as_applied_ones_do(world: World) -> None:
+    world.ruled(rules(1, downgrade="never"))
+    alice, bob = world.register("alice"), world.register("bob")
+    world.paid(alice, items=[item(40)])
+    world.paid(bob, items=[item(20)])
+    world.look()
+    assert world.tier(alice) == ("silver", None)
+    world.at("2026-03-05")
+    loaded = LoadRequest.model_validate({"tier_rules": rules(2, levels=levels(20_000)).document()})
+    Maintenance(world.database, world.clock).load(loaded)
+    world.database.recent = Recent()
+    TierRuns(world.database, world.clock).progress(5)
+    assert world.tier(bob)[0] == "silver"
+    assert world.tier(alice) == ("silver", "2027-03-04")  # One period of the new rules.
+    world.at("2027-06-01")
+    world.look()
+    assert world.tier(alice)[0] == "basic"
+
+
+def test_a_dry_run_says_the_day_on_which_a_level_that_is_gone_falls(world: World) -> None:
+    world.ruled(rules(1))
+    alice = world.register()
+    world.paid(alice, items=[item(40)])
+    world.look()
+    world.at("2026-03-05")
+    vip = {"level": "vip", "name": "VIP", "spend_fen": 300_000}
+    new = rules(2, grace_days=30, levels=[LEVELS[0], vip])
+    told = TierRuns(world.database, world.clock).dry_run(DryRunRequest(rules=new))
+    assert told["examples"][0]["on"] == "2027-03-02"
+    world.apply(new)
+    for day, level in (("2027-03-01", "silver"), ("2027-03-02", "basic")):
+        world.at(day)
+        world.look()
+        assert world.tier(alice)[0] == level
+
+
+def test_two_applications_on_one_day_leave_what_the_last_one_says(world: World) -> None:
+    world.ruled(rules(1))
+    alice = world.register()
+    world.paid(alice, items=[item(20)])
+    world.look()
+    world.at("2026-03-04")
+    world.apply(rules(2, levels=levels(20_000)))
+    assert world.tier(alice)[0] == "silver"
+    world.clock.advance(hours=1)
+    world.apply(rules(7, levels=levels(40_000)))
+    assert world.tier(alice)[0] == "basic"
+    moves = list(world.database.collection("tier_changes").find({}).sort("at", 1))
+    assert [(move["after"], move["cause"]) for move in moves] == [
+        ("silver", "rules"), ("basic", "rules"),
+    ]  # fmt: skip
+
+
+# --- notices --------------------------------------------------------------------------------------
+
+
+def test_what_keeps_a_stretch_from_29_february_is_counted_from_that_day(world: World) -> None:
+    world.ruled(rules(1, window="anchor", anchor="level_start", notice_days=30))
+    alice = world.register()
+    world.at("2028-02-28")
+    world.paid(alice, items=[item(30)])
+    world.look()
+    world.at("2028-02-29")
+    world.paid(alice, items=[item(10)])
+    world.look()
+    world.at("2029-02-10")
+    world.look()
+    assert world.tiers.shown(alice)["keep"]["missing_fen"] == 50_000 - 15_000
+
+
+@pytest.mark.parametrize(("window_days", "told_on"), [(30, "2026-03-03"), (90, "2026-05-01")])
+def test_what_keeps_a_level_of_a_short_window_is_told_when_it_still_can(
+    world: World, window_days: int, told_on: str
+) -> None:
+    """What is spent then is still in the window on the day after the last sure one."""
+    world.ruled(rules(1, window_days=window_days, notice_days=30))
+    alice = world.register()
+    world.paid(alice, items=[item(40)])
+    world.look()
+    assert "keep" not in world.tiers.shown(alice)
+    world.at(told_on)
+    assert "keep" in world.tiers.shown(alice)
+    world.paid(alice, items=[item(40)])
+    world.look()
+    assert "keep" not in world.tiers.shown(alice)
+
+
+def test_who_falls_by_a_refund_is_told_of_the_lower_level_too(world: World) -> None:
+    world.ruled(rules(1, notice_days=30))
+    alice = world.register()
+    world.paid(alice, items=[item(40)])
+    order = world.paid(alice, items=[item(99)])
+    world.look()
+    world.at("2027-01-31")
+    world.look()
+    world.at("2027-02-10")
+    world.back(order)
+    world.look()
+    told = Notices(world.database, world.clock).listing(alice, PageRequest(), "zh")["notices"]
+    assert [text["text"].split()[-1] for text in told] == ["白银", "黄金"]
