@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from huitou.loyalty.tiers.models import Level, Promise, TierRules
 from huitou.loyalty.tiers.periods import (
@@ -283,15 +284,11 @@ def stage_of(
     """Go through the rules of each time; return the last ones' stage, with what was held before.
 
     Figures after `last` count, but on a day of change only those through it.
-    """  # fmt: skip
+    """
     known = {**known, **{rules.revision: rules for _, rules in timeline}}
-    for number, (since, rules) in enumerate(timeline):
-        ends = timeline[number + 1][0] if number + 1 < len(timeline) else None
-        stage = Stage(
-            rules, since, number > 0, last if ends is None else ends,
-            days if ends is None else days.through(ends), joined_day, promises, known,
-        )  # fmt: skip
-        if ends is None:
-            return stage
+    for number, ((since, rules), (ends, _)) in enumerate(pairwise(timeline)):
+        through = days.through(ends)
+        stage = Stage(rules, since, number > 0, ends, through, joined_day, promises, known)
         promises = stage.promised_to_new_rules(ends)
-    raise ValueError("no rules")
+    since, rules = timeline[-1]
+    return Stage(rules, since, len(timeline) > 1, last, days, joined_day, promises, known)
