@@ -312,3 +312,11 @@ def test_a_chain_without_cards_has_none_due(
 def test_a_card_that_can_not_be_shown_is_no_rule(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PickupCard.model_validate(CARD | wrong)
+
+
+def test_what_happened_at_a_till_of_before_is_not_served_again(kitchen: Kitchen) -> None:
+    order = kitchen.paid(kitchen.register())
+    imported = {"$set": {"origin": "import"}}
+    kitchen.database.collection("orders").update_one({"_id": order.id}, imported)
+    with pytest.raises(Refusal):
+        kitchen.fulfilment.take(order.id, "accepted", "cook")

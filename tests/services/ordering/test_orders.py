@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -214,3 +214,11 @@ def test_lists_are_paged_without_gaps_or_repeats(shop: Shop) -> None:
             break
     assert sorted(seen) == sorted(made)
     assert len(set(seen)) == 7
+
+
+def test_a_quote_for_the_end_of_time_is_refused_by_its_field(shop: Shop) -> None:
+    never = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    cart = {"store_id": "jingan", "items": [item()], "mode": "booking", "pickup_at": never}
+    with pytest.raises(Refusal) as refused:
+        shop.orders.quote(shop.register(), QuoteRequest.model_validate(cart))
+    assert refused.value.field == "pickup_at"

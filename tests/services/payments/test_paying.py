@@ -185,3 +185,60 @@ def test_orders_paid_before_they_had_an_end_are_completed_and_not_cancelled(
     found = shop.orders.get(order.id)
     assert (found.status, found.shipping) == ("completed", "not_needed")
     assert shop.give_back(order.id).status == "processing"
+
+
+def test_an_order_paid_after_the_cut_belongs_to_the_new_day(shop: PayingShop) -> None:
+    shop.clock.moment = shop.clock.moment.replace(hour=19, minute=55)  # 03:55; the cut is at 04:00
+    alice = shop.register()
+    shop.bought(alice)
+    order = shop.order(alice)
+    shop.clock.advance(minutes=6)
+    shop.confirm(alice, order)
+    shop.let_happen()
+    shop.timers(minutes=1)
+    found = shop.orders.get(order.id)
+    assert (found.status, found.pickup_number) == ("paid", 1)
+
+
+def test_cancelling_again_shows_the_same_order(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.bought(alice)
+    assert [shop.payments.cancel(alice, order.id).status for _ in range(2)] == ["refunding"] * 2
+    shop.let_happen()
+    assert shop.payments.cancel(alice, order.id).status == "refunded"
+    assert shop.wechat.books()["refunded_fen"] == order.payable_fen
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("amount", {"total": 10**30, "currency": "CNY"}), ("out_trade_no", "o 1"), ("amount", [])],
+)
+def test_a_genuine_notice_that_cannot_be_read_is_written_down(
+    shop: PayingShop, field: str, value: object
+) -> None:
+    order = shop.order(alice := shop.register())
+    shop.confirm(alice, order)
+    shop.vendor_acts().clear()
+    truth = shop.wechat.shown(shop.wechat.payment(f"{order.id}n1"))
+    body = shop.wechat.notice("TRANSACTION.SUCCESS", "transaction", truth | {field: value})
+    refused = shop.take((shop.wechat.signed_headers(body), body))
+    assert isinstance(refused, Refusal)
+    assert refused.code is Code.NOTIFICATION_MISMATCH
+    assert shop.database.collection("discrepancies").count_documents({"status": "open"}) == 1
+
+
+def test_a_header_that_is_no_text_is_no_signature(shop: PayingShop) -> None:
+    order = shop.order(alice := shop.register())
+    shop.confirm(alice, order)
+    headers, body = shop.vendor_acts()[0]
+    refused = shop.take((headers | {"Wechatpay-Nonce": "\ud800"}, body))
+    assert isinstance(refused, Refusal)
+    assert refused.code is Code.SIGNATURE_INVALID
+
+
+def test_guests_are_not_told_who_of_the_staff_did_what(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.bought(alice)
+    shop.fulfilment.take(order.id, "accepted", "zhang-san")
+    assert "zhang-san" not in shop.payments.status(alice, order.id).model_dump_json()
+    assert shop.orders.get(order.id).timeline[-1].actor == "zhang-san"

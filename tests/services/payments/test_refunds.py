@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from at_once import at_once, winners
 from chain_data import FakeClock, item
 from huitou.ordering.orders.models import Order
-from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest
+from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from localcloud.keys import LocalSecrets, load_secrets
@@ -217,3 +218,113 @@ def test_refunds_that_wait_for_a_person_dont_keep_others_from_their_turn(shop: P
         shop.clock.advance(minutes=1)
         firsts.add(next(iter(shop.refunds.due())))
     assert firsts == {"A00000", "A00001", "A00002", "Z00001"}
+
+
+def test_a_refund_id_of_a_part_is_not_that_of_the_rest(shop: PayingShop) -> None:
+    order = shop.bought(shop.register(), items=[item(3)])
+    shop.give_back(order.id, amount_fen=700)
+    with pytest.raises(Refusal) as refused:
+        shop.give_back(order.id)
+    assert refused.value.code is Code.REFUND_ID_REUSED
+
+
+def test_a_surplus_whose_refund_was_closed_goes_back_at_the_second_try(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.order(alice)
+    shop.prepaid(alice, order)
+    shop.timers(minutes=16)
+    shop.wechat.mode.set({"refunds_end": "CLOSED"})
+    shop.wechat.force_paid(f"{order.id}n1")
+    shop.wechat.notify_paid(f"{order.id}n1")
+    shop.let_happen()
+    shop.timers(rounds=2)
+    closed = f"surplus@{order.id}n1"
+    shop.wechat.mode.set({"refunds_end": "SUCCESS"})
+    shop.clock.advance(minutes=2)
+    again = [shop.refunds.again(closed, "ann").id for _ in range(2)]
+    assert again == [f"{closed}@again2"] * 2
+    shop.timers(rounds=2)
+    books = shop.wechat.books()
+    assert books["refunded_fen"] == books["taken_fen"] == order.payable_fen
+    shop.everything_agrees()
+    with pytest.raises(Refusal):
+        shop.refunds.again(again[0], "ann")
+
+
+def test_a_caller_who_names_no_role_or_ours_refunds_nothing() -> None:
+    fields = {"order_id": "o1", "refund_id": "R00001", "reason": "x", "actor": "till"}
+    for role in ({}, {"role": "system"}, {"role": "member"}):
+        with pytest.raises(ValidationError):
+            RefundRequest.model_validate(fields | role)
+    decision = {"refund_id": "R00001", "approve": False, "actor": "x", "role": "member"}
+    with pytest.raises(ValidationError):
+        DecideRefundRequest.model_validate(decision)
+
+
+def test_a_guest_who_was_refused_asks_three_times_at_most(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.bought(alice)
+    ask = AskRefundRequest(order_id=order.id, reason="x")
+    for _ in range(3):
+        asked = shop.refunds.ask(order, ask)
+        decision = {"refund_id": asked.id, "approve": False, "actor": "ann", "role": "cashier"}
+        assert (
+            shop.refunds.decide(DecideRefundRequest.model_validate(decision)).status == "rejected"
+        )
+    with pytest.raises(Refusal) as refused:
+        shop.refunds.ask(order, ask)
+    assert refused.value.code is Code.REFUND_ASKED_OFTEN
+
+
+def test_a_refund_wechat_pay_refuses_can_be_given_up(shop: PayingShop) -> None:
+    order = shop.bought(shop.register())
+    shop.wechat.mode.set({"fail_next": ["USER_ACCOUNT_ABNORMAL"]})
+    assert shop.give_back(order.id).status == "requested"
+    assert shop.refunds.abandon("R00001", "ann").status == "abandoning"
+    assert shop.refunds.carry_on("R00001") == "abandoning"  # A call may still be on its way.
+    shop.timers(minutes=2)
+    found = shop.orders.get(order.id)
+    assert (found.status, found.left_fen) == ("paid", 1_500)
+    shop.give_back(order.id, "R00002")
+    shop.timers(rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    with pytest.raises(Refusal):
+        shop.refunds.abandon("R00002", "ann")
+    shop.everything_agrees()
+
+
+def test_a_refund_that_went_out_after_all_is_not_given_up(shop: PayingShop) -> None:
+    order = shop.bought(shop.register())
+    shop.wechat.mode.set({"answer_lost": True})
+    assert shop.give_back(order.id).status == "requested"  # It is done, but nobody heard.
+    shop.wechat.mode.set({"answer_lost": False})
+    shop.refunds.abandon("R00001", "ann")
+    shop.notices.clear()
+    shop.timers(minutes=2, rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    shop.everything_agrees()
+
+
+def test_all_that_is_left_is_what_is_left_when_it_is_approved(shop: PayingShop) -> None:
+    alice = shop.register()
+    order = shop.bought(alice, items=[item(2)])
+    asked = shop.refunds.ask(order, AskRefundRequest(order_id=order.id, reason="x"))
+    shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
+    shop.timers(rounds=2)
+    decision = {"refund_id": asked.id, "approve": True, "actor": "ann", "role": "finance"}
+    assert shop.refunds.decide(DecideRefundRequest.model_validate(decision)).amount_fen == 1_500
+    shop.timers(rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    shop.everything_agrees()
+
+
+def test_an_order_written_by_old_code_in_between_is_refunded_from_its_payment(
+    shop: PayingShop,
+) -> None:
+    order = shop.bought(shop.register())
+    old = {"tenders.0.out_trade_no": "", "tenders.0.merchant": ""}
+    shop.database.collection("orders").update_one({"_id": order.id}, {"$unset": old})
+    shop.give_back(order.id)
+    shop.timers(rounds=2)
+    assert shop.orders.get(order.id).status == "refunded"
+    shop.everything_agrees()

@@ -1,4 +1,4 @@
-"""What random lives with crashes have found, each in its smallest form."""
+"""Payments, refunds and shares whose instance dies between two steps: people hear, books agree."""
 
 from __future__ import annotations
 
