@@ -12,7 +12,7 @@ import requests
 from answers import CheckedClient
 from cloud.test_loop import Guest, eventually
 from huitou.payments.discrepancies.service import Discrepancies
-from huitou.runtime.dead_letters import bury
+from huitou.runtime.dead_letters import record_letter
 from localcloud.cloud import LocalCloud
 from typings.tables import read_tables
 
@@ -314,7 +314,7 @@ def as_operator(client: CheckedClient, letter_id: str) -> None:
 def test_every_action_answers_as_declared(cloud: LocalCloud, client: CheckedClient) -> None:
     guest = Guest(client)
     as_member(guest, client)
-    bury(cloud.database, "points-sync", "o-answers", "TEST")
+    record_letter(cloud.database, "points-sync", "o-answers", "TEST")
     as_operator(client, "points-sync:o-answers")
     money(cloud, guest, client)
     at_the_coupon_desk(client, guest)

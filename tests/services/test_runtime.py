@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure, WriteError
 from at_once import at_once
 from huitou.runtime import leases
 from huitou.runtime.database import Database, connect, connect_for_waiting
-from huitou.runtime.dead_letters import bury, exhume, find_letter, forget
+from huitou.runtime.dead_letters import find_letter, forget_letter, list_letters, record_letter
 from huitou.runtime.declarations import DECLARATIONS, declare
 from huitou.runtime.migrations import MIGRATIONS, Migration
 from huitou.runtime.recent import Recent
@@ -245,14 +245,14 @@ def test_an_unindexed_query_fails(database: Database) -> None:
 def test_a_dead_letter_is_counted_listed_and_forgotten_only_as_it_was_seen(
     database: Database,
 ) -> None:
-    bury(database, "points-sync", "o1", "ValidationError")
+    record_letter(database, "points-sync", "o1", "ValidationError")
     letter = find_letter(database, "points-sync:o1")
     assert letter
-    bury(database, "points-sync", "o1", "ValidationError")
-    forget(database, letter)
-    assert [found["times"] for found in exhume(database)] == [2]
-    forget(database, exhume(database)[0])
-    assert exhume(database) == []
+    record_letter(database, "points-sync", "o1", "ValidationError")
+    forget_letter(database, letter)
+    assert [found["times"] for found in list_letters(database)] == [2]
+    forget_letter(database, list_letters(database)[0])
+    assert list_letters(database) == []
 
 
 def test_a_database_that_does_not_answer_is_reported_as_such() -> None:

@@ -9,7 +9,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.logs import log
 
 
-def bury(database: Database, function: str, document_id: str, reason: str) -> None:
+def record_letter(database: Database, function: str, document_id: str, reason: str) -> None:
     """Record a failure no retry can cure; the same one again raises its count."""
     log("buried", function=function, id=document_id, reason=reason)
     database.collection("dead_letters").update_one(
@@ -28,7 +28,7 @@ def bury(database: Database, function: str, document_id: str, reason: str) -> No
     )
 
 
-def exhume(database: Database, limit: int = 200) -> list[dict[str, Any]]:
+def list_letters(database: Database, limit: int = 200) -> list[dict[str, Any]]:
     """List the dead letters, oldest id first, for eyes or for a replay."""
     shown = {"schema": 0}
     return list(database.collection("dead_letters").find({}, shown).sort("_id", 1).limit(limit))
@@ -44,6 +44,6 @@ def find_letter(database: Database, letter_id: str) -> dict[str, Any] | None:
     return database.collection("dead_letters").find_one({"_id": letter_id})
 
 
-def forget(database: Database, letter: dict[str, Any]) -> None:
+def forget_letter(database: Database, letter: dict[str, Any]) -> None:
     """Take away a letter whose replay was accepted; one that failed again meanwhile stays."""
     database.collection("dead_letters").delete_one({"_id": letter["_id"], "times": letter["times"]})

@@ -22,7 +22,7 @@ from pymongo.errors import PyMongoError
 
 from huitou.runtime.clock import Clock, clock_for
 from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
-from huitou.runtime.dead_letters import bury
+from huitou.runtime.dead_letters import record_letter
 from huitou.runtime.documents import Answer, Unfit
 from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
 from huitou.runtime.events import HttpAnswer, HttpRequest, changed_ids, http_answer, http_request
@@ -125,7 +125,7 @@ class Call:
                         outcomes[name]["to be tried again"] += 1
                         continue
                     outcomes[name]["buried"] += 1
-                    bury(self.database, self.function, document_id, _reason(error))
+                    record_letter(self.database, self.function, document_id, _reason(error))
         if passing is not None:
             raise passing
         return {name: dict(found) for name, found in outcomes.items()}

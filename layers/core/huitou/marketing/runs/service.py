@@ -47,7 +47,7 @@ from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.runtime.garbage import rarely_collected
+from huitou.runtime.gc_tuning import rarely_collected
 
 LEASE_MS = 60_000
 LOOK_AGAIN_S = 0.1  # Whether another worker has ended its part.

@@ -17,7 +17,7 @@ from huitou.payments.profit_sharing.service import ShareRuleBook
 from huitou.promotions.offers.service import Offers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.dead_letters import count_letters, exhume, find_letter, forget
+from huitou.runtime.dead_letters import count_letters, find_letter, forget_letter, list_letters
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.events import change_event
 from huitou.runtime.relay import health
@@ -76,7 +76,7 @@ class Maintenance:
         return {"relay": health(self._database), "dead_letters": count_letters(self._database)}
 
     def dead_letters(self, limit: int) -> dict[str, Any]:
-        letters = exhume(self._database, limit)
+        letters = list_letters(self._database, limit)
         return {"dead_letters": [letter | {"letter_id": letter.pop("_id")} for letter in letters]}
 
     def replay(
@@ -95,5 +95,5 @@ class Maintenance:
                 trigger.collection, letter["document_id"], "update", self._clock.now()
             )
             start(trigger.function, {"events": [event]})
-        forget(self._database, letter)
+        forget_letter(self._database, letter)
         return {"replayed": letter_id, "by": trigger.function if trigger else "timer"}
