@@ -16,6 +16,9 @@ from huitou.marketing.campaigns.models import (
     PutCampaignRequest,
 )
 from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.measurement.service import Effects
+from huitou.marketing.runs.models import ByHandRequest
+from huitou.marketing.runs.service import CampaignRuns
 from huitou.marketing.ticks.service import Tick
 from huitou.members.consents.models import ConsentRequest
 from huitou.members.consents.service import Consents
@@ -30,6 +33,13 @@ DAY_3: dict[str, Any] = {
         "gift": {"kind": "coupon", "template_id": "silver-30-8"},
         "message": {"title": "三天没见", "body": "送您{gift}，{until}前可用"},
     }],
+}  # fmt: skip
+
+LATE = {"title": "补祝生日快乐", "body": "生日已过，礼物还在：{gift}"}
+GIFT = {"kind": "coupon", "template_id": "silver-30-8"}
+MEMBER_DAY: dict[str, Any] = {
+    "_id": "member-day", "trigger": {"kind": "daily", "month_days": [10]},
+    "audience": {"feature": "orders", "at_least": 1},
 }  # fmt: skip
 
 
@@ -145,3 +155,25 @@ class CampaignWorld:
         """The member's coupons by template."""
         found = self.database.collection("coupons").find({"member_id": member_id})
         return Counter(row["template_id"] for row in found)
+
+
+def birthday(late: bool = True, **changes: Any) -> Campaign:
+    """A birthday campaign, with words for a day that is over unless they are left out."""
+    message = {"title": "生日快乐", "body": "送您{gift}"} | ({"late": LATE} if late else {})
+    return campaign(**{
+        "_id": "birthday", "trigger": {"kind": "birthday", "days": 0}, "priority": 90,
+        "variants": [{"gift": GIFT, "message": message}], **changes,
+    })  # fmt: skip
+
+
+def skipped(world: CampaignWorld, campaign_id: str) -> list[tuple[str, bool, int]]:
+    """What a campaign's report says came too late: day, whether all of it, occasions."""
+    report = Effects(world.database, world.clock).report(campaign_id)
+    return [(found.day, found.whole, found.occasions) for found in report.skipped]
+
+
+def by_hand(world: CampaignWorld, member_id: str, campaign_id: str = "day-3") -> None:
+    """Name a member for a campaign by hand."""
+    CampaignRuns(world.database, world.clock).by_hand(
+        ByHandRequest(campaign_id=campaign_id, batch="b", member_ids=[member_id], actor="小王")
+    )

@@ -201,7 +201,9 @@ def report(environment: Environment, campaign_id: str, lang: str, as_json: bool)
             f"at a cost of ¥{found['cost_fen'] / 100:,.2f}"
         )
     for day in found["skipped"]:
-        what = "the whole run" if day["whole"] else f"{day['occasions']:,} occasions"
+        what = "the whole run" if day["whole"] else "a part of the run"
+        if day["occasions"]:
+            what = f"{day['occasions']:,} occasions" + (f" and {what}" if day["whole"] else "")
         console.print(f"{day['day']}: {what} came too late to be told", style="yellow")
     console.print(found["verdict"], style="bold", markup=False)
 

@@ -20,6 +20,7 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.marketing.campaigns.models import Campaign, CampaignStepRequest, PutCampaignRequest
 from huitou.marketing.campaigns.service import Campaigns
 from huitou.marketing.runs.day_service import PAGE
+from huitou.marketing.runs.planning_service import Planning
 from huitou.marketing.runs.service import CampaignRuns
 from huitou.members.profiles.rules import member_id_from
 from huitou.runtime.database import Database, Document, connect
@@ -141,7 +142,7 @@ class Chain:
         self._clock.day = FIRST_DAY + timedelta(days=number)
         runs = CampaignRuns(self.database, self._clock)
         started = time.perf_counter()
-        runs.plan()
+        Planning(self.database, self._clock).plan()
         counts, _ = runs.work(lambda: True)
         taken = time.perf_counter() - started
         if counts["a"] + counts["holdout"] != self.due:

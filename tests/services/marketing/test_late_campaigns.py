@@ -4,50 +4,34 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from campaign_world import CampaignWorld, campaign
+from campaign_world import (
+    MEMBER_DAY,
+    CampaignWorld,
+    birthday,
+    by_hand,
+    campaign,
+    skipped,
+)
 from chain_data import FakeClock, item
 from huitou.integrations.weather import Forecast
 from huitou.loyalty.tiers.service import Tiers
 from huitou.marketing.campaigns.triggers import TRIGGERS, TriggerKind
 from huitou.marketing.features.models import TagRequest
 from huitou.marketing.features.service import FeatureBook
-from huitou.marketing.measurement.service import Effects
-from huitou.marketing.runs.models import ByHandRequest
-from huitou.marketing.runs.service import CampaignRuns
 from huitou.marketing.runs.skipped_service import Skipped
 from huitou.members.messaging.models import MessageRules
 from huitou.runtime.database import Database
 
 README = Path(__file__).parents[3] / "functions" / "campaign-run" / "README.md"
 FIVE_MINUTES = timedelta(minutes=5)
-LATE = {"title": "补祝生日快乐", "body": "生日已过，礼物还在：{gift}"}
-GIFT = {"kind": "coupon", "template_id": "silver-30-8"}
-MEMBER_DAY: dict[str, Any] = {
-    "_id": "member-day", "trigger": {"kind": "daily", "month_days": [10]},
-    "audience": {"feature": "orders", "at_least": 1},
-}  # fmt: skip
 
 
 @pytest.fixture
 def world(chain: Database, clock: FakeClock) -> CampaignWorld:
     return CampaignWorld(chain, clock)
-
-
-def birthday(late: bool = True, **changes: Any) -> Any:
-    message = {"title": "生日快乐", "body": "送您{gift}"} | ({"late": LATE} if late else {})
-    return campaign(**{
-        "_id": "birthday", "trigger": {"kind": "birthday", "days": 0}, "priority": 90,
-        "variants": [{"gift": GIFT, "message": message}], **changes,
-    })  # fmt: skip
-
-
-def skipped(world: CampaignWorld, campaign_id: str) -> list[tuple[str, bool, int]]:
-    report = Effects(world.database, world.clock).report(campaign_id)
-    return [(found.day, found.whole, found.occasions) for found in report.skipped]
 
 
 # --- asked again before it is told ----------------------------------------------------------------
@@ -192,9 +176,7 @@ def test_a_member_day_lasts_all_day_and_ends_with_it(world: CampaignWorld) -> No
 def test_what_waited_too_long_is_counted_for_operators(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "by_hand"}))
-    CampaignRuns(world.database, world.clock).by_hand(
-        ByHandRequest(campaign_id="day-3", batch="b", member_ids=[ann], actor="小王")
-    )
+    by_hand(world, ann)
     world.tick("2026-03-10 12:05")  # Nothing ran for eight days.
     assert world.told() == []
     assert skipped(world, "day-3") == [("2026-03-10", False, 1)]
@@ -263,6 +245,43 @@ def test_a_full_day_of_a_whole_week_ends_the_waiting(world: CampaignWorld) -> No
     assert {by["campaign_id"] for by in world.exposures()} == {"daily"}
     waiting = world.database.collection("campaign_waiting")
     assert waiting.count_documents({"campaign_id": "day-3"}) == 0
+
+
+def sharp(world: CampaignWorld, wall_clock: str) -> None:
+    """Let the timer fire as it does: some seconds after the minute."""
+    world.at(wall_clock)
+    world.clock.advance(seconds=50)
+    world.tick()
+
+
+def test_days_that_are_full_are_no_late_timer(world: CampaignWorld) -> None:
+    ann = world.guest("ann")
+    world.orders(ann, "2026-03-02 12:00")
+    audience = {"feature": "orders", "at_least": 1}
+    world.run(campaign(_id="daily", priority=99, trigger={"kind": "daily"}, audience=audience,
+                       valid_from="2026-03-05", valid_until="2026-03-06"))  # fmt: skip
+    world.run(campaign())
+    for day in range(3, 9):
+        for hour in (10, 11, 12):
+            sharp(world, f"2026-03-{day:02} {hour}:00")
+    assert skipped(world, "day-3") == []
+
+
+def test_a_supper_that_is_full_after_midnight_waits_for_the_next_evening(
+    world: CampaignWorld,
+) -> None:
+    ann = world.guest("ann")
+    for evening in ("2026-03-02 22:00", "2026-03-03 22:00"):
+        world.orders(ann, evening)
+    world.run(campaign(_id="by-hand", trigger={"kind": "by_hand"}, priority=90))
+    world.run(campaign(audience={"feature": "night_guest", "is_so": True}, send_at="21:30",
+                       window={"since": "21:00", "until": "03:00"}))  # fmt: skip
+    world.at("2026-03-06 12:00")
+    by_hand(world, ann, "by-hand")
+    world.tick("2026-03-06 12:05")  # The message of the 6th, whose day ends at 04:00.
+    for at in ("03-07 00:30", "03-07 12:00", "03-07 21:30", "03-07 22:00"):
+        sharp(world, f"2026-{at}")
+    assert world.told("day-3") == [(ann, "2026-03-03", "03-07 21:30")]
 
 
 # --- the table ------------------------------------------------------------------------------------

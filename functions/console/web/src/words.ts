@@ -176,6 +176,7 @@ const WORDS = {
   report: ["效果", "Report"],
   skippedDays: ["有消息没来得及发", "Some came too late to be told"],
   skippedWhole: ["整天没发", "the whole day"],
+  skippedPart: ["部分没发", "a part"],
   skippedSome: ["次过期未发", "occasions"],
   group: ["组", "Group"],
   groupHoldout: ["对照组", "Hold-out"],

@@ -331,7 +331,11 @@ DECLARATIONS = (
         ],
     ),
     Declaration("deliveries", "until given", [_index("since")]),
-    Declaration("campaign_waiting", "until served", [_index("campaign_id", "due_at", "_id")]),
+    Declaration(
+        "campaign_waiting",
+        "until served",
+        [_index("campaign_id", "due_at", "_id"), _index("member_id")],
+    ),
     Declaration(
         "exposures",
         "two years (records of promotions)",

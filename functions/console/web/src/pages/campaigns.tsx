@@ -209,7 +209,7 @@ function Effect({ id }: { id: string }) {
             {told.skipped.length > 0 && (
               <Alert
                 type="warning" showIcon title={t("skippedDays")} style={{ marginBottom: 12 }}
-                description={told.skipped.slice(0, 5).map((s) => `${s.day} ${s.whole ? t("skippedWhole") : `${count(s.occasions)} ${t("skippedSome")}`}`).join(" · ")}
+                description={told.skipped.slice(0, 5).map((s) => `${s.day} ${s.whole ? t("skippedWhole") : s.occasions ? `${count(s.occasions)} ${t("skippedSome")}` : t("skippedPart")}`).join(" · ")}
               />
             )}
             <Alert type="info" showIcon title={told.verdict} style={{ marginBottom: 12 }} />

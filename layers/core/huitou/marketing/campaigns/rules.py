@@ -6,7 +6,7 @@ import hashlib
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_ZONE, Hours
@@ -16,6 +16,8 @@ from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.features.rules import NIGHT
 
 HOLDOUT = "holdout"
+A_MOMENT = timedelta(milliseconds=1)  # MongoDB's: the last one is still in time.
+LEAST_DAYS_AFTER = 2  # What was due on the last day may come late after an outage.
 Worth = Literal["message", "late words"]
 STEPS: dict[Status, tuple[Status, ...]] = {
     "draft": ("draft", "checked", "ended"),
@@ -61,26 +63,47 @@ def slot(day: str, clock: str, zone: str = BRAND_ZONE) -> datetime:
     return local.astimezone(UTC)
 
 
-def worth(campaign: Campaign, day: str, met_at: datetime, now: datetime) -> Worth | None:
-    """Tell what an occasion is worth: a message, one in words for a day that is over, or none.
+class Ends(NamedTuple):
+    """Until when an occasion is worth a message, and then one in words for a day that is over."""
+
+    over: datetime
+    late_over: datetime | None = None
+
+    def worth(self, at: datetime) -> Worth | None:
+        """Return what it is worth at a moment."""
+        if at < self.over:
+            return "message"
+        return "late words" if self.late_over is not None and at < self.late_over else None
+
+
+def ends_of(campaign: Campaign, day: str, met_at: datetime, zone: str = BRAND_ZONE) -> Ends:
+    """Return until when an occasion is worth being told to a member in this zone.
 
     `day` is the calendar day whose run met it, "" where an event did; `met_at` is when it was met.
     """
-    kind = TRIGGERS[campaign.trigger.kind]
+    kind, trigger = TRIGGERS[campaign.trigger.kind], campaign.trigger
     if not kind.of_a_day:
-        return "message" if now - met_at <= kind.late else None
-    if campaign.trigger.kind != "birthday":
-        ends = slot(shifted(day, 1), "00:00")
-        if campaign.window is not None:  # A supper's evening may end after midnight.
-            closes = slot(day, campaign.window.until)
-            ends = closes if closes > met_at else slot(shifted(day, 1), campaign.window.until)
-        return "message" if now < ends and now - met_at <= kind.late else None
-    over = slot(shifted(day, 1 + (campaign.trigger.days or 0)), "00:00")
-    if now < over:
-        return "message"
-    written = all(variant.message.late is not None for variant in campaign.variants)
-    late = kind.own_words is not None and now < over + kind.own_words
-    return "late words" if written and late else None
+        return Ends(met_at + kind.late + A_MOMENT)
+    if not day:  # It waited under rules of before: its day is the one on which it was met.
+        day = met_at.astimezone(ZoneInfo(BRAND_ZONE)).date().isoformat()
+    if trigger.kind == "birthday":
+        over = slot(shifted(day, 1 + (trigger.days or 0)), "00:00", zone)
+        written = campaign.variants[0].message.late is not None
+        return Ends(over, over + kind.own_words if kind.own_words and written else None)
+    closes = slot(shifted(day, 1), "00:00", zone)
+    if campaign.window is not None:  # A supper's evening may end after midnight.
+        past = campaign.window.until <= campaign.window.since
+        closes = slot(shifted(day, 1) if past else day, campaign.window.until, zone)
+    # By the member's own clock: a morning's run may meet them in their night.
+    return Ends(min(closes, max(met_at, slot(day, campaign.send_at, zone)) + kind.late))
+
+
+def runs_on_days(campaign: Campaign) -> int:
+    """Return for how many days after its last one a campaign may still have something to tell."""
+    kind = TRIGGERS[campaign.trigger.kind]
+    longest = kind.late + (kind.own_words or timedelta(0))
+    ahead = campaign.trigger.days or 0 if campaign.trigger.kind == "birthday" else 0
+    return max(LEAST_DAYS_AFTER, ahead + longest // timedelta(days=1) + 1)
 
 
 def meets_on(trigger: Trigger, day: str) -> bool:

@@ -19,7 +19,7 @@ from huitou.marketing.campaigns.models import (
     Status,
 )
 from huitou.marketing.campaigns.repository import CampaignRepository
-from huitou.marketing.campaigns.rules import STEPS
+from huitou.marketing.campaigns.rules import STEPS, runs_on_days
 from huitou.marketing.features.service import FeatureBook
 from huitou.marketing.linter.models import Facts, Finding
 from huitou.marketing.linter.rules import check, promised, rule_names
@@ -27,8 +27,6 @@ from huitou.members.messaging.service import Messages
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
-
-ENDS_AFTER_DAYS = 2  # What was due on the last day may come late after an outage.
 
 
 class Campaigns:
@@ -59,6 +57,11 @@ class Campaigns:
         contents = self._repository.named([state.id for state in states])
         found = [(state, self._as_sent(state, contents.get(state.id))) for state in states]
         return [(state, campaign) for state, campaign in found if campaign is not None]
+
+    def is_over(self, campaign_id: str) -> bool:
+        """Tell whether a campaign has ended for good, or was never there."""
+        state = self._repository.state(campaign_id)
+        return state is None or state.status == "ended"
 
     def running_one(self, campaign_id: str) -> tuple[CampaignState, Campaign] | None:
         """Return one campaign as it is sent; None unless it runs."""
@@ -113,7 +116,7 @@ class Campaigns:
         """End the campaigns whose last day is over for long enough; returns how many."""
         ended, today = 0, brand_day(self._clock.now())
         for state, campaign in self.running():
-            if shifted(campaign.valid_until.isoformat(), ENDS_AFTER_DAYS) < today:
+            if shifted(campaign.valid_until.isoformat(), runs_on_days(campaign)) < today:
                 self._step(state, "ended", "clock", "valid_until")
                 ended += 1
         return ended

@@ -14,7 +14,7 @@ from huitou.catalog.stores.rules import shifted
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.rules import valid_until
 from huitou.marketing.campaigns.models import Campaign, LateWords, Variant
-from huitou.marketing.campaigns.rules import Worth, exposure_id, filled, group_of, worth
+from huitou.marketing.campaigns.rules import Ends, exposure_id, filled, group_of
 from huitou.marketing.deliveries.models import Exposure
 from huitou.members.messaging.models import MessageRules
 
@@ -30,10 +30,7 @@ class Occasion(NamedTuple):
     days: int | None = None  # Since their last order, where the words say so.
     day: str = ""  # The calendar day whose run met it, if one did.
     met_at: datetime | None = None  # When it was met; None: now.
-
-    def worth(self, campaign: Campaign, at: datetime) -> Worth | None:
-        """Return what it is worth at a moment: see `campaigns.rules.worth`."""
-        return worth(campaign, self.day, self.met_at or at, at)
+    ends: Ends | None = None  # Until when it is worth being told; None: not known yet.
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,7 @@ class Sending:
     rules: MessageRules
     day: str
     at: datetime
+    since: datetime  # When it was last let run: what was missed before, nobody missed.
 
     @cached_property
     def words(self) -> dict[str, dict[str, Any]]:
@@ -117,7 +115,7 @@ def exposure_for(sending: Sending, occasion: Occasion, place: str) -> Exposure:
     """Write an occasion down: with words and gift, or as one of the hold-out, who get neither."""
     campaign = sending.campaign
     group = group_of(campaign, sending.salt, occasion.member_id)
-    is_late = occasion.worth(campaign, sending.at) == "late words"
+    is_late = occasion.ends is not None and occasion.ends.worth(sending.at) == "late words"
     words = (sending.late_words if is_late else sending.words).get(group, {})
     if occasion.days is not None and words:
         days = str(occasion.days)

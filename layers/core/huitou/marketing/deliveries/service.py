@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
 
-from huitou.coupons.issuing.rules import coupon_id
+from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.coupons.issuing.rules import coupon_id, valid_until
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.service import Bonuses
 from huitou.loyalty.points.models import RuleRef
@@ -95,7 +96,7 @@ class Exposures:
                 taken.add(member_id)
                 place = place_for(sending, told, member_id)
                 exposures.append(exposure_for(sending, occasion, place))
-            elif hindrance != "limit":
+            elif hindrance == "day":
                 tomorrow.append(occasion)
         if tomorrow:
             postpone(tomorrow)
@@ -165,7 +166,9 @@ class Exposures:
         for template_id, of_it in by_template.items():
             template = sending.templates.get(template_id)
             causes = {exposure.gift_cause: exposure.member_id for exposure in of_it}
-            issued = self._coupons.issue_many(template, causes) if template else {}
+            # A late word may come when the gift of its campaign has ended.
+            lasts = template and valid_until(template, sending.at, BRAND_ZONE) > sending.at
+            issued = self._coupons.issue_many(template, causes) if template and lasts else {}
             given = {cause for cause, outcome in issued.items() if outcome.startswith("issued")}
             withheld += [exposure.id for exposure in of_it if exposure.gift_cause not in given]
         if withheld:

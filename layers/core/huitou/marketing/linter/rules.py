@@ -287,12 +287,14 @@ def _push_template(campaign: Campaign, facts: Facts) -> Iterator[Said]:
         named = coupon.name if coupon else f"{gift.points} 积分" if gift.points else ""
         until = "12 月 31 日" if coupon else ""
         words = {"gift": named, "until": until}
+        found: dict[tuple[str, str], None] = {}  # Late words may lack the same.
         for texts in variant.message.texts():
             title, body = (filled(text, **words).replace("{days}", "30") for text in texts)
             values = field_values(
                 template, title=title, body=body, brand=facts.messages.brand_name, **words
             )
-            yield from (Said(field, *said) for said in _unfit(values))
+            found |= dict.fromkeys(_unfit(values))
+        yield from (Said(field, *said) for said in found)
 
 
 def _unfit(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

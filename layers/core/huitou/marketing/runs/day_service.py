@@ -23,6 +23,7 @@ _END = timedelta(milliseconds=1)
 
 class DayMembers:
     def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
         self._repository = CampaignRunRepository(database)
         self._weather = WeatherBook(database, clock)
 
@@ -68,7 +69,8 @@ class DayMembers:
         day = shifted(run.day, campaign.trigger.days or 0)
         since, until = day_bounds(day, BRAND_ZONE, "00:00")
         moment, _, after = run.cursor.partition("|")
-        first = datetime.fromisoformat(moment) if moment else since
+        # What ended before the timer came ends soon no more.
+        first = datetime.fromisoformat(moment) if moment else max(since, self._clock.now())
         rows = self._repository.coupons_ending(first, until - _END, after, PAGE)
         found = [Occasion(event.member_id, event.occasion) for event in rows]
         last = rows[-1] if len(rows) == PAGE else None

@@ -8,6 +8,7 @@ from datetime import datetime
 from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.tiers.service import Tiers
 from huitou.marketing.campaigns.models import Campaign
+from huitou.marketing.campaigns.rules import slot
 from huitou.marketing.deliveries.rules import Occasion
 from huitou.marketing.runs.repository import CampaignRunRepository
 from huitou.runtime.clock import Clock
@@ -33,8 +34,7 @@ class Lasting:
         facts = sorted({occasion.occasion for occasion in occasions})
         if kind == "tier_change":
             moves = self._repository.last_moves(members)
-            return [o for o in occasions if o.member_id in moves
-                    and self.is_direction(campaign, *moves[o.member_id])]  # fmt: skip
+            return [o for o in occasions if moves.get(o.member_id) == o.occasion]
         if kind == "coupon_expiring":
             coupons = self._repository.usable_coupons(facts, now)
             return [o for o in occasions if o[:2] in coupons]
@@ -43,7 +43,8 @@ class Lasting:
             return [o for o in occasions if o.occasion in orders]
         if kind == "points_expiring":
             lots = self._repository.lots(members)
-            return [o for o in occasions if lots.get(o.member_id, {}).get(shifted(o.occasion, -1))]
+            ahead = [o for o in occasions if now < slot(o.occasion, "00:00")]
+            return [o for o in ahead if lots.get(o.member_id, {}).get(shifted(o.occasion, -1))]
         return list(occasions)
 
     def is_direction(self, campaign: Campaign, before: str, after: str) -> bool:

@@ -32,7 +32,7 @@ class Run(Stored):
 
 
 class SkippedDay(Answer):
-    """A day on which a campaign came too late: for all of that day's run (`whole`), for occasions.
+    """A day on which a campaign came too late: for all of that day's run (`whole`), or for a part.
 
     `occasions` had waited or had happened, and were too old to be told that day.
     """
@@ -45,7 +45,9 @@ class SkippedDay(Answer):
 class Waiting(Stored):
     """An occasion that waits: told of from outside, until its member's night or day is over.
 
-    `id` is the exposure's. `day` is the calendar day whose run met it, `met_at` when it was met.
+    `id` is that of the exposure it may become. `met_at` is when it was met, by the run of a
+    calendar `day` or by an event; `over` is until when it is worth a message, `late_over` until
+    when one in words for a day that is over. They are absent in those of before.
     """
 
     campaign_id: str
@@ -54,6 +56,8 @@ class Waiting(Stored):
     due_at: datetime
     day: str = ""
     met_at: datetime | None = None
+    over: datetime | None = None
+    late_over: datetime | None = None
 
 
 class EventRequest(Request):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
 
 from huitou.marketing.campaigns.triggers import Kind
 from huitou.marketing.runs.models import LATE, Run, Waiting
 from huitou.runtime.database import Database
 
 MOST_RUNS = 1_000
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_COUNTED = 100_000  # Events that an outage missed.
 
 
@@ -80,9 +82,10 @@ class CampaignRunRepository:
         was = {"_id": run.id, "status": "due", "cursor": run.cursor}
         return self._runs.update_one(was, update).matched_count == 1
 
-    def skip(self, run: Run) -> None:
-        """Leave a run whose time is over."""
-        self._runs.update_one({"_id": run.id, "status": "due"}, {"$set": {"status": "skipped"}})
+    def leave(self, run: Run, *, missed: bool) -> None:
+        """Leave a run whose time is over; one that a pause let pass was not missed."""
+        status = "skipped" if missed else "done"
+        self._runs.update_one({"_id": run.id, "status": "due"}, {"$set": {"status": status}})
 
     def note_skipped(self, campaign_id: str, day: str, at: datetime, occasions: int) -> None:
         """Add to how many occasions came too late on a day; killed half-way they count twice."""
@@ -104,9 +107,47 @@ class CampaignRunRepository:
         found = self._runs.find(where).sort([("day", -1), ("campaign_id", 1)]).limit(limit)
         return [Run.model_validate(row) for row in found]
 
+    def unfinished(self) -> set[str]:
+        """Return the campaigns of which something waits or is due."""
+        due = self._runs.distinct("campaign_id", {"status": "due"})
+        return {*due, *self._waiting.distinct("campaign_id", {"campaign_id": {"$gt": ""}})}
+
+    def drop(self, campaign_id: str) -> None:
+        """Let go of what waits and is due of a campaign that has ended."""
+        due = {"status": "due", "campaign_id": campaign_id}
+        self._runs.update_many(due, {"$set": {"status": "skipped"}})
+        self._waiting.delete_many({"campaign_id": campaign_id, "due_at": {"$gt": _EVER}})
+
+    def are_waiting(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these occasions wait."""
+        found = self._waiting.find({"_id": {"$in": list(ids)}}, {"_id": 1})
+        return {row["_id"] for row in found}
+
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Let what waits for one member wait for another they turned out to be."""
+        self._waiting.update_many(
+            {"member_id": source_id}, {"$set": {"member_id": into_id}}, session=session
+        )
+
+    def done_days(self, campaign_id: str, days: Sequence[str]) -> set[str]:
+        """Return on which of these days something of a campaign's run was done."""
+        where = {"campaign_id": campaign_id, "day": {"$in": list(days)}}
+        found = self._runs.find(where, {"day": 1, "status": 1, "cursor": 1})
+        return {row["day"] for row in found if row["status"] != "skipped" or row.get("cursor")}
+
+    def skipped_days(self, since: str, limit: int) -> int:
+        """Return on how many days of campaigns something came too late, `limit` at most."""
+        found = self._runs.aggregate([
+            {"$match": {"status": "skipped", "day": {"$gte": since}}},
+            {"$group": {"_id": {"campaign": "$campaign_id", "day": "$day"}}},
+            {"$limit": limit}, {"$count": "days"},
+        ])  # fmt: skip
+        return next((int(row["days"]) for row in found), 0)
+
     def of_campaign(self, campaign_id: str, limit: int) -> list[Run]:
         """Return a campaign's runs, the newest day first."""
-        found = self._runs.find({"campaign_id": campaign_id}).sort([("day", -1), ("part", 1)])
+        where = {"campaign_id": campaign_id, "part": {"$ne": LATE}}
+        found = self._runs.find(where).sort([("day", -1), ("part", 1)])
         return [Run.model_validate(row) for row in found.limit(limit)]
 
     def members_in_all(self) -> int:
@@ -183,6 +224,17 @@ class CampaignRunRepository:
         return [Event(r["at"], r["_id"], r["member_id"], f"{r['store_id']}@{r['day']}")
                 for r in rows]  # fmt: skip
 
+    def events(
+        self, kind: Kind, since: datetime, until: datetime, after: str, limit: int
+    ) -> list[Event]:
+        """Return a page of what campaigns of this kind follow, by its moment."""
+        read = {
+            "registered": self.registered, "first_order": self.first_orders,
+            "order_completed": self.completed, "points_expiring": self.points_ending,
+            "near_store": self.arrivals,
+        }[kind]  # fmt: skip
+        return read(since, until, after, limit)
+
     def count_events(self, kind: Kind, since: datetime, until: datetime) -> int:
         """Return how many events a campaign of this kind would have followed, about."""
         collection, moment = {
@@ -199,11 +251,14 @@ class CampaignRunRepository:
         found = getattr(self, f"_{collection}")
         return int(found.count_documents(where, limit=MOST_COUNTED))
 
-    def last_moves(self, member_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Return each member's last move of tiers: the level before and after."""
-        found = self._tier_changes.find({"member_id": {"$in": list(member_ids)}})
-        moves = found.sort([("member_id", 1), ("at", 1), ("_id", 1)])
-        return {move["member_id"]: (move["before"], move["after"]) for move in moves}
+    def last_moves(self, member_ids: Sequence[str]) -> dict[str, str]:
+        """Return each member's last move of tiers, as it is named as an occasion."""
+        found = self._tier_changes.aggregate([
+            {"$match": {"member_id": {"$in": list(member_ids)}}},
+            {"$sort": {"member_id": 1, "at": -1}},
+            {"$group": {"_id": "$member_id", "last": {"$first": "$_id"}}},
+        ])  # fmt: skip
+        return {move["_id"]: move["last"].rpartition(":")[2] for move in found}
 
     def usable_coupons(self, ids: Sequence[str], now: datetime) -> set[tuple[str, str]]:
         """Return which of these coupons can still be used, by member and coupon."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import isleap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from huitou.catalog.stores.models import BRAND_ZONE
@@ -11,14 +11,16 @@ from huitou.catalog.stores.rules import day_bounds, days_between, shifted
 from huitou.marketing.audiences.models import required
 from huitou.marketing.audiences.rules import Profile, belongs, is_minor, is_personalised
 from huitou.marketing.campaigns.models import Campaign, CampaignState
-from huitou.marketing.campaigns.rules import is_supper, meets_on, slot, worth
+from huitou.marketing.campaigns.rules import ends_of, exposure_id, is_supper, meets_on, slot
 from huitou.marketing.campaigns.triggers import TRIGGERS
-from huitou.marketing.runs.models import Run
+from huitou.marketing.deliveries.rules import Occasion
+from huitou.marketing.runs.models import Run, Waiting
 
 MOST_DAYS = 40  # That are planned at once after an outage; older ones are stale anyway.
 PART_MEMBERS = 50_000  # Of a chain of more members each part has about so many.
 MOST_PARTS = 32
 _LETTERS = "234567abcdefghijklmnopqrstuvwxyz"  # Of which member ids are made, in their order.
+A_NIGHT = timedelta(hours=12)
 LOOK_BACK = timedelta(hours=1)  # Events are looked for again: some are written late.
 
 
@@ -36,7 +38,7 @@ def parts(members: int) -> list[tuple[str, str]]:
 
 def runs_due(
     campaign: Campaign, planned_to: str | None, started_at: datetime, now: datetime,
-    today: str, members: int,
+    today: str, members: int, zones: Iterable[str] = (BRAND_ZONE,),
 ) -> list[Run]:  # fmt: skip
     """Return the runs of all days that have come due and weren't planned, the stale ones skipped.
 
@@ -53,7 +55,7 @@ def runs_due(
             break
         if not wanted or due_at < started_at:
             continue
-        stale = worth(campaign, day, due_at, now) is None
+        stale = is_stale(campaign, day, due_at, now, zones)
         ranges = [("", "\U0010ffff")] if stale or campaign.trigger.kind == "coupon_expiring" else (
             parts(members))  # fmt: skip
         found += [
@@ -81,9 +83,11 @@ def _is_for(campaign: Campaign, day: str) -> bool:
     return trigger.kind != "daily" or meets_on(trigger, day)
 
 
-def is_stale(campaign: Campaign, run: Run, now: datetime) -> bool:
-    """Tell whether a run that was interrupted is of no use any more."""
-    return worth(campaign, run.day, run.due_at, now) is None
+def is_stale(
+    campaign: Campaign, day: str, due_at: datetime, now: datetime, zones: Iterable[str]
+) -> bool:
+    """Tell whether the run of a day is of no use any more, in whatever zone members are."""
+    return all(ends_of(campaign, day, due_at, zone).worth(now) is None for zone in zones)
 
 
 def month_days_of(day: str) -> list[str]:
@@ -140,3 +144,30 @@ def resumed_at(state: CampaignState) -> datetime:
 def day_start(day: str) -> datetime:
     """Return the chain's midnight at which a calendar day begins."""
     return day_bounds(day, BRAND_ZONE, "00:00")[0]
+
+
+def met_now(campaign: Campaign, member_id: str, occasion: str, at: datetime) -> Occasion:
+    """Return an occasion that is met now, and until when it is worth being told."""
+    return Occasion(member_id, occasion, met_at=at, ends=ends_of(campaign, "", at))
+
+
+def is_past(campaign: Campaign, now: datetime) -> bool:
+    """Tell whether a campaign's last day is over, while it may still tell what it met."""
+    return now >= day_start(shifted(campaign.valid_until.isoformat(), 1))
+
+
+def may_wait(campaign: Campaign) -> bool:
+    """Tell whether an occasion may wait a night: one told at once or never isn't missed."""
+    kind = TRIGGERS[campaign.trigger.kind]
+    return kind.of_a_day or kind.late >= A_NIGHT
+
+
+def waiting_for(campaign_id: str, occasion: Occasion, due_at: datetime) -> Waiting:
+    """Let an occasion wait until a moment."""
+    ends = occasion.ends
+    return Waiting(
+        id=exposure_id(campaign_id, occasion.member_id, occasion.occasion),
+        campaign_id=campaign_id, member_id=occasion.member_id, occasion=occasion.occasion,
+        due_at=due_at, day=occasion.day, met_at=occasion.met_at or due_at,
+        over=ends.over if ends else None, late_over=ends.late_over if ends else None,
+    )  # fmt: skip

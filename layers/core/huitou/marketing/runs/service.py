@@ -14,14 +14,21 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from huitou.catalog.stores.models import BRAND_ZONE
-from huitou.catalog.stores.rules import brand_day, shifted
+from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
+from huitou.catalog.stores.rules import brand_day, day_bounds, shifted
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
 from huitou.marketing.audiences.rules import Profile, needs_visits
 from huitou.marketing.audiences.service import Audiences
 from huitou.marketing.campaigns.models import Campaign, CampaignState
-from huitou.marketing.campaigns.rules import exposure_id, may_send, next_opening, slot
+from huitou.marketing.campaigns.rules import (
+    Ends,
+    ends_of,
+    exposure_id,
+    may_send,
+    next_opening,
+    slot,
+)
 from huitou.marketing.campaigns.service import Campaigns
 from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.models import Delivery
@@ -30,16 +37,19 @@ from huitou.marketing.deliveries.service import Exposures
 from huitou.marketing.features.rules import days_since
 from huitou.marketing.runs.day_service import PAGE, DayMembers
 from huitou.marketing.runs.lasting_service import Lasting
-from huitou.marketing.runs.models import ByHandRequest, EventRequest, Run, RunsRequest, Waiting
+from huitou.marketing.runs.models import ByHandRequest, EventRequest, Run, RunsRequest
 from huitou.marketing.runs.repository import CampaignRunRepository, Event
 from huitou.marketing.runs.rules import (
+    A_NIGHT,
     LOOK_BACK,
     day_start,
+    is_past,
     is_stale,
-    last_planned,
+    may_wait,
+    met_now,
     passed_over,
     resumed_at,
-    runs_due,
+    waiting_for,
 )
 from huitou.marketing.weather.service import WeatherBook
 from huitou.members.messaging.service import Messages
@@ -50,6 +60,7 @@ from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.gc_tuning import rarely_collected
 
 LEASE_MS = 60_000
+TIMER_SLACK = timedelta(minutes=15)  # The timer comes every five minutes.
 LOOK_AGAIN_S = 0.1  # Whether another worker has ended its part.
 _BRAND = ZoneInfo(BRAND_ZONE)
 GoesOn = Callable[[], bool]
@@ -78,29 +89,7 @@ class CampaignRuns:
         self._day_members = DayMembers(database, clock)
         self._weather = WeatherBook(database, clock)
 
-    # --- planning -----------------------------------------------------------------------------
-
-    def plan(self) -> int:
-        """Plan the runs of every day that has come due since the last look; returns how many."""
-        now, planned = self._clock.now(), 0
-        self._campaigns.end_by_date()
-        today = self._today()
-        members = self._repository.members_in_all()
-        for state, campaign in self._campaigns.running():
-            if not TRIGGERS[campaign.trigger.kind].by_day or state.started_at is None:
-                continue
-            runs = runs_due(campaign, state.planned_to, resumed_at(state), now, today, members)
-            self._repository.put(runs)
-            # After the runs are there: killed in between, the same ones are planned again.
-            self._campaigns.planned(campaign.id, last_planned(campaign, now, today))
-            planned += len(runs)
-        return planned
-
     # --- working ------------------------------------------------------------------------------
-
-    def due_parts(self) -> int:
-        """How many runs wait for a worker."""
-        return self._repository.count_due()
 
     def work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         """Do what is due, campaign by campaign in order of priority, while `goes_on`.
@@ -140,8 +129,11 @@ class CampaignRuns:
         now = self._clock.now()
         return Sending(
             campaign=campaign, salt=state.salt, templates=self._coupons.templates(names),
-            rules=self._messages.rules(), day=brand_day(now), at=now,
+            rules=self._messages.rules(), day=brand_day(now), at=now, since=resumed_at(state),
         )  # fmt: skip
+
+    def _zones(self) -> set[str]:
+        return {*self._stores.zones(), BRAND_ZONE}
 
     def _sending_of(self, delivery: Delivery) -> Sending | None:
         found = self._campaigns.as_it_was(delivery.campaign_id, delivery.revision)
@@ -177,8 +169,9 @@ class CampaignRuns:
             with ThreadPoolExecutor(1) as reader:
                 ahead = reader.submit(self._read_page, sending, run)
                 while goes_on():
-                    if is_stale(campaign, run, self._clock.now()):
-                        self._repository.skip(run)
+                    now = self._clock.now()
+                    if is_stale(campaign, run.day, run.due_at, now, self._zones()):
+                        self._repository.leave(run, missed=run.due_at >= sending.since)
                         break
                     known, cursor = ahead.result()
                     following = run.model_copy(update={"cursor": cursor or ""})
@@ -218,25 +211,30 @@ class CampaignRuns:
             zone: next_opening(sending.at, zone, sending.rules.quiet, campaign.window)
             for zone in {*zones.values(), BRAND_ZONE}
         }
-        stale = 0
+        missed = 0
         for occasion in known.occasions:
-            if occasion.worth(campaign, sending.at) is None:
-                stale += 1
-                continue
             profile = known.profiles.get(occasion.member_id)
             reason = passed_over(campaign, profile, occasion.occasion, sending.day)
             if reason is not None or profile is None:
                 counts[reason or "gone"] += 1
                 continue
             store = profile.features.usual_store_id or profile.member.registered_store_id
-            opens = opens_in[zones.get(store or "", BRAND_ZONE)]
-            if opens > sending.at:
-                later.append(_waiting(campaign.id, occasion, sending.at, opens))
+            zone = zones.get(store or "", BRAND_ZONE)
+            met_at = occasion.met_at or sending.at
+            ends = occasion.ends or ends_of(campaign, occasion.day, met_at, zone)
+            worth = ends.worth(max(opens_in[zone], sending.at))
+            if worth is None or (worth == "late words" and not sending.late_words):
+                counts["stale"] += 1
+                missed += met_at >= sending.since and may_wait(campaign)
                 continue
-            chosen.append(occasion._replace(days=days_since(profile.features, sending.day)))
+            met = occasion._replace(met_at=met_at, ends=ends)
+            if opens_in[zone] > sending.at:
+                later.append(waiting_for(campaign.id, met, opens_in[zone]))
+                continue
+            chosen.append(met._replace(days=days_since(profile.features, sending.day)))
         self._repository.wait(later)
-        self._note_skipped(campaign, stale)
-        counts.update({"waiting": len(later), "stale": stale})
+        self._note_skipped(campaign, missed)
+        counts["waiting"] += len(later)
         counts += self._exposures.tell(
             sending, known.told, chosen,
             lambda wanted: self._campaigns.reserve(campaign, wanted, sending.day),
@@ -245,13 +243,18 @@ class CampaignRuns:
         return +counts
 
     def _postpone(self, sending: Sending, capped: Sequence[Occasion]) -> None:
-        """Let those whose day is full wait for the next one, if it is worth it then."""
-        campaign = sending.campaign
-        tomorrow = slot(shifted(self._today(), 1), campaign.send_at)
+        """Let those whose day is full wait for the next one, if it is worth it then.
+
+        Messages are counted by the brand's business day, which ends after midnight.
+        """
+        campaign, day = sending.campaign, shifted(sending.day, 1)
+        due_at = slot(day, campaign.send_at)
+        if due_at < day_bounds(sending.day, BRAND_ZONE, BRAND_CUT)[1]:
+            due_at = slot(shifted(day, 1), campaign.send_at)
         self._repository.wait(
-            _waiting(campaign.id, occasion, sending.at, tomorrow)
+            waiting_for(campaign.id, occasion, due_at)
             for occasion in capped
-            if occasion._replace(met_at=occasion.met_at or sending.at).worth(campaign, tomorrow)
+            if occasion.ends is not None and occasion.ends.worth(due_at + TIMER_SLACK)
         )
 
     def _note_skipped(self, campaign: Campaign, occasions: int) -> None:
@@ -275,24 +278,28 @@ class CampaignRuns:
             if not goes_on():
                 return counts
             time.sleep(LOOK_AGAIN_S)  # Waited for as the parts of a run are.
+        found = self._campaigns.running_one(campaign.id)  # Another worker may have looked.
+        if found is not None and found[0].seen_to is not None:
+            state = found[0]
         delay = timedelta(minutes=campaign.trigger.after_minutes or 0)
         begins = day_start(campaign.valid_from.isoformat())
         oldest = now - delay - TRIGGERS[kind].late
-        since, until = max(begins, resumed_at(state), state.seen_to), now - delay
-        if since < oldest:  # The timer was out for longer than it is worth.
-            missed = self._repository.count_events(kind, since, oldest)
+        ends = day_start(shifted(campaign.valid_until.isoformat(), 1)) - timedelta(milliseconds=1)
+        seen_to = state.seen_to or begins
+        since, until = max(begins, resumed_at(state), seen_to), min(now - delay, ends)
+        # Counted where the timer was out, not for what a night alone lets pass.
+        if since < min(oldest, ends) and TRIGGERS[kind].late >= A_NIGHT:
+            missed = self._repository.count_events(kind, since, min(oldest, ends))
             self._note_skipped(campaign, missed)
             counts["stale"] += missed
-        since = max(oldest, begins, resumed_at(state), state.seen_to - LOOK_BACK)
-        ends = day_start(shifted(campaign.valid_until.isoformat(), 1))
-        until = min(until, ends - timedelta(milliseconds=1))
+        since = max(oldest, begins, resumed_at(state), seen_to - LOOK_BACK)
         try:
             after, done = "", False
             while goes_on() and not done and since <= until:
                 events = self._events(campaign, since, until, after)
                 occasions = [Occasion(e.member_id, e.occasion, met_at=e.at + delay)
                              for e in events if e.occasion]  # fmt: skip
-                lasting = self._lasts.of(campaign, occasions, now)
+                lasting = self._lasts.of(campaign, self._not_waiting(campaign, occasions), now)
                 counts += self._tell(sending, self._look_up(sending, lasting))
                 done = len(events) < PAGE
                 if events:
@@ -304,20 +311,21 @@ class CampaignRuns:
             leases.release(self._database, lease)
         return counts
 
+    def _not_waiting(self, campaign: Campaign, occasions: list[Occasion]) -> list[Occasion]:
+        """Leave out what was met before and waits for its hour: its turn comes then."""
+        ids = {exposure_id(campaign.id, o.member_id, o.occasion): o for o in occasions}
+        waiting = self._repository.are_waiting(list(ids))
+        return [occasion for name, occasion in ids.items() if name not in waiting]
+
     def _events(
         self, campaign: Campaign, since: datetime, until: datetime, after: str
     ) -> list[Event]:
         kind, found = campaign.trigger.kind, self._repository
-        if kind == "tier_change":
-            moves = found.tier_changes(since, until, after, PAGE)
-            return [event if self._lasts.is_direction(campaign, before, now) else
-                    event._replace(occasion="") for event, before, now in moves]  # fmt: skip
-        read = {
-            "registered": found.registered, "first_order": found.first_orders,
-            "order_completed": found.completed, "points_expiring": found.points_ending,
-            "near_store": found.arrivals,
-        }[kind]  # fmt: skip
-        return read(since, until, after, PAGE)
+        if kind != "tier_change":
+            return found.events(kind, since, until, after, PAGE)
+        moves = found.tier_changes(since, until, after, PAGE)
+        return [event if self._lasts.is_direction(campaign, before, now) else
+                event._replace(occasion="") for event, before, now in moves]  # fmt: skip
 
     # --- occasions told of from outside -------------------------------------------------------
 
@@ -325,20 +333,20 @@ class CampaignRuns:
         """Note an event for every running campaign of its kind."""
         now, campaigns = self._clock.now(), 0
         for _, campaign in self._campaigns.running():
-            if campaign.trigger.kind == request.kind:
-                occasion = Occasion(request.member_id, request.cause)
-                self._repository.wait([_waiting(campaign.id, occasion, now, now)])
+            if campaign.trigger.kind == request.kind and not is_past(campaign, now):
+                met = met_now(campaign, request.member_id, request.cause, now)
+                self._repository.wait([waiting_for(campaign.id, met, now)])
                 campaigns += 1
         return {"campaigns": campaigns}
 
     def by_hand(self, request: ByHandRequest) -> dict[str, int]:
         """Have a running campaign tell these members; Refusal NOT_FOUND for one that isn't such."""
         found = self._campaigns.running_one(request.campaign_id)
-        if found is None or found[1].trigger.kind != "by_hand":
-            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
         now = self._clock.now()
+        if found is None or found[1].trigger.kind != "by_hand" or is_past(found[1], now):
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
         self._repository.wait(
-            _waiting(request.campaign_id, Occasion(member_id, request.batch), now, now)
+            waiting_for(found[1].id, met_now(found[1], member_id, request.batch, now), now)
             for member_id in dict.fromkeys(request.member_ids)
         )
         return {"campaigns": 1}
@@ -350,9 +358,12 @@ class CampaignRuns:
             if not due:
                 break
             occasions = [
-                Occasion(w.member_id, w.occasion, day=w.day, met_at=w.met_at or w.due_at)
+                Occasion(
+                    w.member_id, w.occasion, day=w.day, met_at=w.met_at or w.due_at,
+                    ends=Ends(w.over, w.late_over) if w.over is not None else None,
+                )
                 for w in due
-            ]
+            ]  # fmt: skip
             lasting = self._lasts.of(campaign, occasions, sending.at)
             counts += self._tell(sending, self._look_up(sending, lasting))
             self._repository.served([w.id for w in due], sending.at)
@@ -362,11 +373,3 @@ class CampaignRuns:
         """List a campaign's runs, newest day first."""
         found = self._repository.of_campaign(request.campaign_id, request.limit)
         return {"runs": [r.model_dump(include={"day", "part", "status", "counts"}) for r in found]}
-
-
-def _waiting(campaign_id: str, occasion: Occasion, at: datetime, due_at: datetime) -> Waiting:
-    return Waiting(
-        id=exposure_id(campaign_id, occasion.member_id, occasion.occasion),
-        campaign_id=campaign_id, member_id=occasion.member_id, occasion=occasion.occasion,
-        due_at=due_at, day=occasion.day, met_at=occasion.met_at or at,
-    )  # fmt: skip

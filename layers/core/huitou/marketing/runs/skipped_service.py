@@ -20,17 +20,17 @@ class Skipped:
     def of_campaign(self, campaign_id: str) -> list[SkippedDay]:
         """Return a campaign's days of late on which something came too late, newest first."""
         found = self._repository.skipped(self._since(SHOWN_DAYS), MOST_SHOWN, campaign_id)
-        days = {run.day: run for run in found if run.part != LATE}
+        days = {run.day for run in found if run.part != LATE}
         late = {run.day: run.counts.get("stale", 0) for run in found if run.part == LATE}
+        begun = self._repository.done_days(campaign_id, sorted(days))
         return [
-            SkippedDay(day=day, whole=day in days, occasions=late.get(day, 0))
+            SkippedDay(day=day, whole=day in days - begun, occasions=late.get(day, 0))
             for day in sorted({*days, *late}, reverse=True)
         ]
 
     def lately(self, days: int, limit: int) -> int:
         """Return on how many days of campaigns something came too late, `limit` at most."""
-        found = self._repository.skipped(self._since(days), limit)
-        return len({(run.campaign_id, run.day) for run in found})
+        return self._repository.skipped_days(self._since(days), limit)
 
     def _since(self, days: int) -> str:
         return shifted(brand_day(self._clock.now()), 1 - days)

@@ -11,6 +11,7 @@ from huitou.integrations.weather import Forecast
 from huitou.marketing.campaigns.service import Campaigns
 from huitou.marketing.deliveries.service import Post, Pushes
 from huitou.marketing.features.service import FeatureBook
+from huitou.marketing.runs.planning_service import Planning
 from huitou.marketing.runs.service import CampaignRuns
 from huitou.marketing.weather.service import WeatherBook
 from huitou.runtime.clock import Clock
@@ -31,6 +32,7 @@ class Tick:
         start: Callable[[dict[str, Any]], None],
     ) -> None:  # fmt: skip
         self._features = FeatureBook(database, clock)
+        self._planning = Planning(database, clock)
         self._runs = CampaignRuns(database, clock)
         self._campaigns = Campaigns(database, clock)
         self._weather = WeatherBook(database, clock)
@@ -46,9 +48,9 @@ class Tick:
         kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running()}
         if "weather" in kinds:
             self._weather.record(self._forecast)
-        planned = self._runs.plan()
+        planned = self._planning.plan()
         with suppress(Unavailable):  # Without help it takes longer.
-            for _ in range(min(self._runs.due_parts() - 1, MOST_WORKERS)):
+            for _ in range(min(self._planning.due_parts() - 1, MOST_WORKERS)):
                 self._start({"action": "work", "seconds": max(1.0, seconds)})
         done = self.work(ends - time.monotonic())
         return done | {"features": done["features"] + features, "planned": planned}

@@ -8,7 +8,9 @@ from huitou.operations.erasures.models import Erasure
 from huitou.runtime.database import Database
 
 # What says something of a member and is needed for nothing once they are gone.
-BY_MEMBER = ("limit_uses", "subscriptions", "referral_codes", "notices", "arrivals")
+BY_MEMBER = (
+    "limit_uses", "subscriptions", "referral_codes", "notices", "arrivals", "campaign_waiting",
+)  # fmt: skip
 BY_ID = ("features", "positions", "code_tries")
 
 

@@ -11,6 +11,7 @@ from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.marketing.deliveries.service import Exposures
 from huitou.marketing.features.service import FeatureBook
+from huitou.marketing.runs.waiting_service import WaitingOccasions
 from huitou.members.consents.service import Consents
 from huitou.members.profiles.service import Members
 from huitou.operations.merges.models import Merge, MergeAnswer, MergeMembersRequest
@@ -31,6 +32,7 @@ class Merges:
         self._coupons = Coupons(database, clock)
         self._consents = Consents(database, clock)
         self._exposures = Exposures(database, clock)
+        self._waiting = WaitingOccasions(database)
         self._features = FeatureBook(database, clock)
         self._tiers = Tiers(database, clock)
 
@@ -63,6 +65,7 @@ class Merges:
         coupons = self._coupons.hand_over(source.id, into.id, session)
         self._consents.take_over(source.id, into.id, session)
         self._exposures.hand_over(source.id, into.id, session)
+        self._waiting.hand_over(source.id, into.id, session)
         self._features.take_over(source.id, into.id, session)
         self._tiers.take_over(before[source.id], before[into.id], request.merge_id, session)
         merge = Merge(
