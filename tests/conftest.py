@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import guard
 from answers import CheckedClient
 from chain_data import FakeClock, load_chain
 from huitou.runtime.database import Database, Document, connect
@@ -16,6 +17,18 @@ from localcloud.cloud import LocalCloud
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mongod import Mongod
 from simulation.play import FIRST_DAY, load
+
+
+def pytest_configure() -> None:
+    """Whatever tests start ends with the tests, also where somebody kills them."""
+    guard.stand()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tidied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing stays in temporary folders if the tests are killed."""
+    with guard.removed_if_killed(tmp_path_factory.getbasetemp()):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+import guard
 from bootstrap import ROOT
 
 
@@ -20,6 +21,7 @@ def check(fast: bool, pytest_arguments: tuple[str, ...]) -> None:
 
     Arguments after -- go to pytest, and then only it runs: scripts/test -- tests/rules -k tier
     """
+    guard.stand()
     python = sys.executable
     steps = [
         [python, "-m", "ruff", "check", "."],
@@ -28,10 +30,19 @@ def check(fast: bool, pytest_arguments: tuple[str, ...]) -> None:
     ]
     tests = [python, "-m", "pytest", *(["-m", "not slow"] if fast else []), *pytest_arguments]
     for command in [*([] if pytest_arguments else steps), tests]:
-        click.echo("· " + " ".join(command[1:]), err=True)
-        done = subprocess.run(command, cwd=ROOT, check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
+        _run(*command)
+
+
+def _run(*command: str) -> None:
+    click.echo("· " + " ".join(command[1:]), err=True)
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        while process.returncode is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:  # It has heard Ctrl-C too; tests then stop their clouds.
+                continue
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 if __name__ == "__main__":

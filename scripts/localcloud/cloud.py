@@ -16,6 +16,7 @@ import requests
 from flask import Flask
 from waitress.server import create_server
 
+import guard
 from bootstrap import ROOT
 from deployment.cloud_api import Account, bypass_proxies
 from deployment.deploy import Deployment, Progress, prepare
@@ -188,6 +189,7 @@ class LocalCloud:
 
     def start(self) -> None:
         """Bring everything up and the database's declarations in place."""
+        guard.stand()
         self._own = (self.data / "lock").open("w")
         try:
             fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)

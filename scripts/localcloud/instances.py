@@ -19,13 +19,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import guard
 from localcloud.registry import Revision
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # The platform's limit for a synchronous event and answer.
 MAX_LOG_BYTES = 1024 * 1024  # Kept of what one call prints; its end, if it prints more.
 _LOOK_EVERY_S = 0.03  # At the memory and the clock of a call under way.
 _CHUNK_BYTES = 65_536
-_ENDING_ROUNDS = 50  # Of looking for what a function has started, while it may go on starting.
 _MARK = "LOCALCLOUD_INSTANCE"  # Inherited by whatever an instance starts.
 _WORKER = Path(__file__).with_name("worker.py")
 _LENGTH = struct.Struct("!I")  # As in worker.py.
@@ -99,6 +99,7 @@ class Instance:
                 "PYTHONPATH": os.pathsep.join(map(str, paths)),
                 "PYTHONDONTWRITEBYTECODE": "1",  # The platform's /opt and /var/user are read-only.
                 **variables,
+                **guard.mark(),
                 _MARK: self._mark,
             },
             cwd=paths[0],
@@ -252,7 +253,8 @@ class Instance:
             # Not reaped before this line, so the id can't be somebody else's by now.
             os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
-            _end_all_with(f"{_MARK}={self._mark}".encode())
+            # What has left the process group (a daemon of its own session) inherited the mark.
+            guard.end_all_with(_MARK, self._mark)
 
     def stop(self) -> None:
         """End it and let go of what belongs to it; for nobody to do who isn't its last user."""
@@ -262,25 +264,3 @@ class Instance:
         if self._status is not None:
             os.close(self._status)
             self._status = None
-
-
-def _end_all_with(mark: bytes) -> None:
-    """End what has left the process group (a daemon of its own session), by what it inherited."""
-    for _ in range(_ENDING_ROUNDS):
-        found = [pid for name in os.listdir("/proc") if (pid := _marked(name, mark))]
-        if not found:
-            return
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.002)
-
-
-def _marked(name: str, mark: bytes) -> int | None:
-    if not name.isdigit():
-        return None
-    try:
-        with open(f"/proc/{name}/environ", "rb") as file:
-            return int(name) if mark in file.read() else None
-    except OSError:  # Somebody else's, or gone.
-        return None

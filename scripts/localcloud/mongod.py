@@ -18,6 +18,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+import guard
 from huitou.runtime.database import Database
 
 REPLICA_SET = "huitou"
@@ -66,7 +67,7 @@ class Mongod:
 
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
         self._binary = find_binary()
-        self._folder = folder
+        self.folder = folder
         self._port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
@@ -85,7 +86,8 @@ class Mongod:
 
     def start(self) -> None:
         """Start and wait until it is primary; then watch over it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        guard.stand()
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
         self._wanted = True
         self._launch()
@@ -99,11 +101,11 @@ class Mongod:
     def _end_orphan(self) -> None:
         """Stop the mongod of a local cloud that was killed; its owner holds our lock no more."""
         try:
-            pid = int((self._folder / "mongod.lock").read_text())
+            pid = int((self.folder / "mongod.lock").read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return
-        if str(self._folder).encode() not in command:
+        if str(self.folder).encode() not in command:
             return
         os.kill(pid, signal.SIGTERM)
         for _ in range(200):
@@ -115,13 +117,13 @@ class Mongod:
 
     def _launch(self) -> None:
         arguments = [
-            str(self._binary), "--dbpath", str(self._folder), "--port", str(self._port),
+            str(self._binary), "--dbpath", str(self.folder), "--port", str(self._port),
             "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET, "--oplogSize", "512",
             "--wiredTigerCacheSizeGB", "1", "--nounixsocket",
             "--setParameter", "notablescan=1",
             "--setParameter", f"transactionLifetimeLimitSeconds={ABANDONED_AFTER_S}",
             "--setParameter", "diagnosticDataCollectionEnabled=0",
-            "--logpath", str(self._folder / "mongod.log"), "--logappend",
+            "--logpath", str(self.folder / "mongod.log"), "--logappend",
         ]  # fmt: skip
         self._process = subprocess.Popen(
             arguments,
@@ -145,7 +147,7 @@ class Mongod:
                 except PyMongoError:
                     pass
                 time.sleep(0.05)
-        raise RuntimeError(f"mongod did not become primary; see {self._folder / 'mongod.log'}")
+        raise RuntimeError(f"mongod did not become primary; see {self.folder / 'mongod.log'}")
 
     def _configure(self, client: MongoClient[dict[str, object]]) -> None:
         """Make this process the set's one member; an earlier run had another port."""
@@ -164,7 +166,7 @@ class Mongod:
 
     def _check_alive(self) -> None:
         if self._process is not None and self._process.poll() is not None:
-            log = (self._folder / "mongod.log").read_text(errors="replace").splitlines()[-5:]
+            log = (self.folder / "mongod.log").read_text(errors="replace").splitlines()[-5:]
             raise RuntimeError("mongod stopped at once:\n" + "\n".join(log))
 
     def _watch(self) -> None:

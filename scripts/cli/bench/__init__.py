@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from guard import scratch_folder
 from localcloud.mongod import Mongod
 
 
@@ -39,8 +38,8 @@ def report(rows: dict[str, Any], *, as_json: bool) -> None:
 @contextmanager
 def scratch_mongod() -> Iterator[Mongod]:
     """Run a MongoDB on a scratch folder for as long as a benchmark takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        mongod = Mongod(Path(folder) / "mongod")
+    with scratch_folder() as folder:
+        mongod = Mongod(folder / "mongod")
         mongod.start()
         try:
             yield mongod

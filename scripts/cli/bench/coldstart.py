@@ -6,16 +6,15 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.bench import json_option, report
+from guard import scratch_folder
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
 from localcloud.platform import timer_event
@@ -38,17 +37,15 @@ def coldstart(runs: int, as_json: bool) -> None:
     The floor is a process of the same interpreter that imports pymongo from the same layer and
     gets one answer from the same MongoDB. Floor and functions take turns.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        with LocalCloud(data, relay=False) as cloud:
-            client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
-            load(client)
-            client.member_call("member-profile", "bench", {"action": "login"})
-            times: dict[str, list[float]] = {name: [] for name in ("floor", *calls(cloud))}
-            for _ in range(runs):
-                times["floor"].append(_floor(cloud))
-                for name, (event, caller) in calls(cloud).items():
-                    times[name].append(_first_answer(cloud, name, event, caller))
+    with scratch_folder() as data, LocalCloud(data, relay=False) as cloud:
+        client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
+        load(client)
+        client.member_call("member-profile", "bench", {"action": "login"})
+        times: dict[str, list[float]] = {name: [] for name in ("floor", *calls(cloud))}
+        for _ in range(runs):
+            times["floor"].append(_floor(cloud))
+            for name, (event, caller) in calls(cloud).items():
+                times[name].append(_first_answer(cloud, name, event, caller))
     medians = {name: statistics.median(found) for name, found in times.items()}
     ratios = {name: round(medians[name] / medians["floor"], 2) for name in medians}
     common = [ratio for name, ratio in ratios.items() if name not in (*APART, "floor")]

@@ -10,12 +10,10 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +21,7 @@ import click
 from cli.bench import json_option, report
 from cli.bench.coldstart import calls
 from deployment.cloud_api import CloudApi
+from guard import scratch_folder
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
 from localcloud.pool import Invocation, Pool
@@ -53,19 +52,17 @@ def invoke(runs: int, starts: int, as_json: bool) -> None:
     Python process (`ratio` is the warm call's), and starting the interpreter (`cold_ratio`). A
     function's own milliseconds are its warm call's less the empty one's.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        with LocalCloud(data, relay=False) as cloud:
-            client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
-            load(client)
-            client.member_call("member-profile", "bench", {"action": "login"})
-            _deploy_empty(cloud)
-            cold = _in_turn(
-                {"cold_floor": _interpreter, "cold": lambda: _cold(cloud)}, starts, warm_up=1
-            )
-            with _peer() as peer:
-                warm = _in_turn({"floor": peer, **_doors(cloud, client)}, runs, warm_up=20)
-            own = _in_turn(_functions(cloud), max(1, runs // 5), warm_up=2)
+    with scratch_folder() as data, LocalCloud(data, relay=False) as cloud:
+        client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
+        load(client)
+        client.member_call("member-profile", "bench", {"action": "login"})
+        _deploy_empty(cloud)
+        cold = _in_turn(
+            {"cold_floor": _interpreter, "cold": lambda: _cold(cloud)}, starts, warm_up=1
+        )
+        with _peer() as peer:
+            warm = _in_turn({"floor": peer, **_doors(cloud, client)}, runs, warm_up=20)
+        own = _in_turn(_functions(cloud), max(1, runs // 5), warm_up=2)
     report(_figures(cold, warm, own), as_json=as_json)
 
 

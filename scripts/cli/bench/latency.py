@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 import click
 
 from cli.bench import json_option, report
 from cli.bench.orders import open_accounts, paid_order
+from guard import scratch_folder
 from huitou.runtime.database import Database, connect_for_waiting
 from localcloud.cloud import LocalCloud
 
@@ -28,7 +27,7 @@ def latency(rate: int, seconds: int, as_json: bool) -> None:
     Everything is as in the cloud: change stream, relay, asynchronous call, points-sync in a
     process of its own, transaction. Orders that never show are counted as lost.
     """
-    with tempfile.TemporaryDirectory() as folder, LocalCloud(Path(folder)) as cloud:
+    with scratch_folder() as folder, LocalCloud(folder) as cloud:
         open_accounts(cloud.database, [f"m{number}" for number in range(MEMBERS)])
         _inject(cloud.database, "warm", rate, 3)
         cloud.drain(GIVE_UP_AFTER_S)

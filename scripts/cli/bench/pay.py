@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cli.bench import json_option, report, scratch_mongod
 from cli.bench.by_hand import ByHand, Papers
 from cli.bench.paying import Answer, Till, Visit
+from guard import scratch_folder
 from huitou.payments.charges.rules import NotificationKeys, verify_and_decrypt
 from huitou.runtime.database import connect
 from huitou.runtime.declarations import declare
@@ -46,10 +45,10 @@ def pay(orders: int, callbacks: int, rounds: int, threads: int, as_json: bool) -
     A callback alone (`verify_us`) is checked, opened and read against plain `cryptography` and
     `json` with keys already loaded, on one thread. Same process, in turn; medians.
     """
-    with scratch_mongod() as mongod, tempfile.TemporaryDirectory() as folder:
+    with scratch_mongod() as mongod, scratch_folder() as folder:
         database = connect(mongod.uri, "bench")
         declare(database)
-        till = Till(database, Path(folder), MEMBERS)
+        till = Till(database, folder, MEMBERS)
         [first] = till.visits(0, 1)
         till.wechat_prepares([first])
         floor = ByHand(database, Papers.of(till, first))

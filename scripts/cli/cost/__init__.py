@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 import click
 
@@ -13,6 +11,7 @@ from cli.cost.figures import Assumptions
 from cli.cost.measure import measure
 from cli.cost.prices import load_prices
 from cli.cost.show import as_data, show
+from guard import scratch_folder
 
 
 @click.command()
@@ -30,8 +29,8 @@ def cost(orders_per_day: int, as_json: bool) -> None:
     nobody could tell us is a range, with the question beside it.
     """
     prices, assumed = load_prices(), Assumptions()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), assumed, lambda step: click.echo(f"{step} …", err=True))
+    with scratch_folder() as folder:
+        figures = measure(folder, assumed, lambda step: click.echo(f"{step} …", err=True))
     out = estimate(figures, orders_per_day, prices, assumed)
     if as_json:
         click.echo(json.dumps(as_data(figures, out, prices, assumed), ensure_ascii=False))
