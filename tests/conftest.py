@@ -19,6 +19,20 @@ from localcloud.mongod import Mongod
 from simulation.play import FIRST_DAY, load
 
 
+# What takes longest, in order: `scripts/test` has two processes, which share out whole files.
+LONGEST = (
+    "test_readme", "test_deploy", "test_import", "test_crash_at_every_step", "test_console_pages",
+    "test_campaign_triggers", "test_crashes", "test_campaign_runs", "test_cost", "test_tiers",
+    "test_best_price", "test_console_forms", "test_tcb",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; the many short ones then end both processes together."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
+
+
 def pytest_configure() -> None:
     """Whatever tests start ends with the tests, also where somebody kills them."""
     guard.stand()

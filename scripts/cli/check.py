@@ -10,6 +10,10 @@ import click
 import guard
 from bootstrap import ROOT
 
+# Two processes, each with a MongoDB and a cloud of its own, share out whole files, since tests of
+# one file share what they have started. The longest come first (tests/conftest.py).
+TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
@@ -19,18 +23,19 @@ from bootstrap import ROOT
 def check(fast: bool, pytest_arguments: tuple[str, ...]) -> None:
     """Lint, type-check and run the tests, real MongoDB included; nothing is skipped in silence.
 
-    Arguments after -- go to pytest, and then only it runs: scripts/test -- tests/rules -k tier
+    A whole run takes two processes and ends with its ten slowest tests. Arguments after -- go to
+    pytest, and then only it runs, in one process: scripts/test -- tests/rules -k tier
     """
-    guard.stand()
     python = sys.executable
-    steps = [
-        [python, "-m", "ruff", "check", "."],
-        [python, "-m", "ruff", "format", "--check", "."],
-        [python, "-m", "mypy"],
-    ]
-    tests = [python, "-m", "pytest", *(["-m", "not slow"] if fast else []), *pytest_arguments]
-    for command in [*([] if pytest_arguments else steps), tests]:
-        _run(*command)
+    guard.stand()
+    if not pytest_arguments:
+        _run(python, "-m", "ruff", "check", ".")
+        _run(python, "-m", "ruff", "format", "--check", ".")
+        _run(python, "-m", "mypy")
+    selected = [*(["-m", "not slow"] if fast else []), *pytest_arguments]
+    if not pytest_arguments:
+        selected += [*TWO_WORKERS, "--durations", "10"]
+    _run(python, "-m", "pytest", *selected)
 
 
 def _run(*command: str) -> None:
