@@ -38,6 +38,28 @@ class FakeClock:
         self.moment += timedelta(**ahead)
 
 
+def filled(database: Database) -> list[str]:
+    """Return the collections that hold anything, by one look at all of them.
+
+    Of some seventy collections a test fills a few; asking each by itself would take longer than
+    most tests.
+    """
+    names = sorted(database.mongo.list_collection_names())
+    looks = [[{"$limit": 1}, {"$project": {"_id": {"$literal": name}}}] for name in names]
+    unions = [
+        {"$unionWith": {"coll": name, "pipeline": look}}
+        for name, look in zip(names[1:], looks[1:], strict=True)
+    ]
+    found = database.mongo.get_collection(names[0]).aggregate([*looks[0], *unions])
+    return [str(one["_id"]) for one in found]
+
+
+def empty(database: Database) -> None:
+    """Delete all that a test's database holds."""
+    for name in filled(database):
+        database.collection(name).delete_many({})
+
+
 def load_chain(database: Database, clock: Clock) -> None:
     Maintenance(database, clock).load(LoadRequest.model_validate(sample_chain()))
 

@@ -9,7 +9,7 @@ import pytest
 
 import guard
 from answers import CheckedClient
-from chain_data import FakeClock, load_chain
+from chain_data import FakeClock, empty, filled, load_chain
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
 from huitou.runtime.recent import Recent
@@ -17,7 +17,6 @@ from localcloud.cloud import LocalCloud
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mongod import Mongod
 from simulation.play import FIRST_DAY, load
-
 
 # What takes longest, in order: `scripts/test` has two processes, which share out whole files.
 LONGEST = (
@@ -47,8 +46,8 @@ def tidied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    """The embedded MongoDB, as a one-node replica set with notablescan."""
-    server = Mongod(tmp_path_factory.mktemp("mongod"))
+    """The embedded MongoDB, as a one-node replica set with notablescan; nobody pulls its plug."""
+    server = Mongod(tmp_path_factory.mktemp("mongod"), durable=False)
     server.start()
     yield server
     server.stop()
@@ -66,8 +65,7 @@ def declared(mongod: Mongod) -> Iterator[Database]:
 @pytest.fixture
 def database(declared: Database) -> Database:
     """The declared database, empty."""
-    for name in declared.mongo.list_collection_names():
-        declared.collection(name).delete_many({})
+    empty(declared)
     declared.recent = Recent()
     return declared
 
@@ -86,11 +84,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
 @pytest.fixture(scope="session")
 def sample(declared: Database) -> dict[str, list[Document]]:
     """The sample chain's documents as `maintenance` loads them."""
-    names = declared.mongo.list_collection_names()
-    for name in names:
-        declared.collection(name).delete_many({})
+    empty(declared)
     load_chain(declared, FakeClock())
-    return {name: found for name in names if (found := list(declared.collection(name).find({})))}
+    return {name: list(declared.collection(name).find({})) for name in filled(declared)}
 
 
 @pytest.fixture

@@ -62,13 +62,15 @@ def _runs(binary: Path) -> bool:
 class Mongod:
     """One mongod process of our own, its data in `folder`; kept alive until `stop`.
 
-    Runs with `notablescan`, so that a query no index serves fails here, not in a year.
+    Runs with `notablescan`, so that a query no index serves fails here, not in a year. One that
+    isn't `durable` confirms writes before they are on disk, for data nobody would miss.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, durable: bool = True) -> None:
         self._binary = find_binary()
         self.folder = folder
         self._port = port or free_port()
+        self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
         self._lock = threading.Lock()
@@ -135,6 +137,10 @@ class Mongod:
 
     def _initiate(self) -> None:
         deadline = time.monotonic() + START_WITHIN_S
+        # pymongo would look again only half a second after it found nobody.
+        while not _is_heard(self._port) and time.monotonic() < deadline:
+            self._check_alive()
+            time.sleep(0.02)
         uri = f"mongodb://127.0.0.1:{self._port}/?directConnection=true"
         client: MongoClient[dict[str, object]] = MongoClient(uri, serverSelectionTimeoutMS=1_000)
         with client:
@@ -152,7 +158,10 @@ class Mongod:
     def _configure(self, client: MongoClient[dict[str, object]]) -> None:
         """Make this process the set's one member; an earlier run had another port."""
         member = {"_id": 0, "host": f"127.0.0.1:{self._port}"}
-        config: dict[str, Any] = {"_id": REPLICA_SET, "version": 1, "members": [member]}
+        config: dict[str, Any] = {
+            "_id": REPLICA_SET, "version": 1, "members": [member],
+            "writeConcernMajorityJournalDefault": self._durable,
+        }  # fmt: skip
         try:
             client.admin.command("replSetInitiate", config)
         except OperationFailure as error:
@@ -232,6 +241,11 @@ def kept_ports(path: Path, count: int) -> list[int]:
         ports = [free_port() for _ in range(count)]
         path.write_text(json.dumps(ports))
     return ports
+
+
+def _is_heard(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _is_free(port: int) -> bool:

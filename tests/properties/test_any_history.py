@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from at_once import at_once
-from chain_data import FakeClock, Shop
+from chain_data import FakeClock, Shop, empty
 from cli.bench.orders import paid_order
 from huitou.catalog.stores.models import OpeningHours, Store
 from huitou.catalog.stores.rules import business_day
@@ -219,8 +219,7 @@ def test_the_roll_up_of_any_history_equals_its_recomputation(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
 ) -> None:
     monkeypatch.setattr(kpi_service, "AT_ONCE", 2)  # Batches end in the middle of everything.
-    for name in database.mongo.list_collection_names():
-        database.collection(name).delete_many({})
+    empty(database)
     history = History(database, clock)
     for one in steps:
         history.do(*one)

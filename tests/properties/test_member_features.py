@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from at_once import at_once
-from chain_data import FakeClock, Shop
+from chain_data import FakeClock, Shop, empty
 from cli.bench.orders import paid_order
 from huitou.catalog.stores.models import OpeningHours, Store
 from huitou.catalog.stores.rules import business_day
@@ -101,8 +101,7 @@ def test_features_are_what_the_orders_say(database: Database) -> None:
     @settings(max_examples=30, deadline=None,
               suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
     def holds(steps: list[tuple[Any, ...]]) -> None:
-        for name in database.mongo.list_collection_names():
-            database.collection(name).delete_many({})
+        empty(database)
         history = History(database, FakeClock())
         for taken in steps:
             history.do(*taken)

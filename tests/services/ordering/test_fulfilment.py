@@ -17,7 +17,7 @@ from huitou.ordering.fulfilment.service import Fulfilment
 from huitou.ordering.orders.models import InvoiceRequest, Order, Status
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
-from localcloud.keys import LocalSecrets, load_secrets
+from localcloud.keys import LocalSecrets
 from paying import PayingShop
 
 LIFE: tuple[Status, ...] = ("accepted", "preparing", "ready", "picked_up", "completed")
@@ -177,9 +177,10 @@ class Managed:
     ],
 )
 def test_wechat_is_told_of_what_was_handed_over(
-    chain: Database, clock: FakeClock, tmp_path: Path, wechat: Managed, outcome: str, kept: str
-) -> None:
-    shop = PayingShop(chain, clock, keys(tmp_path), tmp_path)
+    chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path, wechat: Managed,
+    outcome: str, kept: str,
+) -> None:  # fmt: skip
+    shop = PayingShop(chain, clock, keys, tmp_path)
     order = shop.bought(shop.register())
     assert list(shop.shipping.to_ship()) == []
     for step in ("accepted", "preparing", "ready"):
@@ -194,18 +195,14 @@ def test_wechat_is_told_of_what_was_handed_over(
 
 
 def test_a_payment_that_wechat_does_not_know_yet_is_told_again(
-    chain: Database, clock: FakeClock, tmp_path: Path
+    chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path
 ) -> None:
-    shop = PayingShop(chain, clock, keys(tmp_path), tmp_path)
+    shop = PayingShop(chain, clock, keys, tmp_path)
     order = shop.bought(shop.register())
     shop.fulfilment.take(order.id, "completed", "cook")
     with pytest.raises(Unavailable):
         shop.shipping.ship(order.id, Managed(10060001), shop.keys.appid)
     assert list(shop.shipping.to_ship()) == [order.id]
-
-
-def keys(folder: Path) -> LocalSecrets:
-    return load_secrets(folder)
 
 
 class Cards:
@@ -230,10 +227,10 @@ CARD = {
 
 
 @pytest.fixture
-def carded(chain: Database, clock: FakeClock, tmp_path: Path) -> PayingShop:
+def carded(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) -> PayingShop:
     rules = MessageRules.model_validate({"_id": "messages", "revision": 2, "pickup_card": CARD})
     chain.collection("rules").replace_one({"_id": "messages"}, rules.document())
-    return PayingShop(chain, clock, keys(tmp_path), tmp_path)
+    return PayingShop(chain, clock, keys, tmp_path)
 
 
 def test_the_guests_card_follows_the_order(carded: PayingShop) -> None:
@@ -298,10 +295,10 @@ def test_a_code_that_never_becomes_known_is_given_up(carded: PayingShop) -> None
 
 
 def test_a_chain_without_cards_has_none_due(
-    chain: Database, clock: FakeClock, tmp_path: Path
+    chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path
 ) -> None:
     chain.collection("rules").delete_one({"_id": "messages"})
-    shop = PayingShop(chain, clock, keys(tmp_path), tmp_path)
+    shop = PayingShop(chain, clock, keys, tmp_path)
     shop.bought(shop.register())
     assert list(shop.shipping.cards_due()) == []
 
