@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import guard
+import hunting  # noqa: F401  # Hypothesis's profiles, before any test is imported.
 from answers import CheckedClient
 from chain_data import FakeClock, empty, filled, load_chain
 from huitou.runtime.database import Database, Document, connect

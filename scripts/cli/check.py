@@ -13,14 +13,18 @@ from bootstrap import ROOT
 # Two processes, each with a MongoDB and a cloud of its own, share out whole files, since tests of
 # one file share what they have started. The longest come first (tests/conftest.py).
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+NO_LIMIT = ("--timeout", "0")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--fast", is_flag=True, help="The inner loop: without the whole local cloud (≤ 60 s)."
 )
+@click.option(
+    "--hunt", is_flag=True, help="Property tests alone, with forty times the examples (hours)."
+)
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-def check(fast: bool, pytest_arguments: tuple[str, ...]) -> None:
+def check(fast: bool, hunt: bool, pytest_arguments: tuple[str, ...]) -> None:
     """Lint, type-check and run the tests, real MongoDB included; nothing is skipped in silence.
 
     A whole run takes two processes and ends with its ten slowest tests. Arguments after -- go to
@@ -28,11 +32,13 @@ def check(fast: bool, pytest_arguments: tuple[str, ...]) -> None:
     """
     python = sys.executable
     guard.stand()
-    if not pytest_arguments:
+    if not (hunt or pytest_arguments):
         _run(python, "-m", "ruff", "check", ".")
         _run(python, "-m", "ruff", "format", "--check", ".")
         _run(python, "-m", "mypy")
     selected = [*(["-m", "not slow"] if fast else []), *pytest_arguments]
+    if hunt:
+        selected += ["-m", "hypothesis", "--hypothesis-profile", "hunt", *NO_LIMIT]
     if not pytest_arguments:
         selected += [*TWO_WORKERS, "--durations", "10"]
     _run(python, "-m", "pytest", *selected)

@@ -25,6 +25,7 @@ from huitou.operations.imports.service import OrderImport
 from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
+from hunting import examples
 
 START = date(2024, 1, 10)  # The 29th of February 2024 is in the middle.
 DAYS = 75
@@ -203,11 +204,9 @@ class Scratch:
         return -(sums["use"] + sums["return"]) / kept if kept > 0 else None
 
 
-@pytest.mark.timeout(280)
 @given(steps=st.lists(step, min_size=3, max_size=14))
 @settings(
-    max_examples=25,
-    deadline=None,
+    max_examples=examples(25),
     phases=(
         Phase.explicit,
         Phase.reuse,

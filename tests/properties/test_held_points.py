@@ -15,6 +15,7 @@ from huitou.loyalty.holds.service import Holds
 from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
+from hunting import examples
 from services.loyalty.test_holds import forget, with_points
 
 IDS = tuple(f"game:{number}" for number in range(4))
@@ -87,7 +88,7 @@ class Purse:
 
 @given(steps=st.lists(step, max_size=20))
 @settings(
-    max_examples=60, deadline=None,
+    max_examples=examples(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 def test_after_any_history_of_holds_the_account_equals_the_purse(

@@ -1,11 +1,10 @@
 """Any life of members' points on the real database, against a model of pencil and paper.
 
-HUITOU_MACHINE_EXAMPLES=1000 looks longer, at longer lives, and reduces what it finds.
+`scripts/test --hunt` looks longer, at longer lives, and reduces what it finds.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -27,10 +26,11 @@ from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from hunting import examples, hunting
 from points_model import Bought
 from points_world import GUESTS, World, seen
 
-EXAMPLES = int(os.environ.get("HUITOU_MACHINE_EXAMPLES", "0"))
+HUNT = hunting()
 # A long run that doesn't reach these proves little.
 MUST_SEE = (
     "debt", "debt repaid", "expired while owing", "waived", "pending taken back",
@@ -300,7 +300,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
             seen["lives"] += 1
 
 
-@pytest.mark.timeout(14_400 if EXAMPLES else 300)
+@pytest.mark.hypothesis
 def test_whatever_happens_the_ledger_is_what_the_model_says(
     chain: Database, clock: FakeClock
 ) -> None:
@@ -308,14 +308,12 @@ def test_whatever_happens_the_ledger_is_what_the_model_says(
     run_state_machine_as_test(
         lambda: PointsOfMembers(shop),
         settings=settings(
-            max_examples=EXAMPLES or 40,
-            stateful_step_count=50 if EXAMPLES else 30,
-            deadline=None,
-            print_blob=True,
-            phases=[Phase.explicit, Phase.reuse, Phase.generate] + [Phase.shrink] * bool(EXAMPLES),
+            max_examples=examples(40),
+            stateful_step_count=50 if HUNT else 30,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate] + [Phase.shrink] * HUNT,
             suppress_health_check=list(HealthCheck),
         ),
     )
     print(dict(sorted(seen.items())))
-    if EXAMPLES >= 500:
+    if HUNT:
         assert [name for name in MUST_SEE if not seen[name]] == []

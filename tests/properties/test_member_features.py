@@ -22,6 +22,7 @@ from huitou.operations.merges.models import MergeMembersRequest
 from huitou.operations.merges.service import Merges
 from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
+from hunting import examples
 
 START = datetime(2024, 2, 20, 12, tzinfo=UTC)  # The leap day comes soon.
 ZONES = {"sh": "Asia/Shanghai", "ny": "America/New_York"}
@@ -96,9 +97,10 @@ class History:
         return member_id
 
 
+@pytest.mark.hypothesis
 def test_features_are_what_the_orders_say(database: Database) -> None:
     @given(st.lists(step, min_size=4, max_size=25))
-    @settings(max_examples=30, deadline=None,
+    @settings(max_examples=examples(30),
               suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
     def holds(steps: list[tuple[Any, ...]]) -> None:
         empty(database)

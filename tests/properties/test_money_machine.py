@@ -1,11 +1,10 @@
 """Any life of orders and their money, with instances that die anywhere in it; the books agree.
 
-HUITOU_MACHINE_EXAMPLES=1000 looks longer, at longer lives, and reduces what it finds.
+`scripts/test --hunt` looks longer, at longer lives, and reduces what it finds.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,13 @@ from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.identity import Caller
+from hunting import examples, hunting
 from localcloud.keys import LocalSecrets
 from localcloud.wechat_pay import FORGERIES, Refused
 from money_world import World, seen
 from sharing_stores import STORES, clear, open_stores, welcome
 
-EXAMPLES = int(os.environ.get("HUITOU_MACHINE_EXAMPLES", "0"))
+HUNT = hunting()
 PRICES = {"milk-tea": 1_500, "spring-rolls": 1_200, "beef-noodles": 3_800}
 GUESTS = ("alice", "bob")
 STEPS = ("accepted", "preparing", "ready", "picked_up", "completed")
@@ -342,7 +342,7 @@ class Money(RuleBasedStateMachine):
                     seen[f"returns {back['status']}"] += 1
 
 
-@pytest.mark.timeout(7_200 if EXAMPLES else 300)
+@pytest.mark.hypothesis
 def test_whatever_happens_all_money_is_accounted_for(
     chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path
 ) -> None:
@@ -350,11 +350,9 @@ def test_whatever_happens_all_money_is_accounted_for(
     run_state_machine_as_test(
         lambda: Money(shop),
         settings=settings(
-            max_examples=EXAMPLES or 30,
-            stateful_step_count=50 if EXAMPLES else 30,
-            deadline=None,
-            print_blob=True,
-            phases=[Phase.explicit, Phase.reuse, Phase.generate] + [Phase.shrink] * bool(EXAMPLES),
+            max_examples=examples(30),
+            stateful_step_count=50 if HUNT else 30,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate] + [Phase.shrink] * HUNT,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chain_data import FakeClock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
+from hunting import examples
 from localcloud.keys import load_secrets
 from sharing_till import AtWeChat, Till
 
@@ -103,9 +104,10 @@ class Guest:
             self.make_way(0)
 
 
+@pytest.mark.hypothesis
 def test_our_shares_and_wechat_pays_books_agree_in_the_end(till: Till) -> None:
     @given(st.integers(1, 20_000), st.lists(STEPS, max_size=14))
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
     def agrees(amount_fen: int, steps: list[tuple[str, int]]) -> None:
         guest = Guest(till, amount_fen)
         for step, value in steps:

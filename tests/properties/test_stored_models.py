@@ -48,6 +48,7 @@ from huitou.promotions.offers.models import DEFAULT_STACKING, Limits, Offer, Ter
 from huitou.promotions.quotas.models import MemberUses, Pool
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Stored
+from hunting import examples
 
 words = st.text(max_size=20).filter(lambda text: "\x00" not in text)
 fen = st.integers(0, 10**8)
@@ -211,10 +212,11 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
 }  # fmt: skip
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("collection", MODELS)
 def test_what_is_stored_is_what_is_read(database: Database, collection: str) -> None:
     @given(MODELS[collection])
-    @settings(max_examples=12, deadline=None,
+    @settings(max_examples=examples(12),
               suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
     def survives(written: Stored) -> None:
         stored = database.collection(collection)

@@ -23,6 +23,7 @@ from huitou.growth.geofence.rules import (
     is_possible,
     to_bd09,
 )
+from hunting import examples
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 # Known conversions, in degrees; from memory of public converters, not looked up.
@@ -95,7 +96,7 @@ nudges = st.tuples(st.floats(-0.06, 0.06), st.floats(-0.06, 0.06))
 
 
 @given(fences, nudges, anywhere, st.integers(0, 11))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 def test_the_index_says_what_brute_force_says(
     given_fences: list[tuple[Point, int]], nudge: tuple[float, float],
     far: tuple[float, float], which: int,
