@@ -31,7 +31,6 @@ MOST_BYTES = 10 * 1024
 SMALLER = {
     "scripts/demo": "scripts/demo --once --json --days 2 --members 10",
     "scripts/test": "scripts/test --help",
-    "scripts/huitou cost --orders-per-day 10000": "scripts/huitou cost --json",
     "scripts/huitou layers build": "scripts/huitou layers build --json",
     "scripts/huitou bench price --json": "scripts/huitou bench price --json --carts 50 --rounds 1",
     "scripts/huitou bench checkout --json": "scripts/huitou bench checkout --json --rounds 1"

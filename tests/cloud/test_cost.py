@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
+from pathlib import Path
 
 import pytest
 
 from bootstrap import ROOT
+from test_readme import blocks, run
 
 pytestmark = pytest.mark.slow
+COMMAND = "scripts/huitou cost --orders-per-day 10000"  # As the READMEs have it.
 
 
-def test_the_command_measures_every_function_and_its_bill_adds_up() -> None:
-    done = subprocess.run(
-        ["scripts/huitou", "cost", "--orders-per-day", "10000", "--json"],
-        cwd=ROOT, timeout=240, check=False, capture_output=True, text=True,
-    )  # fmt: skip
+def test_the_command_measures_every_function_and_its_bill_adds_up(tmp_path: Path) -> None:
+    assert [block for block in blocks("scripts/README.md") if COMMAND in block.splitlines()]
+    done = run(f"{COMMAND} --json", tmp_path)
     assert done.returncode == 0, done.stderr
     [line] = done.stdout.splitlines()
     out = json.loads(line)
