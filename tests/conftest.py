@@ -19,11 +19,13 @@ from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mongod import Mongod
 from simulation.play import FIRST_DAY, load
 
-# What takes longest, in order: `scripts/test` has two processes, which share out whole files.
+# Files that take longest, in order. `scripts/test` begins with them; `--fast` leaves them out.
 LONGEST = (
     "test_readme", "test_deploy", "test_import", "test_crash_at_every_step", "test_console_pages",
     "test_campaign_triggers", "test_crashes", "test_campaign_runs", "test_cost", "test_tiers",
-    "test_best_price", "test_console_forms", "test_tcb",
+    "test_best_price", "test_console_forms", "test_tcb", "test_bill_check", "test_packages",
+    "test_runtime", "test_campaign_months", "test_found_by_the_machine", "test_money_machine",
+    "test_ledger_machine", "test_any_history",
 )  # fmt: skip
 
 
@@ -31,6 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files; the many short ones then end both processes together."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
+    for item in items:
+        if item.path.stem in place:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_configure() -> None:

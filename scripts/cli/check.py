@@ -17,9 +17,7 @@ NO_LIMIT = ("--timeout", "0")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--fast", is_flag=True, help="The inner loop: without the whole local cloud (≤ 60 s)."
-)
+@click.option("--fast", is_flag=True, help="The inner loop: without what takes many seconds.")
 @click.option(
     "--hunt", is_flag=True, help="Property tests alone, with forty times the examples (hours)."
 )
