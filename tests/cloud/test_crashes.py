@@ -88,7 +88,7 @@ def test_killed_workers_lose_and_double_nothing(fragile: LocalCloud) -> None:
             time.sleep(2.5)
             for function in ("pay", "points-sync", "tier-evaluate"):
                 kill(fragile.platform.pool(function).pids())
-    assert traffic.paid > 0
+        eventually(lambda: traffic.paid > 0, 60)  # A busy machine is slow, and no failure.
     settle_down(fragile, traffic.client)
 
 
@@ -114,7 +114,7 @@ def test_a_killed_database_comes_back_with_everything_confirmed(fragile: LocalCl
             kill([fragile.mongod.pid])
             time.sleep(1.0)
         time.sleep(6)
-    assert traffic.paid > 0
+        eventually(lambda: traffic.paid > 0, 60)
     fragile.timers.fire_function("trigger-relay")
     settle_down(fragile, traffic.client)
 
