@@ -1,7 +1,8 @@
 """Tiers over random lives: two properties, and a model that goes day by day.
 
-HUITOU_TIER_CASES=50000 looks longer. The model was written from functions/tier-evaluate/TIERS.md by
-somebody who hadn't read the code; what they disagree on is a fault of one of the three.
+`scripts/test --hunt` looks longer, HUITOU_TIER_CASES=50000 as long as it says. The
+model was written from functions/tier-evaluate/TIERS.md by somebody who hadn't read the code;
+what they disagree on is a fault of one of the three.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from random import Random
 import pytest
 
 from huitou.loyalty.tiers.models import Promise, Standing, TierRules
+from hunting import examples
 from tier_lives import JOINED, START, Life, Paid, some_order, some_rules
 from tiers_by_days import Order, Promised, held_on
 
-CASES = int(os.environ.get("HUITOU_TIER_CASES", "600"))
+CASES = int(os.environ.get("HUITOU_TIER_CASES", examples(600)))
 BLOCKS = 4
-pytestmark = pytest.mark.timeout(7_200)
+pytestmark = [pytest.mark.timeout(7_200), pytest.mark.hypothesis]  # Those are what hunts run.
 blocks = pytest.mark.parametrize("block", range(BLOCKS))
 
 
