@@ -106,7 +106,7 @@ for number in range(int(sys.argv[4])):
 
 
 def takers(shop: Shop, uri: str, count: int, each: int) -> list[subprocess.Popen[str]]:
-    paths = [str(ROOT / "layers" / "core"), str(ROOT / "scripts"), str(ROOT / "tests")]
+    paths = [str(ROOT / "layers" / "core"), str(ROOT / "scripts"), str(ROOT / "tests" / "worlds")]
     return [
         subprocess.Popen(
             [sys.executable, "-c", _TAKER, uri, shop.database.mongo.name, str(n), str(each)],

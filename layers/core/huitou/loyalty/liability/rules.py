@@ -15,7 +15,8 @@ from huitou.loyalty.liability.models import (
     Sums,
 )
 from huitou.loyalty.points.models import NEVER
-from huitou.loyalty.points.rules import day_after, points_sums
+from huitou.loyalty.points.rules import day_after
+from huitou.loyalty.points.sums import points_sums
 
 CLOSES_AFTER_DAYS = 3  # A store further west may be opened: its day begins later.
 _NAMES = tuple(Sums.model_fields)

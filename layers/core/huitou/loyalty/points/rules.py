@@ -391,25 +391,6 @@ def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove
     return parts
 
 
-def points_sums(entries: Iterable[tuple[EntryKind, int]]) -> Counter[str]:
-    """Sum the ledger up by what became of points, from each entry's kind and points.
-
-    issued = used + expired + clawed_back + taken + outstanding, whatever is summed: transfers
-    count as issued where they arrive and the other way round where they leave.
-    """
-    sums: Counter[str] = Counter()
-    for kind, points in entries:
-        name = _SUMS.get(kind, "issued")
-        if kind == "adjust" and points < 0:
-            name = "taken"
-        sums[name] += points if name == "issued" else -points
-        sums["outstanding"] += points
-    return sums
-
-
 _SIGN: dict[EntryKind, int] = {  # What an entry may do to a balance; others go either way.
     "earn": 1, "bonus": 1, "return": 1, "use": -1, "expire": -1, "claw-back": -1,
-}  # fmt: skip
-_SUMS: dict[EntryKind, str] = {
-    "use": "used", "return": "used", "expire": "expired", "claw-back": "clawed_back",
 }  # fmt: skip

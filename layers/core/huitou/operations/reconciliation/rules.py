@@ -15,7 +15,8 @@ from typing import Any
 
 from huitou.loyalty.holds.models import Hold
 from huitou.loyalty.points.models import LedgerEntry
-from huitou.loyalty.points.rules import pending_key, points_sums
+from huitou.loyalty.points.rules import pending_key
+from huitou.loyalty.points.sums import points_sums
 from huitou.loyalty.tiers.rules import MOST_DAYS
 from huitou.operations.reconciliation.models import Books, Difference, Totals
 from huitou.ordering.orders.models import LedgerOrder

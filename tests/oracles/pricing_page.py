@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from huitou.promotions.offers.models import COUPON, DEFAULT_STACKING, MEMBER, Group, Terms
 from price_by_force import Offered, Row, least
 
-PAGE = Path(__file__).resolve().parent.parent / "functions" / "pay" / "PRICING.md"
+PAGE = Path(__file__).resolve().parents[2] / "functions" / "pay" / "PRICING.md"
 KEYS = {"cart", "offers", "coupons", "tier_off_bp", "stacking", "delivery_fen", "pays_fen"}
 
 

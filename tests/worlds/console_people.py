@@ -27,7 +27,7 @@ from huitou.runtime.settings import settings
 from localcloud.mongod import Mongod
 
 SECRET = "s" * 40
-NOON = Path(__file__).parent / "events" / "noon.json"
+NOON = Path(__file__).parent.parent / "events" / "noon.json"
 PASSWORD = "correct horse battery"
 
 
