@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
 
 from huitou.loyalty.tiers.models import Promise, TierAccount, TierBase, TierRules
-from huitou.loyalty.tiers.rules import Evaluation, evaluate
+from huitou.loyalty.tiers.rules import Case, Evaluation
 
 START = date(2026, 1, 1)
 WINDOWS: list[dict[str, Any]] = [
@@ -89,6 +89,14 @@ def some_order(random: Random, days: int, *, stays: bool = False) -> Paid:
     later = timedelta(days=random.choice([0, 1, 3, 40, 200, 364]))
     back_fen = random.choice([fen, fen, 100])
     return replace(order, back=order.seen + later, back_fen=back_fen)
+
+
+def evaluate(
+    account: TierAccount, rules: TierRules, today: str,
+    changes: Sequence[tuple[int, TierRules]] = (), known: Mapping[int, TierRules] | None = None,
+) -> Evaluation:  # fmt: skip
+    """Find a tier by the rules of the account's first days and the later ones."""
+    return Case(account, ((0, rules), *changes), today, known or {}).judged()
 
 
 @dataclass

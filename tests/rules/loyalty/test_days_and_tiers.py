@@ -12,7 +12,8 @@ from huitou.catalog.stores.models import OpeningHours, Store
 from huitou.catalog.stores.rules import business_day, takes_orders
 from huitou.coupons.issuing.rules import end_of_day
 from huitou.loyalty.tiers.models import DEFAULT_RULES, Figures, TierAccount
-from huitou.loyalty.tiers.rules import Evaluation, evaluate
+from huitou.loyalty.tiers.rules import Evaluation
+from tier_lives import evaluate
 
 
 def shanghai(text: str) -> datetime:

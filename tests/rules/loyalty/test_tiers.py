@@ -14,7 +14,8 @@ from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.loyalty.notices.rules import words
 from huitou.loyalty.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules
-from huitou.loyalty.tiers.rules import BEFORE_BASE_DAYS, MOST_DAYS_KEPT, evaluate
+from huitou.loyalty.tiers.rules import BEFORE_BASE_DAYS, MOST_DAYS_KEPT
+from tier_lives import evaluate
 
 START = date(2026, 1, 1)
 LEVELS: list[dict[str, Any]] = [

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 
 from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.tiers.holding import Held, Run, Stage, Timeline, rank_of, stage_of
@@ -48,7 +47,6 @@ BASE_MOVES_DAYS = 30
 BEFORE_BASE_DAYS = LONGEST_DAYS + MOST_GRACE_DAYS + 1
 # The most days an account keeps: some 40 KB for a member who eats here every day.
 MOST_DAYS_KEPT = SETTLED_DAYS + BASE_MOVES_DAYS + BEFORE_BASE_DAYS
-NO_OTHERS: Mapping[int, TierRules] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -74,25 +72,14 @@ class Evaluation:
         return {day: count for day, count in by_day.items() if day >= first and count}
 
 
-def evaluate(
-    account: TierAccount,
-    rules: TierRules,
-    today: str,
-    changes: Timeline = (),
-    known: Mapping[int, TierRules] = NO_OTHERS,
-) -> Evaluation:
-    """Find a member's tier on a day.
-
-    `rules` are those in force on the day of the account's base, or of joining; `changes` are the
-    later ones with the days from which they count. `known` are rules of other revisions, by which
-    levels that are gone were given.
-    """
-    return Case(account, ((0, rules), *changes), today, known).judged()
-
-
 @dataclass(frozen=True)
 class Case:
-    """One member on one day."""
+    """One member on one day.
+
+    `timeline` begins with the rules in force on the day of the account's base, or of joining; then
+    come the later ones, with the days from which they count. `known` are rules of other revisions,
+    by which levels that are gone were given.
+    """
 
     account: TierAccount
     timeline: Timeline
@@ -100,7 +87,7 @@ class Case:
     known: Mapping[int, TierRules] = field(default_factory=dict)
 
     def judged(self) -> Evaluation:
-        """Return where the member stands: see `evaluate`."""
+        """Return where the member stands."""
         before, standing = self.account.tier, self._standing()
         ranks = self.rank(standing), self.rank(before)
         cause: Cause | None = None

@@ -45,8 +45,8 @@ class SkippedDay(Answer):
 class Waiting(Stored):
     """An occasion that waits: told of from outside, until its member's night or day is over.
 
-    `id` is that of the exposure it may become. `met_at` is when it was met, by the run of a
-    calendar `day` or by an event; `over` is until when it is worth a message, `late_over` until
+    `id` is that of the exposure it may become. `met_at` is when a run or an event
+    met it; `over` is until when it is worth a message, `late_over` until
     when one in words for a day that is over. They are absent in those of before.
     """
 
@@ -54,7 +54,6 @@ class Waiting(Stored):
     member_id: str
     occasion: str
     due_at: datetime
-    day: str = ""
     met_at: datetime | None = None
     over: datetime | None = None
     late_over: datetime | None = None

@@ -99,12 +99,10 @@ class CampaignRunRepository:
             named, {"$setOnInsert": run, "$inc": {"counts.stale": occasions}}, upsert=True
         )
 
-    def skipped(self, since: str, limit: int, campaign_id: str | None = None) -> list[Run]:
-        """Return the runs that came too late since a day, of one campaign or all, newest first."""
-        where: dict[str, Any] = {"status": "skipped", "day": {"$gte": since}}
-        if campaign_id is not None:
-            where["campaign_id"] = campaign_id
-        found = self._runs.find(where).sort([("day", -1), ("campaign_id", 1)]).limit(limit)
+    def skipped(self, campaign_id: str, since: str, limit: int) -> list[Run]:
+        """Return a campaign's runs that came too late since a day, newest first."""
+        where = {"status": "skipped", "campaign_id": campaign_id, "day": {"$gte": since}}
+        found = self._runs.find(where).sort([("day", -1)]).limit(limit)
         return [Run.model_validate(row) for row in found]
 
     def unfinished(self) -> set[str]:

@@ -38,7 +38,7 @@ def parts(members: int) -> list[tuple[str, str]]:
 
 def runs_due(
     campaign: Campaign, planned_to: str | None, started_at: datetime, now: datetime,
-    today: str, members: int, zones: Iterable[str] = (BRAND_ZONE,),
+    today: str, members: int, zones: Iterable[str],
 ) -> list[Run]:  # fmt: skip
     """Return the runs of all days that have come due and weren't planned, the stale ones skipped.
 
@@ -168,6 +168,6 @@ def waiting_for(campaign_id: str, occasion: Occasion, due_at: datetime) -> Waiti
     return Waiting(
         id=exposure_id(campaign_id, occasion.member_id, occasion.occasion),
         campaign_id=campaign_id, member_id=occasion.member_id, occasion=occasion.occasion,
-        due_at=due_at, day=occasion.day, met_at=occasion.met_at or due_at,
+        due_at=due_at, met_at=occasion.met_at or due_at,
         over=ends.over if ends else None, late_over=ends.late_over if ends else None,
     )  # fmt: skip

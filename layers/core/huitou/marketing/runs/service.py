@@ -359,7 +359,7 @@ class CampaignRuns:
                 break
             occasions = [
                 Occasion(
-                    w.member_id, w.occasion, day=w.day, met_at=w.met_at or w.due_at,
+                    w.member_id, w.occasion, met_at=w.met_at or w.due_at,
                     ends=Ends(w.over, w.late_over) if w.over is not None else None,
                 )
                 for w in due

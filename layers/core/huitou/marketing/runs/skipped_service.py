@@ -19,7 +19,7 @@ class Skipped:
 
     def of_campaign(self, campaign_id: str) -> list[SkippedDay]:
         """Return a campaign's days of late on which something came too late, newest first."""
-        found = self._repository.skipped(self._since(SHOWN_DAYS), MOST_SHOWN, campaign_id)
+        found = self._repository.skipped(campaign_id, self._since(SHOWN_DAYS), MOST_SHOWN)
         days = {run.day for run in found if run.part != LATE}
         late = {run.day: run.counts.get("stale", 0) for run in found if run.part == LATE}
         begun = self._repository.done_days(campaign_id, sorted(days))
