@@ -41,7 +41,7 @@ from huitou.marketing.runs.models import (
     WorkRequest,
 )
 from huitou.marketing.runs.service import CampaignRuns
-from huitou.marketing.ticks.service import Tick
+from huitou.marketing.runs.tick_service import Tick
 from huitou.members.profiles.service import Members
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 

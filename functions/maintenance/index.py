@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from huitou.integrations.functions import Functions
-from huitou.operations.balances.models import BalancesReport, ImportBalancesRequest
+from huitou.operations.imports.balance_models import BalancesReport, ImportBalancesRequest
 from huitou.operations.imports.models import ImportOrdersRequest, ImportReport
 from huitou.operations.imports.service import OrderImport
 from huitou.operations.maintenance.models import (
@@ -45,7 +45,7 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
 
 
 def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
-    from huitou.operations.balances.service import Balances  # Late: a chain does this once.
+    from huitou.operations.imports.balance_service import Balances  # Late: a chain does this once.
 
     return Balances(call.database, call.clock, call.settings.brand_id).run(request)
 

@@ -150,7 +150,7 @@ def _messages(call: Call) -> Any:
 
 
 def _inbox(call: Call) -> Any:
-    from huitou.marketing.deliveries.service import Inbox  # Late, too.
+    from huitou.marketing.deliveries.inbox_service import Inbox  # Late, too.
 
     return Inbox(call.database, call.clock)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from huitou.growth.posters.models import PosterDesign
-from huitou.growth.posters.service import Posters
 from huitou.growth.referrals.models import (
     CodeImageAnswer,
     CodeImageRequest,
@@ -24,6 +22,8 @@ from huitou.growth.referrals.models import (
     ReferralAnswer,
     ReferralRequest,
 )
+from huitou.growth.referrals.poster_models import PosterDesign
+from huitou.growth.referrals.poster_service import Posters
 from huitou.growth.referrals.service import Referrals
 from huitou.integrations.mini_program import MiniProgram
 from huitou.integrations.storage import ObjectStorage

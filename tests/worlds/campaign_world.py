@@ -19,7 +19,7 @@ from huitou.marketing.campaigns.service import Campaigns
 from huitou.marketing.measurement.service import Effects
 from huitou.marketing.runs.models import ByHandRequest
 from huitou.marketing.runs.service import CampaignRuns
-from huitou.marketing.ticks.service import Tick
+from huitou.marketing.runs.tick_service import Tick
 from huitou.members.consents.models import ConsentRequest
 from huitou.members.consents.service import Consents
 from huitou.members.profiles.models import UpdateProfileRequest

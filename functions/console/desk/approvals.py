@@ -10,7 +10,7 @@ from huitou.loyalty.adjustments.models import (
     DecideAdjustmentRequest,
 )
 from huitou.loyalty.adjustments.service import Adjustments
-from huitou.operations.lookups.models import WaitingRefunds
+from huitou.operations.console.lookup_models import WaitingRefunds
 from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
 
 

@@ -20,8 +20,8 @@ from huitou.marketing.campaigns.models import (
     PutCampaignRequest,
 )
 from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.deliveries.inbox_service import Inbox
 from huitou.marketing.deliveries.models import RecipientsAnswer, RecipientsRequest
-from huitou.marketing.deliveries.service import Inbox
 from huitou.marketing.linter.models import CheckAnswer, LintAnswer
 from huitou.marketing.measurement.models import EffectAnswer
 from huitou.marketing.measurement.service import Effects

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
-from huitou.operations.home.models import AlarmsAnswer, FiguresRequest, HomeAnswer
-from huitou.operations.home.service import Home
+from huitou.operations.console.home_models import AlarmsAnswer, FiguresRequest, HomeAnswer
+from huitou.operations.console.home_service import Home
 from huitou.operations.staff.models import OF_STORES, NoRequest
 
 

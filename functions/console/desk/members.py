@@ -7,14 +7,14 @@ from huitou.coupons.issuing.models import IssueCouponRequest, ShownCoupon, Walle
 from huitou.loyalty.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
 from huitou.loyalty.statements.models import StatementAnswer
 from huitou.marketing.features.models import TagAnswer, TagRequest
-from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest
-from huitou.operations.lookups.models import (
+from huitou.operations.console.lookup_models import (
     FindMembersRequest,
     FoundMembers,
     OneMemberPageRequest,
     OneMemberRequest,
     WholeMember,
 )
+from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest
 from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.ordering.orders.models import OrdersAnswer
 from huitou.runtime.paging import PageRequest
@@ -68,7 +68,7 @@ def _coupons(desk: Desk, request: OneMemberPageRequest) -> object:
 
 
 def _messages(desk: Desk, request: OneMemberPageRequest) -> object:
-    from huitou.marketing.deliveries.service import Inbox
+    from huitou.marketing.deliveries.inbox_service import Inbox
 
     return Inbox(desk.database, desk.clock).listing(request.member_id, _page(request))
 

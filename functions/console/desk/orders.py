@@ -5,7 +5,7 @@ from __future__ import annotations
 from desk.route import Desk, Route
 from huitou.catalog.stores.rules import store_day
 from huitou.catalog.stores.service import Stores
-from huitou.operations.lookups.models import (
+from huitou.operations.console.lookup_models import (
     FindOrdersRequest,
     FoundOrders,
     OneOrderRequest,

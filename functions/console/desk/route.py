@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from huitou.integrations.functions import Functions
-from huitou.operations.lookups.service import Lookups
+from huitou.operations.console.lookup_service import Lookups
 from huitou.operations.staff.models import Role, StaffMember
 from huitou.operations.staff.rules import sees
 from huitou.runtime.clock import Clock

@@ -24,7 +24,7 @@ from cli.imports.rows import BadRow, clean, columns_of, guessed
 from cli.imports.sending import answered, stopped
 from cli.imports.table import Cell, NotATable, Row, open_table
 from cli.place import Environment, Place, environment_options
-from huitou.operations.balances.models import MOST_LOTS, MOST_POINTS, MOST_ROWS
+from huitou.operations.imports.balance_models import MOST_LOTS, MOST_POINTS, MOST_ROWS
 from localcloud.client import LocalCloudClient
 
 FIELDS = ("member", "points", "expires_on", "tier", "tier_review", "tier_since")

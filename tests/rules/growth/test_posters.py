@@ -8,8 +8,8 @@ import pytest
 import segno
 from PIL import Image, ImageChops
 
-from huitou.growth.posters.models import PosterDesign
-from huitou.growth.posters.rules import NoPoster, draw, poster_name
+from huitou.growth.referrals.poster_models import PosterDesign
+from huitou.growth.referrals.posters import NoPoster, draw, poster_name
 from simulation.chain import POSTERS, REFERRALS
 
 

@@ -9,8 +9,8 @@ import pytest
 from at_once import at_once
 from campaign_world import CampaignWorld, Postman, campaign
 from chain_data import FakeClock
+from huitou.marketing.deliveries.inbox_service import Inbox
 from huitou.marketing.deliveries.models import OpenMessageRequest
-from huitou.marketing.deliveries.service import Inbox
 from huitou.members.messaging.models import SubscribedRequest
 from huitou.members.messaging.service import Messages
 from huitou.runtime.database import Database

@@ -15,8 +15,8 @@ from chain_data import FakeClock, Shop
 from cli.imports.balances import balances
 from desks import Desk
 from huitou.loyalty.tiers.service import Tiers
-from huitou.operations.balances.models import BalancesReport, ImportBalancesRequest
-from huitou.operations.balances.service import Balances
+from huitou.operations.imports.balance_models import BalancesReport, ImportBalancesRequest
+from huitou.operations.imports.balance_service import Balances
 from huitou.runtime.database import Database
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day
-from huitou.growth.posters.models import PosterDesign
+from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.runtime.paging import PageRequest
 

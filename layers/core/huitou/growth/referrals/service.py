@@ -12,7 +12,6 @@ from pymongo.errors import DuplicateKeyError
 from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.rules import coupon_id
 from huitou.coupons.issuing.service import Coupons
-from huitou.growth.posters.models import PosterDesign
 from huitou.growth.referrals.models import (
     DecideRequest,
     Decision,
@@ -20,6 +19,7 @@ from huitou.growth.referrals.models import (
     Referral,
     ReferralCode,
 )
+from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.growth.referrals.repository import ReferralRepository
 from huitou.growth.referrals.rules import (
     code_from,

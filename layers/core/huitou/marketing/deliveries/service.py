@@ -5,25 +5,18 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.models import BRAND_ZONE
-from huitou.coupons.issuing.rules import coupon_id, valid_until
+from huitou.coupons.issuing.rules import valid_until
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.service import Bonuses
 from huitou.loyalty.points.models import RuleRef
 from huitou.marketing.deliveries.models import (
     Delivery,
     Exposure,
-    OpenMessageRequest,
-    Push,
-    Recipient,
-    RecipientsAnswer,
-    RecipientsRequest,
 )
 from huitou.marketing.deliveries.repository import ExposureRepository
 from huitou.marketing.deliveries.rules import (
@@ -36,18 +29,10 @@ from huitou.marketing.deliveries.rules import (
     place_for,
 )
 from huitou.members.consents.service import Consents
-from huitou.members.messaging.models import MessageRules
-from huitou.members.messaging.rules import BUSY, CONSENT_GONE, field_values, fitted
 from huitou.members.messaging.service import Messages
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal, Unavailable
-from huitou.runtime.paging import PageRequest
 
-PUSHES_AT_ONCE = 200
-SENDERS = 8  # Calls to WeChat under way at the same time.
-PUSH_WITHIN = timedelta(hours=3)  # A push that waited longer is left to the inbox.
-ABANDONED_AFTER = timedelta(minutes=15)
 LEFT_AFTER = timedelta(minutes=1)  # A delivery takes less than a second.
 
 
@@ -190,129 +175,3 @@ class Exposures:
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Let one member have the messages of another one they turned out to be."""
         self._repository.hand_over(source_id, into_id, session)
-
-
-class Post(Protocol):
-    """Whoever takes subscription messages to members: WeChat."""
-
-    def send_message(
-        self, openid: str, template_id: str, page: str, data: dict[str, dict[str, str]]
-    ) -> int:
-        """Hand one message over; returns WeChat's error code, 0 for success."""
-
-
-class Pushes:
-    """Subscription messages on their way: each is tried once, for it can't be taken back."""
-
-    def __init__(
-        self, database: Database, clock: Clock, post: Post, openid: Callable[[str], str | None]
-    ) -> None:
-        self._clock = clock
-        self._post = post
-        self._openid = openid
-        self._repository = ExposureRepository(database)
-        self._messages = Messages(database)
-        self._consents = Consents(database, clock)
-
-    def send_due(self, goes_on: Callable[[], bool]) -> Counter[str]:
-        """Send what waits, several at a time, while `goes_on`; returns what came of how many."""
-        outcomes: Counter[str] = Counter()
-        stuck = self._repository.abandoned_pushes(self._clock.now() - ABANDONED_AFTER)
-        if stuck:
-            outcomes["unknown"] += stuck
-        rules = self._messages.rules()
-        with ThreadPoolExecutor(SENDERS) as pool:
-            while goes_on():
-                due = self._repository.push_due(PUSHES_AT_ONCE)
-                if not due:
-                    break
-                held = self._consents.of([exposure.member_id for exposure in due])
-                tries = pool.map(
-                    lambda e: self._send(e, rules, held[e.member_id]["marketing"]),  # noqa: B023
-                    due,
-                )
-                found = Counter(tries)
-                outcomes += found
-                if found["busy"]:
-                    break  # WeChat wants a rest: the next run goes on.
-        return outcomes
-
-    def _send(self, exposure: Exposure, rules: MessageRules, consents: bool) -> str:
-        now, template_id = self._clock.now(), exposure.push_template_id or ""
-        if not self._repository.take_push(exposure.id, now):
-            return "taken elsewhere"
-        template, openid = rules.template(template_id), self._openid(exposure.member_id)
-        if now - exposure.at > PUSH_WITHIN:
-            return self._ended(exposure, "late")
-        if not consents:
-            return self._ended(exposure, "no_consent")
-        if template is None or openid is None:
-            return self._ended(exposure, "failed")
-        if not self._messages.spend(exposure.member_id, template_id):
-            return self._ended(exposure, "no_consent")
-        data = fitted(field_values(
-            template, title=exposure.title or "", body=exposure.body or "",
-            gift=exposure.gift_text, until=exposure.until, brand=rules.brand_name,
-        ))  # fmt: skip
-        try:
-            error = self._post.send_message(openid, template_id, exposure.page or "", data)
-        except Unavailable:  # It may be out: nobody sends it again, and the consent may be spent.
-            return self._ended(exposure, "unknown")
-        if error == CONSENT_GONE:
-            self._messages.none_left(exposure.member_id, template_id)
-            return self._ended(exposure, "refused", error)
-        if error in BUSY:
-            self._messages.give_back(exposure.member_id, template_id)
-            self._repository.end_push(exposure.id, "due")
-            return "busy"
-        if error:
-            self._messages.give_back(exposure.member_id, template_id)
-            return self._ended(exposure, "failed", error)
-        return self._ended(exposure, "sent")
-
-    def _ended(self, exposure: Exposure, push: Push, error: int | None = None) -> str:
-        self._repository.end_push(exposure.id, push, error)
-        return push
-
-
-class Inbox:
-    """A member's messages, as the member meets them."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._repository = ExposureRepository(database)
-        self._clock = clock
-
-    def listing(self, member_id: str, page: PageRequest) -> dict[str, Any]:
-        """Return a page of the member's messages, newest first."""
-        exposures, after = self._repository.inbox(member_id, page)
-        return {"messages": [_shown(exposure) for exposure in exposures], "next": after}
-
-    def recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
-        """List whom a campaign met, page by page."""
-        found = self._repository.of_campaign(request.campaign_id, request.after, request.limit)
-        return RecipientsAnswer(
-            recipients=[
-                Recipient(
-                    exposure_id=one.id, member_id=one.member_id, group=one.group, at=one.at,
-                    gift=one.gift_text or None, opened=one.opened_at is not None,
-                )
-                for one in found
-            ],
-            next=found[-1].id if len(found) == request.limit else None,
-        )  # fmt: skip
-
-    def open(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
-        """Note that the member opened a message; Refusal NOT_FOUND for one that isn't theirs."""
-        if not self._repository.open(request.message_id, member_id, self._clock.now()):
-            raise Refusal(Code.NOT_FOUND, field="message_id", detail="message")
-        return {"opened": True}
-
-
-def _shown(exposure: Exposure) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "message_id": exposure.id, "title": exposure.title, "body": exposure.body,
-        "page": exposure.page, "at": exposure.at, "opened": exposure.opened_at is not None,
-    }  # fmt: skip
-    if exposure.gift_kind == "coupon":
-        shown["coupon_id"] = coupon_id(exposure.gift_cause)
-    return shown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from huitou.growth.posters.models import PosterDesign
-from huitou.growth.posters.rules import NoPoster, draw, poster_name
+from huitou.growth.referrals.poster_models import PosterDesign
+from huitou.growth.referrals.posters import NoPoster, draw, poster_name
 from huitou.runtime.errors import ConfigurationError
 
 

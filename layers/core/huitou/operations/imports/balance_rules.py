@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import date
 
 from huitou.loyalty.points.models import NEVER, LotMove
-from huitou.operations.balances.models import BalanceRow
+from huitou.operations.imports.balance_models import BalanceRow
 
 LATEST_YEAR = 2100
 

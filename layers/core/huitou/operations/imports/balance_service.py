@@ -12,13 +12,13 @@ from huitou.loyalty.points.rules import Fact
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.service import FirstOrder, Members
-from huitou.operations.balances.models import (
+from huitou.operations.imports.balance_models import (
     BalanceRow,
     BalancesReport,
     ImportBalancesRequest,
     RejectedBalance,
 )
-from huitou.operations.balances.rules import digest, entry_cause, lots, why_not
+from huitou.operations.imports.balance_rules import digest, entry_cause, lots, why_not
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.errors import Unavailable

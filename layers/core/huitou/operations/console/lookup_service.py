@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from huitou.members.profiles.models import Member
-from huitou.operations.lookups.models import (
+from huitou.operations.console.lookup_models import (
     FindMembersRequest,
     FindOrdersRequest,
     FoundMember,
@@ -16,7 +16,7 @@ from huitou.operations.lookups.models import (
     WaitingRefunds,
     WholeOrder,
 )
-from huitou.operations.lookups.repository import LookupRepository
+from huitou.operations.console.lookup_repository import LookupRepository
 from huitou.ordering.orders.models import Order
 from huitou.payments.refunds.models import Refund, RefundsRequest
 from huitou.runtime.database import Database

@@ -9,7 +9,7 @@ from typing import Any
 
 from huitou.integrations.weather import Forecast
 from huitou.marketing.campaigns.service import Campaigns
-from huitou.marketing.deliveries.service import Post, Pushes
+from huitou.marketing.deliveries.push_service import Post, Pushes
 from huitou.marketing.features.service import FeatureBook
 from huitou.marketing.runs.planning_service import Planning
 from huitou.marketing.runs.service import CampaignRuns

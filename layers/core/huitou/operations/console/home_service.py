@@ -14,13 +14,13 @@ from huitou.insight.kpis.service import Kpis
 from huitou.loyalty.adjustments.models import AdjustmentsRequest
 from huitou.loyalty.adjustments.service import Adjustments
 from huitou.marketing.runs.skipped_service import Skipped
-from huitou.operations.home.models import (
+from huitou.operations.console.home_models import (
     DAYS_SHOWN,
     AlarmsAnswer,
     FiguresRequest,
     Goals,
 )
-from huitou.operations.lookups.service import Lookups, Sees
+from huitou.operations.console.lookup_service import Lookups, Sees
 from huitou.operations.maintenance.service import Maintenance
 from huitou.payments.discrepancies.models import DiscrepanciesRequest
 from huitou.payments.discrepancies.service import Discrepancies

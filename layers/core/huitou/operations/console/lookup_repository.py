@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from huitou.members.profiles.models import Member
-from huitou.operations.lookups.models import FindMembersRequest, FindOrdersRequest
+from huitou.operations.console.lookup_models import FindMembersRequest, FindOrdersRequest
 from huitou.ordering.orders.models import Order
 from huitou.payments.refunds.models import Refund, RefundsRequest
 from huitou.runtime.database import Database, Document

@@ -6,7 +6,7 @@ import hashlib
 import io
 from typing import TYPE_CHECKING
 
-from huitou.growth.posters.models import PosterDesign
+from huitou.growth.referrals.poster_models import PosterDesign
 
 if TYPE_CHECKING:
     from PIL import Image

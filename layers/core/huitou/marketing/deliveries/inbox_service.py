@@ -1,0 +1,62 @@
+"""What members were told, as they and staff read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huitou.coupons.issuing.rules import coupon_id
+from huitou.marketing.deliveries.models import (
+    Exposure,
+    OpenMessageRequest,
+    Recipient,
+    RecipientsAnswer,
+    RecipientsRequest,
+)
+from huitou.marketing.deliveries.repository import ExposureRepository
+from huitou.runtime.clock import Clock
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.paging import PageRequest
+
+
+class Inbox:
+    """A member's messages, as the member meets them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._repository = ExposureRepository(database)
+        self._clock = clock
+
+    def listing(self, member_id: str, page: PageRequest) -> dict[str, Any]:
+        """Return a page of the member's messages, newest first."""
+        exposures, after = self._repository.inbox(member_id, page)
+        return {"messages": [_shown(exposure) for exposure in exposures], "next": after}
+
+    def recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
+        """List whom a campaign met, page by page."""
+        found = self._repository.of_campaign(request.campaign_id, request.after, request.limit)
+        return RecipientsAnswer(
+            recipients=[
+                Recipient(
+                    exposure_id=one.id, member_id=one.member_id, group=one.group, at=one.at,
+                    gift=one.gift_text or None, opened=one.opened_at is not None,
+                )
+                for one in found
+            ],
+            next=found[-1].id if len(found) == request.limit else None,
+        )  # fmt: skip
+
+    def open(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
+        """Note that the member opened a message; Refusal NOT_FOUND for one that isn't theirs."""
+        if not self._repository.open(request.message_id, member_id, self._clock.now()):
+            raise Refusal(Code.NOT_FOUND, field="message_id", detail="message")
+        return {"opened": True}
+
+
+def _shown(exposure: Exposure) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "message_id": exposure.id, "title": exposure.title, "body": exposure.body,
+        "page": exposure.page, "at": exposure.at, "opened": exposure.opened_at is not None,
+    }  # fmt: skip
+    if exposure.gift_kind == "coupon":
+        shown["coupon_id"] = coupon_id(exposure.gift_cause)
+    return shown
