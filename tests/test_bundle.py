@@ -14,7 +14,7 @@ import pytest
 
 from bootstrap import ROOT
 from deployment.bundle import Bundle, BundleError, read_bundle
-from huitou.runtime.declarations import DECLARATIONS
+from huitou.runtime.declarations import declarations
 from huitou.runtime.triggers import TRIGGERS
 
 DECLARED: dict[str, Any] = json.loads((ROOT / "cloudbaserc.json").read_text(encoding="utf-8"))
@@ -66,7 +66,7 @@ def test_no_secret_stands_in_the_file(name: str) -> None:
 
 
 def test_every_trigger_names_a_function_with_a_timer_and_a_declared_marker_index() -> None:
-    collections = {declaration.name: declaration for declaration in DECLARATIONS}
+    collections = {declaration.name: declaration for declaration in declarations()}
     for trigger in TRIGGERS:
         assert FUNCTIONS[trigger.function]["triggers"], "a lost event needs a timer"
         names = [index.document["name"] for index in collections[trigger.collection].indexes]

@@ -15,8 +15,8 @@ from at_once import at_once
 from huitou.runtime import leases
 from huitou.runtime.database import Database, connect, connect_for_waiting
 from huitou.runtime.dead_letters import find_letter, forget_letter, list_letters, record_letter
-from huitou.runtime.declarations import DECLARATIONS, declare
-from huitou.runtime.migrations import MIGRATIONS, Migration
+from huitou.runtime.declarations import declarations, declare, migrations
+from huitou.runtime.migrations import Migration
 from huitou.runtime.recent import Recent
 from huitou.runtime.relay import NAME, Relay
 from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
@@ -184,7 +184,7 @@ def test_a_refund_that_ends_while_orders_are_migrated_has_ended(database: Databa
                 orders.update_one({"_id": "o1"}, {"$set": {"status": "refunded"}})
             return database.collection(name)
 
-    MIGRATIONS[2].run(Meddling(database.client, database.name))
+    migrations()[2].run(Meddling(database.client, database.name))
     found = orders.find_one({"_id": "o1"})
     assert found is not None
     assert (found["status"], "refunding" in found) == ("refunded", False)
@@ -197,7 +197,7 @@ def test_a_refund_under_way_is_a_list_after_the_migration_and_again(database: Da
         "payable_fen": 1_500, "version": 1, "tenders": [{"kind": "wechat_pay"}],
     })  # fmt: skip
     for _ in range(2):
-        MIGRATIONS[2].run(database)
+        migrations()[2].run(database)
         found = orders.find_one({"_id": "o1"})
         assert found is not None
         assert found["refunding"] == [{"refund_id": "R1", "amount_fen": 1_500, "lines": []}]
@@ -209,11 +209,11 @@ def test_declaring_again_changes_nothing_and_migrations_run_once(database: Datab
     steps = tuple(
         Migration(number, f"step {number}", lambda _, n=number: runs.append(n)) for number in (2, 1)
     )
-    before = {d.name: database.collection(d.name).index_information() for d in DECLARATIONS}
+    before = {d.name: database.collection(d.name).index_information() for d in declarations()}
     assert declare(database, steps)["migrated"] == ["step 1", "step 2"]
     assert declare(database, steps)["migrated"] == []
     assert runs == [1, 2]
-    after = {d.name: database.collection(d.name).index_information() for d in DECLARATIONS}
+    after = {d.name: database.collection(d.name).index_information() for d in declarations()}
     assert before == after
 
 

@@ -9,7 +9,7 @@ from huitou.loyalty.liability.service import Liability
 from huitou.loyalty.points.models import NEVER
 from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
-from huitou.runtime.migrations import MIGRATIONS
+from huitou.runtime.declarations import migrations
 from huitou.runtime.paging import PageRequest
 
 _NEW_IN_ACCOUNTS = (
@@ -33,7 +33,7 @@ def make_old(database: Database) -> None:
 
 
 def migrate(database: Database) -> None:
-    [numbering] = [step for step in MIGRATIONS if "numbered" in step.title]
+    [numbering] = [step for step in migrations() if "numbered" in step.title]
     numbering.run(database)
 
 

@@ -21,8 +21,8 @@ from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.models import UpdateProfileRequest
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.runtime.database import Database
+from huitou.runtime.declarations import migrations
 from huitou.runtime.errors import Code, Refusal
-from huitou.runtime.migrations import MIGRATIONS
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.recent import Recent
 from huitou.runtime.revisions import revision_of
@@ -238,7 +238,7 @@ def test_birthdays_from_before_are_noted_for_their_accounts(shop: Shop) -> None:
     alice, bob = shop.register("alice"), shop.register("bob")
     members = shop.database.collection("members")
     members.update_one({"_id": alice}, {"$set": {"birthday": "1990-12-31"}})
-    [note] = [step for step in MIGRATIONS if "birthday" in step.title]
+    [note] = [step for step in migrations() if "birthday" in step.title]
     for _ in range(2):
         note.run(shop.database)
     account = shop.account(alice)

@@ -9,9 +9,9 @@ import pytest
 from at_once import at_once
 from chain_data import FakeClock, item
 from huitou.runtime.database import Database
+from huitou.runtime.declarations import migrations
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.identity import Caller
-from huitou.runtime.migrations import MIGRATIONS
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.wechat_pay import FORGERIES
 from paying import PayingShop
@@ -180,7 +180,7 @@ def test_orders_paid_before_they_had_an_end_are_completed_and_not_cancelled(
     shop.clock.advance(days=200)
     with pytest.raises(Refusal):
         shop.payments.cancel(alice, order.id)
-    MIGRATIONS[2].run(shop.database)
+    migrations()[2].run(shop.database)
     shop.timers()
     found = shop.orders.get(order.id)
     assert (found.status, found.shipping) == ("completed", "not_needed")

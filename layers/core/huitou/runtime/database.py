@@ -41,7 +41,7 @@ class Database:
         self._collections: dict[str, Collection[Document]] = {}
 
     def collection(self, name: str) -> Collection[Document]:
-        """Return a collection declared in `declarations.py`."""
+        """Return a collection declared in an area's `schema.py`."""
         # Kept: each call builds its services anew, and those of a payment ask some fifty times.
         found = self._collections.get(name)
         if found is None:

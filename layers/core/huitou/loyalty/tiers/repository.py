@@ -161,6 +161,11 @@ class TierRepository:
     def append(self, change: TierChange, session: ClientSession) -> None:
         self._changes.insert_one(change.document(), session=session)
 
+    def append_many(self, changes: list[TierChange], session: ClientSession) -> None:
+        """Note what history makes of many members' tiers, inside the importer's transaction."""
+        if changes:
+            self._changes.insert_many([change.document() for change in changes], session=session)
+
     def bring_in(
         self, seen: TierAccount, standing: Standing, base: TierBase, change: TierChange,
         session: ClientSession,

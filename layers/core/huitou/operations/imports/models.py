@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -53,17 +53,6 @@ class ImportOrdersRequest(Request):
     rows: list[ImportedRow] = Field(min_length=1, max_length=MOST_ROWS)
     dry_run: bool = False
     earn_points: bool = True
-
-
-class Told(Record):
-    """What an imported order says of itself, whatever its id is made of."""
-
-    id: str = Field(alias="_id")
-    member_id: str
-    created_at: datetime
-    payable_fen: int
-    store_id: str | None = None
-    source_id: str | None = None
 
 
 class Reject(Record):

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import business_day
 from huitou.loyalty.earning.models import EarningTerms
-from huitou.operations.imports.models import ImportedRow, Told
+from huitou.operations.imports.models import ImportedRow
+from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.models import GivenBack, LedgerOrder, Moment, Order, Tender
 
 NOON = time(12)  # When a row that knows only its day is taken to have happened.
@@ -105,7 +106,7 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
     )
 
 
-def is_told_otherwise(sale: Sale, twins: Iterable[Told]) -> bool:
+def is_told_otherwise(sale: Sale, twins: Iterable[ImportedOrder]) -> bool:
     """Tell whether its twins came in under another mapping: with or without store, or number.
 
     The same file again with another mapping makes other ids, and would double everything.

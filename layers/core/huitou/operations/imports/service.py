@@ -25,9 +25,7 @@ from huitou.operations.imports.models import (
     ImportOrdersRequest,
     ImportReport,
     Reject,
-    Told,
 )
-from huitou.operations.imports.repository import ImportRepository
 from huitou.operations.imports.rules import (
     Sale,
     is_told_otherwise,
@@ -36,6 +34,8 @@ from huitou.operations.imports.rules import (
     why_no_refund,
     with_refund,
 )
+from huitou.ordering.orders.imported_models import ImportedOrder
+from huitou.ordering.orders.imported_repository import ImportedOrderRepository
 from huitou.ordering.orders.models import LedgerOrder
 from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.clock import Clock
@@ -77,7 +77,7 @@ class OrderImport:
         self._database = database
         self._clock = clock
         self._brand_id = brand_id
-        self._orders = ImportRepository(database)
+        self._orders = ImportedOrderRepository(database)
         self._stores = Stores(database, clock)
         self._members = Members(database, clock, brand_id)
         self._settlement = Settlement(database, clock, FirstOrders(database, clock))
@@ -160,7 +160,7 @@ class OrderImport:
         if not known:
             return
         moments = sorted({sale.at for sale in sales if sale.row.member in known})
-        there: dict[tuple[str, datetime, int], list[Told]] = {}
+        there: dict[tuple[str, datetime, int], list[ImportedOrder]] = {}
         for told in self._orders.at_moments(sorted(known.values()), moments, session):
             if told.id not in unchanged:
                 there.setdefault((told.member_id, told.created_at, told.payable_fen), []).append(

@@ -11,10 +11,10 @@ from huitou.coupons.issuing.repository import CouponRepository
 from huitou.coupons.issuing.rules import returned_until
 from huitou.loyalty.points.repository import PointsRepository
 from huitou.loyalty.points.service import Points
+from huitou.loyalty.tiers.repository import TierRepository
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.models import LedgerOrder
 from huitou.ordering.orders.repository import OrderRepository
-from huitou.ordering.settlement.repository import HistoryRepository
 from huitou.ordering.settlement.rules import Known, account_move, deserving, write_order
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -40,7 +40,7 @@ class Settlement:
         self._ledger = PointsRepository(database)
         self._coupons = CouponRepository(database)
         self._tiers = Tiers(database, clock)
-        self._history = HistoryRepository(database)
+        self._tier_changes = TierRepository(database)
         self._first_orders = first_orders
 
     def due(self) -> Iterator[str]:
@@ -102,7 +102,7 @@ class Settlement:
         moves = [account_move(case, books[case.account.id], now) for case in moved]
         besides = {move.member_id: move.changes for move in moves}
         self._points.save(list(books.values()), session, besides)
-        self._history.append([m.tier_change for m in moves if m.tier_change], session)
+        self._tier_changes.append_many([m.tier_change for m in moves if m.tier_change], session)
 
     def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:
         now = self._clock.now()

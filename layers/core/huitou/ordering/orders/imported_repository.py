@@ -1,4 +1,4 @@
-"""Every query of an import on `orders`."""
+"""Orders of other systems: every query that an import needs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
-from huitou.operations.imports.models import Told
+from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.models import LEDGER_FIELDS, LedgerOrder, Order
 from huitou.runtime.database import Database
 from huitou.runtime.triggers import DUE
 
 
-class ImportRepository:
+class ImportedOrderRepository:
     def __init__(self, database: Database) -> None:
         self._orders = database.collection("orders")
 
@@ -26,7 +26,7 @@ class ImportRepository:
 
     def at_moments(
         self, member_ids: list[str], moments: list[datetime], session: ClientSession
-    ) -> list[Told]:
+    ) -> list[ImportedOrder]:
         """Return these members' imported orders of these moments."""
         found = self._orders.find(
             {
@@ -34,10 +34,10 @@ class ImportRepository:
                 "created_at": {"$in": moments},
                 "origin": "import",
             },
-            {field.alias or name: 1 for name, field in Told.model_fields.items()},
+            {field.alias or name: 1 for name, field in ImportedOrder.model_fields.items()},
             session=session,
         )
-        return [Told.model_validate(order) for order in found]
+        return [ImportedOrder.model_validate(order) for order in found]
 
     def insert(self, orders: list[Order], session: ClientSession) -> None:
         """Insert; DuplicateKeyError if another import of the same file is faster."""

@@ -1,0 +1,17 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration("dishes", "for ever"),
+    Declaration(
+        "store_dishes",
+        "for ever",
+        [
+            index("store_id", "listed", "_id"),
+            index("store_id", partialFilterExpression={"sold_out": True}, name="sold_out"),
+        ],
+    ),
+)

@@ -1,0 +1,11 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration("code_batches", "for ever", [index("number", unique=True)]),
+    Declaration("code_uses", "for ever", [index("batch"), index("member_id")]),
+    Declaration("code_tries", "until erased"),
+)

@@ -1,0 +1,29 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "positions",
+        "24 hours",
+        # Real time, when the cell was written: what must go can't wait for a driven clock.
+        [index("delete_at", expireAfterSeconds=0)],
+    ),
+    Declaration(
+        "arrivals",
+        "two years",
+        [
+            index("at", "_id"),
+            index("member_id", "day"),
+            index(
+                "member_id",
+                "place",
+                unique=True,
+                partialFilterExpression={"place": {"$exists": True}},
+                name="one_arrival_per_place",
+            ),
+        ],
+    ),
+)

@@ -1,0 +1,13 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "points_adjustments",
+        "for ever (accounting law)",
+        [index("member_id", "actor", "day"), index("status", "-created_at", "-_id")],
+    ),
+)

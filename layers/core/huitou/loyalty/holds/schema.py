@@ -1,0 +1,26 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "points_holds",
+        "for ever (entries name them)",
+        [
+            # Holds only those that wait, so finding what is due costs the same for ever.
+            index(
+                "expires_at",
+                "_id",
+                partialFilterExpression={"status": "held"},
+                name="held_until",
+            ),
+            index("member_id"),
+        ],
+        validator={
+            "required": ["member_id", "points", "status", "version"],
+            "properties": {"points": {"bsonType": ["int", "long"], "minimum": 1}},
+        },
+    ),
+)

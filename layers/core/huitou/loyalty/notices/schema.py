@@ -1,0 +1,11 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "notices", "two years", [index("member_id", "-at", "-_id"), index("kind", "at", "_id")]
+    ),
+)

@@ -1,0 +1,23 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, index
+
+DECLARATIONS = (
+    Declaration("mall_items", "for ever", [index("listed", "_id")]),
+    Declaration(
+        "mall_stock",
+        "for ever",
+        validator={"required": ["taken"], "properties": {"taken": NOT_NEGATIVE}},
+    ),
+    Declaration(
+        "mall_exchanges",
+        "for ever (entries name them)",
+        [index("member_id", "item_id", "seq", unique=True, name="one_per_seq")],
+        validator={
+            "required": ["member_id", "item_id", "seq", "points", "coupon_id"],
+            "properties": {"points": NOT_NEGATIVE},
+        },
+    ),
+)

@@ -1,0 +1,22 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "tier_changes",
+        "for ever",
+        [
+            index("member_id", "-at"),
+            index("at", "_id"),
+            index(
+                "cause",
+                "rules_revision",
+                partialFilterExpression={"cause": "rules"},
+                name="moved_by_rules",
+            ),
+        ],
+    ),
+)

@@ -1,0 +1,29 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index, marked_due
+
+DECLARATIONS = (
+    Declaration("deliveries", "until given", [index("since")]),
+    Declaration(
+        "exposures",
+        "two years (records of promotions)",
+        [
+            index("campaign_id", "member_id", "at"),
+            index("member_id", "day", "campaign_id"),
+            index("member_id", "delivery", "-at", "-_id"),
+            index(
+                "member_id",
+                "place",
+                unique=True,
+                partialFilterExpression={"place": {"$exists": True}},
+                name="one_per_place",
+            ),
+            marked_due("push"),
+            index(
+                "push", "sent_at", partialFilterExpression={"push": "sending"}, name="push_sending"
+            ),
+        ],
+    ),
+)

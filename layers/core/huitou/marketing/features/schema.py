@@ -1,0 +1,25 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "features",
+        "until erased",
+        [
+            index("last_order_day", "_id"),
+            index("overdue_on", "_id", partialFilterExpression={"overdue_on": {"$exists": True}}),
+            index(
+                "first_order_at",
+                "_id",
+                partialFilterExpression={"first_order_at": {"$exists": True}},
+            ),
+            index("usual_store_id", "_id"),
+            index("night_guest", "_id", partialFilterExpression={"night_guest": True}),
+            index("tags", "_id"),
+        ],
+    ),
+    Declaration("dish_days", "30 days"),
+)

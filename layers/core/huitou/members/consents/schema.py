@@ -1,0 +1,9 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration("consents", "for ever (proof of consent)", [index("member_id", "purpose", "n")]),
+)

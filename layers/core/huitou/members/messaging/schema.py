@@ -1,0 +1,14 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "subscriptions",
+        "until erased",
+        [index("member_id")],
+        validator={"required": ["left"], "properties": {"left": NOT_NEGATIVE}},
+    ),
+)

@@ -1,0 +1,46 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.database import Database
+from huitou.runtime.declarations import Declaration, index, marked_due
+from huitou.runtime.migrations import Migration, mark_all, pages
+from huitou.runtime.triggers import DUE
+
+DECLARATIONS = (
+    Declaration(
+        "members",
+        "until erased",
+        [
+            index("registered_day"),
+            index("registered_channel", "registered_day"),
+            index("registered_channel", "registered_at", "_id"),
+            index(
+                "phone_last4",
+                "-registered_at",
+                "-_id",
+                partialFilterExpression={"phone_last4": {"$exists": True}},
+            ),
+        ],
+    ),
+    Declaration("identities", "until erased", [index("member_id"), index("before", sparse=True)]),
+    Declaration(
+        "logins",
+        "two years",
+        [marked_due("rollup", "business_day"), index("member_id", "business_day")],
+    ),
+)
+
+
+def _count_old_members(database: Database) -> None:
+    for page in pages(database, "members", "registered_channel"):
+        old = [member["_id"] for member in page if "registered_channel" not in member]
+        mark_all(database, "members", old, "registered_channel", "mini_program")
+    for page in pages(database, "logins", "rollup"):
+        old = [login["_id"] for login in page if "rollup" not in login]
+        mark_all(database, "logins", old, "rollup", DUE)
+
+
+MIGRATIONS = (
+    Migration(2, "members and log-ins from before the roll-ups are counted", _count_old_members),
+)

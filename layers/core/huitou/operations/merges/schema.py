@@ -1,0 +1,7 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration
+
+DECLARATIONS = (Declaration("merges", "for ever"),)

@@ -1,0 +1,28 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "payments",
+        "for ever (accounting law)",
+        [
+            index("order_id", "attempt", unique=True),
+            index(
+                "order_id",
+                unique=True,
+                partialFilterExpression={"status": "open"},
+                name="one_open_attempt",
+            ),
+            index("member_id"),
+            index("ask_at", partialFilterExpression={"ask_at": {"$exists": True}}),
+            index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
+        ],
+        validator={
+            "required": ["order_id", "amount_fen", "status"],
+            "properties": {"amount_fen": {"bsonType": ["int", "long"], "minimum": 1}},
+        },
+    ),
+)

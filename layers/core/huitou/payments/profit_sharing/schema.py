@@ -1,0 +1,33 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import NOT_NEGATIVE, WHOLE, Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "shares",
+        "for ever (accounting law)",
+        [
+            # Holds only what is under way, so finding it costs the same however many there are.
+            index(
+                "look_at",
+                "_id",
+                partialFilterExpression={"look_at": {"$exists": True}},
+                name="look_at_due",
+            ),
+            index("member_id"),
+        ],
+        validator={
+            "required": ["paid_fen", "refunded_fen", "fee_fen", "kept_fen", "status", "version"],
+            "properties": {
+                "paid_fen": {"bsonType": ["int", "long"], "minimum": 1},
+                "refunded_fen": NOT_NEGATIVE,
+                "fee_fen": NOT_NEGATIVE,
+                "kept_fen": WHOLE,
+            },
+        },
+    ),
+    Declaration("share_rules", "for ever"),
+    Declaration("share_receivers", "for ever"),
+)

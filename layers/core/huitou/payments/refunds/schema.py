@@ -1,0 +1,22 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import NOT_NEGATIVE, Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "refunds",
+        "for ever (accounting law)",
+        [
+            index("status", "_id"),
+            index("member_id"),
+            index("order_id"),
+            index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
+        ],
+        validator={
+            "required": ["order_id", "amount_fen", "status"],
+            "properties": {"amount_fen": NOT_NEGATIVE},
+        },
+    ),
+)

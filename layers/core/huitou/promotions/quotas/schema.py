@@ -1,0 +1,18 @@
+"""Its collections: indexes, the validators that guard them, how long documents stay."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import WHOLE, Declaration, index
+
+DECLARATIONS = (
+    Declaration(
+        "limit_pools",
+        "for ever",
+        [index("due_at", partialFilterExpression={"due_at": {"$exists": True}})],
+        validator={
+            "required": ["left", "left_fen"],
+            "properties": {"left": WHOLE, "left_fen": WHOLE},
+        },
+    ),
+    Declaration("limit_uses", "until erased", [index("member_id")]),
+)

@@ -1,0 +1,14 @@
+"""What the machinery itself keeps: rules and their revisions, leases, dead letters, state."""
+
+from __future__ import annotations
+
+from huitou.runtime.declarations import Declaration
+
+DECLARATIONS = (
+    Declaration("rules", "for ever"),
+    Declaration("rule_revisions", "for ever"),
+    Declaration("leases", "overwritten"),
+    Declaration("relay_state", "overwritten"),
+    Declaration("dead_letters", "until replayed"),
+    Declaration("meta", "for ever"),
+)
