@@ -14,6 +14,7 @@ from typing import Any
 
 from desk.route import Desk, Route
 from huitou.operations.audit_log.service import Changes
+from huitou.operations.staff.errors import StaffErrors
 from huitou.operations.staff.models import (
     AddStaffRequest,
     NoRequest,
@@ -39,8 +40,8 @@ OURS = "x-huitou"
 MOST_BYTES = 64 * 1024
 _BEFORE_PASSWORD = ("session/me", "session/sign_out", "session/password")
 _STATUS = {
-    Code.SIGN_IN_REQUIRED: 401, Code.SIGN_IN_FAILED: 401, Code.FORBIDDEN: 403,
-    Code.PASSWORD_TO_CHOOSE: 403, Code.NOT_FOUND: 404, Code.UNKNOWN_ACTION: 404,
+    StaffErrors.SIGN_IN_REQUIRED: 401, StaffErrors.SIGN_IN_FAILED: 401, Code.FORBIDDEN: 403,
+    StaffErrors.PASSWORD_TO_CHOOSE: 403, Code.NOT_FOUND: 404, Code.UNKNOWN_ACTION: 404,
     Code.RULES_CONFLICT: 409, Code.TOO_MANY_TRIES: 429, Code.UNAVAILABLE: 503,
 }  # fmt: skip
 
@@ -67,7 +68,7 @@ def _api(call: Call, request: HttpRequest) -> HttpAnswer:
     token = _token(request)
     staff = Sessions(call.database, call.settings.internal_secret).whose(token)
     if staff.new_password and name not in _BEFORE_PASSWORD:
-        raise Refusal(Code.PASSWORD_TO_CHOOSE)
+        raise Refusal(StaffErrors.PASSWORD_TO_CHOOSE)
     area, _, action = name.partition("/")
     route = routes(area).get(action) if area in AREAS else None
     if route is None:
@@ -133,7 +134,7 @@ def _token(request: HttpRequest) -> str:
     except CookieError:
         found = None
     if found is None or not found.value:
-        raise Refusal(Code.SIGN_IN_REQUIRED)
+        raise Refusal(StaffErrors.SIGN_IN_REQUIRED)
     return found.value
 
 

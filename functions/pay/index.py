@@ -31,6 +31,7 @@ from huitou.ordering.orders.models import (
 from huitou.ordering.orders.service import Orders
 from huitou.payments.bill_check.models import BillReport, ReconcileBillRequest
 from huitou.payments.bill_check.service import BillCheck
+from huitou.payments.charges.errors import ChargeErrors
 from huitou.payments.charges.models import AskedAnswer, AskPaymentRequest, PrepayAnswer
 from huitou.payments.charges.service import Payments
 from huitou.payments.discrepancies.models import (
@@ -54,13 +55,13 @@ from huitou.payments.refunds.service import Refunds
 from huitou.payments.shipping.service import Shipping
 from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.payments.wechat_pay.service import PlatformKeys
-from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
+from huitou.runtime.errors import HuitouError, Refusal, Unavailable
 from huitou.runtime.events import HttpAnswer, HttpRequest
 from huitou.runtime.handler import Action, Call, Web, serve
 from huitou.runtime.logs import log
 
 _LONGEST_S = 26.0  # Query, close, query again and settle, each as slow as its timeout allows.
-_NOTICE_STATUS = {Code.SIGNATURE_INVALID: 401, Code.NOTIFICATION_MISMATCH: 400}
+_NOTICE_STATUS = {ChargeErrors.SIGNATURE_INVALID: 401, ChargeErrors.NOTIFICATION_MISMATCH: 400}
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from huitou.runtime.errors import Code
+from huitou.runtime.errors import all_codes
 from huitou.runtime.handler import Action
 from typings.schemas import Schemas
 from typings.tables import Table, answer_model
@@ -113,5 +113,7 @@ def _kinds(schemas: Schemas, action: Action) -> tuple[str, str]:
 
 
 def _codes() -> str:
-    lines = [f'  | "{code.name}" // {code.chinese} · {code.english}' for code in Code]
+    lines = [
+        f'  | "{code.name}" // {code.chinese} · {code.english}' for code in all_codes().values()
+    ]
     return "\n".join(["/** Why a call was refused or failed. */", "type Code =", *lines, "  ;"])

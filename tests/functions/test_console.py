@@ -17,11 +17,12 @@ from at_once import at_once
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop
 from console_people import PASSWORD, SECRET, Browser, Person, index, owner, person
+from huitou.catalog.menu.errors import MenuErrors
+from huitou.catalog.stores.errors import StoreErrors
 from huitou.operations.staff.models import AddStaffRequest, Role
 from huitou.operations.staff.rules import MAY
 from huitou.operations.staff.service import Staff
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code
 from huitou.runtime.errors import Refusal as HuitouRefusal
 from huitou.runtime.recent import Recent
 
@@ -251,7 +252,7 @@ def test_a_cashier_says_what_is_sold_out_and_the_next_quote_knows(
     assert cashier.ask("menu/sold_out", **dish, sold_out=True)["sold_out"]
     with pytest.raises(HuitouRefusal) as refused:
         shop.order(alice)
-    assert refused.value.code is Code.DISH_SOLD_OUT
+    assert refused.value.code is MenuErrors.DISH_SOLD_OUT
     assert not cashier.ask("menu/sold_out", **dish, sold_out=False)["sold_out"]
     shop.order(alice)
     elsewhere = {**dish, "store_id": "xujiahui", "sold_out": True}
@@ -300,7 +301,7 @@ def test_a_store_that_is_paused_takes_no_orders(
     chain.recent = Recent()  # As a second later.
     with pytest.raises(HuitouRefusal) as refused:
         shop.order(alice)
-    assert refused.value.code is Code.STORE_CLOSED
+    assert refused.value.code is StoreErrors.STORE_CLOSED
     assert not manager.ask("stores/pause", store_id="jingan", paused=False)["paused"]
     assert manager.ask("stores/get", store_id="jingan")["open"]
     assert manager.refused("stores/pause", store_id="xujiahui", paused=True) == "FORBIDDEN"

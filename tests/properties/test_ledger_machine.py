@@ -21,11 +21,13 @@ from hypothesis.stateful import (
 )
 
 from chain_data import FakeClock, Shop, item
+from huitou.loyalty.points.errors import PointsErrors
 from huitou.loyalty.points.models import PointsRules
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.errors import OrderErrors
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from hunting import examples, hunting
 from points_model import Bought
 from points_world import GUESTS, World, seen
@@ -109,7 +111,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
         try:
             order = self.shop.order(member_id, points=most * share // 100, items=items, **where)
         except Refusal as refused:
-            assert refused.code is Code.POINTS_OVER_LIMIT  # noqa: PT017
+            assert refused.code is OrderErrors.POINTS_OVER_LIMIT  # noqa: PT017
             most = int(str(refused.detail))
             order = self.shop.order(member_id, points=most, items=items, **where)
         bought = Bought(order.id, order.business_day, order.payable_fen)
@@ -142,7 +144,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
             self.shop.database.transact(
                 lambda session: self.points.reserve(member_id, has + more, session)
             )
-        assert refused.value.code is Code.POINTS_NOT_ENOUGH
+        assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
         self.saw("not enough")
 
     @precondition(lambda self: self.orders)

@@ -27,10 +27,11 @@ from huitou.loyalty.earning.rules import (
 )
 from huitou.loyalty.points.models import NEVER, ON_COMPLETION, Caps, Expiry, PointsRules, Usable
 from huitou.loyalty.tiers.models import Level
+from huitou.ordering.orders.errors import OrderErrors
 from huitou.ordering.orders.models import LineBack, PendingRefund
 from huitou.ordering.orders.rules import check_points, most_points
 from huitou.promotions.discounts.models import Discount, Line
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # Monday 12:00 in Shanghai.
 BASIC = Level(level="basic", name="普通", spend_fen=0)
@@ -344,7 +345,9 @@ def test_any_number_of_points_from_the_least_to_the_most_may_be_used(
         return
     with pytest.raises(Refusal) as refused:
         check_points(rules, wanted, most)
-    assert refused.value.code is (Code.POINTS_OVER_LIMIT if wanted > most else Code.POINTS_TOO_FEW)
+    assert refused.value.code is (
+        OrderErrors.POINTS_OVER_LIMIT if wanted > most else OrderErrors.POINTS_TOO_FEW
+    )
 
 
 # What a refund leaves.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bill_texts import MCHID, TRADE_HEADER, Row, flow_bill, paid, refunded, trade_bill, yuan
 from huitou.catalog.stores.models import Merchant
+from huitou.payments.bill_check.errors import BillErrors
 from huitou.payments.bill_check.models import (
     BilledPayment,
     BilledRefund,
@@ -29,7 +30,7 @@ from huitou.payments.bill_check.rules import (
     total_of,
     trade_rows,
 )
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 DAY = "2026-03-01"
 OWN = Merchant(mchid=MCHID)
@@ -47,7 +48,7 @@ def flows(content: bytes) -> list[FlowRow]:
 def fault(content: bytes) -> str:
     with pytest.raises(Refusal) as refused:
         read(content)
-    assert refused.value.code is Code.BILL_DAMAGED
+    assert refused.value.code is BillErrors.BILL_DAMAGED
     return refused.value.detail
 
 
@@ -257,7 +258,7 @@ def test_a_fund_flow_moves_what_the_trade_bill_says() -> None:
 def test_a_fund_flow_with_wrong_sums_is_refused(sums: dict[str, str]) -> None:
     with pytest.raises(Refusal) as refused:
         flows(flow_bill(MOVES, **sums))
-    assert refused.value.code is Code.BILL_DAMAGED
+    assert refused.value.code is BillErrors.BILL_DAMAGED
     [name] = sums
     assert f"line 7 {name}" in refused.value.detail
 

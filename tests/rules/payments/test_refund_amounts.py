@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from huitou.ordering.orders.models import GivenBack, LineBack, Order, PendingRefund
 from huitou.ordering.orders.rules import with_refunds
+from huitou.payments.refunds.errors import RefundErrors
 from huitou.payments.refunds.models import RefundLine, RefundRules
 from huitou.payments.refunds.rules import (
     amount_back,
@@ -20,7 +21,7 @@ from huitou.payments.refunds.rules import (
 )
 from huitou.promotions.discounts.models import Discount, Line
 from huitou.promotions.discounts.shares import allocate
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 
@@ -92,7 +93,7 @@ def test_amounts_never_exceed_the_order_and_the_rest_is_the_rest(
         if fen > now.left_fen:
             with pytest.raises(Refusal) as refused:
                 amount_back(now, [], fen)
-            assert refused.value.code is Code.REFUND_TOO_MUCH
+            assert refused.value.code is RefundErrors.REFUND_TOO_MUCH
             continue
         back = amount_back(now, [], fen)
         assert back == fen
@@ -163,7 +164,7 @@ def test_after_the_window_only_finance_decides_and_after_a_year_nobody() -> None
     assert not may_decide(RefundRules(), "manager", done, 1_000, late)
     assert may_decide(RefundRules(), "finance", done, 1_000, late)
     assert why_not(done, AT + timedelta(days=365)) is None
-    assert why_not(done, AT + timedelta(days=366)) is Code.REFUND_TOO_LATE
+    assert why_not(done, AT + timedelta(days=366)) is RefundErrors.REFUND_TOO_LATE
 
 
 def test_wechat_pay_takes_fifty_refunds_of_one_payment() -> None:
@@ -171,4 +172,4 @@ def test_wechat_pay_takes_fifty_refunds_of_one_payment() -> None:
     for number in range(50):
         assert why_not(many, AT) is None
         many = taken(many, f"r{number}", [], 10, done=number % 2 == 0)
-    assert why_not(many, AT) is Code.REFUND_ASKED_OFTEN
+    assert why_not(many, AT) is RefundErrors.REFUND_ASKED_OFTEN

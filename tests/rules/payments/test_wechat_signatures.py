@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import CertificateBuilder, Name, NameAttribute, random_serial_number
 from cryptography.x509.oid import NameOID
 
+from huitou.payments.charges.errors import ChargeErrors
 from huitou.payments.charges.rules import (
     NotificationKeys,
     certificate_span,
@@ -23,7 +24,7 @@ from huitou.payments.charges.rules import (
     open_sealed,
     verify_and_decrypt,
 )
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 NOW = 1_790_000_000.0
 PLATFORM = generate_private_key(public_exponent=65537, key_size=2048)
@@ -164,7 +165,7 @@ GENUINE = headers(BODY)
 def test_anything_changed_is_refused(change: dict[str, str], field: str) -> None:
     with pytest.raises(Refusal) as refused:
         verify_and_decrypt(GENUINE | change, BODY, keys(), NOW)
-    assert (refused.value.code, refused.value.field) == (Code.SIGNATURE_INVALID, field)
+    assert (refused.value.code, refused.value.field) == (ChargeErrors.SIGNATURE_INVALID, field)
 
 
 @pytest.mark.parametrize("skew", [-301, 301])

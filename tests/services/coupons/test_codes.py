@@ -9,6 +9,7 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
+from huitou.coupons.codes.errors import CodeErrors
 from huitou.coupons.codes.models import CodesRequest, MakeCodesRequest
 from huitou.coupons.codes.rules import ALPHABET, LENGTH, codes, read
 from huitou.coupons.codes.service import TRIES_PER_HOUR, Codes
@@ -88,7 +89,7 @@ def test_a_batch_is_made_once_and_written_out_the_same_each_time(batch: Codes) -
     assert [part.next for part in parts] == [20, 40, None]
     with pytest.raises(Refusal) as refusal:
         batch.make(a_batch(count=51))
-    assert refusal.value.code is Code.BATCH_REUSED
+    assert refusal.value.code is CodeErrors.BATCH_REUSED
     batch.make(a_batch("autumn"))
     assert not set(of(batch, "autumn")) & set(first)
 
@@ -114,7 +115,7 @@ def test_of_many_members_with_one_code_one_has_it(shop: Shop, batch: Codes) -> N
     members = [shop.register(f"g{n}") for n in range(8)]
     results = at_once([lambda m=m: batch.redeem(m, code) for m in members])
     assert len(winners(results)) == 1
-    assert {r.code for r in results if isinstance(r, Refusal)} == {Code.CODE_NOT_VALID}
+    assert {r.code for r in results if isinstance(r, Refusal)} == {CodeErrors.CODE_NOT_VALID}
     issued = {"_id": coupon_id("code:spring:0")}
     assert shop.database.collection("coupons").count_documents(issued) == 1
 
@@ -141,7 +142,7 @@ def test_codes_are_not_guessed_through_different_error_texts(shop: Shop, batch: 
     answers = {refused(batch, mallory, code) for code in (
         "nonsense", "", forged, used, ended, beyond, "A" * 16, right.replace(right[0], "0"),
     ) if code}  # fmt: skip
-    assert answers == {(Code.CODE_NOT_VALID, "兑换码无效", "code")}
+    assert answers == {(CodeErrors.CODE_NOT_VALID, "兑换码无效", "code")}
 
 
 def test_ten_wrong_tries_close_the_door_even_to_a_right_one(shop: Shop, batch: Codes) -> None:

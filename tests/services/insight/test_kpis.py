@@ -11,6 +11,7 @@ import pytest
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from cli.bench.orders import paid_order
+from huitou.catalog.stores.errors import StoreErrors
 from huitou.insight.kpis import repository as kpi_repository
 from huitou.insight.kpis import service as kpi_service
 from huitou.insight.kpis.models import DaysRequest, ReportRequest, StoreFiguresRequest
@@ -19,7 +20,7 @@ from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
 from huitou.operations.imports.service import OrderImport
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import declare, migrations
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
 
 
@@ -406,7 +407,7 @@ def test_points_of_test_orders_never_count(chain: Database, clock: FakeClock, kp
 def test_a_store_that_does_not_exist_is_named(chain: Database, clock: FakeClock) -> None:
     with pytest.raises(Refusal) as refused:
         report(chain, clock, "2026-01-10", store_id="nowhere")
-    assert (refused.value.code, refused.value.field) == (Code.STORE_NOT_FOUND, "store_id")
+    assert (refused.value.code, refused.value.field) == (StoreErrors.STORE_NOT_FOUND, "store_id")
 
 
 def test_members_and_log_ins_from_before_the_roll_ups_are_counted_after_the_migration(

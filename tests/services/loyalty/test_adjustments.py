@@ -12,6 +12,7 @@ from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
 from huitou.catalog.stores.models import OpeningHours, Store
 from huitou.catalog.stores.service import Stores
+from huitou.loyalty.adjustments.errors import AdjustmentErrors
 from huitou.loyalty.adjustments.models import (
     AdjustmentAnswer,
     AdjustmentsRequest,
@@ -19,6 +20,7 @@ from huitou.loyalty.adjustments.models import (
     DecideAdjustmentRequest,
 )
 from huitou.loyalty.adjustments.service import Adjustments
+from huitou.loyalty.points.errors import PointsErrors
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
@@ -92,10 +94,10 @@ def test_over_the_limit_they_wait_for_somebody_else(desk: Desk) -> None:
     assert (desk.points, desk.entry("1")) == (0, None)
     with pytest.raises(Refusal) as refused:
         desk.decide("1", "ann", role="finance")
-    assert refused.value.code is Code.ADJUSTMENT_NOT_YOURS
+    assert refused.value.code is AdjustmentErrors.ADJUSTMENT_NOT_YOURS
     with pytest.raises(Refusal) as refused:
         desk.decide("1", "carl", role="cashier")
-    assert refused.value.code is Code.ADJUSTMENT_NOT_YOUR_ROLE
+    assert refused.value.code is AdjustmentErrors.ADJUSTMENT_NOT_YOUR_ROLE
     decided = desk.decide("1", reason="见过监控")
     assert (decided.status, decided.decided_by, desk.points) == ("applied", "bob", 1_001)
     entry = desk.entry("1")
@@ -105,7 +107,7 @@ def test_over_the_limit_they_wait_for_somebody_else(desk: Desk) -> None:
     for other in ({"actor": "eve"}, {"approve": False}):
         with pytest.raises(Refusal) as refused:
             desk.decide("1", **other)
-        assert refused.value.code is Code.ADJUSTMENT_DECIDED
+        assert refused.value.code is AdjustmentErrors.ADJUSTMENT_DECIDED
     assert desk.points == 1_001
     assert desk.shop.differences() == []
 
@@ -136,7 +138,7 @@ def test_one_id_is_one_adjustment_however_often_it_is_sent(desk: Desk) -> None:
     for other in ({"reason": "x"}, {"actor": "bob"}, {"member_id": desk.shop.register("bob")}):
         with pytest.raises(Refusal) as refused:
             desk.ask("1", 200, **other)
-        assert refused.value.code is Code.ADJUSTMENT_ID_REUSED
+        assert refused.value.code is AdjustmentErrors.ADJUSTMENT_ID_REUSED
     waiting = at_once([lambda: desk.ask("2", 5_000)] * 6)
     assert {one.status for one in waiting} == {"awaiting_approval"}
 
@@ -159,10 +161,10 @@ def test_nobody_loses_more_than_there_is(desk: Desk) -> None:
     desk.ask("1", 100)
     with pytest.raises(Refusal) as refused:
         desk.ask("2", -101)
-    assert refused.value.code is Code.POINTS_NOT_ENOUGH
+    assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
     with pytest.raises(Refusal) as refused:
         desk.ask("3", -5_000)  # Said at once, not when it is approved.
-    assert refused.value.code is Code.POINTS_NOT_ENOUGH
+    assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
     desk.ask("4", 2_000)
     desk.decide("4")
     desk.ask("5", -1_900)
@@ -170,7 +172,7 @@ def test_nobody_loses_more_than_there_is(desk: Desk) -> None:
     desk.decide("5")
     with pytest.raises(Refusal) as refused:
         desk.decide("6")
-    assert refused.value.code is Code.POINTS_NOT_ENOUGH
+    assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
     listed = desk.adjustments.listing(AdjustmentsRequest())
     assert [one.adjustment_id for one in listed.adjustments] == ["adjust-6"]
     with pytest.raises(Refusal) as refused:

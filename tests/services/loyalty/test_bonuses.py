@@ -8,13 +8,14 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop
+from huitou.loyalty.earning.errors import EarningErrors
 from huitou.loyalty.earning.models import BonusAnswer, EarningRule
 from huitou.loyalty.earning.service import Bonuses, Earning
 from huitou.loyalty.points.models import PointsRules
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 REVIEW = {"_id": "review", "name": "评价", "kind": "bonus", "event": "review", "points": 20}
 CHECK_IN = REVIEW | {"_id": "check-in", "name": "签到", "event": "check_in", "points": 5}
@@ -88,7 +89,7 @@ def test_a_review_is_rewarded_once_whatever_is_redelivered(shop: Shop, bonuses: 
     assert told(bonuses.award(alice, "review", "r2")) == ("awarded", 20)
     with pytest.raises(Refusal) as refused:
         bonuses.award(bob, "review", "r1")
-    assert refused.value.code is Code.CAUSE_REUSED
+    assert refused.value.code is EarningErrors.CAUSE_REUSED
     with pytest.raises(Refusal, match="NOT_FOUND"):
         bonuses.award("nobody", "review", "r3")
     assert (available(shop, alice), available(shop, bob)) == (40, 0)

@@ -15,6 +15,7 @@ from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
 from huitou.operations.imports.service import OrderImport
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.errors import OrderErrors
 from huitou.ordering.orders.models import Order, QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -175,8 +176,8 @@ def test_members_choose_how_many_points_to_use(shop: Shop) -> None:
         assert shop.orders.begin_closing(order)
         assert shop.orders.cancel(order)
     for points, code, detail in (
-        (1, Code.POINTS_TOO_FEW, "100"), (99, Code.POINTS_TOO_FEW, "100"),
-        (901, Code.POINTS_OVER_LIMIT, "900"),
+        (1, OrderErrors.POINTS_TOO_FEW, "100"), (99, OrderErrors.POINTS_TOO_FEW, "100"),
+        (901, OrderErrors.POINTS_OVER_LIMIT, "900"),
     ):  # fmt: skip
         with pytest.raises(Refusal) as refused:
             shop.request(alice, items=[item(2)], points=points)

@@ -9,6 +9,7 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
+from huitou.loyalty.holds.errors import HoldErrors
 from huitou.loyalty.holds.models import Hold
 from huitou.loyalty.holds.service import Holds
 from huitou.loyalty.points.models import NEVER, LotMove
@@ -78,7 +79,7 @@ def test_held_points_are_used_once_however_often_it_is_said(shop: Shop, holds: H
     assert spent(shop, alice) == [50]
     with pytest.raises(Refusal) as refused:
         holds.release("game:1")
-    assert refused.value.code is Code.HOLD_USED
+    assert refused.value.code is HoldErrors.HOLD_USED
 
 
 def test_released_points_lie_where_they_were_and_are_not_used_after_all(
@@ -93,7 +94,7 @@ def test_released_points_lie_where_they_were_and_are_not_used_after_all(
     assert shop.account(alice)["lots"] == before
     with pytest.raises(Refusal) as refused:
         holds.commit("game:1")
-    assert (refused.value.code, refused.value.field) == (Code.HOLD_RELEASED, "hold_id")
+    assert (refused.value.code, refused.value.field) == (HoldErrors.HOLD_RELEASED, "hold_id")
     assert spent(shop, alice) == []
 
 
@@ -103,7 +104,7 @@ def test_an_id_names_one_member_amount_and_purpose(shop: Shop, holds: Holds) -> 
     for who, points in ((bob, 50), (alice, 51)):
         with pytest.raises(Refusal) as refused:
             holds.hold(who, "game:1", points, "game")
-        assert refused.value.code is Code.HOLD_ID_REUSED
+        assert refused.value.code is HoldErrors.HOLD_ID_REUSED
     with pytest.raises(Refusal, match="INVALID_REQUEST"):
         holds.hold(alice, "game:1", 50, "mall")
     with pytest.raises(Refusal, match="POINTS_NOT_ENOUGH"):

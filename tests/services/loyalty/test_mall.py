@@ -11,7 +11,10 @@ from at_once import at_once, winners
 from chain_data import FakeClock, Shop
 from huitou.insight.kpis.models import ReportRequest
 from huitou.insight.kpis.service import Kpis
+from huitou.loyalty.holds.errors import HoldErrors
 from huitou.loyalty.holds.service import Holds
+from huitou.loyalty.points.errors import PointsErrors
+from huitou.loyalty.rewards.errors import RewardErrors
 from huitou.loyalty.rewards.models import ExchangeRequest
 from huitou.loyalty.rewards.service import Mall
 from huitou.operations.maintenance.models import LoadRequest
@@ -96,14 +99,14 @@ def test_the_list_says_what_is_left_and_why_not(shop: Shop, mall: Mall, clock: F
     }  # fmt: skip
     assert listed("en")["once"] == (None, "At most 1 per member")
     assert mall.listing(alice).available == 120
-    assert refusal(mall, alice, wanted(3, "last")) is Code.MALL_SOLD_OUT
-    assert refusal(mall, alice, wanted(3, "once")) is Code.MALL_LIMIT_REACHED
-    assert refusal(mall, alice, wanted(3, "dear")) is Code.POINTS_NOT_ENOUGH
+    assert refusal(mall, alice, wanted(3, "last")) is RewardErrors.MALL_SOLD_OUT
+    assert refusal(mall, alice, wanted(3, "once")) is RewardErrors.MALL_LIMIT_REACHED
+    assert refusal(mall, alice, wanted(3, "dear")) is PointsErrors.POINTS_NOT_ENOUGH
     for name in ("hidden", "later", "over"):
-        assert refusal(mall, alice, wanted(3, name)) is Code.MALL_ITEM_NOT_OFFERED
+        assert refusal(mall, alice, wanted(3, name)) is RewardErrors.MALL_ITEM_NOT_OFFERED
     assert refusal(mall, alice, wanted(3, "nothing")) is Code.NOT_FOUND
     clock.advance(days=1)
-    assert refusal(mall, alice, wanted(3, "today")) is Code.MALL_ITEM_NOT_OFFERED
+    assert refusal(mall, alice, wanted(3, "today")) is RewardErrors.MALL_ITEM_NOT_OFFERED
     assert points_of(shop, alice) == (120, 0)
 
 
@@ -112,7 +115,7 @@ def test_an_exchange_id_names_one_item_of_one_member(shop: Shop, mall: Mall) -> 
     alice = with_points(shop, ("2099-12-31", 250))
     bob = with_points(shop, ("2099-12-31", 250), name="bob")
     mall.exchange(alice, wanted(1))
-    assert refusal(mall, alice, wanted(1, "other")) is Code.EXCHANGE_ID_REUSED
+    assert refusal(mall, alice, wanted(1, "other")) is RewardErrors.EXCHANGE_ID_REUSED
     mall.exchange(bob, wanted(1))  # Others choose their ids for themselves.
     assert len(coupons(shop)) == 2
 
@@ -122,10 +125,10 @@ def test_more_stock_comes_with_a_later_revision(shop: Shop, mall: Mall) -> None:
     alice = with_points(shop, ("2099-12-31", 250))
     mall.exchange(alice, wanted(1))
     offer(shop, FIVE | {"stock": 1})  # The same again changes nothing.
-    assert refusal(mall, alice, wanted(2)) is Code.MALL_SOLD_OUT
+    assert refusal(mall, alice, wanted(2)) is RewardErrors.MALL_SOLD_OUT
     offer(shop, FIVE | {"stock": 2, "revision": 2})
     mall.exchange(alice, wanted(2))
-    assert refusal(mall, alice, wanted(3)) is Code.MALL_SOLD_OUT
+    assert refusal(mall, alice, wanted(3)) is RewardErrors.MALL_SOLD_OUT
     with pytest.raises(Refusal, match="RULES_CONFLICT"):
         offer(shop, FIVE)
 
@@ -161,7 +164,7 @@ def test_what_was_left_half_done_goes_on_or_is_given_back(shop: Shop, mall: Mall
     mall.exchange(alice, wanted(1))
     forget(shop, f"mall:{alice}:exchange-2")
     assert [holds.let_go(due) for due in list(holds.due())] == ["released"]
-    assert refusal(mall, alice, wanted(2)) is Code.HOLD_RELEASED
+    assert refusal(mall, alice, wanted(2)) is HoldErrors.HOLD_RELEASED
     assert points_of(shop, alice) == (150, 0)
     assert taken(shop) == 1
 
@@ -172,7 +175,7 @@ def test_what_is_gone_when_the_points_are_held_leaves_them_at_once(shop: Shop, m
     bob = with_points(shop, ("2099-12-31", 250), name="bob")
     Holds(shop.database, shop.clock).hold(alice, f"mall:{alice}:exchange-1", 100, "mall")
     mall.exchange(bob, wanted(1))
-    assert refusal(mall, alice, wanted(1)) is Code.MALL_SOLD_OUT
+    assert refusal(mall, alice, wanted(1)) is RewardErrors.MALL_SOLD_OUT
     assert points_of(shop, alice) == (250, 0)
 
 
@@ -182,7 +185,7 @@ def test_twenty_members_for_five_pieces(shop: Shop, mall: Mall) -> None:
     results = at_once([lambda m=member: mall.exchange(m, wanted(1)) for member in members])
     assert len(winners(results)) == 5
     lost = {result.code for result in results if isinstance(result, Refusal)}
-    assert lost == {Code.MALL_SOLD_OUT}
+    assert lost == {RewardErrors.MALL_SOLD_OUT}
     assert taken(shop) == len(coupons(shop)) == 5
     having = {coupon["member_id"] for coupon in coupons(shop)}
     for member in members:
@@ -196,7 +199,7 @@ def test_a_member_with_points_for_one_who_asks_for_two_at_once_gets_one(
     alice = with_points(shop, ("2099-12-31", 150))
     results = at_once([lambda n=number: mall.exchange(alice, wanted(n)) for number in range(4)])
     assert len(winners(results)) == 1
-    assert {r.code for r in results if isinstance(r, Refusal)} == {Code.POINTS_NOT_ENOUGH}
+    assert {r.code for r in results if isinstance(r, Refusal)} == {PointsErrors.POINTS_NOT_ENOUGH}
     assert (len(coupons(shop)), taken(shop), spent(shop, alice)) == (1, 1, [100])
     assert points_of(shop, alice) == (50, 0)
 

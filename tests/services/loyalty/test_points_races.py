@@ -16,13 +16,15 @@ from bootstrap import ROOT
 from chain_data import FakeClock, Shop, item
 from huitou.loyalty.earning.models import EarningRule
 from huitou.loyalty.earning.service import Earning
+from huitou.loyalty.points.errors import PointsErrors
 from huitou.loyalty.points.models import Caps, Expiry
 from huitou.loyalty.points.service import Points
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.errors import OrderErrors
 from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from localcloud.mongod import Mongod
 
 AT_ONCE = 4
@@ -54,7 +56,10 @@ def test_of_two_spenders_of_the_same_points_one_finds_too_few(shop: Shop) -> Non
     results = at_once([lambda cart=cart: shop.orders.create(member_id, cart) for cart in carts])
     assert len(winners(results)) == 1
     lost = [result for result in results if isinstance(result, Refusal)]
-    assert {refused.code for refused in lost} <= {Code.POINTS_NOT_ENOUGH, Code.POINTS_OVER_LIMIT}
+    assert {refused.code for refused in lost} <= {
+        PointsErrors.POINTS_NOT_ENOUGH,
+        OrderErrors.POINTS_OVER_LIMIT,
+    }
     assert shop.account(member_id)["reserved"] == has - 100
     balanced(shop)
 

@@ -18,6 +18,7 @@ from huitou.loyalty.tier_rollouts.models import DryRunRequest
 from huitou.loyalty.tier_rollouts.service import PAGE, TierRuns
 from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
 from huitou.loyalty.tiers.service import Tiers
+from huitou.members.profiles.errors import ProfileErrors
 from huitou.members.profiles.models import UpdateProfileRequest
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.runtime.database import Database
@@ -221,7 +222,7 @@ def test_a_birthday_is_said_once_and_brings_its_coupons_once_a_year(
         for day in (28, 29)]  # fmt: skip
     results = at_once(say)
     refused = [result for result in results if isinstance(result, Refusal)]
-    assert [refusal.code for refusal in refused] == [Code.BIRTHDAY_FIXED]
+    assert [refusal.code for refusal in refused] == [ProfileErrors.BIRTHDAY_FIXED]
     birthday = shop.members.profile(alice)["birthday"]
     same = UpdateProfileRequest(birthday=date.fromisoformat(birthday), nickname="A")
     assert shop.members.update(alice, same)["nickname"] == "A"

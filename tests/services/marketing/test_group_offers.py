@@ -10,11 +10,12 @@ import pytest
 from at_once import at_once
 from campaign_world import CampaignWorld, campaign
 from chain_data import FakeClock
+from huitou.integrations.errors import MiniProgramErrors
 from huitou.marketing.group_offers.models import TakeGroupOfferRequest
 from huitou.marketing.group_offers.rules import group_of
 from huitou.marketing.group_offers.service import GroupOffers
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets
 from localcloud.mini_program import MiniProgramStandIn
@@ -40,7 +41,7 @@ class Group(CampaignWorld):
             "appid": self.keys.appid, "secret": self.keys.app_secret, "js_code": code,
             "grant_type": "authorization_code"})  # fmt: skip
         if "session_key" not in answer:
-            raise Refusal(Code.GROUP_NOT_PROVEN, field="code")
+            raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="code")
         return answer["openid"], answer["session_key"]
 
     def take(self, name: str, member_id: str, group: str = "G1", **forged: Any) -> str:

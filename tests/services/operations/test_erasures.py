@@ -16,6 +16,8 @@ from huitou.marketing.features.models import TagRequest
 from huitou.marketing.features.service import FeatureBook
 from huitou.members.consents.models import ConsentRequest
 from huitou.members.consents.service import Consents
+from huitou.members.profiles.errors import ProfileErrors
+from huitou.operations.erasures.errors import ErasureErrors
 from huitou.operations.erasures.models import EraseMemberRequest
 from huitou.operations.erasures.repository import BY_ID, BY_MEMBER
 from huitou.operations.erasures.service import Erasures
@@ -127,7 +129,7 @@ def test_an_order_under_way_comes_first(shop: Shop, erasures: Erasures) -> None:
     order = shop.paid(alice)
     with pytest.raises(Refusal) as refused:
         erasures.erase(request(alice))
-    assert refused.value.code is Code.MEMBER_HAS_OPEN_ORDERS
+    assert refused.value.code is ErasureErrors.MEMBER_HAS_OPEN_ORDERS
     shop.refund(order)
     assert erasures.erase(request(alice)).member_id == alice
 
@@ -137,7 +139,7 @@ def test_nobody_and_somebody_merged_are_told_apart(shop: Shop, erasures: Erasure
     shop.database.collection("members").update_one(
         {"_id": alice}, {"$set": {"merged_into": "other"}}
     )
-    for member_id, code in (("nobody", Code.NOT_FOUND), (alice, Code.MERGED_ELSEWHERE)):
+    for member_id, code in (("nobody", Code.NOT_FOUND), (alice, ProfileErrors.MERGED_ELSEWHERE)):
         with pytest.raises(Refusal) as refused:
             erasures.erase(request(member_id))
         assert refused.value.code is code

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from at_once import at_once
 from chain_data import NOON, FakeClock, Shop
 from huitou.loyalty.tiers.service import Tiers
+from huitou.operations.imports.errors import ImportErrors
 from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest, ImportReport
 from huitou.operations.imports.service import OrderImport
 from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from huitou.runtime.triggers import DUE, TRIGGERS
 
 DAY = date(2026, 1, 10)
@@ -281,7 +282,7 @@ def test_a_file_under_another_mapping_is_refused_and_doubles_nothing(chain: Data
         ]
         with pytest.raises(Refusal) as refused:
             send(chain, *rows)
-        assert refused.value.code is Code.IMPORTED_OTHERWISE
+        assert refused.value.code is ImportErrors.IMPORTED_OTHERWISE
     assert everything(chain) == before
     assert counts(send(chain, *old, *new)) == (40, 0, 4, 0)
 

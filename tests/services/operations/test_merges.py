@@ -12,8 +12,10 @@ from chain_data import FakeClock, Shop, item
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.service import Tiers
+from huitou.members.profiles.errors import ProfileErrors
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.merges.errors import MergeErrors
 from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
@@ -156,22 +158,24 @@ def test_the_higher_tier_stays_and_the_other_account_keeps_none(counter: Counter
 
 def test_who_cannot_be_merged_is_refused(counter: Counter) -> None:
     third = counter.shop.register("carol")
-    assert counter.refused("1", counter.old, counter.old) is Code.MERGE_SAME_MEMBER
+    assert counter.refused("1", counter.old, counter.old) is MergeErrors.MERGE_SAME_MEMBER
     assert counter.refused("1", "nobody") is Code.NOT_FOUND
     assert counter.refused("1", counter.old, "nobody") is Code.NOT_FOUND
     members = counter.shop.database.collection("members")
     for member_id, phone in ((counter.old, "a"), (counter.alice, "b")):
         members.update_one({"_id": member_id}, {"$set": {"phone_hash": phone}})
-    assert counter.refused() is Code.MERGE_TWO_PHONES
+    assert counter.refused() is MergeErrors.MERGE_TWO_PHONES
     members.update_one({"_id": counter.alice}, {"$unset": {"phone_hash": ""}})
     counter.merge()
     found = members.find_one({"_id": counter.alice})
     assert found
     assert found["phone_hash"] == "a"
-    assert counter.refused("2", counter.alice, counter.old) is Code.MERGED_ELSEWHERE  # A circle.
-    assert counter.refused("2", counter.old, third) is Code.MERGED_ELSEWHERE
-    assert counter.refused("2", third, counter.old) is Code.MERGED_ELSEWHERE
-    assert counter.refused("1", actor="bob") is Code.MERGE_ID_REUSED
+    assert (
+        counter.refused("2", counter.alice, counter.old) is ProfileErrors.MERGED_ELSEWHERE
+    )  # A circle.
+    assert counter.refused("2", counter.old, third) is ProfileErrors.MERGED_ELSEWHERE
+    assert counter.refused("2", third, counter.old) is ProfileErrors.MERGED_ELSEWHERE
+    assert counter.refused("1", actor="bob") is MergeErrors.MERGE_ID_REUSED
     counter.merge("2", counter.alice, third)  # Who took over may go over as well.
     assert counter.shop.members.id_of(Caller("alice-old", "wxapp")) == third
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
 from huitou.members.messaging.models import MessageRules, PickupCard
+from huitou.ordering.fulfilment.errors import FulfilmentErrors
 from huitou.ordering.fulfilment.service import Fulfilment
 from huitou.ordering.orders.models import InvoiceRequest, Order, Status
 from huitou.runtime.database import Database
@@ -53,7 +54,10 @@ def test_no_step_is_skipped_and_the_same_one_again_changes_nothing(kitchen: Kitc
     for wrong in ("preparing", "ready", "delivering", "picked_up"):
         with pytest.raises(Refusal) as refused:
             kitchen.served(order, wrong)
-        assert (refused.value.code, refused.value.detail) == (Code.ORDER_NOT_AT_THIS_STEP, "paid")
+        assert (refused.value.code, refused.value.detail) == (
+            FulfilmentErrors.ORDER_NOT_AT_THIS_STEP,
+            "paid",
+        )
     twice = kitchen.served(order, "accepted", "accepted")
     assert [moment.status for moment in twice.timeline] == ["created", "paid", "accepted"]
 

@@ -9,13 +9,18 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
+from huitou.catalog.menu.errors import MenuErrors
 from huitou.catalog.menu.models import StoreDish
 from huitou.catalog.menu.service import Menu
+from huitou.catalog.stores.errors import StoreErrors
+from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.points.errors import PointsErrors
+from huitou.ordering.orders.errors import OrderErrors
 from huitou.ordering.orders.models import QuoteAnswer, QuoteRequest
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def test_a_quote_id_used_for_another_cart_is_refused(shop: Shop) -> None:
     other = shop.request(alice, quote_id=first.quote_id, items=[item(2)])
     with pytest.raises(Refusal) as refused:
         shop.orders.create(alice, other)
-    assert refused.value.code is Code.QUOTE_ID_REUSED
+    assert refused.value.code is OrderErrors.QUOTE_ID_REUSED
 
 
 def test_another_members_quote_id_makes_an_order_of_ones_own(shop: Shop) -> None:
@@ -80,8 +85,8 @@ def test_two_orders_for_the_same_points_have_one_winner(shop: Shop) -> None:
     results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
     assert len(winners(results)) == 1
     assert {r.code for r in results if isinstance(r, Refusal)} <= {
-        Code.POINTS_NOT_ENOUGH,
-        Code.POINTS_OVER_LIMIT,
+        PointsErrors.POINTS_NOT_ENOUGH,
+        OrderErrors.POINTS_OVER_LIMIT,
     }
     assert shop.account(alice)["reserved"] == available * 2 // 3
     assert shop.differences() == []
@@ -93,7 +98,7 @@ def test_one_coupon_on_two_orders_has_one_winner(shop: Shop) -> None:
     requests = [shop.request(alice, items=[item(3)], coupon_id=coupon_id) for _ in range(4)]
     results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
     assert len(winners(results)) == 1
-    assert {r.code for r in results if isinstance(r, Refusal)} == {Code.COUPON_NOT_USABLE}
+    assert {r.code for r in results if isinstance(r, Refusal)} == {CouponErrors.COUPON_NOT_USABLE}
     assert shop.differences() == []
 
 
@@ -117,7 +122,7 @@ def test_a_changed_price_is_refused_with_the_new_quote(shop: Shop) -> None:
     )  # fmt: skip
     with pytest.raises(Refusal) as refused:
         shop.orders.create(alice, request)
-    assert refused.value.code is Code.QUOTE_CHANGED
+    assert refused.value.code is OrderErrors.QUOTE_CHANGED
     assert isinstance(refused.value.data, QuoteAnswer)
     assert refused.value.data.payable_fen == 1_700
     assert shop.database.collection("orders").count_documents({}) == 0
@@ -132,7 +137,10 @@ def test_sold_out_is_seen_by_the_next_order_at_once(shop: Shop) -> None:
     )  # fmt: skip
     with pytest.raises(Refusal) as refused:
         shop.orders.create(alice, request)
-    assert (refused.value.code, refused.value.field) == (Code.DISH_SOLD_OUT, "items.0.dish_id")
+    assert (refused.value.code, refused.value.field) == (
+        MenuErrors.DISH_SOLD_OUT,
+        "items.0.dish_id",
+    )
 
 
 def test_a_closed_store_takes_no_order_but_still_quotes(shop: Shop) -> None:
@@ -141,7 +149,7 @@ def test_a_closed_store_takes_no_order_but_still_quotes(shop: Shop) -> None:
     shop.clock.advance(hours=11)  # 23:00
     with pytest.raises(Refusal) as refused:
         shop.orders.create(alice, request)
-    assert refused.value.code is Code.STORE_CLOSED
+    assert refused.value.code is StoreErrors.STORE_CLOSED
     quote = shop.orders.quote(
         alice, QuoteRequest.model_validate({"store_id": "xujiahui", "items": [item()]})
     )
@@ -192,7 +200,7 @@ def test_a_coupon_lives_to_the_end_of_its_last_day(shop: Shop) -> None:
     shop.clock.advance(days=7)
     with pytest.raises(Refusal) as refused:
         shop.request(shop.register("bob"), items=[item(2)], coupon_id=other)
-    assert refused.value.code is Code.COUPON_NOT_USABLE
+    assert refused.value.code is CouponErrors.COUPON_NOT_USABLE
 
 
 def test_lists_are_paged_without_gaps_or_repeats(shop: Shop) -> None:

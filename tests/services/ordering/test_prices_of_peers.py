@@ -13,6 +13,7 @@ from pymongo import MongoClient, monitoring
 
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop, item
+from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.operations.maintenance.models import LoadRequest
@@ -23,7 +24,7 @@ from huitou.payments.refunds.rules import line_paid_fen, lines_back
 from huitou.promotions.offers.models import Offer, StackingRules
 from huitou.promotions.offers.service import Offers
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from localcloud.mongod import Mongod
 
 
@@ -96,7 +97,7 @@ def test_one_coupon_pays_one_order_however_many_processes_try(shop: Shop, mongod
         buyer.stdin.write("go\n")
         buyer.stdin.flush()
     said = [buyer.communicate(timeout=60)[0].strip() for buyer in buyers]
-    assert said.count(Code.COUPON_NOT_USABLE.name) == 4
+    assert said.count(CouponErrors.COUPON_NOT_USABLE.name) == 4
     assert shop.database.collection("orders").count_documents({"member_id": alice}) == 1
     assert shop.differences() == []
 
@@ -276,7 +277,10 @@ def test_several_coupons_go_together_where_the_tree_lets_them(shop: Shop) -> Non
     both = [coupon(shop, alice, cause) for cause in ("a", "b")]
     with pytest.raises(Refusal) as refused:
         shop.request(alice, items=[item(9)], coupon_ids=both)
-    assert (refused.value.code, refused.value.detail) == (Code.COUPON_NOT_USABLE, "不可叠加使用")
+    assert (refused.value.code, refused.value.detail) == (
+        CouponErrors.COUPON_NOT_USABLE,
+        "不可叠加使用",
+    )
     offers(shop, stacking={"revision": 2, "groups": [
         {"group": "activity"}, {"group": "member", "mode": "best", "per": "item"},
         {"group": "reduction", "mode": "best"}, {"group": "coupon", "most": 2},

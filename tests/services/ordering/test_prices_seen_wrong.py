@@ -16,11 +16,12 @@ from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.ordering.orders.models import QuoteRequest
 from huitou.ordering.quotes.models import Price
+from huitou.promotions.offers.errors import OfferErrors
 from huitou.promotions.offers.models import Offer, StackingRules
 from huitou.promotions.offers.repository import MOST_OFFERS
 from huitou.promotions.offers.service import Offers
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
 
@@ -227,7 +228,7 @@ def test_more_offers_than_are_read_are_refused_when_they_are_loaded(shop: Shop) 
     )
     with pytest.raises(Refusal) as refused:
         offers(shop, {"_id": "z", "terms": {"off_fen": 100}})
-    assert (refused.value.code, refused.value.field) == (Code.TOO_MANY_OFFERS, "offers")
+    assert (refused.value.code, refused.value.field) == (OfferErrors.TOO_MANY_OFFERS, "offers")
     ended = {**many[0], "revision": 2, "valid_until": "2026-02-01"}
     offers(shop, ended, {"_id": "z", "terms": {"off_fen": 100}})
     dishes(shop, tea=1_000)

@@ -17,10 +17,11 @@ from huitou.loyalty.points.rules import TakenBack
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.ordering.orders.models import LineBack, Order, PendingRefund
+from huitou.payments.refunds.errors import RefundErrors
 from huitou.payments.refunds.models import RefundLine
 from huitou.payments.refunds.rules import amount_back, lines_back
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
 STORE = "xujiahui"  # Which has offers of every kind.
@@ -55,7 +56,7 @@ def give_back(
         backs = lines_back(order, [RefundLine(line=n, quantity=pieces) for n, pieces in lines])
         fen = amount_back(order, backs, amount_fen)
     except Refusal as refused:
-        assert refused.code in (Code.REFUND_WORTH_NOTHING, Code.REFUND_TOO_MUCH)  # noqa: PT017
+        assert refused.code in (RefundErrors.REFUND_WORTH_NOTHING, RefundErrors.REFUND_TOO_MUCH)  # noqa: PT017
         return False
     begun(shop, order, f"R{number}-{order_id}", fen, backs)
     assert shop.settlement.settle(order_id) == "settled"

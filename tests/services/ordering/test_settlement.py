@@ -16,8 +16,9 @@ from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.operations.reconciliation.service import Reconciliation
+from huitou.ordering.orders.errors import OrderErrors
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from huitou.runtime.recent import Recent
 from simulation.chain import TIERS
 
@@ -154,7 +155,7 @@ def test_points_spent_before_a_refund_become_a_debt_the_next_order_repays(shop: 
     assert shop.account(alice)["available"] == 300 - 300 + 147 - 300
     with pytest.raises(Refusal) as refused:
         shop.request(alice, points=1)
-    assert refused.value.code is Code.POINTS_OVER_LIMIT
+    assert refused.value.code is OrderErrors.POINTS_OVER_LIMIT
     shop.paid(alice, items=[item(20)])
     assert shop.account(alice)["available"] == 147 - 300 + 300
     assert shop.differences() == []

@@ -13,6 +13,7 @@ from pymongo import monitoring
 from at_once import at_once
 from bill_texts import MCHID, Bills, Row, flow_bill, flow_of, paid, refunded, trade_bill
 from chain_data import FakeClock
+from huitou.payments.bill_check.errors import BillErrors
 from huitou.payments.bill_check.models import BillReport
 from huitou.payments.bill_check.service import BillCheck
 from huitou.payments.charges.models import Payment
@@ -266,7 +267,7 @@ def refusal(day: Day, of: str = DAY) -> Refusal:
 def test_a_bill_that_cant_be_there_yet_is_not_asked_for(day: Day) -> None:
     day.clock.advance(minutes=-1)
     refused = refusal(day)
-    assert (refused.code, refused.detail) == (Code.BILL_NOT_READY, "2026-03-02 10:00")
+    assert (refused.code, refused.detail) == (BillErrors.BILL_NOT_READY, "2026-03-02 10:00")
     assert refusal(day, "2026-03-09").detail == "2026-03-10 10:00"
     assert refusal(day, "2026-02-30").code is Code.INVALID_REQUEST
     assert day.bills.asked == []
@@ -275,7 +276,7 @@ def test_a_bill_that_cant_be_there_yet_is_not_asked_for(day: Day) -> None:
 def test_a_bill_still_being_made_is_to_be_asked_for_half_an_hour_later(day: Day) -> None:
     day.bills.creating = True
     refused = refusal(day)
-    assert (refused.code, refused.detail) == (Code.BILL_NOT_READY, "2026-03-02 10:30")
+    assert (refused.code, refused.detail) == (BillErrors.BILL_NOT_READY, "2026-03-02 10:30")
     assert day.check.run_due(DAY) == "bill not ready"
     assert day.check.due_days() == []
     day.clock.advance(minutes=30)
@@ -288,7 +289,7 @@ def test_a_damaged_bill_changes_nothing_and_is_told(day: Day, kind: str) -> None
     day.bills.put(DAY, [paid("p1", 3_500), paid("p2", 1)])
     whole = day.bills.days[kind, DAY]
     day.bills.days[kind, DAY] = whole[:-60]
-    assert refusal(day).code is Code.BILL_DAMAGED
+    assert refusal(day).code is BillErrors.BILL_DAMAGED
     assert day.differences() == {f"{MCHID}:{DAY}:{kind}": "bill damaged"}
     assert day.mark("payments", "p1") is None
     assert day.check.run_due(DAY) == "bill damaged"

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from chain_data import FakeClock, item
+from huitou.payments.bill_check.errors import BillErrors
 from huitou.payments.bill_check.service import BillCheck
 from huitou.payments.discrepancies.models import DiscrepanciesRequest
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from localcloud.keys import LocalSecrets, load_secrets
 from paying import PayingShop
 
@@ -112,12 +113,15 @@ def test_a_bill_is_not_there_before_ten(shop: Chain) -> None:
     shop.clock.advance(minutes=-1)
     with pytest.raises(Refusal) as refused:
         shop.check.run(DAY)
-    assert refused.value.code is Code.BILL_NOT_READY
+    assert refused.value.code is BillErrors.BILL_NOT_READY
     shop.clock.advance(minutes=1)
     shop.wechat.mode.set({"fail_next": ["STATEMENT_CREATING"]})
     with pytest.raises(Refusal) as refused:
         shop.check.run(DAY)
-    assert (refused.value.code, refused.value.detail) == (Code.BILL_NOT_READY, "2026-03-03 10:30")
+    assert (refused.value.code, refused.value.detail) == (
+        BillErrors.BILL_NOT_READY,
+        "2026-03-03 10:30",
+    )
     assert shop.check.run_due(DAY) == "checked"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from at_once import at_once, winners
 from chain_data import FakeClock
+from huitou.payments.charges.errors import ChargeErrors
+from huitou.payments.discrepancies.errors import DiscrepancyErrors
 from huitou.payments.discrepancies.models import Difference, DiscrepanciesRequest, ShownDiscrepancy
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.database import Database
@@ -71,7 +73,7 @@ def test_noting_in_a_transaction_goes_or_stays_with_it(
 ) -> None:
     def fails(session: Any) -> None:
         note(books, session=session)
-        raise Refusal(Code.NOTIFICATION_MISMATCH)
+        raise Refusal(ChargeErrors.NOTIFICATION_MISMATCH)
 
     with pytest.raises(Refusal):
         database.transact(fails)
@@ -89,7 +91,7 @@ def test_of_two_resolvers_one_loses_and_learns_who_was_first(books: Discrepancie
     [won] = winners(results)
     lost = [result for result in results if isinstance(result, Refusal)]
     assert won.resolution
-    assert {refused.code for refused in lost} == {Code.ALREADY_RESOLVED}
+    assert {refused.code for refused in lost} == {DiscrepancyErrors.ALREADY_RESOLVED}
     assert {refused.detail for refused in lost} == {won.resolution.actor}
     assert only(books).resolution == won.resolution
 
@@ -101,7 +103,7 @@ def test_the_same_words_again_change_nothing(books: Discrepancies, clock: FakeCl
     assert books.resolve(ID, "ann", "paid at the till") == first
     with pytest.raises(Refusal) as refused:
         books.resolve(ID, "ann", "something else")
-    assert refused.value.code is Code.ALREADY_RESOLVED
+    assert refused.value.code is DiscrepancyErrors.ALREADY_RESOLVED
 
 
 def test_what_is_not_there_cant_be_resolved_nor_can_anybody_be_the_system(

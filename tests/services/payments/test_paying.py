@@ -8,9 +8,11 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, item
+from huitou.payments.charges.errors import ChargeErrors
+from huitou.payments.refunds.errors import RefundErrors
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import migrations
-from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.wechat_pay import FORGERIES
@@ -49,10 +51,10 @@ def test_a_forged_notice_pays_nothing(shop: PayingShop, kind: str) -> None:
     shop.vendor_acts().clear()
     forged = shop.take(shop.wechat.forge(kind))
     assert isinstance(forged, Refusal)
-    assert forged.code in (Code.SIGNATURE_INVALID, Code.NOTIFICATION_MISMATCH)
+    assert forged.code in (ChargeErrors.SIGNATURE_INVALID, ChargeErrors.NOTIFICATION_MISMATCH)
     assert shop.orders.get(order.id).status == "paying"
     noted = shop.database.collection("discrepancies").count_documents({"status": "open"})
-    assert noted == (1 if forged.code is Code.NOTIFICATION_MISMATCH else 0)
+    assert noted == (1 if forged.code is ChargeErrors.NOTIFICATION_MISMATCH else 0)
 
 
 def test_a_lost_notice_is_asked_for_ever_more_rarely(shop: PayingShop) -> None:
@@ -107,7 +109,7 @@ def test_an_order_paid_by_coupon_and_points_alone_needs_no_wechat_pay(shop: Payi
     # One of two pieces brought no money: it must not bring all the points back.
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
-    assert refused.value.code is Code.REFUND_WORTH_NOTHING
+    assert refused.value.code is RefundErrors.REFUND_WORTH_NOTHING
     shop.give_back(order.id, lines=[{"line": 0, "quantity": 2}])
     assert shop.orders.get(order.id).status == "refunded"
 
@@ -154,7 +156,7 @@ def test_a_guest_cancels_freely_until_the_kitchen_begins(shop: PayingShop) -> No
         shop.fulfilment.take(late.id, step, "cook")
     with pytest.raises(Refusal) as refused:
         shop.payments.cancel(alice, late.id)
-    assert refused.value.code is Code.ORDER_NOT_CANCELLABLE
+    assert refused.value.code is ChargeErrors.ORDER_NOT_CANCELLABLE
     shop.timers()
     shop.everything_agrees()
 
@@ -167,7 +169,7 @@ def test_an_order_whose_time_is_over_is_not_cancelled_though_nobody_took_a_step(
     shop.clock.advance(days=1)  # And the timer has not come by.
     with pytest.raises(Refusal) as refused:
         shop.payments.cancel(alice, order.id)
-    assert refused.value.code is Code.ORDER_NOT_CANCELLABLE
+    assert refused.value.code is ChargeErrors.ORDER_NOT_CANCELLABLE
 
 
 def test_orders_paid_before_they_had_an_end_are_completed_and_not_cancelled(
@@ -223,7 +225,7 @@ def test_a_genuine_notice_that_cannot_be_read_is_written_down(
     body = shop.wechat.notice("TRANSACTION.SUCCESS", "transaction", truth | {field: value})
     refused = shop.take((shop.wechat.signed_headers(body), body))
     assert isinstance(refused, Refusal)
-    assert refused.code is Code.NOTIFICATION_MISMATCH
+    assert refused.code is ChargeErrors.NOTIFICATION_MISMATCH
     assert shop.database.collection("discrepancies").count_documents({"status": "open"}) == 1
 
 
@@ -233,7 +235,7 @@ def test_a_header_that_is_no_text_is_no_signature(shop: PayingShop) -> None:
     headers, body = shop.vendor_acts()[0]
     refused = shop.take((headers | {"Wechatpay-Nonce": "\ud800"}, body))
     assert isinstance(refused, Refusal)
-    assert refused.code is Code.SIGNATURE_INVALID
+    assert refused.code is ChargeErrors.SIGNATURE_INVALID
 
 
 def test_guests_are_not_told_who_of_the_staff_did_what(shop: PayingShop) -> None:

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from at_once import at_once, winners
 from chain_data import FakeClock, item
 from huitou.ordering.orders.models import Order
+from huitou.payments.refunds.errors import RefundErrors
 from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest, RefundRequest
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from localcloud.keys import LocalSecrets, load_secrets
 from paying import PayingShop
 
@@ -74,7 +75,7 @@ def test_refunds_at_once_never_give_back_more_than_was_paid(shop: PayingShop) ->
     ]
     results = at_once(tries)
     assert len(winners(results)) == 2
-    assert {r.code for r in results if isinstance(r, Refusal)} == {Code.REFUND_TOO_MUCH}
+    assert {r.code for r in results if isinstance(r, Refusal)} == {RefundErrors.REFUND_TOO_MUCH}
     shop.timers(rounds=3)
     assert shop.wechat.books()["refunded_fen"] == 4_000
     assert shop.orders.get(order.id).left_fen == 500
@@ -91,7 +92,7 @@ def test_the_same_refund_id_is_the_same_refund_and_never_another(shop: PayingSho
     for other in ({"amount_fen": 701}, {"lines": [{"line": 0, "quantity": 1}]}):
         with pytest.raises(Refusal) as refused:
             shop.give_back(order.id, **other)
-        assert refused.value.code is Code.REFUND_ID_REUSED
+        assert refused.value.code is RefundErrors.REFUND_ID_REUSED
     shop.timers(rounds=2)
     assert shop.wechat.books()["refunded_fen"] == 700 + whole.payable_fen
     shop.everything_agrees()
@@ -165,7 +166,7 @@ def test_above_the_limit_somebody_else_must_approve(shop: PayingShop) -> None:
     for actor, role in (("till", "manager"), ("colleague", "cashier")):
         with pytest.raises(Refusal) as refused:
             decide(actor, role)
-        assert refused.value.code in (Code.REFUND_NOT_YOURS, Code.REFUND_OVER_LIMIT)
+        assert refused.value.code in (RefundErrors.REFUND_NOT_YOURS, RefundErrors.REFUND_OVER_LIMIT)
     results = at_once([
         lambda: decide("ann", "manager"),
         lambda: decide("bob", "manager", approve=False),
@@ -201,7 +202,7 @@ def test_an_order_that_was_never_paid_gives_nothing_back(shop: PayingShop) -> No
     order = shop.order(shop.register())
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id)
-    assert refused.value.code is Code.ORDER_NOT_REFUNDABLE
+    assert refused.value.code is RefundErrors.ORDER_NOT_REFUNDABLE
 
 
 def test_refunds_that_wait_for_a_person_dont_keep_others_from_their_turn(shop: PayingShop) -> None:
@@ -225,7 +226,7 @@ def test_a_refund_id_of_a_part_is_not_that_of_the_rest(shop: PayingShop) -> None
     shop.give_back(order.id, amount_fen=700)
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id)
-    assert refused.value.code is Code.REFUND_ID_REUSED
+    assert refused.value.code is RefundErrors.REFUND_ID_REUSED
 
 
 def test_a_surplus_whose_refund_was_closed_goes_back_at_the_second_try(shop: PayingShop) -> None:
@@ -273,7 +274,7 @@ def test_a_guest_who_was_refused_asks_three_times_at_most(shop: PayingShop) -> N
         )
     with pytest.raises(Refusal) as refused:
         shop.refunds.ask(order, ask)
-    assert refused.value.code is Code.REFUND_ASKED_OFTEN
+    assert refused.value.code is RefundErrors.REFUND_ASKED_OFTEN
 
 
 def test_a_refund_wechat_pay_refuses_can_be_given_up(shop: PayingShop) -> None:

@@ -14,14 +14,17 @@ import pytest
 from at_once import at_once, winners
 from bootstrap import ROOT
 from chain_data import FakeClock, Shop, item
+from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
+from huitou.ordering.orders.errors import OrderErrors
 from huitou.promotions.offers.models import Offer
 from huitou.promotions.offers.service import Offers
+from huitou.promotions.quotas.errors import QuotaErrors
 from huitou.promotions.quotas.repository import LimitRepository
 from huitou.promotions.quotas.service import Limiter, UnitsInFlight
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from localcloud.mongod import Mongod
 
 TERMS = {"threshold_fen": 1_000, "off_fen": 300}
@@ -211,7 +214,7 @@ def test_two_orders_at_once_of_one_member_use_an_offer_as_often_as_it_may_be(sho
     results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
     assert len(winners(results)) == 1
     refused = {r.code for r in results if isinstance(r, Refusal)}
-    assert refused <= {Code.OFFER_LIMIT_REACHED, Code.QUOTE_CHANGED}
+    assert refused <= {QuotaErrors.OFFER_LIMIT_REACHED, OrderErrors.QUOTE_CHANGED}
     assert shop.request(alice).payable_fen == 1_500  # The next price says so.
 
 
@@ -250,7 +253,7 @@ def test_a_budget_is_never_overspent(shop: Shop) -> None:
     found = list(shop.database.collection("limit_pools").find({"_id": "offer:off-3"}))
     assert [pool["left_fen"] for pool in found] == [100]
     assert {r.code for r in results if isinstance(r, Refusal)} <= {
-        Code.OFFER_USED_UP, Code.QUOTE_CHANGED,
+        QuotaErrors.OFFER_USED_UP, OrderErrors.QUOTE_CHANGED,
     }  # fmt: skip
 
 
@@ -302,7 +305,7 @@ def test_a_coupon_of_a_budgeted_template_waits_for_the_budget(shop: Shop) -> Non
     shop.order(alice, items=[item(2)], coupon_id=first.id)
     with pytest.raises(Refusal) as refused:
         shop.request(alice, items=[item(2)], coupon_id=second.id)
-    assert refused.value.code is Code.COUPON_NOT_USABLE
+    assert refused.value.code is CouponErrors.COUPON_NOT_USABLE
     assert refused.value.detail == "名额已用完"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
+from huitou.runtime.errors import Code, Lang, Refusal, Unavailable, all_codes
 from huitou.runtime.identity import internal_token
 from huitou.runtime.settings import CloudSettings
 
@@ -19,7 +19,9 @@ class RefusedThere(Refusal):
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         field = error.get("field")
-        super().__init__(Code[str(error["code"])], field=str(field) if field else None)
+        # A version that is newer than this one may refuse for a reason of its own.
+        code = all_codes().get(str(error["code"]), Code.INTERNAL)
+        super().__init__(code, field=str(field) if field else None)
         self._words = str(error["message"])
 
     def message(self, lang: Lang = "zh") -> str:  # noqa: ARG002

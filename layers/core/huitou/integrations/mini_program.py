@@ -6,8 +6,9 @@ import json
 import time
 from typing import Any
 
+from huitou.integrations.errors import MiniProgramErrors
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.settings import Settings
 
 TIMEOUT_S = (2, 4)
@@ -33,7 +34,7 @@ class MiniProgram:
         answer = self._with_token("/wxa/business/getuserphonenumber", {"code": code})
         error = answer.get("errcode")
         if error in _CODE_GONE:
-            raise Refusal(Code.PHONE_CODE_INVALID, field="code")
+            raise Refusal(MiniProgramErrors.PHONE_CODE_INVALID, field="code")
         if error != 0:
             raise Unavailable(detail=f"getuserphonenumber {error}")
         info = answer["phone_info"]
@@ -79,7 +80,7 @@ class MiniProgram:
             "js_code": code, "grant_type": "authorization_code",
         })  # fmt: skip
         if answer.get("errcode") in _CODE_GONE:
-            raise Refusal(Code.GROUP_NOT_PROVEN, field="code")
+            raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="code")
         if "session_key" not in answer:
             raise Unavailable(detail=f"jscode2session {answer.get('errcode')}")
         return str(answer["openid"]), str(answer["session_key"])

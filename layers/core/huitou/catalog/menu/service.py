@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from huitou.catalog.menu.errors import MenuErrors
 from huitou.catalog.menu.models import (
     BrandDish,
     BrandDishesAnswer,
@@ -47,7 +48,7 @@ class Menu:
         """Return one dish of it; Refusal DISH_NOT_FOUND naming `dish_id`."""
         dish = self._repository.dish_at(store_id, dish_id)
         if dish is None:
-            raise Refusal(Code.DISH_NOT_FOUND, field="dish_id", detail=dish_id)
+            raise Refusal(MenuErrors.DISH_NOT_FOUND, field="dish_id", detail=dish_id)
         return dish
 
     def change(self, request: SoldOutRequest | ListedRequest | PricesRequest) -> StaffDish:
@@ -60,7 +61,7 @@ class Menu:
             unknown = set(request.prices_fen) - {sku.sku_id for sku in dish.skus}
             if unknown:
                 raise Refusal(
-                    Code.DISH_NOT_FOUND, field="prices_fen", detail=", ".join(sorted(unknown))
+                    MenuErrors.DISH_NOT_FOUND, field="prices_fen", detail=", ".join(sorted(unknown))
                 )
         change = request.model_dump(exclude={"store_id", "dish_id"})
         self._repository.change_at(request.store_id, request.dish_id, change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from huitou.catalog.stores.errors import StoreErrors
 from huitou.catalog.stores.models import (
     BRAND_ZONE,
     Place,
@@ -29,7 +30,7 @@ class Stores:
         """Return a store; Refusal STORE_NOT_FOUND naming `store_id` otherwise."""
         store = self._repository.find(store_id)
         if store is None:
-            raise Refusal(Code.STORE_NOT_FOUND, field="store_id")
+            raise Refusal(StoreErrors.STORE_NOT_FOUND, field="store_id")
         return store
 
     def listing(self, brand_id: str) -> list[dict[str, Any]]:
@@ -89,7 +90,7 @@ class Stores:
         """Return a store as its staff see it, at this moment; Refusal STORE_NOT_FOUND."""
         store = self._repository.fresh(store_id)
         if store is None:
-            raise Refusal(Code.STORE_NOT_FOUND, field="store_id")
+            raise Refusal(StoreErrors.STORE_NOT_FOUND, field="store_id")
         return StaffStore(
             store_id=store.id, open=takes_orders(store, self._clock.now()), paused=store.paused,
             revision=store.revision, settings=StoreSettings.model_validate(store.model_dump()),

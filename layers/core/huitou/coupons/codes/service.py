@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
+from huitou.coupons.codes.errors import CodeErrors
 from huitou.coupons.codes.models import (
     BatchesAnswer,
     CodeBatch,
@@ -16,6 +17,7 @@ from huitou.coupons.codes.models import (
 )
 from huitou.coupons.codes.repository import MOST_TRIES, CodeRepository
 from huitou.coupons.codes.rules import MOST_BATCHES, batch_key, codes, is_genuine, read
+from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.coupons.issuing.service import Coupons
 from huitou.runtime.clock import Clock
@@ -47,7 +49,7 @@ class Codes:
             batch = self._repository.batch(request.batch)
             if batch is not None:
                 if (batch.template_id, batch.count) != (request.template_id, request.count):
-                    raise Refusal(Code.BATCH_REUSED, field="batch")
+                    raise Refusal(CodeErrors.BATCH_REUSED, field="batch")
                 return self._shown([batch])[0]
             number = self._repository.next_number()
             if number >= MOST_BATCHES:
@@ -96,13 +98,13 @@ class Codes:
             id=f"{batch.id}:{number}", batch=batch.id, member_id=member_id, at=self._clock.now()
         )
         if self._repository.hold(use) != member_id:
-            raise Refusal(Code.CODE_NOT_VALID, field="code")
+            raise Refusal(CodeErrors.CODE_NOT_VALID, field="code")
         self._repository.uncount_try(member_id)
         template = self._coupons.templates([batch.template_id])[batch.template_id]
         # Held but not issued: a crash came between, and the same call again issues it.
         outcome = self._coupons.try_issue(template, member_id=member_id, cause=cause)[1]
         if outcome in ("limit_reached", "used_up"):
-            raise Refusal(Code.COUPON_NOT_ISSUED, field="code")
+            raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="code")
         return self._coupons.of_cause(cause)
 
     def _genuine(self, typed: str) -> tuple[CodeBatch, int]:
@@ -111,7 +113,7 @@ class Codes:
         held = code and batch and batch.status == "active" and code.number < batch.count
         if code and batch and held and is_genuine(batch_key(self._key, batch.salt), code):
             return batch, code.number
-        raise Refusal(Code.CODE_NOT_VALID, field="code")
+        raise Refusal(CodeErrors.CODE_NOT_VALID, field="code")
 
     def _batch(self, name: str) -> CodeBatch:
         batch = self._repository.batch(name)

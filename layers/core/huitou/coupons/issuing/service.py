@@ -11,6 +11,7 @@ from pymongo.client_session import ClientSession
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import brand_day, in_brand_zone, shifted
 from huitou.catalog.stores.service import Stores
+from huitou.coupons.issuing.errors import COUPON, NOT_HELD, CouponErrors
 from huitou.coupons.issuing.models import (
     USED_DAYS,
     Coupon,
@@ -68,7 +69,7 @@ class Coupons:
         """
         at = in_brand_zone(self._clock.now(), zone)
         if not self._repository.lock(coupon_id, member_id, order_id, at, session):
-            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已被使用或已过期")
+            raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_HELD)
 
     def release(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
         self._repository.release(coupon_id, order_id, session)
@@ -177,7 +178,7 @@ class Coupons:
         if not self._repository.revoke(coupon_id, revoked):
             shown = self.shown(coupon_id)
             if shown.status != "revoked":
-                raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已使用或已失效")
+                raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_HELD)
             return shown
         return self.shown(coupon_id)
 
@@ -211,14 +212,14 @@ class Coupons:
         """Return a template that members may take; Refusal NOT_FOUND for another one."""
         template = self.templates([template_id]).get(template_id)
         if template is None or not template.claimable:
-            raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
+            raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         return template
 
     def issue_by_staff(self, request: IssueCouponRequest) -> ShownCoupon:
         """Issue a coupon to a member by hand; one cause is served once. Refusals as `claim`."""
         template = self.templates([request.template_id]).get(request.template_id)
         if template is None:
-            raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
+            raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         cause = f"staff:{request.member_id}:{request.template_id}:{request.cause}"
         told = request.model_dump(include={"actor", "reason"}, exclude_none=True)
         return self._issued_for(template, request.member_id, cause, told)
@@ -228,7 +229,7 @@ class Coupons:
     ) -> ShownCoupon:
         outcome = self.try_issue(template, member_id=member_id, cause=cause, told=told)[1]
         if outcome in ("limit_reached", "used_up"):
-            raise Refusal(Code.COUPON_NOT_ISSUED, field="template_id")
+            raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="template_id")
         return self.of_cause(cause)
 
     def issue_within(
@@ -252,14 +253,14 @@ class Coupons:
         """Return a coupon as its member sees it; Refusal NOT_FOUND once it was deleted."""
         coupon = self._repository.find(coupon_id)
         if coupon is None:
-            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         return _shown(coupon)
 
     def scene(self, code: str) -> Scene:
         """Return a table or till code; Refusal SCENE_UNKNOWN naming `scene`."""
         scene = self._repository.scene(code)
         if scene is None:
-            raise Refusal(Code.SCENE_UNKNOWN, field="scene")
+            raise Refusal(CouponErrors.SCENE_UNKNOWN, field="scene")
         return scene
 
     def welcome(self, member_id: str, phone_hash: str, code: str) -> ShownCoupon:
@@ -267,12 +268,12 @@ class Coupons:
         scene = self.scene(code)
         template = self._repository.template(scene.template_id)
         if template is None:
-            raise Refusal(Code.SCENE_UNKNOWN, field="scene")
+            raise Refusal(CouponErrors.SCENE_UNKNOWN, field="scene")
         coupon = self.issue(
             template, member_id=member_id, cause=f"welcome:{phone_hash}", scene=scene.id
         )
         if coupon is None:
-            raise Refusal(Code.WELCOME_TAKEN, field="scene")
+            raise Refusal(CouponErrors.WELCOME_TAKEN, field="scene")
         return _shown(coupon)
 
     def expire(self) -> int:
@@ -298,7 +299,7 @@ class Coupons:
         """Return one, and how many were used on each of the last days; Refusal NOT_FOUND."""
         template = self._repository.template(template_id)
         if template is None:
-            raise Refusal(Code.NOT_FOUND, field="template_id", detail="coupon")
+            raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         [state] = self._states([template])
         now = self._clock.now()
         used = self._repository.used_by_day(template_id, now - timedelta(days=USED_DAYS))

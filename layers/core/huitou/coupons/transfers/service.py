@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from huitou.coupons.issuing.errors import COUPON, NOT_GIVABLE, CouponErrors
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.coupons.issuing.service import Coupons
+from huitou.coupons.transfers.errors import TransferErrors
 from huitou.coupons.transfers.models import GiveAnswer
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -31,9 +33,9 @@ class Gifts:
         """
         coupon = next(iter(self._coupons.known([coupon_id])), None)
         if coupon is None or coupon.member_id != member_id:
-            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         if coupon.status != "issued" or not coupon.transferable:
-            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="不可转赠")
+            raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_GIVABLE)
         until = int(time.time()) + LIVES_S
         gift = sign(self._key, _MARK, (coupon_id, member_id), until)
         return GiveAnswer(gift=gift, until=datetime.fromtimestamp(until, UTC))
@@ -46,10 +48,10 @@ class Gifts:
         """
         said = read(self._key, _MARK, gift)
         if said is None or time.time() > said.until:
-            raise Refusal(Code.GIFT_GONE, field="gift")
+            raise Refusal(TransferErrors.GIFT_GONE, field="gift")
         coupon_id, giver_id = said.words
         if not self._coupons.change_holder(coupon_id, giver_id, member_id):
             coupon = next(iter(self._coupons.known([coupon_id])), None)
             if coupon is None or coupon.member_id != member_id or coupon.given_by != giver_id:
-                raise Refusal(Code.GIFT_GONE, field="gift")
+                raise Refusal(TransferErrors.GIFT_GONE, field="gift")
         return self._coupons.shown(coupon_id)

@@ -10,6 +10,7 @@ from huitou.catalog.stores.rules import next_opening, store_day, takes_orders
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.coupons.issuing.service import Coupons
+from huitou.growth.geofence.errors import GeofenceErrors
 from huitou.growth.geofence.models import Arrival, NearAnswer, NearStore, Position, PositionRequest
 from huitou.growth.geofence.repository import GeofenceRepository
 from huitou.growth.geofence.rules import (
@@ -28,7 +29,7 @@ from huitou.growth.geofence.rules import (
 from huitou.members.consents.service import Consents
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.runtime.errors import Lang, Refusal
 
 MOST_SHOWN = 20
 PLACE_TRIES = 5
@@ -59,15 +60,15 @@ class Geofence:
         """
         held = self._consents.of([member_id])[member_id]
         if not held["precise_location"]:
-            raise Refusal(Code.LOCATION_CONSENT_REQUIRED)
+            raise Refusal(GeofenceErrors.LOCATION_CONSENT_REQUIRED)
         now = self._clock.now()
         if not now - FRESH <= request.at <= now + EARLY:
-            raise Refusal(Code.POSITION_TOO_OLD, field="at")
+            raise Refusal(GeofenceErrors.POSITION_TOO_OLD, field="at")
         point = in_gcj02(request.lat, request.lng, request.system)
         self._move(member_id, point, request.at)
         if not self._consents.holds(member_id, "precise_location"):
             self.forget(member_id)  # Withdrawn a moment ago: nothing may stay behind.
-            raise Refusal(Code.LOCATION_CONSENT_REQUIRED)
+            raise Refusal(GeofenceErrors.LOCATION_CONSENT_REQUIRED)
         index, stores = self._index()
         near = [(far, stores[name]) for far, name in index.near(point)][:MOST_SHOWN]
         shown = [_shown(store, far, now) for far, store in near]
@@ -90,13 +91,13 @@ class Geofence:
         at = at.astimezone(UTC).replace(microsecond=at.microsecond // 1000 * 1000)
         if before is not None and at - before.at <= KEPT:
             if at <= before.at:
-                raise Refusal(Code.POSITION_REPLAYED, field="at")
+                raise Refusal(GeofenceErrors.POSITION_REPLAYED, field="at")
             if not is_possible(point, at, before.cell, before.at):
-                raise Refusal(Code.POSITION_IMPOSSIBLE, field="lat")
+                raise Refusal(GeofenceErrors.POSITION_IMPOSSIBLE, field="lat")
         goes = datetime.now(UTC) + KEPT  # Real time: it is how long we may keep it.
         here = Position(id=member_id, cell=cell_of(point), at=at, delete_at=goes)
         if not self._repository.move(here, before):
-            raise Refusal(Code.POSITION_REPLAYED, field="at")
+            raise Refusal(GeofenceErrors.POSITION_REPLAYED, field="at")
 
     def _index(self) -> tuple[FenceIndex, dict[str, Store]]:
         """The index of this warm instance, of the stores as they are now."""

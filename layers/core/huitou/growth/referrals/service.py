@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.rules import coupon_id
 from huitou.coupons.issuing.service import Coupons
+from huitou.growth.referrals.errors import ReferralErrors
 from huitou.growth.referrals.models import (
     DecideRequest,
     Decision,
@@ -36,6 +37,7 @@ from huitou.growth.referrals.rules import (
 from huitou.loyalty.earning.service import Bonuses
 from huitou.loyalty.points.models import RuleRef
 from huitou.marketing.audiences.rules import is_minor
+from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.rules import friend_scene
 from huitou.members.profiles.service import Members
 from huitou.ordering.orders.models import Order
@@ -292,7 +294,7 @@ class Referrals:
         """Let a held referral count, or not; Refusal REFERRAL_NOT_HELD if none is."""
         referral = self._repository.find(request.referral_id)
         if referral is None or referral.status != "held":
-            raise Refusal(Code.REFERRAL_NOT_HELD, field="referral_id")
+            raise Refusal(ReferralErrors.REFERRAL_NOT_HELD, field="referral_id")
         now = self._clock.now()
         decision = Decision(
             approve=request.approve, actor=request.actor, reason=request.reason, at=now
@@ -302,7 +304,7 @@ class Referrals:
             changes = {"status": "refused", "look_at": None}
         # Of two who decide at once one comes second and is told so.
         if not self._repository.put(referral, decision=decision, **changes):
-            raise Refusal(Code.REFERRAL_NOT_HELD, field="referral_id")
+            raise Refusal(ReferralErrors.REFERRAL_NOT_HELD, field="referral_id")
         if request.approve:
             self.settle(referral.id)
         return self.shown(referral.id)
@@ -311,7 +313,7 @@ class Referrals:
         """Return one referral for staff; Refusal NOT_FOUND naming `referral_id`."""
         referral = self._repository.find(referral_id)
         if referral is None:
-            raise Refusal(Code.NOT_FOUND, field="referral_id", detail="member")
+            raise Refusal(Code.NOT_FOUND, field="referral_id", detail=MEMBER)
         return {"referral_id": referral.id} | referral.model_dump(
             include={"inviter_id", "status", "reasons", "look_at", "order_id"}
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from huitou.loyalty.adjustments.errors import ADJUSTMENT_STATUS, AdjustmentErrors
 from huitou.loyalty.adjustments.models import (
     Adjustment,
     AdjustPointsRequest,
     DecideAdjustmentRequest,
     StaffRole,
 )
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 
 def is_over_limit(limit_points: int, points: int, same_day: Iterable[Adjustment]) -> bool:
@@ -32,7 +33,7 @@ def same(adjustment: Adjustment, request: AdjustPointsRequest) -> Adjustment:
     """An id names one adjustment for ever: the same inputs again, or ADJUSTMENT_ID_REUSED."""
     names = ("member_id", "points", "reason", "actor", "role")
     if any(getattr(adjustment, name) != getattr(request, name) for name in names):
-        raise Refusal(Code.ADJUSTMENT_ID_REUSED, field="adjustment_id")
+        raise Refusal(AdjustmentErrors.ADJUSTMENT_ID_REUSED, field="adjustment_id")
     return adjustment
 
 
@@ -40,5 +41,9 @@ def decided(adjustment: Adjustment, request: DecideAdjustmentRequest) -> Adjustm
     """Return a decided adjustment to who decided it so, and ADJUSTMENT_DECIDED to all others."""
     status = "applied" if request.approve else "rejected"
     if (adjustment.status, adjustment.decided_by) != (status, request.actor):
-        raise Refusal(Code.ADJUSTMENT_DECIDED, field="adjustment_id", detail=adjustment.status)
+        raise Refusal(
+            AdjustmentErrors.ADJUSTMENT_DECIDED,
+            field="adjustment_id",
+            detail=ADJUSTMENT_STATUS[adjustment.status],
+        )
     return adjustment

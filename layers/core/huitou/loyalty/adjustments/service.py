@@ -6,6 +6,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day
+from huitou.loyalty.adjustments.errors import ADJUSTMENT, AdjustmentErrors
 from huitou.loyalty.adjustments.models import (
     Adjustment,
     AdjustmentAnswer,
@@ -51,9 +52,9 @@ class Adjustments:
         """
         adjustment = self._get(request.adjustment_id)
         if adjustment.actor == request.actor:
-            raise Refusal(Code.ADJUSTMENT_NOT_YOURS, field="actor")
+            raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOURS, field="actor")
         if not may_decide(request.role):
-            raise Refusal(Code.ADJUSTMENT_NOT_YOUR_ROLE, field="role")
+            raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOUR_ROLE, field="role")
         self._database.transact(lambda session: self._decide(adjustment, request, session))
         return decided(self._get(request.adjustment_id), request).shown()
 
@@ -110,5 +111,5 @@ class Adjustments:
     def _get(self, adjustment_id: str) -> Adjustment:
         adjustment = self._adjustments.find(adjustment_id)
         if adjustment is None:
-            raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail="adjustment")
+            raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail=ADJUSTMENT)
         return adjustment

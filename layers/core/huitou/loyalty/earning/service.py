@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.loyalty.birthdays.service import Birthdays
+from huitou.loyalty.earning.errors import EarningErrors
 from huitou.loyalty.earning.models import BonusAnswer, EarningRule, EarningTerms
 from huitou.loyalty.earning.repository import EarningRepository
 from huitou.loyalty.earning.rules import (
@@ -29,7 +30,7 @@ from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.runtime.errors import Lang, Refusal
 
 PAID_LATE = timedelta(days=31)  # How long after its business day an order's money may be told of.
 
@@ -111,7 +112,7 @@ class Bonuses:
         def write(session: ClientSession) -> tuple[bool, int]:
             known = self._points.by_ids(list(named), session)
             if any(entry.member_id != member_id for entry in known.values()):
-                raise Refusal(Code.CAUSE_REUSED, field="cause")
+                raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
             had = sum(entry.points for entry in known.values())
             if len(known) == len(named):
                 return False, had
@@ -161,7 +162,7 @@ class Bonuses:
             known = self._points.by_ids([f"bonus:{cause}"], session)
             if known:
                 if any(entry.member_id != member_id for entry in known.values()):
-                    raise Refusal(Code.CAUSE_REUSED, field="cause")
+                    raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
                 return False
             book = self._points.open(member_id, session)
             fact = Fact(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from huitou.loyalty.holds.errors import HoldErrors
 from huitou.loyalty.holds.models import Hold, Purpose
 from huitou.loyalty.points.rules import Fact
 from huitou.runtime.errors import Code, Refusal
@@ -20,7 +21,7 @@ def check_id(hold_id: str, purpose: Purpose) -> None:
 def check_same(hold: Hold, member_id: str, points: int, purpose: Purpose) -> None:
     """Tell a call that is repeated from another one under its id; Refusal HOLD_ID_REUSED."""
     if (hold.member_id, hold.points, hold.purpose) != (member_id, points, purpose):
-        raise Refusal(Code.HOLD_ID_REUSED, field="hold_id")
+        raise Refusal(HoldErrors.HOLD_ID_REUSED, field="hold_id")
 
 
 def use_of(hold: Hold, at: datetime, day: str, rules_revision: int) -> Fact:

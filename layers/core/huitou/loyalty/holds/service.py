@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.loyalty.holds.errors import HOLD, HoldErrors
 from huitou.loyalty.holds.models import Hold, HoldAnswer, Purpose
 from huitou.loyalty.holds.repository import HoldRepository
 from huitou.loyalty.holds.rules import HELD_FOR, check_id, check_same, use_of
@@ -76,7 +77,7 @@ class Holds:
             if hold is None:
                 known = self._known(hold_id, session)
                 if known.status == "released":
-                    raise Refusal(Code.HOLD_RELEASED, field="hold_id")
+                    raise Refusal(HoldErrors.HOLD_RELEASED, field="hold_id")
                 return known
             book = self._points.open(hold.member_id, session)
             revision = self._points.rules().revision
@@ -98,7 +99,7 @@ class Holds:
             if hold is None:
                 known = self._known(hold_id, session)
                 if known.status == "used":
-                    raise Refusal(Code.HOLD_USED, field="hold_id")
+                    raise Refusal(HoldErrors.HOLD_USED, field="hold_id")
                 return known
             self._points.release(hold.member_id, hold.drawn, session)
             return hold
@@ -114,14 +115,14 @@ class Holds:
         try:
             return self.release(hold_id).status
         except Refusal as refused:
-            if refused.code is Code.HOLD_USED:
+            if refused.code is HoldErrors.HOLD_USED:
                 return "used"
             raise
 
     def _known(self, hold_id: str, session: ClientSession) -> Hold:
         known = self._holds.find(hold_id, session)
         if known is None:
-            raise Refusal(Code.NOT_FOUND, field="hold_id", detail="hold")
+            raise Refusal(Code.NOT_FOUND, field="hold_id", detail=HOLD)
         return known
 
     def _within(

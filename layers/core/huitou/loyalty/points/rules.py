@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from huitou.catalog.stores.rules import shifted
+from huitou.loyalty.points.errors import PointsErrors
 from huitou.loyalty.points.models import (
     NEVER,
     ON_COMPLETION,
@@ -172,7 +173,7 @@ class Book:
         Refusal POINTS_NOT_ENOUGH where there are fewer.
         """
         if points > self.available:
-            raise Refusal(Code.POINTS_NOT_ENOUGH, field="points")
+            raise Refusal(PointsErrors.POINTS_NOT_ENOUGH, field="points")
         moves = self._drawn(points)
         self._apply(moves)
         self.reserved += points
@@ -238,7 +239,7 @@ class Book:
     def adjust(self, fact: Fact, points: int, expires_on: str) -> None:
         """Give or take points by hand; what is taken comes from the soonest to expire."""
         if points < 0 and -points > self.available:
-            raise Refusal(Code.POINTS_NOT_ENOUGH, field="points")
+            raise Refusal(PointsErrors.POINTS_NOT_ENOUGH, field="points")
         given = [LotMove(expires_on=expires_on, points=points)]
         self._post("adjust", fact, points, given if points > 0 else self._drawn(-points))
 

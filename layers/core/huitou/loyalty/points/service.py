@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 
 from huitou.catalog.stores.service import Stores
 from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.points.errors import ACCOUNT
 from huitou.loyalty.points.models import (
     NEVER,
     Account,
@@ -79,7 +80,7 @@ class Points:
         """
         account = self._repository.account(member_id, session)
         if account is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return self._book(account)
 
     def open_with_order(
@@ -88,14 +89,14 @@ class Points:
         """Open the member's book, with what the ledger already holds of one order, by entry id."""
         account, entries = self._repository.account_and_order(member_id, order_id, session)
         if account is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return self._book(account), entries
 
     def open_many(self, member_ids: Sequence[str], session: ClientSession) -> dict[str, Book]:
         """Open several members' books; Refusal NOT_FOUND where one of them has no account."""
         accounts = self._repository.accounts(member_ids, session)
         if len(accounts) != len(member_ids):
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return {account.id: self._book(account) for account in accounts}
 
     def save(
@@ -187,7 +188,7 @@ class Points:
         """Return the account as it is stored; Refusal NOT_FOUND naming `member_id`."""
         account = self._repository.account(member_id)
         if account is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return account
 
     def _as_of_now(self, member_id: str) -> Book:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
+from huitou.loyalty.points.errors import PointsErrors
+from huitou.loyalty.rewards.errors import RewardErrors
 from huitou.loyalty.rewards.models import Exchange, MallItem, ShownItem
-from huitou.runtime.errors import Code, Lang, Refusal
+from huitou.runtime.errors import Lang, Refusal
 
 
 def hold_id(member_id: str, exchange_id: str) -> str:
@@ -31,11 +33,13 @@ def left_of(item: MallItem, taken: int) -> int | None:
 def why_not(item: MallItem, taken: int, had: int, available: int) -> Refusal | None:
     """Return why a member who has had so many can't have one more, None if they can."""
     if left_of(item, taken) == 0:
-        return Refusal(Code.MALL_SOLD_OUT, field="item_id")
+        return Refusal(RewardErrors.MALL_SOLD_OUT, field="item_id")
     if item.per_member is not None and had >= item.per_member:
-        return Refusal(Code.MALL_LIMIT_REACHED, field="item_id", detail=str(item.per_member))
+        return Refusal(
+            RewardErrors.MALL_LIMIT_REACHED, field="item_id", detail=str(item.per_member)
+        )
     if available < item.points:
-        return Refusal(Code.POINTS_NOT_ENOUGH, field="points")
+        return Refusal(PointsErrors.POINTS_NOT_ENOUGH, field="points")
     return None
 
 
@@ -53,5 +57,5 @@ def shown(item: MallItem, taken: int, had: int, available: int, lang: Lang) -> S
 def same(exchange: Exchange, item_id: str) -> Exchange:
     """An exchange id names one item for ever; Refusal EXCHANGE_ID_REUSED for another one."""
     if exchange.item_id != item_id:
-        raise Refusal(Code.EXCHANGE_ID_REUSED, field="exchange_id")
+        raise Refusal(RewardErrors.EXCHANGE_ID_REUSED, field="exchange_id")
     return exchange

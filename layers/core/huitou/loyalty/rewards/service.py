@@ -5,10 +5,13 @@ from __future__ import annotations
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.coupons.issuing.errors import COUPON_TEMPLATE
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.holds.errors import HoldErrors
 from huitou.loyalty.holds.service import Holds
 from huitou.loyalty.points.service import Points
+from huitou.loyalty.rewards.errors import ITEM, RewardErrors
 from huitou.loyalty.rewards.models import (
     Exchange,
     ExchangeAnswer,
@@ -41,7 +44,7 @@ class Mall:
         """
         if not self._coupons.templates([item.template_id]):
             field = f"mall_items.{item.id}.template_id"
-            raise Refusal(Code.NOT_FOUND, field=field, detail="coupon template")
+            raise Refusal(Code.NOT_FOUND, field=field, detail=COUPON_TEMPLATE)
         self._mall.put(item)
 
     def listing(self, member_id: str, lang: Lang = "zh") -> MallAnswer:
@@ -88,7 +91,7 @@ class Mall:
         try:
             exchange = self._carry_out(identity, member_id, item, template)
         except Refusal as refused:
-            if refused.code is not Code.HOLD_RELEASED:
+            if refused.code is not HoldErrors.HOLD_RELEASED:
                 self._let_go(identity)
             raise
         return self._answer(same(exchange, request.item_id), request)
@@ -104,7 +107,7 @@ class Mall:
             current = self._offered(item.id, session)
             had = self._check(current, member_id, current.points, session)
             if current.stock is not None and not self._mall.take(current, session):
-                raise Refusal(Code.MALL_SOLD_OUT, field="item_id")
+                raise Refusal(RewardErrors.MALL_SOLD_OUT, field="item_id")
             coupon = self._coupons.issue_within(template, member_id, identity, session)
             exchange = Exchange(
                 id=identity, member_id=member_id, item_id=item.id, item_revision=current.revision,
@@ -122,9 +125,9 @@ class Mall:
     def _offered(self, item_id: str, session: ClientSession | None = None) -> MallItem:
         item = self._mall.item(item_id, session)
         if item is None:
-            raise Refusal(Code.NOT_FOUND, field="item_id", detail="item")
+            raise Refusal(Code.NOT_FOUND, field="item_id", detail=ITEM)
         if not is_offered(item, self._tiers.today()):
-            raise Refusal(Code.MALL_ITEM_NOT_OFFERED, field="item_id")
+            raise Refusal(RewardErrors.MALL_ITEM_NOT_OFFERED, field="item_id")
         return item
 
     def _check(

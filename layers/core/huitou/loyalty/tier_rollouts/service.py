@@ -10,6 +10,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.tier_rollouts.errors import TIER_RUN
 from huitou.loyalty.tier_rollouts.models import DryRunRequest, TierRun
 from huitou.loyalty.tier_rollouts.repository import TierRunRepository
 from huitou.loyalty.tier_rollouts.rules import Outlook, discount_fen, outlook
@@ -127,7 +128,7 @@ class TierRuns:
 
     def _shown(self, run: TierRun | None) -> dict[str, Any]:
         if run is None:
-            raise Refusal(Code.NOT_FOUND, field="revision", detail="tier run")
+            raise Refusal(Code.NOT_FOUND, field="revision", detail=TIER_RUN)
         shown = run.model_dump(include={"revision", "status", "members", "started_at"})
         ended = {} if run.ended_at is None else {"ended_at": run.ended_at}
         return shown | ended | {"raised": self._tiers.raised_by_rules(run.revision)}

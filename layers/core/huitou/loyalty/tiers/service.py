@@ -11,6 +11,8 @@ from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day, shifted
 from huitou.loyalty.notices.service import Notices
+from huitou.loyalty.points.errors import ACCOUNT
+from huitou.loyalty.tiers.errors import LEVEL
 from huitou.loyalty.tiers.holding import Timeline
 from huitou.loyalty.tiers.models import (
     BY_DAY,
@@ -54,7 +56,7 @@ class Tiers:
         """
         standing = self._repository.standing(member_id)
         if standing is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return self.level_for(standing)
 
     def level_for(self, standing: Standing) -> tuple[Level, int]:
@@ -180,7 +182,7 @@ class Tiers:
         """
         rules = self._repository.rules()
         if rules.find(level) is None:
-            raise Refusal(Code.NOT_FOUND, field="level", detail="level")
+            raise Refusal(Code.NOT_FOUND, field="level", detail=LEVEL)
         promise = Promise(level=level, revision=rules.revision, through=holds_through)
         for _ in range(MOST_TRIES):
             case = self.case(self._account(member_id))
@@ -221,7 +223,7 @@ class Tiers:
         """Return what tiers count of a member's days, by figure and day."""
         account = self._repository.account(member_id, session)
         if account is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         days = {name: getattr(account, name) for name in BY_DAY}
         return {name: {day: n for day, n in found.items() if n} for name, found in days.items()}
 
@@ -355,7 +357,7 @@ class Tiers:
     def _account(self, member_id: str) -> TierAccount:
         account = self._repository.account(member_id)
         if account is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return account
 
     def today(self) -> str:

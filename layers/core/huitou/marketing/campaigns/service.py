@@ -8,6 +8,7 @@ from typing import Any
 
 from huitou.catalog.stores.rules import brand_day, shifted
 from huitou.coupons.issuing.service import Coupons
+from huitou.marketing.campaigns.errors import CAMPAIGN, CAMPAIGN_STATUS, CampaignErrors
 from huitou.marketing.campaigns.models import (
     Acceptance,
     AcceptRequest,
@@ -81,13 +82,13 @@ class Campaigns:
     def _state(self, campaign_id: str) -> CampaignState:
         state = self._repository.state(campaign_id)
         if state is None:
-            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         return state
 
     def _content(self, campaign_id: str) -> Campaign:
         campaign = self._repository.find(campaign_id)
         if campaign is None:
-            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         return campaign
 
     def seen(self, campaign_id: str, moment: datetime) -> None:
@@ -198,7 +199,7 @@ class Campaigns:
         """
         state = self._state(request.campaign_id)
         if state.status == "draft" or state.checked != state.revision:
-            raise Refusal(Code.CAMPAIGN_NOT_CHECKED)
+            raise Refusal(CampaignErrors.CAMPAIGN_NOT_CHECKED)
         now = self._clock.now()
         self._step(
             state, "running", request.actor, request.reason, running_revision=state.revision,
@@ -234,7 +235,11 @@ class Campaigns:
 
 def _check_step(state: CampaignState, to: Status) -> None:
     if to not in STEPS[state.status]:
-        raise Refusal(Code.CAMPAIGN_NOT_AT_THIS_STEP, field="campaign_id", detail=state.status)
+        raise Refusal(
+            CampaignErrors.CAMPAIGN_NOT_AT_THIS_STEP,
+            field="campaign_id",
+            detail=CAMPAIGN_STATUS[state.status],
+        )
 
 
 def _shown(state: CampaignState, campaign: Campaign) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from huitou.coupons.issuing.rules import coupon_id
+from huitou.marketing.deliveries.errors import MESSAGE
 from huitou.marketing.deliveries.models import (
     Exposure,
     OpenMessageRequest,
@@ -48,7 +49,7 @@ class Inbox:
     def open(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
         """Note that the member opened a message; Refusal NOT_FOUND for one that isn't theirs."""
         if not self._repository.open(request.message_id, member_id, self._clock.now()):
-            raise Refusal(Code.NOT_FOUND, field="message_id", detail="message")
+            raise Refusal(Code.NOT_FOUND, field="message_id", detail=MESSAGE)
         return {"opened": True}
 
 

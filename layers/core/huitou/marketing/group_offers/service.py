@@ -6,10 +6,14 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.service import Coupons
+from huitou.integrations.errors import MiniProgramErrors
+from huitou.marketing.campaigns.errors import CAMPAIGN
 from huitou.marketing.campaigns.rules import exposure_id, may_send, slot
 from huitou.marketing.campaigns.service import Campaigns
 from huitou.marketing.deliveries.rules import Occasion
+from huitou.marketing.group_offers.errors import GroupOfferErrors
 from huitou.marketing.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
 from huitou.marketing.group_offers.rules import group_of
 from huitou.marketing.runs.service import CampaignRuns
@@ -46,12 +50,12 @@ class GroupOffers:
         """
         found = self._campaigns.running_one(request.campaign_id)
         if found is None or found[1].trigger.kind != "group":
-            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         state, campaign = found
         openid, key = self._sessions.session(request.code)
         group = group_of(request.encrypted_data, request.iv, key, caller.appid)
         if openid != caller.openid or group not in campaign.trigger.opengids:
-            raise Refusal(Code.GROUP_NOT_PROVEN, field="encrypted_data")
+            raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="encrypted_data")
         now, quiet = self._clock.now(), self._messages.rules().quiet
         today = now.astimezone(ZoneInfo(BRAND_ZONE)).date()
         if (
@@ -59,11 +63,13 @@ class GroupOffers:
             or now < slot(today.isoformat(), campaign.send_at)
             or not may_send(now, BRAND_ZONE, quiet, campaign.window)
         ):
-            raise Refusal(Code.OFFER_NOT_NOW, field="campaign_id", detail=campaign.send_at)
+            raise Refusal(
+                GroupOfferErrors.OFFER_NOT_NOW, field="campaign_id", detail=campaign.send_at
+            )
         occasion = Occasion(member_id, today.isoformat())
         self._runs.tell_one(state, campaign, occasion)
         cause = f"campaign:{exposure_id(campaign.id, member_id, occasion.occasion)}"
         try:
             return GroupOfferAnswer(coupon=self._coupons.of_cause(cause))
         except Refusal:  # They are all gone, or this member may not be given any.
-            raise Refusal(Code.COUPON_NOT_ISSUED, field="campaign_id") from None
+            raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="campaign_id") from None

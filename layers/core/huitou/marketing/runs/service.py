@@ -20,6 +20,7 @@ from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
 from huitou.marketing.audiences.rules import Profile, needs_visits
 from huitou.marketing.audiences.service import Audiences
+from huitou.marketing.campaigns.errors import CAMPAIGN
 from huitou.marketing.campaigns.models import Campaign, CampaignState
 from huitou.marketing.campaigns.rules import (
     Ends,
@@ -344,7 +345,7 @@ class CampaignRuns:
         found = self._campaigns.running_one(request.campaign_id)
         now = self._clock.now()
         if found is None or found[1].trigger.kind != "by_hand" or is_past(found[1], now):
-            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail="campaign")
+            raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         self._repository.wait(
             waiting_for(found[1].id, met_now(found[1], member_id, request.batch, now), now)
             for member_id in dict.fromkeys(request.member_ids)

@@ -17,6 +17,7 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
+from huitou.members.profiles.errors import MEMBER, ProfileErrors
 from huitou.members.profiles.models import Member, UpdateProfileRequest
 from huitou.members.profiles.repository import MemberRepository
 from huitou.members.profiles.rules import (
@@ -118,7 +119,7 @@ class Members:
         for field, member_id in (("from_member", source_id), ("into_member", into_id)):
             member = self._members.find(member_id, session)
             if member is None:
-                raise Refusal(Code.NOT_FOUND, field=field, detail="member")
+                raise Refusal(Code.NOT_FOUND, field=field, detail=MEMBER)
             found.append(member)
         return found[0], found[1]
 
@@ -231,9 +232,9 @@ class Members:
         """Take all names away within an erasure; Refusal NOT_FOUND or MERGED_ELSEWHERE."""
         member = self._members.find(member_id, session)
         if member is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="member")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         if member.merged_into is not None:
-            raise Refusal(Code.MERGED_ELSEWHERE, field="member_id")
+            raise Refusal(ProfileErrors.MERGED_ELSEWHERE, field="member_id")
         self._members.forget(member_id, at, session)
 
     def profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
@@ -274,7 +275,7 @@ class Members:
             return True
 
         if not self._database.transact(write) and self._member(member_id).birthday != birthday:
-            raise Refusal(Code.BIRTHDAY_FIXED, field="birthday")
+            raise Refusal(ProfileErrors.BIRTHDAY_FIXED, field="birthday")
 
     def bind_phone(
         self, member_id: str, code: str, numbers: PhoneNumbers, key: bytes
@@ -296,14 +297,14 @@ class Members:
             self._database.transact(write)
         except DuplicateKeyError:
             if self._members.known_as(phone_identity(hashed)) != member_id:
-                raise Refusal(Code.PHONE_BOUND_ELSEWHERE, field="code") from None
+                raise Refusal(ProfileErrors.PHONE_BOUND_ELSEWHERE, field="code") from None
         return {"phone_last4": last4}
 
     def welcome(self, member_id: str, scene: str) -> ShownCoupon:
         """Issue the scanned code's welcome coupon, once per phone."""
         member = self._member(member_id)
         if member.phone_hash is None:
-            raise Refusal(Code.PHONE_REQUIRED)
+            raise Refusal(ProfileErrors.PHONE_REQUIRED)
         return self._coupons.welcome(member_id, member.phone_hash, scene)
 
     def _member(self, member_id: str) -> Member:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.models import Member
 from huitou.operations.console.lookup_models import (
     FindMembersRequest,
@@ -17,7 +18,9 @@ from huitou.operations.console.lookup_models import (
     WholeOrder,
 )
 from huitou.operations.console.lookup_repository import LookupRepository
+from huitou.ordering.orders.errors import ORDER
 from huitou.ordering.orders.models import Order
+from huitou.payments.refunds.errors import REFUND
 from huitou.payments.refunds.models import Refund, RefundsRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -53,7 +56,7 @@ class Lookups:
         """Return a member; Refusal NOT_FOUND naming `member_id`."""
         member = self._repository.member(member_id)
         if member is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="member")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         return member
 
     def orders(self, request: FindOrdersRequest) -> FoundOrders:
@@ -71,7 +74,7 @@ class Lookups:
         """Return an order; another store's is NOT_FOUND, like one that isn't."""
         order = self._repository.order(order_id)
         if order is None or not self._sees(order.store_id):
-            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
 
     def whole_order(self, order_id: str) -> WholeOrder:
@@ -93,7 +96,7 @@ class Lookups:
         """Return a refund; another store's is NOT_FOUND, like one that isn't."""
         refund = self._repository.refund(refund_id)
         if refund is None or not self._sees(refund.store_id):
-            raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
+            raise Refusal(Code.NOT_FOUND, field="refund_id", detail=REFUND)
         return refund
 
 

@@ -11,12 +11,13 @@ from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.consents.service import Consents
 from huitou.members.profiles.service import Members
+from huitou.operations.erasures.errors import ErasureErrors
 from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest, Erasure
 from huitou.operations.erasures.repository import ErasureRepository
 from huitou.ordering.orders.service import Orders
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.errors import Refusal, Unavailable
 
 
 class Erasures:
@@ -53,7 +54,7 @@ class Erasures:
             return known
         now = self._clock.now()
         if self._orders.any_open(member_id, session):
-            raise Refusal(Code.MEMBER_HAS_OPEN_ORDERS, field="member_id")
+            raise Refusal(ErasureErrors.MEMBER_HAS_OPEN_ORDERS, field="member_id")
         self._members.forget(member_id, now, session)
         points = self._give_up_points(request, session)
         coupons = self._coupons.revoke_all(member_id, request.actor, request.reason, session)

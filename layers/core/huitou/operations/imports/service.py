@@ -20,6 +20,7 @@ from huitou.loyalty.earning.rules import history_terms
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.service import FirstOrder, Members
+from huitou.operations.imports.errors import ImportErrors
 from huitou.operations.imports.models import (
     ImportedRow,
     ImportOrdersRequest,
@@ -40,7 +41,7 @@ from huitou.ordering.orders.models import LedgerOrder
 from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database, is_duplicate
-from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.errors import Refusal, Unavailable
 
 MOST_TRIES = 5
 FEWEST_OTHERWISE = 3  # Orders that were imported under another mapping, to call it that.
@@ -173,7 +174,7 @@ class OrderImport:
         ]
         otherwise = sum(is_told_otherwise(sale, found) for sale, found in twins)
         if otherwise >= FEWEST_OTHERWISE and otherwise * 2 > len(twins):
-            raise Refusal(Code.IMPORTED_OTHERWISE, field="rows")
+            raise Refusal(ImportErrors.IMPORTED_OTHERWISE, field="rows")
 
     def _refund(self, batch: _Batch, sales: list[Sale], session: ClientSession) -> None:
         if not sales:

@@ -11,6 +11,7 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.service import Earning
 from huitou.loyalty.rewards.service import Mall
 from huitou.loyalty.tier_rollouts.service import TierRuns
+from huitou.operations.maintenance.errors import DEAD_LETTER
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.payments.profit_sharing.service import ShareRuleBook
@@ -88,7 +89,7 @@ class Maintenance:
         """
         letter = find_letter(self._database, letter_id)
         if letter is None:
-            raise Refusal(Code.NOT_FOUND, field="letter_id", detail="dead letter")
+            raise Refusal(Code.NOT_FOUND, field="letter_id", detail=DEAD_LETTER)
         trigger = next((t for t in TRIGGERS if t.function == letter["function"]), None)
         if trigger is not None:
             event = change_event(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.client_session import ClientSession
 
+from huitou.operations.staff.errors import StaffErrors
 from huitou.operations.staff.models import (
     AddStaffRequest,
     ChangeStaffRequest,
@@ -76,7 +77,7 @@ class Staff:
             totp_secret=_sealed(self._key, seed), created_at=self._clock.now(),
         )  # fmt: skip
         if not self._repository.insert(staff):
-            raise Refusal(Code.STAFF_NAME_TAKEN, field="staff_id")
+            raise Refusal(StaffErrors.STAFF_NAME_TAKEN, field="staff_id")
         return _secrets(staff.id, password, seed)
 
     def change(self, request: ChangeStaffRequest) -> ShownStaff:
@@ -93,7 +94,7 @@ class Staff:
 
         def write(session: ClientSession) -> None:
             if gives_up and not self._repository.rely_on_another_owner(staff.id, session):
-                raise Refusal(Code.LAST_OWNER, field="role")
+                raise Refusal(StaffErrors.LAST_OWNER, field="role")
             if not self._repository.change(as_read, session, **fields):
                 raise Refusal(Code.RULES_CONFLICT, field="revision")
 
@@ -141,10 +142,10 @@ class Sessions:
         # Somebody who isn't there takes as long as a wrong password.
         known = _matches(staff.password_hash if staff else _NOBODY, request.password)
         if staff is None or not known or staff.status != "active":
-            raise Refusal(Code.SIGN_IN_FAILED)
+            raise Refusal(StaffErrors.SIGN_IN_FAILED)
         step = _step_of(_totp(_opened(self._key, staff.totp_secret)), request.code)
         if step is None or not self._repository.use_step(staff.id, step):
-            raise Refusal(Code.SIGN_IN_FAILED)
+            raise Refusal(StaffErrors.SIGN_IN_FAILED)
         for key in (name, there):
             self._repository.forget_tries(key, hour)
         return self._begin(staff), staff
@@ -162,10 +163,10 @@ class Sessions:
         session = self._repository.session(_session_id(token)) if token else None
         now = datetime.now(UTC)
         if session is None or now > min(session.expires_at, session.seen_at + IDLE):
-            raise Refusal(Code.SIGN_IN_REQUIRED)
+            raise Refusal(StaffErrors.SIGN_IN_REQUIRED)
         staff = self._repository.find(session.staff_id)
         if staff is None or staff.status != "active":
-            raise Refusal(Code.SIGN_IN_REQUIRED)
+            raise Refusal(StaffErrors.SIGN_IN_REQUIRED)
         if now - session.seen_at > NOTED_EVERY:
             self._repository.seen(session.id, now)
         return staff
@@ -176,7 +177,7 @@ class Sessions:
     def choose_password(self, staff: StaffMember, request: PasswordRequest, token: str) -> None:
         """Take the person's own password; Refusal SIGN_IN_FAILED naming `old` if it is wrong."""
         if not _matches(staff.password_hash, request.old):
-            raise Refusal(Code.SIGN_IN_FAILED, field="old")
+            raise Refusal(StaffErrors.SIGN_IN_FAILED, field="old")
         hashed = _hashed(request.new)
         if not self._repository.change(staff, password_hash=hashed, new_password=False):
             raise Refusal(Code.RULES_CONFLICT, field="new")

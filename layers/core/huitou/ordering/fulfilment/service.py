@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from huitou.ordering.fulfilment.errors import FulfilmentErrors
 from huitou.ordering.fulfilment.rules import fits_mode
+from huitou.ordering.orders.errors import ORDER_STATUS
 from huitou.ordering.orders.models import Invoice, InvoiceRequest, OrderAnswer, Status
 from huitou.ordering.orders.rules import SERVED
 from huitou.ordering.orders.service import Orders
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 
 class Fulfilment:
@@ -28,7 +30,11 @@ class Fulfilment:
             live = order.origin == "live"
             if not live or not fits_mode(order, to) or not self._orders.serve(order, to, actor):
                 status = self._orders.get(order_id).status
-                raise Refusal(Code.ORDER_NOT_AT_THIS_STEP, field="order_id", detail=status)
+                raise Refusal(
+                    FulfilmentErrors.ORDER_NOT_AT_THIS_STEP,
+                    field="order_id",
+                    detail=ORDER_STATUS[status],
+                )
             order = self._orders.get(order_id)
         return order.shown()
 
@@ -44,7 +50,11 @@ class Fulfilment:
         """Keep which invoice the guest wants for an order they paid; the first request stands."""
         order = self._orders.own(member_id, request.order_id)
         if order.status not in SERVED or order.left_fen == 0:
-            raise Refusal(Code.ORDER_NOT_AT_THIS_STEP, field="order_id", detail=order.status)
+            raise Refusal(
+                FulfilmentErrors.ORDER_NOT_AT_THIS_STEP,
+                field="order_id",
+                detail=ORDER_STATUS[order.status],
+            )
         fields = request.model_dump(exclude={"order_id"})
         self._orders.invoice(order, Invoice(**fields, asked_at=self._clock.now()))
         return self._orders.own(member_id, order.id).shown()

@@ -12,6 +12,7 @@ from huitou.catalog.stores.models import BRAND_ZONE, Store
 from huitou.catalog.stores.rules import store_day
 from huitou.loyalty.earning.rules import Purchase
 from huitou.loyalty.points.models import NEVER, LotMove, PointsRules
+from huitou.ordering.orders.errors import DELIVERY, PICKUP_AT, TABLE, OrderErrors
 from huitou.ordering.orders.models import (
     CreateRequest,
     LedgerOrder,
@@ -81,11 +82,11 @@ def request_digest(request: CreateRequest) -> str:
 def check_wanted(request: CreateRequest, now: datetime) -> datetime:
     """Return when the guest wants the order; Refusal naming what its mode lacks or can't have."""
     if (request.mode == "delivery") != (request.delivery is not None):
-        raise Refusal(Code.INVALID_REQUEST, field="delivery", detail="delivery")
+        raise Refusal(Code.INVALID_REQUEST, field="delivery", detail=DELIVERY)
     if request.table is not None and request.mode != "dine_in":
-        raise Refusal(Code.INVALID_REQUEST, field="table", detail="table")
+        raise Refusal(Code.INVALID_REQUEST, field="table", detail=TABLE)
     if (request.mode == "booking") != (request.pickup_at is not None):
-        raise Refusal(Code.INVALID_REQUEST, field="pickup_at", detail="pickup_at")
+        raise Refusal(Code.INVALID_REQUEST, field="pickup_at", detail=PICKUP_AT)
     return pickup_moment(request, now)
 
 
@@ -95,7 +96,9 @@ def pickup_moment(request: QuoteRequest, now: datetime) -> datetime:
         return now
     if not now < request.pickup_at <= now + BOOK_AHEAD:
         raise Refusal(
-            Code.INVALID_REQUEST, field="pickup_at", detail=f"pickup_at ≤ {BOOK_AHEAD.days} 天"
+            Code.INVALID_REQUEST,
+            field="pickup_at",
+            detail=(f"最多提前 {BOOK_AHEAD.days} 天", f"at most {BOOK_AHEAD.days} days ahead"),
         )
     return request.pickup_at
 
@@ -112,9 +115,9 @@ def most_points(rules: PointsRules, available: int, order_fen: int) -> int:
 def check_points(rules: PointsRules, points: int, most: int) -> None:
     """Let a member use none, or any number from the least to the most; Refusal otherwise."""
     if points > most:
-        raise Refusal(Code.POINTS_OVER_LIMIT, field="points", detail=str(most))
+        raise Refusal(OrderErrors.POINTS_OVER_LIMIT, field="points", detail=str(most))
     if 0 < points < rules.min_points:
-        raise Refusal(Code.POINTS_TOO_FEW, field="points", detail=str(rules.min_points))
+        raise Refusal(OrderErrors.POINTS_TOO_FEW, field="points", detail=str(rules.min_points))
 
 
 def order_from(

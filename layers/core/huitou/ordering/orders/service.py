@@ -11,6 +11,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.catalog.stores.errors import StoreErrors
 from huitou.catalog.stores.rules import day_bounds, store_day, takes_orders
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
@@ -22,6 +23,7 @@ from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.loyalty.tiers.shown_models import ShownLevel
 from huitou.members.messaging.service import Messages
+from huitou.ordering.orders.errors import ORDER, OrderErrors
 from huitou.ordering.orders.models import (
     BestCombination,
     CreateRequest,
@@ -136,7 +138,7 @@ class Orders:
         store = self._stores.get(request.store_id)
         wanted_at = check_wanted(request, now)
         if not takes_orders(store, wanted_at):
-            raise Refusal(Code.STORE_CLOSED, field="store_id")
+            raise Refusal(StoreErrors.STORE_CLOSED, field="store_id")
         facts = self._pricing.facts(member_id, request, store, now, purse=request.coupons == "best")
         outcome = (
             self._pricing.best(facts, now)
@@ -146,7 +148,9 @@ class Orders:
         priced = self._pricing.priced(facts, outcome)
         if priced.payable_fen != request.payable_fen:
             raise Refusal(
-                Code.QUOTE_CHANGED, field="payable_fen", data=self.quote(member_id, request.cart)
+                OrderErrors.QUOTE_CHANGED,
+                field="payable_fen",
+                data=self.quote(member_id, request.cart),
             )
         weighed = self._pricing.weighed(facts, now)
         inputs = facts.inputs.model_copy(
@@ -196,7 +200,7 @@ class Orders:
         """Return the member's own order; anybody else's is NOT_FOUND, like one that isn't."""
         order = self._orders.find(order_id)
         if order is None or order.member_id != member_id:
-            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
 
     def quota_units(self, order_id: str) -> set[str] | None:
@@ -279,7 +283,7 @@ class Orders:
         """Return any order, for internal callers; Refusal NOT_FOUND naming `order_id`."""
         order = self._orders.find(order_id, session)
         if order is None:
-            raise Refusal(Code.NOT_FOUND, field="order_id", detail="order")
+            raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
 
     def unpaid_past(self, at: datetime) -> Iterator[str]:
@@ -386,5 +390,5 @@ class Orders:
 
 def _same(order: Order, digest: str) -> Order:
     if order.request_digest != digest:
-        raise Refusal(Code.QUOTE_ID_REUSED, field="quote_id")
+        raise Refusal(OrderErrors.QUOTE_ID_REUSED, field="quote_id")
     return order

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from huitou.catalog.menu.errors import MenuErrors
 from huitou.catalog.menu.models import OfferedDish
+from huitou.ordering.quotes.errors import QuoteErrors
 from huitou.ordering.quotes.models import (
     MAX_ORDER_FEN,
     CartItem,
@@ -36,22 +38,22 @@ def priced_lines(items: Sequence[CartItem], menu: Mapping[str, OfferedDish]) -> 
     """Price each item by the menu; Refusal naming the first field that isn't on it."""
     lines = [_line(item, menu, f"items.{number}") for number, item in enumerate(items)]
     if sum(line.list_fen for line in lines) > MAX_ORDER_FEN:
-        raise Refusal(Code.ORDER_TOO_LARGE, field="items")
+        raise Refusal(QuoteErrors.ORDER_TOO_LARGE, field="items")
     return lines
 
 
 def _line(item: CartItem, menu: Mapping[str, OfferedDish], where: str) -> Line:
     dish = menu.get(item.dish_id)
     if dish is None:
-        raise Refusal(Code.DISH_NOT_FOUND, field=f"{where}.dish_id", detail=item.dish_id)
+        raise Refusal(MenuErrors.DISH_NOT_FOUND, field=f"{where}.dish_id", detail=item.dish_id)
     if dish.sold_out:
-        raise Refusal(Code.DISH_SOLD_OUT, field=f"{where}.dish_id", detail=dish.name)
+        raise Refusal(MenuErrors.DISH_SOLD_OUT, field=f"{where}.dish_id", detail=dish.name)
     sku = next((sku for sku in dish.skus if sku.sku_id == item.sku_id), None)
     if sku is None:
-        raise Refusal(Code.DISH_NOT_FOUND, field=f"{where}.sku_id", detail=item.sku_id)
+        raise Refusal(MenuErrors.DISH_NOT_FOUND, field=f"{where}.sku_id", detail=item.sku_id)
     unknown = next((method for method in item.methods if method not in dish.methods), None)
     if unknown is not None:
-        raise Refusal(Code.DISH_NOT_FOUND, field=f"{where}.methods", detail=unknown)
+        raise Refusal(MenuErrors.DISH_NOT_FOUND, field=f"{where}.methods", detail=unknown)
     addons = _addons(item, dish, where)
     unit_fen = sku.price_fen + sum(addon.price_fen * addon.quantity for addon in addons)
     return Line(
@@ -75,7 +77,9 @@ def _addons(item: CartItem, dish: OfferedDish, where: str) -> list[AddonLine]:
         field = f"{where}.addons.{number}"
         addon = offered.get(chosen.addon_id)
         if addon is None or chosen.addon_id in lines:
-            raise Refusal(Code.DISH_NOT_FOUND, field=f"{field}.addon_id", detail=chosen.addon_id)
+            raise Refusal(
+                MenuErrors.DISH_NOT_FOUND, field=f"{field}.addon_id", detail=chosen.addon_id
+            )
         if chosen.quantity > addon.max_quantity:
             raise Refusal(
                 Code.INVALID_REQUEST, field=f"{field}.quantity", detail=f"≤ {addon.max_quantity}"

@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.menu.service import Menu
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import business_day
+from huitou.coupons.issuing.errors import COUPON, CouponErrors
 from huitou.coupons.issuing.models import Coupon
 from huitou.coupons.issuing.rules import MOST_HELD, rule_for, subject_of
 from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.points.errors import ACCOUNT
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
@@ -92,7 +94,7 @@ class Pricing:
             member_id, store.id, {item.dish_id for item in cart.items}, wanted
         )
         if read is None:
-            raise Refusal(Code.NOT_FOUND, field="member_id", detail="account")
+            raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         lines = priced_lines(cart.items, self._menu.offered_by(read.store_dishes))
         level, revision = self._tiers.level_for(read.standing)
         purchased = self._points.spendable_of(read.account)
@@ -138,13 +140,13 @@ class Pricing:
             found |= {coupon.id: coupon for coupon in more}
             facts.coupons.extend(more)
         if not found.keys() >= set(coupon_ids):
-            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         rules = [rule_for(found[name], at, facts.store.zone, must=True) for name in coupon_ids]
         outcome = _affordable(facts, rules)
         taken = {one.rule.source_id for one in outcome.taken}
         if not all(coupon_id in taken for coupon_id in coupon_ids):
             raise Refusal(
-                Code.COUPON_NOT_USABLE, field="coupon_id",
+                CouponErrors.COUPON_NOT_USABLE, field="coupon_id",
                 detail=words(_why_not_these(outcome, coupon_ids), lang),
             )  # fmt: skip
         return outcome

@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import store_day
 from huitou.catalog.stores.service import Stores
+from huitou.coupons.issuing.errors import COUPON, NOT_HELD, CouponErrors
 from huitou.coupons.issuing.models import Coupon, TillUse
 from huitou.coupons.issuing.rules import rule_for
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.quotes.rules import words
+from huitou.ordering.till.errors import TillErrors
 from huitou.ordering.till.models import CouponTokenAnswer, RedeemTokenRequest, TillCouponAnswer
 from huitou.promotions.discounts.models import Reason
 from huitou.promotions.offers.rules import Context, out_of
@@ -38,9 +40,9 @@ class Till:
         """Return a token for one of the member's own usable coupons; else Refusal NOT_FOUND."""
         coupon = next(iter(self._coupons.known([coupon_id])), None)
         if coupon is None or coupon.member_id != member_id:
-            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail="coupon")
+            raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         if coupon.status != "issued":
-            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_id", detail="已使用或已失效")
+            raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_HELD)
         token = sign(self._key, _MARK, (coupon_id,), time.time() + LIVES_S)
         return CouponTokenAnswer(coupon_token=token, expires_in_s=LIVES_S)
 
@@ -72,7 +74,7 @@ class Till:
         if why_not is None and request.amount_fen is not None and short_fen > 0:
             why_not = words(Reason("short", short_fen), lang)
         if why_not is not None:
-            raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
+            raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
         if self._coupons.redeem_at_till(coupon.id, use, store.zone):
             return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
         (coupon,) = self._coupons.known([coupon.id])
@@ -83,16 +85,16 @@ class Till:
         if till and (till.store_id, till.till_reference) == (use.store_id, use.till_reference):
             return _shown(coupon, None)
         detail = words(Reason("not_held"), lang)
-        raise Refusal(Code.COUPON_NOT_USABLE, field="coupon_token", detail=detail)
+        raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=detail)
 
     def _coupon(self, token: str, *, forgiving: bool = False) -> Coupon:
         """Return a genuine token's coupon; an expired one's only to who may repeat a call."""
         said = read(self._key, _MARK, token)
         found = self._coupons.known(list(said.words)) if said else []
         if said is None or not found:
-            raise Refusal(Code.TOKEN_NOT_VALID, field="coupon_token")
+            raise Refusal(TillErrors.TOKEN_NOT_VALID, field="coupon_token")
         if time.time() > said.until and not forgiving:
-            raise Refusal(Code.TOKEN_EXPIRED, field="coupon_token")
+            raise Refusal(TillErrors.TOKEN_EXPIRED, field="coupon_token")
         return found[0]
 
     def _why_not(self, coupon: Coupon, store: Store, lang: Lang) -> str | None:

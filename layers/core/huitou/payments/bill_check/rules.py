@@ -17,6 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import Merchant
+from huitou.payments.bill_check.errors import BillErrors
 from huitou.payments.bill_check.models import (
     BilledPayment,
     BilledRefund,
@@ -395,4 +396,4 @@ def _differing(
 def _damaged(line: int, fault: str, column: str = "") -> Refusal:
     # Never the value: a damaged row may hold an OpenID in any column.
     where = f"line {line} {column}".strip() if line else "end"
-    return Refusal(Code.BILL_DAMAGED, field=where, detail=f"{where}: {fault}")
+    return Refusal(BillErrors.BILL_DAMAGED, field=where, detail=f"{where}: {fault}")

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from huitou.catalog.stores.models import Merchant
 from huitou.catalog.stores.rules import shifted
+from huitou.payments.bill_check.errors import BillErrors
 from huitou.payments.bill_check.models import (
     BilledPayment,
     BilledRefund,
@@ -41,7 +42,7 @@ from huitou.payments.discrepancies.models import Difference, DiscrepanciesReques
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.logs import log
 
 AT_ONCE = 500  # Rows of one page: a query each for payments and refunds, a write each for marks.
@@ -94,7 +95,7 @@ class BillCheck:
         try:
             self.run(day)
         except Refusal as refused:
-            if refused.code in (Code.BILL_NOT_READY, Code.BILL_DAMAGED):
+            if refused.code in (BillErrors.BILL_NOT_READY, BillErrors.BILL_DAMAGED):
                 return refused.code.name.lower().replace("_", " ")
             raise
         return "checked"
@@ -309,4 +310,4 @@ def _due(run: BillRun | None, now: datetime) -> bool:
 
 def _not_ready(ready_at: datetime) -> Refusal:
     when = ready_at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")
-    return Refusal(Code.BILL_NOT_READY, field="day", detail=when)
+    return Refusal(BillErrors.BILL_NOT_READY, field="day", detail=when)

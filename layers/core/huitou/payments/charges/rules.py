@@ -16,8 +16,9 @@ from functools import cache
 from typing import Any
 
 from huitou.catalog.stores.models import Merchant
+from huitou.payments.charges.errors import ChargeErrors
 from huitou.payments.charges.models import Payment, TransactionNotice
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 MAX_SKEW_S = 300
 FIRST_ASKING = timedelta(minutes=1)
@@ -208,7 +209,7 @@ def out_trade_no(order_id: str, attempt: int) -> str:
 
 
 def _invalid(part: str) -> Refusal:
-    return Refusal(Code.SIGNATURE_INVALID, field=part, detail=part)
+    return Refusal(ChargeErrors.SIGNATURE_INVALID, field=part, detail=part)
 
 
 # Parsing a key costs about as much as using it; an instance has two or three.

@@ -12,9 +12,11 @@ from pymongo.client_session import ClientSession
 from huitou.catalog.stores.models import Merchant
 from huitou.catalog.stores.service import Stores
 from huitou.members.profiles.service import Members
+from huitou.ordering.orders.errors import ORDER_STATUS
 from huitou.ordering.orders.models import Order, OrderAnswer, Tender
 from huitou.ordering.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_over
 from huitou.ordering.orders.service import Orders
+from huitou.payments.charges.errors import PAYMENT, ChargeErrors
 from huitou.payments.charges.models import (
     NUMBER,
     AskedAnswer,
@@ -71,7 +73,9 @@ class Payments:
             return PrepayAnswer(status=order.status)
         until = order.expires_at
         if order.status not in ("created", "paying") or not until or self._clock.now() >= until:
-            raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail=order.status)
+            raise Refusal(
+                ChargeErrors.ORDER_NOT_PAYABLE, field="order_id", detail=ORDER_STATUS[order.status]
+            )
         if order.payable_fen == 0:
             free = Tender(kind="none", amount_fen=0)
             now = self._clock.now()
@@ -83,7 +87,9 @@ class Payments:
         prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
         # Closing may have begun meanwhile: then nobody must be handed the means to pay.
         if not self._orders.begin_paying(order):
-            raise Refusal(Code.ORDER_NOT_PAYABLE, field="order_id", detail="closing")
+            raise Refusal(
+                ChargeErrors.ORDER_NOT_PAYABLE, field="order_id", detail=ORDER_STATUS["closing"]
+            )
         signed = ClientPayment(**self._gateway.client_parameters(prepay_id))
         return PrepayAnswer(status="paying", payment=signed)
 
@@ -149,7 +155,7 @@ class Payments:
                 found=str(error.errors(include_url=False)[0]["loc"])[:80],
             )  # fmt: skip
             raise Refusal(
-                Code.NOTIFICATION_MISMATCH, field="resource", detail="resource"
+                ChargeErrors.NOTIFICATION_MISMATCH, field="resource", detail="resource"
             ) from error
 
     def _accept(self, notice: TransactionNotice) -> str:
@@ -215,7 +221,7 @@ class Payments:
             found=notice.amount.total if notice.amount else None,
             store_id=payment.store_id if payment else None,
         )  # fmt: skip
-        return Refusal(Code.NOTIFICATION_MISMATCH, field=field, detail=field)
+        return Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field=field, detail=field)
 
     def _merchant(self, payment: Payment) -> Merchant:
         return payment.merchant or self._gateway.merchant_for(None)
@@ -244,7 +250,7 @@ class Payments:
         """
         attempt = self._payments.find(out_trade_no)
         if attempt is None:
-            raise Refusal(Code.NOT_FOUND, field="out_trade_no", detail="payment")
+            raise Refusal(Code.NOT_FOUND, field="out_trade_no", detail=PAYMENT)
         if attempt.transaction_id is None:  # Else its money is in our books already.
             self._paid_at_wechat(attempt)
         found = self._payments.find(out_trade_no) or attempt
@@ -277,7 +283,11 @@ class Payments:
         elif order.status in (*UNPAID, "cancelled"):
             self._close(order)
         elif order.status not in ("refunding", "refunded"):  # Those are what was wanted.
-            raise Refusal(Code.ORDER_NOT_CANCELLABLE, field="order_id", detail=order.status)
+            raise Refusal(
+                ChargeErrors.ORDER_NOT_CANCELLABLE,
+                field="order_id",
+                detail=ORDER_STATUS[order.status],
+            )
         return self._orders.own(member_id, order_id).shown()
 
     def unpaid_due(self) -> Iterator[str]:

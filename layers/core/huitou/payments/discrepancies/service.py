@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pymongo.client_session import ClientSession
 
+from huitou.payments.discrepancies.errors import DISCREPANCY, DiscrepancyErrors
 from huitou.payments.discrepancies.models import (
     SYSTEM,
     Difference,
@@ -95,12 +96,14 @@ class Discrepancies:
         )
         stands = self._repository.find(discrepancy_id)
         if stands is None:
-            raise Refusal(Code.NOT_FOUND, field="discrepancy_id", detail="discrepancy")
+            raise Refusal(Code.NOT_FOUND, field="discrepancy_id", detail=DISCREPANCY)
         by = stands.resolution
         if by is None:  # Opened again between the two lines above: what was seen is not what is.
-            raise Refusal(Code.DISCREPANCY_CHANGED, field="discrepancy_id")
+            raise Refusal(DiscrepancyErrors.DISCREPANCY_CHANGED, field="discrepancy_id")
         if (by.actor, by.note) != (actor, note):
-            raise Refusal(Code.ALREADY_RESOLVED, field="discrepancy_id", detail=by.actor)
+            raise Refusal(
+                DiscrepancyErrors.ALREADY_RESOLVED, field="discrepancy_id", detail=by.actor
+            )
         return ShownDiscrepancy.of(stands)
 
     def clear(self, kind: str, reference: str, session: ClientSession | None = None) -> bool:

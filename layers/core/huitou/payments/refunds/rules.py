@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from huitou.catalog.stores.models import Merchant
 from huitou.ordering.orders.models import LineBack, Order
+from huitou.payments.refunds.errors import RefundErrors
 from huitou.payments.refunds.models import (
     Refund,
     RefundLine,
@@ -16,7 +17,7 @@ from huitou.payments.refunds.models import (
     RefundRules,
     Role,
 )
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Code, ErrorCode, Refusal
 
 MOST_ASKED = 3  # Times a guest may ask for one order's money; then they talk to the store.
 MOST_REFUNDS = 50  # WeChat Pay's limit per payment.
@@ -49,7 +50,7 @@ def lines_back(order: Order, wanted: Sequence[RefundLine]) -> list[LineBack]:
         left_fen = line_paid_fen(order, piece.line) - sum(back.amount_fen for back in before)
         if piece.quantity > left:
             raise Refusal(
-                Code.REFUND_TOO_MUCH, field=f"lines.{number}.quantity", detail=f"≤ {left}"
+                RefundErrors.REFUND_TOO_MUCH, field=f"lines.{number}.quantity", detail=f"≤ {left}"
             )
         amount_fen = left_fen * piece.quantity // left
         found.append(LineBack(line=piece.line, quantity=piece.quantity, amount_fen=amount_fen))
@@ -67,10 +68,10 @@ def amount_back(order: Order, lines: Sequence[LineBack], amount_fen: int | None)
     else:
         wanted_fen = left_fen if amount_fen is None else amount_fen
     if wanted_fen > left_fen:
-        raise Refusal(Code.REFUND_TOO_MUCH, field=field, detail=f"≤ ¥{left_fen / 100:.2f}")
+        raise Refusal(RefundErrors.REFUND_TOO_MUCH, field=field, detail=f"≤ ¥{left_fen / 100:.2f}")
     # Of an order paid with points alone each piece brings back 0 fen: only all of them are all.
     if wanted_fen == 0 and not (order.payable_fen == 0 and _every_piece(order, lines)):
-        raise Refusal(Code.REFUND_WORTH_NOTHING, field=field)
+        raise Refusal(RefundErrors.REFUND_WORTH_NOTHING, field=field)
     return wanted_fen
 
 
@@ -79,12 +80,12 @@ def _every_piece(order: Order, lines: Sequence[LineBack]) -> bool:
     return not lines or sum(back.quantity for back in lines) == pieces
 
 
-def why_not(order: Order, now: datetime) -> Code | None:
+def why_not(order: Order, now: datetime) -> ErrorCode | None:
     """Return why nothing can be given back of a paid order any more, or None."""
     if len(order.refunds) + len(order.refunding) >= MOST_REFUNDS:
-        return Code.REFUND_ASKED_OFTEN
+        return RefundErrors.REFUND_ASKED_OFTEN
     if order.paid_at is not None and now > order.paid_at + REFUNDABLE_FOR:
-        return Code.REFUND_TOO_LATE
+        return RefundErrors.REFUND_TOO_LATE
     return None
 
 
@@ -142,7 +143,7 @@ def same(refund: Refund, request: RefundRequest) -> Refund:
     asked = [(wanted.line, wanted.quantity) for wanted in request.lines]
     other_amount = refund.asked_fen != request.amount_fen
     if refund.order_id != request.order_id or lines != asked or other_amount:
-        raise Refusal(Code.REFUND_ID_REUSED, field="refund_id")
+        raise Refusal(RefundErrors.REFUND_ID_REUSED, field="refund_id")
     return refund
 
 

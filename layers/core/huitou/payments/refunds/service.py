@@ -10,12 +10,15 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.ordering.orders.errors import IMPORTED, ORDER_STATUS
 from huitou.ordering.orders.models import Order, PendingRefund
 from huitou.ordering.orders.rules import BEFORE_PREPARING, SERVED
 from huitou.ordering.orders.service import Orders
+from huitou.payments.charges.errors import ChargeErrors
 from huitou.payments.charges.models import Payment
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.payments.profit_sharing.service import Sharing
+from huitou.payments.refunds.errors import REFUND, REFUND_STATUS, RefundErrors
 from huitou.payments.refunds.models import (
     AskRefundRequest,
     DecideRefundRequest,
@@ -99,11 +102,11 @@ class Refunds:
         if waiting:
             return waiting[0]
         if len(asked) >= MOST_ASKED:
-            raise Refusal(Code.REFUND_ASKED_OFTEN, field="order_id")
+            raise Refusal(RefundErrors.REFUND_ASKED_OFTEN, field="order_id")
         refund_id = member_refund_id(order.id, "ask", len(asked))
         rules = self._refunds.rules()
         if not in_window(rules, order, self._clock.now()):
-            raise Refusal(Code.REFUND_TOO_LATE, field="order_id")
+            raise Refusal(RefundErrors.REFUND_TOO_LATE, field="order_id")
         return self._begin(
             order.id, refund_id, request.lines, None,
             reason=request.reason, actor="member", role="member",
@@ -113,7 +116,7 @@ class Refunds:
         """Approve or reject a refund that waits; of two who decide at once one loses."""
         refund = self._get(request.refund_id)
         if refund.actor == request.actor:
-            raise Refusal(Code.REFUND_NOT_YOURS, field="actor")
+            raise Refusal(RefundErrors.REFUND_NOT_YOURS, field="actor")
         if not request.approve:
             self._refunds.step(
                 refund.id, ["awaiting_approval"], "rejected", decided_by=request.actor
@@ -122,7 +125,9 @@ class Refunds:
             self._database.transact(lambda session: self._approve(refund, request, session))
         refund = self._get(request.refund_id)
         if refund.status == "awaiting_approval" or request.approve == (refund.status == "rejected"):
-            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=refund.status)
+            raise Refusal(
+                RefundErrors.REFUND_DECIDED, field="refund_id", detail=REFUND_STATUS[refund.status]
+            )
         return self._pushed_on(refund)
 
     def _approve(
@@ -135,7 +140,7 @@ class Refunds:
         if not may_decide(
             self._refunds.rules(), request.role, order, amount_fen, self._clock.now()
         ):
-            raise Refusal(Code.REFUND_OVER_LIMIT, field="role")
+            raise Refusal(RefundErrors.REFUND_OVER_LIMIT, field="role")
         changes = {
             "decided_by": request.actor, "amount_fen": amount_fen,
             "lines": [back.model_dump() for back in lines],
@@ -187,8 +192,8 @@ class Refunds:
     def _refundable(self, order_id: str, states: Sequence[str], session: ClientSession) -> Order:
         order = self._orders.get(order_id, session)
         if order.origin != "live" or order.status not in states:
-            detail = order.status if order.origin == "live" else order.origin
-            raise Refusal(Code.ORDER_NOT_REFUNDABLE, field="order_id", detail=detail)
+            detail = ORDER_STATUS[order.status] if order.origin == "live" else IMPORTED
+            raise Refusal(RefundErrors.ORDER_NOT_REFUNDABLE, field="order_id", detail=detail)
         reason = why_not(order, self._clock.now())
         if reason:
             raise Refusal(reason, field="order_id")
@@ -224,7 +229,9 @@ class Refunds:
         self._refunds.step(refund_id, ["requested"], "abandoning", None, **changes)
         refund = self._get(refund_id)
         if refund.status not in ("abandoning", "closed"):
-            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=refund.status)
+            raise Refusal(
+                RefundErrors.REFUND_DECIDED, field="refund_id", detail=REFUND_STATUS[refund.status]
+            )
         return refund
 
     def again(self, refund_id: str, actor: str) -> Refund:
@@ -234,7 +241,9 @@ class Refunds:
         """
         closed = self._get(refund_id)
         if closed.kind != "surplus" or closed.status != "closed":
-            raise Refusal(Code.REFUND_DECIDED, field="refund_id", detail=closed.status)
+            raise Refusal(
+                RefundErrors.REFUND_DECIDED, field="refund_id", detail=REFUND_STATUS[closed.status]
+            )
         base, _, number = closed.id.partition("@again")
         retry = {
             "id": f"{base}@again{int(number or 1) + 1}", "status": "requested", "actor": actor,
@@ -319,7 +328,7 @@ class Refunds:
                 source="notice", kind=f"refund notice: {field}", reference=notice.out_refund_no,
                 expected=refund.amount_fen if refund else None, found=notice.amount.refund,
             )  # fmt: skip
-            raise Refusal(Code.NOTIFICATION_MISMATCH, field=field, detail=field)
+            raise Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field=field, detail=field)
         if notice.refund_status == "SUCCESS":
             return self._complete(refund, notice.success_time)
         if notice.refund_status == "CLOSED":
@@ -396,5 +405,5 @@ class Refunds:
     def _get(self, refund_id: str) -> Refund:
         refund = self._refunds.find(refund_id)
         if refund is None:
-            raise Refusal(Code.NOT_FOUND, field="refund_id", detail="refund")
+            raise Refusal(Code.NOT_FOUND, field="refund_id", detail=REFUND)
         return refund

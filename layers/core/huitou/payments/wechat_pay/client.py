@@ -25,7 +25,8 @@ from huitou.payments.charges.rules import (
     sign,
     verify_signature,
 )
-from huitou.runtime.errors import Code, Refusal, Unavailable
+from huitou.payments.wechat_pay.errors import WeChatPayErrors
+from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.logs import log
 from huitou.runtime.settings import WeChatPaySettings
 
@@ -48,7 +49,7 @@ class WeChatPayRefusal(Refusal):
     """WeChat Pay understood a call and refused it; `reason` is its error code."""
 
     def __init__(self, reason: str, status: int) -> None:
-        super().__init__(Code.PAYMENT_FAILED, detail=reason)
+        super().__init__(WeChatPayErrors.PAYMENT_FAILED, detail=reason)
         self.reason = reason
         # A bare 404 may be anybody's (a proxy, a wrong address); only this says "no such order".
         self.not_there = status == 404 and reason in _NOT_THERE

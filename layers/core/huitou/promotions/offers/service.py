@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
 
+from huitou.promotions.offers.errors import OfferErrors
 from huitou.promotions.offers.models import Offer, StackingRules, walk
 from huitou.promotions.offers.repository import MOST_OFFERS, OfferRepository
 from huitou.promotions.offers.rules import Compiled
@@ -42,7 +43,7 @@ class Offers:
             others = [one for one in self._repository.in_force(today) if one.id not in later]
             ahead = [o for o in offers if o.valid_until is None or o.valid_until >= today]
             if ahead and len(others) + len(ahead) > MOST_OFFERS:
-                raise Refusal(Code.TOO_MANY_OFFERS, field="offers", detail=str(MOST_OFFERS))
+                raise Refusal(OfferErrors.TOO_MANY_OFFERS, field="offers", detail=str(MOST_OFFERS))
             if stacking is not None:
                 _check(stacking)
                 named |= {f"stacking_rules.groups ({one.id})": one.group for one in others}

@@ -18,12 +18,13 @@ from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.promotions.offers.models import Limits
+from huitou.promotions.quotas.errors import QuotaErrors
 from huitou.promotions.quotas.models import Blocked, InFlight, Left, MemberUses, OrderUse, Use
 from huitou.promotions.quotas.repository import LimitRepository
 from huitou.promotions.quotas.rules import below, fields_of, uses_id, why_blocked
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 
 ISSUING_S = 60.0  # A piece in flight for so long belongs to a function that was killed.
 ORDERING_S = 900.0  # No function runs longer.
@@ -101,7 +102,7 @@ class Limiter:
                 continue
             piece = self.take(use.subject, order_id, use.pieces, use.fen)
             if piece is None:
-                raise Refusal(Code.OFFER_USED_UP, field="items", detail=use.subject)
+                raise Refusal(QuotaErrors.OFFER_USED_UP, field="items", detail=use.subject)
             taken.append(piece)
             named.append(use.model_copy(update={"piece": piece.piece}))
         return named, taken
@@ -124,7 +125,7 @@ class Limiter:
                 self._repository.insert_uses(MemberUses(id=identity, member_id=member_id), session)
             limits = below(use.limits, day)
             if not self._repository.count(identity, limits, fields_of(day), 1, session):
-                raise Refusal(Code.OFFER_LIMIT_REACHED, field="items", detail=use.subject)
+                raise Refusal(QuotaErrors.OFFER_LIMIT_REACHED, field="items", detail=use.subject)
 
     def give_back(
         self, member_id: str, uses: Sequence[Use], created_at: datetime,

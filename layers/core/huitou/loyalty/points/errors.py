@@ -1,0 +1,13 @@
+"""Why points don't move."""
+
+from __future__ import annotations
+
+from huitou.runtime.errors import ErrorCode, Words
+
+ACCOUNT: Words = "会员账户", "account"
+
+
+class PointsErrors(ErrorCode):
+    """Why points don't move."""
+
+    POINTS_NOT_ENOUGH = "积分不足", "Not enough points"

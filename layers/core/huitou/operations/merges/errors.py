@@ -1,0 +1,19 @@
+"""Why two members stay two."""
+
+from __future__ import annotations
+
+from huitou.runtime.errors import ErrorCode
+
+
+class MergeErrors(ErrorCode):
+    """Why two members stay two."""
+
+    MERGE_ID_REUSED = (
+        "该合并单号已用于另一次合并，请换一个",
+        "This id names another merge: take a new one",
+    )
+    MERGE_SAME_MEMBER = "不能与自己合并", "A member can't be merged into themselves"
+    MERGE_TWO_PHONES = (
+        "两个会员绑定了不同手机号，不能合并",
+        "The two members have different phones and can't be merged",
+    )

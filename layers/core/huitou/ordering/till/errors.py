@@ -1,0 +1,15 @@
+"""Why a scanned coupon isn't taken."""
+
+from __future__ import annotations
+
+from huitou.runtime.errors import ErrorCode
+
+
+class TillErrors(ErrorCode):
+    """Why a scanned coupon isn't taken."""
+
+    TOKEN_NOT_VALID = "不是本店可用的券码", "This isn't a coupon of this chain"
+    TOKEN_EXPIRED = (
+        "券码已过期，请顾客刷新后再扫",
+        "The code has expired: have the guest refresh it",
+    )

@@ -1,0 +1,15 @@
+"""Why an offer isn't given any more."""
+
+from __future__ import annotations
+
+from huitou.runtime.errors import ErrorCode
+
+
+class QuotaErrors(ErrorCode):
+    """Why an offer isn't given any more."""
+
+    OFFER_USED_UP = "活动名额已用完，请重新试算", "An offer is used up: quote again"
+    OFFER_LIMIT_REACHED = (
+        "活动已达参与次数上限，请重新试算",
+        "An offer was used as often as it may be: quote again",
+    )
