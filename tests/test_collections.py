@@ -79,10 +79,15 @@ def uses(path: Path) -> Iterator[tuple[str, bool]]:
         if isinstance(node, ast.Assign) and (name := _named(node.value)):
             held[ast.unparse(node.targets[0])] = name
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Attribute) and node.attr in WRITING):
-            continue
-        name = held.get(ast.unparse(node.value)) or _named(node.value)
-        if name:
+        written = None
+        if isinstance(node, ast.Attribute) and node.attr in WRITING:
+            written = node.value
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+            "insert_new",
+            "put_revision",
+        ):
+            written = node.args[0]
+        if written is not None and (name := held.get(ast.unparse(written)) or _named(written)):
             yield name, True
 
 

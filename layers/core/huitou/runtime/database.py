@@ -57,6 +57,17 @@ class Database:
         with deadline(TRANSACTION_TIMEOUT_S), self.client.start_session() as session:
             return session.with_transaction(write, read_concern=_SNAPSHOT, write_concern=_MAJORITY)
 
+    def transact_once(self, write: Callable[[ClientSession], Result]) -> Result:
+        """Run a `write` that first looks for the fact it stores, and does nothing where it is.
+
+        Two calls at once may both look in vain. The slower one then meets a unique index; it runs
+        again, and this time it finds what the faster one stored.
+        """
+        try:
+            return self.transact(write)
+        except DuplicateKeyError:
+            return self.transact(write)
+
     def rehearse(self, write: Callable[[ClientSession], Result]) -> Result:
         """Run `write` as `transact` does, and leave nothing of it behind."""
 
@@ -105,6 +116,15 @@ def is_passing(error: PyMongoError) -> bool:
         or error.has_error_label("TransientTransactionError")
         or error.has_error_label("RetryableWriteError")
     )
+
+
+def insert_new(collection: Collection[Document], document: Document) -> bool:
+    """Insert a document; False if it, or another one in its place of a unique index, is there."""
+    try:
+        collection.insert_one(document)
+    except DuplicateKeyError:
+        return False
+    return True
 
 
 def is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:

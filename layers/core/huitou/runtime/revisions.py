@@ -11,7 +11,7 @@ from datetime import datetime
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from huitou.runtime.database import Document
+from huitou.runtime.database import Document, insert_new
 from huitou.runtime.errors import Code, Refusal
 
 _HISTORY = "rule_revisions"
@@ -109,8 +109,4 @@ def _kept(rules: Collection[Document], document: Document) -> Document | None:
 def _keep(rules: Collection[Document], document: Document, came: Document | None = None) -> bool:
     """Append a revision, with when it came into force and after which; False if it was there."""
     kept = {"_id": _id(rules, document), "schema": 1, "document": document, **(came or {})}
-    try:
-        rules.database[_HISTORY].insert_one(kept)
-    except DuplicateKeyError:
-        return False
-    return True
+    return insert_new(rules.database[_HISTORY], kept)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymongo import UpdateOne
-from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.menu.models import Dish, OfferedDish, StaffDish, StoreDish
 from huitou.catalog.menu.rules import for_staff, offered
-from huitou.runtime.database import Database, Document
+from huitou.runtime.database import Database, Document, insert_new
 
 MOST_DISHES = 2_000
 _LATELY_S = 60.0
@@ -77,11 +76,7 @@ class MenuRepository:
     def set_dish(self, dish: Dish, revision: int) -> bool:
         """Store what follows on this revision; False if it is another's by now."""
         if revision == 0:
-            try:
-                self._dishes.insert_one(dish.document())
-            except DuplicateKeyError:
-                return False
-            return True
+            return insert_new(self._dishes, dish.document())
         # Dishes of before there were revisions have none: theirs is the first.
         seen = {"$in": [1, None]} if revision == 1 else revision
         where = {"_id": dish.id, "revision": seen}

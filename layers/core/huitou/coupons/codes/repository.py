@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
 
 from huitou.coupons.codes.models import CodeBatch, CodeUse
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 
 MOST_TRIES = 20  # To give a new batch its number, against others who do the same.
 
@@ -22,11 +21,7 @@ class CodeRepository:
 
     def insert(self, batch: CodeBatch) -> bool:
         """Insert; False where the name or the number is taken: of two editors one comes second."""
-        try:
-            self._batches.insert_one(batch.document())
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._batches, batch.document())
 
     def batch(self, name: str) -> CodeBatch | None:
         found = self._batches.find_one({"_id": name})
@@ -64,12 +59,10 @@ class CodeRepository:
 
         The id is the code's: of two members at once one finds the other there.
         """
-        try:
-            self._uses.insert_one(use.document())
-        except DuplicateKeyError:
-            found: dict[str, Any] = self._uses.find_one({"_id": use.id}) or {}
-            return str(found.get("member_id"))
-        return use.member_id
+        if insert_new(self._uses, use.document()):
+            return use.member_id
+        found: dict[str, Any] = self._uses.find_one({"_id": use.id}) or {}
+        return str(found.get("member_id"))
 
     def count_try(self, member_id: str, now: float, window_s: float) -> int:
         """Count a try before it is looked at, and return which one of its hour it is.

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 from huitou.coupons.issuing.rules import Had
-from huitou.runtime.database import Database, is_duplicate
+from huitou.runtime.database import Database, insert_new, is_duplicate
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import put_revision
@@ -74,11 +74,7 @@ class CouponRepository:
         Each race ends at a unique index: the id (one cause, one coupon), and for limited
         templates (template, member, seq), also by day and month.
         """
-        try:
-            self._coupons.insert_one(coupon.document())
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._coupons, coupon.document())
 
     def revoke(self, coupon_id: str, revoked: Revoked) -> bool:
         """Take a coupon back that nobody uses; one that an order locks meanwhile stays."""

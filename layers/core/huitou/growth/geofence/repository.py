@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pymongo.errors import DuplicateKeyError
-
 from huitou.growth.geofence.models import Arrival, ArrivalRules, Position
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 
 
 class GeofenceRepository:
@@ -35,11 +33,7 @@ class GeofenceRepository:
         if before is not None:
             was = {"_id": position.id, "at": before.at, "cell": before.cell}
             return self._positions.replace_one(was, document).matched_count == 1
-        try:
-            self._positions.insert_one(document)
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._positions, document)
 
     def forget(self, member_id: str) -> None:
         """Keep nothing of where a member was."""
@@ -52,8 +46,4 @@ class GeofenceRepository:
 
     def arrive(self, arrival: Arrival) -> bool:
         """Note an arrival; False if it is noted, or its place of the day is taken."""
-        try:
-            self._arrivals.insert_one(arrival.document())
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._arrivals, arrival.document())

@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.growth.referrals.models import Referral, ReferralCode, ReferralRules
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import revision_of
 
@@ -48,11 +47,7 @@ class ReferralRepository:
 
     def put_code(self, code: ReferralCode) -> bool:
         """Keep a new code; False if it is taken, or the member has one."""
-        try:
-            self._codes.insert_one(code.document())
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._codes, code.document())
 
     def owner_of(self, code: str, session: ClientSession | None = None) -> str | None:
         """Return whose code this is."""

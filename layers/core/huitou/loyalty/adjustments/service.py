@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.loyalty.adjustments.errors import ADJUSTMENT, AdjustmentErrors
@@ -38,11 +37,7 @@ class Adjustments:
 
         Raises Refusal NOT_FOUND (the member), POINTS_NOT_ENOUGH or ADJUSTMENT_ID_REUSED.
         """
-        try:
-            adjustment = self._database.transact(lambda session: self._ask(request, session))
-        except DuplicateKeyError:  # The same one twice at once: the other was faster.
-            adjustment = same(self._get(request.adjustment_id), request)
-        return adjustment.shown()
+        return self._database.transact_once(lambda session: self._ask(request, session)).shown()
 
     def decide(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
         """Approve or reject an adjustment that waits; of two who decide at once one is refused.

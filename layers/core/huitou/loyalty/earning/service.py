@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.loyalty.birthdays.service import Birthdays
@@ -135,10 +134,7 @@ class Bonuses:
             self._points.save([book], session)
             return True, had + given
 
-        try:
-            new, total = self._database.transact(write) if named else (False, 0)
-        except DuplicateKeyError:  # The same event at the same time was faster.
-            new, total = self._database.transact(write)
+        new, total = self._database.transact_once(write) if named else (False, 0)
         if not named:
             outcome: BonusOutcome = "no_rule"
         elif not total:
@@ -174,10 +170,7 @@ class Bonuses:
             self._points.save([book], session)
             return True
 
-        try:
-            return self._database.transact(write)
-        except DuplicateKeyError:  # The same cause at the same time was faster.
-            return self._database.transact(write)
+        return self._database.transact_once(write)
 
     def take_back(self, member_id: str, cause: str, rule: RuleRef) -> bool:
         """Take back what was given for a cause, once; False if nothing was, or it was before.
@@ -204,10 +197,7 @@ class Bonuses:
             self._points.save([book], session)
             return True
 
-        try:
-            return self._database.transact(write)
-        except DuplicateKeyError:
-            return False
+        return self._database.transact_once(write)
 
 
 def _entry_id(event: BonusEvent, rule: EarningRule, cause: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.loyalty.holds.errors import HOLD, HoldErrors
 from huitou.loyalty.holds.models import Hold, HoldAnswer, Purpose
@@ -58,13 +57,7 @@ class Holds:
             self._holds.insert(hold, session)
             return hold
 
-        try:
-            return self._within(session, write)
-        except DuplicateKeyError:
-            if session is not None:
-                raise
-            # The same call got there first, after this one had looked.
-            return self._database.transact(write)
+        return write(session) if session is not None else self._database.transact_once(write)
 
     def commit(self, hold_id: str, session: ClientSession | None = None) -> Hold:
         """Use held points: entry `use:<hold>`; again changes nothing.

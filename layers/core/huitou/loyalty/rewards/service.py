@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.coupons.issuing.errors import COUPON_TEMPLATE
 from huitou.coupons.issuing.models import CouponTemplate
@@ -116,11 +115,7 @@ class Mall:
             self._mall.insert(exchange, session)
             return exchange
 
-        try:
-            return self._database.transact(write)
-        except DuplicateKeyError:
-            # The same call at the same time got there first, after this one had looked.
-            return self._database.transact(write)
+        return self._database.transact_once(write)
 
     def _offered(self, item_id: str, session: ClientSession | None = None) -> MallItem:
         item = self._mall.item(item_id, session)

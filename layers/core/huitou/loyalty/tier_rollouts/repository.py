@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pymongo.errors import DuplicateKeyError
-
 from huitou.loyalty.tier_rollouts.models import TierRun
-from huitou.runtime.database import Database, Document
+from huitou.runtime.database import Database, Document, insert_new
 
 
 class TierRunRepository:
@@ -16,9 +14,7 @@ class TierRunRepository:
 
     def begin(self, run: TierRun) -> None:
         """Store a run and end those of earlier revisions; one that was begun goes on."""
-        try:
-            self._runs.insert_one(run.document())
-        except DuplicateKeyError:
+        if not insert_new(self._runs, run.document()):
             return
         self._runs.update_many(
             {"status": "running", "revision": {"$lt": run.revision}},

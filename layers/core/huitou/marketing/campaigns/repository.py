@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError
-
 from huitou.marketing.campaigns.models import Acceptance, Campaign, CampaignState, Change, Status
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 from huitou.runtime.revisions import put_revision, revision_of
 
 MOST_CAMPAIGNS = 500
@@ -36,11 +34,7 @@ class CampaignRepository:
 
     def insert_state(self, state: CampaignState) -> bool:
         """Begin a campaign's life; False if it has begun."""
-        try:
-            self._states.insert_one(state.document())
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._states, state.document())
 
     def state(self, campaign_id: str) -> CampaignState | None:
         found = self._states.find_one({"_id": campaign_id})

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.members.consents.models import Consent, Purpose
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 
 AT_ONCE = 1_001  # In one answer of the server: one more, and it knows that this is all.
 _IN_ORDER = [("member_id", 1), ("purpose", 1), ("n", 1)]
@@ -33,10 +32,7 @@ class ConsentRepository:
 
     def append(self, consent: Consent, session: ClientSession | None = None) -> bool:
         """Add a decision; False if another one has this number."""
-        try:
-            self._consents.insert_one(consent.document(), session=session)
-        except DuplicateKeyError:
-            if session is not None:
-                raise
-            return False
+        if session is None:
+            return insert_new(self._consents, consent.document())
+        self._consents.insert_one(consent.document(), session=session)
         return True

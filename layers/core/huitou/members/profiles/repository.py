@@ -8,11 +8,10 @@ from typing import Any
 
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.members.profiles.models import Identity, Member
 from huitou.members.profiles.rules import phone_identity
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.triggers import DUE
 
@@ -154,11 +153,8 @@ class MemberRepository:
 
     def record_login(self, member_id: str, business_day: str, at: datetime) -> bool:
         """Count a log-in once per member and business day; True if this one counted."""
-        try:
-            self._logins.insert_one({
-                "_id": f"{member_id}:{business_day}", "schema": 1,
-                "member_id": member_id, "business_day": business_day, "at": at, "rollup": DUE,
-            })  # fmt: skip
-        except DuplicateKeyError:
-            return False
-        return True
+        login = {
+            "_id": f"{member_id}:{business_day}", "schema": 1,
+            "member_id": member_id, "business_day": business_day, "at": at, "rollup": DUE,
+        }  # fmt: skip
+        return insert_new(self._logins, login)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.rules import Fact
@@ -17,7 +16,7 @@ from huitou.operations.erasures.repository import ErasureRepository
 from huitou.ordering.orders.service import Orders
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Refusal, Unavailable
+from huitou.runtime.errors import Refusal
 
 
 class Erasures:
@@ -38,13 +37,7 @@ class Erasures:
         Whoever comes back with their phone or WeChat is a new member. Raises Refusal NOT_FOUND,
         MERGED_ELSEWHERE (the other one is who there is), or MEMBER_HAS_OPEN_ORDERS.
         """
-        try:
-            done = self._database.transact(lambda session: self._erase(request, session))
-        except DuplicateKeyError:  # Twice at once: the other was faster.
-            found = self._repository.find(request.member_id)
-            if found is None:
-                raise Unavailable from None
-            done = found
+        done = self._database.transact_once(lambda session: self._erase(request, session))
         return EraseAnswer(member_id=done.id, points=done.points, coupons=done.coupons, at=done.at)
 
     def _erase(self, request: EraseMemberRequest, session: ClientSession) -> Erasure:

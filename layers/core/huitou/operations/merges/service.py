@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.rules import Fact
@@ -19,7 +18,6 @@ from huitou.operations.merges.repository import MergeRepository
 from huitou.operations.merges.rules import check, same
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Unavailable
 
 
 class Merges:
@@ -44,14 +42,7 @@ class Merges:
         moves what has come there. Raises Refusal NOT_FOUND, MERGE_SAME_MEMBER, MERGED_ELSEWHERE,
         MERGE_TWO_PHONES or MERGE_ID_REUSED.
         """
-        try:
-            merge = self._database.transact(lambda session: self._merge(request, session))
-        except DuplicateKeyError:  # The same one twice at once: the other was faster.
-            found = self._merges.find(request.merge_id)
-            if found is None:
-                raise Unavailable from None
-            merge = same(found, request)
-        return merge.shown()
+        return self._database.transact_once(lambda session: self._merge(request, session)).shown()
 
     def _merge(self, request: MergeMembersRequest, session: ClientSession) -> Merge:
         known = self._merges.find(request.merge_id, session)

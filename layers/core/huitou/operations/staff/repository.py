@@ -7,10 +7,9 @@ from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.operations.staff.models import StaffMember, StaffSession
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 
 MOST_STAFF = 5_000
 
@@ -31,11 +30,7 @@ class StaffRepository:
 
     def insert(self, staff: StaffMember) -> bool:
         """Add an account; False if the name is taken."""
-        try:
-            self._staff.insert_one(staff.document())
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._staff, staff.document())
 
     def change(
         self, staff: StaffMember, session: ClientSession | None = None, **fields: Any

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.payments.charges.models import Payment, PaymentStatus
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 
 MOST_ATTEMPTS = 20
 UNANSWERED_AT_ONCE = 5_000
@@ -30,11 +29,7 @@ class PaymentRepository:
 
     def insert(self, payment: Payment) -> bool:
         """Open an attempt; False if another is open: of two at once one meets the unique index."""
-        try:
-            self._payments.insert_one(payment.document())
-        except DuplicateKeyError:
-            return False
-        return True
+        return insert_new(self._payments, payment.document())
 
     def keep_prepay_id(self, out_trade_no: str, prepay_id: str) -> None:
         self._payments.update_one({"_id": out_trade_no}, {"$set": {"prepay_id": prepay_id}})

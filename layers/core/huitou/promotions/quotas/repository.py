@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.promotions.offers.models import Limits
 from huitou.promotions.quotas.models import UNLIMITED, InFlight, Left, MemberUses, Pool
-from huitou.runtime.database import Database, Document
+from huitou.runtime.database import Database, Document, insert_new
 
 DUE_AT_ONCE = 1_000
 _OF_A_PIECE = ("piece", "pieces", "fen", "at")
@@ -34,9 +33,7 @@ class LimitRepository:
             "_id": subject, "schema": 1, "left": pieces, "left_fen": fen, "quota": pieces,
             "budget_fen": fen, "revision": revision, "taken": {},
         }  # fmt: skip
-        try:
-            self._pools.insert_one(fresh)
-        except DuplicateKeyError:
+        if not insert_new(self._pools, fresh):
             more = {"$subtract": [pieces, "$quota"]}
             more_fen = {"$subtract": [fen, "$budget_fen"]}
             self._pools.update_one(
