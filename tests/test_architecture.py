@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import house
 from bootstrap import ROOT
+from cli.__main__ import main
+from house import DOMAINS, FOUNDATIONS, LAYER, areas, domain_of, imports, runs_up
 
-LAYER = ROOT / "layers" / "core" / "huitou"
-# Lowest first: a domain imports from itself and from those before it, also inside functions.
-DOMAINS = (
-    "runtime", "integrations",  # What is no business, and the outside world.
-    "catalog", "promotions", "coupons", "loyalty", "members", "ordering", "payments",
-    "marketing", "growth", "insight", "operations",
-)  # fmt: skip
 # Those that touch database or network; all other files of an area are models or pure rules.
 TECHNICAL = ("service.py", "repository.py", "client.py", "schema.py")
-AREAS = sorted(
-    (domain, folder.name)
-    for domain in DOMAINS[2:]
-    for folder in (LAYER / domain).iterdir()
-    if folder.is_dir() and folder.name != "__pycache__"
-)
+ROOMS = [domain for domain in DOMAINS if domain not in FOUNDATIONS]
+AREAS = [(domain, area) for domain in ROOMS for area in areas(domain)]
 TOP_LEVEL = {
     "functions", "layers", "scripts", "tests", "cloudbaserc.json", "pyproject.toml", "README.md",
     "README.zh-CN.md",
 }  # fmt: skip
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Every module a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
 
 
 def target_of(module: str) -> tuple[str, str, str] | None:
@@ -54,7 +39,7 @@ def test_each_folder_of_the_layer_is_a_domain_in_its_place() -> None:
     assert {"orders", "points", "tiers", "issuing", "quotes"} <= {area for _, area in AREAS}
 
 
-@pytest.mark.parametrize("domain", DOMAINS[2:])
+@pytest.mark.parametrize("domain", ROOMS)
 def test_a_domain_says_what_it_is_about_and_holds_nothing_but_areas(domain: str) -> None:
     assert [path.name for path in (LAYER / domain).glob("*.py")] == ["__init__.py"]
     text = (LAYER / domain / "__init__.py").read_text(encoding="utf-8")
@@ -91,9 +76,34 @@ def test_no_import_runs_up(path: Path) -> None:
     here = path.relative_to(LAYER).parts[0]
     for module in imports(path):
         assert not module.startswith(("functions", "localcloud", "cli", "simulation"))
-        parts = module.split(".")
-        if parts[0] == "huitou" and len(parts) > 1 and here in DOMAINS:
-            assert DOMAINS.index(parts[1]) <= DOMAINS.index(here), f"{here} imports {module}"
+        domain = domain_of(module)
+        if domain is not None and here in DOMAINS:
+            assert not runs_up(here, domain), f"{here} imports {module}"
+
+
+def test_the_command_house_shows_each_domain_and_each_import_that_runs_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = CliRunner().invoke(main, ["house", "--json"])
+    shown = json.loads(told.stdout)
+    assert (told.exit_code, shown["upward"]) == (0, [])
+    assert [room["domain"] for room in shown["domains"]] == list(DOMAINS)
+    assert all(room["about"] for room in shown["domains"])
+    assert [(r["domain"], area) for r in shown["domains"] for area in r["areas"]] == AREAS
+    copy = tmp_path / "huitou"
+    shutil.copytree(LAYER, copy)
+    upward = (
+        "import huitou.growth.geofence.rules",
+        "from huitou import growth",
+        "from ...growth.geofence import rules",
+        "def late():\n    from huitou.growth import geofence",
+    )
+    for number, line in enumerate(upward):
+        (copy / "catalog" / "menu" / f"odd_{number}.py").write_text(line, encoding="utf-8")
+    monkeypatch.setattr(house, "LAYER", copy)
+    told = CliRunner().invoke(main, ["house"])
+    assert told.exit_code == 1
+    assert "runs up: catalog → growth, 4 imports" in told.stdout
 
 
 @pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=named)

@@ -14,6 +14,7 @@ from cli.coupons import coupons
 from cli.dead_letters import dead_letters
 from cli.demo import demo
 from cli.deploy import deploy, rollback
+from cli.house import house
 from cli.imports import import_
 from cli.invoke import invoke
 from cli.kpi import kpi
@@ -66,6 +67,7 @@ def main() -> None:
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
+    scripts/huitou house                         the core layer's domains, and who imports whom
 
     Commands that need the local cloud use the one that is up on the same data, or start one
     for as long as they take. The data is in .huitou/, or where MONGODB_URI points.
@@ -75,7 +77,7 @@ def main() -> None:
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
     points, price, coupons, campaign, console, staff, wechat_pay, tiers, dead_letters, layers,
-    bench, cost, demo, typings,
+    bench, cost, demo, typings, house,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

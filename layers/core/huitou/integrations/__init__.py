@@ -1,0 +1,1 @@
+"""The outside world: WeChat, other functions, object storage, the weather."""
