@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -16,17 +15,9 @@ import pytest
 from bootstrap import ROOT
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
-from typings.tables import read_tables
+from readmes import READMES, TOP, blocks, every_block
 
 pytestmark = pytest.mark.slow
-TOP = ("README.md", "README.zh-CN.md")
-READMES = sorted(
-    str(path.relative_to(ROOT))
-    for pattern in ("README*.md", "functions/*/README.md", "scripts/README.md", "layers/README.md")
-    for path in ROOT.glob(pattern)
-)
-PAPERS = (*READMES, "layers/DECISIONS.md", "functions/pay/PRICING.md")
-MOST_BYTES = 10 * 1024
 # The same commands, on a smaller scale; these start a cloud of their own.
 SMALLER = {
     "scripts/demo": "scripts/demo --once --json --days 2 --members 10",
@@ -54,16 +45,46 @@ SMALLER = {
     "scripts/huitou bench kpi --json": "scripts/huitou bench kpi --json --years 0.1"
     " --orders-a-day 50 --days 1",
 }
+# A session of the READMEs, by words it holds, and what it must print.
+PRINTED = {
+    "scripts/huitou phone pay": ": paid",
+    "scripts/huitou points statement": "it adds up",
+    "scripts/huitou price quote": "to pay: ¥65.50",
+    "scripts/huitou coupons codes": "revoked; 0 of 1,000 codes",
+    "scripts/huitou reconcile": "every ledger agrees",
+    "scripts/huitou import orders": "repurchase rate, 30 days",
+    "scripts/huitou import balances": "imported",
+    "scripts/huitou deploy\n": "nothing to do",
+    "scripts/huitou campaign lint": "share-reward",
+    "scripts/huitou campaign put": ": ended, revision 1",
+    "scripts/huitou typings": "payable_fen: number",
+    "scripts/huitou staff add": "signs in as",
+}
+ON_TENCENT = '--env "$ENV"'
+OF_MONEY = ("huitou pay reconcile", "huitou wechat-pay mode", '"refund_rules"')
+OF_TIERS = "scripts/huitou tiers"
+UP = "scripts/huitou up\n"
+# Sessions that have a test file of their own.
+ELSEWHERE = {
+    "scripts/huitou cost": "tests/cloud/test_cost.py",
+    "scripts/huitou new function": "tests/test_new_function.py",
+}
 
 
-def blocks(readme: str) -> list[str]:
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+def unnamed_sessions() -> dict[str, str]:
+    """Return the sessions that no other test runs, by README: all they must do is end well."""
+    known = (*PRINTED, ON_TENCENT, *OF_MONEY, OF_TIERS, UP, *ELSEWHERE)
+    return {
+        f"{readme} {number}": block
+        for readme in READMES
+        if readme != TOP[1]
+        for number, block in enumerate(blocks(readme), 1)
+        if not any(words in block for words in known)
+        and not any(command in block.splitlines() for command in SMALLER)
+    }
 
 
-def every_block() -> list[str]:
-    """All commands of all READMEs; the two languages have the same ones, so one of them is run."""
-    return [block for readme in READMES if readme != TOP[1] for block in blocks(readme)]
+UNNAMED = unnamed_sessions()
 
 
 def run(
@@ -76,82 +97,26 @@ def run(
     )  # fmt: skip
 
 
-def test_both_languages_have_the_same_commands_and_sections_and_are_short() -> None:
-    first, second = (blocks(readme) for readme in TOP)
-    assert first == second
-    assert "scripts/demo\n" in first
-    assert "scripts/test\n" in first
-    texts = [(ROOT / readme).read_text(encoding="utf-8") for readme in TOP]
-    assert len({tuple(re.findall(r"^#+(?= )", text, re.M)) for text in texts}) == 1
-    assert max(len(text.encode()) for text in texts) <= MOST_BYTES
-
-
-def test_every_function_has_a_readme_that_names_its_actions() -> None:
-    for table in read_tables():
-        text = (ROOT / "functions" / table.function / "README.md").read_text(encoding="utf-8")
-        named = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
-        assert {*table.member, *table.internal} <= named, table.function
-
-
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_path_that_a_readme_names_is_there(paper: str) -> None:
-    text, here = (ROOT / paper).read_text(encoding="utf-8"), (ROOT / paper).parent
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-        assert (here / link).exists(), link
-    for path in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md|json))(?=[:`])", text):
-        places = (ROOT, ROOT / "layers" / "core" / "huitou", here)
-        assert any((place / path).exists() for place in places), path
-
-
-def test_every_setting_of_the_bundle_is_named_in_a_readme() -> None:
-    settings = re.findall(r'"([A-Z][A-Z0-9_]+)": "\{\{', (ROOT / "cloudbaserc.json").read_text())
-    text = "".join((ROOT / paper).read_text(encoding="utf-8") for paper in READMES)
-    assert {name for name in settings if f"`{name}`" not in text} == set()
-
-
-@pytest.mark.parametrize(
-    ("holds", "prints"),
-    [
-        ("scripts/huitou phone pay", ": paid"),
-        ("scripts/huitou points statement", "it adds up"),
-        ("scripts/huitou price quote", "to pay: ¥65.50"),
-        ("scripts/huitou coupons codes", "revoked; 0 of 1,000 codes"),
-        ("scripts/huitou reconcile", "every ledger agrees"),
-        ("scripts/huitou import orders", "repurchase rate, 30 days"),
-        ("scripts/huitou import balances", "imported"),
-        ("scripts/huitou deploy\n", "nothing to do"),
-        ("scripts/huitou campaign lint", "share-reward"),
-        ("scripts/huitou campaign put", ": ended, revision 1"),
-        ("scripts/huitou typings", "payable_fen: number"),
-        ("scripts/huitou staff add", "signs in as"),
-    ],
-    ids=[
-        "the order by hand",
-        "points",
-        "the best price",
-        "codes",
-        "the operator's commands",
-        "history and KPIs",
-        "balances",
-        "deploying",
-        "the linter",
-        "a campaign",
-        "types",
-        "accounts",
-    ],
-)
+@pytest.mark.parametrize("holds", PRINTED)
 def test_a_session_works_as_printed(
-    cloud: LocalCloud, client: LocalCloudClient, holds: str, prints: str
+    cloud: LocalCloud, client: LocalCloudClient, holds: str
 ) -> None:
     [session] = [block for block in every_block() if holds in block]
     done = run(session, cloud.data)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert prints in done.stdout
+    assert PRINTED[holds] in done.stdout
+
+
+@pytest.mark.parametrize("place", UNNAMED)
+def test_every_other_session_works(cloud: LocalCloud, client: LocalCloudClient, place: str) -> None:
+    """A new README's commands need no word here: they run, and each of them must end well."""
+    done = run(UNNAMED[place], cloud.data)
+    assert done.returncode == 0, done.stderr + done.stdout
 
 
 def test_deploying_to_an_environment_works_as_printed(tmp_path: Path) -> None:
     """The commands for Tencent Cloud, with its API on loopback."""
-    [session] = [block for block in every_block() if '--env "$ENV"' in block]
+    [session] = [block for block in every_block() if ON_TENCENT in block]
     with LocalCloud(tmp_path, relay=False) as cloud:
         account = cloud.target.account
         values = {
@@ -165,7 +130,8 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path) -> None:
         }
         done = run(session, tmp_path, values)
         assert done.returncode == 0, done.stderr + done.stdout
-        assert "would do: 13 update" in done.stdout
+        functions = list(ROOT.glob("functions/*/index.py"))
+        assert f"would do: {len(functions)} update" in done.stdout
         assert "pay: version 2 → 1" in done.stdout
         assert cloud.registry.function("pay").aliases["$DEFAULT"] == "1"
         assert cloud.registry.function("points-sync").aliases["$DEFAULT"] == "2"
@@ -173,14 +139,7 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path) -> None:
 
 def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path) -> None:
     """On a chain nobody paid yet: its last bill agrees."""
-    sessions = [
-        block
-        for block in every_block()
-        if any(
-            words in block
-            for words in ("huitou pay reconcile", "huitou wechat-pay mode", '"refund_rules"')
-        )
-    ]
+    sessions = [block for block in every_block() if any(words in block for words in OF_MONEY)]
     assert len(sessions) == 3
     with LocalCloud(tmp_path, relay=False):
         done = run("\n".join(sessions), tmp_path)
@@ -193,7 +152,7 @@ def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path) -> Non
 
 
 def test_tier_rules_are_tried_and_applied_as_printed(tmp_path: Path) -> None:
-    sessions = [block for block in every_block() if "scripts/huitou tiers" in block]
+    sessions = [block for block in every_block() if OF_TIERS in block]
     with LocalCloud(tmp_path, relay=False):
         done = run("\n".join(sessions), tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -209,8 +168,14 @@ def test_what_starts_a_cloud_of_its_own_works(tmp_path: Path, command: str) -> N
         assert json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.parametrize(("words", "path"), ELSEWHERE.items())
+def test_a_session_of_another_test_is_run_there(words: str, path: str) -> None:
+    assert any(words in block for block in every_block())
+    assert words in (ROOT / path).read_text(encoding="utf-8")
+
+
 def test_up_stays_up_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    assert "scripts/huitou up\n" in blocks("README.md")
+    assert UP in blocks("README.md")
     environment = {**os.environ, "HUITOU_DATA": str(tmp_path)}
     with subprocess.Popen(["scripts/huitou", "up"], cwd=ROOT, env=environment) as process:
         deadline = time.monotonic() + 60

@@ -20,6 +20,7 @@ from cli.invoke import invoke
 from cli.kpi import kpi
 from cli.layers import layers
 from cli.logs import logs
+from cli.new import new
 from cli.pay import pay
 from cli.phone import phone
 from cli.points import points
@@ -67,6 +68,7 @@ def main() -> None:
     scripts/huitou pay reconcile --day 2026-04-30  compare a day with WeChat Pay's bill
     scripts/huitou cost --orders-per-day 10000   the monthly bill, item by item
     scripts/huitou typings --out huitou.d.ts     TypeScript for the mini-program
+    scripts/huitou new function prep-dispatch    the skeleton of a function, tests included
     scripts/huitou house                         the core layer's domains, and who imports whom
 
     Commands that need the local cloud use the one that is up on the same data, or start one
@@ -77,7 +79,7 @@ def main() -> None:
 COMMANDS = (
     up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
     points, price, coupons, campaign, console, staff, wechat_pay, tiers, dead_letters, layers,
-    bench, cost, demo, typings, house,
+    bench, cost, demo, typings, house, new,
 )  # fmt: skip
 STOPPED = (
     AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,

@@ -1,0 +1,47 @@
+"""What the READMEs name is there, and each function has a README that names its actions."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bootstrap import ROOT
+from readmes import READMES, TOP, blocks
+from typings.tables import read_tables
+
+PAPERS = (*READMES, "layers/DECISIONS.md", "functions/pay/PRICING.md")
+MOST_BYTES = 10 * 1024
+
+
+def test_both_languages_have_the_same_commands_and_sections_and_are_short() -> None:
+    first, second = (blocks(readme) for readme in TOP)
+    assert first == second
+    assert "scripts/demo\n" in first
+    assert "scripts/test\n" in first
+    texts = [(ROOT / readme).read_text(encoding="utf-8") for readme in TOP]
+    assert len({tuple(re.findall(r"^#+(?= )", text, re.M)) for text in texts}) == 1
+    assert max(len(text.encode()) for text in texts) <= MOST_BYTES
+
+
+def test_every_function_has_a_readme_that_names_its_actions() -> None:
+    for table in read_tables():
+        text = (ROOT / "functions" / table.function / "README.md").read_text(encoding="utf-8")
+        named = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+        assert {*table.member, *table.internal} <= named, table.function
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_path_that_a_readme_names_is_there(paper: str) -> None:
+    text, here = (ROOT / paper).read_text(encoding="utf-8"), (ROOT / paper).parent
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (here / link).exists(), link
+    for path in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md|json))(?=[:`])", text):
+        places = (ROOT, ROOT / "layers" / "core" / "huitou", here)
+        assert any((place / path).exists() for place in places), path
+
+
+def test_every_setting_of_the_bundle_is_named_in_a_readme() -> None:
+    settings = re.findall(r'"([A-Z][A-Z0-9_]+)": "\{\{', (ROOT / "cloudbaserc.json").read_text())
+    text = "".join((ROOT / paper).read_text(encoding="utf-8") for paper in READMES)
+    assert {name for name in settings if f"`{name}`" not in text} == set()
