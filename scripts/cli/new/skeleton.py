@@ -21,7 +21,8 @@ from house import DOMAINS, FOUNDATIONS, LAYER
 from huitou.runtime.declarations import declarations
 
 TEMPLATES = Path(__file__).with_name("function")
-FEWEST, MOST = 2, 30  # Characters: the platform wants two, longer lines of templates would not fit.
+# Characters: the platform wants two; longer names would not fit into the templates' lines.
+FEWEST, MOST = 2, 30
 _BUNDLE = ROOT / "cloudbaserc.json"
 _ROW = re.compile(r"^\| `[a-z0-9-]+` \| .*\(functions/.*\) \|\n", re.M)
 _ROWS = {
@@ -217,7 +218,7 @@ def _formatted(file: File) -> File:
     if file.path.suffix != ".py":
         return file
     text = file.text
-    # The area isn't there yet: without a word ruff takes its modules for somebody else's.
+    # The area isn't there yet, so ruff would take its modules for third-party ones.
     ours = "lint.isort.known-first-party=['huitou']"
     for command in (("check", "--select", "I", "--fix", "--config", ours), ("format",)):
         text = subprocess.run(
