@@ -21,19 +21,16 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bootstrap import REQUIREMENTS, ROOT
 
 CORE = ROOT / "layers" / "core" / "huitou"
 LAYERS_FOLDER = ROOT / ".build" / "layers"
 FUNCTIONS_FOLDER = ROOT / ".build" / "functions"
-UNPACKED_FOLDER = ROOT / ".build" / "unpacked"
-
 MB = 1024 * 1024
 # A function's code and its layers together, and how many layers it may have (SCF's quotas).
 MAX_UNZIPPED_BYTES = 500 * MB
@@ -43,13 +40,10 @@ MAX_LAYERS = 5
 # smaller. Zips travel in the call, as base64, with a little beside them.
 MAX_REQUEST_BYTES = 10 * MB
 MAX_ZIP_BYTES = (MAX_REQUEST_BYTES - 64 * 1024) * 3 // 4
-
 _TIME = (1980, 1, 1, 0, 0, 0)  # The first a zip can say.
 _MODE = stat.S_IFREG | 0o644
 _DEFLATE_LEVEL = 6  # Level 9 takes three times as long for 1 % less.
 _UNIX = 3
-# What unpacking can end in: torn, encrypted, packed or named in a way that can't be here.
-_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError)
 _BYTECODE = Path(__file__).with_name("bytecode.py")
 # RECORD lists files dropped here; the others tell how and from where pip installed.
 _INSTALLERS_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
@@ -307,63 +301,6 @@ def check_limits(layers: Mapping[str, Package], functions: Mapping[str, Package]
 def readable(size_bytes: int) -> str:
     """Write a size as limits are written: 1 MB is 1,048,576 bytes, 1 KB 1,024."""
     return f"{size_bytes / MB:,.1f} MB" if size_bytes >= MB else f"{size_bytes / 1024:,.1f} KB"
-
-
-# --- unpacking ------------------------------------------------------------------------------
-
-
-def unpacked_folder(sha256: str, folder: Path = UNPACKED_FOLDER) -> Path:
-    """Where the package of this SHA-256 lies unpacked, if anybody has unpacked it."""
-    return folder / sha256
-
-
-def unpacked(package: Package, folder: Path = UNPACKED_FOLDER) -> Path:
-    """Return the folder a built package lies unpacked in; PackageError if it isn't what it was."""
-    content = package.path.read_bytes()
-    if _sha256(content) != package.sha256:
-        raise PackageError(f"{package.name}: {package.path.name} isn't the zip it was built as")
-    return unpacked_folder(unpack(content, folder), folder)
-
-
-def unpack(content: bytes, folder: Path = UNPACKED_FOLDER) -> str:
-    """Unpack a zip unless somebody has; returns its SHA-256, by which its folder is named.
-
-    The folder appears whole or not at all, whoever else unpacks the same. PackageError: it is no
-    zip, is over the platform's limit, or a member would land outside.
-    """
-    sha256 = _sha256(content)
-    place = unpacked_folder(sha256, folder)
-    if place.is_dir():
-        return sha256
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder, prefix="unpacking-"))
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.infolist():
-                _refuse_outside(member)
-            if sum(member.file_size for member in archive.infolist()) > MAX_UNZIPPED_BYTES:
-                raise PackageError(f"over {readable(MAX_UNZIPPED_BYTES)} unpacked")
-            archive.extractall(scratch)
-        scratch.chmod(0o755)  # A temporary folder is its maker's alone.
-        scratch.rename(place)
-    except _NO_ZIP as error:
-        if not place.is_dir():  # Else another process was first, with the same bytes.
-            raise PackageError(f"not a zip file that can be unpacked: {error}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return sha256
-
-
-def _refuse_outside(member: zipfile.ZipInfo) -> None:
-    path = PurePosixPath(member.filename)
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if (
-        path.is_absolute()
-        or ".." in path.parts
-        or "\\" in member.filename
-        or kind not in (0, stat.S_IFREG, stat.S_IFDIR)  # A link may point anywhere.
-    ):
-        raise PackageError(f"{member.filename!r} would land outside its folder")
 
 
 # --- zips -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
-from deployment.packages import unpacked_folder
+from deployment.unpacking import unpacked_folder
 from localcloud.errors import PlatformError
 
 LATEST, DEFAULT = "$LATEST", "$DEFAULT"

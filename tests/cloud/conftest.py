@@ -29,6 +29,13 @@ def empty_cloud(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="session")
+def bare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A local cloud with a database of its own, for those who deploy to it."""
+    with LocalCloud(tmp_path_factory.mktemp("bare"), relay=False, deploy=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def probes(empty_cloud: LocalCloud) -> Probes:
     return Probes(empty_cloud)
 

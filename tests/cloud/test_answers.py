@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from answers import CheckedClient
-from cloud.test_loop import Guest, eventually
+from cloud_guest import Guest, eventually
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.dead_letters import record_letter
 from localcloud.cloud import LocalCloud

@@ -17,7 +17,7 @@ from playwright.sync_api import Error, Locator, Page, expect
 from answers import CheckedClient
 from browsing.console import settle, visit
 from cloud.in_browser import Enter, api
-from cloud.test_loop import Guest, eventually
+from cloud_guest import Guest, eventually
 from localcloud.cloud import LocalCloud
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from bootstrap import ROOT
 from browsing.browser import axe_source
 from browsing.console import FORMS, SIZES, VIEWS, open_form, screenshots, settle, visit
 from cloud.in_browser import Enter, api
-from cloud.test_loop import Guest, eventually
+from cloud_guest import Guest, eventually
 from localcloud.cloud import LocalCloud
 
 pytestmark = pytest.mark.slow

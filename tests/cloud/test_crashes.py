@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from cli.reconcile import reconciled
-from cloud.test_loop import Guest, eventually
+from cloud_guest import Guest, eventually
 from localcloud.client import CallFailed, LocalCloudClient
 from localcloud.cloud import LocalCloud
 from simulation.play import FIRST_DAY, load

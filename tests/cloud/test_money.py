@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bootstrap import ROOT
-from cloud.test_loop import Guest, eventually
+from cloud_guest import Guest, eventually
 from localcloud.client import LocalCloudClient
 from localcloud.cloud import LocalCloud
 

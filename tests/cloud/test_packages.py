@@ -22,9 +22,9 @@ from deployment.packages import (
     check_limits,
     function_package,
     local_target,
-    unpacked,
     wheels_layer,
 )
+from deployment.unpacking import unpacked
 
 pytestmark = pytest.mark.slow
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/index.py"))

@@ -21,7 +21,8 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 from cloud.probes import ECHO, Probes, scf_client, zipped
 from deployment.cloud_api import CloudApiError
-from deployment.packages import MAX_ZIP_BYTES, UNPACKED_FOLDER
+from deployment.packages import MAX_ZIP_BYTES
+from deployment.unpacking import UNPACKED_FOLDER
 from localcloud.cloud import LocalCloud
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Literal, NamedTuple
 
 from huitou.promotions.offers.models import Group, Scope, Terms
+from price_states import (
+    Best,
+    Now,
+    Nows,
+    Offered,
+    Outcome,
+    Row,
+    State,
+    covers,
+    merged,
+    paths,
+    shared,
+)
 
 KINDS = (
     "fixed_price", "free_item", "exchange", "nth_item", "bundle", "percent_off", "amount_off",
@@ -19,82 +31,6 @@ KINDS = (
 SOURCES = ("tier", "offer", "coupon")
 WHOLE = ("percent_off", "amount_off")  # Kinds about whole lines.
 NOBODY = -1
-
-
-class Row(NamedTuple):
-    """One row of a cart; the price of a piece with its extras and without."""
-
-    dish_id: str
-    sku_id: str
-    category: str
-    quantity: int
-    unit_fen: int
-    bare_fen: int
-
-
-class Offered(NamedTuple):
-    """One offer, coupon or tier discount that is in force; `id` of a coupon is its template's."""
-
-    source: Literal["tier", "offer", "coupon"]
-    id: str
-    revision: int
-    terms: Terms
-    group: str
-    priority: int = 0
-    optional: bool = True
-    named: bool = False
-    ends: str = ""
-
-
-class Best(NamedTuple):
-    """What the best combination comes to; the least is the best."""
-
-    payable_fen: int
-    coupons: int
-    ends: tuple[str, ...]
-
-
-class Now(NamedTuple):
-    """What became of a line so far.
-
-    `running` is still to pay for its `open` pieces, of which `free` are used by no offer, `closed`
-    for the others; `piecewise` is what offers about single pieces took off the open ones; `whole`
-    says that an offer about whole lines took something.
-    """
-
-    open: int
-    free: int
-    running: int
-    closed: int = 0
-    piecewise: int = 0
-    whole: bool = False
-
-
-Nows = tuple[Now, ...]
-
-
-class Outcome(NamedTuple):
-    """One way to take an offer: what it leaves, and the lines (last, the fee) that it touched."""
-
-    nows: Nows
-    fee: int
-    touched: frozenset[int]
-
-
-class State(NamedTuple):
-    """Where a combination is after some of the offers.
-
-    `left` are those not optional that were left out though they could take something off; `firsts`
-    the child that each group `first` has settled on; `given` whom each line, and the fee, was
-    given to in the group `per: item` that is being applied.
-    """
-
-    nows: Nows
-    fee: int
-    taken: tuple[tuple[int, frozenset[int]], ...]
-    left: tuple[int, ...]
-    firsts: tuple[tuple[str, str], ...]
-    given: tuple[int, ...]
 
 
 def least(
@@ -108,43 +44,6 @@ def least(
     return _Force(rows, offered, groups, never_together).least(delivery_fen)
 
 
-def _merged(rows: Sequence[Row]) -> list[Row]:
-    """Return the lines in their canonical order, alike rows as one."""
-    lines: dict[tuple[str, str, int, int], Row] = {}
-    for row in rows:
-        key = (row.dish_id, row.sku_id, row.unit_fen, row.bare_fen)
-        more = lines[key].quantity if key in lines else 0
-        lines[key] = row._replace(quantity=row.quantity + more)
-    return [lines[key] for key in sorted(lines)]
-
-
-def _paths(groups: Sequence[Group], above: tuple[Group, ...] = ()) -> Iterator[tuple[Group, ...]]:
-    """Yield each group of the tree, with those around it before it, in the order of the page."""
-    for group in groups:
-        yield (*above, group)
-        yield from _paths(group.groups, (*above, group))
-
-
-def _covers(scope: Scope, row: Row) -> bool:
-    """Whether a scope has a line in it."""
-    return (
-        (not scope.dish_ids or row.dish_id in scope.dish_ids)
-        and (not scope.sku_ids or row.sku_id in scope.sku_ids)
-        and (not scope.categories or row.category in scope.categories)
-        and row.dish_id not in scope.except_dish_ids
-    )
-
-
-def _shared(amount: int, weights: Sequence[int]) -> list[int]:
-    """Share an amount by largest remainder; of equal remainders the earlier goes first."""
-    total = sum(weights)
-    shares = [amount * weight // max(1, total) for weight in weights]
-    by_rest = sorted(range(len(weights)), key=lambda at: -(amount * weights[at] % max(1, total)))
-    for at in by_rest[: amount - sum(shares)]:
-        shares[at] += 1
-    return shares
-
-
 class _Force:
     """One cart with all that is on offer for it."""
 
@@ -155,10 +54,10 @@ class _Force:
         groups: Sequence[Group],
         never_together: Sequence[Sequence[str]],
     ) -> None:
-        self.rows = _merged(rows)
+        self.rows = merged(rows)
         self.fee_at = len(self.rows)
-        paths = {path[-1].group: path for path in _paths(groups)}
-        order = {name: at for at, name in enumerate(paths)}
+        by_group = {path[-1].group: path for path in paths(groups)}
+        order = {name: at for at, name in enumerate(by_group)}
         self.lost = any(o.named and o.group not in order for o in offered)
         self.offers = sorted(
             (o for o in offered if o.group in order),
@@ -167,7 +66,7 @@ class _Force:
                 o.id, o.revision, o.ends,
             ),
         )  # fmt: skip
-        self.path = [paths[o.group] for o in self.offers]
+        self.path = [by_group[o.group] for o in self.offers]
         self.never, every = never_together, range(len(self.offers))
         self.about = [frozenset(self._about(o.terms)) for o in self.offers]
         self.clash = [[i != j and self._clash(i, j) for j in every] for i in every]
@@ -176,7 +75,7 @@ class _Force:
 
     def _about(self, terms: Terms) -> list[int]:
         slots = [slot.scope for slot in terms.slots] or [Scope()]
-        fits = [_covers(terms.scope, r) and any(_covers(s, r) for s in slots) for r in self.rows]
+        fits = [covers(terms.scope, r) and any(covers(s, r) for s in slots) for r in self.rows]
         return [at for at, fit in enumerate(fits) if fit]
 
     def _clash(self, i: int, j: int) -> bool:
@@ -285,9 +184,9 @@ class _Force:
         else:
             amount = (terms.off_fen or 0) * min(times, terms.most_times)
         amount = min(amount, sum(bears))
-        offs = [min(pair) for pair in zip(_shared(amount, values), bears, strict=True)]
+        offs = [min(pair) for pair in zip(shared(amount, values), bears, strict=True)]
         spare = [bear - off for bear, off in zip(bears, offs, strict=True)]
-        more = _shared(amount - sum(offs), spare)
+        more = shared(amount - sum(offs), spare)
         return {at: off + m for at, off, m in zip(lines, offs, more, strict=True)}
 
     def _after_lines(self, i: int, nows: Nows, offs: dict[int, int]) -> Nows:
@@ -322,7 +221,7 @@ class _Force:
         if terms.kind == "bundle":
             for used, times in self._filled(i, nows, lines):
                 values = [worth[at] * count for at, count in used.items()]
-                shares = _shared(max(0, sum(values) - price * times), values)
+                shares = shared(max(0, sum(values) - price * times), values)
                 yield used, dict(zip(used, shares, strict=True))
             return
         if terms.kind != "nth_item":
@@ -359,7 +258,7 @@ class _Force:
         sets = {tuple(0 for _ in lines)}
         for times in range(1, terms.most_times + 1):
             for slot in terms.slots:
-                fits = [n for n, at in enumerate(lines) if _covers(slot.scope, self.rows[at])]
+                fits = [n for n, at in enumerate(lines) if covers(slot.scope, self.rows[at])]
                 for _ in range(slot.quantity):
                     sets = {
                         (*counts[:n], counts[n] + 1, *counts[n + 1 :])

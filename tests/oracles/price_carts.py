@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from huitou.promotions.offers.models import DEFAULT_STACKING, Group, StackingRules, Terms, walk
-from price_by_force import Offered, Row
+from price_states import Offered, Row
 
 Source = Literal["tier", "offer", "coupon"]
 NAMES = ("activity", "member", "reduction", "coupon", "delivery", "extra")

@@ -10,7 +10,7 @@ from huitou.promotions.best_price.search import MOST_STEPS, best
 from huitou.promotions.discounts.models import CartLine, Outcome, Rule
 from huitou.promotions.offers.models import Group, StackingRules
 from huitou.promotions.offers.rules import Compiled
-from price_by_force import Best, Offered, Row
+from price_states import Best, Offered, Row
 
 
 class Found(NamedTuple):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from huitou.promotions.offers.models import COUPON, DEFAULT_STACKING, MEMBER, Group, Terms
-from price_by_force import Offered, Row, least
+from price_by_force import least
+from price_states import Offered, Row
 
 PAGE = Path(__file__).resolve().parents[2] / "functions" / "pay" / "PRICING.md"
 KEYS = {"cart", "offers", "coupons", "tier_off_bp", "stacking", "delivery_fen", "pays_fen"}

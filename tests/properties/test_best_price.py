@@ -15,9 +15,10 @@ import pytest
 from huitou.promotions.discounts.models import Outcome
 from huitou.promotions.offers.models import walk
 from hunting import examples
-from price_by_force import Row, least
+from price_by_force import least
 from price_carts import Case, a_case, an_aimed_case
 from price_engine import engine
+from price_states import Row
 
 CASES = int(os.environ.get("HUITOU_PRICE_CASES", examples(3_000)))
 TURNED = CASES // 2

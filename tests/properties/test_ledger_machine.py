@@ -29,7 +29,7 @@ from huitou.ordering.orders.errors import OrderErrors
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from hunting import examples, hunting
-from points_model import Bought
+from points_promised import Bought
 from points_world import GUESTS, World, seen
 
 HUNT = hunting()

@@ -17,7 +17,8 @@ import pytest
 from huitou.loyalty.tiers.models import Promise, Standing, TierRules
 from hunting import examples
 from tier_lives import JOINED, START, Life, Paid, some_order, some_rules
-from tiers_by_days import Order, Promised, held_on
+from tier_sums import Order
+from tiers_by_days import Promised, held_on
 
 CASES = int(os.environ.get("HUITOU_TIER_CASES", examples(600)))
 BLOCKS = 4

@@ -30,9 +30,9 @@ from deployment.packages import (
     core_layer,
     function_package,
     local_target,
-    unpacked,
     wheels_layer,
 )
+from deployment.unpacking import unpacked
 
 HANDLER = "def main_handler(event, context):\n    return {}\n"
 
@@ -217,6 +217,7 @@ def test_limits_name_everything_that_is_too_large(tmp_path: Path) -> None:
 def test_many_at_once_build_and_unpack_the_same(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from deployment.packages import *;"
+        "from deployment.unpacking import unpacked;"
         "print(unpacked(core_layer(local_target(), Path(sys.argv[1])), Path(sys.argv[2])))"
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(tmp_path / "unpacked")]
@@ -256,7 +257,7 @@ def test_a_zip_that_was_changed_or_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = packed(tmp_path / "a.zip", {"index.py": b"12345"})
-    monkeypatch.setattr(packages, "MAX_UNZIPPED_BYTES", 4)
+    monkeypatch.setattr("deployment.unpacking.MAX_UNZIPPED_BYTES", 4)
     with pytest.raises(PackageError, match="unpacked"):
         unpacked(package, tmp_path / "unpacked")
     into = io.BytesIO()

@@ -15,7 +15,8 @@ from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.models import LineBack, Order, PendingRefund
-from points_model import Bought, Promise, Purse, Refund, Written, level, promise
+from points_model import Purse, Written, level
+from points_promised import Bought, Promise, Refund, promise
 from simulation.chain import POINTS
 
 GUESTS = ("ann", "bob")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployment.packages import PackageError, unpack
+from deployment.packages import PackageError
+from deployment.unpacking import unpack
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.registry import Layer, timestamp

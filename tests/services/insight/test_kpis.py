@@ -12,14 +12,10 @@ from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from cli.bench.orders import paid_order
 from huitou.catalog.stores.errors import StoreErrors
-from huitou.insight.kpis import repository as kpi_repository
 from huitou.insight.kpis import service as kpi_service
 from huitou.insight.kpis.models import DaysRequest, ReportRequest, StoreFiguresRequest
 from huitou.insight.kpis.service import Kpis
-from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
-from huitou.operations.imports.service import OrderImport
 from huitou.runtime.database import Database
-from huitou.runtime.declarations import declare, migrations
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
 
@@ -254,109 +250,6 @@ def test_a_roll_up_that_dies_between_batches_is_finished_by_the_next(
     assert (told["orders"], told["revenue_fen"]) == (45, 45 * 7_200)
 
 
-def test_an_import_changes_days_that_were_closed_long_ago(
-    chain: Database, clock: FakeClock, kpis: Kpis
-) -> None:
-    shop = Shop(chain, clock)
-    shop.register()
-    kpis.roll_up(5)
-    clock.advance(days=50)
-    kpis.roll_up(5)
-    row = ImportedRow(
-        line=2, member="7", paid_on=date(2026, 2, 20), amount_fen=5_000, store="jingan"
-    )
-    OrderImport(chain, clock, "huitou").run(ImportOrdersRequest(rows=[row]))
-    kpis.roll_up(5)
-    told = report(chain, clock, "2026-02-20")
-    assert (told["orders"], told["new_members"], told["points_issued"]) == (1, 1, 50)
-    assert told["by_channel"]["import"]["new_members"] == 1
-    assert report(chain, clock, "2026-02-20", store_id="jingan")["new_members"] == 1
-    earlier = row.model_copy(update={"paid_on": date(2026, 2, 10), "store": "xujiahui"})
-    OrderImport(chain, clock, "huitou").run(ImportOrdersRequest(rows=[earlier]))
-    kpis.roll_up(5)
-    assert report(chain, clock, "2026-02-20")["new_members"] == 0
-    assert report(chain, clock, "2026-02-20", store_id="jingan")["new_members"] == 0
-    assert report(chain, clock, "2026-02-10", store_id="xujiahui")["new_members"] == 1
-
-
-def test_orders_from_before_the_roll_ups_are_counted_after_the_migration(
-    chain: Database, clock: FakeClock, kpis: Kpis
-) -> None:
-    chain.collection("orders").insert_many(
-        [paid_order(f"o{number}", "m1") | {"settlement": "done"} for number in range(3)]
-    )
-    chain.collection("meta").delete_one({"_id": "migrations"})
-    assert migrations()[0].title in declare(chain)["migrated"]
-    assert kpis.roll_up(5)["orders"] == 3
-    assert declare(chain)["migrated"] == []
-
-
-def a_row(member: str, day: date = date(2026, 2, 20)) -> ImportedRow:
-    return ImportedRow(line=2, member=member, paid_on=day, amount_fen=5_000)
-
-
-def bring(chain: Database, clock: FakeClock, *rows: ImportedRow) -> None:
-    OrderImport(chain, clock, "huitou").run(ImportOrdersRequest(rows=list(rows)))
-
-
-def counted_day(chain: Database, clock: FakeClock) -> tuple[int, int]:
-    told = report(chain, clock, "2026-02-20")
-    return told["new_members"], told["points_issued"]
-
-
-def test_an_import_that_commits_while_its_day_is_counted_is_counted_too(
-    chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bring(chain, clock, a_row("1"))
-    kpis = Kpis(chain, clock)
-    write = kpis._repository.set_day
-
-    def import_meanwhile(*args: Any, **more: Any) -> None:
-        monkeypatch.setattr(kpis._repository, "set_day", write)
-        bring(chain, clock, a_row("2"))
-        write(*args, **more)
-
-    monkeypatch.setattr(kpis._repository, "set_day", import_meanwhile)
-    while kpis.roll_up(5)["rest"]:
-        pass
-    assert counted_day(chain, clock) == (2, 100)
-
-
-def test_a_count_that_commits_while_an_import_is_under_way_comes_again(
-    chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bring(chain, clock, a_row("1"))
-    slow = OrderImport(chain, clock, "huitou")
-    recount = slow._kpis.recount
-
-    def count_meanwhile(*args: Any) -> None:
-        monkeypatch.setattr(slow._kpis, "recount", recount)
-        Kpis(chain, clock).roll_up(5)
-        recount(*args)
-
-    monkeypatch.setattr(slow._kpis, "recount", count_meanwhile)
-    slow.run(ImportOrdersRequest(rows=[a_row("2")]))
-    Kpis(chain, clock).roll_up(5)
-    assert counted_day(chain, clock) == (2, 100)
-
-
-def test_many_marked_days_are_counted_however_little_time_each_run_has(
-    chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kpi_repository, "MOST_MARKED", 3)
-    Shop(chain, clock).register()
-    clock.advance(days=5)
-    bring(chain, clock, *(a_row(str(n), date(2026, 1, n + 1)) for n in range(9)))
-    runs = 0
-    while Kpis(chain, clock).roll_up(0)["rest"]:
-        runs += 1
-        assert runs < 40
-    assert report(chain, clock, "2026-02-20")["points_issued"] == 450
-    closed = chain.collection("kpi_state").find_one({"_id": "roll-up"})
-    assert closed
-    assert closed["closed_through"] == "2026-03-06"
-
-
 def test_a_late_fact_among_todays_reads_only_its_own_neighbours(
     chain: Database, clock: FakeClock
 ) -> None:
@@ -408,23 +301,3 @@ def test_a_store_that_does_not_exist_is_named(chain: Database, clock: FakeClock)
     with pytest.raises(Refusal) as refused:
         report(chain, clock, "2026-01-10", store_id="nowhere")
     assert (refused.value.code, refused.value.field) == (StoreErrors.STORE_NOT_FOUND, "store_id")
-
-
-def test_members_and_log_ins_from_before_the_roll_ups_are_counted_after_the_migration(
-    chain: Database, clock: FakeClock, kpis: Kpis
-) -> None:
-    shop = Shop(chain, clock)
-    shop.paid(shop.register())
-    for _ in range(3):
-        clock.advance(days=10)
-        shop.register()
-    chain.collection("members").update_many(
-        {"_id": {"$gt": ""}}, {"$unset": {"registered_channel": ""}}
-    )
-    chain.collection("logins").update_many({"_id": {"$gt": ""}}, {"$unset": {"rollup": ""}})
-    chain.collection("meta").delete_one({"_id": "migrations"})
-    declare(chain)
-    kpis.roll_up(5)
-    told = report(chain, clock, "2026-04-01")
-    assert (told["active_members"], told["activity_members"], told["points_issued"]) == (1, 1, 15)
-    assert report(chain, clock, "2026-03-02")["new_members"] == 1

@@ -12,21 +12,16 @@ from chain_data import FakeClock, Shop, item
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.notices.service import Notices
-from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.tier_benefits.service import TierCoupons
-from huitou.loyalty.tier_rollouts.models import DryRunRequest
-from huitou.loyalty.tier_rollouts.service import PAGE, TierRuns
-from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
+from huitou.loyalty.tiers.models import TierRules
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.errors import ProfileErrors
 from huitou.members.profiles.models import UpdateProfileRequest
-from huitou.operations.maintenance.repository import RulesRepository
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import migrations
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Refusal
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.recent import Recent
-from huitou.runtime.revisions import revision_of
 from simulation.chain import TIERS
 
 
@@ -247,46 +242,6 @@ def test_birthdays_from_before_are_noted_for_their_accounts(shop: Shop) -> None:
     assert "birthday_on" not in shop.account(bob)
 
 
-def test_every_revision_of_rules_is_kept_and_two_editors_have_one_winner(shop: Shop) -> None:
-    rules = shop.database.collection("rules")
-
-    def edit(fen: int) -> int:
-        put = PointsRules(revision=2, fen_per_point=fen)
-        RulesRepository(shop.database).put(put, "points_rules")
-        return fen
-
-    results = at_once([lambda n=n: edit(n) for n in (10, 20, 30)])
-    [won] = [result for result in results if isinstance(result, int)]
-    kept = [revision_of(rules, "points", revision) for revision in (1, 2, 3)]
-    assert [found and found["fen_per_point"] for found in kept] == [100, won, None]
-    RulesRepository(shop.database).put(PointsRules(revision=3), "points_rules")
-    again = revision_of(rules, "points", 2)
-    assert again
-    assert again["fen_per_point"] == won
-    with pytest.raises(Refusal):
-        RulesRepository(shop.database).put(
-            PointsRules(revision=2, fen_per_point=won), "points_rules"
-        )
-
-
-def test_the_defaults_that_served_before_the_first_rules_are_kept(shop: Shop, tiers: Tiers) -> None:
-    for name in ("rules", "rule_revisions"):
-        shop.database.collection(name).delete_many({})
-    tiers.put_rules(changed(2))
-    kept = revision_of(shop.database.collection("rules"), "tiers", 1)
-    assert kept == DEFAULT_RULES.document()
-
-
-def test_an_editor_who_stopped_half_way_goes_on(shop: Shop) -> None:
-    wanted = PointsRules(revision=2, fen_per_point=50)
-    shop.database.collection("rule_revisions").insert_one(
-        {"_id": "rules:points@2", "schema": 1, "document": wanted.document()}
-    )
-    RulesRepository(shop.database).put(wanted, "points_rules")
-    found = shop.database.collection("rules").find_one({"_id": "points"})
-    assert found == wanted.document()
-
-
 def test_a_tier_of_another_system_comes_in_once_with_its_review_day(
     shop: Shop, tiers: Tiers, granting: TierCoupons
 ) -> None:
@@ -308,128 +263,3 @@ def test_a_tier_of_another_system_comes_in_once_with_its_review_day(
     shop.paid(alice, items=[item(99), item(40)])
     tiers.evaluate(alice)
     assert tiers.bring_in(alice, "silver", "2025-08-01", "2026-12-31", "crm2") == "stands higher"
-
-
-# --- new rules on all members ---------------------------------------------------------------------
-
-
-def crowd(shop: Shop, spends: list[int]) -> list[str]:
-    """Members who spent so much today, evaluated."""
-    members = [shop.register(f"guest{number}") for number in range(len(spends))]
-    for member_id, fen in zip(members, spends, strict=True):
-        shop.database.collection("accounts").update_one(
-            {"_id": member_id},
-            {"$set": {"spend_by_day": {"2026-03-02": fen}, "tier_review": "due"}},
-        )
-        Tiers(shop.database, shop.clock).evaluate(member_id)
-    return members
-
-
-def test_a_dry_run_says_who_moves_when_and_what_it_costs_and_writes_nothing(shop: Shop) -> None:
-    low, silver, strong, gold = crowd(shop, [30_000, 60_000, 90_000, 250_000])
-    before = list(shop.database.collection("accounts").find({}).sort("_id", 1))
-    new = changed(levels={
-        "silver": {"spend_fen": 80_000},
-        "gold": {"spend_fen": 90_000, "discount_bp": 8_000, "entry_coupons": ["gold-50-15", "no"]},
-    })  # fmt: skip
-    runs, pages, after = TierRuns(shop.database, shop.clock), [], None
-    for _ in range(5):
-        request = DryRunRequest(rules=new, after=after, limit=1)
-        pages.append(runs.dry_run(request))
-        after = pages[-1]["next"]
-    assert after is None
-    moves = [move for page in pages for move in page["moves"]]
-    assert sorted((m["when"], m["before"], m["after"], m["members"]) for m in moves) == [
-        ("now", "silver", "gold", 1), ("review", "silver", "basic", 1),
-    ]  # fmt: skip
-    examples = {example["member_id"]: example for page in pages for example in page["examples"]}
-    assert set(examples) == {silver, strong}
-    assert examples[silver]["on"] == "2027-03-02"
-    assert sum(page["coupon_cost_fen"] for page in pages) == 1_500
-    assert [page["unknown_templates"] for page in pages if page["coupons"]] == [["no"]]
-    # ¥900 at 9 折 were ¥1,000 at list price: a tenth more off; ¥2,500 at 8.8 折 ¥2,840.90.
-    assert sum(page["discount_cost_fen"] for page in pages) == 10_000 + 22_727
-    assert sum(page["discount_saved_fen"] for page in pages) == 6_667
-    assert list(shop.database.collection("accounts").find({}).sort("_id", 1)) == before
-    assert revision_of(shop.database.collection("rules"), "tiers", 2) is None
-    assert low not in examples
-    assert gold not in examples
-
-
-def test_applying_rules_raises_all_in_pages_whoever_and_however_many_do_it(shop: Shop) -> None:
-    spends = [30_000, 60_000, 90_000] * ((PAGE + 50) // 3)
-    members = crowd(shop, spends)
-    shop.clock.advance(days=1)
-    new = changed(levels={"silver": {"spend_fen": 80_000}, "gold": {"spend_fen": 85_000}})
-    runs = TierRuns(shop.database, shop.clock)
-    assert runs.apply(new)["status"] == "running"
-    assert runs.apply(new) == runs.apply(new)  # Again changes nothing.
-
-    def go_on() -> None:
-        mine = TierRuns(shop.database, shop.clock)
-        for member_id in mine.members_to_do():
-            mine.bring(member_id)
-
-    at_once([go_on] * 3)
-    go_on()  # Whoever lost a page stopped; a timer comes again.
-    done = runs.progress()
-    expected = spends.count(90_000)
-    assert (done["status"], done["members"], done["raised"]) == ("done", len(members), expected)
-    levels = [shop.account(member_id)["tier"]["level"] for member_id in members]
-    assert (levels.count("gold"), levels.count("silver")) == (expected, spends.count(60_000))
-    causes = shop.database.collection("tier_changes").count_documents({"cause": "rules"})
-    assert causes == expected
-    shop.clock.advance(days=365)  # The others keep silver until their review.
-    tiers = Tiers(shop.database, shop.clock)
-    assert tiers.evaluate(members[1]) == "lowered"
-
-
-def test_a_run_that_was_interrupted_does_its_page_again(shop: Shop) -> None:
-    members = crowd(shop, [60_000] * 4)
-    new = changed(levels={"gold": {"spend_fen": 55_000}})
-    runs = TierRuns(shop.database, shop.clock)
-    runs.apply(new)
-    for number, member_id in enumerate(TierRuns(shop.database, shop.clock).members_to_do()):
-        if number == 2:
-            break  # Ended by the platform; the cursor still stands before the page.
-        Tiers(shop.database, shop.clock).evaluate(member_id, applying=2)
-    assert runs.progress()["members"] == 0
-    done = runs.progress(seconds=20)
-    assert (done["status"], done["members"], done["raised"]) == ("done", 4, 4)
-    assert {shop.account(m)["tier"]["level"] for m in members} == {"gold"}
-
-
-def test_later_rules_take_over_from_those_still_being_applied(shop: Shop) -> None:
-    crowd(shop, [60_000])
-    runs = TierRuns(shop.database, shop.clock)
-    runs.apply(changed(2))
-    shop.clock.advance(hours=1)
-    runs.apply(changed(3))
-    found = shop.database.collection("tier_runs").find({}).sort("_id", 1)
-    assert [run["status"] for run in found] == ["superseded", "running"]
-    with pytest.raises(Refusal) as refused:
-        runs.apply(changed(2, window_days=90))
-    assert refused.value.code is Code.RULES_CONFLICT
-
-
-def test_a_quote_of_a_level_that_is_gone_has_its_old_discount(shop: Shop, tiers: Tiers) -> None:
-    alice = shop.register()
-    shop.paid(alice, items=[item(40)])
-    tiers.evaluate(alice)
-    without = [level for level in TIERS["levels"] if level["level"] != "silver"]
-    tiers.put_rules(TierRules.model_validate({**TIERS, "revision": 2, "levels": without}))
-    shop.database.recent = Recent()
-    assert shop.request(alice, items=[item(10)]).payable_fen == 13_500
-    assert tiers.level_of(alice)[0].name == "白银"
-    shop.clock.advance(days=365)
-    assert tiers.evaluate(alice) == "lowered"
-    assert shop.request(alice, items=[item(10)]).payable_fen == 15_000
-
-
-def test_what_is_due_is_found_by_its_day_not_by_looking_at_members(shop: Shop) -> None:
-    crowd(shop, [60_000] * 3)
-    collection = shop.database.collection("accounts")
-    for name in ("review_on", "monthly_on", "birthday_on"):
-        plan = collection.find({name: {"$lte": "2026-03-02"}}).sort([(name, 1), ("_id", 1)])
-        stats = plan.explain()["executionStats"]
-        assert stats["totalKeysExamined"] <= 1
