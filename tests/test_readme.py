@@ -20,7 +20,7 @@ from readmes import READMES, TOP, blocks, every_block
 pytestmark = pytest.mark.slow
 # The same commands, on a smaller scale; these start a cloud of their own.
 SMALLER = {
-    "scripts/demo": "scripts/demo --once --json --days 2 --members 10",
+    "scripts/demo": "scripts/demo --once --json --days 1 --members 5",
     "scripts/test": "scripts/test --help",
     "scripts/huitou layers build": "scripts/huitou layers build --json",
     "scripts/huitou bench price --json": "scripts/huitou bench price --json --carts 50 --rounds 1",
@@ -28,16 +28,20 @@ SMALLER = {
     " --orders 30 --hot 2",
     "scripts/huitou bench quota --json": "scripts/huitou bench quota --json --rounds 1"
     " --coupons 60",
-    "scripts/huitou bench points --json": "scripts/huitou bench points --json --rounds 1",
+    "scripts/huitou bench points --json": "scripts/huitou bench points --json --rounds 1"
+    " --orders 30",
     "scripts/huitou bench expire --json": "scripts/huitou bench expire --json --members 2000"
     " --small-members 500 --due 50",
     "scripts/huitou bench tiers --json": "scripts/huitou bench tiers --json --members 2000"
     " --small-members 500 --due 50",
-    "scripts/huitou bench pay --json": "scripts/huitou bench pay --json --rounds 1 --orders 50",
-    "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2",
+    "scripts/huitou bench pay --json": "scripts/huitou bench pay --json --rounds 1 --orders 10"
+    " --callbacks 100",
+    "scripts/huitou bench latency --json": "scripts/huitou bench latency --json --seconds 2"
+    " --rate 10",
     "scripts/huitou bench coldstart --json": "scripts/huitou bench coldstart --json --runs 1",
     "scripts/huitou bench invoke --json": "scripts/huitou bench invoke --json --runs 5 --starts 1",
-    "scripts/huitou bench import --json": "scripts/huitou bench import --json --orders 500",
+    "scripts/huitou bench import --json": "scripts/huitou bench import --json --orders 500"
+    " --rounds 1",
     "scripts/huitou bench sweep --json": "scripts/huitou bench sweep --json --members 2000"
     " --small-members 500 --due 50",
     "scripts/huitou bench geofence --json": "scripts/huitou bench geofence --json --stores 500"

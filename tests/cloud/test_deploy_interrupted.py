@@ -186,8 +186,8 @@ def test_deployments_that_keep_failing_never_use_up_the_versions(cloud: LocalClo
             cloud.target, HUITOU_INTERNAL_SECRET="short", HUITOU_BRAND_ID=f"brand{number}"
         )
         with pytest.raises(DeploymentError, match="could not apply"):
-            deploy(target)
-    assert len(cloud.registry.function("maintenance").revisions) <= 10
+            deploy(target, only=frozenset({"store-menu"}))  # It brings `maintenance` along.
+    assert 9 <= len(cloud.registry.function("maintenance").revisions) <= 10
     deploy(changed(cloud.target, HUITOU_BRAND_ID="good"))
     assert live(cloud, "maintenance").variables["HUITOU_BRAND_ID"] == "good"
 

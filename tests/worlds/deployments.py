@@ -34,12 +34,18 @@ def changes(steps: list[Step]) -> list[Step]:
     return [step for step in steps if step.action in ("create", "update", "delete")]
 
 
-def deploy(target: Target, api: CloudApi | None = None, *, prune: bool = False) -> list[Step]:
-    """Deploy everything; returns what had to be done."""
+def deploy(
+    target: Target,
+    api: CloudApi | None = None,
+    *,
+    prune: bool = False,
+    only: frozenset[str] = frozenset(),
+) -> list[Step]:
+    """Deploy everything, or `only` some functions; returns what had to be done."""
     own, wanted = prepare(target, local_target())
     api = api or own
-    found = look(api, wanted)
-    steps = plan(wanted, found)
+    found = look(api, wanted, only)
+    steps = plan(wanted, found, only)
     if prune:
         steps = [
             dataclasses.replace(s, action="delete") if s.action == "extra" else s for s in steps
