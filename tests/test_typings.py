@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -110,27 +109,6 @@ def test_members_get_what_the_security_rules_open_and_nothing_internal() -> None
     assert "interface RefundRequest" not in MEMBERS
     assert "RedeemTokenRequest" not in MEMBERS
     assert "internal_token" not in MEMBERS
-
-
-@pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("functions/*/index.py")), ids=lambda p: p.parent.name
-)
-def test_the_tables_that_are_read_are_those_that_are_served(path: Path) -> None:
-    calls = [
-        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "serve"
-    ]  # fmt: skip
-    [served] = calls
-    given = {keyword.arg: ast.unparse(keyword.value) for keyword in served.keywords}
-    doors = {door: given[door] for door in ("member", "internal") if door in given}
-    [table] = [table for table in TABLES if table.function == path.parent.name]
-    assert doors == {
-        door: name
-        for door, name, actions in (
-            ("member", "MEMBER", table.member), ("internal", "INTERNAL", table.internal),
-        )
-        if actions
-    }  # fmt: skip
 
 
 def test_a_requests_fields_may_be_left_out_where_the_model_has_a_default() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,6 @@ import pyotp
 import pytest
 
 from answers import check
-from bootstrap import ROOT
 from chain_data import FakeClock
 from huitou.operations.staff.models import OF_STORES, AddStaffRequest, Role
 from huitou.operations.staff.service import Staff
@@ -25,6 +23,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.handler import Action
 from huitou.runtime.settings import settings
 from localcloud.mongod import Mongod
+from typings.tables import load_index
 
 SECRET = "s" * 40
 NOON = Path(__file__).parent.parent / "events" / "noon.json"
@@ -38,12 +37,7 @@ def index(chain: Database, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("HUITOU_INTERNAL_SECRET", SECRET)
     monkeypatch.setenv("HUITOU_CLOCK_FILE", str(NOON))
     settings.cache_clear()
-    spec = importlib.util.spec_from_file_location("index", ROOT / "functions/console/index.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
+    yield load_index("console")
     settings.cache_clear()
 
 

@@ -45,16 +45,20 @@ class Action:
 
     `answer` models `data`, for `typings` and the tests: nothing validates it while serving. One
     whose module a cold start shall not load for it is named, as in
-    "huitou.ordering.orders.models:OrdersAnswer".
+    "huitou.ordering.orders.models:OrdersAnswer". `run` gets the function's own kind of Call.
     """
 
     request: type[BaseModel]
-    run: Callable[[Call, Any], object]
+    run: Callable[[Any, Any], object]
     answer: type[BaseModel] | str
 
 
 class Call:
-    """One invocation: who calls, when, on which database, and how long it may take."""
+    """One invocation: who calls, when, on which database, and how long it may take.
+
+    A function that uses several services has a Call of its own, where each service is a cached
+    property: built once a call, when it is first used.
+    """
 
     def __init__(self, function: str, event: Mapping[str, Any], context: Mapping[str, Any]) -> None:
         self.function = function
@@ -135,14 +139,14 @@ def _reason(error: Exception) -> str:
     return error.code.name if isinstance(error, HuitouError) else type(error).__name__
 
 
-Work = Callable[[Call], dict[str, Any]]
+Work = Callable[[Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Web:
     """An HTTP door: what it answers, and how it says that a call was refused."""
 
-    answer: Callable[[Call, HttpRequest], HttpAnswer]
+    answer: Callable[[Any, HttpRequest], HttpAnswer]
     refused: Callable[[HuitouError, dict[str, Any]], HttpAnswer]
 
 
@@ -151,13 +155,14 @@ def serve(
     event: object,
     context: Mapping[str, Any],
     *,
+    call_type: type[Call] = Call,
     member: Mapping[str, Action] | None = None,
     internal: Mapping[str, Action] | None = None,
     changes: Work | None = None,
     timer: Work | None = None,
     http: Web | None = None,
 ) -> dict[str, Any]:
-    """Answer one call of `function`; each keyword is a door it opens and to what.
+    """Answer one call of `function`; each keyword but `call_type` is a door it opens.
 
     Returns `{"ok": true, "data"}` or `{"ok": false, "error"}` (an HTTP answer for HTTP calls).
     Raises only from `changes` and `timer`, and only what the platform's retry can cure.
@@ -166,7 +171,7 @@ def serve(
     started, cold = time.monotonic(), _calls == 0
     _calls += 1
     plain: Mapping[str, Any] = event if isinstance(event, dict) else {}
-    call = Call(function, plain, context)
+    call = call_type(function, plain, context)
     door, outcome = "?", "?"
     try:
         door, work = _door(call, event, member, internal, changes, timer, http)
