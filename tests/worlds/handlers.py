@@ -1,0 +1,76 @@
+"""Every function through its real `main_handler`, in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from answers import check
+from chain_data import filled
+from huitou.runtime.database import Database, Document, shared_database
+from huitou.runtime.identity import internal_token
+from huitou.runtime.settings import settings
+from localcloud.keys import LocalSecrets
+from localcloud.mongod import Mongod
+from typings.tables import load_index, read_tables
+
+SECRET = "s" * 40
+EVENTS = Path(__file__).parent.parent / "events"
+TABLES = {table.function: table for table in read_tables()}
+Run = Callable[..., dict[str, Any]]
+NOBODY_THERE = "http://127.0.0.1:9"  # Whatever a test sends outside ends here.
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """One of the platform's events as it was recorded."""
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return event
+
+
+def token_of(function: str, secret: str = SECRET) -> str:
+    return internal_token(secret.encode(), function)
+
+
+def run(function: str, event: object, openid: str | None = None) -> dict[str, Any]:
+    """Call a function as the member behind `openid`, or as whoever the event makes of itself."""
+    caller = {"WX_OPENID": openid, "WX_APPID": "wxapp"} if openid else {}
+    context: Mapping[str, Any] = {
+        "request_id": "r1", "time_limit_in_ms": 60_000, "environment": json.dumps(caller),
+    }  # fmt: skip
+    answer: dict[str, Any] = load_index(function).main_handler(event, context)
+    actions = TABLES[function].member if openid else TABLES[function].internal
+    if answer.get("ok") and isinstance(event, dict) and event.get("action") in actions:
+        check(actions[event["action"]], answer["data"])
+    return answer
+
+
+@pytest.fixture
+def call(
+    chain: Database, mongod: Mongod, keys: LocalSecrets, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
+    """Call functions on this test's chain; nobody outside answers them."""
+    variables = {
+        "MONGODB_URI": mongod.uri, "HUITOU_DATABASE": chain.name, "HUITOU_INTERNAL_SECRET": SECRET,
+        "HUITOU_PHONE_KEY": "phones", "HUITOU_CLOCK_FILE": str(EVENTS / "noon.json"),
+        "WECHAT_APPID": "test", "WECHAT_APP_SECRET": "test", "WECHAT_API_URL": NOBODY_THERE,
+        "WECHAT_PAY_MCHID": keys.mchid, "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
+        "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
+        "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
+        "WECHAT_PAY_PLATFORM_KEYS": f"{keys.platform_serial}={keys.platform_public_key}",
+        "WECHAT_PAY_NOTIFY_URL": f"{NOBODY_THERE}/pay/notify", "WECHAT_PAY_URL": NOBODY_THERE,
+    }  # fmt: skip
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    yield run
+    shared_database(mongod.uri, chain.name).client.close()
+    shared_database.cache_clear()
+
+
+def everything(database: Database) -> dict[str, list[Document]]:
+    """Every document there is, to see whether a call changed any."""
+    return {name: list(database.collection(name).find({})) for name in filled(database)}
