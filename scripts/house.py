@@ -41,7 +41,12 @@ def about(domain: str) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """Yield the full name of every module a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    yield from imports_within(ast.parse(path.read_text(encoding="utf-8")), path)
+
+
+def imports_within(tree: ast.AST, path: Path) -> Iterator[str]:
+    """Yield the full name of every module that a part of a file imports."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

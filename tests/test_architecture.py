@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import house
 from bootstrap import ROOT
 from cli.__main__ import main
-from house import DOMAINS, FOUNDATIONS, LAYER, areas, domain_of, imports, runs_up
+from house import DOMAINS, FOUNDATIONS, LAYER, areas, domain_of, imports, imports_within, runs_up
 
 # Those that touch database or network; all other files of an area are models or pure rules.
 TECHNICAL = ("service.py", "repository.py", "client.py", "schema.py")
@@ -130,14 +130,26 @@ def test_a_file_imports_what_its_kind_may(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("functions/*/index.py")), ids=lambda p: p.parent.name
+    "path", sorted(ROOT.glob("functions/*/*.py")), ids=lambda p: f"{p.parent.name}/{p.name}"
 )
 def test_a_function_is_a_thin_door(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree), "says what starts it and who may call it"
+    assert ast.get_docstring(tree), "says what starts it and who may call it, or what is in it"
     for module in imports(path):
         assert not module.startswith("pymongo")
         assert not module.endswith(".repository")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("functions/*/*.py")), ids=lambda p: f"{p.parent.name}/{p.name}"
+)
+def test_a_function_imports_the_modules_beside_it_at_the_top(path: Path) -> None:
+    """Where one process holds several functions, only then a `member.py` is its own."""
+    beside = {other.stem for other in path.parent.glob("*.py")}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert not beside & set(imports_within(node, path)), node.name
 
 
 def test_the_top_level_is_fixed() -> None:

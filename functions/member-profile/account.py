@@ -1,0 +1,65 @@
+"""Who a member is: log in, profile, phone, consents, and the orders they placed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from huitou.members.consents.models import ConsentRequest, ConsentsAnswer
+from huitou.members.profiles.models import (
+    BindPhoneRequest,
+    LoginAnswer,
+    LoginRequest,
+    PhoneAnswer,
+    ProfileAnswer,
+    ProfileRequest,
+    UpdateProfileRequest,
+)
+from huitou.runtime.errors import Unavailable
+from huitou.runtime.handler import Action
+from huitou.runtime.paging import PageRequest
+from services import ProfileCall
+
+
+def login(call: ProfileCall, request: LoginRequest) -> object:
+    key = call.settings.phone_key
+    answer = call.members.login(call.member, request.scene, key, call.binding.bind)
+    if answer.get("invited") and call.member.address:
+        # Nobody waits for a service that doesn't answer: they are registered without a rank.
+        with suppress(Unavailable):
+            rank = call.wechat.risk_rank(call.member.openid, call.member.address)
+            call.binding.note_risk(str(answer["member_id"]), rank)
+    return answer
+
+
+def profile(call: ProfileCall, _: ProfileRequest) -> object:
+    return call.members.profile(call.member_id, call.lang)
+
+
+def update(call: ProfileCall, request: UpdateProfileRequest) -> object:
+    return call.members.update(call.member_id, request, call.lang)
+
+
+def bind_phone(call: ProfileCall, request: BindPhoneRequest) -> object:
+    key = call.settings.phone_key
+    return call.members.bind_phone(call.member_id, request.code, call.wechat, key)
+
+
+def consent(call: ProfileCall, request: ConsentRequest) -> object:
+    held = call.consents.record(call.member_id, request)
+    if not held.precise_location:
+        call.geofence.forget(call.member_id)
+    return held
+
+
+def orders(call: ProfileCall, request: PageRequest) -> object:
+    return call.orders.listing(call.member_id, request)
+
+
+MEMBER = {
+    "login": Action(LoginRequest, login, LoginAnswer),
+    "profile": Action(ProfileRequest, profile, ProfileAnswer),
+    "update": Action(UpdateProfileRequest, update, ProfileAnswer),
+    "bind_phone": Action(BindPhoneRequest, bind_phone, PhoneAnswer),
+    "consent": Action(ConsentRequest, consent, ConsentsAnswer),
+    "orders": Action(PageRequest, orders, "huitou.ordering.orders.models:OrdersAnswer"),
+}

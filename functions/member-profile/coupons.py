@@ -1,0 +1,74 @@
+"""A member's coupons: the wallet, ways to get one, ways to hand one on, and the till."""
+
+from __future__ import annotations
+
+from huitou.coupons.codes.models import RedeemCodeRequest
+from huitou.coupons.issuing.models import (
+    ClaimCouponRequest,
+    ClaimLinkAnswer,
+    ShownCoupon,
+    TemplateRequest,
+    WalletAnswer,
+)
+from huitou.coupons.transfers.models import GiveAnswer, GiveRequest, TakeGiftRequest
+from huitou.marketing.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
+from huitou.members.profiles.models import WelcomeRequest
+from huitou.ordering.till.models import CouponTokenAnswer, CouponTokenRequest
+from huitou.runtime.handler import Action
+from huitou.runtime.paging import PageRequest
+from services import ProfileCall
+
+CLAIM_PAGE = "pages/coupons/index"  # Of the mini-program: it calls `claim` with the template.
+LINK_DAYS = 30
+
+
+def coupons(call: ProfileCall, request: PageRequest) -> object:
+    return call.coupons.wallet(call.member_id, request)
+
+
+def welcome(call: ProfileCall, request: WelcomeRequest) -> object:
+    return call.members.welcome(call.member_id, request.scene)
+
+
+def claim(call: ProfileCall, request: ClaimCouponRequest) -> object:
+    return call.coupons.claim(request.template_id, call.member_id, request.claim_id)
+
+
+def redeem_code(call: ProfileCall, request: RedeemCodeRequest) -> object:
+    return call.codes.redeem(call.member_id, request.code)
+
+
+def group_offer(call: ProfileCall, request: TakeGroupOfferRequest) -> object:
+    return call.group_offers.take(call.member_id, call.member, request)
+
+
+def give(call: ProfileCall, request: GiveRequest) -> object:
+    return call.gifts.give(call.member_id, request.coupon_id)
+
+
+def take_gift(call: ProfileCall, request: TakeGiftRequest) -> object:
+    return call.gifts.take(call.member_id, request.gift)
+
+
+def coupon_token(call: ProfileCall, request: CouponTokenRequest) -> object:
+    return call.till.token(call.member_id, request.coupon_id)
+
+
+def claim_link(call: ProfileCall, request: TemplateRequest) -> ClaimLinkAnswer:
+    template = call.coupons.claimable(request.template_id)
+    query = f"template_id={template.id}"
+    link = call.wechat.url_link(CLAIM_PAGE, query, LINK_DAYS)
+    return ClaimLinkAnswer(path=f"{CLAIM_PAGE}?{query}", link=link, days=LINK_DAYS)
+
+
+MEMBER = {
+    "coupons": Action(PageRequest, coupons, WalletAnswer),
+    "welcome": Action(WelcomeRequest, welcome, ShownCoupon),
+    "claim": Action(ClaimCouponRequest, claim, ShownCoupon),
+    "redeem_code": Action(RedeemCodeRequest, redeem_code, ShownCoupon),
+    "group_offer": Action(TakeGroupOfferRequest, group_offer, GroupOfferAnswer),
+    "give": Action(GiveRequest, give, GiveAnswer),
+    "take_gift": Action(TakeGiftRequest, take_gift, ShownCoupon),
+    "coupon_token": Action(CouponTokenRequest, coupon_token, CouponTokenAnswer),
+}
+INTERNAL = {"claim_link": Action(TemplateRequest, claim_link, ClaimLinkAnswer)}

@@ -1,0 +1,28 @@
+"""What the chain tells a member: the inbox, and what they answered to a subscription prompt."""
+
+from __future__ import annotations
+
+from huitou.marketing.deliveries.models import InboxAnswer, OpenedAnswer, OpenMessageRequest
+from huitou.members.messaging.models import SubscribedAnswer, SubscribedRequest
+from huitou.runtime.handler import Action
+from huitou.runtime.paging import PageRequest
+from services import ProfileCall
+
+
+def inbox(call: ProfileCall, request: PageRequest) -> object:
+    return call.inbox.listing(call.member_id, request)
+
+
+def open_message(call: ProfileCall, request: OpenMessageRequest) -> object:
+    return call.inbox.open(call.member_id, request)
+
+
+def subscribed(call: ProfileCall, request: SubscribedRequest) -> object:
+    return call.messages.subscribed(call.member_id, request)
+
+
+MEMBER = {
+    "inbox": Action(PageRequest, inbox, InboxAnswer),
+    "open_message": Action(OpenMessageRequest, open_message, OpenedAnswer),
+    "subscribed": Action(SubscribedRequest, subscribed, SubscribedAnswer),
+}

@@ -1,0 +1,79 @@
+"""What a store's staff ask of pay: say what a cart costs and why, bring an order to its guest."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from huitou.ordering.fulfilment.models import RefuseRequest, StepRequest
+from huitou.ordering.orders.models import (
+    ExplainAnswer,
+    OrderAnswer,
+    OrderRequest,
+    PriceQuoteRequest,
+    QuoteAnswer,
+    QuoteRequest,
+    Status,
+)
+from huitou.payments.refunds.models import RefundAnswer
+from huitou.runtime.errors import Unavailable
+from huitou.runtime.handler import Action
+from services import PayCall
+
+
+def price(call: PayCall, request: PriceQuoteRequest) -> object:
+    cart = QuoteRequest.model_validate(request.model_dump(exclude={"member_id"}))
+    return call.orders.quote(request.member_id, cart, call.lang)
+
+
+def explain(call: PayCall, request: OrderRequest) -> object:
+    return call.orders.explain(request.order_id)
+
+
+def accept(call: PayCall, request: StepRequest) -> object:
+    return _step(call, request, "accepted")
+
+
+def prepare(call: PayCall, request: StepRequest) -> object:
+    return _step(call, request, "preparing")
+
+
+def ready(call: PayCall, request: StepRequest) -> object:
+    return _step(call, request, "ready")
+
+
+def deliver(call: PayCall, request: StepRequest) -> object:
+    return _step(call, request, "delivering")
+
+
+def pick_up(call: PayCall, request: StepRequest) -> object:
+    return _step(call, request, "picked_up")
+
+
+def complete(call: PayCall, request: StepRequest) -> object:
+    return _step(call, request, "completed")
+
+
+def _step(call: PayCall, request: StepRequest, to: Status) -> object:
+    answer = call.fulfilment.take(request.order_id, to, request.actor)
+    # The guest's card in WeChat shows it at once. If WeChat doesn't answer, a timer does it later.
+    with suppress(Unavailable):
+        call.shipping.show_card(request.order_id, call.wechat, call.settings.wechat_appid)
+    return answer
+
+
+def refuse(call: PayCall, request: RefuseRequest) -> object:
+    order = call.orders.get(request.order_id)
+    return call.refunds.refuse(order, request.reason, request.actor).shown()
+
+
+INTERNAL = {
+    "price": Action(PriceQuoteRequest, price, QuoteAnswer),
+    "explain": Action(OrderRequest, explain, ExplainAnswer),
+    "accept": Action(StepRequest, accept, OrderAnswer),
+    "prepare": Action(StepRequest, prepare, OrderAnswer),
+    "ready": Action(StepRequest, ready, OrderAnswer),
+    "deliver": Action(StepRequest, deliver, OrderAnswer),
+    "pick_up": Action(StepRequest, pick_up, OrderAnswer),
+    "complete": Action(StepRequest, complete, OrderAnswer),
+    "refuse": Action(RefuseRequest, refuse, RefundAnswer),
+}

@@ -1,0 +1,56 @@
+"""What members may ask of pay: price a cart, order it, pay it, follow it, and ask for more."""
+
+from __future__ import annotations
+
+from huitou.ordering.orders.models import (
+    CreateRequest,
+    InvoiceRequest,
+    OrderAnswer,
+    OrderRequest,
+    QuoteAnswer,
+    QuoteRequest,
+)
+from huitou.payments.charges.models import PrepayAnswer
+from huitou.payments.refunds.models import AskRefundRequest, RefundAnswer
+from huitou.runtime.handler import Action
+from services import PayCall
+
+
+def quote(call: PayCall, request: QuoteRequest) -> object:
+    return call.orders.quote(call.member_id, request, call.lang)
+
+
+def create(call: PayCall, request: CreateRequest) -> object:
+    return call.orders.create(call.member_id, request).shown()
+
+
+def prepay(call: PayCall, request: OrderRequest) -> object:
+    return call.payments.prepay(call.member_id, call.member, request.order_id)
+
+
+def status(call: PayCall, request: OrderRequest) -> object:
+    return call.payments.status(call.member_id, request.order_id)
+
+
+def cancel(call: PayCall, request: OrderRequest) -> object:
+    return call.payments.cancel(call.member_id, request.order_id)
+
+
+def ask_refund(call: PayCall, request: AskRefundRequest) -> object:
+    order = call.orders.own(call.member_id, request.order_id)
+    return call.refunds.ask(order, request).shown()
+
+
+def ask_invoice(call: PayCall, request: InvoiceRequest) -> object:
+    return call.fulfilment.ask_invoice(call.member_id, request)
+
+
+MEMBER = {
+    "quote": Action(QuoteRequest, quote, QuoteAnswer),
+    "create": Action(CreateRequest, create, OrderAnswer),
+    "prepay": Action(OrderRequest, prepay, PrepayAnswer),
+    "status": Action(OrderRequest, status, OrderAnswer),
+    "cancel": Action(OrderRequest, cancel, OrderAnswer),
+    "ask_refund": Action(AskRefundRequest, ask_refund, RefundAnswer),
+    "ask_invoice": Action(InvoiceRequest, ask_invoice, OrderAnswer),
+}

@@ -1,0 +1,71 @@
+"""What finance asks of pay: refunds, a payment's state, and the daily bill with its differences."""
+
+from __future__ import annotations
+
+from huitou.payments.bill_check.models import BillReport, ReconcileBillRequest
+from huitou.payments.charges.models import AskedAnswer, AskPaymentRequest
+from huitou.payments.discrepancies.models import (
+    DiscrepanciesPage,
+    DiscrepanciesRequest,
+    ResolveRequest,
+    ShownDiscrepancy,
+)
+from huitou.payments.refunds.models import (
+    DecideRefundRequest,
+    RefundAnswer,
+    RefundByIdRequest,
+    RefundRequest,
+    RefundsAnswer,
+    RefundsRequest,
+)
+from huitou.runtime.handler import Action
+from services import PayCall
+
+
+def refund(call: PayCall, request: RefundRequest) -> object:
+    return call.refunds.refund(request).shown()
+
+
+def decide_refund(call: PayCall, request: DecideRefundRequest) -> object:
+    return call.refunds.decide(request).shown()
+
+
+def refund_again(call: PayCall, request: RefundByIdRequest) -> object:
+    return call.refunds.again(request.refund_id, request.actor).shown()
+
+
+def abandon_refund(call: PayCall, request: RefundByIdRequest) -> object:
+    return call.refunds.abandon(request.refund_id, request.actor).shown()
+
+
+def refunds(call: PayCall, request: RefundsRequest) -> object:
+    return call.refunds.waiting(request)
+
+
+def ask_payment(call: PayCall, request: AskPaymentRequest) -> object:
+    return call.payments.ask_now(request.out_trade_no)
+
+
+def reconcile_bill(call: PayCall, request: ReconcileBillRequest) -> object:
+    return call.bills.run(request.day or call.bills.last_day())
+
+
+def differences(call: PayCall, request: DiscrepanciesRequest) -> object:
+    return call.discrepancies.open(request)
+
+
+def resolve_difference(call: PayCall, request: ResolveRequest) -> object:
+    return call.discrepancies.resolve(**request.model_dump())
+
+
+INTERNAL = {
+    "refund": Action(RefundRequest, refund, RefundAnswer),
+    "decide_refund": Action(DecideRefundRequest, decide_refund, RefundAnswer),
+    "refund_again": Action(RefundByIdRequest, refund_again, RefundAnswer),
+    "abandon_refund": Action(RefundByIdRequest, abandon_refund, RefundAnswer),
+    "refunds": Action(RefundsRequest, refunds, RefundsAnswer),
+    "ask_payment": Action(AskPaymentRequest, ask_payment, AskedAnswer),
+    "reconcile_bill": Action(ReconcileBillRequest, reconcile_bill, BillReport),
+    "differences": Action(DiscrepanciesRequest, differences, DiscrepanciesPage),
+    "resolve_difference": Action(ResolveRequest, resolve_difference, ShownDiscrepancy),
+}

@@ -1,0 +1,52 @@
+"""What pay's timers do: follow payments, refunds and orders up, share, check each day's bill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services import PayCall
+
+_LONGEST_S = 26.0  # Query, close, query again and settle, each as slow as its timeout allows.
+
+
+def run(call: PayCall) -> dict[str, Any]:
+    """Each timer of this function has its own work; an unknown name is the first one's."""
+    work = {"share": share, "hourly": hourly}.get(str(call.event.get("TriggerName")), follow_up)
+    return work(call)
+
+
+def follow_up(call: PayCall) -> dict[str, Any]:
+    """Carry on with each payment, refund and order that waits for something."""
+    payments, refunds, fulfilment = call.payments, call.refunds, call.fulfilment
+    shipping, wechat, appid = call.shipping, call.wechat, call.settings.wechat_appid
+
+    def ship(order_id: str) -> str:
+        return shipping.ship(order_id, wechat, appid)
+
+    def show_card(order_id: str) -> str:
+        return shipping.show_card(order_id, wechat, appid)
+
+    return call.sweep(
+        {
+            "unpaid": (payments.unpaid_due(), payments.close_unpaid),
+            "unanswered": (payments.unanswered(), payments.ask),
+            "refunds": (refunds.due(), refunds.carry_on),
+            "completed": (fulfilment.to_complete(), fulfilment.complete),
+            "shipping": (shipping.to_ship(), ship),
+            "cards": (shipping.cards_due(), show_card),
+        },
+        spare_s=_LONGEST_S,
+    )
+
+
+def share(call: PayCall) -> dict[str, Any]:
+    """Give each partner its share of what was paid."""
+    sharing = call.sharing
+    return call.sweep({"shares": (sharing.due(), sharing.carry_on)}, spare_s=_LONGEST_S)
+
+
+def hourly(call: PayCall) -> dict[str, Any]:
+    """Check the bills that are out, and fetch WeChat Pay's new certificates."""
+    bills = call.bills
+    done = call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
+    return {**done, "certificates": call.platform_keys.refresh_certificates(call.gateway)}
