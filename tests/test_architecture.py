@@ -135,6 +135,7 @@ def test_a_file_imports_what_its_kind_may(path: Path) -> None:
 def test_a_function_is_a_thin_door(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), "says what starts it and who may call it, or what is in it"
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)], "has no name"
     for module in imports(path):
         assert not module.startswith("pymongo")
         assert not module.endswith(".repository")

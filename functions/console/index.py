@@ -103,8 +103,12 @@ def _done(desk: Desk, name: str, route: Route, fields: dict[str, Any]) -> dict[s
     def run(_: Call, request: Any) -> object:
         if route.target is None:
             return route.run(desk, request)
+
+        def change() -> object:
+            return route.run(desk, request)
+
         return Changes(desk.database, desk.clock).recorded(
-            desk.staff, name, route.target(request), lambda: route.run(desk, request),
+            desk.staff, name, route.target(request), change,
             before=route.before(desk, request) if route.before else None, after=route.after,
         )  # fmt: skip
 
@@ -153,10 +157,20 @@ def _staff(call: Call) -> Staff:
     return Staff(call.database, call.clock, call.settings.internal_secret)
 
 
+def _add_staff(call: Call, request: AddStaffRequest) -> object:
+    return _staff(call).add(request)
+
+
+def _reset_staff(call: Call, request: StaffRequest) -> object:
+    return _staff(call).reset(request.staff_id)
+
+
+def _list_staff(call: Call, _: NoRequest) -> object:
+    return _staff(call).listing()
+
+
 INTERNAL = {
-    "add_staff": Action(AddStaffRequest, lambda call, r: _staff(call).add(r), SecretsAnswer),
-    "reset_staff": Action(
-        StaffRequest, lambda call, r: _staff(call).reset(r.staff_id), SecretsAnswer
-    ),
-    "staff": Action(NoRequest, lambda call, _: _staff(call).listing(), StaffAnswer),
+    "add_staff": Action(AddStaffRequest, _add_staff, SecretsAnswer),
+    "reset_staff": Action(StaffRequest, _reset_staff, SecretsAnswer),
+    "staff": Action(NoRequest, _list_staff, StaffAnswer),
 }

@@ -7,6 +7,7 @@ by members (the welcome coupon is taken through member-profile).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from huitou.coupons.codes.models import (
@@ -29,63 +30,99 @@ from huitou.promotions.quotas.service import Limiter, UnitsInFlight
 from huitou.runtime.handler import Action, Call, serve
 
 
+class CouponCall(Call):
+    """One call of coupon-issue with the services it may use, each built when first asked for."""
+
+    @cached_property
+    def coupons(self) -> Coupons:
+        return Coupons(self.database, self.clock)
+
+    @cached_property
+    def benefits(self) -> TierCoupons:
+        return TierCoupons(self.database, self.clock)
+
+    @cached_property
+    def quota_units(self) -> UnitsInFlight:
+        orders = Orders(self.database, self.clock, self.settings.brand_id)
+        limiter = Limiter(self.database, self.clock)
+        return UnitsInFlight(limiter, self.coupons.finish, orders.quota_units)
+
+    @cached_property
+    def codes(self) -> Codes:
+        return Codes(self.database, self.clock, self.settings.codes_key)
+
+    @cached_property
+    def till(self) -> Till:
+        return Till(self.database, self.clock, self.settings.token_key)
+
+
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     return serve(
-        "coupon-issue", event, context, internal=INTERNAL, changes=_grant_changed, timer=_grant_due
-    )
+        "coupon-issue", event, context, call_type=CouponCall,
+        internal=INTERNAL, changes=_grant_changed, timer=_grant_due,
+    )  # fmt: skip
 
 
-def _grant_changed(call: Call) -> dict[str, Any]:
-    return call.each(call.due_ids("accounts"), TierCoupons(call.database, call.clock).grant)
+def _grant_changed(call: CouponCall) -> dict[str, Any]:
+    return call.each(call.due_ids("accounts"), call.benefits.grant)
 
 
-def _grant_due(call: Call) -> dict[str, Any]:
-    granting, coupons = TierCoupons(call.database, call.clock), Coupons(call.database, call.clock)
-    orders = Orders(call.database, call.clock, call.settings.brand_id)
-    limiter = Limiter(call.database, call.clock)
-    units = UnitsInFlight(limiter, coupons.finish, orders.quota_units)
+def _grant_due(call: CouponCall) -> dict[str, Any]:
+    benefits, coupons, units = call.benefits, call.coupons, call.quota_units
+
+    def expire(_: str) -> str:
+        return f"{coupons.expire()} coupons"
+
     return call.sweep(
         {
-            "granted": (granting.due(), granting.grant),
-            "monthly": (granting.monthly_due(), granting.grant_month),
-            "birthdays": (granting.birthdays_due(), granting.grant_birthday),
+            "granted": (benefits.due(), benefits.grant),
+            "monthly": (benefits.monthly_due(), benefits.grant_month),
+            "birthdays": (benefits.birthdays_due(), benefits.grant_birthday),
             "pieces": (units.due(), units.settle),
-            "expired": (["one batch"], lambda _: f"{coupons.expire()} coupons"),
+            "expired": (["one batch"], expire),
         }
     )
 
 
-def _codes(call: Call) -> Codes:
-    return Codes(call.database, call.clock, call.settings.codes_key)
+def _issue(call: CouponCall, request: IssueCouponRequest) -> object:
+    return call.coupons.issue_by_staff(request)
 
 
-def _till(call: Call) -> Till:
-    return Till(call.database, call.clock, call.settings.token_key)
+def _revoke(call: CouponCall, request: RevokeCouponRequest) -> object:
+    return call.coupons.revoke(request.coupon_id, request.actor, request.reason)
+
+
+def _verify_token(call: CouponCall, request: VerifyTokenRequest) -> object:
+    return call.till.verify(request.coupon_token, request.store_id, call.lang)
+
+
+def _redeem_token(call: CouponCall, request: RedeemTokenRequest) -> object:
+    return call.till.redeem(request, call.lang)
+
+
+def _make_codes(call: CouponCall, request: MakeCodesRequest) -> object:
+    return call.codes.make(request)
+
+
+def _codes(call: CouponCall, request: CodesRequest) -> object:
+    return call.codes.page(request)
+
+
+def _batches(call: CouponCall, request: BatchesRequest) -> object:
+    return call.codes.batches(request.limit)
+
+
+def _revoke_batch(call: CouponCall, request: RevokeBatchRequest) -> object:
+    return call.codes.revoke(request.batch, request.actor)
 
 
 INTERNAL = {
-    "issue": Action(
-        IssueCouponRequest,
-        lambda call, r: Coupons(call.database, call.clock).issue_by_staff(r),
-        ShownCoupon,
-    ),
-    "verify_token": Action(
-        VerifyTokenRequest,
-        lambda call, r: _till(call).verify(r.coupon_token, r.store_id, call.lang),
-        TillCouponAnswer,
-    ),
-    "redeem_token": Action(
-        RedeemTokenRequest, lambda call, r: _till(call).redeem(r, call.lang), TillCouponAnswer
-    ),
-    "make_codes": Action(MakeCodesRequest, lambda call, r: _codes(call).make(r), ShownBatch),
-    "codes": Action(CodesRequest, lambda call, r: _codes(call).page(r), CodesAnswer),
-    "batches": Action(BatchesRequest, lambda call, r: _codes(call).batches(r.limit), BatchesAnswer),
-    "revoke_batch": Action(
-        RevokeBatchRequest, lambda call, r: _codes(call).revoke(r.batch, r.actor), ShownBatch
-    ),
-    "revoke": Action(
-        RevokeCouponRequest,
-        lambda call, r: Coupons(call.database, call.clock).revoke(r.coupon_id, r.actor, r.reason),
-        ShownCoupon,
-    ),
+    "issue": Action(IssueCouponRequest, _issue, ShownCoupon),
+    "revoke": Action(RevokeCouponRequest, _revoke, ShownCoupon),
+    "verify_token": Action(VerifyTokenRequest, _verify_token, TillCouponAnswer),
+    "redeem_token": Action(RedeemTokenRequest, _redeem_token, TillCouponAnswer),
+    "make_codes": Action(MakeCodesRequest, _make_codes, ShownBatch),
+    "codes": Action(CodesRequest, _codes, CodesAnswer),
+    "batches": Action(BatchesRequest, _batches, BatchesAnswer),
+    "revoke_batch": Action(RevokeBatchRequest, _revoke_batch, ShownBatch),
 }

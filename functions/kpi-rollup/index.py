@@ -29,7 +29,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
         event,
         context,
         internal=INTERNAL,
-        timer=lambda call: _kpis(call).roll_up(call.seconds_left() - LONGEST_S),
+        timer=_roll_up_due,
     )
 
 
@@ -37,11 +37,29 @@ def _kpis(call: Call) -> Kpis:
     return Kpis(call.database, call.clock)
 
 
+def _roll_up_due(call: Call) -> dict[str, Any]:
+    return _kpis(call).roll_up(call.seconds_left() - LONGEST_S)
+
+
+def _roll_up(call: Call, request: RollUpRequest) -> object:
+    return _kpis(call).roll_up(request.seconds)
+
+
+def _report(call: Call, request: ReportRequest) -> object:
+    return _kpis(call).report(request)
+
+
+def _stores(call: Call, request: StoreFiguresRequest) -> object:
+    return _kpis(call).stores(request)
+
+
+def _days(call: Call, request: DaysRequest) -> object:
+    return _kpis(call).days(request)
+
+
 INTERNAL = {
-    "roll_up": Action(RollUpRequest, lambda call, r: _kpis(call).roll_up(r.seconds), RollUpAnswer),
-    "report": Action(ReportRequest, lambda call, r: _kpis(call).report(r), ReportAnswer),
-    "stores": Action(
-        StoreFiguresRequest, lambda call, r: _kpis(call).stores(r), StoreFiguresAnswer
-    ),
-    "days": Action(DaysRequest, lambda call, r: _kpis(call).days(r), DaysAnswer),
+    "roll_up": Action(RollUpRequest, _roll_up, RollUpAnswer),
+    "report": Action(ReportRequest, _report, ReportAnswer),
+    "stores": Action(StoreFiguresRequest, _stores, StoreFiguresAnswer),
+    "days": Action(DaysRequest, _days, DaysAnswer),
 }

@@ -40,6 +40,14 @@ def _maintenance(call: Call) -> Maintenance:
     return Maintenance(call.database, call.clock)
 
 
+def _declare(call: Call, _: DeclareRequest) -> object:
+    return declare(call.database)
+
+
+def _load(call: Call, request: LoadRequest) -> object:
+    return _maintenance(call).load(request)
+
+
 def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
     return OrderImport(call.database, call.clock, call.settings.brand_id).run(request)
 
@@ -50,26 +58,30 @@ def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
     return Balances(call.database, call.clock, call.settings.brand_id).run(request)
 
 
+def _reconcile(call: Call, request: ReconcileRequest) -> object:
+    return Reconciliation(call.database, call.clock).page(request.after, request.limit)
+
+
+def _health(call: Call, _: HealthRequest) -> object:
+    return _maintenance(call).health()
+
+
+def _dead_letters(call: Call, request: DeadLettersRequest) -> object:
+    return _maintenance(call).dead_letters(request.limit)
+
+
 def _replay(call: Call, request: ReplayRequest) -> object:
     functions = Functions(call.settings.cloud, call.settings.internal_secret)
     return _maintenance(call).replay(request.letter_id, functions.start)
 
 
 INTERNAL = {
-    "declare": Action(DeclareRequest, lambda call, _: declare(call.database), DeclareAnswer),
-    "load": Action(LoadRequest, lambda call, r: _maintenance(call).load(r), LoadAnswer),
+    "declare": Action(DeclareRequest, _declare, DeclareAnswer),
+    "load": Action(LoadRequest, _load, LoadAnswer),
     "import_orders": Action(ImportOrdersRequest, _import_orders, ImportReport),
     "import_balances": Action(ImportBalancesRequest, _import_balances, BalancesReport),
-    "reconcile": Action(
-        ReconcileRequest,
-        lambda call, r: Reconciliation(call.database, call.clock).page(r.after, r.limit),
-        ReconcileAnswer,
-    ),
-    "health": Action(HealthRequest, lambda call, _: _maintenance(call).health(), HealthAnswer),
-    "dead_letters": Action(
-        DeadLettersRequest,
-        lambda call, r: _maintenance(call).dead_letters(r.limit),
-        DeadLettersAnswer,
-    ),
+    "reconcile": Action(ReconcileRequest, _reconcile, ReconcileAnswer),
+    "health": Action(HealthRequest, _health, HealthAnswer),
+    "dead_letters": Action(DeadLettersRequest, _dead_letters, DeadLettersAnswer),
     "replay": Action(ReplayRequest, _replay, ReplayAnswer),
 }

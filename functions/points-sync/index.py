@@ -10,7 +10,8 @@ games set points aside and use them, and reviews earn a bonus. Not callable by m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from huitou.growth.referrals.binding_service import FirstOrders
 from huitou.loyalty.adjustments.models import (
@@ -30,111 +31,150 @@ from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 
+if TYPE_CHECKING:
+    from huitou.loyalty.adjustments.service import Adjustments
+    from huitou.loyalty.earning.service import Bonuses
+    from huitou.loyalty.liability.service import Liability
+    from huitou.loyalty.statements.service import Statements
+    from huitou.operations.merges.service import Merges
+
 ONE_DAY_S = 10.0  # The longest that counting one day of a month may take, of 31.
 
 
-def _settlement(call: Call) -> Settlement:
-    return Settlement(call.database, call.clock, FirstOrders(call.database, call.clock))
+class PointsCall(Call):
+    """One call of points-sync with the services it may use, each built when first asked for.
+
+    What staff and reviews ask for is imported late: a settlement's cold start shall not pay for it.
+    """
+
+    @cached_property
+    def settlement(self) -> Settlement:
+        return Settlement(self.database, self.clock, FirstOrders(self.database, self.clock))
+
+    @cached_property
+    def points(self) -> Points:
+        return Points(self.database, self.clock)
+
+    @cached_property
+    def holds(self) -> Holds:
+        return Holds(self.database, self.clock)
+
+    @cached_property
+    def liability(self) -> Liability:
+        from huitou.loyalty.liability.service import Liability
+
+        return Liability(self.database, self.clock)
+
+    @cached_property
+    def adjustments(self) -> Adjustments:
+        from huitou.loyalty.adjustments.service import Adjustments
+
+        return Adjustments(self.database, self.clock)
+
+    @cached_property
+    def bonuses(self) -> Bonuses:
+        from huitou.loyalty.earning.service import Bonuses
+
+        return Bonuses(self.database, self.clock)
+
+    @cached_property
+    def merges(self) -> Merges:
+        from huitou.operations.merges.service import Merges
+
+        return Merges(self.database, self.clock, self.settings.brand_id)
+
+    @cached_property
+    def statements(self) -> Statements:
+        from huitou.loyalty.statements.service import Statements
+
+        return Statements(self.database, self.clock)
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     return serve(
-        "points-sync", event, context,
+        "points-sync", event, context, call_type=PointsCall,
         changes=_settle_changed, timer=_settle_due, internal=INTERNAL,
     )  # fmt: skip
 
 
-def _settle_changed(call: Call) -> dict[str, Any]:
-    return call.each(call.due_ids("orders"), _settlement(call).settle)
+def _settle_changed(call: PointsCall) -> dict[str, Any]:
+    return call.each(call.due_ids("orders"), call.settlement.settle)
 
 
-def _settle_due(call: Call) -> dict[str, Any]:
-    settlement = _settlement(call)
-    points, holds = Points(call.database, call.clock), _holds(call)
-    liability = _liability_of(call)
+def _settle_due(call: PointsCall) -> dict[str, Any]:
+    settlement, points, holds = call.settlement, call.points, call.holds
+    liability = call.liability
 
     def goes_on() -> bool:
         return call.seconds_left() > 2 * LONGEST_S
+
+    def bring_all_up_to_date(_: str) -> str:
+        return f"{points.bring_all_up_to_date(goes_on)} due"
 
     return call.sweep(
         {
             "outcomes": (settlement.due(), settlement.settle),
             "holds": (holds.due(), holds.let_go),
-            "calendar": (["many at once"], lambda _: f"{points.bring_all_up_to_date(goes_on)} due"),
+            "calendar": (["many at once"], bring_all_up_to_date),
             "one by one": (points.due(), points.bring_up_to_date),
             "months": (liability.closable(), liability.close),
         }
     )
 
 
-def _holds(call: Call) -> Holds:
-    return Holds(call.database, call.clock)
+def _adjust_points(call: PointsCall, request: AdjustPointsRequest) -> object:
+    return call.adjustments.ask(request)
 
 
-# What staff and reviews ask for is loaded late: a settlement's cold start shall not pay for it.
+def _decide_adjustment(call: PointsCall, request: DecideAdjustmentRequest) -> object:
+    return call.adjustments.decide(request)
 
 
-def _award_bonus(call: Call, request: AwardBonusRequest) -> object:
-    from huitou.loyalty.earning.service import Bonuses
-
-    bonuses = Bonuses(call.database, call.clock)
-    return bonuses.award(request.member_id, request.event, request.cause, call.lang)
+def _adjustments(call: PointsCall, request: AdjustmentsRequest) -> object:
+    return call.adjustments.listing(request)
 
 
-def _liability_of(call: Call) -> Any:
-    from huitou.loyalty.liability.service import Liability
-
-    return Liability(call.database, call.clock)
+def _merge_members(call: PointsCall, request: MergeMembersRequest) -> object:
+    return call.merges.merge(request)
 
 
-def _adjustments(call: Call) -> Any:
-    from huitou.loyalty.adjustments.service import Adjustments
-
-    return Adjustments(call.database, call.clock)
+def _statement(call: PointsCall, request: StatementRequest) -> object:
+    return call.statements.whole(request, call.lang)
 
 
-def _merge_members(call: Call, request: MergeMembersRequest) -> object:
-    from huitou.operations.merges.service import Merges
-
-    return Merges(call.database, call.clock, call.settings.brand_id).merge(request)
-
-
-def _statement(call: Call, request: StatementRequest) -> object:
-    from huitou.loyalty.statements.service import Statements
-
-    return Statements(call.database, call.clock).whole(request, call.lang)
-
-
-def _liability(call: Call, request: LiabilityRequest) -> object:
+def _liability(call: PointsCall, request: LiabilityRequest) -> object:
     def goes_on() -> bool:
         return call.seconds_left() > 3 * ONE_DAY_S
 
-    return _liability_of(call).report(request.as_of, goes_on)
+    return call.liability.report(request.as_of, goes_on)
+
+
+def _award_bonus(call: PointsCall, request: AwardBonusRequest) -> object:
+    return call.bonuses.award(request.member_id, request.event, request.cause, call.lang)
+
+
+def _hold_points(call: PointsCall, request: HoldPointsRequest) -> object:
+    held = call.holds.hold(request.member_id, request.hold_id, request.points, request.purpose)
+    return shown(held)
+
+
+def _commit_points(call: PointsCall, request: HeldPointsRequest) -> object:
+    return shown(call.holds.commit(request.hold_id))
+
+
+def _release_points(call: PointsCall, request: HeldPointsRequest) -> object:
+    return shown(call.holds.release(request.hold_id))
 
 
 INTERNAL = {
-    "adjust_points": Action(
-        AdjustPointsRequest, lambda call, r: _adjustments(call).ask(r), AdjustmentAnswer
-    ),
-    "decide_adjustment": Action(
-        DecideAdjustmentRequest, lambda call, r: _adjustments(call).decide(r), AdjustmentAnswer
-    ),
-    "adjustments": Action(
-        AdjustmentsRequest, lambda call, r: _adjustments(call).listing(r), AdjustmentsAnswer
-    ),
+    "adjust_points": Action(AdjustPointsRequest, _adjust_points, AdjustmentAnswer),
+    "decide_adjustment": Action(DecideAdjustmentRequest, _decide_adjustment, AdjustmentAnswer),
+    "adjustments": Action(AdjustmentsRequest, _adjustments, AdjustmentsAnswer),
     "merge_members": Action(MergeMembersRequest, _merge_members, MergeAnswer),
     "statement": Action(StatementRequest, _statement, WholeStatementAnswer),
     "liability": Action(LiabilityRequest, _liability, LiabilityAnswer),
     "award_bonus": Action(AwardBonusRequest, _award_bonus, BonusAnswer),
-    "hold_points": Action(
-        HoldPointsRequest,
-        lambda call, r: shown(_holds(call).hold(r.member_id, r.hold_id, r.points, r.purpose)),
-        HoldAnswer,
-    ),
-    "commit_points": Action(
-        HeldPointsRequest, lambda call, r: shown(_holds(call).commit(r.hold_id)), HoldAnswer
-    ),
-    "release_points": Action(
-        HeldPointsRequest, lambda call, r: shown(_holds(call).release(r.hold_id)), HoldAnswer
-    ),
+    "hold_points": Action(HoldPointsRequest, _hold_points, HoldAnswer),
+    "commit_points": Action(HeldPointsRequest, _commit_points, HoldAnswer),
+    "release_points": Action(HeldPointsRequest, _release_points, HoldAnswer),
 }

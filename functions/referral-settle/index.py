@@ -60,23 +60,37 @@ def _poster(call: Call, _: PosterRequest) -> object:
     wechat = MiniProgram(call.database, call.settings)
 
     def put_up(code: str, scene: str, design: PosterDesign) -> str:
-        return posters.link(code, design, lambda: wechat.code_image(scene, design.page))
+        def draw_code() -> bytes:
+            return wechat.code_image(scene, design.page)
+
+        return posters.link(code, design, draw_code)
 
     return _referrals(call).poster(_member(call), put_up)
+
+
+def _mine(call: Call, request: MineRequest) -> object:
+    return _referrals(call).mine(_member(call), request, call.lang)
+
+
+def _held(call: Call, request: HeldRequest) -> object:
+    return _referrals(call).held(request, call.lang)
+
+
+def _decide(call: Call, request: DecideRequest) -> object:
+    return _referrals(call).decide(request)
+
+
+def _referral(call: Call, request: ReferralRequest) -> object:
+    return _referrals(call).shown(request.referral_id)
 
 
 MEMBER = {
     "code_image": Action(CodeImageRequest, _code_image, CodeImageAnswer),
     "poster": Action(PosterRequest, _poster, PosterAnswer),
-    "mine": Action(
-        MineRequest, lambda call, r: _referrals(call).mine(_member(call), r, call.lang), MineAnswer
-    ),
+    "mine": Action(MineRequest, _mine, MineAnswer),
 }
-
 INTERNAL = {
-    "held": Action(HeldRequest, lambda call, r: _referrals(call).held(r, call.lang), HeldAnswer),
-    "decide": Action(DecideRequest, lambda call, r: _referrals(call).decide(r), ReferralAnswer),
-    "referral": Action(
-        ReferralRequest, lambda call, r: _referrals(call).shown(r.referral_id), ReferralAnswer
-    ),
+    "held": Action(HeldRequest, _held, HeldAnswer),
+    "decide": Action(DecideRequest, _decide, ReferralAnswer),
+    "referral": Action(ReferralRequest, _referral, ReferralAnswer),
 }

@@ -36,11 +36,11 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def _evaluate_changed(call: Call) -> dict[str, Any]:
-    return call.each(call.due_ids("accounts"), Tiers(call.database, call.clock).evaluate)
+    return call.each(call.due_ids("accounts"), _tiers(call).evaluate)
 
 
 def _evaluate_due(call: Call) -> dict[str, Any]:
-    tiers, runs = Tiers(call.database, call.clock), TierRuns(call.database, call.clock)
+    tiers, runs = _tiers(call), _runs(call)
     return call.sweep(
         {
             "outcomes": (tiers.due(), tiers.evaluate),
@@ -49,17 +49,33 @@ def _evaluate_due(call: Call) -> dict[str, Any]:
     )
 
 
+def _tiers(call: Call) -> Tiers:
+    return Tiers(call.database, call.clock)
+
+
 def _runs(call: Call) -> TierRuns:
     return TierRuns(call.database, call.clock)
 
 
+def _rules(call: Call, _: RulesRequest) -> object:
+    return {"rules": _tiers(call).rules().document()}
+
+
+def _dry_run(call: Call, request: DryRunRequest) -> object:
+    return _runs(call).dry_run(request)
+
+
+def _apply(call: Call, request: ApplyRequest) -> object:
+    return _runs(call).apply(request.rules)
+
+
+def _run(call: Call, request: RunRequest) -> object:
+    return _runs(call).progress(request.seconds)
+
+
 INTERNAL = {
-    "rules": Action(
-        RulesRequest,
-        lambda call, _: {"rules": Tiers(call.database, call.clock).rules().document()},
-        RulesAnswer,
-    ),
-    "dry_run": Action(DryRunRequest, lambda call, r: _runs(call).dry_run(r), DryRunAnswer),
-    "apply": Action(ApplyRequest, lambda call, r: _runs(call).apply(r.rules), RunAnswer),
-    "run": Action(RunRequest, lambda call, r: _runs(call).progress(r.seconds), RunAnswer),
+    "rules": Action(RulesRequest, _rules, RulesAnswer),
+    "dry_run": Action(DryRunRequest, _dry_run, DryRunAnswer),
+    "apply": Action(ApplyRequest, _apply, RunAnswer),
+    "run": Action(RunRequest, _run, RunAnswer),
 }

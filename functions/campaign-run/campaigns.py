@@ -1,0 +1,66 @@
+"""What the marketing desk does with campaigns: write, check, start, pause and end them."""
+
+from __future__ import annotations
+
+from huitou.marketing.campaigns.models import (
+    AcceptRequest,
+    CampaignAnswer,
+    CampaignRequest,
+    CampaignsAnswer,
+    CampaignsRequest,
+    CampaignStepRequest,
+    LintRequest,
+    PutCampaignRequest,
+)
+from huitou.marketing.linter.models import CheckAnswer, LintAnswer
+from huitou.runtime.handler import Action
+from services import CampaignCall
+
+
+def put(call: CampaignCall, request: PutCampaignRequest) -> object:
+    return call.campaigns.put(request)
+
+
+def get(call: CampaignCall, request: CampaignRequest) -> object:
+    return call.campaigns.get(request.campaign_id)
+
+
+def list_campaigns(call: CampaignCall, request: CampaignsRequest) -> object:
+    return call.campaigns.listing(request.status)
+
+
+def lint(call: CampaignCall, request: LintRequest) -> object:
+    return {"findings": call.campaigns.lint(request.campaign, call.lang)}
+
+
+def check(call: CampaignCall, request: CampaignStepRequest) -> object:
+    return call.campaigns.check(request, call.lang)
+
+
+def accept(call: CampaignCall, request: AcceptRequest) -> object:
+    return call.campaigns.accept(request)
+
+
+def start(call: CampaignCall, request: CampaignStepRequest) -> object:
+    return call.campaigns.start(request)
+
+
+def pause(call: CampaignCall, request: CampaignStepRequest) -> object:
+    return call.campaigns.pause(request)
+
+
+def end(call: CampaignCall, request: CampaignStepRequest) -> object:
+    return call.campaigns.end(request)
+
+
+INTERNAL = {
+    "put": Action(PutCampaignRequest, put, CampaignAnswer),
+    "get": Action(CampaignRequest, get, CampaignAnswer),
+    "list": Action(CampaignsRequest, list_campaigns, CampaignsAnswer),
+    "lint": Action(LintRequest, lint, LintAnswer),
+    "check": Action(CampaignStepRequest, check, CheckAnswer),
+    "accept": Action(AcceptRequest, accept, CampaignAnswer),
+    "start": Action(CampaignStepRequest, start, CampaignAnswer),
+    "pause": Action(CampaignStepRequest, pause, CampaignAnswer),
+    "end": Action(CampaignStepRequest, end, CampaignAnswer),
+}

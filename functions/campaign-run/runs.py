@@ -1,0 +1,70 @@
+"""Whom campaigns mean, what sets them off, what a worker does, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huitou.marketing.audiences.models import AudienceAnswer, AudienceRequest
+from huitou.marketing.campaigns.models import CampaignRequest
+from huitou.marketing.features.models import RebuildAnswer, RebuildRequest, TagAnswer, TagRequest
+from huitou.marketing.measurement.models import EffectAnswer
+from huitou.marketing.runs.models import (
+    ByHandRequest,
+    EventAnswer,
+    EventRequest,
+    RunsAnswer,
+    RunsRequest,
+    WorkAnswer,
+    WorkRequest,
+)
+from huitou.runtime.handler import LONGEST_S, Action
+from services import CampaignCall
+
+
+def tick(call: CampaignCall) -> dict[str, Any]:
+    """Plan what has come due and tell members, as long as the platform lets this call."""
+    return call.tick.run(call.seconds_left() - LONGEST_S)
+
+
+def audience(call: CampaignCall, request: AudienceRequest) -> object:
+    return call.audiences.count(request)
+
+
+def tag(call: CampaignCall, request: TagRequest) -> object:
+    return call.features.tag(request)
+
+
+def features(call: CampaignCall, request: RebuildRequest) -> object:
+    return call.features.check(request)
+
+
+def runs(call: CampaignCall, request: RunsRequest) -> object:
+    return call.runs.runs(request)
+
+
+def event(call: CampaignCall, request: EventRequest) -> object:
+    return call.runs.tell_of(request)
+
+
+def by_hand(call: CampaignCall, request: ByHandRequest) -> object:
+    return call.runs.by_hand(request)
+
+
+def work(call: CampaignCall, request: WorkRequest) -> object:
+    return call.tick.work(request.seconds)
+
+
+def report(call: CampaignCall, request: CampaignRequest) -> object:
+    return call.effects.report(request.campaign_id, call.lang)
+
+
+INTERNAL = {
+    "audience": Action(AudienceRequest, audience, AudienceAnswer),
+    "tag": Action(TagRequest, tag, TagAnswer),
+    "features": Action(RebuildRequest, features, RebuildAnswer),
+    "runs": Action(RunsRequest, runs, RunsAnswer),
+    "event": Action(EventRequest, event, EventAnswer),
+    "by_hand": Action(ByHandRequest, by_hand, EventAnswer),
+    "work": Action(WorkRequest, work, WorkAnswer),
+    "report": Action(CampaignRequest, report, EffectAnswer),
+}
