@@ -24,10 +24,10 @@ LONGEST = (
     "test_readme", "test_deploy_interrupted", "test_import", "test_crash_at_every_step",
     "test_console_pages", "test_campaign_triggers", "test_crashes", "test_campaign_runs",
     "test_late_campaigns", "test_measured_cost", "test_best_price", "test_tier_lives",
-    "test_console_forms", "test_tcb", "test_bill_check", "test_new_function",
-    "test_packages", "test_runtime",
-    "test_campaign_months", "test_payments_that_crash", "test_waiting_occasions",
-    "test_money_machine", "test_ledger_machine", "test_any_history",
+    "test_console_forms", "test_tcb", "test_function_examples", "test_bill_check",
+    "test_new_function", "test_packages", "test_runtime", "test_campaign_months",
+    "test_payments_that_crash", "test_waiting_occasions", "test_money_machine",
+    "test_ledger_machine", "test_any_history",
 )  # fmt: skip
 
 

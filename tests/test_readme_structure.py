@@ -1,4 +1,4 @@
-"""What the READMEs name is there, and each function has a README that names its actions."""
+"""What the READMEs name is there, and both languages say the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from bootstrap import ROOT
 from readmes import READMES, TOP, blocks
-from typings.tables import read_tables
 
 PAPERS = (*READMES, "layers/DECISIONS.md", "functions/pay/PRICING.md")
 MOST_BYTES = 10 * 1024
@@ -22,13 +21,6 @@ def test_both_languages_have_the_same_commands_and_sections_and_are_short() -> N
     texts = [(ROOT / readme).read_text(encoding="utf-8") for readme in TOP]
     assert len({tuple(re.findall(r"^#+(?= )", text, re.M)) for text in texts}) == 1
     assert max(len(text.encode()) for text in texts) <= MOST_BYTES
-
-
-def test_every_function_has_a_readme_that_names_its_actions() -> None:
-    for table in read_tables():
-        text = (ROOT / "functions" / table.function / "README.md").read_text(encoding="utf-8")
-        named = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
-        assert {*table.member, *table.internal} <= named, table.function
 
 
 @pytest.mark.parametrize("paper", PAPERS)

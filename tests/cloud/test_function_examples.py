@@ -1,0 +1,93 @@
+"""Every call that a function's README shows is made, in its order, on a fresh local cloud."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from answers import CheckedClient
+from cloud.test_loop import eventually
+from function_readmes import examples
+from localcloud.cloud import LocalCloud
+from simulation.play import FIRST_DAY, load
+from typings.tables import read_tables
+
+pytestmark = pytest.mark.slow
+FUNCTIONS = [table.function for table in read_tables() if table.member or table.internal]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedClient]:
+    """A fresh local cloud with the sample chain, at noon, as its READMEs suppose."""
+    with LocalCloud(Path(tmp_path_factory.mktemp("cloud")), relay=False) as cloud:
+        client = CheckedClient(cloud.url, cloud.vendor_url, cloud.data)
+        cloud.set_clock(FIRST_DAY.replace(hour=12), stands=True)
+        load(client)
+        yield client
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_example_works_as_printed(fresh: CheckedClient, function: str) -> None:
+    """Members of one README are strangers to those of another."""
+    known: dict[str, Any] = {}
+    for example in examples(function):
+        openid = f"{example.who}@{function}"
+        if example.event is None:
+            pay(fresh, openid, known[example.text.split()[3].removeprefix("$")])
+            continue
+        event = filled_in(example.event, known)
+        if example.who == "internal":
+            answer = fresh.internal_call(example.function, event)
+        else:
+            answer = fresh.member_call(example.function, openid, event)
+        code = None if answer["ok"] else answer["error"]["code"]
+        assert code == example.refusal, (example.text, answer)
+        fields = values(answer.get("data"))
+        known |= {**fields, example.who: {**known.get(example.who, {}), **fields}}
+
+
+def pay(client: CheckedClient, openid: str, order_id: str) -> None:
+    """Do what `phone pay` does, but wait for WeChat Pay's notice and for nothing else."""
+    order = {"order_id": order_id}
+    prepaid = client.member_call("pay", openid, {"action": "prepay", **order})["data"]
+    assert client.pay(openid, prepaid["payment"])["trade_state"] == "SUCCESS"
+
+    def is_paid() -> bool:
+        told = client.member_call("pay", openid, {"action": "status", **order})
+        return bool(told["data"]["status"] == "paid")
+
+    eventually(is_paid)
+
+
+def filled_in(value: Any, known: dict[str, Any]) -> Any:
+    """Put what was answered before in the place of `$name`, `$bob.name`, `$list.0`, `${name}`."""
+    if isinstance(value, dict):
+        return {key: filled_in(item, known) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled_in(item, known) for item in value]
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"\$\w+(\.\w+)?", value):
+        found: Any = known
+        for part in value[1:].split("."):
+            found = found[int(part) if part.isdigit() else part]
+        return found
+    return re.sub(r"\$\{(\w+)\}", lambda name: str(known[name[1]]), value)
+
+
+def values(data: Any) -> dict[str, Any]:
+    """Every field of an answer by its name: the outer before the inner, the first of a list."""
+    found: dict[str, Any] = {}
+    waiting = [data]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, list):
+            waiting += one[:1]
+        elif isinstance(one, dict):
+            found = {**one, **found}
+            waiting += one.values()
+    return found
