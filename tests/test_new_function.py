@@ -19,10 +19,11 @@ pytestmark = pytest.mark.slow
 WATCHERS = (
     "tests/test_architecture.py", "tests/test_bundle.py", "tests/test_readme_structure.py",
     "tests/test_collections.py", "tests/test_typings.py", "tests/functions/test_doors.py",
+    "tests/test_function_readmes.py",
 )  # fmt: skip
 # Of these the tests that are about it or about all functions; not the thousands about other files.
 NOTICING = " or ".join((
-    "prep", "test_bundle", "test_collections", "test_readme_structure",
+    "prep", "test_bundle", "test_collections", "test_readme_structure", "test_function_readmes",
     "test_typings and not same_bytes",
 ))  # fmt: skip
 SOURCES = (
