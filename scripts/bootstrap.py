@@ -71,6 +71,8 @@ def run(module: str, arguments: list[str]) -> None:
     """Become `python -m module` inside the environment; does not return."""
     python = environment_python()
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(import_paths()))
+    # Where it is set, each process compiles all of our modules and tests anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     os.execve(python, [str(python), "-m", module, *arguments], environment)  # noqa: S606
 
 
