@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,13 +26,23 @@ from huitou.runtime.errors import all_codes
 from huitou.runtime.handler import Action
 from typings.declarations import declarations
 from typings.schemas import ModelsDiffer, Schemas
-from typings.tables import answer_model, read_tables
+from typings.tables import Table, answer_model, read_tables
 from typings.typescript import NoTypeScript, interface
 
 PARSER = Parser(Language(tree_sitter_typescript.language_typescript()))
-TABLES = read_tables()
-MEMBERS, ALL = declarations(TABLES), declarations(TABLES, internal=True)
 OF_TYPESCRIPT = {"Record", "Partial", "Promise"}
+
+
+# Made when first asked for: they take seconds, and every run of any test imports this file.
+@cache
+def tables() -> list[Table]:
+    return read_tables()
+
+
+@cache
+def declared_types(*, internal: bool) -> str:
+    """The declarations as members get them, or those of internal callers too."""
+    return declarations(tables(), internal=internal)
 
 
 def text(node: Node | None) -> str:
@@ -68,8 +79,9 @@ def fields(source: str) -> dict[str, dict[str, tuple[bool, str]]]:
     }
 
 
-@pytest.mark.parametrize("source", [MEMBERS, ALL], ids=["members", "internal"])
-def test_it_parses_and_every_type_it_names_is_declared(source: str) -> None:
+@pytest.mark.parametrize("internal", [False, True], ids=["members", "internal"])
+def test_it_parses_and_every_type_it_names_is_declared(internal: bool) -> None:
+    source = declared_types(internal=internal)
     declared = [
         text(node.child_by_field_name("name"))
         for kind in ("interface_declaration", "type_alias_declaration")
@@ -83,11 +95,12 @@ def test_it_parses_and_every_type_it_names_is_declared(source: str) -> None:
 
 
 def test_every_function_and_action_is_there_by_the_door_it_is_behind() -> None:
-    for source, doors in ((MEMBERS, [""]), (ALL, ["", "Internal"])):
+    for internal, doors in ((False, [""]), (True, ["", "Internal"])):
+        source = declared_types(internal=internal)
         found = fields(source)
         assert ("InternalFunctions" in found) == ("Internal" in doors)
         for door in doors:
-            offered = {t.function: t.internal if door else t.member for t in TABLES}
+            offered = {t.function: t.internal if door else t.member for t in tables()}
             listed = found[f"{door}Functions"]
             assert set(listed) == {name for name, actions in offered.items() if actions}
             for function, (_, table) in listed.items():
@@ -105,15 +118,15 @@ def test_every_function_and_action_is_there_by_the_door_it_is_behind() -> None:
 def test_members_get_what_the_security_rules_open_and_nothing_internal() -> None:
     rules = json.loads((ROOT / "cloudbaserc.json").read_text())["securityRules"]["function"]
     opened = {name for name, rule in rules.items() if rule["invoke"] is not False}
-    assert set(fields(MEMBERS)["Functions"]) == opened
-    assert "interface RefundRequest" not in MEMBERS
-    assert "RedeemTokenRequest" not in MEMBERS
-    assert "internal_token" not in MEMBERS
+    assert set(fields(declared_types(internal=False))["Functions"]) == opened
+    assert "interface RefundRequest" not in declared_types(internal=False)
+    assert "RedeemTokenRequest" not in declared_types(internal=False)
+    assert "internal_token" not in declared_types(internal=False)
 
 
 def test_a_requests_fields_may_be_left_out_where_the_model_has_a_default() -> None:
-    found = fields(ALL)
-    models = {a.request for t in TABLES for a in (*t.member.values(), *t.internal.values())}
+    found = fields(declared_types(internal=True))
+    models = {a.request for t in tables() for a in (*t.member.values(), *t.internal.values())}
     for model in models:
         required = {(f.alias or name): f.is_required() for name, f in model.model_fields.items()}
         assert {name: must for name, (must, _) in found[model.__name__].items()} == required
@@ -135,7 +148,7 @@ def test_a_requests_fields_may_be_left_out_where_the_model_has_a_default() -> No
 
 
 def test_an_answers_fields_are_there_unless_their_default_is_none() -> None:
-    found = fields(ALL)
+    found = fields(declared_types(internal=True))
     assert found["ShownTier"]["next"] == (False, "NextLevel")
     assert found["OrderAnswer"]["paid_at"] == (False, "string")
     assert found["ShownCoupon"]["order_id"] == (True, "string | null")
@@ -147,7 +160,7 @@ def test_an_answers_fields_are_there_unless_their_default_is_none() -> None:
 
 
 def test_every_interface_says_what_it_is_and_money_its_unit() -> None:
-    lines = ALL.splitlines()
+    lines = declared_types(internal=True).splitlines()
     for number, line in enumerate(lines):
         if line.startswith("  interface ") and "Functions {" not in line:
             assert lines[number - 1].endswith("*/"), line
@@ -157,7 +170,7 @@ def test_every_interface_says_what_it_is_and_money_its_unit() -> None:
 
 def test_errors_have_every_stable_code() -> None:
     for code in all_codes().values():
-        assert f'| "{code.name}" // {code.chinese}' in MEMBERS
+        assert f'| "{code.name}" // {code.chinese}' in declared_types(internal=False)
 
 
 def test_the_same_models_give_the_same_bytes() -> None:
@@ -167,13 +180,13 @@ def test_the_same_models_give_the_same_bytes() -> None:
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True, check=True,
         )  # fmt: skip
-        assert told.stdout.decode() == ALL
+        assert told.stdout.decode() == declared_types(internal=True)
 
 
 def test_the_command_writes_where_it_is_told(tmp_path: Path) -> None:
     path = tmp_path / "typings" / "huitou.d.ts"
     assert CliRunner().invoke(main, ["typings", "--out", str(path)]).exit_code == 0
-    assert path.read_text(encoding="utf-8") == MEMBERS
+    assert path.read_text(encoding="utf-8") == declared_types(internal=False)
 
 
 def test_two_models_of_one_name_are_refused() -> None:
@@ -253,7 +266,7 @@ def test_an_answer_that_lacks_a_field_is_found(name: str) -> None:
 
 
 def test_every_model_of_an_answer_stands_in_the_layer() -> None:
-    for table in TABLES:
+    for table in tables():
         for action in (*table.member.values(), *table.internal.values()):
             model = answer_model(action)
             assert issubclass(model, BaseModel)
@@ -267,7 +280,7 @@ def test_paying_takes_ten_lines_that_call_what_there_is(readme: str) -> None:
     [source] = re.findall(r"```js\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), re.S)
     calls = re.findall(r"call\('([a-z-]+)', \{ action: '(\w+)'", source)
     assert [action for _, action in calls] == ["quote", "create", "prepay", "status"]
-    members = {table.function: table.member for table in TABLES}
+    members = {table.function: table.member for table in tables()}
     assert all(action in members[function] for function, action in calls)
     assert nodes(source, "await_expression")
     main_part = source[source.index("const cart") :].strip().splitlines()

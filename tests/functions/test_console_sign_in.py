@@ -17,7 +17,7 @@ from chain_data import FakeClock
 from console_people import PASSWORD, SECRET, Browser, Person, index, owner, person
 from huitou.operations.staff.models import AddStaffRequest, Role
 from huitou.operations.staff.rules import MAY
-from huitou.operations.staff.service import Staff
+from huitou.operations.staff.service import Staff, _hashed
 from huitou.runtime.database import Database
 
 __all__ = ["index", "owner"]  # Fixtures.
@@ -166,6 +166,10 @@ def test_a_secret_in_the_database_is_not_the_secret(index: ModuleType, chain: Da
     assert owner.totp.secret not in json.dumps(kept, default=str)
     assert PASSWORD not in json.dumps(kept, default=str)
     assert kept["password_hash"].startswith("$argon2id$")
+
+
+def test_a_password_is_kept_by_owasps_parameters() -> None:
+    assert _hashed(PASSWORD).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 # --- who may ask for what -------------------------------------------------------------------------

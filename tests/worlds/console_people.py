@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
+from argon2 import PasswordHasher
 
 from answers import check
 from chain_data import FakeClock
@@ -36,6 +37,9 @@ def index(chain: Database, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("HUITOU_DATABASE", chain.name)
     monkeypatch.setenv("HUITOU_INTERNAL_SECRET", SECRET)
     monkeypatch.setenv("HUITOU_CLOCK_FILE", str(NOON))
+    # As secret as it gets in a test, at a fraction of the time; test_console_sign_in has the real.
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("huitou.operations.staff.service._hasher", lambda: cheap)
     settings.cache_clear()
     yield load_index("console")
     settings.cache_clear()
