@@ -23,11 +23,14 @@ from simulation.play import FIRST_DAY, load
 LONGEST = (
     "test_readme", "test_deploy_interrupted", "test_import", "test_crash_at_every_step",
     "test_console_pages", "test_campaign_triggers", "test_crashes", "test_campaign_runs",
-    "test_late_campaigns", "test_measured_cost", "test_best_price", "test_tier_lives",
-    "test_console_forms", "test_tcb", "test_function_examples", "test_bill_check",
-    "test_new_function", "test_packages", "test_runtime", "test_campaign_months",
-    "test_payments_that_crash", "test_waiting_occasions", "test_money_machine",
-    "test_ledger_machine", "test_any_history",
+    "test_late_campaigns", "test_measured_cost", "test_deploy", "test_best_price",
+    "test_tier_lives", "test_console_forms", "test_tcb", "test_function_examples",
+    "test_bill_check", "test_new_function", "test_packages", "test_runtime",
+    "test_deploy_commands", "test_campaign_months", "test_payments_that_crash", "test_packing",
+    "test_limits", "test_waiting_occasions", "test_money_machine", "test_ledger_machine",
+    "test_any_history", "test_prices_of_peers", "test_guard", "test_typings",
+    "test_stored_models", "test_refunds_of_any_order", "test_held_points", "test_days_and_tiers",
+    "test_liability",
 )  # fmt: skip
 
 
