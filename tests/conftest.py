@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import guard
 import hunting  # noqa: F401  # Hypothesis's profiles, before any test is imported.
@@ -43,9 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Whatever tests start ends with the tests, also where somebody kills them."""
     guard.stand()
+    if config.option.markexpr == "not slow":  # As `scripts/test --fast` has it.
+        settings.load_profile("fast")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from huitou.loyalty.points.models import NEVER, ON_COMPLETION, Account, LotMove, PointsRules
 from huitou.loyalty.points.rules import Award, Book, Fact, TakenBack, day_after
 from huitou.runtime.errors import Refusal
+from hunting import examples
 from purse import Point, Purse
 
 START = date(2026, 3, 2)
@@ -156,7 +157,7 @@ class Member:
         return any(day <= soon for day in self.account.lots)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(st.lists(step, max_size=30))
 def test_a_book_says_what_single_points_say(steps: list[Any]) -> None:
     member = Member()

@@ -15,6 +15,7 @@ from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.loyalty.notices.rules import words
 from huitou.loyalty.tiers.models import DEFAULT_RULES, Standing, TierAccount, TierRules
 from huitou.loyalty.tiers.rules import BEFORE_BASE_DAYS, MOST_DAYS_KEPT
+from hunting import examples
 from tier_lives import evaluate
 
 START = date(2026, 1, 1)
@@ -320,7 +321,7 @@ def test_a_refund_before_the_first_look_of_this_version_undoes_a_standing_of_bef
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(
     days=st.dictionaries(st.integers(0, 1_500), st.sampled_from([100, 300, 600, 2_500]),
                          max_size=40)
