@@ -6,43 +6,23 @@ import sys
 
 import click
 
-from cli.bench import bench
-from cli.campaign import campaign
-from cli.console import console
-from cli.cost import cost
-from cli.coupons import coupons
-from cli.dead_letters import dead_letters
-from cli.demo import demo
-from cli.deploy import deploy, rollback
-from cli.house import house
-from cli.imports import import_
-from cli.invoke import invoke
-from cli.kpi import kpi
-from cli.layers import layers
-from cli.logs import logs
-from cli.new import new
-from cli.pay import pay
-from cli.phone import phone
-from cli.points import points
-from cli.price import price
-from cli.reconcile import reconcile
-from cli.staff import staff
-from cli.status import status
-from cli.tiers import tiers
-from cli.typings import typings
-from cli.up import up
-from cli.wechat_pay import wechat_pay
-from deployment.bundle import BundleError
-from deployment.cloud_api import CloudApiError
-from deployment.errors import DeploymentError
-from deployment.packages import PackageError
-from deployment.target import TargetError
+from cli.lazy import LazyGroup
+from deployment.errors import Stopped
 from huitou.runtime.errors import Unavailable
-from localcloud.cloud import AlreadyUp
-from localcloud.mongod import NoMongoDB
+
+# In the order of `--help`. A command stands in the file of its name, but for what Python forbids.
+NAMES = (
+    "up", "deploy", "rollback", "status", "logs", "invoke", "phone", "import", "kpi", "reconcile",
+    "pay", "points", "price", "coupons", "campaign", "console", "staff", "wechat-pay", "tiers",
+    "dead-letters", "layers", "bench", "cost", "demo", "typings", "house", "new",
+)  # fmt: skip
+PLACES = {name: f"cli.{name.replace('-', '_')}:{name.replace('-', '_')}" for name in NAMES} | {
+    "rollback": "cli.deploy:rollback",
+    "import": "cli.imports:import_",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, places=PLACES, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Huitou 回头: the serverless back end that makes restaurant guests come back.
 
@@ -76,21 +56,10 @@ def main() -> None:
     """
 
 
-COMMANDS = (
-    up, deploy, rollback, status, logs, invoke, phone, import_, kpi, reconcile, pay,
-    points, price, coupons, campaign, console, staff, wechat_pay, tiers, dead_letters, layers,
-    bench, cost, demo, typings, house, new,
-)  # fmt: skip
-STOPPED = (
-    AlreadyUp, BundleError, CloudApiError, DeploymentError, NoMongoDB, PackageError, TargetError,
-)  # fmt: skip
-for command in COMMANDS:
-    main.add_command(command)
-
 if __name__ == "__main__":
     try:
         main(prog_name="scripts/huitou")
-    except STOPPED as stopped:
+    except Stopped as stopped:
         sys.exit(str(stopped))
     except Unavailable as failed:
         sys.exit(f"no answer: {failed.detail or failed}; scripts/huitou status tells more")

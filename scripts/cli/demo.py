@@ -19,8 +19,9 @@ from cli.staff import open_account
 from cli.up import stay_up
 from deployment.web import pages
 from localcloud.client import LocalCloudClient
-from localcloud.cloud import DEFAULT_DATA, LocalCloud
+from localcloud.cloud import LocalCloud
 from localcloud.mongod import configured_uri
+from localcloud.target import DEFAULT_DATA
 from simulation.play import Simulation
 
 

@@ -17,7 +17,7 @@ from deployment.target import Target, tencent_target
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
 from localcloud.client import LocalCloudClient, connected
-from localcloud.cloud import DEFAULT_DATA
+from localcloud.target import DEFAULT_DATA
 
 CALL_TIMEOUT_S = 120
 

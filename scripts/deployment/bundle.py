@@ -21,6 +21,7 @@ from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bootstrap import REQUIREMENTS, ROOT
+from deployment.errors import Stopped
 
 RUNTIMES = frozenset({"Python3.9", "Python3.10", "Python3.11"})
 MAX_ENVIRONMENT_BYTES = 4 * 1024  # Of one function: names and values together.
@@ -41,7 +42,7 @@ _TOP_LEVEL = frozenset({
 })  # fmt: skip
 
 
-class BundleError(Exception):
+class BundleError(Stopped):
     """`cloudbaserc.json` can't be used; the message lists every fault with file and field."""
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
+from deployment.errors import Stopped
+
 REQUEST_TIMEOUT_S = 120  # Publishing a layer sends some 10 MB.
 INVOKE_TIMEOUT_S = 310  # A synchronous call may take 300 s.
 ACTIVE_WITHIN_S = 180.0
@@ -19,7 +21,7 @@ FAILED = ("Failed", "CreateFailed", "UpdateFailed", "PublishFailed")
 _QUESTIONS = ("Get", "List", "Describe")
 
 
-class CloudApiError(Exception):
+class CloudApiError(Stopped):
     """A call was refused; `code` is the API's, `action` what was asked."""
 
     def __init__(self, action: str, code: str, message: str) -> None:

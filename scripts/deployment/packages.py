@@ -27,6 +27,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bootstrap import REQUIREMENTS, ROOT
+from deployment.errors import Stopped
 
 CORE = ROOT / "layers" / "core" / "huitou"
 LAYERS_FOLDER = ROOT / ".build" / "layers"
@@ -53,7 +54,7 @@ _PIP_TIMEOUT_S = 900
 _COMPILE_TIMEOUT_S = 300
 
 
-class PackageError(Exception):
+class PackageError(Stopped):
     """A package can't be built, sent or unpacked; the message says which one and why."""
 
 

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from bootstrap import ROOT
 from deployment.bundle import declared_region
 from deployment.cloud_api import Account
+from deployment.errors import Stopped
 
 SECRET_ID, SECRET_KEY, TOKEN = (
     "TENCENTCLOUD_SECRET_ID",
@@ -23,7 +24,7 @@ SECRET_ID, SECRET_KEY, TOKEN = (
 )
 
 
-class TargetError(Exception):
+class TargetError(Stopped):
     """What is needed to reach an environment is missing; the message says what and where."""
 
 

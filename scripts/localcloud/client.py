@@ -18,16 +18,10 @@ from deployment.packages import local_target
 from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.settings import CloudSettings
-from localcloud.cloud import (
-    DEFAULT_DATA,
-    NAMESPACE,
-    REGION,
-    AlreadyUp,
-    LocalCloud,
-    local_cloud_target,
-)
+from localcloud.errors import AlreadyUp
 from localcloud.keys import load_secrets
 from localcloud.mongod import configured_uri
+from localcloud.target import DEFAULT_DATA, NAMESPACE, REGION, local_cloud_target
 
 TIMEOUT_S = 120
 CHANGES_WITHIN_S = 30.0  # Starting or stopping takes a few seconds.
@@ -134,6 +128,8 @@ def connected(data: Path = DEFAULT_DATA, *, deploy: bool = True) -> Iterator[Loc
         if client is not None:
             yield client
             return
+        from localcloud.cloud import LocalCloud  # Late: a command whose cloud is up needs none.
+
         cloud = LocalCloud(data, mongodb_uri=configured_uri(), deploy=deploy)
         try:
             cloud.start()

@@ -17,8 +17,7 @@ from flask import Flask
 from waitress.server import create_server
 
 import guard
-from bootstrap import ROOT
-from deployment.cloud_api import Account, bypass_proxies
+from deployment.cloud_api import bypass_proxies
 from deployment.deploy import Deployment, Progress, prepare
 from deployment.found import look
 from deployment.packages import local_target
@@ -27,78 +26,30 @@ from deployment.target import Target
 from huitou.integrations.functions import Functions
 from huitou.runtime.database import Database, connect
 from huitou.runtime.identity import internal_token
-from huitou.runtime.settings import CloudSettings, Settings, WeChatPaySettings
+from huitou.runtime.settings import CloudSettings, Settings
 from huitou.runtime.triggers import DUE, TRIGGERS
 from localcloud.clock import LocalClock
 from localcloud.doors import platform_app, vendors_app
-from localcloud.errors import PlatformError
-from localcloud.keys import LocalSecrets, load_secrets
+from localcloud.errors import AlreadyUp, PlatformError
+from localcloud.keys import load_secrets
 from localcloud.mini_program import MiniProgramStandIn
 from localcloud.mongod import Mongod, check_replica_set, kept_ports
 from localcloud.platform import Platform
 from localcloud.registry import Registry, Trigger
-from localcloud.storage import BUCKET, StorageStandIn
+from localcloud.storage import StorageStandIn
+from localcloud.target import DEFAULT_DATA, NAMESPACE, REGION, local_cloud_target
 from localcloud.tencent.api import TencentApi
 from localcloud.timers import Timers
 from localcloud.weather import WeatherStandIn
 from localcloud.wechat_pay import Refused, WeChatPayStandIn
 from simulation.chain import POSTERS, STORES
 
-NAMESPACE = "local-huitou"
-REGION = "ap-shanghai"
-DEFAULT_DATA = ROOT / ".huitou"
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
 CONNECTIONS = 2_000  # Clients keep theirs for their next call, so there are more than calls.
 _SAMPLE = "sample_data"
 # The running relay keeps its place, and staff their accounts.
 KEPT_ON_RESET = ("leases", "relay_state", "staff", "staff_sessions", "staff_changes")
-
-
-class AlreadyUp(Exception):  # noqa: N818
-    """Another process runs a local cloud on this data folder."""
-
-
-def local_cloud_target(
-    keys: LocalSecrets, url: str, mongodb_uri: str, database_name: str, storage_url: str
-) -> Target:
-    """Say where a local cloud's API answers and with which values its functions run."""
-    account = Account(
-        env_id=NAMESPACE,
-        region=REGION,
-        secret_id=keys.secret_id,
-        secret_key=keys.secret_key,
-        endpoint=url.removeprefix("http://"),
-        protocol="http",
-    )
-    variables = {
-        "TCB_ENV": NAMESPACE,
-        "VPC_ID": "vpc-local",
-        "VPC_SUBNET_ID": "subnet-local",
-        "MONGODB_URI": mongodb_uri,
-        "HUITOU_DATABASE": database_name,
-        "HUITOU_BRAND_ID": "huitou",
-        "HUITOU_INTERNAL_SECRET": keys.internal_secret,
-        "HUITOU_PHONE_KEY": keys.phone_key,
-        "WECHAT_APPID": keys.appid,
-        "WECHAT_APP_SECRET": keys.app_secret,
-        "WEATHER_KEY": keys.weather_key,
-        "STORAGE_BUCKET": BUCKET,
-        "STORAGE_URL": storage_url,
-        "WECHAT_PAY_MCHID": keys.mchid,
-        "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
-        "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
-        "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
-        "WECHAT_PAY_PLATFORM_KEYS": f"{keys.platform_serial}={keys.platform_public_key}",
-        "WECHAT_PAY_NOTIFY_URL": f"{url}/pay/notify",
-    }
-    return Target(account, variables)
-
-
-def merchant_settings(keys: LocalSecrets) -> WeChatPaySettings:
-    """The merchant as functions here know it, for those who use the services in process."""
-    variables = local_cloud_target(keys, "https://chain.example", "", "", "").variables
-    return Settings(variables).wechat_pay
 
 
 def deploy_to(target: Target, progress: Progress = lambda _: None) -> list[Step]:

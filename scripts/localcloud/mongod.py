@@ -19,6 +19,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 import guard
+from deployment.errors import Stopped
 from huitou.runtime.database import Database
 
 REPLICA_SET = "huitou"
@@ -29,7 +30,7 @@ ALREADY_INITIALIZED = 23
 ABANDONED_AFTER_S = 10
 
 
-class NoMongoDB(Exception):  # noqa: N818
+class NoMongoDB(Stopped):
     """There is no MongoDB to be had on this machine; the message says how to get one."""
 
 

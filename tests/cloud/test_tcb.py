@@ -23,7 +23,8 @@ from deployment.found import look
 from deployment.packages import local_target
 from deployment.plan import plan
 from huitou.runtime.identity import internal_token
-from localcloud.cloud import NAMESPACE, LocalCloud
+from localcloud.cloud import LocalCloud
+from localcloud.target import NAMESPACE
 from test_readme import run
 
 pytestmark = pytest.mark.slow

@@ -31,8 +31,8 @@ from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
-from localcloud.cloud import merchant_settings
 from localcloud.keys import LocalSecrets
+from localcloud.target import merchant_settings
 from localcloud.wechat_pay import WeChatPayStandIn
 
 Notice = tuple[dict[str, str], bytes]

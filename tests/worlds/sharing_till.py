@@ -14,8 +14,8 @@ from huitou.payments.profit_sharing.service import ShareRuleBook, Sharing
 from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.runtime.database import Database
 from huitou.runtime.recent import Recent
-from localcloud.cloud import merchant_settings
 from localcloud.keys import LocalSecrets
+from localcloud.target import merchant_settings
 from localcloud.wechat_pay import WeChatPayStandIn
 from paying import Door
 

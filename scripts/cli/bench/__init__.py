@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from cli.lazy import LazyGroup
 from guard import scratch_folder
 from localcloud.mongod import Mongod
 
@@ -21,28 +21,12 @@ NAMES = (
 )  # fmt: skip
 
 
-class Benchmarks(click.Group):
-    """Imports a benchmark when it is asked for.
-
-    All of them together import half the house, and every other command would wait for that.
-    """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(NAMES)
-
-    def get_command(
-        self,
-        ctx: click.Context,  # noqa: ARG002
-        cmd_name: str,
-    ) -> click.Command | None:
-        if cmd_name not in NAMES:
-            return None
-        module, name = ("imports", "import_") if cmd_name == "import" else (cmd_name, cmd_name)
-        command: click.Command = getattr(import_module(f"cli.bench.{module}"), name)
-        return command
+PLACES = {name: f"cli.bench.{name}:{name}" for name in NAMES} | {
+    "import": "cli.bench.imports:import_",
+}
 
 
-@click.group(cls=Benchmarks)
+@click.group(cls=LazyGroup, places=PLACES)
 def bench() -> None:
     """Measure a hot path; prints a ratio against a floor of the same run.
 

@@ -30,8 +30,8 @@ from huitou.payments.wechat_pay.service import PlatformKeys
 from huitou.runtime.clock import RealClock
 from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
-from localcloud.cloud import merchant_settings
 from localcloud.keys import load_secrets
+from localcloud.target import merchant_settings
 from localcloud.wechat_pay import WeChatPayStandIn
 from simulation.chain import chain
 
