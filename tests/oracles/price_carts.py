@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
+from huitou.promotions.offers.kinds import Kind
 from huitou.promotions.offers.models import DEFAULT_STACKING, Group, StackingRules, Terms, walk
 from price_states import Offered, Row
 
 Source = Literal["tier", "offer", "coupon"]
 NAMES = ("activity", "member", "reduction", "coupon", "delivery", "extra")
-KINDS = (
-    "amount_off", "percent_off", "fixed_price", "free_item", "exchange", "nth_item", "bundle",
-    "delivery",
-)  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
 WEIGHTS = (6, 7, 4, 2, 3, 5, 4, 3)
 HOMES = {
     "amount_off": "reduction", "percent_off": "member", "fixed_price": "activity",

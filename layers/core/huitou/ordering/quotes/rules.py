@@ -30,6 +30,7 @@ from huitou.promotions.discounts.models import (
 )
 from huitou.promotions.discounts.rules import covers
 from huitou.promotions.discounts.shares import allocate
+from huitou.promotions.offers.kinds import KINDS
 from huitou.promotions.offers.models import Scope
 from huitou.runtime.errors import Code, Lang, Refusal
 
@@ -204,22 +205,19 @@ def offered_lines(menu: Sequence[OfferedDish]) -> list[CartLine]:
 def told(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
     """Put what a little more would bring into words."""
     names = {dish.dish_id: dish.name for dish in menu}
-    terms, name = further.rule.terms, further.rule.name
+    name = further.rule.name
     found = [what for scope in further.scopes for what in _counting(further.rule, scope, menu)]
     counts = list(dict.fromkeys(found))
     off = f"¥{further.off_fen / 100:.2f}".removesuffix(".00")
+    brings = KINDS[further.rule.terms.kind].brings[lang == "en"].format(off=off, name=name)
     if lang == "en":
         more = f"¥{further.fen / 100:.2f}" if further.fen else f"{further.pieces} more"
         of = f" ({', '.join(counts)})" if counts else ""
-        brings = {"amount_off": f"{off} off", "percent_off": f"{off} off",
-                  "delivery": f"{off} off the delivery fee"}  # fmt: skip
-        what = f"Add {more}{of}: {brings.get(terms.kind, f'“{name}”, {off} off')}"
+        what = f"Add {more}{of}: {brings}"
     else:
         more = f"¥{further.fen / 100:.2f}" if further.fen else f"{further.pieces} 件"
         of = f"（{'、'.join(counts)}）" if counts else ""
-        brings = {"amount_off": f"可减 {off}", "percent_off": f"可减 {off}",
-                  "delivery": f"可减配送费 {off}"}  # fmt: skip
-        what = f"再买 {more}{of or ' '}{brings.get(terms.kind, f'可享「{name}」，减 {off}')}"
+        what = f"再买 {more}{of or ' '}{brings}"
     return NextStep(
         source_id=further.rule.source_id, name=name, fen=further.fen, pieces=further.pieces,
         off_fen=further.off_fen, counts=counts, what=what,

@@ -26,7 +26,7 @@ class Candidate:
         self.most_fen, self.shares = most.amount_fen, most.shares
         self.capped = self.contested = self.steady = False
         terms = rule.terms
-        self.shifts = terms.base == "running" and terms.kind in ("nth_item", "bundle")
+        self.shifts = terms.base == "running" and rule.arithmetic.compares_lines
         self.forced = self.last = False
         self.by_item = -1
         self.by_line: dict[int, int] = {}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from huitou.promotions.best_price.bounds import Candidate
 from huitou.promotions.discounts.models import NO_MOST, CartLine, Reason, Rule, Tree
-from huitou.promotions.discounts.rules import State, covers_for, measure
+from huitou.promotions.discounts.rules import State, covers_for, is_of_fee, measure
 
 
 class Prepared(NamedTuple):
@@ -60,13 +60,11 @@ def prepare(start: State, lines: Sequence[CartLine], rules: Sequence[Rule], tree
 
 def _by_line(candidate: Candidate, start: State, lines: Sequence[CartLine]) -> dict[int, int]:
     """Return the most that an offer could take off each line by itself; the fee is the last."""
-    terms, most_fen = candidate.rule.terms, candidate.most_fen
-    if terms.kind == "delivery":
+    rule, most_fen = candidate.rule, candidate.most_fen
+    if is_of_fee(rule):
         return {len(lines): most_fen}
-    if terms.kind != "percent_off":
-        return {n: min(most_fen, start.full[n]) for n in candidate.mine}
-    rate = terms.off_bp or 0  # The sum is rounded, so a line may bring a fen more than alone.
-    return {n: min(most_fen, start.full[n] * rate // 10_000 + 1) for n in candidate.mine}
+    of_line = rule.arithmetic.most_of_line_fen
+    return {n: min(most_fen, of_line(start.full[n], None)) for n in candidate.mine}
 
 
 def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[CartLine]) -> None:
@@ -80,11 +78,11 @@ def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[
     closing = any(one.rule.terms.exclusive == "item" for one in candidates)
     for candidate in candidates:
         terms = candidate.rule.terms
-        bare = not terms.with_addons or terms.kind == "exchange"
         most = {n: _most_off(candidate, n, start, closing) for n in candidate.mine}
         for n, share in most.items():
             line = lines[n]
-            needed = share * line.unit_fen // max(1, line.bare_fen) + 1 if bare else share
+            bare = share * line.unit_fen // max(1, line.bare_fen) + 1
+            needed = share if candidate.rule.with_addons else bare
             if (terms.base == "list" or candidate.rule.is_unit) and (
                 taken[n] + needed > start.full[n]
             ):
@@ -98,15 +96,11 @@ def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[
 
 def _most_off(candidate: Candidate, n: int, start: State, closing: bool) -> int:
     """Return the most an offer that isn't capped might take off a line."""
-    terms, most_fen = candidate.rule.terms, min(candidate.most_fen, start.full[n])
-    if terms.kind == "delivery":
-        return 0
-    if terms.kind == "percent_off":
-        return min(most_fen, start.full[n] * (terms.off_bp or 0) // 10_000 + 1)
+    rule = candidate.rule
     fewer_lines = candidate.by_item >= 0 or closing
-    if terms.kind == "amount_off" and terms.base == "list" and not fewer_lines:
-        return min(most_fen, candidate.shares[n] + 1)
-    return most_fen
+    share = candidate.shares[n] if rule.terms.base == "list" and not fewer_lines else None
+    of_line = rule.arithmetic.most_of_line_fen(start.full[n], share)
+    return min(candidate.most_fen, start.full[n], of_line)
 
 
 def _plain_steps(rule: Rule, tree: Tree) -> bool:
@@ -171,7 +165,7 @@ def _contested(number: int, candidates: Sequence[Candidate], tree: Tree) -> bool
             and (closes or terms.threshold_base == "running")
         ):
             return True
-        if not meets or terms.kind == "delivery":
+        if not meets or is_of_fee(other.rule):
             continue
         if closes or other.rule.is_unit or terms.exclusive == "item" or other.rule.must:
             return True
@@ -183,7 +177,7 @@ def _contested(number: int, candidates: Sequence[Candidate], tree: Tree) -> bool
             return True
         if terms.base == "list":
             continue
-        if not mine <= set(other.mine) or not terms.with_addons:
+        if not mine <= set(other.mine) or not other.rule.with_addons:
             return True
         mine |= set(other.mine)
     return False

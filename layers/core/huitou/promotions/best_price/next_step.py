@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule
-from huitou.promotions.discounts.pieces import missing_pieces
+from huitou.promotions.discounts.pieces import OpenPieces
 from huitou.promotions.discounts.rules import covers, covers_for
 from huitou.promotions.offers.models import Scope
 
@@ -106,9 +106,12 @@ class _Looking:
     def _by_pieces(self, rule: Rule) -> Further | None:
         """Look for dishes that are missing: of each slot of a bundle its own."""
         terms = rule.terms
+        if rule.arithmetic.of != "pieces":
+            return None
         mine = [line for line in self._lines if covers_for(terms, line)]
         slots = [[covers(slot.scope, line) for line in mine] for slot in terms.slots]
-        missing = missing_pieces(terms, [line.quantity for line in mine], slots)
+        free, worth = [line.quantity for line in mine], [line.unit_fen for line in mine]
+        missing = rule.arithmetic.missing(OpenPieces(worth, free, slots))
         scopes = [slot.scope for slot in terms.slots] or [terms.scope]
         wanted = [(s, n) for s, n in zip(scopes, missing, strict=True) if n]
         for example in self._examples(rule, wanted):

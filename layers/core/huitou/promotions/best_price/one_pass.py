@@ -8,10 +8,10 @@ from types import MappingProxyType
 from huitou.promotions.best_price.carts import alike
 from huitou.promotions.best_price.search import MOST_STEPS, best
 from huitou.promotions.discounts.models import CartLine, Outcome, Reason, Rule, Taken
-from huitou.promotions.discounts.pieces import best_choice
-from huitou.promotions.discounts.rules import State, covers, whole_off, why_nothing
+from huitou.promotions.discounts.pieces import OpenPieces
+from huitou.promotions.discounts.rules import State, covers, why_nothing
 from huitou.promotions.discounts.shares import allocate
-from huitou.promotions.offers.rules import InForce
+from huitou.promotions.offers.rules import InForce, PlainRule
 
 NOBODY: Mapping[str, Reason] = MappingProxyType({})
 
@@ -24,8 +24,8 @@ def best_in_force(
 
     `blocked` are offers, by their id, that limits keep out.
     """
-    if not more and not delivery_fen and not blocked and in_force.plain:
-        outcome = _plainly(lines, in_force)
+    if not more and not delivery_fen and not blocked and in_force.plain is not None:
+        outcome = _plainly(lines, in_force, in_force.plain)
         if outcome is not None:
             return outcome
     open_to = [rule for rule in in_force.rules if rule.source_id not in blocked]
@@ -38,19 +38,23 @@ def best_in_force(
     return outcome
 
 
-def _plainly(lines: Sequence[CartLine], in_force: InForce) -> Outcome | None:
+def _plainly(
+    lines: Sequence[CartLine], in_force: InForce, plain: Sequence[PlainRule]
+) -> Outcome | None:
     """Price a cart in one pass; the order of its rows is no condition, as for the search."""
     if len({(line.dish_id, line.sku_id) for line in lines}) == len(lines):
         order = sorted(range(len(lines)), key=lines.__getitem__)
-        return _all_of_them(lines, order, in_force)
+        return _all_of_them(lines, order, in_force, plain)
     cart = alike(lines)  # Some rows may be one line.
-    outcome = _all_of_them(cart.lines, list(range(len(cart.lines))), in_force)
+    outcome = _all_of_them(cart.lines, list(range(len(cart.lines))), in_force, plain)
     if outcome is not None:
         outcome.taken = cart.back(outcome.taken)
     return outcome
 
 
-def _all_of_them(lines: Sequence[CartLine], order: list[int], in_force: InForce) -> Outcome | None:
+def _all_of_them(
+    lines: Sequence[CartLine], order: list[int], in_force: InForce, plain: Sequence[PlainRule]
+) -> Outcome | None:
     """Price a cart where no offer stands in another's way: all that apply, in one pass.
 
     Each takes off the most it ever could, so nothing is cheaper. `order` is in which lines come
@@ -72,7 +76,7 @@ def _all_of_them(lines: Sequence[CartLine], order: list[int], in_force: InForce)
     claimed: set[int] = set()
     taken: list[Taken] = []
     unused = in_force.out.copy()
-    for place, (rule, terms, threshold_fen, is_unit, is_whole) in enumerate(in_force.unpacked):
+    for place, (rule, terms, threshold_fen, arithmetic, is_whole) in enumerate(plain):
         mine = order if is_whole else mine_of.get(place)
         if mine is None:
             unused.append(rule.no_item)
@@ -85,19 +89,19 @@ def _all_of_them(lines: Sequence[CartLine], order: list[int], in_force: InForce)
                 unused.append((rule, Reason("short", threshold_fen - reached)))
                 continue
             times = min(terms.most_times, reached // threshold_fen)
-        if is_unit:
+        if arithmetic.of == "pieces":
             if not claimed.isdisjoint(mine):
                 return None
             claimed.update(mine)
             slots = [[covers(slot.scope, lines[n]) for n in mine] for slot in terms.slots]
             worth, free = [lines[n].unit_fen for n in mine], [lines[n].quantity for n in mine]
-            amount, chosen, off = best_choice(terms, worth, free, slots)
+            amount, chosen, off = arithmetic.best(OpenPieces(worth, free, slots))
             shares, pieces = [0] * count, [0] * count
             for n, piece, share in zip(mine, chosen, off, strict=True):
                 pieces[n], shares[n] = piece, share
                 left[n] -= share
         elif is_whole:
-            amount = whole_off(terms, total, times)
+            amount = arithmetic.off_fen(total, times)
             if amount not in of_all:
                 of_all[amount] = shares = [0] * count
                 for n, share in zip(order, allocate(amount, of_order), strict=True):
@@ -106,11 +110,11 @@ def _all_of_them(lines: Sequence[CartLine], order: list[int], in_force: InForce)
             left = [have - share for have, share in zip(left, shares, strict=True)]
         elif len(mine) == 1:
             n, shares = mine[0], [0] * count
-            amount = shares[n] = whole_off(terms, full[n], times)
+            amount = shares[n] = arithmetic.off_fen(full[n], times)
             left[n] -= amount
         else:
             values, shares = [full[n] for n in mine], [0] * count
-            amount = whole_off(terms, sum(values), times)
+            amount = arithmetic.off_fen(sum(values), times)
             for n, share in zip(mine, allocate(amount, values), strict=True):
                 shares[n] = share
                 left[n] -= share

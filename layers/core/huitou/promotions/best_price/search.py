@@ -19,10 +19,11 @@ from huitou.promotions.best_price.reasons import Ended, reasons
 from huitou.promotions.discounts.models import CartLine, Outcome, Rule, Taken, Tree
 from huitou.promotions.discounts.rules import (
     State,
-    choices_of,
     commit,
     conflict,
+    is_of_fee,
     measure,
+    open_pieces,
     stands_against,
     times_reached,
     workable,
@@ -225,7 +226,7 @@ class _Search:
         """Return how often an offer may still come here or later; what others do keeps it out."""
         if conflict(candidate.rule, state, self.tree) is not None:
             return 0
-        return times_reached(candidate.rule.terms, candidate.mine, state, self.lines)
+        return times_reached(candidate.rule, candidate.mine, state, self.lines)
 
     def _ways(self, number: int, state: State) -> Iterator[Way]:
         """Yield the ways in which this offer may be taken now, the most promising first."""
@@ -247,7 +248,12 @@ class _Search:
     def _by_pieces(self, number: int, over: Sequence[int], state: State) -> Iterator[Taken]:
         """Yield every choice of pieces of these lines that might be part of the best price."""
         candidate = self.candidates[number]
-        found, complete, tried = choices_of(candidate.rule, over, state, self.lines)
+        arithmetic = candidate.rule.arithmetic
+        if arithmetic.of != "pieces":
+            return
+        found, complete, tried = arithmetic.choices(
+            open_pieces(candidate.rule, over, state, self.lines)
+        )
         self.proved = self.proved and complete
         self.steps_left -= tried * (len(over) + 6) // 140  # By what it takes of their time.
         least: int | None = None
@@ -269,7 +275,7 @@ class _Search:
         rule, mine, group = candidate.rule, candidate.mine, candidate.by_item
         given = state.given[group]
         fee = 1 << len(self.lines)
-        if rule.terms.kind == "delivery":
+        if is_of_fee(rule):
             taken = None if given & fee else measure(rule, mine, state, self.lines)
             if taken is not None:
                 yield Way(taken, fee)
@@ -337,7 +343,7 @@ class _Search:
             after.passed = (*after.passed, (rule, candidate.mine))
         for step in blocked:
             after.child[step.group] = step.child
-        if by_item and rule.terms.kind == "delivery":
+        if by_item and is_of_fee(rule):
             after.given[candidate.by_item] |= 1 << len(self.lines)
         elif by_item:
             after.given[candidate.by_item] |= _bits(workable(rule, candidate.mine, state))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from huitou.promotions.offers.kinds import KINDS, Arithmetic
 from huitou.promotions.offers.models import Bearer, Terms
 from huitou.runtime.documents import Record
 
@@ -60,6 +61,8 @@ class Rule:
     only for an offer that it doesn't go with. `soonest` orders coupons in ties: the
     one that ends first. `kin` is its name to all members alike: a coupon's template, an offer's
     own id. `steps` are the groups above it, the outermost first. `whole` covers every line.
+    `arithmetic` is its kind's; `is_unit`: it is about single pieces. `with_addons` says whether
+    加料 count for it.
     """
 
     source: Source
@@ -76,12 +79,18 @@ class Rule:
     optional: bool = True
     steps: tuple[Step, ...] = ()
     whole: bool = False
-    is_unit: bool = False
     order: tuple[int | str, ...] = ()
     out: Reason | None = None
+    arithmetic: Arithmetic = field(init=False)
+    is_unit: bool = field(init=False)
+    with_addons: bool = field(init=False)
     no_item: tuple[Rule, Reason] = field(init=False)
 
     def __post_init__(self) -> None:
+        kind = KINDS[self.terms.kind]
+        self.arithmetic = kind.arithmetic(self.terms)
+        self.is_unit = self.arithmetic.of == "pieces"
+        self.with_addons = self.terms.with_addons and not kind.without_addons
         self.no_item = (self, Reason("no_item"))
 
 

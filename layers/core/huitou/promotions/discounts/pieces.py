@@ -1,20 +1,34 @@
 """Which pieces an offer uses that is about single pieces: the second cup, a bundle, a flash price.
 
 A piece is used by one such offer at most. Pieces of a line are alike, so a choice is a number of
-pieces per line; of equally dear ones `nth_item` may also choose which becomes cheaper.
+pieces per line; of equally dear ones `EveryNth` may also choose which becomes cheaper.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from huitou.promotions.discounts.shares import allocate
-from huitou.promotions.offers.models import Terms
+
+if TYPE_CHECKING:  # The terms name their kind, and the kind its arithmetic.
+    from huitou.promotions.offers.models import Terms
 
 MOST_CHOICES = 2_000  # Of one offer at one point of the search.
 _ENOUGH = 100  # Where there are more than that; the best one is among them.
+
+
+class OpenPieces(NamedTuple):
+    """What an offer chooses from: per line a piece's price and how many pieces are free.
+
+    `slots` say which of these lines each slot of a bundle may take.
+    """
+
+    worth: Sequence[int]
+    free: Sequence[int]
+    slots: Sequence[Sequence[bool]]
 
 
 class Choice(NamedTuple):
@@ -36,67 +50,232 @@ class Choices(NamedTuple):
     tried: int
 
 
-def best_choice(
-    terms: Terms, worth: Sequence[int], free: Sequence[int], slots: Sequence[Sequence[bool]]
-) -> Choice:
-    """Return the choice that takes most off, among equal ones that of the earliest lines.
+class PiecesOff(ABC):
+    """An offer about single pieces, whose price it changes.
 
-    `worth` is a piece's price per line, `free` how many there are, `slots` which lines each slot
-    of a bundle may take. The dearest pieces bring most; for a bundle as far as they fill its slots.
+    With `compares_lines` what it takes off one line depends on what the others cost.
     """
-    if terms.kind == "bundle":
-        return _best_bundles(terms, worth, free, slots)
-    each = terms.nth or 1
-    free = _useful(terms, worth, free)
-    wanted = min(terms.most_times, sum(free) // each) * each
-    if len(free) == 1:
-        return _choice(terms, worth, (wanted,), (wanted // each,))
-    pieces = [0] * len(free)
-    for place in sorted(range(len(free)), key=lambda n: -worth[n]):
-        pieces[place] = min(free[place], wanted)
-        wanted -= pieces[place]
-    return _choice(terms, worth, tuple(pieces))
+
+    of: Literal["pieces"] = "pieces"
+    compares_lines = False
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+
+    @abstractmethod
+    def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
+        """Return what a set of pieces brings."""
+
+    def best(self, open_to: OpenPieces) -> Choice:
+        """Return the choice that takes most off, among equal ones that of the earliest lines.
+
+        The dearest pieces bring most; for a bundle as far as they fill its slots.
+        """
+        worth, each, free = open_to.worth, self.each(), self.useful(open_to)
+        wanted = min(self.terms.most_times, sum(free) // each) * each
+        if len(free) == 1:
+            return self.brought(worth, (wanted,))
+        pieces = [0] * len(free)
+        for place in sorted(range(len(free)), key=lambda n: -worth[n]):
+            pieces[place] = min(free[place], wanted)
+            wanted -= pieces[place]
+        return self.brought(worth, tuple(pieces))
+
+    def choices(self, open_to: OpenPieces) -> Choices:
+        """Return every choice that takes something off, as far as they can be counted."""
+        sets = self.sets(open_to._replace(free=self.useful(open_to)))
+        every = (choice for pieces in sets for choice in self.ways(open_to.worth, pieces))
+        tried = list(islice(every, MOST_CHOICES + 1))
+        complete = len(tried) <= MOST_CHOICES
+        if not complete:
+            tried.append(self.best(open_to))
+        ordered = sorted(
+            {choice for choice in tried if choice.amount_fen > 0},
+            key=lambda one: (-one.amount_fen, tuple(-n for n in one.pieces), one.off_fen),
+        )
+        return Choices(ordered if complete else ordered[:_ENOUGH], complete, len(tried))
+
+    def missing(self, open_to: OpenPieces) -> list[int]:
+        """Return how many more pieces it takes to use it once, per slot (else one figure)."""
+        return [max(0, self.each() - sum(open_to.free))]
+
+    def most_of_line_fen(self, line_fen: int, _share_fen: int | None) -> int:
+        """Return the most it can take off a line: all of it."""
+        return line_fen
+
+    def each(self) -> int:
+        """Return how many pieces it takes to use it once."""
+        return 1
+
+    def useful(self, open_to: OpenPieces) -> Sequence[int]:
+        """Return how many pieces of each line it may use."""
+        return open_to.free
+
+    def sets(self, open_to: OpenPieces) -> Iterator[tuple[int, ...]]:
+        """Every number of pieces per line whose sum makes whole groups, `most_times` at most."""
+        each, free = self.each(), open_to.free
+        most = min(self.terms.most_times * each, sum(free) // each * each)
+
+        def fill(place: int, left: int) -> Iterator[tuple[int, ...]]:
+            if place == len(free):
+                yield ()
+                return
+            for pieces in range(min(free[place], left), -1, -1):
+                for rest in fill(place + 1, left - pieces):
+                    yield (pieces, *rest)
+
+        return (pieces for pieces in fill(0, most) if sum(pieces) and sum(pieces) % each == 0)
+
+    def ways(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Iterator[Choice]:
+        """Yield what a set of pieces brings, in each way in which it may lie on the lines."""
+        yield self.brought(worth, pieces)
 
 
-def choices(
-    terms: Terms, worth: Sequence[int], free: Sequence[int], slots: Sequence[Sequence[bool]]
-) -> Choices:
-    """Return every choice that takes something off, as far as they can be counted."""
-    free = _useful(terms, worth, free)
-    sets = _bundles(terms, free, slots) if terms.kind == "bundle" else _vectors(terms, free)
-    every = (choice for pieces in sets for choice in _choices_of(terms, worth, pieces))
-    tried = list(islice(every, MOST_CHOICES + 1))
-    complete = len(tried) <= MOST_CHOICES
-    if not complete:
-        tried.append(best_choice(terms, worth, free, slots))
-    ordered = sorted(
-        {choice for choice in tried if choice.amount_fen > 0},
-        key=lambda one: (-one.amount_fen, tuple(-n for n in one.pieces), one.off_fen),
-    )
-    return Choices(ordered if complete else ordered[:_ENOUGH], complete, len(tried))
+class AtPrice(PiecesOff):
+    """Each piece costs `price_fen`, nothing without one."""
+
+    def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
+        """Return what the pieces cost above the price."""
+        price = self.terms.price_fen or 0
+        off = [n * max(0, value - price) for n, value in zip(pieces, worth, strict=True)]
+        return Choice(sum(off), pieces, tuple(off))
+
+    def useful(self, open_to: OpenPieces) -> Sequence[int]:
+        """Leave pieces alone that cost no more than the price."""
+        price, both = self.terms.price_fen or 0, zip(open_to.free, open_to.worth, strict=True)
+        return [n if value > price else 0 for n, value in both]
 
 
-def missing_pieces(terms: Terms, free: Sequence[int], slots: Sequence[Sequence[bool]]) -> list[int]:
-    """Return how many more pieces it takes to use the offer once, per slot (else one figure)."""
-    if terms.kind != "bundle":
-        return [max(0, (terms.nth or 1) - sum(free))]
-    fits = _Fits(terms, slots, 1)
-    for place, have in enumerate(free):
-        fits.take(place, min(have, fits.room(place)))
-    lacks = []
-    for number, slot in enumerate(terms.slots):  # A piece that only this slot takes.
-        more = min(slot.quantity, fits.room_of(1 << number))
-        fits.use(1 << number, more)
-        lacks.append(more)
-    return lacks
+class EveryNth(PiecesOff):
+    """Of pieces laid in a row, the dearest first, every `nth` is `off_bp` cheaper."""
+
+    compares_lines = True
+
+    def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
+        """Return what a set of pieces brings; of equally dear ones the first get cheaper."""
+        return self._cheaper_by(worth, pieces, self._cheaper(worth, pieces))
+
+    def each(self) -> int:
+        """Return how many pieces there are to one that gets cheaper."""
+        return self.terms.nth or 1
+
+    def ways(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Iterator[Choice]:
+        """Yield each way in which equally dear pieces get cheaper."""
+        cheaper = self._cheaper(worth, pieces)
+        used = [n for n, count in enumerate(pieces) if count]
+        alike = [
+            [n for n in used if worth[n] == value] for value in sorted({worth[n] for n in used})
+        ]
+
+        def fill(number: int) -> Iterator[Choice]:
+            if number == len(alike):
+                yield self._cheaper_by(worth, pieces, cheaper)
+                return
+            places = alike[number]
+            total = sum(cheaper[n] for n in places)
+            for part in _parts(total, [pieces[n] for n in places]):
+                for place, count in zip(places, part, strict=True):
+                    cheaper[place] = count
+                yield from fill(number + 1)
+
+        yield from fill(0)
+
+    def _cheaper_by(
+        self, worth: Sequence[int], pieces: tuple[int, ...], cheaper: Sequence[int]
+    ) -> Choice:
+        rate = self.terms.off_bp or 0
+        off = [n * (value * rate // 10_000) for n, value in zip(cheaper, worth, strict=True)]
+        return Choice(sum(off), pieces, tuple(off))
+
+    def _cheaper(self, worth: Sequence[int], pieces: Sequence[int]) -> list[int]:
+        """Count how many pieces of each line get cheaper: dearest first, every n-th one."""
+        nth = self.each()
+        if len(pieces) == 1:
+            return [pieces[0] // nth]
+        cheaper, seen = [0] * len(pieces), 0
+        for place in sorted(range(len(pieces)), key=lambda n: -worth[n]):
+            before, seen = seen // nth, seen + pieces[place]
+            cheaper[place] = seen // nth - before
+        return cheaper
 
 
-def _useful(terms: Terms, worth: Sequence[int], free: Sequence[int]) -> tuple[int, ...]:
-    """Leave pieces alone that cost no more than the offer's price."""
-    if terms.kind in ("nth_item", "bundle"):
-        return tuple(free)
-    price = terms.price_fen or 0
-    return tuple(n if value > price else 0 for n, value in zip(free, worth, strict=True))
+class Bundle(PiecesOff):
+    """The pieces that fill all `slots` cost `price_fen` together."""
+
+    compares_lines = True
+
+    def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
+        """Return what the pieces cost above the price, shared out by what each costs."""
+        values = [n * value for n, value in zip(pieces, worth, strict=True)]
+        times = sum(pieces) // self.each()
+        off_fen = max(0, sum(values) - times * (self.terms.price_fen or 0))
+        return Choice(off_fen, pieces, tuple(allocate(off_fen, values)))
+
+    def best(self, open_to: OpenPieces) -> Choice:
+        """Return the choice that takes most off, up to the last bundle that brings anything.
+
+        Each further bundle brings no more than the one before. Of a number of bundles the
+        dearest pieces that fit are best: sets of pieces that fit together are the independent sets
+        of a matroid.
+        """
+        each, (worth, free, slots) = self.each(), open_to
+        dearest = sorted(range(len(free)), key=lambda n: -worth[n])
+
+        def bundles(times: int) -> Choice | None:
+            fits, pieces = _Fits(self.terms, slots, times), [0] * len(free)
+            for place in dearest:
+                pieces[place] = min(free[place], fits.room(place))
+                fits.take(place, pieces[place])
+            if sum(pieces) < each * times:
+                return None
+            return self.brought(worth, tuple(pieces))
+
+        best = Choice(0, (0,) * len(free), (0,) * len(free))
+        low, high = 0, min(self.terms.most_times, sum(free) // each)
+        while low < high:
+            times = (low + high + 1) // 2
+            choice, before = bundles(times), bundles(times - 1) if times > 1 else None
+            if choice is not None and choice.amount_fen > (before.amount_fen if before else 0):
+                best, low = choice, times
+            else:
+                high = times - 1
+        return best
+
+    def missing(self, open_to: OpenPieces) -> list[int]:
+        """Return how many more pieces each slot lacks."""
+        fits = _Fits(self.terms, open_to.slots, 1)
+        for place, have in enumerate(open_to.free):
+            fits.take(place, min(have, fits.room(place)))
+        lacks = []
+        for number, slot in enumerate(self.terms.slots):  # A piece that only this slot takes.
+            more = min(slot.quantity, fits.room_of(1 << number))
+            fits.use(1 << number, more)
+            lacks.append(more)
+        return lacks
+
+    def each(self) -> int:
+        """Return how many pieces one bundle has."""
+        return sum(slot.quantity for slot in self.terms.slots)
+
+    def sets(self, open_to: OpenPieces) -> Iterator[tuple[int, ...]]:
+        """Every set of pieces that fills all slots so many times, for each number of times."""
+        each, (_, free, slots) = self.each(), open_to
+
+        def fill(place: int, wanted: int, fits: _Fits) -> Iterator[tuple[int, ...]]:
+            if place == len(free):
+                if not wanted:
+                    yield ()
+                return
+            if sum(free[place:]) < wanted:
+                return
+            for pieces in range(min(free[place], wanted, fits.room(place)), -1, -1):
+                fits.take(place, pieces)
+                for rest in fill(place + 1, wanted - pieces, fits):
+                    yield (pieces, *rest)
+                fits.take(place, -pieces)
+
+        for times in range(1, min(self.terms.most_times, sum(free) // each) + 1):
+            yield from fill(0, each * times, _Fits(self.terms, slots, times))
 
 
 class _Fits:
@@ -137,90 +316,6 @@ class _Fits:
             self.use(self.masks[place], pieces)
 
 
-def _best_bundles(
-    terms: Terms, worth: Sequence[int], free: Sequence[int], slots: Sequence[Sequence[bool]]
-) -> Choice:
-    """Each further bundle brings no more than the one before: look for the last that brings any.
-
-    Of a number of bundles the dearest pieces that fit are best: sets of pieces that fit together
-    are the independent sets of a matroid.
-    """
-    each = sum(slot.quantity for slot in terms.slots)
-    dearest = sorted(range(len(free)), key=lambda n: -worth[n])
-
-    def bundles(times: int) -> Choice | None:
-        fits, pieces = _Fits(terms, slots, times), [0] * len(free)
-        for place in dearest:
-            pieces[place] = min(free[place], fits.room(place))
-            fits.take(place, pieces[place])
-        if sum(pieces) < each * times:
-            return None
-        return _choice(terms, worth, tuple(pieces))
-
-    best = Choice(0, (0,) * len(free), (0,) * len(free))
-    low, high = 0, min(terms.most_times, sum(free) // each)
-    while low < high:
-        times = (low + high + 1) // 2
-        choice, before = bundles(times), bundles(times - 1) if times > 1 else None
-        if choice is not None and choice.amount_fen > (before.amount_fen if before else 0):
-            best, low = choice, times
-        else:
-            high = times - 1
-    return best
-
-
-def _choice(
-    terms: Terms, worth: Sequence[int], pieces: tuple[int, ...],
-    cheaper: Sequence[int] | None = None,
-) -> Choice:  # fmt: skip
-    """Return what a set of pieces brings; `cheaper` are those of an n-th item that get cheaper."""
-    if terms.kind == "nth_item":
-        rate = terms.off_bp or 0
-        counts = _cheaper(terms, worth, pieces) if cheaper is None else cheaper
-        off = [n * (value * rate // 10_000) for n, value in zip(counts, worth, strict=True)]
-    elif terms.kind == "bundle":
-        each = sum(slot.quantity for slot in terms.slots)
-        values = [n * value for n, value in zip(pieces, worth, strict=True)]
-        off_fen = max(0, sum(values) - sum(pieces) // each * (terms.price_fen or 0))
-        off = allocate(off_fen, values)
-    else:
-        price = terms.price_fen or 0
-        off = [n * max(0, value - price) for n, value in zip(pieces, worth, strict=True)]
-    return Choice(sum(off), pieces, tuple(off))
-
-
-def _cheaper(terms: Terms, worth: Sequence[int], pieces: Sequence[int]) -> list[int]:
-    """Count how many pieces of each line get cheaper: dearest first, every n-th one."""
-    cheaper, seen, nth = [0] * len(pieces), 0, terms.nth or 1
-    for place in sorted(range(len(pieces)), key=lambda n: -worth[n]):
-        before, seen = seen // nth, seen + pieces[place]
-        cheaper[place] = seen // nth - before
-    return cheaper
-
-
-def _choices_of(terms: Terms, worth: Sequence[int], pieces: tuple[int, ...]) -> Iterator[Choice]:
-    """Yield what a set of pieces brings, in each way in which equally dear ones get cheaper."""
-    if terms.kind != "nth_item":
-        yield _choice(terms, worth, pieces)
-        return
-    cheaper = _cheaper(terms, worth, pieces)
-    used = [n for n, count in enumerate(pieces) if count]
-    alike = [[n for n in used if worth[n] == value] for value in sorted({worth[n] for n in used})]
-
-    def fill(number: int) -> Iterator[Choice]:
-        if number == len(alike):
-            yield _choice(terms, worth, pieces, cheaper)
-            return
-        places = alike[number]
-        total = sum(cheaper[n] for n in places)
-        for part in _parts(total, [pieces[n] for n in places]):
-            for place, count in zip(places, part, strict=True):
-                cheaper[place] = count
-            yield from fill(number + 1)
-
-    yield from fill(0)
-
-
 def _parts(total: int, most: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Every way to share a number out, the first as much as it may."""
     if len(most) == 1:
@@ -231,42 +326,3 @@ def _parts(total: int, most: Sequence[int]) -> Iterator[tuple[int, ...]]:
     for count in range(min(total, most[0]), max(0, total - rest) - 1, -1):
         for others in _parts(total - count, most[1:]):
             yield (count, *others)
-
-
-def _vectors(terms: Terms, free: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Every number of pieces per line whose sum makes whole groups, `most_times` at most."""
-    each = terms.nth or 1
-    most = min(terms.most_times * each, sum(free) // each * each)
-
-    def fill(place: int, left: int) -> Iterator[tuple[int, ...]]:
-        if place == len(free):
-            yield ()
-            return
-        for pieces in range(min(free[place], left), -1, -1):
-            for rest in fill(place + 1, left - pieces):
-                yield (pieces, *rest)
-
-    return (pieces for pieces in fill(0, most) if sum(pieces) and sum(pieces) % each == 0)
-
-
-def _bundles(
-    terms: Terms, free: Sequence[int], slots: Sequence[Sequence[bool]]
-) -> Iterator[tuple[int, ...]]:
-    """Every set of pieces that fills all slots so many times, for each number of times."""
-    each = sum(slot.quantity for slot in terms.slots)
-
-    def fill(place: int, wanted: int, fits: _Fits) -> Iterator[tuple[int, ...]]:
-        if place == len(free):
-            if not wanted:
-                yield ()
-            return
-        if sum(free[place:]) < wanted:
-            return
-        for pieces in range(min(free[place], wanted, fits.room(place)), -1, -1):
-            fits.take(place, pieces)
-            for rest in fill(place + 1, wanted - pieces, fits):
-                yield (pieces, *rest)
-            fits.take(place, -pieces)
-
-    for times in range(1, min(terms.most_times, sum(free) // each) + 1):
-        yield from fill(0, each * times, _Fits(terms, slots, times))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from huitou.promotions.discounts.models import CartLine, Reason, Rule, Taken, Tree
-from huitou.promotions.discounts.pieces import Choice, Choices, best_choice, choices, missing_pieces
+from huitou.promotions.discounts.pieces import Choice, OpenPieces
 from huitou.promotions.discounts.shares import spread
 from huitou.promotions.offers.models import Scope, Terms
 
@@ -86,10 +86,10 @@ def covers(scope: Scope, line: CartLine) -> bool:
 
 
 def covers_for(terms: Terms, line: CartLine) -> bool:
-    """Tell whether an offer is about a line: in its scope, or for a bundle in one of its slots."""
+    """Tell whether an offer is about a line: in its scope, and in one of its slots if any."""
     if not covers(terms.scope, line):
         return False
-    return terms.kind != "bundle" or any(covers(slot.scope, line) for slot in terms.slots)
+    return not terms.slots or any(covers(slot.scope, line) for slot in terms.slots)
 
 
 def conflict(rule: Rule, state: State, tree: Tree) -> Reason | None:
@@ -122,11 +122,16 @@ def stands_against(rule: Rule, mine: Sequence[int], state: State, tree: Tree) ->
     terms = rule.terms
     for taken in state.taken:
         other, rivals = taken.rule.terms, _rivals(rule, taken.rule, tree)
-        if rivals and terms.kind == other.kind == "delivery":
+        if rivals and is_of_fee(rule) and is_of_fee(taken.rule):
             return True
         if (rivals or "item" in (terms.exclusive, other.exclusive)) and uses_any(taken, mine):
             return True
     return False
+
+
+def is_of_fee(rule: Rule) -> bool:
+    """Tell whether an offer is about the delivery fee and no line."""
+    return rule.arithmetic.of == "fee"
 
 
 def uses_any(taken: Taken, mine: Sequence[int]) -> bool:
@@ -145,11 +150,12 @@ def _of_group(state: State, group: int) -> str:
     return next(within, "")
 
 
-def reached_fen(terms: Terms, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
+def reached_fen(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
     """Return the amount that an offer's threshold looks at."""
+    terms = rule.terms
     over = mine if terms.threshold_of == "scope" else range(len(lines))
     of = state.left if terms.threshold_base == "running" else state.full
-    return sum(_values(of, over, lines, _with_addons(terms)))
+    return sum(_values(of, over, lines, rule.with_addons))
 
 
 def _values(
@@ -180,23 +186,12 @@ def workable(rule: Rule, mine: Sequence[int], state: State) -> list[int]:
     ]  # fmt: skip
 
 
-def whole_off(terms: Terms, value_fen: int, times: int) -> int:
-    """Return what an offer about whole lines takes off them, before what they can bear."""
-    if terms.kind == "percent_off":
-        off_fen = value_fen * (terms.off_bp or 0) // 10_000
-        return off_fen if terms.cap_fen is None else min(off_fen, terms.cap_fen)
-    if terms.kind == "amount_off":
-        return (terms.off_fen or 0) * times
-    raise ValueError(terms.kind)
-
-
-def times_reached(
-    terms: Terms, mine: Sequence[int], state: State, lines: Sequence[CartLine]
-) -> int:
+def times_reached(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
     """Return how often an offer's threshold is reached, as far as it counts; 1 without one."""
+    terms = rule.terms
     if not terms.threshold_fen:
         return 1
-    return min(terms.most_times, reached_fen(terms, mine, state, lines) // terms.threshold_fen)
+    return min(terms.most_times, reached_fen(rule, mine, state, lines) // terms.threshold_fen)
 
 
 def measure(
@@ -212,64 +207,52 @@ def measure(
     """
     terms = rule.terms
     if times is None:
-        times = times_reached(terms, mine, state, lines)
+        times = times_reached(rule, mine, state, lines)
     if not times or not mine:
         return None
     shares = [0] * len(lines)
-    match terms.kind:
-        case "delivery":
-            whole = state.delivery_fen if terms.off_fen is None else terms.off_fen
-            amount = min(whole, state.delivery_fen)
-            return Taken(rule, amount, shares) if amount else None
-        case "percent_off" | "amount_off":
-            over = workable(rule, mine, state) if over is None else over
-            of = state.left if terms.base == "running" else state.full
-            values = _values(of, over, lines, terms.with_addons)
-            bears = _values(state.left, over, lines, terms.with_addons)
-            amount = min(whole_off(terms, sum(values), times), sum(bears))
-            if amount <= 0:
-                return None
-            for n, share in zip(over, spread(amount, values, bears), strict=True):
-                shares[n] = share
-            return Taken(rule, amount, shares, over=over)
-        case "fixed_price" | "free_item" | "exchange" | "nth_item" | "bundle":
-            over = workable(rule, mine, state) if over is None else over
-            if choice is None:
-                choice = best_choice(terms, *_pieces(terms, over, state, lines))
-            bears = _values(state.left, over, lines, _with_addons(terms))
-            pieces = [0] * len(lines)
-            for place, n in enumerate(over):
-                shares[n] = min(choice.off_fen[place], bears[place])
-                pieces[n] = choice.pieces[place]
-            amount = sum(shares)
-            return Taken(rule, amount, shares, pieces, over) if amount else None
-        case _:
-            assert_never(terms.kind)
+    arithmetic = rule.arithmetic
+    if arithmetic.of == "fee":
+        amount = arithmetic.off_fen(state.delivery_fen)
+        return Taken(rule, amount, shares) if amount else None
+    over = workable(rule, mine, state) if over is None else over
+    bears = _values(state.left, over, lines, rule.with_addons)
+    if arithmetic.of == "lines":
+        of = state.left if terms.base == "running" else state.full
+        values = _values(of, over, lines, rule.with_addons)
+        amount = min(arithmetic.off_fen(sum(values), times), sum(bears))
+        if amount <= 0:
+            return None
+        for n, share in zip(over, spread(amount, values, bears), strict=True):
+            shares[n] = share
+        return Taken(rule, amount, shares, over=over)
+    if arithmetic.of == "pieces":
+        if choice is None:
+            choice = arithmetic.best(open_pieces(rule, over, state, lines))
+        pieces = [0] * len(lines)
+        for place, n in enumerate(over):
+            shares[n] = min(choice.off_fen[place], bears[place])
+            pieces[n] = choice.pieces[place]
+        amount = sum(shares)
+        return Taken(rule, amount, shares, pieces, over) if amount else None
+    assert_never(arithmetic)
 
 
-def _with_addons(terms: Terms) -> bool:
-    return terms.with_addons and terms.kind != "exchange"
-
-
-def choices_of(rule: Rule, over: Sequence[int], state: State, lines: Sequence[CartLine]) -> Choices:
-    """Return every choice of pieces an offer has on these lines, the best first."""
-    return choices(rule.terms, *_pieces(rule.terms, over, state, lines))
-
-
-def _pieces(
-    terms: Terms, over: Sequence[int], state: State, lines: Sequence[CartLine]
-) -> tuple[list[int], list[int], list[list[bool]]]:
-    with_addons, worth = _with_addons(terms), []
+def open_pieces(
+    rule: Rule, over: Sequence[int], state: State, lines: Sequence[CartLine]
+) -> OpenPieces:
+    """Return what an offer about single pieces chooses from, of these lines."""
+    terms, worth = rule.terms, []
     for n in over:
         unit = lines[n].unit_fen
         if terms.base == "running" and state.open[n]:
             # Offers about the whole line lie evenly on its pieces.
             unit = (state.left[n] + state.by_piece[n]) // state.open[n]
-        if not with_addons:
+        if not rule.with_addons:
             unit = unit * lines[n].bare_fen // max(1, lines[n].unit_fen)
         worth.append(unit)
     slots = [[covers(slot.scope, lines[n]) for n in over] for slot in terms.slots]
-    return worth, [state.free[n] for n in over], slots
+    return OpenPieces(worth, [state.free[n] for n in over], slots)
 
 
 def commit(taken: Taken, state: State, lines: Sequence[CartLine]) -> None:
@@ -279,7 +262,7 @@ def commit(taken: Taken, state: State, lines: Sequence[CartLine]) -> None:
     for group, child in rule.steps:
         state.child[group] = child
         state.count[group] += 1
-    if rule.terms.kind == "delivery":
+    if is_of_fee(rule):
         state.delivery_fen -= taken.amount_fen
         return
     closing = rule.terms.exclusive == "item"
@@ -314,19 +297,18 @@ def why_nothing(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[C
     terms = rule.terms
     if not mine:
         return Reason("no_item")
-    if terms.kind == "delivery" and not state.delivery_fen:
+    if is_of_fee(rule) and not state.delivery_fen:
         return Reason("no_delivery")
     if terms.threshold_fen:
-        short_fen = terms.threshold_fen - reached_fen(terms, mine, state, lines)
+        short_fen = terms.threshold_fen - reached_fen(rule, mine, state, lines)
         if short_fen > 0:
             return Reason("short", fen=short_fen)
     open_to = workable(rule, mine, state)
     closed = next((by for n in mine if (by := state.closed_by[n]) is not None), None)
     if not open_to and closed is not None:
         return Reason("excluded", by=closed.name)
-    if rule.is_unit:
-        _, free, slots = _pieces(terms, open_to, state, lines)
-        lacks = sum(missing_pieces(terms, free, slots))
+    if rule.arithmetic.of == "pieces":
+        lacks = sum(rule.arithmetic.missing(open_pieces(rule, open_to, state, lines)))
         if lacks:
             return Reason("few_pieces", pieces=lacks)
     return Reason("worth_nothing")

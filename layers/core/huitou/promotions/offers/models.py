@@ -11,48 +11,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from huitou.catalog.stores.models import Day, Hours, Weekday
+from huitou.promotions.offers.kinds import KINDS, Kind
 from huitou.runtime.documents import Record, Stored, Unfit
 from huitou.runtime.forms import only_for
 
-Kind = Literal[
-    "amount_off",  # 满30减8: `off_fen` for each `threshold_fen` reached, `most_times` times
-    "percent_off",  # 8 折: `off_bp` of what it covers, at most `cap_fen`
-    "fixed_price",  # 秒杀价: a piece costs `price_fen`
-    "free_item",  # 赠品: a piece costs nothing
-    "exchange",  # 兑换券: a piece for `price_fen` (mostly 0), its 加料 are paid
-    "nth_item",  # 第二杯半价: of each `nth` pieces the cheapest is `off_bp` less
-    "bundle",  # 套餐: the pieces of all `slots` together cost `price_fen`
-    "delivery",  # 免配送费: `off_fen` of the delivery fee, or all of it
-]
 Base = Literal["list", "running"]  # The price on the menu, or what is left after earlier offers.
 Bearer = Literal["brand", "store", "platform"]
 Mode = Literal["dine_in", "pickup", "delivery", "booking"]  # 堂食, 自取, 外送, 预约
 Ids = Annotated[list[str], Field(max_length=200)]
-_NEEDS: dict[Kind, tuple[str, ...]] = {
-    "amount_off": ("off_fen",),
-    "percent_off": ("off_bp",),
-    "fixed_price": ("price_fen",),
-    "free_item": (),
-    "exchange": (),
-    "nth_item": ("nth", "off_bp"),
-    "bundle": ("slots", "price_fen"),
-    "delivery": (),
-}
-_MAY: dict[Kind, tuple[str, ...]] = {
-    "percent_off": ("cap_fen",),
-    "exchange": ("price_fen",),
-    "delivery": ("off_fen",),
-}
-_KIND_NAMES: dict[str, Any] = {
-    "amount_off": "满减", "percent_off": "打折", "fixed_price": "一口价", "free_item": "赠品",
-    "exchange": "兑换", "nth_item": "第几件优惠", "bundle": "套餐", "delivery": "免配送费",
-}  # fmt: skip
 _BASE_NAMES: dict[str, Any] = {"list": "原价", "running": "其他优惠之后"}
 BEARER_NAMES: dict[str, Any] = {"brand": "品牌", "store": "门店", "platform": "平台"}
 _MODE_NAMES: dict[str, Any] = {
     "dine_in": "堂食", "pickup": "自取", "delivery": "外送", "booking": "预约"
 }  # fmt: skip
-_BY_KIND = ("off_fen", "off_bp", "cap_fen", "price_fen", "nth", "slots")
 
 
 class Scope(Record):
@@ -82,10 +53,17 @@ class Terms(Record):
     pieces (`item`) or from the order. Weekdays are of the business day, hours of the wall clock.
     """
 
-    model_config = ConfigDict(json_schema_extra=only_for(_NEEDS, _MAY))
+    model_config = ConfigDict(
+        json_schema_extra=only_for(
+            {kind: entry.needs for kind, entry in KINDS.items()},
+            {kind: entry.may_have for kind, entry in KINDS.items()},
+        )
+    )
 
     kind: Kind = Field(
-        default="amount_off", title="类型", json_schema_extra={"labels": _KIND_NAMES}
+        default="amount_off",
+        title="类型",
+        json_schema_extra={"labels": {kind: entry.label for kind, entry in KINDS.items()}},
     )
     threshold_fen: int = Field(default=0, ge=0, title="门槛", description="满多少可用；0：无门槛")
     off_fen: int | None = Field(
@@ -151,21 +129,27 @@ class Terms(Record):
 
     @model_validator(mode="after")
     def _says_what_its_kind_needs(self) -> Self:
-        needed, allowed = _NEEDS[self.kind], _MAY.get(self.kind, ())
-        for name in _BY_KIND:
+        kind = KINDS[self.kind]
+        for name in _OF_SOME_KIND:
             is_set = getattr(self, name) not in (None, [])
-            if name in needed and not is_set:
-                raise Unfit(
-                    name, f"{_KIND_NAMES[self.kind]}须填写此项", f"{self.kind} needs {name}"
-                )
-            if is_set and name not in (*needed, *allowed):
-                raise Unfit(name, f"{_KIND_NAMES[self.kind]}没有此项", f"{self.kind} has no {name}")
-        if self.kind == "amount_off" and self.most_times != 1 and not self.threshold_fen:
+            if name in kind.needs and not is_set:
+                raise Unfit(name, f"{kind.label}须填写此项", f"{self.kind} needs {name}")
+            if is_set and name not in (*kind.needs, *kind.may_have):
+                raise Unfit(name, f"{kind.label}没有此项", f"{self.kind} has no {name}")
+        if kind.per_threshold and self.most_times != 1 and not self.threshold_fen:
             raise Unfit(
-                "threshold_fen", "每单可用多次的满减须填门槛",
-                "amount_off more than once needs threshold_fen",
+                "threshold_fen", f"每单可用多次的{kind.label}须填门槛",
+                f"{self.kind} more than once needs threshold_fen",
             )  # fmt: skip
         return self
+
+
+# Fields that only some kinds have, as the form shows them.
+_OF_SOME_KIND = tuple(
+    name
+    for name in Terms.model_fields
+    if any(name in (*kind.needs, *kind.may_have) for kind in KINDS.values())
+)
 
 
 class Limits(Record):
@@ -193,7 +177,7 @@ class Offer(Stored):
     An `optional` one is left out where the order is cheaper without it (it may keep a coupon's
     threshold from being reached); any other one only for an offer that it doesn't go with.
     `group` is its place in the tree; within a group a higher `priority` applies first, of equal
-    ones by kind (`offers.rules.APPLY_ORDER`: 打折 before 满减), then by id.
+    ones by kind (in the order of `offers.kinds.KINDS`: 打折 before 满减), then by id.
     """
 
     revision: int = Field(default=1, ge=1)

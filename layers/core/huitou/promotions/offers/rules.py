@@ -8,6 +8,7 @@ from itertools import count
 from typing import NamedTuple
 
 from huitou.catalog.stores.rules import in_hours
+from huitou.promotions.discounts.amounts import LinesOff
 from huitou.promotions.discounts.models import (
     NO_MOST,
     CartLine,
@@ -18,15 +19,12 @@ from huitou.promotions.discounts.models import (
     Step,
     Tree,
 )
+from huitou.promotions.discounts.pieces import PiecesOff
 from huitou.promotions.discounts.rules import covers_for
-from huitou.promotions.offers.models import MEMBER, Group, Kind, Offer, Scope, StackingRules, Terms
+from huitou.promotions.offers.kinds import PLACE_OF
+from huitou.promotions.offers.models import MEMBER, Group, Offer, Scope, StackingRules, Terms
 
-# Of equal priority in a group; the first five are about single pieces.
-APPLY_ORDER: tuple[Kind, ...] = (
-    "fixed_price", "free_item", "exchange", "nth_item", "bundle",
-    "percent_off", "amount_off", "delivery",
-)  # fmt: skip
-UNIT_KINDS = APPLY_ORDER[:5]
+PlainRule = tuple[Rule, Terms, int, LinesOff | PiecesOff, bool]
 SOURCES: tuple[Source, ...] = ("tier", "offer", "coupon")
 
 
@@ -72,11 +70,10 @@ class Compiled:
         if rule.steps:  # Each offer of a group is a child of its own there.
             last = rule.steps[-1]
             rule.steps = (*rule.steps[:-1], Step(last.group, next(self._children)))
-        rule.is_unit = rule.terms.kind in UNIT_KINDS
-        rule.whole = rule.terms.scope == Scope() and rule.terms.kind != "bundle"
+        rule.whole = rule.terms.scope == Scope() and not rule.terms.slots
         # The same for all members: ids of their own coupons come last, where nothing differs.
         rule.order = (
-            place, -rule.priority, APPLY_ORDER.index(rule.terms.kind), SOURCES.index(rule.source),
+            place, -rule.priority, PLACE_OF[rule.terms.kind], SOURCES.index(rule.source),
             rule.kin or rule.source_id, rule.revision, rule.soonest, rule.source_id,
         )  # fmt: skip
         return rule
@@ -107,30 +104,32 @@ class InForce:
                 self.out.append((rule, Reason(reason)))
             else:
                 self.rules.append(rule)
-        # What one pass asks of each rule, unpacked: itself, its terms and threshold, whether
-        # it is about single pieces, and whether about every line.
-        self.unpacked = [
-            (rule, rule.terms, rule.terms.threshold_fen, rule.is_unit, rule.whole)
-            for rule in self.rules
-        ]
-        self.plain = all(map(self._is_plain, self.rules))
+        # What one pass asks of each rule, unpacked: itself, its terms and threshold, what it takes
+        # off, and whether it is about every line. None where one pass isn't enough.
+        rows = [self._plain(rule) for rule in self.rules]
+        plain = [row for row in rows if row is not None]
+        self.plain = plain if len(plain) == len(rows) else None
         self._by_dish: dict[tuple[str, str, str], tuple[int, ...]] = {}
 
-    def _is_plain(self, rule: Rule) -> bool:
-        """Tell whether it goes with all others, and looks at nothing that they do to a cart."""
-        terms, tree = rule.terms, self.tree
-        return (
+    def _plain(self, rule: Rule) -> PlainRule | None:
+        """Unpack an offer that goes with all others and looks at nothing that they do to a cart."""
+        terms, tree, arithmetic = rule.terms, self.tree, rule.arithmetic
+        if arithmetic.of == "fee":
+            return None
+        plain = (
             terms.base == "list"
             and (terms.threshold_base == "list" or not terms.threshold_fen)
             and terms.exclusive == "none"
-            and terms.with_addons
-            and terms.kind not in ("exchange", "delivery")
+            and rule.with_addons
             and not tree.never
             and all(
                 tree.modes[g] == "stack" and not tree.by_item[g] and tree.most[g] == NO_MOST
                 for g, _ in rule.steps
             )
         )
+        if not plain:
+            return None
+        return rule, terms, terms.threshold_fen, arithmetic, rule.whole
 
     def about(self, line: CartLine) -> tuple[int, ...]:
         """Return the places of the rules about some dishes that are about this one; kept."""
