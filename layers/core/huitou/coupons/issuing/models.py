@@ -12,6 +12,7 @@ from huitou.promotions.offers.models import BEARER_NAMES, COUPON, Bearer, Limits
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 
 USED_DAYS = 30  # Shown of a template.
+Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
 CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
 
 

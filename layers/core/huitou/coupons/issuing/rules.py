@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, time, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.rules import in_brand_zone
-from huitou.coupons.issuing.models import Coupon, CouponTemplate
+from huitou.coupons.issuing.models import Coupon, CouponTemplate, Issued
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
 
 RETURN_GRACE = timedelta(hours=24)
@@ -138,3 +138,14 @@ def _not_held(coupon: Coupon, at: datetime, zone: str) -> ReasonCode | None:
 def returned_until(coupon: Coupon, at: datetime) -> datetime:
     """Return the end of a coupon given back by a whole refund: at least 24 h from now."""
     return max(coupon.valid_until, at + RETURN_GRACE)
+
+
+def is_there(outcome: Issued) -> bool:
+    """Tell whether the coupon of a cause exists, after it was to be issued."""
+    match outcome:
+        case "issued" | "issued_before":
+            return True
+        case "limit_reached" | "used_up":
+            return False
+        case _:
+            assert_never(outcome)

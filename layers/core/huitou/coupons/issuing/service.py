@@ -17,6 +17,7 @@ from huitou.coupons.issuing.models import (
     Coupon,
     CouponTemplate,
     IssueCouponRequest,
+    Issued,
     NamedTemplate,
     NamedTemplates,
     PutTemplateRequest,
@@ -38,7 +39,6 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 
-Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
 Told = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.
 ISSUE_TRIES = 50  # Causes of one member at once that fight for the places of one template.
 
@@ -164,7 +164,7 @@ class Coupons:
             # Another cause took this place a moment ago; the limit still holds.
         raise Unavailable
 
-    def finish(self, piece: InFlight) -> str:
+    def finish(self, piece: InFlight) -> Issued | Literal["put back"]:
         """Issue the coupon whose piece was taken by a function that was killed."""
         template = self._repository.template(piece.more["template_id"])
         if template is None:

@@ -15,6 +15,12 @@ from huitou.runtime.paging import PageRequest
 CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # None that is taken for another one.
 CODE_LENGTH = 8
 Status = Literal["bound", "held", "settled", "refused", "void", "clawed_back"]
+# What came of settling one: where it stands now, or why it stays as it was.
+SettlingOutcome = (
+    Status
+    | Literal["nothing due", "kept", "waits", "waits for another order", "too small", "clawed back"]
+)
+FriendState = Literal["registered", "ordered", "rewarded", "processing", "not_counted"]
 Reason = Literal[
     "risk_rank",  # WeChat counts the new member's account among abusers
     "burst",  # the inviter brought many within an hour
@@ -136,7 +142,7 @@ class ShownFriend(Answer):
     """A friend as their inviter sees them: when they came, and how far it is. No names."""
 
     since: datetime
-    state: Literal["registered", "ordered", "rewarded", "processing", "not_counted"]
+    state: FriendState
 
 
 class MineAnswer(Answer):

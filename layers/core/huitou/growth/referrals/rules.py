@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.growth.referrals.models import (
     CODE_LENGTH,
     CODE_LETTERS,
+    FriendState,
     Reason,
     Referral,
     ReferralRules,
@@ -106,15 +108,19 @@ def free_seq(taken: Sequence[int]) -> int:
     return next(number for number in range(1, len(used) + 2) if number not in used)
 
 
-def state_of(referral: Referral) -> str:
+def state_of(referral: Referral) -> FriendState:
     """Return how far it is, as its inviter may know; never why something is looked at."""
-    if referral.status == "settled":
-        return "rewarded"
-    if referral.status in ("held", "refused"):
-        return "processing"
-    if referral.status in ("void", "clawed_back"):
-        return "not_counted"
-    return "ordered" if referral.order_id is not None else "registered"
+    match referral.status:
+        case "bound":
+            return "ordered" if referral.order_id is not None else "registered"
+        case "settled":
+            return "rewarded"
+        case "held" | "refused":
+            return "processing"
+        case "void" | "clawed_back":
+            return "not_counted"
+        case _:
+            assert_never(referral.status)
 
 
 def promise(terms: ReferralTerms, set_name: str, lang: Lang) -> str:

@@ -19,6 +19,7 @@ from huitou.growth.referrals.models import (
     PosterAnswer,
     Referral,
     ReferralCode,
+    SettlingOutcome,
 )
 from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.growth.referrals.repository import ReferralRepository
@@ -108,7 +109,7 @@ class Referrals:
     def due(self) -> Iterator[str]:
         return self._repository.due(self._clock.now())
 
-    def settle(self, referral_id: str) -> str:
+    def settle(self, referral_id: str) -> SettlingOutcome:
         """Bring a referral to what its member's first order deserves now; safe to repeat.
 
         Every gift's cause is the referral, so what a killed run has given is found given.
@@ -125,7 +126,7 @@ class Referrals:
                 return outcome
         raise Unavailable
 
-    def _settle_as_read(self, referral: Referral) -> str | None:
+    def _settle_as_read(self, referral: Referral) -> SettlingOutcome | None:
         """Take one step from the version read; None if it has changed meanwhile."""
         now = self._clock.now()
         order = self._orders.get(referral.order_id) if referral.order_id else None
@@ -149,7 +150,7 @@ class Referrals:
             return self._put(referral, "too small", look_at=None, order_id=None)
         return self._judge(referral, order)
 
-    def _judge(self, referral: Referral, order: Order) -> str | None:
+    def _judge(self, referral: Referral, order: Order) -> SettlingOutcome | None:
         """The order is final: reward both, or let a person look."""
         now, inviter_id = self._clock.now(), self._members.now_called(referral.inviter_id)
         invited_id = self._members.now_called(referral.id)
@@ -184,7 +185,7 @@ class Referrals:
 
     def _reward(
         self, referral: Referral, inviter_id: str, invited_id: str, facts: dict[str, Any],
-    ) -> str | None:  # fmt: skip
+    ) -> SettlingOutcome | None:  # fmt: skip
         """Take a place among the inviter's friends who count, then give what was promised."""
         rules, now = self._repository.rules(), self._clock.now()
         today, friends = brand_day(now), self._repository.counting(referral.inviter_id)
@@ -245,7 +246,7 @@ class Referrals:
             if self._coupons.of_cause(cause).status != "revoked":
                 return
 
-    def _claw_back(self, referral: Referral) -> str | None:
+    def _claw_back(self, referral: Referral) -> SettlingOutcome | None:
         """The first order went back after all: what it brought goes back, too."""
         rule = RuleRef(rule_id="referrals", revision=referral.terms.rules_revision)
         for who, member_id in (("invited", referral.id), ("inviter", referral.inviter_id)):
@@ -270,7 +271,9 @@ class Referrals:
             if shown.status == "issued":
                 self._coupons.revoke(coupon_id(cause), "referral-settle", "首单已退款")
 
-    def _put(self, referral: Referral, outcome: str, **changes: Any) -> str | None:
+    def _put(
+        self, referral: Referral, outcome: SettlingOutcome, **changes: Any
+    ) -> SettlingOutcome | None:
         if "reasons" in changes:
             changes["reasons"] = list(changes["reasons"])
         return outcome if self._repository.put(referral, **changes) else None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pymongo.client_session import ClientSession
 
 from huitou.loyalty.holds.errors import HOLD, HoldErrors
-from huitou.loyalty.holds.models import Hold, HoldAnswer, Purpose
+from huitou.loyalty.holds.models import Hold, HoldAnswer, HoldStatus, Purpose
 from huitou.loyalty.holds.repository import HoldRepository
 from huitou.loyalty.holds.rules import HELD_FOR, check_id, check_same, use_of
 from huitou.loyalty.points.service import Points
@@ -103,7 +103,7 @@ class Holds:
         """Yield holds whose caller has not come back in time."""
         return self._holds.past(datetime.now(UTC))
 
-    def let_go(self, hold_id: str) -> str:
+    def let_go(self, hold_id: str) -> HoldStatus:
         """Release a hold past its time; one that was used a moment ago stays used."""
         try:
             return self.release(hold_id).status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from huitou.catalog.stores.rules import days_between
 from huitou.loyalty.liability.models import LiabilityAnswer, PointsMonth
@@ -70,7 +71,7 @@ class Liability:
                 return
             yield month
 
-    def close(self, month: str) -> str:
+    def close(self, month: str) -> Literal["closed"]:
         """Count a month that is over, once and for all."""
         self._repository.close(self._count(month, last_day(month)))
         return "closed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
@@ -134,10 +135,10 @@ class Points:
         """Yield members in whose accounts something falls due by itself."""
         return self._repository.due(self.today())
 
-    def bring_up_to_date(self, *member_ids: str) -> str:
+    def bring_up_to_date(self, *member_ids: str) -> Literal["up to date"]:
         """Post what is due in these accounts and note what is about to be, in one transaction."""
 
-        def write(session: ClientSession) -> str:
+        def write(session: ClientSession) -> Literal["up to date"]:
             books = list(self.open_many(member_ids, session).values())
             ending = [
                 (book.account.id, day_after(day), {"points": points})

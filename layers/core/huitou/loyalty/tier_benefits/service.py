@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from huitou.catalog.stores.rules import shifted
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.birthdays.rules import birthday_from
+from huitou.loyalty.tier_benefits.models import GrantOutcome
 from huitou.loyalty.tiers.service import MOST_TRIES, Tiers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -31,7 +32,7 @@ class TierCoupons:
     def birthdays_due(self) -> Iterator[str]:
         return self._tiers.birthdays_due()
 
-    def grant(self, member_id: str) -> str:
+    def grant(self, member_id: str) -> GrantOutcome:
         """Issue the entry coupons of the member's level, once per level and calendar year."""
         issued = 0
         for _ in range(MOST_TRIES):
@@ -46,7 +47,7 @@ class TierCoupons:
                 return "issued" if issued else "nothing new"
         raise Unavailable  # The tier keeps moving; the marker is still due.
 
-    def grant_month(self, member_id: str) -> str:
+    def grant_month(self, member_id: str) -> GrantOutcome:
         """Issue this month's coupons of the member's level, once per level and month."""
         issued = 0
         for _ in range(MOST_TRIES):
@@ -60,7 +61,7 @@ class TierCoupons:
                 return "issued" if issued else "nothing new"
         raise Unavailable
 
-    def grant_birthday(self, member_id: str) -> str:
+    def grant_birthday(self, member_id: str) -> GrantOutcome:
         """Issue the birthday coupons of the member's level, once per year."""
         account, level = self._tiers.gifts(member_id)
         today, birthday = self._tiers.today(), account.birthday_on

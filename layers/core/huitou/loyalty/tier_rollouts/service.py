@@ -14,7 +14,7 @@ from huitou.loyalty.tier_rollouts.errors import TIER_RUN
 from huitou.loyalty.tier_rollouts.models import DryRunRequest, TierRun
 from huitou.loyalty.tier_rollouts.repository import TierRunRepository
 from huitou.loyalty.tier_rollouts.rules import Outlook, discount_fen, outlook
-from huitou.loyalty.tiers.models import TierAccount, TierRules
+from huitou.loyalty.tiers.models import EvaluationOutcome, TierAccount, TierRules
 from huitou.loyalty.tiers.service import Tiers
 from huitou.promotions.offers.models import Terms
 from huitou.runtime.clock import Clock
@@ -118,7 +118,7 @@ class TierRuns:
             else:
                 return
 
-    def bring(self, member_id: str) -> str:
+    def bring(self, member_id: str) -> EvaluationOutcome:
         """Evaluate one member by the rules that are being applied."""
         try:
             return self._tiers.evaluate(member_id, applying=self._revision)

@@ -15,6 +15,8 @@ MOST_GRACE_DAYS = 60
 LONGEST_DAYS = 366  # Of a period: a leap year.
 # What an account keeps of each day, by name of its field.
 BY_DAY = ("spend_by_day", "orders_by_day", "points_by_day", "waived_by_day")
+EvaluationOutcome = Literal["raised", "lowered", "noticed", "unchanged"]
+BringInOutcome = Literal["brought in", "brought in before", "stands higher"]
 Cause = Literal["figures", "review", "refund", "rules", "migration", "merge"]
 Templates = Annotated[list[str], Field(max_length=20)]
 

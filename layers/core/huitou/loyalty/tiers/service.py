@@ -16,6 +16,8 @@ from huitou.loyalty.tiers.errors import LEVEL
 from huitou.loyalty.tiers.holding import Timeline
 from huitou.loyalty.tiers.models import (
     BY_DAY,
+    BringInOutcome,
+    EvaluationOutcome,
     Level,
     Promise,
     Standing,
@@ -149,7 +151,7 @@ class Tiers:
 
     # --- evaluation -----------------------------------------------------------------------------
 
-    def evaluate(self, member_id: str, *, applying: int | None = None) -> str:
+    def evaluate(self, member_id: str, *, applying: int | None = None) -> EvaluationOutcome:
         """Evaluate one member; safe to repeat, and against orders settled at the same time.
 
         `applying` is a revision that is being brought to all members.
@@ -174,7 +176,7 @@ class Tiers:
 
     def bring_in(
         self, member_id: str, level: str, since_day: str, holds_through: str, source: str
-    ) -> str:
+    ) -> BringInOutcome:
         """Take a tier over from another system, with the last day it holds; safe to repeat.
 
         Without entry coupons, and safe from refunds through that day. Who stands higher here stays

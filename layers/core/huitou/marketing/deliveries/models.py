@@ -11,6 +11,7 @@ from huitou.runtime.documents import Answer, Request, Stored
 from huitou.runtime.paging import PageRequest
 
 Push = Literal["due", "sending", "sent", "no_consent", "refused", "failed", "unknown", "late"]
+PushOutcome = Push | Literal["taken elsewhere", "busy"]
 
 
 class Exposure(Stored):

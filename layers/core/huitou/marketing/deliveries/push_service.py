@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Protocol
 
-from huitou.marketing.deliveries.models import Exposure, Push
+from huitou.marketing.deliveries.models import Exposure, Push, PushOutcome
 from huitou.marketing.deliveries.repository import ExposureRepository
 from huitou.members.consents.service import Consents
 from huitou.members.messaging.models import MessageRules
@@ -46,9 +46,9 @@ class Pushes:
         self._messages = Messages(database)
         self._consents = Consents(database, clock)
 
-    def send_due(self, goes_on: Callable[[], bool]) -> Counter[str]:
+    def send_due(self, goes_on: Callable[[], bool]) -> Counter[PushOutcome]:
         """Send what waits, several at a time, while `goes_on`; returns what came of how many."""
-        outcomes: Counter[str] = Counter()
+        outcomes: Counter[PushOutcome] = Counter()
         stuck = self._repository.abandoned_pushes(self._clock.now() - ABANDONED_AFTER)
         if stuck:
             outcomes["unknown"] += stuck
@@ -69,7 +69,7 @@ class Pushes:
                     break  # WeChat wants a rest: the next run goes on.
         return outcomes
 
-    def _send(self, exposure: Exposure, rules: MessageRules, consents: bool) -> str:
+    def _send(self, exposure: Exposure, rules: MessageRules, consents: bool) -> PushOutcome:
         now, template_id = self._clock.now(), exposure.push_template_id or ""
         if not self._repository.take_push(exposure.id, now):
             return "taken elsewhere"
@@ -102,6 +102,6 @@ class Pushes:
             return self._ended(exposure, "failed", error)
         return self._ended(exposure, "sent")
 
-    def _ended(self, exposure: Exposure, push: Push, error: int | None = None) -> str:
+    def _ended(self, exposure: Exposure, push: Push, error: int | None = None) -> PushOutcome:
         self._repository.end_push(exposure.id, push, error)
         return push

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.models import BRAND_ZONE
-from huitou.coupons.issuing.rules import valid_until
+from huitou.coupons.issuing.rules import is_there, valid_until
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.service import Bonuses
 from huitou.loyalty.points.models import RuleRef
@@ -154,7 +154,7 @@ class Exposures:
             # A late word may come when the gift of its campaign has ended.
             lasts = template and valid_until(template, sending.at, BRAND_ZONE) > sending.at
             issued = self._coupons.issue_many(template, causes) if template and lasts else {}
-            given = {cause for cause, outcome in issued.items() if outcome.startswith("issued")}
+            given = {cause for cause, outcome in issued.items() if is_there(outcome)}
             withheld += [exposure.id for exposure in of_it if exposure.gift_cause not in given]
         if withheld:
             self._repository.withhold(withheld)

@@ -11,6 +11,12 @@ from huitou.runtime.documents import Answer, Request, Stored
 
 LATE = -1
 
+# Why a member whom a campaign met gets nothing; counted by these words.
+PassedOver = Literal[
+    "gone", "came back", "over", "no consent", "minor", "not personalised", "not a night guest",
+    "not in the audience",
+]  # fmt: skip
+
 
 class Run(Stored):
     """What a campaign has to do on a day for members with ids from `low` up to `high`.

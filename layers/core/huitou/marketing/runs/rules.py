@@ -14,7 +14,7 @@ from huitou.marketing.campaigns.models import Campaign, CampaignState
 from huitou.marketing.campaigns.rules import ends_of, exposure_id, is_supper, meets_on, slot
 from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.rules import Occasion
-from huitou.marketing.runs.models import Run, Waiting
+from huitou.marketing.runs.models import PassedOver, Run, Waiting
 
 MOST_DAYS = 40  # That are planned at once after an outage; older ones are stale anyway.
 PART_MEMBERS = 50_000  # Of a chain of more members each part has about so many.
@@ -112,7 +112,7 @@ def narrowed(campaign: Campaign) -> tuple[str, Sequence[str]] | None:
 
 def passed_over(
     campaign: Campaign, profile: Profile | None, occasion: str, today: str
-) -> str | None:
+) -> PassedOver | None:
     """Say why a member gets nothing from a campaign, or None: the one gate on every path.
 
     `occasion` may be over, after a night of waiting or in the seconds since it was met.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -134,5 +135,11 @@ class Balances:
     def _bring_in(self, source: str, member_id: str, row: BalanceRow) -> int:
         since = row.tier_since or self._points.today()
         through = shifted(str(row.tier_review_on), -1)
-        told = self._tiers.bring_in(member_id, str(row.tier), since, through, source)
-        return int(told == "brought in")
+        outcome = self._tiers.bring_in(member_id, str(row.tier), since, through, source)
+        match outcome:
+            case "brought in":
+                return 1
+            case "brought in before" | "stands higher":
+                return 0
+            case _:
+                assert_never(outcome)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
 from huitou.runtime.documents import Record, Request
+
+WhyNoRefund = Literal[
+    "no order with this number at this store",
+    "the order is another member's",
+    "more than what is left of the order",
+]
 
 MOST_ROWS = 2_000  # Of one call: a transaction well under its deadline, an event under 1 MB.
 MOST_FEN = 10_000_000_000

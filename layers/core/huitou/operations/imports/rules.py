@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import business_day
 from huitou.loyalty.earning.models import EarningTerms
-from huitou.operations.imports.models import ImportedRow
+from huitou.operations.imports.models import ImportedRow, WhyNoRefund
 from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.models import GivenBack, LedgerOrder, Moment, Order, Tender
 
@@ -118,7 +118,9 @@ def is_told_otherwise(sale: Sale, twins: Iterable[ImportedOrder]) -> bool:
     )
 
 
-def why_no_refund(sale: Sale, order: LedgerOrder | None, member_id: str | None) -> str | None:
+def why_no_refund(
+    sale: Sale, order: LedgerOrder | None, member_id: str | None
+) -> WhyNoRefund | None:
     """Say why a refund can't be booked on the order it names, or None if it can."""
     if order is None:
         return "no order with this number at this store"

@@ -41,7 +41,7 @@ class Fulfilment:
     def to_complete(self) -> Iterator[str]:
         return self._orders.to_complete()
 
-    def complete(self, order_id: str) -> str:
+    def complete(self, order_id: str) -> Status:
         """Complete an order whose time has come by itself."""
         order = self._orders.get(order_id)
         return "completed" if self._orders.serve(order, "completed", None) else order.status

@@ -1,11 +1,13 @@
-"""How settling history moves accounts."""
+"""What comes of settling an order, and how settling history moves accounts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from huitou.loyalty.tiers.models import TierChange
+
+SettlingOutcome = Literal["settled", "nothing due"]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from huitou.loyalty.tiers.repository import TierRepository
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.models import LedgerOrder
 from huitou.ordering.orders.repository import OrderRepository
+from huitou.ordering.settlement.models import SettlingOutcome
 from huitou.ordering.settlement.rules import Known, account_move, deserving, write_order
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -46,14 +47,14 @@ class Settlement:
     def due(self) -> Iterator[str]:
         return self._orders.settlement_due()
 
-    def settle(self, order_id: str) -> str:
+    def settle(self, order_id: str) -> SettlingOutcome:
         """Bring points, spend and coupon up to the order's present state; safe to repeat.
 
         Level, not edge: the order is read now, and only entries the ledger lacks are posted.
         A lost, doubled or late event changes nothing; an id that means nothing finds nothing.
         """
 
-        def write(session: ClientSession) -> str:
+        def write(session: ClientSession) -> SettlingOutcome:
             order = self._orders.take_due(order_id, session)
             if order is None:
                 return "nothing due"

@@ -15,6 +15,7 @@ from huitou.payments.profit_sharing.models import ShareTerms
 from huitou.payments.refunds.models import RefundStatus
 from huitou.runtime.documents import Record, Request, Stored
 
+CheckOutcome = Literal["checked", "bill not ready", "bill damaged"]
 BillKind = Literal["trade", "fundflow"]
 
 

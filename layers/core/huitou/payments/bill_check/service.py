@@ -19,6 +19,7 @@ from huitou.payments.bill_check.models import (
     BillReport,
     BillRun,
     BillSums,
+    CheckOutcome,
     FlowRow,
     TradeRow,
 )
@@ -90,13 +91,15 @@ class BillCheck:
         days = (shifted(first, number) for number in range(MOST_DAYS))
         return [day for day in days if day <= last and _due(runs.get(day), now)]
 
-    def run_due(self, day: str) -> str:
+    def run_due(self, day: str) -> CheckOutcome:
         """Check a day for the timer: how it ended, in a word."""
         try:
             self.run(day)
         except Refusal as refused:
-            if refused.code in (BillErrors.BILL_NOT_READY, BillErrors.BILL_DAMAGED):
-                return refused.code.name.lower().replace("_", " ")
+            if refused.code is BillErrors.BILL_NOT_READY:
+                return "bill not ready"
+            if refused.code is BillErrors.BILL_DAMAGED:
+                return "bill damaged"
             raise
         return "checked"
 

@@ -15,6 +15,9 @@ from huitou.runtime.documents import Answer, Record, Request, Stored
 NUMBER = r"^[0-9A-Za-z_\-|*@]{1,64}$"  # What WeChat Pay allows in a number of ours or its own.
 MOST_FEN = 10**12
 PaymentStatus = Literal["open", "success", "closed", "surplus"]
+NoticeOutcome = Literal["paid", "surplus", "repeated", "not paid"]
+ClosingOutcome = Literal["paid", "closed"]
+AskingOutcome = ClosingOutcome | Literal["not paid", "decided"]
 
 
 class BillMark(Record):

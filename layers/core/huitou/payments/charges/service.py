@@ -13,14 +13,17 @@ from huitou.catalog.stores.models import Merchant
 from huitou.catalog.stores.service import Stores
 from huitou.members.profiles.service import Members
 from huitou.ordering.orders.errors import ORDER_STATUS
-from huitou.ordering.orders.models import Order, OrderAnswer, Tender
+from huitou.ordering.orders.models import Order, OrderAnswer, Status, Tender
 from huitou.ordering.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_over
 from huitou.ordering.orders.service import Orders
 from huitou.payments.charges.errors import PAYMENT, ChargeErrors
 from huitou.payments.charges.models import (
     NUMBER,
     AskedAnswer,
+    AskingOutcome,
     ClientPayment,
+    ClosingOutcome,
+    NoticeOutcome,
     Payment,
     PaymentStatus,
     PrepayAnswer,
@@ -37,7 +40,7 @@ from huitou.payments.charges.rules import (
 )
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.payments.profit_sharing.service import Sharing
-from huitou.payments.refunds.models import RefundNotice
+from huitou.payments.refunds.models import RefundNotice, RefundOutcome
 from huitou.payments.refunds.service import Refunds
 from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
 from huitou.runtime.clock import Clock
@@ -136,7 +139,9 @@ class Payments:
         self._payments.keep_prepay_id(attempt.id, prepay_id)
         return prepay_id
 
-    def notification(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
+    def notification(
+        self, headers: Mapping[str, str], body: bytes, now: float
+    ) -> NoticeOutcome | RefundOutcome:
         """Take one callback: verified, compared with our own papers, and settled once.
 
         `now` is real epoch seconds. Raises Refusal for what isn't WeChat Pay's or doesn't fit.
@@ -158,7 +163,7 @@ class Payments:
                 ChargeErrors.NOTIFICATION_MISMATCH, field="resource", detail="resource"
             ) from error
 
-    def _accept(self, notice: TransactionNotice) -> str:
+    def _accept(self, notice: TransactionNotice) -> NoticeOutcome:
         """Settle a genuine payment notice; the same transaction again changes nothing."""
         payment = self._payments.find(notice.out_trade_no)
         if payment is None:
@@ -178,7 +183,7 @@ class Payments:
             return "repeated"
         return self._take_money(payment, notice)
 
-    def _take_money(self, payment: Payment, notice: TransactionNotice) -> str:
+    def _take_money(self, payment: Payment, notice: TransactionNotice) -> NoticeOutcome:
         order = self._orders.own(payment.member_id, payment.order_id)
         transaction_id, paid_at = notice.transaction_id or "", notice.success_time
         if paid_at is None:
@@ -190,7 +195,7 @@ class Payments:
         )  # fmt: skip
         number = self._orders.take_number(order)
 
-        def write(session: ClientSession) -> str:
+        def write(session: ClientSession) -> NoticeOutcome:
             first = self._orders.mark_paid(order, tender, terms, paid_at, session, number)
             # Money for an order that is paid by another attempt, or cancelled, goes back.
             status: PaymentStatus = "success" if first else "surplus"
@@ -229,7 +234,7 @@ class Payments:
     def unanswered(self) -> Iterator[str]:
         return self._payments.unanswered(self._clock.now())
 
-    def ask(self, out_trade_no: str) -> str:
+    def ask(self, out_trade_no: str) -> AskingOutcome:
         """Ask WeChat Pay about an attempt no notice came for, each time after twice the wait.
 
         One whose order needs it no more, paid by another attempt or cancelled while this one was
@@ -293,12 +298,12 @@ class Payments:
     def unpaid_due(self) -> Iterator[str]:
         return self._orders.unpaid_past(self._clock.now())
 
-    def close_unpaid(self, order_id: str) -> str:
+    def close_unpaid(self, order_id: str) -> Status:
         """Close an order whose time is over: ask, close, and only then release what it held."""
         order = self._orders.get(order_id)
         return self._close(order) if order.status in UNPAID else order.status
 
-    def _close(self, order: Order) -> str:
+    def _close(self, order: Order) -> Status:
         if order.status == "cancelled":
             return "cancelled"
         if order.status != "closing":
@@ -308,7 +313,7 @@ class Payments:
                 return "paid"
         return "cancelled" if self._orders.cancel(order) else self._orders.get(order.id).status
 
-    def _paid_or_closed(self, attempt: Payment) -> str:
+    def _paid_or_closed(self, attempt: Payment) -> ClosingOutcome:
         if self._paid_at_wechat(attempt):
             return "paid"
         try:

@@ -12,6 +12,7 @@ from huitou.runtime.documents import Record, Stored
 ReceiverType = Literal["MERCHANT_ID", "PERSONAL_OPENID"]
 Role = Literal["store", "franchisee", "platform"]
 ShareStatus = Literal["nothing_to_share", "planned", "asked", "finished", "cancelled", "failed"]
+CarryOnOutcome = ShareStatus | Literal["no share"]
 PartStatus = Literal["planned", "success", "closed"]
 ReturnStatus = Literal["processing", "success", "failed"]
 

@@ -10,7 +10,14 @@ from pymongo.client_session import ClientSession
 from huitou.catalog.stores.models import Merchant
 from huitou.payments.charges.models import Payment
 from huitou.payments.discrepancies.service import Discrepancies
-from huitou.payments.profit_sharing.models import Held, Share, ShareReturn, ShareRules, ShareTerms
+from huitou.payments.profit_sharing.models import (
+    CarryOnOutcome,
+    Held,
+    Share,
+    ShareReturn,
+    ShareRules,
+    ShareTerms,
+)
 from huitou.payments.profit_sharing.repository import ShareRepository
 from huitou.payments.profit_sharing.rules import (
     DESCRIPTIONS,
@@ -226,7 +233,7 @@ class Sharing:
         """Orders whose share the timer has to look at."""
         yield from self._shares.due(self._clock.now())
 
-    def carry_on(self, order_id: str) -> str:
+    def carry_on(self, order_id: str) -> CarryOnOutcome:
         """Bring an order's share one step on; returns its status. Safe to repeat after a crash."""
         share = self._shares.find(order_id)
         now = self._clock.now()

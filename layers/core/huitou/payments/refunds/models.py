@@ -22,6 +22,11 @@ RefundStatus = Literal[
     "abnormal",
     "closed",
 ]
+# What came of a step or a notice: where the refund stands, or why it went no further.
+RefundOutcome = RefundStatus | Literal["repeated", "refused", "waits for shares"]
+DifferingField = Literal[
+    "out_refund_no", "out_trade_no", "amount.refund", "amount.total", "mchid", "sub_mchid"
+]  # In which a notice differs from our refund.
 StaffRole = Literal["cashier", "manager", "finance"]
 Role = StaffRole | Literal["member", "system"]  # system: our own rules, such as 拒单.
 

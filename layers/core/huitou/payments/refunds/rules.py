@@ -10,6 +10,7 @@ from huitou.catalog.stores.models import Merchant
 from huitou.ordering.orders.models import LineBack, Order
 from huitou.payments.refunds.errors import RefundErrors
 from huitou.payments.refunds.models import (
+    DifferingField,
     Refund,
     RefundLine,
     RefundNotice,
@@ -120,7 +121,9 @@ def member_refund_id(order_id: str, kind: str, number: int) -> str:
     return f"{kind}@{digest[:24]}"
 
 
-def mismatch(notice: RefundNotice, refund: Refund | None, merchant: Merchant | None) -> str | None:
+def mismatch(
+    notice: RefundNotice, refund: Refund | None, merchant: Merchant | None
+) -> DifferingField | None:
     """Return the field in which a genuine notice differs from our refund, or None."""
     if refund is None or merchant is None:
         return "out_refund_no"

@@ -25,6 +25,7 @@ from huitou.payments.refunds.models import (
     Refund,
     RefundLine,
     RefundNotice,
+    RefundOutcome,
     RefundRequest,
     RefundsAnswer,
     RefundsRequest,
@@ -268,7 +269,7 @@ class Refunds:
                 self.carry_on(refund.id)
         return self._get(refund.id)
 
-    def carry_on(self, refund_id: str) -> str:
+    def carry_on(self, refund_id: str) -> RefundOutcome:
         """Bring a refund one step on: return the shares, ask for it, or ask what became of it."""
         refund = self._get(refund_id)
         if refund.status in OPEN and refund.out_trade_no is None:  # Nothing was paid in money.
@@ -284,7 +285,7 @@ class Refunds:
             self._refunds.step(refund.id, ["processing"], "requested")  # Never heard of: again.
         return refund.status
 
-    def _let_go(self, refund: Refund) -> str:
+    def _let_go(self, refund: Refund) -> RefundOutcome:
         since = refund.abandoned_at or self._clock.now()
         if self._clock.now() < since + ABANDONED_AFTER:
             return "abandoning"
@@ -294,7 +295,7 @@ class Refunds:
         self._refunds.step(refund.id, ["abandoning"], "processing")
         return self.accept(RefundNotice.model_validate(found))
 
-    def _ask_wechat(self, refund: Refund) -> str:
+    def _ask_wechat(self, refund: Refund) -> RefundOutcome:
         if refund.kind == "order" and not self._sharing.make_way(refund.order_id, refund.id):
             return "waits for shares"
         try:
@@ -314,7 +315,7 @@ class Refunds:
         self._discrepancies.clear("refund refused", refund.id)
         return "processing"
 
-    def accept(self, notice: RefundNotice) -> str:
+    def accept(self, notice: RefundNotice) -> RefundOutcome:
         """Take what WeChat Pay says of a refund, told or asked; repeats change nothing.
 
         Raises Refusal NOTIFICATION_MISMATCH, recorded, where it doesn't fit what we asked for.
@@ -335,10 +336,10 @@ class Refunds:
             return self._came_to_nothing(refund)
         if notice.refund_status == "ABNORMAL":
             return self._went_wrong(refund)
-        return notice.refund_status.lower()
+        return "processing"
 
-    def _complete(self, refund: Refund, success_time: datetime | None = None) -> str:
-        def write(session: ClientSession) -> str:
+    def _complete(self, refund: Refund, success_time: datetime | None = None) -> RefundOutcome:
+        def write(session: ClientSession) -> RefundOutcome:
             at = success_time or self._clock.now()
             if not self._refunds.step(refund.id, OPEN, "success", session, success_at=at):
                 return "repeated"
@@ -350,10 +351,10 @@ class Refunds:
 
         return self._database.transact(write)
 
-    def _went_wrong(self, refund: Refund) -> str:
+    def _went_wrong(self, refund: Refund) -> RefundOutcome:
         """WeChat Pay couldn't pay it out; once a person has seen to that it ends after all."""
 
-        def write(session: ClientSession) -> str:
+        def write(session: ClientSession) -> RefundOutcome:
             # A late notice must not send anybody to a refund that has ended since.
             if not self._refunds.step(refund.id, OPEN, "abnormal", session):
                 return "repeated"
@@ -362,7 +363,7 @@ class Refunds:
 
         return self._database.transact(write)
 
-    def _came_to_nothing(self, refund: Refund) -> str:
+    def _came_to_nothing(self, refund: Refund) -> RefundOutcome:
         """WeChat Pay closed it for good: the order has its money again, another may be tried."""
 
         def write(session: ClientSession) -> None:

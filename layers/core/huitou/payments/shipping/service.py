@@ -10,6 +10,7 @@ from huitou.members.profiles.service import Members
 from huitou.ordering.orders.models import Order
 from huitou.ordering.orders.service import Orders
 from huitou.payments.discrepancies.service import Discrepancies
+from huitou.payments.shipping.models import CardOutcome, ShippingOutcome
 from huitou.payments.shipping.rules import (
     BUSY,
     CARD_UNKNOWN_YET,
@@ -57,7 +58,7 @@ class Shipping:
     def to_ship(self) -> Iterator[str]:
         return self._orders.untold("shipping")
 
-    def ship(self, order_id: str, wechat: TradeManagement, appid: str) -> str:
+    def ship(self, order_id: str, wechat: TradeManagement, appid: str) -> ShippingOutcome:
         """Tell WeChat that an order was handed over, where it manages the trade."""
         order = self._orders.get(order_id)
         if not wechat.is_trade_managed() or order.status == "refunded":
@@ -75,7 +76,7 @@ class Shipping:
         self._orders.told(order, "shipping", "done")
         return "told"
 
-    def _not_shipped(self, order: Order, reason: str) -> str:
+    def _not_shipped(self, order: Order, reason: str) -> ShippingOutcome:
         self._orders.told(order, "shipping", "failed")
         self._discrepancies.note(
             source="shipping", kind="shipping refused", reference=order.id,
@@ -86,7 +87,7 @@ class Shipping:
     def cards_due(self) -> Iterator[str]:
         return self._orders.untold("card")
 
-    def show_card(self, order_id: str, wechat: Cards, appid: str) -> str:
+    def show_card(self, order_id: str, wechat: Cards, appid: str) -> CardOutcome:
         """Show the guest where their order stands, on WeChat's own card.
 
         The card belongs to the payment: it takes no consent, and only who paid sees it.

@@ -120,7 +120,7 @@ class WeChatPay:
             parties["sub_appid"] = self.settings.appid
         return parties
 
-    def _payer_field(self, merchant: Merchant) -> str:
+    def _payer_field(self, merchant: Merchant) -> Literal["openid", "sp_openid", "sub_openid"]:
         if merchant.sub_mchid is None:
             return "openid"
         own = self.settings.sp_appid == self.settings.appid

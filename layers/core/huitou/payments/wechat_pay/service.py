@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from huitou.payments.charges.rules import certificate_span
 from huitou.payments.wechat_pay.client import WeChatPay
@@ -38,7 +39,7 @@ class PlatformKeys:
         holding = self._certificates.holding(datetime.now(UTC))
         return {certificate.id: certificate.pem for certificate in holding}
 
-    def refresh_certificates(self, gateway: WeChatPay) -> str:
+    def refresh_certificates(self, gateway: WeChatPay) -> Literal["early", "refreshed"]:
         """Fetch and store what WeChat Pay uses now, at most every 12 hours for the whole chain.
 
         Returns "early" or "refreshed". Raises Unavailable (asked again in ten minutes) and

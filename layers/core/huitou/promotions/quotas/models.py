@@ -9,6 +9,7 @@ from pydantic import Field
 from huitou.promotions.offers.models import Limits
 from huitou.runtime.documents import Record, Stored
 
+UnitOutcome = Literal["used", "waiting", "put back"]
 Blocked = Literal["limit_reached", "used_up"]
 FIRST_ORDER = "first-order"  # What offers for the first order have in common: one use, ever.
 UNLIMITED = 10**15  # Pieces or fen of what has no such limit.

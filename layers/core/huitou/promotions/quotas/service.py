@@ -12,14 +12,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.promotions.offers.models import Limits
 from huitou.promotions.quotas.errors import QuotaErrors
-from huitou.promotions.quotas.models import Blocked, InFlight, Left, MemberUses, OrderUse, Use
+from huitou.promotions.quotas.models import (
+    Blocked,
+    InFlight,
+    Left,
+    MemberUses,
+    OrderUse,
+    UnitOutcome,
+    Use,
+)
 from huitou.promotions.quotas.repository import LimitRepository
 from huitou.promotions.quotas.rules import below, fields_of, uses_id, why_blocked
 from huitou.runtime.clock import Clock
@@ -146,7 +154,7 @@ class Limiter:
 
     def settle_order(
         self, piece: InFlight, pieces_of: Callable[[str], Collection[str] | None]
-    ) -> str:
+    ) -> UnitOutcome:
         """Settle a piece taken for an order: used if the order has it, else put back in time.
 
         `pieces_of` tells what an order has taken, None if there is none; until ORDERING_S it still
@@ -162,7 +170,10 @@ class Limiter:
         return "put back"
 
 
-class UnitsInFlight:
+_Issued = TypeVar("_Issued", bound=str)  # What comes of issuing a coupon.
+
+
+class UnitsInFlight(Generic[_Issued]):
     """Units of quotas and budgets whose taker was killed: each is used, issued or put back.
 
     `issue` carries on with one that a coupon was taken for; `of_order` names those that an order
@@ -170,7 +181,7 @@ class UnitsInFlight:
     """
 
     def __init__(
-        self, limiter: Limiter, issue: Callable[[InFlight], str],
+        self, limiter: Limiter, issue: Callable[[InFlight], _Issued],
         of_order: Callable[[str], set[str] | None],
     ) -> None:  # fmt: skip
         self._limiter, self._issue, self._of_order = limiter, issue, of_order
@@ -183,7 +194,7 @@ class UnitsInFlight:
             self._found[name] = unit
             yield name
 
-    def settle(self, name: str) -> str:
+    def settle(self, name: str) -> UnitOutcome | _Issued:
         """Bring one to its end: a coupon is issued after all, an order's is used or put back."""
         unit = self._found.pop(name)
         if "cause" in unit.more:
