@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 
 from bootstrap import ROOT
+from huitou.marketing.campaigns import triggers
+from huitou.marketing.campaigns.triggers import TRIGGERS, Kind
+from huitou.marketing.runs.day_service import DayMembers
+from huitou.marketing.runs.events import EVENTS
 from huitou.promotions.offers import kinds
 from huitou.promotions.offers.kinds import KINDS
 
@@ -17,14 +21,20 @@ LAYER = ROOT / "layers" / "core" / "huitou"
 
 
 class Table(NamedTuple):
-    """Names of kinds, and the file that may ask for one of them."""
+    """Names of kinds, the table's file, and the files with a table of what a kind queries."""
 
     names: frozenset[str]
     home: Path
+    queries: frozenset[Path] = frozenset()
 
 
+RUNS = LAYER / "marketing" / "runs"
 TABLES = {
     "offers": Table(frozenset(KINDS), Path(kinds.__file__)),
+    "triggers": Table(
+        frozenset(TRIGGERS), Path(triggers.__file__),
+        frozenset({RUNS / "day_service.py", RUNS / "events.py", RUNS / "lasting_service.py"}),
+    ),
 }  # fmt: skip
 
 
@@ -47,8 +57,8 @@ def says_kind(node: ast.AST) -> bool:
     return False
 
 
-def dispatches(tree: ast.AST, names: frozenset[str]) -> Iterator[int]:
-    """The lines that compare a kind with a name of the table, or list such names by themselves."""
+def dispatches(tree: ast.AST, names: frozenset[str], *, tables: bool) -> Iterator[int]:
+    """The lines that compare a kind with a name of the table, or (`tables`) list such names."""
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=left, comparators=others):
@@ -58,19 +68,21 @@ def dispatches(tree: ast.AST, names: frozenset[str]) -> Iterator[int]:
             case ast.Match(subject=subject, cases=cases) if says_kind(subject):
                 if any(words(case.pattern) & names for case in cases):
                     yield node.lineno
-            case ast.Dict(keys=keys):
+            case ast.Dict(keys=keys) if tables:
                 if sum(bool(key and words(key) & names) for key in keys) > 1:
                     yield node.lineno
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_nobody_asks_for_a_kind_but_its_table(table: str) -> None:
-    names, home = TABLES[table]
+    names, home, queries = TABLES[table]
     found = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in sorted([*LAYER.rglob("*.py"), *ROOT.glob("functions/*/*.py")])
         if path != home
-        for line in dispatches(ast.parse(path.read_text(encoding="utf-8")), names)
+        for line in dispatches(
+            ast.parse(path.read_text(encoding="utf-8")), names, tables=path not in queries
+        )
     ]
     assert found == []
 
@@ -87,9 +99,15 @@ def test_nobody_asks_for_a_kind_but_its_table(table: str) -> None:
     ],
 )
 def test_such_a_place_is_found(text: str) -> None:
-    assert list(dispatches(ast.parse(text), frozenset(KINDS))) == [1]
+    assert list(dispatches(ast.parse(text), frozenset(KINDS), tables=True)) == [1]
 
 
 def test_what_only_makes_an_offer_is_no_such_place() -> None:
     text = 'terms = Terms(kind="delivery")\nif order.mode == "delivery": pass'
-    assert not list(dispatches(ast.parse(text), frozenset(KINDS)))
+    assert not list(dispatches(ast.parse(text), frozenset(KINDS), tables=True))
+
+
+def test_each_trigger_has_an_entry_and_the_query_that_it_is_met_by() -> None:
+    assert set(TRIGGERS) == set(get_args(Kind))
+    assert set(DayMembers.PAGES) == {name for name, kind in TRIGGERS.items() if kind.met == "day"}
+    assert set(EVENTS) == {name for name, kind in TRIGGERS.items() if kind.met == "event"}

@@ -126,6 +126,23 @@ def test_each_completed_order(world: CampaignWorld) -> None:
     assert world.told() == [(ann, orders[0], "03-02 15:30"), (ann, orders[1], "03-03 15:30")]
 
 
+def test_a_test_order_brings_no_message_and_hides_no_later_order(
+    world: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huitou.marketing.runs.service.PAGE", 2)
+    world.run(campaign(trigger={"kind": "order_completed"}))
+    guests = [world.guest(name) for name in ("of-the-shop", "ann", "bob")]
+    for minute, guest in enumerate(guests):
+        order_id = world.orders(guest, f"2026-03-02 13:0{minute}")
+        world.at(f"2026-03-02 13:1{minute}")
+        done = {"status": "completed", "completed_at": world.clock.now()}
+        world.database.collection("orders").update_one(
+            {"_id": order_id}, {"$set": {**done, "is_test": guest == guests[0]}}
+        )
+    world.tick("2026-03-02 13:30")
+    assert sorted(member_id for member_id, _, _ in world.told()) == sorted(guests[1:])
+
+
 def test_a_review_that_was_told_of(world: CampaignWorld) -> None:
     world.run(campaign(trigger={"kind": "review"}))
     ann = world.guest("ann")

@@ -68,8 +68,9 @@ class Trigger(Record):
                 raise Unfit(name, f"“{kind.label}”须填写此项", f"{self.kind} needs {name}")
             if is_set and name not in (*kind.needs, *kind.may_have):
                 raise Unfit(name, f"“{kind.label}”没有此项", f"{self.kind} has no {name}")
-        if self.kind == "absent" and self.days == 0:
-            raise Unfit("days", "至少 1 天", "absent needs days of at least 1")
+        least = kind.least_days
+        if self.days is not None and self.days < least:
+            raise Unfit("days", f"至少 {least} 天", f"{self.kind} needs days of at least {least}")
         return self
 
 
@@ -241,14 +242,17 @@ class Campaign(Stored):
                 "each `variant` must be another, and none is holdout",
             )  # fmt: skip
         self._late_words_hold_together()
-        if self.trigger.kind == "group":
+        kind = TRIGGERS[self.trigger.kind]
+        if kind.met == "taken":
             if self.holdout_bp:
                 raise Unfit(
-                    "holdout_bp", "社群领券由会员自己领取，对照组比例须为 0",
+                    "holdout_bp", f"{kind.label}由会员自己领取，对照组比例须为 0",
                     "members take it themselves, so nobody is left alone",
                 )  # fmt: skip
             if any(variant.gift.kind != "coupon" for variant in self.variants):
-                raise Unfit("variants", "社群领券的权益只能是优惠券", "a group takes coupons")
+                raise Unfit(
+                    "variants", f"{kind.label}的权益只能是优惠券", "a group takes coupons"
+                )  # fmt: skip
         return self
 
     def _late_words_hold_together(self) -> None:

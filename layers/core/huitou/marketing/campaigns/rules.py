@@ -86,7 +86,7 @@ def ends_of(campaign: Campaign, day: str, met_at: datetime, zone: str = BRAND_ZO
         return Ends(met_at + kind.late + A_MOMENT)
     if not day:  # It waited under rules of before: its day is the one on which it was met.
         day = met_at.astimezone(ZoneInfo(BRAND_ZONE)).date().isoformat()
-    if trigger.kind == "birthday":
+    if kind.ahead:
         over = slot(shifted(day, 1 + (trigger.days or 0)), "00:00", zone)
         written = campaign.variants[0].message.late is not None
         return Ends(over, over + kind.own_words if kind.own_words and written else None)
@@ -102,12 +102,12 @@ def runs_on_days(campaign: Campaign) -> int:
     """Return for how many days after its last one a campaign may still have something to tell."""
     kind = TRIGGERS[campaign.trigger.kind]
     longest = kind.late + (kind.own_words or timedelta(0))
-    ahead = campaign.trigger.days or 0 if campaign.trigger.kind == "birthday" else 0
+    ahead = campaign.trigger.days or 0 if kind.ahead else 0
     return max(LEAST_DAYS_AFTER, ahead + longest // timedelta(days=1) + 1)
 
 
 def meets_on(trigger: Trigger, day: str) -> bool:
-    """Tell whether a daily trigger is for this day; without weekdays and month days every day is.
+    """Tell whether a trigger is for this day; without weekdays and month days every day is.
 
     Of a month that is shorter its last day stands for those it hasn't.
     """

@@ -1,6 +1,8 @@
 """What distinguishes the kinds of triggers: one entry each, in one table.
 
-A new kind is an entry here, its query in `runs/repository.py`, and a line of campaign-run's README.
+A new kind is an entry here, a line of campaign-run's README, and its query: in `PAGES` of
+`runs/day_service.py` where it is met by a day, in `EVENTS` of `runs/events.py` where by an event.
+What may be over before it is told is asked again by `LASTING` of `runs/lasting_service.py`.
 """
 
 from __future__ import annotations
@@ -29,59 +31,81 @@ Kind = Literal[
 ]
 
 
+Met = Literal[
+    "day",  # a run of a day at `send_at` looks for members
+    "event",  # follows what happened to them, `after_minutes` later
+    "told",  # another function tells of it
+    "by_hand",  # an operator names the members
+    "taken",  # the members come for it: no message too many, so no limit of messages counts
+]
+
+
 @dataclass(frozen=True)
 class TriggerKind:
     """One kind of trigger.
 
-    `needs` and `may_have` are the fields beside the kind. `late` is how long after its time an
-    occasion is still worth a message; one that is `of_a_day` is worth none after its day, however
-    early it was. `own_words` is how long after that it is worth one in words of its own. A kind
-    that is `by_day` meets members by itself at `send_at`, the others follow an event; for one of
-    the `whole_chain` nothing but the audience says who is meant. A `personal` one reads what the
-    member does: it isn't for who switched personalisation off. One that `is_left` ends when the
-    member orders: its occasion is the day of their last order.
+    `met` says how members come to its attention. `late` is how long after its time an occasion is
+    still worth a message; one that is `of_a_day` is worth none after its day, however early it
+    was. `own_words` is how long after that it is worth one in words of its own. `needs` and
+    `may_have` are the fields beside the kind; `days`, where it needs them, are at least
+    `least_days`. The day of one that is `ahead` comes `days` after its run. For one of the
+    `whole_chain` nothing but the audience says who is meant; one that is `once` has one day only,
+    the campaign's first. One with a `forecast` waits for the day's weather. A run that is
+    `undivided` isn't parted among workers by members. A `personal` kind reads what the member
+    does: it isn't for who switched personalisation off. One that `is_left` ends when the member
+    orders: its occasion is the day of their last order. One `of_first_order` ends when that order
+    goes back whole.
     """
 
     label: str
+    met: Met
     late: timedelta
     needs: tuple[str, ...] = ()
     may_have: tuple[str, ...] = ()
+    least_days: int = 0
     of_a_day: bool = False
     own_words: timedelta | None = None
-    by_day: bool = False
+    ahead: bool = False
     whole_chain: bool = False
+    once: bool = False
+    forecast: bool = False
+    undivided: bool = False
     personal: bool = False
     is_left: bool = False
+    of_first_order: bool = False
 
 
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
+_AFTER = ("after_minutes",)
 TRIGGERS: dict[Kind, TriggerKind] = {
     "absent": TriggerKind(
-        "几天没来", 2 * _DAY, needs=("days",), by_day=True, personal=True, is_left=True
+        "几天没来", "day", 2 * _DAY, needs=("days",), least_days=1, personal=True, is_left=True
     ),
-    "overdue": TriggerKind("超过平时间隔", 2 * _DAY, by_day=True, personal=True, is_left=True),
+    "overdue": TriggerKind("超过平时间隔", "day", 2 * _DAY, personal=True, is_left=True),
     "birthday": TriggerKind(
-        "生日", timedelta(0), needs=("days",), of_a_day=True, own_words=_WEEK, by_day=True
+        "生日", "day", timedelta(0), needs=("days",), of_a_day=True, own_words=_WEEK, ahead=True
     ),
-    "tier_change": TriggerKind("等级变化", _WEEK, needs=("direction",)),
-    "registered": TriggerKind("注册后", 3 * _DAY, may_have=("after_minutes",)),
-    "first_order": TriggerKind("首单后", 3 * _DAY, may_have=("after_minutes",)),
-    "order_completed": TriggerKind("订单完成后", _DAY, may_have=("after_minutes",)),
-    "review": TriggerKind("评价后", 3 * _DAY),
+    "tier_change": TriggerKind("等级变化", "event", _WEEK, needs=("direction",)),
+    "registered": TriggerKind("注册后", "event", 3 * _DAY, may_have=_AFTER),
+    "first_order": TriggerKind(
+        "首单后", "event", 3 * _DAY, may_have=_AFTER, of_first_order=True
+    ),
+    "order_completed": TriggerKind("订单完成后", "event", _DAY, may_have=_AFTER),
+    "review": TriggerKind("评价后", "told", 3 * _DAY),
     "weather": TriggerKind(
-        "天气", timedelta(hours=6), needs=("weather",), may_have=("threshold",), of_a_day=True,
-        by_day=True, personal=True,
+        "天气", "day", timedelta(hours=6), needs=("weather",), may_have=("threshold",),
+        of_a_day=True, forecast=True, personal=True,
     ),
     "daily": TriggerKind(
-        "固定日子（夜宵、会员日）", _DAY, may_have=("weekdays", "month_days"), of_a_day=True,
-        by_day=True, whole_chain=True,
+        "固定日子（夜宵、会员日）", "day", _DAY, may_have=("weekdays", "month_days"), of_a_day=True,
+        whole_chain=True,
     ),
-    "group": TriggerKind("社群领券", timedelta(0), needs=("opengids",)),
-    "near_store": TriggerKind("到店附近", timedelta(minutes=30), personal=True),
+    "group": TriggerKind("社群领券", "taken", timedelta(0), needs=("opengids",)),
+    "near_store": TriggerKind("到店附近", "event", timedelta(minutes=30), personal=True),
     "coupon_expiring": TriggerKind(
-        "券快过期", timedelta(hours=20), needs=("days",), by_day=True
+        "券快过期", "day", timedelta(hours=20), needs=("days",), undivided=True
     ),
-    "points_expiring": TriggerKind("积分快过期", _WEEK),
-    "segment": TriggerKind("一次性人群", _WEEK, by_day=True, whole_chain=True),
-    "by_hand": TriggerKind("人工指定", _WEEK),
+    "points_expiring": TriggerKind("积分快过期", "event", _WEEK),
+    "segment": TriggerKind("一次性人群", "day", _WEEK, whole_chain=True, once=True),
+    "by_hand": TriggerKind("人工指定", "by_hand", _WEEK),
 }  # fmt: skip

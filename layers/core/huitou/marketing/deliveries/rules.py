@@ -15,6 +15,7 @@ from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.rules import valid_until
 from huitou.marketing.campaigns.models import Campaign, LateWords, Variant
 from huitou.marketing.campaigns.rules import Ends, exposure_id, filled, group_of
+from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.models import Exposure
 from huitou.members.messaging.models import MessageRules
 
@@ -90,7 +91,7 @@ def hindered(
     The hold-out takes its places like everybody, so that both groups are chosen alike.
     """
     rules, limits, day = sending.rules, sending.campaign.limits, sending.day
-    if sending.campaign.trigger.kind == "group":  # They come for it: it is no message too many.
+    if TRIGGERS[sending.campaign.trigger.kind].met == "taken":  # It is no message too many.
         return None
     days = told.by_day.get(member_id, _NOTHING)
     week = sum(count for on, count in days.items() if on > shifted(day, -WEEK_DAYS))
@@ -106,7 +107,7 @@ def hindered(
 
 def place_for(sending: Sending, told: Told, member_id: str) -> str:
     """Return which message of the member's day this is."""
-    if sending.campaign.trigger.kind == "group":
+    if TRIGGERS[sending.campaign.trigger.kind].met == "taken":
         return f"{sending.day}#{sending.campaign.id}"
     return f"{sending.day}#{told.by_day.get(member_id, _NOTHING)[sending.day] + 1}"
 

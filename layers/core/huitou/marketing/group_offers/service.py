@@ -12,6 +12,7 @@ from huitou.integrations.errors import MiniProgramErrors
 from huitou.marketing.campaigns.errors import CAMPAIGN
 from huitou.marketing.campaigns.rules import exposure_id, may_send, slot
 from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.rules import Occasion
 from huitou.marketing.group_offers.errors import GroupOfferErrors
 from huitou.marketing.group_offers.models import GroupOfferAnswer, TakeGroupOfferRequest
@@ -49,7 +50,7 @@ class GroupOffers:
         GROUP_NOT_PROVEN, OFFER_NOT_NOW or COUPON_NOT_ISSUED.
         """
         found = self._campaigns.running_one(request.campaign_id)
-        if found is None or found[1].trigger.kind != "group":
+        if found is None or TRIGGERS[found[1].trigger.kind].met != "taken":
             raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         state, campaign = found
         openid, key = self._sessions.session(request.code)

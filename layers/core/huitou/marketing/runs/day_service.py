@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.catalog.stores.rules import day_bounds, shifted
 from huitou.marketing.campaigns.models import Campaign
+from huitou.marketing.campaigns.triggers import Kind
 from huitou.marketing.deliveries.rules import Occasion
 from huitou.marketing.runs.models import Run
 from huitou.marketing.runs.repository import CampaignRunRepository, Range
@@ -18,6 +19,7 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 
 PAGE = 1_000
+Page = tuple[list[Occasion], str | None]  # Whom a run meets next, and the cursor after them.
 _END = timedelta(milliseconds=1)
 
 
@@ -27,29 +29,38 @@ class DayMembers:
         self._repository = CampaignRunRepository(database)
         self._weather = WeatherBook(database, clock)
 
-    def page(self, campaign: Campaign, run: Run) -> tuple[list[Occasion], str | None]:
+    def page(self, campaign: Campaign, run: Run) -> Page:
         """Return a run's next occasions and the cursor after them, None behind the last ones."""
-        within, trigger = Range(run.cursor, run.low, run.high), campaign.trigger
-        if trigger.kind == "coupon_expiring":
-            return self._ending_coupons(campaign, run)
-        if trigger.kind == "birthday":
-            birthday = shifted(run.day, trigger.days or 0)
-            ids = self._repository.by_birthday(month_days_of(birthday), within, PAGE)
-            return _occasions(ids, birthday[:4])
-        if trigger.kind in ("absent", "overdue"):
-            where: dict[str, Any] = {"overdue_on": run.day}
-            if trigger.kind == "absent":
-                where = {"last_order_day": shifted(run.day, -(trigger.days or 0))}
-            rows = self._repository.by_feature(where, within, PAGE)
-            found = [Occasion(member_id, day or "") for member_id, day in rows]
-            return found, rows[-1][0] if len(rows) == PAGE else None
-        if trigger.kind == "weather":
-            stores = self._weather.stores_with(trigger, run.day)
-            where_at: dict[str, Any] = {"usual_store_id": {"$in": stores}}
-            rows = self._repository.by_feature(where_at, within, PAGE) if stores else []
-            return _occasions([member_id for member_id, _ in rows], run.day)
-        name = "once" if trigger.kind == "segment" else run.day
-        return _occasions(self._members_of(campaign, within), name)
+        return self.PAGES[campaign.trigger.kind](self, campaign, run)
+
+    def _absent(self, campaign: Campaign, run: Run) -> Page:
+        return self._left({"last_order_day": shifted(run.day, -(campaign.trigger.days or 0))}, run)
+
+    def _overdue(self, _campaign: Campaign, run: Run) -> Page:
+        return self._left({"overdue_on": run.day}, run)
+
+    def _left(self, where: dict[str, Any], run: Run) -> Page:
+        """Return members by a feature; their occasion is the day of their last order."""
+        rows = self._repository.by_feature(where, _within(run), PAGE)
+        found = [Occasion(member_id, day or "") for member_id, day in rows]
+        return found, rows[-1][0] if len(rows) == PAGE else None
+
+    def _birthdays(self, campaign: Campaign, run: Run) -> Page:
+        birthday = shifted(run.day, campaign.trigger.days or 0)
+        ids = self._repository.by_birthday(month_days_of(birthday), _within(run), PAGE)
+        return _occasions(ids, birthday[:4])
+
+    def _where_weather_is(self, campaign: Campaign, run: Run) -> Page:
+        stores = self._weather.stores_with(campaign.trigger, run.day)
+        where: dict[str, Any] = {"usual_store_id": {"$in": stores}}
+        rows = self._repository.by_feature(where, _within(run), PAGE) if stores else []
+        return _occasions([member_id for member_id, _ in rows], run.day)
+
+    def _each_day(self, campaign: Campaign, run: Run) -> Page:
+        return _occasions(self._members_of(campaign, _within(run)), run.day)
+
+    def _once(self, campaign: Campaign, run: Run) -> Page:
+        return _occasions(self._members_of(campaign, _within(run)), "once")
 
     def _members_of(self, campaign: Campaign, within: Range) -> list[str]:
         narrow = narrowed(campaign)
@@ -64,7 +75,7 @@ class DayMembers:
         rows = self._repository.by_feature(found[feature], within, PAGE)
         return [member_id for member_id, _ in rows]
 
-    def _ending_coupons(self, campaign: Campaign, run: Run) -> tuple[list[Occasion], str | None]:
+    def _ending_coupons(self, campaign: Campaign, run: Run) -> Page:
         # Coupons end with a calendar day.
         day = shifted(run.day, campaign.trigger.days or 0)
         since, until = day_bounds(day, BRAND_ZONE, "00:00")
@@ -76,7 +87,21 @@ class DayMembers:
         last = rows[-1] if len(rows) == PAGE else None
         return found, f"{last.at.isoformat()}|{last.id}" if last else None
 
+    PAGES: ClassVar[Mapping[Kind, Callable[[DayMembers, Campaign, Run], Page]]] = {
+        "absent": _absent,
+        "overdue": _overdue,
+        "birthday": _birthdays,
+        "weather": _where_weather_is,
+        "daily": _each_day,
+        "segment": _once,
+        "coupon_expiring": _ending_coupons,
+    }
 
-def _occasions(member_ids: Sequence[str], name: str) -> tuple[list[Occasion], str | None]:
+
+def _within(run: Run) -> Range:
+    return Range(run.cursor, run.low, run.high)
+
+
+def _occasions(member_ids: Sequence[str], name: str) -> Page:
     found = [Occasion(member_id, name) for member_id in member_ids]
     return found, member_ids[-1] if len(member_ids) == PAGE else None

@@ -32,7 +32,7 @@ class Planning:
         members = self._repository.members_in_all()
         zones = {*self._stores.zones(), BRAND_ZONE}
         for state, campaign in self._campaigns.running():
-            if not TRIGGERS[campaign.trigger.kind].by_day or state.started_at is None:
+            if TRIGGERS[campaign.trigger.kind].met != "day" or state.started_at is None:
                 continue
             since = resumed_at(state)
             runs = runs_due(campaign, state.planned_to, since, now, today, members, zones)

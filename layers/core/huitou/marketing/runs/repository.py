@@ -10,6 +10,7 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from huitou.marketing.campaigns.triggers import Kind
+from huitou.marketing.runs.events import EVENTS, Event
 from huitou.marketing.runs.models import LATE, Run, Waiting
 from huitou.runtime.database import Database
 
@@ -29,15 +30,6 @@ class Range(NamedTuple):
         """As a filter."""
         lower = {"$gt": self.after} if self.after >= self.low else {"$gte": self.low}
         return {**lower, "$lt": self.high}
-
-
-class Event(NamedTuple):
-    """Something that happened to a member."""
-
-    at: datetime
-    id: str
-    member_id: str
-    occasion: str
 
 
 class CampaignRunRepository:
@@ -183,70 +175,20 @@ class CampaignRunRepository:
 
     # --- events -------------------------------------------------------------------------------
 
-    def registered(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
-        """Members who registered by themselves."""
-        where = {"registered_channel": "mini_program"}
-        rows = self._between("members", "registered_at", where, since, until, after, limit)
-        return [Event(r["registered_at"], r["_id"], r["_id"], "registered") for r in rows]
-
-    def first_orders(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
-        """Members by the moment of their first paid order."""
-        rows = self._between("features", "first_order_at", {}, since, until, after, limit)
-        return [Event(r["first_order_at"], r["_id"], r["_id"], "first-order") for r in rows]
-
-    def completed(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
-        """Orders by the moment of their completion."""
-        rows = self._between("orders", "completed_at", {}, since, until, after, limit)
-        return [Event(r["completed_at"], r["_id"], r["member_id"], r["_id"])
-                for r in rows if not r.get("is_test")]  # fmt: skip
-
-    def tier_changes(
-        self, since: datetime, until: datetime, after: str, limit: int
-    ) -> list[tuple[Event, str, str]]:
-        """Moves of tiers, with the level before and after."""
-        rows = self._between("tier_changes", "at", {}, since, until, after, limit)
-        return [(Event(r["at"], r["_id"], r["member_id"], r["_id"].rpartition(":")[2]),
-                 r["before"], r["after"]) for r in rows]  # fmt: skip
-
-    def points_ending(
-        self, since: datetime, until: datetime, after: str, limit: int
-    ) -> list[Event]:
-        """Notices of points that end, by the moment of the notice."""
-        where = {"kind": "points-expiring"}
-        rows = self._between("notices", "at", where, since, until, after, limit)
-        return [Event(r["at"], r["_id"], r["member_id"], r["for_day"]) for r in rows]
-
-    def arrivals(self, since: datetime, until: datetime, after: str, limit: int) -> list[Event]:
-        """Members who came near a store."""
-        rows = self._between("arrivals", "at", {}, since, until, after, limit)
-        return [Event(r["at"], r["_id"], r["member_id"], f"{r['store_id']}@{r['day']}")
-                for r in rows]  # fmt: skip
-
     def events(
         self, kind: Kind, since: datetime, until: datetime, after: str, limit: int
     ) -> list[Event]:
         """Return a page of what campaigns of this kind follow, by its moment."""
-        read = {
-            "registered": self.registered, "first_order": self.first_orders,
-            "order_completed": self.completed, "points_expiring": self.points_ending,
-            "near_store": self.arrivals,
-        }[kind]  # fmt: skip
-        return read(since, until, after, limit)
+        source = EVENTS[kind]
+        where, moment = dict(source.where), source.moment
+        rows = self._between(source.collection, moment, where, since, until, after, limit)
+        return [source.event(row) for row in rows]
 
     def count_events(self, kind: Kind, since: datetime, until: datetime) -> int:
         """Return how many events a campaign of this kind would have followed, about."""
-        collection, moment = {
-            "registered": ("members", "registered_at"), "near_store": ("arrivals", "at"),
-            "first_order": ("features", "first_order_at"),
-            "order_completed": ("orders", "completed_at"),
-            "points_expiring": ("notices", "at"), "tier_change": ("tier_changes", "at"),
-        }[kind]  # fmt: skip
-        where: dict[str, Any] = {moment: {"$gt": since, "$lte": until}}
-        if kind == "registered":
-            where["registered_channel"] = "mini_program"
-        elif kind == "points_expiring":
-            where["kind"] = "points-expiring"
-        found = getattr(self, f"_{collection}")
+        source = EVENTS[kind]
+        where = {source.moment: {"$gt": since, "$lte": until}, **source.where}
+        found = getattr(self, f"_{source.collection}")
         return int(found.count_documents(where, limit=MOST_COUNTED))
 
     def last_moves(self, member_ids: Sequence[str]) -> dict[str, str]:

@@ -56,7 +56,7 @@ def runs_due(
         if not wanted or due_at < started_at:
             continue
         stale = is_stale(campaign, day, due_at, now, zones)
-        ranges = [("", "\U0010ffff")] if stale or campaign.trigger.kind == "coupon_expiring" else (
+        ranges = [("", "\U0010ffff")] if stale or TRIGGERS[campaign.trigger.kind].undivided else (
             parts(members))  # fmt: skip
         found += [
             Run(
@@ -77,10 +77,9 @@ def last_planned(campaign: Campaign, now: datetime, today: str) -> str:
 
 
 def _is_for(campaign: Campaign, day: str) -> bool:
-    trigger = campaign.trigger
-    if trigger.kind == "segment":
+    if TRIGGERS[campaign.trigger.kind].once:
         return day == campaign.valid_from.isoformat()
-    return trigger.kind != "daily" or meets_on(trigger, day)
+    return meets_on(campaign.trigger, day)
 
 
 def is_stale(
@@ -122,7 +121,7 @@ def passed_over(
         return "gone"
     if kind.is_left and profile.features.last_order_day != occasion:
         return "came back"
-    if campaign.trigger.kind == "first_order" and profile.features.first_order_at is None:
+    if kind.of_first_order and profile.features.first_order_at is None:
         return "over"  # It went back whole.
     if not profile.marketing:
         return "no consent"

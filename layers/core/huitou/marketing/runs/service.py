@@ -37,9 +37,10 @@ from huitou.marketing.deliveries.rules import Occasion, Sending, Told
 from huitou.marketing.deliveries.service import Exposures
 from huitou.marketing.features.rules import days_since
 from huitou.marketing.runs.day_service import PAGE, DayMembers
+from huitou.marketing.runs.events import Event
 from huitou.marketing.runs.lasting_service import Lasting
 from huitou.marketing.runs.models import ByHandRequest, EventRequest, Run, RunsRequest
-from huitou.marketing.runs.repository import CampaignRunRepository, Event
+from huitou.marketing.runs.repository import CampaignRunRepository
 from huitou.marketing.runs.rules import (
     A_NIGHT,
     LOOK_BACK,
@@ -108,7 +109,7 @@ class CampaignRuns:
                 continue
             sending = self._sending(state, campaign)
             counts += self._work_waiting(sending, goes_on)
-            if TRIGGERS[campaign.trigger.kind].by_day:
+            if TRIGGERS[campaign.trigger.kind].met == "day":
                 counts += self._work_runs(sending, goes_on)
             else:
                 counts += self._work_events(sending, state, goes_on)
@@ -148,7 +149,7 @@ class CampaignRuns:
         campaign, counts = sending.campaign, Counter[str]()
         while goes_on() and (due := self._repository.due(campaign.id)):
             # Without a forecast a run waits, while it is fresh.
-            waits = campaign.trigger.kind == "weather"
+            waits = TRIGGERS[campaign.trigger.kind].forecast
             workable = [run for run in due if not waits or self._weather.knows(run.day)]
             if not workable:
                 break
@@ -272,7 +273,7 @@ class CampaignRuns:
         """Look at what has happened since the last look, and an hour before for what came late."""
         campaign, counts = sending.campaign, Counter[str]()
         kind, now = campaign.trigger.kind, sending.at
-        if kind in ("review", "by_hand", "group") or state.seen_to is None:
+        if TRIGGERS[kind].met != "event" or state.seen_to is None:
             return counts
         name = f"campaign-events:{campaign.id}"
         while (lease := leases.acquire(self._database, name, until_ms=LEASE_MS)) is None:
@@ -321,12 +322,12 @@ class CampaignRuns:
     def _events(
         self, campaign: Campaign, since: datetime, until: datetime, after: str
     ) -> list[Event]:
-        kind, found = campaign.trigger.kind, self._repository
-        if kind != "tier_change":
-            return found.events(kind, since, until, after, PAGE)
-        moves = found.tier_changes(since, until, after, PAGE)
-        return [event if self._lasts.is_direction(campaign, before, now) else
-                event._replace(occasion="") for event, before, now in moves]  # fmt: skip
+        found = self._repository.events(campaign.trigger.kind, since, until, after, PAGE)
+        return [
+            event if event.move is None or self._lasts.is_direction(campaign, *event.move)
+            else event._replace(occasion="")
+            for event in found
+        ]  # fmt: skip
 
     # --- occasions told of from outside -------------------------------------------------------
 
@@ -344,7 +345,8 @@ class CampaignRuns:
         """Have a running campaign tell these members; Refusal NOT_FOUND for one that isn't such."""
         found = self._campaigns.running_one(request.campaign_id)
         now = self._clock.now()
-        if found is None or found[1].trigger.kind != "by_hand" or is_past(found[1], now):
+        met = TRIGGERS[found[1].trigger.kind].met if found is not None else None
+        if found is None or met != "by_hand" or is_past(found[1], now):
             raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         self._repository.wait(
             waiting_for(found[1].id, met_now(found[1], member_id, request.batch, now), now)

@@ -9,6 +9,7 @@ from typing import Any
 
 from huitou.integrations.weather import Forecast
 from huitou.marketing.campaigns.service import Campaigns
+from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.push_service import Post, Pushes
 from huitou.marketing.features.service import FeatureBook
 from huitou.marketing.runs.planning_service import Planning
@@ -46,7 +47,7 @@ class Tick:
         # Whoever has just ordered is no guest to be missed: their order goes first.
         features = self._features.bring_up_to_date(seconds * FEATURES_SHARE)
         kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running()}
-        if "weather" in kinds:
+        if any(TRIGGERS[kind].forecast for kind in kinds):
             self._weather.record(self._forecast)
         planned = self._planning.plan()
         with suppress(Unavailable):  # Without help it takes longer.
