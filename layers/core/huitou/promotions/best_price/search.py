@@ -17,6 +17,7 @@ from huitou.promotions.best_price.candidates import prepare
 from huitou.promotions.best_price.carts import alike
 from huitou.promotions.best_price.reasons import Ended, reasons
 from huitou.promotions.discounts.models import CartLine, Outcome, Rule, Taken, Tree
+from huitou.promotions.discounts.pieces import PiecesOff
 from huitou.promotions.discounts.rules import (
     State,
     commit,
@@ -237,20 +238,20 @@ class _Search:
         if candidate.by_item >= 0:
             yield from self._ways_by_item(number, state)
             return
-        if not candidate.contested:
+        arithmetic = rule.arithmetic
+        if arithmetic.of != "pieces" or not candidate.contested:
             taken = measure(rule, mine, state, self.lines)
             if taken is not None:
                 yield Way(taken)
             return
-        for taken in self._by_pieces(number, workable(rule, mine, state), state):
+        for taken in self._by_pieces(number, arithmetic, workable(rule, mine, state), state):
             yield Way(taken)
 
-    def _by_pieces(self, number: int, over: Sequence[int], state: State) -> Iterator[Taken]:
+    def _by_pieces(
+        self, number: int, arithmetic: PiecesOff, over: Sequence[int], state: State
+    ) -> Iterator[Taken]:
         """Yield every choice of pieces of these lines that might be part of the best price."""
         candidate = self.candidates[number]
-        arithmetic = candidate.rule.arithmetic
-        if arithmetic.of != "pieces":
-            return
         found, complete, tried = arithmetic.choices(
             open_pieces(candidate.rule, over, state, self.lines)
         )
@@ -281,8 +282,8 @@ class _Search:
                 yield Way(taken, fee)
             return
         over = [n for n in workable(rule, mine, state) if not given >> n & 1]
-        if rule.is_unit:
-            for taken in self._by_pieces(number, over, state):
+        if rule.arithmetic.of == "pieces":
+            for taken in self._by_pieces(number, rule.arithmetic, over, state):
                 used = [n for n in over if taken.pieces and taken.pieces[n]]
                 yield Way(taken, _bits(over if self._is_first(group) else used))
             return
