@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from huitou.payments.charges.service import Payments
     from huitou.payments.discrepancies.service import Discrepancies
     from huitou.payments.profit_sharing.service import Sharing
+    from huitou.payments.refunds.progress_service import RefundProgress
     from huitou.payments.refunds.service import Refunds
     from huitou.payments.shipping.service import Shipping
     from huitou.payments.wechat_pay.client import WeChatPay
@@ -60,6 +61,12 @@ class PayCall(Call):
         from huitou.payments.refunds.service import Refunds
 
         return Refunds(self.database, self.clock, self.settings.brand_id, self.gateway)
+
+    @cached_property
+    def refund_progress(self) -> RefundProgress:
+        from huitou.payments.refunds.progress_service import RefundProgress
+
+        return RefundProgress(self.database, self.clock, self.settings.brand_id, self.gateway)
 
     @cached_property
     def sharing(self) -> Sharing:

@@ -17,7 +17,7 @@ def run(call: PayCall) -> dict[str, Any]:
 
 def follow_up(call: PayCall) -> dict[str, Any]:
     """Carry on with each payment, refund and order that waits for something."""
-    payments, refunds, fulfilment = call.payments, call.refunds, call.fulfilment
+    payments, refunds, fulfilment = call.payments, call.refund_progress, call.fulfilment
     shipping, wechat, appid = call.shipping, call.wechat, call.settings.wechat_appid
 
     def ship(order_id: str) -> str:

@@ -23,8 +23,10 @@ from huitou.ordering.fulfilment.service import Fulfilment
 from huitou.ordering.orders.models import Order
 from huitou.payments.charges.service import Payments
 from huitou.payments.profit_sharing.models import ShareRules
-from huitou.payments.profit_sharing.service import ShareRuleBook, Sharing
+from huitou.payments.profit_sharing.rules_service import ShareRuleBook
+from huitou.payments.profit_sharing.service import Sharing
 from huitou.payments.refunds.models import Refund, RefundRequest
+from huitou.payments.refunds.progress_service import RefundProgress
 from huitou.payments.refunds.service import Refunds
 from huitou.payments.shipping.service import Shipping
 from huitou.payments.wechat_pay.client import WeChatPay
@@ -98,6 +100,7 @@ class PayingShop(Shop):
         self.gateway.session.mount("https://", self.door())
         self.payments = Payments(self.database, self.clock, "huitou", self.gateway)
         self.refunds = Refunds(self.database, self.clock, "huitou", self.gateway)
+        self.refund_progress = RefundProgress(self.database, self.clock, "huitou", self.gateway)
         self.sharing = Sharing(self.database, self.clock, self.gateway)
         self.fulfilment = Fulfilment(self.database, self.clock, "huitou")
         self.shipping = Shipping(self.database, self.clock, "huitou")
@@ -158,7 +161,7 @@ class PayingShop(Shop):
         return {
             "unpaid": (self.payments.unpaid_due, self.payments.close_unpaid),
             "unanswered": (self.payments.unanswered, self.payments.ask),
-            "refunds": (self.refunds.due, self.refunds.carry_on),
+            "refunds": (self.refund_progress.due, self.refund_progress.carry_on),
             "completed": (self.fulfilment.to_complete, self.fulfilment.complete),
             "shares": (self.sharing.due, self.sharing.carry_on),
             "settlements": (self.settlement.due, self.settlement.settle),

@@ -10,7 +10,8 @@ from typing import Any
 from chain_data import FakeClock
 from huitou.payments.charges.models import Payment
 from huitou.payments.profit_sharing.models import Receiver, Share, ShareRules, ShareTerm
-from huitou.payments.profit_sharing.service import ShareRuleBook, Sharing
+from huitou.payments.profit_sharing.rules_service import ShareRuleBook
+from huitou.payments.profit_sharing.service import Sharing
 from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.runtime.database import Database
 from huitou.runtime.recent import Recent

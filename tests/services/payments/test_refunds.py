@@ -217,7 +217,7 @@ def test_refunds_that_wait_for_a_person_dont_keep_others_from_their_turn(shop: P
     firsts = set()
     for _ in range(30):
         shop.clock.advance(minutes=1)
-        firsts.add(next(iter(shop.refunds.due())))
+        firsts.add(next(iter(shop.refund_progress.due())))
     assert firsts == {"A00000", "A00001", "A00002", "Z00001"}
 
 
@@ -282,7 +282,9 @@ def test_a_refund_wechat_pay_refuses_can_be_given_up(shop: PayingShop) -> None:
     shop.wechat.mode.set({"fail_next": ["USER_ACCOUNT_ABNORMAL"]})
     assert shop.give_back(order.id).status == "requested"
     assert shop.refunds.abandon("R00001", "ann").status == "abandoning"
-    assert shop.refunds.carry_on("R00001") == "abandoning"  # A call may still be on its way.
+    assert (
+        shop.refund_progress.carry_on("R00001") == "abandoning"
+    )  # A call may still be on its way.
     shop.timers(minutes=2)
     found = shop.orders.get(order.id)
     assert (found.status, found.left_fen) == ("paid", 1_500)

@@ -14,7 +14,7 @@ from huitou.loyalty.tier_rollouts.service import TierRuns
 from huitou.operations.maintenance.errors import DEAD_LETTER
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.repository import RulesRepository
-from huitou.payments.profit_sharing.service import ShareRuleBook
+from huitou.payments.profit_sharing.rules_service import ShareRuleBook
 from huitou.promotions.offers.service import Offers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database

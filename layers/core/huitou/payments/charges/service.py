@@ -41,6 +41,7 @@ from huitou.payments.charges.rules import (
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.payments.profit_sharing.service import Sharing
 from huitou.payments.refunds.models import RefundNotice, RefundOutcome
+from huitou.payments.refunds.progress_service import RefundProgress
 from huitou.payments.refunds.service import Refunds
 from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
 from huitou.runtime.clock import Clock
@@ -63,6 +64,7 @@ class Payments:
         self._members = Members(database, clock, brand_id)
         self._stores = Stores(database, clock)
         self._refunds = Refunds(database, clock, brand_id, gateway)
+        self._refund_progress = RefundProgress(database, clock, brand_id, gateway)
         self._sharing = Sharing(database, clock, gateway)
         self._discrepancies = Discrepancies(database, clock)
 
@@ -150,7 +152,7 @@ class Payments:
         event = verify_and_decrypt(headers, body, keys, now)
         try:
             if str(event.get("event_type")).startswith("REFUND."):
-                return self._refunds.accept(RefundNotice.model_validate(event["resource"]))
+                return self._refund_progress.accept(RefundNotice.model_validate(event["resource"]))
             return self._accept(TransactionNotice.model_validate(event["resource"]))
         except ValidationError as error:
             reference = str(event.get("id"))

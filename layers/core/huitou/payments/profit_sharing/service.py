@@ -15,14 +15,12 @@ from huitou.payments.profit_sharing.models import (
     Held,
     Share,
     ShareReturn,
-    ShareRules,
     ShareTerms,
 )
 from huitou.payments.profit_sharing.repository import ShareRepository
 from huitou.payments.profit_sharing.rules import (
     DESCRIPTIONS,
     ShareState,
-    check_rules,
     due_at,
     ended,
     frozen,
@@ -52,18 +50,6 @@ _RECEIVER_UNKNOWN = {"RECEIVER_INVALID", "NO_RELATION", "INVALID_REQUEST", "PARA
 MOST_REFUSALS = 14
 TOLD_AT = 3
 LOOK_AGAIN = timedelta(seconds=60)
-
-
-class ShareRuleBook:
-    """Who shares in which store's orders."""
-
-    def __init__(self, database: Database) -> None:
-        self._shares = ShareRepository(database)
-
-    def put(self, rules: ShareRules) -> None:
-        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
-        check_rules(rules)
-        self._shares.put_rules(rules)
 
 
 class Sharing:

@@ -7,8 +7,10 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
+from huitou.payments.refunds.errors import REFUND
 from huitou.payments.refunds.models import Refund, RefundRules, RefundStatus
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
 
 OPEN: tuple[RefundStatus, ...] = ("requested", "abandoning", "processing", "abnormal")
 MOST_OF_ONE_ORDER = 200
@@ -29,6 +31,13 @@ class RefundRepository:
     def find(self, refund_id: str, session: ClientSession | None = None) -> Refund | None:
         found = self._refunds.find_one({"_id": refund_id}, session=session)
         return Refund.model_validate(found) if found else None
+
+    def get(self, refund_id: str) -> Refund:
+        """Return a refund; Refusal NOT_FOUND where there is none."""
+        refund = self.find(refund_id)
+        if refund is None:
+            raise Refusal(Code.NOT_FOUND, field="refund_id", detail=REFUND)
+        return refund
 
     def step(
         self,

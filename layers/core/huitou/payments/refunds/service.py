@@ -1,10 +1,9 @@
-"""Giving money back: asked for, decided, shares returned first, and followed to its end."""
+"""Giving money back: who asks for it, and who decides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -14,23 +13,20 @@ from huitou.ordering.orders.errors import IMPORTED, ORDER_STATUS
 from huitou.ordering.orders.models import Order, PendingRefund
 from huitou.ordering.orders.rules import BEFORE_PREPARING, SERVED
 from huitou.ordering.orders.service import Orders
-from huitou.payments.charges.errors import ChargeErrors
 from huitou.payments.charges.models import Payment
-from huitou.payments.discrepancies.service import Discrepancies
 from huitou.payments.profit_sharing.service import Sharing
-from huitou.payments.refunds.errors import REFUND, REFUND_STATUS, RefundErrors
+from huitou.payments.refunds.errors import REFUND_STATUS, RefundErrors
 from huitou.payments.refunds.models import (
     AskRefundRequest,
     DecideRefundRequest,
     Refund,
     RefundLine,
-    RefundNotice,
-    RefundOutcome,
     RefundRequest,
     RefundsAnswer,
     RefundsRequest,
     Role,
 )
+from huitou.payments.refunds.progress_service import RefundProgress
 from huitou.payments.refunds.repository import OPEN, RefundRepository
 from huitou.payments.refunds.rules import (
     MOST_ASKED,
@@ -39,29 +35,23 @@ from huitou.payments.refunds.rules import (
     lines_back,
     may_decide,
     member_refund_id,
-    mismatch,
     same,
-    turn,
     why_not,
 )
-from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
+from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
-from huitou.runtime.logs import log
-
-ABANDONED_AFTER = timedelta(minutes=1)  # Far longer than a call to WeChat Pay may take.
 
 
 class Refunds:
     def __init__(self, database: Database, clock: Clock, brand_id: str, gateway: WeChatPay) -> None:
         self._database = database
         self._clock = clock
-        self._gateway = gateway
         self._refunds = RefundRepository(database)
         self._orders = Orders(database, clock, brand_id)
         self._sharing = Sharing(database, clock, gateway)
-        self._discrepancies = Discrepancies(database, clock)
+        self._progress = RefundProgress(database, clock, brand_id, gateway)
 
     # --- asking and deciding ------------------------------------------------------------------
 
@@ -115,7 +105,7 @@ class Refunds:
 
     def decide(self, request: DecideRefundRequest) -> Refund:
         """Approve or reject a refund that waits; of two who decide at once one loses."""
-        refund = self._get(request.refund_id)
+        refund = self._refunds.get(request.refund_id)
         if refund.actor == request.actor:
             raise Refusal(RefundErrors.REFUND_NOT_YOURS, field="actor")
         if not request.approve:
@@ -124,7 +114,7 @@ class Refunds:
             )
         elif refund.status == "awaiting_approval":
             self._database.transact(lambda session: self._approve(refund, request, session))
-        refund = self._get(request.refund_id)
+        refund = self._refunds.get(request.refund_id)
         if refund.status == "awaiting_approval" or request.approve == (refund.status == "rejected"):
             raise Refusal(
                 RefundErrors.REFUND_DECIDED, field="refund_id", detail=REFUND_STATUS[refund.status]
@@ -228,7 +218,7 @@ class Refunds:
         """
         changes = {"decided_by": actor, "abandoned_at": self._clock.now()}
         self._refunds.step(refund_id, ["requested"], "abandoning", None, **changes)
-        refund = self._get(refund_id)
+        refund = self._refunds.get(refund_id)
         if refund.status not in ("abandoning", "closed"):
             raise Refusal(
                 RefundErrors.REFUND_DECIDED, field="refund_id", detail=REFUND_STATUS[refund.status]
@@ -240,7 +230,7 @@ class Refunds:
 
         The order's own refunds need no such thing: the order can be refunded again.
         """
-        closed = self._get(refund_id)
+        closed = self._refunds.get(refund_id)
         if closed.kind != "surplus" or closed.status != "closed":
             raise Refusal(
                 RefundErrors.REFUND_DECIDED, field="refund_id", detail=REFUND_STATUS[closed.status]
@@ -253,140 +243,14 @@ class Refunds:
         refund = closed.model_copy(update=retry)
         with suppress(DuplicateKeyError):  # Somebody else asked for it a moment ago.
             self._refunds.insert(refund)
-        return self._pushed_on(self._get(refund.id))
-
-    # --- carrying out -------------------------------------------------------------------------
-
-    def due(self) -> Iterator[str]:
-        """Refunds that haven't ended, in another order each minute: no run may get to all."""
-        minute = int(self._clock.now().timestamp() // 60)
-        yield from sorted(self._refunds.open_ones(), key=lambda identity: turn(identity, minute))
+        return self._pushed_on(self._refunds.get(refund.id))
 
     def _pushed_on(self, refund: Refund) -> Refund:
         """Take the next step at once where that is possible; the timer takes the others."""
         if refund.status in OPEN:
             with suppress(Unavailable):  # It is written down: nothing is lost by answering now.
-                self.carry_on(refund.id)
-        return self._get(refund.id)
-
-    def carry_on(self, refund_id: str) -> RefundOutcome:
-        """Bring a refund one step on: return the shares, ask for it, or ask what became of it."""
-        refund = self._get(refund_id)
-        if refund.status in OPEN and refund.out_trade_no is None:  # Nothing was paid in money.
-            return self._complete(refund)
-        if refund.status == "requested":
-            return self._ask_wechat(refund)
-        if refund.status == "abandoning":
-            return self._let_go(refund)
-        if refund.status in ("processing", "abnormal"):
-            found = self._gateway.query_refund(self._merchant(refund), refund.id)
-            if found is not None:
-                return self.accept(RefundNotice.model_validate(found))
-            self._refunds.step(refund.id, ["processing"], "requested")  # Never heard of: again.
-        return refund.status
-
-    def _let_go(self, refund: Refund) -> RefundOutcome:
-        since = refund.abandoned_at or self._clock.now()
-        if self._clock.now() < since + ABANDONED_AFTER:
-            return "abandoning"
-        found = self._gateway.query_refund(self._merchant(refund), refund.id)
-        if found is None:
-            return self._came_to_nothing(refund)
-        self._refunds.step(refund.id, ["abandoning"], "processing")
-        return self.accept(RefundNotice.model_validate(found))
-
-    def _ask_wechat(self, refund: Refund) -> RefundOutcome:
-        if refund.kind == "order" and not self._sharing.make_way(refund.order_id, refund.id):
-            return "waits for shares"
-        try:
-            self._gateway.refund(
-                merchant=self._merchant(refund),
-                out_refund_no=refund.id,
-                out_trade_no=str(refund.out_trade_no),
-                amount_fen=refund.amount_fen,
-                total_fen=refund.total_fen or refund.amount_fen,
-                reason=refund.reason,
-            )
-        except WeChatPayRefusal as refused:
-            # The merchant's balance may be filled up, an account unlocked: it is tried again.
-            self._note(refund, "refund refused", "accepted", refused.reason)
-            return "refused"
-        self._refunds.step(refund.id, ["requested"], "processing")
-        self._discrepancies.clear("refund refused", refund.id)
-        return "processing"
-
-    def accept(self, notice: RefundNotice) -> RefundOutcome:
-        """Take what WeChat Pay says of a refund, told or asked; repeats change nothing.
-
-        Raises Refusal NOTIFICATION_MISMATCH, recorded, where it doesn't fit what we asked for.
-        """
-        refund = self._refunds.find(notice.out_refund_no)
-        wrong = mismatch(notice, refund, self._merchant(refund) if refund else None)
-        if refund is None or wrong:
-            field = wrong or "out_refund_no"
-            log("refund_mismatch", reference=notice.out_refund_no, field=field)
-            self._discrepancies.note(
-                source="notice", kind=f"refund notice: {field}", reference=notice.out_refund_no,
-                expected=refund.amount_fen if refund else None, found=notice.amount.refund,
-            )  # fmt: skip
-            raise Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field=field, detail=field)
-        if notice.refund_status == "SUCCESS":
-            return self._complete(refund, notice.success_time)
-        if notice.refund_status == "CLOSED":
-            return self._came_to_nothing(refund)
-        if notice.refund_status == "ABNORMAL":
-            return self._went_wrong(refund)
-        return "processing"
-
-    def _complete(self, refund: Refund, success_time: datetime | None = None) -> RefundOutcome:
-        def write(session: ClientSession) -> RefundOutcome:
-            at = success_time or self._clock.now()
-            if not self._refunds.step(refund.id, OPEN, "success", session, success_at=at):
-                return "repeated"
-            if refund.kind == "order":
-                self._orders.end_refund(refund.order_id, refund.id, given=True, session=session)
-                self._sharing.refunded(refund.order_id, refund.id, refund.amount_fen, session)
-            self._discrepancies.clear_about("refund", [refund.id], (), session)
-            return "success"
-
-        return self._database.transact(write)
-
-    def _went_wrong(self, refund: Refund) -> RefundOutcome:
-        """WeChat Pay couldn't pay it out; once a person has seen to that it ends after all."""
-
-        def write(session: ClientSession) -> RefundOutcome:
-            # A late notice must not send anybody to a refund that has ended since.
-            if not self._refunds.step(refund.id, OPEN, "abnormal", session):
-                return "repeated"
-            self._note(refund, "refund abnormal", "success", "ABNORMAL", session)
-            return "abnormal"
-
-        return self._database.transact(write)
-
-    def _came_to_nothing(self, refund: Refund) -> RefundOutcome:
-        """WeChat Pay closed it for good: the order has its money again, another may be tried."""
-
-        def write(session: ClientSession) -> None:
-            if not self._refunds.step(refund.id, OPEN, "closed", session):
-                return
-            if refund.kind == "order":
-                self._orders.end_refund(refund.order_id, refund.id, given=False, session=session)
-                self._sharing.let_go(refund.order_id, refund.id, session)
-            self._discrepancies.clear_about("refund", [refund.id], (), session)
-            self._note(refund, "refund closed", "success", "CLOSED", session)
-
-        self._database.transact(write)
-        return "closed"
-
-    def _note(
-        self, refund: Refund, kind: str, expected: str, found: str,
-        session: ClientSession | None = None,
-    ) -> None:  # fmt: skip
-        log(kind.replace(" ", "_"), refund_id=refund.id, reason=found)
-        self._discrepancies.note(
-            source="refund", kind=kind, reference=refund.id, expected=expected, found=found,
-            store_id=refund.store_id, session=session,
-        )  # fmt: skip
+                self._progress.carry_on(refund.id)
+        return self._refunds.get(refund.id)
 
     def _paid_with(self, order: Order, session: ClientSession) -> dict[str, Any]:
         """The payment a refund goes back to; nothing if nothing was paid in money."""
@@ -399,12 +263,3 @@ class Refunds:
         return {
             "out_trade_no": number, "merchant": tender.merchant, "total_fen": tender.amount_fen,
         }  # fmt: skip
-
-    def _merchant(self, refund: Refund) -> Any:
-        return refund.merchant or self._gateway.merchant_for(None)
-
-    def _get(self, refund_id: str) -> Refund:
-        refund = self._refunds.find(refund_id)
-        if refund is None:
-            raise Refusal(Code.NOT_FOUND, field="refund_id", detail=REFUND)
-        return refund

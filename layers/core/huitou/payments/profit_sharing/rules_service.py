@@ -1,0 +1,20 @@
+"""Who shares in which store's orders: the rules of 分账."""
+
+from __future__ import annotations
+
+from huitou.payments.profit_sharing.models import ShareRules
+from huitou.payments.profit_sharing.repository import ShareRepository
+from huitou.payments.profit_sharing.rules import check_rules
+from huitou.runtime.database import Database
+
+
+class ShareRuleBook:
+    """Who shares in which store's orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._shares = ShareRepository(database)
+
+    def put(self, rules: ShareRules) -> None:
+        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
+        check_rules(rules)
+        self._shares.put_rules(rules)
