@@ -64,13 +64,7 @@ def _all_of_them(
     full = [line.quantity * line.unit_fen for line in lines]
     count, total = len(lines), sum(full)
     left = full.copy()
-    mine_of: dict[int, list[int]] = {}
-    for n in order:
-        for place in in_force.about(lines[n]):
-            if place in mine_of:
-                mine_of[place].append(n)
-            else:
-                mine_of[place] = [n]
+    mine_of = _lines_of_each(lines, order, in_force)
     of_order = [full[n] for n in order]
     of_all: dict[int, list[int]] = {}  # How an amount is shared out over the whole cart.
     claimed: set[int] = set()
@@ -124,6 +118,20 @@ def _all_of_them(
         taken.append(Taken(rule, amount, shares, pieces))
     # Where shares are more than a line costs, the search says which offer takes what.
     return None if min(left, default=0) < 0 else Outcome(sum(left), 0, taken, unused)
+
+
+def _lines_of_each(
+    lines: Sequence[CartLine], order: list[int], in_force: InForce
+) -> dict[int, list[int]]:
+    """Return the lines that each rule is about, by the rule's place."""
+    found: dict[int, list[int]] = {}
+    for n in order:
+        for place in in_force.about(lines[n]):
+            if place in found:
+                found[place].append(n)
+            else:
+                found[place] = [n]
+    return found
 
 
 def _too_few(rule: Rule, mine: Sequence[int], lines: Sequence[CartLine]) -> Reason:
