@@ -1,1 +1,1 @@
-"""Campaigns: for whom, when, by the law, and whether they worked."""
+"""Campaigns: whom they are for, when they send, what the law allows, and whether they worked."""

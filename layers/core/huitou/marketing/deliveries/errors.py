@@ -1,4 +1,4 @@
-"""What an inbox request may name that there is none of."""
+"""What an inbox request may fail to find."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What members were told, as they and staff read it."""
+"""The inbox: members read their messages, and staff see whom a campaign has met."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from huitou.runtime.paging import PageRequest
 
 
 class Inbox:
-    """A member's messages, as the member meets them."""
+    """The messages that members got from campaigns."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = ExposureRepository(database)
@@ -30,10 +30,10 @@ class Inbox:
     def listing(self, member_id: str, page: PageRequest) -> dict[str, Any]:
         """Return a page of the member's messages, newest first."""
         exposures, after = self._repository.inbox(member_id, page)
-        return {"messages": [_shown(exposure) for exposure in exposures], "next": after}
+        return {"messages": [_shown_message(one) for one in exposures], "next": after}
 
     def recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
-        """List whom a campaign met, page by page."""
+        """Return a page of the members whom a campaign has met, the hold-out included."""
         found = self._repository.of_campaign(request.campaign_id, request.after, request.limit)
         return RecipientsAnswer(
             recipients=[
@@ -47,13 +47,16 @@ class Inbox:
         )  # fmt: skip
 
     def open(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
-        """Note that the member opened a message; Refusal NOT_FOUND for one that isn't theirs."""
+        """Note that the member opened a message.
+
+        Raises Refusal NOT_FOUND if the message isn't theirs.
+        """
         if not self._repository.open(request.message_id, member_id, self._clock.now()):
             raise Refusal(Code.NOT_FOUND, field="message_id", detail=MESSAGE)
         return {"opened": True}
 
 
-def _shown(exposure: Exposure) -> dict[str, Any]:
+def _shown_message(exposure: Exposure) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "message_id": exposure.id, "title": exposure.title, "body": exposure.body,
         "page": exposure.page, "at": exposure.at, "opened": exposure.opened_at is not None,

@@ -1,4 +1,7 @@
-"""Exposures: who was told what by which campaign, or would have been; the inbox is made of them."""
+"""Exposures: each is a campaign's message to one member, or the note that it sent the member none.
+
+The member's inbox shows the messages among them.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ PushOutcome = Push | Literal["taken elsewhere", "busy"]
 
 
 class Exposure(Stored):
-    """One occasion of one member in one campaign, for members who got it and the hold-out alike.
+    """One occasion of one member in one campaign. Members of the hold-out have exposures as well.
 
-    `id` is `<campaign>:<member>:<occasion>`. `group` is the variant or `holdout`, `place` which of
-    the member's messages of the day it is (`2026-03-02#1`). The hold-out has no words and no
-    `delivery`; "withheld" is one whose gift had run out. `push` says what became of the
-    subscription message; `sent_at` when it was handed to WeChat.
+    `id` is `<campaign>:<member>:<occasion>`. `group` is the variant or `holdout`. `place` counts
+    the member's messages of a day (`2026-03-02#1` is the first). An exposure of the hold-out has
+    no words and no `delivery`. `delivery` is "withheld" if the gift could not be given: then the
+    inbox doesn't show the message. `push` says what became of the subscription message, `sent_at`
+    when it was handed to WeChat.
     """
 
     campaign_id: str
@@ -47,21 +51,25 @@ class Exposure(Stored):
     opened_at: datetime | None = None
 
     def document(self) -> dict[str, Any]:
-        """Return the document as MongoDB stores it: plainly, since many are written at once."""
+        """Return the document as MongoDB stores it.
+
+        It does without pydantic's `model_dump`, which is too slow for thousands of exposures.
+        """
         fields = self.__dict__.items()
         kept = {name: value for name, value in fields if value is not None}
         return {"_id": kept.pop("id"), "schema": kept.pop("schema_"), **kept}
 
     @property
     def gift_cause(self) -> str:
-        """Why the gift was given: served once in coupons and in the ledger."""
+        """The cause of the gift; coupons and the points ledger serve each cause once."""
         return f"campaign:{self.id}"
 
 
 class Delivery(Stored):
-    """Exposures whose gifts are being given: kept until they are, for whoever comes after a crash.
+    """Exposures whose gifts a worker is giving; it deletes this note when all are given.
 
-    All are of one revision of one campaign.
+    If the worker crashes, the next one finds the note and gives the rest. All exposures of a note
+    belong to one revision of one campaign.
     """
 
     campaign_id: str
@@ -77,15 +85,16 @@ class OpenMessageRequest(Request):
 
 
 class RecipientsRequest(PageRequest):
-    """List the members whom a campaign met; those of the hold-out, too."""
+    """List the members whom a campaign has met, the hold-out included."""
 
     campaign_id: str = Field(min_length=1, max_length=40)
 
 
 class Recipient(Answer):
-    """A member whom a campaign met: in which group, when, what they got and whether they opened it.
+    """A member whom a campaign has met: their group, when, their gift, and whether they opened it.
 
-    `gift` is as it was told; null for the hold-out and where there was none.
+    `gift` is in the words that the member read; null for the hold-out and for a message without
+    a gift.
     """
 
     exposure_id: str
@@ -97,7 +106,7 @@ class Recipient(Answer):
 
 
 class RecipientsAnswer(Answer):
-    """A page of them by member; `next` is null at the end."""
+    """One page of the members, by member id; `next` is null on the last one."""
 
     recipients: list[Recipient]
     next: str | None

@@ -1,4 +1,4 @@
-"""Subscription messages on their way to members."""
+"""Send subscription messages to members through WeChat."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 
 PUSHES_AT_ONCE = 200
-SENDERS = 8  # Calls to WeChat under way at the same time.
-PUSH_WITHIN = timedelta(hours=3)  # A push that waited longer is left to the inbox.
-ABANDONED_AFTER = timedelta(minutes=15)
+SENDERS = 8  # Calls to WeChat that run at the same time.
+PUSH_WITHIN = timedelta(hours=3)  # After that a message is only in the inbox.
+ABANDONED_AFTER = timedelta(minutes=15)  # A push that is "sending" for longer lost its sender.
 
 
 class Post(Protocol):
-    """Whoever takes subscription messages to members: WeChat."""
+    """The service that takes subscription messages to members: WeChat."""
 
     def send_message(
         self, openid: str, template_id: str, page: str, data: dict[str, dict[str, str]]
     ) -> int:
-        """Hand one message over; returns WeChat's error code, 0 for success."""
+        """Hand one message over. Returns WeChat's error code, 0 for success."""
 
 
 class Pushes:
-    """Subscription messages on their way: each is tried once, for it can't be taken back."""
+    """Sends the subscription messages that wait.
+
+    A message can't be taken back, so one that may have gone out is never sent again.
+    """
 
     def __init__(
         self, database: Database, clock: Clock, post: Post, openid: Callable[[str], str | None]
@@ -47,7 +50,10 @@ class Pushes:
         self._consents = Consents(database, clock)
 
     def send_due(self, goes_on: Callable[[], bool]) -> Counter[PushOutcome]:
-        """Send what waits, several at a time, while `goes_on`; returns what came of how many."""
+        """Send the messages that wait, several at a time, as long as `goes_on` says so.
+
+        Returns how many messages had which outcome.
+        """
         outcomes: Counter[PushOutcome] = Counter()
         stuck = self._repository.abandoned_pushes(self._clock.now() - ABANDONED_AFTER)
         if stuck:
@@ -66,7 +72,7 @@ class Pushes:
                 found = Counter(tries)
                 outcomes += found
                 if found["busy"]:
-                    break  # WeChat wants a rest: the next run goes on.
+                    break  # WeChat asks us to send less: the next run goes on.
         return outcomes
 
     def _send(self, exposure: Exposure, rules: MessageRules, consents: bool) -> PushOutcome:
@@ -88,7 +94,8 @@ class Pushes:
         ))  # fmt: skip
         try:
             error = self._post.send_message(openid, template_id, exposure.page or "", data)
-        except Unavailable:  # It may be out: nobody sends it again, and the consent may be spent.
+        except Unavailable:
+            # WeChat may have sent it. So we don't send it again, and count the consent as spent.
             return self._ended(exposure, "unknown")
         if error == CONSENT_GONE:
             self._messages.none_left(exposure.member_id, template_id)

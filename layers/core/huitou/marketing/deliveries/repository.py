@@ -1,4 +1,4 @@
-"""Every query on `exposures`."""
+"""Every query on `exposures` and `deliveries`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DONE
 
-AT_ONCE = 1_001  # In one answer of the server: one more, and it knows that this is all.
+# Documents in one answer of the server. One more than a page has: then the server needn't be
+# asked again whether there are more.
+AT_ONCE = 1_001
 
 
 class ExposureRepository:
@@ -24,7 +26,7 @@ class ExposureRepository:
         self._deliveries = database.collection("deliveries")
 
     def recent(self, member_ids: Sequence[str], since: str) -> list[tuple[str, str, str, str]]:
-        """Return member, day, campaign and occasion of what these members were told since a day."""
+        """Return these members' exposures since a day: member, day, campaign and occasion."""
         wanted = {"member_id": {"$in": list(member_ids)}, "day": {"$gte": since}}
         shown = {"_id": 0, "member_id": 1, "day": 1, "campaign_id": 1, "occasion": 1}
         found = self._exposures.find(wanted, shown).batch_size(AT_ONCE)
@@ -32,21 +34,21 @@ class ExposureRepository:
                 for row in found]  # fmt: skip
 
     def known(self, ids: Sequence[str]) -> set[str]:
-        """Return which of these occasions were served, however long ago."""
+        """Return which of these exposures exist, however old they are."""
         found = self._exposures.find({"_id": {"$in": list(ids)}}, {"_id": 1})
         return {row["_id"] for row in found}
 
     def counted(self, campaign_id: str, member_ids: Sequence[str]) -> Counter[str]:
-        """Return how often each of these members was told by one campaign."""
+        """Return how many exposures each of these members has had in one campaign."""
         wanted = {"member_id": {"$in": list(member_ids)}, "campaign_id": campaign_id}
         found = self._exposures.find(wanted, {"_id": 0, "member_id": 1})
         return Counter(row["member_id"] for row in found)
 
     def insert(self, exposures: Sequence[Exposure]) -> set[str]:
-        """Insert those that are new; returns their ids.
+        """Insert the exposures that are new; returns the ids of those that this call has written.
 
-        Of two workers with the same occasion, or with two for one place of a member's day, one
-        must lose: the ids are the occasions, and a place is unique.
+        If two workers have the same occasion, or two messages for the same place in a member's
+        day, one of them loses the race: ids are made of occasions, and places are unique.
         """
         if not exposures:
             return set()
@@ -61,25 +63,25 @@ class ExposureRepository:
         return set(ids)
 
     def begin(self, delivery: Delivery) -> None:
-        """Note that these exposures' gifts are about to be given."""
+        """Note that a worker begins to give the gifts of these exposures."""
         self._deliveries.insert_one(delivery.document())
 
     def end(self, delivery: Delivery) -> None:
-        """Their gifts are given."""
+        """Delete the note: all its gifts are given."""
         self._deliveries.delete_one({"_id": delivery.id})
 
     def unfinished(self, before: datetime) -> list[tuple[Delivery, list[Exposure]]]:
-        """Return deliveries that were begun and not ended, with their exposures."""
+        """Return the deliveries begun before a moment and not ended, with their exposures."""
         found = self._deliveries.find({"since": {"$lt": before}}).sort("since", 1).limit(100)
         deliveries = [Delivery.model_validate(row) for row in found]
-        return [(delivery, self._named(delivery.exposure_ids)) for delivery in deliveries]
+        return [(delivery, self._with_ids(delivery.exposure_ids)) for delivery in deliveries]
 
-    def _named(self, ids: Sequence[str]) -> list[Exposure]:
+    def _with_ids(self, ids: Sequence[str]) -> list[Exposure]:
         found = self._exposures.find({"_id": {"$in": list(ids)}})
         return [Exposure.model_validate(row) for row in found]
 
     def withhold(self, ids: Sequence[str]) -> None:
-        """Take messages back whose gift there is none of."""
+        """Take back messages whose gift could not be given: nobody sends or shows them."""
         self._exposures.update_many(
             {"_id": {"$in": list(ids)}},
             {"$set": {"delivery": "withheld"}, "$unset": {"push": ""}},
@@ -88,12 +90,15 @@ class ExposureRepository:
     # --- pushes -------------------------------------------------------------------------------
 
     def push_due(self, limit: int) -> list[Exposure]:
-        """Return some whose push waits; of one page the order says nothing."""
+        """Return some exposures whose push waits; their order has no meaning."""
         found = self._exposures.find({"push": "due"}).sort("_id", 1).limit(limit)
         return [Exposure.model_validate(row) for row in found]
 
     def take_push(self, exposure_id: str, at: datetime) -> bool:
-        """Take a push that waits; of two senders one must lose, or a message goes out twice."""
+        """Take a push that waits. Returns whether this call took it.
+
+        If two senders try at once, one of them loses the race. Otherwise both would send it.
+        """
         taken = self._exposures.update_one(
             {"_id": exposure_id, "push": "due"}, {"$set": {"push": "sending", "sent_at": at}}
         )
@@ -108,27 +113,30 @@ class ExposureRepository:
         self._exposures.update_one({"_id": exposure_id, "push": "sending"}, update)
 
     def abandoned_pushes(self, before: datetime) -> int:
-        """End pushes whose sender was killed: they may be out, so nobody sends them again."""
+        """End the pushes whose sender was killed; returns how many.
+
+        WeChat may have sent them, so nobody sends them again.
+        """
         stuck = {"push": "sending", "sent_at": {"$lt": before}}
         return self._exposures.update_many(stuck, {"$set": {"push": "unknown"}}).modified_count
 
     # --- the inbox ----------------------------------------------------------------------------
 
     def inbox(self, member_id: str, page: PageRequest) -> tuple[list[Exposure], str | None]:
-        """Return a page of what a member was told."""
+        """Return a page of a member's messages, newest first, and the cursor of the next page."""
         where = {"member_id": member_id, "delivery": DONE}
         rows, after = newest_first(self._exposures, where, page, "at")
         return [Exposure.model_validate(row) for row in rows], after
 
     def of_campaign(self, campaign_id: str, after: str | None, limit: int) -> list[Exposure]:
-        """A campaign's exposures by id, those after a cursor: ids begin with the campaign's."""
+        """Return the next exposures of a campaign by id. Their ids begin with the campaign's id."""
         first = f"{campaign_id}:"
         ids = {"$gt": max(after or "", first), "$lt": f"{campaign_id};"}  # ; follows :
         found = self._exposures.find({"_id": ids}).sort("_id", 1).limit(limit)
         return [Exposure.model_validate(row) for row in found]
 
     def open(self, exposure_id: str, member_id: str, at: datetime) -> bool:
-        """Note when a member first opened their message; False if they have none such."""
+        """Note when a member first opened a message; returns False if it isn't theirs."""
         mine = {"_id": exposure_id, "member_id": member_id, "delivery": DONE}
         if self._exposures.find_one(mine, {"_id": 1}) is None:
             return False
@@ -138,9 +146,9 @@ class ExposureRepository:
         return True
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Let one member have the messages of another one they turned out to be.
+        """Give a merged member's messages to the member they were merged into.
 
-        They keep no place in the days of who had them.
+        The messages lose their places: both members may have had one at the same place of a day.
         """
         self._exposures.update_many(
             {"member_id": source_id},

@@ -1,4 +1,4 @@
-"""Who may still be told something today, and what an occasion is written down as."""
+"""Which members may get another message today, and the exposure that an occasion becomes."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ _NOTHING: Counter[str] = Counter()
 
 
 class Occasion(NamedTuple):
-    """What happened to which member: `occasion` names it once for ever within a campaign."""
+    """Something that happened to a member and that a campaign may write to them about.
+
+    `occasion` names it. A campaign serves a member's occasion of one name once, ever.
+    """
 
     member_id: str
     occasion: str
-    days: int | None = None  # Since their last order, where the words say so.
-    day: str = ""  # The calendar day whose run met it, if one did.
-    met_at: datetime | None = None  # When it was met; None: now.
-    ends: Ends | None = None  # Until when it is worth being told; None: not known yet.
+    days: int | None = None  # Days since the member's last order, for `{days}` in the message.
+    day: str = ""  # The calendar day whose run found it; "" if an event did.
+    met_at: datetime | None = None  # When a run or an event found it; None: now.
+    ends: Ends | None = None  # Until when it is worth a message; None: not known yet.
 
 
 @dataclass(frozen=True)
 class Sending:
-    """A campaign as it runs now: its content, its salt, and what its gifts are."""
+    """What a worker knows of the campaign that it sends: content, salt, gifts and limits."""
 
     campaign: Campaign
     salt: str
@@ -44,58 +47,65 @@ class Sending:
     rules: MessageRules
     day: str
     at: datetime
-    since: datetime  # When it was last let run: what was missed before, nobody missed.
+    since: datetime  # When it was last started. What fell before doesn't count as missed.
 
     @cached_property
     def words(self) -> dict[str, dict[str, Any]]:
-        """What members of each variant are told; the hold-out is told nothing."""
+        """The fields of a message, by variant; the hold-out has none."""
         return {variant.variant: _words_of(self, variant) for variant in self.campaign.variants}
 
     @cached_property
     def late_words(self) -> dict[str, dict[str, Any]]:
-        """What they are told when the day is over."""
+        """The same for a member whose day, such as a birthday, is over."""
         late = (v for v in self.campaign.variants if v.message.late is not None)
         return {variant.variant: _words_of(self, variant, variant.message.late) for variant in late}
 
 
 @dataclass
-class Told:
-    """What members were told lately: by day, and by this campaign."""
+class RecentMessages:
+    """The messages that members got lately: all by day, and those of one campaign.
+
+    Messages that the hold-out would have got are counted as well. `by_day` counts each member's
+    messages of each day. `by_campaign` has the days of this campaign's messages by member,
+    `served` the members and occasions of these.
+    """
 
     by_day: dict[str, Counter[str]] = field(default_factory=dict)
     by_campaign: dict[str, list[str]] = field(default_factory=dict)
     served: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str, str, str]], campaign_id: str) -> Told:
-        """Sort rows of member, day, campaign and occasion."""
-        told = cls()
+    def of(cls, rows: Iterable[tuple[str, str, str, str]], campaign_id: str) -> RecentMessages:
+        """Build it from rows of member, day, campaign and occasion."""
+        recent = cls()
         for member_id, day, by, occasion in rows:
-            told.by_day.setdefault(member_id, Counter())[day] += 1
+            recent.by_day.setdefault(member_id, Counter())[day] += 1
             if by == campaign_id:
-                told.by_campaign.setdefault(member_id, []).append(day)
-                told.served.add((member_id, occasion))
-        return told
+                recent.by_campaign.setdefault(member_id, []).append(day)
+                recent.served.add((member_id, occasion))
+        return recent
 
 
 def looks_back_to(campaign: Campaign, day: str) -> str:
-    """Return since when it matters what a member was told."""
+    """Return the first day whose messages a limit may still count."""
     return shifted(day, 1 - max(WEEK_DAYS, campaign.limits.every_days))
 
 
 def hindered(
-    sending: Sending, told: Told, member_id: str, ever: int
+    sending: Sending, recent: RecentMessages, member_id: str, ever: int
 ) -> Literal["day", "limit"] | None:
-    """Say what keeps a member from being told: only the messages of this day, or another limit.
+    """Say what keeps a member from getting this message; None if nothing does.
 
-    The hold-out takes its places like everybody, so that both groups are chosen alike.
+    "day": only the limit of messages a day, so that another day may do. "limit": any other limit.
+    `ever` counts the member's messages of this campaign. The hold-out is counted in the same way,
+    so that the limits choose both groups alike.
     """
     rules, limits, day = sending.rules, sending.campaign.limits, sending.day
-    if TRIGGERS[sending.campaign.trigger.kind].met == "taken":  # It is no message too many.
+    if TRIGGERS[sending.campaign.trigger.kind].met == "taken":  # They come for it by themselves.
         return None
-    days = told.by_day.get(member_id, _NOTHING)
+    days = recent.by_day.get(member_id, _NOTHING)
     week = sum(count for on, count in days.items() if on > shifted(day, -WEEK_DAYS))
-    latest = max(told.by_campaign.get(member_id, ()), default="")
+    latest = max(recent.by_campaign.get(member_id, ()), default="")
     if week >= rules.per_week:
         return "limit"
     if latest and latest > shifted(day, -limits.every_days):
@@ -105,15 +115,18 @@ def hindered(
     return "day" if days[day] >= rules.per_day else None
 
 
-def place_for(sending: Sending, told: Told, member_id: str) -> str:
-    """Return which message of the member's day this is."""
+def place_for(sending: Sending, recent: RecentMessages, member_id: str) -> str:
+    """Return which message of the member's day this one is, such as `2026-03-02#1`.
+
+    A group's offer has a place of its own: it doesn't use up a message of the day.
+    """
     if TRIGGERS[sending.campaign.trigger.kind].met == "taken":
         return f"{sending.day}#{sending.campaign.id}"
-    return f"{sending.day}#{told.by_day.get(member_id, _NOTHING)[sending.day] + 1}"
+    return f"{sending.day}#{recent.by_day.get(member_id, _NOTHING)[sending.day] + 1}"
 
 
 def exposure_for(sending: Sending, occasion: Occasion, place: str) -> Exposure:
-    """Write an occasion down: with words and gift, or as one of the hold-out, who get neither."""
+    """Return the exposure of an occasion; it has words and a gift, except in the hold-out."""
     campaign = sending.campaign
     group = group_of(campaign, sending.salt, occasion.member_id)
     is_late = occasion.ends is not None and occasion.ends.worth(sending.at) == "late words"
@@ -130,7 +143,7 @@ def exposure_for(sending: Sending, occasion: Occasion, place: str) -> Exposure:
 
 
 def _words_of(sending: Sending, variant: Variant, late: LateWords | None = None) -> dict[str, Any]:
-    """What a variant's members are told and given; all but `{days}` is the same for all."""
+    """Return a variant's message and gift; only `{days}` is left open, as it differs by member."""
     gift, message = variant.gift, variant.message
     said = late or message
     words, until = gift_words(sending, variant)
@@ -145,7 +158,7 @@ def _words_of(sending: Sending, variant: Variant, late: LateWords | None = None)
 
 
 def gift_words(sending: Sending, variant: Variant) -> tuple[str, str]:
-    """Return a gift in the member's words, and the last day of a coupon."""
+    """Return how a message names the gift, and a coupon's last day; "" for what there isn't."""
     gift = variant.gift
     template = sending.templates.get(gift.template_id or "")
     if template is not None:

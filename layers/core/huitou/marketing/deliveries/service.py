@@ -1,4 +1,4 @@
-"""Tell members something, once: places of their day, gifts, pushes, and their inbox."""
+"""Write each message to a member once, within the limits, and give the gift that it promises."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from huitou.marketing.deliveries.models import (
 from huitou.marketing.deliveries.repository import ExposureRepository
 from huitou.marketing.deliveries.rules import (
     Occasion,
+    RecentMessages,
     Sending,
-    Told,
     exposure_for,
     hindered,
     looks_back_to,
@@ -33,11 +33,11 @@ from huitou.members.messaging.service import Messages
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 
-LEFT_AFTER = timedelta(minutes=1)  # A delivery takes less than a second.
+LEFT_AFTER = timedelta(minutes=1)  # A delivery takes less than a second: its worker is gone.
 
 
-class Exposures:
-    """Occasions written down, each with its place, group, gift and words."""
+class Deliveries:
+    """Turns occasions into exposures, each with its place, group, gift and words."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._clock = clock
@@ -47,26 +47,27 @@ class Exposures:
         self._consents = Consents(database, clock)
         self._messages = Messages(database)
 
-    def told(self, sending: Sending, occasions: Sequence[Occasion]) -> Told:
-        """Return what these members were told lately, and which of the occasions were served."""
+    def told(self, sending: Sending, occasions: Sequence[Occasion]) -> RecentMessages:
+        """Return the messages that the members of these occasions got lately."""
         members = [occasion.member_id for occasion in occasions]
         since = looks_back_to(sending.campaign, sending.day)
-        return Told.of(self._repository.recent(members, since), sending.campaign.id)
+        return RecentMessages.of(self._repository.recent(members, since), sending.campaign.id)
 
     def tell(
         self,
         sending: Sending,
-        told: Told,
+        recent: RecentMessages,
         occasions: Sequence[Occasion],
         most: Callable[[int], int] = lambda wanted: wanted,
         postpone: Callable[[list[Occasion]], None] = lambda _: None,
     ) -> Counter[str]:
-        """Tell these members, as far as the limits let; returns what came of how many.
+        """Write to the members of these occasions, within the limits.
 
-        `most` is asked how many more the campaign may tell in all; `postpone` is given those whom
-        only the messages of this day keep from being told. A worker that is killed on the way
-        leaves a note of what it had begun to `deliver_unfinished`.
-        """  # fmt: skip
+        Returns how many occasions had which outcome. `most` takes how many messages are wanted
+        and returns how many the campaign may still send. `postpone` takes the occasions that only
+        the limit of messages a day stopped. If the worker is killed on the way, it leaves a note
+        of what it had begun, and `deliver_unfinished` goes on from there.
+        """
         campaign = sending.campaign
         ever: Counter[str] = Counter()
         if campaign.limits.per_member is not None:
@@ -75,11 +76,11 @@ class Exposures:
         exposures, taken, tomorrow = [], set(), []
         for occasion in occasions:
             member_id = occasion.member_id
-            hindrance = hindered(sending, told, member_id, ever[member_id])
-            # One occasion of a member at a time: another one is too many for their day.
+            hindrance = hindered(sending, recent, member_id, ever[member_id])
+            # One message to a member at a time: `recent` doesn't count the one written here.
             if hindrance is None and member_id not in taken:
                 taken.add(member_id)
-                place = place_for(sending, told, member_id)
+                place = place_for(sending, recent, member_id)
                 exposures.append(exposure_for(sending, occasion, place))
             elif hindrance == "day":
                 tomorrow.append(occasion)
@@ -101,26 +102,28 @@ class Exposures:
         outcomes.update(exposure.group for exposure in found)
         self._give(found, sending)
         self._repository.end(delivery)
-        again = self._without_place([e for e in allowed if e.id not in written], occasions)
+        again = self._lost_their_place([e for e in allowed if e.id not in written], occasions)
         if again:
             outcomes += self.tell(sending, self.told(sending, again), again, postpone=postpone)
         return +outcomes
 
-    def _without_place(
+    def _lost_their_place(
         self, lost: Sequence[Exposure], occasions: Sequence[Occasion]
     ) -> list[Occasion]:
-        """Of those that weren't written: whose place of the day another campaign took just now.
+        """Return the occasions whose place in the day another campaign has just taken.
 
-        The others' occasion was served, by another worker or long ago.
+        `lost` are the exposures that could not be written. If it wasn't for the place, the
+        occasion is served already: by another worker just now, or long ago.
         """
         served = self._repository.known([exposure.id for exposure in lost]) if lost else set()
         members = {exposure.member_id for exposure in lost if exposure.id not in served}
         return [occasion for occasion in occasions if occasion.member_id in members]
 
     def deliver_unfinished(self, sending: Callable[[Delivery], Sending | None]) -> int:
-        """Give the gifts that a killed worker had begun to give; returns how many it looked at.
+        """Give the gifts that a killed worker had begun to give; returns how many were looked at.
 
-        One that was only slow is given twice then, for the same causes: once.
+        The worker may only be slow, and give them as well. Each gift's cause is served once, so
+        the second one to give it does nothing.
         """
         looked = 0
         for delivery, exposures in self._repository.unfinished(self._clock.now() - LEFT_AFTER):
@@ -136,7 +139,7 @@ class Exposures:
         return looked
 
     def _give(self, exposures: Sequence[Exposure], sending: Sending) -> None:
-        """Give the gifts: each one's cause is its exposure, so twice is once."""
+        """Give the gifts. The exposure is the cause, so giving one a second time does nothing."""
         withheld: list[str] = []
         by_template: dict[str, list[Exposure]] = {}
         for exposure in exposures:
@@ -151,7 +154,7 @@ class Exposures:
         for template_id, of_it in by_template.items():
             template = sending.templates.get(template_id)
             causes = {exposure.gift_cause: exposure.member_id for exposure in of_it}
-            # A late word may come when the gift of its campaign has ended.
+            # A message that comes late may find that its coupon would be over already.
             lasts = template and valid_until(template, sending.at, BRAND_ZONE) > sending.at
             issued = self._coupons.issue_many(template, causes) if template and lasts else {}
             given = {cause for cause, outcome in issued.items() if is_there(outcome)}
@@ -160,7 +163,7 @@ class Exposures:
             self._repository.withhold(withheld)
 
     def _with_push(self, exposures: Sequence[Exposure]) -> list[Exposure]:
-        """Have those pushed whose member agreed to a message of the template that is still due."""
+        """Mark as due for a push those whose member still has a consent for the template."""
         wanting = [e for e in exposures if e.push_template_id is not None]
         if not wanting:
             return list(exposures)
@@ -173,5 +176,5 @@ class Exposures:
         ]  # fmt: skip
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Let one member have the messages of another one they turned out to be."""
+        """Give a merged member's messages to the member they were merged into."""
         self._repository.hand_over(source_id, into_id, session)

@@ -33,8 +33,8 @@ from huitou.marketing.campaigns.rules import (
 from huitou.marketing.campaigns.service import Campaigns
 from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.models import Delivery
-from huitou.marketing.deliveries.rules import Occasion, Sending, Told
-from huitou.marketing.deliveries.service import Exposures
+from huitou.marketing.deliveries.rules import Occasion, RecentMessages, Sending
+from huitou.marketing.deliveries.service import Deliveries
 from huitou.marketing.features.rules import days_since
 from huitou.marketing.runs.day_service import PAGE, DayMembers
 from huitou.marketing.runs.events import Event
@@ -72,7 +72,7 @@ class Known(NamedTuple):
     """Occasions that weren't served yet, and what is known of their members."""
 
     occasions: Sequence[Occasion]
-    told: Told
+    recent: RecentMessages
     profiles: Mapping[str, Profile]
 
 
@@ -83,7 +83,7 @@ class CampaignRuns:
         self._repository = CampaignRunRepository(database)
         self._campaigns = Campaigns(database, clock)
         self._audiences = Audiences(database, clock)
-        self._exposures = Exposures(database, clock)
+        self._deliveries = Deliveries(database, clock)
         self._coupons = Coupons(database, clock)
         self._messages = Messages(database)
         self._stores = Stores(database, clock)
@@ -103,7 +103,7 @@ class CampaignRuns:
 
     def _work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         counts: Counter[str] = Counter()
-        self._exposures.deliver_unfinished(self._sending_of)
+        self._deliveries.deliver_unfinished(self._sending_of)
         for state, campaign in self._campaigns.running():
             if not self._may_send_anywhere(campaign):
                 continue
@@ -198,12 +198,12 @@ class CampaignRuns:
     def _look_up(self, sending: Sending, occasions: Sequence[Occasion]) -> Known:
         """Find out what is known of members whom a trigger has met, the served ones left out."""
         if not occasions:
-            return Known([], Told(), {})
-        told = self._exposures.told(sending, occasions)
-        new = [o for name, o in {o[:2]: o for o in occasions}.items() if name not in told.served]
+            return Known([], RecentMessages(), {})
+        recent = self._deliveries.told(sending, occasions)
+        new = [o for name, o in {o[:2]: o for o in occasions}.items() if name not in recent.served]
         visits = needs_visits(sending.campaign.audience)
         profiles = self._audiences.profiles([o.member_id for o in new], visits=visits)
-        return Known(new, told, profiles)
+        return Known(new, recent, profiles)
 
     def _tell(self, sending: Sending, known: Known) -> Counter[str]:
         """Pass every occasion through the one gate, and tell who comes through."""
@@ -237,8 +237,8 @@ class CampaignRuns:
         self._repository.wait(later)
         self._note_skipped(campaign, missed)
         counts["waiting"] += len(later)
-        counts += self._exposures.tell(
-            sending, known.told, chosen,
+        counts += self._deliveries.tell(
+            sending, known.recent, chosen,
             lambda wanted: self._campaigns.reserve(campaign, wanted, sending.day),
             lambda capped: self._postpone(sending, capped),
         )  # fmt: skip

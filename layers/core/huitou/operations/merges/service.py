@@ -8,7 +8,7 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.rules import Fact
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
-from huitou.marketing.deliveries.service import Exposures
+from huitou.marketing.deliveries.service import Deliveries
 from huitou.marketing.features.service import FeatureBook
 from huitou.marketing.runs.waiting_service import WaitingOccasions
 from huitou.members.consents.service import Consents
@@ -29,7 +29,7 @@ class Merges:
         self._points = Points(database, clock)
         self._coupons = Coupons(database, clock)
         self._consents = Consents(database, clock)
-        self._exposures = Exposures(database, clock)
+        self._deliveries = Deliveries(database, clock)
         self._waiting = WaitingOccasions(database)
         self._features = FeatureBook(database, clock)
         self._tiers = Tiers(database, clock)
@@ -55,7 +55,7 @@ class Merges:
         points = self._transfer(request, session)
         coupons = self._coupons.hand_over(source.id, into.id, session)
         self._consents.take_over(source.id, into.id, session)
-        self._exposures.hand_over(source.id, into.id, session)
+        self._deliveries.hand_over(source.id, into.id, session)
         self._waiting.hand_over(source.id, into.id, session)
         self._features.take_over(source.id, into.id, session)
         self._tiers.take_over(before[source.id], before[into.id], request.merge_id, session)
