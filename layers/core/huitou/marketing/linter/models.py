@@ -1,4 +1,4 @@
-"""What the linter says of a campaign: findings, each with its rule, the field and the source."""
+"""What the linter finds in a campaign: each finding names its rule, the field and the source."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Facts:
-    """What a campaign is held against beside itself.
+    """What the rules must know besides the campaign itself.
 
-    `lowest_fen` is for how little a dish was sold in the last 7 days, None where it wasn't.
-    `before` are the gifts and prizes of the revision that has run already, as plain text.
+    `templates` are the coupon templates by id. `lowest_fen` is each dish's lowest price in the
+    last 7 days, in fen; None if it wasn't sold. `before` is what the revision that runs, or has
+    run, promised (see `promised`); None if the campaign has never run.
     """
 
     templates: Mapping[str, CouponTemplate]
@@ -28,7 +29,7 @@ class Facts:
 
 
 class Finding(Answer):
-    """One finding. Errors keep a campaign from starting; a warning wants a named person's word."""
+    """One finding. A campaign with an error can't start; a warning must be accepted by somebody."""
 
     rule: str
     severity: Severity
@@ -38,13 +39,13 @@ class Finding(Answer):
 
 
 class LintAnswer(Answer):
-    """What speaks against a draft, errors first."""
+    """The findings about a draft, errors first."""
 
     findings: list[Finding]
 
 
 class CheckAnswer(LintAnswer):
-    """Where the campaign is after the check, and the warnings that somebody must accept first."""
+    """The campaign's status after the check, and the warnings that somebody must accept first."""
 
     status: str
     to_accept: list[str]

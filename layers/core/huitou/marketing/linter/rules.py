@@ -1,6 +1,6 @@
-"""The rules of sharing, prizes, prices, consent and quiet that a campaign is held against.
+"""The linter's rules: sharing, prizes, prices, consent, quiet hours, gifts and message fields.
 
-Each names its source; the words of the law are in the source, not here. Not legal advice.
+Each rule names the law or the platform's rule that it comes from. This is not legal advice.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _DEVICES = frozenset(("iphone", "android", "ios", "huawei", "xiaomi", "苹果", 
 
 
 class Said(NamedTuple):
-    """One thing that is wrong, where, and in both languages."""
+    """One thing that a rule found: the field, and a message in each language."""
 
     field: str
     chinese: str
@@ -56,17 +56,17 @@ class _Rule(NamedTuple):
     name: str
     severity: Severity
     source: tuple[str, str]
-    look: Callable[[Campaign, Facts], Iterator[Said]]
+    find: Callable[[Campaign, Facts], Iterator[Said]]
 
 
 def check(campaign: Campaign, facts: Facts, lang: Lang = "zh") -> list[Finding]:
-    """Return everything that speaks against a campaign, errors first."""
+    """Return all findings about a campaign, errors first, with messages in this language."""
     english = lang == "en"
     findings = [
         Finding(rule=rule.name, severity=rule.severity, field=said.field,
                 message=said.english if english else said.chinese, source=rule.source[english])
         for rule in RULES
-        for said in rule.look(campaign, facts)
+        for said in rule.find(campaign, facts)
     ]  # fmt: skip
     return sorted(findings, key=lambda finding: finding.severity)
 
@@ -167,7 +167,7 @@ def _changed_once_started(campaign: Campaign, facts: Facts) -> Iterator[Said]:
 
 
 def promised(campaign: Campaign) -> str:
-    """Return what a campaign promises, to compare two revisions by."""
+    """Return what a campaign promises as one text, so that two revisions can be compared."""
     gifts = [variant.gift.model_dump_json() for variant in campaign.variants]
     return "\n".join([*gifts, campaign.mechanic.model_dump_json(), str(campaign.valid_until)])
 
@@ -287,7 +287,7 @@ def _push_template(campaign: Campaign, facts: Facts) -> Iterator[Said]:
         named = coupon.name if coupon else f"{gift.points} 积分" if gift.points else ""
         until = "12 月 31 日" if coupon else ""
         words = {"gift": named, "until": until}
-        found: dict[tuple[str, str], None] = {}  # Late words may lack the same.
+        found: dict[tuple[str, str], None] = {}  # The late words may have the same fault.
         for texts in variant.message.texts():
             title, body = (filled(text, **words).replace("{days}", "30") for text in texts)
             values = field_values(
@@ -298,7 +298,7 @@ def _push_template(campaign: Campaign, facts: Facts) -> Iterator[Said]:
 
 
 def _unfit(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Say, in both languages, which fields of a subscription message are too long or empty."""
+    """Yield, in both languages, which fields of a subscription message are empty or too long."""
     for key, value in values.items():
         most = FIELD_LENGTHS[key.rstrip("0123456789")]
         if not value or len(value) > most:
