@@ -1,4 +1,4 @@
-"""What a member's orders say of them: the features by which campaigns choose."""
+"""Features: figures computed from a member's orders, by which campaigns choose members."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import Field
 from huitou.ordering.orders.models import GivenBack
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
-WINDOW_DAYS = 180  # Visits up to so many days before a member's latest one are kept one by one.
+WINDOW_DAYS = 180  # Single visits are kept for this many days up to the member's latest visit.
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
 class FeatureLine(Record):
-    """One line of an order: which dish of which category, how many, at what price."""
+    """One line of an order: dish, category, quantity, and the list price of the whole line."""
 
     dish_id: str = ""
     category: str = ""
@@ -24,16 +24,17 @@ class FeatureLine(Record):
 
 
 class LineShares(Record):
-    """A discount's share in each line."""
+    """How much of one discount each line got, in fen."""
 
     by_line_fen: list[int] = Field(default=[])
 
 
 class FeatureOrder(Record):
-    """The part of an order that features follow; `featured_fen` is what they hold of it.
-    `features` is "due" while that may be another sum.
+    """The part of an order that features are computed from.
 
-    Status is plain text: a newer version's word must not stop everybody's features.
+    `featured_fen` is the sum with which the features count this order. `features` is "due" while
+    that sum may be out of date. `status` is a plain string: a status that only a newer version of
+    the code knows must not stop the work on everybody's features.
     """
 
     id: str = Field(alias="_id")
@@ -54,15 +55,15 @@ class FeatureOrder(Record):
 
     @property
     def at(self) -> datetime:
-        """When it was paid."""
+        """When it was paid; when it was created, if that isn't known."""
         return self.paid_at or self.created_at
 
 
 class Visit(Record):
-    """One paid order, of which something is left after refunds.
+    """One paid order that wasn't refunded completely.
 
-    `day` is its business day, `hour` the hour of the store's wall clock, `categories` how many
-    pieces of which kind of dish were kept.
+    `day` is its business day, `hour` the hour on the store's wall clock, `fen` what is left of it
+    after refunds. `categories` counts the items that the member kept, by category.
     """
 
     at: datetime
@@ -74,13 +75,14 @@ class Visit(Record):
 
 
 class Features(Stored):
-    """One member's features (`id`), as of their latest paid order; days are business days.
+    """The features of one member (`id`) as of their latest paid order. Days are business days.
 
-    `orders` and `spend_fen` count everything ever paid and kept; `visits` are those of the last
-    `WINDOW_DAYS` by order id, and everything below them follows from them. `overdue_on` is the
-    day on which half as much again as their usual interval is over. `night_guest` is there for
-    proven guests of the late evening only. `sources` are members who were merged into this one;
-    one who was merged has nothing left but `moved_to`. Tags are set by operators.
+    `orders` and `spend_fen` count everything the member ever paid and kept. `visits` are those of
+    the last `WINDOW_DAYS`, by order id; the fields from `last_order_at` to `night_guest` are
+    computed from them. On `overdue_on` the member has stayed away for 1.5 times their usual
+    interval. `night_guest` is set only for members who have ordered late in the evening often
+    enough. Operators set `tags`. `sources` are the members who were merged into this one. A member
+    who was merged into another has only `moved_to`, the id of that other one.
     """
 
     orders: int = 0
@@ -101,7 +103,10 @@ class Features(Stored):
 
 
 class TagRequest(Request):
-    """Set and take away a tag; members without features get some."""
+    """Give a tag to some members and take it from others.
+
+    A member who has no features yet gets a document that has the tag only.
+    """
 
     tag: Tag
     add: list[str] = Field(default=[], max_length=500)
@@ -109,14 +114,17 @@ class TagRequest(Request):
 
 
 class TagAnswer(Answer):
-    """How many members have the tag now that hadn't, and the other way round."""
+    """How many members got the tag, and how many lost it; members unchanged don't count."""
 
     added: int
     removed: int
 
 
 class RebuildRequest(Request):
-    """Work some members' features out again from their orders; page by page by `after`."""
+    """Compute a page of members' features again from their orders; pages follow each other by id.
+
+    With `repair` the differing features are corrected.
+    """
 
     after: str | None = Field(default=None, max_length=64)
     limit: int = Field(default=100, ge=1, le=500)
@@ -124,7 +132,7 @@ class RebuildRequest(Request):
 
 
 class RebuildAnswer(Answer):
-    """How many were looked at, whose features differed from their orders, and the next page."""
+    """How many members were checked, whose features were wrong, and where the next page begins."""
 
     members: int
     different: list[str]

@@ -1,4 +1,4 @@
-"""Every query on `features` and `dish_days`, and on what orders say of their members."""
+"""Every query on `features` and `dish_days`, and those on `orders` that features need."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from huitou.runtime.database import Database
 from huitou.runtime.documents import Record
 from huitou.runtime.triggers import DONE, DUE
 
-AT_ONCE = 1_001  # In one answer of the server: one more, and it knows that this is all.
-MOST_ORDERS = 20_000  # Of one member, ever.
+# Documents in one answer of the server. One more than a page has: then the server needn't be
+# asked again whether there are more.
+AT_ONCE = 1_001
+MOST_ORDERS = 20_000  # The limit of one query; no member has so many orders.
 _NESTED: dict[str, type[Record]] = {"lines": FeatureLine, "discounts": LineShares}
 _FIELDS = {
     field.alias or name: 1
@@ -31,16 +33,19 @@ class FeatureRepository:
         self._dish_days = database.collection("dish_days")
 
     def any_due(self) -> bool:
-        """Whether there is an order that features may not hold as it is."""
+        """Tell whether there is an order that features may not count correctly."""
         return self._orders.find_one({"features": DUE}, {"_id": 1}) is not None
 
     def due_orders(self, limit: int, session: ClientSession) -> list[FeatureOrder]:
-        """Return some of those orders."""
+        """Return up to `limit` of these orders."""
         found = self._orders.find({"features": DUE}, _FIELDS, session=session)
         return [FeatureOrder.model_validate(order) for order in found.sort("_id", 1).limit(limit)]
 
     def mark_featured(self, orders: Iterable[FeatureOrder], session: ClientSession) -> None:
-        """Note on each order what features hold of it; a change meanwhile conflicts."""
+        """Note on each order the sum with which features count it.
+
+        If somebody changes one of these orders at the same time, the two transactions conflict.
+        """
         by_sum: dict[int, list[str]] = {}
         for order in orders:
             by_sum.setdefault(kept_fen(order), []).append(order.id)
@@ -51,7 +56,7 @@ class FeatureRepository:
         self._orders.bulk_write(updates, ordered=False, session=session)
 
     def orders_of(self, member_ids: list[str], session: ClientSession) -> list[FeatureOrder]:
-        """Return everything a person ordered under these names, what is still due included."""
+        """Return all orders of these members, also those that features don't count yet."""
         wanted = {"member_id": {"$in": member_ids}}
         found = self._orders.find(wanted, _FIELDS, session=session).limit(MOST_ORDERS)
         return [FeatureOrder.model_validate(order) for order in found]
@@ -60,27 +65,30 @@ class FeatureRepository:
         self, member_ids: Sequence[str], session: ClientSession | None = None, *,
         visits: bool = True,
     ) -> dict[str, Features]:  # fmt: skip
-        """Return those of these members' features that there are, with or without the visits."""
+        """Return the features of these members by id, with or without the single visits.
+
+        Members who have none are left out.
+        """
         wanted = {"_id": {"$in": list(member_ids)}}
         left_out = None if visits else {"visits": 0}
         found = self._features.find(wanted, left_out, session=session).batch_size(AT_ONCE)
         return {row["_id"]: Features.model_validate(row) for row in found}
 
     def page(self, after: str, limit: int, session: ClientSession | None = None) -> list[Features]:
-        """Return the next features by id."""
+        """Return the next features after an id, in the order of ids."""
         found = self._features.find({"_id": {"$gt": after}}, session=session)
         return [Features.model_validate(row) for row in found.sort("_id", 1).limit(limit)]
 
     def put(self, features: Iterable[Features], session: ClientSession) -> None:
-        """Write features; tags stay as they are, for operators set those meanwhile."""
+        """Write features. Tags stay as they are: operators may set them at the same time."""
         updates = []
-        for of_one in features:
-            document = of_one.document()
+        for one in features:
+            document = one.document()
             member_id = document.pop("_id")
             kept = {name: document[name] for name in document if name != "tags"}
             gone = {name: "" for name in Features.model_fields
                     if name not in (*document, "id", "schema_", "tags")}  # fmt: skip
-            change: dict[str, Any] = {"$set": kept, "$setOnInsert": {"tags": of_one.tags}}
+            change: dict[str, Any] = {"$set": kept, "$setOnInsert": {"tags": one.tags}}
             if gone:
                 change["$unset"] = gone
             updates.append(UpdateOne({"_id": member_id}, change, upsert=True))
@@ -88,7 +96,7 @@ class FeatureRepository:
             self._features.bulk_write(updates, ordered=False, session=session)
 
     def move(self, source: Features, into: Features, session: ClientSession) -> None:
-        """Leave nothing of a merged member's features but where they went."""
+        """Write the features of a merge: the merged member keeps only `moved_to`."""
         moved = {"schema": 1, "moved_to": into.id}
         self._features.replace_one({"_id": source.id}, moved, upsert=True, session=session)
         self.put([into], session)
@@ -96,7 +104,7 @@ class FeatureRepository:
         self._features.update_one({"_id": into.id}, tags, session=session)
 
     def tag(self, tag: str, add: list[str], remove: list[str]) -> tuple[int, int]:
-        """Set and take away a tag; returns how many had to be changed of each."""
+        """Give and take a tag; returns how many members got it and how many lost it."""
         added = removed = 0
         if add:
             there = {"$setOnInsert": {"schema": 1}}
@@ -111,10 +119,10 @@ class FeatureRepository:
             ).modified_count
         return added, removed
 
-    # --- the lowest deal of each dish -----------------------------------------------------------
+    # --- the lowest price of each dish ----------------------------------------------------------
 
     def put_lowest(self, lowest: Mapping[tuple[str, str], int], session: ClientSession) -> None:
-        """Note for what a piece of a dish (first) was sold on a day (second) at the least."""
+        """Keep the lowest price of one item, in fen, by dish and day."""
         updates = [
             UpdateOne({"_id": f"{dish}:{day}"}, {
                 "$min": {"lowest_fen": fen},
@@ -126,7 +134,7 @@ class FeatureRepository:
             self._dish_days.bulk_write(updates, ordered=False, session=session)
 
     def lowest(self, dish_id: str, days: list[str]) -> int | None:
-        """Return the lowest price of a piece on these days; None if it wasn't sold."""
+        """Return the lowest price of one item on these days, in fen; None if it wasn't sold."""
         ids = [f"{dish_id}:{day}" for day in days]
         found = self._dish_days.find({"_id": {"$in": ids}}, {"lowest_fen": 1})
         return min((row["lowest_fen"] for row in found), default=None)

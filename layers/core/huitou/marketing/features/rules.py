@@ -1,8 +1,9 @@
-"""How features follow from orders: exactly, in whatever order these are told.
+"""Compute features from orders; the result doesn't depend on the sequence in which they arrive.
 
-Folding in an order is the same whether it is new, refunded in part or told again. What took a
-visit away can't be folded, for it may have been the one that everything hung on: then the
-member's features are built again from their orders.
+`fold` adds an order to the features. It does the same for an order that is new, that was refunded
+in part, or that comes a second time. It can't remove a visit: this may have been the first or the
+latest one, and only the older orders say what comes in its place. Then `rebuild` computes the
+features from all orders of the member.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from huitou.catalog.stores.rules import shifted
 from huitou.marketing.features.models import WINDOW_DAYS, FeatureOrder, Features, Visit
 from huitou.ordering.orders.rules import SERVED
 
-RECENT_VISITS = 20  # From which usual store and hour follow.
-INTERVALS = 12  # From which the usual interval follows.
-LEAST_INTERVALS = 3
-OVERDUE = 1.5  # Times the usual interval.
-NIGHT = frozenset((21, 22, 23, 0, 1, 2, 3))  # Hours of supper.
-LEAST_NIGHTS, LEAST_NIGHT_SHARE = 2, 0.3  # What makes a proven night guest.
-HALF_LIFE_DAYS = 45  # Of what a piece says of somebody's taste.
-# RFM: a score is one more than the number of limits that are reached (recency: undercut).
+RECENT_VISITS = 20  # The latest visits, which decide the usual store and the usual hour.
+INTERVALS = 12  # The latest intervals, which decide the usual one.
+LEAST_INTERVALS = 3  # With fewer there is no usual interval.
+OVERDUE = 1.5  # A member is overdue after this many usual intervals.
+NIGHT = frozenset((21, 22, 23, 0, 1, 2, 3))  # Hours of supper (夜宵).
+LEAST_NIGHTS, LEAST_NIGHT_SHARE = 2, 0.3  # A night guest has this many visits at night, or more.
+HALF_LIFE_DAYS = 45  # After this many days an item counts half for a member's taste.
+# RFM: a score is 1 plus the number of limits that are met. Recency meets a limit at so many days
+# or fewer, the others meet one at so much or more.
 RECENCY_DAYS, FREQUENCY_ORDERS, MONETARY_FEN = (
     (60, 30, 14, 7), (2, 4, 8, 16), (5_000, 15_000, 40_000, 100_000),
 )  # fmt: skip
@@ -38,14 +40,17 @@ Zones = Mapping[str, str]  # Time zones by store id.
 
 
 def kept_fen(order: FeatureOrder) -> int:
-    """Return what the order counts for: 0 for a test, unpaid, free or wholly refunded one."""
+    """Return what the member paid and didn't get back, in fen.
+
+    It is 0 for a test order and for an order that is unpaid, free or refunded completely.
+    """
     if order.is_test or order.status not in ("refunding", *SERVED):
         return 0
     return max(0, order.payable_fen - sum(back.amount_fen for back in order.refunds))
 
 
 def visit_of(order: FeatureOrder, zones: Zones) -> Visit:
-    """Return the order as a visit; pieces that went back no longer count."""
+    """Return the order as a visit, without the items that were refunded."""
     zone = zones.get(order.store_id or "", BRAND_ZONE)
     back: Counter[int] = Counter()
     for refund in order.refunds:
@@ -61,7 +66,7 @@ def visit_of(order: FeatureOrder, zones: Zones) -> Visit:
 
 
 def fold(features: Features, orders: Iterable[FeatureOrder], zones: Zones) -> Features | None:
-    """Return the features with these orders as they are now; None where only a rebuild can tell."""
+    """Return the features with these orders as they are now; None if a rebuild is needed."""
     count, spend = features.orders, features.spend_fen
     first = (features.first_order_at, features.first_order_id)
     visits = dict(features.visits)
@@ -80,11 +85,11 @@ def fold(features: Features, orders: Iterable[FeatureOrder], zones: Zones) -> Fe
 
 
 def rebuild(features: Features, orders: Sequence[FeatureOrder], zones: Zones) -> Features:
-    """Return what all orders of a member say of them; tags and merges stay as they are."""
+    """Compute the features from all orders of a member; `tags` and `sources` stay as they are."""
     plain = Features(id=features.id, tags=features.tags, sources=features.sources)
-    unknown = [order.model_copy(update={"featured_fen": 0}) for order in orders]
-    built = fold(plain, unknown, zones)
-    assert built is not None  # noqa: S101  # Nothing was held of any of them.
+    uncounted = [order.model_copy(update={"featured_fen": 0}) for order in orders]
+    built = fold(plain, uncounted, zones)
+    assert built is not None  # noqa: S101  # No visit can disappear: none was counted.
     return built
 
 
@@ -111,14 +116,14 @@ def _derived(
 
 
 def usual_interval(visits: Sequence[Visit]) -> int | None:
-    """Return how many days usually lie between two days with a visit; None of too few."""
+    """Return the median of the days between two days with a visit; None if there are too few."""
     days = sorted({date.fromisoformat(visit.day) for visit in visits})
     gaps = [(later - earlier).days for earlier, later in pairwise(days)][-INTERVALS:]
     return round(median(gaps)) if len(gaps) >= LEAST_INTERVALS else None
 
 
 def _usual(values: Sequence[Any]) -> Any:
-    """The most frequent of the latest; of several the one that was there last."""
+    """Return the most frequent of the latest values; if several are, the latest of these."""
     recent = values[-RECENT_VISITS:]
     counted = Counter(recent)
     return max(reversed(recent), key=counted.__getitem__) if recent else None
@@ -130,7 +135,7 @@ def _is_night_guest(visits: Sequence[Visit]) -> bool:
 
 
 def merged(source: Features, into: Features) -> Features:
-    """Return what one person ordered under two names."""
+    """Return the features of one person who has ordered as two members."""
     firsts = [(f.first_order_at, f.first_order_id) for f in (source, into) if f.first_order_at]
     sources = [*into.sources, source.id, *source.sources]
     tags = sorted({*source.tags, *into.tags})
@@ -145,22 +150,22 @@ def merged(source: Features, into: Features) -> Features:
 
 
 def days_since(features: Features, today: str) -> int | None:
-    """Return how many business days ago the member last ordered."""
+    """Return how many days ago the member last ordered, by business days; None if never."""
     if features.last_order_day is None:
         return None
     return (date.fromisoformat(today) - date.fromisoformat(features.last_order_day)).days
 
 
 def within(features: Features, today: str, days: int) -> list[Visit]:
-    """Return the visits of the last so many days, today included."""
+    """Return the visits of the last `days` days, today included."""
     since = shifted(today, -days)
     return [visit for visit in features.visits.values() if since < visit.day <= today]
 
 
 def category_share(features: Features, category: str, today: str) -> float:
-    """Return how much of what the member orders is of a category, 0 to 1.
+    """Return the share of a category in the items that the member orders, from 0 to 1.
 
-    Pieces count by half after each `HALF_LIFE_DAYS`; 0 for a member without orders.
+    An item's weight halves every `HALF_LIFE_DAYS`. A member without orders has a share of 0.
     """
     total = of_it = 0.0
     day = date.fromisoformat(today)
@@ -173,7 +178,10 @@ def category_share(features: Features, category: str, today: str) -> float:
 
 
 def rfm(features: Features, today: str) -> tuple[int, int, int]:
-    """Return recency, frequency and spend, each from 1 to 5; the last two of `RFM_DAYS` days."""
+    """Return the scores of recency, frequency and spend, each from 1 to 5.
+
+    Frequency and spend count the last `RFM_DAYS` days.
+    """
     since = days_since(features, today)
     visits = within(features, today, RFM_DAYS)
     fen = sum(visit.fen for visit in visits)

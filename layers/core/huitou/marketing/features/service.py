@@ -1,4 +1,4 @@
-"""Keep members' features up with their orders."""
+"""Keep members' features up to date with their orders."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.triggers import DONE
 
-AT_ONCE = 200  # Orders of one transaction.
-PRICE_DAYS = 7  # A "was" price is held against the lowest deal of so many days (price-mark rules).
+AT_ONCE = 200  # Orders in one transaction.
+# A crossed-out price may not exceed the lowest price of so many days (rules on price marking).
+PRICE_DAYS = 7
 
 
 class FeatureBook:
-    """Members' features: folded from what is due, rebuilt from all of a member's orders."""
+    """Counts changed orders in their members' features, or computes these again from all orders."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -37,11 +38,14 @@ class FeatureBook:
         self._stores = Stores(database, clock)
 
     def of(self, member_ids: Sequence[str], *, visits: bool = True) -> dict[str, Features]:
-        """Return these members' features; who never ordered and has no tags has none."""
+        """Return the features of these members by id.
+
+        A member who never ordered and has no tags is left out.
+        """
         return self._repository.among(member_ids, visits=visits)
 
     def bring_up_to_date(self, seconds: float) -> int:
-        """Fold in orders that changed, batch by batch; returns how many."""
+        """Count the orders that changed, batch by batch, for so many seconds; returns how many."""
         ends, done = time.monotonic() + seconds, 0
         while time.monotonic() < ends and self._repository.any_due():
             done += self._database.transact(self._fold_some)
@@ -51,7 +55,8 @@ class FeatureBook:
         due = self._repository.due_orders(AT_ONCE, session)
         if not due:
             return 0
-        # First the marker: a second folder of the same orders, or a refund, conflicts here.
+        # This write comes first: another worker with the same orders, or a refund of one of them,
+        # conflicts here before any features are written.
         self._repository.mark_featured(due, session)
         owners = self._owners({order.member_id for order in due}, session)
         by_owner: dict[str, list[FeatureOrder]] = {}
@@ -68,7 +73,10 @@ class FeatureBook:
         return len(due)
 
     def _owners(self, member_ids: Iterable[str], session: ClientSession) -> dict[str, Features]:
-        """Whose features these members' orders belong to: one merged is another since."""
+        """Return by member the features in which their orders count.
+
+        The orders of a merged member count in the features of the one they were merged into.
+        """
         wanted = set(member_ids)
         found = self._repository.among(list(wanted), session)
         owners = {name: found.get(name) or Features(id=name) for name in wanted}
@@ -79,7 +87,7 @@ class FeatureBook:
 
     def _built(self, features: Features, session: ClientSession) -> Features:
         orders = self._orders(features, session)
-        # Of those that are due as well nothing is left to fold.
+        # Also the orders that are still due: the rebuilt features count them already.
         self._repository.mark_featured(orders, session)
         return rebuild(features, orders, self._stores.zone_by_id())
 
@@ -87,8 +95,10 @@ class FeatureBook:
         return self._repository.orders_of([features.id, *features.sources], session)
 
     def check(self, request: RebuildRequest) -> RebuildAnswer:
-        """Hold a page of members' features against their orders; `repair` writes what is right."""
+        """Compare a page of members' features with their orders; `repair` corrects the wrong ones.
 
+        Members with an order that isn't counted yet are left out.
+        """
         zones = self._stores.zone_by_id()
 
         def write(session: ClientSession) -> RebuildAnswer:
@@ -96,8 +106,8 @@ class FeatureBook:
             wrong = []
             for features in page:
                 orders = [] if features.moved_to else self._orders(features, session)
-                on_its_way = any(o.features != DONE and kept_fen(o) for o in orders)
-                if features.moved_to or on_its_way:
+                uncounted = any(o.features != DONE and kept_fen(o) for o in orders)
+                if features.moved_to or uncounted:
                     continue
                 if rebuild(features, orders, zones) != features:
                     wrong.append(features.id)
@@ -109,7 +119,7 @@ class FeatureBook:
         return self._database.transact(write)
 
     def take_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Let one member have what another one ordered, in the transaction that merges them."""
+        """Add a merged member's features to the other's, in the transaction that merges them."""
         found = self._repository.among([source_id, into_id], session)
         source = found.get(source_id) or Features(id=source_id)
         into = found.get(into_id) or Features(id=into_id)
@@ -117,23 +127,26 @@ class FeatureBook:
             self._repository.move(source, merged(source, into), session)
 
     def tag(self, request: TagRequest) -> TagAnswer:
-        """Set and take away a tag; Refusal for a call that names nobody."""
+        """Give and take a tag. Raises Refusal INVALID_REQUEST if the request names no member."""
         if not (request.add or request.remove):
             raise Refusal(Code.INVALID_REQUEST, field="add", detail="add / remove")
         added, removed = self._repository.tag(request.tag, request.add, request.remove)
         return TagAnswer(added=added, removed=removed)
 
     def lowest_fen(self, dish_id: str, day: str) -> int | None:
-        """Return for how little a piece of a dish was sold in the 7 days before a day."""
+        """Return a dish's lowest price for one item, in fen, in the 7 days before a day.
+
+        None if it wasn't sold.
+        """
         days = [shifted(day, -ago) for ago in range(1, PRICE_DAYS + 1)]
         return self._repository.lowest(dish_id, days)
 
 
 def _lowest(orders: Sequence[FeatureOrder]) -> dict[tuple[str, str], int]:
-    """For what a piece was sold at the least, by dish and day, all its line's discounts taken off.
+    """Return the lowest price of one item by dish and day, after all discounts, rounded down.
 
-    Rounded down. Lines with 加料 are dearer and never the lowest by mistake; orders that were
-    given back count too, for the price was there.
+    A line with extras (加料) counts with them: that makes it dearer, so it can't be the lowest by
+    mistake. Refunded orders count too, since the dish was offered at that price.
     """
     found: dict[tuple[str, str], int] = {}
     for order in orders:
@@ -143,7 +156,7 @@ def _lowest(orders: Sequence[FeatureOrder]) -> dict[tuple[str, str], int]:
             shares = (d.by_line_fen[number] for d in order.discounts
                       if number < len(d.by_line_fen))  # fmt: skip
             fen = max(0, line.list_fen - sum(shares)) // max(1, line.quantity)
-            if fen:  # What a voucher or points paid for wholly has no price.
+            if fen:  # A line that a voucher or points paid completely has no price.
                 key = (line.dish_id, order.business_day)
                 found[key] = min(found.get(key, fen), fen)
     return found

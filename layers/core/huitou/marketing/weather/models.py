@@ -1,4 +1,4 @@
-"""The weather of a day at a store, as it was forecast: kept, so that what followed can be told."""
+"""The forecast of a day's weather at a store, kept to explain later why members got messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from huitou.runtime.documents import Stored
 
 
 class WeatherDay(Stored):
-    """What was forecast for a store's day; `id` is `<day>:<store>`."""
+    """The forecast for one day at one store; `id` is `<day>:<store>`.
+
+    `rain_mm` is millimetres of rain in the whole day; `high_c` and `low_c` are degrees Celsius.
+    `at` is when it was asked for.
+    """
 
     store_id: str
     day: str

@@ -13,11 +13,11 @@ class WeatherRepository:
         self._days = database.collection("weather_days")
 
     def on(self, day: str) -> list[WeatherDay]:
-        """Return what was forecast for a day, by store."""
+        """Return the forecasts for a day, one for each store that has one."""
         found = self._days.find({"day": day}).limit(MOST_STORES)
         return [WeatherDay.model_validate(row) for row in found]
 
     def put(self, found: WeatherDay) -> None:
-        """Keep a forecast; the first one of a day stays, for members were told by it."""
+        """Keep a forecast. The first one of a day stays, since messages were sent because of it."""
         document = found.document()
         self._days.update_one({"_id": document.pop("_id")}, {"$setOnInsert": document}, upsert=True)

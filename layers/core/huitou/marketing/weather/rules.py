@@ -1,4 +1,4 @@
-"""Which weather is worth a word."""
+"""Which weather sets off a campaign."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ USUAL_THRESHOLD = {"rain": 10, "heat": 35, "cold": 5}
 
 
 def is_met(trigger: Trigger, found: WeatherDay) -> bool:
-    """Tell whether a day's forecast is the weather that a campaign waits for."""
+    """Tell whether a day's forecast meets a campaign's trigger."""
     kind = trigger.weather or "rain"
     limit = trigger.threshold if trigger.threshold is not None else USUAL_THRESHOLD[kind]
     if kind == "rain":

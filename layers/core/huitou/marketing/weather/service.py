@@ -1,4 +1,4 @@
-"""Keep each day's forecast at each store, and say where it is worth a word."""
+"""Keep each day's forecast at each store, and say at which stores it sets off a campaign."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class WeatherBook:
         self._stores = Stores(database, clock)
 
     def record(self, forecast: Callable[[float, float], list[Forecast]]) -> int:
-        """Ask for today's weather where it isn't known yet; returns for how many stores.
+        """Ask for today's forecast at each store that has none yet; returns how many came.
 
-        What can't be had now is asked for again by the next call.
+        If the weather service fails, the next call asks again.
         """
         today = self._today()
         known = {found.store_id for found in self._repository.on(today)}
@@ -47,12 +47,12 @@ class WeatherBook:
         return asked
 
     def knows(self, day: str) -> bool:
-        """Whether a day's weather is known wherever a store has a place on the map."""
+        """Tell whether a day's forecast is known for every store that has a place on the map."""
         known = {found.store_id for found in self._repository.on(day)}
         return known >= {store_id for store_id, _ in self._stores.places()}
 
     def stores_with(self, trigger: Trigger, day: str) -> list[str]:
-        """Return the stores where a day's weather is what a campaign waits for."""
+        """Return the ids of the stores where a day's forecast meets a campaign's trigger."""
         return [found.store_id for found in self._repository.on(day) if is_met(trigger, found)]
 
     def _today(self) -> str:
