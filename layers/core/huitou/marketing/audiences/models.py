@@ -1,4 +1,4 @@
-"""Whom a campaign is for: conditions over what is known of a member, joined by and, or, not."""
+"""Audiences: whom a campaign is for, as conditions on members, joined by and, or, not."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pydantic import ConfigDict, Field, model_validator
 from huitou.runtime.documents import Answer, Record, Request, Unfit
 from huitou.runtime.forms import only_for
 
-# What is a number, and what of it may be said beside at_least and at_most.
+# Features that are numbers, and the fields they may have besides at_least and at_most.
 NUMBERS: dict[str, tuple[str, ...]] = {
-    "orders": ("days",),  # paid and kept; ever, or in the last `days`
+    "orders": ("days",),  # Paid and not refunded; ever, or in the last `days`.
     "spend_fen": ("days",),
     "days_since_order": (),
     "days_since_registration": (),
     "usual_hour": (),
     "usual_interval_days": (),
-    "category_share_bp": ("category",),  # of what they order, recent weighing more
+    "category_share_bp": ("category",),  # Share of what they order; recent orders weigh more.
     "rfm_recency": (),
     "rfm_frequency": (),
     "rfm_monetary": (),
@@ -25,7 +25,8 @@ NUMBERS: dict[str, tuple[str, ...]] = {
 }
 WORDS = ("usual_store", "tier", "tag", "registered_store", "registered_channel")
 FACTS = ("night_guest", "has_birthday", "has_phone", "consents_to_marketing")
-# What every member has, whatever they ordered: choosing by it is not personalised (PIPL 24).
+# Features that don't depend on what the member does: choosing by them is not personalised
+# (PIPL, article 24).
 NOT_PERSONAL = ("tier", "days_since_registration", "registered_store", "registered_channel",
                 "has_birthday", "has_phone", "points", "consents_to_marketing")  # fmt: skip
 MOST_DEEP = 5
@@ -51,9 +52,10 @@ _FEATURE_NAMES: dict[str, Any] = {
 class Condition(Record):
     """One condition, or several joined by exactly one of `all_of`, `any_of`, `none_of`.
 
-    A number lies between `at_least` and `at_most`, both included; a word is `among` some; a fact
-    `is_so` or not. Amounts are fen, shares basis points, RFM scores 1 to 5. Somebody who never
-    ordered has no days since an order, no usual hour and no interval: these conditions fail.
+    A number must lie between `at_least` and `at_most`, both included. A word must be `among` the
+    given ones. A fact must be true or false as `is_so` says. Amounts are in fen, shares in basis
+    points, RFM scores from 1 to 5. A member who never ordered has no days since an order, no usual
+    hour and no usual interval: conditions on these fail for them.
     """
 
     model_config = ConfigDict(
@@ -132,7 +134,7 @@ def _depth(condition: Condition) -> int:
 
 
 def leaves(condition: Condition | None) -> list[Condition]:
-    """Return every single condition in a tree of them."""
+    """Return every single condition in a tree of conditions."""
     if condition is None:
         return []
     if condition.feature is not None:
@@ -142,7 +144,7 @@ def leaves(condition: Condition | None) -> list[Condition]:
 
 
 def required(condition: Condition | None) -> list[Condition]:
-    """Return the single conditions that hold for everybody in the audience."""
+    """Return the single conditions that everybody in the audience certainly meets."""
     if condition is None or condition.any_of or condition.none_of:
         return []
     if condition.feature is not None:
@@ -151,21 +153,21 @@ def required(condition: Condition | None) -> list[Condition]:
 
 
 class Standing(NamedTuple):
-    """Tier and points of a member."""
+    """A member's tier, and the points they can spend."""
 
     tier: str = "basic"
     points: int = 0
 
 
 class AudienceRequest(Request):
-    """Count whom a condition is for, before anything is sent, and show some of them."""
+    """Count the members who meet a condition, before anything is sent, and show some of them."""
 
     audience: Condition | None = None
     sample: int = Field(default=5, ge=0, le=20)
 
 
 class SampledMember(Answer):
-    """A member of the audience, as the operator sees them: no name, no phone."""
+    """A member of the audience as an operator sees them, without name and phone number."""
 
     member_id: str
     orders: int
@@ -175,10 +177,10 @@ class SampledMember(Answer):
 
 
 class AudienceAnswer(Answer):
-    """How many members meet the condition, and how many of these may be written to.
+    """How many members meet the condition, and how many of these may get a message (`reachable`).
 
-    Of a large chain `looked_at` of its `members` are counted, a fair sample, and scaled up:
-    then `exact` is false.
+    If the chain has too many `members`, only a random sample of `looked_at` of them is checked, and
+    the counts are scaled up: then `exact` is false.
     """
 
     members: int

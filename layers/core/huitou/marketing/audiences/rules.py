@@ -1,4 +1,4 @@
-"""Whether a member is in an audience."""
+"""Decide whether a member belongs to an audience."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from huitou.members.profiles.models import Member
 
 @dataclass(frozen=True)
 class Profile:
-    """What is known of one member: who they are, what they order, tier, points, consent."""
+    """What is known of one member: identity, features, tier, points and consents.
+
+    `marketing` and `personalised` tell whether they consent to marketing and to personalisation.
+    """
 
     member: Member
     features: Features
@@ -25,7 +28,7 @@ class Profile:
 
 
 def belongs(profile: Profile, condition: Condition | None, today: str) -> bool:
-    """Tell whether the member meets the condition as of a business day; None is met by all."""
+    """Tell whether the member meets the condition on a business day; everybody meets None."""
     if condition is None:
         return True
     if condition.all_of:
@@ -47,7 +50,7 @@ def belongs(profile: Profile, condition: Condition | None, today: str) -> bool:
 
 
 def needs_visits(condition: Condition | None) -> bool:
-    """Whether an audience is decided by single visits: all else is read without them."""
+    """Tell whether the condition needs single visits; if not, features are read without them."""
     return any(
         leaf.days is not None or leaf.category is not None or (leaf.feature or "").startswith("rfm")
         for leaf in leaves(condition)
@@ -55,7 +58,10 @@ def needs_visits(condition: Condition | None) -> bool:
 
 
 def is_personalised(condition: Condition | None) -> bool:
-    """Whether an audience is chosen by what its members do: not for who switched that off."""
+    """Tell whether the condition depends on what members do.
+
+    Then it must leave out the members who switched personalisation off.
+    """
     return any(leaf.feature not in NOT_PERSONAL for leaf in leaves(condition))
 
 
@@ -112,7 +118,7 @@ _FACTS: dict[str, Callable[[Profile], bool]] = {
 }
 
 
-MINOR_YEARS = 14  # Under that age consent is the guardian's to give (PIPL 31).
+MINOR_YEARS = 14  # Below this age a guardian must consent (PIPL, article 31).
 
 
 def is_minor(member: Member, today: str) -> bool:

@@ -1,4 +1,4 @@
-"""Look up what is known of members, and count an audience before it is written to."""
+"""Look up what is known of members, and count an audience before anything is sent to it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class Audiences:
         self._consents = Consents(database, clock)
 
     def profiles(self, member_ids: Sequence[str], *, visits: bool = True) -> dict[str, Profile]:
-        """Return what is known of those of these members that there are, in four queries.
+        """Return what is known of these members by id, in four queries.
 
-        Without `visits` their features are those that don't ask for single visits.
+        Members who were merged or erased are left out. Without `visits` the features have no
+        single visits.
         """
         members = self._repository.members(member_ids)
         features = self._features.of(member_ids, visits=visits)
@@ -50,7 +51,7 @@ class Audiences:
         }  # fmt: skip
 
     def count(self, request: AudienceRequest) -> AudienceAnswer:
-        """Count whom a condition is for; of a large chain a sample, for ids are random."""
+        """Count the members who meet a condition; in a large chain a random sample of them."""
         today = brand_day(self._clock.now())
         personal = is_personalised(request.audience)
         looked, matching, reachable, after = 0, 0, 0, ""

@@ -1,4 +1,4 @@
-"""Why a group's offer isn't given."""
+"""Why a group's offer is refused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from huitou.runtime.errors import ErrorCode
 
 
 class GroupOfferErrors(ErrorCode):
-    """Why a group's offer isn't given."""
+    """Why a group's offer is refused."""
 
     OFFER_NOT_NOW = "不在领取时间内（{detail} 开始）", "Not at this time (from {detail} on)"

@@ -1,4 +1,4 @@
-"""What members of a community group (社群) may take, a limited number a day."""
+"""Offers to a community group (社群): its members take a coupon, a limited number a day."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from huitou.runtime.documents import Answer, Request
 
 
 class TakeGroupOfferRequest(Request):
-    """Take what a campaign has for a group, with WeChat's proof of having come from it.
+    """Take a group's offer, with WeChat's proof that the member came from that group.
 
-    `code` is that of `wx.login`, `encrypted_data` and `iv` those of `wx.getGroupEnterInfo`.
+    `code` is from `wx.login`; `encrypted_data` and `iv` are from `wx.getGroupEnterInfo`.
     """
 
     campaign_id: str = Field(min_length=1, max_length=40)
@@ -21,6 +21,6 @@ class TakeGroupOfferRequest(Request):
 
 
 class GroupOfferAnswer(Answer):
-    """What was taken: again on the same day it is the same coupon."""
+    """The coupon that the member took; a second request on the same day returns the same one."""
 
     coupon: ShownCoupon

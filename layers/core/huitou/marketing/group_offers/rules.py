@@ -1,4 +1,4 @@
-"""Read which group a member came from, as only WeChat can have written it."""
+"""Read from WeChat's encrypted proof which group a member came from."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 
 
 def group_of(encrypted_data: str, iv: str, session_key: str, appid: str) -> str | None:
-    """Return the opengid in what `wx.getGroupEnterInfo` gave; None if it isn't WeChat's, or ours.
+    """Return the opengid in the data of `wx.getGroupEnterInfo`.
 
-    AES-128-CBC under the member's session key, and a watermark that names the mini-program.
+    WeChat encrypts the data by AES-128-CBC with the member's session key, and puts a watermark
+    with the mini-program's id into it. Returns None if the key doesn't fit, or if the watermark
+    names another mini-program.
     """
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # Late: rare.
+    # Imported here, since few calls need it and it takes long.
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     from cryptography.hazmat.primitives.padding import PKCS7
 
     try:
@@ -24,7 +27,8 @@ def group_of(encrypted_data: str, iv: str, session_key: str, appid: str) -> str 
         padded = decryptor.update(data) + decryptor.finalize()
         unpadder = PKCS7(128).unpadder()
         found: Any = json.loads(unpadder.update(padded) + unpadder.finalize())
-    except (ValueError, binascii.Error):  # Another key gives noise, rarely even with good padding.
+    except (ValueError, binascii.Error):
+        # A wrong key gives noise. It fails at the padding, or at the latest as JSON.
         return None
     if not isinstance(found, dict) or not isinstance(found.get("watermark"), dict):
         return None

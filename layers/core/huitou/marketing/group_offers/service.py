@@ -1,4 +1,4 @@
-"""Give members of a community group what its campaign has for them today."""
+"""Give members of a community group the coupon that its campaign has for them today."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from huitou.runtime.identity import Caller
 
 
 class Sessions(Protocol):
-    """Whoever tells whose session a log-in code is: WeChat."""
+    """The service that knows to whom a log-in code belongs: WeChat."""
 
     def session(self, code: str) -> tuple[str, str]:
-        """Return OpenID and session key; Refusal GROUP_NOT_PROVEN for a code that is used."""
+        """Return the OpenID and the session key; a used code raises Refusal GROUP_NOT_PROVEN."""
 
 
 class GroupOffers:
@@ -44,10 +44,11 @@ class GroupOffers:
     def take(
         self, member_id: str, caller: Caller, request: TakeGroupOfferRequest
     ) -> GroupOfferAnswer:
-        """Give a member today's offer of a group they came from, once, while there are any.
+        """Give a member today's coupon of a group they came from: once a day, while any are left.
 
-        From the campaign's time of day until the quiet hours. Raises Refusal NOT_FOUND,
-        GROUP_NOT_PROVEN, OFFER_NOT_NOW or COUPON_NOT_ISSUED.
+        Members can take it from the campaign's `send_at` until the quiet hours begin, or within
+        the campaign's own window. Raises Refusal NOT_FOUND, GROUP_NOT_PROVEN, OFFER_NOT_NOW or
+        COUPON_NOT_ISSUED.
         """
         found = self._campaigns.running_one(request.campaign_id)
         if found is None or TRIGGERS[found[1].trigger.kind].met != "taken":
@@ -72,5 +73,5 @@ class GroupOffers:
         cause = f"campaign:{exposure_id(campaign.id, member_id, occasion.occasion)}"
         try:
             return GroupOfferAnswer(coupon=self._coupons.of_cause(cause))
-        except Refusal:  # They are all gone, or this member may not be given any.
+        except Refusal:  # None is left, or this member may not get any.
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="campaign_id") from None
