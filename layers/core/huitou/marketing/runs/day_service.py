@@ -1,4 +1,4 @@
-"""Whom a day meets: a campaign's members of one day, page by page, by an index."""
+"""Find the members whom a campaign may write to on a day, page by page, by an index."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DayMembers:
         self._weather = WeatherBook(database, clock)
 
     def page(self, campaign: Campaign, run: Run) -> Page:
-        """Return a run's next occasions and the cursor after them, None behind the last ones."""
+        """Return a run's next occasions and the cursor behind them; None after the last page."""
         return self.PAGES[campaign.trigger.kind](self, campaign, run)
 
     def _absent(self, campaign: Campaign, run: Run) -> Page:
@@ -80,7 +80,7 @@ class DayMembers:
         day = shifted(run.day, campaign.trigger.days or 0)
         since, until = day_bounds(day, BRAND_ZONE, "00:00")
         moment, _, after = run.cursor.partition("|")
-        # What ended before the timer came ends soon no more.
+        # A coupon that is over already doesn't end soon.
         first = datetime.fromisoformat(moment) if moment else max(since, self._clock.now())
         rows = self._repository.coupons_ending(first, until - _END, after, PAGE)
         found = [Occasion(event.member_id, event.occasion) for event in rows]

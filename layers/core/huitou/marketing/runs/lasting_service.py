@@ -1,4 +1,4 @@
-"""Whether what happened to a member a while ago is still so: asked before they are told of it."""
+"""Check, before a message is written, whether what it is about still holds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from huitou.runtime.database import Database
 
 
 class Lasting:
-    """Occasions that waited for a morning, a delay or a timer that was out.
+    """Drops occasions that no longer hold after a night, a delay or an outage of the timer.
 
-    What follows from the member's own features (an absence, a first order) the gate asks itself.
+    It doesn't check what the member's features say (an absence, a first order): `passed_over` does.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -30,7 +30,7 @@ class Lasting:
     def of(
         self, campaign: Campaign, occasions: Sequence[Occasion], now: datetime
     ) -> list[Occasion]:
-        """Return those of these occasions that aren't over."""
+        """Return the occasions that still hold."""
         lasting = self.LASTING.get(campaign.trigger.kind)
         return lasting(self, occasions, now) if lasting else list(occasions)
 
@@ -52,7 +52,7 @@ class Lasting:
         return [o for o in ahead if lots.get(o.member_id, {}).get(shifted(o.occasion, -1))]
 
     def is_direction(self, campaign: Campaign, before: str, after: str) -> bool:
-        """Tell whether a move between levels goes where the campaign looks: up or down."""
+        """Tell whether a move between tiers goes in the campaign's direction, up or down."""
         levels = [level.level for level in self._tiers.rules().levels]
         places = [levels.index(name) if name in levels else 0 for name in (before, after)]
         return (places[1] > places[0]) == (campaign.trigger.direction == "up")

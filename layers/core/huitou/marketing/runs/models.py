@@ -1,4 +1,4 @@
-"""Runs: one day of one campaign for one part of the members; and occasions that wait."""
+"""Runs, each for one day of one campaign and one part of the members; and waiting occasions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
 
-LATE = -1
+LATE = -1  # The `part` of the record that counts a day's late occasions.
 
 # Why a member whom a campaign met gets nothing; counted by these words.
 PassedOver = Literal[
@@ -19,11 +19,12 @@ PassedOver = Literal[
 
 
 class Run(Stored):
-    """What a campaign has to do on a day for members with ids from `low` up to `high`.
+    """A campaign's work of one day for the members with ids from `low` to below `high`.
 
-    `id` is `<campaign>:<day>:<part>`. `cursor` is the last member that was looked at; `counts` say
-    what came of how many. A run that came too late to be of use is `skipped`; so is the one of part
-    `LATE`, which counts what waited or happened and was too late on that day.
+    `id` is `<campaign>:<day>:<part>`. `cursor` is the last member that was looked at. `counts` says
+    how many occasions had which outcome. A run is `skipped` if it came too late to be of use. The
+    record with part `LATE` is no run and is always `skipped`: it counts the occasions of the day
+    that waited, or came from events, and were too late.
     """
 
     campaign_id: str
@@ -38,9 +39,9 @@ class Run(Stored):
 
 
 class SkippedDay(Answer):
-    """A day on which a campaign came too late: for all of that day's run (`whole`), or for a part.
+    """A day on which a campaign was too late, with all of the day's run (`whole`) or with a part.
 
-    `occasions` had waited or had happened, and were too old to be told that day.
+    `occasions` counts those that waited, or came from events, and were too old on that day.
     """
 
     day: str
@@ -49,11 +50,13 @@ class SkippedDay(Answer):
 
 
 class Waiting(Stored):
-    """An occasion that waits: told of from outside, until its member's night or day is over.
+    """An occasion that waits until `due_at`.
 
-    `id` is that of the exposure it may become. `met_at` is when a run or an event
-    met it; `over` is until when it is worth a message, `late_over` until
-    when one in words for a day that is over. They are absent in those of before.
+    An occasion that a caller reported waits for the timer. Another one waits for the morning, if
+    the member has quiet hours now, or for the next day, if the member had enough messages today.
+    `id` is that of the exposure that it may become. `met_at` is when a run or an event found it.
+    Until `over` it is worth a message, and from then until `late_over` one in late words.
+    Documents that an older version wrote lack these three fields.
     """
 
     campaign_id: str
@@ -66,7 +69,10 @@ class Waiting(Stored):
 
 
 class EventRequest(Request):
-    """Tell of something that happened to a member: running campaigns of its kind follow it."""
+    """Report something that happened to a member, for the running campaigns with this trigger.
+
+    `cause` names it: the same cause is served once.
+    """
 
     kind: Literal["review"]
     member_id: str = Field(min_length=1, max_length=64)
@@ -74,13 +80,16 @@ class EventRequest(Request):
 
 
 class EventAnswer(Answer):
-    """How many campaigns will look at it."""
+    """How many campaigns will consider it."""
 
     campaigns: int
 
 
 class ByHandRequest(Request):
-    """Send a running campaign of trigger `by_hand` to these members; `batch` is served once."""
+    """Send a running campaign with trigger `by_hand` to these members.
+
+    A member gets one message for each `batch`, however often the request is repeated.
+    """
 
     campaign_id: str = Field(min_length=1, max_length=40)
     batch: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
@@ -89,13 +98,16 @@ class ByHandRequest(Request):
 
 
 class WorkRequest(Request):
-    """Do what is due for so many seconds."""
+    """Work on what is due for so many seconds at most."""
 
     seconds: float = Field(default=30, gt=0, le=800)
 
 
 class WorkAnswer(Answer):
-    """What came of how many; `rest` if there is more to do."""
+    """What was done: orders counted in features, runs planned, and occasions by outcome.
+
+    `pushes` counts subscription messages by outcome. `rest` says that there is more to do.
+    """
 
     features: int
     planned: int
@@ -105,14 +117,14 @@ class WorkAnswer(Answer):
 
 
 class RunsRequest(Request):
-    """The runs of a campaign, newest day first."""
+    """List a campaign's runs, the newest day first."""
 
     campaign_id: str = Field(min_length=1, max_length=40)
     limit: int = Field(default=30, ge=1, le=200)
 
 
 class ShownRun(Answer):
-    """One run: its day and part, whether it is done, and what came of how many."""
+    """One run: its day and part, its status, and how many occasions had which outcome."""
 
     day: str
     part: int
@@ -121,6 +133,6 @@ class ShownRun(Answer):
 
 
 class RunsAnswer(Answer):
-    """The runs, newest day first."""
+    """The runs, the newest day first."""
 
     runs: list[ShownRun]

@@ -1,4 +1,4 @@
-"""Plan the runs of campaigns day by day, and let go of what ended campaigns have left."""
+"""Plan the runs of campaigns day by day, and drop the work that ended campaigns have left."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Planning:
         self._stores = Stores(database, clock)
 
     def plan(self) -> int:
-        """Plan the runs of every day that has come due since the last look; returns how many."""
+        """Plan the runs of every day that has come due since the last call; returns how many."""
         now, planned = self._clock.now(), 0
         self._campaigns.end_by_date()
         for campaign_id in self._repository.unfinished():
@@ -37,11 +37,11 @@ class Planning:
             since = resumed_at(state)
             runs = runs_due(campaign, state.planned_to, since, now, today, members, zones)
             self._repository.put(runs)
-            # After the runs are there: killed in between, the same ones are planned again.
+            # Written after the runs: if the worker is killed in between, they are planned again.
             self._campaigns.planned(campaign.id, last_planned(campaign, now, today))
             planned += len(runs)
         return planned
 
     def due_parts(self) -> int:
-        """How many runs wait for a worker."""
+        """Return how many runs wait for a worker."""
         return self._repository.count_due()

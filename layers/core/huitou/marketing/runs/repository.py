@@ -1,4 +1,4 @@
-"""Whom a campaign's trigger meets, and what is kept of its runs."""
+"""Every query that finds members for a campaign's trigger, and every query on its runs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from huitou.runtime.database import Database
 
 MOST_RUNS = 1_000
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_COUNTED = 100_000  # Events that an outage missed.
+MOST_COUNTED = 100_000  # Events that an outage missed are counted up to this number.
 
 
 class Range(NamedTuple):
-    """Members with ids above `after`, from `low` on and below `high`."""
+    """The members with ids from `low` to below `high` that come behind `after`."""
 
     after: str
     low: str
     high: str
 
     def ids(self) -> dict[str, str]:
-        """As a filter."""
+        """Return it as a filter on `_id`."""
         lower = {"$gt": self.after} if self.after >= self.low else {"$gte": self.low}
         return {**lower, "$lt": self.high}
 
@@ -48,7 +48,7 @@ class CampaignRunRepository:
     # --- runs ---------------------------------------------------------------------------------
 
     def put(self, runs: Sequence[Run]) -> None:
-        """Plan runs; those that are planned stay as they are."""
+        """Write planned runs; a run that exists already stays as it is."""
         updates = []
         for run in runs:
             document = run.document()
@@ -67,7 +67,10 @@ class CampaignRunRepository:
         return self._runs.count_documents({"status": "due"})
 
     def move(self, run: Run, cursor: str | None, counts: dict[str, int]) -> bool:
-        """Note how far a run has come, None for its end; False if another worker has moved it."""
+        """Move a run's cursor, None for its end, and add to its counts.
+
+        Returns False if another worker has moved the cursor since it was read.
+        """
         moved: dict[str, Any] = {"status": "done"} if cursor is None else {"cursor": cursor}
         plus = {f"counts.{name}": count for name, count in counts.items() if count}
         update: dict[str, Any] = {"$set": moved} | ({"$inc": plus} if plus else {})
@@ -75,12 +78,15 @@ class CampaignRunRepository:
         return self._runs.update_one(was, update).matched_count == 1
 
     def leave(self, run: Run, *, missed: bool) -> None:
-        """Leave a run whose time is over; one that a pause let pass was not missed."""
+        """Close a run whose time is over. If the campaign was paused then, it wasn't `missed`."""
         status = "skipped" if missed else "done"
         self._runs.update_one({"_id": run.id, "status": "due"}, {"$set": {"status": status}})
 
     def note_skipped(self, campaign_id: str, day: str, at: datetime, occasions: int) -> None:
-        """Add to how many occasions came too late on a day; killed half-way they count twice."""
+        """Add to the number of occasions that were too late on a day.
+
+        A worker that is killed before it moves its cursor makes them count twice.
+        """
         run = Run(
             id=f"{campaign_id}:{day}:late", campaign_id=campaign_id, day=day, part=LATE, low="",
             high="", status="skipped", due_at=at,
@@ -92,18 +98,18 @@ class CampaignRunRepository:
         )
 
     def skipped(self, campaign_id: str, since: str, limit: int) -> list[Run]:
-        """Return a campaign's runs that came too late since a day, newest first."""
+        """Return a campaign's skipped runs since a day, newest first."""
         where = {"status": "skipped", "campaign_id": campaign_id, "day": {"$gte": since}}
         found = self._runs.find(where).sort([("day", -1)]).limit(limit)
         return [Run.model_validate(row) for row in found]
 
     def unfinished(self) -> set[str]:
-        """Return the campaigns of which something waits or is due."""
+        """Return the ids of the campaigns that have runs due or occasions waiting."""
         due = self._runs.distinct("campaign_id", {"status": "due"})
         return {*due, *self._waiting.distinct("campaign_id", {"campaign_id": {"$gt": ""}})}
 
     def drop(self, campaign_id: str) -> None:
-        """Let go of what waits and is due of a campaign that has ended."""
+        """Skip the due runs of an ended campaign, and delete its waiting occasions."""
         due = {"status": "due", "campaign_id": campaign_id}
         self._runs.update_many(due, {"$set": {"status": "skipped"}})
         self._waiting.delete_many({"campaign_id": campaign_id, "due_at": {"$gt": _EVER}})
@@ -114,19 +120,19 @@ class CampaignRunRepository:
         return {row["_id"] for row in found}
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Let what waits for one member wait for another they turned out to be."""
+        """Give a merged member's waiting occasions to the member they were merged into."""
         self._waiting.update_many(
             {"member_id": source_id}, {"$set": {"member_id": into_id}}, session=session
         )
 
     def done_days(self, campaign_id: str, days: Sequence[str]) -> set[str]:
-        """Return on which of these days something of a campaign's run was done."""
+        """Return the days among these on which at least a part of a campaign's run was done."""
         where = {"campaign_id": campaign_id, "day": {"$in": list(days)}}
         found = self._runs.find(where, {"day": 1, "status": 1, "cursor": 1})
         return {row["day"] for row in found if row["status"] != "skipped" or row.get("cursor")}
 
     def skipped_days(self, since: str, limit: int) -> int:
-        """Return on how many days of campaigns something came too late, `limit` at most."""
+        """Return on how many days of campaigns something was too late, `limit` at most."""
         found = self._runs.aggregate([
             {"$match": {"status": "skipped", "day": {"$gte": since}}},
             {"$group": {"_id": {"campaign": "$campaign_id", "day": "$day"}}},
@@ -141,34 +147,37 @@ class CampaignRunRepository:
         return [Run.model_validate(row) for row in found.limit(limit)]
 
     def members_in_all(self) -> int:
-        """Return about how many members there are."""
+        """Return approximately how many members there are."""
         return self._members.estimated_document_count()
 
-    # --- members whom a day meets -------------------------------------------------------------
+    # --- members of a day ---------------------------------------------------------------------
 
     def by_feature(
         self, where: dict[str, Any], within: Range, limit: int
     ) -> list[tuple[str, str | None]]:
-        """Return members by a feature, with their last day; needs an index on it and `_id`."""
+        """Return members with a feature, by id, and the day of each one's last order.
+
+        The feature needs an index together with `_id`.
+        """
         found = self._features.find({**where, "_id": within.ids()}, {"last_order_day": 1})
         return [(row["_id"], row.get("last_order_day"))
                 for row in found.sort("_id", 1).limit(limit).batch_size(limit + 1)]  # fmt: skip
 
     def by_birthday(self, month_days: list[str], within: Range, limit: int) -> list[str]:
-        """Return members with these birthdays (MM-DD)."""
+        """Return the members with one of these birthdays (MM-DD), by id."""
         where = {"birthday_md": {"$in": month_days}, "_id": within.ids()}
         return [row["_id"] for row in self._accounts.find(where, {"_id": 1}).sort("_id", 1)
                 .limit(limit)]  # fmt: skip
 
     def everybody(self, within: Range, limit: int) -> list[str]:
-        """Return members by id."""
+        """Return the next members by id."""
         found = self._members.find({"_id": within.ids()}, {"_id": 1})
         return [row["_id"] for row in found.sort("_id", 1).limit(limit)]
 
     def coupons_ending(
         self, since: datetime, until: datetime, after: str, limit: int
     ) -> list[Event]:
-        """Return unused coupons that end between two moments, by their end."""
+        """Return the unused coupons that end between two moments, in the order of their ends."""
         where = {"status": "issued"}
         rows = self._between("coupons", "valid_until", where, since, until, after, limit)
         return [Event(r["valid_until"], r["_id"], r["member_id"], r["_id"]) for r in rows]
@@ -192,7 +201,7 @@ class CampaignRunRepository:
         return int(found.count_documents(where, limit=MOST_COUNTED))
 
     def last_moves(self, member_ids: Sequence[str]) -> dict[str, str]:
-        """Return each member's last move of tiers, as it is named as an occasion."""
+        """Return the occasion of each member's last move between tiers."""
         found = self._tier_changes.aggregate([
             {"$match": {"member_id": {"$in": list(member_ids)}}},
             {"$sort": {"member_id": 1, "at": -1}},
@@ -201,18 +210,18 @@ class CampaignRunRepository:
         return {move["_id"]: move["last"].rpartition(":")[2] for move in found}
 
     def usable_coupons(self, ids: Sequence[str], now: datetime) -> set[tuple[str, str]]:
-        """Return which of these coupons can still be used, by member and coupon."""
+        """Return the coupons among these that can still be used, as pairs of member and coupon."""
         where = {"_id": {"$in": list(ids)}, "status": "issued", "valid_until": {"$gte": now}}
         return {(row["member_id"], row["_id"])
                 for row in self._coupons.find(where, {"member_id": 1})}  # fmt: skip
 
     def kept_orders(self, ids: Sequence[str]) -> set[str]:
-        """Return which of these orders haven't gone back whole."""
+        """Return the orders among these that weren't refunded completely."""
         where = {"_id": {"$in": list(ids)}, "status": {"$ne": "refunded"}}
         return {row["_id"] for row in self._orders.find(where, {"_id": 1})}
 
     def lots(self, member_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Return members' points by the last day they hold."""
+        """Return each member's points by the last day on which they are valid."""
         where = {"_id": {"$in": list(member_ids)}}
         return {row["_id"]: row.get("lots", {})
                 for row in self._accounts.find(where, {"lots": 1})}  # fmt: skip
@@ -221,16 +230,19 @@ class CampaignRunRepository:
         self, collection: str, moment: str, where: dict[str, Any], since: datetime,
         until: datetime, after: str, limit: int,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """Documents by a moment, at `since` those with a later id only: the next page."""
+        """Return a page of documents in the order of a moment, and of ids within a moment.
+
+        The page begins behind the document with the moment `since` and the id `after`.
+        """
         first = {moment: since, "_id": {"$gt": after}}
         later = {moment: {"$gt": since, "$lte": until}}
         found = getattr(self, f"_{collection}").find({"$or": [where | first, where | later]})
         return list(found.sort([(moment, 1), ("_id", 1)]).limit(limit))
 
-    # --- what waits ---------------------------------------------------------------------------
+    # --- waiting occasions --------------------------------------------------------------------
 
     def wait(self, waiting: Iterable[Waiting]) -> None:
-        """Keep occasions for later; one that waits already waits until this moment now."""
+        """Keep occasions for later. One that waits already gets the new `due_at`."""
         updates = []
         for one in waiting:
             document = one.document()
@@ -240,11 +252,11 @@ class CampaignRunRepository:
             self._waiting.bulk_write(updates, ordered=False)
 
     def waiting(self, campaign_id: str, until: datetime, limit: int) -> list[Waiting]:
-        """Return a campaign's occasions whose time has come."""
+        """Return the waiting occasions of a campaign whose time has come."""
         where = {"campaign_id": campaign_id, "due_at": {"$lte": until}}
         found = self._waiting.find(where).sort([("due_at", 1), ("_id", 1)]).limit(limit)
         return [Waiting.model_validate(row) for row in found]
 
     def served(self, ids: Sequence[str], until: datetime) -> None:
-        """Forget occasions that were looked at, unless they wait for a later moment again."""
+        """Delete occasions that were looked at, unless they now wait for a later moment."""
         self._waiting.delete_many({"_id": {"$in": list(ids)}, "due_at": {"$lte": until}})

@@ -1,4 +1,4 @@
-"""Which days are due, how members are parted among workers, and whom a campaign must pass over."""
+"""Which runs are due, how workers share the members, and whom a campaign must pass over."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.rules import Occasion
 from huitou.marketing.runs.models import PassedOver, Run, Waiting
 
-MOST_DAYS = 40  # That are planned at once after an outage; older ones are stale anyway.
-PART_MEMBERS = 50_000  # Of a chain of more members each part has about so many.
+MOST_DAYS = 40  # So many days are planned after an outage; older ones are too late anyway.
+PART_MEMBERS = 50_000  # If the chain has more members, each part has about so many.
 MOST_PARTS = 32
-_LETTERS = "234567abcdefghijklmnopqrstuvwxyz"  # Of which member ids are made, in their order.
+_LETTERS = "234567abcdefghijklmnopqrstuvwxyz"  # The letters of member ids, as they sort.
 A_NIGHT = timedelta(hours=12)
-LOOK_BACK = timedelta(hours=1)  # Events are looked for again: some are written late.
+LOOK_BACK = timedelta(hours=1)  # Some events are written late: the last hour is read again.
 
 
 def parts(members: int) -> list[tuple[str, str]]:
-    """Return id ranges, low included and high not, that part the members evenly.
+    """Return ranges of ids that divide the members evenly: low end included, high end not.
 
-    Ids are random; the first range begins before every id and the last one never ends.
+    It works because ids are random. The first range begins before every id, the last one ends
+    behind every id.
     """
     count = 1
     while count < MOST_PARTS and members > count * PART_MEMBERS:
@@ -40,9 +41,10 @@ def runs_due(
     campaign: Campaign, planned_to: str | None, started_at: datetime, now: datetime,
     today: str, members: int, zones: Iterable[str],
 ) -> list[Run]:  # fmt: skip
-    """Return the runs of all days that have come due and weren't planned, the stale ones skipped.
+    """Return the runs of all days that have come due since `planned_to`; stale ones are skipped.
 
-    A day before the campaign was started isn't one of its days.
+    A day whose time came before the campaign was started gets no run. `members` is how many the
+    chain has, `zones` are the time zones in which they may be.
     """
     first = max(campaign.valid_from.isoformat(), shifted(planned_to or today, 1))
     first = max(first, shifted(today, -MOST_DAYS))
@@ -70,7 +72,7 @@ def runs_due(
 
 
 def last_planned(campaign: Campaign, now: datetime, today: str) -> str:
-    """Return the last day whose time of day has come."""
+    """Return the last day whose `send_at` has come."""
     tomorrow = shifted(today, 1)
     days = [tomorrow, today, shifted(today, -1)]
     return next(day for day in days if slot(day, campaign.send_at) <= now or day < today)
@@ -85,21 +87,24 @@ def _is_for(campaign: Campaign, day: str) -> bool:
 def is_stale(
     campaign: Campaign, day: str, due_at: datetime, now: datetime, zones: Iterable[str]
 ) -> bool:
-    """Tell whether the run of a day is of no use any more, in whatever zone members are."""
+    """Tell whether a day's run is too late for members in all of these time zones."""
     return all(ends_of(campaign, day, due_at, zone).worth(now) is None for zone in zones)
 
 
 def month_days_of(day: str) -> list[str]:
-    """Return the birthdays (MM-DD) that are celebrated on a day: 29 February has none in most."""
+    """Return the birthdays (MM-DD) celebrated on a day.
+
+    In a year without 29 February that birthday is celebrated on the 28th.
+    """
     on = date.fromisoformat(day)
     days = [day[5:]]
     return [*days, "02-29"] if day[5:] == "02-28" and not isleap(on.year) else days
 
 
 def narrowed(campaign: Campaign) -> tuple[str, Sequence[str]] | None:
-    """Return the condition by which an index finds the members of a whole chain's campaign.
+    """Return the feature, and its values, by which an index finds the members of an audience.
 
-    None where only looking at everybody can tell.
+    None if there is no such feature: then every member must be looked at.
     """
     for leaf in required(campaign.audience):
         if leaf.feature in ("usual_store", "tag"):
@@ -112,9 +117,10 @@ def narrowed(campaign: Campaign) -> tuple[str, Sequence[str]] | None:
 def passed_over(
     campaign: Campaign, profile: Profile | None, occasion: str, today: str
 ) -> PassedOver | None:
-    """Say why a member gets nothing from a campaign, or None: the one gate on every path.
+    """Return why a member gets nothing from a campaign; None if nothing speaks against it.
 
-    `occasion` may be over, after a night of waiting or in the seconds since it was met.
+    Every message passes this check, however its occasion was found. The occasion may no longer
+    hold, after a night of waiting or in the seconds since it was found.
     """
     kind = TRIGGERS[campaign.trigger.kind]
     if profile is None:
@@ -122,7 +128,7 @@ def passed_over(
     if kind.is_left and profile.features.last_order_day != occasion:
         return "came back"
     if kind.of_first_order and profile.features.first_order_at is None:
-        return "over"  # It went back whole.
+        return "over"  # The first order was refunded completely.
     if not profile.marketing:
         return "no consent"
     if is_minor(profile.member, today):
@@ -136,33 +142,36 @@ def passed_over(
 
 
 def resumed_at(state: CampaignState) -> datetime:
-    """Return when a campaign was last let run: what happened before is none of its business."""
+    """Return when a campaign was last started. It ignores what happened before."""
     return max(change.at for change in state.changes if change.to == "running")
 
 
 def day_start(day: str) -> datetime:
-    """Return the chain's midnight at which a calendar day begins."""
+    """Return the moment at which a calendar day begins in the chain's time zone."""
     return day_bounds(day, BRAND_ZONE, "00:00")[0]
 
 
 def met_now(campaign: Campaign, member_id: str, occasion: str, at: datetime) -> Occasion:
-    """Return an occasion that is met now, and until when it is worth being told."""
+    """Return an occasion that was found now, and until when it is worth a message."""
     return Occasion(member_id, occasion, met_at=at, ends=ends_of(campaign, "", at))
 
 
 def is_past(campaign: Campaign, now: datetime) -> bool:
-    """Tell whether a campaign's last day is over, while it may still tell what it met."""
+    """Tell whether a campaign's last day is over. It may still send what it found before."""
     return now >= day_start(shifted(campaign.valid_until.isoformat(), 1))
 
 
 def may_wait(campaign: Campaign) -> bool:
-    """Tell whether an occasion may wait a night: one told at once or never isn't missed."""
+    """Tell whether an occasion is worth a message after a night.
+
+    If not, it is sent at once or never, and doesn't count as missed.
+    """
     kind = TRIGGERS[campaign.trigger.kind]
     return kind.of_a_day or kind.late >= A_NIGHT
 
 
 def waiting_for(campaign_id: str, occasion: Occasion, due_at: datetime) -> Waiting:
-    """Let an occasion wait until a moment."""
+    """Return the record of an occasion that waits until `due_at`."""
     ends = occasion.ends
     return Waiting(
         id=exposure_id(campaign_id, occasion.member_id, occasion.occasion),

@@ -1,7 +1,8 @@
-"""Find whom running campaigns mean, page by page, and tell each of them once.
+"""Find the members whom running campaigns are for, page by page, and write to each once.
 
-Any number of workers may do this at once and be killed at any moment: a page's cursor moves after
-the page, what is told twice is written once, and leases only save double work.
+Any number of workers may do this at once and be killed at any moment. The cursor moves after a
+page is done, and an exposure can be written only once. Leases only keep two workers from doing the
+same work twice.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ from huitou.runtime.gc_tuning import rarely_collected
 
 LEASE_MS = 60_000
 TIMER_SLACK = timedelta(minutes=15)  # The timer comes every five minutes.
-LOOK_AGAIN_S = 0.1  # Whether another worker has ended its part.
+LOOK_AGAIN_S = 0.1  # How long to wait before we ask again whether another worker is done.
 _BRAND = ZoneInfo(BRAND_ZONE)
 GoesOn = Callable[[], bool]
 
@@ -87,16 +88,16 @@ class CampaignRuns:
         self._coupons = Coupons(database, clock)
         self._messages = Messages(database)
         self._stores = Stores(database, clock)
-        self._lasts = Lasting(database, clock)
+        self._lasting = Lasting(database, clock)
         self._day_members = DayMembers(database, clock)
         self._weather = WeatherBook(database, clock)
 
     # --- working ------------------------------------------------------------------------------
 
     def work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
-        """Do what is due, campaign by campaign in order of priority, while `goes_on`.
+        """Work on what is due, in the order of the campaigns' priorities, as long as `goes_on`.
 
-        Returns what came of how many, and whether everything was looked at.
+        Returns how many occasions had which outcome, and whether everything was looked at.
         """
         with rarely_collected():
             return self._work(goes_on)
@@ -118,9 +119,9 @@ class CampaignRuns:
         return counts, True
 
     def tell_one(self, state: CampaignState, campaign: Campaign, occasion: Occasion) -> None:
-        """Tell one member at once, who has come for it; the same gate and limits."""
+        """Write to one member at once who has come for it, under the same checks and limits."""
         sending = self._sending(state, campaign)
-        self._tell(sending, self._look_up(sending, [occasion]))
+        self._send(sending, self._read_members(sending, [occasion]))
 
     def _may_send_anywhere(self, campaign: Campaign) -> bool:
         now, quiet = self._clock.now(), self._messages.rules().quiet
@@ -142,13 +143,13 @@ class CampaignRuns:
         return self._sending(*found) if found is not None else None
 
     def _work_runs(self, sending: Sending, goes_on: GoesOn) -> Counter[str]:
-        """Work on all parts of a campaign; what other workers have is waited for.
+        """Work on all parts of a campaign, and wait for the parts that other workers have.
 
-        Else a campaign of lower priority could take the day of members who are still in there.
+        Otherwise a campaign of lower priority could use up the day of members in those parts.
         """
         campaign, counts = sending.campaign, Counter[str]()
         while goes_on() and (due := self._repository.due(campaign.id)):
-            # Without a forecast a run waits, while it is fresh.
+            # The run of a weather campaign waits for the day's forecast.
             waits = TRIGGERS[campaign.trigger.kind].forecast
             workable = [run for run in due if not waits or self._weather.knows(run.day)]
             if not workable:
@@ -160,7 +161,7 @@ class CampaignRuns:
         return counts
 
     def _work_run(self, sending: Sending, run: Run, goes_on: GoesOn) -> Counter[str]:
-        """Tell a run's members, reading a page ahead while the one before is written."""
+        """Write to a run's members; the next page is read while the present one is written."""
         campaign, counts = sending.campaign, Counter[str]()
         lease = leases.acquire(
             self._database, f"campaign-run:{campaign.id}:{run.part}", until_ms=LEASE_MS
@@ -179,7 +180,7 @@ class CampaignRuns:
                     following = run.model_copy(update={"cursor": cursor or ""})
                     if cursor is not None:
                         ahead = reader.submit(self._read_page, sending, following)
-                    found = self._tell(sending, known)
+                    found = self._send(sending, known)
                     counts += found
                     if not self._repository.move(run, cursor, dict(found)) or cursor is None:
                         break
@@ -193,10 +194,10 @@ class CampaignRuns:
     def _read_page(self, sending: Sending, run: Run) -> tuple[Known, str | None]:
         occasions, cursor = self._day_members.page(sending.campaign, run)
         met = [o._replace(day=run.day, met_at=run.due_at) for o in occasions]
-        return self._look_up(sending, met), cursor
+        return self._read_members(sending, met), cursor
 
-    def _look_up(self, sending: Sending, occasions: Sequence[Occasion]) -> Known:
-        """Find out what is known of members whom a trigger has met, the served ones left out."""
+    def _read_members(self, sending: Sending, occasions: Sequence[Occasion]) -> Known:
+        """Read what is known of the members of these occasions; served occasions are left out."""
         if not occasions:
             return Known([], RecentMessages(), {})
         recent = self._deliveries.told(sending, occasions)
@@ -205,8 +206,8 @@ class CampaignRuns:
         profiles = self._audiences.profiles([o.member_id for o in new], visits=visits)
         return Known(new, recent, profiles)
 
-    def _tell(self, sending: Sending, known: Known) -> Counter[str]:
-        """Pass every occasion through the one gate, and tell who comes through."""
+    def _send(self, sending: Sending, known: Known) -> Counter[str]:
+        """Check every occasion, and write to its member now, let it wait, or drop it."""
         campaign, counts = sending.campaign, Counter[str]()
         zones, chosen, later = self._stores.zone_by_id(), [], []
         opens_in = {
@@ -245,9 +246,10 @@ class CampaignRuns:
         return +counts
 
     def _postpone(self, sending: Sending, capped: Sequence[Occasion]) -> None:
-        """Let those whose day is full wait for the next one, if it is worth it then.
+        """Let occasions wait for the next day if they are still worth a message then.
 
-        Messages are counted by the brand's business day, which ends after midnight.
+        Their members have had enough messages today. Messages are counted by the brand's business
+        day, which ends after midnight.
         """
         campaign, day = sending.campaign, shifted(sending.day, 1)
         due_at = slot(day, campaign.send_at)
@@ -260,7 +262,7 @@ class CampaignRuns:
         )
 
     def _note_skipped(self, campaign: Campaign, occasions: int) -> None:
-        """Have operators read how many occasions came too late today."""
+        """Count for operators how many occasions were too late today."""
         if occasions:
             self._repository.note_skipped(campaign.id, self._today(), self._clock.now(), occasions)
 
@@ -270,7 +272,7 @@ class CampaignRuns:
     # --- events -------------------------------------------------------------------------------
 
     def _work_events(self, sending: Sending, state: CampaignState, goes_on: GoesOn) -> Counter[str]:
-        """Look at what has happened since the last look, and an hour before for what came late."""
+        """Work on the events since the last look, and on those of the hour before once more."""
         campaign, counts = sending.campaign, Counter[str]()
         kind, now = campaign.trigger.kind, sending.at
         if TRIGGERS[kind].met != "event" or state.seen_to is None:
@@ -279,8 +281,8 @@ class CampaignRuns:
         while (lease := leases.acquire(self._database, name, until_ms=LEASE_MS)) is None:
             if not goes_on():
                 return counts
-            time.sleep(LOOK_AGAIN_S)  # Waited for as the parts of a run are.
-        found = self._campaigns.running_one(campaign.id)  # Another worker may have looked.
+            time.sleep(LOOK_AGAIN_S)  # For the same reason as in `_work_runs`.
+        found = self._campaigns.running_one(campaign.id)  # Another worker may have moved `seen_to`.
         if found is not None and found[0].seen_to is not None:
             state = found[0]
         delay = timedelta(minutes=campaign.trigger.after_minutes or 0)
@@ -289,7 +291,8 @@ class CampaignRuns:
         ends = day_start(shifted(campaign.valid_until.isoformat(), 1)) - timedelta(milliseconds=1)
         seen_to = state.seen_to or begins
         since, until = max(begins, resumed_at(state), seen_to), min(now - delay, ends)
-        # Counted where the timer was out, not for what a night alone lets pass.
+        # Events that an outage of the timer missed are counted. Kinds that no message can wait a
+        # night for aren't, since every night makes them miss some.
         if since < min(oldest, ends) and TRIGGERS[kind].late >= A_NIGHT:
             missed = self._repository.count_events(kind, since, min(oldest, ends))
             self._note_skipped(campaign, missed)
@@ -301,8 +304,8 @@ class CampaignRuns:
                 events = self._events(campaign, since, until, after)
                 occasions = [Occasion(e.member_id, e.occasion, met_at=e.at + delay)
                              for e in events if e.occasion]  # fmt: skip
-                lasting = self._lasts.of(campaign, self._not_waiting(campaign, occasions), now)
-                counts += self._tell(sending, self._look_up(sending, lasting))
+                lasting = self._lasting.of(campaign, self._not_waiting(campaign, occasions), now)
+                counts += self._send(sending, self._read_members(sending, lasting))
                 done = len(events) < PAGE
                 if events:
                     since, after = events[-1].at, events[-1].id
@@ -314,7 +317,7 @@ class CampaignRuns:
         return counts
 
     def _not_waiting(self, campaign: Campaign, occasions: list[Occasion]) -> list[Occasion]:
-        """Leave out what was met before and waits for its hour: its turn comes then."""
+        """Leave out the occasions that wait already: `_work_waiting` serves them in time."""
         ids = {exposure_id(campaign.id, o.member_id, o.occasion): o for o in occasions}
         waiting = self._repository.are_waiting(list(ids))
         return [occasion for name, occasion in ids.items() if name not in waiting]
@@ -324,15 +327,15 @@ class CampaignRuns:
     ) -> list[Event]:
         found = self._repository.events(campaign.trigger.kind, since, until, after, PAGE)
         return [
-            event if event.move is None or self._lasts.is_direction(campaign, *event.move)
+            event if event.move is None or self._lasting.is_direction(campaign, *event.move)
             else event._replace(occasion="")
             for event in found
         ]  # fmt: skip
 
-    # --- occasions told of from outside -------------------------------------------------------
+    # --- occasions that callers report --------------------------------------------------------
 
     def tell_of(self, request: EventRequest) -> dict[str, int]:
-        """Note an event for every running campaign of its kind."""
+        """Note a reported event for every running campaign with this trigger."""
         now, campaigns = self._clock.now(), 0
         for _, campaign in self._campaigns.running():
             if campaign.trigger.kind == request.kind and not is_past(campaign, now):
@@ -342,7 +345,10 @@ class CampaignRuns:
         return {"campaigns": campaigns}
 
     def by_hand(self, request: ByHandRequest) -> dict[str, int]:
-        """Have a running campaign tell these members; Refusal NOT_FOUND for one that isn't such."""
+        """Have a running `by_hand` campaign write to these members.
+
+        Raises Refusal NOT_FOUND if no such campaign runs, or if its last day is over.
+        """
         found = self._campaigns.running_one(request.campaign_id)
         now = self._clock.now()
         met = TRIGGERS[found[1].trigger.kind].met if found is not None else None
@@ -367,12 +373,12 @@ class CampaignRuns:
                 )
                 for w in due
             ]  # fmt: skip
-            lasting = self._lasts.of(campaign, occasions, sending.at)
-            counts += self._tell(sending, self._look_up(sending, lasting))
+            lasting = self._lasting.of(campaign, occasions, sending.at)
+            counts += self._send(sending, self._read_members(sending, lasting))
             self._repository.served([w.id for w in due], sending.at)
         return +counts
 
     def runs(self, request: RunsRequest) -> dict[str, Any]:
-        """List a campaign's runs, newest day first."""
+        """List a campaign's runs, the newest day first."""
         found = self._repository.of_campaign(request.campaign_id, request.limit)
         return {"runs": [r.model_dump(include={"day", "part", "status", "counts"}) for r in found]}

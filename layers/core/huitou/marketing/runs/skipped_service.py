@@ -1,4 +1,4 @@
-"""What campaigns could no longer tell, because the timer came too late: for operators."""
+"""Report to operators what campaigns didn't send because the timer came too late."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Skipped:
         self._repository = CampaignRunRepository(database)
 
     def of_campaign(self, campaign_id: str) -> list[SkippedDay]:
-        """Return a campaign's days of late on which something came too late, newest first."""
+        """Return a campaign's days in the last 30 on which something was too late, newest first."""
         found = self._repository.skipped(campaign_id, self._since(SHOWN_DAYS), MOST_SHOWN)
         days = {run.day for run in found if run.part != LATE}
         late = {run.day: run.counts.get("stale", 0) for run in found if run.part == LATE}
@@ -29,7 +29,10 @@ class Skipped:
         ]
 
     def lately(self, days: int, limit: int) -> int:
-        """Return on how many days of campaigns something came too late, `limit` at most."""
+        """Return how many days of campaigns, within the last `days`, had something too late.
+
+        Each campaign's day counts by itself, up to `limit`.
+        """
         return self._repository.skipped_days(self._since(days), limit)
 
     def _since(self, days: int) -> str:

@@ -1,4 +1,4 @@
-"""What campaign-run's timer does: features first, then whatever is due, then the pushes."""
+"""The work of campaign-run's timer: features first, then what is due, then the pushes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 
-FEATURES_SHARE = 0.4  # Of the time of a tick, at most.
-WORK_SHARE = 0.8  # The rest of its time is for the pushes.
-MOST_WORKERS = 3  # That one tick starts beside itself.
+FEATURES_SHARE = 0.4  # Features may use this share of a tick's time.
+WORK_SHARE = 0.8  # Messages may use this share of what is left; the rest is for pushes.
+MOST_WORKERS = 3  # One tick starts up to so many further workers.
 
 
 class Tick:
-    """One firing of the timer, or one further worker of it."""
+    """One call by the timer (`run`), or one further worker that it has started (`work`)."""
 
     def __init__(
         self, database: Database, clock: Clock, *, post: Post,
@@ -42,22 +42,25 @@ class Tick:
         self._start = start
 
     def run(self, seconds: float) -> dict[str, Any]:
-        """Plan what has come due, start further workers where it is much, and work."""
+        """Plan what has come due, start further workers if there is much to do, and work.
+
+        Takes so many seconds at most. Returns the fields of `WorkAnswer`.
+        """
         ends = time.monotonic() + seconds
-        # Whoever has just ordered is no guest to be missed: their order goes first.
+        # Orders are counted first: a guest who has just ordered must not read that we miss them.
         features = self._features.bring_up_to_date(seconds * FEATURES_SHARE)
         kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running()}
         if any(TRIGGERS[kind].forecast for kind in kinds):
             self._weather.record(self._forecast)
         planned = self._planning.plan()
-        with suppress(Unavailable):  # Without help it takes longer.
+        with suppress(Unavailable):  # Without further workers it only takes longer.
             for _ in range(min(self._planning.due_parts() - 1, MOST_WORKERS)):
                 self._start({"action": "work", "seconds": max(1.0, seconds)})
         done = self.work(ends - time.monotonic())
         return done | {"features": done["features"] + features, "planned": planned}
 
     def work(self, seconds: float) -> dict[str, Any]:
-        """Work on what is planned, for so many seconds at most."""
+        """Work on what is planned, for so many seconds at most. Returns fields of `WorkAnswer`."""
         ends = time.monotonic() + seconds
         works_until = time.monotonic() + seconds * WORK_SHARE
         counts, complete = self._runs.work(lambda: time.monotonic() < works_until)

@@ -1,4 +1,4 @@
-"""Occasions that wait, where members turn out to be one."""
+"""Waiting occasions when two members are merged."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class WaitingOccasions:
         self._repository = CampaignRunRepository(database)
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Let what waits for one member wait for another they turned out to be."""
+        """Give a merged member's waiting occasions to the member they were merged into."""
         self._repository.hand_over(source_id, into_id, session)
