@@ -1,4 +1,4 @@
-"""Why a campaign doesn't go on."""
+"""Why a step of a campaign is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CAMPAIGN_STATUS: dict[str, Words] = {
 
 
 class CampaignErrors(ErrorCode):
-    """Why a campaign doesn't go on."""
+    """Why a step of a campaign is refused."""
 
     CAMPAIGN_NOT_AT_THIS_STEP = (
         "活动当前为 {detail}，不能进行此操作",

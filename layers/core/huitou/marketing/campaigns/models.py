@@ -1,4 +1,4 @@
-"""Care campaigns: when, whom, with what, in which words, within which limits, and how measured."""
+"""Care campaigns: trigger, audience, gift, message, limits, and the steps of a campaign's life."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _BY_KIND = ("days", "after_minutes", "direction", "weather", "threshold", "weekd
 
 
 class Trigger(Record):
-    """What brings a member to the campaign's attention.
+    """When a campaign writes to a member; `TRIGGERS` says which fields each kind has.
 
-    `threshold` is of the weather: millimetres of rain a day, degrees Celsius of heat or cold.
+    `threshold` is a limit of the weather: millimetres of rain a day, or degrees Celsius of heat or
+    cold.
     """
 
     model_config = ConfigDict(
@@ -75,7 +76,7 @@ class Trigger(Record):
 
 
 class Gift(Record):
-    """What the member gets: a coupon of a template, points, or only the message."""
+    """What the member gets besides the message: a coupon of a template, points, or nothing."""
 
     model_config = ConfigDict(
         json_schema_extra=only_for({"coupon": ("template_id",), "points": ("points",)})
@@ -101,7 +102,7 @@ class Gift(Record):
 
 
 class LateWords(Record):
-    """What a member reads whose day is over: a birthday that is told some days late."""
+    """The message for a member whose day is over, such as a birthday some days ago."""
 
     title: str = Field(min_length=1, max_length=20, title="标题")
     body: str = Field(min_length=1, max_length=200, title="内容")
@@ -110,8 +111,8 @@ class LateWords(Record):
 class Message(Record):
     """What the member reads. `{gift}`, `{until}` and `{days}` are filled in.
 
-    `push_template_id` is the subscription message by which it is pushed as well, to who accepted
-    one; everybody finds it in the inbox.
+    Everybody finds it in the inbox. It is also pushed as the subscription message with
+    `push_template_id` to members who have accepted one.
     """
 
     title: str = Field(min_length=1, max_length=20, title="标题")
@@ -136,7 +137,7 @@ class Message(Record):
 
 
 class Variant(Record):
-    """One version of gift and words; members are split by weight."""
+    """One version of gift and message; members are divided among the variants by weight."""
 
     variant: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$", title="版本")
     weight: int = Field(default=1, ge=1, le=1_000, title="权重")
@@ -145,7 +146,7 @@ class Variant(Record):
 
 
 class Prize(Record):
-    """One prize of a draw; what it is worth, how many there are, or how likely it is."""
+    """One prize of a draw: its value in fen, how many there are, or its odds in basis points."""
 
     name: str = Field(min_length=1, max_length=40, title="奖品")
     value_fen: int = Field(ge=0, title="价值")
@@ -154,16 +155,17 @@ class Prize(Record):
 
 
 class WasPrice(Record):
-    """A crossed-out price beside a dish's present one."""
+    """A crossed-out price (划线价) that is shown beside a dish's present price, in fen."""
 
     dish_id: str = Field(min_length=1, max_length=64, title="菜品")
     was_fen: int = Field(ge=1, title="划线价")
 
 
 class Mechanic(Record):
-    """How members take part where it is more than receiving: what the law looks at.
+    """What members must do for the gift, and what they may win or save; the linter checks it.
 
-    `reward_for` is the act that earns the gift. `friends` is how many it takes, as shown.
+    `reward_for` is the act that earns the gift. `friends` is how many friends it takes, and
+    `friends_shown` whether members are told that number.
     """
 
     reward_for: Literal[
@@ -200,12 +202,13 @@ class SendLimits(Record):
 
 
 class Campaign(Stored):
-    """One campaign as an operator writes it; each change is a later revision.
+    """One campaign as an operator writes it; each change makes a later revision.
 
-    It runs on the days from `valid_from` to `valid_until`, both included, in the chain's zone, and
-    sends at `send_at` where its trigger is of the day. `window` is its own sending time instead of
-    the chain's (supper). `holdout_bp` of the members are left alone to compare with (10 %).
-    Higher `priority` goes first where several compete for a member's day.
+    It runs on the days from `valid_from` to `valid_until`, both included, in the chain's time
+    zone. If its trigger is by the day, it sends at `send_at`. `window` replaces the chain's hours
+    for sending (supper needs its own). `holdout_bp` is the share of members, in basis points, who
+    get nothing, so that the others can be compared with them. If several campaigns want to write
+    to a member on one day, the one of the highest `priority` goes first.
     """
 
     id: str = Field(
@@ -273,7 +276,7 @@ class Campaign(Stored):
 
 
 class Acceptance(Record):
-    """Who accepted a warning of the linter for which revision."""
+    """A warning of the linter that `actor` accepted for one revision."""
 
     rule: str
     revision: int
@@ -282,7 +285,7 @@ class Acceptance(Record):
 
 
 class Change(Record):
-    """One step of a campaign's life: who took it, when, and why where they had to say."""
+    """One step of a campaign's life: who took it, when, and their reason if one was required."""
 
     to: Status
     revision: int
@@ -292,11 +295,11 @@ class Change(Record):
 
 
 class CampaignState(Stored):
-    """Where a campaign is in its life; `id` is the campaign's.
+    """The step at which a campaign is; `id` is the campaign's.
 
-    `salt` decides who is in which group, and stays for its whole life. `seen_to` is the moment up
-    to which its events were looked at, `planned_to` the last day that was planned. `checked` is
-    the revision that passed the linter; `running_revision` the one that is sent.
+    `salt` decides which member is in which group, and never changes. `seen_to` is the moment up to
+    which its events were looked at, `planned_to` the last day whose runs were planned. `checked`
+    is the revision that passed the linter, `running_revision` the one that members get.
     """
 
     status: Status = "draft"
@@ -313,15 +316,15 @@ class CampaignState(Stored):
 
 
 class LintRequest(Request):
-    """Hold a draft against the rules without keeping it."""
+    """Check a draft by the linter's rules without storing it."""
 
     campaign: Campaign
 
 
 class PutCampaignRequest(LintRequest):
-    """Keep a draft: a new campaign, or a later revision of one that doesn't run at the moment.
+    """Store a draft: a new campaign, or a later revision of one that doesn't run at the moment.
 
-    Of one that has been running a `reason` is wanted.
+    If the campaign has run before, a `reason` is required.
     """
 
     actor: str = Field(min_length=1, max_length=64)
@@ -335,7 +338,7 @@ class CampaignRequest(Request):
 
 
 class CampaignStepRequest(CampaignRequest):
-    """Take a campaign a step further: check, start, pause, end."""
+    """Take a campaign's next step: check, start, pause or end."""
 
     actor: str = Field(min_length=1, max_length=64)
     reason: str | None = Field(default=None, min_length=1, max_length=200)
@@ -349,13 +352,13 @@ class AcceptRequest(CampaignRequest):
 
 
 class CampaignsRequest(Request):
-    """List the campaigns, those of one status or all."""
+    """List the campaigns with one status, or all."""
 
     status: Status | None = None
 
 
 class ShownCampaign(Answer):
-    """A campaign and where it is in its life; `sends` is the revision that is sent, if any is."""
+    """A campaign and its status; `sends` is the revision that members get, if they get any."""
 
     campaign_id: str
     name: str
@@ -370,13 +373,13 @@ class ShownCampaign(Answer):
 
 
 class CampaignsAnswer(Answer):
-    """The campaigns, those of the highest priority first."""
+    """The campaigns, the highest priority first."""
 
     campaigns: list[ShownCampaign]
 
 
 class CampaignAnswer(Answer):
-    """One campaign: what it says, where it is, and every step of its life."""
+    """One campaign: its content, its status, the accepted warnings and every step of its life."""
 
     campaign: ShownCampaign
     content: Campaign

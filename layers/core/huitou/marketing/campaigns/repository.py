@@ -19,21 +19,21 @@ class CampaignRepository:
         self._states = database.collection("campaign_states")
 
     def put(self, campaign: Campaign) -> None:
-        """Store a later revision of the content."""
+        """Store a campaign's content as its latest revision."""
         put_revision(self._campaigns, campaign.document(), "campaign.revision")
 
     def find(self, campaign_id: str) -> Campaign | None:
-        """Return a campaign as it was last written."""
+        """Return a campaign's latest revision; None if there is no such campaign."""
         found = self._campaigns.find_one({"_id": campaign_id})
         return Campaign.model_validate(found) if found else None
 
     def revision(self, campaign_id: str, revision: int) -> Campaign | None:
-        """Return a campaign as it was in a revision."""
+        """Return one revision of a campaign; None if there is no such revision."""
         found = revision_of(self._campaigns, campaign_id, revision)
         return Campaign.model_validate(found) if found else None
 
     def insert_state(self, state: CampaignState) -> bool:
-        """Begin a campaign's life; False if it has begun."""
+        """Store a new campaign's state; returns False if there is one already."""
         return insert_new(self._states, state.document())
 
     def state(self, campaign_id: str) -> CampaignState | None:
@@ -41,18 +41,21 @@ class CampaignRepository:
         return CampaignState.model_validate(found) if found else None
 
     def states(self, status: Status | None = None) -> list[CampaignState]:
-        """Return the states, those of the highest priority first."""
+        """Return the states of all campaigns, or of those with a status, highest priority first."""
         where: dict[str, Any] = {"status": status} if status else {"_id": {"$gt": ""}}
         found = self._states.find(where).sort([("priority", -1), ("_id", 1)])
         return [CampaignState.model_validate(row) for row in found.limit(MOST_CAMPAIGNS)]
 
     def named(self, ids: Sequence[str]) -> dict[str, Campaign]:
-        """Return these campaigns as they were last written."""
+        """Return the latest revisions of these campaigns by id."""
         found = self._campaigns.find({"_id": {"$in": list(ids)}})
         return {row["_id"]: Campaign.model_validate(row) for row in found}
 
     def step(self, state: CampaignState, change: Change, **changes: Any) -> bool:
-        """Take a step from the state read; False if another one was taken meanwhile."""
+        """Take a step from the state that was read.
+
+        Returns False if somebody has taken another step since then.
+        """
         stepped = self._states.update_one(
             {
                 "_id": state.id, "status": state.status, "revision": state.revision,
@@ -66,23 +69,23 @@ class CampaignRepository:
         return stepped.matched_count == 1
 
     def accept(self, campaign_id: str, acceptance: Acceptance) -> None:
-        """Keep who accepted which warning."""
+        """Store that somebody accepted a warning."""
         self._states.update_one(
             {"_id": campaign_id}, {"$push": {"acceptances": acceptance.model_dump()}}
         )
 
     def seen(self, campaign_id: str, moment: datetime) -> None:
-        """Note up to when a campaign's events were looked at; never goes back."""
+        """Note up to which moment a campaign's events were looked at; it never goes back."""
         self._states.update_one({"_id": campaign_id}, {"$max": {"seen_to": moment}})
 
     def planned(self, campaign_id: str, day: str) -> None:
-        """Note up to which day a campaign's runs are planned; never goes back."""
+        """Note up to which day a campaign's runs are planned; it never goes back."""
         self._states.update_one({"_id": campaign_id}, {"$max": {"planned_to": day}})
 
     def reserve(self, campaign_id: str, wanted: int, most: int, counter: str) -> int:
-        """Count so many, or what is left until `most`; returns how many.
+        """Add `wanted` to a counter, but never beyond `most`; returns how many were added.
 
-        Of two for the last one the second finds it counted.
+        The server adds in one step, so two workers can't both take the last one.
         """
         so_far = {"$ifNull": [f"${counter}", 0]}
         taken = self._states.find_one_and_update(

@@ -1,4 +1,4 @@
-"""Who is in which group, when a campaign may send, and which step may follow which."""
+"""Which group a member is in, when a campaign may send, and which step may follow which."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.features.rules import NIGHT
 
 HOLDOUT = "holdout"
-A_MOMENT = timedelta(milliseconds=1)  # MongoDB's: the last one is still in time.
-LEAST_DAYS_AFTER = 2  # What was due on the last day may come late after an outage.
+A_MOMENT = timedelta(milliseconds=1)  # MongoDB's unit; so the last moment is still in time.
+LEAST_DAYS_AFTER = 2  # After an outage the work of the last day may be done late.
 Worth = Literal["message", "late words"]
 STEPS: dict[Status, tuple[Status, ...]] = {
     "draft": ("draft", "checked", "ended"),
@@ -29,17 +29,17 @@ STEPS: dict[Status, tuple[Status, ...]] = {
 
 
 def shares_of(salt: str, member_id: str) -> tuple[float, float]:
-    """Place a member at random but for good, twice between 0 and 1, under a campaign's salt."""
+    """Return two random numbers from 0 to 1 that are always the same for a member and a salt."""
     digest = hashlib.blake2b(member_id.encode(), key=salt.encode(), digest_size=16).digest()
     return int.from_bytes(digest[:8], "big") / 2**64, int.from_bytes(digest[8:16], "big") / 2**64
 
 
 def group_of(campaign: Campaign, salt: str, member_id: str) -> str:
-    """Return the member's group: `holdout`, or the variant they see, always the same."""
+    """Return the member's group: `holdout`, or the name of their variant. It never changes."""
     alone, which = shares_of(salt, member_id)
     if alone < campaign.holdout_bp / 10_000:
         return HOLDOUT
-    # A draw of its own, so that the variants don't change when the hold-out's share does.
+    # A second random number, so that nobody changes variants if the hold-out's share changes.
     return _by_weight(campaign.variants, which)
 
 
@@ -53,53 +53,56 @@ def _by_weight(variants: Sequence[Variant], place: float) -> str:
 
 
 def exposure_id(campaign_id: str, member_id: str, occasion: str) -> str:
-    """Name one occasion of one member in one campaign: served once, whoever asks how often."""
+    """Return the id of the exposure of an occasion; ids make sure that it is served only once."""
     return f"{campaign_id}:{member_id}:{occasion}"
 
 
 def slot(day: str, clock: str, zone: str = BRAND_ZONE) -> datetime:
-    """Return the moment of a wall clock on a calendar day, in UTC."""
+    """Return the moment, in UTC, at which the clock in a zone shows this time on a calendar day."""
     local = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock), ZoneInfo(zone))
     return local.astimezone(UTC)
 
 
 class Ends(NamedTuple):
-    """Until when an occasion is worth a message, and then one in words for a day that is over."""
+    """The end of an occasion: a message is worth sending until `over`.
+
+    From then until `late_over` a message in late words is.
+    """
 
     over: datetime
     late_over: datetime | None = None
 
     def worth(self, at: datetime) -> Worth | None:
-        """Return what it is worth at a moment."""
+        """Return which message the occasion is worth at a moment; None if it is too late."""
         if at < self.over:
             return "message"
         return "late words" if self.late_over is not None and at < self.late_over else None
 
 
 def ends_of(campaign: Campaign, day: str, met_at: datetime, zone: str = BRAND_ZONE) -> Ends:
-    """Return until when an occasion is worth being told to a member in this zone.
+    """Return until when an occasion is worth a message to a member in this zone.
 
-    `day` is the calendar day whose run met it, "" where an event did; `met_at` is when it was met.
+    `day` is the calendar day whose run found it, "" if an event did; `met_at` is when that was.
     """
     kind, trigger = TRIGGERS[campaign.trigger.kind], campaign.trigger
     if not kind.of_a_day:
         return Ends(met_at + kind.late + A_MOMENT)
-    if not day:  # It waited under rules of before: its day is the one on which it was met.
+    if not day:  # An older version let it wait without its day: take the day of `met_at`.
         day = met_at.astimezone(ZoneInfo(BRAND_ZONE)).date().isoformat()
     if kind.ahead:
         over = slot(shifted(day, 1 + (trigger.days or 0)), "00:00", zone)
         written = campaign.variants[0].message.late is not None
         return Ends(over, over + kind.own_words if kind.own_words and written else None)
     closes = slot(shifted(day, 1), "00:00", zone)
-    if campaign.window is not None:  # A supper's evening may end after midnight.
+    if campaign.window is not None:  # The window of a supper may end after midnight.
         past = campaign.window.until <= campaign.window.since
         closes = slot(shifted(day, 1) if past else day, campaign.window.until, zone)
-    # By the member's own clock: a morning's run may meet them in their night.
+    # By the member's own clock: the chain's morning may be their night.
     return Ends(min(closes, max(met_at, slot(day, campaign.send_at, zone)) + kind.late))
 
 
 def runs_on_days(campaign: Campaign) -> int:
-    """Return for how many days after its last one a campaign may still have something to tell."""
+    """Return for how many days after `valid_until` a campaign may still send late messages."""
     kind = TRIGGERS[campaign.trigger.kind]
     longest = kind.late + (kind.own_words or timedelta(0))
     ahead = campaign.trigger.days or 0 if kind.ahead else 0
@@ -107,9 +110,10 @@ def runs_on_days(campaign: Campaign) -> int:
 
 
 def meets_on(trigger: Trigger, day: str) -> bool:
-    """Tell whether a trigger is for this day; without weekdays and month days every day is.
+    """Tell whether a daily trigger is for this day.
 
-    Of a month that is shorter its last day stands for those it hasn't.
+    Without weekdays and month days it is for every day. In a short month the last day stands for
+    the month days that it hasn't got.
     """
     on = date.fromisoformat(day)
     last = monthrange(on.year, on.month)[1]
@@ -119,13 +123,16 @@ def meets_on(trigger: Trigger, day: str) -> bool:
 
 
 def may_send(at: datetime, zone: str, quiet: Hours, window: Hours | None) -> bool:
-    """Tell whether a member in this zone may be written to now: in the window, or not quiet."""
+    """Tell whether members in this zone may get a message at a moment.
+
+    They may in the campaign's window; if it has none, outside the quiet hours.
+    """
     clock = at.astimezone(ZoneInfo(zone)).strftime("%H:%M")
     return in_hours(window, clock) if window is not None else not in_hours(quiet, clock)
 
 
 def next_opening(at: datetime, zone: str, quiet: Hours, window: Hours | None) -> datetime:
-    """Return when a member in this zone may be written to next, at or after a moment."""
+    """Return when members in this zone may next get a message, at or after a moment."""
     if may_send(at, zone, quiet, window):
         return at
     opens = window.since if window is not None else quiet.until
@@ -138,10 +145,10 @@ def next_opening(at: datetime, zone: str, quiet: Hours, window: Hours | None) ->
 
 
 def is_supper(window: Hours | None) -> bool:
-    """Whether a window reaches into the night, when only proven night guests are written to."""
+    """Tell whether a window reaches into the night, when only night guests may get a message."""
     return window is not None and any(in_hours(window, f"{hour:02}:30") for hour in NIGHT)
 
 
 def filled(text: str, *, gift: str, until: str) -> str:
-    """Fill in what a message leaves open about its gift."""
+    """Return a message's text with the gift and its last day filled in."""
     return text.replace("{gift}", gift).replace("{until}", until)

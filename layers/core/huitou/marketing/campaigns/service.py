@@ -1,4 +1,4 @@
-"""A campaign's life: draft, checked, running, paused, ended; each step by somebody, kept."""
+"""A campaign's life: draft, checked, running, paused, ended; each step is kept with its actor."""
 
 from __future__ import annotations
 
@@ -41,31 +41,31 @@ class Campaigns:
     # --- reading ------------------------------------------------------------------------------
 
     def listing(self, status: Status | None) -> dict[str, Any]:
-        """List campaigns, those of the highest priority first."""
+        """List the campaigns with one status, or all, the highest priority first."""
         states = self._repository.states(status)
         contents = self._repository.named([state.id for state in states])
-        return {"campaigns": [_shown(state, contents[state.id]) for state in states]}
+        return {"campaigns": [_shown_campaign(state, contents[state.id]) for state in states]}
 
     def get(self, campaign_id: str) -> dict[str, Any]:
-        """Return a campaign with its history; Refusal NOT_FOUND naming `campaign_id`."""
+        """Return a campaign with its history; raises Refusal NOT_FOUND for an unknown id."""
         state, campaign = self._state(campaign_id), self._content(campaign_id)
-        return {"campaign": _shown(state, campaign), "content": campaign,
+        return {"campaign": _shown_campaign(state, campaign), "content": campaign,
                 "acceptances": state.acceptances, "changes": state.changes}  # fmt: skip
 
     def running(self) -> list[tuple[CampaignState, Campaign]]:
-        """Return the campaigns that run, as they are sent, those of the highest priority first."""
+        """Return the running campaigns in the revision that members get, highest priority first."""
         states = self._repository.states("running")
         contents = self._repository.named([state.id for state in states])
         found = [(state, self._as_sent(state, contents.get(state.id))) for state in states]
         return [(state, campaign) for state, campaign in found if campaign is not None]
 
     def is_over(self, campaign_id: str) -> bool:
-        """Tell whether a campaign has ended for good, or was never there."""
+        """Tell whether a campaign has ended, or never existed."""
         state = self._repository.state(campaign_id)
         return state is None or state.status == "ended"
 
     def running_one(self, campaign_id: str) -> tuple[CampaignState, Campaign] | None:
-        """Return one campaign as it is sent; None unless it runs."""
+        """Return a campaign in the revision that members get; None if it doesn't run."""
         state = self._repository.state(campaign_id)
         if state is None or state.status != "running":
             return None
@@ -73,7 +73,7 @@ class Campaigns:
         return (state, campaign) if campaign is not None else None
 
     def _as_sent(self, state: CampaignState, written: Campaign | None) -> Campaign | None:
-        """What is sent is nearly always what was written last."""
+        """Return the revision that members get; nearly always it is `written`, the latest one."""
         sent = state.running_revision
         if written is not None and written.revision == sent:
             return written
@@ -92,7 +92,7 @@ class Campaigns:
         return campaign
 
     def seen(self, campaign_id: str, moment: datetime) -> None:
-        """Note up to when a campaign's events were looked at."""
+        """Note up to which moment a campaign's events were looked at."""
         self._repository.seen(campaign_id, moment)
 
     def planned(self, campaign_id: str, day: str) -> None:
@@ -100,7 +100,10 @@ class Campaigns:
         self._repository.planned(campaign_id, day)
 
     def reserve(self, campaign: Campaign, wanted: int, day: str) -> int:
-        """Return how many more of so many a campaign may tell, in all and on a day."""
+        """Count messages against a campaign's limits, in all and a day.
+
+        Returns how many of the `wanted` ones it may send.
+        """
         limits = campaign.limits
         for most, counter in ((limits.a_day, f"exposed_on.{day}"), (limits.total, "exposed")):
             if most is not None and wanted:
@@ -108,13 +111,13 @@ class Campaigns:
         return wanted
 
     def as_it_was(self, campaign_id: str, revision: int) -> tuple[CampaignState, Campaign] | None:
-        """Return a campaign in one revision, whether it runs or not."""
+        """Return a campaign in one revision, whether it runs or not; None if there is none."""
         state = self._repository.state(campaign_id)
         campaign = self._repository.revision(campaign_id, revision)
         return (state, campaign) if state is not None and campaign is not None else None
 
     def end_by_date(self) -> int:
-        """End the campaigns whose last day is over for long enough; returns how many."""
+        """End the campaigns that can send no late messages any more; returns how many."""
         ended, today = 0, brand_day(self._clock.now())
         for state, campaign in self.running():
             if shifted(campaign.valid_until.isoformat(), runs_on_days(campaign)) < today:
@@ -125,7 +128,11 @@ class Campaigns:
     # --- writing ------------------------------------------------------------------------------
 
     def put(self, request: PutCampaignRequest) -> dict[str, Any]:
-        """Keep a draft; Refusal CAMPAIGN_NOT_AT_THIS_STEP while it runs or when it has ended."""
+        """Store a draft; storing the same one again changes nothing.
+
+        Raises Refusal CAMPAIGN_NOT_AT_THIS_STEP if the campaign runs or has ended, and
+        INVALID_REQUEST if it has run before and no reason is given.
+        """
         campaign = request.campaign
         state = self._repository.state(campaign.id)
         if state is None:
@@ -152,7 +159,7 @@ class Campaigns:
         return self.get(campaign.id)
 
     def lint(self, campaign: Campaign, lang: Lang = "zh") -> list[Finding]:
-        """Return what speaks against a campaign as written here."""
+        """Return the linter's findings about a campaign, which needn't be stored."""
         state = self._repository.state(campaign.id)
         ran = None
         if state is not None and state.running_revision is not None:
@@ -171,7 +178,10 @@ class Campaigns:
         return check(campaign, facts, lang)
 
     def check(self, request: CampaignStepRequest, lang: Lang = "zh") -> dict[str, Any]:
-        """Hold a draft against the rules; without errors and open warnings it may start."""
+        """Check a draft by the linter's rules.
+
+        It becomes `checked` if there are no errors and every warning was accepted.
+        """
         state, campaign = self._state(request.campaign_id), self._content(request.campaign_id)
         findings = self.lint(campaign, lang)
         accepted = {a.rule for a in state.acceptances if a.revision == state.revision}
@@ -183,7 +193,7 @@ class Campaigns:
         return {"status": status, "findings": findings, "to_accept": [f.rule for f in waiting]}
 
     def accept(self, request: AcceptRequest) -> dict[str, Any]:
-        """Keep that a named person accepts a warning of the present revision."""
+        """Store that a person accepts a warning about the present revision."""
         state = self._state(request.campaign_id)
         if request.rule not in rule_names():
             raise Refusal(Code.INVALID_REQUEST, field="rule", detail=", ".join(rule_names()))
@@ -193,9 +203,10 @@ class Campaigns:
         return self.get(state.id)
 
     def start(self, request: CampaignStepRequest) -> dict[str, Any]:
-        """Let a checked campaign run, or a paused one go on; what lay between isn't made up for.
+        """Start a checked campaign, or a paused one again.
 
-        Raises Refusal CAMPAIGN_NOT_CHECKED for a revision the linter hasn't passed.
+        What fell into the pause is not sent later. Raises Refusal CAMPAIGN_NOT_CHECKED if the
+        present revision hasn't passed the linter.
         """
         state = self._state(request.campaign_id)
         if state.status == "draft" or state.checked != state.revision:
@@ -209,11 +220,11 @@ class Campaigns:
         return self.get(state.id)
 
     def pause(self, request: CampaignStepRequest) -> dict[str, Any]:
-        """Stop sending for the moment."""
+        """Stop a campaign's messages until it is started again."""
         return self._stop(request, "paused")
 
     def end(self, request: CampaignStepRequest) -> dict[str, Any]:
-        """End it for good; its report stays."""
+        """End a campaign for ever; its report stays."""
         return self._stop(request, "ended")
 
     def _stop(self, request: CampaignStepRequest, to: Status) -> dict[str, Any]:
@@ -228,7 +239,7 @@ class Campaigns:
         _check_step(state, to)
         revision = int(changes.get("revision", state.revision))
         change = Change(to=to, revision=revision, actor=actor, at=self._clock.now(), reason=reason)
-        # Of two operators who both saw the same state one must look again.
+        # If two operators take a step from the same state, one of them loses and must look again.
         if not self._repository.step(state, change, **changes):
             raise Unavailable
 
@@ -242,7 +253,7 @@ def _check_step(state: CampaignState, to: Status) -> None:
         )
 
 
-def _shown(state: CampaignState, campaign: Campaign) -> dict[str, Any]:
+def _shown_campaign(state: CampaignState, campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign_id": state.id, "name": campaign.name, "kind": campaign.trigger.kind,
         "status": state.status, "priority": campaign.priority, "revision": state.revision,

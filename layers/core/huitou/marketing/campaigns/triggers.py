@@ -1,4 +1,4 @@
-"""What distinguishes the kinds of triggers: one entry each, in one table.
+"""The kinds of triggers, in one table with one entry for each kind.
 
 A new kind is an entry here, a line of campaign-run's README, and its query: in `PAGES` of
 `runs/day_service.py` where it is met by a day, in `EVENTS` of `runs/events.py` where by an event.
@@ -13,21 +13,21 @@ from typing import Literal
 
 Kind = Literal[
     "absent",  # `days` business days after the last order
-    "overdue",  # half as much again as the member's own usual interval is over
-    "birthday",  # `days` before the birthday, 0 on it
+    "overdue",  # 1.5 times the member's usual interval after the last order
+    "birthday",  # `days` before the birthday; 0: on the birthday
     "tier_change",  # the tier rose or fell (`direction`)
     "registered",  # `after_minutes` after registering
     "first_order",  # `after_minutes` after the first paid order
     "order_completed",  # `after_minutes` after an order was completed
-    "review",  # a review was given
+    "review",  # the member wrote a review
     "weather",  # `weather` today at the member's usual store
-    "daily",  # every day, on `weekdays` or on days of the month: supper, member day
-    "group",  # taken by members of a community group (`opengids`), limited per day
+    "daily",  # every day, on `weekdays` or on `month_days`: supper, member day
+    "group",  # members of a community group (`opengids`) take it themselves, so many a day
     "near_store",  # the member came near a store
     "coupon_expiring",  # a coupon ends in `days`
     "points_expiring",  # points are about to end
     "segment",  # once, on the first day of the campaign
-    "by_hand",  # members that an operator names
+    "by_hand",  # an operator names the members
 ]
 
 
@@ -44,17 +44,21 @@ Met = Literal[
 class TriggerKind:
     """One kind of trigger.
 
-    `met` says how members come to its attention. `late` is how long after its time an occasion is
-    still worth a message; one that is `of_a_day` is worth none after its day, however early it
-    was. `own_words` is how long after that it is worth one in words of its own. `needs` and
-    `may_have` are the fields beside the kind; `days`, where it needs them, are at least
-    `least_days`. The day of one that is `ahead` comes `days` after its run. For one of the
-    `whole_chain` nothing but the audience says who is meant; one that is `once` has one day only,
-    the campaign's first. One with a `forecast` waits for the day's weather. A run that is
-    `undivided` isn't parted among workers by members. A `personal` kind reads what the member
-    does: it isn't for who switched personalisation off. One that `is_left` ends when the member
-    orders: its occasion is the day of their last order. One `of_first_order` ends when that order
-    goes back whole.
+    label: what operators read.
+    met: how its members are found.
+    late: how long after its time an occasion is still worth a message.
+    needs, may_have: the fields that a trigger of this kind must have, and those that it may have.
+    least_days: the least value of the field `days`.
+    of_a_day: after its day an occasion is worth no message, even if `late` isn't over.
+    own_words: for how long after that it is worth a message in late words.
+    ahead: its day comes `days` after its run.
+    whole_chain: every member is found, so that only the audience says whom it is for.
+    once: it has one day only, the campaign's first.
+    forecast: its run waits for the day's weather forecast.
+    undivided: its run is not divided among workers by members.
+    personal: it depends on what the member does; not for members who switched that off.
+    is_left: it ends when the member orders; its occasion is the day of their last order.
+    of_first_order: it ends when the member's first order is refunded completely.
     """
 
     label: str
