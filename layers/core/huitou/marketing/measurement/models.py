@@ -1,4 +1,4 @@
-"""What a campaign has changed: the members it told against those it left alone."""
+"""What a campaign has changed: members who got its messages, compared with the hold-out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Metric = Literal["repurchase", "orders", "revenue_fen"]
 
 
 class SeenExposure(Record):
-    """The part of an exposure that its effect is read from."""
+    """The part of an exposure that a report needs."""
 
     id: str = Field(alias="_id")
     member_id: str
@@ -29,7 +29,7 @@ class SeenExposure(Record):
 
 
 class FollowingOrder(Record):
-    """An order that may be an effect: when, by whom, and what is left of it."""
+    """An order that may be an effect of a message; `counted_fen` is what is left after refunds."""
 
     id: str = Field(alias="_id")
     member_id: str
@@ -39,11 +39,12 @@ class FollowingOrder(Record):
 
 
 class GroupFigures(Answer):
-    """One group: whom it told, and what those did in the days after they were first told.
+    """The figures of one group, a variant or `holdout`.
 
-    `members` were told (or would have been); of `complete` the days to look at are over, and only
-    they count in what follows. `pushed` messages went out as subscription messages, the others
-    lay in the inbox. Rates are 0 to 1; averages are per member.
+    `members` have got a message, or would have in the hold-out. Of these, `complete` members were
+    observed for all of the campaign's `effect_days`, and only they count in the rate and the
+    averages. `pushed` messages went out as subscription messages; the other ones are only in the
+    inbox. The rate is from 0 to 1; averages are per member.
     """
 
     group: str
@@ -60,10 +61,10 @@ class GroupFigures(Answer):
 
 
 class Effect(Answer):
-    """A difference to the hold-out, per member, with its interval of 95 %.
+    """A group's difference to the hold-out, per member, with its interval of 95 %.
 
-    The interval holds at every look, however often one looks (a confidence sequence). `tells` if
-    it excludes zero.
+    It is a confidence sequence: it stays valid however often one looks at it. `tells` is true if
+    the interval doesn't contain zero.
     """
 
     metric: Metric
@@ -77,10 +78,10 @@ class Effect(Answer):
 class EffectAnswer(Answer):
     """A campaign's report.
 
-    `incremental_orders` is what the campaign brought beyond what would have come anyway, with its
-    interval; `cost_fen` what its redeemed coupons took off and its points are worth. `verdict`
-    says it in one sentence, also where the data can't tell yet. `skipped` are the days of the last
-    30 on which the timer came too late.
+    `incremental_orders`, with its interval, are the orders that wouldn't have come without the
+    campaign. `cost_fen` is what its redeemed coupons took off, plus what its points are worth.
+    `verdict` says in one sentence what the campaign has changed, or that the data can't tell yet.
+    `skipped` are the days of the last 30 on which the timer came too late.
     """
 
     campaign_id: str

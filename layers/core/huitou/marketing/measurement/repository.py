@@ -1,4 +1,4 @@
-"""Every query of the campaigns' reports."""
+"""Every query of campaign reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EffectRepository:
         self._coupons = database.collection("coupons")
 
     def exposures(self, campaign_id: str) -> Iterator[list[SeenExposure]]:
-        """Yield each member's exposures to a campaign, the first one first."""
+        """Yield the exposures of a campaign, as one list for each member, the earliest first."""
         found = self._exposures.find({"campaign_id": campaign_id}, _SEEN)
         ordered = found.sort([("member_id", 1), ("at", 1)]).batch_size(5_000)
         rows = (SeenExposure.model_validate(row) for row in ordered)
@@ -30,7 +30,7 @@ class EffectRepository:
     def following(
         self, member_ids: Sequence[str], since: datetime, first_day: str, last_day: str
     ) -> list[FollowingOrder]:
-        """Return what these members ordered after a moment, on business days up to the last."""
+        """Return these members' orders after a moment and on these business days, both included."""
         found = self._orders.find(
             {
                 "member_id": {"$in": list(member_ids)},
@@ -43,7 +43,7 @@ class EffectRepository:
         return [FollowingOrder.model_validate(row) for row in found]
 
     def redeemed(self, coupon_ids: Sequence[str]) -> dict[str, int]:
-        """Return what those of these coupons that were used took off, in fen, by id."""
+        """Return by id how much the coupons among these that were used took off, in fen."""
         where = {"_id": {"$in": list(coupon_ids)}, "status": "redeemed"}
         used = {
             row["_id"]: row.get("order_id") for row in self._coupons.find(where, {"order_id": 1})

@@ -1,9 +1,9 @@
-"""Differences between groups that may be looked at every day.
+"""Differences between groups, with intervals that one may look at every day.
 
 The interval is an asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas,
 "Time-uniform central limit theory and asymptotic confidence sequences", 2021, theorem 2.2): with
-probability 95 % it holds the true difference at *all* looks together, where an ordinary interval
-holds it at one look only. It is wider by about half; that is the price of looking.
+probability 95 % it contains the true difference at *all* looks together. An ordinary interval has
+this probability only at a single look. In return ours is wider by about half.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from huitou.marketing.measurement.models import Effect, Metric
 from huitou.runtime.errors import Lang
 
 ALPHA = 0.05
-TIGHTEST_AT = 1_000  # Members for which the interval is made as narrow as it can be.
-LEAST_MEMBERS = 50  # In each group; of fewer nothing is said.
-LEAST_EVENTS = 5  # Who came back and who didn't, in each group: the theory wants some of both.
-WORTH_KNOWING = 0.03  # How many members it takes is told for a difference of 3 points.
+TIGHTEST_AT = 1_000  # The interval is tuned to be narrowest at this number of members.
+LEAST_MEMBERS = 50  # With fewer members in a group the report says nothing.
+# In each group so many must have come back, and so many not: the theory needs some of both.
+LEAST_EVENTS = 5
+WORTH_KNOWING = 0.03  # The report says how many members show a difference of 3 points.
 
 
 @dataclass
@@ -50,27 +51,27 @@ class Outcomes:
 
 
 class Interval(NamedTuple):
-    """A difference of means and what it surely lies between."""
+    """A difference of means, and the two ends of its interval."""
 
     difference: float
     low: float
     high: float
 
 
-def enough(told: Outcomes, left_alone: Outcomes) -> bool:
-    """Whether there are enough members, of both kinds, for the interval to mean what it says."""
+def enough(treated: Outcomes, holdout: Outcomes) -> bool:
+    """Tell whether both groups are large enough for the interval to be valid."""
     return all(
         group.count >= LEAST_MEMBERS
         and min(group.positive, group.count - group.positive) >= LEAST_EVENTS
-        for group in (told, left_alone)
+        for group in (treated, holdout)
     )
 
 
-def interval(told: Outcomes, left_alone: Outcomes, alpha: float = ALPHA) -> Interval:
-    """Return the difference between two groups with an interval that holds at every look."""
-    count = told.count + left_alone.count
-    difference = told.mean - left_alone.mean
-    variance = count * (told.variance / told.count + left_alone.variance / left_alone.count)
+def interval(treated: Outcomes, holdout: Outcomes, alpha: float = ALPHA) -> Interval:
+    """Return the difference between two groups, with an interval that is valid at every look."""
+    count = treated.count + holdout.count
+    difference = treated.mean - holdout.mean
+    variance = count * (treated.variance / treated.count + holdout.variance / holdout.count)
     width = sqrt(variance) * _boundary(count, alpha)
     return Interval(difference, difference - width, difference + width)
 
@@ -82,7 +83,10 @@ def _boundary(count: int, alpha: float) -> float:
 
 
 def members_needed(rate: float, holdout_share: float, alpha: float = ALPHA) -> int:
-    """Return how many members it takes to tell a difference of 3 points, given the rate."""
+    """Return how many members it takes to show a difference of 3 percentage points.
+
+    `rate` is the share of members who come back, `holdout_share` that of the hold-out, 0 to 1.
+    """
     per_member = rate * (1 - rate) * (1 / (1 - holdout_share) + 1 / holdout_share)
     count = 2 * LEAST_MEMBERS
     while sqrt(per_member) * _boundary(count, alpha) > WORTH_KNOWING and count < 10**8:
@@ -91,10 +95,10 @@ def members_needed(rate: float, holdout_share: float, alpha: float = ALPHA) -> i
 
 
 def effect(
-    metric: Metric, group: str, told: Outcomes, left_alone: Outcomes, alpha: float = ALPHA
+    metric: Metric, group: str, treated: Outcomes, holdout: Outcomes, alpha: float = ALPHA
 ) -> Effect:
-    """Return the difference of one figure as it is reported."""
-    found = interval(told, left_alone, alpha)
+    """Return a group's difference in one figure, rounded for the report."""
+    found = interval(treated, holdout, alpha)
     digits = 1 if metric == "revenue_fen" else 4
     return Effect(
         metric=metric, group=group, difference=round(found.difference, digits),
@@ -104,20 +108,23 @@ def effect(
 
 
 def verdict(
-    told: Outcomes, left_alone: Outcomes, days: int, waiting: int, lang: Lang = "zh"
+    treated: Outcomes, holdout: Outcomes, days: int, waiting: int, lang: Lang = "zh"
 ) -> str:
-    """Say in one sentence whether members came back because of it."""
+    """Return one sentence about whether members came back because of the campaign.
+
+    `waiting` is how many members haven't been observed for all `days` yet.
+    """
     english = lang == "en"
-    if told.count == left_alone.count == waiting == 0:
+    if treated.count == holdout.count == waiting == 0:
         return "Nobody was told yet." if english else "还没有触达任何会员。"
-    if left_alone.count == 0 and waiting == 0:
+    if holdout.count == 0 and waiting == 0:
         return ("Without a hold-out nobody can tell whether it works." if english
                 else "没有对照组，无法判断是否有效。")  # fmt: skip
-    if not enough(told, left_alone):
+    if not enough(treated, holdout):
         more = (f" Of {waiting} the {days} days aren't over yet." if english
                 else f"还有 {waiting} 位会员未满 {days} 天。") if waiting else ""  # fmt: skip
         return "Too few members to tell." + more if english else "人数太少，还不能判断。" + more
-    found = interval(told, left_alone)
+    found = interval(treated, holdout)
     points, low, high = (100 * value for value in found)
     if found.low > 0 or found.high < 0:
         if english:
@@ -127,8 +134,8 @@ def verdict(
         word = "提高" if found.difference > 0 else "降低"
         return (f"{days} 天复购率因此{word} {abs(points):.1f} 个百分点"
                 f"（95% 区间 {low:+.1f} 至 {high:+.1f}）。")  # fmt: skip
-    rate = (told.total + left_alone.total) / (told.count + left_alone.count)
-    share = left_alone.count / (told.count + left_alone.count)
+    rate = (treated.total + holdout.total) / (treated.count + holdout.count)
+    share = holdout.count / (treated.count + holdout.count)
     needed = members_needed(rate, share)
     if english:
         return (f"The data can't tell: {points:+.1f} points (95 %: {low:+.1f} to {high:+.1f}); "

@@ -1,4 +1,4 @@
-"""Report what a campaign has changed."""
+"""Report what a campaign has changed, and what it cost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METRICS: tuple[Metric, ...] = ("repurchase", "orders", "revenue_fen")
 
 @dataclass
 class Group:
-    """One group while it is counted."""
+    """The running counts of one group."""
 
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     outcomes: dict[Metric, Outcomes] = field(
@@ -49,10 +49,11 @@ class Effects:
         self._skipped = Skipped(database, clock)
 
     def report(self, campaign_id: str, lang: Lang = "zh") -> EffectAnswer:
-        """Compare who was told with who was left alone, as of now.
+        """Compare the members who got messages with the hold-out, as of now.
 
-        A member counts from the first time on they were told, or would have been, for the days
-        the campaign looks at; those of whom these days aren't over yet don't count.
+        A member is observed from the first message on, or from when the hold-out would have got
+        it, for the campaign's `effect_days`. Members for whom these days aren't over don't count.
+        Raises Refusal NOT_FOUND for an unknown campaign.
         """
         shown = self._campaigns.get(campaign_id)
         campaign = shown["content"]
@@ -61,27 +62,30 @@ class Effects:
         exposures = self._repository.exposures(campaign_id)
         while members := list(islice(exposures, AT_ONCE)):
             cost_fen += self._count(members, groups, campaign.effect_days)
-        treated = _together([found for name, found in groups.items() if name != HOLDOUT])
-        alone = groups.get(HOLDOUT, Group())
-        effects = list(_effects(groups, treated, alone))
+        treated = _sum_of([found for name, found in groups.items() if name != HOLDOUT])
+        holdout = groups.get(HOLDOUT, Group())
+        effects = list(_effects(groups, treated, holdout))
         orders = next((e for e in effects if (e.metric, e.group) == ("orders", "all")), None)
-        told = treated.outcomes["orders"].count
+        observed = treated.outcomes["orders"].count
         waiting = sum(g.counts["members"] - g.outcomes["orders"].count for g in groups.values())
         return EffectAnswer(
             campaign_id=campaign_id, name=campaign.name, status=shown["campaign"]["status"],
             effect_days=campaign.effect_days,
             groups=[_figures(name, groups[name]) for name in sorted(groups)],
             effects=effects,
-            incremental_orders=round(orders.difference * told, 1) if orders else None,
-            incremental_orders_low=round(orders.low * told, 1) if orders else None,
-            incremental_orders_high=round(orders.high * told, 1) if orders else None,
+            incremental_orders=round(orders.difference * observed, 1) if orders else None,
+            incremental_orders_low=round(orders.low * observed, 1) if orders else None,
+            incremental_orders_high=round(orders.high * observed, 1) if orders else None,
             cost_fen=cost_fen, skipped=self._skipped.of_campaign(campaign_id),
-            verdict=verdict(treated.outcomes["repurchase"], alone.outcomes["repurchase"],
+            verdict=verdict(treated.outcomes["repurchase"], holdout.outcomes["repurchase"],
                             campaign.effect_days, waiting, lang),
         )  # fmt: skip
 
     def _count(self, members: list[list[SeenExposure]], groups: dict[str, Group], days: int) -> int:
-        """Count these members into their groups; returns what their gifts cost."""
+        """Count these members, each with their exposures, in their groups.
+
+        Returns what their gifts cost, in fen.
+        """
         firsts = [mine[0] for mine in members]
         today = brand_day(self._clock.now())
         first_day = min(first.day for first in firsts)
@@ -120,8 +124,8 @@ def _coupon(exposure: SeenExposure) -> str:
     return coupon_id(f"campaign:{exposure.id}")
 
 
-def _together(groups: list[Group]) -> Group:
-    """Everybody who was told, in whichever words."""
+def _sum_of(groups: list[Group]) -> Group:
+    """Return the outcomes of several groups as those of one."""
     found = Group()
     for group in groups:
         for metric, outcomes in group.outcomes.items():
@@ -133,19 +137,19 @@ def _together(groups: list[Group]) -> Group:
     return found
 
 
-def _effects(groups: dict[str, Group], treated: Group, alone: Group) -> Iterator[Effect]:
-    if enough(treated.outcomes["repurchase"], alone.outcomes["repurchase"]):
+def _effects(groups: dict[str, Group], treated: Group, holdout: Group) -> Iterator[Effect]:
+    left_alone = holdout.outcomes["repurchase"]
+    if enough(treated.outcomes["repurchase"], left_alone):
         for metric in METRICS:
-            yield effect(metric, "all", treated.outcomes[metric], alone.outcomes[metric])
+            yield effect(metric, "all", treated.outcomes[metric], holdout.outcomes[metric])
     variants = sorted(name for name in groups if name != HOLDOUT)
     if len(variants) < 2:
         return
     for name in variants:
-        told = groups[name].outcomes["repurchase"]
-        if enough(told, alone.outcomes["repurchase"]):
-            # Several comparisons share the 5 % among them.
-            yield effect("repurchase", name, told, alone.outcomes["repurchase"],
-                         ALPHA / len(variants))  # fmt: skip
+        variant = groups[name].outcomes["repurchase"]
+        if enough(variant, left_alone):
+            # The comparisons share the 5 %: all of them together are wrong in 5 % of cases.
+            yield effect("repurchase", name, variant, left_alone, ALPHA / len(variants))
 
 
 def _figures(name: str, group: Group) -> GroupFigures:
