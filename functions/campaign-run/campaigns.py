@@ -1,4 +1,4 @@
-"""What the marketing desk does with campaigns: write, check, start, pause and end them."""
+"""Actions on campaigns: write, check, start, pause and end them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""campaign-run: finds whom running campaigns mean, and tells each of them once.
+"""campaign-run: finds the members whom running campaigns are for, and writes to each of them once.
 
-Started by its own timer, which starts further workers of itself where there is much to do.
+Its own timer starts it. If there is much to do, the timer's call starts further workers.
 Internal callers (the CLI, the console) write, check, start and stop campaigns (`campaigns.py`),
-count audiences, and read reports (`runs.py`). Not callable by members (their inbox is in
-member-profile).
+count audiences, and read reports (`runs.py`). Members can't call it; their inbox is in
+member-profile.
 """
 
 from __future__ import annotations

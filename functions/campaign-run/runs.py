@@ -1,4 +1,4 @@
-"""Whom campaigns mean, what sets them off, what a worker does, and what came of it."""
+"""Actions on audiences, tags, features, runs, events and reports, and the work of the timer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from services import CampaignCall
 
 
 def tick(call: CampaignCall) -> dict[str, Any]:
-    """Plan what has come due and tell members, as long as the platform lets this call."""
+    """Plan what has come due and send messages, for as long as the platform lets this call run."""
     return call.tick.run(call.seconds_left() - LONGEST_S)
 
 
