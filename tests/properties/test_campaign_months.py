@@ -1,4 +1,4 @@
-"""Months of a chain with outages and crashes, against a plain reading of the rules."""
+"""Months of a chain with outages and crashes, compared with a simple reading of the rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SILVER = "silver-30-8"
 
 
 class Killed(BaseException):
-    """The process is gone; nothing may catch this."""
+    """The worker's process is killed: no code under test may catch this."""
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def world(chain: Database, clock: FakeClock) -> CampaignWorld:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_each_occasion_of_a_month_is_told_once_and_none_is_stale(
+def test_each_occasion_of_a_month_gets_one_message_and_none_is_stale(
     world: CampaignWorld, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Across 29 February and a month's end; the timer may be out, killed, doubled."""
+    """The month has a 29 February and an end. The timer may stand still, die, or fire twice."""
     dice = random.Random(seed)
     first = date(2028, 2, 15)
     world.at(f"{first} 08:00")
@@ -68,7 +68,7 @@ def test_each_occasion_of_a_month_is_told_once_and_none_is_stale(
                 ordered[guest].add(day)
     world.clock.advance(minutes=5)
     world.tick()
-    told = Counter((member, occasion) for member, occasion, _ in world.told("day-3"))
+    told = Counter((member, occasion) for member, occasion, _ in world.messages("day-3"))
     assert set(told.values()) <= {1}
     expected = {
         (guest, last.isoformat())
@@ -78,16 +78,17 @@ def test_each_occasion_of_a_month_is_told_once_and_none_is_stale(
     }
     assert set(told) == expected
     birthdays = {guest: _birthday(world, guest) for guest in guests}
-    met = {member for member, *_ in world.told("birthday")}
+    met = {member for member, *_ in world.messages("birthday")}
     assert met == {guest for guest, day in birthdays.items() if up[day]}
-    assert all(world.coupons(guest)[SILVER] == sum(m == guest for m, *_ in world.told())
+    assert all(world.coupons(guest)[SILVER] == sum(m == guest for m, *_ in world.messages())
                for guest in guests)  # fmt: skip
 
 
 def _is_due(last: date, days: set[date], up: dict[date, bool], end: date) -> bool:
-    """Whether the day-3 campaign must have told this absence by the first tick that could.
+    """Tell whether the day-3 campaign must have sent a message for this absence.
 
-    Due at 10:00 three days on; up to two days late is worth it, if they still are away then.
+    It is due three days later at 10:00. The first tick after that sends it, if it comes less than
+    two days late, and if the guest hasn't ordered again.
     """
     due = last + timedelta(days=3)
     for late in range(3):
@@ -95,7 +96,7 @@ def _is_due(last: date, days: set[date], up: dict[date, bool], end: date) -> boo
         if day > end:
             return False
         if any(last < other < day for other in days):
-            return False  # Back again before anybody looked.
+            return False  # The guest came back before the timer fired.
         if up.get(day, False):
             return late < 2
     return False
@@ -141,11 +142,11 @@ def _killed_somewhere(
 
 
 def _release_leases(world: CampaignWorld) -> None:
-    # The killed worker's leases end by themselves after some seconds of real time.
+    # A killed worker's leases end by themselves, but only after a minute of real time.
     world.database.collection("leases").delete_many({})
 
 
-def test_a_change_of_rules_in_the_middle_tells_nobody_twice(world: CampaignWorld) -> None:
+def test_a_new_revision_of_a_campaign_writes_to_nobody_again(world: CampaignWorld) -> None:
     guests = [world.guest(f"g{n}") for n in range(6)]
     for guest in guests:
         world.orders(guest, "2026-03-02 12:00")
@@ -157,7 +158,7 @@ def test_a_change_of_rules_in_the_middle_tells_nobody_twice(world: CampaignWorld
         campaign(revision=2, name="三天没见了", audience={"feature": "orders", "at_least": 1})
     )
     world.tick_through("2026-03-06 18:00")
-    assert Counter(member for member, *_ in world.told()) == dict.fromkeys(guests, 1)
+    assert Counter(member for member, *_ in world.messages()) == dict.fromkeys(guests, 1)
     world.stop("day-3", "end")
     with pytest.raises(Exception, match="CAMPAIGN_NOT_AT_THIS_STEP"):
         world.campaigns.start(CampaignStepRequest(campaign_id="day-3", actor="x"))
@@ -165,7 +166,7 @@ def test_a_change_of_rules_in_the_middle_tells_nobody_twice(world: CampaignWorld
 
 @pytest.mark.parametrize("name", ["insert", "begin", "end"])
 @pytest.mark.parametrize("before", [True, False])
-def test_a_worker_killed_at_any_step_leaves_nothing_out_and_nothing_double(
+def test_after_a_worker_is_killed_at_any_step_each_guest_gets_one_message_and_one_coupon(
     world: CampaignWorld, monkeypatch: pytest.MonkeyPatch, name: str, *, before: bool
 ) -> None:
     guests = [world.guest(f"g{n}") for n in range(8)]
@@ -187,6 +188,6 @@ def test_a_worker_killed_at_any_step_leaves_nothing_out_and_nothing_double(
     _release_leases(world)
     world.clock.advance(minutes=5)
     world.tick()
-    assert Counter(member for member, *_ in world.told()) == dict.fromkeys(guests, 1)
+    assert Counter(member for member, *_ in world.messages()) == dict.fromkeys(guests, 1)
     assert all(world.coupons(guest) == {SILVER: 1} for guest in guests)
     assert list(world.database.collection("deliveries").find({"_id": {"$gt": ""}})) == []

@@ -1,4 +1,4 @@
-"""A chain with guests and campaigns in a test's database, and a clock that is driven."""
+"""A chain with guests and campaigns in a test's database, and a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ MEMBER_DAY: dict[str, Any] = {
 
 
 def campaign(**changes: Any) -> Campaign:
-    """The day-3 campaign without a hold-out, changed."""
+    """Return the day-3 campaign, which has no hold-out, with these changes."""
     return Campaign.model_validate(DAY_3 | changes)
 
 
 class Postman:
-    """Takes pushed messages as WeChat would; `errors` are answered in turn, then 0."""
+    """Takes pushed messages as WeChat would. It answers the `errors` one by one, then 0."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, dict[str, dict[str, str]]]] = []
@@ -66,7 +66,7 @@ class Postman:
 
 
 class CampaignWorld:
-    """Guests who order, campaigns that run, and the timer, at the times a test says."""
+    """Guests who order, campaigns that run, and the timer, at the times that a test sets."""
 
     def __init__(self, chain: Database, clock: FakeClock) -> None:
         self.database, self.clock, self.shop = chain, clock, Shop(chain, clock)
@@ -86,24 +86,24 @@ class CampaignWorld:
         return self.weather
 
     def at(self, wall_clock: str) -> None:
-        """Set the chain's clock."""
+        """Set the clock, as it shows the time in the chain's zone."""
         self.clock.moment = datetime.fromisoformat(wall_clock).replace(tzinfo=ZONE)
 
     def tick(self, wall_clock: str | None = None) -> dict[str, Any]:
-        """Let the timer fire, now or at another time."""
+        """Let the timer fire, now or at a time."""
         if wall_clock is not None:
             self.at(wall_clock)
         return self.tick_service.run(60)
 
     def tick_through(self, until: str, every: timedelta = timedelta(hours=1)) -> None:
-        """Let the timer fire again and again up to a time."""
+        """Let the timer fire again and again until a time."""
         end = datetime.fromisoformat(until).replace(tzinfo=ZONE)
         while self.clock.moment < end:
             self.clock.moment = min(self.clock.moment + every, end)
             self.tick()
 
     def guest(self, name: str, *, consents: bool = True, birthday: str | None = None) -> str:
-        """Register a guest who likes to be told of offers."""
+        """Register a guest, who consents to marketing unless told otherwise."""
         member_id = self.shop.register(name)
         if consents:
             self.consent(member_id, given=True)
@@ -117,7 +117,7 @@ class CampaignWorld:
         self.consents.record(member_id, request)
 
     def orders(self, member_id: str, wall_clock: str, **cart: Any) -> str:
-        """Have a guest order and pay at a time, then return to the present."""
+        """Have a guest order and pay at a time, then set the clock back; returns the order's id."""
         now = self.clock.moment
         self.at(wall_clock)
         order = self.shop.paid(member_id, **({"items": [item()]} | cart))
@@ -125,7 +125,7 @@ class CampaignWorld:
         return order.id
 
     def run(self, content: Campaign) -> None:
-        """Put, check and start a campaign."""
+        """Store, check and start a campaign; its warnings are accepted."""
         self.campaigns.put(PutCampaignRequest(campaign=content, actor="小王", reason="更新"))
         step = CampaignStepRequest(campaign_id=content.id, actor="小王")
         for rule in self.campaigns.check(step)["to_accept"]:
@@ -140,8 +140,8 @@ class CampaignWorld:
     def stop(self, campaign_id: str, how: str = "pause") -> None:
         getattr(self.campaigns, how)(CampaignStepRequest(campaign_id=campaign_id, actor="小王"))
 
-    def told(self, campaign_id: str | None = None) -> list[tuple[str, str, str]]:
-        """Whom campaigns told: member, occasion and the wall clock then, in order."""
+    def messages(self, campaign_id: str | None = None) -> list[tuple[str, str, str]]:
+        """Return the messages of a campaign, or of all: member, occasion and time, in order."""
         where = {"campaign_id": campaign_id} if campaign_id else {"_id": {"$gt": ""}}
         found = self.database.collection("exposures").find(where).sort([("at", 1), ("_id", 1)])
         return [(row["member_id"], row["occasion"],
@@ -152,13 +152,13 @@ class CampaignWorld:
                 if all(row.get(name) == value for name, value in where.items())]  # fmt: skip
 
     def coupons(self, member_id: str) -> Counter[str]:
-        """The member's coupons by template."""
+        """Count the member's coupons by template."""
         found = self.database.collection("coupons").find({"member_id": member_id})
         return Counter(row["template_id"] for row in found)
 
 
 def birthday(late: bool = True, **changes: Any) -> Campaign:
-    """A birthday campaign, with words for a day that is over unless they are left out."""
+    """Return a birthday campaign, with or without late words."""
     message = {"title": "生日快乐", "body": "送您{gift}"} | ({"late": LATE} if late else {})
     return campaign(**{
         "_id": "birthday", "trigger": {"kind": "birthday", "days": 0}, "priority": 90,
@@ -167,13 +167,13 @@ def birthday(late: bool = True, **changes: Any) -> Campaign:
 
 
 def skipped(world: CampaignWorld, campaign_id: str) -> list[tuple[str, bool, int]]:
-    """What a campaign's report says came too late: day, whether all of it, occasions."""
+    """Return what was too late by a campaign's report: day, whether all of it, and occasions."""
     report = Effects(world.database, world.clock).report(campaign_id)
     return [(found.day, found.whole, found.occasions) for found in report.skipped]
 
 
 def by_hand(world: CampaignWorld, member_id: str, campaign_id: str = "day-3") -> None:
-    """Name a member for a campaign by hand."""
+    """Have a campaign write to a member by hand."""
     CampaignRuns(world.database, world.clock).by_hand(
         ByHandRequest(campaign_id=campaign_id, batch="b", member_ids=[member_id], actor="小王")
     )

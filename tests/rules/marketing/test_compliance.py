@@ -1,4 +1,4 @@
-"""The linter: each rule has a draft that it stops, and none stops an honest campaign."""
+"""The linter: each rule finds the fault in a bad draft, and no rule stops an honest campaign."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def variant(**changes: Any) -> list[dict[str, Any]]:
     return [{"gift": {"kind": "coupon", "template_id": "silver-30-8"}, "message": WORDS} | changes]
 
 
-# What each rule must stop, and in which field it says so.
+# Each row: a rule, a draft's changes that it must find, and the field that it must name.
 STOPPED: list[tuple[str, dict[str, Any], str]] = [
     ("share-reward", {"mechanic": {"reward_for": "sharing"}}, "mechanic.reward_for"),
     ("share-reward", {"mechanic": {"reward_for": "moments_post"}}, "mechanic.reward_for"),
@@ -96,7 +96,9 @@ STOPPED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("rule", "changes", "field"), STOPPED)
-def test_a_rule_stops_what_it_is_there_for(rule: str, changes: dict[str, Any], field: str) -> None:
+def test_each_rule_finds_the_fault_in_a_bad_draft(
+    rule: str, changes: dict[str, Any], field: str
+) -> None:
     findings = check(campaign(**{"holdout_bp": 1_000} | changes), FACTS)
     assert (rule, field) in {(finding.rule, finding.field) for finding in findings}
     (found,) = [f for f in findings if (f.rule, f.field) == (rule, field)]
@@ -106,7 +108,7 @@ def test_a_rule_stops_what_it_is_there_for(rule: str, changes: dict[str, Any], f
     assert found.message not in english
 
 
-def test_every_rule_has_a_draft_that_it_stops() -> None:
+def test_every_rule_has_a_bad_draft() -> None:
     assert {rule.name for rule in RULES} - {name for name, *_ in STOPPED} == {
         "changed-once-started"}  # fmt: skip
 
@@ -122,7 +124,7 @@ def test_every_rule_has_a_draft_that_it_stops() -> None:
         {"mechanic": {"draw": True, "rules_text": "每单一次", "prizes": [
             {"name": "茶", "value_fen": 5_000_000, "odds_bp": 10_000}]}},
         {"variants": variant(message=WORDS | {"push_template_id": "T1"})},
-        # A light meal for who eats much fried food is about taste, not health.
+        # A light meal for guests who eat much fried food is about taste, not health.
         {"audience": {"feature": "category_share_bp", "category": "fried", "at_least": 5_000},
          "variants": variant(message={"title": "换换口味", "body": "来份鸡胸沙拉"})},
     ],
@@ -131,7 +133,7 @@ def test_an_honest_campaign_passes(changes: dict[str, Any]) -> None:
     assert check(campaign(**{"holdout_bp": 1_000} | changes), FACTS) == []
 
 
-def test_a_promise_is_not_changed_in_silence() -> None:
+def test_a_changed_gift_of_a_started_campaign_is_a_warning() -> None:
     before = campaign(holdout_bp=1_000)
     facts = Facts(FACTS.templates, FACTS.messages, FACTS.lowest_fen, promised(before))
     later = campaign(holdout_bp=1_000, revision=2, variants=variant(gift={"kind": "none"}))
@@ -157,6 +159,6 @@ def test_a_promise_is_not_changed_in_silence() -> None:
         ({"holdout_bp": 9_000}, "holdout_bp"),
     ],
 )
-def test_a_draft_that_makes_no_sense_says_what_is_wrong(changes: dict[str, Any], says: str) -> None:
+def test_an_invalid_draft_is_refused_with_the_reason(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         campaign(**changes)

@@ -1,4 +1,4 @@
-"""Intervals that may be looked at every day: they hold at all looks together."""
+"""Intervals that one may look at every day: they are valid at all looks together."""
 
 from __future__ import annotations
 
@@ -18,42 +18,48 @@ from huitou.marketing.measurement.rules import (
 RUNS, MEMBERS, LOOK_EVERY = 300, 2_000, 25
 
 
-def misses(dice: random.Random, told: float, alone: float, holdout: float) -> tuple[int, int]:
-    """Play many campaigns and look often; returns how many missed the truth once, or told."""
-    missed = told_any = 0
+def misses(dice: random.Random, treated: float, alone: float, holdout: float) -> tuple[int, int]:
+    """Play many campaigns and look at each one often.
+
+    `treated` and `alone` are the true rates, `holdout` the hold-out's share. Returns in how many
+    campaigns an interval missed the true difference, and how many found a positive effect.
+    """
+    missed = found_any = 0
     for _ in range(RUNS):
         groups = {True: Outcomes(), False: Outcomes()}
-        wrong = said = False
+        wrong = positive = False
         for number in range(1, MEMBERS + 1):
-            is_told = dice.random() >= holdout
-            groups[is_told].add(float(dice.random() < (told if is_told else alone)))
+            is_treated = dice.random() >= holdout
+            groups[is_treated].add(float(dice.random() < (treated if is_treated else alone)))
             if number % LOOK_EVERY == 0 and enough(groups[True], groups[False]):
                 found = interval(groups[True], groups[False])
-                wrong |= not found.low <= told - alone <= found.high
-                said |= found.low > 0
-        missed, told_any = missed + wrong, told_any + said
-    return missed, told_any
+                wrong |= not found.low <= treated - alone <= found.high
+                positive |= found.low > 0
+        missed, found_any = missed + wrong, found_any + positive
+    return missed, found_any
 
 
 @pytest.mark.parametrize(
-    ("told", "alone", "holdout"), [(0.3, 0.3, 0.1), (0.1, 0.1, 0.3), (0.45, 0.3, 0.2)]
+    ("treated", "alone", "holdout"), [(0.3, 0.3, 0.1), (0.1, 0.1, 0.3), (0.45, 0.3, 0.2)]
 )
-def test_looking_eighty_times_does_no_harm(told: float, alone: float, holdout: float) -> None:
-    missed, _ = misses(random.Random(7), told, alone, holdout)
-    # With 5 % allowed, 300 campaigns miss 15 times; 4 standard errors more would be 30.
+def test_the_interval_is_right_in_95_percent_of_campaigns_at_all_80_looks(
+    treated: float, alone: float, holdout: float
+) -> None:
+    missed, _ = misses(random.Random(7), treated, alone, holdout)
+    # 5 % of 300 campaigns are 15. Another 15 are 4 standard errors, which chance doesn't reach.
     assert missed <= RUNS * ALPHA + 15
 
 
-def test_an_ordinary_interval_would_have_been_wrong_often() -> None:
+def test_an_ordinary_interval_is_wrong_too_often_at_80_looks() -> None:
     dice, wrong = random.Random(7), 0
     for _ in range(RUNS):
         groups, bad = {True: Outcomes(), False: Outcomes()}, False
         for number in range(1, MEMBERS + 1):
             groups[dice.random() >= 0.2].add(float(dice.random() < 0.3))
             if number % LOOK_EVERY == 0 and enough(groups[True], groups[False]):
-                told, alone = groups[True], groups[False]
-                error = (told.variance / told.count + alone.variance / alone.count) ** 0.5
-                bad |= abs(told.mean - alone.mean) > 1.96 * error
+                treated, alone = groups[True], groups[False]
+                error = (treated.variance / treated.count + alone.variance / alone.count) ** 0.5
+                bad |= abs(treated.mean - alone.mean) > 1.96 * error
         wrong += bad
     assert wrong > RUNS * ALPHA * 2
 
@@ -63,14 +69,14 @@ def test_a_real_effect_is_found() -> None:
     assert found > RUNS * 0.6
 
 
-def test_running_sums_are_mean_and_variance() -> None:
+def test_running_sums_give_mean_and_variance() -> None:
     outcomes = Outcomes()
     for value in (0.0, 1.0, 1.0, 4.0):
         outcomes.add(value)
     assert (outcomes.mean, outcomes.variance, outcomes.positive) == (1.5, 3.0, 3)
 
 
-def test_what_the_data_can_not_tell_is_said() -> None:
+def test_the_verdict_says_what_the_data_can_and_can_not_tell() -> None:
     few = Outcomes(10, 5, 5, 5)
     assert "人数太少" in verdict(few, few, 30, 0)
     assert "还有 7 位" in verdict(few, few, 30, 7)
@@ -82,7 +88,7 @@ def test_what_the_data_can_not_tell_is_said() -> None:
     assert "提高 25.0 个百分点" in strong
 
 
-def test_more_members_tell_smaller_differences() -> None:
+def test_a_larger_hold_out_needs_fewer_members() -> None:
     needed = members_needed(0.3, 0.1)
     assert 10_000 < needed < 200_000
     assert members_needed(0.3, 0.5) < needed

@@ -1,4 +1,4 @@
-"""The usual interval: the median of the last twelve gaps between days with a visit."""
+"""The usual interval: the median of the last twelve intervals between days with a visit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ START = datetime(2026, 3, 2, 4, tzinfo=UTC)
 
 
 def features_of(*days: int) -> Features:
-    """Features of a member who ordered on these days, counted from the first one."""
+    """Return the features of a member who ordered on these days; day 0 is the first one."""
     orders = [
         FeatureOrder.model_validate({
             "_id": f"o{number}", "member_id": "m", "store_id": None, "status": "paid",
@@ -30,16 +30,16 @@ def features_of(*days: int) -> Features:
 @pytest.mark.parametrize(
     ("days", "interval", "overdue"),
     [
-        ((0, 3, 6), None, None),  # Two gaps are too few …
-        ((0, 3, 6, 9), 3, 14),  # … three are enough: ⌈1.5 × 3⌉ = 5 days after the 9th.
+        ((0, 3, 6), None, None),  # Two intervals are too few …
+        ((0, 3, 6, 9), 3, 14),  # … three are enough: ⌈1.5 × 3⌉ = 5 days after day 9.
         ((0, 2, 4, 6), 2, 9),
         ((0, 1, 2, 3), 1, 5),  # ⌈1.5⌉ = 2.
-        ((0, 2, 4, 9, 16), 4, 22),  # Of 2, 2, 5, 7 the median is 3.5: rounded to 4.
-        ((0, 3, 3, 6, 9, 9), 3, 14),  # Two orders of a day are one visit.
-        ((*range(0, 100, 20), *range(90, 103)), 1, 104),  # Only the last twelve gaps.
+        ((0, 2, 4, 9, 16), 4, 22),  # The median of 2, 2, 5, 7 is 3.5, rounded to 4.
+        ((0, 3, 3, 6, 9, 9), 3, 14),  # Two orders on one day count once.
+        ((*range(0, 100, 20), *range(90, 103)), 1, 104),  # Only the last twelve intervals count.
     ],
 )
-def test_who_is_overdue_from_when(
+def test_the_usual_interval_says_from_when_a_member_is_overdue(
     days: tuple[int, ...], interval: int | None, overdue: int | None
 ) -> None:
     found = features_of(*days)

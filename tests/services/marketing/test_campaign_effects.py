@@ -1,4 +1,4 @@
-"""A campaign's report: who came back because of it, in members, orders and money."""
+"""A campaign's report: how many members came back because of it, their orders and money."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def report(world: CampaignWorld) -> EffectAnswer:
     return Effects(world.database, world.clock).report("day-3")
 
 
-def test_orders_after_the_message_count_and_no_others(world: CampaignWorld) -> None:
+def test_only_orders_in_the_days_after_the_message_count(world: CampaignWorld) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
     for guest in (ann, bob):
         world.orders(guest, "2026-03-02 12:00")
@@ -40,23 +40,24 @@ def test_orders_after_the_message_count_and_no_others(world: CampaignWorld) -> N
         items=[{"dish_id": "beef-noodles", "sku_id": "s", "quantity": 1}],
     )
     world.orders(ann, "2026-03-12 12:00")
-    world.orders(ann, "2026-03-13 12:00")  # The eighth day after.
+    world.orders(ann, "2026-03-13 12:00")  # The eighth day after the message: too late to count.
     world.orders(bob, "2026-03-13 12:00")
     _count(world)
     assert report(world).groups[0].complete == 0
     world.at("2026-03-14 12:00")
     found = report(world)
-    (told,) = found.groups
-    assert (told.group, told.members, told.complete, told.gifts, told.redeemed) == ("a", 2, 2, 2, 1)
-    assert told.repurchase_rate == 0.5
-    assert told.orders_per_member == 1.0  # Two of Ann's, none of Bob's.
+    (group,) = found.groups
+    assert (group.group, group.members, group.complete) == ("a", 2, 2)
+    assert (group.gifts, group.redeemed) == (2, 1)
+    assert group.repurchase_rate == 0.5
+    assert group.orders_per_member == 1.0  # Ann has two, Bob has none.
     off = world.shop.orders.get(used).discounts[0]
     assert found.cost_fen == off.amount_fen == 800
     assert "没有对照组" in found.verdict
 
 
-def test_the_hold_out_is_what_it_is_compared_with(world: CampaignWorld) -> None:
-    """1,500 members told and left alone, with a real difference of 15 points."""
+def test_the_report_finds_a_difference_of_15_points_to_the_hold_out(world: CampaignWorld) -> None:
+    """1,500 members, of whom a fifth is in the hold-out."""
     dice = random.Random(3)
     world.run(campaign(holdout_bp=2_000, effect_days=7))
     exposures, orders, truth = [], [], {"a": 0, "holdout": 0}
@@ -100,5 +101,5 @@ def test_the_hold_out_is_what_it_is_compared_with(world: CampaignWorld) -> None:
 
 
 def _count(world: CampaignWorld) -> None:
-    """Let the KPIs count what was ordered: reports read what they hold."""
+    """Have the KPIs count the orders: reports read `counted_fen`, which these write."""
     Kpis(world.database, world.clock).roll_up(60)

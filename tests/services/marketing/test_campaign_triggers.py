@@ -1,4 +1,4 @@
-"""Every trigger meets whom it is for, once each occasion."""
+"""Each trigger finds the members whom it is for, and each occasion gets one message."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def world(chain: Database, clock: FakeClock) -> CampaignWorld:
     return made
 
 
-def when(world: CampaignWorld, campaign_id: str = "day-3") -> list[tuple[str, str]]:
-    return [(member, moment) for member, _, moment in world.told(campaign_id)]
+def times_of(world: CampaignWorld, campaign_id: str = "day-3") -> list[tuple[str, str]]:
+    return [(member, moment) for member, _, moment in world.messages(campaign_id)]
 
 
-def test_overdue_is_by_the_members_own_interval(world: CampaignWorld) -> None:
+def test_a_member_is_overdue_by_their_own_usual_interval(world: CampaignWorld) -> None:
     often, seldom, new = (world.guest(name) for name in ("often", "seldom", "new"))
     for day in (2, 4, 6, 8):
         world.orders(often, f"2026-03-0{day} 12:00")
@@ -49,28 +49,28 @@ def test_overdue_is_by_the_members_own_interval(world: CampaignWorld) -> None:
     world.at("2026-03-08 13:00")
     world.run(campaign(trigger={"kind": "overdue"}))
     world.tick_through("2026-04-10 12:00")
-    # Every 2 days: 3 after the last one. Every 7 days: 11 after.
-    assert when(world) == [(often, "03-11 10:00"), (seldom, "04-03 10:00")]
+    # One comes every 2 days: overdue 3 days after the last order. The other every 7 days: 11 days.
+    assert times_of(world) == [(often, "03-11 10:00"), (seldom, "04-03 10:00")]
 
 
-def test_a_birthday_is_met_days_before(world: CampaignWorld) -> None:
+def test_a_birthday_message_may_come_days_before(world: CampaignWorld) -> None:
     ann = world.guest("ann", birthday="1990-03-10")
     world.run(campaign(trigger={"kind": "birthday", "days": 7}))
     world.tick_through("2027-03-12 12:00", timedelta(hours=12))
-    assert [(m, o) for m, o, _ in world.told()] == [(ann, "2026"), (ann, "2027")]
-    assert when(world)[0][1].startswith("03-03")
+    assert [(m, o) for m, o, _ in world.messages()] == [(ann, "2026"), (ann, "2027")]
+    assert times_of(world)[0][1].startswith("03-03")
 
 
-def test_the_turn_of_the_year_is_no_gap(world: CampaignWorld) -> None:
+def test_a_birthday_in_january_is_found_in_december(world: CampaignWorld) -> None:
     ann = world.guest("ann", birthday="1990-01-02")
     world.at("2026-12-20 12:00")
     world.run(campaign(trigger={"kind": "birthday", "days": 7}))
     world.tick_through("2027-01-03 12:00")
-    assert world.told() == [(ann, "2027", "12-26 10:00")]
+    assert world.messages() == [(ann, "2027", "12-26 10:00")]
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-def test_a_tier_that_moves(world: CampaignWorld, direction: str) -> None:
+def test_a_tier_that_rises_or_falls_gets_a_message(world: CampaignWorld, direction: str) -> None:
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "tier_change", "direction": direction}))
     order_id = world.orders(ann, "2026-03-02 12:00", items=[item(40)])
@@ -78,17 +78,17 @@ def test_a_tier_that_moves(world: CampaignWorld, direction: str) -> None:
     tiers.evaluate(ann)
     world.tick("2026-03-02 12:30")
     if direction == "up":
-        assert when(world) == [(ann, "03-02 12:30")]
+        assert times_of(world) == [(ann, "03-02 12:30")]
         return
-    assert when(world) == []
+    assert times_of(world) == []
     world.shop.refund(world.shop.orders.get(order_id))
     world.shop.settlement.settle(order_id)
     tiers.evaluate(ann)
     world.tick("2026-03-02 13:00")
-    assert when(world) == [(ann, "03-02 13:00")]
+    assert times_of(world) == [(ann, "03-02 13:00")]
 
 
-def test_registering_and_the_first_order_with_a_delay(world: CampaignWorld) -> None:
+def test_registering_and_the_first_order_get_a_message_after_a_delay(world: CampaignWorld) -> None:
     world.run(campaign(trigger={"kind": "registered", "after_minutes": 60}))
     world.run(campaign(_id="first", trigger={"kind": "first_order", "after_minutes": 30}))
     world.at("2026-03-02 13:00")
@@ -96,11 +96,11 @@ def test_registering_and_the_first_order_with_a_delay(world: CampaignWorld) -> N
     world.orders(ann, "2026-03-02 13:10")
     world.orders(ann, "2026-03-02 13:20")
     world.tick_through("2026-03-02 18:00", MINUTES)
-    assert world.told("day-3") == [(ann, "registered", "03-02 14:00")]
-    assert world.told("first") == [(ann, "first-order", "03-02 13:40")]
+    assert world.messages("day-3") == [(ann, "registered", "03-02 14:00")]
+    assert world.messages("first") == [(ann, "first-order", "03-02 13:40")]
 
 
-def test_an_imported_member_has_registered_nowhere(world: CampaignWorld) -> None:
+def test_an_imported_member_gets_no_message_for_registering(world: CampaignWorld) -> None:
     world.run(campaign(trigger={"kind": "registered"}))
     world.at("2026-03-02 13:00")
     ann = world.guest("ann")
@@ -108,10 +108,10 @@ def test_an_imported_member_has_registered_nowhere(world: CampaignWorld) -> None
         {"_id": ann}, {"$set": {"registered_channel": "import"}}
     )
     world.tick("2026-03-02 14:00")
-    assert world.told() == []
+    assert world.messages() == []
 
 
-def test_each_completed_order(world: CampaignWorld) -> None:
+def test_each_completed_order_gets_a_message(world: CampaignWorld) -> None:
     world.run(campaign(trigger={"kind": "order_completed", "after_minutes": 120}))
     ann = world.guest("ann")
     orders = []
@@ -123,7 +123,7 @@ def test_each_completed_order(world: CampaignWorld) -> None:
             {"$set": {"status": "completed", "completed_at": world.clock.now()}},
         )
         world.tick_through(f"2026-03-0{day} 18:00", MINUTES)
-    assert world.told() == [(ann, orders[0], "03-02 15:30"), (ann, orders[1], "03-03 15:30")]
+    assert world.messages() == [(ann, orders[0], "03-02 15:30"), (ann, orders[1], "03-03 15:30")]
 
 
 def test_a_test_order_brings_no_message_and_hides_no_later_order(
@@ -140,23 +140,23 @@ def test_a_test_order_brings_no_message_and_hides_no_later_order(
             {"_id": order_id}, {"$set": {**done, "is_test": guest == guests[0]}}
         )
     world.tick("2026-03-02 13:30")
-    assert sorted(member_id for member_id, _, _ in world.told()) == sorted(guests[1:])
+    assert sorted(member_id for member_id, _, _ in world.messages()) == sorted(guests[1:])
 
 
-def test_a_review_that_was_told_of(world: CampaignWorld) -> None:
+def test_a_reported_review_gets_one_message(world: CampaignWorld) -> None:
     world.run(campaign(trigger={"kind": "review"}))
     ann = world.guest("ann")
     runs = CampaignRuns(world.database, world.clock)
-    told = EventRequest(kind="review", member_id=ann, cause="review-1")
-    assert runs.tell_of(told) == {"campaigns": 1}
-    assert runs.tell_of(told) == {"campaigns": 1}
+    review = EventRequest(kind="review", member_id=ann, cause="review-1")
+    assert runs.tell_of(review) == {"campaigns": 1}
+    assert runs.tell_of(review) == {"campaigns": 1}
     world.tick("2026-03-02 12:05")
-    runs.tell_of(told)
+    runs.tell_of(review)
     world.tick("2026-03-02 12:10")
-    assert world.told() == [(ann, "review-1", "03-02 12:05")]
+    assert world.messages() == [(ann, "review-1", "03-02 12:05")]
 
 
-def test_rain_where_the_member_usually_is(world: CampaignWorld) -> None:
+def test_rain_at_the_usual_store_gets_a_message(world: CampaignWorld) -> None:
     here, there = world.guest("here"), world.guest("there")
     world.orders(here, "2026-03-02 12:00", store_id="jingan")
     world.orders(there, "2026-03-02 12:00", store_id="xujiahui")
@@ -165,24 +165,24 @@ def test_rain_where_the_member_usually_is(world: CampaignWorld) -> None:
     world.run(campaign(trigger={"kind": "weather", "weather": "rain"}))
     world.weather = [Forecast("2026-03-03", 9.5, 20, 10), Forecast("2026-03-04", 10.0, 20, 10)]
     world.tick_through("2026-03-05 12:00")
-    assert when(world) == [(here, "03-04 10:00")]
+    assert times_of(world) == [(here, "03-04 10:00")]
 
 
-def test_without_a_forecast_rain_waits_and_then_lets_it_be(world: CampaignWorld) -> None:
+def test_a_weather_run_waits_for_its_forecast_for_six_hours(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00", store_id="jingan")
     world.run(campaign(trigger={"kind": "weather", "weather": "cold", "threshold": 0}))
     world.tick("2026-03-03 10:00")
     world.weather = [Forecast("2026-03-03", 0, 5, -1)]
     world.tick("2026-03-03 12:00")
-    assert when(world) == [(ann, "03-03 12:00")]
+    assert times_of(world) == [(ann, "03-03 12:00")]
     world.tick("2026-03-04 10:00")
     world.weather = [Forecast("2026-03-04", 0, 5, -9)]
     world.tick("2026-03-04 17:00")
-    assert len(world.told()) == 1
+    assert len(world.messages()) == 1
 
 
-def test_member_day_by_week_or_month(world: CampaignWorld) -> None:
+def test_a_member_day_comes_each_week_or_month(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00")
     audience = {"feature": "orders", "at_least": 1}
@@ -191,8 +191,8 @@ def test_member_day_by_week_or_month(world: CampaignWorld) -> None:
         campaign(_id="month", trigger={"kind": "daily", "month_days": [31]}, audience=audience)
     )
     world.tick_through("2026-05-01 12:00", timedelta(hours=3))
-    assert [moment[:5] for _, moment in when(world, "month")] == ["03-31", "04-30"]
-    assert [moment[:5] for _, moment in when(world, "week")] == [
+    assert [moment[:5] for _, moment in times_of(world, "month")] == ["03-31", "04-30"]
+    assert [moment[:5] for _, moment in times_of(world, "week")] == [
         "03-04",
         "03-11",
         "03-18",
@@ -205,10 +205,10 @@ def test_member_day_by_week_or_month(world: CampaignWorld) -> None:
     ]
 
 
-def test_a_coupon_that_ends_soon(world: CampaignWorld) -> None:
+def test_a_coupon_that_ends_soon_gets_a_message(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00")
-    world.run(campaign())  # Its coupon holds for 30 days from 5 March on.
+    world.run(campaign())  # Its coupon is valid for 30 days from 5 March on.
     world.run(
         campaign(
             _id="ending",
@@ -217,11 +217,11 @@ def test_a_coupon_that_ends_soon(world: CampaignWorld) -> None:
         )
     )
     world.tick_through("2026-04-06 12:00", timedelta(hours=2))
-    assert [m for m, *_ in world.told("ending")] == [ann]
-    assert when(world, "ending")[0][1].startswith("04-01")
+    assert [m for m, *_ in world.messages("ending")] == [ann]
+    assert times_of(world, "ending")[0][1].startswith("04-01")
 
 
-def test_points_that_end_soon(world: CampaignWorld) -> None:
+def test_points_that_end_soon_get_a_message(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "points_expiring"}))
     world.database.collection("accounts").update_one(
@@ -239,10 +239,10 @@ def test_points_that_end_soon(world: CampaignWorld) -> None:
         }
     )
     world.tick("2026-03-02 12:05")
-    assert world.told() == [(ann, "2026-04-01", "03-02 12:05")]
+    assert world.messages() == [(ann, "2026-04-01", "03-02 12:05")]
 
 
-def test_a_segment_is_told_once(world: CampaignWorld) -> None:
+def test_a_segment_gets_one_message(world: CampaignWorld) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
     book = FeatureBook(world.database, world.clock)
     book.tag(TagRequest(tag="regulars", add=[ann, bob]))
@@ -255,10 +255,10 @@ def test_a_segment_is_told_once(world: CampaignWorld) -> None:
         )
     )
     world.tick_through("2026-03-08 12:00")
-    assert world.told() == [(ann, "once", "03-04 10:00")]
+    assert world.messages() == [(ann, "once", "03-04 10:00")]
 
 
-def test_by_hand(world: CampaignWorld) -> None:
+def test_members_named_by_hand_get_one_message_a_batch(world: CampaignWorld) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
     world.run(campaign(trigger={"kind": "by_hand"}))
     runs = CampaignRuns(world.database, world.clock)
@@ -268,10 +268,10 @@ def test_by_hand(world: CampaignWorld) -> None:
     world.tick("2026-03-02 12:05")
     runs.by_hand(ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann], actor="小王"))
     world.tick("2026-03-02 12:10")
-    assert sorted(m for m, *_ in world.told()) == sorted([ann, bob])
+    assert sorted(m for m, *_ in world.messages()) == sorted([ann, bob])
 
 
-def test_near_a_store(world: CampaignWorld) -> None:
+def test_a_member_near_a_store_gets_a_message(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.consent(ann, given=True, purpose="precise_location")
     world.run(campaign(trigger={"kind": "near_store"}))
@@ -281,10 +281,10 @@ def test_near_a_store(world: CampaignWorld) -> None:
     )
     Geofence(world.database, world.clock, "huitou").check(ann, fix)
     world.tick("2026-03-03 12:05")
-    assert world.told() == [(ann, "jingan@2026-03-03", "03-03 12:05")]
+    assert world.messages() == [(ann, "jingan@2026-03-03", "03-03 12:05")]
 
 
-def test_another_zones_night_is_night(world: CampaignWorld) -> None:
+def test_quiet_hours_are_by_the_clock_of_the_members_store(world: CampaignWorld) -> None:
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     tokyo = Store(id="tokyo", brand_id="huitou", name="东京店", zone="Asia/Tokyo", hours=hours)
     Stores(world.database, world.clock).put(tokyo)
@@ -302,14 +302,14 @@ def test_another_zones_night_is_night(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00", store_id="tokyo")
     world.run(campaign(trigger={"kind": "by_hand"}))
-    world.at("2026-03-02 20:40")  # In Tokyo it is 21:40.
+    world.at("2026-03-02 20:40")  # 21:40 in Tokyo.
     runs = CampaignRuns(world.database, world.clock)
     runs.by_hand(ByHandRequest(campaign_id="day-3", batch="b", member_ids=[ann], actor="x"))
     world.tick_through("2026-03-03 12:00", MINUTES)
-    assert world.told() == [(ann, "b", "03-03 08:00")]  # There it is 09:00.
+    assert world.messages() == [(ann, "b", "03-03 08:00")]  # 09:00 in Tokyo.
 
 
-def test_gifts_that_run_out_are_not_promised(world: CampaignWorld) -> None:
+def test_a_message_whose_gift_has_run_out_is_withheld(world: CampaignWorld) -> None:
     guests = [world.guest(f"g{n}") for n in range(5)]
     for guest in guests:
         world.orders(guest, "2026-03-02 12:00")
@@ -335,7 +335,7 @@ def test_gifts_that_run_out_are_not_promised(world: CampaignWorld) -> None:
     assert sorted(e["delivery"] for e in world.exposures()) == ["done"] * 2 + ["withheld"] * 3
 
 
-def test_points_as_a_gift_and_the_total(world: CampaignWorld) -> None:
+def test_a_gift_of_points_is_given_up_to_the_campaigns_total(world: CampaignWorld) -> None:
     guests = [world.guest(f"g{n}") for n in range(5)]
     for guest in guests:
         world.orders(guest, "2026-03-02 12:00")

@@ -1,4 +1,4 @@
-"""What a community group may take: proven by WeChat, from ten o'clock, so many a day."""
+"""A community group's offer: WeChat proves the group, from ten o'clock, a limited number a day."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GIFT = [{"gift": {"kind": "coupon", "template_id": "back-30-8"},
 
 
 class Group(CampaignWorld):
-    """Guests in a group whose campaign gives three coupons a day from ten o'clock."""
+    """Guests in a group whose campaign gives three coupons a day, from ten o'clock on."""
 
     def __init__(self, chain: Database, clock: FakeClock, keys: LocalSecrets) -> None:
         super().__init__(chain, clock)
@@ -56,7 +56,7 @@ def group(chain: Database, clock: FakeClock, keys: LocalSecrets) -> Group:
     return Group(chain, clock, keys)
 
 
-def test_once_a_day_and_the_same_coupon_again(group: Group) -> None:
+def test_a_guest_gets_one_coupon_a_day_and_the_same_one_again(group: Group) -> None:
     ann = group.guest("ann")
     first = group.take("ann", ann)
     assert group.take("ann", ann) == first
@@ -68,7 +68,7 @@ def test_once_a_day_and_the_same_coupon_again(group: Group) -> None:
     assert group.coupons(ann) == {"back-30-8": 2}
 
 
-def test_of_many_at_once_three_get_one_each_day(group: Group) -> None:
+def test_if_twelve_guests_ask_at_once_three_get_a_coupon_each_day(group: Group) -> None:
     guests = {f"g{n}": group.guest(f"g{n}") for n in range(12)}
 
     def take(name: str) -> None:
@@ -82,7 +82,7 @@ def test_of_many_at_once_three_get_one_each_day(group: Group) -> None:
     assert sum(group.coupons(guest).total() for guest in guests.values()) == 6
 
 
-def test_another_group_another_guests_proof_or_none_at_all(group: Group) -> None:
+def test_a_wrong_group_a_stolen_proof_and_a_made_up_code_are_refused(group: Group) -> None:
     ann = group.guest("ann")
     with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):
         group.take("ann", ann, "G2")
@@ -90,20 +90,20 @@ def test_another_group_another_guests_proof_or_none_at_all(group: Group) -> None
     with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):
         group.take("ann", ann, **stolen)
     own = group.wechat.enter_group("ann", "G1")
-    with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):  # Bob's group under Ann's key.
+    with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):  # Bob's data with Ann's session key.
         group.take("ann", ann, encrypted_data=group.wechat.enter_group("bob", "G1")[
             "encrypted_data"], code=own["code"], iv=own["iv"])  # fmt: skip
     with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):
         group.take("ann", ann, code="made-up")
 
 
-def test_who_may_not_be_told_takes_nothing(group: Group) -> None:
+def test_a_guest_without_consent_to_marketing_gets_no_coupon(group: Group) -> None:
     eve = group.guest("eve", consents=False)
     with pytest.raises(Refusal, match="COUPON_NOT_ISSUED"):
         group.take("eve", eve)
 
 
-def test_another_mini_programs_watermark_is_not_ours(group: Group) -> None:
+def test_the_watermark_of_another_mini_program_is_refused(group: Group) -> None:
     proof = group.wechat.enter_group("ann", "G1")
     _, key = group.session(proof["code"])
     args = (proof["encrypted_data"], proof["iv"], key)

@@ -1,4 +1,4 @@
-"""What is told late: after a night, an outage, or a day that was full of other messages."""
+"""Messages that come late: after a night, an outage, or a day full of other messages."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def world(chain: Database, clock: FakeClock) -> CampaignWorld:
     return CampaignWorld(chain, clock)
 
 
-# --- asked again before it is told ----------------------------------------------------------------
+# --- an occasion is checked again before the message ----------------------------------------------
 
 
-def test_who_orders_in_the_morning_is_not_missed_when_the_night_is_over(
+def test_a_guest_who_ordered_after_the_night_gets_no_message_of_absence(
     world: CampaignWorld,
 ) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
     for guest in (ann, bob):
         world.orders(guest, "2026-03-02 12:00")
     world.run(campaign(send_at="21:00"))
-    world.tick("2026-03-05 21:45")  # In the quiet hours: it waits for the morning.
-    assert world.told() == []
+    world.tick("2026-03-05 21:45")  # In the quiet hours: the message waits for the morning.
+    assert world.messages() == []
     world.orders(ann, "2026-03-06 08:30")
     world.tick_through("2026-03-06 12:00", FIVE_MINUTES)
-    assert world.told() == [(bob, "2026-03-02", "03-06 09:00")]
+    assert world.messages() == [(bob, "2026-03-02", "03-06 09:00")]
 
 
-def test_a_tier_that_fell_in_the_night_is_not_congratulated_on(world: CampaignWorld) -> None:
+def test_a_tier_that_fell_again_in_the_night_gets_no_congratulation(world: CampaignWorld) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
     world.run(campaign(trigger={"kind": "tier_change", "direction": "up"}))
     world.at("2026-03-02 22:00")
@@ -65,10 +65,10 @@ def test_a_tier_that_fell_in_the_night_is_not_congratulated_on(world: CampaignWo
     world.shop.settlement.settle(orders[ann])
     assert tiers.evaluate(ann) == "lowered"
     world.tick("2026-03-03 09:05")
-    assert [member for member, *_ in world.told()] == [bob]
+    assert [member for member, *_ in world.messages()] == [bob]
 
 
-def test_a_coupon_that_was_used_in_the_night_does_not_end_soon(world: CampaignWorld) -> None:
+def test_a_coupon_that_was_used_in_the_night_gets_no_message(world: CampaignWorld) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
     for guest in (ann, bob):
         world.orders(guest, "2026-03-02 12:00")
@@ -83,10 +83,10 @@ def test_a_coupon_that_was_used_in_the_night_does_not_end_soon(world: CampaignWo
         {"member_id": ann}, {"$set": {"status": "redeemed"}}
     )
     world.tick("2026-04-02 09:05")
-    assert [member for member, *_ in world.told("ending")] == [bob]
+    assert [member for member, *_ in world.messages("ending")] == [bob]
 
 
-def test_orders_that_went_back_whole_are_not_followed_up(world: CampaignWorld) -> None:
+def test_orders_that_were_refunded_completely_get_no_message(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.run(campaign(_id="how", trigger={"kind": "order_completed", "after_minutes": 60}))
     world.run(campaign(_id="first", trigger={"kind": "first_order", "after_minutes": 60}))
@@ -99,12 +99,12 @@ def test_orders_that_went_back_whole_are_not_followed_up(world: CampaignWorld) -
     world.shop.refund(world.shop.orders.get(order_id))
     world.shop.settlement.settle(order_id)
     world.tick_through("2026-03-02 18:00", FIVE_MINUTES)
-    assert world.told() == []
+    assert world.messages() == []
     second = world.orders(ann, "2026-03-02 18:00")
     assert second != order_id
     world.tick_through("2026-03-02 20:00", FIVE_MINUTES)
-    # A first order that went back whole was none: the next one is the first.
-    assert [(m, o) for m, o, _ in world.told("first")] == [(ann, "first-order")]
+    # An order that was refunded completely doesn't count: the next one is the first.
+    assert [(m, o) for m, o, _ in world.messages("first")] == [(ann, "first-order")]
 
 
 def test_a_late_run_sees_members_as_they_are_now(world: CampaignWorld) -> None:
@@ -114,81 +114,83 @@ def test_a_late_run_sees_members_as_they_are_now(world: CampaignWorld) -> None:
         world.orders(guest, "2026-03-02 12:00")
     book.tag(TagRequest(tag="regulars", add=[ann]))
     world.run(campaign(audience={"feature": "tag", "among": ["regulars"]}))
-    world.at("2026-03-05 12:00")  # Nothing ran at 10:00.
+    world.at("2026-03-05 12:00")  # The timer was out at 10:00.
     book.tag(TagRequest(tag="regulars", add=[bob], remove=[ann]))
     world.tick()
-    assert [member for member, *_ in world.told()] == [bob]
+    assert [member for member, *_ in world.messages()] == [bob]
 
 
-# --- what a late one is worth ---------------------------------------------------------------------
+# --- until when an occasion is worth a message ----------------------------------------------------
 
 
-def test_birthdays_of_an_outage_are_told_late_in_their_own_words(world: CampaignWorld) -> None:
+def test_birthdays_that_an_outage_missed_get_late_words_for_a_week(world: CampaignWorld) -> None:
     guests = {day: world.guest(f"g{day}", birthday=f"1990-03-{day:02}") for day in (3, 9, 10, 11)}
     world.run(birthday())
-    world.tick("2026-03-11 15:00")  # Nothing ran since the 2nd; the 3rd is more than a week ago.
-    told = {row["member_id"]: row["title"] for row in world.exposures()}
+    world.tick("2026-03-11 15:00")  # The timer was out since the 2nd; the 3rd is over a week ago.
+    titles = {row["member_id"]: row["title"] for row in world.exposures()}
     late = "补祝生日快乐"
-    assert told == {guests[9]: late, guests[10]: late, guests[11]: "生日快乐"}
+    assert titles == {guests[9]: late, guests[10]: late, guests[11]: "生日快乐"}
     assert ("2026-03-03", True, 0) in skipped(world, "birthday")
-    assert all(world.coupons(guest)["silver-30-8"] == 1 for guest in told)
+    assert all(world.coupons(guest)["silver-30-8"] == 1 for guest in titles)
 
 
-def test_without_late_words_a_birthday_that_is_over_is_left_out_and_reported(
+def test_without_late_words_a_birthday_that_is_over_is_skipped_and_reported(
     world: CampaignWorld,
 ) -> None:
     world.guest("ann", birthday="1990-03-09")
     world.run(birthday(late=False))
     world.tick("2026-03-10 15:00")
-    assert world.told() == []
+    assert world.messages() == []
     assert ("2026-03-09", True, 0) in skipped(world, "birthday")
     assert Skipped(world.database, world.clock).lately(7, 50) > 0
 
 
-def test_an_early_word_on_a_birthday_is_in_time_until_it_is_over(world: CampaignWorld) -> None:
+def test_a_message_before_a_birthday_is_in_time_until_the_birthday_is_over(
+    world: CampaignWorld,
+) -> None:
     ann = world.guest("ann", birthday="1990-03-10")
     world.run(birthday(late=False, trigger={"kind": "birthday", "days": 7}))
-    world.tick("2026-03-10 15:00")  # Meant for the 3rd.
-    assert [member for member, *_ in world.told()] == [ann]
+    world.tick("2026-03-10 15:00")  # It was due on the 3rd.
+    assert [member for member, *_ in world.messages()] == [ann]
 
 
-def test_a_rain_day_is_not_made_up_for(world: CampaignWorld) -> None:
+def test_a_rain_day_gets_no_message_on_the_day_after(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00", store_id="jingan")
     world.run(campaign(trigger={"kind": "weather", "weather": "rain"}))
     world.weather = [Forecast("2026-03-03", 20.0, 20, 10), Forecast("2026-03-04", 0.0, 20, 10)]
     world.tick("2026-03-04 10:00")
-    assert world.told() == []
+    assert world.messages() == []
     assert ("2026-03-03", True, 0) in skipped(world, "day-3")
 
 
-def test_a_member_day_lasts_all_day_and_ends_with_it(world: CampaignWorld) -> None:
+def test_a_member_day_may_get_its_message_until_the_day_is_over(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00")
     world.run(campaign(**MEMBER_DAY))
     world.tick("2026-03-10 20:00")
-    assert world.told() == [(ann, "2026-03-10", "03-10 20:00")]
+    assert world.messages() == [(ann, "2026-03-10", "03-10 20:00")]
     world.tick("2026-04-11 09:30")  # The day before is over.
-    assert len(world.told()) == 1
+    assert len(world.messages()) == 1
     assert ("2026-04-10", True, 0) in skipped(world, "member-day")
 
 
-def test_what_waited_too_long_is_counted_for_operators(world: CampaignWorld) -> None:
+def test_occasions_that_waited_too_long_are_counted_for_operators(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "by_hand"}))
     by_hand(world, ann)
-    world.tick("2026-03-10 12:05")  # Nothing ran for eight days.
-    assert world.told() == []
+    world.tick("2026-03-10 12:05")  # The timer was out for eight days.
+    assert world.messages() == []
     assert skipped(world, "day-3") == [("2026-03-10", False, 1)]
 
 
-def test_a_day_whose_evening_was_missed_is_reported_whole(world: CampaignWorld) -> None:
+def test_a_day_is_reported_whole_if_the_timer_missed_its_evening(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00")
     world.run(campaign(**MEMBER_DAY, send_at="21:00"))
-    world.tick("2026-03-10 21:45")  # In the quiet hours: the morning is another day.
+    world.tick("2026-03-10 21:45")  # In the quiet hours; they end on another day.
     world.tick("2026-03-11 09:05")
-    assert world.told() == []
+    assert world.messages() == []
     assert skipped(world, "member-day")[0] == ("2026-03-10", True, 0)
 
 
@@ -200,38 +202,40 @@ def test_events_that_an_outage_missed_are_counted_for_operators(world: CampaignW
     world.at("2026-03-07 13:00")
     bob = world.guest("bob")
     world.tick("2026-03-07 13:05")
-    assert [member for member, *_ in world.told()] == [bob]
+    assert [member for member, *_ in world.messages()] == [bob]
     assert skipped(world, "day-3") == [("2026-03-07", False, 1)]
 
 
-# --- a day that is full ---------------------------------------------------------------------------
+# --- a day that is full of other messages ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("priority", "told"),
+    ("priority", "expected"),
     [
         (95, [("member-day", "03-10 10:00"), ("birthday", "03-11 10:00")]),
         (50, [("birthday", "03-10 10:00")]),  # A member day isn't worth it on the day after.
     ],
 )
-def test_a_birthday_on_a_member_day(
-    world: CampaignWorld, priority: int, told: list[tuple[str, str]]
+def test_a_birthday_and_a_member_day_share_a_day_by_priority(
+    world: CampaignWorld, priority: int, expected: list[tuple[str, str]]
 ) -> None:
-    """One message a day: the higher priority goes first, the other waits if it is worth it."""
+    """A member gets one message a day. The higher priority goes first, the other one may wait."""
     ann = world.guest("ann", birthday="1990-03-10")
     world.orders(ann, "2026-03-02 12:00")
     world.run(birthday())
     world.run(campaign(**MEMBER_DAY, priority=priority))
     world.tick_through("2026-03-14 12:00")
-    moments = [moment for _, _, moment in world.told()]
+    moments = [moment for _, _, moment in world.messages()]
     names = [row["campaign_id"] for row in sorted(world.exposures(), key=lambda row: row["at"])]
-    assert list(zip(names, moments, strict=True)) == told
+    assert list(zip(names, moments, strict=True)) == expected
     if priority == 95:
         assert [e["title"] for e in world.exposures(campaign_id="birthday")] == ["补祝生日快乐"]
 
 
-def test_a_full_day_of_a_whole_week_ends_the_waiting(world: CampaignWorld) -> None:
-    """Who waits for a free day waits as long as it is worth it, and no longer."""
+def test_an_occasion_stops_waiting_when_it_is_no_longer_worth_a_message(
+    world: CampaignWorld,
+) -> None:
+    """Every day of the week is full of another campaign's messages."""
     rules = MessageRules(per_day=1, per_week=7)
     world.database.collection("rules").replace_one(
         {"_id": "messages"}, rules.document(), upsert=True
@@ -242,19 +246,19 @@ def test_a_full_day_of_a_whole_week_ends_the_waiting(world: CampaignWorld) -> No
     world.run(campaign(_id="daily", priority=99, trigger={"kind": "daily"}, audience=audience))
     world.run(campaign())
     world.tick_through("2026-03-09 12:00")
-    assert {by["campaign_id"] for by in world.exposures()} == {"daily"}
+    assert {row["campaign_id"] for row in world.exposures()} == {"daily"}
     waiting = world.database.collection("campaign_waiting")
     assert waiting.count_documents({"campaign_id": "day-3"}) == 0
 
 
-def sharp(world: CampaignWorld, wall_clock: str) -> None:
-    """Let the timer fire as it does: some seconds after the minute."""
+def tick_after(world: CampaignWorld, wall_clock: str) -> None:
+    """Let the timer fire as the real one does: some seconds after the minute."""
     world.at(wall_clock)
     world.clock.advance(seconds=50)
     world.tick()
 
 
-def test_days_that_are_full_are_no_late_timer(world: CampaignWorld) -> None:
+def test_an_occasion_that_full_days_stopped_does_not_count_as_missed(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00")
     audience = {"feature": "orders", "at_least": 1}
@@ -263,7 +267,7 @@ def test_days_that_are_full_are_no_late_timer(world: CampaignWorld) -> None:
     world.run(campaign())
     for day in range(3, 9):
         for hour in (10, 11, 12):
-            sharp(world, f"2026-03-{day:02} {hour}:00")
+            tick_after(world, f"2026-03-{day:02} {hour}:00")
     assert skipped(world, "day-3") == []
 
 
@@ -278,17 +282,17 @@ def test_a_supper_that_is_full_after_midnight_waits_for_the_next_evening(
                        window={"since": "21:00", "until": "03:00"}))  # fmt: skip
     world.at("2026-03-06 12:00")
     by_hand(world, ann, "by-hand")
-    world.tick("2026-03-06 12:05")  # The message of the 6th, whose day ends at 04:00.
+    world.tick("2026-03-06 12:05")  # The one message of the 6th; that business day ends at 04:00.
     for at in ("03-07 00:30", "03-07 12:00", "03-07 21:30", "03-07 22:00"):
-        sharp(world, f"2026-{at}")
-    assert world.told("day-3") == [(ann, "2026-03-03", "03-07 21:30")]
+        tick_after(world, f"2026-{at}")
+    assert world.messages("day-3") == [(ann, "2026-03-03", "03-07 21:30")]
 
 
-# --- the table ------------------------------------------------------------------------------------
+# --- the table of triggers ------------------------------------------------------------------------
 
 
 def lateness(kind: TriggerKind) -> str:
-    """How the README says what `late` means."""
+    """Return the words by which the README says how late a trigger may be."""
     if not kind.late:
         return "at once or not at all"
     for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"),
@@ -299,7 +303,7 @@ def lateness(kind: TriggerKind) -> str:
     raise AssertionError(kind)
 
 
-def test_the_readme_says_of_each_trigger_how_late_it_is_told() -> None:
+def test_the_readme_says_of_each_trigger_how_late_its_message_may_be() -> None:
     said = dict(line.strip("| ").split("` | ") for line in README.read_text("utf-8").splitlines()
                 if line.startswith("| `") and "` | internal" not in line
                 and "* * *" not in line)  # fmt: skip

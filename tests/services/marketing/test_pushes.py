@@ -1,4 +1,4 @@
-"""Subscription messages: consent that is spent one by one, and the inbox for all the rest."""
+"""Subscription messages: each one uses up one consent; without consent there is the inbox."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PUSHED = [{
 
 
 class Pushed(CampaignWorld):
-    """A chain that pushes, and a guest who stayed away since 2 March."""
+    """A chain whose campaign pushes its messages, and a guest who last came on 2 March."""
 
     def __init__(self, chain: Database, clock: FakeClock) -> None:
         super().__init__(chain, clock)
@@ -48,7 +48,7 @@ class Pushed(CampaignWorld):
             .get(f"{self.ann}|huitou-care", 0)
         )
 
-    def push(self) -> Any:
+    def push_status(self) -> Any:
         (exposure,) = self.exposures()
         return exposure.get("push")
 
@@ -58,7 +58,7 @@ def world(chain: Database, clock: FakeClock) -> Pushed:
     return Pushed(chain, clock)
 
 
-def test_one_consent_is_one_message(world: Pushed) -> None:
+def test_one_consent_allows_one_message(world: Pushed) -> None:
     assert world.accepts("accept") == {"huitou-care": 1}
     assert world.accepts("accept") == {"huitou-care": 1}  # The same prompt again.
     world.tick("2026-03-05 10:00")
@@ -69,12 +69,12 @@ def test_one_consent_is_one_message(world: Pushed) -> None:
             {"thing1": {"value": "三天没见"}, "thing2": {"value": "4 月 3 日前可用"}},
         )
     ]
-    assert (world.push(), world.left()) == ("sent", 0)
+    assert (world.push_status(), world.left()) == ("sent", 0)
     world.tick("2026-03-05 10:05")
     assert len(world.postman.sent) == 1
 
 
-def test_without_consent_the_inbox_has_it(world: Pushed) -> None:
+def test_without_consent_the_message_is_in_the_inbox_only(world: Pushed) -> None:
     world.tick("2026-03-05 10:00")
     assert world.postman.sent == []
     (message,) = Inbox(world.database, world.clock).listing(world.ann, PageRequest())["messages"]
@@ -90,15 +90,15 @@ def test_without_consent_the_inbox_has_it(world: Pushed) -> None:
         Inbox(world.database, world.clock).open(bob, opened)
 
 
-def test_43101_says_that_none_is_left(world: Pushed) -> None:
+def test_error_43101_takes_all_consents_that_were_left(world: Pushed) -> None:
     for prompt in ("p1", "p2", "p3"):
         world.accepts("accept", prompt=prompt)
     world.postman.errors = [43101]
     world.tick("2026-03-05 10:00")
-    assert (world.push(), world.left()) == ("refused", 0)
+    assert (world.push_status(), world.left()) == ("refused", 0)
 
 
-def test_a_ban_takes_what_was_left(world: Pushed) -> None:
+def test_a_ban_takes_all_consents_that_were_left(world: Pushed) -> None:
     world.accepts("accept")
     assert world.accepts("ban", prompt="p2") == {"huitou-care": 0}
     assert world.accepts("reject", prompt="p3") == {"huitou-care": 0}
@@ -111,12 +111,14 @@ def test_an_error_that_is_not_the_guests_gives_the_consent_back(
     world.accepts("accept")
     world.postman.errors = [error]
     world.tick("2026-03-05 10:00")
-    assert (world.push(), world.left()) == (ends, left)
+    assert (world.push_status(), world.left()) == (ends, left)
     world.tick("2026-03-05 10:05")
-    assert world.push() == ("sent" if ends == "due" else ends)
+    assert world.push_status() == ("sent" if ends == "due" else ends)
 
 
-def test_what_may_be_out_is_not_sent_again(world: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_may_have_gone_out_is_not_sent_again(
+    world: Pushed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.accepts("accept")
 
     def lost(*_: object) -> int:
@@ -125,19 +127,19 @@ def test_what_may_be_out_is_not_sent_again(world: Pushed, monkeypatch: pytest.Mo
     with monkeypatch.context() as patched:
         patched.setattr(Postman, "send_message", lost)
         world.tick("2026-03-05 10:00")
-    assert world.push() == "unknown"
+    assert world.push_status() == "unknown"
     world.tick("2026-03-05 10:05")
     assert world.postman.sent == []
 
 
-def test_a_killed_senders_push_is_not_sent_again(world: Pushed) -> None:
+def test_the_push_of_a_killed_sender_is_not_sent_again(world: Pushed) -> None:
     world.accepts("accept")
     world.tick("2026-03-05 10:00")
     world.database.collection("exposures").update_one(
         {"member_id": world.ann}, {"$set": {"push": "sending"}}
     )
     world.tick("2026-03-05 10:30")
-    assert world.push() == "unknown"
+    assert world.push_status() == "unknown"
     assert len(world.postman.sent) == 1
 
 
@@ -152,13 +154,13 @@ def test_many_senders_send_each_message_once(world: Pushed) -> None:
     assert len(world.postman.sent) == len({openid for openid, *_ in world.postman.sent}) == 30
 
 
-def test_consent_withdrawn_while_a_push_waits(world: Pushed) -> None:
+def test_a_waiting_push_is_not_sent_after_the_consent_is_withdrawn(world: Pushed) -> None:
     world.accepts("accept")
     world.postman.errors = [45009]
     world.tick("2026-03-05 10:00")
     world.consent(world.ann, given=False)
     world.tick("2026-03-05 10:05")
-    assert world.push() == "no_consent"
+    assert world.push_status() == "no_consent"
     assert world.postman.sent == []
 
 
@@ -167,4 +169,4 @@ def test_a_push_that_waited_too_long_stays_in_the_inbox(world: Pushed) -> None:
     world.postman.errors = [45009]
     world.tick("2026-03-05 10:00")
     world.tick("2026-03-05 13:30")
-    assert world.push() == "late"
+    assert world.push_status() == "late"

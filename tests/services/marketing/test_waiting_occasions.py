@@ -1,4 +1,4 @@
-"""Occasions that wait while something else happens, and what counts as missed."""
+"""Occasions that wait while something else happens, and which occasions count as missed."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def world(chain: Database, clock: FakeClock) -> CampaignWorld:
     return CampaignWorld(chain, clock)
 
 
-# --- what waits, while something else happens -----------------------------------------------------
+# --- occasions that wait --------------------------------------------------------------------------
 
 
 def waiting_birthday(world: CampaignWorld, born: str = "1990-03-10", days: int = 0) -> str:
-    """Ann's birthday is met on a member day of higher priority: it waits for the next day."""
+    """Let Ann's birthday wait: on that day she gets the member day's message, which goes first."""
     ann = world.guest("ann", birthday=born)
     world.orders(ann, "2026-03-02 12:00")
     world.run(campaign(**MEMBER_DAY, priority=95))
@@ -54,7 +54,7 @@ def waiting_birthday(world: CampaignWorld, born: str = "1990-03-10", days: int =
     ("born", "before", "after", "title"),
     [("1990-03-10", 0, 7, "补祝生日快乐"), ("1990-03-17", 7, 0, "生日快乐")],
 )
-def test_what_waits_is_worth_what_it_was_when_it_was_met(
+def test_a_later_revision_does_not_change_until_when_a_waiting_occasion_is_worth_a_message(
     world: CampaignWorld, born: str, before: int, after: int, title: str
 ) -> None:
     waiting_birthday(world, born, before)
@@ -62,10 +62,10 @@ def test_what_waits_is_worth_what_it_was_when_it_was_met(
     world.stop("birthday")
     world.run(birthday(trigger={"kind": "birthday", "days": after}, revision=2))
     world.tick("2026-03-11 10:05")
-    assert [told["title"] for told in world.exposures(campaign_id="birthday")] == [title]
+    assert [row["title"] for row in world.exposures(campaign_id="birthday")] == [title]
 
 
-def test_what_waits_goes_along_with_a_merge_and_goes_with_an_erasure(world: CampaignWorld) -> None:
+def test_a_merge_moves_waiting_occasions_and_an_erasure_deletes_them(world: CampaignWorld) -> None:
     ann, bob = waiting_birthday(world), world.guest("bob")
     merged = MergeMembersRequest(
         merge_id="merge-0001", from_member=ann, into_member=bob, actor="小王", reason="同一人"
@@ -73,7 +73,7 @@ def test_what_waits_goes_along_with_a_merge_and_goes_with_an_erasure(world: Camp
     Merges(world.database, world.clock, "huitou").merge(merged)
     assert world.database.collection("campaign_waiting").count_documents({"member_id": bob}) == 1
     world.tick("2026-03-11 10:05")
-    assert [member for member, *_ in world.told("birthday")] == [bob]
+    assert [member for member, *_ in world.messages("birthday")] == [bob]
     eve = world.guest("eve")
     world.run(campaign(trigger={"kind": "by_hand"}))
     by_hand(world, eve)
@@ -83,7 +83,7 @@ def test_what_waits_goes_along_with_a_merge_and_goes_with_an_erasure(world: Camp
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_what_waited_under_another_kind_or_from_before_stops_nobody(
+def test_a_waiting_occasion_of_another_trigger_or_an_older_version_stops_no_message(
     world: CampaignWorld, known: bool
 ) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
@@ -91,7 +91,7 @@ def test_what_waited_under_another_kind_or_from_before_stops_nobody(
         world.orders(guest, "2026-03-02 12:00")
     world.run(campaign(trigger={"kind": "by_hand"}))
     by_hand(world, ann)
-    if not known:  # As versions before stored it.
+    if not known:  # As older versions stored it.
         gone = dict.fromkeys(("day", "met_at", "over", "late_over"), "")
         world.database.collection("campaign_waiting").update_one({"member_id": ann},
                                                                  {"$unset": gone})  # fmt: skip
@@ -99,7 +99,7 @@ def test_what_waited_under_another_kind_or_from_before_stops_nobody(
     audience = {"feature": "orders", "at_least": 1}
     world.run(campaign(trigger={"kind": "daily"}, revision=2, audience=audience))
     world.tick("2026-03-03 10:05")
-    assert {member for member, *_ in world.told()} == {ann, bob}
+    assert {member for member, *_ in world.messages()} == {ann, bob}
 
 
 def test_an_ended_campaign_leaves_nothing_waiting(world: CampaignWorld) -> None:
@@ -110,14 +110,14 @@ def test_an_ended_campaign_leaves_nothing_waiting(world: CampaignWorld) -> None:
     assert waiting.count_documents({"campaign_id": "birthday"}) == 0
 
 
-def test_a_birthday_on_a_campaigns_last_day_is_told_late_too(world: CampaignWorld) -> None:
+def test_a_birthday_on_a_campaigns_last_day_still_gets_late_words(world: CampaignWorld) -> None:
     ann = world.guest("ann", birthday="1990-03-10")
     world.run(birthday(valid_until="2026-03-10"))
-    world.tick("2026-03-13 12:00")  # Nothing ran since the 2nd.
-    assert [member for member, *_ in world.told("birthday")] == [ann]
+    world.tick("2026-03-13 12:00")  # The timer was out since the 2nd.
+    assert [member for member, *_ in world.messages("birthday")] == [ann]
 
 
-def test_a_tier_that_rose_twice_in_a_night_is_told_once(world: CampaignWorld) -> None:
+def test_a_tier_that_rose_twice_in_a_night_gets_one_message(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "tier_change", "direction": "up"}))
     world.at("2026-03-02 22:00")
@@ -132,10 +132,10 @@ def test_a_tier_that_rose_twice_in_a_night_is_told_once(world: CampaignWorld) ->
             world.clock.advance(minutes=2)
             assert tiers.evaluate(ann) == "lowered"
     world.tick_through("2026-03-04 12:00", timedelta(minutes=30))
-    assert len(world.told()) == 1
+    assert len(world.messages()) == 1
 
 
-def test_a_coupon_that_has_ended_ends_soon_no_more(world: CampaignWorld) -> None:
+def test_a_coupon_that_has_ended_gets_no_message_that_it_ends_soon(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00")
     world.run(campaign())
@@ -145,10 +145,10 @@ def test_a_coupon_that_has_ended_ends_soon_no_more(world: CampaignWorld) -> None
     world.run(campaign(_id="ending", trigger={"kind": "coupon_expiring", "days": 0},
                        send_at="19:00", variants=[{"message": message}]))  # fmt: skip
     world.tick("2026-04-04 09:05")  # Fourteen hours late.
-    assert world.told("ending") == []
+    assert world.messages("ending") == []
 
 
-def test_points_that_are_gone_are_not_about_to_go(world: CampaignWorld) -> None:
+def test_points_that_have_ended_get_no_message_that_they_end_soon(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "points_expiring"}))
     world.tick("2026-03-02 21:00")
@@ -161,10 +161,10 @@ def test_points_that_are_gone_are_not_about_to_go(world: CampaignWorld) -> None:
         {"_id": ann}, {"$set": {"lots": {"2026-03-05": 5}}}
     )
     world.tick("2026-03-08 10:00")
-    assert world.told() == []
+    assert world.messages() == []
 
 
-def test_a_late_word_promises_no_gift_that_has_ended(world: CampaignWorld) -> None:
+def test_a_late_message_whose_coupon_has_ended_is_withheld(world: CampaignWorld) -> None:
     ends = CouponTemplate.model_validate({
         "_id": "ends", "name": "生日券", "terms": {"off_fen": 100}, "valid_until": "2026-03-10",
     })  # fmt: skip
@@ -174,13 +174,13 @@ def test_a_late_word_promises_no_gift_that_has_ended(world: CampaignWorld) -> No
     gift = {"kind": "coupon", "template_id": "ends"}
     world.run(birthday(valid_until="2026-03-10", variants=[{"gift": gift, "message": message}]))
     world.tick("2026-03-11 12:00")
-    assert [told["delivery"] for told in world.exposures()] == ["withheld"]
+    assert [row["delivery"] for row in world.exposures()] == ["withheld"]
 
 
-# --- what counts as missed ------------------------------------------------------------------------
+# --- occasions that count as missed ---------------------------------------------------------------
 
 
-def test_a_pause_a_night_and_the_days_after_the_end_are_nobodys_fault(
+def test_what_falls_into_a_pause_or_after_the_end_does_not_count_as_missed(
     world: CampaignWorld,
 ) -> None:
     ann = world.guest("ann")
@@ -190,7 +190,7 @@ def test_a_pause_a_night_and_the_days_after_the_end_are_nobodys_fault(
     world.at("2026-03-12 12:00")
     world.campaigns.start(CampaignStepRequest(campaign_id="day-3", actor="小王"))
     world.tick()
-    assert (world.told(), skipped(world, "day-3")) == ([], [])
+    assert (world.messages(), skipped(world, "day-3")) == ([], [])
     world.run(campaign(_id="new", trigger={"kind": "registered"}, valid_until="2026-03-13"))
     world.at("2026-03-14 12:00")
     world.guest("bob")
@@ -198,7 +198,7 @@ def test_a_pause_a_night_and_the_days_after_the_end_are_nobodys_fault(
     assert skipped(world, "new") == []
 
 
-def test_a_run_that_was_interrupted_is_not_the_whole_day(world: CampaignWorld) -> None:
+def test_an_interrupted_run_counts_as_missed_in_part(world: CampaignWorld) -> None:
     world.orders(world.guest("ann"), "2026-03-02 12:00")
     world.run(campaign())
     world.tick("2026-03-05 09:55")
@@ -210,7 +210,7 @@ def test_a_run_that_was_interrupted_is_not_the_whole_day(world: CampaignWorld) -
     assert ("2026-03-05", False, 0) in skipped(world, "day-3")
 
 
-def test_by_the_members_own_clock_a_supper_and_a_rain_day_are_in_time(world: CampaignWorld) -> None:
+def test_a_supper_is_in_time_by_the_members_own_clock(world: CampaignWorld) -> None:
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     paris = Store(id="paris", brand_id="huitou", name="巴黎店", zone="Europe/Paris", hours=hours)
     Stores(world.database, world.clock).put(paris)
@@ -227,5 +227,5 @@ def test_by_the_members_own_clock_a_supper_and_a_rain_day_are_in_time(world: Cam
                        audience={"feature": "night_guest", "is_so": True},
                        window={"since": "21:00", "until": "02:00"}))  # fmt: skip
     world.tick_through("2026-03-05 12:00", timedelta(minutes=30))
-    assert world.told("supper") == [(ann, "2026-03-04", "03-05 04:00")]
+    assert world.messages("supper") == [(ann, "2026-03-04", "03-05 04:00")]
     assert skipped(world, "supper") == []
