@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from chain_data import FakeClock, Shop, item
@@ -137,8 +137,12 @@ class CampaignWorld:
     def accept(self, campaign_id: str, rule: str) -> None:
         self.campaigns.accept(AcceptRequest(campaign_id=campaign_id, rule=rule, actor="老板"))
 
-    def stop(self, campaign_id: str, how: str = "pause") -> None:
-        getattr(self.campaigns, how)(CampaignStepRequest(campaign_id=campaign_id, actor="小王"))
+    def stop(self, campaign_id: str, how: Literal["pause", "end"] = "pause") -> None:
+        step = CampaignStepRequest(campaign_id=campaign_id, actor="小王")
+        if how == "end":
+            self.campaigns.end(step)
+        else:
+            self.campaigns.pause(step)
 
     def messages(self, campaign_id: str | None = None) -> list[tuple[str, str, str]]:
         """Return the messages of a campaign, or of all: member, occasion and time, in order."""

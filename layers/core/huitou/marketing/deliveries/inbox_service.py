@@ -1,4 +1,4 @@
-"""The inbox: members read their messages, and staff see whom a campaign has met."""
+"""The inbox: members read their messages, and staff see a campaign's recipients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Inbox:
         return {"messages": [_shown_message(one) for one in exposures], "next": after}
 
     def recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
-        """Return a page of the members whom a campaign has met, the hold-out included."""
+        """Return a page of a campaign's recipients; members of the hold-out are listed as well."""
         found = self._repository.of_campaign(request.campaign_id, request.after, request.limit)
         return RecipientsAnswer(
             recipients=[

@@ -85,13 +85,13 @@ class OpenMessageRequest(Request):
 
 
 class RecipientsRequest(PageRequest):
-    """List the members whom a campaign has met, the hold-out included."""
+    """List a campaign's recipients; members of the hold-out are listed as well."""
 
     campaign_id: str = Field(min_length=1, max_length=40)
 
 
 class Recipient(Answer):
-    """A member whom a campaign has met: their group, when, their gift, and whether they opened it.
+    """A campaign's recipient: their group, when, their gift, and whether they opened the message.
 
     `gift` is in the words that the member read; null for the hold-out and for a message without
     a gift.
@@ -106,7 +106,7 @@ class Recipient(Answer):
 
 
 class RecipientsAnswer(Answer):
-    """One page of the members, by member id; `next` is null on the last one."""
+    """One page of the recipients, by member id; `next` is null on the last one."""
 
     recipients: list[Recipient]
     next: str | None
