@@ -1,4 +1,4 @@
-"""Find what areas declare, each in a file of its own: `schema.py`, `errors.py`."""
+"""Find what each area declares in its own `schema.py` and `errors.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Business time, passed in everywhere; only leases, signatures and retries use real time."""
+"""Business time. Every service gets a clock; only leases, signatures and retries use real time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from huitou.runtime.settings import Settings
 
 
 class Clock(Protocol):
-    """Anything that says what time the business thinks it is."""
+    """Anything that tells the business time."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC, to the millisecond (as BSON keeps it)."""
+        """Return the present moment: aware, in UTC, exact to the millisecond as BSON keeps it."""
 
 
 class RealClock:
@@ -25,10 +25,11 @@ class RealClock:
 
 
 class DrivenClock:
-    """The local cloud's time: stands still or runs on from the moment its file names.
+    """The local cloud's time: it starts at the moment in its file, and runs or stands still.
 
-    The file holds `{"at": iso, "since": epoch seconds or null}`: with `since`, the clock has
-    run on from `at` since that real moment; with null it stands at `at`.
+    The file holds `{"at": iso, "since": epoch seconds or null}`. If `since` is a real moment,
+    the clock showed `at` at that moment and has run since then. If it is null, the clock stands
+    still at `at`.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,11 +44,11 @@ class DrivenClock:
 
 
 def milliseconds(moment: datetime) -> datetime:
-    """Cut off what BSON would not keep, so that a stored moment equals the one in hand."""
+    """Drop the microseconds, which BSON doesn't keep: a stored moment then reads back equal."""
     return moment - timedelta(microseconds=moment.microsecond % 1000)
 
 
 def clock_for(settings: Settings) -> Clock:
-    """Return the driven clock where the local cloud set one, the real one elsewhere."""
+    """Return the driven clock if the local cloud has set one, otherwise the real one."""
     path = settings.clock_file
     return DrivenClock(path) if path else RealClock()

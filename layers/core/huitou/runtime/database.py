@@ -1,4 +1,4 @@
-"""The one document database: a connection per instance, transactions with a deadline."""
+"""The document database: one connection for each instance, transactions with a deadline."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SNAPSHOT = ReadConcern("snapshot")
 _MAJORITY = WriteConcern("majority")
 
 
-class _Rehearsed(Exception):  # noqa: N818
-    """Everything was tried; what came of it is the argument."""
+class _RehearsalDone(Exception):  # noqa: N818
+    """A rehearsal came to its end; its result is the argument. Raising it rolls back."""
 
 
 class Database:
-    """The chain's collections by name, and the one way to write several of them at once."""
+    """The chain's collections by name, and the transactions in which several are written."""
 
     def __init__(self, client: MongoClient[Document], name: str) -> None:
         self.client = client
@@ -42,26 +42,27 @@ class Database:
 
     def collection(self, name: str) -> Collection[Document]:
         """Return a collection declared in an area's `schema.py`."""
-        # Kept: each call builds its services anew, and those of a payment ask some fifty times.
+        # Kept, because each call builds its services anew; a payment's services ask some 50 times.
         found = self._collections.get(name)
         if found is None:
             found = self._collections[name] = self.mongo[name]
         return found
 
     def transact(self, write: Callable[[ClientSession], Result]) -> Result:
-        """Run `write` in one snapshot transaction, again on conflict, within a deadline.
+        """Run `write` in one snapshot transaction; on a conflict, run it again until a deadline.
 
-        `with_transaction` alone would retry for 120 s, longer than any function may run.
-        A DuplicateKeyError must leave `write` (caught inside, it would be retried for ever).
+        The deadline is needed because `with_transaction` alone would retry for 120 s, longer than
+        any function may run. `write` must not catch a DuplicateKeyError: the transaction is
+        aborted by then, and would be retried until the deadline.
         """
         with deadline(TRANSACTION_TIMEOUT_S), self.client.start_session() as session:
             return session.with_transaction(write, read_concern=_SNAPSHOT, write_concern=_MAJORITY)
 
     def transact_once(self, write: Callable[[ClientSession], Result]) -> Result:
-        """Run a `write` that first looks for the fact it stores, and does nothing where it is.
+        """Run a `write` that first looks for what it would store, and does nothing if it exists.
 
-        Two calls at once may both look in vain. The slower one then meets a unique index; it runs
-        again, and this time it finds what the faster one stored.
+        If two calls run at once, both may find nothing. The slower one then fails at a unique
+        index; it runs again, and this time it finds what the faster one stored.
         """
         try:
             return self.transact(write)
@@ -69,26 +70,29 @@ class Database:
             return self.transact(write)
 
     def rehearse(self, write: Callable[[ClientSession], Result]) -> Result:
-        """Run `write` as `transact` does, and leave nothing of it behind."""
+        """Run `write` as `transact` does, roll it back and return its result."""
 
         def write_and_stop(session: ClientSession) -> None:
-            raise _Rehearsed(write(session))
+            raise _RehearsalDone(write(session))
 
         try:
             self.transact(write_and_stop)
-        except _Rehearsed as done:
+        except _RehearsalDone as done:
             result: Result = done.args[0]
             return result
         raise AssertionError("a rehearsal was committed")
 
 
 def connect(uri: str, name: str) -> Database:
-    """Open a client on `uri`; every operation ends within 10 s, found or not."""
+    """Open a client on `uri`; every operation ends or fails within 10 s."""
     return _open(uri, name, timeoutMS=OPERATION_TIMEOUT_MS)
 
 
 def connect_for_waiting(uri: str, name: str) -> Database:
-    """Open a client whose commands say themselves how long to wait (timeoutMS would replace it)."""
+    """Open a client whose commands may wait, each for the time it names.
+
+    It has no `timeoutMS`, which would override the times that the commands name.
+    """
     return _open(uri, name, socketTimeoutMS=OPERATION_TIMEOUT_MS)
 
 
@@ -101,14 +105,14 @@ def _open(uri: str, name: str, **timeouts: Any) -> Database:
 
 @cache
 def shared_database(uri: str, name: str) -> Database:
-    """Return this instance's connection, kept over calls."""
+    """Return this instance's connection; it is kept from call to call."""
     return connect(uri, name)
 
 
 def is_passing(error: PyMongoError) -> bool:
     """Tell whether the same call may succeed later (lost connection, election, timeout, conflict).
 
-    An unindexed query, a broken validator or a duplicate stays wrong however often it is tried.
+    An unindexed query, a document that a validator refuses or a duplicate fails again each time.
     """
     return (
         isinstance(error, ConnectionFailure)
@@ -119,7 +123,7 @@ def is_passing(error: PyMongoError) -> bool:
 
 
 def insert_new(collection: Collection[Document], document: Document) -> bool:
-    """Insert a document; False if it, or another one in its place of a unique index, is there."""
+    """Insert a document; False if its id or another unique key of it is already taken."""
     try:
         collection.insert_one(document)
     except DuplicateKeyError:
@@ -128,7 +132,7 @@ def insert_new(collection: Collection[Document], document: Document) -> bool:
 
 
 def is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
-    """Tell whether a document was there already: of many writes at once another error says so."""
+    """Tell whether an error means "this document exists already", for one or for many writes."""
     if isinstance(error, DuplicateKeyError):
         return True
     return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {})["writeErrors"])

@@ -1,7 +1,7 @@
-"""Declare a collection: its indexes, the validator that guards it, its retention.
+"""Declare a collection: its indexes, the validator that guards it, how long documents stay.
 
-An area declares its collections in `schema.py` (`DECLARATIONS`, `MIGRATIONS`); `declare` finds them
-all, applies them and runs the migrations that haven't run. Safe to repeat.
+An area declares its collections in `schema.py` (`DECLARATIONS`, `MIGRATIONS`). `declare` finds
+them all, creates what is missing and runs the migrations that haven't run. It is safe to repeat.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOT_NEGATIVE = {"bsonType": ["int", "long"], "minimum": 0}
 
 @dataclass(frozen=True)
 class Declaration:
-    """One collection; `retention` says in words when documents go."""
+    """One collection; `retention` says in words how long documents stay."""
 
     name: str
     retention: str
@@ -34,41 +34,41 @@ class Declaration:
 
 
 def index(*keys: str, **options: Any) -> IndexModel:
-    """Index on fields in order; a leading minus means descending."""
+    """Make an index on these fields, in this order; a leading minus means descending."""
     fields = [(key.lstrip("-"), DESCENDING if key[0] == "-" else ASCENDING) for key in keys]
     return IndexModel(fields, **options)
 
 
 def marked_due(marker: str, *order: str) -> IndexModel:
-    """Index on the documents whose marker is due; the cost doesn't grow with the others."""
+    """Make an index that holds only the documents whose marker is due, so it stays small."""
     only = {marker: DUE}
     return index(marker, *order, "_id", partialFilterExpression=only, name=f"{marker}_due")
 
 
 def day_due(name: str) -> IndexModel:
-    """Index on the next day on which something falls due, where anything does."""
+    """Make an index on a field that holds the next due day; only documents with the field."""
     only = {name: {"$exists": True}}
     return index(name, "_id", partialFilterExpression=only, name=f"{name}_due")
 
 
 @cache
 def declarations() -> tuple[Declaration, ...]:
-    """Every collection of the product, by name."""
+    """Return every collection of the product, by name."""
     found = (one for module in modules_named("schema") for one in module.DECLARATIONS)
     return tuple(sorted(found, key=lambda declaration: declaration.name))
 
 
 @cache
 def migrations() -> tuple[Migration, ...]:
-    """Every migration of the product, in the order in which they run."""
+    """Return every migration of the product, in the order in which they run."""
     found = (one for module in modules_named("schema") for one in getattr(module, "MIGRATIONS", ()))
     return tuple(sorted(found, key=lambda migration: migration.number))
 
 
 def declare(database: Database, steps: Iterable[Migration] | None = None) -> dict[str, Any]:
-    """Make collections, validators and indexes as declared, then migrate forward.
+    """Create collections, validators and indexes as declared, then run the missing migrations.
 
-    `steps` stand for the product's own migrations.
+    `steps` are run instead of the product's own migrations.
     """
     for declaration in declarations():
         schema = {"$jsonSchema": declaration.validator} if declaration.validator else {}

@@ -1,6 +1,7 @@
-"""The bases every pydantic model stands on: what callers send, are answered, and what is stored.
+"""The base classes of all pydantic models: requests, answers and stored documents.
 
-Validators are built on first use (`defer_build`): a cold start pays only for what its call needs.
+Validators are built when they are first used (`defer_build`), so a cold start builds only those
+that its call needs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Unfit(ValueError):  # noqa: N818
-    """What of a document doesn't hold together, for who wrote it: in which field of it, and why."""
+    """A document contradicts itself; names the field and tells its author why, in two languages."""
 
     def __init__(self, field: str, chinese: str, english: str) -> None:
         super().__init__(f"{field}: {english}" if field else english)
@@ -19,34 +20,34 @@ class Unfit(ValueError):  # noqa: N818
 
 
 class Request(BaseModel):
-    """What a caller sends: strict types, unknown fields refused so that a typo is not silence."""
+    """What a caller sends. Types are strict, and unknown fields are refused, so typos show."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Answer(BaseModel):
-    """What an action answers: the shape its callers may rely on, told to them by `typings`.
+    """What an action answers. Callers may rely on this shape; `typings` writes it out for them.
 
-    Where services build plain dicts nothing is checked while members wait; the tests hold real
-    answers against it. A field without a default is always there, if only as null; one whose
-    default is None is left out where there is nothing to tell.
+    Some services answer with plain dicts, which are not validated at run time, to save time; the
+    tests compare real answers with this model. A field without a default is always present,
+    possibly as null. A field whose default is None is left out if it has no value.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Record(BaseModel):
-    """A part of a stored document; unknown fields are a newer version's and are passed over."""
+    """A part of a stored document; unknown fields are from a newer version and are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Stored(Record):
-    """A stored document: `id` is MongoDB's `_id`, `schema_` the shape's version."""
+    """A stored document: `id` is MongoDB's `_id`, `schema_` is the version of its shape."""
 
     id: str = Field(alias="_id")
     schema_: int = Field(default=1, alias="schema")
 
     def document(self) -> dict[str, Any]:
-        """Return the document as MongoDB stores it, absent optional fields left out."""
+        """Return the document as MongoDB stores it, without the fields that are None."""
         return self.model_dump(by_alias=True, exclude_none=True)

@@ -1,10 +1,10 @@
 """Every way a call can fail, and what the caller is told.
 
 HuitouError
-├── Refusal               final: the caller can mend it, repeating it changes nothing
-│   └── (one code of `Code` each; the field at fault is named where there is one)
-├── Unavailable           passing: the same call may succeed a moment later
-└── ConfigurationError    the operator's: a setting is missing or wrong; names the setting
+├── Refusal               final: the caller must change the call; repeating it fails again
+│   └── (each has one error code, and names the field at fault if there is one)
+├── Unavailable           temporary: the same call may succeed a moment later
+└── ConfigurationError    for the operator: a setting is missing or wrong; names the setting
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Words = tuple[str, str]  # In Chinese and in English.
 class ErrorCode(Enum):
     """A stable error code: its name, and its message in Chinese and English.
 
-    Each area has its own in `errors.py`; those of every area are in `Code`.
+    Each area has its own codes in `errors.py`; the codes that all areas share are in `Code`.
     """
 
     @property
@@ -57,10 +57,10 @@ class Code(ErrorCode):
 
 
 class HuitouError(Exception):
-    """A failure with a stable code, the field at fault and what a client may show.
+    """A failure with a stable code, the field at fault and a message that a client may show.
 
-    `detail` is what the code's message has a place for: a number or name that is the same in both
-    languages, or the words of either. Afterwards it is the English ones.
+    `detail` fills the placeholder in the code's message: one text if it is the same in both
+    languages, otherwise a pair (Chinese, English). The attribute `detail` is the English text.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class HuitouError(Exception):
         self.data = data
 
     def message(self, lang: Lang = "zh") -> str:
-        """Say it in the caller's language; never anything about internals."""
+        """Return the message in the caller's language; it never tells anything about internals."""
         if lang == "en":
             return self.code.english.format(detail=self.detail)
         return self.code.chinese.format(detail=self._chinese)
 
 
 class Refusal(HuitouError):
-    """The call was understood and refused; repeating it unchanged changes nothing."""
+    """The call was understood and refused; the same call would be refused again."""
 
 
 class Unavailable(HuitouError):
@@ -105,7 +105,10 @@ class ConfigurationError(HuitouError):
 
 @cache
 def all_codes() -> Mapping[str, ErrorCode]:
-    """Return the error codes of every area, by name. It loads them all: not for a cold start."""
+    """Return the error codes of every area, by name.
+
+    This imports the `errors.py` of every area, which is too slow for a cold start.
+    """
     for _ in modules_named("errors"):
         pass
     kinds = ErrorCode.__subclasses__()

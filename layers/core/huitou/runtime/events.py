@@ -1,7 +1,7 @@
 """The shapes in which the platform and the relay call a function.
 
-Change events keep CloudBase's CloudEvent format, with the document's id and nothing else in
-`data`: a handler reads the document itself, so a forged event can only point at what is there.
+Change events have CloudBase's CloudEvent format, with only the document's id in `data`. A handler
+reads the document itself, so a forged event can name a document but can't change what it says.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from huitou.runtime.errors import Code, Refusal
 
 MAX_ASYNC_EVENT_BYTES = 128 * 1024  # The platform's limit for asynchronous calls.
-MAX_BATCH = 200  # Ids in one call; some 400 bytes each, so well under the limit above.
+MAX_BATCH = 200  # Changes in one call: some 400 bytes each, so well below the limit above.
 
 
 def change_event(collection: str, document_id: str, operation: str, at: datetime) -> dict[str, Any]:
-    """Build CloudBase's database-change event, ids only."""
+    """Build CloudBase's database-change event, with the document's id only."""
     return {
         "specversion": "1.0",
         "id": f"{collection}:{document_id}:{int(at.timestamp() * 1000)}",
@@ -33,7 +33,7 @@ def change_event(collection: str, document_id: str, operation: str, at: datetime
 
 
 def changed_ids(event: Mapping[str, Any], collections: Iterable[str]) -> list[str]:
-    """Return the ids a change event or a batch of them names, each once, in order.
+    """Return the ids that a change event or a batch of events names, each once, in order.
 
     Raises Refusal INVALID_REQUEST naming the field if the shape or the collection is wrong.
     """
@@ -56,9 +56,9 @@ def changed_ids(event: Mapping[str, Any], collections: Iterable[str]) -> list[st
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A call that came through HTTP access; `body` is the raw bytes, header names lower case.
+    """A call through HTTP access; `body` is the raw bytes, header names are in lower case.
 
-    `address` is the caller's as the platform saw it, never as a header says.
+    `address` is the caller's address as the platform saw it; a header could be forged.
     """
 
     method: str
@@ -70,7 +70,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What an HTTP caller is answered: a status, a body to be JSON, headers beside its type."""
+    """The answer to an HTTP call; `body` becomes JSON, `headers` are added to its content type."""
 
     status: int
     body: object
@@ -78,7 +78,7 @@ class HttpAnswer:
 
 
 def http_request(event: Mapping[str, Any]) -> HttpRequest:
-    """Read the platform's HTTP event; header names come in any case."""
+    """Read the platform's HTTP event, in which header names may have any case."""
     headers, context = event.get("headers"), event.get("requestContext")
     body = str(event.get("body") or "")
     return HttpRequest(

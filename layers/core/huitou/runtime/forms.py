@@ -1,9 +1,9 @@
-"""JSON Schema as the console's forms want it, from the models that are stored.
+"""JSON Schema for the console's forms, made from the models of stored documents.
 
-Titles and help stand in the models, in Chinese. What differs from pydantic's own schema: choices
-have names, a field that may be left empty is one type that may be null, and a union's mapping is
-left out, which validators in browsers refuse. A field may say `when` it is wanted at all:
-`{"kind": ["absent"]}` is beside such a `kind` only.
+Titles and help texts are in the models, in Chinese. The schema differs from pydantic's own:
+choices have names; a field that may be left empty has one type that may be null; a union has no
+mapping, because validators in browsers refuse it. A field may have `when`, which tells for which
+documents the form shows it: `{"kind": ["absent"]}` means only if `kind` is "absent".
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _FormSchema(GenerateJsonSchema):
 def only_for(
     *tables: Mapping[Any, tuple[str, ...]], by: str = "kind"
 ) -> Callable[[dict[str, Any]], None]:
-    """Say in a model's schema for which kinds its fields are: `tables` list them by kind."""
+    """Mark in a model's schema which fields belong to which kinds; `tables` list them by kind."""
 
     def mark(schema: dict[str, Any]) -> None:
         for name, field in schema["properties"].items():
@@ -48,14 +48,14 @@ def only_for(
 def form_schema(
     model: type[BaseModel], say: Callable[[str], str] = lambda words: words
 ) -> dict[str, Any]:
-    """Return the schema of a form for a stored model, without what only readers of code need.
+    """Return the schema of a form for a stored model.
 
-    `labels` of a field (its `json_schema_extra`) name its choices; `say` puts titles, help and
-    these names into another language.
+    A field's `labels` (in its `json_schema_extra`) are the names of its choices. `say` translates
+    titles, help texts and these names.
     """
     schema = model.model_json_schema(by_alias=True, schema_generator=_FormSchema)
     for part in (schema, *schema.get("$defs", {}).values()):
-        part.pop("description", None)  # A docstring: for programmers, in English.
+        part.pop("description", None)  # It is the class's docstring, which is for programmers.
         part.pop("title", None)
         for field in part.get("properties", {}).values():
             _named(field, say)
@@ -63,7 +63,7 @@ def form_schema(
 
 
 def _named(field: dict[str, Any], say: Callable[[str], str]) -> None:
-    """Give a field's choices their names; one that may be left empty has a choice for that."""
+    """Name a field's choices; a field that may be left empty gets a choice for that, too."""
     for words in ("title", "description"):
         if words in field:
             field[words] = say(field[words])

@@ -1,4 +1,4 @@
-"""Python's search for cycles of garbage, held back while thousands of documents come and go."""
+"""Make Python's garbage collector run less often while thousands of documents are read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_ALLOCATIONS = 100_000  # Between two searches: those of some pages.
+_ALLOCATIONS = 100_000  # Between two runs of the collector; some pages of documents.
 
 
 @contextmanager
 def rarely_collected() -> Iterator[None]:
-    """Search less often. Documents make no cycles, and searching is a third of a sweep's time."""
+    """Run the collector less often within this block.
+
+    Documents have no reference cycles, so there is nothing to find; without this, the collector
+    takes a third of a sweep's time.
+    """
     before = gc.get_threshold()
     gc.set_threshold(_ALLOCATIONS, *before[1:])
     try:

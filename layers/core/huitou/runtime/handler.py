@@ -1,8 +1,8 @@
-"""The one way into a function: find out which door a call came through, dispatch, answer.
+"""The one entrance to a function: find out how a call came in ("door"), dispatch, answer.
 
-Doors, in this order: a member (the platform's context carries an OpenID), HTTP access, and
-internal callers with the function's token: timers, the relay's changes, the CLI's actions.
-Whatever a function does not open stays shut, whoever knocks.
+There are these doors, checked in this order: members (the platform's context has an OpenID),
+HTTP access, and internal callers with the function's token: timers, the relay's changes, and
+actions from the CLI. A door that a function does not open is shut for everybody.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from huitou.runtime.settings import Settings
 from huitou.runtime.settings import settings as shared_settings
 
 MAX_MEMBER_EVENT_BYTES = 64 * 1024  # A cart of 50 lines is some 10 KB.
-LONGEST_S = TRANSACTION_TIMEOUT_S + 2  # What one id of a sweep may take.
-# What the platform or the client library adds to an event beside the caller's own fields.
+LONGEST_S = TRANSACTION_TIMEOUT_S + 2  # The longest time for one id of a sweep.
+# Fields of an event that are not the action's own: those of every call, and those that the
+# platform or the client library adds.
 _ENVELOPE = ("action", "v", "lang", "token", "userInfo", "tcbContext")
 _started = time.monotonic()
 _calls = 0
@@ -43,9 +44,9 @@ _calls = 0
 class Action:
     """One thing a caller may ask for: its request model, the use case, the shape of its answer.
 
-    `answer` models `data`, for `typings` and the tests: nothing validates it while serving. One
-    whose module a cold start shall not load for it is named, as in
-    "huitou.ordering.orders.models:OrdersAnswer". `run` gets the function's own kind of Call.
+    `answer` is the model of `data`, for `typings` and the tests; nothing is validated against it
+    at run time. If a cold start should not import the model's module, `answer` is its name, such
+    as "huitou.ordering.orders.models:OrdersAnswer". `run` gets the function's own kind of Call.
     """
 
     request: type[BaseModel]
@@ -56,8 +57,8 @@ class Action:
 class Call:
     """One invocation: who calls, when, on which database, and how long it may take.
 
-    A function that uses several services has a Call of its own, where each service is a cached
-    property: built once a call, when it is first used.
+    A function that uses several services has its own subclass, where each service is a cached
+    property. So a service is built when it is first used, and once in each call.
     """
 
     def __init__(self, function: str, event: Mapping[str, Any], context: Mapping[str, Any]) -> None:
@@ -79,7 +80,7 @@ class Call:
 
     @property
     def member(self) -> Caller:
-        """The member who calls; internal callers have none."""
+        """The member who calls; Refusal IDENTITY_REQUIRED if no member does."""
         if self.caller is None:
             raise Refusal(Code.IDENTITY_REQUIRED)
         return self.caller
@@ -89,15 +90,15 @@ class Call:
         return "en" if self.event.get("lang") == "en" else "zh"
 
     def seconds_left(self) -> float:
-        """How long until the platform ends this call."""
+        """Return the seconds that are left until the platform ends this call."""
         return self._ends - time.monotonic()
 
     def due_ids(self, *collections: str) -> list[str]:
-        """The ids that the change event names, of these collections only."""
+        """Return the ids in the change event; Refusal if it names another collection."""
         return changed_ids(self.event, collections)
 
     def each(self, ids: Iterable[str], work: Callable[[str], str]) -> dict[str, Any]:
-        """Do `work` for each id: a `sweep` of one list."""
+        """Do `work` for each id; this is a `sweep` with one list."""
         return self.sweep({"outcomes": (ids, work)})
 
     def sweep(
@@ -106,11 +107,13 @@ class Call:
         *,
         spare_s: float = LONGEST_S,
     ) -> dict[str, Any]:
-        """Go through several lists of ids, each with its share of the time left.
+        """Do each part's work for each of its ids; each part gets its share of the time left.
 
-        One bad document stops neither its list nor the next one. What a retry can cure is raised
-        at the end, so that the platform calls again: what was done is found done. `spare_s` is
-        the longest one id may take; a list stops in time and leaves the rest to its marker.
+        Returns for each part how many ids had which outcome. One bad document stops neither its
+        own list nor the next one. An error that a retry can cure is raised at the end, so that
+        the platform calls again; the next run finds what this one has done. `spare_s` is the
+        longest time for one id: a list stops so early that this time is left. The ids it did not
+        reach keep their marker, and the next run finds them.
         """
         outcomes: dict[str, Counter[str]] = {name: Counter() for name in parts}
         passing: Exception | None = None
@@ -144,7 +147,7 @@ Work = Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Web:
-    """An HTTP door: what it answers, and how it says that a call was refused."""
+    """An HTTP door: `answer` handles a request, `refused` builds the answer to a refused one."""
 
     answer: Callable[[Any, HttpRequest], HttpAnswer]
     refused: Callable[[HuitouError, dict[str, Any]], HttpAnswer]
@@ -162,10 +165,11 @@ def serve(
     timer: Work | None = None,
     http: Web | None = None,
 ) -> dict[str, Any]:
-    """Answer one call of `function`; each keyword but `call_type` is a door it opens.
+    """Answer one call of `function`; each keyword except `call_type` opens one door.
 
-    Returns `{"ok": true, "data"}` or `{"ok": false, "error"}` (an HTTP answer for HTTP calls).
-    Raises only from `changes` and `timer`, and only what the platform's retry can cure.
+    Returns `{"ok": true, "data"}` or `{"ok": false, "error"}`; for HTTP calls, an HTTP answer.
+    An exception is raised only for `changes` and `timer`, and only if the platform's retry can
+    cure it.
     """
     global _calls
     started, cold = time.monotonic(), _calls == 0
@@ -206,7 +210,7 @@ def serve(
 
 
 def _known_action(name: object, *tables: Mapping[str, Action] | None) -> str | None:
-    # Only words of our own: what a client sends as its action may be anything.
+    # Log only names that we know: a client may send anything as its action.
     return next((known for table in tables for known in table or () if known == name), None)
 
 
@@ -219,7 +223,7 @@ def _door(
     timer: Work | None,
     http: Web | None,
 ) -> tuple[str, Callable[[], dict[str, Any]]]:
-    """Choose the door; raises Refusal where it is shut."""
+    """Return the name of the door and the work to do; raises Refusal if the door is shut."""
     if call.caller is not None:
         return "member", lambda: _as_member(call, event, member)
     if not isinstance(event, dict):
@@ -251,7 +255,7 @@ def _as_member(call: Call, event: object, actions: Mapping[str, Action] | None) 
 
 
 def _refuse_forged_identity(caller: Caller, user_info: object) -> None:
-    # The client library itself may send userInfo; one that names somebody else is a forgery.
+    # The client library may send userInfo by itself. If it names somebody else, it is forged.
     if user_info is None:
         return
     named = user_info.get("openId", caller.openid) if isinstance(user_info, dict) else None
@@ -260,7 +264,11 @@ def _refuse_forged_identity(caller: Caller, user_info: object) -> None:
 
 
 def act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> dict[str, Any]:
-    """Do what the event's `action` names; Refusal naming the field that doesn't fit."""
+    """Run the action that the event names.
+
+    Raises Refusal UNKNOWN_ACTION or INVALID_REQUEST naming the field, or ValidationError if the
+    fields don't fit the action's request model.
+    """
     name = event.get("action")
     action = actions.get(name) if isinstance(name, str) else None
     if action is None:
@@ -274,7 +282,7 @@ def act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> dic
 
 
 def _plain(value: object) -> object:
-    """Make an answer JSON: models as their fields, moments as ISO 8601."""
+    """Turn an answer into values that JSON has: models become dicts, moments ISO 8601 texts."""
     if isinstance(value, Answer):
         fields = type(value).model_fields.items()
         found = ((name, field, getattr(value, name)) for name, field in fields)
@@ -288,7 +296,7 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-# What pydantic calls a fault, in the words of members and operators.
+# Pydantic's names of faults, and what members and operators read instead.
 _FAULTS = {
     "missing": ("缺少该字段", "is missing"),
     "extra_forbidden": ("没有该字段", "is not a field"),
@@ -319,14 +327,14 @@ def _as_failure(error: Exception) -> HuitouError:
             if isinstance(cause, Unfit):
                 return _InvalidField(where, "unfit", str(cause), cause.chinese)
             return _InvalidField(where, first["type"], str(first["msg"]))
-        return HuitouError(Code.INTERNAL)  # A stored document, not the caller's words.
+        return HuitouError(Code.INTERNAL)  # A stored document is wrong, not the caller's request.
     if isinstance(error, PyMongoError) and is_passing(error):
         return Unavailable()
     return HuitouError(Code.INTERNAL)
 
 
 class _InvalidField(Refusal):
-    """A request's field that does not fit its model; `chinese` says why where the model does."""
+    """A field of a request doesn't fit its model; `chinese` tells why if the model itself does."""
 
     def __init__(self, field: str, fault: str, english: str, chinese: str | None = None) -> None:
         super().__init__(Code.INVALID_REQUEST, field=field, detail=fault)
@@ -362,7 +370,7 @@ def _refused(call: Call, failure: HuitouError, http: Web | None) -> dict[str, An
 
 
 def _log_fault(call: Call, error: BaseException) -> None:
-    # Where it happened, never what it was about: messages of errors can carry documents.
+    # Log where it happened, but not the error's message: messages can contain whole documents.
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     log(
         "fault",

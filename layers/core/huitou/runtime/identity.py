@@ -1,8 +1,8 @@
-"""Who is calling: only the platform's context can say, never the event.
+"""Who is calling. Only the platform's context tells it; the event never does.
 
-Every key of an event is the client's, `userInfo` and HTTP-looking fields included; `os.environ`
-may still hold the previous caller of a reused instance. Internal callers (timers, the relay, the
-CLI) prove themselves with a token made from the internal secret, one per function.
+A client can put anything into an event, also `userInfo` and fields that look like HTTP, and in a
+reused instance `os.environ` may still name the previous caller. Internal callers (timers, the
+relay, the CLI) send a token; it is made from the internal secret and differs for each function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Caller:
-    """A member's identity as the platform vouches for it, and the address they call from."""
+    """A member's identity, confirmed by the platform, and the address they call from."""
 
     openid: str
     appid: str
@@ -26,7 +26,7 @@ class Caller:
 
 
 def caller_of(context: Mapping[str, Any]) -> Caller | None:
-    """Return the member who calls, or None where no member does (timers, HTTP, Invoke)."""
+    """Return the member who calls; None if no member does (timers, HTTP, Invoke)."""
     variables = _variables(context)
     openid = variables.get("WX_OPENID")
     if not openid:
@@ -52,12 +52,12 @@ def _variables(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def internal_token(secret: bytes, function: str) -> str:
-    """Return what an internal caller of this one function must show."""
+    """Return the token that an internal caller of this function must send."""
     return hmac.new(secret, f"internal:{function}".encode(), hashlib.sha256).hexdigest()
 
 
 def is_internal(token: object, secret: bytes, function: str) -> bool:
-    """Check a shown token in constant time."""
+    """Check a token in constant time, so that the time taken tells nothing about it."""
     if not isinstance(token, str):
         return False
     return hmac.compare_digest(token.encode(), internal_token(secret, function).encode())

@@ -1,4 +1,7 @@
-"""A fenced lease on the database server's time: one holder at a time, however clocks differ."""
+"""A fenced lease: one holder at a time.
+
+It uses the database server's time only, so the clocks of the holders may differ.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,26 @@ from pymongo import ReturnDocument
 
 from huitou.runtime.database import Database, Document
 
-TTL_MS = 6_000  # A holder that dies can be followed after this long.
+TTL_MS = 6_000  # If a holder dies, another one can take the lease after this time.
 LATE_MS = 3_000  # A holder that has not renewed for this long is probably dead.
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Held by whoever has the highest `fence`; every write it guards names the fence."""
+    """A lease we hold, until another holder gets a higher `fence`.
+
+    Every write that the lease guards has the fence in its filter.
+    """
 
     name: str
     fence: int
 
 
 def acquire(database: Database, name: str, *, until_ms: int) -> Lease | None:
-    """Take the lease if nobody holds it; `until_ms` from now is when we mean to hand over.
+    """Take the lease; None if somebody holds it. We plan to hand over in `until_ms` from now.
 
-    The filter and the write are one operation on a document that is always there, so of two
-    takers one must lose: it finds `expires_at` moved.
+    The filter and the write are one operation on a document that always exists. If two callers
+    try at once, one of them finds `expires_at` already moved and gets nothing.
     """
     collection = database.collection("leases")
     collection.update_one(
@@ -46,12 +52,12 @@ def acquire(database: Database, name: str, *, until_ms: int) -> Lease | None:
 
 
 def renew(database: Database, lease: Lease) -> bool:
-    """Hold on for another TTL; False when a later fence has taken over."""
+    """Keep the lease for another TTL; False if somebody with a higher fence has taken over."""
     return _as_holder(database, lease, {"expires_at": {"$add": ["$$NOW", TTL_MS]}})
 
 
 def release(database: Database, lease: Lease) -> None:
-    """Let go at once, so that a waiting successor needn't sit out the TTL."""
+    """Give up the lease now, so that the next holder doesn't have to wait for the TTL."""
     _as_holder(database, lease, {"expires_at": {"$subtract": ["$$NOW", 1]}})
 
 
@@ -61,7 +67,10 @@ def _as_holder(database: Database, lease: Lease, changes: Document) -> bool:
 
 
 def seconds_until_handover(database: Database, name: str) -> float:
-    """How long the present holder means to stay; 0 when it is gone, late or due."""
+    """Return how many seconds the present holder plans to stay.
+
+    Returns 0 if the holder is gone, hasn't renewed in time, or should have handed over by now.
+    """
     alive = {"$gt": ["$expires_at", {"$add": ["$$NOW", TTL_MS - LATE_MS]}]}
     found = database.collection("leases").aggregate([
         {"$match": {"_id": name, "$expr": alive}},

@@ -1,4 +1,4 @@
-"""One JSON line per call: what happened; opaque ids, never phones, OpenIDs, places or events."""
+"""The log: one JSON line for each event. It never has phone numbers, OpenIDs, places or events."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import sys
 
 
 def log(event: str, **facts: str | int | float | bool | None) -> None:
-    """Print one structured line; facts are ids, counts, codes and durations only."""
+    """Print one structured line; facts are only opaque ids, counts, codes and durations."""
     line = json.dumps({"log": event, **facts}, separators=(",", ":"))
     print(line, file=sys.stdout, flush=True)

@@ -1,6 +1,7 @@
-"""Forward steps of the data, each run once, in order; safe to repeat after a crash.
+"""Migrations: steps that bring stored data to a new shape. Each runs once, in order.
 
-Each stands in `schema.py` of the area whose collection it changes; `declarations.py` collects them.
+Each one is in the `schema.py` of the area whose collection it changes; `declarations.py` collects
+them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from huitou.runtime.database import Database, Document
 
 @dataclass(frozen=True)
 class Migration:
-    """One forward step of the data; must be safe to repeat after a crash.
+    """One migration. It must be safe to repeat, because a crash may stop it half way.
 
-    `number` is its place among all migrations of the product: a new one takes the next.
+    `number` is its place among all migrations of the product; a new one takes the next number.
     """
 
     number: int
@@ -24,7 +25,7 @@ class Migration:
 
 
 def pages(database: Database, collection: str, *fields: str) -> Iterator[list[Document]]:
-    """Read these fields of a whole collection, 500 documents at a time, by id."""
+    """Yield the whole collection in pages of 500 documents, by id, with these fields only."""
     after = ""
     shown = dict.fromkeys(fields, 1)
     while page := list(
@@ -38,14 +39,14 @@ def pages(database: Database, collection: str, *fields: str) -> Iterator[list[Do
 
 
 def mark_all(database: Database, collection: str, ids: list[str], name: str, value: str) -> None:
-    """Set a field to `value` in these documents where they lack it."""
+    """Set a field to `value` in those of these documents that don't have it."""
     database.collection(collection).update_many(
         {"_id": {"$in": ids}, name: {"$exists": False}}, {"$set": {name: value}}
     )
 
 
 def migrate(database: Database, migrations: Iterable[Migration]) -> list[str]:
-    """Run those that haven't run; returns their titles."""
+    """Run the migrations that haven't run; returns their titles."""
     meta = database.collection("meta")
     state = meta.find_one({"_id": "migrations"}) or {"number": 0}
     done = []

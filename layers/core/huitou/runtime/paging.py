@@ -1,4 +1,4 @@
-"""Lists by cursor: newest first, the cursor being the last row's moment and id."""
+"""Lists in pages, newest first. The cursor is the moment and the id of a page's last row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from huitou.runtime.errors import Code, Refusal
 
 
 class PageRequest(Request):
-    """One page of a list; `after` is the `next` of the page before."""
+    """One page of a list; `after` is the `next` that the previous page returned."""
 
     limit: int = Field(default=20, ge=1, le=50)
     after: str | None = Field(default=None, max_length=120)
@@ -23,7 +23,11 @@ class PageRequest(Request):
 def newest_first(
     collection: Collection[Document], where: Document, page: PageRequest, moment: str
 ) -> tuple[list[Document], str | None]:
-    """Return one page and the next cursor; needs an index on the filter, `moment` and `_id`."""
+    """Return one page and the next cursor, None after the last page.
+
+    `moment` is the field to sort by. Needs an index on the filter's fields, `moment` and `_id`.
+    Raises Refusal INVALID_REQUEST naming `after` if the cursor is not one of ours.
+    """
     conditions: Document = dict(where)
     if page.after is not None:
         at, document_id = _parsed(page.after)

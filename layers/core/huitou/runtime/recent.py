@@ -1,7 +1,7 @@
-"""Reference data kept for a second in a warm instance: stores, dishes, rules.
+"""A cache in a warm instance for reference data: stores, dishes, rules.
 
-What changes seldom and is read by every quote. A change is seen everywhere within
-`SECONDS`; what must be seen at once (估清, balances, coupons) never comes from here.
+These change seldom, and every quote reads them. A change is seen everywhere within `SECONDS`.
+Data whose changes must be seen at once (估清, balances, coupons) never comes from here.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-_NONE: tuple[float, Any] = (-math.inf, None)  # The clock of a young machine starts at 0.
+_NONE: tuple[float, Any] = (-math.inf, None)  # Older than any moment; a machine starts at 0.
 
 SECONDS = 1.0
 MOST_KEPT = 2_000
 
 
 class Recent:
-    """Answers of the last second, by key."""
+    """Answers that were read a short time ago, by key."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[float, Any]] = {}
@@ -35,9 +35,9 @@ class Recent:
         read: Callable[[list[Key]], Mapping[Key, Value]],
         seconds: float = SECONDS,
     ) -> dict[Key, Value]:
-        """Return the kept answers, reading those that are missing in one go.
+        """Return the kept answers; those that are missing are read together, in one call.
 
-        `seconds` is how old an answer may be; what changes once a day may be a minute old.
+        `seconds` is how old an answer may be.
         """
         now = time.monotonic()
         oldest = now - seconds
@@ -48,6 +48,6 @@ class Recent:
                 self._kept.clear()
             for key, value in read(missing).items():
                 found[key] = value
-                if value is not None:  # What isn't there yet may be there in a moment.
+                if value is not None:  # Don't keep "not found": it may exist a moment later.
                     self._kept[key] = (now, value)
         return found

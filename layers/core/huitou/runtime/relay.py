@@ -1,9 +1,10 @@
-"""The database triggers of a MongoDB of one's own: changes become calls, at least once.
+"""The relay: our own database triggers. It turns changes in MongoDB into calls of functions.
 
 One relay runs at a time, under a fenced lease. It reads the change stream from the stored resume
 token, calls each trigger's function in batches of ids, and stores the token only after the calls
-were accepted: a crash in between sends a batch twice, never not at all. When the stream's history
-is lost it starts at now, and the functions' own timers find the rest by the markers.
+were accepted. So after a crash a batch may be sent twice, but none is lost. If the server can't
+go back to the token any more, the relay starts at the present moment; the functions' own timers
+find by the markers what was missed.
 """
 
 from __future__ import annotations
@@ -24,21 +25,24 @@ from huitou.runtime.logs import log
 from huitou.runtime.triggers import DUE, TRIGGERS, Trigger
 
 NAME = "trigger-relay"
-AWAIT_MS = 1_000  # How long the database holds an answer back while nothing happens.
-GATHER_S = 0.02  # After a first change, what follows within this time goes into the same batch.
+AWAIT_MS = 1_000  # How long the database waits for a change before it answers with none.
+GATHER_S = 0.02  # Changes that follow the first one within this time go into the same batch.
 RENEW_EVERY_S = 1.0
-KEEP_TOKEN_EVERY_S = 10.0  # On quiet streams; each store is itself a write.
-WAIT_FOR_HANDOVER_S = 70.0  # The timer fires every minute, so a successor is always there.
-MOST_COUNTED = 1_000  # Due documents of one trigger, when asked how things stand.
-WATCH_S = 4.0  # How long a newcomer makes sure that the holder is alive before it leaves.
+KEEP_TOKEN_EVERY_S = 10.0  # On quiet streams, where storing the token would be the only write.
+WAIT_FOR_HANDOVER_S = 70.0  # The timer starts a relay every minute, so a successor always waits.
+MOST_COUNTED = 1_000  # `health` counts at most this many due documents of one trigger.
+WATCH_S = 4.0  # A new relay watches for this time that the holder is alive before it leaves.
 
 
 class LeaseLost(Exception):  # noqa: N818
-    """Another relay has taken over; this one must not write any more."""
+    """Another relay has taken the lease; this one must not write any more."""
 
 
 class Relay:
-    """One run of the relay, for at most `seconds`; `stream` is a connection for waiting."""
+    """One run of the relay, for at most `seconds`.
+
+    `stream` is a connection whose commands may wait; `start` calls a function asynchronously.
+    """
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class Relay:
         self._relayed = 0
 
     def run(self) -> dict[str, Any]:
-        """Relay until the time is over; returns if another relay is alive and stays longer."""
+        """Relay until the time is over; returns early if another relay runs and stays longer."""
         lease = self._wait_for_lease()
         if lease is None:
             return {"status": "another relay runs"}
@@ -102,7 +106,7 @@ class Relay:
                     renewed = now
 
     def _open_stream(self, session: ClientSession) -> ChangeStream:
-        """Go on from the stored token; from now where the server can't follow it any more."""
+        """Continue from the stored token; if the server can't, start at the present moment."""
         state = self._database.collection("relay_state").find_one({"_id": NAME}) or {}
         try:
             return ChangeStream(self._stream, session, state.get("token"))
@@ -132,7 +136,11 @@ class Relay:
             self._relayed += len(events)
 
     def _keep_token(self, lease: Lease, token: Document) -> None:
-        """Store how far we came; a relay with a later fence has its own place kept."""
+        """Store how far we have read; raises LeaseLost if a relay with a higher fence has stored.
+
+        The upsert then finds no document with this fence or a lower one, tries to insert a second
+        document with the same id, and fails.
+        """
         try:
             self._database.collection("relay_state").update_one(
                 {"_id": NAME, "fence": {"$lte": lease.fence}},
@@ -147,11 +155,11 @@ class Relay:
 
 
 class ChangeStream:
-    """The changes that make a marker due, batch by batch as the server hands them over.
+    """The changes that make a marker due, in the batches that the server sends.
 
-    The driver's own change stream hides where a batch ends, so a reader can't tell "nothing more
-    just now" from "wait"; with plain commands an idle relay asks once a second and a busy one
-    gets everything that has gathered.
+    The driver's own change stream hides where a batch ends: a reader can't tell whether there is
+    nothing more for now or whether it must wait. With plain commands, an idle relay asks once a
+    second, and a busy one gets everything that has gathered.
     """
 
     def __init__(self, database: Database, session: ClientSession, token: Document | None) -> None:
@@ -166,14 +174,15 @@ class ChangeStream:
             }
         )
         self._cursor_id = reply["id"]
-        # Moves on even when no change was for us, so a quiet stream never falls out of history.
+        # The token moves on even if no change was for us, so that a quiet stream stays within
+        # the history that the server keeps.
         self.token: Document = reply["postBatchResumeToken"]
-        # Lost history shows only when changes are asked for, so ask once before anybody relies
-        # on this stream; what comes is handed out by the first `more`.
+        # The server reports lost history only when it is asked for changes. So ask once here;
+        # the first call of `more` returns this answer.
         self._first: Document | None = self._next(1)
 
     def more(self, await_ms: int) -> list[Document]:
-        """Return what has gathered; waits up to `await_ms` if nothing has."""
+        """Return the changes that have gathered; waits up to `await_ms` if there are none."""
         reply = self._first or self._next(await_ms)
         self._first = None
         self.token = reply["postBatchResumeToken"]
@@ -191,7 +200,7 @@ class ChangeStream:
 
 
 def _pipeline() -> list[Document]:
-    """Let through only changes that make a marker due, and of them only what names them."""
+    """Let through only changes that make a marker due, and only the fields that the relay reads."""
     becomes_due: list[Document] = []
     for trigger in TRIGGERS:
         becomes_due += [
@@ -216,10 +225,10 @@ def _is_for(trigger: Trigger, change: Document) -> bool:
 
 
 def health(database: Database) -> dict[str, Any]:
-    """Say whether a relay is alive, how much is due for each trigger, and how far behind it is.
+    """Tell whether a relay is alive, how much is due for each trigger, and how far behind it is.
 
-    `lag_s` is how long the relay has not moved on while something is due: 0 where nothing is, or
-    where it has just dispatched. Counting stops at `MOST_COUNTED` documents a trigger.
+    `lag_s` is the time in seconds since the relay last stored its position, if something is due;
+    otherwise 0. Counting stops at `MOST_COUNTED` documents for each trigger.
     """
     due = {
         trigger.function: database.collection(trigger.collection).count_documents(

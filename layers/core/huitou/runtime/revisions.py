@@ -1,6 +1,6 @@
-"""Rule documents: each is replaced only by a later revision of itself, and all are kept.
+"""Rule documents. A later revision replaces an earlier one, and every revision is kept.
 
-What was given or frozen under a revision can be judged by it for ever.
+So it can always be checked what a member got under the rules that were in force then.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ MOST_KEPT = 1_000
 def put_revision(
     rules: Collection[Document], document: Document, field: str, at: datetime | None = None
 ) -> None:
-    """Store a later revision; the same one again must say the same.
+    """Store a later revision of a rule document. Storing the same document again does nothing.
 
-    `at` is when it comes into force, for rules by which the past is judged. Raises Refusal
-    RULES_CONFLICT naming `field`.
+    `at` is the moment it comes into force; only rules that are later applied to the past need it.
+    Raises Refusal RULES_CONFLICT naming `field` if a revision with this or a higher number exists
+    and differs.
     """
     stored = rules.find_one({"_id": document["_id"]})
     if stored == document:
@@ -35,8 +36,9 @@ def put_revision(
             raise conflict
         if _kept(rules, stored) is None:  # It was stored before revisions were kept.
             _keep(rules, stored)
-    # Of two editors of one revision the history's id lets one through. Who finds their own words
-    # there stopped before they came into force, and goes on: from now on they are in force.
+    # If two editors store one revision at once, the unique id in the history lets one through.
+    # If the history already has this very document, an earlier call was killed before it came
+    # into force: go on, and it is in force from now on.
     came = {"at": at, "after": stored["revision"] if stored else 0} if at is not None else {}
     if not _keep(rules, document, came):
         if _kept(rules, document) != document:
@@ -44,7 +46,8 @@ def put_revision(
         if came:
             named = {"_id": _id(rules, document)}
             rules.database[_HISTORY].update_one(named, {"$set": came})
-    # The revision in the filter: of two later ones the higher stays, in whatever order they come.
+    # The revision is in the filter, so of two later revisions the higher one stays, in whatever
+    # order they are written.
     later = {"_id": document["_id"], "revision": {"$lt": document["revision"]}}
     try:
         rules.replace_one(later, document, upsert=True)
@@ -54,7 +57,7 @@ def put_revision(
 
 
 def revision_of(rules: Collection[Document], document_id: str, revision: int) -> Document | None:
-    """Return a document as it was in one revision; None for those from before they were kept."""
+    """Return a document as it was in one revision; None if that revision was never kept."""
     found = rules.find_one({"_id": document_id})
     if found is not None and found["revision"] == revision:
         return found
@@ -62,7 +65,7 @@ def revision_of(rules: Collection[Document], document_id: str, revision: int) ->
 
 
 def revisions_of(rules: Collection[Document], wanted: Iterable[tuple[str, int]]) -> list[Document]:
-    """Return those of several documents in these revisions that are kept, in no order."""
+    """Return the documents for these pairs (id, revision), in any order, without unknown ones."""
     ids = [f"{rules.name}:{name}@{revision}" for name, revision in wanted]
     found = rules.database[_HISTORY].find({"_id": {"$in": ids}}).limit(len(ids) or 1)
     return [dict(kept["document"]) for kept in found]
@@ -71,10 +74,11 @@ def revisions_of(rules: Collection[Document], wanted: Iterable[tuple[str, int]])
 def revisions_in_force(
     rules: Collection[Document], document_id: str, last: int
 ) -> list[tuple[datetime | None, Document]]:
-    """Return the revisions that were in force, the earliest first, with since when, if known.
+    """Return the revisions that were in force, earliest first, each with its first moment if known.
 
-    Each names the one that it came `after`: one that was kept and never came into force is not
-    among them. Those from before these were noted count as if all had been in force.
+    The history is followed backwards from revision `last`: each entry names the revision it came
+    `after`, so a revision that was kept but never came into force is skipped. Older entries don't
+    name it; there, every lower revision is taken to have been in force.
     """
     kept = {int(one["document"]["revision"]): one for one in _all_kept(rules, document_id)}
     found: list[Document] = []
@@ -86,7 +90,7 @@ def revisions_in_force(
 
 
 def history_of(rules: Collection[Document], document_id: str) -> list[Document]:
-    """Return a document in all its kept revisions, the latest first."""
+    """Return all kept revisions of a document, the latest first."""
     documents = [dict(kept["document"]) for kept in _all_kept(rules, document_id)]
     return sorted(documents, key=lambda document: -int(document["revision"]))
 
@@ -107,6 +111,9 @@ def _kept(rules: Collection[Document], document: Document) -> Document | None:
 
 
 def _keep(rules: Collection[Document], document: Document, came: Document | None = None) -> bool:
-    """Append a revision, with when it came into force and after which; False if it was there."""
+    """Append a revision to the history; False if the history has it already.
+
+    `came` holds the moment it comes into force and the revision before it.
+    """
     kept = {"_id": _id(rules, document), "schema": 1, "document": document, **(came or {})}
     return insert_new(rules.database[_HISTORY], kept)

@@ -1,4 +1,4 @@
-"""What the machinery itself keeps: rules and their revisions, leases, dead letters, state."""
+"""The collections of `runtime` itself: rules and their revisions, leases, dead letters, state."""
 
 from __future__ import annotations
 

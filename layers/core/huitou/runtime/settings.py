@@ -1,4 +1,4 @@
-"""The function's settings: environment variables, read on first use and named in errors."""
+"""The function's settings: environment variables, read when they are used and named in errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PLATFORM_MARKS = ("TENCENTCLOUD_RUNENV", "SCF_NAMESPACE", "SCF_FUNCTIONNAME")
 
 @dataclass(frozen=True, repr=False)
 class WeChatPaySettings:
-    """Who we are at WeChat Pay; keys as PEM text, `platform_keys` by serial.
+    """The merchant's account at WeChat Pay; keys are PEM texts, `platform_keys` are by serial.
 
-    `appid` is the mini-program's. Where a provider (服务商) stands between, `mchid` and `sp_appid`
-    are the provider's. A platform key is a public key or a certificate.
+    `appid` is the mini-program's. If the chain works through a provider (服务商), `mchid` and
+    `sp_appid` are the provider's. A platform key is a public key or a certificate.
     """
 
     appid: str
@@ -35,7 +35,7 @@ class WeChatPaySettings:
 
 @dataclass(frozen=True, repr=False)
 class CloudSettings:
-    """Where and as whom the relay calls other functions; `endpoint` is host[:port]."""
+    """The address and the credentials for calling other functions; `endpoint` is host[:port]."""
 
     namespace: str
     region: str
@@ -48,7 +48,7 @@ class CloudSettings:
 
 @dataclass(frozen=True, repr=False)
 class StorageSettings:
-    """The chain's bucket, and as whom it is read and written; `url` is without the bucket."""
+    """The chain's bucket and its credentials; `url` doesn't contain the bucket's name."""
 
     bucket: str
     url: str
@@ -84,7 +84,7 @@ class Settings:
 
     @property
     def internal_secret(self) -> bytes:
-        """What timers, the relay and the CLI prove themselves with."""
+        """The secret with which timers, the relay and the CLI prove who they are."""
         secret = self._required("HUITOU_INTERNAL_SECRET").encode()
         if len(secret) < 32:
             raise ConfigurationError("HUITOU_INTERNAL_SECRET", "must have at least 32 characters")
@@ -92,24 +92,27 @@ class Settings:
 
     @property
     def phone_key(self) -> bytes:
-        """The key under which phone numbers are hashed; must never change."""
+        """The key for hashing phone numbers; it must never change."""
         return self._required("HUITOU_PHONE_KEY").encode()
 
     @property
     def codes_key(self) -> bytes:
-        """The key that coupon codes follow from: derived from the one that must never change."""
+        """The key for making coupon codes; derived from `phone_key`, so it never changes."""
         return hmac.digest(self.phone_key, b"coupon codes", "sha256")
 
     @property
     def token_key(self) -> bytes:
-        """The key of coupon tokens at the till; another secret only ends those of this minute."""
+        """The key for signing coupon tokens.
+
+        If the internal secret is changed, the tokens that members hold at that moment end.
+        """
         return hmac.digest(self.internal_secret, b"coupon tokens", "sha256")
 
     @property
     def clock_file(self) -> str | None:
-        """The local cloud's driven clock, or None where time is real.
+        """The file of the local cloud's driven clock; None if time is real.
 
-        Local only: refused on the platform, where a forged business date would be money.
+        On the platform it is refused: whoever sets the business date there could make money.
         """
         path = self.variables.get("HUITOU_CLOCK_FILE") or None
         if path and any(mark in self.variables for mark in _PLATFORM_MARKS):
@@ -130,7 +133,7 @@ class Settings:
 
     @property
     def weather_key(self) -> str:
-        """The chain's key of QWeather; wanted only where a campaign follows the weather."""
+        """The chain's key for QWeather; only chains with a weather campaign need it."""
         return self._required("WEATHER_KEY")
 
     @property
@@ -139,7 +142,7 @@ class Settings:
 
     @property
     def wechat_pay(self) -> WeChatPaySettings:
-        """The merchant's keys; `WECHAT_PAY_PLATFORM_KEYS` is `serial=PEM` joined by `;`."""
+        """The merchant's account; `WECHAT_PAY_PLATFORM_KEYS` is a list `serial=PEM;serial=PEM`."""
         api_v3_key = self._required("WECHAT_PAY_API_V3_KEY").encode()
         if len(api_v3_key) != 32:
             raise ConfigurationError("WECHAT_PAY_API_V3_KEY", "must be 32 bytes")
@@ -167,7 +170,10 @@ class Settings:
 
     @property
     def storage(self) -> StorageSettings:
-        """Object storage, by the function's role too; `STORAGE_BUCKET` is `name-appid`."""
+        """Object storage; the credentials come from the function's role, as for `cloud`.
+
+        `STORAGE_BUCKET` is `name-appid`.
+        """
         region = self.variables.get("TENCENTCLOUD_REGION") or "ap-shanghai"
         return StorageSettings(
             bucket=self._required("STORAGE_BUCKET"),
@@ -194,5 +200,8 @@ class Settings:
 
 @cache
 def settings() -> Settings:
-    """Return this instance's settings, read live: the platform renews its credentials."""
+    """Return this instance's settings.
+
+    Each variable is read anew on every use, because the platform renews the credentials.
+    """
     return Settings(os.environ)

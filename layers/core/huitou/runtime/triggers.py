@@ -1,7 +1,8 @@
-"""Which change of which document starts which function: the one table of database triggers.
+"""The table of database triggers: which change of which document starts which function.
 
-A change that others must follow sets a marker field to "due" in the same write. The relay turns
-such changes into calls; the target's own timer finds by the same marker what a lost event left.
+If other functions must react to a change, the same write sets a marker field to "due". The relay
+turns such changes into calls. If an event is lost, the function's own timer finds the document
+by the same marker.
 """
 
 from __future__ import annotations
