@@ -15,11 +15,11 @@ TIMEOUT_S = 10
 
 
 class RefusedThere(Refusal):
-    """What another function refused, in its own words."""
+    """Another function refused the call; the message is the one it gave."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         field = error.get("field")
-        # A version that is newer than this one may refuse for a reason of its own.
+        # The other function may run a newer version, with an error code that is unknown here.
         code = all_codes().get(str(error["code"]), Code.INTERNAL)
         super().__init__(code, field=str(field) if field else None)
         self._words = str(error["message"])
@@ -29,7 +29,10 @@ class RefusedThere(Refusal):
 
 
 class Functions:
-    """The bundle's functions as an internal caller reaches them."""
+    """Calls of the bundle's functions, made as an internal caller.
+
+    Raises Unavailable if the platform or the function doesn't answer properly.
+    """
 
     def __init__(
         self, settings: CloudSettings, internal_secret: bytes, *, timeout_s: int = TIMEOUT_S
@@ -56,11 +59,11 @@ class Functions:
         return ScfClient(credential, here.region, ClientProfile(httpProfile=profile))
 
     def start(self, function: str, event: Mapping[str, Any]) -> None:
-        """Start a function asynchronously, as an internal caller; returns once it is accepted."""
+        """Start a function asynchronously; returns when the platform has accepted the call."""
         self._invoke(function, event, "Event")
 
     def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a function as an internal caller and return its answer."""
+        """Call a function and return its whole answer, also if it refused."""
         result = self._invoke(function, event, "RequestResponse")
         try:
             answer = json.loads(result.RetMsg)
@@ -71,7 +74,7 @@ class Functions:
         return answer
 
     def ask(self, function: str, event: Mapping[str, Any]) -> Any:
-        """Call a function and return its answer's data; what it refused is refused here, too."""
+        """Call a function and return its answer's `data`; raises RefusedThere if it refused."""
         answer = self.call(function, event)
         if answer["ok"]:
             return answer["data"]
@@ -87,7 +90,7 @@ class Functions:
         request.FunctionName = function
         request.Namespace = self._settings.namespace
         request.InvocationType = invocation
-        # The version that is live; without it the API calls what was uploaded last.
+        # Call the live version; without this the API calls the version uploaded last.
         request.Qualifier = "$DEFAULT"
         request.ClientContext = json.dumps(
             {**event, "token": internal_token(self._secret, function)}, ensure_ascii=False

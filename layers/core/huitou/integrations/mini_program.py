@@ -1,4 +1,4 @@
-"""The mini-program's server API (api.weixin.qq.com): one shared token, phone numbers, 发货."""
+"""The mini-program's server API (api.weixin.qq.com): phone numbers, 发货, messages, codes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.settings import Settings
 
 TIMEOUT_S = (2, 4)
-RENEW_BEFORE_S = 300  # Old and new token overlap for five minutes.
-PICKUP_CARD = 2007  # WeChat's 服务动态 for those who wait for what they have bought.
+RENEW_BEFORE_S = 300  # WeChat accepts the old token for five minutes beside the new one.
+PICKUP_CARD = 2007  # WeChat's 服务动态 for guests who wait for their order.
 TRADE_ASKED_EVERY_S = 24 * 3600
 _TOKEN_GONE = {40001, 40014, 42001}
-_CODE_GONE = {40029, 40163, 41008}  # Wrong, used, missing; all else is not the member's fault.
+_CODE_GONE = {40029, 40163, 41008}  # Wrong, used, missing; other errors aren't the member's fault.
 
 
 class MiniProgram:
-    """Calls in the mini-program's name. Raises Unavailable when WeChat doesn't answer."""
+    """Calls in the name of the mini-program. Each raises Unavailable if WeChat doesn't answer."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._tokens = database.collection("api_tokens")
@@ -29,7 +29,7 @@ class MiniProgram:
     def phone_number(self, code: str) -> str:
         """Exchange a member's single-use code for their number, with its country code.
 
-        Raises Refusal PHONE_CODE_INVALID naming `code` when it is wrong, used or too old.
+        Raises Refusal PHONE_CODE_INVALID naming `code` if the code is wrong, used or too old.
         """
         answer = self._with_token("/wxa/business/getuserphonenumber", {"code": code})
         error = answer.get("errcode")
@@ -41,7 +41,7 @@ class MiniProgram:
         return f"+{info['countryCode']}{info['purePhoneNumber']}"
 
     def is_trade_managed(self) -> bool:
-        """Tell whether WeChat's 交易管理 wants to hear of each handing over; asked once a day."""
+        """Tell whether WeChat's 交易管理 demands a report of each hand-over; asked once a day."""
         kept = self._tokens.find_one({"_id": "trade_managed"})
         if kept and kept["expires_at"] > time.time():
             return bool(kept["managed"])
@@ -56,7 +56,7 @@ class MiniProgram:
         return managed
 
     def upload_shipping_info(self, info: dict[str, Any]) -> int:
-        """Tell WeChat that an order was handed over; returns its error code, 0 for success."""
+        """Report to WeChat that an order was handed over; returns its error code, 0 for success."""
         return int(self._with_token("/wxa/sec/order/upload_shipping_info", info)["errcode"])
 
     def show_card(
@@ -64,16 +64,16 @@ class MiniProgram:
     ) -> int:
         """Show or change the 取餐 card of a payment; returns WeChat's error code, 0 for success.
 
-        `code` is WeChat Pay's number of the payment, `content` is by WeChat's template 2007.
+        `code` is WeChat Pay's number of the payment; `content` has the form of template 2007.
         """
         body = {"openid": openid, "notify_type": PICKUP_CARD, "notify_code": code,
                 "content_json": _json(content), "check_json": _json(check)}  # fmt: skip
         return int(self._with_token("/wxa/set_user_notify", body)["errcode"])
 
     def session(self, code: str) -> tuple[str, str]:
-        """Return OpenID and session key behind a log-in code.
+        """Return (OpenID, session key) for a log-in code.
 
-        Raises Refusal GROUP_NOT_PROVEN naming `code` when it is wrong, used or too old.
+        Raises Refusal GROUP_NOT_PROVEN naming `code` if the code is wrong, used or too old.
         """
         answer = self._call("GET", "/sns/jscode2session", params={
             "appid": self._settings.wechat_appid, "secret": self._settings.wechat_app_secret,
@@ -86,7 +86,7 @@ class MiniProgram:
         return str(answer["openid"]), str(answer["session_key"])
 
     def risk_rank(self, openid: str, client_ip: str) -> int | None:
-        """Return WeChat's risk rank of a user (0 to 4) for marketing; None where it has none."""
+        """Return WeChat's risk rank of a user for marketing (0 to 4); None if it has none."""
         body = {"appid": self._settings.wechat_appid, "openid": openid, "scene": 1,
                 "client_ip": client_ip}  # fmt: skip
         answer = self._with_token("/wxa/getuserriskrank", body)
@@ -94,7 +94,7 @@ class MiniProgram:
         return int(rank) if answer.get("errcode") == 0 and rank is not None else None
 
     def code_image(self, scene: str, page: str) -> bytes:
-        """Return a mini-program code that opens a page with this scene, as a PNG or JPEG."""
+        """Return the image (PNG or JPEG) of a mini-program code for a page and a scene."""
         body = {"scene": scene, "page": page, "check_path": False}
         answer = self._with_token("/wxa/getwxacodeunlimit", body)
         if "image" not in answer:
@@ -102,7 +102,7 @@ class MiniProgram:
         return bytes(answer["image"])
 
     def url_link(self, path: str, query: str, days: int) -> str:
-        """Return a link that opens a page from outside WeChat, for so many days, 365 at most."""
+        """Return a link that opens a page from outside WeChat; it works for `days`, at most 365."""
         body = {"path": path, "query": query, "expire_type": 1, "expire_interval": days}
         answer = self._with_token("/wxa/generate_urllink", body)
         if answer.get("errcode") != 0:
@@ -112,10 +112,10 @@ class MiniProgram:
     def send_message(
         self, openid: str, template_id: str, page: str, data: dict[str, dict[str, str]]
     ) -> int:
-        """Hand over one subscription message; returns WeChat's error code, 0 for success.
+        """Send one subscription message; returns WeChat's error code, 0 for success.
 
-        43101: the guest agreed to none, or to none more. -1 stands for one that never left us;
-        Unavailable is raised where nobody knows whether it arrived.
+        43101 means that the guest has agreed to no message, or to no further one. -1 means that
+        the message was not sent at all. Unavailable means that it may or may not have arrived.
         """
         body = {"touser": openid, "template_id": template_id, "page": page, "data": data}
         try:
@@ -125,7 +125,7 @@ class MiniProgram:
         return int(self._with_token("/cgi-bin/message/subscribe/send", body)["errcode"])
 
     def _with_token(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Call with the shared token, once more with a new one if WeChat has forgotten it."""
+        """Call with the shared token; if WeChat no longer accepts it, call again with a new one."""
         answer = self._post(f"{path}?access_token={self._token()}", body)
         if answer.get("errcode") in _TOKEN_GONE:
             self._tokens.delete_one({"_id": "stable_token"})
@@ -133,7 +133,10 @@ class MiniProgram:
         return answer
 
     def _token(self) -> str:
-        """Return the one access token all instances share (real time: it is WeChat's, not ours)."""
+        """Return the access token that all instances share.
+
+        It expires by WeChat's clock, so real time is used here.
+        """
         kept = self._tokens.find_one({"_id": "stable_token"})
         if kept and kept["expires_at"] > time.time() + RENEW_BEFORE_S:
             return str(kept["token"])
@@ -144,7 +147,7 @@ class MiniProgram:
         })  # fmt: skip
         if "access_token" not in answer:
             raise Unavailable(detail=f"stable_token {answer.get('errcode')}")
-        # Two instances at once get the same token, so it doesn't matter who writes last.
+        # If two instances ask at once, WeChat gives both the same token; either may write last.
         self._tokens.replace_one(
             {"_id": "stable_token"},
             {
@@ -160,8 +163,8 @@ class MiniProgram:
         return self._call("POST", path, json=body)
 
     def _call(self, method: str, path: str, **what: Any) -> dict[str, Any]:
-        """Return WeChat's answer; an image, where it answers with one, as `image`."""
-        import requests  # Late: only calls out need it, and it costs a cold start 55 ms.
+        """Return WeChat's answer; if it is an image, its bytes are in `image`."""
+        import requests  # Imported late: it would cost every cold start 55 ms.
 
         url = self._settings.wechat_api_url + path
         try:
@@ -171,7 +174,7 @@ class MiniProgram:
                 return {"errcode": 0, "image": response.content}
             return dict(response.json())
         except (requests.RequestException, ValueError) as error:
-            # What is asked for holds the token or the secret.
+            # Don't chain or quote the error: the URL in it has the token or the secret.
             raise Unavailable(detail=type(error).__name__) from None
 
 

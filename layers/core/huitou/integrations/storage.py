@@ -1,7 +1,7 @@
-"""The chain's object storage: Tencent's COS, which speaks S3.
+"""The chain's object storage: Tencent's COS, through its S3 interface.
 
-Source: COS's guide to S3's SDKs: the bucket is part of the host's name, and what newer S3 clients
-add to a body (checksums in trailers) is left out.
+Source: COS's guide for S3 SDKs. The bucket is part of the host name, and the checksums that newer
+S3 clients add to a body must be switched off.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Answer = TypeVar("Answer")
 
 
 class ObjectStorage:
-    """One bucket. Raises Unavailable when it doesn't answer, or not with what was asked for."""
+    """One bucket. Raises Unavailable if the storage doesn't answer or answers with an error."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.storage
 
     def get(self, name: str) -> bytes | None:
-        """Return an object; None where there is none."""
+        """Return an object; None if there is none with this name."""
 
         def read() -> bytes:
             found = self._client.get_object(Bucket=self._settings.bucket, Key=name)
@@ -36,7 +36,7 @@ class ObjectStorage:
         return self._asked(read)
 
     def put(self, name: str, content: bytes, content_type: str, cache: str = "private") -> None:
-        """Keep an object, in place of one of that name; `cache` is for whoever reads it."""
+        """Store an object under a name, or replace it; `cache` is its Cache-Control header."""
         self._asked(
             lambda: self._client.put_object(
                 Bucket=self._settings.bucket, Key=name, Body=content, ContentType=content_type,
@@ -45,18 +45,18 @@ class ObjectStorage:
         )  # fmt: skip
 
     def has(self, name: str) -> bool:
-        """Tell whether there is such an object."""
+        """Tell whether there is an object with this name."""
         head = self._client.head_object
         return self._asked(lambda: head(Bucket=self._settings.bucket, Key=name)) is not None
 
     def link(self, name: str) -> str:
-        """Return where an object can be read for an hour, signed here: nobody is asked."""
+        """Return a link to an object for one hour. It is signed here, without a call."""
         what = {"Bucket": self._settings.bucket, "Key": name}
         return str(self._client.generate_presigned_url("get_object", what, ExpiresIn=LINK_LIVES_S))
 
     @cached_property
     def _client(self) -> Any:
-        import boto3  # Late: only who keeps files needs it, and it costs a cold start much.
+        import boto3  # Imported late: it is slow, and most functions store no files.
         from botocore.config import Config
 
         return boto3.client(
@@ -78,7 +78,7 @@ class ObjectStorage:
         )
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer | None:
-        """Ask; None where there is no such object."""
+        """Run a call to the storage; None if there is no such object."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

@@ -1,4 +1,4 @@
-"""The forecast of QWeather (和风天气): `/v7/weather/3d`, by longitude and latitude."""
+"""The weather forecast of QWeather (和风天气), `/v7/weather/3d`, by longitude and latitude."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMEOUT_S = (2, 4)
 
 
 class Forecast(NamedTuple):
-    """A day's forecast: rain in millimetres, the highest and lowest temperature in Celsius."""
+    """The forecast of one day: rain in millimetres, highest and lowest temperature in Celsius."""
 
     day: str
     rain_mm: float
@@ -20,13 +20,13 @@ class Forecast(NamedTuple):
 
 
 class WeatherService:
-    """Raises Unavailable when it doesn't answer, or answers with a code other than "200"."""
+    """QWeather. Raises Unavailable if it doesn't answer, or if its code is not "200"."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def forecast(self, lat: float, lng: float) -> list[Forecast]:
-        """Return the forecast of the next three days at a place; every value comes as a string."""
+        """Return the forecast of a place for three days, today first."""
         answer = self._get("/v7/weather/3d", {"location": f"{lng:.2f},{lat:.2f}"})
         return [
             Forecast(day["fxDate"], float(day["precip"]), float(day["tempMax"]),
@@ -35,7 +35,7 @@ class WeatherService:
         ]  # fmt: skip
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
-        import requests  # Late: only calls out need it.
+        import requests  # Imported late, as most calls need no weather.
 
         key = {"X-QW-Api-Key": self._settings.weather_key}
         try:
