@@ -1,4 +1,4 @@
-"""The menu: dishes with 规格 (sku), 做法 (method) and priced 加料 (addon), and each store's own."""
+"""The menu: dishes with 规格 (sku), 做法 (method) and 加料 (addon), and each store's changes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 
 PART_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 MOST_PARTS = 50
-MAX_PRICE_FEN = 10_000_000  # ¥100,000: dearer than any dish, small enough for any sum.
+MAX_PRICE_FEN = 10_000_000  # ¥100,000: above any real price, and no sum of an order overflows.
 
 
 class Sku(Record):
-    """规格: one size or form of a dish, with its list price."""
+    """规格: one size or form of a dish, with its own price."""
 
     sku_id: str = Field(title="规格代号", description="保存后不再修改")
     name: str = Field(title="规格名称", description="例如 大份；只有一种规格时可留空")
@@ -23,7 +23,7 @@ class Sku(Record):
 
 
 class Addon(Record):
-    """加料: an extra with a price of its own, `max_quantity` of it per piece."""
+    """加料: an extra with its own price; at most `max_quantity` of it for each dish ordered."""
 
     addon_id: str = Field(title="加料代号", description="保存后不再修改")
     name: str = Field(title="加料名称")
@@ -32,7 +32,7 @@ class Addon(Record):
 
 
 class DishContent(Record):
-    """What a dish is: its name, its category, sizes, methods (做法, free of charge) and addons."""
+    """A dish's name, category, sizes, methods (做法, free of charge) and addons."""
 
     name: str
     category: str
@@ -42,7 +42,7 @@ class DishContent(Record):
 
 
 class DishForm(DishContent):
-    """A dish as the brand's people write it; ids of sizes and addons are its own."""
+    """A dish as the brand's staff enter it; ids of sizes and addons are unique within the dish."""
 
     name: str = Field(min_length=1, max_length=40, title="菜名")
     category: str = Field(min_length=1, max_length=40, title="分类")
@@ -70,16 +70,16 @@ class DishForm(DishContent):
 
 
 class Dish(Stored, DishContent):
-    """A dish as the brand knows it; `revision` counts its changes."""
+    """A dish of the brand, before any store changes it; `revision` counts its changes."""
 
     brand_id: str
     revision: int = 1
 
 
 class StoreDish(Stored):
-    """What one store makes of a dish; `id` is `<store_id>:<dish_id>`.
+    """One store's settings for a dish; `id` is `<store_id>:<dish_id>`.
 
-    `sold_out` is 估清; `prices_fen` overrides the brand's price by sku.
+    `sold_out` is 估清; `prices_fen` has the store's own prices by sku, instead of the brand's.
     """
 
     store_id: str
@@ -90,7 +90,7 @@ class StoreDish(Stored):
 
 
 class OfferedDish(Record):
-    """A dish at one store: the brand's dish with the store's prices and 估清."""
+    """A dish as one store offers it: the brand's dish with the store's prices and 估清."""
 
     dish_id: str
     name: str
@@ -102,14 +102,14 @@ class OfferedDish(Record):
 
 
 class MenuAnswer(Answer):
-    """What one store lists, sold out or not."""
+    """The dishes that one store lists, also those that are sold out."""
 
     store_id: str
     dishes: list[OfferedDish]
 
 
 class StoreMenuRequest(Request):
-    """A store's whole menu, for its staff."""
+    """Ask for a store's whole menu, as its staff."""
 
     store_id: str = Field(min_length=1, max_length=64)
 
@@ -119,7 +119,7 @@ class _AtStoreRequest(StoreMenuRequest):
 
 
 class SoldOutRequest(_AtStoreRequest):
-    """Say that a dish is sold out (估清), or there again."""
+    """Mark a dish as sold out (估清), or as available again."""
 
     sold_out: bool
 
@@ -131,13 +131,13 @@ class ListedRequest(_AtStoreRequest):
 
 
 class PricesRequest(_AtStoreRequest):
-    """Set a store's own prices by sku; a sku left out has the brand's again."""
+    """Set a store's own prices by sku; a sku that is left out gets the brand's price again."""
 
     prices_fen: dict[str, Annotated[int, Field(ge=0, le=MAX_PRICE_FEN)]] = Field(max_length=50)
 
 
 class BrandDish(Answer):
-    """A dish as the brand knows it."""
+    """A dish of the brand, before any store changes it."""
 
     dish_id: str
     revision: int
@@ -151,10 +151,10 @@ class BrandDishesAnswer(Answer):
 
 
 class PutDishRequest(Request):
-    """Change a dish, in every store that has it.
+    """Change a dish in every store that has it, or make a new one.
 
-    `revision` is that of the dish one has seen; 0 is for a new one, which every store gets, to be
-    listed there.
+    `revision` is the one that the caller has seen. It is 0 for a new dish: then every store gets
+    the dish, and lists it when it wants to.
     """
 
     dish_id: str = Field(pattern=PART_ID)
@@ -163,7 +163,7 @@ class PutDishRequest(Request):
 
 
 class StaffSku(Answer):
-    """One size of a dish: the brand's price, and the store's own where it has one."""
+    """One size of a dish: the brand's price, and the store's own; null if it has none."""
 
     sku_id: str
     name: str
@@ -172,7 +172,7 @@ class StaffSku(Answer):
 
 
 class StaffDish(Answer):
-    """A dish as a store's staff see it, on the menu or not."""
+    """A dish as a store's staff see it, listed or not."""
 
     dish_id: str
     name: str

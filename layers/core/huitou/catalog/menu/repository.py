@@ -21,11 +21,11 @@ class MenuRepository:
         self._store_dishes = database.collection("store_dishes")
 
     def offered_at(self, store_id: str) -> list[OfferedDish]:
-        """A store's whole listed menu, in two queries however long it is."""
+        """Return all dishes that a store lists; always two queries, however many dishes."""
         return self._offered({"store_id": store_id, "listed": True})
 
     def lately_at(self, store_id: str) -> list[OfferedDish]:
-        """The same as a minute ago at the oldest."""
+        """Return the same from the cache; it is at most a minute old."""
         key = ("menu", store_id)
         return self._recent.get(key, lambda: self.offered_at(store_id), seconds=_LATELY_S)
 
@@ -34,25 +34,25 @@ class MenuRepository:
         return self.offered_by([StoreDish.model_validate(row) for row in found])
 
     def offered_by(self, rows: Sequence[StoreDish]) -> list[OfferedDish]:
-        """What stores' rows in hand make of the brand's dishes."""
+        """Return the dishes for these rows, which the caller has read already."""
         by_id = self._brand_dishes([row.dish_id for row in rows])
         return [offered(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
 
     def every_dish_at(self, store_id: str) -> list[StaffDish]:
-        """A store's dishes, listed or not."""
+        """Return a store's dishes, listed or not."""
         found = self._store_dishes.find({"store_id": store_id}).sort("_id", 1).limit(MOST_DISHES)
         rows = [StoreDish.model_validate(row) for row in found]
         by_id = self._brand_dishes([row.dish_id for row in rows])
         return [for_staff(by_id[row.dish_id], row) for row in rows if row.dish_id in by_id]
 
     def dish_at(self, store_id: str, dish_id: str) -> StaffDish | None:
-        """One of them."""
+        """Return one dish of a store, listed or not; None if the store doesn't have it."""
         found = self._store_dishes.find_one({"_id": f"{store_id}:{dish_id}"})
         dish = self._brand_dishes([dish_id]).get(dish_id) if found else None
         return for_staff(dish, StoreDish.model_validate(found)) if dish else None
 
     def change_at(self, store_id: str, dish_id: str, change: Document) -> bool:
-        """Change a store's row of a dish, nothing else of it; False if there is none."""
+        """Set these fields of a store's row of a dish; False if there is no row."""
         row = {"_id": f"{store_id}:{dish_id}"}
         return self._store_dishes.update_one(row, {"$set": change}).matched_count == 1
 
@@ -65,7 +65,7 @@ class MenuRepository:
         return {dish_id: dish for (_, dish_id), dish in kept.items()}
 
     def dishes(self) -> list[Dish]:
-        """The brand's dishes, by id."""
+        """Return the brand's dishes, by id."""
         found = self._dishes.find({"_id": {"$gt": ""}}).sort("_id", 1).limit(MOST_DISHES)
         return [Dish.model_validate(dish) for dish in found]
 
@@ -74,16 +74,16 @@ class MenuRepository:
         return Dish.model_validate(found) if found else None
 
     def set_dish(self, dish: Dish, revision: int) -> bool:
-        """Store what follows on this revision; False if it is another's by now."""
+        """Replace the dish of this revision (0: there is none yet); False if it has another one."""
         if revision == 0:
             return insert_new(self._dishes, dish.document())
-        # Dishes of before there were revisions have none: theirs is the first.
+        # Old dishes were stored without a revision; they count as revision 1.
         seen = {"$in": [1, None]} if revision == 1 else revision
         where = {"_id": dish.id, "revision": seen}
         return self._dishes.replace_one(where, dish.document()).matched_count == 1
 
     def add_to_stores(self, dish_id: str, store_ids: list[str]) -> None:
-        """Give stores a dish they haven't got, unlisted."""
+        """Add a dish to these stores, unlisted; stores that have it already keep theirs."""
         rows = [
             StoreDish(id=f"{store_id}:{dish_id}", store_id=store_id, dish_id=dish_id, listed=False)
             for store_id in store_ids
@@ -95,7 +95,10 @@ class MenuRepository:
             ])  # fmt: skip
 
     def sold_out(self, store_ids: Sequence[str], most: int) -> int:
-        """How many dishes are sold out at these stores (anywhere, without any), up to `most`."""
+        """Count the dishes that are sold out at these stores, up to `most`.
+
+        If no store is named, all stores count.
+        """
         where = {
             "sold_out": True,
             "store_id": {"$in": list(store_ids)} if store_ids else {"$gt": ""},

@@ -1,4 +1,4 @@
-"""How a brand's dish and a store's settings make what a guest is offered."""
+"""Combine the brand's dish with a store's settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from huitou.catalog.menu.models import (
 
 
 def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:
-    """Put the store's prices and 估清 over the brand's dish."""
+    """Return the brand's dish with the store's prices and 估清."""
     return OfferedDish(
         dish_id=dish.id,
         name=dish.name,
@@ -30,13 +30,13 @@ def offered(dish: Dish, at_store: StoreDish) -> OfferedDish:
 
 
 def brand_dish(dish: Dish) -> BrandDish:
-    """A dish as those who make the menu see it."""
+    """Return a dish as the brand's staff see it, who make the menu."""
     content = DishContent.model_validate(dish.model_dump())
     return BrandDish(dish_id=dish.id, revision=dish.revision, content=content)
 
 
 def for_staff(dish: Dish, at_store: StoreDish) -> StaffDish:
-    """A dish with what a store's staff may change of it."""
+    """Return a dish with the settings that a store's staff may change."""
     return StaffDish(
         dish_id=dish.id, name=dish.name, category=dish.category, listed=at_store.listed,
         sold_out=at_store.sold_out,

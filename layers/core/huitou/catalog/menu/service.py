@@ -1,4 +1,4 @@
-"""The menu as guests and the till ask for it."""
+"""The menu, for guests, for the till, for a store's staff and for the brand's staff."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ class Menu:
         self._repository = MenuRepository(database)
 
     def at_store(self, store_id: str) -> list[OfferedDish]:
-        """Return what a store lists, sold out or not."""
+        """Return the dishes that a store lists, also those that are sold out."""
         return self._repository.offered_at(store_id)
 
     def lately_at(self, store_id: str) -> list[OfferedDish]:
-        """Return what a store listed within the last minute: to suggest from, not to sell by."""
+        """Return the same, up to a minute old: good enough for suggestions, not for selling."""
         return self._repository.lately_at(store_id)
 
     def offered_by(self, rows: Sequence[StoreDish]) -> dict[str, OfferedDish]:
-        """Return by dish what a store's rows in hand offer; read just now, 估清 is seen at once."""
+        """Return the dishes for these rows of one store, by dish id.
+
+        The caller has read the rows a moment ago, so a dish that was just sold out (估清) shows so.
+        """
         return {dish.dish_id: dish for dish in self._repository.offered_by(rows)}
 
     def for_staff(self, store_id: str) -> StaffMenuAnswer:
@@ -45,16 +48,16 @@ class Menu:
         return StaffMenuAnswer(store_id=store_id, dishes=self._repository.every_dish_at(store_id))
 
     def dish_for_staff(self, store_id: str, dish_id: str) -> StaffDish:
-        """Return one dish of it; Refusal DISH_NOT_FOUND naming `dish_id`."""
+        """Return one dish of a store, listed or not; Refusal DISH_NOT_FOUND naming `dish_id`."""
         dish = self._repository.dish_at(store_id, dish_id)
         if dish is None:
             raise Refusal(MenuErrors.DISH_NOT_FOUND, field="dish_id", detail=dish_id)
         return dish
 
     def change(self, request: SoldOutRequest | ListedRequest | PricesRequest) -> StaffDish:
-        """Change one thing of a dish at one store; the next quote knows of it.
+        """Change one setting of a dish at one store; the next quote uses it.
 
-        Raises Refusal DISH_NOT_FOUND naming `dish_id`, or `prices_fen` for a sku it hasn't.
+        Raises Refusal DISH_NOT_FOUND naming `dish_id`, or `prices_fen` if the dish has no such sku.
         """
         dish = self.dish_for_staff(request.store_id, request.dish_id)
         if isinstance(request, PricesRequest):
@@ -72,14 +75,14 @@ class Menu:
         return BrandDishesAnswer(dishes=[brand_dish(dish) for dish in self._repository.dishes()])
 
     def dish(self, dish_id: str) -> Dish | None:
-        """Return a dish as the brand knows it at this moment."""
+        """Return a dish of the brand as it is at this moment; None if there is none."""
         return self._repository.dish(dish_id)
 
     def set_dish(self, request: PutDishRequest, brand_id: str, store_ids: list[str]) -> BrandDish:
-        """Change a dish, or make one that each of these stores gets, unlisted; quotes know of it
-        within a second.
+        """Change a dish of the brand, or make a new one; quotes use it within a second.
 
-        Raises Refusal RULES_CONFLICT naming `revision` where somebody else changed or made it.
+        Each of these stores gets a new dish, unlisted. Raises Refusal RULES_CONFLICT naming
+        `revision` if somebody else has changed or made the dish meanwhile.
         """
         made = Dish(
             id=request.dish_id, brand_id=brand_id, revision=request.revision + 1,
@@ -89,14 +92,15 @@ class Menu:
         if request.revision == 0:
             if self._repository.dish(made.id) is not None:
                 raise conflict
-            # First their rows, which are nothing without the dish: a crash leaves no half of it.
+            # The stores' rows come first: without the dish nobody sees them, so a crash between
+            # the two writes does no harm.
             self._repository.add_to_stores(made.id, store_ids)
         if not self._repository.set_dish(made, request.revision):
             raise conflict
         return brand_dish(made)
 
     def sold_out(self, store_ids: Sequence[str], most: int) -> int:
-        """Count what is sold out at these stores, without any at all of them, up to `most`."""
+        """Count the dishes sold out at these stores, up to `most`; no store named means all."""
         return self._repository.sold_out(store_ids, most)
 
     def put(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:

@@ -1,4 +1,4 @@
-"""Why a store takes no order."""
+"""Error codes of stores: why a store takes no order."""
 
 from __future__ import annotations
 

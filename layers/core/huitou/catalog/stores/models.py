@@ -1,4 +1,4 @@
-"""Stores: where, when open, and who owns them."""
+"""Stores: where they are, when they are open, and who owns them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from pydantic import Field, PlainSerializer, field_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
-BRAND_ZONE, BRAND_CUT = "Asia/Shanghai", "04:00"  # The chain's own day; stores have theirs.
+# The time zone and cut time of the chain's own business day; each store has its own, too.
+BRAND_ZONE, BRAND_CUT = "Asia/Shanghai", "04:00"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 Weekday = Annotated[int, Field(ge=0, le=6)]
-# MongoDB has no days: they are stored as YYYY-MM-DD.
+# MongoDB has no type for a day, so days are stored as texts YYYY-MM-DD.
 Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str)]
 
 
 class Hours(Record):
-    """A part of the day in the store's own time; `until` before `since` means past midnight."""
+    """A part of the day in the store's own time; if `until` is earlier, it is the next day's."""
 
     since: str = Field(pattern=CLOCK, title="开始")
     until: str = Field(pattern=CLOCK, title="结束")
 
 
 class OpeningHours(Record):
-    """One opening period in the store's own time; `closes` before `opens` means after midnight.
+    """One opening period in the store's own time; if `closes` is earlier, it is the next day's.
 
-    Weekdays begin with 0, Monday. Orders end `last_order_min` minutes before closing.
+    Weekday 0 is Monday. The last order is possible `last_order_min` minutes before closing.
     """
 
     weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6], title="星期")
@@ -45,10 +46,11 @@ class Place(Record):
 
 
 class Merchant(Record):
-    """Who takes the money; frozen on each payment, since a store may change its merchant.
+    """The WeChat Pay merchant that takes the money.
 
-    Direct mode: the chain's own `mchid`. Partner mode (服务商): `mchid` is the provider's
-    (sp_mchid) and `sub_mchid` the store's.
+    It is frozen on each payment, because a store may change its merchant. In direct mode, `mchid`
+    is the chain's own. In partner mode (服务商), `mchid` is the provider's (sp_mchid) and
+    `sub_mchid` is the store's.
     """
 
     mchid: str
@@ -70,9 +72,9 @@ def _cross(one: Side, other: Side) -> bool:
 
 
 class StoreSettings(Record):
-    """What of a store its managers set in the console.
+    """The settings that a store's managers can change in the console.
 
-    `cut_time` ends its business day; `hours` without any entry: it is closed.
+    The business day ends at `cut_time`. A store without any `hours` is always closed.
     """
 
     name: str
@@ -86,7 +88,7 @@ class StoreSettings(Record):
 
 
 class StoreForm(StoreSettings):
-    """The settings as a manager writes them."""
+    """The settings as a manager enters them."""
 
     name: str = Field(min_length=1, max_length=40, title="门店名称")
     address: str = Field(default="", max_length=120, title="地址")
@@ -112,7 +114,7 @@ class StoreForm(StoreSettings):
 class Store(Stored, StoreSettings):
     """One restaurant; its zone and cut time decide to which business day an order belongs.
 
-    Guests are near it within `radius_m` of its place, or inside its fence where it has one.
+    A guest is near it within `radius_m` of its place or, if it has a fence, inside the fence.
     `revision` counts the changes of its settings.
     """
 
@@ -155,13 +157,13 @@ class StoresRequest(Request):
 
 
 class MenuRequest(Request):
-    """One store's menu as a guest sees it."""
+    """Ask for one store's menu as a guest sees it."""
 
     store_id: str = Field(min_length=1, max_length=64)
 
 
 class ShownStore(Answer):
-    """A store as guests see it; `open` if it takes orders at this moment."""
+    """A store as guests see it; `open` tells whether it takes orders at this moment."""
 
     store_id: str
     open: bool
@@ -178,9 +180,9 @@ class StoresAnswer(Answer):
 
 
 class StaffStore(ShownStore):
-    """A store as its staff see it; `paused` while it takes no orders whatever the hour.
+    """A store as its staff see it; while it is `paused`, it takes no orders at any hour.
 
-    `settings` are those of `revision`.
+    `revision` is the revision of `settings`.
     """
 
     paused: bool
@@ -196,13 +198,13 @@ class StaffStoreRequest(Request):
 
 
 class StoreSettingsRequest(StaffStoreRequest):
-    """Set a store's settings; `revision` is that of those that one has seen."""
+    """Change a store's settings; `revision` is the one that the caller has seen."""
 
     revision: int = Field(ge=1)
     settings: StoreForm
 
 
 class PauseRequest(StaffStoreRequest):
-    """Stop a store's orders, or take them again."""
+    """Stop taking orders at a store, or start again."""
 
     paused: bool

@@ -32,7 +32,7 @@ class StoreRepository:
         return [store["_id"] for store in found.limit(limit)]
 
     def zones(self) -> dict[str, str]:
-        """The zone of each store; as of the last minute."""
+        """Return the zone of each store, by id; up to a minute old."""
 
         def read() -> dict[str, str]:
             found = self._stores.find({"_id": {"$gt": ""}}, {"zone": 1}).limit(MOST_STORES)
@@ -41,7 +41,7 @@ class StoreRepository:
         return self._recent.get("zones", read, seconds=60)
 
     def names(self) -> dict[str, str]:
-        """The name of each store; as of the last minute."""
+        """Return the name of each store, by id; up to a minute old."""
 
         def read() -> dict[str, str]:
             found = self._stores.find({"_id": {"$gt": ""}}, {"name": 1}).limit(MOST_STORES)
@@ -50,7 +50,7 @@ class StoreRepository:
         return self._recent.get("store names", read, seconds=60)
 
     def places(self) -> list[tuple[str, Place]]:
-        """The stores that are on the map; as of the last minute."""
+        """Return id and place of the stores that have a place; up to a minute old."""
 
         def read() -> list[tuple[str, Place]]:
             found = self._stores.find({"_id": {"$gt": ""}}, {"place": 1}).limit(MOST_STORES)
@@ -64,15 +64,15 @@ class StoreRepository:
         self._changed()
 
     def pause(self, store_id: str, *, paused: bool) -> bool:
-        """Stop orders, or take them again; False if there is no such store."""
+        """Stop taking orders, or start again; False if there is no such store."""
         change = {"$set": {"paused": paused}}
         found = self._stores.update_one({"_id": store_id}, change).matched_count == 1
         self._changed()
         return found
 
     def set(self, store_id: str, revision: int, settings: StoreSettings) -> bool:
-        """Change settings of this revision; False if they are another's by now."""
-        # Stores of before there were revisions have none: theirs is the first.
+        """Change the settings if they still have this revision; False if they have another one."""
+        # Old stores were stored without a revision; they count as revision 1.
         seen = {"$in": [revision, None]} if revision == 1 else revision
         change = {"$set": settings.model_dump() | {"revision": revision + 1}}
         done = self._stores.update_one({"_id": store_id, "revision": seen}, change)
@@ -80,18 +80,19 @@ class StoreRepository:
         return done.matched_count == 1
 
     def fresh(self, store_id: str) -> Store | None:
-        """A store as it is at this moment."""
+        """Return a store as it is at this moment, not from the cache."""
         found = self._stores.find_one({"_id": store_id})
         return Store.model_validate(found) if found else None
 
     def _changed(self) -> None:
-        # After the write: whoever reads the old version reads it again a second later.
+        # This comes after the write. An instance that read the old version in between reads the
+        # version again a second later.
         self._meta.update_one(
             {"_id": _VERSION}, {"$inc": {"version": 1}, "$setOnInsert": {"schema": 1}}, upsert=True
         )
 
     def version(self) -> int:
-        """Which number rises with every change of a store; as of the last second."""
+        """Return a number that rises with every change of a store; up to a second old."""
 
         def read() -> int:
             found = self._meta.find_one({"_id": _VERSION})

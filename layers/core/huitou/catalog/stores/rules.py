@@ -1,4 +1,4 @@
-"""When a store is open, and to which business day a moment belongs."""
+"""When a store is open, and which business day a moment belongs to."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE, Hours, OpeningHo
 def business_day(at: datetime, zone: str, cut_time: str) -> str:
     """Return the business day of a moment as YYYY-MM-DD.
 
-    A day runs from one cut time to the next in the store's zone, so supper at 01:30
-    belongs to the evening before. Wall-clock arithmetic: days of 23 or 25 hours are days.
+    A business day runs from one cut time to the next by the wall clock of the zone, so supper at
+    01:30 belongs to the day before. When clocks change, a day may have 23 or 25 hours.
     """
     cut = time.fromisoformat(cut_time)
     local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
@@ -21,7 +21,7 @@ def business_day(at: datetime, zone: str, cut_time: str) -> str:
 
 
 def day_bounds(day: str, zone: str, cut_time: str) -> tuple[datetime, datetime]:
-    """Return the moments between which a business day runs, the second one not included."""
+    """Return the first moment of a business day and the first moment after it."""
     cut, first = time.fromisoformat(cut_time), date.fromisoformat(day)
     start, end = (
         datetime.combine(first + timedelta(days=days), cut, ZoneInfo(zone)) for days in (0, 1)
@@ -30,14 +30,15 @@ def day_bounds(day: str, zone: str, cut_time: str) -> tuple[datetime, datetime]:
 
 
 def brand_day(at: datetime) -> str:
-    """Return the chain's own business day, by which its members are counted and reviewed."""
+    """Return the chain's own business day of a moment; members are counted by these days."""
     return business_day(at, BRAND_ZONE, BRAND_CUT)
 
 
 def in_brand_zone(at: datetime, zone: str) -> datetime:
     """Return the moment at which the chain's own wall clock shows what this zone's shows at `at`.
 
-    What ends "on that day" ends with each store's own day: its moment is compared with this one.
+    Validity ends are stored by the chain's wall clock, but should end with each store's own day.
+    So compare a stored end with this moment instead of `at`.
     """
     if zone == BRAND_ZONE:
         return at
@@ -45,7 +46,7 @@ def in_brand_zone(at: datetime, zone: str) -> datetime:
 
 
 def shifted(day: str, days: int) -> str:
-    """Return the day so many days later."""
+    """Return the day that is this many days later, or earlier if negative."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
@@ -56,24 +57,25 @@ def days_between(first: str, last: str) -> list[str]:
 
 
 def store_day(store: Store, at: datetime) -> str:
-    """Return the business day at this store."""
+    """Return the business day of a moment at this store."""
     return business_day(at, store.zone, store.cut_time)
 
 
 def earliest_day(at: datetime, zones: Iterable[str]) -> str:
-    """Return the calendar day in the zone where it is earliest: all others are there or beyond."""
+    """Return the earliest calendar day that it is now in any of these zones."""
     return min(at.astimezone(ZoneInfo(zone)).date() for zone in zones).isoformat()
 
 
 def in_hours(hours: Hours, clock: str) -> bool:
-    """Tell whether a wall clock's HH:MM lies within the hours, their end not included."""
+    """Tell whether a wall-clock time HH:MM is within the hours; the end is not included."""
     if hours.since < hours.until:
         return hours.since <= clock < hours.until
-    return clock >= hours.since or clock < hours.until  # Past midnight; the same twice: all day.
+    # The hours go past midnight; if start and end are equal, they last the whole day.
+    return clock >= hours.since or clock < hours.until
 
 
 def takes_orders(store: Store, at: datetime) -> bool:
-    """Tell whether an order can be placed now: within hours, before last order, not paused."""
+    """Tell whether the store takes orders: it is open, before last order, and not paused."""
     if store.paused:
         return False
     local = at.astimezone(ZoneInfo(store.zone)).replace(tzinfo=None)
@@ -85,7 +87,7 @@ def takes_orders(store: Store, at: datetime) -> bool:
 
 
 def next_opening(store: Store, at: datetime) -> datetime | None:
-    """Return when the store takes orders next, within a week; None for one that is paused."""
+    """Return when the store opens next, within a week; None if it doesn't or is paused."""
     if store.paused:
         return None
     zone = ZoneInfo(store.zone)

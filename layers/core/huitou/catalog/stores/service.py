@@ -1,4 +1,4 @@
-"""What guests and other areas ask about stores."""
+"""Stores, for guests, for staff and for other areas."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Stores:
         self._clock = clock
 
     def get(self, store_id: str) -> Store:
-        """Return a store; Refusal STORE_NOT_FOUND naming `store_id` otherwise."""
+        """Return a store; Refusal STORE_NOT_FOUND naming `store_id` if there is none."""
         store = self._repository.find(store_id)
         if store is None:
             raise Refusal(StoreErrors.STORE_NOT_FOUND, field="store_id")
         return store
 
     def listing(self, brand_id: str) -> list[dict[str, Any]]:
-        """List the chain's stores with whether each takes orders now."""
+        """List the chain's stores, each with whether it takes orders now."""
         now = self._clock.now()
         return [
             {"store_id": store.id, "open": takes_orders(store, now)}
@@ -43,51 +43,54 @@ class Stores:
         ]
 
     def by_name(self, brand_id: str) -> dict[str, Store]:
-        """Return the chain's stores by id and by name; a name that two stores bear is left out."""
+        """Return the chain's stores by id and by name; a name of two stores is left out."""
         stores = self._repository.all(brand_id)
         names = Counter(store.name for store in stores)
         named = {store.name: store for store in stores if names[store.name] == 1}
         return named | {store.id: store for store in stores}
 
     def today(self) -> str:
-        """Return the day it is at the chain's westernmost store.
+        """Return today's date at the chain's westernmost store, where the day ends last.
 
-        What holds until a day, that day included, holds there as long as anywhere.
+        An offer that is valid up to and including a day has ended everywhere once this is later.
         """
         return earliest_day(
             self._clock.now(), set(self._repository.zones().values()) or {BRAND_ZONE}
         )
 
     def zones(self) -> set[str]:
-        """Return the zones in which the chain has stores, and its own."""
+        """Return the time zones of the chain's stores, and the chain's own zone."""
         return {*self._repository.zones().values(), BRAND_ZONE}
 
     def places(self) -> list[tuple[str, Place]]:
-        """Return the stores that have a place on the map."""
+        """Return id and place of each store that has a place on the map."""
         return self._repository.places()
 
     def version(self) -> int:
-        """Which number rises with every change of a store."""
+        """Return a number that rises with every change of a store."""
         return self._repository.version()
 
     def on_the_map(self, brand_id: str) -> list[Store]:
-        """Return the stores that have a place."""
+        """Return the chain's stores that have a place on the map."""
         return self._repository.on_the_map(brand_id)
 
     def names(self) -> dict[str, str]:
-        """Return the name of each of the chain's stores."""
+        """Return the name of each store, by id."""
         return self._repository.names()
 
     def zone_by_id(self) -> dict[str, str]:
-        """Return the zone of each of the chain's stores."""
+        """Return the time zone of each store, by id."""
         return self._repository.zones()
 
     def ids(self, after: str | None, limit: int) -> list[str]:
-        """Return a page of store ids, those after `after`."""
+        """Return up to `limit` store ids in order, those after `after`."""
         return self._repository.ids(after, limit)
 
     def for_staff(self, store_id: str) -> StaffStore:
-        """Return a store as its staff see it, at this moment; Refusal STORE_NOT_FOUND."""
+        """Return a store as its staff see it, as it is at this moment.
+
+        Raises Refusal STORE_NOT_FOUND naming `store_id`.
+        """
         store = self._repository.fresh(store_id)
         if store is None:
             raise Refusal(StoreErrors.STORE_NOT_FOUND, field="store_id")
@@ -98,9 +101,10 @@ class Stores:
         )  # fmt: skip
 
     def set(self, request: StoreSettingsRequest) -> StaffStore:
-        """Change a store's settings; quotes know of it within a second.
+        """Change a store's settings; quotes use them within a second.
 
-        Raises Refusal RULES_CONFLICT naming `revision` where somebody else changed them meanwhile.
+        Raises Refusal STORE_NOT_FOUND naming `store_id`, or RULES_CONFLICT naming `revision` if
+        somebody else has changed them meanwhile.
         """
         self.for_staff(request.store_id)
         if not self._repository.set(request.store_id, request.revision, request.settings):
@@ -108,7 +112,7 @@ class Stores:
         return self.for_staff(request.store_id)
 
     def pause(self, store_id: str, *, paused: bool) -> StaffStore:
-        """Stop a store's orders, or take them again; quotes know of it within a second."""
+        """Stop taking orders at a store, or start again; quotes know it within a second."""
         self._repository.pause(store_id, paused=paused)
         return self.for_staff(store_id)
 
