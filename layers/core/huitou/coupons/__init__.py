@@ -1,1 +1,1 @@
-"""Coupons: issued, by code, handed on."""
+"""Coupons: issuing them, codes that bring one, giving one to a friend."""

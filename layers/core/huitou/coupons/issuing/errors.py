@@ -1,4 +1,4 @@
-"""Why a coupon isn't issued or can't be used."""
+"""Error codes of coupons: why one isn't issued or can't be used."""
 
 from __future__ import annotations
 

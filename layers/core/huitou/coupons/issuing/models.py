@@ -1,4 +1,4 @@
-"""Coupons: templates an operator sets, and the coupons members hold."""
+"""Coupons: the templates that an operator sets, and the coupons that members hold."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from huitou.catalog.stores.models import Day
 from huitou.promotions.offers.models import BEARER_NAMES, COUPON, Bearer, Limits, Terms
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 
-USED_DAYS = 30  # Shown of a template.
+USED_DAYS = 30  # A template is shown with its uses on each of so many days.
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
 CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
 
 
 class CouponTemplate(Stored):
-    """A kind of coupon; what was issued keeps the terms of its revision.
+    """A kind of coupon; coupons that were issued keep the terms of their revision.
 
-    A coupon holds from its issue for `valid_days` days, or until the day `valid_until`, or to
-    whichever comes first; that last day is included, in the zone of the store that takes it.
-    `limits` are of issuing, but `budget_fen`, which is of what they take off.
+    A coupon is valid for `valid_days` days from its issue, or until the day `valid_until`; if both
+    are set, until whichever comes first. The last day is included, in the zone of the store that
+    takes the coupon. `limits` limit how many are issued, except `budget_fen`, which limits the
+    money that the coupons take off.
     """
 
     name: str
@@ -59,12 +60,12 @@ class CouponTemplate(Stored):
 
     @property
     def most_per_member(self) -> int | None:
-        """How many one member may have; templates of before said it at the top."""
+        """The limit for one member; None if there is none. Old templates have it at the top."""
         return self.limits.per_member or self.per_member_limit
 
     @property
     def is_limited(self) -> bool:
-        """Whether a member may have only so many."""
+        """Whether there is a limit for one member: ever, a day or a month."""
         limits = self.limits
         return bool(self.most_per_member or limits.per_member_day or limits.per_member_month)
 
@@ -78,7 +79,7 @@ class Revoked(Record):
 
 
 class TillUse(Record):
-    """Where, by whom and for which order of the till a coupon was redeemed."""
+    """Where, by whom and for which of the till's orders a coupon was redeemed."""
 
     store_id: str
     till_reference: str
@@ -89,11 +90,11 @@ class TillUse(Record):
 class Coupon(Stored):
     """One coupon of one member; its terms are frozen when it is issued.
 
-    `id` is made from `cause` (why it was issued), so one cause never issues twice. `seq` counts a
-    member's coupons of a limited template: 1 … limit, unique; `day_seq` and `month_seq` those of
-    a day or month (`2026-03-02#1`). `piece` names its piece of a quota; one that is
-    `budgeted` takes what it takes off from its template's budget. `redeemed_at` is when it was
-    used, of one that is `redeemed`; older ones have none.
+    `id` is made from `cause` (why it was issued), so one cause never issues two coupons. `seq`
+    counts a member's coupons of a limited template, 1 to the limit, and is unique; `day_seq` and
+    `month_seq` count those of a day or month (`2026-03-02#1`). `piece` names the unit of the quota
+    that it used. If it is `budgeted`, the money it takes off counts against its template's budget.
+    `redeemed_at` is when it was used; old coupons that are `redeemed` don't have it.
     """
 
     member_id: str
@@ -125,14 +126,17 @@ class Coupon(Stored):
 
 
 class ClaimCouponRequest(Request):
-    """Take a coupon that is offered to all; `claim_id` is the tap's: again is the same one."""
+    """Take a coupon that is offered to all members.
+
+    `claim_id` names the member's tap; a repeated call with the same id brings the same coupon.
+    """
 
     template_id: str = Field(min_length=1, max_length=64)
     claim_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
 
 
 class IssueCouponRequest(Request):
-    """Issue a coupon by hand, for a cause that is served once; why is kept with it."""
+    """Issue a coupon by hand. One `cause` brings one coupon; `reason` is kept with it."""
 
     member_id: str = Field(min_length=1, max_length=64)
     template_id: str = Field(min_length=1, max_length=64)
@@ -142,7 +146,7 @@ class IssueCouponRequest(Request):
 
 
 class RevokeCouponRequest(Request):
-    """Take one coupon back that is not in use; who asks and why is kept with it."""
+    """Revoke one coupon that is not in use; `actor` and `reason` are kept with it."""
 
     coupon_id: str = Field(min_length=1, max_length=64)
     actor: str = Field(min_length=1, max_length=64)
@@ -150,7 +154,7 @@ class RevokeCouponRequest(Request):
 
 
 class Scene(Stored):
-    """A 桌贴 or 收银台台卡: its code (`id`) leads to a store and to a welcome coupon."""
+    """A 桌贴 or 收银台台卡 with a code (`id`) that names a store and a welcome coupon."""
 
     store_id: str
     kind: Literal["table", "till"]
@@ -158,7 +162,7 @@ class Scene(Stored):
 
 
 class ShownCoupon(Answer):
-    """A coupon as its member sees it; `order_id` is the order that holds or has used it."""
+    """A coupon as its member sees it; `order_id` is the order that has locked or used it."""
 
     coupon_id: str
     name: str
@@ -177,7 +181,7 @@ class WalletAnswer(Answer):
 
 
 class NamedTemplate(Answer):
-    """A kind of coupon by its name."""
+    """A kind of coupon: its id and its name."""
 
     template_id: str
     name: str
@@ -196,7 +200,7 @@ class TemplateRequest(Request):
 
 
 class TemplateForm(CouponTemplate):
-    """A template as an operator writes it."""
+    """A template as an operator enters it."""
 
     id: str = Field(
         alias="_id",
@@ -209,16 +213,16 @@ class TemplateForm(CouponTemplate):
 
 
 class PutTemplateRequest(Request):
-    """Keep a kind of coupon: a new one, or a later revision of one there is."""
+    """Store a new kind of coupon, or a later revision of an existing one."""
 
     template: TemplateForm
 
 
 class ClaimLinkAnswer(Answer):
-    """Where members take a coupon that is offered to all.
+    """Where members can take a coupon that is offered to all.
 
-    `path` is the page in the mini-program, which calls `claim`; `link` opens it from a message or
-    another app, for `days` days.
+    `path` is a page of the mini-program, which calls `claim`. `link` opens that page from a
+    message or another app, and works for `days` days.
     """
 
     path: str
@@ -227,7 +231,7 @@ class ClaimLinkAnswer(Answer):
 
 
 class TemplateState(Answer):
-    """A kind of coupon, and what is left of its quota and budget; null where it has none."""
+    """A kind of coupon, and what is left of its quota and budget; null if it has none."""
 
     template: CouponTemplate
     left: int | None

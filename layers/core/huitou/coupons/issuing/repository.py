@@ -10,7 +10,7 @@ from pymongo.errors import BulkWriteError
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
-from huitou.coupons.issuing.rules import Had
+from huitou.coupons.issuing.rules import CouponCounts
 from huitou.runtime.database import Database, insert_new, is_duplicate
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
@@ -42,7 +42,7 @@ class CouponRepository:
     def used_by_day(self, template_id: str, since: datetime) -> dict[str, int]:
         """Return how many coupons of a template were used on each of the chain's days.
 
-        From the index alone; cost follows what was used since.
+        The index alone answers it; the cost grows with the number of coupons used since then.
         """
         hours, minutes = map(int, BRAND_CUT.split(":"))
         begun = {"$subtract": ["$redeemed_at", (hours * 60 + minutes) * 60_000]}
@@ -54,8 +54,9 @@ class CouponRepository:
         return {row["_id"]: int(row["count"]) for row in rows}
 
     def put_template(self, template: CouponTemplate) -> None:
-        """Store a later revision; coupons keep the terms of theirs."""
-        if self.template(template.id) == template:  # Also one from before there was so much to say.
+        """Store a new template or a later revision; issued coupons keep their own terms."""
+        # Compared as models: an old document lacks newer fields and still means the same.
+        if self.template(template.id) == template:
             return
         put_revision(
             self._templates, template.document(), f"coupon_templates.{template.id}.revision"
@@ -69,15 +70,15 @@ class CouponRepository:
         self._scenes.replace_one({"_id": scene.id}, scene.document(), upsert=True)
 
     def insert(self, coupon: Coupon) -> bool:
-        """Issue; False if this cause was served before, or the member has reached the limit.
+        """Insert a new coupon; False if the cause has its coupon already, or a place is taken.
 
-        Each race ends at a unique index: the id (one cause, one coupon), and for limited
-        templates (template, member, seq), also by day and month.
+        Unique indexes decide each race: the id (one cause, one coupon) and, for limited templates,
+        (template, member, seq), and the same by day and by month.
         """
         return insert_new(self._coupons, coupon.document())
 
     def revoke(self, coupon_id: str, revoked: Revoked) -> bool:
-        """Take a coupon back that nobody uses; one that an order locks meanwhile stays."""
+        """Revoke a coupon that is not in use; False if it is, or was locked a moment ago."""
         moved = self._coupons.update_one(
             {"_id": coupon_id, "status": "issued"},
             {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
@@ -85,7 +86,10 @@ class CouponRepository:
         return moved.matched_count == 1
 
     def revoke_all(self, member_id: str, revoked: Revoked, session: ClientSession) -> int:
-        """Take back what a member doesn't use; one that an order locks meanwhile conflicts."""
+        """Revoke all of a member's unused coupons; returns how many.
+
+        If an order locks one of them at the same moment, the two transactions conflict.
+        """
         return self._coupons.update_many(
             {"member_id": member_id, "status": "issued"},
             {"$set": {"status": "revoked", "revoked": revoked.model_dump()}},
@@ -93,7 +97,7 @@ class CouponRepository:
         ).modified_count
 
     def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
-        """Give a coupon to another member; it leaves its places in the limits of who had it."""
+        """Give a coupon to another member; it no longer counts in the limits of the giver."""
         given = self._coupons.update_one(
             {"_id": coupon_id, "member_id": giver_id, "status": "issued", "transferable": True},
             {"$set": {"member_id": taker_id, "given_by": giver_id}, "$unset": _PLACES},
@@ -101,7 +105,10 @@ class CouponRepository:
         return given.matched_count == 1
 
     def redeem_at_till(self, coupon_id: str, use: TillUse, at: datetime) -> bool:
-        """Use a coupon for an order of the till; of two tills one finds it no longer `issued`."""
+        """Use a coupon for an order of the till; False if it is used or has ended.
+
+        If two tills use it at once, one of them finds it no longer `issued`.
+        """
         used = self._coupons.update_one(
             {"_id": coupon_id, "status": "issued", "valid_until": {"$gte": at}},
             {"$set": {"status": "redeemed", "redeemed_at": use.at, "till": use.model_dump()}},
@@ -109,7 +116,7 @@ class CouponRepository:
         return used.matched_count == 1
 
     def add(self, coupon: Coupon, session: ClientSession) -> None:
-        """Issue within a transaction; the same cause again is a DuplicateKeyError."""
+        """Insert a coupon within a transaction; DuplicateKeyError if the cause has one already."""
         self._coupons.insert_one(coupon.document(), session=session)
 
     def find(self, coupon_id: str) -> Coupon | None:
@@ -117,12 +124,16 @@ class CouponRepository:
         return Coupon.model_validate(found) if found else None
 
     def among(self, coupon_ids: Sequence[str]) -> list[Coupon]:
-        """Return those of these coupons that there are, whoever holds them."""
+        """Return those of these coupons that exist, whoever holds them."""
         found = self._coupons.find({"_id": {"$in": list(coupon_ids)}}).limit(len(coupon_ids) or 1)
         return [Coupon.model_validate(document) for document in found]
 
-    def had(self, member_id: str, template_id: str, day: str) -> Had:
-        """How many of a template the member has had; at least the highest number given out."""
+    def had(self, member_id: str, template_id: str, day: str) -> CouponCounts:
+        """Count the coupons of a template that a member got.
+
+        Coupons that were deleted since then count, too: a count is never below the highest number
+        that was given out.
+        """
         group = {
             "_id": None, "count": {"$sum": 1}, "highest": {"$max": "$seq"},
             "days": {"$push": "$day_seq"}, "months": {"$push": "$month_seq"},
@@ -135,8 +146,8 @@ class CouponRepository:
             None,
         )  # fmt: skip
         if found is None:
-            return Had(0, 0, 0)
-        return Had(
+            return CouponCounts(0, 0, 0)
+        return CouponCounts(
             max(found["count"], found["highest"] or 0),
             _highest(found["days"], day),
             _highest(found["months"], day[:7]),
@@ -149,7 +160,10 @@ class CouponRepository:
     def lock(
         self, coupon_id: str, member_id: str, order_id: str, at: datetime, session: ClientSession
     ) -> bool:
-        """Hold a coupon for an order; of two orders one finds it no longer `issued`."""
+        """Lock a coupon for an order; False if it can't be used.
+
+        If two orders lock it at once, one of them finds it no longer `issued`.
+        """
         locked = self._coupons.update_one(
             {
                 "_id": coupon_id,
@@ -163,7 +177,7 @@ class CouponRepository:
         return locked.matched_count == 1
 
     def release(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
-        """Let go of a coupon, under the same guard as its use: locked, and by this order."""
+        """Unlock a coupon; like using it, this requires that this order has locked it."""
         freed = self._coupons.update_one(
             {"_id": coupon_id, "status": "locked", "order_id": order_id},
             {"$set": {"status": "issued"}, "$unset": {"order_id": ""}},
@@ -174,7 +188,7 @@ class CouponRepository:
     def redeem(
         self, coupon_id: str, order_id: str, at: datetime, session: ClientSession
     ) -> None:  # fmt: skip
-        """Use the coupon this order holds; using it again changes nothing."""
+        """Use the coupon that this order has locked; a repeated call changes nothing."""
         used = self._coupons.update_one(
             {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
             {"$set": {"status": "redeemed"}, "$min": {"redeemed_at": at}},
@@ -185,7 +199,7 @@ class CouponRepository:
     def give_back(
         self, coupon_id: str, order_id: str, valid_until: datetime, session: ClientSession
     ) -> None:
-        """Return a coupon whose order was wholly refunded, whether redeemed yet or only locked."""
+        """Give the coupon of a fully refunded order back to its member, used or only locked."""
         self._coupons.update_one(
             {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},
             {
@@ -196,7 +210,10 @@ class CouponRepository:
         )
 
     def insert_many(self, alike: Coupon, owners: Mapping[str, tuple[str, str]]) -> set[str]:
-        """Insert coupons alike but in id, cause and member; returns the ids of those there were."""
+        """Insert coupons that differ only in id, cause and member; returns the ids that existed.
+
+        `owners` has (cause, member) by id.
+        """
         if not owners:
             return set()
         document, ids = alike.document(), list(owners)
@@ -213,10 +230,11 @@ class CouponRepository:
         return set()
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
-        """Give one member's unused coupons to another; returns how many.
+        """Give one member's unused coupons to another, in a merge; returns how many.
 
-        They leave their places in the limits of who had them. One that an order locks at the same
-        moment conflicts, and whoever comes second finds it locked, or another's.
+        They no longer count in the limits of the first member. If an order locks one of them at
+        the same moment, the two transactions conflict; the second one runs again and finds the
+        coupon locked, or with another member.
         """
         return self._coupons.update_many(
             {"member_id": source_id, "status": "issued"},
@@ -225,12 +243,12 @@ class CouponRepository:
         ).modified_count
 
     def expire(self, at: datetime) -> int:
-        """Mark a batch of coupons whose time is over; cost follows what is due."""
+        """Mark a batch of ended coupons as `expired`; the cost grows with the batch alone."""
         due = self._coupons.find({"status": "issued", "valid_until": {"$lt": at}}, {"_id": 1})
         ids = [coupon["_id"] for coupon in due.limit(EXPIRE_BATCH)]
         if not ids:
             return 0
-        # A coupon locked or given back since the read no longer fits the guard.
+        # The filter is checked again: a coupon may have been locked or given back since the read.
         return self._coupons.update_many(
             {"_id": {"$in": ids}, "status": "issued", "valid_until": {"$lt": at}},
             {"$set": {"status": "expired"}},
@@ -238,12 +256,12 @@ class CouponRepository:
 
 
 def _must(held: bool) -> None:
-    """An order without the coupon it was priced with: stop, roll back, let a person look."""
+    """Raise if an order lost the coupon it was priced with: roll back, a person must look."""
     if not held:
         raise HuitouError(Code.INTERNAL, field="coupon_id")
 
 
 def _highest(places: list[str | None], period: str) -> int:
-    """The highest number among places like `2026-03-02#1` of one period."""
+    """Return the highest number among places such as `2026-03-02#1` of one period; 0 if none."""
     of_period = (place.split("#")[1] for place in places if place and place.startswith(period))
     return max(map(int, of_period), default=0)

@@ -1,4 +1,4 @@
-"""Which coupon a cause deserves, until when it holds, and what it is to a price."""
+"""How a coupon is built, how long it is valid, and how pricing sees it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from huitou.coupons.issuing.models import Coupon, CouponTemplate, Issued
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
 
 RETURN_GRACE = timedelta(hours=24)
-MOST_HELD = 200  # Usable coupons one member is shown at a time.
+MOST_HELD = 200  # A member is shown at most so many usable coupons at a time.
 _LAST_MOMENT = timedelta(milliseconds=1)
 
 
 def subject_of(template_id: str) -> str:
-    """Name a template where uses are counted."""
+    """Return the name under which a template's quota and budget are counted."""
     return f"coupon:{template_id}"
 
 
-class Had(NamedTuple):
-    """How many coupons of a template a member has had: ever, on a day, in its month."""
+class CouponCounts(NamedTuple):
+    """How many coupons of a template a member got: ever, on a day, and in that day's month."""
 
     total: int
     of_day: int
@@ -30,7 +30,10 @@ class Had(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Which ones of a member's coupons of one template this is; None where nothing limits it."""
+    """The numbers of a coupon among its member's coupons of one template.
+
+    They count ever, on its day and in its month; None if the template has no such limit.
+    """
 
     total: int | None
     of_day: str | None
@@ -40,8 +43,8 @@ class Places(NamedTuple):
 NO_PLACES = Places(None, None, None)
 
 
-def next_places(template: CouponTemplate, had: Had, day: str) -> Places | None:
-    """Return the places of a member's next coupon, None where a limit is reached."""
+def next_places(template: CouponTemplate, had: CouponCounts, day: str) -> Places | None:
+    """Return the places of a member's next coupon; None if a limit is reached."""
     limits = template.limits
     wanted = (
         (template.most_per_member, had.total, ""),
@@ -57,7 +60,7 @@ def next_places(template: CouponTemplate, had: Had, day: str) -> Places | None:
 
 
 def coupon_id(cause: str) -> str:
-    """Make the id from the business fact; opaque, since a cause may name a member."""
+    """Return the id for a cause, the business fact. It is a hash, as a cause may name a member."""
     return "c" + hashlib.blake2b(cause.encode(), digest_size=12).hexdigest()
 
 
@@ -74,7 +77,7 @@ def coupon_for(
     actor: str | None = None,
     reason: str | None = None,
 ) -> Coupon:
-    """Build the coupon a cause deserves, its terms frozen."""
+    """Build the coupon for a cause, with the template's present terms frozen in it."""
     return Coupon(
         id=coupon_id(cause),
         member_id=member_id,
@@ -101,7 +104,7 @@ def coupon_for(
 
 
 def valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
-    """Return the last moment of a coupon issued now, by the wall clock of this zone."""
+    """Return the last moment at which a coupon issued at `at` is valid, by this zone's clock."""
     ends = []
     if template.valid_days is not None:
         ends.append(end_of_day(at, template.valid_days, zone))
@@ -112,7 +115,7 @@ def valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
 
 
 def end_of_day(at: datetime, days: int, zone: str) -> datetime:
-    """Return the last moment of the `days`-th local day, the day of issue being the first."""
+    """Return the last moment of the `days`-th local day; the day of issue is the first."""
     local = at.astimezone(ZoneInfo(zone))
     following = local.date() + timedelta(days=days)
     midnight = datetime.combine(following, time(), ZoneInfo(zone))
@@ -120,7 +123,10 @@ def end_of_day(at: datetime, days: int, zone: str) -> datetime:
 
 
 def rule_for(coupon: Coupon, at: datetime, zone: str, *, must: bool = False) -> Rule:
-    """Return a coupon as pricing weighs it at a store in this zone; `out` if it holds no more."""
+    """Return a coupon as pricing uses it at a store in this zone.
+
+    `must` means that the guest has chosen it. `out` is set if the coupon can't be used any more.
+    """
     return Rule(
         "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms, coupon.group,
         borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(), kin=coupon.template_id,
@@ -136,7 +142,7 @@ def _not_held(coupon: Coupon, at: datetime, zone: str) -> ReasonCode | None:
 
 
 def returned_until(coupon: Coupon, at: datetime) -> datetime:
-    """Return the end of a coupon given back by a whole refund: at least 24 h from now."""
+    """Return until when a coupon is valid after a full refund gave it back: 24 hours at least."""
     return max(coupon.valid_until, at + RETURN_GRACE)
 
 

@@ -8,7 +8,7 @@ from huitou.runtime.declarations import Declaration, index
 
 
 def _one_per(name: str) -> IndexModel:
-    """Index that lets a member have each place of a limited template once."""
+    """Make an index under which a member can have each place of a limited template only once."""
     return index(
         "template_id", "member_id", name, unique=True,
         partialFilterExpression={name: {"$exists": True}}, name=f"one_per_{name}",

@@ -1,4 +1,4 @@
-"""Issue, hold, use and give back coupons."""
+"""Issue coupons, lock and use them for orders, give them back, revoke them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 
-Told = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.
-ISSUE_TRIES = 50  # Causes of one member at once that fight for the places of one template.
+IssueNotes = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.
+ISSUE_TRIES = 50  # So many coupons of one template may be issued to one member at once.
 
-MOST_TEMPLATES = 1_000  # To choose from.
+MOST_TEMPLATES = 1_000
 
 
 class Coupons:
@@ -57,15 +57,16 @@ class Coupons:
         return {"coupons": [_shown(coupon) for coupon in coupons], "next": after}
 
     def known(self, coupon_ids: list[str]) -> list[Coupon]:
-        """Return those of these coupons that there still are, whoever holds them."""
+        """Return those of these coupons that still exist, whoever holds them."""
         return self._repository.among(coupon_ids)
 
     def lock(
         self, coupon_id: str, member_id: str, order_id: str, zone: str, session: ClientSession
     ) -> None:
-        """Hold a coupon for an order at a store in this zone.
+        """Lock a coupon for an order at a store in this zone.
 
-        Refusal COUPON_NOT_USABLE for the one who comes second.
+        Raises Refusal COUPON_NOT_USABLE naming `coupon_id` if it can't be used, or if another order
+        locked it a moment ago.
         """
         at = in_brand_zone(self._clock.now(), zone)
         if not self._repository.lock(coupon_id, member_id, order_id, at, session):
@@ -81,33 +82,39 @@ class Coupons:
     def issue(
         self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
     ) -> Coupon | None:
-        """Issue one coupon for a cause; None if it was served or no more may be issued."""
-        told = {"scene": scene} if scene else {}
-        return self.try_issue(template, member_id=member_id, cause=cause, told=told)[0]
+        """Issue one coupon for a cause; None if it has one already or no more may be issued."""
+        notes = {"scene": scene} if scene else {}
+        return self.try_issue(template, member_id=member_id, cause=cause, notes=notes)[0]
 
     def try_issue(
-        self, template: CouponTemplate, *, member_id: str, cause: str, told: Told | None = None
+        self,
+        template: CouponTemplate,
+        *,
+        member_id: str,
+        cause: str,
+        notes: IssueNotes | None = None,
     ) -> tuple[Coupon | None, Issued]:
-        """Issue one coupon for a cause, and say what came of it.
+        """Issue one coupon for a cause; returns the new coupon, if any, and what happened.
 
-        Of a template with a quota a piece is taken first, under the coupon's id: a crash before
-        the coupon is there leaves what the sweep needs to issue that very one.
+        If the template has a quota, one unit of it is taken first, under the coupon's id. If the
+        function is killed before the coupon is stored, the sweep finds the unit and issues the
+        same coupon (`finish`).
         """
         identity = coupon_id(cause)
         subject = subject_of(template.id)
-        told = told or {}
+        notes = notes or {}
         if template.limits.quota is None:
-            return self._insert(template, member_id, cause, told, None)
+            return self._insert(template, member_id, cause, notes, None)
         if self._repository.find(identity) is not None:
             return None, "issued_before"
-        more = {"member_id": member_id, "cause": cause, "template_id": template.id, "told": told}
+        more = {"member_id": member_id, "cause": cause, "template_id": template.id, "told": notes}
         piece = self._limiter.take(subject, identity, 1, 0, more)
         return self._with_piece(template, piece) if piece else (None, "used_up")
 
     def issue_many(self, template: CouponTemplate, causes: Mapping[str, str]) -> dict[str, Issued]:
-        """Issue one coupon for each cause, to the member it names; returns what came of each.
+        """Issue one coupon for each cause, to its member; returns what happened, by cause.
 
-        In one write, where nothing limits the template.
+        If the template has no limit, this is one write.
         """
         if template.is_limited or template.limits.quota is not None:
             return {
@@ -115,7 +122,7 @@ class Coupons:
                 for cause, member_id in causes.items()
             }
         now = self._clock.now()
-        # All alike but in whose they are and why.
+        # The coupons differ only in their member and cause.
         alike = coupon_for(template, member_id="", cause="", at=now, zone=BRAND_ZONE)
         owners = {coupon_id(cause): (cause, member_id) for cause, member_id in causes.items()}
         there = self._repository.insert_many(alike, owners)
@@ -134,12 +141,12 @@ class Coupons:
         there = coupon or self._repository.find(piece.token)
         if there is not None and there.piece == piece.piece:
             self._limiter.drop(piece)
-        else:  # Nothing came of it, or the coupon came of another piece.
+        else:  # No coupon was issued, or the coupon was issued with another unit of the quota.
             self._limiter.put_back(piece)
         return coupon, outcome
 
     def _insert(
-        self, template: CouponTemplate, member_id: str, cause: str, told: Told,
+        self, template: CouponTemplate, member_id: str, cause: str, notes: IssueNotes,
         piece: str | None,
     ) -> tuple[Coupon | None, Issued]:  # fmt: skip
         now, places = self._clock.now(), NO_PLACES
@@ -155,17 +162,17 @@ class Coupons:
                 places = found
             coupon = coupon_for(
                 template, member_id=member_id, cause=cause, at=now, zone=BRAND_ZONE,
-                places=places, piece=piece, **told,
+                places=places, piece=piece, **notes,
             )  # fmt: skip
             if self._repository.insert(coupon):
                 return coupon, "issued"
             if self._repository.find(coupon.id) is not None:
                 return None, "issued_before"
-            # Another cause took this place a moment ago; the limit still holds.
+            # Another coupon of this member took the place a moment ago: try the next place.
         raise Unavailable
 
     def finish(self, piece: InFlight) -> Issued | Literal["put back"]:
-        """Issue the coupon whose piece was taken by a function that was killed."""
+        """Issue the coupon for a unit of the quota that a function took before it was killed."""
         template = self._repository.template(piece.more["template_id"])
         if template is None:
             self._limiter.put_back(piece)
@@ -173,7 +180,10 @@ class Coupons:
         return self._with_piece(template, piece)[1]
 
     def revoke(self, coupon_id: str, actor: str, reason: str) -> ShownCoupon:
-        """Take a coupon back that is not in use; Refusal COUPON_NOT_USABLE for one that is."""
+        """Revoke a coupon that is not in use. A repeated call changes nothing.
+
+        Raises Refusal COUPON_NOT_USABLE naming `coupon_id` if it is locked, used or has ended.
+        """
         revoked = Revoked(actor=actor, reason=reason, at=self._clock.now())
         if not self._repository.revoke(coupon_id, revoked):
             shown = self.shown(coupon_id)
@@ -185,49 +195,54 @@ class Coupons:
     def revoke_all(
         self, member_id: str, actor: str, reason: str, session: ClientSession
     ) -> int:  # fmt: skip
-        """Take all of a member's coupons back that aren't in use; returns how many."""
+        """Revoke all of a member's coupons that aren't in use; returns how many."""
         revoked = Revoked(actor=actor, reason=reason, at=self._clock.now())
         return self._repository.revoke_all(member_id, revoked, session)
 
     def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
-        """Give a transferable coupon that isn't in use to another member; False if it can't be."""
+        """Give a transferable coupon to another member; False if it is in use or can't be given."""
         return giver_id != taker_id and self._repository.change_holder(
             coupon_id, giver_id, taker_id
         )
 
     def redeem_at_till(self, coupon_id: str, use: TillUse, zone: str) -> bool:
-        """Use a coupon for an order of a till in this zone; False if it is used or has ended."""
+        """Use a coupon for an order at a till in this zone; False if it is used or has ended."""
         at = in_brand_zone(self._clock.now(), zone)
         return self._repository.redeem_at_till(coupon_id, use, at)
 
     def claim(self, template_id: str, member_id: str, claim_id: str) -> ShownCoupon:
-        """Issue a coupon that members may take themselves; the same claim again is the same one.
+        """Issue a coupon that members may take themselves; the same claim brings the same coupon.
 
-        Raises Refusal NOT_FOUND for what can't be claimed, COUPON_NOT_ISSUED at a limit.
+        Raises Refusal NOT_FOUND if the template can't be claimed, COUPON_NOT_ISSUED if a limit is
+        reached; both name `template_id`.
         """
         template = self.claimable(template_id)
         return self._issued_for(template, member_id, f"claim:{member_id}:{template_id}:{claim_id}")
 
     def claimable(self, template_id: str) -> CouponTemplate:
-        """Return a template that members may take; Refusal NOT_FOUND for another one."""
+        """Return a template that members may claim; Refusal NOT_FOUND if it isn't one."""
         template = self.templates([template_id]).get(template_id)
         if template is None or not template.claimable:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         return template
 
     def issue_by_staff(self, request: IssueCouponRequest) -> ShownCoupon:
-        """Issue a coupon to a member by hand; one cause is served once. Refusals as `claim`."""
+        """Issue a coupon to a member by hand; one cause brings one coupon. Refuses like `claim`."""
         template = self.templates([request.template_id]).get(request.template_id)
         if template is None:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         cause = f"staff:{request.member_id}:{request.template_id}:{request.cause}"
-        told = request.model_dump(include={"actor", "reason"}, exclude_none=True)
-        return self._issued_for(template, request.member_id, cause, told)
+        notes = request.model_dump(include={"actor", "reason"}, exclude_none=True)
+        return self._issued_for(template, request.member_id, cause, notes)
 
     def _issued_for(
-        self, template: CouponTemplate, member_id: str, cause: str, told: Told | None = None
+        self,
+        template: CouponTemplate,
+        member_id: str,
+        cause: str,
+        notes: IssueNotes | None = None,
     ) -> ShownCoupon:
-        outcome = self.try_issue(template, member_id=member_id, cause=cause, told=told)[1]
+        outcome = self.try_issue(template, member_id=member_id, cause=cause, notes=notes)[1]
         if outcome in ("limit_reached", "used_up"):
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="template_id")
         return self.of_cause(cause)
@@ -235,9 +250,10 @@ class Coupons:
     def issue_within(
         self, template: CouponTemplate, member_id: str, cause: str, session: ClientSession
     ) -> Coupon:
-        """Issue the coupon that a caller's transaction has paid for, whose limit is the caller's.
+        """Issue a coupon within the caller's transaction; the caller checks the limits.
 
-        A cause that was served before is a DuplicateKeyError, which must leave the transaction.
+        Raises DuplicateKeyError if the cause has its coupon already; don't catch it within the
+        transaction.
         """
         coupon = coupon_for(
             template, member_id=member_id, cause=cause, at=self._clock.now(), zone=BRAND_ZONE
@@ -246,25 +262,29 @@ class Coupons:
         return coupon
 
     def of_cause(self, cause: str) -> ShownCoupon:
-        """Return the coupon that a cause has brought; Refusal NOT_FOUND once it was deleted."""
+        """Return the coupon that was issued for a cause; Refusal NOT_FOUND if it was deleted."""
         return self.shown(coupon_id(cause))
 
     def shown(self, coupon_id: str) -> ShownCoupon:
-        """Return a coupon as its member sees it; Refusal NOT_FOUND once it was deleted."""
+        """Return a coupon as its member sees it; Refusal NOT_FOUND if it was deleted."""
         coupon = self._repository.find(coupon_id)
         if coupon is None:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         return _shown(coupon)
 
     def scene(self, code: str) -> Scene:
-        """Return a table or till code; Refusal SCENE_UNKNOWN naming `scene`."""
+        """Return the table or till behind a code; Refusal SCENE_UNKNOWN naming `scene`."""
         scene = self._repository.scene(code)
         if scene is None:
             raise Refusal(CouponErrors.SCENE_UNKNOWN, field="scene")
         return scene
 
     def welcome(self, member_id: str, phone_hash: str, code: str) -> ShownCoupon:
-        """Issue the welcome coupon of a scanned code, once per phone whoever holds it."""
+        """Issue the welcome coupon of a scanned code, once for each phone number.
+
+        The cause names the phone, so a phone that changes its member doesn't bring a second one.
+        Raises Refusal SCENE_UNKNOWN or WELCOME_TAKEN naming `scene`.
+        """
         scene = self.scene(code)
         template = self._repository.template(scene.template_id)
         if template is None:
@@ -277,14 +297,17 @@ class Coupons:
         return _shown(coupon)
 
     def expire(self) -> int:
-        """Mark one batch of coupons whose last day is over at every store; returns how many."""
+        """Mark one batch of coupons as expired; returns how many.
+
+        A coupon expires when its last day is over at every store, whatever the zone.
+        """
         now = self._clock.now()
         return self._repository.expire(
             min(in_brand_zone(now, zone) for zone in self._stores.zones())
         )
 
     def named_templates(self) -> NamedTemplates:
-        """Return the chain's templates by name, for who chooses one."""
+        """Return ids and names of the chain's templates, so that a person can choose one."""
         found = self._repository.every_template(MOST_TEMPLATES)
         return NamedTemplates(
             templates=[NamedTemplate(template_id=one.id, name=one.name) for one in found]
@@ -296,7 +319,10 @@ class Coupons:
         return TemplatesAnswer(templates=self._states(found))
 
     def template_state(self, template_id: str) -> TemplateAnswer:
-        """Return one, and how many were used on each of the last days; Refusal NOT_FOUND."""
+        """Return one template and how many of its coupons were used on each of the last days.
+
+        Raises Refusal NOT_FOUND naming `template_id`.
+        """
         template = self._repository.template(template_id)
         if template is None:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
@@ -310,7 +336,7 @@ class Coupons:
         )  # fmt: skip
 
     def put_template(self, request: PutTemplateRequest) -> TemplateAnswer:
-        """Keep a new template or a later revision; Refusal RULES_CONFLICT where it isn't later."""
+        """Store a new template or a later revision; Refusal RULES_CONFLICT if it isn't later."""
         self.put([request.template], [])
         return self.template_state(request.template.id)
 
@@ -327,7 +353,7 @@ class Coupons:
         ]
 
     def templates(self, template_ids: Iterable[str]) -> dict[str, CouponTemplate]:
-        """Return those templates that there are, by id."""
+        """Return those of these templates that exist, by id."""
         return {template.id: template for template in self._repository.templates(template_ids)}
 
     def put(self, templates: list[CouponTemplate], scenes: list[Scene]) -> None:
