@@ -1,4 +1,4 @@
-"""Why a redemption code gives nothing."""
+"""Error codes of redemption codes: why a code gives nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class CodeErrors(ErrorCode):
-    """Why a redemption code gives nothing."""
+    """Why a redemption code gives nothing, or a batch can't be made."""
 
     CODE_NOT_VALID = "兑换码无效", "This code isn't valid"
     BATCH_REUSED = (

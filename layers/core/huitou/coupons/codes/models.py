@@ -10,17 +10,17 @@ from pydantic import Field
 from huitou.runtime.documents import Answer, Request, Stored
 
 MOST_CODES = 5_000_000
-MOST_PAGE = 20_000  # Of one call: half a megabyte of codes.
+MOST_PAGE = 20_000  # Codes in one answer: half a megabyte.
 BatchStatus = Literal["active", "revoked"]
 BatchName = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
 
 
 class CodeBatch(Stored):
-    """So many codes for one template; `id` is its name, `number` its place in every code.
+    """A batch of `count` codes for one template; `id` is its name, `number` is part of its codes.
 
-    The codes themselves are stored nowhere: each follows from the chain's key, the batch's `salt`
-    and its number, so they can be written out again at any time, and who reads the database
-    learns none.
+    The codes themselves are not stored. Each one is computed from the chain's key, the batch's
+    `salt` and the code's number. So they can be written out again at any time, and somebody who
+    reads the database learns no code.
     """
 
     number: int
@@ -35,7 +35,7 @@ class CodeBatch(Stored):
 
 
 class CodeUse(Stored):
-    """A code that a member holds; `id` is `<batch>:<number>`, so a code has one holder."""
+    """A code that a member has redeemed; `id` is `<batch>:<number>`, so a code has one holder."""
 
     batch: str
     member_id: str
@@ -43,14 +43,14 @@ class CodeUse(Stored):
 
 
 class CodeTries(Stored):
-    """A member's tries of the current hour (`since`: real epoch seconds); `id` is the member's."""
+    """How many codes a member (`id`) tried in the hour that began at `since` (epoch seconds)."""
 
     tries: int = 0
     since: float = 0.0
 
 
 class MakeCodesRequest(Request):
-    """Make a batch of codes for a template; the same call again is the same batch."""
+    """Make a batch of codes for a template; the same call again returns the same batch."""
 
     batch: str = BatchName
     template_id: str = Field(min_length=1, max_length=64)
@@ -59,7 +59,7 @@ class MakeCodesRequest(Request):
 
 
 class CodesRequest(Request):
-    """Write out a batch's codes, from number `after` on."""
+    """Ask for a batch's codes, from number `after` on."""
 
     batch: str = BatchName
     after: int = Field(default=0, ge=0)
@@ -73,20 +73,20 @@ class BatchesRequest(Request):
 
 
 class RevokeBatchRequest(Request):
-    """Let nobody use a batch's codes any more; coupons that came of them stay."""
+    """Revoke a batch: its codes can't be redeemed any more. Coupons issued by then stay valid."""
 
     batch: str = BatchName
     actor: str = Field(min_length=1, max_length=64)
 
 
 class RedeemCodeRequest(Request):
-    """Turn a code into its coupon; small letters, spaces and dashes don't matter."""
+    """Redeem a code for its coupon; small letters, spaces and dashes don't matter."""
 
     code: str = Field(min_length=1, max_length=64)
 
 
 class ShownBatch(Answer):
-    """A batch and its counters: codes made, and of those `redeemed` by members."""
+    """A batch: how many codes it has (`count`), and how many members have `redeemed`."""
 
     batch: str
     template_id: str
@@ -104,7 +104,7 @@ class BatchesAnswer(Answer):
 
 
 class CodesAnswer(Answer):
-    """A page of codes in their order; `next` is where the following one begins, null at the end."""
+    """A page of codes in their order; `next` is the `after` of the next page, null at the end."""
 
     codes: list[str]
     next: int | None

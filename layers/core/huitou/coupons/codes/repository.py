@@ -10,7 +10,7 @@ from pymongo import ReturnDocument
 from huitou.coupons.codes.models import CodeBatch, CodeUse
 from huitou.runtime.database import Database, insert_new
 
-MOST_TRIES = 20  # To give a new batch its number, against others who do the same.
+MOST_TRIES = 20  # Tries to give a new batch the next number, which another one may take first.
 
 
 class CodeRepository:
@@ -20,7 +20,7 @@ class CodeRepository:
         self._tries = database.collection("code_tries")
 
     def insert(self, batch: CodeBatch) -> bool:
-        """Insert; False where the name or the number is taken: of two editors one comes second."""
+        """Insert a batch; False if somebody else has taken its name or its number."""
         return insert_new(self._batches, batch.document())
 
     def batch(self, name: str) -> CodeBatch | None:
@@ -40,7 +40,7 @@ class CodeRepository:
         return [CodeBatch.model_validate(batch) for batch in found]
 
     def redeemed(self, names: list[str]) -> dict[str, int]:
-        """How many codes of these batches have a holder; from the index alone."""
+        """Return how many codes of each batch have a holder; the index alone answers it."""
         rows = self._uses.aggregate([
             {"$match": {"batch": {"$in": names}}},
             {"$group": {"_id": "$batch", "count": {"$sum": 1}}},
@@ -48,16 +48,16 @@ class CodeRepository:
         return {row["_id"]: int(row["count"]) for row in rows}
 
     def revoke(self, name: str, actor: str, at: datetime) -> None:
-        """Revoke; the first one who did it stays named."""
+        """Revoke a batch; if it is revoked already, the first actor and moment stay."""
         self._batches.update_one(
             {"_id": name, "status": "active"},
             {"$set": {"status": "revoked", "revoked_by": actor, "revoked_at": at}},
         )
 
     def hold(self, use: CodeUse) -> str:
-        """Make a member the holder of a code, and return who is.
+        """Make a member the holder of a code; returns the id of the member who holds it then.
 
-        The id is the code's: of two members at once one finds the other there.
+        The id is the code's. If two members redeem it at once, one of them finds the other's entry.
         """
         if insert_new(self._uses, use.document()):
             return use.member_id
@@ -65,9 +65,9 @@ class CodeRepository:
         return str(found.get("member_id"))
 
     def count_try(self, member_id: str, now: float, window_s: float) -> int:
-        """Count a try before it is looked at, and return which one of its hour it is.
+        """Count a try, before the code is checked; returns the number of tries in this hour.
 
-        In one write: of a hundred tries at once each has a number of its own.
+        This is one write, so of a hundred tries at once, each one gets its own number.
         """
         fresh = {"$lt": [{"$ifNull": ["$since", 0]}, now - window_s]}
         found = self._tries.find_one_and_update(
@@ -82,5 +82,5 @@ class CodeRepository:
         return int((found or {})["tries"])
 
     def uncount_try(self, member_id: str) -> None:
-        """Take back the try of a code that was right."""
+        """Take one try back, because the code was right."""
         self._tries.update_one({"_id": member_id, "tries": {"$gt": 0}}, {"$inc": {"tries": -1}})

@@ -1,10 +1,11 @@
 """How a code is made and read: batch and number, a keyed tag nobody can guess, a check letter.
 
-Sixteen letters of an alphabet without look-alikes (no 0 O Q D, 1 I L, 2 Z, 5 S, 8 B): three for the
-batch, five for the number in it, seven for the tag, one to catch typing errors. A tag is one of
-23⁷ = 3.4 thousand million, and follows from the chain's key: who knows a million codes can't tell
-the next one, and tries are counted. The check letter is a weighted sum modulo 23, a prime: a wrong
-letter and any two letters exchanged always change it.
+A code has sixteen letters of an alphabet without look-alikes (no 0 O Q D, 1 I L, 2 Z, 5 S, 8 B):
+three for the batch, five for the number in the batch, seven for the tag, and one that finds typing
+errors. There are 23⁷ = 3.4 thousand million tags, and the tag is computed with the chain's key.
+So somebody who knows a million codes still can't guess the next one, and wrong tries are counted.
+The check letter is a weighted sum modulo 23, a prime: it finds every single wrong letter and every
+exchange of two letters.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
-class Read(NamedTuple):
-    """What a code says, before anything of it is believed."""
+class ParsedCode(NamedTuple):
+    """The parts of a typed code; its tag is not verified yet."""
 
     batch: int
     number: int
@@ -38,7 +39,7 @@ def batch_key(key: bytes, salt: bytes) -> bytes:
 
 
 def codes(key: bytes, batch: int, first: int, count: int) -> Iterator[str]:
-    """Yield the codes of a batch from a number on, as printed: XXXX-XXXX-XXXX-XXXX."""
+    """Yield `count` codes of a batch from number `first` on, as printed: XXXX-XXXX-XXXX-XXXX."""
     head = _letters(batch, BATCH)
     for number in range(first, first + count):
         body = head + _letters(number, NUMBER) + tag_of(key, number)
@@ -47,23 +48,24 @@ def codes(key: bytes, batch: int, first: int, count: int) -> Iterator[str]:
 
 
 def tag_of(key: bytes, number: int) -> str:
-    """Return the letters that only the holder of the key can make."""
+    """Return the tag of a number: letters that nobody can compute without the key."""
     digest = blake2b(number.to_bytes(4), key=key, digest_size=12).digest()
     return _letters(int.from_bytes(digest) % _TAGS, TAG)
 
 
-def read(typed: str) -> Read | None:
-    """Read what a member typed; None if it can't be a code."""
+def read(typed: str) -> ParsedCode | None:
+    """Split what a member typed into its parts; None if it can't be a code."""
     code = "".join(letter for letter in typed.upper() if letter not in " -–—\t")
     if len(code) != LENGTH or any(letter not in _VALUE for letter in code):
         return None
     if _check(code[:-1]) != code[-1]:
         return None
-    return Read(_number(code[:BATCH]), _number(code[BATCH : BATCH + NUMBER]), code[-1 - TAG : -1])
+    number = _number(code[BATCH : BATCH + NUMBER])
+    return ParsedCode(_number(code[:BATCH]), number, code[-1 - TAG : -1])
 
 
-def is_genuine(key: bytes, code: Read) -> bool:
-    """Tell whether a code's tag is the key's; how long that takes says nothing."""
+def is_genuine(key: bytes, code: ParsedCode) -> bool:
+    """Tell whether a code's tag was made with this key; compared in constant time."""
     return hmac.compare_digest(tag_of(key, code.number), code.tag)
 
 

@@ -1,4 +1,4 @@
-"""Make batches of codes, write them out, and turn a code into its holder's coupon."""
+"""Make batches of codes, write them out, and redeem a code for a coupon."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HOUR_S = 3_600.0
 
 
 class Codes:
-    """`key` is the chain's own, which never changes; without it no code can be made or read."""
+    """Redemption codes. `key` is the chain's and never changes; codes can't be made without it."""
 
     def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
         self._repository = CodeRepository(database)
@@ -38,10 +38,10 @@ class Codes:
         self._key = key
 
     def make(self, request: MakeCodesRequest) -> ShownBatch:
-        """Make a batch, or return it if it was made by the same call before.
+        """Make a batch, or return it if the same call has made it before.
 
-        Raises Refusal NOT_FOUND without the template, BATCH_REUSED where the name stands for
-        other codes.
+        Raises Refusal NOT_FOUND if the template doesn't exist, BATCH_REUSED if the name belongs to
+        a batch with another template or count.
         """
         if not self._coupons.templates([request.template_id]):
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=request.template_id)
@@ -62,7 +62,7 @@ class Codes:
         raise Unavailable
 
     def page(self, request: CodesRequest) -> CodesAnswer:
-        """Write out some of a batch's codes; the same ones each time."""
+        """Return one page of a batch's codes; they are the same each time."""
         batch = self._batch(request.batch)
         count = min(request.limit, batch.count - request.after)
         following = request.after + count
@@ -73,23 +73,28 @@ class Codes:
         )
 
     def batches(self, limit: int) -> BatchesAnswer:
-        """Return the latest batches with their counters."""
+        """Return the latest batches, with how many of their codes were redeemed."""
         return BatchesAnswer(batches=self._shown(self._repository.latest(limit)))
 
     def revoke(self, name: str, actor: str) -> ShownBatch:
-        """Let nobody use a batch's codes any more; coupons that came of them stay."""
+        """Revoke a batch: its codes can't be redeemed any more. Coupons issued by then stay valid.
+
+        Raises Refusal NOT_FOUND naming `batch`.
+        """
         self._batch(name)
         self._repository.revoke(name, actor, self._clock.now())
         return self._shown([self._batch(name)])[0]
 
     def redeem(self, member_id: str, typed: str) -> ShownCoupon:
-        """Make a code the member's and return its coupon; the holder gets the same one again.
+        """Redeem a code for a member and return its coupon; a repeated call returns the same one.
 
-        Every code that the member can't have is CODE_NOT_VALID, whatever is wrong with it.
-        Refusal TOO_MANY_TRIES after ten wrong ones in an hour, even for a right one; and
-        COUPON_NOT_ISSUED where the template's limits are reached: the code stays the member's.
+        Raises Refusal CODE_NOT_VALID for every code that the member can't have, and doesn't tell
+        what is wrong with it. Raises TOO_MANY_TRIES after ten wrong codes in an hour, even for a
+        right one, and COUPON_NOT_ISSUED if the template's limits are reached; the member keeps the
+        code then. Each names `code`.
         """
-        # Counted before it is looked at: a hundred at once are a hundred tries.
+        # Count the try before the code is checked, so that a hundred calls at once are a hundred
+        # tries.
         if self._repository.count_try(member_id, time.time(), _HOUR_S) > TRIES_PER_HOUR:
             raise Refusal(Code.TOO_MANY_TRIES, field="code")
         batch, number = self._genuine(typed)
@@ -101,7 +106,8 @@ class Codes:
             raise Refusal(CodeErrors.CODE_NOT_VALID, field="code")
         self._repository.uncount_try(member_id)
         template = self._coupons.templates([batch.template_id])[batch.template_id]
-        # Held but not issued: a crash came between, and the same call again issues it.
+        # If the function is killed here, the member holds the code without a coupon; the same
+        # call again issues it.
         outcome = self._coupons.try_issue(template, member_id=member_id, cause=cause)[1]
         if outcome in ("limit_reached", "used_up"):
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="code")

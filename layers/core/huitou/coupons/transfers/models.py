@@ -1,4 +1,4 @@
-"""Giving a coupon to a friend."""
+"""Requests and answers for giving a coupon to a friend."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from huitou.runtime.documents import Answer, Request
 
 
 class GiveRequest(Request):
-    """Give one of my coupons away: to whoever takes it first."""
+    """Offer one of the caller's coupons as a gift; whoever takes it first gets it."""
 
     coupon_id: str = Field(min_length=1, max_length=64)
 
 
 class GiveAnswer(Answer):
-    """What the friend's mini-program sends to take it; it stays the giver's until then."""
+    """A gift that the friend's mini-program sends to take the coupon, possible until `until`.
+
+    Until somebody takes it, the coupon stays the giver's.
+    """
 
     gift: str
     until: datetime
 
 
 class TakeGiftRequest(Request):
-    """Take a coupon that was given; the same call again is the same coupon."""
+    """Take a coupon that was given; the same call again returns the same coupon."""
 
     gift: str = Field(min_length=1, max_length=200)

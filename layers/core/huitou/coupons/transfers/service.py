@@ -1,4 +1,4 @@
-"""A coupon given to a friend: a signed gift, and one guarded change of holder."""
+"""Give a coupon to a friend: the giver gets a signed token, and one write changes the holder."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ _MARK = "HG1"
 
 
 class Gifts:
-    """Nothing is stored of a gift: it names coupon and giver, and ends when the holder changes."""
+    """Gifts of coupons. A gift is a signed token that names the coupon and its giver.
+
+    Nothing is stored for it; once the coupon has another holder, the gift is worthless.
+    """
 
     def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
         self._coupons = Coupons(database, clock)
         self._key = key
 
     def give(self, member_id: str, coupon_id: str) -> GiveAnswer:
-        """Return a gift of one of the member's own usable coupons.
+        """Return a gift for one of the member's own usable coupons.
 
-        Raises Refusal NOT_FOUND for another's, COUPON_NOT_USABLE for one that can't be given.
+        Raises Refusal NOT_FOUND if the coupon isn't theirs, COUPON_NOT_USABLE if it can't be given
+        away; both name `coupon_id`.
         """
         coupon = next(iter(self._coupons.known([coupon_id])), None)
         if coupon is None or coupon.member_id != member_id:
@@ -41,15 +45,16 @@ class Gifts:
         return GiveAnswer(gift=gift, until=datetime.fromtimestamp(until, UTC))
 
     def take(self, member_id: str, gift: str) -> ShownCoupon:
-        """Make the member the holder; Refusal GIFT_GONE for all that can't be taken.
+        """Make the member the holder of the coupon; a repeated call returns the same coupon.
 
-        Holder and state are in the filter: of two who take it, and of a taker and the giver who
-        uses it, one finds it gone.
+        Raises Refusal GIFT_GONE naming `gift` if it can't be taken, for whatever reason. Holder and
+        status are in the write's filter: if two members take it at once, or the giver uses it at
+        the same moment, one of them finds it gone.
         """
-        said = read(self._key, _MARK, gift)
-        if said is None or time.time() > said.until:
+        content = read(self._key, _MARK, gift)
+        if content is None or time.time() > content.until:
             raise Refusal(TransferErrors.GIFT_GONE, field="gift")
-        coupon_id, giver_id = said.words
+        coupon_id, giver_id = content.words
         if not self._coupons.change_holder(coupon_id, giver_id, member_id):
             coupon = next(iter(self._coupons.known([coupon_id])), None)
             if coupon is None or coupon.member_id != member_id or coupon.given_by != giver_id:
