@@ -1,1 +1,1 @@
-"""Who a member is, what they agreed to, and how they are reached."""
+"""Members: who they are, what they have agreed to, and how they are reached."""

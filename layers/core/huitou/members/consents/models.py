@@ -1,4 +1,4 @@
-"""What a member agreed to, word by word: a log that is only added to (PIPL 13-17)."""
+"""Members' consents: a log of decisions, to which entries are only added (PIPL 13-17)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
 
-# marketing: to be told of offers, by message or in the inbox; given or not at all.
-# personalised: to have them chosen by one's own orders; held until withdrawn (PIPL 24).
-# precise_location: to have one's position compared with stores; separate consent (PIPL 28-29).
+# marketing: the member gets offers, by message or in the inbox; only with their consent.
+# personalised: offers are chosen by the member's own orders; until they object (PIPL 24).
+# precise_location: the member's position is compared with stores; separate consent (PIPL 28-29).
 Purpose = Literal["marketing", "personalised", "precise_location"]
 
 
 class Consent(Stored):
-    """One decision of one member; `id` is `<member>:<purpose>:<n>`, the highest `n` holds.
+    """One decision of one member; `id` is `<member>:<purpose>:<n>`, the highest `n` is valid.
 
-    `text_version` names the words that were agreed to, as the mini-program showed them.
+    `text_version` names the text that the mini-program showed to the member.
     """
 
     member_id: str
@@ -30,7 +30,7 @@ class Consent(Stored):
 
 
 class ConsentRequest(Request):
-    """Give or withdraw one's consent; withdrawing never costs the service itself."""
+    """Give or withdraw the caller's consent; who withdraws it can use the service as before."""
 
     purpose: Purpose
     given: bool
@@ -38,7 +38,7 @@ class ConsentRequest(Request):
 
 
 class ConsentsAnswer(Answer):
-    """What holds now, by purpose."""
+    """Whether the member's consent is given now, by purpose."""
 
     marketing: bool
     personalised: bool

@@ -9,7 +9,7 @@ from pymongo.client_session import ClientSession
 from huitou.members.consents.models import Consent, Purpose
 from huitou.runtime.database import Database, insert_new
 
-AT_ONCE = 1_001  # In one answer of the server: one more, and it knows that this is all.
+AT_ONCE = 1_001  # Rows in the server's first answer; if there are fewer, it is the last one.
 _IN_ORDER = [("member_id", 1), ("purpose", 1), ("n", 1)]
 
 
@@ -18,20 +18,23 @@ class ConsentRepository:
         self._consents = database.collection("consents")
 
     def of(self, member_ids: Sequence[str], session: ClientSession | None = None) -> list[Consent]:
-        """Return all decisions of these members, each purpose's last one last."""
+        """Return all decisions of these members; for each purpose, the latest comes last."""
         wanted = {"member_id": {"$in": list(member_ids)}}
         found = self._consents.find(wanted, session=session).sort(_IN_ORDER)
         return [Consent.model_validate(row) for row in found]
 
     def held(self, member_ids: Sequence[str]) -> list[tuple[str, Purpose, bool]]:
-        """Return member, purpose and word of all their decisions, each purpose's last one last."""
+        """Return (member id, purpose, given) of all decisions, in the same order as `of`."""
         wanted = {"member_id": {"$in": list(member_ids)}}
         shown = {"_id": 0, "member_id": 1, "purpose": 1, "given": 1}
         found = self._consents.find(wanted, shown).sort(_IN_ORDER).batch_size(AT_ONCE)
         return [(row["member_id"], row["purpose"], row["given"]) for row in found]
 
     def append(self, consent: Consent, session: ClientSession | None = None) -> bool:
-        """Add a decision; False if another one has this number."""
+        """Add a decision; False if another one has this number.
+
+        Within a transaction it raises DuplicateKeyError instead.
+        """
         if session is None:
             return insert_new(self._consents, consent.document())
         self._consents.insert_one(consent.document(), session=session)

@@ -1,4 +1,4 @@
-"""Record what members agree to, and say what holds."""
+"""Record members' consents, and tell which are given now."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 
-TRIES = 10  # Decisions of one member at the same moment.
-Held = Mapping[Purpose, bool]
-_AT_FIRST: dict[Purpose, bool] = {
+TRIES = 10  # So many decisions of one member may be recorded at once.
+GivenByPurpose = Mapping[Purpose, bool]
+_DEFAULTS: dict[Purpose, bool] = {
     "marketing": False, "personalised": True, "precise_location": False,
 }  # fmt: skip
 
@@ -25,7 +25,7 @@ class Consents:
         self._repository = ConsentRepository(database)
 
     def record(self, member_id: str, request: ConsentRequest) -> ConsentsAnswer:
-        """Add a decision to the log, unless it is the one that holds; returns what holds then."""
+        """Add a decision to the log unless it repeats the latest one; returns what is given now."""
         for _ in range(TRIES):
             log = self._repository.of([member_id])
             last = {consent.purpose: consent for consent in log}.get(request.purpose)
@@ -44,36 +44,40 @@ class Consents:
         )  # fmt: skip
         return self._repository.append(consent, session)
 
-    def of(self, member_ids: Sequence[str]) -> dict[str, Held]:
-        """Return what holds for each of these members."""
-        held: dict[str, dict[Purpose, bool]] = {name: dict(_AT_FIRST) for name in member_ids}
+    def of(self, member_ids: Sequence[str]) -> dict[str, GivenByPurpose]:
+        """Return for each of these members whether consent is given, by purpose."""
+        held: dict[str, dict[Purpose, bool]] = {name: dict(_DEFAULTS) for name in member_ids}
         for member_id, purpose, given in self._repository.held(member_ids):
             held[member_id][purpose] = given
         return {**held}
 
     def holds(self, member_id: str, purpose: Purpose) -> bool:
-        """Whether the member's consent to this holds now."""
+        """Tell whether the member's consent to this purpose is given now."""
         return self.of([member_id])[member_id][purpose]
 
     def withdraw_all(self, member_id: str, session: ClientSession) -> None:
-        """Withdraw whatever holds, within an erasure."""
+        """Withdraw every consent that is given, within an erasure."""
         log = self._repository.of([member_id], session)
         last = {consent.purpose: consent for consent in log}
-        for purpose, at_first in _AT_FIRST.items():
+        for purpose, default in _DEFAULTS.items():
             known = last.get(purpose)
-            if known.given if known else at_first:
+            if known.given if known else default:
                 request = ConsentRequest(purpose=purpose, given=False, text_version="erasure")
                 self._append(member_id, request, (known.n if known else 0) + 1, session)
 
     def take_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Let what a member withdrew stay withdrawn when they are merged into another one."""
+        """Carry a member's decisions over when they are merged into another one.
+
+        For each purpose that this member decided on, consent is given afterwards only if neither of
+        the two members has refused it.
+        """
         last: dict[str, dict[Purpose, Consent]] = {source_id: {}, into_id: {}}
         for consent in self._repository.of([source_id, into_id], session):
             last[consent.member_id][consent.purpose] = consent
         for purpose, theirs in last[source_id].items():
             ours = last[into_id].get(purpose)
             given = theirs.given if ours is None else ours.given and theirs.given
-            if given != (ours.given if ours is not None else _AT_FIRST[purpose]):
+            if given != (ours.given if ours is not None else _DEFAULTS[purpose]):
                 request = ConsentRequest(
                     purpose=purpose, given=given, text_version=theirs.text_version
                 )

@@ -1,4 +1,4 @@
-"""Messages to members: the rules all campaigns share, consent that is spent, the inbox."""
+"""Messages to members: the rules that all campaigns share, templates, and agreed messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from huitou.runtime.documents import Answer, Record, Request, Stored
 
 Source = Literal["title", "body", "gift", "until", "brand"]
 CardStep = Literal["paid", "accepted", "preparing", "ready", "picked_up", "completed"]
-# WeChat's kinds of fields of subscription messages, and how many characters each may have.
+# The kinds of fields in WeChat's subscription messages, and how many characters each may have.
 FIELD_LENGTHS: dict[str, int] = {
     "thing": 20, "character_string": 32, "letter": 32, "number": 32, "symbol": 5, "phrase": 5,
     "name": 10, "amount": 12, "phone_number": 17, "car_number": 8, "time": 24, "date": 24,
@@ -19,14 +19,17 @@ FIELD_LENGTHS: dict[str, int] = {
 
 
 class TemplateField(Record):
-    """One field of a subscription message and what of a message it shows; `thing1` is a thing."""
+    """One field of a subscription message and its content; the field `thing1` is of kind `thing`.
+
+    `source` names the part of a message that the field shows.
+    """
 
     key: str = Field(pattern=r"^[a-z_]+[0-9]+$", title="字段")
     source: Source = Field(title="内容来源")
 
     @property
     def kind(self) -> str:
-        """Its kind by WeChat's naming."""
+        """The field's kind, which is the beginning of WeChat's name for it."""
         return self.key.rstrip("0123456789")
 
     @model_validator(mode="after")
@@ -37,7 +40,7 @@ class TemplateField(Record):
 
 
 class PushTemplate(Record):
-    """A subscription message of the mini-program's, by its id at WeChat."""
+    """A subscription message of the mini-program; `template_id` is its id at WeChat."""
 
     template_id: str = Field(min_length=1, max_length=64, title="模板 ID")
     name: str = Field(default="", max_length=40, title="名称")
@@ -45,11 +48,11 @@ class PushTemplate(Record):
 
 
 class PickupCard(Record):
-    """The 取餐 card WeChat shows a guest from payment on: its 服务动态 2007, no consent needed.
+    """The 取餐 card that WeChat shows a guest after paying (服务动态 2007); it needs no consent.
 
-    `states` are WeChat's numbers for what an order may be, from its page of template 2007; an
-    order at a step without one leaves the card as it is. `page` is a path of the mini-program,
-    with `{order_id}` where that belongs. The waiting time is the usual one.
+    `states` gives WeChat's number for each step of an order, from WeChat's page on template 2007.
+    At a step that has no number, the card stays as it is. `page` is a path of the mini-program,
+    with `{order_id}` in the place of the order's id. The minutes are the usual waiting time.
     """
 
     states: dict[CardStep, int] = Field(default={"paid": 1}, min_length=1, title="状态编号")
@@ -68,10 +71,10 @@ class PickupCard(Record):
 
 
 class MessageRules(Stored):
-    """What holds for all marketing messages together: `messages` among the rule documents.
+    """The rules for all marketing messages together: the rule document `messages`.
 
-    `quiet` is the time in which nobody is written to, by the member's own clock. `per_day` and
-    `per_week` are how many a member gets from all campaigns.
+    During `quiet` nobody gets a message, by the member's own clock. `per_day` and `per_week`
+    limit how many messages a member gets from all campaigns together.
     """
 
     id: str = Field(default="messages", alias="_id")
@@ -84,27 +87,27 @@ class MessageRules(Stored):
     pickup_card: PickupCard | None = Field(default=None, title="取餐卡片")
 
     def template(self, template_id: str | None) -> PushTemplate | None:
-        """Return a template by its id, if there is one."""
+        """Return a template by its id; None if there is none."""
         return next((t for t in self.templates if t.template_id == template_id), None)
 
 
 class NamedPush(Answer):
-    """A subscription message by its name."""
+    """A subscription message: its id and its name."""
 
     template_id: str
     name: str
 
 
 class NamedPushes(Answer):
-    """The mini-program's subscription messages, as they stand in the rules."""
+    """The mini-program's subscription messages that the rules list."""
 
     templates: list[NamedPush]
 
 
 class Subscription(Stored):
-    """How many messages of one template a member has agreed to and not yet got.
+    """How many messages of one template a member has agreed to and not received yet (`left`).
 
-    `id` is `<member>|<template>`. `prompts` are the last ones that were counted.
+    `id` is `<member>|<template>`. `prompts` are the ids of the last prompts that were counted.
     """
 
     member_id: str
@@ -121,13 +124,13 @@ class AcceptedPrompt(Request):
 
 
 class SubscribedRequest(Request):
-    """Tell what the guest answered to a subscription prompt; `prompt_id` is the tap's own."""
+    """Report what the guest answered to a subscription prompt; `prompt_id` names the tap."""
 
     prompt_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
     answers: list[AcceptedPrompt] = Field(min_length=1, max_length=5)
 
 
 class SubscribedAnswer(Answer):
-    """How many messages of each template the member still gets."""
+    """How many messages of each template may still be sent to the member."""
 
     left: dict[str, int]

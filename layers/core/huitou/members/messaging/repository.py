@@ -20,7 +20,7 @@ class MessageRepository:
         self._recent = database.recent
 
     def rules(self) -> MessageRules:
-        """Return the rules; the default ones until a chain sets its own."""
+        """Return the chain's rules, or the default ones if it has set none."""
 
         def read() -> MessageRules:
             found = self._rules.find_one({"_id": "messages"})
@@ -29,12 +29,12 @@ class MessageRepository:
         return self._recent.get("message rules", read)
 
     def accept(self, member_id: str, template_id: str, prompt_id: str) -> None:
-        """Count one more message the member agreed to; the same prompt again counts nothing."""
+        """Count one more message that the member agreed to; each prompt counts once."""
         name = f"{member_id}|{template_id}"
-        told = {"_id": name, "prompts": {"$ne": prompt_id}}
+        not_counted = {"_id": name, "prompts": {"$ne": prompt_id}}
         try:
             self._subscriptions.update_one(
-                told,
+                not_counted,
                 {
                     "$inc": {"left": 1},
                     "$push": {"prompts": {"$each": [prompt_id], "$slice": -PROMPTS_KEPT}},
@@ -44,22 +44,27 @@ class MessageRepository:
                 },
                 upsert=True,
             )  # fmt: skip
-        except DuplicateKeyError:  # Counted before: the filter passes its document over.
+        except DuplicateKeyError:
+            # The prompt was counted before. The filter then finds no document, so the upsert tried
+            # to insert a second one.
             return
 
     def left(self, member_ids: Sequence[str], template_ids: Sequence[str]) -> dict[str, int]:
-        """Return what is left by `<member>|<template>`, where anything is."""
+        """Return how many messages are left, by `<member>|<template>`, without those with none."""
         ids = [f"{member}|{template}" for member in member_ids for template in template_ids]
         found = self._subscriptions.find({"_id": {"$in": ids}, "left": {"$gt": 0}}, {"left": 1})
         return {row["_id"]: row["left"] for row in found}
 
     def of_member(self, member_id: str) -> list[Subscription]:
-        """Return what is left of each template a member ever agreed to."""
+        """Return the subscriptions of a member, also those with none left."""
         found = self._subscriptions.find({"member_id": member_id}).limit(100)
         return [Subscription.model_validate(row) for row in found]
 
     def spend(self, member_id: str, template_id: str) -> bool:
-        """Take one message of what is left; of two for the last one, one must lose."""
+        """Use one of the messages that are left; False if there is none.
+
+        If two calls want the last one, one of them finds none.
+        """
         taken = self._subscriptions.find_one_and_update(
             {"_id": f"{member_id}|{template_id}", "left": {"$gt": 0}},
             {"$inc": {"left": -1}},
@@ -68,9 +73,9 @@ class MessageRepository:
         return taken is not None
 
     def give_back(self, member_id: str, template_id: str) -> None:
-        """Put one back that WeChat didn't take."""
+        """Count one message as left again, because WeChat didn't accept it."""
         self._subscriptions.update_one({"_id": f"{member_id}|{template_id}"}, {"$inc": {"left": 1}})
 
     def none_left(self, member_id: str, template_id: str) -> None:
-        """WeChat says there is none left, or the guest switched them off."""
+        """Set what is left to 0: WeChat says so, or the guest has switched the messages off."""
         self._subscriptions.update_one({"_id": f"{member_id}|{template_id}"}, {"$set": {"left": 0}})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from huitou.members.messaging.models import FIELD_LENGTHS, PushTemplate
 
-CONSENT_GONE = 43101  # The guest refused, or the one message they agreed to was sent.
-# Of these the next member's message would fail as well: try again later.
+CONSENT_GONE = 43101  # The guest has not agreed, or has received all messages they agreed to.
+# With these errors, the next member's message would fail, too: try again later.
 BUSY = frozenset((-1, 45009, 45047))
 _FREE_TEXT = ("thing", "name", "phrase")
 
@@ -19,7 +19,7 @@ def field_values(
 
 
 def fitted(values: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Return fields as WeChat takes them: free text that is too long ends in an ellipsis."""
+    """Return the fields in WeChat's form; free text that is too long is cut and ends in "…"."""
     data = {}
     for key, value in values.items():
         kind = key.rstrip("0123456789")

@@ -1,4 +1,4 @@
-"""The rules of messages, and the consent to them that is spent one by one."""
+"""The rules of messages, and how many messages each member has agreed to."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Messages:
         self._repository = MessageRepository(database)
 
     def rules(self) -> MessageRules:
-        """Return the chain's rules of messages."""
+        """Return the chain's rules for messages."""
         return self._repository.rules()
 
     def pushes(self) -> NamedPushes:
-        """Return the subscription messages there are, for who chooses one."""
+        """Return ids and names of the subscription messages, so that a person can choose one."""
         return NamedPushes(
             templates=[
                 NamedPush(template_id=one.template_id, name=one.name or one.template_id)
@@ -33,7 +33,7 @@ class Messages:
         )
 
     def subscribed(self, member_id: str, request: SubscribedRequest) -> SubscribedAnswer:
-        """Count what a guest agreed to in one prompt; the same prompt again counts nothing."""
+        """Count the messages a guest agreed to in one prompt; each prompt counts once."""
         for answer in request.answers:
             if answer.result == "accept":
                 self._repository.accept(member_id, answer.template_id, request.prompt_id)
@@ -43,17 +43,17 @@ class Messages:
         return SubscribedAnswer(left={found.template_id: found.left for found in mine})
 
     def left(self, member_ids: Sequence[str], template_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many each member still gets of each template, by `<member>|<template>`."""
+        """Return how many messages may still be sent, by `<member>|<template>`."""
         return self._repository.left(member_ids, template_ids)
 
     def spend(self, member_id: str, template_id: str) -> bool:
-        """Take one of what is left; False where none is."""
+        """Use one of the messages a member has agreed to; False if none is left."""
         return self._repository.spend(member_id, template_id)
 
     def give_back(self, member_id: str, template_id: str) -> None:
-        """Put one back that WeChat didn't take."""
+        """Count one message as left again, because WeChat didn't accept it."""
         self._repository.give_back(member_id, template_id)
 
     def none_left(self, member_id: str, template_id: str) -> None:
-        """Note that WeChat takes no more for this member."""
+        """Note that WeChat accepts no further message of this template for this member."""
         self._repository.none_left(member_id, template_id)

@@ -1,4 +1,4 @@
-"""Why a profile doesn't change."""
+"""Error codes of profiles: why a profile doesn't change."""
 
 from __future__ import annotations
 

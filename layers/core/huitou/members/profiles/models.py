@@ -1,4 +1,4 @@
-"""Members: an opaque id; who they are elsewhere stands in `identities` only."""
+"""Members: they have opaque ids; only `identities` has their OpenIDs, phones and till numbers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from huitou.loyalty.points.models import ShownPoints
 from huitou.loyalty.tiers.shown_models import ShownTier
 from huitou.runtime.documents import Answer, Request, Stored
 
-Channel = Literal["mini_program", "import"]  # Through which members and orders come to us.
+Channel = Literal["mini_program", "import"]  # How a member or an order came to us.
 
 
 class Member(Stored):
-    """One member; `registered_scene` is the code through which they came, its store theirs.
+    """One member; `registered_scene` is the code they scanned, `registered_store_id` its store.
 
-    A member of an import registered on the day of their first order, at its store. One who was
-    merged into another has no names any more; `merges` counts how often others came to this one.
-    Nor has one who was forgotten, at `erased_at`.
+    A member from an import counts as registered on the day and at the store of their first order.
+    A member who was merged into another one (`merged_into`) or erased (`erased_at`) has no
+    identities any more. `merges` counts how many members were merged into this one.
     """
 
     brand_id: str
@@ -38,15 +38,15 @@ class Member(Stored):
 
     @property
     def is_somebody(self) -> bool:
-        """Whether there is a person behind it, under this id."""
+        """Whether this id still stands for a person: neither merged into another nor erased."""
         return self.merged_into is None and self.erased_at is None
 
 
 class Identity(Stored):
-    """A name under which a member is known.
+    """A name under which a member is known outside of our database.
 
-    `wx:<appid>:<openid>`, `phone:<hash>` or `till:<their number at the chain's till>`. `before`
-    are the members it named until they were merged: orders of then are still theirs.
+    `id` is `wx:<appid>:<openid>`, `phone:<hash>` or `till:<number at the chain's till>`. `before`
+    lists the members that it named until they were merged; old orders still have those ids.
     """
 
     member_id: str
@@ -54,17 +54,17 @@ class Identity(Stored):
 
 
 class LoginRequest(Request):
-    """Log in, registering on the first time; `scene` is a scanned code."""
+    """Log in, and register the first time; `scene` is the scene of a scanned code."""
 
     scene: str | None = Field(default=None, min_length=1, max_length=32)
 
 
 class ProfileRequest(Request):
-    """Ask for one's own profile, tier and points."""
+    """Ask for the caller's own profile, tier and points."""
 
 
 class UpdateProfileRequest(Request):
-    """Change what a member may say about themselves; the birthday can be said once."""
+    """Change the caller's own profile; the birthday can be set only once."""
 
     nickname: str | None = Field(default=None, min_length=1, max_length=32)
     birthday: date | None = None
@@ -83,7 +83,10 @@ class WelcomeRequest(Request):
 
 
 class LoginAnswer(Answer):
-    """Who logged in; `registered` if that was their first time, `invited` if by a friend's code."""
+    """The member who logged in.
+
+    `registered` if it was the first time; `invited` if they came with a friend's code.
+    """
 
     member_id: str
     registered: bool
@@ -103,6 +106,6 @@ class ProfileAnswer(Answer):
 
 
 class PhoneAnswer(Answer):
-    """The last four digits of the number that is bound now."""
+    """The last four digits of the phone number that is now bound."""
 
     phone_last4: str

@@ -23,7 +23,7 @@ class MemberRepository:
         self._logins = database.collection("logins")
 
     def known_as(self, identity: str) -> str | None:
-        """Return the member behind an identity."""
+        """Return the id of the member with this identity; None if nobody has it."""
         found = self._identities.find_one({"_id": identity}, {"member_id": 1})
         return str(found["member_id"]) if found else None
 
@@ -32,16 +32,16 @@ class MemberRepository:
         return Identity.model_validate(found) if found else None
 
     def identities_of(self, member_id: str) -> list[Identity]:
-        """Return every name by which the member is or, before a merge, was known; a handful."""
+        """Return the identities that name the member now, or named them before a merge."""
         either = {"$or": [{"member_id": member_id}, {"before": member_id}]}
         found = self._identities.find(either).limit(20)
         return [Identity.model_validate(identity) for identity in found]
 
     def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
-        """Let the names of one member name the other; returns how many did.
+        """Move the identities of one member to another one, in a merge; returns how many.
 
-        Both members are written: a merge of either with a third one, or a phone bound meanwhile,
-        conflicts with this one and comes again to find it.
+        Both members are written. If one of them is merged with a third member or binds a phone at
+        the same moment, the two transactions conflict, and the slower one runs again.
         """
         moved = self._identities.update_many(
             {"member_id": source.id},
@@ -64,9 +64,10 @@ class MemberRepository:
         return moved.modified_count
 
     def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
-        """Take all names away: nobody is this member any more.
+        """Delete all identities and personal data of a member, in an erasure.
 
-        The member is written: a phone bound or a merge meanwhile conflicts with this.
+        The member is written. If the member binds a phone or is merged at the same moment, the two
+        transactions conflict.
         """
         self._identities.delete_many({"member_id": member_id}, session=session)
         names = ("nickname", "birthday", "phone_hash", "phone_last4", "registered_scene")
@@ -77,21 +78,24 @@ class MemberRepository:
         )
 
     def insert(self, member: Member, identity: str, session: ClientSession) -> None:
-        """Register; of two first log-ins at once the identity's `_id` lets one through."""
+        """Register a member; DuplicateKeyError if the identity is taken.
+
+        If two first log-ins run at once, the identity's `_id` lets one through.
+        """
         self._identities.insert_one(
             Identity(id=identity, member_id=member.id).document(), session=session
         )
         self._members.insert_one(member.document(), session=session)
 
     def known_as_many(self, identities: list[str], session: ClientSession) -> dict[str, str]:
-        """Return the members behind identities, those that are known."""
+        """Return the member ids of these identities, without those that nobody has."""
         found = self._identities.find(
             {"_id": {"$in": identities}}, {"member_id": 1}, session=session
         )
         return {identity["_id"]: identity["member_id"] for identity in found}
 
     def insert_many(self, members: Mapping[str, Member], session: ClientSession) -> None:
-        """Register members by identity; DuplicateKeyError if another import was faster."""
+        """Register members, given by identity; DuplicateKeyError if another import was faster."""
         self._identities.insert_many(
             [Identity(id=name, member_id=member.id).document() for name, member in members.items()],
             session=session,
@@ -99,14 +103,17 @@ class MemberRepository:
         self._members.insert_many([m.document() for m in members.values()], session=session)
 
     def imported_among(self, member_ids: list[str], session: ClientSession) -> list[Member]:
-        """Members whom an import registered; who registered by themselves keep their day."""
+        """Return those of these members that an import registered.
+
+        Only their registration may move; a member who registered by themselves keeps their day.
+        """
         found = self._members.find(
             {"_id": {"$in": member_ids}, "registered_channel": "import"}, session=session
         )
         return [Member.model_validate(document) for document in found]
 
     def move_registrations(self, members: list[Member], session: ClientSession) -> None:
-        """Write the new registration (moment, day, store) of each."""
+        """Write the new registration (moment, day, store) of each member."""
         fields = {"registered_at", "registered_day", "registered_store_id"}
         self._members.bulk_write(
             [UpdateOne({"_id": m.id}, {"$set": m.model_dump(include=fields)}) for m in members],
@@ -122,7 +129,10 @@ class MemberRepository:
             self._members.update_one({"_id": member_id}, {"$set": changes})
 
     def set_birthday(self, member_id: str, birthday: str, session: ClientSession) -> bool:
-        """Set the birthday of a member who has none: of two that set one, the second is refused."""
+        """Set the birthday of a member who has none; False if they have one.
+
+        If two calls set one at once, the second one finds the first one's birthday.
+        """
         unset = {"_id": member_id, "birthday": None}
         set_now = self._members.update_one(unset, {"$set": {"birthday": birthday}}, session=session)
         return set_now.matched_count == 1
@@ -135,14 +145,17 @@ class MemberRepository:
         last4: str,
         session: ClientSession,
     ) -> None:
-        """Give the phone's identity to the member; DuplicateKeyError if somebody holds it."""
+        """Give the phone's identity to the member; DuplicateKeyError if somebody has it.
+
+        Raises Unavailable if another call has changed the member's phone meanwhile.
+        """
         if member.phone_hash:
             self._identities.delete_one({"_id": phone_identity(member.phone_hash)}, session=session)
         self._identities.insert_one(
             Identity(id=identity, member_id=member.id).document(), session=session
         )
-        # The number it had is in the filter: of two bindings at once one is sent back, so that
-        # no number stays bound to a member who no longer has it.
+        # The former number is in the filter. If two calls bind a number at once, one of them
+        # fails here, so that no identity is left over for a number the member doesn't have.
         bound = self._members.update_one(
             {"_id": member.id, "phone_hash": member.phone_hash},
             {"$set": {"phone_hash": phone_hash, "phone_last4": last4}},

@@ -1,4 +1,4 @@
-"""How members are named: opaque ids, identities, hashed phones."""
+"""Member ids, identities, and the hashing of phone numbers and network addresses."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def wechat_identity(appid: str, openid: str) -> str:
 
 
 def phone_identity(phone_hash: str) -> str:
-    """Return the identity of a phone number's holder."""
+    """Return the identity of a phone number, given its hash."""
     return f"phone:{phone_hash}"
 
 
 def till_identity(number: str) -> str:
-    """Return the identity of a member by their number at the chain's till."""
+    """Return the identity of a member number at the chain's till."""
     return f"till:{number}"
 
 
 def phone_hash(phone: str, key: bytes) -> str:
-    """Hash a phone number in international form under the chain's key.
+    """Hash a phone number in international form with the chain's key.
 
-    Keyed, since eleven digits can be guessed through any plain hash.
+    Without a key, anybody could try all numbers of eleven digits and find the right one.
     """
     return hmac.new(key, phone.encode(), hashlib.sha256).hexdigest()[:40]
 
 
-FRIEND_PREFIX = "r-"  # Of the scene in a member's own code; those of stickers have none such.
+FRIEND_PREFIX = "r-"  # Scenes of members' own codes begin so; scenes of stickers don't.
 
 
 def friend_scene(code: str) -> str:
@@ -44,14 +44,17 @@ def friend_scene(code: str) -> str:
 
 
 def friend_code(scene: str | None) -> str | None:
-    """Return the personal code in a scene; None for stickers and the like."""
+    """Return the member's personal code in a scene; None if it is a sticker's or similar."""
     if scene is None or not scene.startswith(FRIEND_PREFIX):
         return None
     return scene.removeprefix(FRIEND_PREFIX).upper()
 
 
 def network_of(address: str | None, key: bytes) -> str | None:
-    """Return what tells two networks apart without telling which they are."""
+    """Hash a network address with the chain's key; None if the address is unknown.
+
+    Equal hashes mean the same network; the hash doesn't tell which one.
+    """
     if not address:
         return None
     return hmac.new(key, f"network {address}".encode(), hashlib.sha256).hexdigest()[:16]

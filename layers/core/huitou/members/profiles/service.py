@@ -34,11 +34,11 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.identity import Caller
 
-MOST_MERGES = 20  # In a row, of one person.
+MOST_MERGES = 20  # How many merges one after another are followed for one person.
 
 
 class PhoneNumbers(Protocol):
-    """Whoever turns a member's single-use code into their phone number."""
+    """Turns a member's single-use code into their phone number."""
 
     def phone_number(self, code: str) -> str:
         """Return the number in international form; Refusal PHONE_CODE_INVALID otherwise."""
@@ -55,15 +55,19 @@ class FirstOrder:
 
 @dataclass(frozen=True)
 class TillMembers:
-    """Member ids by till number, how many are new, and the days whose new members changed."""
+    """The members of an import: ids by till number, and how many of them are new.
+
+    `days` are the business days whose number of new members has changed.
+    """
 
     ids: Mapping[str, str]
     registered: int
     days: set[str]
 
 
-# Binds a member who registers with a friend's code: their id, the scene, their network, the
-# registration's own transaction; False for a code that is nobody's.
+# Binds a member who registers with a friend's code to that friend. It is called with the member's
+# id, the scene, the hash of their network and the registration's own transaction, and returns
+# False if the code belongs to nobody.
 Bind = Callable[[str, str, str | None, ClientSession], bool]
 
 
@@ -85,14 +89,18 @@ class Members:
         return member_id
 
     def is_or_was(self, caller: Caller, member_id: str) -> bool:
-        """Whether the caller is this member, or was until a merge: who paid an order of then."""
+        """Tell whether the caller is this member, or was before a merge.
+
+        An order that was paid before the merge still has the old member id.
+        """
         identity = self._members.identity(wechat_identity(caller.appid, caller.openid))
         return identity is not None and member_id in (identity.member_id, *(identity.before or ()))
 
     def openid_of(self, member_id: str, appid: str) -> str | None:
-        """Return the member's OpenID in one mini-program, for calls in which WeChat wants it.
+        """Return the member's OpenID in one mini-program, to be sent to WeChat; None if unknown.
 
-        Of a member merged into another it is the one of before; of that other one their own.
+        After a merge, the old member id still leads to the OpenID it had before the merge, and the
+        new member id leads first to its own.
         """
         named = wechat_identity(appid, "")
         found = [name for name in self._members.identities_of(member_id)
@@ -101,7 +109,7 @@ class Members:
         return next((name.id[len(named) :] for name in found), None)
 
     def now_called(self, member_id: str) -> str | None:
-        """Return who this member is now, after merges; None for one who is gone."""
+        """Return the id under which this member is known now, after merges; None if unknown."""
         for _ in range(MOST_MERGES):
             member = self._members.find(member_id)
             if member is None or member.merged_into is None:
@@ -110,11 +118,14 @@ class Members:
         return None
 
     def who(self, member_id: str) -> Member:
-        """Return a member; Refusal NOT_REGISTERED for one who is gone."""
+        """Return a member; Refusal NOT_REGISTERED if there is none."""
         return self._member(member_id)
 
     def pair(self, source_id: str, into_id: str, session: ClientSession) -> tuple[Member, Member]:
-        """Return two members who are to be merged; Refusal NOT_FOUND naming the one that isn't."""
+        """Return two members who are to be merged; Refusal NOT_FOUND naming the unknown one.
+
+        The field is `from_member` or `into_member`.
+        """
         found = []
         for field, member_id in (("from_member", source_id), ("into_member", into_id)):
             member = self._members.find(member_id, session)
@@ -124,19 +135,20 @@ class Members:
         return found[0], found[1]
 
     def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
-        """Let every name of one member name the other, with phone and birthday if they have none.
+        """Move every identity of one member to another one, in a merge; returns how many.
 
-        Returns how many names there were.
+        Phone, birthday and nickname move, too, if the other member has none.
         """
         return self._members.hand_over(source, into, session)
 
     def login(
         self, caller: Caller, scene: str | None, key: bytes = b"", bind: Bind | None = None
     ) -> dict[str, Any]:
-        """Log in, registering on the first time; counts once per business day.
+        """Log in, and register the first time; log-ins count once for each business day.
 
-        A new member who came by a friend's code is bound to that friend by `bind`, `invited`; by
-        nobody where the chain has no referrals. `key` hashes the network address they came from.
+        If a new member came with a friend's code, `bind` binds them to that friend, and the answer
+        has `invited`. Without `bind` (the chain has no referrals) nobody is bound. `key` is for
+        hashing the caller's network address. Raises Refusal SCENE_UNKNOWN naming `scene`.
         """
         identity = wechat_identity(caller.appid, caller.openid)
         now = self._clock.now()
@@ -184,10 +196,11 @@ class Members:
     def register_till_members(
         self, first_orders: Mapping[str, FirstOrder], session: ClientSession
     ) -> TillMembers:
-        """Find or register members by their till numbers, as of their first orders.
+        """Find the members with these till numbers, and register those that are new.
 
-        An order before the one by which an import registered its member moves the registration
-        back. Raises DuplicateKeyError if another import registers one at the same time.
+        A new member is registered at the moment and store of their first order. If an import has
+        registered a member before and this order is earlier, the registration moves back to it.
+        Raises DuplicateKeyError if another import registers one of them at the same time.
         """
         identities = {till_identity(number): number for number in first_orders}
         known = self._members.known_as_many(list(identities), session)
@@ -223,13 +236,16 @@ class Members:
                            days)  # fmt: skip
 
     def till_members(self, numbers: Iterable[str], session: ClientSession) -> dict[str, str]:
-        """Return the ids of the members that are known by these till numbers."""
+        """Return the ids of the members with these till numbers, by number."""
         names = {till_identity(number): number for number in numbers}
         known = self._members.known_as_many(list(names), session)
         return {names[identity]: member_id for identity, member_id in known.items()}
 
     def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
-        """Take all names away within an erasure; Refusal NOT_FOUND or MERGED_ELSEWHERE."""
+        """Delete a member's identities and personal data, within an erasure.
+
+        Raises Refusal NOT_FOUND or MERGED_ELSEWHERE naming `member_id`.
+        """
         member = self._members.find(member_id, session)
         if member is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
@@ -253,9 +269,10 @@ class Members:
     def update(
         self, member_id: str, request: UpdateProfileRequest, lang: Lang = "zh"
     ) -> dict[str, Any]:
-        """Change what a member says about themselves; a birthday is said once.
+        """Change the member's own profile; the birthday can be set only once.
 
-        Raises Refusal BIRTHDAY_FIXED: each year's gifts hang on it.
+        Raises Refusal BIRTHDAY_FIXED naming `birthday`; it is fixed, because the gifts of each
+        year depend on it.
         """
         changes = request.model_dump(mode="json", exclude_none=True)
         birthday = changes.pop("birthday", None)
@@ -280,9 +297,10 @@ class Members:
     def bind_phone(
         self, member_id: str, code: str, numbers: PhoneNumbers, key: bytes
     ) -> dict[str, Any]:
-        """Bind the phone behind a code; one phone, one member.
+        """Bind the phone number of a single-use code; a phone is bound to one member only.
 
-        The number itself is kept nowhere: its keyed hash and last four digits are.
+        The number itself is not stored, only its keyed hash and its last four digits. Raises
+        Refusal PHONE_CODE_INVALID or PHONE_BOUND_ELSEWHERE naming `code`.
         """
         phone = numbers.phone_number(code)
         member = self._member(member_id)
@@ -301,7 +319,10 @@ class Members:
         return {"phone_last4": last4}
 
     def welcome(self, member_id: str, scene: str) -> ShownCoupon:
-        """Issue the scanned code's welcome coupon, once per phone."""
+        """Issue the welcome coupon of a scanned code, once for each phone number.
+
+        Raises Refusal PHONE_REQUIRED if the member has not bound a phone.
+        """
         member = self._member(member_id)
         if member.phone_hash is None:
             raise Refusal(ProfileErrors.PHONE_REQUIRED)
