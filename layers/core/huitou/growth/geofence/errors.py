@@ -1,4 +1,4 @@
-"""Why a position isn't taken."""
+"""Error codes of positions: why one isn't accepted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class GeofenceErrors(ErrorCode):
-    """Why a position isn't taken."""
+    """Why a position isn't accepted."""
 
     LOCATION_CONSENT_REQUIRED = (
         "请先同意使用您的位置",

@@ -1,4 +1,4 @@
-"""Near a store: a position, what is near it, and what is kept of having been there."""
+"""Stores nearby: the position a phone sends, the stores near it, and what we store of it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from huitou.catalog.stores.models import Day, Hours, Weekday
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
-# WGS-84: what satellites tell. GCJ-02: WeChat, Tencent and Gaode maps. BD-09: Baidu maps.
+# WGS-84: GPS. GCJ-02: the maps of WeChat, Tencent and Gaode. BD-09: Baidu's maps.
 System = Literal["WGS-84", "GCJ-02", "BD-09"]
 
 
 class PositionRequest(Request):
-    """Where the phone says it is, in which coordinate system, how sure it is, and since when.
+    """The position that the phone reports, with its coordinate system, accuracy and moment.
 
-    `accuracy_m` is the radius the phone gives; `at` the moment of the fix.
+    `accuracy_m` is the radius of uncertainty that the phone gives; `at` is when it was measured.
     """
 
     lat: float = Field(ge=-90, le=90)
@@ -29,7 +29,7 @@ class PositionRequest(Request):
 
 
 class ArrivalOffer(Record):
-    """A coupon for coming near a store, once per member, store and business day."""
+    """A coupon for coming near a store; once for each member, store and business day."""
 
     template_id: str = Field(min_length=1, max_length=64, title="券模板")
     store_ids: list[str] = Field(default=[], max_length=1_000, title="门店")
@@ -40,9 +40,9 @@ class ArrivalOffer(Record):
 
 
 class ArrivalRules(Stored):
-    """What coming near brings: `arrivals` among the rule documents.
+    """What coming near a store brings: the rule document `arrivals`.
 
-    `most_a_day` is at how many stores one member is welcomed on one business day.
+    On one business day a member gets coupons at `most_a_day` stores at most.
     """
 
     id: str = Field(default="arrivals", alias="_id")
@@ -52,9 +52,9 @@ class ArrivalRules(Stored):
 
 
 class Position(Stored):
-    """All that is kept of where a member (`id`) was: a cell of some 5 km and the fix's moment.
+    """A member's last position (`id` is the member): only a cell of some 5 km and the moment.
 
-    It is for the next position to be held against. `delete_at` is real time.
+    The next position is compared with it, to find forged ones. `delete_at` is real time.
     """
 
     cell: str
@@ -63,9 +63,9 @@ class Position(Stored):
 
 
 class Arrival(Stored):
-    """A member was near a store on a business day; nothing more exact is kept.
+    """A member was near a store on a business day; nothing more exact is stored.
 
-    `id` is `arrive:<member>:<store>:<day>`, `place` which arrival of the day it is.
+    `id` is `arrive:<member>:<store>:<day>`; `place` is the day and the arrival's number in it.
     """
 
     member_id: str
@@ -76,7 +76,7 @@ class Arrival(Stored):
 
 
 class NearStore(Answer):
-    """A store in whose range the position lies; `opens_at` is the next opening of a closed one."""
+    """A store near the position; if it is closed, `opens_at` is its next opening."""
 
     store_id: str
     name: str
@@ -87,9 +87,10 @@ class NearStore(Answer):
 
 
 class NearAnswer(Answer):
-    """The stores in range, nearest first, and the coupons that arriving brought just now.
+    """The stores nearby, nearest first, and the coupons that this arrival brought.
 
-    `precise`: whether the position was exact enough for an arrival; `what` says so in words.
+    `precise` tells whether the position was exact enough for an arrival; `what` explains the
+    answer in words.
     """
 
     stores: list[NearStore]

@@ -14,7 +14,7 @@ class GeofenceRepository:
         self._rules = database.collection("rules")
 
     def rules(self) -> ArrivalRules:
-        """Return the rules; no offers until a chain sets its own."""
+        """Return the chain's rules; if it has set none, there are no offers."""
 
         def read() -> ArrivalRules:
             found = self._rules.find_one({"_id": "arrivals"})
@@ -23,12 +23,15 @@ class GeofenceRepository:
         return self._recent.get("arrival rules", read)
 
     def position(self, member_id: str) -> Position | None:
-        """Return where a member was last seen."""
+        """Return a member's last position; None if there is none."""
         found = self._positions.find_one({"_id": member_id})
         return Position.model_validate(found) if found else None
 
     def move(self, position: Position, before: Position | None) -> bool:
-        """Note where a member is; of two positions that saw the same one before, one must lose."""
+        """Store a member's position in place of the one that was read (`before`).
+
+        Returns False if another call has stored one meanwhile.
+        """
         document = position.document()
         if before is not None:
             was = {"_id": position.id, "at": before.at, "cell": before.cell}
@@ -36,14 +39,14 @@ class GeofenceRepository:
         return insert_new(self._positions, document)
 
     def forget(self, member_id: str) -> None:
-        """Keep nothing of where a member was."""
+        """Delete a member's last position."""
         self._positions.delete_one({"_id": member_id})
 
     def arrived(self, member_id: str, day: str) -> list[str]:
-        """Return the stores a member came to on a business day."""
+        """Return the ids of the stores at which a member arrived on a business day."""
         found = self._arrivals.find({"member_id": member_id, "day": day}, {"store_id": 1})
         return [row["store_id"] for row in found]
 
     def arrive(self, arrival: Arrival) -> bool:
-        """Note an arrival; False if it is noted, or its place of the day is taken."""
+        """Store an arrival; False if it is stored already, or another one has its number."""
         return insert_new(self._arrivals, arrival.document())

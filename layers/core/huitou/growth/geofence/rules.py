@@ -1,7 +1,8 @@
-"""Coordinates, distances, and an index of which fence holds a point.
+"""Coordinates, distances, and an index that finds the fences around a point.
 
-The index is a grid: every fence is noted in each cell it may touch, so a look-up reads one cell
-and tests exactly what is there. Distances are those of the sphere, compared as chords.
+The index is a grid: every fence is listed in each cell that it may touch, so a look-up reads one
+cell and tests only the fences listed there. Distances are measured on a sphere and compared as
+chords.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from huitou.catalog.stores.rules import in_hours
 from huitou.growth.geofence.models import ArrivalOffer, System
 
 EARTH_M = 6_371_008.8  # Mean radius (IUGG).
-CELL = 0.004  # Degrees; some 440 m: a usual fence touches ten cells, a cell few fences.
+CELL = 0.004  # Degrees, some 440 m: a usual fence touches ten cells, and a cell has few fences.
 _COLUMNS = round(360 / CELL)
-# How fast a guest may be: a fast train's 300 km/h, and a plane where an hour or more lies between.
+# How fast a guest may move: a fast train's 300 km/h, or a plane if an hour or more has passed.
 TRAIN_M_S, PLANE_M_S, LONG = 83.0, 250.0, timedelta(hours=1)
 FRESH, EARLY = timedelta(minutes=2), timedelta(seconds=30)
 KEPT = timedelta(hours=24)
@@ -36,15 +37,16 @@ class Point(NamedTuple):
 
 # --- coordinate systems -----------------------------------------------------------------------
 
-_A, _EE = 6_378_245.0, 0.006_693_421_622_965_943  # Krasovsky 1940, on which GCJ-02 stands.
+_A, _EE = 6_378_245.0, 0.006_693_421_622_965_943  # The ellipsoid of GCJ-02: Krasovsky 1940.
 _X_PI = pi * 3_000 / 180
 
 
 def in_gcj02(lat: float, lng: float, system: System) -> Point:
-    """Return a point in GCJ-02, from the system it was measured in.
+    """Return a point in GCJ-02, given the system in which it was measured.
 
-    The formulas are those of public converters, which took the maps' own apart; written from memory
-    and held against none of them yet. Outside China GCJ-02 is WGS-84.
+    The formulas are those of public converters, which were found by analysing the maps. They are
+    written from memory and were not yet compared with a converter. Outside China, GCJ-02 and
+    WGS-84 are the same.
     """
     if system == "GCJ-02":
         return Point(lat, lng)
@@ -76,14 +78,15 @@ def _from_wgs84(lat: float, lng: float) -> Point:
 
 
 def to_bd09(lat: float, lng: float) -> Point:
-    """Return a GCJ-02 point as Baidu's maps name it."""
+    """Convert a point from GCJ-02 to BD-09, the system of Baidu's maps."""
     far = sqrt(lng * lng + lat * lat) + 0.00002 * sin(lat * _X_PI)
     angle = atan2(lat, lng) + 0.000003 * cos(lng * _X_PI)
     return Point(far * sin(angle) + 0.006, far * cos(angle) + 0.0065)
 
 
 def _from_bd09(lat: float, lng: float) -> Point:
-    # The way back has no formula of its own; it is what leads here, found in a few steps.
+    # There is no formula for this direction. Start near the result and correct it four times by
+    # the error that `to_bd09` shows.
     found = Point(lat - 0.006, lng - 0.0065)
     for _ in range(4):
         there = to_bd09(*found)
@@ -101,13 +104,13 @@ def _on_sphere(lat: float, lng: float) -> tuple[float, float, float]:
 
 
 def chord2(metres: float) -> float:
-    """Return the squared chord of an arc on the unit sphere: what distances are compared by."""
+    """Return the squared chord, on the unit sphere, of a distance; chords are fast to compare."""
     chord = 2 * sin(min(metres / EARTH_M / 2, pi / 2))
     return chord * chord
 
 
 def distance_m(one: Point, other: Point) -> float:
-    """Return the distance along the sphere, in metres."""
+    """Return the distance between two points along the sphere, in metres."""
     ax, ay, az = _on_sphere(*one)
     bx, by, bz = _on_sphere(*other)
     chord = sqrt((ax - bx) ** 2 + (ay - by) ** 2 + (az - bz) ** 2)
@@ -115,7 +118,7 @@ def distance_m(one: Point, other: Point) -> float:
 
 
 def inside(point: Point, corners: Sequence[Point]) -> bool:
-    """Tell whether a point lies in a polygon, by counting the sides that a ray crosses."""
+    """Tell whether a point is inside a polygon, by counting the sides that a ray crosses."""
     odd = False
     for one, other in pairwise((*corners, corners[0])):
         if (one.lat > point.lat) != (other.lat > point.lat):
@@ -130,7 +133,7 @@ def inside(point: Point, corners: Sequence[Point]) -> bool:
 
 
 class Fenced(NamedTuple):
-    """A place, and what counts as near it: a circle, or a polygon where it has corners."""
+    """A place and its fence: a circle or, if it has corners, a polygon."""
 
     name: str
     place: Point
@@ -138,38 +141,38 @@ class Fenced(NamedTuple):
     corners: tuple[Point, ...] = ()
 
 
-class _Noted(NamedTuple):
-    """A fence as the look-up tests it."""
+class _IndexedFence(NamedTuple):
+    """A fence in the form in which the look-up tests it."""
 
     x: float
     y: float
     z: float
-    most: float  # Squared chord; beyond every one for a polygon.
+    most: float  # The radius as a squared chord; for a polygon, more than any chord.
     name: str
     corners: tuple[Point, ...]
 
 
 class FenceIndex:
-    """Answers which fences hold a point: exactly, whatever the number of fences."""
+    """Finds the fences around a point, exactly; the cost doesn't grow with all fences."""
 
     def __init__(self, fences: Iterable[Fenced]) -> None:
-        self._cells: dict[int, list[_Noted]] = {}
+        self._cells: dict[int, list[_IndexedFence]] = {}
         for fence in fences:
             x, y, z = _on_sphere(*fence.place)
             most = 5.0 if fence.corners else chord2(fence.radius_m)
-            noted = _Noted(x, y, z, most, fence.name, fence.corners)
+            indexed = _IndexedFence(x, y, z, most, fence.name, fence.corners)
             for cell in _cells_of(fence):
-                self._cells.setdefault(cell, []).append(noted)
+                self._cells.setdefault(cell, []).append(indexed)
 
     def near(self, point: Point) -> list[tuple[float, str]]:
-        """Return distance in metres and name of every fence that holds the point, nearest first."""
+        """Return (distance in metres, name) of each fence around the point, nearest first."""
         row, column = floor((point.lat + 90) / CELL), floor((point.lng + 180) / CELL) % _COLUMNS
-        noted = self._cells.get(row * _COLUMNS + column)
-        if noted is None:
+        fences = self._cells.get(row * _COLUMNS + column)
+        if fences is None:
             return []
         x, y, z = _on_sphere(*point)
         found = []
-        for px, py, pz, most, name, corners in noted:
+        for px, py, pz, most, name, corners in fences:
             chord = (x - px) ** 2 + (y - py) ** 2 + (z - pz) ** 2
             if chord <= most and (not corners or inside(point, corners)):
                 found.append((2 * EARTH_M * asin(min(1.0, sqrt(chord) / 2)), name))
@@ -178,14 +181,14 @@ class FenceIndex:
 
 
 def _cells_of(fence: Fenced) -> Iterator[int]:
-    """Every cell that a fence may touch, around the whole parallel near the poles."""
+    """Yield every cell that a fence may touch; near a pole, these go all the way round."""
     if fence.corners:
         lats, lngs = zip(*fence.corners, strict=True)
         south, north, west, east = min(lats), max(lats), min(lngs), max(lngs)
     else:
         high = fence.radius_m / EARTH_M * 180 / pi * 1.000001
         south, north = fence.place.lat - high, fence.place.lat + high
-        # Where a circle is widest it lies nearer the pole than its middle.
+        # A circle is widest at a point that is nearer to the pole than its centre.
         narrow = cos(radians(min(90.0, max(abs(south), abs(north)))))
         wide = high / narrow if narrow > high / 180 else 180.0
         west, east = fence.place.lng - wide, fence.place.lng + wide
@@ -198,7 +201,7 @@ def _cells_of(fence: Fenced) -> Iterator[int]:
 
 
 def fenced(store: Store) -> Fenced | None:
-    """Return what counts as near a store; None for one that isn't on the map."""
+    """Return a store's fence; None if the store has no place on the map."""
     if store.place is None:
         return None
     corners = tuple(Point(corner.lat, corner.lng) for corner in store.fence)
@@ -211,13 +214,13 @@ def fenced(store: Store) -> Fenced | None:
 def is_precise(accuracy_m: float, store: Store) -> bool:
     """Tell whether a position is exact enough to count as an arrival at a store.
 
-    Its circle may be half as wide as the store's; at a polygon it is held against 100 m.
+    Its radius of uncertainty may be at most half of the store's radius; for a polygon, 100 m.
     """
     return accuracy_m <= (100 if store.fence else store.radius_m / 2)
 
 
 def cell_of(point: Point) -> str:
-    """Return the coarse cell of a point: a geohash of five letters."""
+    """Return the coarse cell around a point, as a geohash of five letters."""
     south, north, west, east = -90.0, 90.0, -180.0, 180.0
     letters, bits = [], 0
     for number in range(5 * _CELL_LENGTH):
@@ -237,6 +240,7 @@ def cell_of(point: Point) -> str:
 
 
 def _bounds(cell: str) -> tuple[float, float, float, float]:
+    """Return a geohash cell's south, north, west and east border, in degrees."""
     south, north, west, east = -90.0, 90.0, -180.0, 180.0
     for number in range(5 * len(cell)):
         bit = _CELL_LETTERS.index(cell[number // 5]) >> (4 - number % 5) & 1
@@ -250,9 +254,9 @@ def _bounds(cell: str) -> tuple[float, float, float, float]:
 
 
 def is_possible(point: Point, at: datetime, cell: str, before: datetime) -> bool:
-    """Tell whether somebody can have come here since they were last seen in a cell.
+    """Tell whether somebody can be at a point now who was in a cell at the moment `before`.
 
-    Held against the cell's nearest point, so in the guest's favour.
+    The distance is measured to the nearest point of the cell, in the guest's favour.
     """
     south, north, west, east = _bounds(cell)
     nearest = Point(min(max(point.lat, south), north), min(max(point.lng, west), east))
@@ -264,7 +268,7 @@ def is_possible(point: Point, at: datetime, cell: str, before: datetime) -> bool
 def offers_at(
     offers: Iterable[ArrivalOffer], store: Store, day: str, local: datetime
 ) -> list[ArrivalOffer]:
-    """Return the offers for arriving at a store on a business day, at its wall clock."""
+    """Return the offers for an arrival at a store; `local` is the store's wall-clock time."""
     return [
         offer for offer in offers
         if (not offer.store_ids or store.id in offer.store_ids)

@@ -8,7 +8,7 @@ DECLARATIONS = (
     Declaration(
         "positions",
         "24 hours",
-        # Real time, when the cell was written: what must go can't wait for a driven clock.
+        # `delete_at` is real time: data that must be deleted can't wait for a driven clock.
         [index("delete_at", expireAfterSeconds=0)],
     ),
     Declaration(

@@ -1,4 +1,4 @@
-"""Near a store: hold a position against all stores, and welcome who arrives, once a day each."""
+"""Stores nearby: find the stores near a position, and give coupons for an arrival."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from huitou.runtime.errors import Lang, Refusal
 
 MOST_SHOWN = 20
 PLACE_TRIES = 5
-_KEPT_S = 600.0  # An index is built anew when a store changes, and after this long.
+_KEPT_S = 600.0  # The index is built again when a store has changed, and after this time.
 _WORDS = {
     "nobody": ("附近没有门店", "No store is near"),
     "coarse": ("定位不够精确，请到室外或打开精确定位", "The position isn't exact enough"),
@@ -53,10 +53,11 @@ class Geofence:
         self._coupons = Coupons(database, clock)
 
     def check(self, member_id: str, request: PositionRequest, lang: Lang = "zh") -> NearAnswer:
-        """Say which stores are near, and give what arriving there brings.
+        """Return the stores near a position, and give the coupons for arriving there.
 
-        Kept are the coarse cell for 24 hours, and the store and day of an arrival. Raises Refusal
-        LOCATION_CONSENT_REQUIRED, POSITION_TOO_OLD, POSITION_REPLAYED or POSITION_IMPOSSIBLE.
+        Only the coarse cell is stored, for 24 hours, and the store and day of an arrival. Raises
+        Refusal LOCATION_CONSENT_REQUIRED, POSITION_TOO_OLD, POSITION_REPLAYED or
+        POSITION_IMPOSSIBLE.
         """
         held = self._consents.of([member_id])[member_id]
         if not held["precise_location"]:
@@ -67,7 +68,7 @@ class Geofence:
         point = in_gcj02(request.lat, request.lng, request.system)
         self._move(member_id, point, request.at)
         if not self._consents.holds(member_id, "precise_location"):
-            self.forget(member_id)  # Withdrawn a moment ago: nothing may stay behind.
+            self.forget(member_id)  # Consent was withdrawn a moment ago: delete the position.
             raise Refusal(GeofenceErrors.LOCATION_CONSENT_REQUIRED)
         index, stores = self._index()
         near = [(far, stores[name]) for far, name in index.near(point)][:MOST_SHOWN]
@@ -83,7 +84,7 @@ class Geofence:
         )  # fmt: skip
 
     def forget(self, member_id: str) -> None:
-        """Keep nothing of where a member was, at once."""
+        """Delete a member's last position, at once."""
         self._repository.forget(member_id)
 
     def _move(self, member_id: str, point: Point, at: datetime) -> None:
@@ -94,13 +95,13 @@ class Geofence:
                 raise Refusal(GeofenceErrors.POSITION_REPLAYED, field="at")
             if not is_possible(point, at, before.cell, before.at):
                 raise Refusal(GeofenceErrors.POSITION_IMPOSSIBLE, field="lat")
-        goes = datetime.now(UTC) + KEPT  # Real time: it is how long we may keep it.
-        here = Position(id=member_id, cell=cell_of(point), at=at, delete_at=goes)
+        delete_at = datetime.now(UTC) + KEPT  # Real time: we may not keep it longer.
+        here = Position(id=member_id, cell=cell_of(point), at=at, delete_at=delete_at)
         if not self._repository.move(here, before):
             raise Refusal(GeofenceErrors.POSITION_REPLAYED, field="at")
 
     def _index(self) -> tuple[FenceIndex, dict[str, Store]]:
-        """The index of this warm instance, of the stores as they are now."""
+        """Return the index of all stores, and the stores by id; a warm instance keeps them."""
 
         def build() -> tuple[FenceIndex, dict[str, Store]]:
             stores = {store.id: store for store in self._stores.on_the_map(self._brand_id)}
@@ -111,7 +112,7 @@ class Geofence:
         return self._recent.get(("fence index", version), build, seconds=_KEPT_S)
 
     def _welcome(self, member_id: str, store: Store, now: datetime) -> list[ShownCoupon]:
-        """Give what arriving at an open store brings; what was given today comes no more."""
+        """Give the coupons for arriving at an open store; each one comes once a day."""
         rules, day = self._repository.rules(), store_day(store, now)
         local = now.astimezone(ZoneInfo(store.zone))
         offers = offers_at(rules.offers, store, day, local)
@@ -121,13 +122,13 @@ class Geofence:
         given = []
         for template in templates.values():
             cause = f"arrive:{member_id}:{store.id}:{day}:{template.id}"
-            # A call that was killed after the arrival leaves the coupon to the next one.
+            # If a call is killed after it stored the arrival, the next call issues the coupon.
             if self._coupons.issue(template, member_id=member_id, cause=cause) is not None:
                 given.append(self._coupons.of_cause(cause))
         return given
 
     def _arrive(self, member_id: str, store_id: str, day: str, now: datetime, most: int) -> bool:
-        """Note the arrival; False where the member has had all their arrivals of the day."""
+        """Store the arrival; False if the member has used up their arrivals of the day."""
         for _ in range(PLACE_TRIES):
             arrived = self._repository.arrived(member_id, day)
             if store_id in arrived:

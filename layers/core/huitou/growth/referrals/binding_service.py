@@ -1,6 +1,6 @@
-"""What registering and ordering write down of referrals, in transactions of their own.
+"""What registrations and orders write about referrals, within their own transactions.
 
-Apart from the rest, since it is on the way of every first log-in and every settled order.
+It is in a module of its own, because every first log-in and every settled order imports it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from huitou.runtime.database import Database
 
 
 class Binding:
-    """What registering with a friend's code writes."""
+    """Write who invited a new member, while they register with a friend's code."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = ReferralRepository(database)
         self._clock = clock
 
     def bind(self, member_id: str, scene: str, network: str | None, session: ClientSession) -> bool:
-        """Bind a member who is just being registered; False for a code that is nobody's.
+        """Bind a new member to their inviter; False if the code belongs to nobody.
 
-        In the registration's own transaction: who is a member already has had their one chance.
+        It runs in the registration's own transaction, so a person can be bound only when they
+        register, and never later.
         """
         code = friend_code(scene)
         inviter_id = self._repository.owner_of(code, session) if code else None
@@ -39,22 +40,22 @@ class Binding:
         return True
 
     def note_risk(self, member_id: str, rank: int | None) -> None:
-        """Keep WeChat's risk rank of a new member, if it has one."""
+        """Store WeChat's risk rank of a new member, if it has one."""
         if rank is not None:
             self._repository.rank(member_id, rank)
 
 
 class FirstOrders:
-    """What settling an order tells referrals, in the settlement's own transaction."""
+    """What the settlement of an order writes about referrals, within its own transaction."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = ReferralRepository(database)
         self._clock = clock
 
     def ordered(self, member_id: str, order_id: str, session: ClientSession) -> None:
-        """A member's first order was paid: who brought them may be rewarded."""
+        """Note that a member's first order was paid; both members may be rewarded later."""
         self._repository.ordered(member_id, order_id, self._clock.now(), session)
 
     def went_back(self, member_id: str, order_id: str, session: ClientSession) -> None:
-        """Something of an order went back: a reward that hangs on it may be taken back."""
+        """Note that an order was refunded, in part or fully; its reward may be taken back."""
         self._repository.went_back(member_id, order_id, self._clock.now(), session)

@@ -1,4 +1,4 @@
-"""Referral: who brought whom, on which terms, and what became of it."""
+"""Referrals: who invited whom, on which terms, and what became of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from huitou.growth.referrals.poster_models import PosterDesign
 from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.runtime.paging import PageRequest
 
-CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # None that is taken for another one.
+CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # No letters that look alike.
 CODE_LENGTH = 8
 Status = Literal["bound", "held", "settled", "refused", "void", "clawed_back"]
 # What came of settling one: where it stands now, or why it stays as it was.
@@ -22,23 +22,23 @@ SettlingOutcome = (
 )
 FriendState = Literal["registered", "ordered", "rewarded", "processing", "not_counted"]
 Reason = Literal[
-    "risk_rank",  # WeChat counts the new member's account among abusers
-    "burst",  # the inviter brought many within an hour
-    "ring",  # the inviter was themselves brought by the new member, over some corners
-    "same_network",  # several of the inviter's registered from one network
-    "look_alike",  # several of the inviter's ordered the same on the same day in the same store
+    "risk_rank",  # WeChat rates the new member's account as risky
+    "burst",  # the inviter invited many friends within an hour
+    "ring",  # the inviter was invited by the new member, directly or through others
+    "same_network",  # several of the inviter's friends registered from one network
+    "look_alike",  # several friends paid the same amount on the same day in the same store
 ]
 
 
 class InviteSet(Record):
-    """So many friends who ordered bring a coupon: fixed, and shown from the start."""
+    """A coupon for the inviter of `count` friends who ordered; members know it from the start."""
 
     count: int = Field(default=3, ge=2, le=20, title="好友人数")
     template_id: str = Field(min_length=1, max_length=64, title="券模板")
 
 
 class Activity(Record):
-    """Other points for friends who register on some days, both included."""
+    """Other points for friends who register in a period, its first and last day included."""
 
     valid_from: Day = Field(title="开始日期")
     valid_until: Day = Field(title="结束日期（含）")
@@ -53,11 +53,12 @@ class Activity(Record):
 
 
 class ReferralRules(Stored):
-    """What bringing a friend is worth: `referrals` among the rule documents.
+    """What inviting a friend is worth: the rule document `referrals`.
 
-    Both get their points when the friend's first order can't go back any more. The caps are of
-    the inviter's points; the friend always gets theirs. Above `burst_per_hour` friends within an
-    hour, and from WeChat's risk rank `hold_from_rank` on, a person decides.
+    Both members get their points when the friend's first order can't be refunded any more. The
+    limits apply to the inviter's points; the friend always gets theirs. If an inviter has more
+    than `burst_per_hour` friends within an hour, or WeChat's risk rank is `hold_from_rank` or
+    higher, a person decides.
     """
 
     id: str = Field(default="referrals", alias="_id")
@@ -75,13 +76,13 @@ class ReferralRules(Stored):
 
 
 class ReferralCode(Stored):
-    """A member's personal code (`id`)."""
+    """A member's personal code; `id` is the code."""
 
     member_id: str
 
 
 class ReferralTerms(Record):
-    """What was promised when the friend registered; frozen, whatever the rules say later."""
+    """What was promised when the friend registered; later changes of the rules don't apply."""
 
     inviter_points: int
     invited_points: int
@@ -91,7 +92,7 @@ class ReferralTerms(Record):
 
 
 class Decision(Record):
-    """Who decided about a referral that was held, and why."""
+    """How a person decided about a held referral, and why."""
 
     approve: bool
     actor: str
@@ -100,12 +101,12 @@ class Decision(Record):
 
 
 class Referral(Stored):
-    """One new member (`id`) and who brought them: written once, with the registration.
+    """One new member (`id`) and their inviter; it is created when the member registers.
 
-    `look_at` is when it must be looked at next, if ever: after the first paid order, or when that
-    went back. `seq` is which of the inviter's friends this one is among those that count, `place`
-    the same of a day; both are free again when it is clawed back. `rank` is WeChat's risk rank at
-    the registration, `network` a keyed hash of the network address then.
+    `look_at` is when `settle` must process it next: some time after the first paid order, or when
+    that order was refunded. `seq` is the friend's number among the inviter's friends that count,
+    and `place` is the number on one day; a claw-back frees both. `rank` is WeChat's risk rank at
+    the registration, and `network` a keyed hash of the network address then.
     """
 
     inviter_id: str
@@ -130,25 +131,26 @@ class Referral(Stored):
 
     @property
     def begun(self) -> bool:
-        """Whether rewarding has begun: then it is ended, or taken back."""
+        """Whether rewarding has begun; then it must be completed or taken back."""
         return self.seq is not None or self.capped
 
 
 class MineRequest(PageRequest):
-    """One's own code, what it brings, and whom it has brought; friends by page."""
+    """Ask for the caller's own code, what it brings, and a page of the friends they invited."""
 
 
 class ShownFriend(Answer):
-    """A friend as their inviter sees them: when they came, and how far it is. No names."""
+    """A friend as their inviter sees them: when they registered and the state, without a name."""
 
     since: datetime
     state: FriendState
 
 
 class MineAnswer(Answer):
-    """One's code and how it goes; `scene` is what one's mini-program code carries.
+    """The member's code and what it has brought; `scene` is the scene of their mini-program code.
 
-    Of `set_count` friends who order `set_done` have; null where nothing is given for several.
+    `set_count` friends must order for the coupon, and `set_done` of them have; both are null if
+    there is no such coupon.
     """
 
     code: str
@@ -163,33 +165,33 @@ class MineAnswer(Answer):
 
 
 class CodeImageRequest(Request):
-    """One's own mini-program code as an image; `page` is what it opens."""
+    """Ask for the caller's own mini-program code as an image; it opens `page`."""
 
     page: str = Field(default="pages/index/index", min_length=1, max_length=128)
 
 
 class CodeImageAnswer(Answer):
-    """The image as WeChat draws it, in base64."""
+    """The image from WeChat, in base64."""
 
     image: str
 
 
 class PosterRequest(Request):
-    """One's own poster to show to friends; nothing is given for showing it."""
+    """Ask for the caller's own poster, to show it to friends; showing it brings no reward."""
 
 
 class PosterAnswer(Answer):
-    """Where it can be read for an hour: an https link, a JPEG."""
+    """An https link to the poster, a JPEG; it works for an hour."""
 
     url: str
 
 
 class HeldRequest(PageRequest):
-    """The referrals that wait for a person's decision, newest first."""
+    """Ask for the referrals that wait for a person's decision, newest first."""
 
 
 class ShownHeld(Answer):
-    """A referral that is held, and why in codes and words."""
+    """A held referral; the reasons are given as codes and in words."""
 
     referral_id: str
     inviter_id: str
@@ -208,7 +210,7 @@ class HeldAnswer(Answer):
 
 
 class DecideRequest(Request):
-    """Decide about a referral that is held."""
+    """Approve or refuse a held referral."""
 
     referral_id: str = Field(min_length=1, max_length=64)
     approve: bool
@@ -217,7 +219,7 @@ class DecideRequest(Request):
 
 
 class ReferralRequest(Request):
-    """Name a referral by its new member."""
+    """Ask for one referral; `referral_id` is the new member's id."""
 
     referral_id: str = Field(min_length=1, max_length=64)
 

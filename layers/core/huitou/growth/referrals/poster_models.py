@@ -1,4 +1,4 @@
-"""Posters: a picture of the chain's with a member's own code on it."""
+"""Posters: the chain's picture with a member's own code on it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from huitou.runtime.documents import Record
 
 
 class PosterDesign(Record):
-    """How a poster looks: the chain's own picture, and where the code goes onto it, in pixels.
+    """How a poster looks: the chain's picture, and the place of the code on it, in pixels.
 
-    `background` is the name of a PNG or JPEG in the chain's object storage, with all its words;
-    a changed picture wants a new name. Without one the code stands alone on white. `page` is what
-    the code opens.
+    `background` is the name of a PNG or JPEG in the chain's object storage; all texts are part of
+    the picture. A changed picture needs a new name, because finished posters are kept. Without a
+    picture, the code is on white. The code opens `page`.
     """
 
     background: str | None = Field(

@@ -1,4 +1,4 @@
-"""Members' posters: drawn once, kept in the chain's object storage, shown by a link that ends."""
+"""Members' posters: drawn once, kept in object storage, shown through a link that expires."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from huitou.runtime.errors import ConfigurationError
 
 
 class Storage(Protocol):
-    """The chain's object storage, where nobody reads without a link."""
+    """The chain's object storage; nobody can read from it without a link."""
 
     def get(self, name: str) -> bytes | None:
-        """Return an object; None where there is none."""
+        """Return an object; None if there is none with this name."""
 
     def put(self, name: str, content: bytes, content_type: str) -> None:
-        """Keep an object."""
+        """Store an object under a name, or replace it."""
 
     def has(self, name: str) -> bool:
-        """Tell whether there is such an object."""
+        """Tell whether there is an object with this name."""
 
     def link(self, name: str) -> str:
-        """Return where an object can be read for an hour."""
+        """Return a link to an object for one hour."""
 
 
 class Posters:
@@ -31,10 +31,10 @@ class Posters:
         self._storage = storage
 
     def link(self, code: str, design: PosterDesign, code_image: Callable[[], bytes]) -> str:
-        """Return where the poster of a member's code can be read, drawing it the first time.
+        """Return a link to the poster of a member's code; the first call draws the poster.
 
-        Raises ConfigurationError naming `referral_rules.poster` where the chain's design can't
-        be drawn.
+        Raises ConfigurationError naming `referral_rules.poster` if the chain's design can't be
+        drawn.
         """
         name = poster_name(code, design)
         if not self._storage.has(name):

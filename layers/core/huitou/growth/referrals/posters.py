@@ -1,4 +1,4 @@
-"""Drawing a poster: a member's code on the chain's picture."""
+"""Draw a poster: a member's code on the chain's picture."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from huitou.growth.referrals.poster_models import PosterDesign
 if TYPE_CHECKING:
     from PIL import Image
 
-MOST_PIXELS = 8_000_000  # Of a background; unpacked they take three bytes each.
-QUIET_PART = 16  # Of a code's side, left white around it so that a phone finds its edge.
+MOST_PIXELS = 8_000_000  # Of a background; in memory each pixel takes three bytes.
+QUIET_PART = 16  # The white margin is 1/16 of the code's side, so that phones find its edge.
 QUALITY = 90
 
 
 class NoPoster(ValueError):  # noqa: N818
-    """The design and its picture don't fit together; the message says how."""
+    """The poster can't be drawn from this design and picture; the message tells why."""
 
 
 def poster_name(code: str, design: PosterDesign) -> str:
-    """Return what a poster is called in the bucket: another design makes another one."""
+    """Return a poster's name in the bucket; it depends on the code and on the whole design."""
     drawn_by = hashlib.sha256(design.model_dump_json().encode()).hexdigest()[:16]
     return f"posters/{code}-{drawn_by}.jpg"
 
 
 def draw(code_image: bytes, design: PosterDesign, background: bytes | None) -> bytes:
-    """Draw a poster as a JPEG; raises NoPoster."""
-    from PIL import Image  # Late: only who draws needs it.
+    """Draw a poster and return it as a JPEG; raises NoPoster if it can't be drawn."""
+    from PIL import Image  # Imported late: most calls draw nothing.
 
     quiet = design.size // QUIET_PART
     outer = design.size + 2 * quiet
@@ -48,7 +48,7 @@ def draw(code_image: bytes, design: PosterDesign, background: bytes | None) -> b
     poster.paste(code.resize((design.size, design.size), Image.Resampling.LANCZOS),
                  (design.left, design.top))  # fmt: skip
     drawn = io.BytesIO()
-    # No subsampling of colours: a code's edges stay sharp.
+    # Without subsampling of colours, the edges of the code stay sharp.
     poster.save(drawn, "JPEG", quality=QUALITY, subsampling=0)
     return drawn.getvalue()
 

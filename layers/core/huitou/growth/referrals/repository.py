@@ -13,7 +13,7 @@ from huitou.runtime.database import Database, insert_new
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import revision_of
 
-MOST_LATELY = 500  # Friends of one inviter that are looked at for a pattern.
+MOST_LATELY = 500  # So many of an inviter's latest friends are searched for a pattern.
 DUE_AT_ONCE = 1_000
 
 
@@ -25,7 +25,7 @@ class ReferralRepository:
         self._rules = database.collection("rules")
 
     def rules(self) -> ReferralRules:
-        """Return the rules; the default ones until a chain sets its own."""
+        """Return the chain's rules, or the default ones if it has set none."""
 
         def read() -> ReferralRules:
             found = self._rules.find_one({"_id": "referrals"})
@@ -34,30 +34,30 @@ class ReferralRepository:
         return self._recent.get("referral rules", read)
 
     def rules_of(self, revision: int) -> ReferralRules:
-        """Return the rules as they were in a revision; as they are where it wasn't kept."""
+        """Return the rules of a revision; if it wasn't kept, the present rules."""
         found = revision_of(self._rules, "referrals", revision)
         return ReferralRules.model_validate(found) if found else self.rules()
 
     # --- codes --------------------------------------------------------------------------------
 
     def code_of(self, member_id: str) -> str | None:
-        """Return a member's personal code."""
+        """Return a member's personal code; None if they have none yet."""
         found = self._codes.find_one({"member_id": member_id}, {"_id": 1})
         return str(found["_id"]) if found else None
 
     def put_code(self, code: ReferralCode) -> bool:
-        """Keep a new code; False if it is taken, or the member has one."""
+        """Store a new code; False if it is taken, or the member has one already."""
         return insert_new(self._codes, code.document())
 
     def owner_of(self, code: str, session: ClientSession | None = None) -> str | None:
-        """Return whose code this is."""
+        """Return the id of the member with this code; None if it belongs to nobody."""
         found = self._codes.find_one({"_id": code}, session=session)
         return str(found["member_id"]) if found else None
 
     # --- referrals ----------------------------------------------------------------------------
 
     def insert(self, referral: Referral, session: ClientSession) -> None:
-        """Write it once: a second inviter of the same member is a DuplicateKeyError."""
+        """Insert a referral; DuplicateKeyError if the member has an inviter already."""
         self._referrals.insert_one(referral.document(), session=session)
 
     def find(self, referral_id: str) -> Referral | None:
@@ -65,9 +65,10 @@ class ReferralRepository:
         return Referral.model_validate(found) if found else None
 
     def put(self, before: Referral, **changes: Any) -> bool:
-        """Change a referral from the version read; None takes a field away.
+        """Change fields of a referral; a value of None removes the field.
 
-        Raises DuplicateKeyError where another of the inviter's friends has that place.
+        Returns False if the referral has changed since it was read (`before`). Raises
+        DuplicateKeyError if another friend of the inviter has the same `seq` or `place`.
         """
         update: dict[str, Any] = {"$inc": {"version": 1}}
         if kept := {name: value for name, value in changes.items() if value is not None}:
@@ -78,39 +79,39 @@ class ReferralRepository:
         return self._referrals.update_one(was, update).matched_count == 1
 
     def due(self, now: datetime) -> Iterator[str]:
-        """Yield referrals that must be looked at; cost follows what is due."""
+        """Yield the ids of referrals that must be processed; the cost grows with these alone."""
         found = self._referrals.find({"look_at": {"$lte": now}}, {"_id": 1}).sort("look_at", 1)
         yield from (row["_id"] for row in found.limit(DUE_AT_ONCE))
 
     def lately(self, inviter_id: str) -> list[Referral]:
-        """Return whom a member brought last, as many as tell what looks wrong."""
+        """Return the latest referrals of an inviter, to search them for a pattern of abuse."""
         found = self._referrals.find({"inviter_id": inviter_id}).sort("bound_at", -1)
         return [Referral.model_validate(row) for row in found.limit(MOST_LATELY)]
 
     def counting(self, inviter_id: str) -> list[Referral]:
-        """Return those of a member's friends who count: at most as many as the caps allow."""
+        """Return the referrals of an inviter that count; the limits keep their number small."""
         found = self._referrals.find({"inviter_id": inviter_id, "seq": {"$gte": 1}})
         return [Referral.model_validate(row) for row in found]
 
     def friends_page(self, inviter_id: str, page: PageRequest) -> tuple[list[Referral], str | None]:
-        """Return a page of those a member brought, the newest first."""
+        """Return a page of an inviter's referrals, the newest first, and the next cursor."""
         where = {"inviter_id": inviter_id}
         rows, after = newest_first(self._referrals, where, page, "bound_at")
         return [Referral.model_validate(row) for row in rows], after
 
     def held(self, page: PageRequest) -> tuple[list[Referral], str | None]:
-        """Return a page of those that wait for a decision."""
+        """Return a page of referrals that wait for a decision, and the next cursor."""
         rows, after = newest_first(self._referrals, {"status": "held"}, page, "bound_at")
         return [Referral.model_validate(row) for row in rows], after
 
     def rank(self, referral_id: str, rank: int) -> None:
-        """Keep the risk rank that WeChat told at the registration."""
+        """Store the risk rank that WeChat gave at the registration."""
         self._referrals.update_one({"_id": referral_id}, {"$set": {"rank": rank}})
 
     def ordered(
         self, member_id: str, order_id: str, look_at: datetime, session: ClientSession
     ) -> None:
-        """Have a referral looked at: its member's first order was paid."""
+        """Mark a referral for processing at `look_at`: its member's first order was paid."""
         self._referrals.update_one(
             {"_id": member_id, "status": "bound"},
             {"$set": {"order_id": order_id, "look_at": look_at}, "$inc": {"version": 1}},
@@ -120,7 +121,7 @@ class ReferralRepository:
     def went_back(
         self, member_id: str, order_id: str, look_at: datetime, session: ClientSession
     ) -> None:
-        """Have a referral looked at: something of the order it hangs on went back."""
+        """Mark a referral for processing: its order was refunded, in part or fully."""
         self._referrals.update_one(
             {"_id": member_id, "order_id": order_id},
             {"$set": {"look_at": look_at}, "$inc": {"version": 1}},

@@ -1,4 +1,4 @@
-"""On which terms a friend is brought, when it counts, and what makes a person look at it."""
+"""Which terms a referral has, when it counts, and what makes it suspicious."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from huitou.growth.referrals.models import (
 from huitou.ordering.orders.models import Order
 from huitou.runtime.errors import Lang
 
-REFUND_WINDOW = timedelta(hours=24)  # After completion: until then the first order may go back.
+REFUND_WINDOW = timedelta(hours=24)  # So long after its completion the order may be refunded.
 BURST_WINDOW = timedelta(hours=1)
-LOOK_ALIKES = 3  # Of one inviter's friends, this one included.
+LOOK_ALIKES = 3  # So many similar friends of one inviter are suspicious, this one included.
 _WORDS: dict[Reason, tuple[str, str]] = {
     "risk_rank": ("微信判定新会员账号有风险", "WeChat counts this account as risky"),
     "burst": ("邀请人一小时内邀请过多", "many friends within an hour"),
@@ -32,12 +32,12 @@ _WORDS: dict[Reason, tuple[str, str]] = {
 
 
 def code_from(randomness: bytes) -> str:
-    """Return a personal code from random bytes: 8 letters of 32, some 10^12 codes."""
+    """Return a personal code from random bytes: 8 of 32 letters, so some 10^12 codes."""
     return "".join(CODE_LETTERS[byte % len(CODE_LETTERS)] for byte in randomness[:CODE_LENGTH])
 
 
 def terms_on(rules: ReferralRules, at: datetime) -> ReferralTerms:
-    """Return what is promised to a friend who registers at a moment."""
+    """Return the terms for a friend who registers at a moment."""
     day = brand_day(at)
     points = (rules.inviter_points, rules.invited_points)
     for activity in rules.activities:
@@ -50,24 +50,28 @@ def terms_on(rules: ReferralRules, at: datetime) -> ReferralTerms:
 
 
 def look_again(order: Order, now: datetime) -> datetime | None:
-    """Return when to look at a first order again; None if its refund window is over."""
+    """Return when to process a referral's order again; None if its refund window is over."""
     if order.completed_at is not None:
         ends = order.completed_at + REFUND_WINDOW
         return ends if now < ends else None
-    # It completes by itself at the latest then; with nothing known, ask again in a day.
+    # At `complete_by` the order completes by itself. If that isn't known, try again in a day.
     expected = max(order.complete_by or now, now)
     return expected + REFUND_WINDOW
 
 
 def counts(referral: Referral, order: Order) -> bool:
-    """Tell whether what is left of a first order is enough."""
+    """Tell whether the order is complete and its amount, without refunds, is high enough."""
     return order.status == "completed" and order.left_fen >= max(1, referral.terms.min_order_fen)
 
 
 def suspicions(
     referral: Referral, rules: ReferralRules, friends: Sequence[Referral], inviters: Sequence[str]
 ) -> list[Reason]:
-    """Say what makes a person look at it: `friends` of the same inviter, `inviters` upwards."""
+    """Return why a person should look at a referral; empty if nothing is suspicious.
+
+    `friends` are the inviter's other referrals; `inviters` are the inviter's inviter, that one's
+    inviter, and so on.
+    """
     others = [friend for friend in friends if friend.id != referral.id]
     near = [f for f in others if abs(f.bound_at - referral.bound_at) <= BURST_WINDOW]
     network = [f for f in others if f.network is not None and f.network == referral.network]
@@ -92,24 +96,24 @@ def suspicions(
 
 
 def reason_words(reasons: Sequence[Reason], lang: Lang) -> list[str]:
-    """Say the reasons to the person who decides."""
+    """Return the reasons in words, for the person who decides."""
     return [_WORDS[reason][lang == "en"] for reason in reasons]
 
 
 def set_of(seq: int, count: int) -> tuple[int, range]:
-    """Return which set of friends a place belongs to, and all places of that set."""
+    """Return the number of the set to which a friend's `seq` belongs, and all seqs of the set."""
     number = (seq - 1) // count
     return number + 1, range(number * count + 1, (number + 1) * count + 1)
 
 
 def free_seq(taken: Sequence[int]) -> int:
-    """Return the lowest place that no friend who counts has."""
+    """Return the lowest number from 1 on that is not taken."""
     used = set(taken)
     return next(number for number in range(1, len(used) + 2) if number not in used)
 
 
 def state_of(referral: Referral) -> FriendState:
-    """Return how far it is, as its inviter may know; never why something is looked at."""
+    """Return the state that the inviter may see; it never tells that a person looks at it."""
     match referral.status:
         case "bound":
             return "ordered" if referral.order_id is not None else "registered"
@@ -124,7 +128,7 @@ def state_of(referral: Referral) -> FriendState:
 
 
 def promise(terms: ReferralTerms, set_name: str, lang: Lang) -> str:
-    """Say what inviting brings, with the number of friends it takes."""
+    """Return in words what an invitation brings, and for how many friends there is a coupon."""
     mine, theirs = terms.inviter_points, terms.invited_points
     if lang == "en":
         words = f"When a friend's first order is complete you get {mine} points and they {theirs}"

@@ -1,4 +1,4 @@
-"""Bind new members to who brought them, and reward both when their first order is final."""
+"""Referrals: reward the inviter and the new member when the first order is final."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 
-TRIES = 10  # Friends of one inviter settled at once fight for places.
-MOST_GENERATIONS = 50  # How often one set of friends may break and be mended.
-MOST_UPWARDS = 10  # Inviters of inviters that are looked through for a ring.
+TRIES = 10  # Friends of one inviter who are settled at once may take each other's numbers.
+MOST_GENERATIONS = 50  # How often one set of friends may be broken and completed again.
+MOST_UPWARDS = 10  # So many inviters of inviters are searched for a ring.
 
 
 class Referrals:
@@ -65,7 +65,7 @@ class Referrals:
     # --- for the member -----------------------------------------------------------------------
 
     def code(self, member_id: str) -> str:
-        """Return the member's personal code, making it on first use."""
+        """Return the member's personal code; the first call makes it."""
         for _ in range(TRIES):
             code = self._repository.code_of(member_id)
             if code is not None:
@@ -75,7 +75,7 @@ class Referrals:
         raise Unavailable
 
     def mine(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
-        """Return one's code, what it brings and whom it has brought."""
+        """Return the member's code, what it brings, and a page of the friends they invited."""
         code = self.code(member_id)
         terms = terms_on(self._repository.rules(), self._clock.now())
         friends, after = self._repository.friends_page(member_id, page)
@@ -94,13 +94,13 @@ class Referrals:
         }  # fmt: skip
 
     def code_image(self, member_id: str, page: str, draw: Callable[[str, str], bytes]) -> str:
-        """Return one's mini-program code in base64; `draw` is asked for a scene and a page."""
+        """Return the member's mini-program code in base64; `draw` makes it from scene and page."""
         return base64.b64encode(draw(friend_scene(self.code(member_id)), page)).decode()
 
     def poster(
         self, member_id: str, put_up: Callable[[str, str, PosterDesign], str]
     ) -> PosterAnswer:
-        """Return where one's poster can be read; `put_up` is given code, scene and design."""
+        """Return a link to the member's poster; `put_up` makes it from code, scene and design."""
         code = self.code(member_id)
         return PosterAnswer(url=put_up(code, friend_scene(code), self._repository.rules().poster))
 
@@ -112,7 +112,8 @@ class Referrals:
     def settle(self, referral_id: str) -> SettlingOutcome:
         """Bring a referral to what its member's first order deserves now; safe to repeat.
 
-        Every gift's cause is the referral, so what a killed run has given is found given.
+        The cause of every reward names the referral. If a run was killed, the next one finds the
+        rewards that were given and gives only the rest.
         """
         for _ in range(TRIES):
             referral = self._repository.find(referral_id)
@@ -120,7 +121,7 @@ class Referrals:
                 return "nothing due"
             try:
                 outcome = self._settle_as_read(referral)
-            except DuplicateKeyError:  # Another friend took the place a moment ago.
+            except DuplicateKeyError:  # Another friend took the same number a moment ago.
                 continue
             if outcome is not None:
                 return outcome
@@ -141,7 +142,7 @@ class Referrals:
         if referral.status != "bound":
             return self._put(referral, referral.status, look_at=None)
         if order.status == "refunded":
-            # The next order may be their first that lasts.
+            # The whole order was refunded; the member's next order counts as the first.
             return self._put(referral, "waits for another order", look_at=None, order_id=None)
         again = look_again(order, now)
         if again is not None:
@@ -186,17 +187,18 @@ class Referrals:
     def _reward(
         self, referral: Referral, inviter_id: str, invited_id: str, facts: dict[str, Any],
     ) -> SettlingOutcome | None:  # fmt: skip
-        """Take a place among the inviter's friends who count, then give what was promised."""
+        """Take a number among the inviter's friends who count, then give what was promised."""
         rules, now = self._repository.rules(), self._clock.now()
         today, friends = brand_day(now), self._repository.counting(referral.inviter_id)
         taken = [friend.seq for friend in friends if friend.seq is not None]
         of_day = [f for f in friends if f.place is not None and f.place.startswith(today)]
         capped = len(taken) >= rules.most_in_all or len(of_day) >= rules.most_a_day
         places: dict[str, Any] = {} if capped else {
-            "seq": free_seq(taken), "place": f"{today}#{_next_of(of_day)}",
+            "seq": free_seq(taken), "place": f"{today}#{_next_place(of_day)}",
         }  # fmt: skip
-        # The place comes first, under a unique index: two friends at once can't both be the last
-        # that the caps allow. Who is killed behind this is found by `look_at` and gives the rest.
+        # The numbers are stored first, under unique indexes: two friends at once can't both be the
+        # last one that the limits allow. If this run is killed afterwards, `look_at` is still set,
+        # and the next run gives the rest.
         if referral.seq is None and not referral.capped:
             changes = {"capped": capped or None, **places, **facts}
             if not self._repository.put(referral, **changes):
@@ -213,8 +215,9 @@ class Referrals:
         if terms.inviter_points and not referral.capped:
             cause = f"referral:{referral.id}:inviter"
             self._bonuses.give(inviter_id, terms.inviter_points, cause, rule)
-        # Settled first, for of two friends at once each must see the other; `look_at` stays until
-        # the set was looked at, for whoever is killed in between.
+        # Set the status before looking at the set: if two friends are settled at once, at least
+        # one of them must see the other. `look_at` stays until the set is done, so that a killed
+        # run is repeated.
         if not self._repository.put(referral, status="settled", settled_at=now):
             return None
         settled = self._repository.find(referral.id)
@@ -224,9 +227,10 @@ class Referrals:
         return self._put(settled, "settled", look_at=None)
 
     def _complete_set(self, referral: Referral) -> None:
-        """Give the coupon for several friends, once all of a set have counted.
+        """Give the coupon for a set of friends when all of them are settled.
 
-        The friend who comes last finds the others; of two at once both do, for the same cause.
+        The friend who is settled last finds the others. If two of them are settled at once, both
+        may issue the coupon; its cause is the same, so there is only one.
         """
         several = referral.terms.invite_set
         inviter_id = self._members.now_called(referral.inviter_id)
@@ -238,8 +242,8 @@ class Referrals:
         template = self._coupons.templates([several.template_id]).get(several.template_id)
         if template is None or not settled >= set(places):
             return
-        # Of a set that was broken by a claw-back the coupon was revoked; mended it gives another
-        # one, unless the first was used.
+        # If a claw-back has broken the set, its coupon was revoked. Once the set is complete again,
+        # it brings a new coupon, unless the first one was used before it could be revoked.
         for generation in range(MOST_GENERATIONS):
             cause = f"referral-set:{referral.inviter_id}:{number}:{generation}"
             self._coupons.issue(template, member_id=inviter_id, cause=cause)
@@ -281,7 +285,7 @@ class Referrals:
     # --- for staff ----------------------------------------------------------------------------
 
     def held(self, page: PageRequest, lang: Lang) -> dict[str, Any]:
-        """Return a page of referrals that wait for a decision, with the reasons in words."""
+        """Return a page of referrals that wait for a decision; the reasons are also in words."""
         referrals, after = self._repository.held(page)
         shown = [
             {
@@ -294,7 +298,10 @@ class Referrals:
         return {"referrals": shown, "next": after}
 
     def decide(self, request: DecideRequest) -> dict[str, Any]:
-        """Let a held referral count, or not; Refusal REFERRAL_NOT_HELD if none is."""
+        """Approve or refuse a held referral; an approved one is settled at once.
+
+        Raises Refusal REFERRAL_NOT_HELD naming `referral_id` if it is not held.
+        """
         referral = self._repository.find(request.referral_id)
         if referral is None or referral.status != "held":
             raise Refusal(ReferralErrors.REFERRAL_NOT_HELD, field="referral_id")
@@ -305,7 +312,7 @@ class Referrals:
         changes: dict[str, Any] = {"status": "bound", "look_at": now}
         if not request.approve:
             changes = {"status": "refused", "look_at": None}
-        # Of two who decide at once one comes second and is told so.
+        # If two people decide at once, the second one gets the refusal.
         if not self._repository.put(referral, decision=decision, **changes):
             raise Refusal(ReferralErrors.REFERRAL_NOT_HELD, field="referral_id")
         if request.approve:
@@ -313,7 +320,7 @@ class Referrals:
         return self.shown(referral.id)
 
     def shown(self, referral_id: str) -> dict[str, Any]:
-        """Return one referral for staff; Refusal NOT_FOUND naming `referral_id`."""
+        """Return one referral, for staff; Refusal NOT_FOUND naming `referral_id`."""
         referral = self._repository.find(referral_id)
         if referral is None:
             raise Refusal(Code.NOT_FOUND, field="referral_id", detail=MEMBER)
@@ -322,6 +329,6 @@ class Referrals:
         )
 
 
-def _next_of(friends: list[Referral]) -> int:
+def _next_place(friends: list[Referral]) -> int:
     numbers = [int((friend.place or "#0").partition("#")[2]) for friend in friends]
     return free_seq(numbers)
