@@ -1,4 +1,4 @@
-"""The three KPIs: what callers ask for, and what is kept of each business day."""
+"""The three KPIs: requests, answers, and the figures that are stored for each business day."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from huitou.members.profiles.models import Channel
 from huitou.ordering.orders.models import GivenBack
 from huitou.runtime.documents import Answer, Record, Request
 
-MOST_DAYS = 1_100  # Of one call: three years.
+MOST_DAYS = 1_100  # Days in one answer: three years.
 
 
 class RollUpRequest(Request):
-    """Count what is new or was marked, for at most `seconds`."""
+    """Count everything that is new or marked, for at most `seconds`."""
 
     seconds: int = Field(default=20, ge=1, le=240)
 
@@ -24,20 +24,23 @@ BusinessDay = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2100, 1, 1))]
 
 
 class SelectionRequest(Request):
-    """Which orders a figure is about; left out: all of them."""
+    """Which orders a figure is about: of one store, of one channel; all if both are left out."""
 
     store_id: str | None = Field(default=None, min_length=1, max_length=64)
     channel: Channel | None = None
 
 
 class ReportRequest(SelectionRequest):
-    """The figures as of a business day; left out: the last one that is over."""
+    """Ask for the figures as of a business day; if left out, the last day that is over."""
 
     as_of: BusinessDay | None = None
 
 
 class StoreFiguresRequest(Request):
-    """The figures of each store as of a business day: of these, or a page of all by id."""
+    """Ask for the figures of each store as of a business day.
+
+    Either `store_ids` names the stores, or the answer is a page of all stores, by id.
+    """
 
     as_of: BusinessDay
     channel: Channel | None = None
@@ -47,7 +50,7 @@ class StoreFiguresRequest(Request):
 
 
 class DaysRequest(SelectionRequest):
-    """The figures of each business day of a period, both ends included."""
+    """Ask for the figures of each business day of a period; both ends are included."""
 
     first: BusinessDay
     last: BusinessDay
@@ -60,9 +63,10 @@ class DaysRequest(SelectionRequest):
 
 
 class RollUpOrder(Record):
-    """The part of an order that the roll-ups follow.
+    """The part of an order that the roll-ups read; `counted_fen` is what they have counted of it.
 
-    Channel and status are plain text: a newer version's word must not stop everybody's figures.
+    Channel and status are plain texts, so that a value from a newer version doesn't stop the
+    roll-up.
     """
 
     id: str = Field(alias="_id")
@@ -78,7 +82,7 @@ class RollUpOrder(Record):
 
 
 class Visit(Record):
-    """A counted order, as far as it matters to another one's repurchase."""
+    """The part of a counted order that is needed to find repurchases."""
 
     member_id: str
     store_id: str | None = None
@@ -87,7 +91,7 @@ class Visit(Record):
 
 
 class Login(Record):
-    """A member's log-in of a business day; `rollup` says whether the days know of it."""
+    """A member's log-in on a business day; `rollup` tells whether it is counted."""
 
     id: str = Field(alias="_id")
     member_id: str
@@ -96,11 +100,12 @@ class Login(Record):
 
 
 class KpiDay(Record):
-    """One business day of one series (a store or all, a channel or all).
+    """One business day of one series (one store or all, one channel or all).
 
-    `visits` counts the members who came, by the days since they had last come ("30": thirty or
-    more, or never before); `returns` those of them who came again within thirty days. Any
-    window's cohort is a sum over these. Points and log-ins are kept for the whole chain only.
+    `visits` counts the members who came on the day, by the number of days since their last visit
+    ("30" means thirty or more, or no visit before). `returns` counts those of them who came again
+    within thirty days. The cohort of any window is a sum over these. Points and log-ins are stored
+    for the whole chain only.
     """
 
     day: str
@@ -118,7 +123,7 @@ class KpiDay(Record):
 
 
 class Before(Record):
-    """Sums over the whole chain from its first day to a day."""
+    """Sums over the whole chain, from its first day up to a day."""
 
     new_members: int = 0
     points_issued: int = 0
@@ -127,7 +132,7 @@ class Before(Record):
 
 
 class OrderFigures(Record):
-    """What orders of a selection say as of a day; a rate is null where its cohort is empty."""
+    """The order figures of a selection as of a day; a rate is null if its cohort is empty."""
 
     repurchase_rate_30d: float | None
     repurchase_cohort: int
@@ -141,7 +146,7 @@ class OrderFigures(Record):
 
 
 class ChainFigures(Record):
-    """What log-ins and points of the whole chain say as of a day."""
+    """The figures of log-ins and points of the whole chain, as of a day."""
 
     activity_rate: float | None
     active_members: int
@@ -154,7 +159,7 @@ class ChainFigures(Record):
 
 
 class RollUpAnswer(Answer):
-    """How many orders, log-ins and days were counted; `rest` if there is more to do."""
+    """How many orders, log-ins and days were counted; `rest` tells whether there is more to do."""
 
     orders: int
     logins: int
@@ -163,7 +168,7 @@ class RollUpAnswer(Answer):
 
 
 class ReportAnswer(OrderFigures, ChainFigures):
-    """All figures of a selection as of a business day; of each channel those of its orders."""
+    """All figures of a selection as of a business day, and the order figures of each channel."""
 
     as_of: str
     store_id: str | None
@@ -172,7 +177,10 @@ class ReportAnswer(OrderFigures, ChainFigures):
 
 
 class StoreFiguresAnswer(Answer):
-    """The figures of a page of stores, by id, of those that have any; `next` is null at the end."""
+    """The figures of a page of stores, by id; `next` is null at the end.
+
+    Stores without any figures are left out.
+    """
 
     by_store: dict[str, OrderFigures]
     next: str | None

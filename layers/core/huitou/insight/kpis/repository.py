@@ -1,4 +1,4 @@
-"""Every query of the roll-ups: the facts they read, and the days they keep."""
+"""Every query of the roll-ups: the orders, log-ins and points they read, the days they write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from huitou.runtime.database import Database, Document
 from huitou.runtime.documents import Record
 from huitou.runtime.triggers import DONE, DUE
 
-MOST_MARKED = 1_000  # Days read at a time.
+MOST_MARKED = 1_000  # Marked days that are read at a time.
 _STATE = "roll-up"
 _POINTS = {
     "earn": "points_issued", "bonus": "points_issued", "migrate": "points_issued",
@@ -39,26 +39,26 @@ class KpiRepository:
     # --- orders -------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make the state's document, so that `one_at_a_time` is an update and not a race."""
+        """Create the document that `one_at_a_time` updates; two upserts there could collide."""
         self._state.update_one(
             {"_id": _STATE}, {"$setOnInsert": {"schema": 1, "turn": 0}}, upsert=True
         )
 
     def one_at_a_time(self, session: ClientSession) -> None:
-        """Let one roll-up count at a time: two would each miss the other's visits of a member.
+        """Make two roll-ups that count at once conflict, so that the second one runs again.
 
-        They read the same members' neighbouring visits and write different ones, so nothing
-        else would make them conflict; here the second one does, and runs again after the first.
+        Otherwise each would miss the visits that the other one is counting: they read the same
+        member's neighbouring visits but write different ones, so nothing else makes them conflict.
         """
         self._state.update_one({"_id": _STATE}, {"$inc": {"turn": 1}}, session=session)
 
     def any_due(self, collection: Literal["orders", "logins"]) -> bool:
-        """Whether anything of this is still to be counted."""
+        """Tell whether any document of this collection is still to be counted."""
         facts = self._orders if collection == "orders" else self._logins
         return facts.find_one({"rollup": DUE}, {"_id": 1}) is not None
 
     def due_orders(self, limit: int, session: ClientSession) -> list[RollUpOrder]:
-        """Orders that the roll-ups may not hold as they are, oldest business day first."""
+        """Return orders that are new or have changed since they were counted, oldest day first."""
         return [
             RollUpOrder.model_validate(d) for d in _due(self._orders, RollUpOrder, limit, session)
         ]
@@ -66,30 +66,30 @@ class KpiRepository:
     def counted(
         self, member_ids: list[str], first: str, last: str, session: ClientSession
     ) -> list[Visit]:
-        """Counted orders of these members between two business days, both included."""
+        """Return the counted orders of these members between two business days, both included."""
         found = self._orders.find(
             {
                 "member_id": {"$in": member_ids},
                 "business_day": {"$gte": first, "$lte": last},
                 "counted_fen": {"$gt": 0},
             },
-            {**_fields(Visit), "_id": 0},  # So the index answers without the documents.
+            {**_fields(Visit), "_id": 0},  # Without `_id`, the index alone answers it.
             session=session,
         )
         return [Visit.model_validate(order) for order in found]
 
     def move(self, moves: Mapping[Cell, Counter[str]], session: ClientSession) -> None:
-        """Add to the days' figures."""
+        """Add these changes to the figures of their days."""
         if moves:
             updates = [_update(cell, {"$inc": dict(moved)}) for cell, moved in moves.items()]
             self._days.bulk_write(updates, ordered=False, session=session)
 
     def mark_counted(self, orders: list[RollUpOrder], session: ClientSession) -> None:
-        """Note on each order what the roll-ups hold of it; a change meanwhile conflicts."""
+        """Store on each order how much of it is counted; an order changed meanwhile conflicts."""
         by_sum: dict[Any, list[str]] = {}
         for order in orders:
             now = counted_fen(order)
-            # Nearly all count for what was paid: one update for them, by a field of their own.
+            # Most orders count with their whole amount: one update sets these from their own field.
             sum_fen = "$payable_fen" if now == order.payable_fen else now
             by_sum.setdefault(sum_fen, []).append(order.id)
         updates = [
@@ -101,13 +101,13 @@ class KpiRepository:
     # --- log-ins ------------------------------------------------------------------------------
 
     def due_logins(self, limit: int, session: ClientSession) -> list[Login]:
-        """Log-ins that are not counted yet, oldest business day first."""
+        """Return log-ins that are not counted yet, oldest business day first."""
         return [Login.model_validate(d) for d in _due(self._logins, Login, limit, session)]
 
     def logins_of(
         self, member_ids: list[str], first: str, last: str, session: ClientSession
     ) -> list[Login]:
-        """These members' log-ins between two business days, counted or due."""
+        """Return these members' log-ins between two business days, counted or not."""
         days = {"$gte": first, "$lte": last}
         found = self._logins.find(
             {"member_id": {"$in": member_ids}, "business_day": days}, _fields(Login),
@@ -128,10 +128,11 @@ class KpiRepository:
     # --- days ---------------------------------------------------------------------------------
 
     def mark(self, days: Iterable[str], session: ClientSession) -> None:
-        """Have these days' members and points counted again.
+        """Mark these days, so that their members and points are counted again.
 
-        Each mark is a real write, also on a day that is marked already: a count that read the
-        day's facts before they were all there deletes the mark, and conflicts with this one.
+        A mark is always a real write, also on a day that is marked already. Counting a day deletes
+        its mark. If it began before all of the caller's changes were there, it therefore conflicts
+        with this write and can't delete a mark that is still needed.
         """
         self._marks.bulk_write(
             [
@@ -143,12 +144,12 @@ class KpiRepository:
         )  # fmt: skip
 
     def marked(self) -> list[str]:
-        """Some days to be counted again, the earliest first."""
+        """Return up to `MOST_MARKED` marked days, the earliest first."""
         found = self._marks.find({}, {"_id": 1}).sort("_id", 1).limit(MOST_MARKED)
         return [document["_id"] for document in found]
 
     def registered_on(self, day: str, session: ClientSession) -> Counter[tuple[str | None, str]]:
-        """How many members registered on a day, by store (None: none named) and channel."""
+        """Return how many members registered on a day, by (store or None, channel)."""
         groups = self._members.aggregate(
             [
                 {"$match": {"registered_day": day}},
@@ -164,7 +165,10 @@ class KpiRepository:
         return counts
 
     def points_between(self, start: datetime, end: datetime, session: ClientSession) -> Document:
-        """Points issued, clawed back and used by entries of a time, returned ones not used."""
+        """Return the points issued, clawed back and used in a period.
+
+        Points that were given back after use count as not used. Test entries don't count.
+        """
         groups = self._entries.aggregate(
             [
                 {"$match": {"at": {"$gte": start, "$lt": end}, "is_test": {"$ne": True}}},
@@ -181,7 +185,7 @@ class KpiRepository:
     def set_day(
         self, day: str, points: Document, new_members: Mapping[Series, int], session: ClientSession
     ) -> None:
-        """Write what was counted, where it differs, and take the day's mark away."""
+        """Write a day's points and those numbers of new members that differ; delete its mark."""
         joined = {"day": day, "new_members": {"$gt": 0}}
         fields = {"store_id": 1, "channel": 1, "new_members": 1}
         before = {
@@ -200,7 +204,7 @@ class KpiRepository:
     # --- which days are over ------------------------------------------------------------------
 
     def closed_through(self) -> str | None:
-        """The last day whose members and points were counted after it was over."""
+        """Return the last day that was counted after it was over; None if there is none."""
         state = self._state.find_one({"_id": _STATE}) or {}
         return state.get("closed_through")
 
@@ -208,7 +212,10 @@ class KpiRepository:
         self._state.update_one({"_id": _STATE}, {"$max": {"closed_through": day}}, session=session)
 
     def first_registered_day(self) -> str | None:
-        """The day on which the first member registered by themselves: nothing happened before."""
+        """Return the day on which the first member registered by themselves; None if nobody has.
+
+        Before it there is nothing to count, except imports, which mark their days.
+        """
         found = self._members.find({"registered_channel": "mini_program"}, {"registered_day": 1})
         return next((m["registered_day"] for m in found.sort("registered_day", 1).limit(1)), None)
 
@@ -217,7 +224,7 @@ class KpiRepository:
     def days(
         self, series: Iterable[Series], first: str, last: str, session: ClientSession
     ) -> dict[Series, dict[str, KpiDay]]:
-        """The days of each of these series, by day."""
+        """Return the days of each of these series, by day; both ends are included."""
         found: dict[Series, dict[str, KpiDay]] = {one: {} for one in series}
         stores = sorted({store_id for store_id, _ in found}, key=str)
         channels = sorted({channel for _, channel in found}, key=str)
@@ -236,7 +243,7 @@ class KpiRepository:
         return found
 
     def sums_before(self, day: str, session: ClientSession) -> Before:
-        """The whole chain's sums over all earlier days: one small document for each."""
+        """Return the whole chain's sums over all days before `day`; each is a small document."""
         fields = {name: {"$sum": f"${name}"} for name in Before.model_fields}
         groups = self._days.aggregate(
             [
@@ -251,9 +258,9 @@ class KpiRepository:
 def _due(
     collection: Collection[Document], model: type[Record], limit: int, session: ClientSession
 ) -> Iterator[Document]:
-    """Yield what is due, oldest business day first, of a stretch of `REACH_DAYS`.
+    """Yield documents that are due, oldest business day first, within `REACH_DAYS` of the first.
 
-    One late fact among today's must not make a batch read years of everybody's visits.
+    Otherwise one late order among today's would make the batch read years of visits.
     """
     due = collection.find({"rollup": DUE}, _fields(model), session=session)
     latest = None
@@ -267,8 +274,8 @@ def _due(
 def _update(cell: Cell, update: dict[str, Any]) -> UpdateOne:
     day, store_id, channel = cell
     document_id = f"{day}|{store_id or ''}|{channel or ''}"
-    born = {"schema": 1, "day": day, "store_id": store_id, "channel": channel}
-    return UpdateOne({"_id": document_id}, {**update, "$setOnInsert": born}, upsert=True)
+    new = {"schema": 1, "day": day, "store_id": store_id, "channel": channel}
+    return UpdateOne({"_id": document_id}, {**update, "$setOnInsert": new}, upsert=True)
 
 
 def _fields(model: type[Record]) -> dict[str, int]:

@@ -1,18 +1,22 @@
-"""How orders become the KPIs.
+"""How the KPIs are computed from orders, log-ins and points.
 
-The repurchase rate of day D looks at members with a counted order in [D-59, D-30], t being the
-day of their first one in there, and asks whether they ordered again on a later day up to t+30.
-A member's visit on day t is the first of D's window exactly if t is in the window and the visit
-before it is not: if the gap g to that visit exceeds k = t - (D-59), how far t is into the window.
-So each day keeps its visits by gap (30 for thirty and more), and D's cohort is the sum over k of
-the visits with g > k: an order changes the figures of its own day and of its member's
-neighbouring visits, nothing else.
+The repurchase rate of day D is about the members with a counted order in the window [D-59, D-30].
+Let t be the day of a member's first order in the window. The member has repurchased if they
+ordered again on a later day up to t+30.
 
-Visits on 1, 11 and 25 January and on 20 March: 1 Jan `visits.30` (never here before) and
-`returns.30` (again within 30 days), 11 Jan `visits.10` and `returns.10`, 25 Jan `visits.14`,
-20 Mar `visits.30`. As of D = 9 February the window is [12 Dec, 10 Jan]: 1 Jan has k = 20 and
-30 > 20, so one in the cohort, one repurchased. As of D = 5 March it is [5 Jan, 3 Feb]: 11 Jan has
-k = 6 and 10 > 6, it counts; 25 Jan has k = 20 but g = 14: 11 Jan stands for this member already.
+A visit on day t is the member's first one in D's window if t is in the window and the visit
+before it is not. That is so if g > k, where g is the number of days since the visit before, and
+k = t - (D-59) is the number of days from the start of the window to t. So each day stores its
+visits by g (30 stands for thirty and more), and D's cohort is the sum, over the window's days, of
+the visits with g > k. An order changes only the figures of its own day and of its member's
+neighbouring visits.
+
+Example: a member comes on 1, 11 and 25 January and on 20 March. Then 1 Jan has `visits.30` (no
+visit before) and `returns.30` (again within 30 days), 11 Jan has `visits.10` and `returns.10`,
+25 Jan has `visits.14`, and 20 Mar has `visits.30`. As of D = 9 February the window is
+[12 Dec, 10 Jan]. For 1 Jan, k = 20 and 30 > 20: the cohort is one member, and one repurchased. As
+of D = 5 March the window is [5 Jan, 3 Feb]. For 11 Jan, k = 6 and 10 > 6, so it counts. For
+25 Jan, k = 20 but g = 14, so it doesn't count: 11 Jan counts this member already.
 """
 
 from __future__ import annotations
@@ -36,10 +40,11 @@ from huitou.insight.kpis.models import (
 from huitou.ordering.orders.rules import SERVED
 from huitou.runtime.triggers import DONE
 
-REPURCHASE_DAYS = 30  # The cohort's window, the time to come again, and so the largest gap.
+REPURCHASE_DAYS = 30  # Days of the window, days to come again, and so the largest gap we store.
 LOGIN_DAYS, LOGINS_OF_ACTIVE = 30, 3
 BURN_DAYS = 90
-# A visit's figures depend on visits up to 30 days away, and they on others up to 30 days further.
+# A visit's figures depend on visits up to 30 days away, whose figures depend on visits up to
+# 30 days further away.
 REACH_DAYS = 2 * REPURCHASE_DAYS
 
 Series = tuple[str | None, str | None]  # A store or all of them, a channel or all of them.
@@ -59,7 +64,7 @@ def _iso(ordinal: int) -> str:
 
 
 def counted_fen(order: RollUpOrder) -> int:
-    """Return what the order counts for now: 0 for a test, unpaid, free or wholly refunded one."""
+    """Return the order's amount without refunds; 0 if it is a test, unpaid or fully refunded."""
     if order.is_test or order.status not in ("refunding", *SERVED):
         return 0
     return order.payable_fen - sum(back.amount_fen for back in order.refunds)
@@ -67,17 +72,17 @@ def counted_fen(order: RollUpOrder) -> int:
 
 @lru_cache(4_096)
 def series_of(store_id: str | None, channel: str) -> tuple[Series, ...]:
-    """Return the series to which a fact of this store and channel belongs."""
+    """Return the series in which an order of this store and channel is counted."""
     if store_id is None:
         return EVERYTHING, (None, channel)
     return EVERYTHING, (None, channel), (store_id, None), (store_id, channel)
 
 
 def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell, Counter[str]]:
-    """Return by how much each day's figures move when these orders are counted as they are.
+    """Return by how much each day's figures change when these orders are counted as they are now.
 
-    `counted` are the orders that the roll-ups hold of the same members, `due` ones among them,
-    within `REACH_DAYS` of any of `due`.
+    `counted` are all orders of the same members, within `REACH_DAYS` of any of `due`, that were
+    counted before. They include those of `due` that were counted before.
     """
     moves: dict[Cell, Counter[str]] = defaultdict(Counter)
     for order in due:
@@ -103,8 +108,12 @@ def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell
 
 
 def _near(days: list[str], changed: Iterable[str]) -> set[str]:
-    """Return the changed days with the two visits before and after each: no other one's gap or
-    return can change, and what lacks a neighbour here lacks it before and after alike."""
+    """Return the changed days, each with the two days of visits before and after it.
+
+    Only the visits next to a changed day can get another gap or return. The second one on each
+    side is needed to compute theirs. A visit at the edge lacks its neighbour both before and
+    after the change, so the difference is right.
+    """
     near: set[str] = set()
     for day in changed:
         at = bisect_left(days, day)
@@ -113,7 +122,7 @@ def _near(days: list[str], changed: Iterable[str]) -> set[str]:
 
 
 def _visit_days(visits: Iterable[Visit]) -> dict[Guest, Counter[str]]:
-    """How many orders each guest had on each day, in each series."""
+    """Return how many orders each guest had on each day, in each series."""
     held: dict[Guest, Counter[str]] = defaultdict(Counter)
     for visit in visits:
         for series in series_of(visit.store_id, visit.channel):
@@ -122,7 +131,7 @@ def _visit_days(visits: Iterable[Visit]) -> dict[Guest, Counter[str]]:
 
 
 def _visit_changes(due: Iterable[RollUpOrder]) -> dict[Guest, Counter[str]]:
-    """How many orders more or fewer each guest turns out to have had on each day."""
+    """Return how many orders each guest has on each day, more or fewer than were counted."""
     changes: dict[Guest, Counter[str]] = defaultdict(Counter)
     for order in due:
         more = (counted_fen(order) > 0) - (order.counted_fen > 0)
@@ -132,7 +141,10 @@ def _visit_changes(due: Iterable[RollUpOrder]) -> dict[Guest, Counter[str]]:
 
 
 def visit_cells(days: Collection[str]) -> Counter[tuple[str, str]]:
-    """Return one member's visits by day and gap, and those after which they came again."""
+    """Return the counts in `visits` and `returns` for one member who came on these days.
+
+    The keys are (day, "visits.<gap>") and (day, "returns.<gap>").
+    """
     cells: Counter[tuple[str, str]] = Counter()
     ordinals = sorted(_ordinal(day) for day in days)
     for number, ordinal in enumerate(ordinals):
@@ -149,10 +161,11 @@ def visit_cells(days: Collection[str]) -> Counter[tuple[str, str]]:
 def activity(
     due: Sequence[Login], around: Iterable[Login], registered: Mapping[str, str]
 ) -> Counter[str]:
-    """Return by how much each day's active members move when these log-ins are counted.
+    """Return by how much the number of active members of each day changes with these log-ins.
 
-    `around` are the same members' log-ins within `REACH_DAYS` of any of `due`, those counted
-    before marked so; `registered` their days of registration (a member who is gone has none).
+    `around` are the same members' log-ins within `REACH_DAYS` of any of `due`; their `rollup`
+    tells which were counted before. `registered` has the members' days of registration; a member
+    who doesn't exist any more is not in it, and isn't counted.
     """
     before: dict[str, set[str]] = defaultdict(set)
     for login in around:
@@ -174,8 +187,10 @@ def activity(
 def active_days(logins: Iterable[str], registered_day: str) -> list[str]:
     """Return the days as of which a member is active, each once.
 
-    That is from each log-in on which there are three of them within thirty days, until the first
-    of the three is too old or the next log-in begins; never in the member's first 29 days.
+    A member is active on a day if they logged in on three days of the thirty up to it. They are
+    never active in the first 29 days after registering. For each log-in that is the third or a
+    later one, its days begin with it and end when the oldest of the three is too old, or before
+    the next log-in.
     """
     days = sorted(_ordinal(day) for day in logins)
     earliest = _ordinal(registered_day) + LOGIN_DAYS - 1
@@ -190,7 +205,7 @@ def active_days(logins: Iterable[str], registered_day: str) -> list[str]:
 
 
 def repurchase(days: Mapping[str, KpiDay], as_of: str) -> tuple[int, int]:
-    """Return (cohort, repurchased) as of a day, from the days of one series."""
+    """Return (members in the cohort, those who repurchased) as of a day, for one series."""
     cohort = repurchased = 0
     window = days_between(shifted(as_of, 1 - REACH_DAYS), shifted(as_of, -REPURCHASE_DAYS))
     for into_window, day in enumerate(window):
@@ -201,7 +216,7 @@ def repurchase(days: Mapping[str, KpiDay], as_of: str) -> tuple[int, int]:
 
 
 def order_figures(days: Mapping[str, KpiDay], as_of: str) -> OrderFigures:
-    """Compute a selection's figures as of a day, from the days of its series."""
+    """Compute the order figures as of a day, from the days of one series."""
     cohort, repurchased = repurchase(days, as_of)
     today = days.get(as_of) or KpiDay(day=as_of)
     month = [days[day] for day in days_between(shifted(as_of, -29), as_of) if day in days]
@@ -219,7 +234,10 @@ def order_figures(days: Mapping[str, KpiDay], as_of: str) -> OrderFigures:
 
 
 class Chain:
-    """The whole chain's days with running sums, so that each day's figures cost the same."""
+    """The whole chain's days with running sums, so that no day's figures cost more than another's.
+
+    `before` has the sums over all days before the first of `days`.
+    """
 
     def __init__(self, before: Before, days: Sequence[KpiDay]) -> None:
         self._days = sorted(days, key=lambda day: day.day)
@@ -229,7 +247,7 @@ class Chain:
             self._sums.append(_plus(self._sums[-1], day))
 
     def figures(self, as_of: str) -> ChainFigures:
-        """Compute the figures as of a day; nothing before the 90 days up to it but sums."""
+        """Compute the figures as of a day; needs the days from 90 days earlier on."""
         at = bisect_left(self._names, as_of)
         today = self._days[at] if at < len(self._days) and self._names[at] == as_of else None
         now, earlier = self._until(as_of), self._until(shifted(as_of, -BURN_DAYS))
@@ -249,7 +267,7 @@ class Chain:
         )
 
     def _until(self, day: str) -> Before:
-        """The sums up to a day, that day included."""
+        """Return the sums up to a day; that day is included."""
         return self._sums[bisect_left(self._names, shifted(day, 1))]
 
 

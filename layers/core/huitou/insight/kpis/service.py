@@ -1,4 +1,4 @@
-"""Roll up what is new, and tell the KPIs of any day."""
+"""Count what is new into the figures of its day (roll-up), and report the KPIs of any day."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 
 NAME = "kpi-rollup"
-FOUNDING_CHANNEL: Channel = "mini_program"  # Whose repurchase rate the product is for.
-AT_ONCE = 1_000  # Orders or log-ins of one transaction.
-SETTLES_WITHIN = timedelta(hours=1)  # A day that is over for this long gets no entry any more.
+FOUNDING_CHANNEL: Channel = "mini_program"  # Always reported: its rate is the product's aim.
+AT_ONCE = 1_000  # Orders or log-ins in one transaction.
+SETTLES_WITHIN = timedelta(hours=1)  # So long after its end, a day gets no more entries.
 
 
 class Kpis:
@@ -46,15 +46,16 @@ class Kpis:
         self._repository = KpiRepository(database)
 
     def recount(self, days: Iterable[str], session: ClientSession) -> None:
-        """Mark days whose members or points changed after they were over."""
+        """Mark days to be counted again, because their members or points changed afterwards."""
         self._repository.mark(days, session)
 
     def roll_up(self, seconds: float) -> dict[str, Any]:
-        """Bring the kept days up to what is known now; safe to repeat, interrupt, run twice.
+        """Bring the stored days up to date; it may be repeated, interrupted or run twice at once.
 
-        Orders and log-ins are counted by what they change, each batch in one transaction with
-        their markers; members and points of a day are counted as a whole, for days that are
-        marked or not closed yet. `rest`: the time was over first, or another one is counting.
+        Orders and log-ins are counted by the changes they bring; each batch is one transaction,
+        together with their markers. New members and points of a day are always counted as a whole,
+        for the days that are marked or not closed yet. `rest` is true if the time was over before
+        everything was counted, or if another roll-up is running.
         """
         ends = time.monotonic() + seconds
         done: Counter[str] = Counter(orders=0, logins=0, days=0)
@@ -64,7 +65,7 @@ class Kpis:
         try:
             self._repository.prepare()
             for number, (name, count) in enumerate(self._steps()):
-                # A lost lease is no harm: batches conflict with each other, see one_at_a_time.
+                # Losing the lease does no harm: two roll-ups conflict in `one_at_a_time`.
                 if number and (time.monotonic() > ends or not leases.renew(self._database, lease)):
                     return {**done, "rest": True}
                 done[name] += self._database.transact(count)
@@ -73,7 +74,7 @@ class Kpis:
             leases.release(self._database, lease)
 
     def _steps(self) -> Iterator[tuple[str, Callable[[ClientSession], int]]]:
-        """What there is to do, transaction by transaction; looks again after each."""
+        """Yield the transactions that are still to be run; looks for work again after each one."""
         while self._repository.any_due("orders"):
             yield "orders", self._count_orders
         while self._repository.any_due("logins"):
@@ -86,7 +87,7 @@ class Kpis:
         over = shifted(brand_day(now - SETTLES_WITHIN), -1)
         closed = self._repository.closed_through()
         begins = shifted(closed, 1) if closed else self._repository.first_registered_day() or today
-        # Today always: a clock that was set back may find it closed.
+        # Today is always counted, even if it is closed because a clock was set back.
         for day in days_between(min(begins, today), today):
             yield "days", partial(self._count_day, day, closes=day <= over)
 
@@ -122,7 +123,10 @@ class Kpis:
         return len(due)
 
     def _count_day(self, day: str, session: ClientSession, *, closes: bool = False) -> int:
-        """Count a day's new members and points as a whole; `closes`: nothing comes after this."""
+        """Count a day's new members and points as a whole.
+
+        `closes` tells that the day is over and that later changes will be marked.
+        """
         members: Counter[Series] = Counter()
         for (store_id, channel), count in self._repository.registered_on(day, session).items():
             for series in series_of(store_id, channel):
@@ -135,10 +139,11 @@ class Kpis:
         return 1
 
     def report(self, request: ReportRequest) -> dict[str, Any]:
-        """Tell every figure as of a business day, as known now; also by channel.
+        """Return every figure as of a business day, by what is known now; also by channel.
 
-        Orders, revenue and new members are of that day, `…_30d` of the thirty up to it. Activity
-        and points are the whole chain's whatever is selected.
+        Orders, revenue and new members are those of the day; `…_30d` are those of the thirty days
+        up to it. Activity and points are always the whole chain's, whatever is selected. Raises
+        Refusal STORE_NOT_FOUND naming `store_id`.
         """
         as_of = request.as_of.isoformat() if request.as_of else self._yesterday()
         chosen: Series = (self._known(request.store_id), request.channel)
@@ -161,7 +166,7 @@ class Kpis:
         }
 
     def stores(self, request: StoreFiguresRequest) -> dict[str, Any]:
-        """Tell the order figures of each store, a page of stores at a time."""
+        """Return the order figures of each store, for one page of stores."""
         as_of = request.as_of.isoformat()
         stores = request.store_ids or Stores(self._database, self._clock).ids(
             request.after, request.limit
@@ -182,7 +187,7 @@ class Kpis:
         }
 
     def days(self, request: DaysRequest) -> dict[str, Any]:
-        """Tell the figures of each day of a period."""
+        """Return the figures of each day of a period; Refusal STORE_NOT_FOUND naming `store_id`."""
         first, last = request.first.isoformat(), request.last.isoformat()
         chosen: Series = (self._known(request.store_id), request.channel)
         with self._database.client.start_session(snapshot=True) as session:
@@ -199,7 +204,7 @@ class Kpis:
         }
 
     def _chain(self, first: str, last: str, session: ClientSession) -> Chain:
-        """The whole chain from the earliest day that a figure of `first` looks back to."""
+        """Read the whole chain's days up to `last`, from the earliest that `first` depends on."""
         begins = shifted(first, -BURN_DAYS)
         days = self._repository.days([EVERYTHING], begins, last, session)[EVERYTHING]
         return Chain(self._repository.sums_before(begins, session), list(days.values()))
