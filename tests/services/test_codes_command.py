@@ -1,4 +1,4 @@
-"""`scripts/huitou coupons codes` stopped at any byte: the next run ends with the same file."""
+"""`scripts/huitou coupons codes`: if a run stops at any byte, the next one completes the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNT = 50
 
 
 class Desk:
-    """An environment whose `coupon-issue` is the use cases themselves; it may break off."""
+    """An environment that runs the use cases of `coupon-issue`, and fails after `pages` pages."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self._codes = Codes(database, clock, b"k" * 32)
@@ -74,7 +74,9 @@ def test_a_file_cut_at_any_byte_is_completed_to_the_same_file(desk: Desk, tmp_pa
         assert broken.read_bytes() == whole, cut
 
 
-def test_a_run_that_breaks_off_leaves_what_it_has_and_goes_on(desk: Desk, tmp_path: Path) -> None:
+def test_a_run_that_fails_keeps_its_lines_and_the_next_one_continues(
+    desk: Desk, tmp_path: Path
+) -> None:
     path, desk.pages = tmp_path / "c.csv", 3
     with pytest.raises(click.ClickException):
         desk.write(path)
@@ -85,7 +87,7 @@ def test_a_run_that_breaks_off_leaves_what_it_has_and_goes_on(desk: Desk, tmp_pa
     assert numbers == [str(n) for n in range(COUNT)]
 
 
-def test_another_file_is_not_written_into(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_with_other_content_is_not_changed(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("order,amount\n1,2\n")
     with pytest.raises(click.ClickException):

@@ -1,4 +1,4 @@
-"""`scripts/huitou pay` against the use cases: what an operator sees, types and gets back."""
+"""`scripts/huitou pay` on the real use cases: what an operator types and what they see."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAY = "2026-03-01"
 
 
 class Desk:
-    """An environment whose `pay` is the use cases themselves, asked as the function asks them."""
+    """An environment that runs the use cases of `pay` as the function does."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         clock.moment = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -73,7 +73,7 @@ def desk(database: Database, clock: FakeClock) -> Desk:
     return Desk(database, clock)
 
 
-def test_an_operator_reconciles_looks_and_resolves(
+def test_an_operator_reconciles_a_day_lists_its_difference_and_resolves_it(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk.bills.put(DAY, [paid("stranger", 3_600)])
@@ -92,7 +92,9 @@ def test_an_operator_reconciles_looks_and_resolves(
     assert capsys.readouterr().out == "no open differences\n"
 
 
-def test_a_report_says_what_to_do_next(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_report_tells_the_command_that_lists_the_rest(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     desk.bills.put(DAY, [paid(f"p{number}", 3_600) for number in range(60)])
     assert desk.run(reconcile, day=DAY, as_json=False) == 1
     shown = capsys.readouterr().out
@@ -104,11 +106,13 @@ def test_a_report_says_what_to_do_next(desk: Desk, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("day", "told"),
+    ("day", "message"),
     [("2026-03-02", "BILL_NOT_READY: The bill isn't there yet; try again from 2026-03-03 10:00"),
      ("2026-02-30", "INVALID_REQUEST: Invalid request: day")],
 )  # fmt: skip
-def test_a_day_that_cant_be_reconciled_says_why(desk: Desk, day: str, told: str) -> None:
+def test_if_a_day_cannot_be_reconciled_the_error_says_why(
+    desk: Desk, day: str, message: str
+) -> None:
     with pytest.raises(click.ClickException) as failed:
         desk.run(reconcile, day=day, as_json=False)
-    assert failed.value.message == told
+    assert failed.value.message == message

@@ -1,4 +1,4 @@
-"""Lease, relay, declarations, migrations, dead letters: the machinery, on the real database."""
+"""Leases, the relay, declarations, migrations and dead letters on a real database."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ from huitou.runtime.relay import NAME, Relay
 from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 
 
-def test_of_many_takers_of_a_lease_one_wins(database: Database) -> None:
+def test_if_many_callers_acquire_a_lease_at_once_one_gets_it(database: Database) -> None:
     taken = at_once([lambda: leases.acquire(database, "x", until_ms=1_000)] * 8)
     assert sum(lease is not None for lease in taken) == 1
 
 
-def test_a_young_machine_reads_what_it_has_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "monotonic", lambda: 3.0)  # Seconds after it started.
+def test_the_cache_is_empty_at_first_even_if_the_machine_has_just_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 3.0)  # The machine started 3 s ago.
     assert Recent().get("x", lambda: "read", seconds=60) == "read"
 
 
-def test_an_expired_lease_is_taken_over_and_its_holder_fenced_off(database: Database) -> None:
+def test_an_expired_lease_is_taken_over_and_its_old_holder_cannot_renew(database: Database) -> None:
     first = leases.acquire(database, "x", until_ms=1_000)
     assert first
     assert leases.renew(database, first)
@@ -45,7 +47,7 @@ def test_an_expired_lease_is_taken_over_and_its_holder_fenced_off(database: Data
 
 
 class Started:
-    """Takes the relay's calls in place of the platform."""
+    """Receives the relay's calls instead of the platform."""
 
     def __init__(self) -> None:
         self.ids: list[tuple[str, str]] = []
@@ -54,7 +56,7 @@ class Started:
     def __call__(self, function: str, event: Mapping[str, Any]) -> None:
         self.calls += 1
         for change in event["events"]:
-            assert list(change["data"]) == ["docId"]  # Ids only.
+            assert list(change["data"]) == ["docId"]
             self.ids.append((function, change["data"]["docId"]))
 
     def wait_for(self, count: int) -> None:
@@ -63,7 +65,8 @@ class Started:
             time.sleep(0.02)
 
 
-def relaying(database: Database, mongod: Mongod, started: Started, seconds: float) -> Any:
+def run_relay(database: Database, mongod: Mongod, started: Started, seconds: float) -> Any:
+    """Run a relay in a thread of its own, for `seconds`; returns the thread."""
     stream = connect_for_waiting(mongod.uri, database.name)
     relay = Relay(database, stream, started, seconds=seconds)
 
@@ -77,11 +80,11 @@ def relaying(database: Database, mongod: Mongod, started: Started, seconds: floa
 
 
 @pytest.mark.slow
-def test_the_relay_calls_for_what_becomes_due_and_for_nothing_else(
+def test_the_relay_makes_a_call_for_each_marker_that_becomes_due_and_no_other(
     database: Database, mongod: Mongod
 ) -> None:
     started = Started()
-    thread = relaying(database, mongod, started, seconds=4)
+    thread = run_relay(database, mongod, started, seconds=4)
     time.sleep(0.5)
     orders = database.collection("orders")
     order = {"member_id": "m", "status": "paid", "payable_fen": 1, "points_used": 0, "version": 1}
@@ -100,8 +103,8 @@ def test_the_relay_calls_for_what_becomes_due_and_for_nothing_else(
 
 
 @pytest.mark.slow
-def test_a_relay_goes_on_where_the_last_one_stopped(database: Database, mongod: Mongod) -> None:
-    relaying(database, mongod, Started(), seconds=1).join(10)
+def test_a_relay_continues_where_the_last_one_stopped(database: Database, mongod: Mongod) -> None:
+    run_relay(database, mongod, Started(), seconds=1).join(10)
     accounts = database.collection("accounts")
     for number in range(30):
         accounts.insert_one(
@@ -109,18 +112,18 @@ def test_a_relay_goes_on_where_the_last_one_stopped(database: Database, mongod: 
              "tier_review": "due"}
         )  # fmt: skip
     started = Started()
-    thread = relaying(database, mongod, started, seconds=2)
+    thread = run_relay(database, mongod, started, seconds=2)
     started.wait_for(30)
     thread.join(10)
     assert {document_id for _, document_id in started.ids} == {f"m{n}" for n in range(30)}
-    assert started.calls < 30, "what gathered goes out together"
+    assert started.calls < 30, "changes that have gathered are sent in one call"
 
 
 @pytest.mark.slow
 def test_a_call_that_is_not_accepted_is_made_again_by_the_next_relay(
     database: Database, mongod: Mongod
 ) -> None:
-    relaying(database, mongod, Started(), seconds=1).join(10)
+    run_relay(database, mongod, Started(), seconds=1).join(10)
     account = {"_id": "m", "available": 0, "reserved": 0, "version": 1, "tier_review": "due"}
     database.collection("accounts").insert_one(account)
 
@@ -132,18 +135,18 @@ def test_a_call_that_is_not_accepted_is_made_again_by_the_next_relay(
         with pytest.raises(ConnectionError):
             relay.run()
     started = Started()
-    relaying(database, mongod, started, seconds=2).join(10)
+    run_relay(database, mongod, started, seconds=2).join(10)
     assert started.ids == [("tier-evaluate", "m")]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", [{"_data": "zz"}, {"_data": "82640000000000000100"}])
-def test_a_token_the_server_can_not_follow_makes_the_relay_start_at_now(
+def test_a_relay_starts_at_the_present_moment_if_its_token_is_lost(
     database: Database, mongod: Mongod, lost: dict[str, str]
 ) -> None:
     database.collection("relay_state").insert_one({"_id": NAME, "token": lost, "fence": 0})
     started = Started()
-    thread = relaying(database, mongod, started, seconds=3)
+    thread = run_relay(database, mongod, started, seconds=3)
     time.sleep(1)
     account = {"_id": "m", "available": 0, "reserved": 0, "version": 1, "tier_review": "due"}
     database.collection("accounts").insert_one(account)
@@ -153,20 +156,20 @@ def test_a_token_the_server_can_not_follow_makes_the_relay_start_at_now(
 
 
 @pytest.mark.slow
-def test_a_second_relay_leaves_the_first_alone(database: Database, mongod: Mongod) -> None:
-    alive = relaying(database, mongod, Started(), seconds=100)
+def test_a_second_relay_ends_while_the_first_one_runs(database: Database, mongod: Mongod) -> None:
+    alive = run_relay(database, mongod, Started(), seconds=100)
     time.sleep(1)
     assert alive.is_alive()
     with connect_for_waiting(mongod.uri, database.name).client as client:
         second = Relay(database, Database(client, database.name), Started(), seconds=60)
         assert second.run() == {"status": "another relay runs"}
-    # Somebody takes the lease by force: the first one notices and stops.
+    # Somebody takes the lease by force. The first relay notices it and stops.
     database.collection("leases").update_one({"_id": NAME}, {"$inc": {"fence": 1}})
     alive.join(10)
     assert not alive.is_alive()
 
 
-def test_a_refund_that_ends_while_orders_are_migrated_has_ended(database: Database) -> None:
+def test_a_refund_that_ends_during_the_migration_stays_ended(database: Database) -> None:
     orders = database.collection("orders")
     orders.insert_one({
         "_id": "o1", "member_id": "m", "status": "refunding", "refund_id": "R1", "points_used": 0,
@@ -174,13 +177,13 @@ def test_a_refund_that_ends_while_orders_are_migrated_has_ended(database: Databa
     })  # fmt: skip
 
     class Meddling(Database):
-        """The version still running ends the refund between the migration's read and write."""
+        """Ends the refund between the migration's read and write, as an older version may do."""
 
         asked = 0
 
         def collection(self, name: str) -> Any:
             self.asked += 1
-            if self.asked == 2:  # The page has been read; now it is written.
+            if self.asked == 2:  # The page was read, and is written next.
                 orders.update_one({"_id": "o1"}, {"$set": {"status": "refunded"}})
             return database.collection(name)
 
@@ -190,7 +193,7 @@ def test_a_refund_that_ends_while_orders_are_migrated_has_ended(database: Databa
     assert (found["status"], "refunding" in found) == ("refunded", False)
 
 
-def test_a_refund_under_way_is_a_list_after_the_migration_and_again(database: Database) -> None:
+def test_the_migration_makes_an_open_refund_a_list_and_may_be_repeated(database: Database) -> None:
     orders = database.collection("orders")
     orders.insert_one({
         "_id": "o1", "member_id": "m", "status": "refunding", "refund_id": "R1", "points_used": 0,
@@ -227,7 +230,7 @@ def test_declaring_again_changes_nothing_and_migrations_run_once(database: Datab
         ("payments", {"order_id": "o", "amount_fen": 0, "status": "open"}),
     ],
 )  # fmt: skip
-def test_the_database_itself_refuses_broken_money(
+def test_the_database_itself_refuses_documents_with_wrong_amounts(
     database: Database, collection: str, document: dict[str, Any]
 ) -> None:
     with pytest.raises(WriteError):
@@ -242,7 +245,7 @@ def test_an_unindexed_query_fails(database: Database) -> None:
         database.collection("orders").find_one({"nobody_indexed": 1})
 
 
-def test_a_dead_letter_is_counted_listed_and_forgotten_only_as_it_was_seen(
+def test_a_dead_letter_that_failed_again_since_it_was_read_is_not_deleted(
     database: Database,
 ) -> None:
     record_letter(database, "points-sync", "o1", "ValidationError")
@@ -255,7 +258,7 @@ def test_a_dead_letter_is_counted_listed_and_forgotten_only_as_it_was_seen(
     assert list_letters(database) == []
 
 
-def test_a_database_that_does_not_answer_is_reported_as_such() -> None:
+def test_a_database_that_does_not_answer_is_reported() -> None:
     nowhere = connect("mongodb://127.0.0.1:9/", "x")
     with nowhere.client, pytest.raises(NoMongoDB, match="MONGODB_URI"):
         check_replica_set(nowhere)

@@ -1,4 +1,4 @@
-"""`scripts/huitou tiers` against the function itself: what an operator sees, types, gets back."""
+"""`scripts/huitou tiers` on the real function: what an operator types and what they see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from typings.tables import read_tables
 
 
 class Desk:
-    """An environment whose tier-evaluate is its own table of actions."""
+    """An environment that runs the actions of `tier-evaluate` from the function's own table."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.database, self.clock = database, clock
@@ -106,7 +106,7 @@ def test_the_rules_in_force_can_be_shown_edited_tried_and_applied(
         ('{"levels": [{"level": "a", "name": ""}], "window": "monthly"}', "window: "),
     ],
 )
-def test_a_bad_file_is_refused_with_the_field_named(tmp_path: Path, text: str, named: str) -> None:
+def test_the_error_on_a_bad_file_names_the_field(tmp_path: Path, text: str, named: str) -> None:
     path = tmp_path / "rules.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(click.ClickException) as refused:

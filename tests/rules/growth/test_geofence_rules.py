@@ -1,4 +1,4 @@
-"""Coordinates by known values, fences by brute force, and how fast a guest may be."""
+"""Coordinates against known values, the fence index against brute force, and guests' speed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from huitou.growth.geofence.rules import (
 from hunting import examples
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
-# Known conversions, in degrees; from memory of public converters, not looked up.
+# Known conversions, in degrees. They are quoted from memory of public converters.
 WGS_TO_GCJ = [
     ((31.1774276, 121.5272106), (31.17530398364597, 121.531541859215)),
     ((22.543847, 113.912316), (22.540796131694766, 113.9171764808363)),
@@ -37,12 +37,14 @@ GCJ_TO_BD = [((39.915, 116.404), (39.92133699351021, 116.41036949371029))]
 
 
 @pytest.mark.parametrize(("wgs", "gcj"), WGS_TO_GCJ)
-def test_wgs84_becomes_gcj02(wgs: tuple[float, float], gcj: tuple[float, float]) -> None:
+def test_wgs84_is_converted_to_gcj02(wgs: tuple[float, float], gcj: tuple[float, float]) -> None:
     assert distance_m(in_gcj02(*wgs, "WGS-84"), Point(*gcj)) < 0.01
 
 
 @pytest.mark.parametrize(("gcj", "bd"), GCJ_TO_BD)
-def test_bd09_becomes_gcj02(gcj: tuple[float, float], bd: tuple[float, float]) -> None:
+def test_bd09_is_converted_to_gcj02_and_back(
+    gcj: tuple[float, float], bd: tuple[float, float]
+) -> None:
     assert distance_m(to_bd09(*gcj), Point(*bd)) < 0.01
     assert distance_m(in_gcj02(*bd, "BD-09"), Point(*gcj)) < 0.01
 
@@ -52,15 +54,15 @@ anywhere = st.tuples(st.floats(-84, 84), st.floats(-180, 180))
 
 
 @given(china)
-def test_there_and_back_is_the_same_place(point: tuple[float, float]) -> None:
+def test_converting_to_bd09_and_back_gives_the_same_place(point: tuple[float, float]) -> None:
     assert distance_m(in_gcj02(*to_bd09(*point), "BD-09"), Point(*point)) < 0.05
 
 
-def test_abroad_nothing_is_shifted() -> None:
+def test_outside_china_wgs84_is_not_shifted() -> None:
     assert in_gcj02(48.8566, 2.3522, "WGS-84") == (48.8566, 2.3522)
 
 
-def test_mixing_systems_up_shifts_points_and_loses_most_true_hits() -> None:
+def test_confusing_coordinate_systems_would_lose_most_true_arrivals() -> None:
     dice = random.Random(7)
     cities = [(31.23, 121.47), (39.91, 116.40), (23.13, 113.27), (30.57, 104.07), (43.83, 87.62)]
     shifts, lost, hits = [], 0, 0
@@ -78,7 +80,7 @@ def test_mixing_systems_up_shifts_points_and_loses_most_true_hits() -> None:
     assert lost / hits > 0.5
 
 
-def test_distances_are_the_spheres() -> None:
+def test_distances_are_measured_on_the_sphere() -> None:
     quarter = distance_m(Point(0, 0), Point(0, 90))
     assert quarter == pytest.approx(EARTH_M * 3.141592653589793 / 2)
     assert distance_m(Point(31.2243, 121.4468), Point(31.1957, 121.4376)) == pytest.approx(
@@ -86,7 +88,7 @@ def test_distances_are_the_spheres() -> None:
     assert distance_m(Point(10, 179.999), Point(10, -179.999)) < 250
 
 
-# Fences anywhere, across the antimeridian as well; points near them or far.
+# Fences anywhere, also across the antimeridian; points near them or far away.
 fences = st.lists(
     st.builds(lambda place, radius: (Point(*place), radius), anywhere | st.tuples(
         st.floats(-0.02, 0.02), st.sampled_from([179.999, -179.999, 0.0])),
@@ -97,7 +99,7 @@ nudges = st.tuples(st.floats(-0.06, 0.06), st.floats(-0.06, 0.06))
 
 @given(fences, nudges, anywhere, st.integers(0, 11))
 @settings(max_examples=examples(300))
-def test_the_index_says_what_brute_force_says(
+def test_the_index_finds_the_same_circles_as_brute_force(
     given_fences: list[tuple[Point, int]], nudge: tuple[float, float],
     far: tuple[float, float], which: int,
 ) -> None:  # fmt: skip
@@ -114,7 +116,7 @@ def test_the_index_says_what_brute_force_says(
 
 @given(china, st.lists(st.tuples(st.floats(0.0001, 0.004), st.floats(0.01, 1)), min_size=3,
                        max_size=12), nudges)  # fmt: skip
-def test_polygons_too(
+def test_the_index_finds_a_polygon_if_the_point_is_inside(
     place: tuple[float, float], spokes: list[tuple[float, float]], nudge: tuple[float, float]
 ) -> None:
     from math import cos, pi, sin
@@ -130,14 +132,14 @@ def test_polygons_too(
         assert bool(index.near(point)) == inside(point, corners)
 
 
-def test_a_pole_is_no_place_for_a_restaurant_and_no_error() -> None:
+def test_fences_at_the_poles_are_found() -> None:
     index = FenceIndex([Fenced("pole", Point(90, 0), 100), Fenced("near", Point(-89.999, 9), 200)])
     assert [name for _, name in index.near(Point(89.9999, 123))] == ["pole"]
     assert [name for _, name in index.near(Point(-90, -180))] == ["near"]
     assert index.near(Point(90, 180))[0][1] == "pole"
 
 
-def test_nearest_first() -> None:
+def test_the_nearest_fence_comes_first() -> None:
     index = FenceIndex([
         Fenced("far", Point(31.224, 121.45), 500), Fenced("near", Point(31.2241, 121.447), 500),
     ])  # fmt: skip
@@ -152,7 +154,7 @@ def test_a_cell_is_a_geohash() -> None:
 @pytest.mark.parametrize(
     ("lat", "passed", "possible"),
     [
-        (31.23, timedelta(seconds=1), True),  # Within the cell, or a step beside it.
+        (31.23, timedelta(seconds=1), True),  # Within the cell or right beside it.
         (31.40, timedelta(minutes=10), True),  # Some 20 km by car.
         (31.80, timedelta(minutes=5), False),
         (39.90, timedelta(minutes=30), False),  # Beijing in half an hour.
@@ -160,7 +162,7 @@ def test_a_cell_is_a_geohash() -> None:
         (39.90, timedelta(hours=1), False),
     ],
 )
-def test_nobody_is_faster_than_a_train_or_a_plane(
+def test_a_position_is_possible_only_at_the_speed_of_a_train_or_plane(
     lat: float, passed: timedelta, possible: bool
 ) -> None:
     seen = cell_of(Point(31.2243, 121.4468))
@@ -175,7 +177,7 @@ def test_nobody_is_faster_than_a_train_or_a_plane(
         ([(10.0, 179.9), (10.1, -179.9), (10.0, -179.8)], "antimeridian"),
     ],
 )
-def test_a_fence_that_is_none_says_why(fence: list[tuple[float, float]], says: str) -> None:
+def test_the_error_on_a_bad_fence_says_why(fence: list[tuple[float, float]], says: str) -> None:
     corners = [Place(lat=lat, lng=lng) for lat, lng in fence]
     hours = [OpeningHours(opens="09:00", closes="21:00")]
     with pytest.raises(ValidationError, match=says):

@@ -1,4 +1,4 @@
-"""A member's code on the chain's picture: where it belongs, and why where it can't be."""
+"""Posters: the code is where the design says, and an impossible design is refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def picture(width: int, height: int, kind: str = "PNG") -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_the_code_stands_where_the_design_says(kind: str) -> None:
+def test_the_code_is_drawn_where_the_design_says(kind: str) -> None:
     design = PosterDesign(left=100, top=200, size=240)
     poster = opened(draw(code(), design, picture(500, 600, kind)))
     assert poster.size == (500, 600)
@@ -38,11 +38,11 @@ def test_the_code_stands_where_the_design_says(kind: str) -> None:
     drawn = opened(code()).resize((240, 240), Image.Resampling.LANCZOS)
     apart = ImageChops.difference(found, drawn).histogram()
     assert sum(apart[64:]) < 240 * 240 / 500, "every module is where it belongs"
-    assert poster.getpixel((93, 320)) > 200, "white around it"
-    assert poster.getpixel((50, 50)) < 40, "the picture elsewhere"
+    assert poster.getpixel((93, 320)) > 200, "there is a white margin around it"
+    assert poster.getpixel((50, 50)) < 40, "the picture is unchanged elsewhere"
 
 
-def test_without_a_picture_the_code_stands_alone() -> None:
+def test_without_a_picture_the_code_is_drawn_on_white() -> None:
     poster = opened(draw(code(), PosterDesign(), None))
     assert poster.size == (600, 600)
     assert poster.getpixel((5, 5)) == 255
@@ -64,14 +64,14 @@ def test_the_sample_chains_design_can_be_drawn() -> None:
         (PosterDesign(), picture(4_000, 2_001), "8,000,000 pixels"),
     ],
 )
-def test_what_can_not_be_drawn_says_why(
+def test_a_design_that_cannot_be_drawn_is_refused_with_the_reason(
     design: PosterDesign, background: bytes | None, said: str
 ) -> None:
     with pytest.raises(NoPoster, match=said):
         draw(code(), design, background)
 
 
-def test_another_design_makes_another_poster() -> None:
+def test_another_design_gives_a_poster_another_name() -> None:
     one, other = PosterDesign(), PosterDesign(background="designs/spring.png")
     assert poster_name("ABCD2345", one) != poster_name("ABCD2345", other)
     assert poster_name("ABCD2345", one) == poster_name("ABCD2345", PosterDesign())

@@ -1,4 +1,4 @@
-"""Codes on the real database: unguessable, one holder each, one answer for all that fail."""
+"""Redemption codes on a real database: hard to guess, one holder each, one error for all."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def a_batch(name: str = "spring", count: int = 50) -> MakeCodesRequest:
     return MakeCodesRequest(batch=name, template_id="silver-30-8", count=count, actor="ann")
 
 
-def of(batch: Codes, name: str = "spring") -> list[str]:
+def codes_of(batch: Codes, name: str = "spring") -> list[str]:
     return batch.page(CodesRequest(batch=name)).codes
 
 
-def refused(batch: Codes, member_id: str, code: str) -> tuple[Code, str, str | None]:
+def refusal_of(batch: Codes, member_id: str, code: str) -> tuple[Code, str, str | None]:
     with pytest.raises(Refusal) as refusal:
         batch.redeem(member_id, code)
     return refusal.value.code, refusal.value.message(), refusal.value.field
@@ -56,7 +56,7 @@ def all_typos(code: str) -> Iterator[str]:
             yield code[:place] + code[place + 1] + code[place] + code[place + 2 :]
 
 
-def test_every_wrong_letter_and_every_swap_is_caught_without_asking_the_database() -> None:
+def test_every_wrong_letter_and_every_swap_is_found_without_the_database() -> None:
     for number in (0, 1, 77, 999_999):
         code = next(codes(KEY, 5, number, 1)).replace("-", "")
         assert len(code) == LENGTH
@@ -64,26 +64,26 @@ def test_every_wrong_letter_and_every_swap_is_caught_without_asking_the_database
         assert not any(read(wrong) for wrong in all_typos(code))
 
 
-def test_a_code_has_no_letter_that_looks_like_another_and_is_read_as_it_is_typed() -> None:
+def test_codes_have_no_look_alike_letters_and_may_be_typed_in_small_letters() -> None:
     assert not set("0OQD1IL2Z5S8B") & set(ALPHABET)
     code = next(codes(KEY, 0, 0, 1))
     assert read(code) == read(f"  {code.lower().replace('-', ' ')} ")
     assert read("") is read("0" * 16) is None
 
 
-def test_codes_of_a_batch_differ_and_tell_nothing_of_the_next_one() -> None:
+def test_all_codes_of_a_batch_differ_and_depend_on_the_key() -> None:
     made = list(codes(KEY, 3, 0, 20_000))
     tags = {code.replace("-", "")[8:15] for code in made}
     assert len(set(made)) == 20_000
     assert len(tags) > 19_990
-    # With another key not one is the same: the number alone says nothing.
+    # With another key, no code is the same, so the number alone doesn't tell the code.
     assert not set(made) & set(codes(b"x" * 32, 3, 0, 20_000))
 
 
-def test_a_batch_is_made_once_and_written_out_the_same_each_time(batch: Codes) -> None:
-    first = of(batch)
+def test_a_batch_is_made_once_and_its_codes_are_the_same_each_time(batch: Codes) -> None:
+    first = codes_of(batch)
     batch.make(a_batch())
-    assert of(batch) == first
+    assert codes_of(batch) == first
     parts = [batch.page(CodesRequest(batch="spring", after=n, limit=20)) for n in (0, 20, 40)]
     assert [code for part in parts for code in part.codes] == first
     assert [part.next for part in parts] == [20, 40, None]
@@ -91,27 +91,27 @@ def test_a_batch_is_made_once_and_written_out_the_same_each_time(batch: Codes) -
         batch.make(a_batch(count=51))
     assert refusal.value.code is CodeErrors.BATCH_REUSED
     batch.make(a_batch("autumn"))
-    assert not set(of(batch, "autumn")) & set(first)
+    assert not set(codes_of(batch, "autumn")) & set(first)
 
 
-def test_two_editors_at_once_make_two_batches_with_numbers_of_their_own(shop: Shop) -> None:
+def test_batches_that_are_made_at_once_get_different_numbers(shop: Shop) -> None:
     batch = Codes(shop.database, shop.clock, KEY)
     at_once([lambda n=n: batch.make(a_batch(f"b{n}")) for n in range(8)])
     numbers = [b["number"] for b in shop.database.collection("code_batches").find({})]
     assert sorted(numbers) == list(range(8))
 
 
-def test_a_code_brings_its_coupon_once_and_the_same_one_again(shop: Shop, batch: Codes) -> None:
+def test_redeeming_a_code_twice_returns_the_same_coupon(shop: Shop, batch: Codes) -> None:
     alice = shop.register()
-    code = of(batch)[7]
+    code = codes_of(batch)[7]
     coupon = batch.redeem(alice, code)
     assert batch.redeem(alice, code.lower()) == coupon
     assert shop.database.collection("coupons").count_documents({"member_id": alice}) == 1
     assert batch.batches(10).batches[0].redeemed == 1
 
 
-def test_of_many_members_with_one_code_one_has_it(shop: Shop, batch: Codes) -> None:
-    code = of(batch)[0]
+def test_if_many_members_redeem_one_code_at_once_one_gets_it(shop: Shop, batch: Codes) -> None:
+    code = codes_of(batch)[0]
     members = [shop.register(f"g{n}") for n in range(8)]
     results = at_once([lambda m=m: batch.redeem(m, code) for m in members])
     assert len(winners(results)) == 1
@@ -120,38 +120,38 @@ def test_of_many_members_with_one_code_one_has_it(shop: Shop, batch: Codes) -> N
     assert shop.database.collection("coupons").count_documents(issued) == 1
 
 
-def test_a_code_held_when_its_function_was_killed_is_issued_by_the_next_call(
+def test_if_a_function_is_killed_before_the_coupon_is_issued_the_next_call_issues_it(
     shop: Shop, batch: Codes
 ) -> None:
-    alice, code = shop.register(), of(batch)[3]
+    alice, code = shop.register(), codes_of(batch)[3]
     batch.redeem(alice, code)
-    shop.database.collection("coupons").delete_many({"member_id": alice})  # As if never issued.
+    shop.database.collection("coupons").delete_many({"member_id": alice})  # As if killed.
     assert batch.redeem(alice, code).status == "issued"
 
 
-def test_codes_are_not_guessed_through_different_error_texts(shop: Shop, batch: Codes) -> None:
+def test_the_error_does_not_tell_why_a_code_is_not_valid(shop: Shop, batch: Codes) -> None:
     alice, mallory = shop.register(), shop.register("mallory")
     batch.make(a_batch("ended"))
-    ended = of(batch, "ended")[0]
+    ended = codes_of(batch, "ended")[0]
     batch.revoke("ended", "ann")
-    used = of(batch)[0]
+    used = codes_of(batch)[0]
     batch.redeem(alice, used)
     beyond = next(codes(KEY, 0, 10, 1))
-    right = of(batch)[1]
+    right = codes_of(batch)[1]
     forged = right[:10] + ("4" if right[10] != "4" else "6") + right[11:]
-    answers = {refused(batch, mallory, code) for code in (
+    answers = {refusal_of(batch, mallory, code) for code in (
         "nonsense", "", forged, used, ended, beyond, "A" * 16, right.replace(right[0], "0"),
     ) if code}  # fmt: skip
     assert answers == {(CodeErrors.CODE_NOT_VALID, "兑换码无效", "code")}
 
 
-def test_ten_wrong_tries_close_the_door_even_to_a_right_one(shop: Shop, batch: Codes) -> None:
+def test_after_ten_wrong_codes_a_right_one_is_refused_for_an_hour(shop: Shop, batch: Codes) -> None:
     mallory, alice = shop.register("mallory"), shop.register()
-    right = of(batch)
-    batch.redeem(mallory, right[0])  # A right one is no try.
-    at_once([lambda: refused(batch, mallory, "WRONG")] * 30)
-    assert refused(batch, mallory, right[1])[0] is Code.TOO_MANY_TRIES
-    assert batch.redeem(alice, right[1])  # Nobody else is kept out.
+    right = codes_of(batch)
+    batch.redeem(mallory, right[0])  # A right code doesn't count as a try.
+    at_once([lambda: refusal_of(batch, mallory, "WRONG")] * 30)
+    assert refusal_of(batch, mallory, right[1])[0] is Code.TOO_MANY_TRIES
+    assert batch.redeem(alice, right[1])  # Other members aren't refused.
     shop.database.collection("code_tries").update_one(
         {"_id": mallory}, {"$inc": {"since": -3_601.0}}
     )
@@ -159,9 +159,9 @@ def test_ten_wrong_tries_close_the_door_even_to_a_right_one(shop: Shop, batch: C
     assert TRIES_PER_HOUR == 10
 
 
-def test_random_codes_are_never_right(shop: Shop, batch: Codes) -> None:
+def test_of_random_codes_one_in_23_has_a_right_check_letter() -> None:
     rng, hits = random.Random(1), 0
     for _ in range(2_000):
         letters = "".join(rng.choices(ALPHABET, k=LENGTH))
         hits += read(letters) is not None
-    assert 40 < hits < 150  # One in 23 has its check letter; its tag is another matter.
+    assert 40 < hits < 150

@@ -1,4 +1,4 @@
-"""Near a store: what is shown, what arriving brings and how often, and what is kept of it."""
+"""Stores nearby: what is shown, what an arrival brings and how often, and what is stored."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def street(chain: Database, clock: FakeClock) -> Street:
     return Street(chain, clock)
 
 
-def test_arriving_brings_its_coupon_once_a_day(street: Street) -> None:
+def test_an_arrival_brings_its_coupon_once_a_day(street: Street) -> None:
     first = street.check()
     assert [(s.store_id, s.open, s.distance_m) for s in first.stores] == [("jingan", True, 0)]
     assert [c.name for c in first.coupons] == ["积分兑换券 满10减3"]
@@ -62,7 +62,7 @@ def test_arriving_brings_its_coupon_once_a_day(street: Street) -> None:
     assert street.coupons() == 2
 
 
-def test_the_day_ends_at_the_stores_cut(street: Street) -> None:
+def test_the_day_ends_at_the_stores_cut_time(street: Street) -> None:
     street.clock.advance(hours=11, minutes=30)  # 23:30
     street.check()
     street.clock.advance(hours=4)  # 03:30: the same business day.
@@ -81,7 +81,7 @@ def test_many_calls_at_once_bring_one_coupon(street: Street) -> None:
         {"member_id": street.member, "day": "2026-03-02"}) == 1  # fmt: skip
 
 
-def test_a_killed_call_leaves_the_coupon_to_the_next_one(
+def test_if_a_call_is_killed_the_next_one_issues_the_coupon(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huitou.coupons.issuing.service import Coupons
@@ -97,7 +97,7 @@ def test_a_killed_call_leaves_the_coupon_to_the_next_one(
     assert len(street.check().coupons) == 1
 
 
-def test_a_closed_store_says_when_it_opens_and_brings_nothing(street: Street) -> None:
+def test_a_closed_store_tells_when_it_opens_and_brings_no_coupon(street: Street) -> None:
     street.clock.advance(hours=-4)  # 08:00
     answer = street.check(XUJIAHUI)
     (store,) = answer.stores
@@ -108,20 +108,20 @@ def test_a_closed_store_says_when_it_opens_and_brings_nothing(street: Street) ->
     assert answer.what == "附近门店未营业"
 
 
-def test_a_coarse_position_shows_stores_and_brings_nothing(street: Street) -> None:
+def test_an_inexact_position_shows_stores_and_brings_no_coupon(street: Street) -> None:
     answer = street.check(accuracy_m=251)
     assert [store.store_id for store in answer.stores] == ["jingan"]
     assert (answer.precise, answer.coupons) == (False, [])
     assert "定位不够精确" in answer.what
 
 
-def test_another_system_is_another_place(street: Street) -> None:
+def test_the_coordinate_system_of_a_position_is_respected(street: Street) -> None:
     assert street.check(system="BD-09").stores == []
     street.clock.advance(minutes=5)
     assert len(street.check({"lat": 31.23027, "lng": 121.45325}, system="BD-09").stores) == 1
 
 
-def test_without_consent_nothing_is_looked_at_or_kept(street: Street) -> None:
+def test_without_consent_a_position_is_refused_and_offers_are_not_made(street: Street) -> None:
     street.check()
     street.consent("precise_location", given=False)
     with pytest.raises(Refusal, match="LOCATION_CONSENT_REQUIRED"):
@@ -134,7 +134,7 @@ def test_without_consent_nothing_is_looked_at_or_kept(street: Street) -> None:
     assert [store.store_id for store in answer.stores] == ["jingan"]
 
 
-def test_what_is_kept_is_a_coarse_cell_and_store_and_day(street: Street) -> None:
+def test_only_a_coarse_cell_and_the_store_and_day_of_an_arrival_are_stored(street: Street) -> None:
     street.check()
     (position,) = street.database.collection("positions").find({"_id": street.member})
     assert {*position} == {"_id", "schema", "cell", "at", "delete_at"}
@@ -149,12 +149,14 @@ def test_what_is_kept_is_a_coarse_cell_and_store_and_day(street: Street) -> None
     ("late", "code"),
     [(timedelta(minutes=3), "POSITION_TOO_OLD"), (timedelta(minutes=-1), "POSITION_TOO_OLD")],
 )
-def test_a_position_is_of_now(street: Street, late: timedelta, code: str) -> None:
+def test_a_position_that_is_too_old_or_in_the_future_is_refused(
+    street: Street, late: timedelta, code: str
+) -> None:
     with pytest.raises(Refusal, match=code):
         street.check(at=street.clock.now() - late)
 
 
-def test_a_position_counts_once(street: Street) -> None:
+def test_a_position_can_be_sent_only_once(street: Street) -> None:
     at = street.clock.now()
     street.check(at=at)
     with pytest.raises(Refusal, match="POSITION_REPLAYED"):
@@ -163,16 +165,16 @@ def test_a_position_counts_once(street: Street) -> None:
         street.check(at=at - timedelta(seconds=5))
 
 
-def test_nobody_jumps_from_store_to_store(street: Street) -> None:
+def test_a_position_that_nobody_can_reach_in_the_time_is_refused(street: Street) -> None:
     street.check()
     street.clock.advance(minutes=1)
     with pytest.raises(Refusal, match="POSITION_IMPOSSIBLE"):
         street.check({"lat": 39.9, "lng": 116.4})
-    street.clock.advance(hours=25)  # By then nothing is known of where they were.
+    street.clock.advance(hours=25)  # The last position counts only for 24 hours.
     assert street.check({"lat": 39.9, "lng": 116.4}).stores == []
 
 
-def test_at_three_stores_a_day_one_is_welcomed(street: Street) -> None:
+def test_the_number_of_arrivals_on_one_day_is_limited(street: Street) -> None:
     rules = RULES.model_copy(update={"revision": 2, "most_a_day": 1})
     Maintenance(street.database, street.clock).load(LoadRequest(arrival_rules=rules))
     street.database.recent.__init__()  # type: ignore[misc]
@@ -181,7 +183,7 @@ def test_at_three_stores_a_day_one_is_welcomed(street: Street) -> None:
     assert street.check(XUJIAHUI).coupons == []
 
 
-def test_a_moved_store_is_found_where_it_is(street: Street) -> None:
+def test_a_store_that_has_moved_is_found_at_its_new_place(street: Street) -> None:
     assert street.check({"lat": 31.25, "lng": 121.45}).stores == []
     found = street.database.collection("stores").find_one({"_id": "jingan"})
     assert found

@@ -1,4 +1,4 @@
-"""Referral: bound once for life, rewarded once for a first order that lasts, taken back if not."""
+"""Referrals: a member has one inviter for life, and one reward; a refund takes it back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_both_get_their_points_once_the_first_order_is_final(friends: Friends) -
     assert friends.shop.differences() == []
 
 
-def test_many_settlers_at_once_reward_once(friends: Friends) -> None:
+def test_a_referral_that_is_settled_many_times_at_once_is_rewarded_once(friends: Friends) -> None:
     bob = friends.bring("bob")
     friends.first_order(bob)
     friends.settle()
@@ -55,13 +55,13 @@ def test_many_settlers_at_once_reward_once(friends: Friends) -> None:
     assert friends.status(bob) == "settled"
 
 
-def test_who_is_a_member_already_is_nobodys_friend(friends: Friends) -> None:
+def test_a_member_who_registered_before_cannot_be_bound_to_an_inviter(friends: Friends) -> None:
     bob = friends.shop.register("bob")
     assert friends.bring("bob") == bob
     assert friends.status(bob) == "none"
 
 
-def test_of_two_inviters_at_once_one_is_it_for_life(friends: Friends) -> None:
+def test_if_two_inviters_bring_a_member_at_once_one_of_them_is_bound(friends: Friends) -> None:
     eve = friends.shop.register("eve")
     codes = [friends.code, friends.referrals.code(eve)]
     at_once([lambda code=code: friends.bring("bob", code) for code in codes * 3])  # type: ignore[misc]
@@ -71,12 +71,12 @@ def test_of_two_inviters_at_once_one_is_it_for_life(friends: Friends) -> None:
     assert found["inviter_id"] in (friends.ann, eve)
 
 
-def test_an_unknown_code_registers_and_binds_nobody(friends: Friends) -> None:
+def test_a_member_with_an_unknown_code_registers_without_an_inviter(friends: Friends) -> None:
     bob = friends.bring("bob", "ZZZZZZZZ")
     assert friends.status(bob) == "none"
 
 
-def test_what_goes_back_takes_the_points_along(friends: Friends) -> None:
+def test_a_full_refund_of_the_first_order_takes_the_points_back(friends: Friends) -> None:
     bob = friends.bring("bob")
     order = friends.first_order(bob)
     friends.settle()
@@ -90,7 +90,7 @@ def test_what_goes_back_takes_the_points_along(friends: Friends) -> None:
     assert friends.shop.differences() == []
 
 
-def test_a_first_order_that_went_back_in_time_lets_the_next_one_count(friends: Friends) -> None:
+def test_if_the_first_order_is_refunded_at_once_the_next_one_counts(friends: Friends) -> None:
     bob = friends.bring("bob")
     order = friends.first_order(bob)
     friends.shop.refund(order)
@@ -103,7 +103,7 @@ def test_a_first_order_that_went_back_in_time_lets_the_next_one_count(friends: F
     assert friends.points(bob) == 50
 
 
-def test_a_part_that_goes_back_leaves_what_counts(friends: Friends) -> None:
+def test_a_partial_refund_takes_points_back_only_below_the_minimum(friends: Friends) -> None:
     friends.rules(min_order_fen=1_000)
     bob = friends.bring("bob")
     order = friends.first_order(bob, items=[item(2)])
@@ -118,7 +118,7 @@ def test_a_part_that_goes_back_leaves_what_counts(friends: Friends) -> None:
     assert friends.settle() == ["clawed back"]
 
 
-def test_three_friends_who_order_bring_the_set_once(friends: Friends) -> None:
+def test_three_friends_who_order_bring_one_coupon_for_the_set(friends: Friends) -> None:
     friends.rules(invite_set=SET, burst_per_hour=100)
     brought = [friends.bring(f"f{number}") for number in range(6)]
     orders = [friends.first_order(member, items=[item(n + 1)]) for n, member in enumerate(brought)]
@@ -133,7 +133,7 @@ def test_three_friends_who_order_bring_the_set_once(friends: Friends) -> None:
     at_once([lambda m=m: friends.referrals.settle(m) for m in brought[2:]])  # type: ignore[misc]
     friends.settle()
     assert friends.coupons(friends.ann) == ["issued", "issued"]
-    # One that goes back breaks its set; another friend mends it.
+    # A refund breaks the set, and another friend completes it again.
     friends.shop.refund(orders[0])
     friends.shop.settlement.settle(orders[0].id)
     friends.settle()
@@ -147,7 +147,7 @@ def test_three_friends_who_order_bring_the_set_once(friends: Friends) -> None:
     assert friends.shop.differences() == []
 
 
-def test_caps_are_the_inviters_and_hold_at_once(friends: Friends) -> None:
+def test_the_inviters_limits_hold_if_friends_are_settled_at_once(friends: Friends) -> None:
     friends.rules(most_a_day=3, burst_per_hour=100)
     brought = [friends.bring(f"f{number}") for number in range(8)]
     for number, member in enumerate(brought):
@@ -161,7 +161,7 @@ def test_caps_are_the_inviters_and_hold_at_once(friends: Friends) -> None:
 
 
 @pytest.mark.parametrize("how", ["burst", "risk_rank", "same_network", "look_alike"])
-def test_what_looks_wrong_waits_for_a_person(friends: Friends, how: str) -> None:
+def test_a_suspicious_referral_waits_for_a_persons_decision(friends: Friends, how: str) -> None:
     count = 7 if how == "burst" else 3
     friends.rules(burst_per_hour=6, invite_set=None)
     brought = []
@@ -193,7 +193,7 @@ def test_what_looks_wrong_waits_for_a_person(friends: Friends, how: str) -> None
         )
 
 
-def test_a_refused_one_brings_nothing(friends: Friends) -> None:
+def test_a_refused_referral_brings_no_points(friends: Friends) -> None:
     bob = friends.bring("bob")
     Binding(friends.database, friends.clock).note_risk(bob, 4)
     friends.first_order(bob)
@@ -207,7 +207,7 @@ def test_a_refused_one_brings_nothing(friends: Friends) -> None:
     assert (friends.points(friends.ann), friends.points(bob)) == (0, 0)
 
 
-def test_bringing_oneself_is_void(friends: Friends) -> None:
+def test_a_referral_is_void_if_both_members_are_merged(friends: Friends) -> None:
     bob = friends.bring("bob")
     friends.first_order(bob)
     friends.settle()
@@ -221,7 +221,7 @@ def test_bringing_oneself_is_void(friends: Friends) -> None:
     assert friends.points(friends.ann) == 0
 
 
-def test_a_ring_is_held(friends: Friends) -> None:
+def test_a_referral_is_held_if_the_new_member_once_invited_the_inviter(friends: Friends) -> None:
     bob = friends.bring("bob")
     friends.database.collection("referrals").insert_one(
         {
@@ -242,7 +242,7 @@ def test_a_ring_is_held(friends: Friends) -> None:
     assert friends.referrals.held(HeldRequest(), "en")["referrals"][0]["reasons"] == ["ring"]
 
 
-def test_the_terms_are_those_of_the_registration(friends: Friends) -> None:
+def test_the_terms_of_the_day_of_registration_apply(friends: Friends) -> None:
     friends.rules(
         activities=[
             {
@@ -265,7 +265,7 @@ def test_the_terms_are_those_of_the_registration(friends: Friends) -> None:
     assert friends.points(friends.ann) == 150
 
 
-def test_a_killed_settler_is_finished_by_the_next(
+def test_if_settling_is_killed_the_next_run_completes_it(
     friends: Friends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huitou.loyalty.earning.service import Bonuses
@@ -301,19 +301,19 @@ def test_a_killed_settler_is_finished_by_the_next(
                           "inviter_points": 1, "invited_points": 1}]}, "valid_until"),
     ],
 )  # fmt: skip
-def test_rules_that_make_no_sense_say_so(rules: dict[str, Any], says: str) -> None:
+def test_rules_that_contradict_themselves_are_refused(rules: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         ReferralRules.model_validate(rules)
 
 
-def test_a_code_is_made_once(friends: Friends) -> None:
+def test_a_member_keeps_the_same_code(friends: Friends) -> None:
     bob = friends.shop.register("bob")
     codes = {friends.referrals.code(bob) for _ in range(3)}
     at_once([lambda: codes.add(friends.referrals.code(bob))] * 4)
     assert len(codes) == 1
 
 
-def test_who_is_killed_before_the_set_leaves_it_to_the_next_run(
+def test_if_settling_is_killed_before_the_set_the_next_run_gives_its_coupon(
     friends: Friends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     friends.rules(invite_set=SET, burst_per_hour=100)
@@ -337,7 +337,7 @@ def test_who_is_killed_before_the_set_leaves_it_to_the_next_run(
     assert friends.settle() == []
 
 
-def test_what_was_begun_and_then_went_back_is_taken_back(
+def test_if_settling_is_killed_and_the_order_refunded_the_points_are_taken_back(
     friends: Friends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bob = friends.bring("bob")

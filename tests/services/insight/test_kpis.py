@@ -1,4 +1,4 @@
-"""Roll-ups against late facts, races and interruptions; the figures that callers get."""
+"""Roll-ups with late orders, races and interruptions, and the figures that callers get."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from huitou.runtime.identity import Caller
 
 
 def visit(database: Database, order_id: str, day: str, member_id: str = "m1", **more: Any) -> None:
-    """An order of that business day, settled and due for the roll-up."""
+    """Insert an order of a business day; it is settled and due for the roll-up."""
     document = paid_order(order_id, member_id) | {"business_day": day, "settlement": "done"}
     database.collection("orders").insert_one(document | {"rollup": "due"} | more)
 
@@ -32,8 +32,8 @@ def report(database: Database, clock: FakeClock, as_of: str, **chosen: Any) -> d
 
 
 def repurchase(database: Database, clock: FakeClock, as_of: str, **chosen: Any) -> tuple[int, int]:
-    told = report(database, clock, as_of, **chosen)
-    return told["repurchase_cohort"], told["repurchased"]
+    figures = report(database, clock, as_of, **chosen)
+    return figures["repurchase_cohort"], figures["repurchased"]
 
 
 @pytest.fixture
@@ -41,22 +41,22 @@ def kpis(chain: Database, clock: FakeClock) -> Kpis:
     return Kpis(chain, clock)
 
 
-def test_nothing_happened_and_every_rate_is_null(
+def test_every_rate_is_null_if_nothing_happened(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
     assert kpis.roll_up(5) == {"orders": 0, "logins": 0, "days": 1, "rest": False}
-    told = report(chain, clock, "2026-03-01")
+    figures = report(chain, clock, "2026-03-01")
     for rate in (
         "repurchase_rate_30d",
         "activity_rate",
         "points_burn_rate",
         "points_burn_rate_90d",
     ):
-        assert told[rate] is None
-    assert told["by_channel"]["mini_program"]["repurchase_rate_30d"] is None
+        assert figures[rate] is None
+    assert figures["by_channel"]["mini_program"]["repurchase_rate_30d"] is None
 
 
-def test_a_guest_who_comes_again_at_another_store_repurchased_there_only_for_the_chain(
+def test_a_guest_who_comes_again_to_another_store_repurchases_only_for_the_chain(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
     visit(chain, "o1", "2026-01-10", store_id="jingan")
@@ -75,7 +75,7 @@ def test_a_guest_who_comes_again_at_another_store_repurchased_there_only_for_the
     ("second", "repurchased"),
     [("2026-01-10", 0), ("2026-01-11", 1), ("2026-02-09", 1), ("2026-02-10", 0)],
 )
-def test_again_means_a_later_business_day_within_thirty(
+def test_a_repurchase_is_on_a_later_business_day_within_thirty_days(
     chain: Database, clock: FakeClock, kpis: Kpis, second: str, repurchased: int
 ) -> None:
     visit(chain, "o1", "2026-01-10")
@@ -84,19 +84,19 @@ def test_again_means_a_later_business_day_within_thirty(
     assert repurchase(chain, clock, "2026-02-09") == (1, repurchased)
 
 
-def test_tests_free_orders_and_whole_refunds_never_count(
+def test_test_orders_free_orders_and_full_refunds_never_count(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
     visit(chain, "o1", "2026-01-10", is_test=True)
     visit(chain, "o2", "2026-01-10", payable_fen=0)
     visit(chain, "o3", "2026-01-10", status="refunded")
     kpis.roll_up(5)
-    told = report(chain, clock, "2026-01-10")
-    assert (told["orders"], told["revenue_fen"]) == (0, 0)
+    figures = report(chain, clock, "2026-01-10")
+    assert (figures["orders"], figures["revenue_fen"]) == (0, 0)
     assert repurchase(chain, clock, "2026-02-12") == (0, 0)
 
 
-def test_a_refund_long_after_takes_the_order_out_of_its_day(
+def test_a_late_refund_takes_the_order_out_of_its_day(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
     shop = Shop(chain, clock)
@@ -111,8 +111,8 @@ def test_a_refund_long_after_takes_the_order_out_of_its_day(
     shop.settlement.settle(again.id)
     kpis.roll_up(5)
     assert repurchase(chain, clock, "2026-04-01") == (1, 0)
-    told = report(chain, clock, order.business_day)
-    assert (told["orders"], told["revenue_fen"]) == (1, order.payable_fen)
+    figures = report(chain, clock, order.business_day)
+    assert (figures["orders"], figures["revenue_fen"]) == (1, order.payable_fen)
     assert report(chain, clock, again.business_day)["orders"] == 0
 
 
@@ -135,17 +135,17 @@ def test_points_count_on_the_day_of_their_entry(
     shop.refund(spent)
     shop.settlement.settle(spent.id)
     kpis.roll_up(5)
-    told = report(chain, clock, spent.business_day)
-    assert (told["points_used"], told["points_clawed_back"]) == (0, earned["points"])
-    assert told["points_burn_rate_90d"] is None
+    figures = report(chain, clock, spent.business_day)
+    assert (figures["points_used"], figures["points_clawed_back"]) == (0, earned["points"])
+    assert figures["points_burn_rate_90d"] is None
 
 
-def test_three_log_ins_in_thirty_days_make_an_active_member_once_they_are_known_for_29(
+def test_a_member_is_active_with_three_log_ins_in_thirty_days_but_not_in_the_first_29(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
     shop = Shop(chain, clock)
     first = clock.now().date()
-    for _ in range(4):  # Days 0, 12, 24, 36; each day's second log-in adds nothing.
+    for _ in range(4):  # Days 0, 12, 24, 36; the second log-in of a day doesn't count.
         for _ in range(2):
             shop.members.login(Caller("alice", "wxapp"), None)
         kpis.roll_up(5)
@@ -155,8 +155,8 @@ def test_three_log_ins_in_thirty_days_make_an_active_member_once_they_are_known_
     days = kpis.days(DaysRequest(first=first, last=clock.now().date()))["days"]
     assert [day["activity_members"] for day in days] == [0] * 29 + [1] * (len(days) - 29)
     active = [number for number, day in enumerate(days) if day["active_members"]]
-    # The third log-in is on day 24, but a member counts from day 29 on. On day 30 the first one is
-    # too old; on day 36 there are three again, until day 41.
+    # The third log-in is on day 24, but a member counts only from day 29 on. On day 30 the first
+    # log-in is too old. From day 36 to day 41 there are three log-ins again.
     assert active == [29, *range(36, 42)]
     assert days[29]["activity_rate"] == 1.0
 
@@ -169,7 +169,7 @@ def test_two_roll_ups_at_once_count_everything_once(
         visit(chain, f"o{number:02}", f"2026-01-{number % 28 + 1:02}", f"m{number % 7}")
     done = at_once([lambda: Kpis(chain, clock).roll_up(30)] * 3)
     assert sum(run["orders"] for run in done) == 60
-    assert [run["rest"] for run in done].count(False) == 1, "the others may come back later"
+    assert [run["rest"] for run in done].count(False) == 1, "the others report a rest"
     days = Kpis(chain, clock).days(DaysRequest(first=date(2026, 1, 1), last=date(2026, 1, 28)))
     assert sum(day["orders"] for day in days["days"]) == 60
 
@@ -177,8 +177,9 @@ def test_two_roll_ups_at_once_count_everything_once(
 def test_two_roll_ups_cannot_miss_each_others_visits_of_one_member(
     chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One has read that the member has no other visit when a back-dated order comes in and is
-    # counted by another one, who sees no visit either: both would count "never here before".
+    # The first roll-up has read that the member has no other visit. Now an earlier order comes in,
+    # and a second roll-up counts it. Neither sees the other's visit, so without a guard both would
+    # count "no visit before".
     monkeypatch.setattr(kpi_service, "AT_ONCE", 1)
     visit(chain, "o2", "2026-01-20")
     slow, read, go_on = Kpis(chain, clock), threading.Event(), threading.Event()
@@ -195,7 +196,7 @@ def test_two_roll_ups_cannot_miss_each_others_visits_of_one_member(
     first.start()
     assert read.wait(10)
     visit(chain, "o1", "2026-01-10")
-    chain.collection("leases").delete_one({"_id": "kpi-rollup"})  # It took longer than its lease.
+    chain.collection("leases").delete_one({"_id": "kpi-rollup"})  # As if it had expired.
     second = threading.Thread(target=Kpis(chain, clock).roll_up, args=(20,))
     second.start()
     second.join(0.5)
@@ -204,10 +205,10 @@ def test_two_roll_ups_cannot_miss_each_others_visits_of_one_member(
     first.join()
     second.join()
     assert repurchase(chain, clock, "2026-02-19") == (1, 1)
-    assert repurchase(chain, clock, "2026-03-12") == (1, 0)  # [01-12, 02-10]: o2 comes first there.
+    assert repurchase(chain, clock, "2026-03-12") == (1, 0)  # In [01-12, 02-10], o2 is the first.
 
 
-def test_a_refund_during_a_roll_up_is_counted_in_the_end(
+def test_a_refund_during_a_roll_up_is_counted_by_the_same_roll_up(
     chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = Shop(chain, clock)
@@ -227,7 +228,7 @@ def test_a_refund_during_a_roll_up_is_counted_in_the_end(
     assert kpis.roll_up(5)["orders"] == 0
 
 
-def test_a_roll_up_that_dies_between_batches_is_finished_by_the_next(
+def test_if_a_roll_up_is_killed_between_batches_the_next_one_completes_it(
     chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kpi_service, "AT_ONCE", 10)
@@ -246,11 +247,11 @@ def test_a_roll_up_that_dies_between_batches_is_finished_by_the_next(
     with pytest.raises(KeyboardInterrupt):
         kpis.roll_up(5)
     assert Kpis(chain, clock).roll_up(5)["orders"] == 25
-    told = report(chain, clock, "2026-01-10")
-    assert (told["orders"], told["revenue_fen"]) == (45, 45 * 7_200)
+    figures = report(chain, clock, "2026-01-10")
+    assert (figures["orders"], figures["revenue_fen"]) == (45, 45 * 7_200)
 
 
-def test_a_late_fact_among_todays_reads_only_its_own_neighbours(
+def test_a_late_order_makes_a_roll_up_read_only_the_days_around_it(
     chain: Database, clock: FakeClock
 ) -> None:
     visit(chain, "old", "2020-01-10")
@@ -269,7 +270,7 @@ def test_a_late_fact_among_todays_reads_only_its_own_neighbours(
     assert repurchase(chain, clock, "2020-02-20") == (1, 1)
 
 
-def test_a_log_in_of_nobody_and_a_channel_of_tomorrow_stop_nothing(
+def test_an_unknown_member_or_channel_does_not_stop_a_roll_up(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
     chain.collection("logins").insert_one(
@@ -292,12 +293,12 @@ def test_points_of_test_orders_never_count(chain: Database, clock: FakeClock, kp
     shop.pay(order)
     shop.settlement.settle(order.id)
     kpis.roll_up(5)
-    told = report(chain, clock, order.business_day)
-    assert (told["orders"], told["points_issued"]) == (0, 0)
+    figures = report(chain, clock, order.business_day)
+    assert (figures["orders"], figures["points_issued"]) == (0, 0)
     assert shop.differences() == []
 
 
-def test_a_store_that_does_not_exist_is_named(chain: Database, clock: FakeClock) -> None:
+def test_an_unknown_store_is_refused(chain: Database, clock: FakeClock) -> None:
     with pytest.raises(Refusal) as refused:
         report(chain, clock, "2026-01-10", store_id="nowhere")
     assert (refused.value.code, refused.value.field) == (StoreErrors.STORE_NOT_FOUND, "store_id")

@@ -1,4 +1,4 @@
-"""What members agree to is a log that is only added to; what was withdrawn stays withdrawn."""
+"""Consents: every decision is kept, the last one is valid, a merge never overrides a refusal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Log:
         request = ConsentRequest(purpose=purpose, given=given, text_version="v1")
         self.consents.record(member_id, request)
 
-    def words(self, member_id: str) -> list[bool]:
+    def decisions(self, member_id: str) -> list[bool]:
         found = self.database.collection("consents").find({"member_id": member_id})
         return [row["given"] for row in sorted(found, key=lambda row: row["n"])]
 
@@ -34,25 +34,25 @@ def log(database: Database, clock: FakeClock) -> Log:
     return Log(database, clock)
 
 
-def test_nothing_is_agreed_to_by_silence_but_personalisation(log: Log) -> None:
+def test_without_a_decision_only_personalisation_is_on(log: Log) -> None:
     assert log.consents.of(["ann"]) == {
         "ann": {"marketing": False, "personalised": True, "precise_location": False}}  # fmt: skip
 
 
-def test_every_decision_is_kept_and_the_last_one_holds(log: Log) -> None:
+def test_every_decision_is_kept_and_the_last_one_is_valid(log: Log) -> None:
     for given in (True, True, False, True):
         log.say("ann", given=given)
-    assert log.words("ann") == [True, False, True]
+    assert log.decisions("ann") == [True, False, True]
     assert log.consents.holds("ann", "marketing")
     assert not log.consents.holds("ann", "precise_location")
 
 
-def test_many_at_once_are_one_log(log: Log) -> None:
+def test_decisions_made_at_once_are_recorded_one_after_another(log: Log) -> None:
     at_once([lambda given=given: log.say("ann", given=given)  # type: ignore[misc]
              for given in (True, False) * 4])  # fmt: skip
-    words = log.words("ann")
-    assert all(one != other for one, other in pairwise(words))
-    assert log.consents.holds("ann", "marketing") is words[-1]
+    decisions = log.decisions("ann")
+    assert all(one != other for one, other in pairwise(decisions))
+    assert log.consents.holds("ann", "marketing") is decisions[-1]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_many_at_once_are_one_log(log: Log) -> None:
     [(True, None, True), (False, None, False), (False, True, False), (True, False, False),
      (True, True, True), (None, True, True), (None, None, False)],
 )  # fmt: skip
-def test_a_merge_never_brings_back_what_was_withdrawn(
+def test_a_merge_never_brings_back_a_consent_that_was_withdrawn(
     chain: Database, clock: FakeClock, theirs: bool | None, ours: bool | None, *, holds: bool
 ) -> None:
     shop, log = Shop(chain, clock), Log(chain, clock)
