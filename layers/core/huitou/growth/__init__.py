@@ -1,1 +1,1 @@
-"""How guests come: brought by friends, or passing by."""
+"""How guests come: invited by friends, or because a store is near."""

@@ -1,1 +1,1 @@
-"""What the chain is measured by."""
+"""The figures by which the chain is measured: the three KPIs."""

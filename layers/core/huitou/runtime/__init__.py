@@ -1,1 +1,1 @@
-"""What is not business: settings, database, identity, events, handlers, triggers, clock, logs."""
+"""Everything that is not business: settings, database, identity, events, handlers, clock, logs."""

@@ -192,7 +192,7 @@ class StaffStore(ShownStore):
 
 
 class StaffStoreRequest(Request):
-    """Name one store."""
+    """Ask for one store, as its staff."""
 
     store_id: str = Field(min_length=1, max_length=64)
 

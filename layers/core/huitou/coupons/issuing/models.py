@@ -71,7 +71,7 @@ class CouponTemplate(Stored):
 
 
 class Revoked(Record):
-    """Who took a coupon back, when and why."""
+    """Who revoked a coupon, when and why."""
 
     actor: str
     reason: str
@@ -188,13 +188,13 @@ class NamedTemplate(Answer):
 
 
 class NamedTemplates(Answer):
-    """The chain's kinds of coupons, by id."""
+    """Ids and names of the chain's kinds of coupons, by id."""
 
     templates: list[NamedTemplate]
 
 
 class TemplateRequest(Request):
-    """Name one kind of coupon."""
+    """Ask for one kind of coupon."""
 
     template_id: str = Field(min_length=1, max_length=64)
 

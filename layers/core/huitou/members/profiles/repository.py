@@ -165,7 +165,7 @@ class MemberRepository:
             raise Unavailable
 
     def record_login(self, member_id: str, business_day: str, at: datetime) -> bool:
-        """Count a log-in once per member and business day; True if this one counted."""
+        """Store a log-in, once for each member and business day; True if this call stored it."""
         login = {
             "_id": f"{member_id}:{business_day}", "schema": 1,
             "member_id": member_id, "business_day": business_day, "at": at, "rollup": DUE,
