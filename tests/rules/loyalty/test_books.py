@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huitou.loyalty.points.models import NEVER, ON_COMPLETION, Account, LotMove, PointsRules
-from huitou.loyalty.points.rules import Award, Book, Fact, TakenBack, day_after
+from huitou.loyalty.points.rules import Award, Book, EntryOrigin, TakenBack, day_after
 from huitou.runtime.errors import Refusal
 from hunting import examples
 from purse import Point, Purse
@@ -65,7 +65,7 @@ class Member:
         until = NEVER if holds is None else day_after(self.today, holds)
         waits = day_after(self.today, usable) if isinstance(usable, int) else usable
         self.awards.append(Award(until, waits))
-        book.earn(self._fact("earn"), points, self.awards[-1])
+        book.earn(self._origin("earn"), points, self.awards[-1])
         self.purse.points += [Point(until, waits) for _ in range(points)]
 
     def _set_aside(self, book: Book, points: int, *_: Any) -> None:
@@ -87,12 +87,12 @@ class Member:
     def _use(self, book: Book, number: int, *_: Any) -> None:
         if number < len(self.aside):
             self.used.append(self.aside.pop(number))
-            book.use(self._fact("use"), self.used[-1])
+            book.use(self._origin("use"), self.used[-1])
             self.purse.spent.append(self.purse.set_aside.pop(number))
 
     def _return(self, book: Book, number: int, extend: int, *_: Any) -> None:
         if number < len(self.used):
-            book.give_back(self._fact("return"), self.used.pop(number), extend)
+            book.give_back(self._origin("return"), self.used.pop(number), extend)
             for point in self.purse.spent.pop(number):
                 if point.expires_on < self.today and extend:
                     point.expires_on = day_after(self.today, extend)
@@ -102,16 +102,16 @@ class Member:
     def _claw_back(self, book: Book, number: int, points: int, policy: Any) -> None:
         if number < len(self.awards):
             award = self.awards[number]
-            book.claw_back(self._fact("back"), TakenBack(points), award, policy)
+            book.claw_back(self._origin("back"), TakenBack(points), award, policy)
             self.purse.take_back(points, award, policy, self.today)
 
     def _adjust(self, book: Book, points: int, holds: int | None, *_: Any) -> None:
         until = NEVER if holds is None else day_after(self.today, holds)
         if points < 0 and -points > len(self.purse.open()) - self.purse.owed:
             with pytest.raises(Refusal):
-                book.adjust(self._fact("hand"), points, until)
+                book.adjust(self._origin("hand"), points, until)
         elif points:
-            book.adjust(self._fact("hand"), points, until)
+            book.adjust(self._origin("hand"), points, until)
             for point in self.purse.open()[: max(0, -points)]:
                 self.purse.points.remove(point)
             self.purse.points += [Point(until) for _ in range(points)]
@@ -121,13 +121,13 @@ class Member:
             return
         award = self.awards[number]
         points = book.pending_of(award)
-        book.mature(self._fact("done"), points, award)
+        book.mature(self._origin("done"), points, award)
         for point in self.purse.points:
             if (point.waits_for, point.expires_on) == (ON_COMPLETION, award.expires_on):
                 point.waits_for = None
 
-    def _fact(self, kind: str) -> Fact:
-        return Fact(cause=f"{kind}{len(self.entries)}", at=AT, business_day=self.today,
+    def _origin(self, kind: str) -> EntryOrigin:
+        return EntryOrigin(cause=f"{kind}{len(self.entries)}", at=AT, business_day=self.today,
                     rules_revision=1)  # fmt: skip
 
     def _close(self, book: Book) -> None:

@@ -13,7 +13,7 @@ from huitou.loyalty.holds.errors import HoldErrors
 from huitou.loyalty.holds.models import Hold
 from huitou.loyalty.holds.service import Holds
 from huitou.loyalty.points.models import NEVER, LotMove
-from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -37,8 +37,10 @@ def with_points(shop: Shop, *lots: tuple[str, int], name: str = "alice") -> str:
     def write(session: Any) -> None:
         book = points.open(member_id, session)
         now = shop.clock.now()
-        fact = Fact(cause=f"test:{name}", at=now, business_day="2026-03-02", rules_revision=1)
-        book.migrate(fact, [LotMove(expires_on=day, points=count) for day, count in lots])
+        origin = EntryOrigin(
+            cause=f"test:{name}", at=now, business_day="2026-03-02", rules_revision=1
+        )
+        book.migrate(origin, [LotMove(expires_on=day, points=count) for day, count in lots])
         points.save([book], session)
 
     shop.database.transact(write)

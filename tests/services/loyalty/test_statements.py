@@ -16,7 +16,7 @@ from desks import Desk
 from huitou.loyalty.adjustments.models import AdjustPointsRequest
 from huitou.loyalty.adjustments.service import Adjustments
 from huitou.loyalty.points.models import LedgerEntry
-from huitou.loyalty.points.rules import Award, Fact
+from huitou.loyalty.points.rules import Award, EntryOrigin
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.statements.models import StatementRequest
 from huitou.loyalty.statements.rules import what_for
@@ -127,8 +127,8 @@ def test_the_command_shows_and_exports_it(
     def give(session: ClientSession) -> None:
         book = points.open(alice, session)
         for number in range(2 * AT_ONCE):  # Three pages.
-            fact = Fact(f"r1:{number}", shop.clock.now(), "2026-03-02", 1)
-            book.bonus(fact, 1, Award("2028-12-31"))
+            origin = EntryOrigin(f"r1:{number}", shop.clock.now(), "2026-03-02", 1)
+            book.bonus(origin, 1, Award("2028-12-31"))
         points.save([book], session)
 
     shop.database.transact(give)

@@ -1,1 +1,1 @@
-"""Points as a ledger that proves itself, tiers, and what either brings."""
+"""Points (a ledger whose sums can be checked), tiers, and the benefits of both."""

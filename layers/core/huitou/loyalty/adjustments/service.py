@@ -18,7 +18,7 @@ from huitou.loyalty.adjustments.models import (
 from huitou.loyalty.adjustments.repository import AdjustmentRepository
 from huitou.loyalty.adjustments.rules import decided, is_over_limit, may_decide, same
 from huitou.loyalty.earning.rules import expires_after
-from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -94,11 +94,11 @@ class Adjustments:
         """Post it; one that waits is only tried: whoever asks hears at once what can't be."""
         book = self._points.open(adjustment.member_id, session)
         rules, now, today = self._points.rules(), self._clock.now(), self._points.today()
-        fact = Fact(
+        origin = EntryOrigin(
             cause=adjustment.id, at=now, business_day=today, rules_revision=rules.revision,
             actor=adjustment.actor, reason=adjustment.reason, approved_by=approved_by,
         )  # fmt: skip
-        book.adjust(fact, adjustment.points, expires_after(rules.expiry, today))
+        book.adjust(origin, adjustment.points, expires_after(rules.expiry, today))
         book.bring_up_to_date()
         if not tries_only:
             self._points.save([book], session)

@@ -23,7 +23,7 @@ from huitou.loyalty.earning.rules import (
     terms_for,
 )
 from huitou.loyalty.points.models import PointsRules, RuleRef
-from huitou.loyalty.points.rules import Award, Fact, TakenBack
+from huitou.loyalty.points.rules import Award, EntryOrigin, TakenBack
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
@@ -123,12 +123,12 @@ class Bonuses:
                 # another month it brings nothing either.
                 left = book.room(day, points.caps.day_points, points.caps.month_points)
                 offer = rule.points or 0
-                fact = Fact(
+                origin = EntryOrigin(
                     cause=entry_id.removeprefix("bonus:"), at=now, business_day=day, actor="event",
                     rules_revision=points.revision,
                     rules=[RuleRef(rule_id=rule.id, revision=rule.revision)],
                 )  # fmt: skip
-                book.bonus(fact, offer if left is None else min(offer, left), award)
+                book.bonus(origin, offer if left is None else min(offer, left), award)
             given = sum(entry.points for entry in book.entries if entry.kind == "bonus")
             book.bring_up_to_date()
             self._points.save([book], session)
@@ -161,11 +161,11 @@ class Bonuses:
                     raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
                 return False
             book = self._points.open(member_id, session)
-            fact = Fact(
+            origin = EntryOrigin(
                 cause=cause, at=now, business_day=day, actor="event",
                 rules_revision=rules.revision, rules=[rule],
             )  # fmt: skip
-            book.bonus(fact, points, bonus_award(rules, day))
+            book.bonus(origin, points, bonus_award(rules, day))
             book.bring_up_to_date()
             self._points.save([book], session)
             return True
@@ -188,11 +188,11 @@ class Bonuses:
             book = self._points.open(member_id, session)
             lot = next((lot for lot in given.lots if lot.points > 0), None)
             award = Award(lot.expires_on, lot.usable) if lot else bonus_award(rules, day)
-            fact = Fact(
+            origin = EntryOrigin(
                 cause=cause, at=now, business_day=day, actor="event",
                 rules_revision=rules.revision, rules=[rule],
             )  # fmt: skip
-            book.claw_back(fact, TakenBack(given.points), award, rules.claw_back)
+            book.claw_back(origin, TakenBack(given.points), award, rules.claw_back)
             book.bring_up_to_date()
             self._points.save([book], session)
             return True

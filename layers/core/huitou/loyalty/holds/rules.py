@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from huitou.loyalty.holds.errors import HoldErrors
 from huitou.loyalty.holds.models import Hold, Purpose
-from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.rules import EntryOrigin
 from huitou.runtime.errors import Code, Refusal
 
 HELD_FOR = timedelta(minutes=15)  # As long as an order waits to be paid.
@@ -24,8 +24,8 @@ def check_same(hold: Hold, member_id: str, points: int, purpose: Purpose) -> Non
         raise Refusal(HoldErrors.HOLD_ID_REUSED, field="hold_id")
 
 
-def use_of(hold: Hold, at: datetime, day: str, rules_revision: int) -> Fact:
+def use_of(hold: Hold, at: datetime, day: str, rules_revision: int) -> EntryOrigin:
     """Describe the use of held points: its entry is `use:<hold>`."""
-    return Fact(
+    return EntryOrigin(
         cause=hold.id, at=at, business_day=day, rules_revision=rules_revision, actor=hold.purpose
     )

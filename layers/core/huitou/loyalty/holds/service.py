@@ -74,8 +74,8 @@ class Holds:
                 return known
             book = self._points.open(hold.member_id, session)
             revision = self._points.rules().revision
-            fact = use_of(hold, self._clock.now(), self._tiers.today(), revision)
-            book.use(fact, hold.drawn)
+            origin = use_of(hold, self._clock.now(), self._tiers.today(), revision)
+            book.use(origin, hold.drawn)
             self._points.save([book], session)
             return hold
 

@@ -1,4 +1,4 @@
-"""Why points don't move."""
+"""Why a change of points is refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ ACCOUNT: Words = "会员账户", "account"
 
 
 class PointsErrors(ErrorCode):
-    """Why points don't move."""
+    """Why a change of points is refused."""
 
     POINTS_NOT_ENOUGH = "积分不足", "Not enough points"

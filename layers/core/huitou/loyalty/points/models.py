@@ -15,13 +15,13 @@ EntryKind = Literal[
 ]  # fmt: skip
 ClawBack = Literal["pending_only", "within_balance", "unlimited"]
 NEVER = "9999-12-31"  # The last day of a lot that doesn't expire.
-ON_COMPLETION = "completed"  # What a pending award waits for, where it isn't a day.
-MOST_MONTHS = 36  # A rolling expiry at its longest: an account has at most some 1,100 lots.
+ON_COMPLETION = "completed"  # Stands for a day: the award waits for its order's completion.
+MOST_MONTHS = 36  # The longest rolling expiry: it bounds an account to some 1,100 lots.
 MOST_PENDING_DAYS = 90
 
 
 class Expiry(Record):
-    """How long an award holds: its last day is included, in the zone of the store that gave it."""
+    """How long an award is valid, its last day included, in the zone of the store that gave it."""
 
     kind: Literal["end_of_next_year", "rolling_months", "never"] = Field(
         default="end_of_next_year", title="有效期", description="次年年底、滚动若干个月或长期有效"
@@ -39,7 +39,7 @@ class Usable(Record):
 
 
 class Caps(Record):
-    """The most that rules give a member; null is no limit. A day is a business day."""
+    """The most points that the rules give a member; null means no limit. Days are business days."""
 
     order_points: int | None = Field(default=None, ge=0, title="每单上限")
     day_points: int | None = Field(default=None, ge=0, title="每日上限")
@@ -47,9 +47,9 @@ class Caps(Record):
 
 
 class PointsRules(Stored):
-    """How points are earned, spent and lost; one document, its revision named by every entry.
+    """How points are earned, spent and lost: one document, and every entry names its revision.
 
-    What promotions add to it (multipliers, bonuses) are documents of their own: `earning`.
+    Promotions (multipliers, bonuses) are separate documents: see `earning`.
     """
 
     id: Literal["points"] = Field(default="points", alias="_id")
@@ -92,14 +92,14 @@ class PointsRules(Stored):
     adjust_limit_points: int = Field(default=1_000, ge=0, title="人工调整超过多少积分需复核")
 
     @model_validator(mode="after")
-    def _rates_are_rates(self) -> Self:
+    def _rates_are_positive(self) -> Self:
         if any(fen < 1 for fen in self.fen_per_point_by_tier.values()):
             raise ValueError("fen_per_point_by_tier must be 1 or more")
         return self
 
 
 class RuleRef(Record):
-    """A rule by which points moved, as it was then."""
+    """A rule that moved points, in the revision that was in force."""
 
     rule_id: str
     revision: int
@@ -108,7 +108,8 @@ class RuleRef(Record):
 class LotMove(Record):
     """Points entering (+) or leaving (−) the lot that holds until `expires_on`, inclusive.
 
-    `usable` is set where they are pending there: until that day, or ON_COMPLETION.
+    `usable` is set if the points are pending there: until that day, or, if it is ON_COMPLETION,
+    until the order is completed.
     """
 
     expires_on: str
@@ -120,15 +121,15 @@ class LedgerEntry(Stored):
     """One movement of a member's points; never edited.
 
     `id` comes from the business fact: `earn:<order>`, `use:<order>`, `claw-back:<refund>`,
-    `return:<refund>`, `expire:<member>:<day>@<number>` … `points` is what it does to the balance;
-    `lots` what it does to each lot, `debt` to what the member owes: points = Σ lots − debt.
-    `number` counts the member's entries in the order in which they were committed, from 1;
-    `balance` is the sum of all entries up to this one. `waived` is what policy left out of it: a
-    claw-back's part that the member may keep, a return's part that had expired. `spend_fen` and
-    `orders` are what it adds to the figures that tiers count, on `business_day`, the order's own;
-    `figures` what a transfer between accounts adds to them, by name and day. `booked_on` is the
-    day on which it was posted. `approved_by` is who let an adjustment over the limit pass,
-    `digest` the hash of the imported row that it comes from.
+    `return:<refund>`, `expire:<member>:<day>@<number>` … `points` changes the balance, `lots`
+    change the member's lots, `debt` changes what the member owes: points = Σ lots − debt.
+    `number` counts the member's entries from 1, in the order in which they were committed.
+    `balance` is the sum of all entries up to this one. `waived` are points that the policy leaves
+    out of the entry: of a claw-back what the member may keep, of a return what had expired.
+    `spend_fen` and `orders` change the figures that tiers count, on `business_day`, the order's
+    own. `figures` are what a transfer between accounts adds to these figures, by name and day.
+    `booked_on` is the day on which the entry was posted. `approved_by` is the person who approved
+    an adjustment over the limit. `digest` is the hash of the imported row the entry comes from.
     """
 
     member_id: str
@@ -156,7 +157,7 @@ class LedgerEntry(Stored):
     is_test: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Return the document as MongoDB stores it: there are many, and most say little."""
+        """Return the document to store; empty fields are left out, since there are many entries."""
         document = super().document()
         for name in ("lots", "rules", "figures", "debt", "waived", "orders"):
             if not document[name]:
@@ -165,17 +166,18 @@ class LedgerEntry(Stored):
 
 
 class Account(Stored):
-    """What a member has; `id` is the member's. Every figure follows from the member's entries.
+    """A member's points; `id` is the member's id. Every figure follows from the member's entries.
 
-    `lots` are the points that can be spent, by the last day they hold; `pending` those that can't
-    yet, by `<usable>|<expires_on>`; `reserved` what orders and holds have set aside, which name
-    the lots it came from. `debt` is what a claw-back found spent (待抵扣积分): repaid by the next
-    points that come in. `available` = Σ lots − debt, and available + reserved + Σ pending = the sum
-    of the entries. `entries` is how many there are. `points_on` is the soonest day on which
-    something falls due by itself: an expiry, a pending award, a notice.
+    `lots` are the points that can be spent, by their last day. `pending` are the points that
+    can't be spent yet, by `<usable>|<expires_on>`. `reserved` is what orders and holds have set
+    aside; they name the lots it came from. `debt` is what a claw-back should have taken but was
+    spent already (待抵扣积分); the next points that come in repay it. `available` = Σ lots − debt,
+    and available + reserved + Σ pending = the sum of the entries. `entries` counts them.
+    `points_on` is the next day on which the calendar brings something: an expiry, the end of a
+    wait, a notice.
 
-    A lot is 20 bytes or so; MOST_MONTHS bounds them to some 1,100 (22 KB), and a chain whose
-    points end with the calendar year has two or three.
+    A lot takes some 20 bytes. MOST_MONTHS bounds an account to some 1,100 lots (22 KB); if points
+    expire with the calendar year, it has two or three.
     """
 
     available: int = 0
@@ -206,7 +208,7 @@ class Spendable(NamedTuple):
 
 
 class ShownPoints(Answer):
-    """A member's points: to spend (negative: owed), set aside for orders, not usable yet."""
+    """A member's points: spendable (negative if owed), set aside for orders, and not usable yet."""
 
     available: int
     reserved: int

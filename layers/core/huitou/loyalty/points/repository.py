@@ -17,9 +17,10 @@ from huitou.runtime.paging import PageRequest
 from huitou.runtime.revisions import revision_of
 from huitou.runtime.triggers import DUE
 
-Besides = Mapping[str, Document]  # What others set in an account, by member; None takes it away.
-NOTHING: Besides = MappingProxyType({})
-DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
+# Fields of other areas to write into accounts along with points, by member; None removes one.
+OtherFields = Mapping[str, Document]
+NOTHING: OtherFields = MappingProxyType({})
+DUE_AT_ONCE = 10_000  # The most of one sweep; the next one finds the rest.
 _FIELDS = dict.fromkeys(
     ("schema", *(name for name in Account.model_fields if name not in ("id", "schema_"))), 1
 )
@@ -33,7 +34,7 @@ class PointsRepository:
         self._rules = database.collection("rules")
 
     def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
-        """Insert empty accounts; a second one for a member is a DuplicateKeyError."""
+        """Insert empty accounts; raises DuplicateKeyError if a member already has one."""
         accounts = [Account(id=member_id).document() for member_id in member_ids]
         self._accounts.insert_many(accounts, session=session)
 
@@ -48,7 +49,7 @@ class PointsRepository:
     def account_and_order(
         self, member_id: str, order_id: str, session: ClientSession
     ) -> tuple[Account | None, dict[str, LedgerEntry]]:
-        """Return an account and the entries of one order by id (a few), in one round trip."""
+        """Return an account, and the few entries of one order by id, in one round trip."""
         of_order = {"from": "points_entries", "pipeline": [{"$match": {"order_id": order_id}}],
                     "as": "of_order"}  # fmt: skip
         found = self._accounts.aggregate(
@@ -64,31 +65,31 @@ class PointsRepository:
     def of_orders(
         self, order_ids: Sequence[str], session: ClientSession
     ) -> dict[str, dict[str, LedgerEntry]]:
-        """Return the entries of several orders, by order and id."""
+        """Return the entries of several orders, by order id and entry id."""
         known: dict[str, dict[str, LedgerEntry]] = {order_id: {} for order_id in order_ids}
         for entry in self._entries.find({"order_id": {"$in": list(known)}}, session=session):
             known[entry["order_id"]][entry["_id"]] = LedgerEntry.model_validate(entry)
         return known
 
     def save(
-        self, books: Sequence[Book], session: ClientSession, besides: Besides = NOTHING
+        self, books: Sequence[Book], session: ClientSession, other_fields: OtherFields = NOTHING
     ) -> None:
-        """Append what was written into the books, and move their accounts by it.
+        """Append the books' new entries and update their accounts.
 
-        The version at which a book was opened is in the filter, and both are of one snapshot: of
-        two who opened the same book one conflicts here and comes again to what the other left.
+        Each filter names the version at which the book was opened. If two transactions open the
+        same book, one of them conflicts here, runs again and reads what the other one wrote.
         """
         changed = [book for book in books if book.changed]
         entries = [entry.document() for book in changed for entry in book.entries]
-        if len(entries) == 1:  # Nearly always, and a third cheaper than a bulk of one.
+        if len(entries) == 1:  # The usual case, a third cheaper than a bulk write.
             self._entries.insert_one(entries[0], session=session)
         elif entries:
             self._entries.insert_many(entries, session=session)
         if len(changed) == 1:
-            where, update = _update(changed[0], besides)
+            where, update = _update(changed[0], other_fields)
             matched = self._accounts.update_one(where, update, session=session).matched_count
         elif changed:
-            updates = [UpdateOne(*_update(book, besides)) for book in changed]
+            updates = [UpdateOne(*_update(book, other_fields)) for book in changed]
             matched = self._accounts.bulk_write(updates, session=session).matched_count
         else:
             return
@@ -96,7 +97,7 @@ class PointsRepository:
             raise HuitouError(Code.INTERNAL, field="version")
 
     def due(self, today: str) -> Iterator[str]:
-        """Members in whose accounts something falls due by itself; cost follows what is due."""
+        """Yield members whose accounts have something due by today, the longest due first."""
         due = (
             self._accounts.find({"points_on": {"$lte": today}}, {"_id": 1})
             .sort("points_on", 1)
@@ -105,7 +106,7 @@ class PointsRepository:
         yield from (account["_id"] for account in due)
 
     def entries_of(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
-        """A page of the member's entries, the last one first, and the next cursor."""
+        """Return a page of the member's entries, the newest first, and the next cursor."""
         where: Document = {"member_id": member_id}
         if page.after is not None:
             if not page.after.isdecimal():
@@ -116,18 +117,18 @@ class PointsRepository:
         return entries, str(entries[-1].number) if len(rows) > page.limit else None
 
     def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
-        """Return the member's next entries in the order in which they were committed."""
+        """Return up to `limit` entries of the member after this number, the oldest first."""
         where = {"member_id": member_id, "number": {"$gt": number}}
         rows = self._entries.find(where).sort("number", 1).limit(limit)
         return [LedgerEntry.model_validate(row) for row in rows]
 
     def by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
-        """Return those entries that are there, by id."""
+        """Return those of these entries that exist, by id."""
         found = self._entries.find({"_id": {"$in": list(ids)}}, session=session)
         return {entry["_id"]: LedgerEntry.model_validate(entry) for entry in found}
 
     def rules(self) -> PointsRules:
-        """The chain's points rules, or the defaults before any were set."""
+        """Return the chain's points rules; the defaults if none are stored."""
 
         def read() -> PointsRules:
             found = self._rules.find_one({"_id": "points"})
@@ -136,13 +137,13 @@ class PointsRepository:
         return self._recent.get("points rules", read)
 
     def rules_of(self, revision: int) -> PointsRules:
-        """The rules as they were in a revision; as they are where that one wasn't kept."""
+        """Return one revision of the rules; the rules in force if it wasn't kept."""
         found = revision_of(self._rules, "points", revision)
         return PointsRules.model_validate(found) if found else self.rules()
 
 
-def _update(book: Book, besides: Besides) -> tuple[Document, Document]:
-    """Say how a book changes its account: whole fields for points, sums for what tiers count."""
+def _update(book: Book, other_fields: OtherFields) -> tuple[Document, Document]:
+    """Return filter and update of a book's account: points are set, tiers' figures incremented."""
     before = book.account
     values = {
         "available": book.available,
@@ -167,7 +168,7 @@ def _update(book: Book, besides: Besides) -> tuple[Document, Document]:
     update: Document = {"$inc": {"version": 1, **moved}, "$set": {}, "$unset": {}}
     if moved:
         changes["tier_review"] = DUE
-    for name, value in (changes | besides.get(before.id, {})).items():
+    for name, value in (changes | other_fields.get(before.id, {})).items():
         update["$unset" if value is None else "$set"][name] = "" if value is None else value
     where = {"_id": before.id, "version": before.version}
     return where, {operator: fields for operator, fields in update.items() if fields}

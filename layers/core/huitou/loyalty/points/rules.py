@@ -1,4 +1,4 @@
-"""A member's account as a ledger of lots: whatever changes it is an entry first."""
+"""A member's account as a ledger of lots: every change of it is an entry."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ NO_FIGURES: Figures = {}
 
 
 @dataclass(frozen=True)
-class Fact:
+class EntryOrigin:
     """What an entry says beside its points: why, when, for which order, by whom and which rules.
 
-    `business_day` is the day on which tiers count what it adds to their figures.
+    `business_day` is the day on which tiers count the entry's figures.
     """
 
     cause: str
@@ -48,14 +48,14 @@ class Fact:
 
 @dataclass(frozen=True)
 class Award:
-    """Where an award lies: its lot, and what it waits for while it is pending."""
+    """The lot of an award: its last day, and what it waits for while it is pending."""
 
     expires_on: str
     usable: str | None = None
 
 
 class TakenBack(int):
-    """Points to take back; there is no negative number of them, so no claw-back adds any."""
+    """Points to take back; never a negative number, so that no claw-back adds points."""
 
     def __new__(cls, points: int) -> TakenBack:
         if points < 0:
@@ -71,16 +71,16 @@ def day_after(day: str, days: int = 1) -> str:
 
 
 def pending_key(usable: str, expires_on: str) -> str:
-    """Name a pending lot in an account: what it waits for, and the last day it holds."""
+    """Return the name of a pending lot in an account: what it waits for, and its last day."""
     return f"{usable}|{expires_on}"
 
 
 class Book:
-    """One member's account, open for writing; `entries` are what was written into it.
+    """One member's account, open for writing; `entries` are the new ones.
 
-    Bring it up to date before and after each change: what is due by itself (a pending award, an
-    expiry) is then an entry of its own, and open lots pay off what is owed. A book is written
-    back as a whole, guarded by the version it was opened at.
+    Bring it up to date before and after each change. Then what the calendar brings (the end of a
+    wait, an expiry) has an entry of its own, and usable lots repay what is owed. The book is
+    saved as a whole; the version at which it was opened guards it.
     """
 
     def __init__(self, account: Account, rules: PointsRules, today: str, at: datetime) -> None:
@@ -104,13 +104,13 @@ class Book:
         return sum(self.lots.values()) - self.debt
 
     def room(self, day: str, per_day: int | None, per_month: int | None) -> int | None:
-        """Return how many points may still be earned on a day, None where no cap limits it.
+        """Return how many points may still be earned on a day, None if there is no cap.
 
-        Caps are of the day and of its calendar month, and count what was earned and not taken
-        back. Who commits first has the room: the book is written back under its version.
+        Caps limit the day and its calendar month, and count points earned and not taken back. If
+        two awards compete, the first to commit gets the room: the version guards the book.
         """
         if per_day is None and per_month is None:
-            return None  # Nearly always: then nobody adds up a month.
+            return None  # The usual case: no need to add up a month.
         earned = Counter(self.account.points_by_day) + self.figures["points_by_day"]
         left = []
         if per_day is not None:
@@ -120,12 +120,12 @@ class Book:
         return max(0, min(left))
 
     def pending_of(self, award: Award) -> int:
-        """How many points are pending where this award lies."""
+        """Return how many points are pending in this award's lot."""
         return self.pending.get(pending_key(str(award.usable), award.expires_on), 0)
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to write back."""
+        """Tell whether there is anything to save."""
         return bool(
             self.entries
             or self.lots != self.account.lots
@@ -134,11 +134,11 @@ class Book:
         )
 
     def bring_up_to_date(self) -> None:
-        """Post what is due by itself: pending awards, then expiries, then what is owed."""
+        """Post what the calendar brings: ends of waits, then expiries; then repay what is owed."""
         for key in sorted(self.pending):
             usable, expires_on = key.split("|")
             if usable != ON_COMPLETION and usable <= self._today:
-                self._mature(self._own(key), key, self.pending[key])
+                self._mature(self._by_calendar(key), key, self.pending[key])
         for expires_on in sorted(self.lots):
             if expires_on < self._today:
                 self._expire([LotMove(expires_on=expires_on, points=-self.lots[expires_on])])
@@ -149,28 +149,28 @@ class Book:
                 self._expire([LotMove(expires_on=expires_on, points=points, usable=usable)])
         owed = min(self.debt, sum(self.lots.values()))
         if owed:
-            self._post("repay", self._own(""), 0, self._drawn(owed), debt=-owed)
+            self._post("repay", self._by_calendar(""), 0, self._drawn(owed), debt=-owed)
 
     def earn(
-        self, fact: Fact, points: int, award: Award, *, spend_fen: int = 0, orders: int = 0
+        self, origin: EntryOrigin, points: int, award: Award, *, spend_fen: int = 0, orders: int = 0
     ) -> None:
-        """Award points for an order; one of 0 points still carries what tiers count."""
-        self._award("earn", fact, points, award, spend_fen=spend_fen, orders=orders)
-        if self.first_order_id is None and fact.order_id is not None:
-            self.first_order_id = fact.order_id
+        """Award points for an order; an award of 0 points still carries tiers' figures."""
+        self._award("earn", origin, points, award, spend_fen=spend_fen, orders=orders)
+        if self.first_order_id is None and origin.order_id is not None:
+            self.first_order_id = origin.order_id
 
-    def bonus(self, fact: Fact, points: int, award: Award) -> None:
+    def bonus(self, origin: EntryOrigin, points: int, award: Award) -> None:
         """Award points for an event: a first order, a review, a check-in."""
-        self._award("bonus", fact, points, award)
+        self._award("bonus", origin, points, award)
 
-    def mature(self, fact: Fact, points: int, award: Award) -> None:
-        """Let an award that waited for its order's completion be spent."""
-        self._mature(fact, pending_key(ON_COMPLETION, award.expires_on), points)
+    def mature(self, origin: EntryOrigin, points: int, award: Award) -> None:
+        """Make points usable that waited for their order's completion."""
+        self._mature(origin, pending_key(ON_COMPLETION, award.expires_on), points)
 
     def draw(self, points: int) -> list[LotMove]:
-        """Set points aside, the soonest to expire first; returns the lots they came from.
+        """Set points aside, the soonest to expire first; return the lots they came from.
 
-        Refusal POINTS_NOT_ENOUGH where there are fewer.
+        Raises Refusal POINTS_NOT_ENOUGH if there are fewer.
         """
         if points > self.available:
             raise Refusal(PointsErrors.POINTS_NOT_ENOUGH, field="points")
@@ -180,23 +180,23 @@ class Book:
         return [LotMove(expires_on=move.expires_on, points=-move.points) for move in moves]
 
     def put_back(self, drawn: Iterable[LotMove]) -> None:
-        """Put points that were set aside back into their lots; what expired meanwhile expires."""
+        """Put points that were set aside back into their lots; the next update expires old lots."""
         for part in drawn:
             self._apply([part])
             self.reserved -= part.points
 
-    def use(self, fact: Fact, drawn: Sequence[LotMove]) -> None:
+    def use(self, origin: EntryOrigin, drawn: Sequence[LotMove]) -> None:
         """Spend points that were set aside."""
         points = sum(part.points for part in drawn)
         moves = [LotMove(expires_on=part.expires_on, points=-part.points) for part in drawn]
         self.reserved -= points
-        self._post("use", fact, -points, moves, from_reserved=True)
+        self._post("use", origin, -points, moves, from_reserved=True)
 
-    def give_back(self, fact: Fact, parts: Iterable[LotMove], extend_days: int) -> None:
+    def give_back(self, origin: EntryOrigin, parts: Iterable[LotMove], extend_days: int) -> None:
         """Return spent points to the lots they came from.
 
-        Those that have expired meanwhile hold for `extend_days` more from today, or stay gone
-        where that is 0.
+        Points that have expired meanwhile are valid for `extend_days` from today; if that is 0,
+        they are waived.
         """
         moves, waived = [], 0
         for part in parts:
@@ -207,18 +207,18 @@ class Book:
                 moves.append(LotMove(expires_on=until, points=part.points))
             else:
                 waived += part.points
-        self._post("return", fact, sum(m.points for m in moves), moves, waived=waived)
+        self._post("return", origin, sum(m.points for m in moves), moves, waived=waived)
 
     def claw_back(
-        self, fact: Fact, points: TakenBack, award: Award, policy: ClawBack, *,
+        self, origin: EntryOrigin, points: TakenBack, award: Award, policy: ClawBack, *,
         spend_fen: int = 0, orders: int = 0,
     ) -> None:  # fmt: skip
         """Take back what a refunded part had earned.
 
-        First what of the award is still pending, then its own lot, then the other lots, the
-        soonest to expire first; what they lack is owed or waived, by policy. An award whose lot
-        has ended is gone already, used or expired: nothing is taken twice. What is waived stays
-        earned: it makes no room under the cap of a day. Tiers don't count it.
+        It takes the award's pending points first, then from the award's lot, then from the other
+        lots, the soonest to expire first. The rest is owed or waived, by policy. If the award's
+        lot has ended, its points are used or expired already: nothing is taken twice. Waived
+        points stay earned, so they make no room under a cap; tiers don't count them.
         """
         moves, rest = [], int(points)
         if award.usable is not None and (taken := min(rest, self.pending_of(award))):
@@ -226,31 +226,31 @@ class Book:
             rest -= taken
         debt = 0
         if policy != "pending_only" and award.expires_on >= self._today:
-            own = self._drawn(rest, award.expires_on)
-            moves += own
-            rest += sum(move.points for move in own)
+            drawn = self._drawn(rest, award.expires_on)
+            moves += drawn
+            rest += sum(move.points for move in drawn)
             if policy == "unlimited":
                 debt, rest = rest, 0
         self._post(
-            "claw-back", fact, rest - points, moves, debt=debt, waived=rest,
+            "claw-back", origin, rest - points, moves, debt=debt, waived=rest,
             spend_fen=spend_fen, orders=orders, earned=rest - points,
         )  # fmt: skip
 
-    def adjust(self, fact: Fact, points: int, expires_on: str) -> None:
-        """Give or take points by hand; what is taken comes from the soonest to expire."""
+    def adjust(self, origin: EntryOrigin, points: int, expires_on: str) -> None:
+        """Give or take points by hand; points are taken from the lots that expire soonest."""
         if points < 0 and -points > self.available:
             raise Refusal(PointsErrors.POINTS_NOT_ENOUGH, field="points")
         given = [LotMove(expires_on=expires_on, points=points)]
-        self._post("adjust", fact, points, given if points > 0 else self._drawn(-points))
+        self._post("adjust", origin, points, given if points > 0 else self._drawn(-points))
 
-    def migrate(self, fact: Fact, lots: Sequence[LotMove]) -> None:
-        """Take over a balance that another system kept, lot by lot."""
-        self._post("migrate", fact, sum(lot.points for lot in lots), lots)
+    def migrate(self, origin: EntryOrigin, lots: Sequence[LotMove]) -> None:
+        """Take over a balance from another system, lot by lot."""
+        self._post("migrate", origin, sum(lot.points for lot in lots), lots)
 
-    def transfer_out(self, fact: Fact, figures: Figures) -> LedgerEntry:
-        """Hand lots, debt and figures to another account, whose book takes the entry in.
+    def transfer_out(self, origin: EntryOrigin, figures: Figures) -> LedgerEntry:
+        """Hand lots, debt and figures to another account: `transfer_in` of its book takes them.
 
-        What is set aside stays with its order, and so does what waits for an order's completion.
+        Points that are set aside, or wait for an order's completion, stay with their order.
         """
         moves = [LotMove(expires_on=day, points=-points) for day, points in self.lots.items()]
         for key, points in self.pending.items():
@@ -259,23 +259,23 @@ class Book:
                 moves.append(LotMove(expires_on=day, points=-points, usable=usable))
         points = sum(move.points for move in moves) + self.debt
         return self._post(
-            "transfer", fact, points, moves, debt=-self.debt, figures=_negative(figures)
+            "transfer", origin, points, moves, debt=-self.debt, figures=_negative(figures)
         )
 
-    def transfer_in(self, fact: Fact, out: LedgerEntry) -> None:
-        """Take over what `out` handed over."""
+    def transfer_in(self, origin: EntryOrigin, out: LedgerEntry) -> None:
+        """Take over what the entry `out` handed over."""
         moves = [move.model_copy(update={"points": -move.points}) for move in out.lots]
         figures = _negative(out.figures)
-        self._post("transfer", fact, -out.points, moves, debt=-out.debt, figures=figures)
+        self._post("transfer", origin, -out.points, moves, debt=-out.debt, figures=figures)
 
     def forget_before(self, day: str) -> None:
-        """Leave days of before that one out of the figures that tiers count: nothing asks them."""
+        """Drop the new entries' figures of days before this one: tiers don't count them."""
         for by_day in self.figures.values():
             for old in [other for other in by_day if other < day]:
                 del by_day[old]
 
     def expiring(self) -> list[tuple[str, int]]:
-        """Note and return the lots of which the member is to be told now: their end is near."""
+        """Return the lots that end soon (day, points), and note that the member is told of them."""
         last = day_after(self._today, self._rules.notice_days)
         noticed = self.noticed_through or ""
         due = [(day, self.lots[day]) for day in sorted(self.lots) if noticed < day <= last]
@@ -284,7 +284,7 @@ class Book:
         return due
 
     def due_on(self) -> str | None:
-        """Return the soonest day on which something falls due by itself, None if nothing does."""
+        """Return the next day on which the calendar brings something, None if there is none."""
         days = [key.split("|")[0] for key in self.pending]
         days = [day for day in days if day != ON_COMPLETION]
         for expires_on in (*self.lots, *(key.split("|")[1] for key in self.pending)):
@@ -295,34 +295,34 @@ class Book:
         return None if soonest == NEVER else soonest
 
     def _award(
-        self, kind: EntryKind, fact: Fact, points: int, award: Award, *,
+        self, kind: EntryKind, origin: EntryOrigin, points: int, award: Award, *,
         spend_fen: int = 0, orders: int = 0,
     ) -> None:  # fmt: skip
         lot = LotMove(expires_on=award.expires_on, points=points, usable=award.usable)
         self._post(
-            kind, fact, points, [lot] if points else [],
+            kind, origin, points, [lot] if points else [],
             spend_fen=spend_fen, orders=orders, earned=points,
         )  # fmt: skip
 
-    def _mature(self, fact: Fact, key: str, points: int) -> None:
+    def _mature(self, origin: EntryOrigin, key: str, points: int) -> None:
         usable, day = key.split("|")
         out = LotMove(expires_on=day, points=-points, usable=usable)
-        self._post("mature", fact, 0, [out, LotMove(expires_on=day, points=points)])
+        self._post("mature", origin, 0, [out, LotMove(expires_on=day, points=points)])
 
     def _expire(self, moves: list[LotMove]) -> None:
-        fact = self._own(moves[0].expires_on)
-        self._post("expire", fact, sum(move.points for move in moves), moves)
+        origin = self._by_calendar(moves[0].expires_on)
+        self._post("expire", origin, sum(move.points for move in moves), moves)
 
-    def _own(self, what: str) -> Fact:
-        """Describe what happens by itself, numbered since a day can come up more than once."""
+    def _by_calendar(self, what: str) -> EntryOrigin:
+        """Return the origin of a calendar entry; its number makes the cause unique."""
         number = self.account.entries + len(self.entries) + 1
-        return Fact(
+        return EntryOrigin(
             cause=f"{self.account.id}:{what}@{number}", at=self._at, business_day=self._today,
             rules_revision=self._rules.revision, actor="calendar",
         )  # fmt: skip
 
     def _drawn(self, points: int, first: str | None = None) -> list[LotMove]:
-        """Choose up to so many points from open lots: `first`, then the soonest to expire."""
+        """Choose up to `points` from usable lots: lot `first`, then the soonest to expire."""
         moves: list[LotMove] = []
         for day in dict.fromkeys([*([first] if first else []), *sorted(self.lots)]):
             if taken := min(points, self.lots.get(day, 0)):
@@ -331,32 +331,32 @@ class Book:
         return moves
 
     def _post(
-        self, kind: EntryKind, fact: Fact, points: int, moves: Sequence[LotMove], *,
+        self, kind: EntryKind, origin: EntryOrigin, points: int, moves: Sequence[LotMove], *,
         debt: int = 0, waived: int = 0, spend_fen: int = 0, orders: int = 0, earned: int = 0,
         from_reserved: bool = False, figures: Figures = NO_FIGURES,
     ) -> LedgerEntry:  # fmt: skip
         if points != sum(move.points for move in moves) - debt or points * _SIGN.get(kind, 0) < 0:
             raise HuitouError(Code.INTERNAL, field="points")
-        if not from_reserved:  # Those left their lots when they were set aside.
+        if not from_reserved:  # Points set aside have left their lots before.
             self._apply(moves)
         self.debt += debt
         self._balance += points
         entry = LedgerEntry(
-            id=f"{kind}:{fact.cause}", member_id=self.account.id, kind=kind, points=points,
+            id=f"{kind}:{origin.cause}", member_id=self.account.id, kind=kind, points=points,
             number=self.account.entries + len(self.entries) + 1, balance=self._balance,
             lots=list(moves), debt=debt, waived=waived, spend_fen=spend_fen, orders=orders,
-            order_id=fact.order_id, business_day=fact.business_day, booked_on=self._today,
-            at=fact.at, cause=fact.cause, actor=fact.actor, reason=fact.reason,
-            approved_by=fact.approved_by, digest=fact.digest, rules=list(fact.rules),
+            order_id=origin.order_id, business_day=origin.business_day, booked_on=self._today,
+            at=origin.at, cause=origin.cause, actor=origin.actor, reason=origin.reason,
+            approved_by=origin.approved_by, digest=origin.digest, rules=list(origin.rules),
             figures={name: dict(days) for name, days in figures.items()},
-            rules_revision=fact.rules_revision, is_test=fact.is_test,
+            rules_revision=origin.rules_revision, is_test=origin.is_test,
         )  # fmt: skip
         self.entries.append(entry)
         moved = {"spend_by_day": spend_fen, "orders_by_day": orders, "points_by_day": earned,
                  "waived_by_day": waived if kind == "claw-back" else 0}  # fmt: skip
         for name, change in moved.items():
             if change:
-                self.figures[name][fact.business_day] += change
+                self.figures[name][origin.business_day] += change
         for name, days in figures.items():
             self.figures[name].update(days)
         return entry
@@ -379,9 +379,9 @@ def _negative(figures: Figures) -> Figures:
 
 
 def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove]:
-    """Return the part of drawn lots that comes back when, in all, `after` points have come back.
+    """Return which of the drawn points come back now, of `after` that have come back in all.
 
-    `before` came back earlier. Those that hold longest come back first.
+    `before` of them came back earlier. The lots that expire last come back first.
     """
     parts, seen = [], 0
     for part in sorted(drawn, key=lambda part: part.expires_on, reverse=True):
@@ -392,6 +392,6 @@ def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove
     return parts
 
 
-_SIGN: dict[EntryKind, int] = {  # What an entry may do to a balance; others go either way.
+_SIGN: dict[EntryKind, int] = {  # The sign of an entry's points; other kinds have either.
     "earn": 1, "bonus": 1, "return": 1, "use": -1, "expire": -1, "claw-back": -1,
 }  # fmt: skip

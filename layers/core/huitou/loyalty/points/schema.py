@@ -46,7 +46,7 @@ DECLARATIONS = (
             index("member_id", "-number"),
             index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
             index("at", "kind", "points", "is_test"),
-            # Answers by itself what became of points on a day: the liability report.
+            # Holds all that the liability report's daily sums need, so no entry is read.
             index("booked_on", "kind", "points", "debt", "is_test"),
         ],
         validator={
@@ -62,7 +62,7 @@ _AT_ONCE = 50  # Accounts whose ledgers one transaction numbers.
 
 
 def _note_birthdays(database: Database) -> None:
-    """Birthdays stood with the member only; gifts are found by the account's next one."""
+    """Copy birthdays from members to accounts: the timer for gifts looks for them there."""
     today = datetime.now(UTC).date().isoformat()
     for page in pages(database, "members", "birthday"):
         noted = []
@@ -80,12 +80,12 @@ def _note_birthdays(database: Database) -> None:
 
 
 def _number_old_entries(database: Database) -> None:
-    """Points had no lots: what members have then holds for ever, as it was promised."""
+    """Number old entries; put old points into one lot without end, since they had no expiry."""
     for page in pages(database, "accounts", "entries"):
         old = [account["_id"] for account in page if "entries" not in account]
         for start in range(0, len(old), _AT_ONCE):
             _number_entries(database, old[start : start + _AT_ONCE])
-    with suppress(OperationFailure):  # It never was there, or is gone.
+    with suppress(OperationFailure):  # It never existed, or is dropped already.
         database.collection("points_entries").drop_index("member_id_1_at_-1__id_-1")
 
 
@@ -94,7 +94,7 @@ def _number_entries(database: Database, member_ids: list[str]) -> None:
     entries = database.collection("points_entries")
 
     def write(session: ClientSession) -> None:
-        # All in one snapshot: whoever settles meanwhile makes this conflict and run again.
+        # One snapshot: if an order settles meanwhile, this transaction conflicts and runs again.
         ledger: dict[str, list[Document]] = defaultdict(list)
         for entry in entries.find({"member_id": {"$in": member_ids}}, session=session):
             ledger[entry["member_id"]].append(entry)
@@ -120,7 +120,7 @@ def _number_entries(database: Database, member_ids: list[str]) -> None:
 
 
 def _with_lots(account: Document, entries: Iterable[Document]) -> tuple[Document, list[Document]]:
-    """Say what an account and its entries lack: one lot without end, and what is owed."""
+    """Return what an account and its entries lack: one lot without end, and the debt."""
     lot = debt = balance = 0
     left_fen: Counter[str] = Counter()
     days: dict[str, Counter[str]] = {"orders_by_day": Counter(), "points_by_day": Counter()}
@@ -145,7 +145,7 @@ def _with_lots(account: Document, entries: Iterable[Document]) -> tuple[Document
             "booked_on": (entry["at"] + timedelta(hours=8)).date().isoformat(),
         })  # fmt: skip
     open_lot, owes = max(0, account["available"]), max(0, -account["available"])
-    if numbered:  # What was set aside while something was owed: both stand apart from now on.
+    if numbered:  # Points set aside no longer lower the debt: the last entry books the difference.
         apart = owes - debt
         numbered[-1]["debt"] += apart
         numbered[-1]["lots"][0]["points"] += apart

@@ -1,4 +1,4 @@
-"""Points as orders and members meet them: read, set aside, give back, let expire."""
+"""Read a member's points, set points aside, give them back, let them expire."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from huitou.loyalty.points.models import (
     ShownPoints,
     Spendable,
 )
-from huitou.loyalty.points.repository import NOTHING, Besides, PointsRepository
+from huitou.loyalty.points.repository import NOTHING, OtherFields, PointsRepository
 from huitou.loyalty.points.rules import Book, day_after
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -40,7 +40,7 @@ class Points:
         self._notices = Notices(database, clock)
 
     def today(self) -> str:
-        """The day by which points expire: it is over nowhere where the chain has a store."""
+        """Return the day by which points expire: the day at the chain's westernmost store."""
         return self._stores.today()
 
     def rules(self) -> PointsRules:
@@ -50,20 +50,20 @@ class Points:
         self._repository.open_accounts(member_ids, session)
 
     def available(self, member_id: str) -> int:
-        """Return what the member can spend now; Refusal NOT_REGISTERED without an account."""
+        """Return what the member can spend now; Refusal NOT_REGISTERED if there is no account."""
         return self._as_of_now(member_id).available
 
     def spendable_of(self, account: Account) -> Spendable:
-        """Return what the member of an account in hand can spend."""
+        """Return what the owner of this account can spend."""
         book = self._book(account)
         return Spendable(book.available, book.first_order_id is None)
 
     def rules_of(self, revision: int) -> PointsRules:
-        """Return the rules as they were in a revision; as they are where it wasn't kept."""
+        """Return one revision of the rules; the rules in force if it wasn't kept."""
         return self._repository.rules_of(revision)
 
     def shown(self, member_id: str) -> ShownPoints:
-        """Return what the member has, as of now, and what of it expires first."""
+        """Return the member's points as of now, and the lot that expires first."""
         book = self._as_of_now(member_id)
         soonest = min(book.lots, default=NEVER)
         return ShownPoints(
@@ -77,7 +77,7 @@ class Points:
     def open(self, member_id: str, session: ClientSession) -> Book:
         """Open the member's book in a transaction, up to date; `save` writes it back.
 
-        Refusal NOT_FOUND naming `member_id` where there is no account.
+        Raises Refusal NOT_FOUND naming `member_id` if there is no account.
         """
         account = self._repository.account(member_id, session)
         if account is None:
@@ -87,33 +87,33 @@ class Points:
     def open_with_order(
         self, member_id: str, order_id: str, session: ClientSession
     ) -> tuple[Book, dict[str, LedgerEntry]]:
-        """Open the member's book, with what the ledger already holds of one order, by entry id."""
+        """Open the member's book; also return one order's entries in the ledger, by entry id."""
         account, entries = self._repository.account_and_order(member_id, order_id, session)
         if account is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return self._book(account), entries
 
     def open_many(self, member_ids: Sequence[str], session: ClientSession) -> dict[str, Book]:
-        """Open several members' books; Refusal NOT_FOUND where one of them has no account."""
+        """Open several members' books; Refusal NOT_FOUND if one of them has no account."""
         accounts = self._repository.accounts(member_ids, session)
         if len(accounts) != len(member_ids):
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return {account.id: self._book(account) for account in accounts}
 
     def save(
-        self, books: Sequence[Book], session: ClientSession, besides: Besides = NOTHING
+        self, books: Sequence[Book], session: ClientSession, other_fields: OtherFields = NOTHING
     ) -> None:
-        """Write books back that this transaction opened.
+        """Write back books that this transaction opened.
 
-        `besides` are fields of other areas to be set in the same write, by member.
+        `other_fields` are fields of other areas to set in the same write, by member.
         """
-        self._repository.save(books, session, besides)
+        self._repository.save(books, session, other_fields)
 
     def reserve(self, member_id: str, points: int, session: ClientSession) -> list[LotMove]:
         """Set points aside and return the lots they came from, the soonest to expire first.
 
-        Refusal POINTS_NOT_ENOUGH naming `points`: of two orders for the same points one comes
-        second, at the account's version.
+        Raises Refusal POINTS_NOT_ENOUGH naming `points`. If two orders want the same points, one
+        conflicts on the account's version, runs again and finds too few.
         """
         if not points:
             return []
@@ -123,7 +123,7 @@ class Points:
         return drawn
 
     def release(self, member_id: str, drawn: Sequence[LotMove], session: ClientSession) -> None:
-        """Give back what was set aside; the caller's own transition lets this happen once."""
+        """Give back points that were set aside; the caller makes sure that this happens once."""
         if not drawn:
             return
         book = self.open(member_id, session)
@@ -132,11 +132,11 @@ class Points:
         self.save([book], session)
 
     def due(self) -> Iterator[str]:
-        """Yield members in whose accounts something falls due by itself."""
+        """Yield members whose points expire, become usable or need a notice by today."""
         return self._repository.due(self.today())
 
     def bring_up_to_date(self, *member_ids: str) -> Literal["up to date"]:
-        """Post what is due in these accounts and note what is about to be, in one transaction."""
+        """Post what is due in these accounts and note what ends soon, in one transaction."""
 
         def write(session: ClientSession) -> Literal["up to date"]:
             books = list(self.open_many(member_ids, session).values())
@@ -152,10 +152,10 @@ class Points:
         return self._database.transact(write)
 
     def bring_all_up_to_date(self, goes_on: Callable[[], bool]) -> int:
-        """Bring due accounts up to date, many at once, while `goes_on`; returns how many.
+        """Bring due accounts up to date in groups while `goes_on()` is true; return how many.
 
-        A group that can't be written stops no other one: its members stay due, for
-        `bring_up_to_date` one by one.
+        If a group can't be written, the others still are. Its members stay due, and
+        `bring_up_to_date` can be called for each of them.
         """
         done = 0
         due = list(self.due())
@@ -174,15 +174,15 @@ class Points:
         return done
 
     def latest(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
-        """Return a page of the member's entries, the last one first, and the next cursor."""
+        """Return a page of the member's entries, the newest first, and the next cursor."""
         return self._repository.entries_of(member_id, page)
 
     def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
-        """Return the member's next entries after that number, in their order."""
+        """Return up to `limit` entries of the member after this number, the oldest first."""
         return self._repository.entries_after(member_id, number, limit)
 
     def by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
-        """Return those of these entries that are there, by id."""
+        """Return those of these entries that exist, by id."""
         return self._repository.by_ids(ids, session)
 
     def account(self, member_id: str) -> Account:

@@ -1,4 +1,4 @@
-"""The ledger summed up by what became of points."""
+"""Sums over the ledger: points issued, used, expired, clawed back, taken, outstanding."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SUMS: dict[EntryKind, str] = {
 
 
 def points_sums(entries: Iterable[tuple[EntryKind, int]]) -> Counter[str]:
-    """Sum the ledger up by what became of points, from each entry's kind and points.
+    """Sum up entries, given as kind and points, by what became of the points.
 
-    issued = used + expired + clawed_back + taken + outstanding, whatever is summed: transfers
-    count as issued where they arrive and the other way round where they leave.
+    issued = used + expired + clawed_back + taken + outstanding, for any set of entries. A
+    transfer counts as issued in the account it reaches, and as issued negatively in the other.
     """
     sums: Counter[str] = Counter()
     for kind, points in entries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymongo.client_session import ClientSession
 
 from huitou.coupons.issuing.service import Coupons
-from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.consents.service import Consents
@@ -68,7 +68,7 @@ class Erasures:
         today = self._points.today()
         given_up = max(0, book.available)
         if given_up:
-            fact = Fact(
+            fact = EntryOrigin(
                 cause=f"erasure:{request.member_id}", at=self._clock.now(), business_day=today,
                 rules_revision=self._points.rules().revision, actor=request.actor,
                 reason=request.reason,

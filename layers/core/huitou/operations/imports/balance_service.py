@@ -9,7 +9,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day, shifted
-from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.service import FirstOrder, Members
@@ -89,7 +89,7 @@ class Balances:
         today, revision = self._points.today(), self._points.rules().revision
         for row in new.values():
             member_id = members.ids[row.member]
-            fact = Fact(
+            fact = EntryOrigin(
                 cause=entry_cause(request.source, row), at=now, business_day=today,
                 rules_revision=revision, actor=f"import:{request.source}", digest=digest(row),
             )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymongo.client_session import ClientSession
 
 from huitou.coupons.issuing.service import Coupons
-from huitou.loyalty.points.rules import Fact
+from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.marketing.deliveries.service import Deliveries
@@ -83,8 +83,8 @@ class Merges:
         self._points.save([source, into], session)
         return -out.points
 
-    def _fact(self, request: MergeMembersRequest, side: str) -> Fact:
-        return Fact(
+    def _fact(self, request: MergeMembersRequest, side: str) -> EntryOrigin:
+        return EntryOrigin(
             cause=f"{request.merge_id}:{side}", at=self._clock.now(),
             business_day=self._points.today(), actor=request.actor, reason=request.reason,
             rules_revision=self._points.rules().revision,

@@ -11,7 +11,7 @@ from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import awarded, kept, points_back
 from huitou.loyalty.points.models import ON_COMPLETION, LedgerEntry, RuleRef
-from huitou.loyalty.points.rules import Award, Book, Fact, TakenBack, returning
+from huitou.loyalty.points.rules import Award, Book, EntryOrigin, TakenBack, returning
 from huitou.loyalty.tiers.models import BY_DAY, TierChange
 from huitou.loyalty.tiers.rules import MOST_DAYS_KEPT, Case
 from huitou.ordering.orders.models import GivenBack, LedgerOrder
@@ -89,8 +89,8 @@ def write_order(
     """
     order, terms = paid.order, paid.terms
 
-    def fact(cause: str, moment: datetime | None, rules: Sequence[RuleRef] = ()) -> Fact:
-        return Fact(
+    def fact(cause: str, moment: datetime | None, rules: Sequence[RuleRef] = ()) -> EntryOrigin:
+        return EntryOrigin(
             cause=cause, at=moment if history and moment else at, order_id=order.id,
             business_day=order.business_day, rules_revision=terms.points_rules_revision,
             rules=rules, is_test=order.is_test,
