@@ -1,4 +1,4 @@
-"""Why points aren't adjusted by hand."""
+"""Why an adjustment of points is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ADJUSTMENT_STATUS: dict[str, Words] = {
 
 
 class AdjustmentErrors(ErrorCode):
-    """Why points aren't adjusted by hand."""
+    """Why an adjustment of points is refused."""
 
     ADJUSTMENT_NOT_YOURS = (
         "申请人不能复核自己的积分调整",

@@ -1,4 +1,4 @@
-"""Adjustments: points given or taken by hand, with a reason and, over a limit, a second person."""
+"""Adjustments: points given or taken by hand; over a limit a second person decides."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MOST_POINTS = 10_000_000
 class AdjustPointsRequest(Request):
     """Give a member points (+) or take some (−).
 
-    Internal callers only, who vouch for the actor and the role. The same `adjustment_id` again is
-    the same adjustment.
+    Only internal callers send it; they vouch for the actor and the role. A request with the same
+    `adjustment_id` repeats the same adjustment.
     """
 
     adjustment_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
@@ -37,7 +37,7 @@ class AdjustPointsRequest(Request):
 
 
 class DecideAdjustmentRequest(Request):
-    """Approve or reject an adjustment that waits for it; never by who asked for it."""
+    """Approve or reject a waiting adjustment; the person who asked for it can't decide it."""
 
     adjustment_id: str = Field(min_length=1, max_length=64)
     approve: bool
@@ -55,8 +55,8 @@ class AdjustmentsRequest(PageRequest):
 class Adjustment(Stored):
     """One adjustment; its entry in the ledger, once applied, is `adjust:<id>`.
 
-    `day` is the business day on which it was asked for: what one actor does for one member on a
-    day counts together against the limit.
+    `day` is the business day on which it was asked for: the limit counts together what one actor
+    does for one member on a day.
     """
 
     member_id: str
@@ -73,7 +73,7 @@ class Adjustment(Stored):
     decided_at: datetime | None = None
 
     def shown(self) -> AdjustmentAnswer:
-        """What staff see of an adjustment."""
+        """Return the adjustment as staff see it."""
         names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id"}
         return AdjustmentAnswer(
             adjustment_id=self.id, **{name: getattr(self, name) for name in names}

@@ -15,7 +15,7 @@ from huitou.loyalty.adjustments.models import (
 from huitou.runtime.database import Database
 from huitou.runtime.paging import newest_first
 
-MOST_A_DAY = 1_000  # Of one actor for one member; far over any limit.
+MOST_A_DAY = 1_000  # Adjustments by one actor for one member; far over any limit.
 
 
 class AdjustmentRepository:
@@ -23,7 +23,7 @@ class AdjustmentRepository:
         self._adjustments = database.collection("points_adjustments")
 
     def insert(self, adjustment: Adjustment, session: ClientSession) -> None:
-        """Insert; a second one of the same id is a DuplicateKeyError."""
+        """Insert; raises DuplicateKeyError if the id exists already."""
         self._adjustments.insert_one(adjustment.document(), session=session)
 
     def find(self, adjustment_id: str, session: ClientSession | None = None) -> Adjustment | None:
@@ -42,13 +42,14 @@ class AdjustmentRepository:
         self, request: DecideAdjustmentRequest, status: AdjustmentStatus, at: datetime,
         session: ClientSession,
     ) -> bool:  # fmt: skip
-        """Decide one that waits; of two who decide at once the second finds it decided."""
+        """Decide a waiting adjustment; False if it isn't waiting any more."""
         changes = {
             "status": status, "decided_by": request.actor, "decided_role": request.role,
             "decided_at": at,
         }  # fmt: skip
         if request.reason is not None:
             changes["decided_reason"] = request.reason
+        # The filter names the old status: if two people decide at once, only one of them matches.
         moved = self._adjustments.update_one(
             {"_id": request.adjustment_id, "status": "awaiting_approval"},
             {"$set": changes},

@@ -1,4 +1,4 @@
-"""Which adjustments need a second pair of eyes, and whose."""
+"""Which adjustments a second person must decide, and who may."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from huitou.runtime.errors import Refusal
 
 
 def is_over_limit(limit_points: int, points: int, same_day: Iterable[Adjustment]) -> bool:
-    """Whether an adjustment waits for a second person.
+    """Tell whether an adjustment waits for a second person.
 
-    What an actor has asked for one member on a business day counts together, given or taken: ten
-    small ones are one large one.
+    All that one actor asks for one member on a business day counts together, given or taken, so
+    that nobody gets past the limit with many small ones.
     """
     asked = sum(abs(other.points) for other in same_day if other.status != "rejected")
     return asked + abs(points) > limit_points
 
 
 def may_decide(role: StaffRole) -> bool:
-    """Whether this role may be the second pair of eyes."""
+    """Tell whether this role may decide adjustments."""
     return role in ("manager", "finance")
 
 
 def same(adjustment: Adjustment, request: AdjustPointsRequest) -> Adjustment:
-    """An id names one adjustment for ever: the same inputs again, or ADJUSTMENT_ID_REUSED."""
+    """Return the adjustment if the request repeats it, else raise Refusal ADJUSTMENT_ID_REUSED."""
     names = ("member_id", "points", "reason", "actor", "role")
     if any(getattr(adjustment, name) != getattr(request, name) for name in names):
         raise Refusal(AdjustmentErrors.ADJUSTMENT_ID_REUSED, field="adjustment_id")
@@ -38,7 +38,7 @@ def same(adjustment: Adjustment, request: AdjustPointsRequest) -> Adjustment:
 
 
 def decided(adjustment: Adjustment, request: DecideAdjustmentRequest) -> Adjustment:
-    """Return a decided adjustment to who decided it so, and ADJUSTMENT_DECIDED to all others."""
+    """Return the adjustment if this actor decided it so, else raise Refusal ADJUSTMENT_DECIDED."""
     status = "applied" if request.approve else "rejected"
     if (adjustment.status, adjustment.decided_by) != (status, request.actor):
         raise Refusal(

@@ -1,4 +1,4 @@
-"""Giving and taking points by hand: asked for, decided over the limit, posted once."""
+"""Give and take points by hand: at once, or, over the limit, after a second person approves."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Adjustments:
         self._points = Points(database, clock)
 
     def ask(self, request: AdjustPointsRequest) -> AdjustmentAnswer:
-        """Adjust a member's points at once, or let it wait for somebody else over the limit.
+        """Adjust a member's points at once; over the limit, store the request for a second person.
 
         Raises Refusal NOT_FOUND (the member), POINTS_NOT_ENOUGH or ADJUSTMENT_ID_REUSED.
         """
         return self._database.transact_once(lambda session: self._ask(request, session)).shown()
 
     def decide(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
-        """Approve or reject an adjustment that waits; of two who decide at once one is refused.
+        """Approve or reject a waiting adjustment; if two people decide at once, one is refused.
 
         Raises Refusal NOT_FOUND, ADJUSTMENT_NOT_YOURS, ADJUSTMENT_NOT_YOUR_ROLE,
-        ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH: then it goes on waiting.
+        ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH (the adjustment goes on waiting).
         """
         adjustment = self._get(request.adjustment_id)
         if adjustment.actor == request.actor:
@@ -64,8 +64,8 @@ class Adjustments:
             return same(known, request)
         now = self._clock.now()
         day = brand_day(now)
-        # Of two at once that both go through the second meets the first at the account's version
-        # and comes again: it finds the other one here.
+        # If two adjustments are applied at once, one of them conflicts on the account's version
+        # and runs again: then it finds the other one here.
         others = self._adjustments.same_day(request.member_id, request.actor, day, session)
         limit = self._points.rules().adjust_limit_points
         waits = is_over_limit(limit, request.points, others)
@@ -91,7 +91,7 @@ class Adjustments:
         self, adjustment: Adjustment, approved_by: str | None, session: ClientSession, *,
         tries_only: bool = False,
     ) -> None:  # fmt: skip
-        """Post it; one that waits is only tried: whoever asks hears at once what can't be."""
+        """Post the adjustment; if `tries_only`, only raise the refusal that posting would raise."""
         book = self._points.open(adjustment.member_id, session)
         rules, now, today = self._points.rules(), self._clock.now(), self._points.today()
         origin = EntryOrigin(

@@ -15,11 +15,11 @@ from huitou.runtime.documents import Answer, Record, Request, Stored
 class EarningRule(Stored):
     """One promotion: more points for some orders or dishes, or a fixed bonus for an event.
 
-    A multiplier of 20,000 bp doubles the points of what its conditions meet. Several multipliers
-    that meet one dish add up (×2 and ×1.5 make ×2.5). Empty conditions meet everything; a rule
-    that names dishes and categories is for both. Weekdays are of the business day, hours of the
-    store's wall clock. Valid on the business days from `valid_from` to `valid_until`, both
-    included.
+    A multiplier of 20,000 bp doubles the points of the lines that meet its conditions. If several
+    multipliers apply to one dish, their extras add up (×2 and ×1.5 make ×2.5). An empty condition
+    is always met; a rule that names dishes and categories applies to both. Weekdays are those of
+    the business day, hours are the store's wall clock. A rule is valid on the business days from
+    `valid_from` to `valid_until`, both included.
     """
 
     revision: int = Field(default=1, ge=1)
@@ -56,7 +56,7 @@ class CheckInRequest(Request):
 
 
 class AwardBonusRequest(Request):
-    """Award the bonus that rules give for an event; `cause` names it, and never awards twice."""
+    """Award the bonus that rules give for an event; `cause` names it: it is rewarded once."""
 
     member_id: str = Field(min_length=1, max_length=64)
     event: Literal["review"]
@@ -64,10 +64,10 @@ class AwardBonusRequest(Request):
 
 
 class BonusAnswer(Answer):
-    """What an event has brought the member: `points` in all, whoever asked first.
+    """What an event has brought the member; `points` is the total, also if the call is repeated.
 
     `usable` is the day from which they can be spent, null for at once. `what` says the outcome in
-    the member's words: no rule is in force, the cap of the day or month left nothing, or how many.
+    the member's language: no rule is in force, the caps left nothing, or how many points.
     """
 
     outcome: Literal["awarded", "awarded_before", "nothing_left", "no_rule"]
@@ -77,19 +77,18 @@ class BonusAnswer(Answer):
 
 
 class FirstOrderBonus(RuleRef):
-    """A bonus that the order brings if it turns out to be its member's first."""
+    """A bonus that the order brings if it is the member's first one."""
 
     points: int
 
 
 class EarningTerms(Record):
-    """What an order earns by; frozen on it when it was paid, so that no later rule changes it.
+    """The terms by which an order earns, frozen when it was paid: later rules don't change them.
 
-    `weights` are the fen of each line that count, times its multiplier in basis points, and
-    `paid_by_line` what was paid for it; an order without lines (from a till) has none: then all
-    that was paid counts once. `expires_on`,
-    `usable` and `claw_back` are what the rules made of the award; orders paid before points had
-    lots have their defaults.
+    `weights` are, line by line, the fen that count times the multiplier in basis points;
+    `paid_by_line` is what was paid for each line. An order from a till may have no lines: then
+    all that was paid counts once. `expires_on`, `usable` and `claw_back` are what the rules said
+    of the award; orders that were paid before points had lots have the defaults.
     """
 
     tier: str
@@ -110,7 +109,7 @@ class EarningTerms(Record):
 
 
 class LineWentBack(Protocol):
-    """What went back of one line of an order: its place, and the fen paid for it."""
+    """The refunded part of one order line: the line's index, and the fen."""
 
     @property
     def line(self) -> int: ...
@@ -120,7 +119,7 @@ class LineWentBack(Protocol):
 
 
 class WentBack(Protocol):
-    """A refund as far as earning looks at it: its fen, and which lines they were for."""
+    """The part of a refund that earning reads: its fen, in total and by line."""
 
     @property
     def amount_fen(self) -> int: ...

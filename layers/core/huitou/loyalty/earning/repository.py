@@ -6,7 +6,7 @@ from huitou.loyalty.earning.models import EarningRule
 from huitou.runtime.database import Database
 from huitou.runtime.revisions import put_revision
 
-MOST_RULES = 1_000  # That are in force or to come; a chain has tens.
+MOST_RULES = 1_000  # In force or still to come; a chain has tens.
 
 
 class EarningRepository:
@@ -19,7 +19,7 @@ class EarningRepository:
         put_revision(self._rules, rule.document(), f"earning_rules.{rule.id}.revision")
 
     def rules(self, since: str) -> list[EarningRule]:
-        """Return the rules that aren't over before this day, by id."""
+        """Return the rules that are valid on this day or later, sorted by id."""
 
         def read() -> list[EarningRule]:
             still = [{"valid_until": None}, {"valid_until": {"$gte": since}}]

@@ -1,4 +1,4 @@
-"""What an order earns, what it keeps after refunds, and how long points hold."""
+"""What an order earns, what it keeps after refunds, and how long points are valid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONCE = 10_000  # A multiplier of one, in basis points.
 
 @dataclass(frozen=True)
 class Purchase:
-    """What earning looks at in an order or a cart; `at` is when it was paid, in any zone."""
+    """The part of an order or a cart that earning reads; `at` is when it was paid, in any zone."""
 
     lines: Sequence[Line]
     discounts: Sequence[Discount]
@@ -36,7 +36,7 @@ class Purchase:
 
 
 def expires_after(expiry: Expiry, day: str) -> str:
-    """Return the last day on which points given on this business day hold."""
+    """Return the last day on which points given on this business day are valid."""
     given = date.fromisoformat(day)
     if expiry.kind == "never":
         return NEVER
@@ -44,14 +44,14 @@ def expires_after(expiry: Expiry, day: str) -> str:
         return date(given.year + 1, 12, 31).isoformat()
     years, month = divmod(given.month - 1 + expiry.months, 12)
     year, month = given.year + years, month + 1
-    # The 31st of a month becomes the last of a shorter one.
+    # In a shorter month the 31st becomes the last day.
     return date(year, month, min(given.day, monthrange(year, month)[1])).isoformat()
 
 
 def usable_from(usable: Usable, day: str) -> str | None:
     """Return the first day on which points given on this business day may be spent.
 
-    None is at once; ON_COMPLETION waits for the order.
+    None means at once; ON_COMPLETION means when the order is completed.
     """
     if usable.kind == "at_once":
         return None
@@ -64,7 +64,7 @@ def terms_for(
     points: PointsRules, rules: Iterable[EarningRule], purchase: Purchase,
     level: Level, tier_rules_revision: int, birthday: date | None = None,
 ) -> EarningTerms:  # fmt: skip
-    """Return what this purchase earns by; frozen on the order when it is paid."""
+    """Return the terms by which this purchase earns; the order keeps those of when it is paid."""
     met = [rule for rule in rules if meets(rule, purchase, level.level, birthday)]
     multipliers = [rule for rule in met if rule.kind == "multiplier"]
     tier_bp = level.points_multiplier_bp
@@ -105,14 +105,14 @@ def bonuses_for(
 ) -> list[EarningRule]:  # fmt: skip
     """Return the rules that give something for an event at this moment.
 
-    An event has no dishes, and no store: rules that ask for them aren't met.
+    An event has no dishes and no store: a rule that names any isn't met.
     """
     offered = (rule for rule in rules if rule.kind == "bonus" and rule.event == event)
     return [rule for rule in offered if meets(rule, moment, tier, birthday)]
 
 
 def bonus_award(points: PointsRules, day: str) -> Award:
-    """Return where the bonus of an event lies; no order's completion comes that it could await."""
+    """Return the lot of an event's bonus; without an order, ON_COMPLETION becomes at once."""
     usable = usable_from(points.usable, day)
     held_until = expires_after(points.expiry, day)
     return Award(held_until, None if usable == ON_COMPLETION else usable)
@@ -132,10 +132,10 @@ def bonus_words(outcome: BonusOutcome, points: int, lang: Lang) -> str:
 def history_terms(
     points: PointsRules, level: Level, tier_rules_revision: int, day: str, *, earns: bool
 ) -> EarningTerms:
-    """Return what an order of the past earns by: today's rate, as of its own business day.
+    """Return the terms of an imported past order: today's rate, on its own business day.
 
-    Today's promotions and caps weren't then, and what was to be waited for is over. `earns`:
-    False for a chain whose balances are migrated apart; its orders then count as spend only.
+    Today's promotions and caps don't apply, and the wait until points are usable is over. `earns`
+    is False if the chain's balances are migrated separately: then its orders only count as spend.
     """
     return EarningTerms(
         tier=level.level,
@@ -157,7 +157,7 @@ def _paid_by_line(purchase: Purchase) -> list[int]:
 
 
 def in_force(rule: EarningRule, day: str) -> bool:
-    """Whether the rule is valid on this business day; its first and last day are."""
+    """Tell whether the rule is valid on this business day; its first and last day are included."""
     on = date.fromisoformat(day)
     return (rule.valid_from is None or rule.valid_from <= on) and (
         rule.valid_until is None or on <= rule.valid_until
@@ -165,9 +165,10 @@ def in_force(rule: EarningRule, day: str) -> bool:
 
 
 def meets(rule: EarningRule, purchase: Purchase, tier: str, birthday: date | None) -> bool:
-    """Whether a purchase meets every condition of a rule, with at least one line of its dishes.
+    """Tell whether a purchase meets all conditions of a rule: at least one line is of its dishes.
 
-    Supper at 01:30 is of the evening's business day, and its weekday; hours are the wall clock's.
+    An order at 01:30 belongs to the business day, and the weekday, of the evening before. Hours
+    are compared with the wall clock.
     """
     return (
         in_force(rule, purchase.business_day)
@@ -180,7 +181,7 @@ def meets(rule: EarningRule, purchase: Purchase, tier: str, birthday: date | Non
 
 
 def asks_birthday(rules: Iterable[EarningRule], day: str) -> bool:
-    """Whether a rule in force wants to know when the member was born."""
+    """Tell whether a rule in force depends on the member's birthday."""
     return any(rule.birthday is not None and in_force(rule, day) for rule in rules)
 
 
@@ -197,7 +198,7 @@ def _is_birthday(rule: EarningRule, birthday: date | None, day: date) -> bool:
         return True
     if birthday is None or birthday.month != day.month:
         return False
-    # Who was born on 29 February celebrates on the 28th in other years.
+    # A birthday on 29 February is celebrated on the 28th in other years.
     on = min(birthday.day, monthrange(day.year, day.month)[1])
     return rule.birthday == "month" or on == day.day
 
@@ -207,7 +208,7 @@ def _is_for_all(rule: EarningRule) -> bool:
 
 
 def _meets_line(rule: EarningRule, line: Line) -> bool:
-    """A rule may name dishes and categories: it is for those dishes and for those categories."""
+    """Tell whether a rule applies to this line: by its dish, by its category, or to all lines."""
     named = line.dish_id in rule.dish_ids or line.category in rule.categories
     return _is_for_all(rule) or named
 
@@ -215,7 +216,7 @@ def _meets_line(rule: EarningRule, line: Line) -> bool:
 def _counted_fen(
     points: PointsRules, line: Line, number: int, discounts: Sequence[Discount]
 ) -> int:
-    """Return the fen of a line that earn: what is paid, and the parts the rules count as paid."""
+    """Return the fen of a line that earn: what is paid, and discounts that count as paid."""
     if line.dish_id in points.excluded_dish_ids or line.category in points.excluded_categories:
         return 0
     counts = {"coupon": points.counts_coupon_part, "points": points.counts_points_part}
@@ -228,14 +229,14 @@ def _named(rule: EarningRule) -> RuleRef:
 
 
 def whole_award(terms: EarningTerms, paid_fen: int) -> Fraction:
-    """Return the points an order is worth, exactly: its weights by the rate, within its cap."""
+    """Return the exact points an order is worth: its weights divided by the rate, up to its cap."""
     weight = sum(terms.weights) if terms.weights else paid_fen * ONCE
     worth = Fraction(weight, terms.fen_per_point * ONCE)
     return worth if terms.order_points is None else min(worth, Fraction(terms.order_points))
 
 
 def awarded(terms: EarningTerms, paid_fen: int, room: int | None = None) -> int:
-    """Return the points an order earns: rounded down, within what caps per day or month leave."""
+    """Return the points an order earns: rounded down, at most `room`, which other caps leave."""
     points = int(whole_award(terms, paid_fen))
     return points if room is None else min(points, max(0, room))
 
@@ -244,12 +245,13 @@ def kept(
     terms: EarningTerms, lines_paid_fen: Sequence[int], paid_fen: int, award: int,
     refunds: Sequence[WentBack], *, wholly: bool = False,
 ) -> int:  # fmt: skip
-    """Return the points of its award that an order still deserves after these refunds.
+    """Return how many points of its award an order keeps after these refunds.
 
-    `award` is what was given, `lines_paid_fen` what was paid for each line. It is the exact award
-    (or what a cap left of it) times the part of the order that remains, rounded down: a function
-    of the sums refunded per line and without lines, so the order of refunds doesn't matter and
-    nothing is lost by rounding each. With one multiplier for all it is what the rest earns.
+    `award` is what was given, `lines_paid_fen` what was paid for each line. The result is the
+    exact award (or what a cap left of it) times the part of the order that remains, rounded down
+    once. It depends only on the sums refunded per line and without lines: the order of refunds
+    doesn't matter, and rounding loses nothing. If all lines have one multiplier, it equals what
+    the rest of the order would earn.
     """
     if wholly:
         return 0
@@ -264,12 +266,12 @@ def _remaining(
 ) -> Fraction:  # fmt: skip
     """Return the part of an order's weight that was not refunded, from 0 to 1.
 
-    Only lines earn. What else was paid (the delivery fee, packaging, a tip, rounding) takes its
-    part of money that goes back without lines, and nothing of what lines have earned. No further
-    refund makes the part larger: each factor only falls with what went back.
+    Only lines earn. Other payments (delivery fee, packaging, tip, rounding) bear their share of
+    money refunded without lines, but take nothing from what lines have earned. Another refund
+    never makes the part larger, since no factor grows with it.
     """
     refunded_fen = sum(refund.amount_fen for refund in refunds)
-    if paid_fen <= 0:  # Paid with coupon and points: there is no money that a part could lose.
+    if paid_fen <= 0:  # Paid with coupon and points only: no money can go back.
         return Fraction(1)
     left_fen = max(0, paid_fen - refunded_fen)
     whole = sum(terms.weights)
@@ -280,7 +282,7 @@ def _remaining(
         for back in refund.lines:
             left[back.line] -= back.amount_fen
     goods_fen, goods_left_fen = sum(lines_paid_fen), max(0, sum(left))
-    # A line that cost nothing may earn all the same: it goes with the others.
+    # A line that cost nothing may earn too: it shrinks like the other lines together.
     beside = Fraction(goods_left_fen, goods_fen) if goods_fen else Fraction(1)
     rest = sum(
         (
@@ -289,7 +291,7 @@ def _remaining(
         ),
         Fraction(0),
     )
-    # Money refunded without lines takes the same part of all that lines have left, and of the fee.
+    # Money refunded without lines takes the same share of each line's rest, and of the fee.
     not_by_line_fen = goods_left_fen + (paid_fen - goods_fen)
     if not_by_line_fen <= 0:
         return Fraction(0)
@@ -297,9 +299,9 @@ def _remaining(
 
 
 def points_back(points_used: int, paid_fen: int, refunded_fen: int, *, wholly: bool) -> int:
-    """Return how many of the points that paid for part of an order have come back by now.
+    """Return how many of the points used for an order have come back, after all refunds so far.
 
-    In proportion to the money, rounded down; the last part brings the rest.
+    They come back in proportion to the money, rounded down; if all goes back, all points do.
     """
     if wholly:
         return points_used

@@ -1,4 +1,4 @@
-"""What orders and events earn by, as the rules stand now."""
+"""The terms by which orders and events earn points, under the rules in force."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang, Refusal
 
-PAID_LATE = timedelta(days=31)  # How long after its business day an order's money may be told of.
+PAID_LATE = timedelta(days=31)  # An order's payment may be reported this long after its day.
 
 
 class Earning:
@@ -52,7 +52,7 @@ class Earning:
         return [rule for rule in self._rules.rules(since) if in_force(rule, day)]
 
     def terms(self, member_id: str, purchase: Purchase) -> EarningTerms:
-        """Return what a purchase earns by, for the member as they stand now."""
+        """Return the terms by which a purchase earns, at the member's present tier."""
         level, revision = self._tiers.level_of(member_id)
         return self._terms(member_id, purchase, level, revision, self._points.rules())
 
@@ -60,7 +60,7 @@ class Earning:
         self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
         points: PointsRules,
     ) -> EarningTerms:  # fmt: skip
-        """Return what a cart would earn by, were it paid at this moment under this level."""
+        """Return the terms by which a cart would earn if it were paid now, at this level."""
         return self._terms(member_id, purchase, level, tier_rules_revision, points)
 
     def _terms(
@@ -68,7 +68,7 @@ class Earning:
         points: PointsRules,
     ) -> EarningTerms:  # fmt: skip
         rules = self.rules(purchase.business_day)
-        # A small read, and only while a promotion of the day asks for it.
+        # The birthday is read only if a promotion of the day depends on it.
         asked = asks_birthday(rules, purchase.business_day)
         birthday: date | None = self._birthdays.of(member_id) if asked else None
         return terms_for(points, rules, purchase, level, tier_rules_revision, birthday)
@@ -86,16 +86,16 @@ class Bonuses:
         self._birthdays = Birthdays(database)
 
     def check_in(self, member_id: str, lang: Lang = "zh") -> BonusAnswer:
-        """Award the day's check-in, by the brand's business day; again on the same day nothing."""
+        """Award the check-in of the brand's business day; a second one that day brings nothing."""
         return self.award(member_id, "check_in", f"{member_id}:{self._tiers.today()}", lang)
 
     def award(
         self, member_id: str, event: BonusEvent, cause: str, lang: Lang = "zh"
     ) -> BonusAnswer:
-        """Award what rules in force give for an event; a cause is served once by each rule.
+        """Award what the rules in force give for an event; each rule rewards a cause once.
 
-        Raises Refusal NOT_FOUND naming `member_id` without an account, and CAUSE_REUSED where the
-        cause was another member's.
+        Raises Refusal NOT_FOUND naming `member_id` if there is no account, and CAUSE_REUSED if
+        the cause is another member's.
         """
         day, now = self._tiers.today(), self._clock.now()
         level, _ = self._tiers.level_of(member_id)
@@ -119,8 +119,8 @@ class Bonuses:
             for entry_id, rule in named.items():
                 if entry_id in known:
                     continue
-                # One of no points is written too: the event was served, and told of again in
-                # another month it brings nothing either.
+                # An entry of 0 points is written too: if the event is reported again in another
+                # month, it must bring nothing then either.
                 left = book.room(day, points.caps.day_points, points.caps.month_points)
                 offer = rule.points or 0
                 origin = EntryOrigin(
@@ -147,10 +147,10 @@ class Bonuses:
         )  # fmt: skip
 
     def give(self, member_id: str, points: int, cause: str, rule: RuleRef) -> bool:
-        """Give a member points that a rule promised them; a cause is served once, then False.
+        """Give a member points that a rule promised; False if this cause had them before.
 
-        Beside the caps of earning: these are a present, not earned by an order. Raises Refusal
-        NOT_FOUND naming `member_id` without an account, CAUSE_REUSED where it was another's.
+        Caps don't apply: the points are a present, not earned by an order. Raises Refusal
+        NOT_FOUND naming `member_id` if there is no account, CAUSE_REUSED if it is another's cause.
         """
         rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
 
@@ -173,9 +173,9 @@ class Bonuses:
         return self._database.transact_once(write)
 
     def take_back(self, member_id: str, cause: str, rule: RuleRef) -> bool:
-        """Take back what was given for a cause, once; False if nothing was, or it was before.
+        """Take back what was given for a cause; False if nothing was, or it was taken back before.
 
-        As a claw-back by the chain's policy: what is spent already is owed or waived.
+        It is a claw-back by the chain's policy: points spent already are owed or waived.
         """
         rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
 

@@ -18,9 +18,10 @@ HOLD_ID = r"^(mall|game):[A-Za-z0-9_:.@-]{1,120}$"
 class Hold(Stored):
     """Points of one member that were set aside; `drawn` names the lots they came from.
 
-    `id` comes from the caller's business fact and begins with its purpose, so no order's entry has
-    its name. Held until used (entry `use:<id>`) or released; a timer releases those past
-    `expires_at`, which is real time: how long a caller may take, whatever day the business has.
+    `id` comes from the caller's business fact and begins with its purpose, so that it never equals
+    an order's id. A hold ends when it is used (entry `use:<id>`) or released; a timer releases
+    holds past `expires_at`. That is real time, not business time: it limits how long a caller may
+    take.
     """
 
     member_id: str
@@ -34,7 +35,7 @@ class Hold(Stored):
 
 
 class HoldPointsRequest(Request):
-    """Set a member's points aside; the same call again finds them set aside."""
+    """Set a member's points aside; a repeated call returns the same hold."""
 
     member_id: str = Field(min_length=1, max_length=64)
     hold_id: str = Field(pattern=HOLD_ID)

@@ -12,7 +12,7 @@ from pymongo.client_session import ClientSession
 from huitou.loyalty.holds.models import Hold
 from huitou.runtime.database import Database
 
-DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
+DUE_AT_ONCE = 10_000  # The most of one sweep; the next one finds the rest.
 
 
 class HoldRepository:
@@ -20,7 +20,7 @@ class HoldRepository:
         self._holds = database.collection("points_holds")
 
     def insert(self, hold: Hold, session: ClientSession) -> None:
-        """Insert; a second hold of this id is a DuplicateKeyError."""
+        """Insert; raises DuplicateKeyError if the id exists already."""
         self._holds.insert_one(hold.document(), session=session)
 
     def find(self, hold_id: str, session: ClientSession | None = None) -> Hold | None:
@@ -32,8 +32,8 @@ class HoldRepository:
     ) -> Hold | None:
         """End a hold and return it; None if it isn't held any more.
 
-        The old state is in the filter: of a use and a release at once one conflicts here and,
-        retried, finds the hold ended.
+        The filter names the old status. If a use and a release run at once, one of them conflicts
+        here, runs again and finds the hold ended.
         """
         found = self._holds.find_one_and_update(
             {"_id": hold_id, "status": "held"},
@@ -44,7 +44,7 @@ class HoldRepository:
         return Hold.model_validate(found) if found else None
 
     def past(self, at: datetime) -> Iterator[str]:
-        """Holds whose time is over, oldest first; cost follows what is due."""
+        """Yield holds whose time is over, the oldest first."""
         due = (
             self._holds.find({"status": "held", "expires_at": {"$lt": at}}, {"_id": 1})
             .sort("expires_at", 1)

@@ -9,7 +9,7 @@ DECLARATIONS = (
         "points_holds",
         "for ever (entries name them)",
         [
-            # Holds only those that wait, so finding what is due costs the same for ever.
+            # Holds only documents that are still held, so that finding due ones stays cheap.
             index(
                 "expires_at",
                 "_id",

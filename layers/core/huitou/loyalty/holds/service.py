@@ -1,4 +1,4 @@
-"""Set points aside, use them, give them back: like a coupon, with whatever the caller writes."""
+"""Set points aside, use them or give them back, also in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from huitou.runtime.errors import Code, Refusal
 
 
 class Holds:
-    """Each step is in the caller's transaction where there is one, else in one of its own."""
+    """Each step runs in the caller's transaction if there is one, else in its own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -35,11 +35,11 @@ class Holds:
         self, member_id: str, hold_id: str, points: int, purpose: Purpose,
         session: ClientSession | None = None,
     ) -> Hold:  # fmt: skip
-        """Set points aside; the same call again returns the hold as it stands by now.
+        """Set points aside; a repeated call returns the hold as it is now.
 
-        Raises Refusal HOLD_ID_REUSED for another member or amount under this id,
-        POINTS_NOT_ENOUGH naming `points` (of two holds for the same points one comes second, at
-        the account's version), and NOT_FOUND without an account.
+        Raises Refusal HOLD_ID_REUSED if the id has another member, amount or purpose,
+        POINTS_NOT_ENOUGH naming `points`, and NOT_FOUND if there is no account. If two holds want
+        the same points, one conflicts on the account's version, runs again and finds too few.
         """
         check_id(hold_id, purpose)
 
@@ -60,9 +60,9 @@ class Holds:
         return write(session) if session is not None else self._database.transact_once(write)
 
     def commit(self, hold_id: str, session: ClientSession | None = None) -> Hold:
-        """Use held points: entry `use:<hold>`; again changes nothing.
+        """Use held points: entry `use:<hold>`; a repeated call changes nothing.
 
-        Raises Refusal HOLD_RELEASED where they went back, NOT_FOUND for an unknown id.
+        Raises Refusal HOLD_RELEASED if they were given back, NOT_FOUND for an unknown id.
         """
 
         def write(session: ClientSession) -> Hold:
@@ -82,9 +82,9 @@ class Holds:
         return self._within(session, write)
 
     def release(self, hold_id: str, session: ClientSession | None = None) -> Hold:
-        """Put held points back into the lots they came from; again changes nothing.
+        """Put held points back into the lots they came from; a repeated call changes nothing.
 
-        Raises Refusal HOLD_USED where they were spent, NOT_FOUND for an unknown id.
+        Raises Refusal HOLD_USED if they were spent, NOT_FOUND for an unknown id.
         """
 
         def write(session: ClientSession) -> Hold:
@@ -100,11 +100,11 @@ class Holds:
         return self._within(session, write)
 
     def due(self) -> Iterator[str]:
-        """Yield holds whose caller has not come back in time."""
+        """Yield holds whose time is over."""
         return self._holds.past(datetime.now(UTC))
 
     def let_go(self, hold_id: str) -> HoldStatus:
-        """Release a hold past its time; one that was used a moment ago stays used."""
+        """Release a hold whose time is over; if it was used a moment ago, it stays used."""
         try:
             return self.release(hold_id).status
         except Refusal as refused:
@@ -125,6 +125,6 @@ class Holds:
 
 
 def shown(hold: Hold) -> HoldAnswer:
-    """Tell the caller what became of a hold."""
+    """Return a hold as its caller sees it."""
     fields = {"member_id", "points", "purpose", "status", "expires_at"}
     return HoldAnswer(hold_id=hold.id, **hold.model_dump(include=fields))

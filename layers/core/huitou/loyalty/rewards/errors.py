@@ -1,4 +1,4 @@
-"""Why an item of the points mall isn't had."""
+"""Why an exchange in the points mall is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ITEM: Words = "商品", "item"
 
 
 class RewardErrors(ErrorCode):
-    """Why an item of the points mall isn't had."""
+    """Why an exchange in the points mall is refused."""
 
     MALL_ITEM_NOT_OFFERED = "该商品已下架或不在兑换时间内", "This item isn't offered now"
     MALL_SOLD_OUT = "已兑完", "All of them are gone"

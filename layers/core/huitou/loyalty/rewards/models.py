@@ -1,4 +1,4 @@
-"""The points mall (积分商城): what points are exchanged for, and what was."""
+"""The points mall (积分商城): its items, and the exchanges of points for them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from huitou.runtime.documents import Answer, Request, Stored
 
 
 class MallItem(Stored):
-    """Something that members exchange points for: a coupon.
+    """An item that members exchange points for; it brings a coupon.
 
-    `stock` is how many there are in all, those that are gone included, so that a later revision
-    adds to it by naming the new sum; they are counted from the first revision that has one. The
-    limit per member is the mall's own, whatever the template says of coupons given for nothing.
-    Valid on the brand's business days from `valid_from` to `valid_until`, both included.
+    `stock` is the total, including what is exchanged already: to add more, a later revision names
+    the new total. Exchanges are counted from the first revision that has a stock. `per_member` is
+    the mall's own limit; the template's limit on coupons given for nothing doesn't apply. Items
+    are valid on the brand's business days from `valid_from` to `valid_until`, both included.
     """
 
     revision: int = Field(default=1, ge=1)
@@ -41,16 +41,16 @@ class MallItem(Stored):
 
 
 class Stock(Stored):
-    """How many of an item (`id`) are gone."""
+    """How many of an item (`id`) are exchanged already."""
 
     taken: int
 
 
 class Exchange(Stored):
-    """One exchange: points for a coupon; `id` is its hold's, and the coupon's cause.
+    """One exchange of points for a coupon; `id` is also the hold's id and the coupon's cause.
 
-    `seq` counts the member's exchanges of the item: 1, 2 …, unique, so that of two at once one
-    has to see the other.
+    `seq` numbers the member's exchanges of the item from 1. It is unique: if two exchanges run at
+    once, one of them fails on it, runs again and counts the other.
     """
 
     member_id: str
@@ -67,16 +67,16 @@ class MallRequest(Request):
 
 
 class ExchangeRequest(Request):
-    """Exchange points for an item; made by the client, `exchange_id` makes a repeat safe."""
+    """Exchange points for an item; the client makes `exchange_id`, which makes a repeat safe."""
 
     item_id: str = Field(min_length=1, max_length=64)
     exchange_id: str = Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")
 
 
 class ShownItem(Answer):
-    """An item as a member sees it; `left` is null where there is no end of it.
+    """An item as a member sees it; `left` is null if the stock is unlimited.
 
-    `why_not` says in the member's words why they can't have it now.
+    `why_not` says in the member's language why they can't have it now; null if they can.
     """
 
     item_id: str

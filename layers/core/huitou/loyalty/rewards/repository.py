@@ -20,7 +20,7 @@ class MallRepository:
         self._exchanges = database.collection("mall_exchanges")
 
     def put(self, item: MallItem) -> None:
-        """Store a later revision; what is gone of it is counted from the first one with an end."""
+        """Store a later revision; exchanges are counted from the first one that has a stock."""
         if item.stock is not None:
             self._stock.update_one(
                 {"_id": item.id}, {"$setOnInsert": {"schema": 1, "taken": 0}}, upsert=True
@@ -38,15 +38,15 @@ class MallRepository:
     def taken(
         self, item_ids: Sequence[str], session: ClientSession | None = None
     ) -> dict[str, int]:
-        """Return how many of these items are gone."""
+        """Return how many of each of these items are exchanged already."""
         found = self._stock.find({"_id": {"$in": list(item_ids)}}, session=session)
         return {stock.id: stock.taken for stock in map(Stock.model_validate, found)}
 
     def take(self, item: MallItem, session: ClientSession) -> bool:
-        """Take one of an item with an end; False if none is left.
+        """Take one of an item that has a stock; False if none is left.
 
-        What is gone is in the filter: of two members at the last one the second conflicts here
-        and, retried, finds none.
+        The filter compares what is taken with the stock. If two members want the last one, one of
+        them conflicts here, runs again and finds none.
         """
         one = self._stock.update_one(
             {"_id": item.id, "taken": {"$lt": item.stock}}, {"$inc": {"taken": 1}}, session=session
@@ -71,5 +71,5 @@ class MallRepository:
         return Exchange.model_validate(found) if found else None
 
     def insert(self, exchange: Exchange, session: ClientSession) -> None:
-        """Insert; the same exchange again, or the same number of one member, is a duplicate."""
+        """Insert; raises DuplicateKeyError if the exchange or the member's `seq` exists already."""
         self._exchanges.insert_one(exchange.document(), session=session)

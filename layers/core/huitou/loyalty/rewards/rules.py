@@ -11,12 +11,12 @@ from huitou.runtime.errors import Lang, Refusal
 
 
 def hold_id(member_id: str, exchange_id: str) -> str:
-    """Name an exchange: its hold, its entry (`use:<this>`), its coupon's cause."""
+    """Return the id of an exchange, of its hold, its entry (`use:<id>`) and its coupon's cause."""
     return f"mall:{member_id}:{exchange_id}"
 
 
 def is_offered(item: MallItem, day: str) -> bool:
-    """Whether the item is listed and valid on this business day; its first and last day are."""
+    """Tell whether the item is listed and valid on this business day; end days are included."""
     on = date.fromisoformat(day)
     return (
         item.listed
@@ -26,7 +26,7 @@ def is_offered(item: MallItem, day: str) -> bool:
 
 
 def left_of(item: MallItem, taken: int) -> int | None:
-    """Return how many there are, None where there is no end."""
+    """Return how many are left, None if the stock is unlimited."""
     return None if item.stock is None else max(0, item.stock - taken)
 
 
@@ -55,7 +55,7 @@ def shown(item: MallItem, taken: int, had: int, available: int, lang: Lang) -> S
 
 
 def same(exchange: Exchange, item_id: str) -> Exchange:
-    """An exchange id names one item for ever; Refusal EXCHANGE_ID_REUSED for another one."""
+    """Return the exchange if it is of this item, else raise Refusal EXCHANGE_ID_REUSED."""
     if exchange.item_id != item_id:
         raise Refusal(RewardErrors.EXCHANGE_ID_REUSED, field="exchange_id")
     return exchange

@@ -1,4 +1,4 @@
-"""Exchange points for coupons: points are held first, then all of it happens at once or not."""
+"""Exchange points for coupons: points are held, then one transaction does all the rest."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Mall:
     def put(self, item: MallItem) -> None:
         """Store a later revision of an item.
 
-        Raises Refusal RULES_CONFLICT for an earlier one, NOT_FOUND where its coupon isn't there.
+        Raises Refusal RULES_CONFLICT for an earlier one, NOT_FOUND if its coupon doesn't exist.
         """
         if not self._coupons.templates([item.template_id]):
             field = f"mall_items.{item.id}.template_id"
@@ -62,13 +62,13 @@ class Mall:
         )
 
     def exchange(self, member_id: str, request: ExchangeRequest) -> ExchangeAnswer:
-        """Exchange points for an item; the same call again answers the same.
+        """Exchange points for an item; a repeated call gets the same answer.
 
-        Held points, then one transaction: the stock, the member's limit, the coupon and the use
-        of the points. Whoever stops between the two leaves held points, which a repeat uses and
-        the holds' timer gives back. Raises Refusal MALL_ITEM_NOT_OFFERED, MALL_SOLD_OUT,
-        MALL_LIMIT_REACHED, POINTS_NOT_ENOUGH, EXCHANGE_ID_REUSED, HOLD_ID_REUSED (the item's
-        points have changed since) or HOLD_RELEASED (it took too long: begin again).
+        First the points are held. Then one transaction checks the member's limit, takes from the
+        stock, issues the coupon and uses the points. After a crash in between, a repeat uses the
+        held points, or the holds' timer gives them back. Raises Refusal MALL_ITEM_NOT_OFFERED,
+        MALL_SOLD_OUT, MALL_LIMIT_REACHED, POINTS_NOT_ENOUGH, EXCHANGE_ID_REUSED, HOLD_ID_REUSED
+        (the item's points have changed since) or HOLD_RELEASED (it took too long: begin again).
         """
         identity = hold_id(member_id, request.exchange_id)
         known = self._mall.exchange(identity)
@@ -79,11 +79,11 @@ class Mall:
         if template is None:  # Nobody deletes templates; let a person look.
             raise HuitouError(Code.INTERNAL, field="template_id")
         if self._holds.find(identity) is None:
-            # Before anything is held: what can't be had takes no points for a while.
+            # Checked before points are held, so that a refused exchange holds none.
             try:
                 self._check(item, member_id, self._points.available(member_id))
             except Refusal:
-                # The same call at the same time may hold what this one misses.
+                # The same call may run at the same time, and hold the points that this one misses.
                 if self._holds.find(identity) is None:
                     raise
         self._holds.hold(member_id, identity, item.points, "mall")
@@ -91,7 +91,7 @@ class Mall:
             exchange = self._carry_out(identity, member_id, item, template)
         except Refusal as refused:
             if refused.code is not HoldErrors.HOLD_RELEASED:
-                self._let_go(identity)
+                self._release(identity)
             raise
         return self._answer(same(exchange, request.item_id), request)
 
@@ -136,12 +136,12 @@ class Mall:
             raise refusal
         return had
 
-    def _let_go(self, identity: str) -> None:
-        """Give the points back at once; whoever stops before that leaves it to the timer."""
+    def _release(self, identity: str) -> None:
+        """Give the points back at once; after a crash the timer does it."""
         try:
             self._holds.release(identity)
         except Refusal:
-            return  # Another call has used them meanwhile.
+            return  # Another call has used the points meanwhile.
 
     def _answer(self, exchange: Exchange, request: ExchangeRequest) -> ExchangeAnswer:
         return ExchangeAnswer(
