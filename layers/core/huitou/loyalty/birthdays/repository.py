@@ -1,4 +1,4 @@
-"""The one thing that points and tiers ask of `members`: when somebody was born."""
+"""Reads birthdays from `members`, for points and tiers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ class BirthdayRepository:
         self._members = database.collection("members")
 
     def birthday(self, member_id: str) -> str | None:
-        """A member's birthday, None if they never said."""
+        """Return a member's birthday (YYYY-MM-DD), None if they never said."""
         found = self._members.find_one({"_id": member_id}, {"birthday": 1})
         return found.get("birthday") if found else None

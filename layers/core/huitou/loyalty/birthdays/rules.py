@@ -1,4 +1,4 @@
-"""When a birthday comes up."""
+"""The next day on which a birthday falls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When members were born, for what they get on that day."""
+"""Members' birthdays, for rules and benefits that depend on them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
 class LiabilityRequest(Request):
-    """Ask what was owed at the end of a day; left out: by now."""
+    """Ask what was owed at the end of the day `as_of`; without it, what is owed now."""
 
     as_of: str | None = Field(default=None, pattern=DAY)
 
@@ -18,7 +18,7 @@ class LiabilityRequest(Request):
 class Sums(Record):
     """What became of points: issued = used + expired + clawed back + taken + outstanding.
 
-    `outstanding` is what they add to the members' balances.
+    `outstanding` is the sum of all entries: what they add to the members' balances.
     """
 
     issued: int = 0
@@ -30,12 +30,12 @@ class Sums(Record):
 
 
 class PointsMonth(Stored):
-    """What happened to points in a month; `id` is YYYY-MM, by the day on which it was booked.
+    """What happened to points in a month; `id` is YYYY-MM, by the day on which entries were booked.
 
-    `open` and `pending` are what it adds to the members' lots, by the year in which they expire
-    ("never"), `owed` what it adds to their debts; what orders have set aside is open. `test` are
-    the entries of test orders, which the others leave out. Once a month is over its entries never
-    change, so it is stored once and never again.
+    `open` and `pending` are what the month adds to the members' lots, by year of expiry (or
+    "never"); points that orders have set aside count as open. `owed` is what the month adds to
+    the members' debts. `test` sums the entries of test orders, which all other fields leave out.
+    After a month is over its entries never change, so it is stored once and never again.
     """
 
     sums: Sums = Sums()
@@ -46,7 +46,7 @@ class PointsMonth(Stored):
 
 
 class ShownSums(Answer):
-    """What became of points; the rest is outstanding (negative: more left than came)."""
+    """What became of points; the rest is outstanding (negative if more points left than came)."""
 
     issued: int
     used: int
@@ -57,7 +57,7 @@ class ShownSums(Answer):
 
 
 class ShownMonth(ShownSums):
-    """A month's sums, and what was outstanding at its end; `closed`: it will never change."""
+    """A month's sums, and what was outstanding at its end; a `closed` month never changes."""
 
     month: str
     closed: bool
@@ -65,11 +65,12 @@ class ShownMonth(ShownSums):
 
 
 class LiabilityAnswer(Answer):
-    """The report: by month and in total, in points; times `point_value_fen` it is money.
+    """The report, by month and in total, in points; times `point_value_fen` it is money.
 
-    Of what is outstanding, `open_points` can be spent or are set aside for orders,
-    `pending_points` can't yet, `owed_points` (debt) are taken off; `by_year` divides the first
-    two by the year in which they expire. `rest`: months are still to be counted, ask again.
+    Outstanding points are `open_points` (spendable, or set aside for orders) + `pending_points`
+    (not usable yet) − `owed_points` (debt). `by_year` divides the first two by year of expiry.
+    `agrees` tells whether all sums add up. `rest` tells that months are still to be counted: ask
+    again.
     """
 
     as_of: str

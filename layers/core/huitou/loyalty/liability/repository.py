@@ -1,4 +1,4 @@
-"""What became of points on a day, asked of `points_entries`, and the months that are closed."""
+"""Sums of `points_entries` by day, and every query on closed months (`points_months`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LiabilityRepository:
         self._months = database.collection("points_months")
 
     def snapshot(self) -> AbstractContextManager[ClientSession]:
-        """Open a session in which all reads see one moment."""
+        """Open a session in which all reads see the same moment."""
         return self._client.start_session(snapshot=True)
 
     def first_day(self) -> str | None:
@@ -38,19 +38,19 @@ class LiabilityRepository:
         return next((str(month["_id"]) for month in last), None)
 
     def closed(self, before: str) -> list[PointsMonth]:
-        """Return the closed months before that one, in their order."""
+        """Return the closed months before this month, the oldest first."""
         where = {"_id": {"$lt": before}}
         found = self._months.find(where).sort("_id", 1).limit(MOST_MONTHS)
         return [PointsMonth.model_validate(month) for month in found]
 
     def close(self, month: PointsMonth) -> None:
-        """Store a month for good; of two who count it at once both have counted the same."""
+        """Store a month for good; if two calls count it at once, both have the same sums."""
         self._months.update_one(
             {"_id": month.id}, {"$setOnInsert": _without_id(month.document())}, upsert=True
         )
 
     def kinds_of(self, day: str, session: ClientSession) -> list[dict[str, Any]]:
-        """Sum one day's entries by kind and sign; an index answers it by itself."""
+        """Sum one day's entries by kind and sign; an index alone answers it."""
         return list(self._entries.aggregate(
             [
                 {"$match": {"booked_on": day}},
@@ -68,7 +68,7 @@ class LiabilityRepository:
         ))  # fmt: skip
 
     def lots_of(self, day: str, session: ClientSession) -> list[dict[str, Any]]:
-        """Sum what one day's entries did to lots, by the year in which these end."""
+        """Sum one day's moves of lots, by the lots' year of expiry."""
         return list(self._entries.aggregate(
             [
                 {"$match": {"booked_on": day, "is_test": {"$ne": True}}},

@@ -1,4 +1,4 @@
-"""What became of points in a month, and what is owed after some of them."""
+"""Sum up what became of points by month, and build the report of what is owed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from huitou.loyalty.points.models import NEVER
 from huitou.loyalty.points.rules import day_after
 from huitou.loyalty.points.sums import points_sums
 
-CLOSES_AFTER_DAYS = 3  # A store further west may be opened: its day begins later.
+CLOSES_AFTER_DAYS = 3  # A store may open further west: its day ends later.
 _NAMES = tuple(Sums.model_fields)
 
 
@@ -33,26 +33,26 @@ def last_day(month: str) -> str:
 
 
 def next_month(month: str) -> str:
-    """Return the month after."""
+    """Return the following month."""
     return (date.fromisoformat(f"{month}-01") + timedelta(days=31)).isoformat()[:7]
 
 
 def months_between(first: str, last: str) -> Iterator[str]:
-    """Yield months from one to another, both included."""
+    """Yield the months from `first` to `last`, both included."""
     while first <= last:
         yield first
         first = next_month(first)
 
 
 def is_over(month: str, today: str) -> bool:
-    """Whether nothing is booked in a month any more."""
+    """Tell whether no entry can be booked in a month any more."""
     return day_after(last_day(month), CLOSES_AFTER_DAYS) < today
 
 
 def counted(
     month: str, kinds: Iterable[dict[str, Any]], lots: Iterable[dict[str, Any]]
 ) -> PointsMonth:
-    """Sum up what the database has grouped: entries by kind, and moves of lots by their end."""
+    """Sum up what the database grouped: entries by kind, moves of lots by year of expiry."""
     sums: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     owed = 0
     for group in kinds:
@@ -70,15 +70,15 @@ def counted(
     )  # fmt: skip
 
 
-def together(months: Sequence[PointsMonth], named: str = "") -> PointsMonth:
-    """Add months, or days, up."""
+def sum_months(months: Sequence[PointsMonth], month_id: str = "") -> PointsMonth:
+    """Add up months, or the days of one month."""
     open_points: Counter[str] = Counter()
     pending: Counter[str] = Counter()
     for month in months:
         open_points.update(month.open)
         pending.update(month.pending)
     return PointsMonth(
-        id=named,
+        id=month_id,
         sums=_added(month.sums for month in months),
         test=_added(month.test for month in months),
         open=_filled(open_points),
@@ -91,7 +91,7 @@ def report(
     as_of: str, months: Sequence[PointsMonth], closed: frozenset[str], point_value_fen: int, *,
     rest: bool,
 ) -> LiabilityAnswer:  # fmt: skip
-    """Tell what was owed after these months, and whether it all adds up."""
+    """Build the report of what was owed after these months."""
     shown, outstanding = [], 0
     for month in months:
         outstanding += month.sums.outstanding
@@ -99,7 +99,7 @@ def report(
             month=month.id, closed=month.id in closed, outstanding_at_end=outstanding,
             **month.sums.model_dump(),
         ))  # fmt: skip
-    total = together(months)
+    total = sum_months(months)
     open_points, pending = sum(total.open.values()), sum(total.pending.values())
     by_year = Counter(total.open)
     by_year.update(total.pending)

@@ -1,4 +1,4 @@
-"""What members are owed in points as of any day, at the cost of the days that are not closed."""
+"""What members are owed in points as of any day; only months that aren't closed are counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from huitou.loyalty.liability.rules import (
     months_between,
     next_month,
     report,
-    together,
+    sum_months,
 )
 from huitou.loyalty.points.service import Points
 from huitou.runtime.clock import Clock
@@ -32,8 +32,8 @@ class Liability:
     def report(self, as_of: str | None, goes_on: Callable[[], bool]) -> LiabilityAnswer:
         """Report what was owed at the end of a day, by month; Refusal INVALID_REQUEST `as_of`.
 
-        Months that are over are closed on the way, while `goes_on`; a report with `rest` lacks
-        what comes after them and is to be asked for again.
+        Months that are over are closed first, while `goes_on()` is true. A report with `rest`
+        lacks the later months: ask again.
         """
         today = self._points.today()
         as_of = as_of or today
@@ -59,7 +59,7 @@ class Liability:
         return report(as_of, months, frozenset(closed), value_fen, rest=rest)
 
     def closable(self) -> Iterator[str]:
-        """Yield months that are over and not closed yet, in their order."""
+        """Yield months that are over and not closed yet, the oldest first."""
         today = self._points.today()
         last = self._repository.last_closed()
         first_day = None if last else self._first_day()
@@ -80,7 +80,7 @@ class Liability:
         return self._repository.first_day()
 
     def _count(self, month: str, until: str) -> PointsMonth:
-        """Count a month up to a day, day by day: no query is longer than a day is."""
+        """Count a month through a day; each query sums one day, so that it stays short."""
         with self._repository.snapshot() as session:
             days = [
                 counted(
@@ -90,7 +90,7 @@ class Liability:
                 )
                 for day in days_between(f"{month}-01", until)
             ]
-        return together(days, month)
+        return sum_months(days, month)
 
 
 def _is_day(day: str) -> bool:

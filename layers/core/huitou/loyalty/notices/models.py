@@ -13,11 +13,11 @@ NoticeKind = Literal["tier-keep", "points-expiring"]
 
 
 class Notice(Stored):
-    """One thing to tell a member, once; `id` is its fact: `<kind>:<member>:<for_day>`.
+    """One notice to a member; `id` is `<kind>:<member>:<for_day>`, for a tier also `:<level>`.
 
-    `for_day` is the day on which it happens; `data` what the words need:
-    tier-keep: `level`, `name`, `by` and what is missing by figure (`spend_fen`, `orders`,
-    `points`, `match`); points-expiring: `points`.
+    `for_day` is the day on which it happens. `data` is what the text needs: for tier-keep
+    `level`, `name`, `by` and what is missing by figure (`spend_fen`, `orders`, `points`, `match`),
+    for points-expiring `points`.
     """
 
     member_id: str

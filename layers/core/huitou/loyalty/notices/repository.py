@@ -17,7 +17,7 @@ class NoticeRepository:
         self._notices = database.collection("notices")
 
     def put(self, notice: Notice) -> bool:
-        """Store a notice; False if its fact was noticed before: the first words stay."""
+        """Store a notice; False if it exists already: then the first one stays as it is."""
         document = notice.document()
         put = self._notices.update_one(
             {"_id": document.pop("_id")}, {"$setOnInsert": document}, upsert=True
@@ -25,7 +25,7 @@ class NoticeRepository:
         return put.upserted_id is not None
 
     def put_all(self, notices: Sequence[Notice], session: ClientSession) -> None:
-        """Store many notices in one write; of facts noticed before the first words stay."""
+        """Store many notices in one write; those that exist already stay as they are."""
         documents = [notice.document() for notice in notices]
         self._notices.bulk_write(
             [

@@ -16,7 +16,7 @@ _JOINED = {"zh": {"any": "或", "all": "并"}, "en": {"any": " or ", "all": " an
 
 
 def words(kind: NoticeKind, data: Mapping[str, str | int], for_day: str, lang: Lang) -> str:
-    """Say it: how to keep a tier, or which points expire at the end of the day before."""
+    """Return a notice's text: how to keep a tier, or which points expire before `for_day`."""
     if kind == "tier-keep":
         by = _day(str(data["by"]), lang)
         short, name = _missing(data, lang), data["name"]
@@ -30,7 +30,7 @@ def words(kind: NoticeKind, data: Mapping[str, str | int], for_day: str, lang: L
 
 
 def to_reach(name: str, data: Mapping[str, str | int], lang: Lang) -> str:
-    """Say what is missing for the tier of this name: 再消费 ¥120 升级白银."""
+    """Return the text that says what is missing for a tier: 再消费 ¥120 升级白银."""
     short = _missing(data, lang)
     if lang == "en":
         return f"{short[:1].upper()}{short[1:]} to reach {name}" if short else f"{name} is coming"

@@ -1,4 +1,4 @@
-"""Keep what members are to be told, and show it to them."""
+"""Store notices to members, and show them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Notices:
     def put(
         self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
     ) -> bool:
-        """Note what will happen to a member on a day; False if that was noted before."""
+        """Store a notice of what will happen on a day; False if it exists already."""
         return self._repository.put(self._notice(kind, member_id, for_day, data))
 
     def put_all(
         self,
         kind: NoticeKind,
-        facts: Iterable[tuple[str, str, Mapping[str, str | int]]],
+        notices: Iterable[tuple[str, str, Mapping[str, str | int]]],
         session: ClientSession,
     ) -> None:
-        """Note many such facts (member, day, data) within the caller's transaction."""
-        notices = [self._notice(kind, *fact) for fact in facts]
-        if notices:
-            self._repository.put_all(notices, session)
+        """Store many notices (member, day, data) of a kind, in the caller's transaction."""
+        documents = [self._notice(kind, *notice) for notice in notices]
+        if documents:
+            self._repository.put_all(documents, session)
 
     def _notice(
         self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
@@ -48,7 +48,7 @@ class Notices:
         )  # fmt: skip
 
     def listing(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
-        """Return one page of the member's notices, newest first, in the member's words."""
+        """Return one page of the member's notices, newest first, in the member's language."""
         notices, after = self._repository.of_member(member_id, page)
         shown = [
             {"notice_id": notice.id, "text": words(notice.kind, notice.data, notice.for_day, lang)}

@@ -11,14 +11,14 @@ from huitou.runtime.documents import Answer, Request
 
 
 class StatementRequest(Request):
-    """Ask for a page of a member's whole statement, the oldest first; `after` is a number."""
+    """Ask for a page of a member's statement, oldest entry first; `after` is an entry's number."""
 
     member_id: str = Field(min_length=1, max_length=64)
     after: int = Field(default=0, ge=0)
 
 
 class ShownRule(Answer):
-    """A rule by which points moved, in its revision of then."""
+    """A rule that moved points, in the revision that was in force."""
 
     rule_id: str
     revision: int
@@ -27,16 +27,16 @@ class ShownRule(Answer):
 class MovedLot(DueLot):
     """Points entering (+) or leaving (−) what expires at the end of a day ("9999-12-31": never).
 
-    `usable` is there where they are pending: until that day, or "completed" for the order.
+    `usable` is set if they are pending: until that day, or until their order is "completed".
     """
 
     usable: str | None = None
 
 
 class ShownEntry(Answer):
-    """One movement of points, signed, the balance after it, and in `what` what it was for.
+    """One movement of points (signed), the balance after it, and the text `what` it was for.
 
-    `debt` is there where it changes what the member owes (待抵扣积分): points = Σ lots − debt.
+    `debt` is set if it changes what the member owes (待抵扣积分): points = Σ lots − debt.
     """
 
     entry_id: str
@@ -54,7 +54,7 @@ class ShownEntry(Answer):
 
 
 class StaffEntry(ShownEntry):
-    """What staff see beside: who did it, why, and who approved it."""
+    """An entry as staff see it: also who did it, why, and who approved it."""
 
     actor: str
     reason: str | None = None
@@ -69,7 +69,7 @@ class StatementAnswer(Answer):
 
 
 class PendingLot(DueLot):
-    """Points that can't be spent yet: until the day `usable`, or "completed" for their order."""
+    """Points that can't be spent before the day `usable`, or before their order is "completed"."""
 
     usable: str
 

@@ -1,4 +1,4 @@
-"""What each entry of the ledger was for, in a member's words."""
+"""What each entry of the ledger was for, in the member's language."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def what_for(entry: LedgerEntry, lang: Lang = "zh") -> str:
-    """Say what an entry was for."""
+    """Return the text that says what an entry was for."""
     chinese, english = _WORDS[_topic(entry)]
     return english if lang == "en" else chinese
 
@@ -62,9 +62,9 @@ def shown(entry: LedgerEntry, lang: Lang = "zh") -> ShownEntry:
 
 def shown_to_staff(entry: LedgerEntry, lang: Lang = "zh") -> StaffEntry:
     """Return an entry as staff see it."""
-    told = shown(entry, lang)
+    for_member = shown(entry, lang)
     return StaffEntry(
-        **{name: getattr(told, name) for name in ShownEntry.model_fields},
+        **{name: getattr(for_member, name) for name in ShownEntry.model_fields},
         actor=entry.actor, reason=entry.reason, approved_by=entry.approved_by,
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ def lots_of(account: Account) -> list[DueLot]:
 
 
 def pending_of(account: Account) -> list[PendingLot]:
-    """Return what can't be spent yet, by when it can."""
+    """Return what can't be spent yet, sorted by what it waits for."""
     found = []
     for key, points in sorted(account.pending.items()):
         usable, expires_on = key.split("|")

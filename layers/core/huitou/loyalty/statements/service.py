@@ -18,15 +18,15 @@ class Statements:
         self._points = Points(database, clock)
 
     def page(self, member_id: str, page: PageRequest, lang: Lang) -> StatementAnswer:
-        """Return a page of the member's own movements, the last one first."""
+        """Return a page of the member's own movements, the newest first."""
         entries, after = self._points.latest(member_id, page)
         return StatementAnswer(entries=[shown(entry, lang) for entry in entries], next=after)
 
     def whole(self, request: StatementRequest, lang: Lang) -> WholeStatementAnswer:
         """Return a page of the whole statement, the oldest first, and what the account holds.
 
-        What has fallen due is posted first, so that the last balance is today's. Refusal
-        NOT_FOUND naming `member_id`.
+        What the calendar brings by today is posted first, so that the last balance is today's.
+        Raises Refusal NOT_FOUND naming `member_id`.
         """
         member_id = request.member_id
         if request.after == 0:

@@ -1,7 +1,7 @@
 """The coupons that come with a tier: on reaching it, each month, on birthdays.
 
-No transactions: each coupon's id is its cause, so a crash before it is recorded that they were
-issued only repeats what the next run finds done.
+No transactions: each coupon's id comes from its cause. If a run crashes before it records that
+coupons are issued, the next run finds them, and issues only those that are missing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TierCoupons:
         issued = 0
         for _ in range(MOST_TRIES):
             owed = self._tiers.owed(member_id)
-            if owed is None:  # A late event, or the member has fallen since.
+            if owed is None:  # The event came late, or the member has fallen since.
                 return "issued" if issued else "nothing due"
             level, standing = owed
             year = (standing.since_day or "")[:4]

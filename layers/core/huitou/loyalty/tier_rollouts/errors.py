@@ -1,4 +1,4 @@
-"""What a roll-out request may name that there is none of."""
+"""The word for what a roll-out request doesn't find."""
 
 from __future__ import annotations
 

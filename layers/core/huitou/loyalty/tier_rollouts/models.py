@@ -1,4 +1,4 @@
-"""New tier rules: what they would do to all members, and their application page by page."""
+"""New tier rules: what they would do to all members, and their roll-out page by page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from huitou.runtime.documents import Answer, Request, Stored
 
 
 class TierRun(Stored):
-    """One application of new rules to all members, page by page; `id` is `tiers@<revision>`.
+    """One roll-out of new rules to all members, page by page; `id` is `tiers@<revision>`.
 
-    `cursor` is the last member whose page is done; `members` counts them.
+    `cursor` is the last member of the last page done; `members` counts the members done.
     """
 
     revision: int
@@ -26,7 +26,7 @@ class TierRun(Stored):
 
 
 class DryRunRequest(Request):
-    """Say what new rules would do to one page of members; `after` is the page before's `next`."""
+    """Ask what new rules would do to a page of members; `after` is the last answer's `next`."""
 
     rules: TierRules
     after: str | None = Field(default=None, max_length=64)
@@ -34,7 +34,7 @@ class DryRunRequest(Request):
 
 
 class Foreseen(Answer):
-    """What new rules would do to one member: rise now, or fall at their review, `on` a day."""
+    """How one member would move under new rules: up now, or down at the review, on the day `on`."""
 
     member_id: str
     before: str
@@ -43,7 +43,7 @@ class Foreseen(Answer):
 
 
 class MoveCount(Answer):
-    """How many members would go from one level to another, now or at their reviews."""
+    """How many members would move from one level to another, now or at their reviews."""
 
     before: str
     after: str
@@ -54,9 +54,9 @@ class MoveCount(Answer):
 class DryRunAnswer(Answer):
     """One page of members: who would rise now, who would fall at their review, what it costs.
 
-    Falls are those that the present rules would not bring: by the figures of today the level is
-    kept by them, and not by the new ones. The coupons' cost is at most `coupon_cost_fen`; a year's
-    discounts are estimated by the spend of the last 365 days.
+    A fall is counted if, by today's figures, the present rules would keep the level and the new
+    ones would not. The coupons cost at most `coupon_cost_fen`. A year's discounts are estimated
+    from the spend of the last 365 days.
     """
 
     members: int
@@ -78,13 +78,13 @@ class ApplyRequest(Request):
 
 
 class RunRequest(Request):
-    """Ask how far the last application of rules is; going on with it for `seconds`, if any."""
+    """Ask how far the last roll-out of rules is, after going on with it for `seconds`, if any."""
 
     seconds: int = Field(default=0, ge=0, le=30)
 
 
 class RunAnswer(Answer):
-    """How far an application of rules is; `raised` counts the members it brought higher."""
+    """How far a roll-out of rules is; `raised` counts the members that it raised."""
 
     revision: int
     status: Literal["running", "done", "superseded"]

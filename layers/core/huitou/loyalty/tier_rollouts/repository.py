@@ -13,7 +13,7 @@ class TierRunRepository:
         self._runs = database.collection("tier_runs")
 
     def begin(self, run: TierRun) -> None:
-        """Store a run and end those of earlier revisions; one that was begun goes on."""
+        """Store a run and end the runs of earlier revisions; a run that exists already goes on."""
         if not insert_new(self._runs, run.document()):
             return
         self._runs.update_many(
@@ -34,15 +34,15 @@ class TierRunRepository:
         return TierRun.model_validate(found) if found else None
 
     def advance(self, seen: TierRun, cursor: str, members: int) -> TierRun | None:
-        """Store that a page is done; None if another, who did the same page, stored it before."""
+        """Store that a page is done; None if another call did the same page and stored it first."""
         return self._move(seen, {"$set": {"cursor": cursor}, "$inc": {"members": members}})
 
     def end(self, seen: TierRun, at: datetime) -> bool:
-        """Store that all pages are done; False if another was faster."""
+        """Store that all pages are done; False if another call was faster."""
         return self._move(seen, {"$set": {"status": "done", "ended_at": at}}) is not None
 
     def _move(self, seen: TierRun, change: Document) -> TierRun | None:
-        # The cursor read before: of two timers on one page, one counts it.
+        # The filter names the cursor read before: if two timers do one page, only one counts it.
         guard = {"_id": seen.id, "status": "running", "cursor": seen.cursor}
         moved = self._runs.update_one(guard, change)
         return self.find(seen.revision) if moved.matched_count == 1 else None

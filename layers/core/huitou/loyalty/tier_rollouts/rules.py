@@ -14,7 +14,7 @@ YEAR_DAYS = 365
 
 @dataclass(frozen=True)
 class Outlook:
-    """One member under new rules: the level now and then, and for a fall its day."""
+    """One member under new rules: the level before and after, and the day of a fall."""
 
     before: Level
     now: Level
@@ -25,11 +25,11 @@ class Outlook:
 
 
 def outlook(case: Case, new: TierRules) -> Outlook:
-    """Say whether new rules raise a member now, or let them fall when their level's days end.
+    """Return whether new rules raise a member now, or let them fall when their level's days end.
 
-    Looked at as today's figures stand: a fall is one that the current rules would not bring.
+    Judged by today's figures. A fall counts only if the current rules would keep the level.
     """
-    # What is due by the current rules is not the new ones' doing.
+    # Apply what the current rules bring first: it is no effect of the new ones.
     stands = case.judged()
     settled = replace(case, account=case.account.model_copy(update={"tier": stands.standing}))
     today = ordinal(case.today)
@@ -58,7 +58,7 @@ def _keeps(case: Case, level: Level) -> bool:
 
 
 def _after_a_fall(case: Case) -> Level:
-    """Return the level after a fall, as today's figures stand."""
+    """Return the level after a fall, by today's figures."""
     rank = case.rank(case.account.tier)
     below = [lower for place, lower in enumerate(case.rules.levels) if place < rank]
     if case.rules.downgrade == "one_step":
@@ -68,6 +68,6 @@ def _after_a_fall(case: Case) -> Level:
 
 
 def discount_fen(spend_fen: int, before: Level, after: Level) -> int:
-    """Return what a year's discounts change by: paid spend at list price, times the difference."""
+    """Return how much more is taken off in a year, in fen: list price times the difference."""
     list_fen = spend_fen * 10_000 // before.discount_bp
     return list_fen * (before.discount_bp - after.discount_bp) // 10_000

@@ -1,4 +1,4 @@
-"""Try new tier rules on all members, then bring all members up to them."""
+"""Try out new tier rules on all members, then roll them out to all members."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
 
 PAGE = 100
-MOST_EXAMPLES = 5  # Per move.
+MOST_EXAMPLES = 5  # For each move from level to level.
 
 
 class TierRuns:
@@ -35,9 +35,9 @@ class TierRuns:
         self._interrupted = False
 
     def dry_run(self, request: DryRunRequest) -> dict[str, Any]:
-        """Say what new rules would do to a page of members; nothing is written."""
+        """Return what new rules would do to a page of members; nothing is written."""
         current = self._tiers.rules()
-        # As their later revision, whatever the draft says: else they'd be taken for the present.
+        # A draft may name the present revision: then it would be taken for the present rules.
         number = max(request.rules.revision, current.revision + 1)
         new = request.rules.model_copy(update={"revision": number})
         accounts = self._tiers.page(request.after or "", request.limit)
@@ -73,14 +73,14 @@ class TierRuns:
         }
 
     def load(self, rules: TierRules, field: str) -> None:
-        """Put the rules of a chain that is being set up; of one that has members apply them."""
+        """Store rules; if the chain has members already, begin to roll them out."""
         if self._tiers.page("", 1):
             self.apply(rules, field)
         else:
             self._tiers.put_rules(rules, field)
 
     def apply(self, rules: TierRules, field: str = "rules.revision") -> dict[str, Any]:
-        """Store a later revision and begin to bring it to all members; again changes nothing."""
+        """Store a later revision and begin to roll it out; a repeated call changes nothing."""
         self._tiers.put_rules(rules, field)
         run = TierRun(
             id=f"tiers@{rules.revision}", revision=rules.revision, started_at=self._clock.now()
@@ -89,7 +89,7 @@ class TierRuns:
         return self._shown(self._repository.find(rules.revision))
 
     def progress(self, seconds: int = 0) -> dict[str, Any]:
-        """Tell how far the last application is, after going on with it for so long."""
+        """Return how far the last roll-out is, after going on with it for `seconds`."""
         ends = time.monotonic() + seconds
         if seconds:
             for member_id in self.members_to_do():
@@ -99,9 +99,10 @@ class TierRuns:
         return self._shown(self._repository.latest())
 
     def members_to_do(self) -> Iterator[str]:
-        """Yield the members of each page after the stored cursor, which moves when one is done.
+        """Yield the members of each page after the stored cursor; it moves when a page is done.
 
-        A page that was interrupted by what passes is done again, whole: evaluating is repeatable.
+        If a passing failure interrupts a page, the next call does the whole page again: that is
+        safe, since evaluating is.
         """
         run = self._repository.running()
         while run is not None:
@@ -119,7 +120,7 @@ class TierRuns:
                 return
 
     def bring(self, member_id: str) -> EvaluationOutcome:
-        """Evaluate one member by the rules that are being applied."""
+        """Evaluate one member by the rules that are being rolled out."""
         try:
             return self._tiers.evaluate(member_id, applying=self._revision)
         except (Unavailable, PyMongoError):
@@ -160,5 +161,5 @@ def _moves(outlooks: list[tuple[TierAccount, Outlook]]) -> dict[str, Any]:
 
 
 def _most_off(terms: Terms) -> int:
-    """What a coupon takes off at most, 0 where that hangs on the dish."""
+    """Return the most that a coupon takes off, in fen; 0 if that depends on the dish."""
     return terms.off_fen or terms.cap_fen or 0

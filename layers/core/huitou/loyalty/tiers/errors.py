@@ -1,4 +1,4 @@
-"""What a tier request may name that there is none of."""
+"""The word for what a tier request doesn't find."""
 
 from __future__ import annotations
 
