@@ -1,10 +1,10 @@
 """points-sync: settles orders: points, spend and coupon, once per order and state.
 
-Started by trigger-relay for orders whose settlement is due, and by its own timer, which finds
-what a lost event left behind, gives back points that were set aside and forgotten, lets points
-expire or become usable on their day, and closes months that are over. Staff adjust points, merge
-members and ask for statements and for what is owed through internal callers, who vouch for them;
-games set points aside and use them, and reviews earn a bonus. Not callable by members.
+trigger-relay starts it for orders whose settlement is due. Its own timer starts it too: it settles
+orders whose event was lost, gives back points that were set aside and forgotten, lets points expire
+or become usable on their day, and closes months that are over. Internal callers, who vouch for
+staff, adjust points, merge members and ask for statements and for what is owed; games set points
+aside and use them, and reviews earn a bonus. Members can't call it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from huitou.loyalty.statements.service import Statements
     from huitou.operations.merges.service import Merges
 
-ONE_DAY_S = 10.0  # The longest that counting one day of a month may take, of 31.
+ONE_DAY_S = 10.0  # The longest that counting one day of a month may take.
 
 
 class PointsCall(Call):
     """One call of points-sync with the services it may use, each built when first asked for.
 
-    What staff and reviews ask for is imported late: a settlement's cold start shall not pay for it.
+    Services for staff and reviews are imported when used, so that settling starts faster.
     """
 
     @cached_property

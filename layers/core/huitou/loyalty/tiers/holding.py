@@ -1,4 +1,4 @@
-"""From when to when each level is held: what the days' figures, promises and falls make of it.
+"""From which day to which each level is held, by the days' figures, promises and falls.
 
 The rules in words stand in functions/tier-evaluate/TIERS.md.
 """
@@ -30,7 +30,7 @@ Timeline = Sequence[tuple[int, TierRules]]
 
 @dataclass
 class Run:
-    """A level is held from `begin`, for sure through `through`; `first` begins its last period."""
+    """A level is held from `begin`, surely through `through`; its last period begins on `first`."""
 
     begin: int
     through: int
@@ -39,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Keep:
-    """Who holds the level on one of these days holds it through that one."""
+    """A member who holds the level on a day from `first` to `last` holds it through `through`."""
 
     first: int
     last: int
@@ -48,7 +48,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Fall:
-    """From `day` on a level is held no more; `following` is the day after its last sure one."""
+    """A level is lost on `day`; `following` is the day after its last sure day."""
 
     day: int
     following: int
@@ -56,7 +56,7 @@ class Fall:
 
 @dataclass(frozen=True)
 class Held:
-    """One level's runs under some rules; a level that is gone has no goals and no grace."""
+    """One level's runs under one set of rules; a removed level has no goals and no grace days."""
 
     level: str
     rank: float
@@ -70,14 +70,17 @@ class Held:
 
 
 def rank_of(level: str, rules: TierRules, given: TierRules | None) -> float:
-    """Place a level among the present ones; one that is gone stands above those below it then."""
+    """Return a level's place among the present ones.
+
+    A removed level stands above those that stood below it by `given`, the rules that gave it.
+    """
     places = {found.level: place for place, found in enumerate(rules.levels)}
     if level in places:
         return places[level]
-    of_then = [found.level for found in given.levels] if given else []
-    if level not in of_then[1:]:
+    old_levels = [found.level for found in given.levels] if given else []
+    if level not in old_levels[1:]:
         return 0
-    lower = of_then[: of_then.index(level)]
+    lower = old_levels[: old_levels.index(level)]
     return 0.5 + max((places[name] for name in lower if name in places), default=0)
 
 
@@ -85,9 +88,9 @@ def rank_of(level: str, rules: TierRules, given: TierRules | None) -> float:
 class Stage:
     """One member's days under one revision of the rules.
 
-    `since` is the first day on which these rules reach and keep, and `are_new` tells that others
-    were in force before. `last` is the last day on which a fall counts. `known` are rules of other
-    revisions, by which levels that are gone were given.
+    `since` is the first day on which these rules count; `are_new` tells that others were in force
+    before. `last` is the last day on which a fall counts. `known` are rules of other revisions,
+    which gave levels that are removed now.
     """
 
     rules: TierRules
@@ -112,7 +115,7 @@ class Stage:
         found, promised, falls = [], list[Promise](), list[Fall]()
         for name in sorted(places, key=lambda name: -places[name]):
             own = [promise for promise in self.promises if promise.level == name]
-            promised += own  # Who holds a level holds those below it.
+            promised += own  # A member who holds a level holds those below it too.
             level = self.rules.find(name)
             if level is None:
                 held = Held(name, places[name], revisions[name], 0, self._promised_runs(own))
@@ -127,7 +130,7 @@ class Stage:
         return found
 
     def promises_at(self, day: int) -> list[Promise]:
-        """Return what holds on a day as promises: what the same rules go on from."""
+        """Return the levels held on a day as promises, from which the same rules go on."""
         by_stretches = is_by_stretches(self.rules)
         return [
             Promise(level=held.level, revision=held.revision, through=iso(run.through),
@@ -137,9 +140,9 @@ class Stage:
         ]  # fmt: skip
 
     def promised_to_new_rules(self, day: int) -> list[Promise]:
-        """Return how long what holds on the day of change is held whatever the new rules say.
+        """Return the levels held on the day of change, and how long new rules can't end them.
 
-        Of a level in its days of grace that is the day of change; the new days of grace follow.
+        For a level in its days of grace that is the day of change; the new days of grace follow.
         """
         return [
             Promise(level=held.level, revision=held.revision,
@@ -158,7 +161,7 @@ class Stage:
                 self._by_window(level) if self.rules.window == "rolling" else self._by_cycle(level)
             )
             given += [Run(day, day, day) for day in reached]
-            # The day after the days of grace is one on which a window may keep a level.
+            # A rolling window may still keep a level on the day after its days of grace.
             late = self.rules.grace_days + (self.rules.window == "rolling")
             runs = _joined(given, kept, self.rules.grace_days, late)
         if self.rules.downgrade == "never" and runs:
@@ -184,10 +187,10 @@ class Stage:
         return self.days.windows(self.rules.window_days, self.since)
 
     def _by_window(self, level: Level) -> tuple[list[int], list[Keep]]:
-        """Return the first days that reach a level, and the stretches that keep it."""
+        """Return the first days that reach a level, and the spans of days that keep it."""
         reaches, keeps = meets(level), meets(level.kept_by)
         reached, kept = list[int](), list[Keep]()
-        fresh = True  # Nothing of the present stretch has reached it yet.
+        fresh = True  # No day of the present span has reached the level yet.
         for first, last, sums in self._windows:
             if not keeps(sums):
                 continue
@@ -203,7 +206,7 @@ class Stage:
 
     @cached_property
     def _cycles(self) -> list[tuple[int, int, list[tuple[int, Sums]]]]:
-        """The cycles with figures: last day, last day of the next one, sums day by day."""
+        """Cycles that have figures: last day, last day of the next cycle, sums day by day."""
         found, end = [], 0
         for day in self.days.days:
             if day <= end:
@@ -215,7 +218,7 @@ class Stage:
         return found
 
     def _by_cycle(self, level: Level) -> tuple[list[int], list[Keep]]:
-        """Return the days that reach a level, and those on which a cycle's figures keep it."""
+        """Return the days that reach a level, and the days on which a cycle's figures keep it."""
         reaches, keeps = meets(level), meets(level.kept_by)
         reached, kept = list[int](), list[Keep]()
         for end, following, running in self._cycles:
@@ -232,7 +235,7 @@ class Stage:
     def _stretches(
         self, level: Level, promises: Sequence[Promise], falls: Sequence[Fall]
     ) -> list[Run]:
-        """Return each stretch that begins, with all that follow it."""
+        """Return a run for each stretch that begins, prolonged by the stretches that follow it."""
         reaches, keeps = meets(level), meets(level.kept_by)
         begun = {
             (run.first or years_on(run.through, -1) + 1, run.through): run.begin
@@ -241,7 +244,8 @@ class Stage:
         starts = [day for day in self.days.days if day >= self.since]
         starts += [self.since] if self.are_new else []
         starts = [d for d in starts if reaches(self.days.total(years_on(d, -1) + 1, d))]
-        # From the end of the stretch, days of grace or not: so all stretches stay in step.
+        # A fall begins a stretch right after the last sure day, not after the days of grace: so
+        # all stretches stay in step.
         for first, day in [*((d, d) for d in starts), *((f.following, f.day) for f in falls)]:
             begun.setdefault((first, years_on(first, 1) - 1), day)
         runs = []
@@ -257,9 +261,9 @@ class Stage:
 
 
 def _joined(given: list[Run], kept: Sequence[Keep], grace: int, late: int) -> list[Run]:
-    """Join runs that touch (days of grace included), each as long as the figures keep it.
+    """Join runs that touch, days of grace included, and prolong each while figures keep it.
 
-    Figures may keep a level until so many days `late`.
+    Figures may keep a level up to `late` days after its last sure day.
     """
     runs: list[Run] = []
     for run in sorted(given, key=lambda run: run.begin):
@@ -281,9 +285,10 @@ def stage_of(
     last: int,
     known: Mapping[int, TierRules],
 ) -> Stage:
-    """Go through the rules of each time; return the last ones' stage, with what was held before.
+    """Go through all rules of the timeline; return the stage of the last ones.
 
-    Figures after `last` count, but on a day of change only those through it.
+    What the rules before hold on a day of change is promised to the rules after. Figures after
+    `last` count too, but for a day of change only the figures through that day.
     """
     known = {**known, **{rules.revision: rules for _, rules in timeline}}
     for number, ((since, rules), (ends, _)) in enumerate(pairwise(timeline)):

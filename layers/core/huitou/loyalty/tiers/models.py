@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from huitou.runtime.documents import Record, Stored, Unfit
 
 MOST_GRACE_DAYS = 60
-LONGEST_DAYS = 366  # Of a period: a leap year.
-# What an account keeps of each day, by name of its field.
+LONGEST_DAYS = 366  # The longest period: a leap year.
+# The fields in which an account keeps figures by day.
 BY_DAY = ("spend_by_day", "orders_by_day", "points_by_day", "waived_by_day")
 EvaluationOutcome = Literal["raised", "lowered", "noticed", "unchanged"]
 BringInOutcome = Literal["brought in", "brought in before", "stands higher"]
@@ -30,7 +30,7 @@ class Figures(Record):
 
 
 class Goals(Record):
-    """What the figures of a period must reach: any or all of these; without any, it is given."""
+    """What the figures of a period must reach: any or all of these; no goal is always reached."""
 
     spend_fen: int | None = Field(
         default=None,
@@ -72,7 +72,10 @@ class Goals(Record):
         return {name: count for name, count in short.items() if count > 0}
 
     def least(self) -> Iterator[Figures]:
-        """Yield the smallest figures that reach it: whatever reaches it is at least one of them."""
+        """Yield the smallest figures that reach the goals.
+
+        All figures that reach them are at least as high as one of these.
+        """
         if self.match == "all" or not self.wanted():
             yield Figures(**self.wanted())
         else:
@@ -84,9 +87,9 @@ class Goals(Record):
 
 
 class Level(Goals):
-    """One tier: its goals, what keeps it (the same without `keep`), and its benefits.
+    """One tier: its goals, the goals to keep it (without `keep` the same), and its benefits.
 
-    `discount_bp` is what is paid: 9,000 basis points is 9 折.
+    `discount_bp` is the part of the price that is paid: 9,000 basis points are 9 折.
     """
 
     level: str = Field(min_length=1, max_length=32, title="等级代号", description="保存后不再修改")
@@ -120,12 +123,12 @@ class Level(Goals):
 
     @property
     def kept_by(self) -> Goals:
-        """What the figures must reach for the level to be kept."""
+        """The goals that the figures must reach to keep the level."""
         return self.keep or self
 
 
 class TierRules(Stored):
-    """All tiers, lowest first; the lowest is everybody's."""
+    """All tiers, lowest first; every member has at least the lowest one."""
 
     id: Literal["tiers"] = Field(
         default="tiers", alias="_id", title="编号", description="固定为 tiers"
@@ -194,7 +197,7 @@ class TierRules(Stored):
     )
 
     @model_validator(mode="after")
-    def _rises(self) -> Self:
+    def _levels_rise(self) -> Self:
         names = [level.level for level in self.levels]
         if len(set(names)) != len(names):
             raise Unfit("levels", "等级代号不能重复", "each `level` must be another")
@@ -231,11 +234,11 @@ class TierRules(Stored):
         return self
 
     def find(self, level: str) -> Level | None:
-        """Return a level by its id, if there is such a one."""
+        """Return a level by its id, None if there is none."""
         return next((found for found in self.levels if found.level == level), None)
 
     def named(self, level: str) -> Level:
-        """Return a level by its id; one that is no longer in the rules counts as the lowest."""
+        """Return a level by its id; a removed level counts as the lowest."""
         return self.find(level) or self.levels[0]
 
     def above(self, level: str) -> Level | None:
@@ -259,15 +262,16 @@ DEFAULT_RULES = TierRules(
 
 
 class Standing(Record):
-    """Where a member stands, and by which revision of the rules.
+    """A member's level, and the revision of the rules that gave it.
 
-    The level holds through the day `holds_through`, whatever is spent; days of grace follow. The
-    lowest level, and one that is held for ever, have no such day. `since_day` is the day on which
-    the level was given. `noticed_for`: the `holds_through` for which the member has been told what
-    is missing.
+    The level is held through the day `holds_through`, whatever the member spends; days of grace
+    follow. The lowest level, and a level that is held for ever, have no such day. `since_day` is
+    the day on which the level was given. `noticed_for` is the `holds_through` for which the member
+    has been told what is missing.
 
-    Versions before `tier_base` also stored until when, and since when, a level rested on figures
-    that a refund could undo, and where the member then stood again. They are read once.
+    `earned_from`, `earned_through` and `under` come from versions before `tier_base`: on these
+    days a refund could undo the level, and the member then stood at `under` again. They are only
+    read, once.
     """
 
     level: str = "basic"
@@ -281,9 +285,10 @@ class Standing(Record):
 
 
 class Promise(Record):
-    """A level is held through a day, whatever is ordered; `first` begins the period that ends then.
+    """A level is held through the day `through`, whatever the member orders.
 
-    `revision` is that of the rules by which it was given: a level may be gone from later ones.
+    `first` is the first day of the period that ends then. `revision` names the rules that gave the
+    level: later ones may lack it.
     """
 
     level: str
@@ -293,10 +298,10 @@ class Promise(Record):
 
 
 class TierBase(Record):
-    """What an account's tier is found from, beside its days: what was held at the end of `day`.
+    """What the next evaluation starts from: the levels that were held at the end of `day`.
 
-    Without a `day` it is found from all the days. `revision` is that of the rules by which the
-    account was last looked at.
+    Without a `day` it starts from the account's first day. `revision` names the rules of the last
+    evaluation.
     """
 
     day: str = ""
@@ -307,14 +312,13 @@ class TierBase(Record):
 class TierAccount(Stored):
     """The part of a member's account that tiers read: figures by business day, and the standing.
 
-    `points_by_day` were earned and not taken back; of these `waived_by_day` were left to who gave
-    their order back, and count for no tier. One that is `forgotten` (erased, or merged into
-    another) stands nowhere any more.
+    `points_by_day` are points earned and not taken back. `waived_by_day` is the part of them that
+    members kept although their order went back; it counts for no tier. A `forgotten` account
+    (erased, or merged into another) has no tier any more.
 
-    `review_on` is the next day on which the standing must be looked at (a notice, the review, the
-    end of the grace days), `monthly_on` and `birthday_on` those on which coupons are due.
-    `birthday_md` is MM-DD.
-    `joined_day` is filled in when rules first ask for it.
+    `review_on` is the next day on which the account must be evaluated (a notice, the review, the
+    end of the grace days). `monthly_on` and `birthday_on` are the days on which coupons are due.
+    `birthday_md` is MM-DD. `joined_day` is filled in when rules first need it.
     """
 
     spend_by_day: dict[str, int] = Field(default={})
@@ -337,7 +341,7 @@ class TierAccount(Stored):
 class TierChange(Stored):
     """One move from level to level; append-only. `id` is `<member>:<account version>`.
 
-    The figures are those of the period that counted then.
+    The figures are those of the period that counted at that time.
     """
 
     member_id: str

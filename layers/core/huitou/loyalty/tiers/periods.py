@@ -1,6 +1,6 @@
 """The days whose figures count together: rolling windows, cycles, years; and sums over days.
 
-Days are ordinals here (`date.toordinal`): finding a tier compares and adds thousands of them.
+Days are integers here (`date.toordinal`), since finding a tier compares thousands of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIGURES = ("spend_fen", "orders", "points")
 
 
 def ordinal(day: str) -> int:
-    """Return the ordinal of an ISO day; 0, before all others, for the empty text."""
+    """Return the ordinal of an ISO day; an empty text gives 0, which is before all days."""
     return date.fromisoformat(day).toordinal() if day else 0
 
 
@@ -30,7 +30,7 @@ def iso(day: int) -> str:
 
 
 def anniversary(day: date, year: int) -> date:
-    """Return the same date of another year; of 29 February, the 28th where there is none."""
+    """Return the same date in another year; 29 February becomes the 28th if there is none."""
     try:
         return day.replace(year=year)
     except ValueError:
@@ -44,7 +44,7 @@ def years_on(day: int, years: int) -> int:
 
 
 def meets(goals: Goals) -> Callable[[Sums], bool]:
-    """Return the test of sums against goals: `Goals.reached`, made once for many sums."""
+    """Return a function that tests sums against the goals: `Goals.reached`, fast for many sums."""
     wanted = [(_FIGURES.index(name), goal) for name, goal in goals.wanted().items()]
     if len(wanted) == 1:
         [(only, least)] = wanted
@@ -55,14 +55,14 @@ def meets(goals: Goals) -> Callable[[Sums], bool]:
 
 @dataclass(frozen=True)
 class DaySums:
-    """An account's days in order, and the sums of all days before each."""
+    """An account's days in order, and for each the sums of all days before it."""
 
     days: list[int]
     before: list[Sums]
 
     @classmethod
     def of(cls, account: TierAccount) -> DaySums:
-        """Sum up the days of an account that have figures."""
+        """Sum up those days of an account that have figures."""
         by_day = (account.spend_by_day, account.orders_by_day, account.points_by_day)
         days, before = list[int](), [NOTHING]
         for day in sorted({*by_day[0], *by_day[1], *by_day[2]}):
@@ -79,20 +79,20 @@ class DaySums:
         return DaySums(self.days[:end], self.before[: end + 1])
 
     def total(self, first: int, last: int) -> Sums:
-        """Sum the figures from one day to another, both included."""
+        """Return the sums of the days from `first` through `last`."""
         start, end = bisect_left(self.days, first), bisect_right(self.days, last)
         return _minus(self.before[max(start, end)], self.before[start])
 
     def running(self, first: int, last: int) -> Iterator[tuple[int, Sums]]:
-        """Yield each day with figures of a period, and the sums from its start through the day."""
+        """Yield each day with figures in a period, and the sums from `first` through that day."""
         start, end = bisect_left(self.days, first), bisect_right(self.days, last)
         for place in range(start, end):
             yield self.days[place], _minus(self.before[place + 1], self.before[start])
 
     def windows(self, length: int, since: int) -> list[tuple[int, int, Sums]]:
-        """Return the stretches of days, from `since` on, whose window holds the same sums.
+        """Return spans of days from `since` on (first, last, sums) whose windows have equal sums.
 
-        A day's window is that day and those before it, `length` days in all.
+        A day's window is the `length` days that end with it.
         """
         days, found = self.days, []
         turns = {*days, *(day + length for day in days), since}
@@ -115,12 +115,12 @@ def _minus(mine: Sums, theirs: Sums) -> Sums:
 
 
 def figures_of(sums: Sums) -> Figures:
-    """Give sums their names."""
+    """Return sums as figures with names."""
     return Figures(spend_fen=sums[0], orders=sums[1], points=sums[2])
 
 
 def cycle(rules: TierRules, joined_day: str | None, day: int) -> tuple[int, int]:
-    """Return the first and last day of the cycle in which a day lies."""
+    """Return the first and last day of the cycle that contains a day."""
     anchor, there = date(2000, 1, 1), date.fromordinal(day)
     if rules.window == "anchor" and joined_day is not None:
         anchor = date.fromisoformat(joined_day)
@@ -132,7 +132,7 @@ def cycle(rules: TierRules, joined_day: str | None, day: int) -> tuple[int, int]
 def counted(rules: TierRules, joined_day: str | None, day: int) -> tuple[int, int]:
     """Return the first and last day whose figures count on a day for reaching a level.
 
-    Where a window ends on the day, days after it count too: a store may be a day ahead.
+    If a window ends on the day, later days count too: a store may be a day ahead.
     """
     if rules.window == "rolling":
         return day - rules.window_days + 1, FOR_EVER
@@ -142,7 +142,7 @@ def counted(rules: TierRules, joined_day: str | None, day: int) -> tuple[int, in
 
 
 def period_from(rules: TierRules, joined_day: str | None, day: int) -> int:
-    """Return the last day of one period that begins on a day, or of the cycle it lies in."""
+    """Return the last day of a period that begins on this day, or of the cycle that contains it."""
     if rules.window == "rolling":
         return day + rules.window_days - 1
     if is_by_stretches(rules):
@@ -151,5 +151,5 @@ def period_from(rules: TierRules, joined_day: str | None, day: int) -> int:
 
 
 def is_by_stretches(rules: TierRules) -> bool:
-    """Tell whether each reaching of a level begins 12 months of its own."""
+    """Tell whether 12 months begin each time a member reaches a level."""
     return rules.window == "anchor" and rules.anchor == "level_start"

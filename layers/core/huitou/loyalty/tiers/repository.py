@@ -23,8 +23,8 @@ from huitou.runtime.database import Database, Document
 from huitou.runtime.revisions import history_of, put_revision, revision_of, revisions_in_force
 from huitou.runtime.triggers import DONE, DUE
 
-DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
-REVISION_KEPT_S = 3_600.0  # A revision never changes.
+DUE_AT_ONCE = 10_000  # The most of one sweep; the next one finds the rest.
+REVISION_KEPT_S = 3_600.0  # How long a revision is cached; it never changes.
 _TIER_FIELDS = dict.fromkeys(set(TierAccount.model_fields) - {"id", "schema_"}, 1)
 
 
@@ -37,9 +37,10 @@ class TierRepository:
         self._rules = database.collection("rules")
 
     def rules(self, at_least: int = 0) -> TierRules:
-        """The chain's tier rules, or the defaults before any were set.
+        """Return the chain's tier rules; the defaults if none are stored.
 
-        `at_least` is a revision that somebody has already applied: older ones are read anew.
+        `at_least` is a revision that is applied already: if the cached rules are older, they are
+        read again.
         """
 
         def read() -> TierRules:
@@ -50,19 +51,20 @@ class TierRepository:
         return rules if rules.revision >= at_least else read()
 
     def revision(self, revision: int) -> TierRules | None:
-        """The rules as they were in one revision, if that was kept."""
+        """Return one revision of the rules, None if it wasn't kept."""
 
         def read() -> TierRules | None:
             found = revision_of(self._rules, "tiers", revision)
             return TierRules.model_validate(found) if found else None
 
-        # That one wasn't kept is kept in mind, too.
+        # In a tuple, so that the cache keeps a None too.
         return self._recent.get(("tier rules", revision), lambda: (read(),), REVISION_KEPT_S)[0]
 
     def timeline(self, last: TierRules) -> list[tuple[str, TierRules]]:
-        """All revisions through the last, with the business day each came into force.
+        """Return all revisions through `last`, each with the business day it came into force.
 
-        Of several on one day only the last is there. The first ones count from "", before all days.
+        If there are several on one day, only the last of them is returned. The first one counts
+        from "", before all days.
         """
 
         def read() -> list[tuple[str, TierRules]]:
@@ -79,14 +81,14 @@ class TierRepository:
         return self._recent.get(("tier timeline", last.revision), read, REVISION_KEPT_S)
 
     def put_rules(self, rules: TierRules, field: str, at: datetime) -> None:
-        """Store a later revision, in force from `at` on; the defaults until the first one too."""
+        """Store a later revision, in force from `at` on; before the first one the defaults too."""
         unset = self._rules.find_one({"_id": "tiers"}, {"_id": 1}) is None
         if unset and rules.revision > DEFAULT_RULES.revision:
             put_revision(self._rules, DEFAULT_RULES.document(), field)
         put_revision(self._rules, rules.document(), field, at)
 
     def history(self) -> list[TierRules]:
-        """The rules in all their revisions, the latest first."""
+        """Return all revisions of the rules, the latest first."""
         return [TierRules.model_validate(found) for found in history_of(self._rules, "tiers")]
 
     def account(self, member_id: str, session: ClientSession | None = None) -> TierAccount | None:
@@ -94,12 +96,12 @@ class TierRepository:
         return TierAccount.model_validate(found) if found else None
 
     def standing(self, member_id: str) -> Standing | None:
-        """Only where the member stands: a quote needs no figures."""
+        """Return the member's standing only: a quote needs no figures."""
         found = self._accounts.find_one({"_id": member_id}, {"tier": 1})
         return Standing.model_validate(found.get("tier", {})) if found else None
 
     def page(self, after: str, limit: int) -> list[TierAccount]:
-        """The next accounts by their id."""
+        """Return the next accounts after this id, by id."""
         found = (
             self._accounts.find({"_id": {"$gt": after}}, _TIER_FIELDS).sort("_id", 1).limit(limit)
         )
@@ -113,7 +115,7 @@ class TierRepository:
     def joined_days(
         self, member_ids: Iterable[str], session: ClientSession | None = None
     ) -> dict[str, str]:
-        """The days on which members joined: the one thing of theirs that tiers count from."""
+        """Return the days on which members joined, by member: cycles may begin on them."""
         ids = {"_id": {"$in": list(member_ids)}}
         found = self._members.find(ids, {"registered_day": 1}, session=session)
         return {member["_id"]: member["registered_day"] for member in found}
@@ -126,9 +128,10 @@ class TierRepository:
         monthly_on: str | None,
         session: ClientSession | None,
     ) -> bool:
-        """Write an evaluation; False if an order or refund moved the account meanwhile.
+        """Write an evaluation; False if the account has changed since it was read.
 
-        The version read before guards it: whoever settled in between left the review due.
+        The filter names the version that was read. If an order settled in between, its review is
+        due, and the account is evaluated again.
         """
         changes: Document = {
             "tier": evaluation.standing.model_dump(exclude_none=True),
@@ -148,7 +151,7 @@ class TierRepository:
         if monthly_on is not None:
             changes["monthly_on"] = monthly_on
         if evaluation.standing.level != seen.tier.level:
-            # Who falls before being served is owed nothing of the level that is gone.
+            # A member who falls before the coupons are issued is owed none of the lost level.
             changes["benefits"] = DUE if evaluation.raised else DONE
         update: Document = {"$set": changes, "$inc": {"version": 1}}
         if gone:
@@ -162,7 +165,7 @@ class TierRepository:
         self._changes.insert_one(change.document(), session=session)
 
     def append_many(self, changes: list[TierChange], session: ClientSession) -> None:
-        """Note what history makes of many members' tiers, inside the importer's transaction."""
+        """Append the changes that an import makes to many members' tiers, in its transaction."""
         if changes:
             self._changes.insert_many([change.document() for change in changes], session=session)
 
@@ -170,14 +173,14 @@ class TierRepository:
         self, seen: TierAccount, standing: Standing, base: TierBase, change: TierChange,
         session: ClientSession,
     ) -> bool:  # fmt: skip
-        """Set a standing from elsewhere, its review to be looked at; False if the account moved.
+        """Set a standing from another system, its review due; False if the account has changed.
 
-        The change's id is the fact: a second time is a DuplicateKeyError.
+        The change's id comes from the business fact: a second call raises DuplicateKeyError.
         """
         self.append(change, session)
         tier = {"tier": standing.model_dump(exclude_none=True),
                 "tier_base": base.model_dump(exclude_none=True)}  # fmt: skip
-        # The version read before: an order settled meanwhile may have raised the member.
+        # Guarded by the version read before: an order may have raised the member meanwhile.
         moved = self._accounts.update_one(
             {"_id": seen.id, "version": seen.version},
             {
@@ -190,7 +193,7 @@ class TierRepository:
         return moved.matched_count == 1
 
     def promise(self, seen: TierAccount, base: TierBase) -> bool:
-        """Add a promise to an account that stands higher; False if the account moved."""
+        """Add a promise to an account that stands higher; False if the account has changed."""
         changes = {"tier_base": base.model_dump(exclude_none=True), "tier_review": DUE}
         moved = self._accounts.update_one(
             {"_id": seen.id, "version": seen.version}, {"$set": changes, "$inc": {"version": 1}}
@@ -198,7 +201,7 @@ class TierRepository:
         return moved.matched_count == 1
 
     def leave(self, seen: TierAccount) -> bool:
-        """Look no more at an account that stands nowhere; False if it moved."""
+        """Mark a forgotten account as reviewed; False if it has changed since it was read."""
         moved = self._accounts.update_one(
             {"_id": seen.id, "version": seen.version},
             {"$set": {"tier_review": DONE}, "$unset": {"review_on": ""}, "$inc": {"version": 1}},
@@ -206,9 +209,9 @@ class TierRepository:
         return moved.matched_count == 1
 
     def set_fields(self, member_id: str, changes: Document, session: ClientSession) -> None:
-        """Change an account that the caller's transaction has written: no one else can now.
+        """Change an account that the caller's transaction has written already, and so has locked.
 
-        None takes a field away.
+        None removes a field.
         """
         update: Document = {"$inc": {"version": 1}, "$set": {}, "$unset": {}}
         for name, value in changes.items():
@@ -219,24 +222,24 @@ class TierRepository:
         )  # fmt: skip
 
     def raised_by_rules(self, revision: int) -> int:
-        """How many members the application of a revision has raised."""
+        """Return how many members the roll-out of a revision has raised."""
         return self._changes.count_documents({"cause": "rules", "rules_revision": revision})
 
     def due(self, today: str) -> Iterator[str]:
-        """Members whose review is due: by a settled order, or because the day has come."""
+        """Yield members whose review is due: after a settled order, or because its day has come."""
         yield from self._marked("tier_review")
         yield from self._by_day("review_on", today)
 
     def benefits_due(self) -> Iterator[str]:
-        """Members whose new level's coupons are still to be issued."""
+        """Yield members whose new level's coupons are still to be issued."""
         yield from self._marked("benefits")
 
     def monthly_due(self, today: str) -> Iterator[str]:
-        """Members whose coupons of this month are still to be issued."""
+        """Yield members whose coupons of this month are still to be issued."""
         yield from self._by_day("monthly_on", today)
 
     def birthdays_due(self, today: str) -> Iterator[str]:
-        """Members whose birthday has come and whose coupons are still to be issued."""
+        """Yield members whose birthday has come and whose coupons are still to be issued."""
         yield from self._by_day("birthday_on", today)
 
     def _marked(self, marker: str) -> Iterator[str]:
@@ -245,10 +248,10 @@ class TierRepository:
 
     def _by_day(self, name: str, today: str) -> Iterator[str]:
         due = self._accounts.find({name: {"$lte": today}}, {"_id": 1}).sort([(name, 1), ("_id", 1)])
-        yield from (account["_id"] for account in due)  # Streamed; whoever sweeps stops in time.
+        yield from (account["_id"] for account in due)  # Streamed: a sweep stops in time.
 
     def benefits_granted(self, member_id: str, standing: Standing) -> bool:
-        """Clear the marker unless the tier moved on meanwhile: then there is more to grant."""
+        """Clear the marker; False if the tier has changed, so that there is more to grant."""
         cleared = self._accounts.update_one(
             {
                 "_id": member_id,
@@ -261,11 +264,11 @@ class TierRepository:
         return cleared.matched_count == 1
 
     def monthly_granted(self, seen: TierAccount, following: str | None) -> bool:
-        """Move on to the next month, unless the tier moved meanwhile: then there is more."""
+        """Move on to the next month; False if the tier has changed: then there is more to grant."""
         return self._moved_on(seen, {"tier.level": seen.tier.level}, "monthly_on", following)
 
     def birthday_granted(self, seen: TierAccount, following: str) -> bool:
-        """Move on to the next birthday; of two that granted this one, one does."""
+        """Move on to the next birthday; False if another call has done so."""
         return self._moved_on(seen, {}, "birthday_on", following)
 
     def _moved_on(
@@ -282,7 +285,7 @@ class TierRepository:
     def born(
         self, member_id: str, month_day: str, birthday_on: str, session: ClientSession
     ) -> None:
-        """Note a member's birthday, and the next day on which it is one."""
+        """Store a member's birthday (MM-DD), and the next day on which it falls."""
         self._accounts.update_one(
             {"_id": member_id},
             {"$set": {"birthday_md": month_day, "birthday_on": birthday_on}},

@@ -1,7 +1,7 @@
-"""Which tier a member's days deserve, until when it holds, and when to look again.
+"""Which tier a member's figures deserve, until when it is held, and when to evaluate again.
 
-The rules in words stand in functions/tier-evaluate/TIERS.md. The tier is found anew each time from
-the days' figures, so it doesn't matter how often, or in which order, it was looked at.
+functions/tier-evaluate/TIERS.md says the rules in words. Each evaluation finds the tier anew from
+the days' figures, so it doesn't matter how often or when a member was evaluated before.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from huitou.loyalty.tiers.periods import (
 
 # Reconciliation compares this many days of an account with its entries.
 MOST_DAYS = LONGEST_DAYS
-# A refund is possible for 365 days, and a store's day may be another than the brand's.
+# A refund is possible for 365 days, and a store's day may differ from the brand's.
 SETTLED_DAYS = 373
 # The base moves this many days at a time, so that not each evaluation moves it.
 BASE_MOVES_DAYS = 30
-# Before the base's day a period that reaches it may begin, with the days of grace of the last one.
+# Days before the base's day count that far back: one period, with the days of grace before it.
 BEFORE_BASE_DAYS = LONGEST_DAYS + MOST_GRACE_DAYS + 1
 # The most days an account keeps: some 40 KB for a member who eats here every day.
 MOST_DAYS_KEPT = SETTLED_DAYS + BASE_MOVES_DAYS + BEFORE_BASE_DAYS
@@ -51,9 +51,9 @@ MOST_DAYS_KEPT = SETTLED_DAYS + BASE_MOVES_DAYS + BEFORE_BASE_DAYS
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Where the member stands today: what moved them, the days to keep, the day to look again.
+    """Where the member stands today, what moved them, and the next day to evaluate them.
 
-    `figures` are those of the period that counts today. `notice` tells that the member is now to
+    `figures` are those of the period that counts today. `notice` tells that the member must now
     be told what is missing. `base` is what the next evaluation starts from.
     """
 
@@ -78,7 +78,7 @@ class Case:
 
     `timeline` begins with the rules in force on the day of the account's base, or of joining; then
     come the later ones, with the days from which they count. `known` are rules of other revisions,
-    by which levels that are gone were given.
+    which gave levels that are removed now.
     """
 
     account: TierAccount
@@ -87,17 +87,17 @@ class Case:
     known: Mapping[int, TierRules] = field(default_factory=dict)
 
     def judged(self) -> Evaluation:
-        """Return where the member stands."""
+        """Evaluate the member."""
         before, standing = self.account.tier, self._standing()
         ranks = self.rank(standing), self.rank(before)
         cause: Cause | None = None
         if standing.level != before.level:
             late = before.holds_through is not None and self.today > before.holds_through
             cause = "figures" if ranks[0] > ranks[1] else "review" if late else "refund"
-            # The lowest level has another name, or rules of today take back what others gave.
+            # The lowest level was renamed, or rules that are new today take back a level.
             if ranks[0] == ranks[1] or (cause == "refund" and self._rules_are_new):
                 cause = "rules"
-        review_on, notice = self._look(standing)
+        review_on, notice = self._next_review(standing)
         if notice:
             standing = standing.model_copy(update={"noticed_for": standing.holds_through})
         return Evaluation(
@@ -106,7 +106,7 @@ class Case:
         )  # fmt: skip
 
     def _standing(self) -> Standing:
-        """Return the standing on the highest level held, since today if it is another."""
+        """Return the standing at the highest level held; a level that is new counts since today."""
         before, (held, run) = self.account.tier, self.highest
         level = held.level if held else self.rules.levels[0].level
         since = before.since_day if level == before.level else self.today
@@ -131,14 +131,14 @@ class Case:
 
     @cached_property
     def base(self) -> TierBase:
-        """What the account's tier is found from; of an account of before, from its standing."""
+        """What the evaluation starts from; made from the standing if an old account has no base."""
         if self.account.tier_base is not None:
             return self.account.tier_base
-        return TierBase(promises=self._promises_of_before())
+        return TierBase(promises=self._promises_of_old_standing())
 
     @cached_property
     def highest(self) -> tuple[Held | None, Run | None]:
-        """The highest level held today, or by a store's day that is ahead; None for the lowest."""
+        """The highest level held today, or on a store's day ahead of it; None for the lowest."""
         return self._highest(self.base)
 
     def _highest(self, base: TierBase) -> tuple[Held | None, Run | None]:
@@ -159,7 +159,7 @@ class Case:
 
     @property
     def _last(self) -> int:
-        """The last day that counts: that of a store may be ahead of the brand's."""
+        """The last day that counts: a store's day may be ahead of the brand's."""
         return max([self._today, *self._days.days[-1:]])
 
     def _stage(self, base: TierBase, days: DaySums, last: int, timeline: Timeline) -> Stage:
@@ -168,23 +168,23 @@ class Case:
         return stage_of(days, steps, joined, base.promises, last, self.known)
 
     def given(self, standing: Standing) -> TierRules:
-        """Return the rules by which a level was given; those in force where they are lost."""
+        """Return the rules that gave a level; the rules in force if they weren't kept."""
         for _, rules in self.timeline:
             if rules.revision == standing.rules_revision:
                 return rules
         return self.known.get(standing.rules_revision, self.rules)
 
     def level(self, standing: Standing) -> Level:
-        """Return a standing's level; one that is in force no more as it was."""
+        """Return a standing's level; a removed one as it was when it was given."""
         found = self.rules.find(standing.level) or self.given(standing).find(standing.level)
         return found or self.rules.levels[0]
 
     def rank(self, standing: Standing) -> float:
-        """Place a level among the present ones."""
+        """Return the place of a standing's level among the present ones."""
         return rank_of(standing.level, self.rules, self.given(standing))
 
     def standing_place(self) -> tuple[float, int]:
-        """Return how high the level held today is, and through which day, for comparing."""
+        """Return the place of the level held today and its last day, to compare two cases."""
         held, run = self.highest
         return (held.rank, run.through) if held and run else (0, 0)
 
@@ -194,7 +194,7 @@ class Case:
         return figures_of(self._days.total(first, last))
 
     def figures_to_keep(self, through: str | None) -> Figures:
-        """Return what decides whether a level goes on after a day, as far as it is known."""
+        """Return the figures so far that decide whether a level goes on after a day."""
         last = ordinal(through) if through else self._today
         if self.rules.window == "rolling":
             on = max(last + 1, self._today)
@@ -215,30 +215,30 @@ class Case:
         return level.kept_by.missing(self.figures_to_keep(standing.holds_through))
 
     def notice_on(self, through: str) -> str:
-        """Return the day on which a member is told what keeps a level after its last sure day.
+        """Return the day on which a member is told how to keep a level after its last sure day.
 
-        Not before spending can keep it: a rolling window must reach from then past that day.
+        Not before spending can help: a rolling window that begins then must reach past that day.
         """
         ahead = self.rules.notice_days
         if self.rules.window == "rolling":
             ahead = min(ahead, self.rules.window_days - 1)
         return shifted(through, 1 - ahead)
 
-    def _look(self, standing: Standing) -> tuple[str | None, bool]:
-        """Return the next day to look at the standing, and whether a notice is due now."""
+    def _next_review(self, standing: Standing) -> tuple[str | None, bool]:
+        """Return the next day to evaluate the standing, and whether a notice is due now."""
         last, rules = standing.holds_through, self.rules
         if last is None:
             return None, False
         if self.today > last:
             return shifted(last, rules.grace_days + 1), False
-        told = standing.noticed_for == last or rules.notice_days == 0
-        if told or self.missing_to_keep(standing) is None:
+        no_notice = standing.noticed_for == last or rules.notice_days == 0
+        if no_notice or self.missing_to_keep(standing) is None:
             return shifted(last, 1), False
         notice_on = self.notice_on(last)
         return (notice_on, False) if self.today < notice_on else (shifted(last, 1), True)
 
     def _moved_base(self) -> TierBase:
-        """Return the base of the next evaluation: once in a while it moves on to a later day."""
+        """Return the base of the next evaluation; once in a while it moves to a later day."""
         oldest = self.base.day or (iso(self._days.days[0]) if self._days.days else self.today)
         if oldest >= shifted(self.today, -SETTLED_DAYS - BASE_MOVES_DAYS):
             return self.base.model_copy(update={"revision": self.rules.revision})
@@ -247,12 +247,13 @@ class Case:
         stage = self._stage(self.base, self._days.through(day), day, steps)
         return TierBase(day=iso(day), revision=self.rules.revision, promises=stage.promises_at(day))
 
-    # --- accounts of before ---------------------------------------------------------------------
+    # --- accounts that older versions stored ------------------------------------------------------
 
-    def _promises_of_before(self) -> list[Promise]:
-        """Return the promise in a standing of before its account had a base, if it is needed.
+    def _promises_of_old_standing(self) -> list[Promise]:
+        """Return the promise in a standing that an older version stored, if it is needed.
 
-        Mostly the account's days say the same and nothing is promised, so that refunds still count.
+        Mostly the account's days give the same level. Then nothing is promised, so that refunds
+        still count.
         """
         standing: Standing | None = self.account.tier
         while standing is not None and self.rank(standing) > 0:
@@ -268,7 +269,7 @@ class Case:
         return []
 
     def _was_undone(self, standing: Standing) -> bool:
-        """Tell whether a refund took what a level rested on, by the rules it was given by."""
+        """Tell whether a refund undid a level, by the rules that gave it."""
         given = self.given(standing)
         level = given.find(standing.level)
         if level is None or standing.earned_through is None or self.today > standing.earned_through:

@@ -1,4 +1,4 @@
-"""Bring a member's tier up to what their figures deserve, and say what comes with it."""
+"""Evaluate members' tiers, show them, and record which benefits they bring."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
 from huitou.runtime.triggers import DONE, DUE
 
 MOST_TRIES = 5
-# What an account has that is a person's, and no one's once they go elsewhere or are forgotten.
-_OF_A_PERSON = (
+# An account's personal fields: removed when the member is merged into another or erased.
+_PERSONAL_FIELDS = (
     "tier", "tier_base", "joined_day", "benefits", "monthly_on", "review_on", "birthday_md",
     "birthday_on",
 )  # fmt: skip
@@ -54,7 +54,7 @@ class Tiers:
     def level_of(self, member_id: str) -> tuple[Level, int]:
         """Return the member's level, as the rules now describe it, and the rules' revision.
 
-        A level that is in the rules no more keeps its benefits until its review.
+        A level that was removed from the rules keeps its benefits until its review.
         """
         standing = self._repository.standing(member_id)
         if standing is None:
@@ -62,7 +62,7 @@ class Tiers:
         return self.level_for(standing)
 
     def level_for(self, standing: Standing) -> tuple[Level, int]:
-        """Return the same for a standing in hand."""
+        """Return the level of a standing and the rules' revision, as `level_of` does."""
         rules = self._repository.rules(standing.rules_revision)
         return self._level(standing, rules), rules.revision
 
@@ -70,26 +70,26 @@ class Tiers:
         return self._repository.rules()
 
     def put_rules(self, rules: TierRules, field: str = "rules.revision") -> None:
-        """Store a later revision, in force from now on; members follow as they are looked at.
+        """Store a later revision, in force from now on; each evaluation brings one member to it.
 
-        `field` is what the caller names the revision by.
+        `field` is the name that a Refusal gives to the revision.
         """
         self._repository.put_rules(rules, field, self._clock.now())
 
     def history(self) -> dict[str, Any]:
-        """Return the rules in all their revisions as they are stored, the latest first."""
+        """Return all revisions of the rules as they are stored, the latest first."""
         revisions = self._repository.history() or [self.rules()]
         return {"revisions": [rules.document() for rules in revisions]}
 
     def preview(self, request: TierPreviewRequest, lang: Lang) -> TierPreviewAnswer:
-        """Tell what somebody with these figures would be told, were these the rules."""
+        """Return what a member with these figures would read under these draft rules."""
         level = request.rules.earned(request.figures)
         higher = request.rules.above(level.level)
         text = next_level(higher, request.figures, lang)["text"] if higher else None
         return TierPreviewAnswer(name=level.name, text=text)
 
     def page(self, after: str, limit: int) -> list[TierAccount]:
-        """Return the next accounts by id, for who goes through all of them."""
+        """Return the next accounts after this id, by id: one page of all accounts."""
         return self._repository.page(after, limit)
 
     def raised_by_rules(self, revision: int) -> int:
@@ -97,7 +97,7 @@ class Tiers:
         return self._repository.raised_by_rules(revision)
 
     def shown(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
-        """Return what the member sees: level, until when, what is missing for more or to keep."""
+        """Return what the member sees: the level, its last day, what raises or keeps it."""
         return shown_tier(self.case(self._account(member_id)), lang)
 
     def due(self) -> Iterator[str]:
@@ -140,21 +140,21 @@ class Tiers:
         return self._repository.monthly_granted(seen, following if level.monthly_coupons else None)
 
     def birthday_granted(self, seen: TierAccount, following: str) -> bool:
-        """Record that this birthday's coupons are issued; False if another did."""
+        """Record that this birthday's coupons are issued; False if another call did."""
         return self._repository.birthday_granted(seen, following)
 
     def born(
         self, member_id: str, month_day: str, birthday_on: str, session: ClientSession
     ) -> None:
-        """Note a member's birthday (MM-DD) and when it is next."""
+        """Store a member's birthday (MM-DD), and the next day on which it falls."""
         self._repository.born(member_id, month_day, birthday_on, session)
 
     # --- evaluation -----------------------------------------------------------------------------
 
     def evaluate(self, member_id: str, *, applying: int | None = None) -> EvaluationOutcome:
-        """Evaluate one member; safe to repeat, and against orders settled at the same time.
+        """Evaluate one member; safe to repeat, and safe while orders of the member settle.
 
-        `applying` is a revision that is being brought to all members.
+        `applying` is the revision that a roll-out brings to all members.
         """
         for _ in range(MOST_TRIES):
             case = self.case(self._account(member_id), applying=applying or 0)
@@ -166,9 +166,9 @@ class Tiers:
             found = case.judged()
             if found.raised and applying is not None:
                 found = replace(found, cause="rules")
-            if found.notice:  # Before it counts as given: a crash in between gives it again.
+            if found.notice:  # Given before it is recorded: after a crash it is given again.
                 self._give_notice(case, found)
-            if self._stored(seen, found, case.rules):
+            if self._store(seen, found, case.rules):
                 if found.standing.level == seen.tier.level:
                     return "noticed" if found.notice else "unchanged"
                 return "raised" if found.raised else "lowered"
@@ -177,10 +177,11 @@ class Tiers:
     def bring_in(
         self, member_id: str, level: str, since_day: str, holds_through: str, source: str
     ) -> BringInOutcome:
-        """Take a tier over from another system, with the last day it holds; safe to repeat.
+        """Take over a tier from another system, with its last day; safe to repeat.
 
-        Without entry coupons, and safe from refunds through that day. Who stands higher here stays
-        there, and falls no deeper. Raises Refusal NOT_FOUND naming `level` or `member_id`.
+        It brings no entry coupons, and no refund ends it before that day. A member who stands
+        higher keeps the higher level, and until that day falls no lower than this one. Raises
+        Refusal NOT_FOUND naming `level` or `member_id`.
         """
         rules = self._repository.rules()
         if rules.find(level) is None:
@@ -210,7 +211,7 @@ class Tiers:
                 standing: Standing = standing, change: TierChange = change,
             ) -> None:  # fmt: skip
                 if not self._repository.bring_in(seen, standing, base, change, session):
-                    raise Unavailable  # Nothing of it stays: read again.
+                    raise Unavailable  # Nothing was written: read the account again.
 
             try:
                 self._database.transact(write)
@@ -222,7 +223,7 @@ class Tiers:
         raise Unavailable
 
     def figures(self, member_id: str, session: ClientSession) -> dict[str, dict[str, int]]:
-        """Return what tiers count of a member's days, by figure and day."""
+        """Return the figures of a member that tiers count, by figure and day."""
         account = self._repository.account(member_id, session)
         if account is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
@@ -230,22 +231,22 @@ class Tiers:
         return {name: {day: n for day, n in found.items() if n} for name, found in days.items()}
 
     def cases(self, member_ids: Iterable[str], session: ClientSession) -> dict[str, Case]:
-        """Return those of these members who have an account, by id, as a transaction finds them."""
+        """Return the cases of those of these members who have an account, by member."""
         accounts = self._repository.accounts(member_ids, session)
         accounts = self.with_joined(accounts, session)
         return {account.id: self.case(account) for account in accounts}
 
     def take_over(self, source: Case, into: Case, cause: str, session: ClientSession) -> None:
-        """Give a merged member the higher of two standings, and leave nothing to the other one.
+        """Give `into` the higher standing of two merged members, and leave none to `source`.
 
-        For a transaction that has written both accounts; the days' figures move with the points.
-        The merged one goes on by the rules' times and the day of joining of whichever account
-        gives the higher tier: so neither loses, and refunds still count.
+        The caller's transaction has written both accounts; the days' figures move with the points.
+        `into` goes on with the base and the day of joining of the account that gives the higher
+        tier: so the member loses nothing, and refunds still count.
         """
         promises = [*source.base.promises, *into.base.promises]
         ways = [
-            replace(case, account=_together(source.account, into.account, case.account, case.base,
-                                            promises))
+            replace(case, account=_merged(source.account, into.account, case.account, case.base,
+                                          promises))
             for case in (into, source)
         ]  # fmt: skip
         best = max(ways, key=Case.standing_place)
@@ -273,8 +274,8 @@ class Tiers:
                     rules_revision=best.rules.revision, at=self._clock.now(),
                 ), session)  # fmt: skip
 
-    def _stored(self, seen: TierAccount, found: Evaluation, rules: TierRules) -> bool:
-        """Write what changed; False if the account has moved since it was read."""
+    def _store(self, seen: TierAccount, found: Evaluation, rules: TierRules) -> bool:
+        """Write what changed; False if the account has changed since it was read."""
         monthly = bool(found.level.monthly_coupons) and (found.raised or seen.monthly_on is None)
         monthly_on = self.today() if monthly else None
         if found.standing.level == seen.tier.level:
@@ -301,16 +302,16 @@ class Tiers:
             self._notices.put("tier-keep", case.account.id, review_on, data)
 
     def forget(self, member_id: str, session: ClientSession) -> None:
-        """Leave no standing and no birthday; for a transaction that has written the account."""
-        gone = dict.fromkeys(_OF_A_PERSON)
+        """Remove standing and birthday; the caller's transaction has written the account."""
+        gone = dict.fromkeys(_PERSONAL_FIELDS)
         self._repository.set_fields(
             member_id, {**gone, "forgotten": True, "tier_review": DONE}, session
         )
 
     def case(self, account: TierAccount, *, applying: int = 0) -> Case:
-        """Return a member as they are to be judged today: with the rules of each time.
+        """Return a member's case for today, with the rules of each time.
 
-        `applying` is a revision that somebody has already seen.
+        `applying` is a revision that is applied already: no older rules are used.
         """
         base = account.tier_base
         seen = max(account.tier.rules_revision, base.revision if base else 0, applying)
@@ -325,7 +326,7 @@ class Tiers:
         return Case(account, steps, self.today(), self._known(account, steps))
 
     def _known(self, account: TierAccount, steps: Timeline) -> dict[int, TierRules]:
-        """Return the rules of before by which levels were given that may be gone."""
+        """Return the older rules that gave the account's levels, by revision."""
         wanted = {p.revision for p in account.tier_base.promises} if account.tier_base else set()
         given: Standing | None = account.tier
         while given is not None:
@@ -338,14 +339,14 @@ class Tiers:
     def _level(self, standing: Standing, rules: TierRules) -> Level:
         found = rules.find(standing.level)
         if found is None and standing.rules_revision not in (0, rules.revision):
-            of_then = self._repository.revision(standing.rules_revision)
-            found = of_then.find(standing.level) if of_then else None
+            older = self._repository.revision(standing.rules_revision)
+            found = older.find(standing.level) if older else None
         return found or rules.levels[0]
 
     def with_joined(
         self, accounts: Iterable[TierAccount], session: ClientSession | None = None
     ) -> list[TierAccount]:
-        """Fill in the day of joining where an account doesn't have it yet."""
+        """Fill in the day of joining of accounts that don't have it yet."""
         accounts = list(accounts)
         unknown = [account.id for account in accounts if account.joined_day is None]
         days = self._repository.joined_days(unknown, session) if unknown else {}
@@ -381,11 +382,11 @@ def change_of(seen: TierAccount, found: Evaluation, revision: int, clock: Clock)
     )
 
 
-def _together(
+def _merged(
     source: TierAccount, into: TierAccount, going_on: TierAccount, base: TierBase,
     promises: list[Promise],
 ) -> TierAccount:  # fmt: skip
-    """Return two accounts' days as one, which goes on as the account of one of them."""
+    """Return `into` with both accounts' days, `base` and `promises`, joined when `going_on` was."""
     days: dict[str, dict[str, int]] = {}
     for name in BY_DAY:
         days[name] = dict(getattr(into, name))

@@ -1,4 +1,4 @@
-"""What a member reads of their tier: until when it holds, what is missing for more or to keep."""
+"""What a member reads of their tier: its last day, and what is missing to rise or to keep it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def shown_tier(case: Case, lang: Lang) -> dict[str, Any]:
 
 
 def next_level(higher: Level, figures: Figures, lang: Lang) -> dict[str, Any]:
-    """Return what is missing for the next level, and so in words: a `NextLevel`."""
+    """Return what is missing for the next level, in numbers and in words: a `NextLevel`."""
     short = higher.missing(figures) or {}
     text = to_reach(higher.name, {"match": higher.match, **short}, lang)
     return {"name": higher.name, "text": text, **_missing(higher, short)}
 
 
 def to_keep(case: Case, standing: Standing) -> dict[str, str | int] | None:
-    """Return what words need that tell how to keep the level, or None if it is safe."""
+    """Return the data for the text that tells how to keep the level, None if it is safe."""
     short, last = case.missing_to_keep(standing), standing.holds_through
     if short is None or last is None:
         return None
@@ -51,5 +51,5 @@ def to_keep(case: Case, standing: Standing) -> dict[str, str | int] | None:
 
 
 def _missing(goals: Goals, short: dict[str, int]) -> dict[str, Any]:
-    told: dict[str, Any] = {_MISSING[name]: count for name, count in short.items()}
-    return told | ({"match": goals.match} if len(short) > 1 else {})
+    answer: dict[str, Any] = {_MISSING[name]: count for name, count in short.items()}
+    return answer | ({"match": goals.match} if len(short) > 1 else {})

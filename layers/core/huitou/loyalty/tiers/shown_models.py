@@ -1,4 +1,4 @@
-"""What members and operators are shown of tiers."""
+"""What members and operators see of tiers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ShownLevel(Answer):
 
 
 class Missing(Answer):
-    """What is missing for a goal; of several with `match` "any", one is enough."""
+    """What is missing for the goals; if `match` is "any", one of them is enough."""
 
     missing_fen: int | None = None
     missing_orders: int | None = None
@@ -26,21 +26,21 @@ class Missing(Answer):
 
 
 class NextLevel(Missing):
-    """The tier above the member's, what is missing for it, and so in words."""
+    """The next higher tier, and what is missing for it, in numbers and in words (`text`)."""
 
     name: str
     text: str
 
 
 class KeepLevel(Missing):
-    """What is missing to keep the tier, through which day it is in time, and so in words."""
+    """What is missing to keep the tier, in numbers and in words; `by` is the last day for it."""
 
     by: str
     text: str
 
 
 class ShownTier(ShownLevel):
-    """The member's tier, through which day it holds, the next one, and what keeps this one."""
+    """The member's tier, the last day it holds, the next tier, and what keeps this one."""
 
     holds_through: str | None = None
     next: NextLevel | None = None
@@ -48,20 +48,20 @@ class ShownTier(ShownLevel):
 
 
 class TierPreviewRequest(Request):
-    """Ask what a member with these figures would be told under rules that are only a draft."""
+    """Ask what a member with these figures would read under draft rules."""
 
     rules: TierRules
     figures: Figures = Figures()
 
 
 class TierPreviewAnswer(Answer):
-    """The name of the level they would have, and what they would be told; null at the top."""
+    """The name of the level they would have, and the text they would read; null at the top."""
 
     name: str
     text: str | None
 
 
 class TierHistoryAnswer(Answer):
-    """The rules in all their revisions, the latest first."""
+    """All revisions of the rules, the latest first."""
 
     revisions: list[TierRules]
