@@ -1,7 +1,7 @@
-"""What members' points must be, by pencil and paper: a row for each award, debt and reservation.
+"""A model of members' points, as plain as on paper: a row for each award, debt and reservation.
 
-Nothing of `huitou` is used: it is told what was bought, paid, refunded and completed, in the order
-in which it was committed, and the rules as they were when each order was paid.
+It uses nothing of `huitou`. The tests give it what was bought, paid, refunded and completed, in the
+order of commits, and the rules that were in force when each order was paid.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from points_promised import COMPLETED, Bought, Drawn, Promise, Refund, later
 
-Move = tuple[str, str | None, int]  # The same, and what they wait for in between.
+Move = tuple[str, str | None, int]  # The last day of a lot, what the points wait for, and how many.
 
 
 @dataclass
 class Row:
-    """What is left of one award (or came back): its last day, and what it waits for."""
+    """What is left of one award, or of points that came back."""
 
     award: str
     last_day: str
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Written:
-    """An entry as it must stand in the ledger; what happens by itself has no fact."""
+    """An entry as the ledger must hold it; an entry by the calendar has no `fact`."""
 
     kind: str
     fact: str | None
@@ -43,7 +43,7 @@ class Written:
 
 @dataclass
 class Purse:
-    """One member."""
+    """The points of one member."""
 
     rows: list[Row] = field(default_factory=list)
     debts: list[int] = field(default_factory=list)
@@ -82,13 +82,13 @@ class Purse:
         return sum(points for drawn in self.held.values() for _, points in drawn)
 
     def as_of(self, today: str) -> Purse:
-        """What it is once what is due has happened."""
+        """Return a copy to which all has happened that is due by today."""
         other = copy.deepcopy(self)
         other.dawn(today)
         return other
 
     def dawn(self, today: str) -> None:
-        """Points whose day has come can be spent, those whose last day is over are gone."""
+        """Make points usable whose day has come, drop expired ones, repay debts."""
         waiting = [row for row in self.rows if row.waits_for not in (None, COMPLETED)]
         for key in sorted({(str(row.waits_for), row.last_day) for row in waiting}):
             if key[0] <= today:
@@ -123,7 +123,7 @@ class Purse:
         self.dawn(today)
 
     def settle(self, bought: Bought, today: str) -> None:
-        """All that the order's life so far means and isn't written yet."""
+        """Write all that follows from the order's life so far and isn't written yet."""
         self.dawn(today)
         assert bought.promised
         if bought.given is None:
@@ -174,7 +174,7 @@ class Purse:
             self.rows.append(Row(bought.id, promised.last_day, promised.waits_for, points))
 
     def _give_back(self, bought: Bought, refund: Refund, is_last: bool, today: str) -> None:
-        """Points used come back with the money, the ones that hold longest first."""
+        """Return used points in proportion to the money; those that expire last come first."""
         if not bought.used:
             return
         assert bought.promised
@@ -204,7 +204,7 @@ class Purse:
         wanted = rest = bought.left - left
         bought.left = left
         lots: list[Move] = []
-        for row in self.rows:  # What of it can't be spent yet goes first.
+        for row in self.rows:  # Points that are still pending are taken first.
             if row.award == bought.id and row.waits_for is not None:
                 taken = min(rest, row.left)
                 row.left -= taken
@@ -218,7 +218,7 @@ class Purse:
             if promised.policy == "unlimited":
                 owed, rest = rest, 0
                 self.debts.append(owed)
-        self.earned[bought.day] -= wanted - rest  # What is waived stays earned.
+        self.earned[bought.day] -= wanted - rest  # Waived points stay earned.
         self._write(
             "claw-back", bought, rest - wanted, lots, owed, fact=refund.id, waived=rest,
             spend=-refund.fen, orders=-1 if is_last else 0,
@@ -236,7 +236,7 @@ class Purse:
             self._write("mature", bought, 0, lots, fact=bought.id if bought else None)
 
     def _take(self, points: int, first: str | None = None) -> Drawn:
-        """Take up to so many points: `first` of one day, then those that end soonest."""
+        """Take up to `points`: those whose last day is `first`, then those that expire soonest."""
         found: Counter[str] = Counter()
         usable = [row for row in self.rows if row.waits_for is None]
         for row in sorted(usable, key=lambda row: (row.last_day != first, row.last_day)):
@@ -265,6 +265,6 @@ class Purse:
 
 
 def level(spend: Counter[str], today: str) -> str:
-    """The sample chain's tier by what was spent in the 365 days that end today."""
+    """Return the sample chain's tier for the spend of the 365 days that end today."""
     fen = sum(count for day, count in spend.items() if day > later(today, -365))
     return "gold" if fen >= 200_000 else "silver" if fen >= 50_000 else "basic"

@@ -19,7 +19,7 @@ def later(day: str, days: int) -> str:
 
 
 def months_later(day: str, months: int) -> str:
-    """The same day of the month, or the last one where there is none."""
+    """Return the same day of a later month, or its last day if there is no such day."""
     start = date.fromisoformat(day)
     month = start.month + months
     year, month = start.year + (month - 1) // 12, (month - 1) % 12 + 1
@@ -51,7 +51,7 @@ def promise(
     rules: dict[str, Any], multipliers: Sequence[dict[str, Any]], bonuses: Sequence[dict[str, Any]],
     day: str, level: str, lines: Sequence[dict[str, Any]],
 ) -> Promise:  # fmt: skip
-    """Freeze the rules for an order of a day; `lines` tell category, paid_fen and points_fen."""
+    """Freeze the rules for an order; each line has category, paid_fen and points_fen."""
     rate = rules["fen_per_point_by_tier"].get(level, rules["fen_per_point"])
     values = []
     for line in lines:
@@ -84,7 +84,7 @@ def promise(
 
 @dataclass
 class Refund:
-    """Money that went back, with what of it was for single lines."""
+    """Money that went back, and the part of it that was for single lines."""
 
     id: str
     fen: int
@@ -102,13 +102,13 @@ class Bought:
     drawn: Drawn = field(default_factory=list)
     promised: Promise | None = None
     refunds: list[Refund] = field(default_factory=list)
-    is_over: bool = False  # All of it has gone back.
+    is_over: bool = False  # The whole order has gone back.
     is_completed: bool = False
     given: int | None = None
     bonus: int = 0
     known_refunds: int = 0
-    left: int = 0  # What it has earned and not lost again.
-    came_back: int = 0  # Of the points that it was paid with.
+    left: int = 0  # Points that it has earned and not lost again.
+    came_back: int = 0  # How many of the points it was paid with came back.
     is_matured: bool = False
 
     @property
@@ -116,7 +116,7 @@ class Bought:
         return sum(points for _, points in self.drawn)
 
     def still_earns(self, refunds: Sequence[Refund]) -> int:
-        """What the rest of the order earns, rounded down."""
+        """Return what the rest of the order earns, rounded down."""
         assert self.promised
         assert self.given is not None
         whole = sum(self.promised.line_values, Fraction(0))
@@ -126,8 +126,8 @@ class Bought:
         for refund in refunds:
             for line, fen in refund.by_line.items():
                 rest[line] -= fen
-        # Money that went back for no line in particular lowers each by the same part, and the
-        # delivery fee too, which has earned nothing.
+        # Money that went back for no single line reduces each line, and the delivery fee, by the
+        # same share. The fee has earned nothing.
         in_lines, money = sum(rest), self.paid_fen - sum(refund.fen for refund in refunds)
         fee = self.paid_fen - sum(self.line_fen)
         if money <= 0 or in_lines + fee <= 0:

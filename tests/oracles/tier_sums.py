@@ -1,4 +1,4 @@
-"""Days, twelve months and sums for the model of tiers, as plain as they can be."""
+"""Dates, periods and sums for the model of tiers, as plain as they can be."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def days_from(first: date, last: date) -> Iterator[date]:
 
 
 def same_date(day: date, year: int) -> date:
-    """Return the same date of another year; the 28th stands for a 29 February it has not."""
+    """Return the same date in another year; without a 29 February, the 28th."""
     try:
         return day.replace(year=year)
     except ValueError:

@@ -1,7 +1,7 @@
-"""A model of TIERS.md that goes day by day, for tests to hold the real tiers against.
+"""A model of TIERS.md that goes day by day; tests compare the real tiers with it.
 
 It is slow and plain on purpose: it sums a list of orders anew for each day and looks at each level
-by itself. Where the text leaves a choice, a comment that starts with "Reading:" names it.
+by itself. If the text leaves a choice, a comment that starts with "Reading:" names the choice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tier_sums import (
 
 @dataclass(frozen=True)
 class Promised:
-    """A tier brought in from elsewhere: it is held through this day."""
+    """A tier from another system: it is held through this day."""
 
     level: str
     through: date
@@ -46,21 +46,21 @@ class Answer:
 
 
 class Gone(NamedTuple):
-    """A level that the rules do not name, which is held through its promise all the same."""
+    """A level that was removed from the rules, but is held through its promise."""
 
     level: str
     below: frozenset[str]
     through: date
 
 
-# What stands at the end of a day.
+# The state at the end of a day.
 
 
 @dataclass
 class State:
-    """What stands at the end of a day, by the rules in force.
+    """The levels held at the end of a day, by the rules in force.
 
-    `held_to` is the last day, so far as is known, through which a level is held without grace.
+    `held_to` is the last day known so far through which a level is held without days of grace.
     `stretches` are those of `level_start`; a stretch is settled (True) when another one follows it
     or when it has fallen. `held` and `sure` are the levels held on the last day walked, with and
     without days of grace; `last_sure` is each level's last day without grace up to now.
@@ -96,9 +96,9 @@ class State:
         return timedelta(days=self.rules.grace_days)
 
     def order(self) -> list[str]:
-        """Return all levels, lowest first; one that is gone stands above those it stood above.
+        """Return all levels, lowest first; a removed level stands above those it stood above.
 
-        Reading: it stands above no others, but above the lowest, which is everybody's.
+        Reading: it stands above no other level, except the lowest, which every member has.
         """
         names = [level.level for level in self.rules.levels]
         for gone in self.gone:
@@ -162,8 +162,8 @@ def look_at_cycle(state: State, level: Level, day: date, ledger: Ledger, held: b
     sums = ledger.total(first, day)
     if reaches(level, sums) or (held and keeps(level, sums)):
         state.hold(level.level, cycle_last(rules, joined, cycle_last(rules, joined, day) + ONE_DAY))
-    # Reading: the first `grace_days` of a cycle count for the one before, if the level is held
-    # on them, whatever it is held by.
+    # Reading: the first `grace_days` of a cycle count for the cycle before too, if the level is
+    # held on them for any reason.
     ended = first - ONE_DAY
     if held and day <= ended + state.grace:
         sums = ledger.total(cycle_first(rules, joined, ended), day)
@@ -174,7 +174,7 @@ def look_at_cycle(state: State, level: Level, day: date, ledger: Ledger, held: b
 def look_at_stretches(
     state: State, level: Level, day: date, ledger: Ledger, *, changed: bool
 ) -> None:
-    """`level_start`: begin the stretches of this day, and let those fall that are not kept."""
+    """`level_start`: begin the stretches of this day, and end those that are not kept."""
     name = level.level
     if any(ledger.total(day, day)) or changed:
         first, last = year_ending(day)
@@ -184,7 +184,7 @@ def look_at_stretches(
     while waiting:
         stretch = waiting.pop()
         if day > stretch.last + state.grace:
-            if not changed:  # What the old rules held on the day of change falls on the next one.
+            if not changed:  # What the old rules held on the day of change ends the day after.
                 state.stretches[name][stretch] = True
                 one_step_down(state, name, stretch.last + ONE_DAY)
         elif stretch.first <= day and keeps(level, ledger.total(stretch.first, day)):
@@ -192,7 +192,7 @@ def look_at_stretches(
             follows = stretch_from(stretch.last + ONE_DAY)
             if follows not in state.stretches[name]:
                 state.begin(name, follows)
-                waiting.append(follows)  # A day of grace counts for this one too.
+                waiting.append(follows)  # The day may keep this one too.
 
 
 def one_step_down(state: State, name: str, day: date) -> None:
@@ -217,9 +217,9 @@ def held_by_itself(state: State, name: str, day: date, grace: timedelta) -> bool
 
 
 def walk_day(state: State, day: date, ledger: Ledger, *, changed: bool = False) -> None:
-    """Go through one day, from the highest level down, so that each one knows those above it.
+    """Go through one day, from the highest level down: each one depends on those above it.
 
-    On the day of change the new rules go through it again: `state.held` is what the old ones held.
+    On a day of change the new rules go through it again; `state.held` is what the old ones held.
     """
     before = state.held
     held: set[str] = set()
@@ -243,7 +243,7 @@ def walk_day(state: State, day: date, ledger: Ledger, *, changed: bool = False) 
             now = held_by_itself(state, name, day, state.grace)
             surely = held_by_itself(state, name, day, timedelta())
         if now or kept_over or (held and name not in gone):
-            held.add(name)  # Whoever holds a level holds all below it.
+            held.add(name)  # A member who holds a level holds all below it.
             if state.rules.downgrade == "never" and name not in gone:
                 state.for_ever.add(name)
                 surely = True
@@ -264,7 +264,7 @@ def run_out(state: State, day: date, ledger: Ledger, names: Iterable[str]) -> di
     That is the last sure day of the days in a row on which it is held.
     """
     state, nothing_more = state.copy(), ledger.through(day)
-    if state.rules.downgrade == "one_step":  # What a fall to come would give isn't promised.
+    if state.rules.downgrade == "one_step":  # A level that a later fall would give isn't promised.
         state.rules = state.rules.model_copy(update={"downgrade": "to_earned"})
     found = {name: state.last_sure[name] for name in names}
     going_on = set(found)
@@ -278,9 +278,9 @@ def run_out(state: State, day: date, ledger: Ledger, names: Iterable[str]) -> di
 
 
 def change(state: State, day: date, ledger: Ledger, rules: TierRules) -> State:
-    """Let new rules come into force: what is held is promised, then the new rules look at the day.
+    """Bring new rules into force: promise the levels held, then go through the day by new rules.
 
-    Reading: the old lowest level is nobody's merit and is not promised.
+    Reading: the old lowest level was not earned, so it is not promised.
     """
     order = state.order()
     found = run_out(state, day, ledger, state.held - state.for_ever)
@@ -314,9 +314,9 @@ def walk(
     joined: date,
     promises: Iterable[Promised] = (),
 ) -> Iterator[tuple[date, State, Ledger]]:
-    """Yield each day through the last one with what stands at its end."""
+    """Yield each day through the last one, with the state at its end and the ledger."""
     ledger, promises = Ledger(orders), list(promises)
-    changes = {on: rules for on, rules in timeline[1:] if on is not None}  # The last of a day.
+    changes = {on: rules for on, rules in timeline[1:] if on is not None}  # The last ones of a day.
     state = State(timeline[0][1], joined)
     for promised in promises:
         state.promise(promised.level, promised.through, frozenset())
@@ -337,8 +337,9 @@ def held_on(
 ) -> Answer:
     """Return the member's tier today.
 
-    Orders may lie after today (a store ahead of the brand): then it is the best of what is held on
-    today and on the days through the last order's. Rules that come into force later do not count.
+    Orders may lie after today, if a store is a day ahead of the brand: then it is the highest
+    tier held from today through the last order's day. Rules that come into force later do not
+    count.
     """
     orders = list(orders)
     in_force = [(on, rules) for on, rules in timeline if on is None or on <= today]
