@@ -16,7 +16,7 @@ from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from hunting import examples
-from services.loyalty.test_holds import forget, with_points
+from services.loyalty.test_holds import let_hold_expire, with_points
 
 IDS = tuple(f"game:{number}" for number in range(4))
 LOTS = (("2026-03-03", 40), ("2026-03-06", 30), ("9999-12-31", 50))
@@ -120,7 +120,7 @@ def act(shop: Shop, holds: Holds, alice: str, kind: str, name: str, number: int)
     elif kind == "forget":
         chosen = shop.database.collection("points_holds").find_one({"_id": name})
         if chosen and chosen["status"] == "held":
-            forget(shop, name)
+            let_hold_expire(shop, name)
         for due in list(holds.due()):
             assert holds.let_go(due) == "released"
     elif kind == "check in":

@@ -11,7 +11,7 @@ from crashing import Crash, CrashingDatabase, Faults
 from huitou.loyalty.holds.service import Holds
 from huitou.loyalty.rewards.service import Mall
 from huitou.runtime.database import Database
-from services.loyalty.test_holds import forget, points_of, spent, with_points
+from services.loyalty.test_holds import let_hold_expire, points_of, spent, with_points
 from services.loyalty.test_mall import FIVE, coupons, offer, taken, wanted
 
 KEPT = ("accounts", "coupons", "mall_exchanges", "mall_stock", "points_entries", "points_holds")
@@ -73,7 +73,7 @@ def test_a_crash_anywhere_in_an_exchange_loses_neither_points_nor_stock(shop: Sh
                 Mall(shop.database, shop.clock).exchange(life.alice, wanted(1))
                 assert life.state() == DONE, f"died at {number}, {step}"
                 continue
-            forget(shop, f"mall:{life.alice}:exchange-1")
+            let_hold_expire(shop, f"mall:{life.alice}:exchange-1")
             holds = Holds(shop.database, shop.clock)
             for due in list(holds.due()):
                 holds.let_go(due)

@@ -1,4 +1,4 @@
-"""A member's book against a model that knows nothing but single points."""
+"""A member's book, compared with a model that keeps each point by itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ step = st.one_of(
 
 
 class Member:
-    """The same steps on the book and on the purse."""
+    """Takes each step in the book and in the model (`Purse`)."""
 
     def __init__(self) -> None:
         self.account = Account(id="m")
@@ -59,7 +59,7 @@ class Member:
         self._close(book)
 
     def _wait(self, *_: Any) -> None:
-        """The day has moved on already."""
+        """Do nothing: `step` has moved the day on already."""
 
     def _earn(self, book: Book, points: int, holds: int | None, usable: int | str | None) -> None:
         until = NEVER if holds is None else day_after(self.today, holds)
@@ -139,7 +139,7 @@ class Member:
         })  # fmt: skip
 
     def agrees(self) -> None:
-        """The account is what the purse says, and the sum of its entries."""
+        """Check that the account agrees with the model and with the sum of its entries."""
         account, purse = self.account, self.purse
         purse.agrees(account)
         assert account.reserved == sum(map(len, purse.set_aside))
@@ -159,20 +159,20 @@ class Member:
 
 @settings(max_examples=examples(400))
 @given(st.lists(step, max_size=30))
-def test_a_book_says_what_single_points_say(steps: list[Any]) -> None:
+def test_a_book_agrees_with_a_model_of_single_points(steps: list[Any]) -> None:
     member = Member()
     for taken in steps:
         member.step(*taken)
         member.agrees()
 
 
-def test_what_is_owed_is_repaid_before_anything_is_spendable_and_lots_still_end() -> None:
-    """The model nobody combines: a negative balance, and points that expire while it stands."""
+def test_debt_is_repaid_before_points_can_be_spent_and_lots_still_expire() -> None:
+    """A negative balance together with points that expire while it is negative."""
     member = Member()
     member.step("earn", 10, 7, None)
     member.step("set aside", 10, 0, 0)
     member.step("use", 0, 0, 0)
-    member.step("earn", 4, 1, 3)  # Pending beyond its own end.
+    member.step("earn", 4, 1, 3)  # Still pending when it expires.
     member.step("claw back", 0, 10, "unlimited")
     assert (member.account.available, member.account.debt) == (-10, 10)
     member.step("wait", 2, 0, 0)

@@ -1,4 +1,4 @@
-"""Business days, opening hours, tier windows and coupon ends: the calendar of the house."""
+"""Calendar rules: business days, opening hours, tier windows and ends of coupons."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def shanghai(text: str) -> datetime:
 @pytest.mark.parametrize(
     ("moment", "day"),
     [
-        ("2026-03-02T03:59:59", "2026-03-01"),  # supper belongs to the evening before
+        ("2026-03-02T03:59:59", "2026-03-01"),  # Supper belongs to the evening before.
         ("2026-03-02T04:00:00", "2026-03-02"),
         ("2026-03-01T00:30:00", "2026-02-28"),
-        ("2028-03-01T01:00:00", "2028-02-29"),  # leap day
+        ("2028-03-01T01:00:00", "2028-02-29"),  # A leap day.
         ("2027-01-01T02:00:00", "2026-12-31"),
     ],
 )
-def test_a_business_day_ends_at_the_cut_in_the_stores_zone(moment: str, day: str) -> None:
+def test_a_business_day_ends_at_the_cut_off_time_in_the_stores_zone(moment: str, day: str) -> None:
     assert business_day(shanghai(moment), "Asia/Shanghai", "04:00") == day
 
 
-def test_the_day_is_the_stores_not_the_servers() -> None:
+def test_a_business_day_follows_the_stores_zone_not_the_servers() -> None:
     moment = datetime(2026, 3, 2, 22, 0, tzinfo=UTC)
     assert business_day(moment, "Asia/Shanghai", "04:00") == "2026-03-03"
     assert business_day(moment, "America/New_York", "04:00") == "2026-03-02"
@@ -51,8 +51,8 @@ def store(opens: str, closes: str, **more: int) -> Store:
     [
         ("2026-03-02T16:59:59", False),
         ("2026-03-02T17:00:00", True),
-        ("2026-03-03T01:44:59", True),  # after midnight it is still Monday's opening
-        ("2026-03-03T01:45:00", False),  # past last order
+        ("2026-03-03T01:44:59", True),  # After midnight Monday's opening hours still count.
+        ("2026-03-03T01:45:00", False),  # After the last order.
     ],
 )
 def test_opening_hours_run_past_midnight_and_stop_at_last_order(moment: str, open_: bool) -> None:
@@ -65,7 +65,7 @@ def test_a_paused_store_takes_no_orders() -> None:
 
 
 def test_a_coupon_ends_with_its_last_local_day_inclusive() -> None:
-    """mitxpro 991: dead a day early."""
+    """mitxpro 991: coupons ended a day early."""
     issued = shanghai("2026-03-02T23:30:00")
     until = end_of_day(issued, 7, "Asia/Shanghai")
     assert until.isoformat() == "2026-03-08T23:59:59.999000+08:00"
@@ -75,7 +75,7 @@ def by_spend(spend: dict[str, int], today: str) -> Evaluation:
     return evaluate(TierAccount(id="m", spend_by_day=spend), DEFAULT_RULES, today)
 
 
-def test_the_window_counts_365_days_today_included() -> None:
+def test_the_rolling_window_counts_365_days_including_today() -> None:
     today = date(2026, 12, 31)
     oldest, older = (today - timedelta(days=d) for d in (364, 365))
     spend = {oldest.isoformat(): 49_999, older.isoformat(): 1}
@@ -92,10 +92,10 @@ def test_the_window_counts_365_days_today_included() -> None:
     ),
     st.integers(0, 500),
 )
-def test_the_review_day_is_the_first_on_which_the_level_falls(
+def test_the_review_day_is_the_first_day_on_which_the_level_is_lost(
     spend: dict[str, int], after: int
 ) -> None:
-    """Against looking at every day in turn."""
+    """The review day is compared with an evaluation of every single day."""
     today = date(2026, 1, 1) + timedelta(days=after)
     spend = {day: fen for day, fen in spend.items() if day <= today.isoformat()}
     found = by_spend(spend, today.isoformat())
@@ -109,7 +109,7 @@ def test_the_review_day_is_the_first_on_which_the_level_falls(
     assert (holds and (date.fromisoformat(holds) + timedelta(days=1)).isoformat()) == first_fall
 
 
-def test_a_member_is_told_what_is_missing_for_the_next_tier() -> None:
+def test_the_figures_missing_for_the_next_tier_are_known() -> None:
     silver = DEFAULT_RULES.above("basic")
     assert silver is not None
     assert silver.name == "白银"

@@ -1,4 +1,4 @@
-"""What orders earn: by table, and how many points an order may use."""
+"""What orders earn, by tables of examples, and how many points an order may use."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def terms(*rules: EarningRule, **more: Any) -> EarningTerms:
 
 
 def multiplier_bp(condition: dict[str, Any], **more: Any) -> int:
-    """The multiplier that one line of 1,000 fen gets from a rule of ×2 under this condition."""
+    """Return the multiplier of one line of 1,000 fen under a ×2 rule with this condition."""
     [weight] = terms(rule("twice", multiplier_bp=20_000, **condition), **more).weights
     return weight // 1_000
 
@@ -91,7 +91,7 @@ def test_without_promotions_all_that_was_paid_counts_once() -> None:
     assert awarded(found, 1_050) == 10
 
 
-def test_multipliers_that_meet_one_dish_add_up_and_are_named_with_their_revision() -> None:
+def test_multipliers_of_one_dish_add_up_and_the_terms_name_their_revisions() -> None:
     found = terms(
         rule("monday", multiplier_bp=20_000, weekdays=[0], revision=3),
         rule("tea", multiplier_bp=15_000, dish_ids=["tea"], revision=7),
@@ -150,12 +150,12 @@ def test_every_condition_of_a_rule_must_be_met(condition: dict[str, Any], met: b
     [
         (datetime(2026, 3, 6, 17, 30, tzinfo=UTC), "2026-03-06", True),  # Saturday 01:30.
         (datetime(2026, 3, 6, 14, 0, tzinfo=UTC), "2026-03-06", True),  # Friday 22:00.
-        (datetime(2026, 3, 6, 18, 0, tzinfo=UTC), "2026-03-06", False),  # 02:00: no more.
-        (datetime(2026, 3, 6, 13, 59, tzinfo=UTC), "2026-03-06", False),  # 21:59: not yet.
+        (datetime(2026, 3, 6, 18, 0, tzinfo=UTC), "2026-03-06", False),  # 02:00: too late.
+        (datetime(2026, 3, 6, 13, 59, tzinfo=UTC), "2026-03-06", False),  # 21:59: too early.
         (datetime(2026, 3, 5, 17, 30, tzinfo=UTC), "2026-03-05", False),  # Thursday's supper.
     ],
 )
-def test_supper_after_midnight_is_of_the_evenings_weekday(
+def test_supper_after_midnight_counts_for_the_weekday_of_the_evening(
     at: datetime, day: str, met: bool
 ) -> None:
     friday_supper = {"weekdays": [4], "hours": [{"since": "22:00", "until": "02:00"}]}
@@ -163,7 +163,7 @@ def test_supper_after_midnight_is_of_the_evenings_weekday(
     assert found == (20_000 if met else 10_000)
 
 
-def test_hours_are_those_of_the_stores_own_zone() -> None:
+def test_hours_are_compared_in_the_stores_own_zone() -> None:
     lunch = {"hours": [{"since": "12:00", "until": "13:00"}]}
     assert multiplier_bp(lunch, bought=purchase(zone="Asia/Tokyo")) == 10_000
     assert multiplier_bp(lunch, bought=purchase(zone="Asia/Urumqi")) == 10_000
@@ -185,14 +185,14 @@ def test_hours_are_those_of_the_stores_own_zone() -> None:
         ("day", date(2000, 2, 29), "2026-03-01", False),
     ],
 )
-def test_a_birthday_is_the_day_or_its_month(
+def test_a_birthday_rule_applies_on_the_day_or_in_the_month(
     asks: str, born: date | None, day: str, met: bool
 ) -> None:
     found = multiplier_bp({"birthday": asks}, bought=purchase(business_day=day), birthday=born)
     assert found == (20_000 if met else 10_000)
 
 
-def test_a_birthday_is_asked_for_only_while_a_rule_in_force_wants_it() -> None:
+def test_the_birthday_is_read_only_if_a_rule_in_force_depends_on_it() -> None:
     over = rule("over", multiplier_bp=20_000, birthday="day", valid_until="2026-03-01")
     assert not asks_birthday([over, rule("any", multiplier_bp=20_000)], "2026-03-02")
     assert asks_birthday([over], "2026-03-01")
@@ -209,18 +209,20 @@ def test_a_birthday_is_asked_for_only_while_a_rule_in_force_wants_it() -> None:
         ({"excluded_dish_ids": ["tea"], "counts_coupon_part": True}, 0),
     ],
 )
-def test_which_parts_of_a_line_count(counts: dict[str, Any], weight_fen: int) -> None:
+def test_excluded_and_discounted_parts_of_a_line_do_not_count(
+    counts: dict[str, Any], weight_fen: int
+) -> None:
     off = [discount("tier", 100), discount("coupon", 200), discount("points", 100)]
     found = terms(points=PointsRules(**counts), bought=purchase(line(1_000), discounts=off))
     assert found.weights == [weight_fen * 10_000]
 
 
-def test_a_rule_that_multiplied_nothing_is_not_named() -> None:
+def test_a_rule_that_multiplied_nothing_is_not_in_the_terms() -> None:
     points = PointsRules(excluded_dish_ids=["tea"])
     assert terms(rule("twice", multiplier_bp=20_000), points=points).rules == []
 
 
-def test_an_order_brings_the_first_order_bonuses_that_it_meets() -> None:
+def test_the_terms_hold_the_first_order_bonuses_whose_conditions_are_met() -> None:
     found = terms(
         rule("hello", event="first_order", points=50, revision=2),
         rule("gold", event="first_order", points=60, tiers=["gold"]),
@@ -245,7 +247,7 @@ def test_an_order_brings_the_first_order_bonuses_that_it_meets() -> None:
         (Expiry(kind="rolling_months", months=1), "2026-12-31", "2027-01-31"),
     ],
 )
-def test_points_hold_until_the_end_of_their_last_day(expiry: Expiry, day: str, last: str) -> None:
+def test_each_expiry_kind_has_its_last_day(expiry: Expiry, day: str, last: str) -> None:
     assert expires_after(expiry, day) == last
     assert terms(points=PointsRules(expiry=expiry),
                  bought=purchase(business_day=day)).expires_on == last  # fmt: skip
@@ -260,14 +262,14 @@ def test_points_hold_until_the_end_of_their_last_day(expiry: Expiry, day: str, l
         (Usable(kind="on_completion"), ON_COMPLETION),
     ],
 )
-def test_points_may_be_spent_at_once_after_days_or_on_completion(
+def test_points_become_usable_at_once_after_days_or_on_completion(
     usable: Usable, first: str | None
 ) -> None:
     assert usable_from(usable, "2026-03-02") == first
     assert terms(points=PointsRules(usable=usable)).usable == first
 
 
-def test_history_earns_by_todays_rate_without_promotions_caps_or_waiting() -> None:
+def test_imported_orders_earn_at_todays_rate_without_promotions_caps_or_waiting() -> None:
     points = PointsRules(
         revision=4, fen_per_point=50, usable=Usable(kind="on_completion"),
         caps=Caps(order_points=1, day_points=1),
@@ -281,7 +283,7 @@ def test_history_earns_by_todays_rate_without_promotions_caps_or_waiting() -> No
     assert kept(spend_only, [], 10_000, 0, [money(5_000)]) == 0
 
 
-def test_caps_cut_an_award_and_the_cut_award_shrinks_in_proportion() -> None:
+def test_a_cap_cuts_an_award_and_refunds_reduce_the_rest_in_proportion() -> None:
     capped = terms(points=PointsRules(caps=Caps(order_points=6)))
     assert whole_award(capped, 1_000) == 6
     assert awarded(capped, 1_000) == 6
@@ -291,7 +293,7 @@ def test_caps_cut_an_award_and_the_cut_award_shrinks_in_proportion() -> None:
     assert kept(capped, [1_000], 1_000, 6, [money(500)]) == 3
 
 
-def test_a_line_at_three_times_takes_back_more_than_one_at_once() -> None:
+def test_refunding_a_line_at_three_times_takes_back_more_than_a_line_at_once() -> None:
     found = terms(
         rule("cake", multiplier_bp=30_000, dish_ids=["cake"]),
         bought=purchase(line(1_000), line(1_000, "cake")),
@@ -303,9 +305,7 @@ def test_a_line_at_three_times_takes_back_more_than_one_at_once() -> None:
     assert (given, plain, tripled, either) == (40, 30, 10, 20)
 
 
-def test_an_order_paid_with_coupon_and_points_alone_keeps_its_points_until_it_all_goes_back() -> (
-    None
-):
+def test_an_order_paid_without_money_keeps_its_points_until_all_of_it_is_refunded() -> None:
     points = PointsRules(counts_coupon_part=True)
     bought = purchase(line(1_000), discounts=[discount("coupon", 900), discount("points", 100)])
     found = terms(points=points, bought=bought)
@@ -314,7 +314,7 @@ def test_an_order_paid_with_coupon_and_points_alone_keeps_its_points_until_it_al
     assert kept(found, [0], 0, 9, [piece(0, 0)], wholly=True) == 0
     assert points_back(100, 0, 0, wholly=False) == 0
     assert points_back(100, 0, 0, wholly=True) == 100
-    assert awarded(terms(bought=bought), 0) == 0  # By the default no part of it counts.
+    assert awarded(terms(bought=bought), 0) == 0  # By default no part of it counts.
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_an_order_paid_with_coupon_and_points_alone_keeps_its_points_until_it_al
         {"multiplier_bp": 20_000, "valid_from": "2026-03-02", "valid_until": "2026-03-01"},
     ],
 )
-def test_a_rule_that_means_nothing_is_refused(wrong: dict[str, Any]) -> None:
+def test_a_contradictory_rule_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         rule("wrong", **wrong)
 
@@ -338,10 +338,10 @@ def test_a_rule_that_means_nothing_is_refused(wrong: dict[str, Any]) -> None:
     st.integers(0, 500), st.integers(0, 10_000), st.integers(0, 100), st.integers(0, 10_000),
     st.integers(0, 600),
 )  # fmt: skip
-def test_any_number_of_points_from_the_least_to_the_most_may_be_used(
+def test_any_number_of_points_between_minimum_and_maximum_may_be_used(
     least: int, available: int, value_fen: int, order_fen: int, wanted: int
 ) -> None:
-    """Odoo 264931: members can't choose how many points to use."""
+    """Odoo 264931: members couldn't choose how many points to use."""
     rules = PointsRules(min_points=least, point_value_fen=value_fen + 1, min_order_fen=3_000)
     most = most_points(rules, available, order_fen)
     assert most == 0 or least <= most <= available

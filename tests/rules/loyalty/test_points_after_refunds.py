@@ -1,4 +1,4 @@
-"""What refunds leave of an order's points: by property, and by brute force in fractions."""
+"""What refunds leave of an order's points: properties, and a comparison with exact fractions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def piece(number: int, fen: int) -> PendingRefund:
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[EarningTerms, list[int], list[PendingRefund], int]:
-    """An order with weights, and refunds that together give back at most what was paid."""
+    """Draw an order with weights, and refunds that give back at most what was paid."""
     paid = draw(st.lists(st.integers(0, 3_000), min_size=1, max_size=4))
     by = st.sampled_from([0, 10_000, 15_000, 20_000, 30_000, 12_345])
     cap = draw(st.none() | st.integers(0, 60))
@@ -55,10 +55,10 @@ def histories(draw: st.DrawFn) -> tuple[EarningTerms, list[int], list[PendingRef
     return found, paid, refunds, given_points
 
 
-def brute(
+def by_definition(
     found: EarningTerms, paid: list[int], refunds: list[PendingRefund], given_points: int
 ) -> int:
-    """The same from the definition, in fractions, line by line."""
+    """Return what `kept` must return: by its definition, in fractions, line by line."""
     worth = Fraction(sum(found.weights), found.fen_per_point * 10_000)
     if found.order_points is not None:
         worth = min(worth, Fraction(found.order_points))
@@ -81,17 +81,17 @@ def brute(
 
 
 @given(histories())
-def test_what_is_kept_is_what_the_definition_says(
+def test_kept_points_agree_with_the_definition(
     history: tuple[EarningTerms, list[int], list[PendingRefund], int],
 ) -> None:
     found, paid, refunds, given_points = history
     if sum(found.weights):
-        expected = brute(found, paid, refunds, given_points)
+        expected = by_definition(found, paid, refunds, given_points)
         assert kept(found, paid, sum(paid), given_points, refunds) == expected
 
 
 @given(histories(), st.randoms(use_true_random=False))
-def test_refunds_only_ever_take_and_their_order_does_not_matter(
+def test_a_refund_never_adds_points_and_the_order_of_refunds_does_not_matter(
     history: tuple[EarningTerms, list[int], list[PendingRefund], int], random: Any
 ) -> None:
     found, paid, refunds, given_points = history
@@ -106,7 +106,7 @@ def test_refunds_only_ever_take_and_their_order_does_not_matter(
 
 
 @given(histories())
-def test_claw_backs_of_a_whole_refund_add_up_to_the_award(
+def test_claw_backs_add_up_to_the_award_if_all_is_refunded(
     history: tuple[EarningTerms, list[int], list[PendingRefund], int],
 ) -> None:
     found, paid, refunds, given_points = history
@@ -118,7 +118,7 @@ def test_claw_backs_of_a_whole_refund_add_up_to_the_award(
                      wholly=wholly)  # fmt: skip
         taken, before = taken + before - after, after
     assert taken == given_points
-    if sum(paid):  # The money alone says so, too.
+    if sum(paid):  # Without `wholly`, the money alone gives the same.
         assert kept(found, paid, sum(paid), given_points, refunds) == 0
 
 
@@ -128,7 +128,7 @@ def test_claw_backs_of_a_whole_refund_add_up_to_the_award(
     st.integers(1, 300),
     st.data(),
 )
-def test_under_one_multiplier_points_are_what_the_rest_still_earns(
+def test_with_one_multiplier_an_order_keeps_what_its_rest_would_earn(
     paid: list[int], by: int, rate_fen: int, data: st.DataObject
 ) -> None:
     found = EarningTerms(
@@ -149,7 +149,7 @@ def test_under_one_multiplier_points_are_what_the_rest_still_earns(
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.lists(st.integers(0, 10_000)))
-def test_used_points_come_back_in_proportion_and_all_of_them_in_the_end(
+def test_used_points_come_back_in_proportion_and_completely_at_the_end(
     used: int, paid_fen: int, amounts: list[int]
 ) -> None:
     refunded_fen, before = 0, 0

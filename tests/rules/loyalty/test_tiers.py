@@ -1,4 +1,4 @@
-"""Tier rules: what an operator may write, and what they make of a member's figures."""
+"""Tier rules: what an operator may write, and which tier a member's figures give."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def day(ahead: int) -> str:
     return (START + timedelta(days=ahead)).isoformat()
 
 
-# --- the document -------------------------------------------------------------------------------
+# --- the rules' document ------------------------------------------------------------------------
 
 
 def test_every_field_of_the_form_has_a_chinese_title_and_help() -> None:
@@ -54,7 +54,7 @@ def test_every_field_of_the_form_has_a_chinese_title_and_help() -> None:
                 assert any("\u4e00" <= sign <= "\u9fff" for sign in text), f"{name}: {words_of}"
 
 
-def test_rules_of_before_are_read_as_they_were_meant() -> None:
+def test_rules_stored_by_an_older_version_are_read_as_they_were_meant() -> None:
     old = {"_id": "tiers", "schema": 1, "revision": 3, "window_days": 180, "levels": [
         {"level": "basic", "name": "普通", "spend_fen": 0, "discount_bp": 10_000,
          "entry_coupons": []},
@@ -86,14 +86,14 @@ GOLD: dict[str, Any] = {"level": "gold", "name": "", "spend_fen": 2_000}
         ([LEVELS[0], SILVER, {**GOLD, "keep": {"spend_fen": 9}}], "levels.2.keep: easier"),
     ],
 )
-def test_levels_that_do_not_rise_are_refused_by_name(
+def test_levels_that_do_not_rise_are_refused_and_the_field_is_named(
     levels: list[dict[str, Any]], words_of_it: str
 ) -> None:
     with pytest.raises(ValidationError, match=words_of_it):
         TierRules.model_validate({"levels": levels})
 
 
-# --- the faults of before, each with its right answer ---------------------------------------------
+# --- faults of earlier versions, each with the right answer -------------------------------------
 
 YUAN = 100
 SILVER_GOLD: list[dict[str, Any]] = [
@@ -135,7 +135,7 @@ def test_a_cancelled_order_does_not_prolong_a_tier() -> None:
 @pytest.mark.parametrize(
     "window", [{"window": "calendar_year"}, {"window": "anchor", "anchor": "joined"}], ids=str
 )
-def test_what_was_reached_on_the_last_day_of_a_year_is_lost_with_its_order(
+def test_a_tier_reached_on_the_last_day_of_a_year_is_lost_if_its_order_is_refunded(
     window: dict[str, Any],
 ) -> None:
     held = rules(levels=SILVER_GOLD, **window)
@@ -150,7 +150,7 @@ def test_what_was_reached_on_the_last_day_of_a_year_is_lost_with_its_order(
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-def test_a_tier_rises_with_the_order_that_reaches_it_whichever_clock_the_order_has(
+def test_a_tier_rises_with_the_order_that_reaches_it_even_if_the_stores_day_differs(
     window: dict[str, Any],
 ) -> None:
     """At 00:30 on 1 January a store is a day ahead of the brand, whose day ends at 04:00."""
@@ -159,18 +159,19 @@ def test_a_tier_rises_with_the_order_that_reaches_it_whichever_clock_the_order_h
     assert (found.level.level, found.raised) == ("gold", True)
     later = yuan(("2027-01-01", 3_000)).model_copy(update={"tier": found.standing})
     assert evaluate(later, held, "2027-03-31").level.level == "gold"
-    behind = yuan(("2026-12-31", 3_000))  # A store whose day is behind, known in the new year.
+    # A store's day may be behind too: then its order is seen only in the new year.
+    behind = yuan(("2026-12-31", 3_000))
     assert evaluate(behind, held, "2027-01-01").level.level == "gold"
 
 
-def test_a_later_order_that_is_given_back_costs_no_tier_held_without_it() -> None:
+def test_refunding_a_later_order_costs_no_tier_that_was_held_without_it() -> None:
     held = rules(levels=SILVER_GOLD, window_days=365)
     orders = ((day(0), 1_000), (day(100), 2_000))
     assert stands(yuan(*orders, (day(300), 1_000)), held, day(300))[0] == "gold"
     assert stands(yuan(*orders, (day(300), 0)), held, day(370)) == ("gold", day(464))
 
 
-def test_ordering_more_loses_no_tier_sooner_where_it_falls_by_steps() -> None:
+def test_with_falls_by_one_step_a_further_order_never_ends_a_tier_sooner() -> None:
     levels = [{**level, "keep": None} for level in SILVER_GOLD]
     levels[1]["spend_fen"], levels[2]["spend_fen"] = 600 * YUAN, 1_500 * YUAN
     held = rules(levels=levels, window_days=180, downgrade="one_step")
@@ -180,10 +181,10 @@ def test_ordering_more_loses_no_tier_sooner_where_it_falls_by_steps() -> None:
         assert stands(account, held, day(180)) == ("silver", day(359))
 
 
-# --- single facts ---------------------------------------------------------------------------------
+# --- single rules ---------------------------------------------------------------------------------
 
 
-def test_a_level_of_a_year_holds_to_the_end_of_the_next_from_the_start() -> None:
+def test_a_level_reached_in_a_calendar_year_is_held_through_the_next_year() -> None:
     held = rules(window="calendar_year")
     account = spent(("2026-11-05", 600))
     assert stands(account, held, "2026-11-05") == ("silver", "2027-12-31")
@@ -191,11 +192,12 @@ def test_a_level_of_a_year_holds_to_the_end_of_the_next_from_the_start() -> None
     fallen = evaluate(reached, held, "2028-01-01")
     assert (fallen.level.level, fallen.cause) == ("basic", "review")
     again = spent(("2026-11-05", 600), ("2027-03-01", 500))
-    assert stands(again, held, "2027-02-28") == ("silver", "2028-12-31")  # A store ahead counts.
+    # An order counts the day before, too: its store may be a day ahead.
+    assert stands(again, held, "2027-02-28") == ("silver", "2028-12-31")
     assert stands(again, held, "2027-03-01") == ("silver", "2028-12-31")
 
 
-def test_who_joined_on_29_february_has_years_from_the_28th() -> None:
+def test_a_member_who_joined_on_29_february_has_years_from_28_february() -> None:
     held = rules(window="anchor")
     account = spent(("2026-02-27", 600), joined_day="2024-02-29")
     assert stands(account, held, "2026-02-27") == ("silver", "2027-02-27")
@@ -209,7 +211,7 @@ def test_the_goals_to_keep_a_level_may_be_easier_than_to_reach_it() -> None:
         "gold", "2028-12-31",
     )  # fmt: skip
     fallen = spent(("2026-03-01", 2_000), ("2027-05-05", 1_499))
-    # What a gold member spent keeps silver at least.
+    # A gold member's spend keeps silver at least.
     assert stands(fallen, held, "2028-01-01") == ("silver", "2028-12-31")
 
 
@@ -228,14 +230,14 @@ def test_spending_in_the_days_of_grace_keeps_the_level() -> None:
     assert stands(later, held, "2027-01-16")[0] == "basic"
 
 
-def test_each_reaching_begins_a_membership_year_of_its_own_with_level_start() -> None:
+def test_with_level_start_a_membership_year_begins_each_time_a_level_is_reached() -> None:
     held = rules(window="anchor", anchor="level_start")
     assert stands(spent((day(0), 600)), held, day(0)) == ("silver", "2027-12-31")
     twice = spent((day(0), 600), (day(200), 500))
     assert stands(twice, held, day(200)) == ("silver", "2028-07-19")
 
 
-def test_a_level_that_is_never_lost_goes_with_the_order_that_reached_it() -> None:
+def test_a_level_that_never_falls_is_lost_if_its_order_is_refunded() -> None:
     held = rules(downgrade="never")
     assert stands(spent((day(0), 600)), held, day(700)) == ("silver", None)
     assert stands(spent((day(0), 0)), held, day(300)) == ("basic", None)
@@ -248,7 +250,7 @@ def changed_on(today: str, new: TierRules) -> list[tuple[int, TierRules]]:
     return [(date.fromisoformat(today).toordinal(), new)]
 
 
-def test_new_rules_leave_a_level_alone_until_its_day() -> None:
+def test_new_rules_do_not_end_a_level_before_its_last_day() -> None:
     old, harder = rules(1), [{**level} for level in LEVELS]
     harder[1] |= {"spend_fen": 900, "orders": 9}
     new = changed_on(day(1), rules(2, levels=harder))
@@ -260,7 +262,7 @@ def test_new_rules_leave_a_level_alone_until_its_day() -> None:
     for number in (1, 200, 364):
         assert found(spent((day(0), 600)), number) == ("silver", day(364), 2)
     assert found(spent((day(0), 600)), 365)[0] == "basic"
-    # By the rules of then it is no longer earned.
+    # With less spend, silver was never reached under the old rules.
     assert found(spent((day(0), 400)), 9)[0] == "basic"
     assert found(spent((day(0), 600), (day(100), 250)), 100)[1] == day(364)
     assert found(spent((day(0), 600), (day(100), 900)), 100)[1] == day(464)
@@ -274,7 +276,7 @@ def test_new_rules_raise_on_the_day_they_come_into_force() -> None:
     assert evaluate(account, rules(1), day(50), new).level.level == "silver"
 
 
-def test_a_level_that_is_gone_keeps_its_benefits_until_its_day_and_may_rise() -> None:
+def test_a_removed_level_keeps_its_benefits_until_its_last_day_and_may_rise() -> None:
     old = rules(1)
     plus = rules(2, levels=[LEVELS[0], {"level": "plus", "name": "Plus", "spend_fen": 700}])
     new = changed_on(day(5), plus)
@@ -287,10 +289,10 @@ def test_a_level_that_is_gone_keeps_its_benefits_until_its_day_and_may_rise() ->
     assert (risen.level.level, risen.raised) == ("plus", True)
 
 
-# --- accounts of before, and what is old ----------------------------------------------------------
+# --- accounts that older versions stored, and old days ------------------------------------------
 
 
-def test_a_standing_of_before_that_the_days_explain_is_promised_nothing() -> None:
+def test_an_old_standing_gets_no_promise_if_the_days_give_the_same_level() -> None:
     silver = Standing(level="silver", rules_revision=1, since_day=day(0), holds_through=day(364))
     account = spent((day(0), 600), tier=silver)
     found = evaluate(account, rules(window_days=365), day(9))
@@ -299,7 +301,7 @@ def test_a_standing_of_before_that_the_days_explain_is_promised_nothing() -> Non
     assert evaluate(refunded, rules(window_days=365), day(9)).level.level == "basic"
 
 
-def test_a_standing_of_before_that_the_days_do_not_explain_holds_through_its_day() -> None:
+def test_an_old_standing_is_promised_through_its_day_if_the_days_give_less() -> None:
     silver = Standing(level="silver", rules_revision=1, holds_through="2026-12-31")
     account, held = spent(("2026-05-05", 400), tier=silver), rules(window="calendar_year")
     assert stands(account, held, "2026-12-31") == ("silver", "2026-12-31")
@@ -310,7 +312,7 @@ def test_a_standing_of_before_that_the_days_do_not_explain_holds_through_its_day
     assert evaluate(account, DEFAULT_RULES, day(365)).level.level == "basic"
 
 
-def test_a_refund_before_the_first_look_of_this_version_undoes_a_standing_of_before() -> None:
+def test_a_refund_before_this_version_evaluates_undoes_an_old_standing() -> None:
     held = rules(window="calendar_year")
     silver = Standing(level="silver", rules_revision=1, holds_through="2026-12-31")
     gold = Standing(level="gold", rules_revision=1, earned_from="2026-01-01", under=silver,
@@ -326,10 +328,10 @@ def test_a_refund_before_the_first_look_of_this_version_undoes_a_standing_of_bef
     days=st.dictionaries(st.integers(0, 1_500), st.sampled_from([100, 300, 600, 2_500]),
                          max_size=40)
 )  # fmt: skip
-def test_an_account_keeps_no_more_days_than_may_count(
+def test_an_account_keeps_only_days_that_may_still_count(
     window: dict[str, Any], days: dict[int, int]
 ) -> None:
-    """And dropping the others changes nothing, on any later day."""
+    """Dropping the other days changes no later evaluation."""
     held, account = rules(**window), spent()
     orders = {day(number): fen for number, fen in days.items()}
     for number in sorted({*days, 600, 1_200, 1_500}):
@@ -356,7 +358,9 @@ def test_an_account_keeps_no_more_days_than_may_count(
         ("02-29", "2028-03-01", "2029-02-28"),
     ],
 )
-def test_29_february_is_the_28th_in_other_years(month_day: str, today: str, found: str) -> None:
+def test_a_birthday_on_29_february_falls_on_the_28th_in_other_years(
+    month_day: str, today: str, found: str
+) -> None:
     assert birthday_from(month_day, today) == found
 
 

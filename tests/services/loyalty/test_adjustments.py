@@ -1,4 +1,4 @@
-"""Points by hand: a reason, a limit that can't be split, a second person, once."""
+"""Points given or taken by hand: the reason, the limit, the second person, repeated calls."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def desk(chain: Database, clock: FakeClock) -> Desk:
     return Desk(chain, clock)
 
 
-def test_up_to_the_limit_points_move_at_once_and_the_entry_says_why(desk: Desk) -> None:
+def test_within_the_limit_points_move_at_once_and_the_entry_has_the_reason(desk: Desk) -> None:
     assert desk.ask("1", 300).status == "applied"
     entry = desk.entry("1")
     assert entry
@@ -73,8 +73,8 @@ def test_up_to_the_limit_points_move_at_once_and_the_entry_says_why(desk: Desk) 
     assert desk.shop.differences() == []
 
 
-def test_points_given_by_hand_end_by_the_westernmost_stores_calendar_day(desk: Desk) -> None:
-    """At 03:00 of 1 January in Shanghai it is still 31 December in London: the old year's lot."""
+def test_points_given_by_hand_expire_by_the_westernmost_stores_calendar(desk: Desk) -> None:
+    """At 03:00 on 1 January in Shanghai it is 31 December in London: the old year's lot."""
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     london = Store(id="london", brand_id="huitou", name="伦敦店", zone="Europe/London", hours=hours)
     Stores(desk.shop.database, desk.shop.clock).put(london)
@@ -89,7 +89,7 @@ def test_points_given_by_hand_end_by_the_westernmost_stores_calendar_day(desk: D
     assert ends == {3: "2027-12-31", 9: "2028-12-31"}
 
 
-def test_over_the_limit_they_wait_for_somebody_else(desk: Desk) -> None:
+def test_over_the_limit_an_adjustment_waits_for_a_second_person(desk: Desk) -> None:
     assert desk.ask("1", 1_001, role="finance").status == "awaiting_approval"
     assert (desk.points, desk.entry("1")) == (0, None)
     with pytest.raises(Refusal) as refused:
@@ -103,7 +103,7 @@ def test_over_the_limit_they_wait_for_somebody_else(desk: Desk) -> None:
     entry = desk.entry("1")
     assert entry
     assert (entry["actor"], entry["approved_by"]) == ("ann", "bob")
-    assert desk.decide("1").status == "applied"  # The same decision again.
+    assert desk.decide("1").status == "applied"  # The same decision repeated.
     for other in ({"actor": "eve"}, {"approve": False}):
         with pytest.raises(Refusal) as refused:
             desk.decide("1", **other)
@@ -112,18 +112,18 @@ def test_over_the_limit_they_wait_for_somebody_else(desk: Desk) -> None:
     assert desk.shop.differences() == []
 
 
-def test_many_small_ones_of_a_day_are_one_large_one(desk: Desk) -> None:
+def test_small_adjustments_of_one_day_count_together_against_the_limit(desk: Desk) -> None:
     assert desk.ask("1", 600).status == "applied"
     assert desk.ask("2", -400).status == "applied"
     assert desk.ask("3", 1).status == "awaiting_approval"
-    assert desk.ask("4", 500, actor="carl").status == "applied"  # Another actor's own limit.
+    assert desk.ask("4", 500, actor="carl").status == "applied"  # Each actor has a limit.
     desk.decide("3", approve=False)
     desk.shop.clock.advance(days=1)
     assert desk.ask("5", 600).status == "applied"
     assert desk.points == 600 - 400 + 500 + 600
 
 
-def test_small_ones_at_the_same_moment_do_not_pass_the_limit_together(desk: Desk) -> None:
+def test_simultaneous_small_adjustments_do_not_pass_the_limit(desk: Desk) -> None:
     asked = at_once([lambda n=number: desk.ask(str(n), 300) for number in range(8)])
     applied = [one for one in asked if one.status == "applied"]
     assert len(applied) == 3
@@ -131,7 +131,7 @@ def test_small_ones_at_the_same_moment_do_not_pass_the_limit_together(desk: Desk
     assert desk.shop.differences() == []
 
 
-def test_one_id_is_one_adjustment_however_often_it_is_sent(desk: Desk) -> None:
+def test_a_repeated_adjustment_is_posted_once_and_its_id_is_not_reused(desk: Desk) -> None:
     results = at_once([lambda: desk.ask("1", 200)] * 6)
     assert {one.status for one in results} == {"applied"}
     assert desk.points == 200
@@ -143,7 +143,7 @@ def test_one_id_is_one_adjustment_however_often_it_is_sent(desk: Desk) -> None:
     assert {one.status for one in waiting} == {"awaiting_approval"}
 
 
-def test_of_two_who_decide_at_once_one_does(desk: Desk) -> None:
+def test_if_several_people_decide_at_once_only_one_decision_counts(desk: Desk) -> None:
     for number in range(5):
         before = desk.points
         desk.ask(f"x{number}", 2_000)
@@ -157,13 +157,13 @@ def test_of_two_who_decide_at_once_one_does(desk: Desk) -> None:
     assert desk.shop.differences() == []
 
 
-def test_nobody_loses_more_than_there_is(desk: Desk) -> None:
+def test_an_adjustment_never_takes_more_points_than_the_member_has(desk: Desk) -> None:
     desk.ask("1", 100)
     with pytest.raises(Refusal) as refused:
         desk.ask("2", -101)
     assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
     with pytest.raises(Refusal) as refused:
-        desk.ask("3", -5_000)  # Said at once, not when it is approved.
+        desk.ask("3", -5_000)  # Refused at once, not only when it is approved.
     assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
     desk.ask("4", 2_000)
     desk.decide("4")
@@ -181,7 +181,7 @@ def test_nobody_loses_more_than_there_is(desk: Desk) -> None:
     assert desk.shop.differences() == []
 
 
-def test_adjusting_against_spending_never_overdraws(desk: Desk) -> None:
+def test_adjusting_and_spending_at_once_never_overdraw(desk: Desk) -> None:
     desk.ask("0", 900)
     for number in range(4):
         results = at_once([
@@ -193,7 +193,7 @@ def test_adjusting_against_spending_never_overdraws(desk: Desk) -> None:
     assert desk.shop.differences() == []
 
 
-def test_pages_go_on_where_the_last_one_ended(desk: Desk) -> None:
+def test_each_page_of_adjustments_begins_where_the_last_one_ended(desk: Desk) -> None:
     for number in range(5):
         desk.ask(str(number), 2_000 + number)
         desk.shop.clock.advance(seconds=1)

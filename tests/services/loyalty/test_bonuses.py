@@ -42,7 +42,7 @@ def put(shop: Shop, *rules: dict[str, Any], **points: Any) -> None:
     shop.database.recent._kept.clear()
 
 
-def told(answer: BonusAnswer) -> tuple[str, int]:
+def outcome_of(answer: BonusAnswer) -> tuple[str, int]:
     return answer.outcome, answer.points
 
 
@@ -51,10 +51,12 @@ def available(shop: Shop, member_id: str) -> int:
     return int(shop.account(member_id)["available"])
 
 
-def test_without_a_rule_a_check_in_brings_nothing_and_says_so(shop: Shop, bonuses: Bonuses) -> None:
+def test_without_a_rule_a_check_in_brings_nothing_and_the_answer_says_so(
+    shop: Shop, bonuses: Bonuses
+) -> None:
     alice = shop.register()
     answer = bonuses.check_in(alice)
-    assert (told(answer), answer.what) == (("no_rule", 0), "当前没有积分奖励")
+    assert (outcome_of(answer), answer.what) == (("no_rule", 0), "当前没有积分奖励")
     assert bonuses.check_in(alice, "en").what == "There are no points for this at present"
     assert list(shop.database.collection("points_entries").find({})) == []
 
@@ -65,12 +67,12 @@ def test_a_check_in_counts_once_per_business_day_of_the_brand(
     put(shop, CHECK_IN)
     alice = shop.register()
     first = bonuses.check_in(alice)
-    assert (told(first), first.what) == (("awarded", 5), "获得 5 积分")
-    assert told(bonuses.check_in(alice)) == ("awarded_before", 5)
-    clock.advance(hours=15)  # 03:00: still the evening's business day.
-    assert told(bonuses.check_in(alice)) == ("awarded_before", 5)
+    assert (outcome_of(first), first.what) == (("awarded", 5), "获得 5 积分")
+    assert outcome_of(bonuses.check_in(alice)) == ("awarded_before", 5)
+    clock.advance(hours=15)  # 03:00 still belongs to the evening's business day.
+    assert outcome_of(bonuses.check_in(alice)) == ("awarded_before", 5)
     clock.advance(hours=2)
-    assert told(bonuses.check_in(alice)) == ("awarded", 5)
+    assert outcome_of(bonuses.check_in(alice)) == ("awarded", 5)
     assert available(shop, alice) == 10
     account = shop.account(alice)
     assert account["points_by_day"] == {"2026-03-02": 5, "2026-03-03": 5}
@@ -81,12 +83,14 @@ def test_a_check_in_counts_once_per_business_day_of_the_brand(
     assert entry["lots"] == [{"expires_on": "2027-12-31", "points": 5}]
 
 
-def test_a_review_is_rewarded_once_whatever_is_redelivered(shop: Shop, bonuses: Bonuses) -> None:
+def test_a_review_is_rewarded_once_even_if_its_event_is_delivered_again(
+    shop: Shop, bonuses: Bonuses
+) -> None:
     put(shop, REVIEW, CHECK_IN)
     alice, bob = shop.register(), shop.register("bob")
-    assert told(bonuses.award(alice, "review", "r1")) == ("awarded", 20)
-    assert told(bonuses.award(alice, "review", "r1")) == ("awarded_before", 20)
-    assert told(bonuses.award(alice, "review", "r2")) == ("awarded", 20)
+    assert outcome_of(bonuses.award(alice, "review", "r1")) == ("awarded", 20)
+    assert outcome_of(bonuses.award(alice, "review", "r1")) == ("awarded_before", 20)
+    assert outcome_of(bonuses.award(alice, "review", "r2")) == ("awarded", 20)
     with pytest.raises(Refusal) as refused:
         bonuses.award(bob, "review", "r1")
     assert refused.value.code is EarningErrors.CAUSE_REUSED
@@ -108,7 +112,7 @@ def test_a_review_is_rewarded_once_whatever_is_redelivered(shop: Shop, bonuses: 
     ({"valid_from": "2026-03-02", "valid_until": "2026-03-02"}, True),
     ({"dish_ids": ["milk-tea"]}, False),
 ])  # fmt: skip
-def test_only_rules_whose_conditions_are_met_give_something(
+def test_a_rule_gives_points_only_if_its_conditions_are_met(
     shop: Shop, bonuses: Bonuses, condition: dict[str, Any], met: bool
 ) -> None:
     alice = shop.register()
@@ -116,37 +120,36 @@ def test_only_rules_whose_conditions_are_met_give_something(
         {"_id": alice}, {"$set": {"birthday": "1990-03-09"}}
     )
     put(shop, CHECK_IN | condition)
-    assert told(bonuses.check_in(alice)) == (("awarded", 5) if met else ("no_rule", 0))
+    assert outcome_of(bonuses.check_in(alice)) == (("awarded", 5) if met else ("no_rule", 0))
 
 
-def test_several_rules_each_give_theirs_and_a_new_one_is_made_up_for(
+def test_each_rule_gives_its_bonus_and_a_new_rule_gives_it_later(
     shop: Shop, bonuses: Bonuses
 ) -> None:
     alice = shop.register()
     put(shop, CHECK_IN, CHECK_IN | {"_id": "monday", "weekdays": [0], "points": 7})
-    assert told(bonuses.check_in(alice)) == ("awarded", 12)
+    assert outcome_of(bonuses.check_in(alice)) == ("awarded", 12)
     put(shop, CHECK_IN | {"_id": "noon", "points": 1})
-    assert told(bonuses.check_in(alice)) == ("awarded", 13)
-    put(shop, CHECK_IN | {"revision": 2, "points": 50})  # What was given was given.
-    assert told(bonuses.check_in(alice)) == ("awarded_before", 13)
+    assert outcome_of(bonuses.check_in(alice)) == ("awarded", 13)
+    put(shop, CHECK_IN | {"revision": 2, "points": 50})  # What was given stays as it is.
+    assert outcome_of(bonuses.check_in(alice)) == ("awarded_before", 13)
     assert available(shop, alice) == 13
 
 
-def test_caps_of_day_and_month_cut_what_is_given(
-    shop: Shop, bonuses: Bonuses, clock: FakeClock
-) -> None:
+def test_caps_of_day_and_month_cut_bonuses(shop: Shop, bonuses: Bonuses, clock: FakeClock) -> None:
     put(shop, REVIEW, caps={"day_points": 30, "month_points": 45})
     alice = shop.register()
-    given = [told(bonuses.award(alice, "review", f"r{n}")) for n in range(3)]
+    given = [outcome_of(bonuses.award(alice, "review", f"r{n}")) for n in range(3)]
     assert given == [("awarded", 20), ("awarded", 10), ("nothing_left", 0)]
     clock.advance(days=1)
-    assert told(bonuses.award(alice, "review", "r2")) == ("nothing_left", 0)  # It was served.
-    given = [told(bonuses.award(alice, "review", f"s{n}")) for n in range(2)]
+    # The event of 0 points was served the day before.
+    assert outcome_of(bonuses.award(alice, "review", "r2")) == ("nothing_left", 0)
+    given = [outcome_of(bonuses.award(alice, "review", f"s{n}")) for n in range(2)]
     assert given == [("awarded", 15), ("nothing_left", 0)]
     assert available(shop, alice) == 45
 
 
-def test_a_bonus_waits_and_ends_as_the_points_rules_say(
+def test_a_bonus_becomes_usable_and_expires_as_the_points_rules_say(
     shop: Shop, bonuses: Bonuses, clock: FakeClock
 ) -> None:
     put(
@@ -155,16 +158,16 @@ def test_a_bonus_waits_and_ends_as_the_points_rules_say(
     )  # fmt: skip
     alice = shop.register()
     answer = bonuses.award(alice, "review", "r1")
-    assert (told(answer), answer.usable) == (("awarded", 20), "2026-03-05")
+    assert (outcome_of(answer), answer.usable) == (("awarded", 20), "2026-03-05")
     assert shop.account(alice)["pending"] == {"2026-03-05|2026-04-02": 20}
     assert available(shop, alice) == 0
     put(shop, revision=3, usable={"kind": "on_completion"})
-    answer = bonuses.award(alice, "review", "r2")  # There is no order that could be completed.
-    assert (told(answer), answer.usable) == (("awarded", 20), None)
+    answer = bonuses.award(alice, "review", "r2")  # A review has no order to wait for.
+    assert (outcome_of(answer), answer.usable) == (("awarded", 20), None)
     assert available(shop, alice) == 20
 
 
-def test_a_bonus_pays_off_what_is_owed_first(shop: Shop, bonuses: Bonuses) -> None:
+def test_a_bonus_repays_debt_first(shop: Shop, bonuses: Bonuses) -> None:
     put(shop, REVIEW)
     alice = shop.register()
     order = shop.paid(alice)
@@ -173,20 +176,22 @@ def test_a_bonus_pays_off_what_is_owed_first(shop: Shop, bonuses: Bonuses) -> No
     shop.refund(order)
     shop.settlement.settle(order.id)
     owed = -shop.account(alice)["available"]
-    assert told(bonuses.award(alice, "review", "r1")) == ("awarded", 20)
+    assert outcome_of(bonuses.award(alice, "review", "r1")) == ("awarded", 20)
     assert available(shop, alice) == 20 - owed
 
 
-def test_of_two_check_ins_at_once_one_brings_points(shop: Shop, bonuses: Bonuses) -> None:
+def test_only_one_of_several_simultaneous_check_ins_brings_points(
+    shop: Shop, bonuses: Bonuses
+) -> None:
     put(shop, CHECK_IN)
     for number in range(3):
         member_id = shop.register(f"m{number}")
         answers = at_once([lambda m=member_id: bonuses.check_in(m)] * 4)
-        assert sorted(map(told, answers)) == [("awarded", 5), *[("awarded_before", 5)] * 3]
+        assert sorted(map(outcome_of, answers)) == [("awarded", 5), *[("awarded_before", 5)] * 3]
         assert available(shop, member_id) == 5
 
 
-def test_bonuses_and_orders_at_once_never_pass_the_cap(shop: Shop, bonuses: Bonuses) -> None:
+def test_simultaneous_bonuses_and_orders_never_pass_the_cap(shop: Shop, bonuses: Bonuses) -> None:
     put(shop, REVIEW, caps={"day_points": 50})
     alice = shop.register()
     orders = [shop.order(alice) for _ in range(3)]
@@ -201,4 +206,4 @@ def test_bonuses_and_orders_at_once_never_pass_the_cap(shop: Shop, bonuses: Bonu
 
 def test_the_sample_chain_rewards_a_check_in(chain: Database, clock: FakeClock) -> None:
     shop = Shop(chain, clock)
-    assert told(Bonuses(chain, clock).check_in(shop.register())) == ("awarded", 5)
+    assert outcome_of(Bonuses(chain, clock).check_in(shop.register())) == ("awarded", 5)

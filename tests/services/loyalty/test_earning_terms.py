@@ -1,4 +1,4 @@
-"""What orders earn by, on the real database: frozen when paid, named, in the store's own time."""
+"""Terms of earning on a real database: frozen at payment, with their rules, in the store's zone."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 
 def load(shop: Shop, **rules: Any) -> Shop:
-    """Put rules in place, as seen by an instance that starts after that."""
+    """Put rules into force and empty the cache, as a new instance sees them."""
     Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate(rules))
     shop.database.recent = Recent()
     return Shop(shop.database, shop.clock)
 
 
 def paid(shop: Shop, member_id: str, **cart: Any) -> Order:
-    """Order and pay; returns the order as it is stored then."""
+    """Order and pay; return the order as it is stored then."""
     order = shop.order(member_id, **cart)
     assert shop.pay(order)
     return shop.orders.get(order.id)
@@ -53,7 +53,7 @@ def used_rules(order: Order) -> list[tuple[str, int]]:
     return [(ref.rule_id, ref.revision) for ref in order.terms.rules]
 
 
-def test_terms_name_the_revision_of_each_promotion_and_a_later_one_changes_nothing(
+def test_terms_name_each_promotions_revision_and_a_later_revision_does_not_change_them(
     shop: Shop,
 ) -> None:
     alice = shop.register()
@@ -68,9 +68,9 @@ def test_terms_name_the_revision_of_each_promotion_and_a_later_one_changes_nothi
     assert (worth(later), used_rules(later)) == (30_000, [("twice", 2)])
 
 
-def test_an_earlier_or_other_revision_of_a_promotion_is_refused(shop: Shop) -> None:
+def test_an_earlier_or_different_revision_of_a_promotion_is_refused(shop: Shop) -> None:
     shop = load(shop, earning_rules=[TWICE | {"revision": 2}])
-    load(shop, earning_rules=[TWICE | {"revision": 2}])  # The same again says the same.
+    load(shop, earning_rules=[TWICE | {"revision": 2}])  # A repeat is no error.
     for other in (TWICE, TWICE | {"revision": 2, "multiplier_bp": 30_000}):
         with pytest.raises(Refusal) as refused:
             load(shop, earning_rules=[other])
@@ -78,7 +78,7 @@ def test_an_earlier_or_other_revision_of_a_promotion_is_refused(shop: Shop) -> N
         assert refused.value.field == "earning_rules.twice.revision"
 
 
-def test_a_quote_tells_the_points_that_the_order_then_earns(shop: Shop) -> None:
+def test_a_quote_shows_the_points_that_the_order_then_earns(shop: Shop) -> None:
     alice = shop.register()
     tea = TWICE | {"_id": "tea", "categories": ["奶茶"], "multiplier_bp": 15_000}
     caps = {"order_points": 200}
@@ -101,7 +101,7 @@ def test_a_quote_tells_the_points_that_the_order_then_earns(shop: Shop) -> None:
         ("Asia/Tokyo", "2026-03-05T04:00", True),
         ("Asia/Tokyo", "2026-03-08T04:00", False),
         ("America/New_York", "2026-03-05T03:59", False),
-        ("America/New_York", "2026-03-08T03:59", True),  # The night the clocks go forward.
+        ("America/New_York", "2026-03-08T03:59", True),  # In this night the clocks go forward.
     ],
 )
 def test_a_promotions_first_and_last_day_are_business_days_in_the_stores_zone(
@@ -117,7 +117,7 @@ def test_a_promotions_first_and_last_day_are_business_days_in_the_stores_zone(
     assert used_rules(paid(shop, alice)) == ([("twice", 1)] if counts else [])
 
 
-def test_supper_after_midnight_earns_as_the_evenings_business_day(shop: Shop) -> None:
+def test_supper_after_midnight_earns_by_the_business_day_of_the_evening(shop: Shop) -> None:
     alice = shop.register()
     supper = {"weekdays": [4], "hours": [{"since": "21:00", "until": "03:00"}]}
     shop = load(shop, earning_rules=[TWICE | supper | {"valid_until": "2026-03-06"}])
@@ -128,7 +128,7 @@ def test_supper_after_midnight_earns_as_the_evenings_business_day(shop: Shop) ->
         assert used_rules(order) == ([("twice", 1)] if counts else [])
 
 
-def test_hours_are_those_of_payment_and_the_day_is_the_orders(shop: Shop) -> None:
+def test_hours_are_those_of_the_payment_and_the_day_is_that_of_the_order(shop: Shop) -> None:
     alice = shop.register()
     shop = load(shop, earning_rules=[TWICE | {"hours": [{"since": "12:00", "until": "12:05"}]}])
     shop.clock.moment = NOON
@@ -138,7 +138,7 @@ def test_hours_are_those_of_payment_and_the_day_is_the_orders(shop: Shop) -> Non
     assert used_rules(shop.orders.get(order.id)) == []
 
 
-def test_a_birthday_counts_for_who_told_it(shop: Shop) -> None:
+def test_a_birthday_rule_applies_only_to_members_whose_birthday_is_known(shop: Shop) -> None:
     alice, bob = shop.register(), shop.register("bob")
     shop.members.update(alice, UpdateProfileRequest(birthday=date(1990, 3, 2)))
     shop = load(shop, earning_rules=[TWICE | {"birthday": "day"}])
@@ -146,7 +146,7 @@ def test_a_birthday_counts_for_who_told_it(shop: Shop) -> None:
     assert used_rules(paid(shop, bob)) == []
 
 
-def test_terms_say_when_the_award_expires_and_from_when_it_can_be_spent(shop: Shop) -> None:
+def test_terms_say_when_the_award_expires_and_when_it_becomes_usable(shop: Shop) -> None:
     alice = shop.register()
     rules = {
         "revision": 2, "expiry": {"kind": "rolling_months", "months": 12},
@@ -186,7 +186,7 @@ def test_members_choose_how_many_points_to_use(shop: Shop) -> None:
     assert shop.orders.quote(alice, QuoteRequest.model_validate(small)).points_max == 0
 
 
-def test_imported_orders_earn_as_of_their_own_day_and_without_promotions(shop: Shop) -> None:
+def test_imported_orders_earn_on_their_own_day_without_promotions(shop: Shop) -> None:
     usable = {"kind": "on_completion"}
     shop = load(shop, earning_rules=[TWICE], points_rules={"revision": 2, "usable": usable})
     rows = [

@@ -1,4 +1,4 @@
-"""Points set aside outside orders: used once, or given back once, never both."""
+"""Points set aside without an order are used once or given back once, never both."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def points_of(shop: Shop, member_id: str) -> tuple[int, int]:
     return account["available"], account["reserved"]
 
 
-def forget(shop: Shop, hold_id: str) -> None:
-    """Let a hold's time be over: it is real time, which a test can't move."""
+def let_hold_expire(shop: Shop, hold_id: str) -> None:
+    """Set a hold's end to the past: it is real time, which a test can't move."""
     shop.database.collection("points_holds").update_one(
         {"_id": hold_id}, {"$set": {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}}
     )
 
 
-def test_held_points_are_used_once_however_often_it_is_said(shop: Shop, holds: Holds) -> None:
+def test_repeated_calls_use_held_points_once(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, ("2026-12-31", 30), (NEVER, 100))
     for _ in range(2):
         hold = holds.hold(alice, "game:1", 50, "game")
@@ -84,7 +84,7 @@ def test_held_points_are_used_once_however_often_it_is_said(shop: Shop, holds: H
     assert refused.value.code is HoldErrors.HOLD_USED
 
 
-def test_released_points_lie_where_they_were_and_are_not_used_after_all(
+def test_released_points_return_to_their_lots_and_can_no_longer_be_used_by_the_hold(
     shop: Shop, holds: Holds
 ) -> None:
     alice = with_points(shop, ("2026-12-31", 30), (NEVER, 100))
@@ -100,7 +100,9 @@ def test_released_points_lie_where_they_were_and_are_not_used_after_all(
     assert spent(shop, alice) == []
 
 
-def test_an_id_names_one_member_amount_and_purpose(shop: Shop, holds: Holds) -> None:
+def test_a_hold_id_is_refused_for_another_member_amount_or_purpose(
+    shop: Shop, holds: Holds
+) -> None:
     alice, bob = with_points(shop, (NEVER, 100)), with_points(shop, (NEVER, 100), name="bob")
     holds.hold(alice, "game:1", 50, "game")
     for who, points in ((bob, 50), (alice, 51)):
@@ -118,7 +120,7 @@ def test_an_id_names_one_member_amount_and_purpose(shop: Shop, holds: Holds) -> 
     assert points_of(shop, bob) == (100, 0)
 
 
-def test_points_whose_day_has_passed_while_they_were_held_expire_on_their_return(
+def test_points_that_expired_while_they_were_held_expire_when_they_come_back(
     shop: Shop, holds: Holds, clock: FakeClock
 ) -> None:
     alice = with_points(shop, ("2026-03-10", 30), (NEVER, 100))
@@ -128,17 +130,17 @@ def test_points_whose_day_has_passed_while_they_were_held_expire_on_their_return
     assert points_of(shop, alice) == (100, 0)
 
 
-def test_the_timer_gives_back_what_was_forgotten_and_nothing_else(
+def test_the_timer_releases_only_holds_whose_time_is_over(
     shop: Shop, holds: Holds, clock: FakeClock
 ) -> None:
     alice = with_points(shop, (NEVER, 100))
     for number in (1, 2, 3):
         holds.hold(alice, f"game:{number}", 10, "game")
     holds.commit("game:2")
-    clock.advance(days=2)  # Whatever day the business has.
+    clock.advance(days=2)  # Business time doesn't count.
     assert list(holds.due()) == []
-    forget(shop, "game:1")
-    forget(shop, "game:2")
+    let_hold_expire(shop, "game:1")
+    let_hold_expire(shop, "game:2")
     assert list(holds.due()) == ["game:1"]
     assert [holds.let_go(due) for due in list(holds.due())] == ["released"]
     assert holds.let_go("game:2") == "used"
@@ -146,17 +148,15 @@ def test_the_timer_gives_back_what_was_forgotten_and_nothing_else(
     assert points_of(shop, alice) == (80, 10)
 
 
-def test_a_caller_in_time_or_not_may_use_what_is_still_held(shop: Shop, holds: Holds) -> None:
+def test_a_late_caller_may_use_points_that_are_still_held(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
     holds.hold(alice, "game:1", 10, "game")
-    forget(shop, "game:1")
+    let_hold_expire(shop, "game:1")
     assert holds.commit("game:1").status == "used"
     assert points_of(shop, alice) == (90, 0)
 
 
-def test_what_the_caller_writes_and_the_use_of_points_happen_together(
-    shop: Shop, holds: Holds
-) -> None:
+def test_a_failing_caller_transaction_undoes_the_use_of_points(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
     holds.hold(alice, "game:1", 10, "game")
 
@@ -172,7 +172,7 @@ def test_what_the_caller_writes_and_the_use_of_points_happen_together(
     assert held.status == "held"
 
 
-def test_of_using_and_giving_back_at_once_one_wins(shop: Shop, holds: Holds) -> None:
+def test_if_points_are_used_and_released_at_once_only_one_happens(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
     for number in range(6):
         name = f"game:{number}"
@@ -186,7 +186,7 @@ def test_of_using_and_giving_back_at_once_one_wins(shop: Shop, holds: Holds) -> 
     assert points_of(shop, alice) == (100 - len(used), 0)
 
 
-def test_of_two_holds_for_the_same_points_one_finds_too_few(shop: Shop, holds: Holds) -> None:
+def test_only_one_of_several_holds_for_the_same_points_succeeds(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
     results = at_once([
         lambda n=number: holds.hold(alice, f"game:{n}", 60, "game") for number in range(4)
@@ -195,7 +195,7 @@ def test_of_two_holds_for_the_same_points_one_finds_too_few(shop: Shop, holds: H
     assert points_of(shop, alice) == (40, 60)
 
 
-def test_one_hold_asked_for_several_times_at_once_is_one(shop: Shop, holds: Holds) -> None:
+def test_simultaneous_calls_with_one_hold_id_make_one_hold(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
     results = at_once([lambda: holds.hold(alice, "game:1", 60, "game")] * 4)
     assert all(isinstance(hold, Hold) for hold in results)

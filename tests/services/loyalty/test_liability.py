@@ -1,4 +1,4 @@
-"""What a chain owes in points: the same as a plain sum over all entries, on any day."""
+"""What a chain owes in points, compared with a plain sum over all entries, on any day."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from huitou.loyalty.liability.service import Liability
 from huitou.loyalty.points.models import LedgerEntry, LotMove
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from hunting import examples
 
 SUMS = ("issued", "used", "expired", "clawed_back", "taken", "outstanding")
 NAMES = {"use": "used", "return": "used", "expire": "expired", "claw-back": "clawed_back"}
@@ -35,7 +34,7 @@ def report(shop: Shop, as_of: str | None = None) -> LiabilityAnswer:
 
 
 def plain(shop: Shop, as_of: str) -> dict[str, Any]:
-    """Go through every entry there is, one by one."""
+    """Sum up all entries, one by one."""
     months: dict[str, Counter[str]] = {}
     test: Counter[str] = Counter()
     by_year: Counter[str] = Counter()
@@ -67,7 +66,7 @@ def plain(shop: Shop, as_of: str) -> dict[str, Any]:
     }
 
 
-def told(found: LiabilityAnswer) -> dict[str, Any]:
+def sums_of(found: LiabilityAnswer) -> dict[str, Any]:
     months = {m.month: [getattr(m, s) for s in SUMS] for m in found.months}
     return {
         "months": {month: sums for month, sums in months.items() if any(sums)},
@@ -81,12 +80,12 @@ def told(found: LiabilityAnswer) -> dict[str, Any]:
 def check(shop: Shop, as_of: str) -> LiabilityAnswer:
     found, wanted = report(shop, as_of), plain(shop, as_of)
     wanted["months"] = {month: sums for month, sums in wanted["months"].items() if any(sums)}
-    assert told(found) == wanted
+    assert sums_of(found) == wanted
     assert (found.agrees, found.rest) == (True, False)
     return found
 
 
-def test_a_life_of_two_years_adds_up_on_every_day_asked_for(shop: Shop) -> None:
+def test_two_years_of_orders_add_up_on_each_day_that_is_asked_for(shop: Shop) -> None:
     alice, bob = shop.register("alice"), shop.register("bob")
     for number in range(10):
         order = shop.paid(alice, items=[item(20)])
@@ -115,11 +114,11 @@ def test_a_life_of_two_years_adds_up_on_every_day_asked_for(shop: Shop) -> None:
 
 def test_a_month_ends_at_midnight_in_shanghai(shop: Shop) -> None:
     alice = shop.register()
-    shop.clock.moment = datetime(2026, 3, 31, 15, 59, tzinfo=UTC)  # 23:59 there.
+    shop.clock.moment = datetime(2026, 3, 31, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai.
     order, last = (shop.order(alice, items=[item(n)]) for n in (2, 4))
     shop.pay(order)
     shop.settlement.settle(order.id)
-    shop.clock.moment = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 0:00 on 1 April there.
+    shop.clock.moment = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 0:00 on 1 April in Shanghai.
     shop.pay(last)
     shop.settlement.settle(last.id)
     found = check(shop, "2026-04-01")
@@ -127,13 +126,13 @@ def test_a_month_ends_at_midnight_in_shanghai(shop: Shop) -> None:
     assert check(shop, "2026-03-31").total.outstanding == 30
 
 
-def test_a_month_that_is_over_is_stored_once_and_not_read_again(shop: Shop) -> None:
+def test_a_month_that_is_over_is_stored_once_and_its_entries_are_not_read_again(shop: Shop) -> None:
     alice = shop.register()
     shop.paid(alice, items=[item(2)])
     months = shop.database.collection("points_months")
     report(shop)
     shop.clock.moment = datetime(2026, 4, 3, 4, 0, tzinfo=UTC)
-    assert report(shop).months[0].closed is False  # A store further west may still be there.
+    assert report(shop).months[0].closed is False  # A store further west may still book in it.
     shop.clock.advance(days=2)
     found = at_once([lambda: report(shop)] * 4)
     assert all(one == found[0] for one in found)
@@ -145,7 +144,7 @@ def test_a_month_that_is_over_is_stored_once_and_not_read_again(shop: Shop) -> N
     assert list(Liability(shop.database, shop.clock).closable()) == []
 
 
-def test_the_open_months_sums_come_from_the_index_alone(shop: Shop) -> None:
+def test_the_sums_of_the_open_month_come_from_an_index_alone(shop: Shop) -> None:
     shop.paid(shop.register(), items=[item(2)])
     pipeline = [
         {"$match": {"booked_on": "2026-03-02"}},
@@ -164,7 +163,7 @@ def test_the_open_months_sums_come_from_the_index_alone(shop: Shop) -> None:
     assert "IXSCAN" in text
 
 
-def test_a_day_that_is_none_or_has_not_come_is_refused(shop: Shop) -> None:
+def test_an_invalid_or_future_day_is_refused(shop: Shop) -> None:
     for as_of in ("2026-03-03", "2026-02-30", "2025-13-01"):
         with pytest.raises(Refusal) as refused:
             report(shop, as_of)
@@ -173,7 +172,7 @@ def test_a_day_that_is_none_or_has_not_come_is_refused(shop: Shop) -> None:
     assert (empty.agrees, empty.total.outstanding, len(empty.months)) == (True, 0, 1)
 
 
-def test_a_report_cut_short_says_so_and_the_next_one_goes_on(shop: Shop) -> None:
+def test_a_report_that_runs_out_of_time_says_so_and_the_next_one_goes_on(shop: Shop) -> None:
     shop.paid(shop.register(), items=[item(2)])
     shop.clock.advance(days=200)
     liability = Liability(shop.database, shop.clock)
@@ -185,7 +184,7 @@ def test_a_report_cut_short_says_so_and_the_next_one_goes_on(shop: Shop) -> None
     check(shop, "2026-09-01")
 
 
-def test_the_command_prints_the_identity(
+def test_the_command_prints_the_equation_of_the_sums(
     shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
@@ -224,8 +223,8 @@ MOVES = st.lists(max_size=3, elements=st.builds(
     )),
     asked=st.lists(st.integers(0, 140), min_size=1, max_size=4),
 )  # fmt: skip
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_entries_sum_up_as_a_plain_sum_does(
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_entries_give_the_same_report_as_a_plain_sum(
     database: Database, entries: list[Any], asked: list[int]
 ) -> None:
     clock = FakeClock()
@@ -235,7 +234,7 @@ def test_any_entries_sum_up_as_a_plain_sum_does(
     shop = Shop(database, clock)
     asked = sorted(asked)
     posted = sorted(enumerate(entries), key=lambda numbered: numbered[1][3])
-    for ahead in asked:  # Reports in between close months.
+    for ahead in asked:  # These reports close months.
         while posted and posted[0][1][3] <= ahead:
             number, (kind, lots, debt, day, is_test) = posted.pop(0)
             booked_on = (start + timedelta(days=day)).date().isoformat()

@@ -1,4 +1,4 @@
-"""The points mall: points for coupons, as many as there are, as often as a member may."""
+"""The points mall: points for coupons, within the stock and the limit per member."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from huitou.operations.maintenance.service import Maintenance
 from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from services.loyalty.test_holds import forget, points_of, spent, with_points
+from services.loyalty.test_holds import let_hold_expire, points_of, spent, with_points
 
 FIVE = {"_id": "five", "name": "五份", "points": 100, "template_id": "mall-10-3", "stock": 5}
 
@@ -62,7 +62,7 @@ def taken(shop: Shop, item_id: str = "five") -> int:
     return int(found["taken"])
 
 
-def test_points_become_a_coupon_once_however_often_it_is_asked(shop: Shop, mall: Mall) -> None:
+def test_a_repeated_exchange_gives_one_coupon(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE)
     alice = with_points(shop, ("2099-12-31", 250))
     first = mall.exchange(alice, wanted(1))
@@ -75,7 +75,9 @@ def test_points_become_a_coupon_once_however_often_it_is_asked(shop: Shop, mall:
     assert taken(shop) == 1
 
 
-def test_the_list_says_what_is_left_and_why_not(shop: Shop, mall: Mall, clock: FakeClock) -> None:
+def test_the_list_says_what_is_left_and_why_an_item_is_refused(
+    shop: Shop, mall: Mall, clock: FakeClock
+) -> None:
     offer(
         shop,
         FIVE | {"_id": "last", "stock": 1, "points": 10},
@@ -110,21 +112,21 @@ def test_the_list_says_what_is_left_and_why_not(shop: Shop, mall: Mall, clock: F
     assert points_of(shop, alice) == (120, 0)
 
 
-def test_an_exchange_id_names_one_item_of_one_member(shop: Shop, mall: Mall) -> None:
+def test_an_exchange_id_is_refused_for_another_item(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE, FIVE | {"_id": "other"})
     alice = with_points(shop, ("2099-12-31", 250))
     bob = with_points(shop, ("2099-12-31", 250), name="bob")
     mall.exchange(alice, wanted(1))
     assert refusal(mall, alice, wanted(1, "other")) is RewardErrors.EXCHANGE_ID_REUSED
-    mall.exchange(bob, wanted(1))  # Others choose their ids for themselves.
+    mall.exchange(bob, wanted(1))  # Another member may use the same id.
     assert len(coupons(shop)) == 2
 
 
-def test_more_stock_comes_with_a_later_revision(shop: Shop, mall: Mall) -> None:
+def test_a_later_revision_adds_stock(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE | {"stock": 1})
     alice = with_points(shop, ("2099-12-31", 250))
     mall.exchange(alice, wanted(1))
-    offer(shop, FIVE | {"stock": 1})  # The same again changes nothing.
+    offer(shop, FIVE | {"stock": 1})  # A repeat changes nothing.
     assert refusal(mall, alice, wanted(2)) is RewardErrors.MALL_SOLD_OUT
     offer(shop, FIVE | {"stock": 2, "revision": 2})
     mall.exchange(alice, wanted(2))
@@ -133,7 +135,7 @@ def test_more_stock_comes_with_a_later_revision(shop: Shop, mall: Mall) -> None:
         offer(shop, FIVE)
 
 
-def test_an_item_without_its_coupon_is_refused_whole(shop: Shop, mall: Mall) -> None:
+def test_an_item_with_an_unknown_coupon_template_is_not_stored(shop: Shop, mall: Mall) -> None:
     with pytest.raises(Refusal) as refused:
         offer(shop, FIVE | {"template_id": "nothing"})
     assert refused.value.field == "mall_items.five.template_id"
@@ -141,7 +143,7 @@ def test_an_item_without_its_coupon_is_refused_whole(shop: Shop, mall: Mall) -> 
     assert "five" not in {item.item_id for item in mall.listing(shop.register()).items}
 
 
-def test_points_used_in_the_mall_are_used_in_the_figures_too(
+def test_kpis_and_reconciliation_count_points_used_in_the_mall(
     shop: Shop, mall: Mall, clock: FakeClock
 ) -> None:
     offer(shop, FIVE)
@@ -155,21 +157,23 @@ def test_points_used_in_the_mall_are_used_in_the_figures_too(
     assert (totals.points_used, totals.points_outstanding) == (100, 150)
 
 
-def test_what_was_left_half_done_goes_on_or_is_given_back(shop: Shop, mall: Mall) -> None:
+def test_an_interrupted_exchange_goes_on_or_its_points_are_given_back(
+    shop: Shop, mall: Mall
+) -> None:
     offer(shop, FIVE)
     alice = with_points(shop, ("2099-12-31", 250))
     holds = Holds(shop.database, shop.clock)
     for number in (1, 2):
         holds.hold(alice, f"mall:{alice}:exchange-{number}", 100, "mall")
     mall.exchange(alice, wanted(1))
-    forget(shop, f"mall:{alice}:exchange-2")
+    let_hold_expire(shop, f"mall:{alice}:exchange-2")
     assert [holds.let_go(due) for due in list(holds.due())] == ["released"]
     assert refusal(mall, alice, wanted(2)) is HoldErrors.HOLD_RELEASED
     assert points_of(shop, alice) == (150, 0)
     assert taken(shop) == 1
 
 
-def test_what_is_gone_when_the_points_are_held_leaves_them_at_once(shop: Shop, mall: Mall) -> None:
+def test_held_points_are_given_back_at_once_if_the_item_is_sold_out(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE | {"stock": 1})
     alice = with_points(shop, ("2099-12-31", 250))
     bob = with_points(shop, ("2099-12-31", 250), name="bob")
@@ -179,7 +183,7 @@ def test_what_is_gone_when_the_points_are_held_leaves_them_at_once(shop: Shop, m
     assert points_of(shop, alice) == (250, 0)
 
 
-def test_twenty_members_for_five_pieces(shop: Shop, mall: Mall) -> None:
+def test_five_of_twenty_simultaneous_members_get_one_of_five_items(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE)
     members = [with_points(shop, ("2099-12-31", 100), name=f"m{n}") for n in range(20)]
     results = at_once([lambda m=member: mall.exchange(m, wanted(1)) for member in members])
@@ -192,7 +196,7 @@ def test_twenty_members_for_five_pieces(shop: Shop, mall: Mall) -> None:
         assert points_of(shop, member) == ((0, 0) if member in having else (100, 0))
 
 
-def test_a_member_with_points_for_one_who_asks_for_two_at_once_gets_one(
+def test_a_member_with_points_for_one_item_gets_one_of_several_simultaneous_exchanges(
     shop: Shop, mall: Mall
 ) -> None:
     offer(shop, FIVE)
@@ -204,7 +208,7 @@ def test_a_member_with_points_for_one_who_asks_for_two_at_once_gets_one(
     assert points_of(shop, alice) == (50, 0)
 
 
-def test_a_limit_per_member_holds_for_calls_at_once(shop: Shop, mall: Mall) -> None:
+def test_the_limit_per_member_holds_for_simultaneous_calls(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE | {"per_member": 2, "stock": None})
     alice = with_points(shop, ("2099-12-31", 1_000))
     results = at_once([lambda n=number: mall.exchange(alice, wanted(n)) for number in range(6)])
@@ -214,7 +218,7 @@ def test_a_limit_per_member_holds_for_calls_at_once(shop: Shop, mall: Mall) -> N
     assert points_of(shop, alice) == (800, 0)
 
 
-def test_the_same_exchange_several_times_at_once_is_one_for_all_of_them(
+def test_simultaneous_calls_with_one_exchange_id_get_the_same_coupon(
     shop: Shop, mall: Mall
 ) -> None:
     offer(shop, FIVE | {"stock": 1})

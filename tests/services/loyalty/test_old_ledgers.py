@@ -1,4 +1,4 @@
-"""Points of before there were lots: numbered, in one lot without end, and nobody loses one."""
+"""The migration of points from before lots: entries are numbered, and nobody loses points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OLD_TERMS = ("tier", "tier_rules_revision", "points_rules_revision", "fen_per_p
 
 
 def make_old(database: Database) -> None:
-    """Take everything off that the version before didn't write."""
+    """Remove all fields that the older version didn't write."""
     for name, fields in (("accounts", _NEW_IN_ACCOUNTS), ("points_entries", _NEW_IN_ENTRIES)):
         everything = {"_id": {"$gt": ""}}
         database.collection(name).update_many(everything, {"$unset": dict.fromkeys(fields, "")})
@@ -39,7 +39,7 @@ def migrate(database: Database) -> None:
 
 @pytest.fixture
 def old_shop(chain: Database, clock: FakeClock) -> Shop:
-    """Three members of before: one who saves, one who owes, one who has set points aside."""
+    """Three members of the older version: one saves, one owes, one has points set aside."""
     shop = Shop(chain, clock)
     saver, ower, waiter = (shop.register(name) for name in ("saver", "ower", "waiter"))
     for member_id in (saver, ower, waiter):
@@ -58,7 +58,7 @@ def old_shop(chain: Database, clock: FakeClock) -> Shop:
     return shop
 
 
-def test_old_accounts_have_one_lot_without_end_and_their_entries_are_numbered(
+def test_old_accounts_get_one_lot_without_end_and_their_entries_are_numbered(
     old_shop: Shop, clock: FakeClock
 ) -> None:
     before = {a["_id"]: a for a in old_shop.database.collection("accounts").find().hint("_id_")}
@@ -70,7 +70,7 @@ def test_old_accounts_have_one_lot_without_end_and_their_entries_are_numbered(
         assert account["available"] == account["lots"].get(NEVER, 0) - account["debt"]
     assert any(account["debt"] for account in after.values())
     differing = old_shop.differences()
-    assert differing == ["order's entries"]  # The one whose points the test changed by hand.
+    assert differing == ["order's entries"]  # `old_shop` changed this entry by hand.
     points = Points(old_shop.database, clock)
     for member_id in after:
         entries, _ = points.latest(member_id, PageRequest(limit=50))
@@ -79,7 +79,7 @@ def test_old_accounts_have_one_lot_without_end_and_their_entries_are_numbered(
     assert Liability(old_shop.database, clock).report(None, lambda: True).agrees
 
 
-def test_what_was_set_aside_before_is_spent_after(old_shop: Shop) -> None:
+def test_points_set_aside_before_the_migration_are_spent_after_it(old_shop: Shop) -> None:
     migrate(old_shop.database)
     waiting = old_shop.database.collection("orders").find_one({"status": "created"})
     assert waiting

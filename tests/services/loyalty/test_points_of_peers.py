@@ -1,4 +1,4 @@
-"""Bugs that others had with points (Odoo, ERPNext, ruoyi, CRMEB, mitxpro), each by its name."""
+"""Bugs that other projects had with points (Odoo, ERPNext, ruoyi, CRMEB, mitxpro), by name."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def entries(shop: Shop, member_id: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: int(entry["number"]))
 
 
-def test_earn_spend_refund_does_not_keep_the_points(shop: Shop) -> None:
-    """Odoo 257854, ERPNext 32951; ruoyi drops the debit."""
+def test_points_spent_before_a_refund_are_taken_back(shop: Shop) -> None:
+    """Odoo 257854 and ERPNext 32951; ruoyi lost the debit."""
     member_id = shop.register()
     earned = shop.paid(member_id, items=[item(20)])
     spent = shop.paid(member_id, items=[item(20)], points=300)
@@ -43,8 +43,8 @@ def test_earn_spend_refund_does_not_keep_the_points(shop: Shop) -> None:
     assert shop.differences() == []
 
 
-def test_a_claw_back_logs_what_it_takes_and_no_more(shop: Shop) -> None:
-    """CRMEB sets the balance to 0 and logs the full amount: log ≠ balance."""
+def test_a_claw_back_entry_has_exactly_the_points_that_it_took(shop: Shop) -> None:
+    """CRMEB set the balance to 0 and logged the full amount, so log and balance differed."""
     rules(shop, claw_back="within_balance")
     member_id = shop.register()
     earned = shop.paid(member_id, items=[item(20)])
@@ -59,8 +59,8 @@ def test_a_claw_back_logs_what_it_takes_and_no_more(shop: Shop) -> None:
     assert shop.differences() == []
 
 
-def test_a_refund_charges_no_points_again(shop: Shop) -> None:
-    """Odoo 212922."""
+def test_a_refund_does_not_use_points_again(shop: Shop) -> None:
+    """Odoo 212922: a refund took points once more."""
     member_id = shop.register()
     shop.paid(member_id, items=[item(20)])
     before = shop.account(member_id)["available"]
@@ -76,10 +76,10 @@ def test_a_refund_charges_no_points_again(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("amounts", [(1, 2, 3, 4), (999, 1), (333, 333, 334), (50,) * 20])
-def test_parts_that_go_back_take_back_exactly_what_was_given(
+def test_partial_refunds_take_back_exactly_what_was_given(
     shop: Shop, amounts: tuple[int, ...]
 ) -> None:
-    """In any pieces: each leaves what the rest still earns, and the last one nothing."""
+    """For any parts: after each, the order keeps what its rest would earn, in the end nothing."""
     member_id = shop.register()
     shop.paid(member_id, items=[item(20)])
     held = shop.account(member_id)["available"]
@@ -97,10 +97,10 @@ def test_parts_that_go_back_take_back_exactly_what_was_given(
     assert shop.differences() == []
 
 
-def test_points_live_to_the_end_of_their_last_day_in_the_stores_zone(
+def test_points_are_valid_to_the_end_of_their_last_day_in_the_stores_zone(
     shop: Shop, clock: FakeClock
 ) -> None:
-    """mitxpro 991: dead a day early, by the server's clock."""
+    """mitxpro 991: by the server's clock they ended a day early."""
     rules(shop, expiry=Expiry(kind="rolling_months", months=1))
     member_id = shop.register()
     shop.paid(member_id, items=[item(20)])  # On 2 March, in Shanghai.
@@ -110,36 +110,38 @@ def test_points_live_to_the_end_of_their_last_day_in_the_stores_zone(
     assert shop.account(member_id)["available"] == 300
     assert points.available(member_id) == 300
     clock.moment += timedelta(seconds=1)
-    assert points.available(member_id) == 0  # Whether or not the timer has been there.
+    assert points.available(member_id) == 0  # Even if no timer has run yet.
     points.bring_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 0
 
 
-def test_members_are_told_once_a_week_before_and_by_one_write(shop: Shop, clock: FakeClock) -> None:
+def test_members_get_one_notice_a_week_before_points_expire(shop: Shop, clock: FakeClock) -> None:
     rules(shop, expiry=Expiry(kind="rolling_months", months=1))
     members = [shop.register(name) for name in ("ann", "bob")]
     for member_id in members:
-        shop.paid(member_id, items=[item(20)])  # Until 2 April.
+        shop.paid(member_id, items=[item(20)])  # They expire on 2 April.
     points, notices = Points(shop.database, clock), Notices(shop.database, clock)
 
-    def told(member_id: str) -> list[str]:
+    def notices_of(member_id: str) -> list[str]:
         points.bring_all_up_to_date(lambda: True)
         listed = notices.listing(member_id, PageRequest(), "zh")["notices"]
         return [notice["text"] for notice in listed]
 
     clock.moment = datetime(2026, 3, 26, 15, tzinfo=UTC) - timedelta(days=1)
-    assert told(members[0]) == []
+    assert notices_of(members[0]) == []
     clock.advance(days=1)
     for _ in range(2):
-        assert [len(told(member_id)) for member_id in members] == [1, 1]
-    assert "300" in told(members[0])[0]
+        assert [len(notices_of(member_id)) for member_id in members] == [1, 1]
+    assert "300" in notices_of(members[0])[0]
     clock.advance(days=8)
-    assert len(told(members[0])) == 1
+    assert len(notices_of(members[0])) == 1
     assert shop.account(members[0])["available"] == 0
 
 
-def test_a_store_further_west_keeps_the_day_open(shop: Shop, clock: FakeClock) -> None:
-    """What a guest in Kashgar's time was promised for today isn't gone because Shanghai slept."""
+def test_points_stay_valid_while_the_day_lasts_at_a_store_further_west(
+    shop: Shop, clock: FakeClock
+) -> None:
+    """Points valid today stay valid until the day is over at the westernmost store."""
     rules(shop, expiry=Expiry(kind="rolling_months", months=1))
     west = Store(id="west", brand_id="huitou", name="迪拜店", zone="Asia/Dubai", hours=[])
     Stores(shop.database, clock).put(west)
@@ -153,9 +155,7 @@ def test_a_store_further_west_keeps_the_day_open(shop: Shop, clock: FakeClock) -
     assert points.available(member_id) == 0
 
 
-def test_points_pending_until_completion_are_voided_by_a_refund(
-    shop: Shop, clock: FakeClock
-) -> None:
+def test_a_refund_takes_points_that_wait_for_completion(shop: Shop, clock: FakeClock) -> None:
     usable = PointsRules().usable.model_copy(update={"kind": "on_completion"})
     rules(shop, usable=usable)
     member_id = shop.register()
@@ -171,10 +171,10 @@ def test_points_pending_until_completion_are_voided_by_a_refund(
     assert shop.differences() == []
 
 
-def test_points_wait_no_longer_where_the_refund_of_a_completed_order_comes_to_nothing(
+def test_points_become_usable_if_the_refund_of_a_completed_order_fails(
     shop: Shop,
 ) -> None:
-    """Completed, wholly going back when the ledger looked, and then staying paid after all."""
+    """The order is settled while its whole refund is pending; then the refund fails."""
     usable = PointsRules().usable.model_copy(update={"kind": "on_completion"})
     rules(shop, usable=usable)
     member_id = shop.register()
@@ -196,10 +196,10 @@ def test_points_wait_no_longer_where_the_refund_of_a_completed_order_comes_to_no
 
 
 @pytest.mark.parametrize("policy", ["pending_only", "within_balance"])
-def test_points_that_a_refund_leaves_make_no_room_under_the_cap_of_a_day(
+def test_points_that_a_refund_waives_make_no_room_under_the_cap_of_a_day(
     shop: Shop, policy: str
 ) -> None:
-    """Buy, spend, send back, and again: a member keeps what the cap allows, however often."""
+    """Buying, spending and refunding several times gives no more than the cap allows."""
     rules(shop, claw_back=policy, caps=Caps(day_points=100))
     member_id = shop.register()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Two at once on one member's points: in threads, and in processes of their own."""
+"""Races for one member's points, in threads and in separate processes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def balanced(shop: Shop) -> None:
     assert shop.differences() == []
 
 
-def test_of_two_spenders_of_the_same_points_one_finds_too_few(shop: Shop) -> None:
+def test_only_one_of_several_orders_gets_the_same_points(shop: Shop) -> None:
     member_id = shop.register()
     shop.give_points(member_id, 100)
     has = shop.account(member_id)["available"]
@@ -64,9 +64,7 @@ def test_of_two_spenders_of_the_same_points_one_finds_too_few(shop: Shop) -> Non
     balanced(shop)
 
 
-def test_of_two_spenders_in_processes_of_their_own_one_finds_too_few(
-    shop: Shop, mongod: Mongod
-) -> None:
+def test_only_one_of_several_processes_gets_the_same_points(shop: Shop, mongod: Mongod) -> None:
     member_id = shop.register()
     shop.give_points(member_id, 1_000)
     has = shop.account(member_id)["available"]
@@ -80,7 +78,7 @@ def test_of_two_spenders_in_processes_of_their_own_one_finds_too_few(
 def in_processes(
     mongod: Mongod, database: str, member_id: str, amounts: Sequence[int]
 ) -> list[str]:
-    """Set points aside in processes that start together; returns how each ended."""
+    """Set points aside in processes that start together; return the outcome of each."""
     script = """
 import json, sys
 from huitou.loyalty.points.service import Points
@@ -118,7 +116,7 @@ except Refusal as refused:
 
 
 @pytest.mark.parametrize("policy", ["pending_only", "within_balance", "unlimited"])
-def test_spending_against_a_claw_back_leaves_the_books_right(shop: Shop, policy: str) -> None:
+def test_spending_and_a_claw_back_at_once_leave_the_books_right(shop: Shop, policy: str) -> None:
     rules(shop, claw_back=policy)
     member_id = shop.register()
     first = shop.paid(member_id, items=[item(99)])
@@ -137,7 +135,9 @@ def test_spending_against_a_claw_back_leaves_the_books_right(shop: Shop, policy:
         assert account["available"] + account["reserved"] == 0
 
 
-def test_an_expiry_against_a_spender_takes_what_is_left_only(shop: Shop, clock: FakeClock) -> None:
+def test_an_expiry_takes_only_points_that_no_simultaneous_order_sets_aside(
+    shop: Shop, clock: FakeClock
+) -> None:
     rules(shop, expiry=Expiry(kind="rolling_months", months=1))
     member_id = shop.register()
     shop.give_points(member_id, 1_000)
@@ -147,7 +147,7 @@ def test_an_expiry_against_a_spender_takes_what_is_left_only(shop: Shop, clock: 
     points = Points(shop.database, clock)
 
     def spend() -> Order:
-        # Asked for a moment before the day was over.
+        # This call began a moment before the day was over.
         earlier = FakeClock()
         earlier.moment = clock.now() - timedelta(days=1)
         return Shop(shop.database, earlier).orders.create(member_id, cart)
@@ -163,7 +163,7 @@ def test_an_expiry_against_a_spender_takes_what_is_left_only(shop: Shop, clock: 
     balanced(shop)
 
 
-def test_two_settlers_of_one_order_post_it_once(shop: Shop) -> None:
+def test_simultaneous_settlements_post_an_order_once(shop: Shop) -> None:
     member_id = shop.register()
     order = shop.order(member_id, items=[item(10)])
     assert shop.pay(order)
@@ -173,8 +173,8 @@ def test_two_settlers_of_one_order_post_it_once(shop: Shop) -> None:
     balanced(shop)
 
 
-def test_awards_that_arrive_together_are_all_kept(shop: Shop) -> None:
-    """PEERS 3: concurrent points lost (mall 299)."""
+def test_simultaneous_awards_are_all_kept(shop: Shop) -> None:
+    """mall 299: concurrent awards lost points."""
     member_id = shop.register()
     orders = [shop.order(member_id, items=[item(2)]) for _ in range(8)]
     for order in orders:
@@ -184,7 +184,7 @@ def test_awards_that_arrive_together_are_all_kept(shop: Shop) -> None:
     balanced(shop)
 
 
-def test_awards_that_arrive_together_never_pass_the_cap_of_a_day(shop: Shop) -> None:
+def test_simultaneous_awards_never_pass_the_cap_of_a_day(shop: Shop) -> None:
     rules(shop, caps=Caps(day_points=100))
     member_id = shop.register()
     orders = [shop.order(member_id, items=[item(2)]) for _ in range(6)]
@@ -195,7 +195,7 @@ def test_awards_that_arrive_together_never_pass_the_cap_of_a_day(shop: Shop) -> 
     balanced(shop)
 
 
-def test_of_orders_that_arrive_together_one_is_the_first(shop: Shop) -> None:
+def test_only_one_of_several_simultaneous_orders_is_the_first(shop: Shop) -> None:
     bonus = {"_id": "hello", "name": "首单", "kind": "bonus", "event": "first_order", "points": 50}
     Earning(shop.database, shop.clock).put(EarningRule.model_validate(bonus))
     shop.database.recent._kept.clear()
@@ -215,7 +215,7 @@ def test_of_orders_that_arrive_together_one_is_the_first(shop: Shop) -> None:
     balanced(shop)
 
 
-def test_settling_against_a_cancellation_spends_the_points_or_gives_them_back(shop: Shop) -> None:
+def test_settling_and_cancelling_at_once_spend_the_points_or_give_them_back(shop: Shop) -> None:
     member_id = shop.register()
     shop.give_points(member_id, 500)
     has = shop.account(member_id)["available"]

@@ -1,4 +1,4 @@
-"""A member's statement explains every point, and staff can hand it out."""
+"""A member's statement explains every movement of points, and staff can export it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 
 def lived(shop: Shop) -> str:
-    """Earn, spend, give back, be given some, and let the rest expire."""
+    """Play a member who earns, spends, refunds and gets points; the rest expires."""
     alice = shop.register()
     order = shop.paid(alice, items=[item(20)])
     spent = shop.paid(alice, items=[item(10)], points=300)
@@ -46,7 +46,7 @@ def lived(shop: Shop) -> str:
     return alice
 
 
-def test_the_member_reads_what_each_movement_was_for(shop: Shop) -> None:
+def test_a_member_reads_what_each_movement_was_for(shop: Shop) -> None:
     alice = lived(shop)
     statements = Statements(shop.database, shop.clock)
     page = statements.page(alice, PageRequest(limit=3), "zh")
@@ -81,7 +81,9 @@ def test_the_member_reads_what_each_movement_was_for(shop: Shop) -> None:
         ("migrate", "crm:8001", "原系统余额转入"),
     ],
 )
-def test_words_follow_the_fact(kind: str, cause: str, words: str, clock: FakeClock) -> None:
+def test_the_text_follows_the_kind_and_the_cause_of_an_entry(
+    kind: str, cause: str, words: str, clock: FakeClock
+) -> None:
     entry = LedgerEntry.model_validate({
         "_id": f"{kind}:{cause}", "member_id": "m", "kind": kind, "points": 1, "cause": cause,
         "business_day": "2026-03-02", "at": clock.now(), "rules_revision": 1,
@@ -89,7 +91,7 @@ def test_words_follow_the_fact(kind: str, cause: str, words: str, clock: FakeClo
     assert what_for(entry) == words
 
 
-def test_the_whole_statement_ends_with_what_the_account_holds(shop: Shop) -> None:
+def test_the_statements_last_balance_is_what_the_account_holds(shop: Shop) -> None:
     alice = lived(shop)
     statements = Statements(shop.database, shop.clock)
     told = statements.whole(StatementRequest(member_id=alice), "zh")
@@ -101,7 +103,7 @@ def test_the_whole_statement_ends_with_what_the_account_holds(shop: Shop) -> Non
     assert told.available == total == sum(lot.points for lot in told.lots)
     [adjusted] = [entry for entry in told.entries if entry.kind == "adjust"]
     assert (adjusted.actor, adjusted.reason) == ("ann", "=补偿")
-    shop.clock.advance(days=700)  # Asking posts what has fallen due.
+    shop.clock.advance(days=700)  # The request posts expiries that are due.
     told = statements.whole(StatementRequest(member_id=alice), "zh")
     assert (told.entries[-1].what, told.available, told.lots) == ("到期", 0, [])
     with pytest.raises(Refusal) as refused:
@@ -117,7 +119,7 @@ def run(shop: Shop, **more: Any) -> None:
     inner(environment=Desk(shop.database, shop.clock), **options)
 
 
-def test_the_command_shows_and_exports_it(
+def test_the_command_shows_and_exports_the_statement(
     shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")

@@ -1,4 +1,4 @@
-"""Changed tier rules: kept, tried out, and applied to all members in pages."""
+"""Changed tier rules are kept, tried out, and rolled out to all members page by page."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def tiers(shop: Shop) -> Tiers:
 
 
 def changed(revision: int = 2, levels: Any = None, **more: Any) -> TierRules:
-    """The sample chain's rules with some of each level's fields changed."""
+    """Return the sample chain's rules with some fields of levels changed."""
     merged = [{**level, **(levels or {}).get(level["level"], {})} for level in TIERS["levels"]]
     return TierRules.model_validate({**TIERS, "revision": revision, "levels": merged, **more})
 
 
-def test_every_revision_of_rules_is_kept_and_two_editors_have_one_winner(shop: Shop) -> None:
+def test_every_revision_of_the_rules_is_kept_and_only_one_of_two_editors_wins(shop: Shop) -> None:
     rules = shop.database.collection("rules")
 
     def edit(fen: int) -> int:
@@ -59,7 +59,7 @@ def test_every_revision_of_rules_is_kept_and_two_editors_have_one_winner(shop: S
         )
 
 
-def test_the_defaults_that_served_before_the_first_rules_are_kept(shop: Shop, tiers: Tiers) -> None:
+def test_the_default_rules_are_kept_as_the_first_revision(shop: Shop, tiers: Tiers) -> None:
     for name in ("rules", "rule_revisions"):
         shop.database.collection(name).delete_many({})
     tiers.put_rules(changed(2))
@@ -67,7 +67,7 @@ def test_the_defaults_that_served_before_the_first_rules_are_kept(shop: Shop, ti
     assert kept == DEFAULT_RULES.document()
 
 
-def test_an_editor_who_stopped_half_way_goes_on(shop: Shop) -> None:
+def test_an_interrupted_edit_of_rules_can_be_repeated(shop: Shop) -> None:
     wanted = PointsRules(revision=2, fen_per_point=50)
     shop.database.collection("rule_revisions").insert_one(
         {"_id": "rules:points@2", "schema": 1, "document": wanted.document()}
@@ -81,7 +81,7 @@ def test_an_editor_who_stopped_half_way_goes_on(shop: Shop) -> None:
 
 
 def crowd(shop: Shop, spends: list[int]) -> list[str]:
-    """Members who spent so much today, evaluated."""
+    """Register and evaluate members who have spent these amounts today."""
     members = [shop.register(f"guest{number}") for number in range(len(spends))]
     for member_id, fen in zip(members, spends, strict=True):
         shop.database.collection("accounts").update_one(
@@ -92,7 +92,7 @@ def crowd(shop: Shop, spends: list[int]) -> list[str]:
     return members
 
 
-def test_a_dry_run_says_who_moves_when_and_what_it_costs_and_writes_nothing(shop: Shop) -> None:
+def test_a_dry_run_shows_moves_and_costs_and_writes_nothing(shop: Shop) -> None:
     low, silver, strong, gold = crowd(shop, [30_000, 60_000, 90_000, 250_000])
     before = list(shop.database.collection("accounts").find({}).sort("_id", 1))
     new = changed(levels={
@@ -114,7 +114,8 @@ def test_a_dry_run_says_who_moves_when_and_what_it_costs_and_writes_nothing(shop
     assert examples[silver]["on"] == "2027-03-02"
     assert sum(page["coupon_cost_fen"] for page in pages) == 1_500
     assert [page["unknown_templates"] for page in pages if page["coupons"]] == [["no"]]
-    # ¥900 at 9 折 were ¥1,000 at list price: a tenth more off; ¥2,500 at 8.8 折 ¥2,840.90.
+    # ¥900 at 9 折 is ¥1,000 at list price, of which another tenth comes off now. ¥2,500 at 8.8 折
+    # is ¥2,840.90 at list price.
     assert sum(page["discount_cost_fen"] for page in pages) == 10_000 + 22_727
     assert sum(page["discount_saved_fen"] for page in pages) == 6_667
     assert list(shop.database.collection("accounts").find({}).sort("_id", 1)) == before
@@ -123,14 +124,14 @@ def test_a_dry_run_says_who_moves_when_and_what_it_costs_and_writes_nothing(shop
     assert gold not in examples
 
 
-def test_applying_rules_raises_all_in_pages_whoever_and_however_many_do_it(shop: Shop) -> None:
+def test_several_workers_roll_out_rules_together_and_each_page_counts_once(shop: Shop) -> None:
     spends = [30_000, 60_000, 90_000] * ((PAGE + 50) // 3)
     members = crowd(shop, spends)
     shop.clock.advance(days=1)
     new = changed(levels={"silver": {"spend_fen": 80_000}, "gold": {"spend_fen": 85_000}})
     runs = TierRuns(shop.database, shop.clock)
     assert runs.apply(new)["status"] == "running"
-    assert runs.apply(new) == runs.apply(new)  # Again changes nothing.
+    assert runs.apply(new) == runs.apply(new)  # A repeat changes nothing.
 
     def go_on() -> None:
         mine = TierRuns(shop.database, shop.clock)
@@ -138,7 +139,7 @@ def test_applying_rules_raises_all_in_pages_whoever_and_however_many_do_it(shop:
             mine.bring(member_id)
 
     at_once([go_on] * 3)
-    go_on()  # Whoever lost a page stopped; a timer comes again.
+    go_on()  # A worker that lost the race for a page stopped; the timer runs again.
     done = runs.progress()
     expected = spends.count(90_000)
     assert (done["status"], done["members"], done["raised"]) == ("done", len(members), expected)
@@ -151,14 +152,14 @@ def test_applying_rules_raises_all_in_pages_whoever_and_however_many_do_it(shop:
     assert tiers.evaluate(members[1]) == "lowered"
 
 
-def test_a_run_that_was_interrupted_does_its_page_again(shop: Shop) -> None:
+def test_an_interrupted_roll_out_does_its_page_again(shop: Shop) -> None:
     members = crowd(shop, [60_000] * 4)
     new = changed(levels={"gold": {"spend_fen": 55_000}})
     runs = TierRuns(shop.database, shop.clock)
     runs.apply(new)
     for number, member_id in enumerate(TierRuns(shop.database, shop.clock).members_to_do()):
         if number == 2:
-            break  # Ended by the platform; the cursor still stands before the page.
+            break  # The platform ends it here: the cursor is still before the page.
         Tiers(shop.database, shop.clock).evaluate(member_id, applying=2)
     assert runs.progress()["members"] == 0
     done = runs.progress(seconds=20)
@@ -166,7 +167,7 @@ def test_a_run_that_was_interrupted_does_its_page_again(shop: Shop) -> None:
     assert {shop.account(m)["tier"]["level"] for m in members} == {"gold"}
 
 
-def test_later_rules_take_over_from_those_still_being_applied(shop: Shop) -> None:
+def test_later_rules_end_the_roll_out_of_earlier_ones(shop: Shop) -> None:
     crowd(shop, [60_000])
     runs = TierRuns(shop.database, shop.clock)
     runs.apply(changed(2))
@@ -179,7 +180,7 @@ def test_later_rules_take_over_from_those_still_being_applied(shop: Shop) -> Non
     assert refused.value.code is Code.RULES_CONFLICT
 
 
-def test_a_quote_of_a_level_that_is_gone_has_its_old_discount(shop: Shop, tiers: Tiers) -> None:
+def test_a_quote_at_a_removed_level_has_its_old_discount(shop: Shop, tiers: Tiers) -> None:
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
     tiers.evaluate(alice)
@@ -193,7 +194,7 @@ def test_a_quote_of_a_level_that_is_gone_has_its_old_discount(shop: Shop, tiers:
     assert shop.request(alice, items=[item(10)]).payable_fen == 15_000
 
 
-def test_what_is_due_is_found_by_its_day_not_by_looking_at_members(shop: Shop) -> None:
+def test_due_accounts_are_found_by_an_index_on_their_day(shop: Shop) -> None:
     crowd(shop, [60_000] * 3)
     collection = shop.database.collection("accounts")
     for name in ("review_on", "monthly_on", "birthday_on"):

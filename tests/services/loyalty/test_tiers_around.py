@@ -1,4 +1,4 @@
-"""Tiers where something else comes in: imports, other systems, erasures, rules put half-way."""
+"""Tiers together with imports, other systems, erasures and interrupted changes of rules."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def rules(revision: int, **more: Any) -> TierRules:
 
 
 class World(Shop):
-    """A shop with tier rules of its own, and a timer that looks at whoever is due."""
+    """A shop with tier rules of its own, and a timer that evaluates members who are due."""
 
     @property
     def tiers(self) -> Tiers:
         return Tiers(self.database, self.clock)
 
-    def ruled(self, first: TierRules) -> None:
+    def set_first_rules(self, first: TierRules) -> None:
         """Make these the chain's first rules."""
         self.database.collection("rules").delete_one({"_id": "tiers"})
         self.database.collection("rule_revisions").delete_many({})
@@ -68,7 +68,7 @@ class World(Shop):
     def at(self, day: str) -> None:
         self.clock.moment = datetime.fromisoformat(day).replace(hour=4, tzinfo=UTC)
 
-    def look(self) -> None:
+    def evaluate_due(self) -> None:
         for member_id in list(self.tiers.due()):
             self.tiers.evaluate(member_id)
 
@@ -76,7 +76,7 @@ class World(Shop):
         found = self.account(member_id).get("tier", {})
         return found.get("level", "basic"), found.get("holds_through")
 
-    def back(self, order: Any) -> None:
+    def refund_and_settle(self, order: Any) -> None:
         self.refund(order)
         self.settlement.settle(order.id)
 
@@ -84,7 +84,7 @@ class World(Shop):
         return self.tiers.bring_in(member_id, "silver", "2025-08-01", "2026-12-31", "crm")
 
     def imported(self, *rows: dict[str, Any]) -> str:
-        """Bring orders of one till member in; returns the member's id."""
+        """Import orders of one till member; return the member's id."""
         given = [ImportedRow(**{"line": 2, "member": "7", **row}) for row in rows]
         run = OrderImport(self.database, self.clock, "huitou").run
         run(ImportOrdersRequest(rows=given))
@@ -107,21 +107,21 @@ def world(chain: Database, clock: FakeClock) -> World:
 # --- imports --------------------------------------------------------------------------------------
 
 
-def test_a_notice_that_is_due_when_orders_are_imported_is_given(world: World) -> None:
-    world.ruled(rules(1, notice_days=30))
+def test_a_notice_that_an_import_makes_due_is_given(world: World) -> None:
+    world.set_first_rules(rules(1, notice_days=30))
     member = world.imported({"amount_fen": 60_000, "paid_on": date(2025, 3, 20)})
-    world.look()
-    told = Notices(world.database, world.clock).listing(member, PageRequest(), "zh")["notices"]
-    assert len(told) == 1
+    world.evaluate_due()
+    notices = Notices(world.database, world.clock).listing(member, PageRequest(), "zh")["notices"]
+    assert len(notices) == 1
 
 
-@pytest.mark.parametrize("looked", [False, True])
-def test_an_older_order_moves_the_day_of_joining_whenever_somebody_looked(
-    world: World, looked: bool
+@pytest.mark.parametrize("evaluated_before", [False, True])
+def test_an_older_imported_order_moves_the_day_of_joining_even_after_an_evaluation(
+    world: World, evaluated_before: bool
 ) -> None:
-    world.ruled(rules(1, window="anchor"))
+    world.set_first_rules(rules(1, window="anchor"))
     member = world.imported({"amount_fen": 30_000, "paid_on": date(2025, 10, 1), "order": "b"})
-    if looked:
+    if evaluated_before:
         world.tiers.evaluate(member)
     world.imported({"amount_fen": 30_000, "paid_on": date(2025, 6, 1), "order": "a"})
     world.tiers.evaluate(member)
@@ -132,56 +132,60 @@ def test_an_older_order_moves_the_day_of_joining_whenever_somebody_looked(
 
 
 @pytest.mark.parametrize("first", ["brought in", "gold"])
-def test_a_tier_brought_in_is_there_when_a_higher_one_goes_back(world: World, first: str) -> None:
-    world.ruled(rules(1))
+def test_a_tier_from_another_system_remains_if_a_higher_one_is_refunded(
+    world: World, first: str
+) -> None:
+    world.set_first_rules(rules(1))
     alice = world.register()
     if first == "brought in":
         assert world.bring_in(alice) == "brought in"
     order = world.paid(alice, items=[item(99), item(40)])
-    world.look()
+    world.evaluate_due()
     if first == "gold":
         assert world.bring_in(alice) == "stands higher"
         assert world.bring_in(alice) == "brought in before"
     assert world.tier(alice)[0] == "gold"
-    world.back(order)
-    world.look()
+    world.refund_and_settle(order)
+    world.evaluate_due()
     assert world.tier(alice) == ("silver", "2026-12-31")
 
 
-def test_a_gold_whose_order_went_back_unseen_is_not_higher_than_what_comes_in(world: World) -> None:
-    world.ruled(rules(1))
+def test_a_refunded_higher_tier_does_not_count_against_a_tier_from_another_system(
+    world: World,
+) -> None:
+    world.set_first_rules(rules(1))
     alice = world.register()
     order = world.paid(alice, items=[item(99), item(40)])
-    world.look()
-    world.back(order)
+    world.evaluate_due()
+    world.refund_and_settle(order)
     assert world.bring_in(alice) == "brought in"
-    world.look()
+    world.evaluate_due()
     assert world.tier(alice) == ("silver", "2026-12-31")
 
 
-# --- who is gone ----------------------------------------------------------------------------------
+# --- erased and merged members ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seen", [False, True])
 def test_an_erased_member_gets_no_tier_no_coupon_and_no_notice_again(
     world: World, seen: bool
 ) -> None:
-    world.ruled(rules(1, window="calendar_year", notice_days=30,
+    world.set_first_rules(rules(1, window="calendar_year", notice_days=30,
                       levels=levels(50_000, entry_coupons=["silver-30-8"])))  # fmt: skip
     alice = world.register()
     world.paid(alice, items=[item(40)])
     if seen:
-        world.look()
+        world.evaluate_due()
     world.erase(alice)
-    world.look()
+    world.evaluate_due()
     world.at("2026-03-10")
     world.apply(rules(2, levels=levels(40_000, entry_coupons=["silver-30-8"])))
-    world.look()
+    world.evaluate_due()
     granting = TierCoupons(world.database, world.clock)
     for member_id in list(granting.due()):
         granting.grant(member_id)
     world.at("2027-12-03")
-    world.look()
+    world.evaluate_due()
     account = world.account(alice)
     assert not {"tier", "tier_base", "joined_day", "review_on", "benefits"} & set(account)
     assert list(world.database.collection("coupons").find({"member_id": alice})) == []
@@ -189,26 +193,26 @@ def test_an_erased_member_gets_no_tier_no_coupon_and_no_notice_again(
     assert list(world.tiers.due()) == []
 
 
-def test_a_merged_member_keeps_what_orders_of_both_give_and_loses_what_goes_back(
+def test_a_merged_member_has_the_tier_of_both_accounts_orders_until_a_refund(
     world: World,
 ) -> None:
-    world.ruled(rules(1))
+    world.set_first_rules(rules(1))
     alice, bob = world.register("alice"), world.register("bob")
     world.paid(alice, items=[item(20)])
     order = world.paid(bob, items=[item(20)])
-    world.look()
+    world.evaluate_due()
     Merges(world.database, world.clock, "huitou").merge(MergeMembersRequest(
         merge_id="m-000001", from_member=alice, into_member=bob, actor="ann", reason="同一人"
     ))  # fmt: skip
-    world.look()
+    world.evaluate_due()
     assert world.tier(bob)[0] == "silver"
     assert world.tier(alice) == ("basic", None)
-    world.back(order)
-    world.look()
+    world.refund_and_settle(order)
+    world.evaluate_due()
     assert world.tier(bob) == ("basic", None)
 
 
-# --- points that were left to the member ----------------------------------------------------------
+# --- points that a refund waives ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -222,28 +226,28 @@ def test_a_merged_member_keeps_what_orders_of_both_give_and_loses_what_goes_back
 def test_points_of_an_order_that_went_back_count_for_no_tier(
     world: World, points_rules: dict[str, Any], back_on: str
 ) -> None:
-    world.ruled(rules(1, levels=BY_POINTS))
+    world.set_first_rules(rules(1, levels=BY_POINTS))
     put = PointsRules.model_validate({"revision": 2, **points_rules})
     RulesRepository(world.database).put(put, "points_rules")
     world.database.recent = Recent()
     alice = world.register()
     order = world.paid(alice, items=[item(40)])
-    world.look()
+    world.evaluate_due()
     assert world.tier(alice)[0] == "silver"
     world.at(back_on)
-    world.back(order)
-    world.look()
+    world.refund_and_settle(order)
+    world.evaluate_due()
     assert world.tier(alice) == ("basic", None)
     assert world.differences() == []
 
 
-# --- rules put half-way, loaded, tried ------------------------------------------------------------
+# --- rules stored half-way, loaded, tried out ---------------------------------------------------
 
 
-def test_rules_count_from_the_day_they_come_into_force_not_from_a_try(
+def test_rules_count_from_the_day_they_come_into_force_not_from_an_interrupted_try(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.ruled(rules(1))
+    world.set_first_rules(rules(1))
     alice = world.register()
     world.at("2026-03-10")
 
@@ -256,7 +260,7 @@ def test_rules_count_from_the_day_they_come_into_force_not_from_a_try(
             world.apply(rules(2, levels=levels(80_000)))
     world.at("2026-03-15")
     world.paid(alice, items=[item(40)])
-    world.look()
+    world.evaluate_due()
     assert world.tier(alice) == ("silver", "2027-03-14")
     world.at("2026-03-20")
     world.apply(rules(2, levels=levels(80_000)))
@@ -266,7 +270,7 @@ def test_rules_count_from_the_day_they_come_into_force_not_from_a_try(
 def test_rules_that_never_came_into_force_raise_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.ruled(rules(1))
+    world.set_first_rules(rules(1))
     alice = world.register()
 
     def killed(*_: Any, **__: Any) -> None:
@@ -279,18 +283,18 @@ def test_rules_that_never_came_into_force_raise_nobody(
             world.apply(rules(2, levels=levels(10_000)))
     world.at("2026-03-12")
     world.paid(alice, items=[item(10)])
-    world.look()
+    world.evaluate_due()
     world.at("2026-03-20")
     world.apply(rules(3, levels=levels(60_000)))
     assert world.tier(alice) == ("basic", None)
 
 
-def test_loaded_rules_raise_and_look_at_everybody_as_applied_ones_do(world: World) -> None:
-    world.ruled(rules(1, downgrade="never"))
+def test_loaded_rules_are_rolled_out_to_all_members(world: World) -> None:
+    world.set_first_rules(rules(1, downgrade="never"))
     alice, bob = world.register("alice"), world.register("bob")
     world.paid(alice, items=[item(40)])
     world.paid(bob, items=[item(20)])
-    world.look()
+    world.evaluate_due()
     assert world.tier(alice) == ("silver", None)
     world.at("2026-03-05")
     loaded = LoadRequest.model_validate({"tier_rules": rules(2, levels=levels(20_000)).document()})
@@ -300,32 +304,32 @@ def test_loaded_rules_raise_and_look_at_everybody_as_applied_ones_do(world: Worl
     assert world.tier(bob)[0] == "silver"
     assert world.tier(alice) == ("silver", "2027-03-04")  # One period of the new rules.
     world.at("2027-06-01")
-    world.look()
+    world.evaluate_due()
     assert world.tier(alice)[0] == "basic"
 
 
-def test_a_dry_run_says_the_day_on_which_a_level_that_is_gone_falls(world: World) -> None:
-    world.ruled(rules(1))
+def test_a_dry_run_says_on_which_day_a_removed_level_is_lost(world: World) -> None:
+    world.set_first_rules(rules(1))
     alice = world.register()
     world.paid(alice, items=[item(40)])
-    world.look()
+    world.evaluate_due()
     world.at("2026-03-05")
     vip = {"level": "vip", "name": "VIP", "spend_fen": 300_000}
     new = rules(2, grace_days=30, levels=[LEVELS[0], vip])
-    told = TierRuns(world.database, world.clock).dry_run(DryRunRequest(rules=new))
-    assert told["examples"][0]["on"] == "2027-03-02"
+    outlook = TierRuns(world.database, world.clock).dry_run(DryRunRequest(rules=new))
+    assert outlook["examples"][0]["on"] == "2027-03-02"
     world.apply(new)
     for day, level in (("2027-03-01", "silver"), ("2027-03-02", "basic")):
         world.at(day)
-        world.look()
+        world.evaluate_due()
         assert world.tier(alice)[0] == level
 
 
-def test_two_applications_on_one_day_leave_what_the_last_one_says(world: World) -> None:
-    world.ruled(rules(1))
+def test_if_rules_change_twice_on_one_day_the_last_ones_count(world: World) -> None:
+    world.set_first_rules(rules(1))
     alice = world.register()
     world.paid(alice, items=[item(20)])
-    world.look()
+    world.evaluate_due()
     world.at("2026-03-04")
     world.apply(rules(2, levels=levels(20_000)))
     assert world.tier(alice)[0] == "silver"
@@ -341,47 +345,47 @@ def test_two_applications_on_one_day_leave_what_the_last_one_says(world: World) 
 # --- notices --------------------------------------------------------------------------------------
 
 
-def test_what_keeps_a_stretch_from_29_february_is_counted_from_that_day(world: World) -> None:
-    world.ruled(rules(1, window="anchor", anchor="level_start", notice_days=30))
+def test_the_figures_that_keep_a_stretch_from_29_february_count_from_that_day(world: World) -> None:
+    world.set_first_rules(rules(1, window="anchor", anchor="level_start", notice_days=30))
     alice = world.register()
     world.at("2028-02-28")
     world.paid(alice, items=[item(30)])
-    world.look()
+    world.evaluate_due()
     world.at("2028-02-29")
     world.paid(alice, items=[item(10)])
-    world.look()
+    world.evaluate_due()
     world.at("2029-02-10")
-    world.look()
+    world.evaluate_due()
     assert world.tiers.shown(alice)["keep"]["missing_fen"] == 50_000 - 15_000
 
 
-@pytest.mark.parametrize(("window_days", "told_on"), [(30, "2026-03-03"), (90, "2026-05-01")])
-def test_what_keeps_a_level_of_a_short_window_is_told_when_it_still_can(
-    world: World, window_days: int, told_on: str
+@pytest.mark.parametrize(("window_days", "notice_on"), [(30, "2026-03-03"), (90, "2026-05-01")])
+def test_with_a_short_window_the_notice_comes_when_spending_can_still_help(
+    world: World, window_days: int, notice_on: str
 ) -> None:
-    """What is spent then is still in the window on the day after the last sure one."""
-    world.ruled(rules(1, window_days=window_days, notice_days=30))
+    """What the member spends then still counts on the day after the last sure one."""
+    world.set_first_rules(rules(1, window_days=window_days, notice_days=30))
     alice = world.register()
     world.paid(alice, items=[item(40)])
-    world.look()
+    world.evaluate_due()
     assert "keep" not in world.tiers.shown(alice)
-    world.at(told_on)
+    world.at(notice_on)
     assert "keep" in world.tiers.shown(alice)
     world.paid(alice, items=[item(40)])
-    world.look()
+    world.evaluate_due()
     assert "keep" not in world.tiers.shown(alice)
 
 
-def test_who_falls_by_a_refund_is_told_of_the_lower_level_too(world: World) -> None:
-    world.ruled(rules(1, notice_days=30))
+def test_a_member_who_falls_by_a_refund_gets_a_notice_for_the_lower_level_too(world: World) -> None:
+    world.set_first_rules(rules(1, notice_days=30))
     alice = world.register()
     world.paid(alice, items=[item(40)])
     order = world.paid(alice, items=[item(99)])
-    world.look()
+    world.evaluate_due()
     world.at("2027-01-31")
-    world.look()
+    world.evaluate_due()
     world.at("2027-02-10")
-    world.back(order)
-    world.look()
-    told = Notices(world.database, world.clock).listing(alice, PageRequest(), "zh")["notices"]
-    assert [text["text"].split()[-1] for text in told] == ["白银", "黄金"]
+    world.refund_and_settle(order)
+    world.evaluate_due()
+    notices = Notices(world.database, world.clock).listing(alice, PageRequest(), "zh")["notices"]
+    assert [text["text"].split()[-1] for text in notices] == ["白银", "黄金"]

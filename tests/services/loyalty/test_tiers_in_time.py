@@ -1,4 +1,4 @@
-"""Tiers on a real database: raised at once, undone, reviewed, noticed, given, applied."""
+"""Tiers on a real database: raises, refunds, reviews, notices, coupons, other systems."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ def granting(shop: Shop) -> TierCoupons:
     return TierCoupons(shop.database, shop.clock)
 
 
-def ruled(shop: Shop, revision: int = 2, levels: Any = None, **more: Any) -> TierRules:
-    """Put changed rules in force, as they are known to everybody at once."""
+def put_rules_into_force(
+    shop: Shop, revision: int = 2, levels: Any = None, **more: Any
+) -> TierRules:
+    """Put changed rules into force and empty the cache of rules."""
     rules = changed(revision, levels, **more)
     Tiers(shop.database, shop.clock).put_rules(rules)
     shop.database.recent = Recent()
@@ -49,13 +51,13 @@ def ruled(shop: Shop, revision: int = 2, levels: Any = None, **more: Any) -> Tie
 
 
 def changed(revision: int = 2, levels: Any = None, **more: Any) -> TierRules:
-    """The sample chain's rules with some of each level's fields changed."""
+    """Return the sample chain's rules with some fields of levels changed."""
     merged = [{**level, **(levels or {}).get(level["level"], {})} for level in TIERS["levels"]]
     return TierRules.model_validate({**TIERS, "revision": revision, "levels": merged, **more})
 
 
 def coupon_causes(shop: Shop) -> list[str]:
-    """Why coupons were issued, the member left out."""
+    """Return the causes of all coupons, without the member's id."""
     causes = [coupon["cause"] for coupon in shop.database.collection("coupons").find({})]
     return sorted(":".join(c.split(":")[:1] + c.split(":")[2:]) for c in causes)
 
@@ -69,7 +71,7 @@ def at(shop: Shop, text: str) -> None:
     shop.clock.moment = datetime.fromisoformat(text).replace(hour=4, tzinfo=UTC)
 
 
-def test_two_evaluators_and_a_refund_at_once_lose_nothing(shop: Shop, tiers: Tiers) -> None:
+def test_simultaneous_evaluations_and_a_refund_lose_nothing(shop: Shop, tiers: Tiers) -> None:
     alice = shop.register()
     order = shop.paid(alice, items=[item(40)])
     shop.refund(order)
@@ -77,7 +79,7 @@ def test_two_evaluators_and_a_refund_at_once_lose_nothing(shop: Shop, tiers: Tie
         *[lambda: tiers.evaluate(alice)] * 3,
         lambda: shop.settlement.settle(order.id),
     ])  # fmt: skip
-    for member_id in list(tiers.due()):  # What the refund left due if it came last.
+    for member_id in list(tiers.due()):  # The refund makes a review due if it came last.
         tiers.evaluate(member_id)
     account = shop.account(alice)
     assert account["tier"]["level"] == "basic"
@@ -87,7 +89,7 @@ def test_two_evaluators_and_a_refund_at_once_lose_nothing(shop: Shop, tiers: Tie
     assert shop.differences() == []
 
 
-def test_nothing_is_written_where_nothing_has_changed(shop: Shop, tiers: Tiers) -> None:
+def test_an_evaluation_that_changes_nothing_writes_nothing(shop: Shop, tiers: Tiers) -> None:
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
     assert tiers.evaluate(alice) == "raised"
@@ -97,13 +99,13 @@ def test_nothing_is_written_where_nothing_has_changed(shop: Shop, tiers: Tiers) 
 
 
 def test_a_membership_year_counts_from_the_day_of_joining(shop: Shop, tiers: Tiers) -> None:
-    ruled(shop, window="anchor", notice_days=0)
+    put_rules_into_force(shop, window="anchor", notice_days=0)
     at(shop, "2026-03-10")
     alice = shop.register()
     at(shop, "2027-03-01")
     shop.paid(alice, items=[item(20)])
     tiers.evaluate(alice)
-    at(shop, "2027-03-20")  # The next membership year: the first ¥300 count no more.
+    at(shop, "2027-03-20")  # In the next membership year the first ¥300 don't count any more.
     shop.paid(alice, items=[item(20)])
     assert tiers.evaluate(alice) == "unchanged"
     shop.paid(alice, items=[item(20)])
@@ -111,10 +113,10 @@ def test_a_membership_year_counts_from_the_day_of_joining(shop: Shop, tiers: Tie
     assert shop.account(alice)["tier"]["holds_through"] == "2029-03-09"
 
 
-def test_a_calendar_year_is_reviewed_with_all_its_days_even_after_the_grace(
+def test_the_review_of_a_calendar_year_counts_all_its_days_and_the_days_of_grace(
     shop: Shop, tiers: Tiers
 ) -> None:
-    ruled(shop, window="calendar_year", grace_days=60, notice_days=0)
+    put_rules_into_force(shop, window="calendar_year", grace_days=60, notice_days=0)
     at(shop, "2026-01-02")
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
@@ -133,8 +135,8 @@ def test_a_calendar_year_is_reviewed_with_all_its_days_even_after_the_grace(
     assert shop.account(alice)["tier"]["holds_through"] == "2028-12-31"
 
 
-def test_a_member_is_told_once_in_time_what_keeps_the_tier(shop: Shop, tiers: Tiers) -> None:
-    ruled(shop, window="calendar_year")
+def test_a_member_gets_one_notice_of_what_keeps_the_tier(shop: Shop, tiers: Tiers) -> None:
+    put_rules_into_force(shop, window="calendar_year")
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
     tiers.evaluate(alice)
@@ -179,10 +181,12 @@ def test_notices_are_paged_newest_first(shop: Shop) -> None:
     assert (days, rest["next"]) == (["3", "2", "1"], None)
 
 
-def test_monthly_coupons_come_once_a_month_however_often_it_is_asked(
+def test_monthly_coupons_are_issued_once_a_month_even_by_simultaneous_calls(
     shop: Shop, tiers: Tiers, granting: TierCoupons
 ) -> None:
-    ruled(shop, levels={"silver": {"monthly_coupons": ["welcome-20-5"], "entry_coupons": []}})
+    put_rules_into_force(
+        shop, levels={"silver": {"monthly_coupons": ["welcome-20-5"], "entry_coupons": []}}
+    )
     template = CouponTemplate.model_validate(
         {"_id": "welcome-20-5", "revision": 2, "name": "", "valid_days": 7,
          "terms": {"threshold_fen": 0, "off_fen": 500}})  # fmt: skip
@@ -203,14 +207,14 @@ def test_monthly_coupons_come_once_a_month_however_often_it_is_asked(
     at(shop, "2027-03-02")
     tiers.evaluate(alice)
     assert shop.account(alice)["tier"]["level"] == "basic"
-    assert granting.grant_month(alice) == "nothing new"  # And the account is asked no more.
+    assert granting.grant_month(alice) == "nothing new"  # The account isn't due any more.
     assert list(granting.monthly_due()) == []
 
 
-def test_a_birthday_is_said_once_and_brings_its_coupons_once_a_year(
+def test_a_birthday_is_set_once_and_brings_its_coupons_once_a_year(
     shop: Shop, granting: TierCoupons
 ) -> None:
-    ruled(shop, levels={"basic": {"birthday_coupons": ["silver-30-8"]}})
+    put_rules_into_force(shop, levels={"basic": {"birthday_coupons": ["silver-30-8"]}})
     alice = shop.register()
     say = [lambda d=day: shop.members.update(
         alice, UpdateProfileRequest(birthday=date(1992, 2, d)))
@@ -230,7 +234,7 @@ def test_a_birthday_is_said_once_and_brings_its_coupons_once_a_year(
     assert coupon_causes(shop) == [f"birthday:{year}:silver-30-8" for year in (2027, 2028)]
 
 
-def test_birthdays_from_before_are_noted_for_their_accounts(shop: Shop) -> None:
+def test_the_migration_copies_birthdays_to_accounts(shop: Shop) -> None:
     alice, bob = shop.register("alice"), shop.register("bob")
     members = shop.database.collection("members")
     members.update_one({"_id": alice}, {"$set": {"birthday": "1990-12-31"}})
@@ -242,7 +246,7 @@ def test_birthdays_from_before_are_noted_for_their_accounts(shop: Shop) -> None:
     assert "birthday_on" not in shop.account(bob)
 
 
-def test_a_tier_of_another_system_comes_in_once_with_its_review_day(
+def test_a_tier_from_another_system_is_taken_over_once_with_its_review_day(
     shop: Shop, tiers: Tiers, granting: TierCoupons
 ) -> None:
     alice = shop.register()
@@ -253,7 +257,7 @@ def test_a_tier_of_another_system_comes_in_once_with_its_review_day(
         tiers.evaluate(member_id)
     assert shop.account(alice)["review_on"] == "2026-07-02"  # The notice comes first.
     assert list(granting.due()) == []
-    shop.refund(order := shop.paid(alice))  # A refund doesn't touch what came from elsewhere.
+    shop.refund(order := shop.paid(alice))  # A refund doesn't end it.
     shop.settlement.settle(order.id)
     assert tiers.evaluate(alice) == "unchanged"
     at(shop, "2026-08-01")
