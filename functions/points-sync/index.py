@@ -23,7 +23,7 @@ from huitou.loyalty.adjustments.models import (
 )
 from huitou.loyalty.earning.models import AwardBonusRequest, BonusAnswer
 from huitou.loyalty.holds.models import HeldPointsRequest, HoldAnswer, HoldPointsRequest
-from huitou.loyalty.holds.service import Holds, shown
+from huitou.loyalty.holds.service import Holds, shown_hold
 from huitou.loyalty.liability.models import LiabilityAnswer, LiabilityRequest
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.statements.models import StatementRequest, WholeStatementAnswer
@@ -155,15 +155,15 @@ def _award_bonus(call: PointsCall, request: AwardBonusRequest) -> object:
 
 def _hold_points(call: PointsCall, request: HoldPointsRequest) -> object:
     held = call.holds.hold(request.member_id, request.hold_id, request.points, request.purpose)
-    return shown(held)
+    return shown_hold(held)
 
 
 def _commit_points(call: PointsCall, request: HeldPointsRequest) -> object:
-    return shown(call.holds.commit(request.hold_id))
+    return shown_hold(call.holds.commit(request.hold_id))
 
 
 def _release_points(call: PointsCall, request: HeldPointsRequest) -> object:
-    return shown(call.holds.release(request.hold_id))
+    return shown_hold(call.holds.release(request.hold_id))
 
 
 INTERNAL = {

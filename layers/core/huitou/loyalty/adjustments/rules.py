@@ -29,7 +29,7 @@ def may_decide(role: StaffRole) -> bool:
     return role in ("manager", "finance")
 
 
-def same(adjustment: Adjustment, request: AdjustPointsRequest) -> Adjustment:
+def check_repeat(adjustment: Adjustment, request: AdjustPointsRequest) -> Adjustment:
     """Return the adjustment if the request repeats it, else raise Refusal ADJUSTMENT_ID_REUSED."""
     names = ("member_id", "points", "reason", "actor", "role")
     if any(getattr(adjustment, name) != getattr(request, name) for name in names):
@@ -37,7 +37,7 @@ def same(adjustment: Adjustment, request: AdjustPointsRequest) -> Adjustment:
     return adjustment
 
 
-def decided(adjustment: Adjustment, request: DecideAdjustmentRequest) -> Adjustment:
+def check_decision(adjustment: Adjustment, request: DecideAdjustmentRequest) -> Adjustment:
     """Return the adjustment if this actor decided it so, else raise Refusal ADJUSTMENT_DECIDED."""
     status = "applied" if request.approve else "rejected"
     if (adjustment.status, adjustment.decided_by) != (status, request.actor):

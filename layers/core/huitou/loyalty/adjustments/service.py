@@ -16,7 +16,7 @@ from huitou.loyalty.adjustments.models import (
     DecideAdjustmentRequest,
 )
 from huitou.loyalty.adjustments.repository import AdjustmentRepository
-from huitou.loyalty.adjustments.rules import decided, is_over_limit, may_decide, same
+from huitou.loyalty.adjustments.rules import check_decision, check_repeat, is_over_limit, may_decide
 from huitou.loyalty.earning.rules import expires_after
 from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
@@ -51,7 +51,7 @@ class Adjustments:
         if not may_decide(request.role):
             raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOUR_ROLE, field="role")
         self._database.transact(lambda session: self._decide(adjustment, request, session))
-        return decided(self._get(request.adjustment_id), request).shown()
+        return check_decision(self._get(request.adjustment_id), request).shown()
 
     def listing(self, request: AdjustmentsRequest) -> AdjustmentsAnswer:
         """Return a page of adjustments of one status, the newest first."""
@@ -61,7 +61,7 @@ class Adjustments:
     def _ask(self, request: AdjustPointsRequest, session: ClientSession) -> Adjustment:
         known = self._adjustments.find(request.adjustment_id, session)
         if known is not None:
-            return same(known, request)
+            return check_repeat(known, request)
         now = self._clock.now()
         day = brand_day(now)
         # If two adjustments are applied at once, one of them conflicts on the account's version

@@ -83,7 +83,7 @@ def terms_for(
         fen_per_point=points.fen_per_point_by_tier.get(level.level, points.fen_per_point),
         weights=weights,
         paid_by_line=_paid_by_line(purchase),
-        rules=[_named(rule) for rule in applied.values()],
+        rules=[_reference_to(rule) for rule in applied.values()],
         order_points=points.caps.order_points,
         day_points=points.caps.day_points,
         month_points=points.caps.month_points,
@@ -224,7 +224,7 @@ def _counted_fen(
     return min(line.list_fen, max(0, line.list_fen - off_fen))
 
 
-def _named(rule: EarningRule) -> RuleRef:
+def _reference_to(rule: EarningRule) -> RuleRef:
     return RuleRef(rule_id=rule.id, revision=rule.revision)
 
 

@@ -124,7 +124,7 @@ class Holds:
         return self._database.transact(write) if session is None else write(session)
 
 
-def shown(hold: Hold) -> HoldAnswer:
+def shown_hold(hold: Hold) -> HoldAnswer:
     """Return a hold as its caller sees it."""
     fields = {"member_id", "points", "purpose", "status", "expires_at"}
     return HoldAnswer(hold_id=hold.id, **hold.model_dump(include=fields))

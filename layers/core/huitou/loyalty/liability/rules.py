@@ -66,7 +66,7 @@ def counted(
         moved["pending" if group["_id"]["pending"] else "open"][year] += group["points"]
     return PointsMonth(
         id=month, sums=Sums(**sums[False]), test=Sums(**sums[True]), owed=owed,
-        **{name: _filled(years) for name, years in moved.items()},
+        **{name: _without_zeros(years) for name, years in moved.items()},
     )  # fmt: skip
 
 
@@ -79,10 +79,10 @@ def sum_months(months: Sequence[PointsMonth], month_id: str = "") -> PointsMonth
         pending.update(month.pending)
     return PointsMonth(
         id=month_id,
-        sums=_added(month.sums for month in months),
-        test=_added(month.test for month in months),
-        open=_filled(open_points),
-        pending=_filled(pending),
+        sums=_sum_of(month.sums for month in months),
+        test=_sum_of(month.test for month in months),
+        open=_without_zeros(open_points),
+        pending=_without_zeros(pending),
         owed=sum(month.owed for month in months),
     )
 
@@ -112,7 +112,7 @@ def report(
         open_points=open_points,
         pending_points=pending,
         owed_points=total.owed,
-        by_year=dict(sorted(_filled(by_year).items())),
+        by_year=dict(sorted(_without_zeros(by_year).items())),
         agrees=all(
             left_over(month.sums) == month.sums.outstanding for month in (*months, total)
         ) and total.sums.outstanding == open_points + pending - total.owed,
@@ -125,12 +125,12 @@ def left_over(sums: Sums) -> int:
     return sums.issued - sums.used - sums.expired - sums.clawed_back - sums.taken
 
 
-def _added(sums: Iterable[Sums]) -> Sums:
-    added: Counter[str] = Counter()
+def _sum_of(sums: Iterable[Sums]) -> Sums:
+    total: Counter[str] = Counter()
     for one in sums:
-        added.update(one.model_dump())
-    return Sums(**{name: added[name] for name in _NAMES})
+        total.update(one.model_dump())
+    return Sums(**{name: total[name] for name in _NAMES})
 
 
-def _filled(years: Counter[str]) -> dict[str, int]:
+def _without_zeros(years: Counter[str]) -> dict[str, int]:
     return {year: points for year, points in years.items() if points}

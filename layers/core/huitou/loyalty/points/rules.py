@@ -215,10 +215,11 @@ class Book:
     ) -> None:  # fmt: skip
         """Take back what a refunded part had earned.
 
-        It takes the award's pending points first, then from the award's lot, then from the other
-        lots, the soonest to expire first. The rest is owed or waived, by policy. If the award's
-        lot has ended, its points are used or expired already: nothing is taken twice. Waived
-        points stay earned, so they make no room under a cap; tiers don't count them.
+        It takes the award's pending points first, then (unless by policy only those) from the
+        award's lot, then from the other lots, the soonest to expire first. The rest is owed or
+        waived, by policy. If the award's lot has ended, its points are used or expired already:
+        nothing is taken twice. Waived points stay earned, so they make no room under a cap; tiers
+        don't count them.
         """
         moves, rest = [], int(points)
         if award.usable is not None and (taken := min(rest, self.pending_of(award))):

@@ -54,7 +54,7 @@ def shown(item: MallItem, taken: int, had: int, available: int, lang: Lang) -> S
     )  # fmt: skip
 
 
-def same(exchange: Exchange, item_id: str) -> Exchange:
+def check_item(exchange: Exchange, item_id: str) -> Exchange:
     """Return the exchange if it is of this item, else raise Refusal EXCHANGE_ID_REUSED."""
     if exchange.item_id != item_id:
         raise Refusal(RewardErrors.EXCHANGE_ID_REUSED, field="exchange_id")

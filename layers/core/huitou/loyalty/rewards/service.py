@@ -19,7 +19,7 @@ from huitou.loyalty.rewards.models import (
     MallItem,
 )
 from huitou.loyalty.rewards.repository import MallRepository
-from huitou.loyalty.rewards.rules import hold_id, is_offered, same, shown, why_not
+from huitou.loyalty.rewards.rules import check_item, hold_id, is_offered, shown, why_not
 from huitou.loyalty.tiers.service import Tiers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -73,7 +73,7 @@ class Mall:
         identity = hold_id(member_id, request.exchange_id)
         known = self._mall.exchange(identity)
         if known is not None:
-            return self._answer(same(known, request.item_id), request)
+            return self._answer(check_item(known, request.item_id), request)
         item = self._offered(request.item_id)
         template = self._coupons.templates([item.template_id]).get(item.template_id)
         if template is None:  # Nobody deletes templates; let a person look.
@@ -93,7 +93,7 @@ class Mall:
             if refused.code is not HoldErrors.HOLD_RELEASED:
                 self._release(identity)
             raise
-        return self._answer(same(exchange, request.item_id), request)
+        return self._answer(check_item(exchange, request.item_id), request)
 
     def _carry_out(
         self, identity: str, member_id: str, item: MallItem, template: CouponTemplate

@@ -37,7 +37,7 @@ class TierRuns:
     def dry_run(self, request: DryRunRequest) -> dict[str, Any]:
         """Return what new rules would do to a page of members; nothing is written."""
         current = self._tiers.rules()
-        # A draft may name the present revision: then it would be taken for the present rules.
+        # Judged as a later revision: a draft that names the present one would be taken for it.
         number = max(request.rules.revision, current.revision + 1)
         new = request.rules.model_copy(update={"revision": number})
         accounts = self._tiers.page(request.after or "", request.limit)

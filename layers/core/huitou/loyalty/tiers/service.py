@@ -93,7 +93,7 @@ class Tiers:
         return self._repository.page(after, limit)
 
     def raised_by_rules(self, revision: int) -> int:
-        """Return how many members the application of a revision has raised."""
+        """Return how many members the roll-out of a revision has raised."""
         return self._repository.raised_by_rules(revision)
 
     def shown(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
