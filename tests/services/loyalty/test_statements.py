@@ -94,18 +94,18 @@ def test_the_text_follows_the_kind_and_the_cause_of_an_entry(
 def test_the_statements_last_balance_is_what_the_account_holds(shop: Shop) -> None:
     alice = lived(shop)
     statements = Statements(shop.database, shop.clock)
-    told = statements.whole(StatementRequest(member_id=alice), "zh")
-    assert [entry.number for entry in told.entries] == [1, 2, 3, 4, 5, 6, 7]
+    answer = statements.whole(StatementRequest(member_id=alice), "zh")
+    assert [entry.number for entry in answer.entries] == [1, 2, 3, 4, 5, 6, 7]
     total = 0
-    for entry in told.entries:
+    for entry in answer.entries:
         total += entry.points
         assert entry.balance == total
-    assert told.available == total == sum(lot.points for lot in told.lots)
-    [adjusted] = [entry for entry in told.entries if entry.kind == "adjust"]
+    assert answer.available == total == sum(lot.points for lot in answer.lots)
+    [adjusted] = [entry for entry in answer.entries if entry.kind == "adjust"]
     assert (adjusted.actor, adjusted.reason) == ("ann", "=补偿")
     shop.clock.advance(days=700)  # The request posts expiries that are due.
-    told = statements.whole(StatementRequest(member_id=alice), "zh")
-    assert (told.entries[-1].what, told.available, told.lots) == ("到期", 0, [])
+    answer = statements.whole(StatementRequest(member_id=alice), "zh")
+    assert (answer.entries[-1].what, answer.available, answer.lots) == ("到期", 0, [])
     with pytest.raises(Refusal) as refused:
         statements.whole(StatementRequest(member_id="nobody"), "zh")
     assert refused.value.code is Code.NOT_FOUND
@@ -136,11 +136,11 @@ def test_the_command_shows_and_exports_the_statement(
     shop.database.transact(give)
     path = tmp_path / "alice.csv"
     run(shop, member_id=alice, as_json=True, csv_path=path)
-    told = json.loads(capsys.readouterr().out)
-    assert [entry["number"] for entry in told["entries"]] == list(range(1, 2 * AT_ONCE + 8))
+    answer = json.loads(capsys.readouterr().out)
+    assert [entry["number"] for entry in answer["entries"]] == list(range(1, 2 * AT_ONCE + 8))
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["balance"]) for row in rows] == [e["balance"] for e in told["entries"]]
+    assert [int(row["balance"]) for row in rows] == [e["balance"] for e in answer["entries"]]
     [adjusted] = [row for row in rows if row["kind"] == "adjust"]
     assert (adjusted["reason"], adjusted["lots"]) == ("'=补偿", "until 2027-12-31: +5")
     run(shop, member_id=alice)

@@ -72,7 +72,7 @@ class Liability:
             yield month
 
     def close(self, month: str) -> Literal["closed"]:
-        """Count a month that is over, once and for all."""
+        """Count a month that is over and store it; it is never counted again."""
         self._repository.close(self._count(month, last_day(month)))
         return "closed"
 

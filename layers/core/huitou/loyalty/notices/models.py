@@ -1,4 +1,4 @@
-"""Notices: what a member is to be told in time, before points expire or a tier falls."""
+"""Notices to members, in time before points expire or a tier falls."""
 
 from __future__ import annotations
 

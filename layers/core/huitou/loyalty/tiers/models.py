@@ -30,7 +30,10 @@ class Figures(Record):
 
 
 class Goals(Record):
-    """What the figures of a period must reach: any or all of these; no goal is always reached."""
+    """What the figures of a period must reach: all or any of the goals that are set.
+
+    If none is set, all figures reach them.
+    """
 
     spend_fen: int | None = Field(
         default=None,
