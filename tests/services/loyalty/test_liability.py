@@ -19,6 +19,7 @@ from huitou.loyalty.liability.service import Liability
 from huitou.loyalty.points.models import LedgerEntry, LotMove
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from hunting import examples
 
 SUMS = ("issued", "used", "expired", "clawed_back", "taken", "outstanding")
 NAMES = {"use": "used", "return": "used", "expire": "expired", "claw-back": "clawed_back"}
@@ -223,7 +224,7 @@ MOVES = st.lists(max_size=3, elements=st.builds(
     )),
     asked=st.lists(st.integers(0, 140), min_size=1, max_size=4),
 )  # fmt: skip
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_entries_give_the_same_report_as_a_plain_sum(
     database: Database, entries: list[Any], asked: list[int]
 ) -> None:
