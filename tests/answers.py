@@ -1,4 +1,4 @@
-"""Answers that functions really give, held against the models that tell callers their shape."""
+"""Compare the answers that functions really give with the models that describe them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typings.tables import answer_model, read_tables
 def check(action: Action, data: object) -> None:
     """Fail unless `data` has exactly the declared fields, each of the declared type.
 
-    What may be left out must not come as null; whatever else has a default must be there.
+    A field that may be left out must not come as null; every other field with a default must come.
     """
     model = answer_model(action)
     _check_fields(model.model_validate_json(json.dumps(data), strict=True, extra="forbid"))
@@ -37,7 +37,7 @@ def _check_fields(value: object) -> None:
 
 
 class CheckedClient(LocalCloudClient):
-    """A caller of the local cloud that checks every answer; `checked` are the actions it saw."""
+    """Calls the local cloud and checks every answer; `checked` holds the actions it has seen."""
 
     def __init__(self, url: str, vendor_url: str, data: Path) -> None:
         super().__init__(url, vendor_url, data)

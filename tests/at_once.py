@@ -1,4 +1,4 @@
-"""Do several things at the same moment, and see who wins."""
+"""Call several functions at the same moment, and see which calls win."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from huitou.runtime.errors import Refusal
 
 
 def at_once(work: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Start all at a barrier; returns each result, or the Refusal it ended in."""
+    """Start all calls at a barrier; returns each call's result, or the Refusal it raised."""
     barrier = threading.Barrier(len(work))
 
     def run(one: Callable[[], Any]) -> Any:
@@ -26,5 +26,5 @@ def at_once(work: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 def winners(results: list[Any]) -> list[Any]:
-    """Those that weren't refused."""
+    """Return the results of the calls that weren't refused."""
     return [result for result in results if not isinstance(result, Refusal)]

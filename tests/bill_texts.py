@@ -1,4 +1,4 @@
-"""Bills as WeChat Pay writes them, for tests: every column, every value behind a backtick."""
+"""Bills in WeChat Pay's format, for tests: all columns, a backtick before each value."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fee(amount_fen: int, rate_bp: int = 60) -> int:
 
 
 def paid(number: str, fen: int, *, at: str = "2026-03-01 12:00:00", **cells: str) -> Row:
-    """One payment's row, at 0.60 %."""
+    """Return the row of one payment, with a fee of 0.60 %."""
     values = (
         at, "wxapp", MCHID, "0", "", f"42{number}", number, "o-guest", "JSAPI", "SUCCESS", "OTHERS",
         "CNY", yuan(fen), "0.00", "0", "0", "0.00", "0.00", "", "", "招牌奶茶", "",
@@ -50,7 +50,7 @@ def paid(number: str, fen: int, *, at: str = "2026-03-01 12:00:00", **cells: str
 
 
 def refunded(number: str, payment: str, fen: int, **cells: str) -> Row:
-    """One refund's row, accepted and not yet done."""
+    """Return the row of one refund that is accepted and not finished."""
     return paid(payment, 0) | {
         "交易状态": "REFUND", "微信退款单号": f"50{number}", "商户退款单号": number,
         "退款金额": yuan(fen), "申请退款金额": yuan(fen), "退款类型": "ORIGINAL",
@@ -63,7 +63,7 @@ def line(cells: Iterable[str]) -> str:
 
 
 def trade_bill(rows: Sequence[Row], **sums: str) -> bytes:
-    """A trade bill of type ALL; `sums` replace what the rows add up to."""
+    """Return a trade bill of type ALL; `sums` replace the totals of the rows."""
     columns = list(rows[0]) if rows else TRADE_HEADER.split(",")
     added = {
         name: f"{sum((Decimal(row[column]) for row in rows), Decimal()):.5f}"
@@ -75,7 +75,7 @@ def trade_bill(rows: Sequence[Row], **sums: str) -> bytes:
 
 
 def flow_bill(moves: Sequence[tuple[str, str, int]], **sums: str) -> bytes:
-    """A fund flow bill of (业务类型, 收支类型, fen)."""
+    """Return a fund flow bill; each move is (业务类型, 收支类型, fen)."""
     lines = [FLOW_HEADER]
     for kind, direction, fen in moves:
         lines.append(line(("2026-03-01 12:00:00", "42", "19", kind, kind, direction, yuan(fen),
@@ -89,7 +89,10 @@ def flow_bill(moves: Sequence[tuple[str, str, int]], **sums: str) -> bytes:
 
 
 def flow_of(rows: Sequence[Row]) -> bytes:
-    """The fund flow of the chain's own account for a trade bill, fees back inside the refunds."""
+    """Return the fund flow of the chain's own account that belongs to a trade bill.
+
+    A refund's move contains the fee that WeChat Pay gives back.
+    """
     moves = []
     for row in rows:
         if row["特约商户号"] != "0":
@@ -105,7 +108,7 @@ def flow_of(rows: Sequence[Row]) -> bytes:
 
 
 class Bills:
-    """A gateway that has these bills: by day, trade and fund flow."""
+    """A gateway that holds a trade bill and a fund flow bill for each day."""
 
     def __init__(self) -> None:
         self.days: dict[tuple[str, str], bytes] = {}

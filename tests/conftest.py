@@ -1,4 +1,4 @@
-"""What tests share: one real MongoDB for the session, a database of its own for each test."""
+"""Shared fixtures: one real MongoDB per session, and an empty database for each test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 import guard
-import hunting  # noqa: F401  # Hypothesis's profiles, before any test is imported.
+import hunting  # noqa: F401  # Registers Hypothesis's profiles before tests are imported.
 from answers import CheckedClient
 from chain_data import FakeClock, empty, filled, load_chain
 from huitou.runtime.database import Database, Document, connect
@@ -20,7 +20,7 @@ from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mongod import Mongod
 from simulation.play import FIRST_DAY, load
 
-# Files that take longest, in order. `scripts/test` begins with them; `--fast` leaves them out.
+# The slowest files, the slowest first. `scripts/test` runs them first; `--fast` skips them.
 LONGEST = (
     "test_readme", "test_deploy_interrupted", "test_import", "test_crash_at_every_step",
     "test_console_pages", "test_campaign_triggers", "test_crashes", "test_campaign_runs",
@@ -36,7 +36,7 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files; the many short ones then end both processes together."""
+    """Run the slowest files first, so that both processes end at about the same time."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
     for item in items:
@@ -45,22 +45,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whatever tests start ends with the tests, also where somebody kills them."""
+    """End all processes that tests have started, even if somebody kills the tests."""
     guard.stand()
-    if config.option.markexpr == "not slow":  # As `scripts/test --fast` has it.
+    if config.option.markexpr == "not slow":  # Set by `scripts/test --fast`.
         settings.load_profile("fast")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def tidied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing stays in temporary folders if the tests are killed."""
+    """Remove the temporary folders even if the tests are killed."""
     with guard.removed_if_killed(tmp_path_factory.getbasetemp()):
         yield
 
 
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    """The embedded MongoDB, as a one-node replica set with notablescan; nobody pulls its plug."""
+    """Start MongoDB as a one-node replica set with notablescan; no test may kill it."""
     server = Mongod(tmp_path_factory.mktemp("mongod"), durable=False)
     server.start()
     yield server
@@ -69,7 +69,7 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
 
 @pytest.fixture(scope="session")
 def declared(mongod: Mongod) -> Iterator[Database]:
-    """One declared database for the session: declaring costs half a second."""
+    """Declare one database for the session, because declaring takes half a second."""
     database = connect(mongod.uri, "tests")
     declare(database)
     yield database
@@ -78,7 +78,7 @@ def declared(mongod: Mongod) -> Iterator[Database]:
 
 @pytest.fixture
 def database(declared: Database) -> Database:
-    """The declared database, empty."""
+    """Return the declared database without documents."""
     empty(declared)
     declared.recent = Recent()
     return declared
@@ -91,13 +91,13 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
-    """Everybody's keys: ours and WeChat Pay's."""
+    """Make all keys: ours and WeChat Pay's."""
     return load_secrets(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="session")
 def sample(declared: Database) -> dict[str, list[Document]]:
-    """The sample chain's documents as `maintenance` loads them."""
+    """Return the sample chain's documents as `maintenance` loads them."""
     empty(declared)
     load_chain(declared, FakeClock())
     return {name: list(declared.collection(name).find({})) for name in filled(declared)}
@@ -105,7 +105,7 @@ def sample(declared: Database) -> dict[str, list[Document]]:
 
 @pytest.fixture
 def chain(sample: dict[str, list[Document]], database: Database) -> Database:
-    """The database with the sample chain's stores, menu, coupons and rules."""
+    """Return the database with the sample chain's stores, menu, coupons and rules."""
     for name, documents in sample.items():
         database.collection(name).insert_many(documents)
     return database
@@ -113,14 +113,14 @@ def chain(sample: dict[str, list[Document]], database: Database) -> Database:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """The whole local cloud, up for the session."""
+    """Run the whole local cloud for the session."""
     with LocalCloud(Path(tmp_path_factory.mktemp("cloud"))) as running:
         yield running
 
 
 @pytest.fixture
 def client(cloud: LocalCloud) -> Iterator[CheckedClient]:
-    """A caller of the cloud: its clock stands at noon, the sample chain is loaded."""
+    """Return a caller of the cloud; its clock stands at noon, and the sample chain is loaded."""
     caller = CheckedClient(cloud.url, cloud.vendor_url, cloud.data)
     noon = FIRST_DAY.replace(hour=12)
     if not cloud.clock.stands:

@@ -1,4 +1,4 @@
-"""The READMEs as tests read them: which there are, and the commands they tell readers to type."""
+"""Find the READMEs, and the commands that they tell readers to type."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def blocks(readme: str) -> list[str]:
 
 
 def every_block() -> list[str]:
-    """All commands of all READMEs; the two languages have the same ones, so one of them is run."""
+    """Return all commands of all READMEs; of the two languages, which agree, only one is read."""
     return [block for readme in READMES if readme != TOP[1] for block in blocks(readme)]

@@ -1,4 +1,4 @@
-"""The house keeps its shape: who imports whom, where pymongo may be, what rules may touch."""
+"""Imports follow the order of the domains, and each kind of file imports only what it may."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bootstrap import ROOT
 from cli.__main__ import main
 from house import DOMAINS, FOUNDATIONS, LAYER, areas, domain_of, imports, imports_within, runs_up
 
-# Those that touch database or network; all other files of an area are models or pure rules.
+# Files that may use database or network. All other files of an area are models or pure rules.
 TECHNICAL = ("service.py", "repository.py", "client.py", "schema.py")
 ROOMS = [domain for domain in DOMAINS if domain not in FOUNDATIONS]
 AREAS = [(domain, area) for domain in ROOMS for area in areas(domain)]
@@ -47,7 +47,7 @@ def test_a_domain_says_what_it_is_about_and_holds_nothing_but_areas(domain: str)
 
 
 def rules_of_areas() -> list[Path]:
-    """`rules.py` of each area, and further pure modules where that would hold too much."""
+    """Return `rules.py` of each area, and the other pure modules beside it."""
     return sorted(
         path
         for domain, area in AREAS
@@ -72,7 +72,7 @@ def test_rules_are_pure(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=named)
-def test_no_import_runs_up(path: Path) -> None:
+def test_a_domain_imports_only_itself_and_lower_domains(path: Path) -> None:
     here = path.relative_to(LAYER).parts[0]
     for module in imports(path):
         assert not module.startswith(("functions", "localcloud", "cli", "simulation"))
@@ -116,7 +116,7 @@ def test_a_file_imports_what_its_kind_may(path: Path) -> None:
             and here.parts[0] != "runtime"
             and not path.name.endswith(("repository.py", "schema.py"))
         ):
-            # Services open transactions, so they name a session and the error of a lost race.
+            # Services open transactions: they need the session type and the error of a lost race.
             assert path.name.endswith("service.py")
             assert module in ("pymongo.client_session", "pymongo.errors")
         if target is None:
@@ -145,7 +145,9 @@ def test_a_function_is_a_thin_door(path: Path) -> None:
     "path", sorted(ROOT.glob("functions/*/*.py")), ids=lambda p: f"{p.parent.name}/{p.name}"
 )
 def test_a_function_imports_the_modules_beside_it_at_the_top(path: Path) -> None:
-    """Where one process holds several functions, only then a `member.py` is its own."""
+    """Several functions have a `member.py`. A process that loads several functions forgets the
+    modules of one before it loads the next, so a late import could find another function's.
+    """
     beside = {other.stem for other in path.parent.glob("*.py")}
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):

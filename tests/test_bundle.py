@@ -1,4 +1,4 @@
-"""cloudbaserc.json, the functions' folders, the trigger table and the README say the same."""
+"""cloudbaserc.json agrees with the functions' folders, the trigger table and the README."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_folder_is_declared_and_every_declared_function_has_a_folder() -> 
 
 
 def opens_to_members(name: str) -> bool:
-    """Whether the function's own code has a door for members: `serve(…, member=…)`."""
+    """Tell whether the function's code opens a door to members: `serve(…, member=…)`."""
     tree = ast.parse((ROOT / "functions" / name / "index.py").read_text(encoding="utf-8"))
     return any(
         isinstance(node, ast.Call)
@@ -74,7 +74,7 @@ def test_every_trigger_names_a_function_with_a_timer_and_a_declared_marker_index
 
 
 def broken(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> list[str]:
-    """Read a copy of the bundle after a change; returns the faults that are told."""
+    """Change a copy of the bundle and read it; returns the faults that reading reports."""
     shutil.copytree(ROOT / "functions", tmp_path / "functions")
     declared = json.loads(json.dumps(DECLARED))
     change(declared)
@@ -157,7 +157,7 @@ def _put(name: str, value: object) -> Callable[[dict[str, Any]], object]:
         (lambda d: d["asyncInvoke"].__setitem__("retries", 3), "asyncInvoke.retries", "2"),
     ],
 )  # fmt: skip
-def test_what_the_platform_would_refuse_is_named_with_its_place(
+def test_a_value_that_the_platform_refuses_is_reported_with_its_place(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], place: str, problem: str
 ) -> None:
     faults = broken(tmp_path, change)
@@ -167,14 +167,14 @@ def test_what_the_platform_would_refuse_is_named_with_its_place(
 
 
 @pytest.mark.parametrize("source", [b"def main_handler(:", b"\xff\xfe"], ids=["syntax", "bytes"])
-def test_code_that_cannot_be_read_is_told(tmp_path: Path, source: bytes) -> None:
+def test_code_that_cannot_be_read_is_reported(tmp_path: Path, source: bytes) -> None:
     faults = broken(
         tmp_path, lambda _: (tmp_path / "functions" / "pay" / "index.py").write_bytes(source)
     )
     assert any("pay.handler: index.py can't be read" in fault for fault in faults), faults
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     def change(declared: dict[str, Any]) -> None:
         declared["functions"][0]["timeout"] = 0
         declared["functions"][1]["memorySize"] = 1
@@ -195,7 +195,7 @@ def test_an_empty_variable_counts_as_missing() -> None:
     assert len(told) == len(FUNCTIONS)
 
 
-def test_no_json_and_no_file_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_broken_json_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "cloudbaserc.json"
     with pytest.raises(BundleError, match="No such file"):
         read_bundle(VARIABLES, path)

@@ -1,7 +1,7 @@
-"""Each collection has one owner, the area whose `schema.py` declares it: it alone writes there.
+"""Each collection has one owner: the area whose `schema.py` declares it, and its only writer.
 
-Who else reads a collection or writes a part of its documents stands here, both ways: an entry
-that nobody needs any more fails as well as a missing one.
+The tables below name the exceptions: other areas that read a collection or write some fields of
+its documents. A missing entry fails the tests, and so does an entry that isn't needed any more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WRITING = {
     "delete_many", "bulk_write", "find_one_and_update", "find_one_and_replace",
     "find_one_and_delete",
 }  # fmt: skip
-# Writers of a part of another area's documents: those fields are theirs alone.
+# Areas that write some fields of another area's documents. Nobody else writes these fields.
 PARTS = {
     ("insight/kpis", "orders"): "the marker `rollup`, once the order is counted",
     ("insight/kpis", "logins"): "the marker `rollup`, once the log-in is counted",
@@ -33,7 +33,7 @@ PARTS = {
     ("catalog/stores", "meta"): "the revision of all stores",
     ("promotions/offers", "meta"): "the revision of all offers",
 }
-# Readers of another area's documents, by queries of their own that the owner has no use for.
+# Areas that read another area's documents by queries of their own, which the owner doesn't need.
 READERS = {
     "accounts": {"marketing/audiences", "marketing/runs", "operations/reconciliation",
                  "ordering/quotes"},
@@ -50,12 +50,12 @@ READERS = {
     "refunds": {"operations/console"},
     "tier_changes": {"marketing/runs"},
 }  # fmt: skip
-# Rules of every kind stand in `rules`: each area reads and replaces its own document there.
+# `rules` holds the rules of many areas: each area reads and replaces its own document there.
 SHARED = {"rules"}
 
 
 def area_of(path: Path) -> str:
-    """Return `domain/area` of a file, or the domain where it stands in no area."""
+    """Return `domain/area` of a file; only the domain if the file is in no area."""
     parts = path.relative_to(LAYER).parts
     return "/".join(parts[:2]) if len(parts) > 2 else parts[0]
 
@@ -70,13 +70,13 @@ def owners() -> dict[str, str]:
 
 
 def uses(path: Path) -> Iterator[tuple[str, bool]]:
-    """Every collection that a file names, and whether it writes there."""
+    """Yield each collection that a file names, and whether the file writes there."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     held: dict[str, str] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (name := _named(node)):
+        if isinstance(node, ast.Call) and (name := _collection_name(node)):
             yield name, False
-        if isinstance(node, ast.Assign) and (name := _named(node.value)):
+        if isinstance(node, ast.Assign) and (name := _collection_name(node.value)):
             held[ast.unparse(node.targets[0])] = name
     for node in ast.walk(tree):
         written = None
@@ -87,11 +87,13 @@ def uses(path: Path) -> Iterator[tuple[str, bool]]:
             "put_revision",
         ):
             written = node.args[0]
-        if written is not None and (name := held.get(ast.unparse(written)) or _named(written)):
+        if written is not None and (
+            name := held.get(ast.unparse(written)) or _collection_name(written)
+        ):
             yield name, True
 
 
-def _named(node: ast.AST) -> str | None:
+def _collection_name(node: ast.AST) -> str | None:
     """Return the collection of `database.collection("…")`."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return None
@@ -101,7 +103,7 @@ def _named(node: ast.AST) -> str | None:
 
 
 def found_uses() -> tuple[dict[str, set[str]], set[tuple[str, str]]]:
-    """Return who reads and who writes which collection of another area."""
+    """Return the readers and the writers of other areas' collections."""
     owned = owners()
     readers: dict[str, set[str]] = defaultdict(set)
     writers = set()
@@ -123,11 +125,11 @@ def test_a_collection_is_declared_once() -> None:
 def test_a_collection_is_written_by_its_owner_only() -> None:
     _, writers = found_uses()
     passed = {("payments/bill_check", "payments"), ("payments/bill_check", "refunds")}
-    # There the collection is handed to a function that marks either.
+    # The bill check hands its collection to a function that marks payments or refunds.
     assert writers | passed == set(PARTS)
 
 
-def test_who_reads_another_areas_collection_is_in_the_table() -> None:
+def test_every_reader_of_another_areas_collection_is_in_the_table() -> None:
     readers, _ = found_uses()
     in_part = {(area, name) for area, name in PARTS}
     other = {

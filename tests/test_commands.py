@@ -1,4 +1,4 @@
-"""Every command is found by its name, and none is imported before it is asked for."""
+"""Every command is found by its name, and no command is imported before it is called."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_unknown_command_is_refused() -> None:
     assert main.get_command(click.Context(main), "sing") is None
 
 
-def test_a_command_does_not_wait_for_the_imports_of_others() -> None:
+def test_a_command_does_not_import_other_commands() -> None:
     asked = (
         "import sys; from cli.__main__ import main\n"
         "main(['price', '--help'], standalone_mode=False)\n"

@@ -1,4 +1,4 @@
-"""Error codes: stable, said in both languages, each in its area and really answered somewhere."""
+"""Each error code belongs to one area, has words in both languages, and is really raised."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SOURCES = [
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
-def test_a_code_is_one_areas() -> None:
+def test_a_code_belongs_to_one_area() -> None:
     list(modules_named("errors"))
     names = [code.name for kind in ErrorCode.__subclasses__() for code in kind]
     assert len(names) == len(set(names)) == len(all_codes()) >= 80
 
 
 @pytest.mark.parametrize("code", all_codes().values(), ids=lambda code: code.name)
-def test_a_code_speaks_both_languages_and_is_answered_somewhere(code: ErrorCode) -> None:
+def test_a_code_has_words_in_both_languages_and_is_raised_somewhere(code: ErrorCode) -> None:
     assert CHINESE.search(code.chinese)
     assert not CHINESE.search(code.english)
     assert ("{detail}" in code.chinese) == ("{detail}" in code.english)
@@ -53,7 +53,7 @@ def test_a_code_speaks_both_languages_and_is_answered_somewhere(code: ErrorCode)
     ],
     ids=["orders", "refunds", "campaigns", "adjustments"],
 )
-def test_every_state_has_its_words(words: dict[str, Words], states: tuple[str, ...]) -> None:
+def test_every_state_has_words(words: dict[str, Words], states: tuple[str, ...]) -> None:
     assert set(words) == set(states)
     for chinese, english in words.values():
         assert CHINESE.search(chinese)
@@ -61,7 +61,7 @@ def test_every_state_has_its_words(words: dict[str, Words], states: tuple[str, .
 
 
 def test_an_english_message_has_no_chinese_detail() -> None:
-    """Where a detail has Chinese words, its English ones stand beside it."""
+    """A detail with Chinese words must have English words beside them."""
     for source in SOURCES:
         assert not re.search(r'detail=f?"[^"]*[\u4e00-\u9fff]', source)
     refused = Refusal(Code.NOT_FOUND, field="order_id", detail=orders.ORDER)
@@ -70,7 +70,7 @@ def test_an_english_message_has_no_chinese_detail() -> None:
     assert refused.detail == "order"
 
 
-def test_what_a_newer_function_refuses_is_told_in_its_words() -> None:
+def test_an_error_code_that_is_not_known_yet_keeps_its_message() -> None:
     known = RefusedThere({"code": "GIFT_GONE", "message": "gone", "field": "gift"})
     assert (known.code.name, known.field, known.message()) == ("GIFT_GONE", "gift", "gone")
     newer = RefusedThere({"code": "OF_TOMORROW", "message": "明天再来"})

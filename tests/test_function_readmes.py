@@ -1,4 +1,4 @@
-"""Each function's README names its actions, timers, triggers and settings, as they are."""
+"""Each function's README lists the function's real actions, timers, triggers and settings."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def doors_and_actions(function: str) -> set[tuple[str, str]]:
 
 
 @every_function
-def test_the_table_of_actions_says_who_may_call_which(function: str) -> None:
-    """A second witness: an action that moves to members has to be moved here, too."""
+def test_the_table_of_actions_says_who_may_call_each_action(function: str) -> None:
+    """The README is a second check: an action that is opened to members must be moved here, too."""
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", section(function, "Actions"), re.M)
     assert sorted((door, name) for name, door in rows) == sorted(doors_and_actions(function))
 
@@ -47,7 +47,7 @@ def test_every_action_has_an_example(function: str) -> None:
 
 
 @every_function
-def test_the_table_of_timers_is_that_of_the_bundle(function: str) -> None:
+def test_the_table_of_timers_equals_the_bundles_timers(function: str) -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| `(.*)` \|", section(function, "Timers"), re.M)
     declared = [
         (timer["name"], timer["config"]) for timer in DECLARED[function].get("triggers", [])
@@ -56,13 +56,13 @@ def test_the_table_of_timers_is_that_of_the_bundle(function: str) -> None:
 
 
 @every_function
-def test_what_changes_start_it_is_said(function: str) -> None:
+def test_the_readme_names_the_changes_that_start_the_function(function: str) -> None:
     for trigger in TRIGGERS:
         if trigger.function == function:
             assert f"trigger-relay for {trigger.collection}" in readme(function)
 
 
 @every_function
-def test_the_settings_of_its_own_are_those_of_the_bundle(function: str) -> None:
+def test_the_functions_own_settings_equal_those_in_the_bundle(function: str) -> None:
     named = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", section(function, "Settings of its own")))
     assert named == set(DECLARED[function]["envVariables"]) - SHARED

@@ -1,4 +1,4 @@
-"""What a command started is gone once the command is killed: real MongoDBs, real signals."""
+"""All that a command has started ends when the command is killed: real MongoDBs and signals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from bootstrap import ROOT, import_paths
 
-# As a benchmark does it, with a child that has left its session besides.
+# Starts MongoDB as a benchmark does, and also a child that has left its session.
 BENCHMARK = """
 import subprocess, sys
 from cli.bench import scratch_mongod
@@ -22,7 +22,7 @@ with scratch_mongod() as mongod:
     print(mongod.pid, sleeper.pid, mongod.folder, flush=True)
     sys.stdin.read()
 """
-# As a test does it: pytest with this house's settings, a folder of its own for what it writes.
+# Starts MongoDB as a test does: pytest with our settings, and its own folder for files.
 A_TEST = """
 import subprocess, sys
 def test_that_hangs(mongod):
@@ -33,7 +33,7 @@ def test_that_hangs(mongod):
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended but isn't reaped yet doesn't."""
+    """Tell whether a process runs; a process that has ended and isn't reaped yet doesn't run."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""A kind of offer or trigger is what its table says: no other place asks which it is."""
+"""The table of kinds describes each offer and trigger; no other code compares kinds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAYER = ROOT / "layers" / "core" / "huitou"
 
 
 class Table(NamedTuple):
-    """Names of kinds, the table's file, and the files with a table of what a kind queries."""
+    """The names of the kinds, the table's file, and the files that may map kinds to queries."""
 
     names: frozenset[str]
     home: Path
@@ -39,7 +39,7 @@ TABLES = {
 
 
 def words(node: ast.AST) -> set[str]:
-    """Every string in an expression."""
+    """Return every string in an expression."""
     return {
         part.value
         for part in ast.walk(node)
@@ -48,7 +48,7 @@ def words(node: ast.AST) -> set[str]:
 
 
 def says_kind(node: ast.AST) -> bool:
-    """Tell whether an expression is a kind: a name, an attribute or a key that says so."""
+    """Tell whether an expression is a kind, by its name, attribute or key."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name.endswith(("kind", "kinds"))
@@ -58,7 +58,10 @@ def says_kind(node: ast.AST) -> bool:
 
 
 def dispatches(tree: ast.AST, names: frozenset[str], *, tables: bool) -> Iterator[int]:
-    """The lines that compare a kind with a name of the table, or (`tables`) list such names."""
+    """Yield the lines that compare a kind with a name of the table.
+
+    With `tables`, also the lines that list such names.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=left, comparators=others):
@@ -74,7 +77,7 @@ def dispatches(tree: ast.AST, names: frozenset[str], *, tables: bool) -> Iterato
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_nobody_asks_for_a_kind_but_its_table(table: str) -> None:
+def test_only_the_table_distinguishes_kinds(table: str) -> None:
     names, home, queries = TABLES[table]
     found = [
         f"{path.relative_to(ROOT)}:{line}"
@@ -98,16 +101,16 @@ def test_nobody_asks_for_a_kind_but_its_table(table: str) -> None:
         'x = {"amount_off": 1, "percent_off": 2}[terms.kind]',
     ],
 )
-def test_such_a_place_is_found(text: str) -> None:
+def test_code_that_compares_kinds_is_found(text: str) -> None:
     assert list(dispatches(ast.parse(text), frozenset(KINDS), tables=True)) == [1]
 
 
-def test_what_only_makes_an_offer_is_no_such_place() -> None:
+def test_code_that_only_makes_an_offer_is_not_reported() -> None:
     text = 'terms = Terms(kind="delivery")\nif order.mode == "delivery": pass'
     assert not list(dispatches(ast.parse(text), frozenset(KINDS), tables=True))
 
 
-def test_each_trigger_has_an_entry_and_the_query_that_it_is_met_by() -> None:
+def test_each_trigger_has_an_entry_and_a_query_that_finds_its_members() -> None:
     assert set(TRIGGERS) == set(get_args(Kind))
     assert set(DayMembers.PAGES) == {name for name, kind in TRIGGERS.items() if kind.met == "day"}
     assert set(EVENTS) == {name for name, kind in TRIGGERS.items() if kind.met == "event"}

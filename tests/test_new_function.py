@@ -1,4 +1,4 @@
-"""`scripts/huitou new function` in a copy of the checkout: what it writes passes at once."""
+"""`scripts/huitou new function`, run in a copy of the checkout, writes code that passes tests."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cli.new.skeleton import Names, NotPossible, Skeleton
 from readmes import every_block
 
 pytestmark = pytest.mark.slow
-# What can notice a new function, but for its own tests; a whole --fast run takes minutes.
+# The tests that a new function can break, its own tests aside. All --fast tests take minutes.
 WATCHERS = (
     "tests/test_architecture.py", "tests/test_bundle.py", "tests/test_readme_structure.py",
     "tests/test_collections.py", "tests/test_typings.py", "tests/functions/test_doors.py",
     "tests/test_function_readmes.py",
 )  # fmt: skip
-# Of these the tests that are about it or about all functions; not the thousands about other files.
+# Selects the tests about the new function or about all functions, not those of other files.
 NOTICING = " or ".join((
     "prep", "test_bundle", "test_collections", "test_readme_structure", "test_function_readmes",
     "test_typings and not same_bytes",
@@ -44,7 +44,7 @@ def made_well(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """Every folder and file of the sources, with the files' bytes."""
+    """Return every folder and file of the sources, with the files' bytes."""
     return {
         path: path.read_bytes() if path.is_file() else b""
         for part in SOURCES
@@ -54,7 +54,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def copied(folder: Path) -> Path:
-    """Copy the checkout's own files; the environment and layers built already are linked."""
+    """Copy the checkout's files; link the environment and the layers that are already built."""
     listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in made_well(listed).split("\0"):
         if name and (ROOT / name).is_file():
@@ -72,33 +72,35 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(copy: Path) -> str:
-    """What the command of layers/README.md prints, typed in the copy."""
+def printed(copy: Path) -> str:
+    """Run the command of layers/README.md in the copy; returns what it prints."""
     [session] = [block for block in every_block() if "scripts/huitou new function" in block]
     assert session == "scripts/huitou new function prep-dispatch\n"
     return made_well(run(copy, "bash", "-euc", session))
 
 
-def test_it_tells_every_file_it_writes(copy: Path, told: str) -> None:
+def test_the_command_names_every_file_it_writes(copy: Path, printed: str) -> None:
     before, after = (
         {str(path.relative_to(folder)): text for path, text in contents(folder).items() if text}
         for folder in (ROOT, copy)
     )
     empty = {"layers/core/huitou/operations/prep_dispatch/__init__.py"}
-    new, changed = (set(re.findall(rf"^{kind} +(\S+)", told, re.M)) for kind in ("new", "changed"))
+    new, changed = (
+        set(re.findall(rf"^{kind} +(\S+)", printed, re.M)) for kind in ("new", "changed")
+    )
     assert new == after.keys() - before.keys() | empty
     assert changed == {path for path in after.keys() - new if after[path] != before[path]}
 
 
-def test_what_it_writes_is_laid_out_and_typed(copy: Path, told: str) -> None:
+def test_the_new_code_is_formatted_and_typed(copy: Path, printed: str) -> None:
     made_well(run(copy, ".venv/bin/ruff", "check"))
     made_well(run(copy, ".venv/bin/ruff", "format", "--check"))
-    sources = [f for f in re.findall(r"^new +(\S+\.py)", told, re.M) if "tests/" not in f]
+    sources = [f for f in re.findall(r"^new +(\S+\.py)", printed, re.M) if "tests/" not in f]
     made_well(run(copy, ".venv/bin/mypy", *sources))
 
 
-def test_long_and_odd_names_are_laid_out_as_well(tmp_path: Path) -> None:
-    """Where lines break, and the order of imports, depend on the names."""
+def test_long_and_odd_names_give_formatted_code(tmp_path: Path) -> None:
+    """Line breaks and the order of imports depend on the names."""
     copy = copied(tmp_path)
     for words in (
         ("a-function-with-a-name-so-long", "--domain", "promotions"),
@@ -109,8 +111,8 @@ def test_long_and_odd_names_are_laid_out_as_well(tmp_path: Path) -> None:
     made_well(run(copy, ".venv/bin/ruff", "format", "--check"))
 
 
-def test_what_it_writes_passes_the_fast_tests(copy: Path, told: str) -> None:
-    own = [f for f in re.findall(r"^new +(\S+)", told, re.M) if f.startswith("tests/")]
+def test_the_new_code_passes_the_fast_tests(copy: Path, printed: str) -> None:
+    own = [f for f in re.findall(r"^new +(\S+)", printed, re.M) if f.startswith("tests/")]
     assert len(own) == 2
     passed = made_well(run(copy, "scripts/test", "--fast", "--", *WATCHERS, *own, "-k", NOTICING))
     assert "skipped" not in passed
@@ -118,7 +120,7 @@ def test_what_it_writes_passes_the_fast_tests(copy: Path, told: str) -> None:
         assert f"{path} ." in passed
 
 
-def test_its_readmes_commands_run_in_the_cloud(copy: Path, told: str) -> None:
+def test_the_new_readmes_commands_run_in_the_cloud(copy: Path, printed: str) -> None:
     session = ("tests/test_readme.py", "-k", "prep-dispatch and every_other_session")
     assert "1 passed" in made_well(run(copy, "scripts/test", "--", *session))
 
@@ -144,7 +146,7 @@ def test_a_refusal_says_what_to_do(function: str, domain: str, area: str | None,
         Skeleton(Names.of(function, domain, area))
 
 
-def test_a_function_that_is_there_is_left_alone(copy: Path, told: str) -> None:
+def test_an_existing_function_is_left_alone(copy: Path, printed: str) -> None:
     before = contents(copy)
     done = run(copy, "scripts/huitou", "new", "function", "prep-dispatch")
     assert done.returncode == 1
@@ -152,8 +154,8 @@ def test_a_function_that_is_there_is_left_alone(copy: Path, told: str) -> None:
     assert contents(copy) == before
 
 
-def test_where_one_file_cannot_be_written_none_is(copy: Path) -> None:
-    in_the_way = copy / "tests" / "services" / "catalog"  # A folder is wanted here.
+def test_if_one_file_cannot_be_written_no_file_is_written(copy: Path) -> None:
+    in_the_way = copy / "tests" / "services" / "catalog"  # The command needs a folder here.
     assert not in_the_way.exists()
     in_the_way.write_text("")
     before = contents(copy)

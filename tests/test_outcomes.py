@@ -1,4 +1,4 @@
-"""What a step comes to is a type that mypy checks, not just a string."""
+"""The outcome of a step has a type that mypy checks; it isn't a plain string."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LAYER = ROOT / "layers" / "core" / "huitou"
 
 
 def results(function: ast.FunctionDef) -> Iterator[ast.expr | None]:
-    """What a function returns, but not the functions within it."""
+    """Yield the values that a function returns, without those of functions inside it."""
     inside: list[ast.AST] = list(function.body)
     while inside:
         node = inside.pop()
@@ -24,7 +24,7 @@ def results(function: ast.FunctionDef) -> Iterator[ast.expr | None]:
 
 
 def is_word(value: ast.expr | None) -> bool:
-    """Tell whether an expression can only be one of some words written here, or nothing."""
+    """Tell whether an expression is always a literal string or None."""
     match value:
         case None | ast.Constant(value=str() | None):
             return True
@@ -36,7 +36,7 @@ def is_word(value: ast.expr | None) -> bool:
 
 
 def untyped(tree: ast.AST) -> Iterator[str]:
-    """Functions that say `str` and return one of their own words."""
+    """Yield the functions that declare `str` but return only literal strings."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef) or node.returns is None:
             continue
@@ -46,7 +46,7 @@ def untyped(tree: ast.AST) -> Iterator[str]:
                 yield node.name
 
 
-def test_a_function_that_answers_with_a_word_says_which_words() -> None:
+def test_a_function_that_returns_words_declares_which_words() -> None:
     found = [
         f"{path.relative_to(LAYER)}: {name}"
         for path in sorted(LAYER.rglob("*.py"))
@@ -64,5 +64,5 @@ def test_a_function_that_answers_with_a_word_says_which_words() -> None:
         ('def f() -> str:\n  if x: return name\n  return "b"', False),
     ],
 )
-def test_such_a_function_is_found(text: str, is_found: bool) -> None:
+def test_a_function_that_declares_no_words_is_found(text: str, is_found: bool) -> None:
     assert list(untyped(ast.parse(text))) == ["f"] * is_found

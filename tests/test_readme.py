@@ -1,4 +1,4 @@
-"""Every command in the READMEs runs, as a reader would type it."""
+"""Every command in the READMEs runs as a reader would type it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localcloud.cloud import LocalCloud
 from readmes import READMES, TOP, blocks, every_block
 
 pytestmark = pytest.mark.slow
-# The same commands, on a smaller scale; these start a cloud of their own.
+# The same commands at a smaller scale. Each of them starts its own cloud.
 SMALLER = {
     "scripts/demo": "scripts/demo --once --json --days 1 --members 5",
     "scripts/test": "scripts/test --help",
@@ -49,7 +49,7 @@ SMALLER = {
     "scripts/huitou bench kpi --json": "scripts/huitou bench kpi --json --years 0.1"
     " --orders-a-day 50 --days 1",
 }
-# A session of the READMEs, by words it holds, and what it must print.
+# Words that identify a session of the READMEs, and what the session must print.
 PRINTED = {
     "scripts/huitou phone pay": ": paid",
     "scripts/huitou points statement": "it adds up",
@@ -68,7 +68,7 @@ ON_TENCENT = '--env "$ENV"'
 OF_MONEY = ("huitou pay reconcile", "huitou wechat-pay mode", '"refund_rules"')
 OF_TIERS = "scripts/huitou tiers"
 UP = "scripts/huitou up\n"
-# Sessions that have a test file of their own.
+# Words that identify sessions with a test file of their own.
 ELSEWHERE = {
     "scripts/huitou cost": "tests/cloud/test_cost.py",
     "scripts/huitou new function": "tests/test_new_function.py",
@@ -76,7 +76,7 @@ ELSEWHERE = {
 
 
 def unnamed_sessions() -> dict[str, str]:
-    """Return the sessions that no other test runs, by README: all they must do is end well."""
+    """Return the sessions that no other test runs, by README; they must only succeed."""
     known = (*PRINTED, ON_TENCENT, *OF_MONEY, OF_TIERS, UP, *ELSEWHERE)
     return {
         f"{readme} {number}": block
@@ -113,20 +113,20 @@ def test_a_session_works_as_printed(
 
 @pytest.mark.parametrize("place", UNNAMED)
 def test_every_other_session_works(cloud: LocalCloud, client: LocalCloudClient, place: str) -> None:
-    """A new README's commands need no word here: they run, and each of them must end well."""
+    """The commands of a new README need no entry here: they run, and each must succeed."""
     done = run(UNNAMED[place], cloud.data)
     assert done.returncode == 0, done.stderr + done.stdout
 
 
 def test_deploying_to_an_environment_works_as_printed(tmp_path: Path) -> None:
-    """The commands for Tencent Cloud, with its API on loopback."""
+    """Run the commands for Tencent Cloud against the local API."""
     [session] = [block for block in every_block() if ON_TENCENT in block]
     with LocalCloud(tmp_path, relay=False) as cloud:
         account = cloud.target.account
         values = {
             **cloud.target.variables,
             "ENV": account.env_id,
-            "HUITOU_BRAND_ID": "second",  # So that there is something to deploy, and to take back.
+            "HUITOU_BRAND_ID": "second",  # So that deploying and rolling back have work to do.
             "TENCENTCLOUD_SECRET_ID": account.secret_id,
             "TENCENTCLOUD_SECRET_KEY": account.secret_key,
             "HUITOU_API_ENDPOINT": str(account.endpoint),
@@ -141,8 +141,8 @@ def test_deploying_to_an_environment_works_as_printed(tmp_path: Path) -> None:
         assert cloud.registry.function("points-sync").aliases["$DEFAULT"] == "2"
 
 
-def test_bill_rules_and_wechat_pays_moods_work_as_printed(tmp_path: Path) -> None:
-    """On a chain nobody paid yet: its last bill agrees."""
+def test_commands_for_bill_rules_and_wechat_pay_modes_work_as_printed(tmp_path: Path) -> None:
+    """Nobody has paid in this chain, so its last bill agrees."""
     sessions = [block for block in every_block() if any(words in block for words in OF_MONEY)]
     assert len(sessions) == 3
     with LocalCloud(tmp_path, relay=False):
@@ -164,7 +164,7 @@ def test_tier_rules_are_tried_and_applied_as_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", SMALLER)
-def test_what_starts_a_cloud_of_its_own_works(tmp_path: Path, command: str) -> None:
+def test_a_command_that_starts_its_own_cloud_works(tmp_path: Path, command: str) -> None:
     assert any(command in block.splitlines() for block in every_block())
     done = run(SMALLER[command], tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -178,7 +178,7 @@ def test_a_session_of_another_test_is_run_there(words: str, path: str) -> None:
     assert words in (ROOT / path).read_text(encoding="utf-8")
 
 
-def test_up_stays_up_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_up_runs_until_it_is_stopped(tmp_path: Path) -> None:
     assert UP in blocks("README.md")
     environment = {**os.environ, "HUITOU_DATA": str(tmp_path)}
     with subprocess.Popen(["scripts/huitou", "up"], cwd=ROOT, env=environment) as process:

@@ -1,4 +1,4 @@
-"""What the READMEs name is there, and both languages say the same."""
+"""The paths and settings in the READMEs exist, and both languages have the same content."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def test_both_languages_have_the_same_commands_and_sections_and_are_short() -> N
     assert max(len(text.encode()) for text in texts) <= MOST_BYTES
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_path_that_a_readme_names_is_there(paper: str) -> None:
-    text, here = (ROOT / paper).read_text(encoding="utf-8"), (ROOT / paper).parent
+@pytest.mark.parametrize("readme_path", PAPERS)
+def test_every_path_that_a_readme_names_exists(readme_path: str) -> None:
+    text, here = (ROOT / readme_path).read_text(encoding="utf-8"), (ROOT / readme_path).parent
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (here / link).exists(), link
     for path in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md|json))(?=[:`])", text):
@@ -47,5 +47,5 @@ def test_every_name_that_a_readme_points_at_stands_in_its_file(paper: str) -> No
 
 def test_every_setting_of_the_bundle_is_named_in_a_readme() -> None:
     settings = re.findall(r'"([A-Z][A-Z0-9_]+)": "\{\{', (ROOT / "cloudbaserc.json").read_text())
-    text = "".join((ROOT / paper).read_text(encoding="utf-8") for paper in READMES)
+    text = "".join((ROOT / readme_path).read_text(encoding="utf-8") for readme_path in READMES)
     assert {name for name in settings if f"`{name}`" not in text} == set()

@@ -1,4 +1,4 @@
-"""Files and functions are short enough to be read in one go, tests and scripts included."""
+"""Files and functions are short, in tests and scripts too."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from bootstrap import ROOT
 
 MOST_LINES_OF_A_FILE = 400
-MOST_LINES_OF_A_FUNCTION = 70  # From `def` on: a table of parameters above it is no code.
+MOST_LINES_OF_A_FUNCTION = 70  # Counted from `def`: a table of parameters above it is not code.
 
 
 def python_files() -> dict[str, str]:
-    """The text of each of our Python files by its path; nothing hidden, nothing of Node's."""
+    """Return the text of each of our Python files by its path, without hidden and Node's files."""
     paths = (path.relative_to(ROOT) for path in ROOT.glob("[!.]*/**/*.py"))
     return {
         path.as_posix(): (ROOT / path).read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def python_files() -> dict[str, str]:
     }
 
 
-def test_every_folder_is_looked_at() -> None:
+def test_every_folder_is_checked() -> None:
     folders = {Path(name).parts[0] for name in python_files()}
     assert folders == {"functions", "layers", "scripts", "tests"}
 

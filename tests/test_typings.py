@@ -1,4 +1,4 @@
-"""The TypeScript declarations say what functions take and answer, and are TypeScript."""
+"""The TypeScript declarations parse, and describe the real requests and answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PARSER = Parser(Language(tree_sitter_typescript.language_typescript()))
 OF_TYPESCRIPT = {"Record", "Partial", "Promise"}
 
 
-# Made when first asked for: they take seconds, and every run of any test imports this file.
+# Made at the first use: making them takes seconds, and every test run imports this file.
 @cache
 def tables() -> list[Table]:
     return read_tables()
@@ -41,7 +41,7 @@ def tables() -> list[Table]:
 
 @cache
 def declared_types(*, internal: bool) -> str:
-    """The declarations as members get them, or those of internal callers too."""
+    """Return the declarations for members; with `internal`, also those for internal callers."""
     return declarations(tables(), internal=internal)
 
 
@@ -52,7 +52,7 @@ def text(node: Node | None) -> str:
 
 
 def nodes(source: str, kind: str) -> list[Node]:
-    """Every node of a kind; fails where the source is not TypeScript."""
+    """Return every node of a kind; fails if the source is not TypeScript."""
     waiting, found = [PARSER.parse(source.encode()).root_node], []
     assert not waiting[0].has_error, "does not parse"
     while waiting:
@@ -63,7 +63,7 @@ def nodes(source: str, kind: str) -> list[Node]:
 
 
 def fields(source: str) -> dict[str, dict[str, tuple[bool, str]]]:
-    """Each interface's fields: whether it must be there, and its type."""
+    """Return each interface's fields: whether the field is required, and its type."""
     return {
         text(declared.child_by_field_name("name")): {
             text(field.child_by_field_name("name")).strip('"'): (
@@ -80,7 +80,7 @@ def fields(source: str) -> dict[str, dict[str, tuple[bool, str]]]:
 
 
 @pytest.mark.parametrize("internal", [False, True], ids=["members", "internal"])
-def test_it_parses_and_every_type_it_names_is_declared(internal: bool) -> None:
+def test_the_declarations_parse_and_every_type_is_declared(internal: bool) -> None:
     source = declared_types(internal=internal)
     declared = [
         text(node.child_by_field_name("name"))
@@ -94,7 +94,7 @@ def test_it_parses_and_every_type_it_names_is_declared(internal: bool) -> None:
     assert named <= {*declared, *parameters, *inferred} | OF_TYPESCRIPT
 
 
-def test_every_function_and_action_is_there_by_the_door_it_is_behind() -> None:
+def test_every_function_and_action_is_declared_under_its_door() -> None:
     for internal, doors in ((False, [""]), (True, ["", "Internal"])):
         source = declared_types(internal=internal)
         found = fields(source)
@@ -115,7 +115,7 @@ def test_every_function_and_action_is_there_by_the_door_it_is_behind() -> None:
                 assert set(found[table]) == set(offered[function])
 
 
-def test_members_get_what_the_security_rules_open_and_nothing_internal() -> None:
+def test_members_get_only_what_the_security_rules_open() -> None:
     rules = json.loads((ROOT / "cloudbaserc.json").read_text())["securityRules"]["function"]
     opened = {name for name, rule in rules.items() if rule["invoke"] is not False}
     assert set(fields(declared_types(internal=False))["Functions"]) == opened
@@ -124,7 +124,7 @@ def test_members_get_what_the_security_rules_open_and_nothing_internal() -> None
     assert "internal_token" not in declared_types(internal=False)
 
 
-def test_a_requests_fields_may_be_left_out_where_the_model_has_a_default() -> None:
+def test_a_request_field_is_optional_if_the_model_has_a_default() -> None:
     found = fields(declared_types(internal=True))
     models = {a.request for t in tables() for a in (*t.member.values(), *t.internal.values())}
     for model in models:
@@ -147,7 +147,7 @@ def test_a_requests_fields_may_be_left_out_where_the_model_has_a_default() -> No
     assert found["StoreInput"]["hours"] == (True, "OpeningHoursInput[]")
 
 
-def test_an_answers_fields_are_there_unless_their_default_is_none() -> None:
+def test_an_answer_field_is_required_unless_its_default_is_none() -> None:
     found = fields(declared_types(internal=True))
     assert found["ShownTier"]["next"] == (False, "NextLevel")
     assert found["OrderAnswer"]["paid_at"] == (False, "string")
@@ -159,7 +159,7 @@ def test_an_answers_fields_are_there_unless_their_default_is_none() -> None:
     )  # fmt: skip
 
 
-def test_every_interface_says_what_it_is_and_money_its_unit() -> None:
+def test_every_interface_has_a_description_and_money_has_a_unit() -> None:
     lines = declared_types(internal=True).splitlines()
     for number, line in enumerate(lines):
         if line.startswith("  interface ") and "Functions {" not in line:
@@ -168,7 +168,7 @@ def test_every_interface_says_what_it_is_and_money_its_unit() -> None:
             assert "fen" in lines[number - 1], line
 
 
-def test_errors_have_every_stable_code() -> None:
+def test_the_declarations_list_every_error_code() -> None:
     for code in all_codes().values():
         assert f'| "{code.name}" // {code.chinese}' in declared_types(internal=False)
 
@@ -183,13 +183,13 @@ def test_the_same_models_give_the_same_bytes() -> None:
         assert told.stdout.decode() == declared_types(internal=True)
 
 
-def test_the_command_writes_where_it_is_told(tmp_path: Path) -> None:
+def test_the_command_writes_the_file_it_is_given(tmp_path: Path) -> None:
     path = tmp_path / "typings" / "huitou.d.ts"
     assert CliRunner().invoke(main, ["typings", "--out", str(path)]).exit_code == 0
     assert path.read_text(encoding="utf-8") == declared_types(internal=False)
 
 
-def test_two_models_of_one_name_are_refused() -> None:
+def test_two_models_with_the_same_name_are_refused() -> None:
     class Page(Answer):
         """One."""
 
@@ -209,7 +209,7 @@ def test_two_models_of_one_name_are_refused() -> None:
         schemas.answer(Page)
 
 
-def test_what_there_are_no_words_for_is_refused_and_comments_stay_comments() -> None:
+def test_an_unknown_schema_type_is_refused_and_comments_stay_comments() -> None:
     with pytest.raises(NoTypeScript):
         interface("Odd", {"properties": {"pair": {"type": "array", "prefixItems": []}}})
     odd = interface("Odd", {"description": "a */ b", "properties": {"a-b": {"type": "string"}}})
@@ -253,7 +253,7 @@ GOOD: dict[str, Any] = {
     ],
     ids=str,
 )
-def test_an_answer_that_is_not_as_declared_is_found(change: dict[str, Any]) -> None:
+def test_an_answer_that_differs_from_its_model_is_found(change: dict[str, Any]) -> None:
     check(ASKED, GOOD)
     with pytest.raises((AssertionError, ValidationError)):
         check(ASKED, GOOD | change)
@@ -265,7 +265,7 @@ def test_an_answer_that_lacks_a_field_is_found(name: str) -> None:
         check(ASKED, {key: value for key, value in GOOD.items() if key != name})
 
 
-def test_every_model_of_an_answer_stands_in_the_layer() -> None:
+def test_every_answer_model_is_defined_in_the_layer() -> None:
     for table in tables():
         for action in (*table.member.values(), *table.internal.values()):
             model = answer_model(action)
@@ -275,8 +275,8 @@ def test_every_model_of_an_answer_stands_in_the_layer() -> None:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_paying_takes_ten_lines_that_call_what_there_is(readme: str) -> None:
-    """The READMEs' JavaScript parses, and each call has the fields its action wants."""
+def test_the_readmes_example_of_paying_is_short_and_calls_real_actions(readme: str) -> None:
+    """The READMEs' JavaScript parses, and each call has the fields that its action requires."""
     [source] = re.findall(r"```js\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), re.S)
     calls = re.findall(r"call\('([a-z-]+)', \{ action: '(\w+)'", source)
     assert [action for _, action in calls] == ["quote", "create", "prepay", "status"]
