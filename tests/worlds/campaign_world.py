@@ -1,4 +1,4 @@
-"""A chain with guests and campaigns in a test's database, and a clock that the test sets."""
+"""A chain with guests and campaigns in a test database; the test sets the clock."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def campaign(**changes: Any) -> Campaign:
 
 
 class Postman:
-    """Takes pushed messages as WeChat would. It answers the `errors` one by one, then 0."""
+    """Takes pushed messages as WeChat does. It answers each of `errors` once, then 0."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, dict[str, dict[str, str]]]] = []
@@ -66,7 +66,7 @@ class Postman:
 
 
 class CampaignWorld:
-    """Guests who order, campaigns that run, and the timer, at the times that a test sets."""
+    """Lets guests order and campaigns run, at the times that a test sets."""
 
     def __init__(self, chain: Database, clock: FakeClock) -> None:
         self.database, self.clock, self.shop = chain, clock, Shop(chain, clock)
@@ -86,17 +86,17 @@ class CampaignWorld:
         return self.weather
 
     def at(self, wall_clock: str) -> None:
-        """Set the clock, as it shows the time in the chain's zone."""
+        """Set the clock to a time in the chain's zone."""
         self.clock.moment = datetime.fromisoformat(wall_clock).replace(tzinfo=ZONE)
 
     def tick(self, wall_clock: str | None = None) -> dict[str, Any]:
-        """Let the timer fire, now or at a time."""
+        """Fire the timer, now or at the given time."""
         if wall_clock is not None:
             self.at(wall_clock)
         return self.tick_service.run(60)
 
     def tick_through(self, until: str, every: timedelta = timedelta(hours=1)) -> None:
-        """Let the timer fire again and again until a time."""
+        """Fire the timer repeatedly until the given time."""
         end = datetime.fromisoformat(until).replace(tzinfo=ZONE)
         while self.clock.moment < end:
             self.clock.moment = min(self.clock.moment + every, end)
@@ -162,7 +162,7 @@ class CampaignWorld:
 
 
 def birthday(late: bool = True, **changes: Any) -> Campaign:
-    """Return a birthday campaign, with or without late words."""
+    """Return a birthday campaign, with or without a message for late sending."""
     message = {"title": "生日快乐", "body": "送您{gift}"} | ({"late": LATE} if late else {})
     return campaign(**{
         "_id": "birthday", "trigger": {"kind": "birthday", "days": 0}, "priority": 90,
@@ -171,7 +171,7 @@ def birthday(late: bool = True, **changes: Any) -> Campaign:
 
 
 def skipped(world: CampaignWorld, campaign_id: str) -> list[tuple[str, bool, int]]:
-    """Return what was too late by a campaign's report: day, whether all of it, and occasions."""
+    """Return what a campaign's report says was too late: day, whether all of it, and occasions."""
     report = Effects(world.database, world.clock).report(campaign_id)
     return [(found.day, found.whole, found.occasions) for found in report.skipped]
 

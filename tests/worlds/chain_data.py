@@ -1,4 +1,4 @@
-"""The sample chain in a test's database, and the little that many tests need from it."""
+"""The sample chain in a test database, and the helpers that many tests need."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class FakeClock:
 
 
 def filled(database: Database) -> list[str]:
-    """Return the collections that hold anything, by one look at all of them.
+    """Return the collections that hold documents, with one query for all of them.
 
-    Of some seventy collections a test fills a few; asking each by itself would take longer than
-    most tests.
+    A test fills only a few of some seventy collections. One query for each collection would take
+    longer than most tests.
     """
     names = sorted(database.mongo.list_collection_names())
     looks = [[{"$limit": 1}, {"$project": {"_id": {"$literal": name}}}] for name in names]
@@ -55,7 +55,7 @@ def filled(database: Database) -> list[str]:
 
 
 def empty(database: Database) -> None:
-    """Delete all that a test's database holds."""
+    """Delete all documents of a test database."""
     for name in filled(database):
         database.collection(name).delete_many({})
 
@@ -65,12 +65,12 @@ def load_chain(database: Database, clock: Clock) -> None:
 
 
 def item(quantity: int = 1, dish: str = "milk-tea", sku: str = "m", **more: Any) -> dict[str, Any]:
-    """A cart line; 招牌奶茶 中杯 costs 1,500 fen."""
+    """Return a cart line; 招牌奶茶 中杯 costs 1,500 fen."""
     return {"dish_id": dish, "sku_id": sku, "quantity": quantity, **more}
 
 
 class Shop:
-    """The use cases of one test's chain."""
+    """The use cases of a test's chain."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.database, self.clock = database, clock
@@ -82,7 +82,7 @@ class Shop:
         return str(self.members.login(Caller(name, "wxapp"), None)["member_id"])
 
     def request(self, member_id: str, *, quote_id: str | None = None, **cart: Any) -> CreateRequest:
-        """A create request at the price the quote gives now."""
+        """Return a create request with the price that the quote gives now."""
         cart = {"store_id": "jingan", "items": [item()], **cart}
         quote = self.orders.quote(member_id, QuoteRequest.model_validate(cart))
         return CreateRequest.model_validate(
@@ -97,20 +97,20 @@ class Shop:
         return self.orders.create(member_id, self.request(member_id, **cart))
 
     def pay(self, order: Order) -> bool:
-        """Mark paid as a payment does; the payments' own tests go through WeChat Pay."""
+        """Mark an order paid, as a payment does; the payments' own tests use WeChat Pay."""
         tender = Tender(kind="none", amount_fen=order.payable_fen)
         now = self.clock.now()
         return self.orders.mark_paid(order, tender, self.orders.terms_now(order, now), now)
 
     def paid(self, member_id: str, **cart: Any) -> Order:
-        """Order, pay and settle."""
+        """Create an order, pay it and settle it."""
         order = self.order(member_id, **cart)
         assert self.pay(order)
         assert self.settlement.settle(order.id) == "settled"
         return order
 
     def refund(self, order: Order, refund_id: str = "", amount_fen: int | None = None) -> None:
-        """Give an order back, wholly or in part, as a completed refund does."""
+        """Give back all or a part of an order, as a completed refund does."""
         identity = refund_id or f"R{order.id}"
 
         def begin(session: ClientSession) -> None:
@@ -125,7 +125,7 @@ class Shop:
         )
 
     def give_points(self, member_id: str, points: int) -> None:
-        """Let a member earn at least this many points, by eating."""
+        """Let a member earn at least this many points with an order."""
         for _ in range(0, points, 1_485):
             self.paid(member_id, items=[item(99)])
         assert self.account(member_id)["available"] >= points
@@ -138,6 +138,6 @@ class Shop:
     def differences(
         self, ignored: Sequence[str] = ("payment", "refund", "share of order")
     ) -> list[str]:
-        """What reconciliation finds; money differs where a test paid without WeChat Pay."""
+        """Return what reconciliation finds; money differs if a test paid without WeChat Pay."""
         page = Reconciliation(self.database, self.clock).page(None, 1_000)
         return [row.kind for row in page["differences"] if row.kind not in ignored]

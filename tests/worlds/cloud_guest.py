@@ -1,4 +1,4 @@
-"""A guest's phone against the local cloud, and what is waited for there."""
+"""A guest's phone that uses the local cloud, and helpers that wait for results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ guest_numbers = itertools.count()
 
 
 class Guest:
-    """A guest's phone with the mini-program on it."""
+    """A guest's phone with the mini-program."""
 
     def __init__(
         self, client: LocalCloudClient, openid: str | None = None, scene: str | None = None

@@ -1,4 +1,4 @@
-"""People at the console's door: a browser that keeps its cookie, and accounts with their phones."""
+"""People who use the console: a browser that keeps its cookie, and accounts with phones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def index(chain: Database, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("HUITOU_DATABASE", chain.name)
     monkeypatch.setenv("HUITOU_INTERNAL_SECRET", SECRET)
     monkeypatch.setenv("HUITOU_CLOCK_FILE", str(NOON))
-    # As secret as it gets in a test, at a fraction of the time; test_console_sign_in has the real.
+    # Cheap parameters, so that tests are fast; test_console_sign_in uses the real ones.
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr("huitou.operations.staff.service._hasher", lambda: cheap)
     settings.cache_clear()
@@ -47,7 +47,7 @@ def index(chain: Database, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> I
 
 @dataclass
 class Browser:
-    """One browser: keeps its cookie, and sends what our own page sends."""
+    """A browser that keeps its cookie and sends the headers that our own page sends."""
 
     index: ModuleType
     cookie: str = ""
@@ -67,7 +67,7 @@ class Browser:
         return {"status": answer["statusCode"], **json.loads(answer["body"])}
 
     def ask(self, path: str, **fields: Any) -> Any:
-        """Ask, get, and hold the answer against what the route says of it."""
+        """Call a route, and check its answer against the model that the route declares."""
         answer = self.send(path, fields)
         assert answer["ok"], answer
         area, _, action = path.partition("/")
@@ -84,7 +84,7 @@ class Browser:
 
 @dataclass
 class Person:
-    """An account and the phone that shows its codes."""
+    """An account, and the phone that shows its one-time codes."""
 
     index: ModuleType
     staff_id: str
@@ -93,8 +93,8 @@ class Person:
     step: int = 0
 
     def code(self) -> str:
-        """A code that wasn't used before, as a phone shows it within a minute or so."""
-        if time.time() % 30 > 28:  # It would be too old by the time it is looked at.
+        """Return a code that wasn't used before, as a phone shows it within about a minute."""
+        if time.time() % 30 > 28:  # The code would be too old when it is checked.
             time.sleep(2.1)
         self.step = max(self.step + 1, int(time.time() // 30) - 1)
         return self.totp.at(self.step * 30)
@@ -107,7 +107,7 @@ class Person:
 
 
 def person(index: ModuleType, database: Database, role: Role, *store_ids: str) -> Person:
-    """Open an account and choose its own password."""
+    """Open an account and set the password that its owner chooses."""
     stores = list(store_ids) or (["jingan"] if role in OF_STORES else [])
     staff_id = f"{role.replace('_', '-')}{'.'.join(store_ids)}"
     added = Staff(database, FakeClock(), SECRET.encode()).add(

@@ -1,8 +1,8 @@
-"""Instances that die between any two steps, others that take over, and others that come between.
+"""Instances that die at any step, instances that take over, and instances that interfere.
 
-A step is a moment at which something outside the instance changes or is about to: before and after
-each write to the database, before and after each commit, before a call to WeChat Pay arrives and
-after it was done but before its answer is seen.
+A step is a moment just before or after something outside the instance changes: before and after
+each write to the database, before and after each commit, before a call reaches WeChat Pay, and
+after WeChat Pay has done it but before the instance sees the answer.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ WRITES = frozenset({
 
 
 class Crash(BaseException):
-    """The instance is gone; no `except Exception` may live on after it."""
+    """The instance has died. It is no Exception, so that `except Exception` can't catch it."""
 
 
 class Faults:
-    """Counts the steps of what is done; at one of them it ends, or something else comes between."""
+    """Counts steps; at a chosen step the instance dies, or something else is done first."""
 
     def __init__(self) -> None:
         self.taken: list[str] = []
@@ -44,10 +44,10 @@ class Faults:
         self._meanwhile: Callable[[], object] | None = None
 
     def arm(self, at: int, meanwhile: Callable[[], object] | None = None) -> None:
-        """Crash at the `at`-th step from now, 0 never; or do something else before going on.
+        """Crash at the `at`-th step from now (0: never), or call `meanwhile` there and go on.
 
-        That comes at the first step from there outside a transaction: inside, it would wait for
-        the transaction, and this for it.
+        `meanwhile` is called at the first step from there that is outside a transaction. Inside, it
+        would wait for the transaction, and the transaction would wait for it.
         """
         self.taken, self._at, self._meanwhile = [], at, meanwhile
 
@@ -67,7 +67,7 @@ class Faults:
 
 
 class CrashingCollection:
-    """A collection whose writes are steps."""
+    """A collection; each of its writes is a step before and a step after."""
 
     def __init__(self, collection: Any, faults: Faults) -> None:
         self._collection, self._faults = collection, faults
@@ -88,7 +88,7 @@ class CrashingCollection:
 
 
 class CrashingDatabase(Database):
-    """A database whose writes and commits are steps; it remembers nothing of before."""
+    """A database whose writes and commits are steps; its cache is empty."""
 
     def __init__(self, database: Database, faults: Faults) -> None:
         super().__init__(database.client, database.name)
@@ -114,7 +114,7 @@ class CrashingDatabase(Database):
 
 
 class CrashingDoor(Door):
-    """A way to WeChat Pay on which every call is two steps."""
+    """A connection to WeChat Pay on which every call is two steps."""
 
     def __init__(self, stand_in: WeChatPayStandIn, faults: Faults) -> None:
         super().__init__(stand_in)
@@ -122,7 +122,7 @@ class CrashingDoor(Door):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         path = request.path_url.partition("?")[0]
-        call = f"{request.method} {re.sub(r'/[^/]{20,}', '/…', path)}"  # Without the numbers.
+        call = f"{request.method} {re.sub(r'/[^/]{20,}', '/…', path)}"  # Without ids.
         self._faults.step(f"before {call}")
         response = super().send(request, **options)
         self._faults.step(f"after {call}")
@@ -130,7 +130,7 @@ class CrashingDoor(Door):
 
 
 class CrashingShop(PayingShop):
-    """A chain that takes money with instances that may die at any step."""
+    """A chain that takes payments with instances that may die at any step."""
 
     def __init__(
         self, database: Database, clock: FakeClock, keys: LocalSecrets, folder: Path
@@ -143,9 +143,9 @@ class CrashingShop(PayingShop):
         return CrashingDoor(self.wechat, self.faults)
 
     def crashes(self, at: int, work: Callable[[], object]) -> bool:
-        """Do some work in an instance that dies at its `at`-th step; tells if it got so far.
+        """Do some work in an instance that dies at its `at`-th step; returns whether it did.
 
-        Then another instance, which knows nothing of it, has taken over.
+        If so, a new instance, which remembers nothing of the old one, has taken over.
         """
         self.faults.arm(at)
         try:
@@ -161,9 +161,9 @@ class CrashingShop(PayingShop):
     def interrupts(
         self, at: int, work: Callable[[], Result], meanwhile: Callable[[], object]
     ) -> tuple[Result, bool]:
-        """Do some work, and at its `at`-th step something else between, by another instance.
+        """Do some work; at its `at`-th step another instance does something else.
 
-        Returns the work's result, and whether it got so far.
+        Returns the work's result, and whether the work reached that step.
         """
         came = []
         self.faults.arm(at, lambda: came.append(meanwhile()))

@@ -1,4 +1,4 @@
-"""Deployments to a local cloud: done, changed, watched, broken off, and held against each other."""
+"""Deployments to a local cloud: run, record, interrupt and compare them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localcloud.registry import Function
 
 
 def emptied(cloud: LocalCloud) -> LocalCloud:
-    """The cloud with nothing deployed and an empty database."""
+    """Remove all that is deployed and all collections; returns the cloud."""
     with cloud.registry.changing():
         cloud.registry.functions.clear()
         cloud.registry.layers.clear()
@@ -41,7 +41,7 @@ def deploy(
     prune: bool = False,
     only: frozenset[str] = frozenset(),
 ) -> list[Step]:
-    """Deploy everything, or `only` some functions; returns what had to be done."""
+    """Deploy everything, or `only` some functions; returns the steps that were needed."""
     own, wanted = prepare(target, local_target())
     api = api or own
     found = look(api, wanted, only)
@@ -63,7 +63,7 @@ def live(cloud: LocalCloud, name: str = "pay") -> Any:
 
 
 def facts(cloud: LocalCloud) -> dict[str, Any]:
-    """What callers of the environment get: versions aside, two deployments must not differ."""
+    """Return what callers of the environment see; only versions may differ between deployments."""
 
     def shown(function: Function) -> dict[str, Any]:
         revision = function.revision(DEFAULT).model_dump(exclude={"version", "modified_at"})
@@ -84,7 +84,7 @@ def facts(cloud: LocalCloud) -> dict[str, Any]:
 
 
 class Recorder(CloudApi):
-    """Notes every call, and breaks off before the one numbered `stop_at`, or the first `before`."""
+    """Records every call; stops before call number `stop_at`, or the first call named `before`."""
 
     def __init__(
         self, target: Target, stop_at: int | None = None, before: str | None = None
@@ -102,7 +102,7 @@ class Recorder(CloudApi):
 
 
 def forget_published(cloud: LocalCloud, name: str) -> None:
-    """Make versions that aren't live unknown to the next deployment."""
+    """Delete the versions that aren't live, so that the next deployment finds none of them."""
     with cloud.registry.changing():
         function = cloud.registry.function(name)
         for number in list(function.revisions):

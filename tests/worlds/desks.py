@@ -1,4 +1,4 @@
-"""An environment for commands whose functions are their own tables of actions, in process."""
+"""An environment for commands that calls the functions' actions in this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typings.tables import Table, read_tables
 
 
 class Desk:
-    """What commands call; each answer is held against its model."""
+    """The place that commands call; it checks each answer against its model."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.database, self.clock = database, clock
@@ -41,7 +41,7 @@ class Desk:
         return {"ok": True, "data": data}
 
     def _call(self, table: Table) -> Any:
-        """A call of this function's own kind, on this database and this clock."""
+        """Return a call of the type that this function uses, with the test's database and clock."""
         call: Any = table.call_type(table.function, {}, {"time_limit_in_ms": 60_000})
         call.database, call.clock = self.database, self.clock
         call.settings = SimpleNamespace(brand_id="huitou")

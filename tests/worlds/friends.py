@@ -1,4 +1,4 @@
-"""Members who bring each other in a test's database."""
+"""Members who invite each other, in a test database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SET = {"count": 3, "template_id": "mall-10-3"}
 
 
 class Friends:
-    """Members who bring each other, and their first orders."""
+    """Lets members invite each other and place their first orders."""
 
     def __init__(self, chain: Database, clock: FakeClock) -> None:
         self.database, self.clock, self.shop = chain, clock, Shop(chain, clock)
@@ -40,7 +40,7 @@ class Friends:
         return str(answer["member_id"])
 
     def first_order(self, member_id: str, **cart: Any) -> Order:
-        """Order, pay and complete."""
+        """Create an order, pay it and complete it."""
         order = self.shop.paid(member_id, **cart)
         self.database.collection("orders").update_one(
             {"_id": order.id},

@@ -9,14 +9,14 @@ from typing import Any
 
 from bootstrap import ROOT
 
-# Who calls, which function if it isn't the README's own, with what; and the code of a refusal.
+# The caller, the function unless it is the README's own, the request, and a refusal's code.
 LINE = re.compile(r"(\w+)(?: ([a-z-]+))? +(\{.*\})(?: → ([A-Z_]+))?")
 PHONE = re.compile(r"scripts/huitou phone pay (\S+) --as (\w+)")
 
 
 @dataclass(frozen=True)
 class Example:
-    """One line of a README's examples: a call, or what a guest does on the phone."""
+    """One example of a README: a call, or an action on the guest's phone."""
 
     text: str
     who: str
@@ -26,7 +26,7 @@ class Example:
 
 
 def examples(function: str) -> list[Example]:
-    """Read the block below `## Examples`; a line that begins with a space goes on with a call."""
+    """Read the block below `## Examples`; a line that begins with a space continues a call."""
     [block] = re.findall(r"```text\n(.*?)```", section(function, "Examples"), re.S)
     found = []
     for line in re.sub(r"\n +", " ", block).strip().splitlines():
@@ -45,6 +45,6 @@ def readme(function: str) -> str:
 
 
 def section(function: str, title: str) -> str:
-    """What stands under a heading of a function's README; nothing if it has no such heading."""
+    """Return the text under a heading of a function's README; empty if it has no such heading."""
     found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", readme(function), re.M | re.S)
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""Every function through its real `main_handler`, in this process."""
+"""Call every function through its real `main_handler`, in this process."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SECRET = "s" * 40
 EVENTS = Path(__file__).parent.parent / "events"
 TABLES = {table.function: table for table in read_tables()}
 Run = Callable[..., dict[str, Any]]
-NOBODY_THERE = "http://127.0.0.1:9"  # Whatever a test sends outside ends here.
+NOBODY_THERE = "http://127.0.0.1:9"  # Calls to the outside go here and fail.
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """One of the platform's events as it was recorded."""
+    """Return a recorded event of the platform."""
     event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
     return event
 
@@ -36,7 +36,7 @@ def token_of(function: str, secret: str = SECRET) -> str:
 
 
 def run(function: str, event: object, openid: str | None = None) -> dict[str, Any]:
-    """Call a function as the member behind `openid`, or as whoever the event makes of itself."""
+    """Call a function as the member with `openid`; without it, as the caller the event names."""
     caller = {"WX_OPENID": openid, "WX_APPID": "wxapp"} if openid else {}
     context: Mapping[str, Any] = {
         "request_id": "r1", "time_limit_in_ms": 60_000, "environment": json.dumps(caller),
@@ -52,7 +52,7 @@ def run(function: str, event: object, openid: str | None = None) -> dict[str, An
 def call(
     chain: Database, mongod: Mongod, keys: LocalSecrets, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Run]:
-    """Call functions on this test's chain; nobody outside answers them."""
+    """Return a way to call functions on this test's chain; outside services don't answer."""
     variables = {
         "MONGODB_URI": mongod.uri, "HUITOU_DATABASE": chain.name, "HUITOU_INTERNAL_SECRET": SECRET,
         "HUITOU_PHONE_KEY": "phones", "HUITOU_CLOCK_FILE": str(EVENTS / "noon.json"),
@@ -72,5 +72,5 @@ def call(
 
 
 def everything(database: Database) -> dict[str, list[Document]]:
-    """Every document there is, to see whether a call changed any."""
+    """Return all documents, so that a test can see whether a call has changed any."""
     return {name: list(database.collection(name).find({})) for name in filled(database)}

@@ -1,4 +1,4 @@
-"""What random lives of money are made of: what is under way, and how something is done there."""
+"""The chain in which random tests move money, and how a test acts in it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.identity import Caller
 from paying import Notice
 
-seen: Counter[str] = Counter()  # What the lives were like: where nothing happens nothing is found.
+seen: Counter[str] = Counter()  # Counts what happened: a run in which little happens proves little.
 
 
 class World:
-    """A chain where whatever is done may be refused, interrupted, or end in a crash."""
+    """A chain where each action may be refused, interrupted, or end in a crash."""
 
     def __init__(self, shop: CrashingShop) -> None:
         self.shop = shop
@@ -34,9 +34,9 @@ class World:
         self.members: dict[str, str] = {}
 
     def attempt(self, at: int, work: Callable[[], object]) -> object:
-        """Do something in an instance that dies at its `at`-th step, 0: lives on.
+        """Do something in an instance that dies at its `at`-th step (0: it doesn't die).
 
-        Below 0 another instance does something between two of its steps (`between`). Returns the
+        If `at` is below 0, another instance acts between two of its steps (`between`). Returns the
         result or the error; None after a crash.
         """
         seen["steps of ours"] += 1
@@ -59,7 +59,7 @@ class World:
         return result[0]
 
     def between(self, number: int) -> Callable[[], object]:
-        """Return what another instance does in between, to the order last thought of."""
+        """Return an action of another instance on the order that was used last."""
         shop, order = self.shop, self.orders[self.last] if self.orders else None
         doings: list[Callable[[Order], object]] = [
             lambda order: shop.payments.cancel(order.member_id, order.id),
@@ -89,6 +89,6 @@ class World:
         return next(name for name, member in self.members.items() if member == order.member_id)
 
     def look(self) -> None:
-        """Notices that WeChat Pay has sent are on their way."""
+        """Collect the notices that WeChat Pay has sent; they are on their way."""
         self.on_their_way += self.shop.notices
         self.shop.notices.clear()

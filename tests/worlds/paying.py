@@ -1,7 +1,7 @@
-"""A chain that takes money: the real services against the WeChat Pay stand-in, in one process.
+"""A chain that takes payments: real services and the WeChat Pay stand-in in one process.
 
-Calls out go through `requests` to the stand-in without a network; its notices and what it does
-later wait until the test lets them happen.
+Outgoing calls reach the stand-in through `requests` without a network. Its notices and later
+actions wait until the test lets them happen.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ Notice = tuple[dict[str, str], bytes]
 
 
 class Door(BaseAdapter):
-    """What requests would send over the network arrives at the stand-in.
+    """Hands the calls that `requests` would send over the network to the stand-in.
 
-    `calls` lists what was asked; with `lose`, calls to such paths are done, but not answered;
-    `spoil` changes what was sent on its way.
+    `calls` lists the calls. The stand-in does a call to a path in `lose`, but its answer is lost.
+    `spoil` changes a request before it arrives.
     """
 
     def __init__(self, stand_in: WeChatPayStandIn) -> None:
@@ -74,11 +74,11 @@ class Door(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, because nothing is open."""
 
 
 class PayingShop(Shop):
-    """The sample chain with its WeChat Pay."""
+    """The sample chain with a WeChat Pay stand-in."""
 
     def __init__(
         self, database: Database, clock: FakeClock, keys: LocalSecrets, folder: Path
@@ -95,7 +95,7 @@ class PayingShop(Shop):
         self.start()
 
     def start(self) -> None:
-        """Make the services, as a new instance does."""
+        """Build the services, as a new instance does."""
         self.gateway = WeChatPay(merchant_settings(self.keys))
         self.gateway.session.mount("https://", self.door())
         self.payments = Payments(self.database, self.clock, "huitou", self.gateway)
@@ -106,21 +106,21 @@ class PayingShop(Shop):
         self.shipping = Shipping(self.database, self.clock, "huitou")
 
     def door(self) -> Door:
-        """Return the way to WeChat Pay."""
+        """Return the connection to WeChat Pay."""
         return Door(self.wechat)
 
     def prepaid(self, member_id: str, order: Order, name: str = "alice") -> dict[str, str]:
-        """Prepay, and return what the guest's phone is shown."""
+        """Prepay; returns what the guest's phone gets."""
         answer = self.payments.prepay(member_id, Caller(name, self.keys.appid), order.id)
         assert answer.payment is not None
         return answer.payment.model_dump()
 
     def confirm(self, member_id: str, order: Order, name: str = "alice") -> None:
-        """Prepay and pay at WeChat Pay; its notice waits."""
+        """Prepay and pay at WeChat Pay; the notice is not delivered yet."""
         self.wechat.pay(name, self.prepaid(member_id, order, name))
 
     def bought(self, member_id: str, name: str = "alice", **cart: Any) -> Order:
-        """Order and pay; the notice has come."""
+        """Create an order, pay it and deliver the notice."""
         order = self.order(member_id, **cart)
         self.confirm(member_id, order, name)
         self.let_happen()
@@ -130,14 +130,14 @@ class PayingShop(Shop):
         return str(self.members.login(Caller(name, self.keys.appid), None)["member_id"])
 
     def take(self, notice: Notice) -> str | Refusal:
-        """Hand one notice to our door."""
+        """Deliver one notice to our door."""
         try:
             return self.payments.notification(*notice, time.time())
         except Refusal as refused:
             return refused
 
     def let_happen(self) -> list[str | Refusal]:
-        """Let WeChat Pay do what it does later, and take its notices, until all is quiet."""
+        """Let WeChat Pay act and deliver its notices, until nothing is left to do."""
         outcomes: list[str | Refusal] = []
         while self.vendor_acts():
             while self.notices:
@@ -145,19 +145,19 @@ class PayingShop(Shop):
         return outcomes
 
     def vendor_acts(self) -> list[Notice]:
-        """Let WeChat Pay do what it does later; returns the notices that are on their way."""
+        """Let WeChat Pay do its waiting actions; returns the notices that it sends."""
         while self._later:
             self._later.pop(0)()
         return self.notices
 
     def give_back(self, order_id: str, refund_id: str = "R00001", **fields: Any) -> Refund:
-        """Refund as the till does, for somebody with no limit."""
+        """Refund as the till does, for a person without a limit."""
         request = {"order_id": order_id, "refund_id": refund_id, "reason": "test",
                    "actor": "till", "role": "finance", **fields}  # fmt: skip
         return self.refunds.refund(RefundRequest.model_validate(request))
 
     def work(self) -> dict[str, tuple[Callable[[], Iterable[str]], Callable[[str], str]]]:
-        """Return what the timers do: for each list what is due, and how it is carried on."""
+        """Return the timers' lists: for each, how to find due entries and how to work on one."""
         return {
             "unpaid": (self.payments.unpaid_due, self.payments.close_unpaid),
             "unanswered": (self.payments.unanswered, self.payments.ask),
@@ -168,7 +168,7 @@ class PayingShop(Shop):
         }
 
     def timers(self, minutes: float = 2.0, rounds: int = 1) -> None:
-        """Let time go by and the timers of `pay` do what has come due."""
+        """Advance the clock and run the timers of `pay`."""
         for _ in range(rounds):
             self.clock.advance(minutes=minutes)
             for due, carry_on in self.work().values():
@@ -177,15 +177,15 @@ class PayingShop(Shop):
             self.let_happen()
 
     def allocate(self, store_id: str, **rules: Any) -> None:
-        """Have receivers share in a store's orders: {account: ratio_bp} or whole rules."""
+        """Let receivers share in a store's orders; give {account: ratio_bp} or whole rules."""
         ShareRuleBook(self.database).put(ShareRules.model_validate({"_id": store_id, **rules}))
 
     def forget(self) -> None:
-        """See changed stores and rules at once, not after the second they are kept for."""
+        """Empty the cache, so that changed stores and rules are seen at once."""
         self.database.recent._kept.clear()
 
     def everything_agrees(self) -> None:
-        """Our books among themselves, and with WeChat Pay's, to the fen."""
+        """Check that our books agree with each other and with WeChat Pay's, to the fen."""
         page = Reconciliation(self.database, self.clock).page(None, 1_000)
         assert page["differences"] == []
         totals, books = page["totals"], self.wechat.books()

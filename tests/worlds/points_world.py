@@ -1,4 +1,4 @@
-"""A chain whose members earn and spend, beside the model of it; what the points machine acts on."""
+"""A chain whose members earn and spend points, and the model that predicts their ledgers."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from simulation.chain import POINTS
 
 GUESTS = ("ann", "bob")
 PAID = {"paid", "completed", "refunding", "refunded"}
-seen: Counter[str] = Counter()  # What the machine reached, over all lives.
+seen: Counter[str] = Counter()  # The cases that the machine reached, over all runs.
 
 
 class World:
-    """The shop, what was bought in it, and what each member must have."""
+    """The shop, its orders, and the points that each member must have."""
 
     def begin(self, shop: Shop) -> None:
         self.shop = shop
         self.points = Points(shop.database, shop.clock)
         self.tiers = Tiers(shop.database, shop.clock)
-        # Orders that are brought pay a fee, which earns nothing.
+        # Delivered orders pay a fee, which earns no points.
         shop.database.collection("stores").update_one(
             {"_id": "jingan"}, {"$set": {"delivery_fee_fen": 600}}
         )
         shop.database.recent._kept.clear()
 
     def clear(self) -> None:
-        """Begin a life: nobody has ordered anything."""
+        """Begin a run in which nobody has ordered anything."""
         for name in ("orders", "accounts", "points_entries", "members", "identities", "logins",
                      "tier_changes", "rule_revisions", "earning_rules", "notices",
                      "coupons"):  # fmt: skip
@@ -56,7 +56,7 @@ class World:
         self.refunds = 0
 
     def promised(self, order: Order) -> Promise:
-        """What the rules, as they are now, promise for this order."""
+        """Return what the present rules promise for this order."""
         by_points = next((d.by_line_fen for d in order.discounts if d.kind == "points"), None)
         lines = [
             {"category": one.category, "points_fen": by_points[n] if by_points else 0,
@@ -92,7 +92,7 @@ class World:
         return True
 
     def pieces_of(self, order: Order, pieces: int) -> list[LineBack]:
-        """Some pieces of the first or last line, as far as there are any, and their money."""
+        """Return some pieces of the first or last line, as many as are left, with their money."""
         number = 0 if pieces > 0 else len(order.lines) - 1
         before = [b for r in (*order.refunds, *order.refunding) for b in r.lines
                   if b.line == number]  # fmt: skip
@@ -163,7 +163,7 @@ class World:
             }
 
     def look_at(self, fresh: list[Written], owed: int) -> None:
-        """Note which cases were met."""
+        """Count the cases that were reached."""
         for one in fresh:
             self.saw(one.kind)
             met = {
@@ -192,7 +192,7 @@ class World:
         event(name)
 
     def today(self) -> str:
-        """The calendar day in Shanghai, where all stores are."""
+        """Return the calendar day in Shanghai, where all stores are."""
         return (self.shop.clock.now() + timedelta(hours=8)).date().isoformat()
 
     def order(self, number: int) -> Bought:
@@ -205,7 +205,7 @@ class World:
                 self.settle(bought)
 
     def agrees(self) -> None:
-        """Every stored figure and entry is what the model says."""
+        """Check that every stored figure and entry equals the model's."""
         today = self.today()
         for member_id, purse in self.purses.items():
             account = self.shop.account(member_id)
@@ -229,7 +229,7 @@ class World:
 
 
 def written(entry: dict[str, Any]) -> Written:
-    """A stored entry in the model's words."""
+    """Return a stored entry in the form that the model uses."""
     lots: Counter[tuple[str, str | None]] = Counter()
     for move in entry.get("lots", ()):
         lots[move["expires_on"], move.get("usable")] += move["points"]

@@ -1,4 +1,4 @@
-"""Dishes, offers and coupons of a test's own, and what carts of them cost."""
+"""A test's own dishes, offers and coupons, and the price of carts with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号
 
 
 def dishes(shop: Shop, category: str = "奶茶", **prices: int) -> None:
-    """Give 静安店 dishes of these prices, each in one 规格."""
+    """Give 静安店 dishes with these prices, each with one 规格."""
     Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({
         "dishes": [{"_id": name, "brand_id": "huitou", "name": name, "category": category,
                     "skus": [{"sku_id": "m", "name": "", "price_fen": fen}]}

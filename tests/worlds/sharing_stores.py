@@ -1,4 +1,4 @@
-"""A chain with each way of sharing: none, direct, partner and brand."""
+"""A chain with a store for each kind of profit sharing: none, direct, partner and brand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPEN = {"hours": [{"opens": "00:00", "closes": "00:00"}]}
 
 
 def clear(shop: PayingShop, moment: datetime) -> None:
-    """Begin again with nothing but the stores, the menu and the rules."""
+    """Delete everything but the stores, the menu and the rules, and set the clock."""
     for name in MOVING:
         shop.database.collection(name).delete_many({})
     shop.wechat.forget_everything()
@@ -39,7 +39,7 @@ def clear(shop: PayingShop, moment: datetime) -> None:
             stores.update_one({"_id": store_id}, {"$set": _OPEN})
         for store_id in ("partner", "wujiaochang"):
             stores.update_one({"_id": store_id}, {"$set": {"sub_mchid": "1900000999"}})
-        # All of an order may be paid with points.
+        # Points may pay for a whole order.
         shop.database.collection("rules").update_one(
             {"_id": "points"}, {"$set": {"max_order_share_bp": 10_000}}
         )
@@ -47,7 +47,7 @@ def clear(shop: PayingShop, moment: datetime) -> None:
 
 
 def open_stores(shop: PayingShop, ratio_bp: int) -> None:
-    """Let stores share from now on by these rules, whatever held before."""
+    """Set the stores' sharing rules from now on; they replace the earlier ones."""
     rules = shop.database.collection("share_rules")
     terms: list[dict[str, Any]] = [
         {"account": _FRANCHISEE, "role": "franchisee", "ratio_bp": ratio_bp},
@@ -70,7 +70,7 @@ def open_stores(shop: PayingShop, ratio_bp: int) -> None:
 
 
 def welcome(shop: PayingShop, member_id: str, name: str) -> list[str]:
-    """Let a guest eat once for many, and give them coupons; returns the coupons."""
+    """Let a guest place a large order, and give them coupons; returns the coupons."""
     assert shop.bought(member_id, name, items=[item(99, "beef-noodles", "l")]).status == "paid"
     for order_id in list(shop.settlement.due()):
         shop.settlement.settle(order_id)

@@ -1,4 +1,4 @@
-"""A till whose orders are shared out: guests pay and are refunded, the timer comes by."""
+"""A till with profit sharing: guests pay and are refunded, and the timer shares the money."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLATFORM, FRANCHISEE, BRAND, STORE = "1900000101", "1900000102", "1900000108", "
 
 
 class AtWeChat:
-    """A merchant's WeChat Pay; what comes later comes when `happen` is called."""
+    """A merchant's WeChat Pay; its later actions wait until `happen` is called."""
 
     def __init__(self, keys: LocalSecrets, clock: FakeClock, folder: Path) -> None:
         self.keys, self.settings = keys, merchant_settings(keys)
@@ -36,26 +36,26 @@ class AtWeChat:
         self.door = Door(self.standin)
 
     def gateway(self, platform_keys: Callable[[], Mapping[str, str]] | None = None) -> WeChatPay:
-        """A client of this WeChat Pay."""
+        """Return a client of this WeChat Pay."""
         gateway = WeChatPay(self.settings, platform_keys)
         gateway.session.mount("https://", self.door)
         return gateway
 
     def happen(self) -> None:
-        """Let what WeChat Pay has under way come to its end."""
+        """Let WeChat Pay finish its waiting actions."""
         while self._later:
             self._later.pop(0)()
 
 
 def adds_up(share: Share) -> bool:
-    """Tell whether every fen that was paid and not refunded is somebody's."""
+    """Tell whether every fen that was paid and not refunded belongs to somebody."""
     shared_fen = sum(part.amount_fen - part.returned_fen for part in share.parts)
     whole = share.paid_fen - share.refunded_fen
     return whole == share.fee_fen + shared_fen + share.kept_fen
 
 
 class Till:
-    """The sharing of one chain, and the guests who pay and are refunded."""
+    """The profit sharing of a chain, whose guests pay and are refunded."""
 
     def __init__(self, database: Database, clock: FakeClock, at_wechat: AtWeChat) -> None:
         self.database, self.clock, self.wechat = database, clock, at_wechat
@@ -64,7 +64,7 @@ class Till:
         self.numbers = 0
 
     def rules(self, *, brand_mchid: str | None = None, **change: Any) -> None:
-        """10 % to the franchisee, 5 % to the platform."""
+        """Set the rules: 10 % to the franchisee, 5 % to the platform."""
         revision = change.pop("revision", 1)
         ShareRuleBook(self.database).put(
             ShareRules.model_validate({
@@ -80,11 +80,11 @@ class Till:
                 **change,
             })
         )  # fmt: skip
-        self.database.recent = Recent()  # As a second later.
+        self.database.recent = Recent()  # Empties the cache, as a second does.
         self.sharing = Sharing(self.database, self.clock, self.gateway)
 
     def paid(self, amount_fen: int = 10_000, *, sub_mchid: str | None = None) -> str:
-        """A guest pays an order; returns its id."""
+        """Let a guest pay an order; returns its id."""
         self.numbers += 1
         order_id, now = f"order{self.numbers}", self.clock.now()
         terms = self.sharing.terms_for("jingan")
@@ -116,14 +116,14 @@ class Till:
         return share
 
     def run(self, *, after_s: float = 61) -> list[str]:
-        """The timer comes by later; WeChat Pay then does what it was asked for."""
+        """Run the timer after some seconds; WeChat Pay then does what it was asked for."""
         self.clock.advance(seconds=after_s)
         done = [self.sharing.carry_on(order_id) for order_id in self.sharing.due()]
         self.wechat.happen()
         return done
 
     def shared(self, amount_fen: int = 10_000, *, sub_mchid: str | None = None) -> str:
-        """An order paid and shared out."""
+        """Let a guest pay an order and share it out; returns its id."""
         order_id = self.paid(amount_fen, sub_mchid=sub_mchid)
         assert self.run() == ["asked"]
         assert self.run() == ["finished"]
@@ -138,7 +138,7 @@ class Till:
         self.database.transact(lambda session: self.sharing.let_go(order_id, refund_id, session))
 
     def refunded(self, order_id: str, refund_id: str, amount_fen: int) -> None:
-        """The guest has the money: WeChat Pay gives it back, and we count it."""
+        """Let WeChat Pay refund the guest, and count the refund in our books."""
         share = self.share(order_id)
         self.gateway.refund(
             merchant=self.gateway.merchant_for(share.sub_mchid), out_refund_no=refund_id,
@@ -154,7 +154,7 @@ class Till:
         )
 
     def agrees(self, order_id: str) -> dict[str, Any]:
-        """WeChat Pay's book of the payment says what our share says; returns it."""
+        """Check that WeChat Pay's book of the payment equals our share; returns the book."""
         share = self.share(order_id)
         book = self.wechat.standin.book_of(share.out_trade_no)
         ours = {part.account: part.amount_fen - part.returned_fen for part in share.parts}

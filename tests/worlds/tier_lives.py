@@ -1,4 +1,4 @@
-"""Tier rules and members' lives at random, and one member followed as the functions do it."""
+"""Random tier rules and orders, and one member whose tier follows them as in the functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = ("silver", "gold", "black")
 
 @dataclass(frozen=True)
 class Paid:
-    """One order: on the store's day `on`, known from the brand's day `seen` on."""
+    """One order: placed on the store's day `on`, and known from the brand's day `seen`."""
 
     on: date
     seen: date
@@ -37,11 +37,11 @@ class Paid:
 
     @property
     def whole(self) -> bool:
-        """Whether all of it goes back."""
+        """Tell whether the whole order is refunded."""
         return self.back is not None and self.back_fen == self.fen
 
     def figures(self, today: date) -> tuple[int, int, int]:
-        """Return what is left of it on a day: spend, orders, points."""
+        """Return what is left of the order on a day: spend, orders, points."""
         if today < self.seen:
             return 0, 0, 0
         if self.back is None or today < self.back:
@@ -53,7 +53,7 @@ class Paid:
 
 
 def some_rules(random: Random, revision: int = 1) -> TierRules:
-    """Return rules of any window, with one to three levels above the lowest."""
+    """Return rules with any window and with one to three levels above the lowest."""
     by_orders, by_points = random.random() < 0.3, random.random() < 0.15
     match = random.choice(["all", "any"])
     share = random.choice([None, 0.5, 0.7, 0.9])
@@ -77,7 +77,7 @@ def some_rules(random: Random, revision: int = 1) -> TierRules:
 
 
 def some_order(random: Random, days: int, *, stays: bool = False) -> Paid:
-    """Return an order of the next so many days; mostly it stays."""
+    """Return an order of the next `days` days; most orders aren't refunded."""
     on = START + timedelta(days=random.randrange(days))
     if random.random() < 0.2:
         on = random.choice(EDGES)
@@ -95,16 +95,16 @@ def evaluate(
     account: TierAccount, rules: TierRules, today: str,
     changes: Sequence[tuple[int, TierRules]] = (), known: Mapping[int, TierRules] | None = None,
 ) -> Evaluation:  # fmt: skip
-    """Find a tier by the rules of the account's first days and the later ones."""
+    """Find a tier by the rules of the account's first days and by the later rules."""
     return Case(account, ((0, rules), *changes), today, known or {}).judged()
 
 
 @dataclass
 class Life:
-    """One member followed through their orders, each looked at as it comes, goes, or falls due.
+    """One member, evaluated whenever an order comes, goes back, or stops counting.
 
-    Between two looks the account keeps what the functions keep: the standing, the base, the days
-    that may still count.
+    Between two evaluations the account keeps what the functions keep: the standing, the base, and
+    the days that may still count.
     """
 
     rules: TierRules
@@ -120,7 +120,7 @@ class Life:
         self.account = TierAccount(id="m", joined_day=self.joined.isoformat(), tier_base=base)
 
     def look(self, today: date) -> Evaluation:
-        """Evaluate the member on a day, and keep what is stored then."""
+        """Evaluate the member on a day, and keep what the functions would store."""
         base = self.account.tier_base
         first = (base.day if base else "") and date.fromisoformat(base.day)  # type: ignore[union-attr]
         oldest = first - timedelta(days=427) if first else date.min
@@ -144,12 +144,12 @@ class Life:
         return found
 
     def moments(self) -> set[date]:
-        """Return the days on which something comes or goes."""
+        """Return the days on which an order comes or goes back."""
         found = {order.seen for order in self.orders} | {on for on, _ in self.changes}
         return found | {order.back for order in self.orders if order.back is not None}
 
     def go_through(self, looked_at: Iterable[date]) -> dict[date, Evaluation]:
-        """Look on all days on which anything happens or falls due; return what these days saw."""
+        """Evaluate on all days on which something happens or falls due; returns each result."""
         wanted, found = set(looked_at), {}
         days, last = wanted | self.moments(), max(wanted)
         while days:
