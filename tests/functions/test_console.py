@@ -1,4 +1,4 @@
-"""What staff do through the console: their own stores only, within limits, and with a record."""
+"""Staff work through the console in their own stores only, within limits, and with a record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from huitou.runtime.recent import Recent
 __all__ = ["index", "owner"]  # Fixtures.
 
 
-# --- stores of one's own --------------------------------------------------------------------------
+# --- a person's own stores ------------------------------------------------------------------------
 
 
 def test_a_store_manager_sees_their_store_and_no_other(
@@ -52,7 +52,7 @@ def test_a_store_manager_sees_their_store_and_no_other(
     assert {store["store_id"] for store in figures["stores"]} <= {"jingan"}
 
 
-def test_a_cashier_says_what_is_sold_out_and_the_next_quote_knows(
+def test_the_next_quote_knows_a_dish_that_a_cashier_marks_sold_out(
     index: ModuleType, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -72,7 +72,7 @@ def test_a_cashier_says_what_is_sold_out_and_the_next_quote_knows(
     assert cashier.refused("menu/sold_out", **unknown) == "DISH_NOT_FOUND"
 
 
-def test_a_store_has_its_own_prices_and_takes_dishes_off(
+def test_a_store_sets_its_own_prices_and_hides_dishes(
     index: ModuleType, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -101,14 +101,14 @@ def test_a_store_has_its_own_prices_and_takes_dishes_off(
     assert {change["route"] for change in history} == {"menu/prices", "menu/listed"}
 
 
-def test_a_store_that_is_paused_takes_no_orders(
+def test_a_paused_store_takes_no_orders(
     index: ModuleType, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
     alice = shop.register("alice")
     manager = person(index, chain, "store_manager", "jingan").browser()
     assert manager.ask("stores/pause", store_id="jingan", paused=True)["paused"]
-    chain.recent = Recent()  # As a second later.
+    chain.recent = Recent()  # Empties the cache, as a second does.
     with pytest.raises(HuitouRefusal) as refused:
         shop.order(alice)
     assert refused.value.code is StoreErrors.STORE_CLOSED
@@ -117,7 +117,7 @@ def test_a_store_that_is_paused_takes_no_orders(
     assert manager.refused("stores/pause", store_id="xujiahui", paused=True) == "FORBIDDEN"
 
 
-def test_what_is_over_a_cashiers_limit_waits_for_their_own_manager(
+def test_a_refund_above_a_cashiers_limit_waits_for_the_stores_manager(
     index: ModuleType, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -139,7 +139,7 @@ def test_what_is_over_a_cashiers_limit_waits_for_their_own_manager(
     assert other.refused("approvals/decide_refund", **decision) == "NOT_FOUND"
 
 
-def test_an_adjustment_over_the_limit_wants_a_second_person(
+def test_an_adjustment_above_the_limit_needs_a_second_person(
     index: ModuleType, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -173,14 +173,16 @@ def test_an_owner_opens_an_account_for_a_store(owner: Browser) -> None:
     assert refused["status"] == 400
 
 
-def test_somebody_stays_owner(owner: Browser) -> None:
+def test_the_last_owner_cannot_be_removed(owner: Browser) -> None:
     change = {"staff_id": "owner", "name": "老板", "status": "active", "revision": 2}
     assert owner.refused("staff/change", **change, role="finance") == "LAST_OWNER"
     disabled = change | {"status": "disabled"}
     assert owner.refused("staff/change", **disabled, role="owner") == "LAST_OWNER"
 
 
-def test_of_two_owners_who_both_leave_one_stays(index: ModuleType, chain: Database) -> None:
+def test_if_two_owners_leave_at_once_one_of_them_stays_owner(
+    index: ModuleType, chain: Database
+) -> None:
     names = ("first", "second")
     browsers = []
     for name in names:
@@ -204,7 +206,7 @@ def test_of_two_owners_who_both_leave_one_stays(index: ModuleType, chain: Databa
     assert len(list(staff)) == 1
 
 
-def test_of_two_who_change_an_account_the_second_is_told(
+def test_the_second_of_two_changes_to_an_account_is_refused(
     index: ModuleType, chain: Database, owner: Browser
 ) -> None:
     person(index, chain, "marketing")
@@ -214,7 +216,9 @@ def test_of_two_who_change_an_account_the_second_is_told(
     assert sorted(answer["status"] for answer in told) == [200, 409, 409, 409]
 
 
-def test_lost_secrets_are_made_anew(index: ModuleType, chain: Database, owner: Browser) -> None:
+def test_an_owner_gives_an_account_new_secrets(
+    index: ModuleType, chain: Database, owner: Browser
+) -> None:
     cashier = person(index, chain, "cashier")
     browser = cashier.browser()
     told = owner.ask("staff/reset", staff_id="cashier")
@@ -225,10 +229,10 @@ def test_lost_secrets_are_made_anew(index: ModuleType, chain: Database, owner: B
     Person(index, "cashier", told["password"], pyotp.TOTP(seed)).browser()
 
 
-# --- what is kept of changes ----------------------------------------------------------------------
+# --- the record of changes ------------------------------------------------------------------------
 
 
-def test_a_change_is_kept_with_who_when_before_and_after(owner: Browser) -> None:
+def test_the_record_says_who_changed_what_and_when(owner: Browser) -> None:
     rules = owner.ask("tiers/history")["revisions"][0]
     silver = next(level for level in rules["levels"] if level["spend_fen"] == 50_000)
     silver["spend_fen"] = 60_000
@@ -246,7 +250,7 @@ def test_a_change_is_kept_with_who_when_before_and_after(owner: Browser) -> None
     assert [found["revision"] for found in history] == [rules["revision"], rules["revision"] - 1]
 
 
-def test_secrets_are_in_no_record_of_changes(chain: Database, owner: Browser) -> None:
+def test_the_record_of_changes_holds_no_secrets(chain: Database, owner: Browser) -> None:
     added = owner.ask("staff/add", staff_id="wang", name="王", role="marketing")
     kept = json.dumps(list(chain.collection("staff_changes").find({})), default=str)
     assert "staff wang" in kept
@@ -257,7 +261,7 @@ def test_secrets_are_in_no_record_of_changes(chain: Database, owner: Browser) ->
 # --- members, campaigns, figures ------------------------------------------------------------------
 
 
-def test_a_members_story_is_told_to_who_looks_them_up(
+def test_staff_see_the_history_of_a_member_they_look_up(
     index: ModuleType, chain: Database, clock: FakeClock, owner: Browser
 ) -> None:
     shop = Shop(chain, clock)
@@ -287,7 +291,7 @@ def test_a_members_story_is_told_to_who_looks_them_up(
     assert owner.refused("members/get", member_id="nobody") == "NOT_FOUND"
 
 
-def test_a_campaign_goes_from_draft_to_running_and_a_forbidden_one_does_not(
+def test_an_allowed_campaign_is_started_and_a_forbidden_one_is_not(
     owner: Browser,
 ) -> None:
     drafts = ROOT / "scripts" / "simulation" / "drafts"
@@ -311,7 +315,7 @@ def test_a_campaign_goes_from_draft_to_running_and_a_forbidden_one_does_not(
     owner.ask("campaigns/end", campaign_id=allowed["_id"], reason="试完了")
 
 
-def test_the_first_page_tells_figures_and_what_wants_somebody(owner: Browser) -> None:
+def test_the_first_page_shows_figures_and_open_tasks(owner: Browser) -> None:
     figures = owner.ask("home/figures")
     assert len(figures["days"]) == 30
     assert figures["today"] == figures["days"][-1]
@@ -319,10 +323,10 @@ def test_the_first_page_tells_figures_and_what_wants_somebody(owner: Browser) ->
     assert owner.ask("home/alarms")["dead_letters"] == 0
 
 
-def test_the_first_page_asks_five_times_and_nothing_that_grows_with_orders(
+def test_the_first_page_needs_five_queries_that_do_not_grow_with_orders(
     chain: Database, owner: Browser
 ) -> None:
-    owner.ask("home/figures")  # A warm instance knows the stores' names.
+    owner.ask("home/figures")  # A warm instance has the stores' names in its cache.
     chain.mongo.command("profile", 2)
     try:
         owner.ask("home/figures")
@@ -338,12 +342,12 @@ def test_the_first_page_asks_five_times_and_nothing_that_grows_with_orders(
     assert len(of_the_page) <= 5, names
 
 
-def test_english_is_a_word_away(index: ModuleType) -> None:
+def test_messages_are_english_if_the_request_asks_for_it(index: ModuleType) -> None:
     answer = Browser(index).send("session/me", {"lang": "en"})
     assert answer["error"]["message"] == "Sign in first"
 
 
-def test_requests_have_names_of_their_own(index: ModuleType) -> None:
+def test_request_models_have_unique_names(index: ModuleType) -> None:
     for area in index.AREAS:
         for route in index.routes(area).values():
             assert issubclass(route.request, BaseModel)

@@ -1,4 +1,4 @@
-"""What the console's forms keep: coupons, stores, dishes; and members found, tagged and merged."""
+"""The console's forms store coupons, stores and dishes; staff find, tag and merge members."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
 from console_people import Browser, index, owner, person
-from desk.english import ENGLISH  # type: ignore[import-not-found]  # Of the function's folder.
+from desk.english import ENGLISH  # type: ignore[import-not-found]  # From the function's folder.
 from huitou.catalog.menu.models import DishForm
 from huitou.catalog.stores.models import StoreForm
 from huitou.coupons.issuing.models import TemplateForm, TillUse
@@ -33,7 +33,7 @@ COUPON = {"_id": "thirty-8", "name": "满30减8", "valid_days": 7,
 # --- forms ----------------------------------------------------------------------------------------
 
 
-def test_every_word_of_every_form_has_its_english() -> None:
+def test_every_text_of_every_form_has_an_english_text() -> None:
     words: set[str] = set()
     for model in FORMS:
         form_schema(model, lambda said: words.add(said) or said)
@@ -41,13 +41,13 @@ def test_every_word_of_every_form_has_its_english() -> None:
 
 
 @pytest.mark.parametrize("area", ["tiers", "stores", "menu", "coupons", "campaigns"])
-def test_a_form_is_in_the_language_one_asks_for(owner: Browser, area: str) -> None:
+def test_a_form_is_in_the_language_that_is_asked_for(owner: Browser, area: str) -> None:
     chinese, english = owner.ask(f"{area}/schema"), owner.ask(f"{area}/schema", lang="en")
     assert CHINESE.search(str(chinese["form"]["properties"]))
     assert not CHINESE.search(str(english))
 
 
-def test_what_is_only_for_some_kinds_says_so(owner: Browser) -> None:
+def test_a_field_says_which_kinds_it_is_for(owner: Browser) -> None:
     trigger = owner.ask("campaigns/schema")["form"]["$defs"]["Trigger"]["properties"]
     assert trigger["days"]["when"] == {"kind": ["absent", "birthday", "coupon_expiring"]}
     assert "when" not in trigger["kind"]
@@ -56,7 +56,7 @@ def test_what_is_only_for_some_kinds_says_so(owner: Browser) -> None:
 # --- tiers ----------------------------------------------------------------------------------------
 
 
-def test_a_draft_says_what_a_member_would_read(owner: Browser) -> None:
+def test_a_draft_of_tiers_shows_the_text_for_members(owner: Browser) -> None:
     rules = DEFAULT_RULES.document()
     silver = rules["levels"][1]
     silver |= {"name": "白银", "spend_fen": 50_000}
@@ -74,7 +74,7 @@ def test_a_draft_says_what_a_member_would_read(owner: Browser) -> None:
 # --- coupons --------------------------------------------------------------------------------------
 
 
-def test_a_coupon_is_made_and_changed_and_of_two_editors_one_is_told(
+def test_a_coupon_is_made_and_changed_and_the_second_of_two_editors_is_refused(
     owner: Browser, chain: Database
 ) -> None:
     made = owner.ask("coupons/put", template=COUPON)
@@ -105,14 +105,14 @@ def test_a_coupon_is_made_and_changed_and_of_two_editors_one_is_told(
         ({"terms": {"kind": "amount_off", "off_fen": 0}}, "template.terms.off_fen"),
     ],
 )
-def test_a_coupon_that_makes_no_sense_is_refused_by_its_field(
+def test_an_invalid_coupon_is_refused_with_the_field_at_fault(
     owner: Browser, wrong: dict[str, Any], field: str
 ) -> None:
     answer = owner.send("coupons/put", {"template": {**COUPON, **wrong}})
     assert (answer["status"], answer["error"]["field"]) == (400, field)
 
 
-def test_a_coupons_uses_are_told_day_by_day(
+def test_a_coupons_uses_are_counted_by_business_day(
     owner: Browser, chain: Database, clock: FakeClock
 ) -> None:
     alice = Shop(chain, clock).register("alice")
@@ -121,7 +121,7 @@ def test_a_coupons_uses_are_told_day_by_day(
     template = coupons.templates(["thirty-8"])["thirty-8"]
     moments = [
         datetime(2026, 2, 28, 21, 0, tzinfo=UTC),  # 05:00 on 1 March in Shanghai.
-        datetime(2026, 3, 1, 19, 59, tzinfo=UTC),  # 03:59 on the 2nd: still the 1st's night.
+        datetime(2026, 3, 1, 19, 59, tzinfo=UTC),  # 03:59 on the 2nd still belongs to the 1st.
         datetime(2026, 3, 1, 20, 0, tzinfo=UTC),  # 04:00: the 2nd has begun.
     ]
     for n, at in enumerate(moments):
@@ -139,7 +139,7 @@ def test_a_coupons_uses_are_told_day_by_day(
 # --- stores and dishes ----------------------------------------------------------------------------
 
 
-def test_a_store_keeps_its_hours_and_of_two_managers_one_is_told(
+def test_a_store_changes_its_hours_and_the_second_of_two_managers_is_refused(
     index: ModuleType, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -153,7 +153,7 @@ def test_a_store_keeps_its_hours_and_of_two_managers_one_is_told(
     assert sorted(a["status"] for a in answers) == [200, 409]
     told = manager.ask("stores/get", store_id="jingan")
     assert (told["revision"], told["open"], told["cut_time"]) == (2, False, "05:00")
-    chain.recent = Recent()  # As a second later.
+    chain.recent = Recent()  # Empties the cache, as a second does.
     with pytest.raises(Exception, match="STORE_CLOSED"):
         Shop(chain, clock).order(alice)
     elsewhere = {"store_id": "xujiahui", "revision": 1, "settings": settings}
@@ -165,7 +165,7 @@ def test_a_store_keeps_its_hours_and_of_two_managers_one_is_told(
     assert (change["before"]["cut_time"], change["after"]["cut_time"]) == ("04:00", "05:00")
 
 
-def test_a_dish_is_made_for_all_stores_listed_by_each_and_changed(
+def test_a_new_dish_is_listed_by_every_store_and_can_be_changed(
     owner: Browser, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -197,7 +197,7 @@ def test_a_dish_is_made_for_all_stores_listed_by_each_and_changed(
     assert (answer["status"], answer["error"]["code"]) == (400, "INVALID_REQUEST")
 
 
-def test_what_is_sold_out_stands_on_the_first_page(
+def test_the_first_page_counts_the_stores_own_sold_out_dishes(
     index: ModuleType, owner: Browser, chain: Database
 ) -> None:
     assert owner.ask("home/alarms")["sold_out"] == 0
@@ -209,7 +209,7 @@ def test_what_is_sold_out_stands_on_the_first_page(
         {"_id": f"aaa:{n}", "schema": 1, "store_id": "aaa", "dish_id": str(n), "sold_out": True}
         for n in range(80)
     )
-    assert manager.ask("home/alarms")["sold_out"] == 1  # However much there is elsewhere.
+    assert manager.ask("home/alarms")["sold_out"] == 1  # Other stores' dishes don't count.
     assert owner.ask("home/alarms")["sold_out"] == 50
 
 
@@ -232,7 +232,7 @@ def test_members_are_found_by_a_tag_page_by_page(
     assert left["member_id"] == members[1]
 
 
-def test_two_accounts_of_one_person_become_one(
+def test_two_accounts_of_one_person_are_merged(
     index: ModuleType, owner: Browser, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)

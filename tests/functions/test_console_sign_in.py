@@ -1,4 +1,4 @@
-"""The console's door: who gets in, for how long, and who may ask for what."""
+"""Signing in to the console: who may sign in, how long a session lasts, which role may do what."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_new_account_chooses_its_own_password_first(index: ModuleType, chain: 
 
 
 @pytest.mark.parametrize("wrong", ["staff_id", "password", "code"])
-def test_whatever_is_wrong_the_answer_is_the_same(
+def test_every_failed_sign_in_gets_the_same_answer(
     index: ModuleType, chain: Database, wrong: str
 ) -> None:
     owner = person(index, chain, "owner")
@@ -53,21 +53,21 @@ def test_whatever_is_wrong_the_answer_is_the_same(
     assert "field" not in answer["error"]
 
 
-def test_a_one_time_code_is_taken_once(index: ModuleType, chain: Database) -> None:
+def test_a_one_time_code_works_once(index: ModuleType, chain: Database) -> None:
     owner = person(index, chain, "owner")
     words = {"staff_id": "owner", "password": PASSWORD, "code": owner.code()}
     answers = at_once([lambda: Browser(index).send("session/sign_in", words)] * 6)
     assert sorted(a["status"] for a in answers) == [200, *[401] * 5]
 
 
-def test_an_old_code_is_no_code(index: ModuleType, chain: Database) -> None:
+def test_an_old_one_time_code_is_refused(index: ModuleType, chain: Database) -> None:
     owner = person(index, chain, "owner")
     old = owner.totp.at(int(time.time()) - 120)
     words = {"staff_id": "owner", "password": PASSWORD, "code": old}
     assert Browser(index).refused("session/sign_in", **words) == "SIGN_IN_FAILED"
 
 
-def test_too_many_tries_shut_the_door_for_right_ones_too(
+def test_after_too_many_tries_even_the_right_password_is_refused(
     index: ModuleType, chain: Database
 ) -> None:
     owner = person(index, chain, "owner")
@@ -78,7 +78,9 @@ def test_too_many_tries_shut_the_door_for_right_ones_too(
     assert Browser(index).send("session/sign_in", right)["status"] == 429
 
 
-def test_who_guesses_elsewhere_shuts_nobody_out(index: ModuleType, chain: Database) -> None:
+def test_guesses_from_another_address_do_not_lock_an_account(
+    index: ModuleType, chain: Database
+) -> None:
     owner = person(index, chain, "owner")
     wrong = {"staff_id": "owner", "password": "guess", "code": "000000"}
     thief = Browser(index, address="203.0.113.9")
@@ -86,7 +88,7 @@ def test_who_guesses_elsewhere_shuts_nobody_out(index: ModuleType, chain: Databa
     assert owner.browser().ask("session/me")["staff_id"] == "owner"
 
 
-def test_many_names_from_one_address_are_stopped_too(index: ModuleType) -> None:
+def test_an_address_that_tries_many_names_is_stopped(index: ModuleType) -> None:
     told = [
         Browser(index).refused("session/sign_in", staff_id=f"n{n}", password="x", code="1")
         for n in range(62)
@@ -95,7 +97,7 @@ def test_many_names_from_one_address_are_stopped_too(index: ModuleType) -> None:
     assert told[0] == "SIGN_IN_FAILED"
 
 
-def test_a_session_ends_by_itself_by_signing_out_and_with_the_account(
+def test_a_session_ends_by_signing_out_and_when_the_account_is_disabled(
     index: ModuleType, chain: Database, owner: Browser
 ) -> None:
     cashier = person(index, chain, "cashier")
@@ -115,7 +117,7 @@ def test_a_session_ends_by_itself_by_signing_out_and_with_the_account(
 
 
 @pytest.mark.parametrize(("seen_ago", "began_ago"), [(7_201, 7_201), (0, 43_201)])
-def test_a_session_left_alone_or_old_is_over(
+def test_an_idle_or_old_session_has_ended(
     chain: Database, owner: Browser, seen_ago: int, began_ago: int
 ) -> None:
     sessions = chain.collection("staff_sessions")
@@ -128,7 +130,7 @@ def test_a_session_left_alone_or_old_is_over(
     assert owner.refused("session/me") == "SIGN_IN_REQUIRED"
 
 
-def test_another_sites_page_gets_nowhere(owner: Browser) -> None:
+def test_a_request_from_another_site_is_refused(owner: Browser) -> None:
     owner.headers = {}
     assert owner.send("session/me", {})["status"] == 403
     owner.headers = {"X-Huitou": "1"}
@@ -136,7 +138,7 @@ def test_another_sites_page_gets_nowhere(owner: Browser) -> None:
     assert owner.ask("session/me")["staff_id"] == "owner"
 
 
-def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
+def test_scripts_and_other_sites_cannot_read_the_cookie(
     index: ModuleType, chain: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = person(index, chain, "owner")
@@ -150,7 +152,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
 
 
 @pytest.mark.parametrize("body", ["[1]", "{", '"x"', "1" * 70_000])
-def test_what_is_no_request_is_refused_in_words(owner: Browser, body: str) -> None:
+def test_an_unreadable_request_is_refused_with_a_message(owner: Browser, body: str) -> None:
     event = {
         "path": "/api/session/me", "httpMethod": "POST", "headers": {"x-huitou": "1"}, "body": body,
     }  # fmt: skip
@@ -159,7 +161,7 @@ def test_what_is_no_request_is_refused_in_words(owner: Browser, body: str) -> No
     assert json.loads(answer["body"])["error"]["message"]
 
 
-def test_a_secret_in_the_database_is_not_the_secret(index: ModuleType, chain: Database) -> None:
+def test_the_database_holds_no_plain_secrets(index: ModuleType, chain: Database) -> None:
     owner = person(index, chain, "owner")
     kept = chain.collection("staff").find_one({"_id": "owner"})
     assert kept is not None
@@ -168,20 +170,20 @@ def test_a_secret_in_the_database_is_not_the_secret(index: ModuleType, chain: Da
     assert kept["password_hash"].startswith("$argon2id$")
 
 
-def test_a_password_is_kept_by_owasps_parameters() -> None:
+def test_a_password_is_hashed_with_owasps_parameters() -> None:
     assert _hashed(PASSWORD).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-# --- who may ask for what -------------------------------------------------------------------------
+# --- which role may do what -----------------------------------------------------------------------
 
 
-def test_every_route_stands_in_the_table_and_every_line_is_a_route(index: ModuleType) -> None:
+def test_the_table_of_permissions_lists_exactly_the_routes(index: ModuleType) -> None:
     found = {f"{area}/{action}" for area in index.AREAS for action in index.routes(area)}
     assert found == set(MAY)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_route_is_for_its_roles_only(index: ModuleType, chain: Database, role: Role) -> None:
+def test_a_route_is_open_to_its_roles_only(index: ModuleType, chain: Database, role: Role) -> None:
     browser = person(index, chain, role).browser()
     assert set(browser.ask("session/me")["may"]) == {r for r, roles in MAY.items() if role in roles}
     for route, roles in MAY.items():
@@ -192,18 +194,18 @@ def test_every_route_is_for_its_roles_only(index: ModuleType, chain: Database, r
         assert is_shut == (role not in roles), (route, answer)
 
 
-def test_nobody_signed_in_gets_nothing(index: ModuleType) -> None:
+def test_without_a_session_every_route_is_refused(index: ModuleType) -> None:
     for route in MAY:
         answer = Browser(index).send(route, {})
         assert (answer["status"], answer["error"]["code"]) == (401, "SIGN_IN_REQUIRED"), route
 
 
-def test_what_is_no_route_is_told_so(owner: Browser) -> None:
+def test_an_unknown_route_is_not_found(owner: Browser) -> None:
     for path in ("nowhere/at_all", "orders/_refund", "desk/home", "orders", ""):
         assert owner.send(path, {})["status"] == 404, path
 
 
-def test_who_does_something_is_never_the_browsers_to_say(owner: Browser) -> None:
+def test_a_browser_cannot_say_who_acts(owner: Browser) -> None:
     for route, fields in {
         "members/adjust": {"adjustment_id": "a-00001", "member_id": "m", "points": 5, "reason": "x",
                            "actor": "somebody", "role": "finance"},

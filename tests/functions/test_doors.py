@@ -1,9 +1,9 @@
-"""Every function of the bundle, with every kind of forged caller at each of its doors.
+"""Every kind of forged caller tries each door of every function in the bundle.
 
-What a function opens is read from the function itself, so a new one is covered as soon as it
-stands in cloudbaserc.json. Most tests run in an instance that has the internal secret and nothing
-else: no database, no key, nobody outside. Whoever is let in there gets an error of another kind,
-so a refusal proves that nothing was read, written or sent.
+The doors are read from the function itself, so a new function is covered as soon as it is in
+cloudbaserc.json. Most tests run in an instance that has only the internal secret: no database,
+no key, no outside service. A caller who gets in there gets another kind of error, so a refusal
+proves that nothing was read, written or sent.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ FUNCTIONS = sorted(DECLARED)
 TARGETS = {route["target"].partition(":")[2] for route in json.loads(BUNDLE)["gateway"]["routes"]}
 WITH_HTTP = [name for name in FUNCTIONS if "http" in TABLES[name].doors]
 LEFT_OVER = ("TCB_ENV", "STORAGE_URL", "TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY")
-SHUT = {"FORBIDDEN", "IDENTITY_REQUIRED", "UNKNOWN_ACTION"}  # What a shut door says.
+SHUT = {"FORBIDDEN", "IDENTITY_REQUIRED", "UNKNOWN_ACTION"}  # The answers of a closed door.
 HTTP = {"httpMethod": "POST", "path": "/", "body": "{}", "headers": {}}
 every_function = pytest.mark.parametrize("function", FUNCTIONS)
 
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An instance that has the internal secret and no other setting."""
+    """Make an instance that has the internal secret and no other setting."""
     for name in {*re.findall(r"\{\{env\.(\w+)\}\}", BUNDLE), *LEFT_OVER}:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HUITOU_INTERNAL_SECRET", SECRET)
@@ -56,7 +56,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def timers(function: str) -> dict[str, dict[str, Any]]:
-    """The event of each timer of a function; where it has none, one of somebody else's."""
+    """Return the event of each timer of a function; if it has none, one of another function."""
     names = [trigger["name"] for trigger in DECLARED[function].get("triggers", [])]
     return {
         f"timer {name}": {**recorded("timer"), "TriggerName": name} for name in names or ["forged"]
@@ -64,7 +64,7 @@ def timers(function: str) -> dict[str, dict[str, Any]]:
 
 
 def changes(function: str, document_id: str = "o1") -> dict[str, dict[str, Any]]:
-    """A change, and a batch of them, of the collections that a function follows."""
+    """Return a change, and a batch of changes, in the collections that a function follows."""
     followed = [trigger.collection for trigger in TRIGGERS if trigger.function == function]
     events = [
         change_event(collection, document_id, "update", datetime(2026, 3, 2, tzinfo=UTC))
@@ -74,18 +74,18 @@ def changes(function: str, document_id: str = "o1") -> dict[str, dict[str, Any]]
 
 
 def internal_events(function: str) -> dict[str, dict[str, Any]]:
-    """All that internal callers may send, and what any function may be sent."""
+    """Return all events that internal callers may send to the function or to any function."""
     actions = {f"action {name}": {"action": name} for name in TABLES[function].internal}
     return {**timers(function), **changes(function), **actions, "nothing": {}}
 
 
 def with_token(event: dict[str, Any], token: object) -> dict[str, Any]:
-    """Show a token in both places where functions look for one."""
+    """Put a token into both places where functions look for it."""
     return {**event, "token": token, "Message": token}
 
 
 def code_of(answer: dict[str, Any]) -> str | None:
-    """The error's code, also where HTTP is answered; None if the call went well."""
+    """Return the error's code, also from an HTTP answer; None if the call succeeded."""
     if "statusCode" in answer:
         assert answer["statusCode"] >= 400, answer
         answer = json.loads(answer["body"])
@@ -128,7 +128,7 @@ def test_without_any_token_a_function_does_nothing(bare: None, function: str) ->
 def test_with_its_own_token_a_function_opens_the_doors_it_has_and_no_other(
     bare: None, function: str
 ) -> None:
-    """The tests above are about calls that a right token lets in."""
+    """Proves that the tests above use calls that the right token lets in."""
     table = TABLES[function]
     for name, event in internal_events(function).items():
         kind = name.split()[0].removesuffix("s")
@@ -141,7 +141,7 @@ def test_with_its_own_token_a_function_opens_the_doors_it_has_and_no_other(
 
 
 @every_function
-def test_a_token_opens_no_action_of_members(bare: None, function: str) -> None:
+def test_a_token_does_not_open_members_actions(bare: None, function: str) -> None:
     for action in set(TABLES[function].member) - set(TABLES[function].internal):
         event = with_token({"action": action}, token_of(function))
         assert code_of(run(function, event)) in ("FORBIDDEN", "UNKNOWN_ACTION"), action
@@ -151,20 +151,18 @@ def test_a_token_opens_no_action_of_members(bare: None, function: str) -> None:
 
 
 @every_function
-def test_a_member_opens_nothing_internal_even_with_a_stolen_token(
-    bare: None, function: str
-) -> None:
+def test_a_member_with_a_stolen_token_opens_no_internal_action(bare: None, function: str) -> None:
     table = TABLES[function]
     for name, event in {**internal_events(function), "http": HTTP}.items():
         if event.get("action") in table.member:
-            continue  # Both may call it.
+            continue  # Members may call it too.
         code = code_of(run(function, with_token(event, token_of(function)), "mallory"))
         assert code == ("UNKNOWN_ACTION" if table.member else "FORBIDDEN"), name
 
 
 @every_function
-def test_a_member_gets_into_each_action_that_is_theirs(bare: None, function: str) -> None:
-    """The other tests are about calls that a real identity lets in."""
+def test_a_member_may_call_each_action_for_members(bare: None, function: str) -> None:
+    """Proves that the other tests use calls that a real identity lets in."""
     for action in TABLES[function].member:
         code = code_of(run(function, {"action": action}, "alice"))
         assert code is not None, f"{action} needs no setting: these tests can't tell who got in"
@@ -185,7 +183,7 @@ FORGED_IDENTITIES: dict[str, dict[str, Any]] = {
 
 @every_function
 @pytest.mark.parametrize("kind", FORGED_IDENTITIES)
-def test_an_identity_in_the_event_is_nobodys(bare: None, function: str, kind: str) -> None:
+def test_an_identity_in_the_event_is_not_believed(bare: None, function: str, kind: str) -> None:
     for action in {**TABLES[function].member, **TABLES[function].internal}:
         event = {"action": action, **FORGED_IDENTITIES[kind]}
         assert code_of(run(function, event)) == "IDENTITY_REQUIRED", action
@@ -195,7 +193,7 @@ def test_an_identity_in_the_event_is_nobodys(bare: None, function: str, kind: st
 def test_the_environment_of_the_process_is_not_believed(
     bare: None, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
-    """Runtimes leave the previous caller there."""
+    """A runtime leaves the identity of the previous caller in the environment."""
     monkeypatch.setenv("WX_OPENID", "alice")
     monkeypatch.setenv("OPENID", "alice")
     for action in {**TABLES[function].member, **TABLES[function].internal}:
@@ -204,7 +202,9 @@ def test_the_environment_of_the_process_is_not_believed(
 
 @every_function
 @pytest.mark.parametrize("who", [{"openId": "alice"}, {"openId": 5}, "alice", ["alice"]], ids=str)
-def test_a_member_who_says_to_be_another_is_refused(bare: None, function: str, who: object) -> None:
+def test_a_member_who_claims_to_be_another_is_refused(
+    bare: None, function: str, who: object
+) -> None:
     for action in {**TABLES[function].member, **TABLES[function].internal}:
         answer = run(function, {"action": action, "userInfo": who}, "mallory")
         assert code_of(answer) == "FORBIDDEN", action
@@ -214,7 +214,7 @@ def test_a_member_who_says_to_be_another_is_refused(bare: None, function: str, w
 
 
 def forged_calls(function: str) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Every event that a function knows or doesn't, from every kind of forged caller."""
+    """Yield every event of a function with every kind of forged caller."""
     events = {**internal_events(function), **changes(function, "due")}
     for event in events.values():
         yield event, None
@@ -242,8 +242,8 @@ def test_forged_callers_change_nothing(
     assert everything(chain) == before
 
 
-def test_a_change_would_be_seen(call: Run, chain: Database, clock: FakeClock) -> None:
-    """With the right token the same events change the same database."""
+def test_the_right_token_changes_the_database(call: Run, chain: Database, clock: FakeClock) -> None:
+    """Proves that the test above would notice a change: the same event changes the database."""
     work_to_do(chain, clock)
     before = everything(chain)
     event = changes("points-sync", "due")["change"]
@@ -252,7 +252,7 @@ def test_a_change_would_be_seen(call: Run, chain: Database, clock: FakeClock) ->
 
 
 def work_to_do(chain: Database, clock: FakeClock) -> None:
-    """A paid order, `due`, that a change event or a timer would settle."""
+    """Make the paid order `due`, which a change event or a timer would settle."""
     shop = Shop(chain, clock)
     order = shop.order(shop.register("alice"))
     assert shop.pay(order)
@@ -265,18 +265,18 @@ def work_to_do(chain: Database, clock: FakeClock) -> None:
 # --- HTTP -----------------------------------------------------------------------------------------
 
 
-def test_http_access_leads_to_the_functions_that_have_a_door_for_it() -> None:
+def test_http_paths_lead_to_the_functions_with_a_door_for_http() -> None:
     assert set(WITH_HTTP) == TARGETS
 
 
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if name not in WITH_HTTP])
-def test_a_function_without_a_door_for_http_answers_nothing(bare: None, function: str) -> None:
+def test_a_function_without_a_door_for_http_refuses_http(bare: None, function: str) -> None:
     answer = run(function, HTTP)
     assert (answer["statusCode"], code_of(answer)) == (404, "IDENTITY_REQUIRED")
 
 
-def knocks_at_pay(keys: LocalSecrets) -> Iterator[dict[str, Any]]:
-    """Notices that WeChat Pay didn't send, or not now, or not so."""
+def forged_notices(keys: LocalSecrets) -> Iterator[dict[str, Any]]:
+    """Yield forged, old and changed notices."""
     right = notice(keys, keys.platform_private_key, keys.platform_serial)
     yield HTTP
     yield {**with_token(HTTP, token_of("pay")), "action": "refunds", "body": right["body"]}
@@ -292,7 +292,7 @@ def knocks_at_pay(keys: LocalSecrets) -> Iterator[dict[str, Any]]:
 def notice(
     keys: LocalSecrets, private_key: str, serial: str, at: float | None = None
 ) -> dict[str, Any]:
-    """A notice, sealed with the chain's APIv3 key and signed with the key that is named."""
+    """Return a notice, encrypted with the chain's APIv3 key and signed with the given key."""
     sealed = AESGCM(keys.api_v3_key.encode()).encrypt(b"0" * 12, b"{}", b"transaction")
     resource = {"algorithm": "AEAD_AES_256_GCM", "nonce": "0" * 12,
                 "associated_data": "transaction",
@@ -307,8 +307,8 @@ def notice(
     }}  # fmt: skip
 
 
-def knocks_at_console(keys: LocalSecrets) -> Iterator[dict[str, Any]]:
-    """Every route but signing in, without a session or with one that isn't."""
+def console_calls_without_a_session(keys: LocalSecrets) -> Iterator[dict[str, Any]]:
+    """Yield calls of every route without a session or with a wrong one."""
     for route in MAY:
         for cookie in (None, "", "wrong", token_of("console"), SECRET, '"', "\u7532"):
             kept = {} if cookie is None else {"Cookie": f"huitou_session={cookie}"}
@@ -316,10 +316,10 @@ def knocks_at_console(keys: LocalSecrets) -> Iterator[dict[str, Any]]:
             yield with_token(
                 {**HTTP, "path": f"/api/{route}", "headers": headers}, token_of("console")
             )
-        yield {**HTTP, "path": f"/api/{route}"}  # Another site's form sends no such header.
+        yield {**HTTP, "path": f"/api/{route}"}  # Another site's form can't send our header.
 
 
-KNOCKS = {"pay": knocks_at_pay, "console": knocks_at_console}
+FORGED_HTTP = {"pay": forged_notices, "console": console_calls_without_a_session}
 NO_ENTRY = {
     "pay": ({401}, {"FAIL"}),
     "console": ({401, 403}, {"SIGN_IN_REQUIRED", "FORBIDDEN"}),
@@ -330,11 +330,11 @@ NO_ENTRY = {
 def test_http_needs_a_signature_or_a_session(
     call: Run, chain: Database, clock: FakeClock, keys: LocalSecrets, function: str
 ) -> None:
-    """A new function with a door for HTTP has to say here what knocks in vain."""
+    """A new function with a door for HTTP must list its forged calls in `FORGED_HTTP`."""
     work_to_do(chain, clock)
     before = everything(chain)
     statuses, codes = NO_ENTRY[function]
-    for event in KNOCKS[function](keys):
+    for event in FORGED_HTTP[function](keys):
         answer = call(function, event)
         body = json.loads(answer["body"])
         assert answer["statusCode"] in statuses, event
@@ -344,7 +344,7 @@ def test_http_needs_a_signature_or_a_session(
 
 
 def test_a_notice_that_wechat_pay_signed_is_read(call: Run, keys: LocalSecrets) -> None:
-    """So those above were refused for their signatures: this one is told what it lacks."""
+    """Proves that the notices above were refused for their signatures: this one gets further."""
     signed = notice(keys, keys.platform_private_key, keys.platform_serial)
     assert call("pay", signed)["statusCode"] == 400
     assert call("pay", {**signed, "headers": {}})["statusCode"] == 401
@@ -354,7 +354,7 @@ def test_a_notice_that_wechat_pay_signed_is_read(call: Run, keys: LocalSecrets) 
 
 
 @every_function
-def test_timers_and_triggers_lead_to_doors_that_are_there(function: str) -> None:
+def test_each_timer_and_trigger_has_a_door(function: str) -> None:
     doors = TABLES[function].doors
     assert bool(DECLARED[function].get("triggers")) == ("timer" in doors)
     assert (function in {trigger.function for trigger in TRIGGERS}) == ("changes" in doors)

@@ -1,4 +1,4 @@
-"""What callers of functions are told: wrong input, languages, whose data, and what is logged."""
+"""Functions answer wrong input with a field, in two languages, only with the caller's data."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_bad_input_gets_a_code_that_names_the_field_and_writes_nothing(
     assert everything(chain) == before
 
 
-def test_messages_are_chinese_unless_english_is_asked_for(call: Run) -> None:
+def test_messages_are_chinese_unless_the_request_asks_for_english(call: Run) -> None:
     chinese = call("pay", {"action": "quote"}, "alice")["error"]["message"]
     english = call("pay", {"action": "quote", "lang": "en"}, "alice")["error"]["message"]
     assert chinese == "请求有误：store_id 缺少该字段"
@@ -102,12 +102,12 @@ def test_no_action_answers_with_another_members_data(
     )
 
 
-def test_nothing_of_the_event_or_the_caller_is_logged(call: Run, capsys: Any) -> None:
+def test_the_log_holds_nothing_of_the_event_or_the_caller(call: Run, capsys: Any) -> None:
     call("member-profile", {"action": "login"}, "secret-openid")
     answer = call(
         "member-profile", {"action": "bind_phone", "code": "13800138000"}, "secret-openid"
     )
-    assert answer["error"]["code"] == "UNAVAILABLE"  # It got as far as asking WeChat.
+    assert answer["error"]["code"] == "UNAVAILABLE"  # The call got as far as asking WeChat.
     call("member-profile", {"action": "13800138000"}, "secret-openid")
     logged = capsys.readouterr().out
     assert '"log":"call"' in logged
@@ -115,7 +115,7 @@ def test_nothing_of_the_event_or_the_caller_is_logged(call: Run, capsys: Any) ->
     assert "secret-openid" not in logged
 
 
-def test_differences_between_the_books_are_told_as_declared(call: Run, chain: Database) -> None:
+def test_differences_between_the_books_have_the_declared_shape(call: Run, chain: Database) -> None:
     chain.collection("accounts").insert_one(
         {"_id": "nobody", "available": 5, "reserved": 0, "version": 1}
     )

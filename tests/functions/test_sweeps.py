@@ -1,4 +1,4 @@
-"""What timers and changes do: each document once, and what can't be done stops nobody else."""
+"""Timers and changes process each document once; one failure doesn't stop the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_change_event_for_a_forged_order_finds_nothing_to_do(call: Run, chain:
     assert everything(chain) == before
 
 
-def test_what_no_retry_can_cure_becomes_a_dead_letter_and_stops_nobody_else(
+def test_a_permanent_failure_becomes_a_dead_letter_and_the_rest_goes_on(
     call: Run, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -40,7 +40,7 @@ def test_what_no_retry_can_cure_becomes_a_dead_letter_and_stops_nobody_else(
     assert [letter["document_id"] for letter in letters] == ["a-broken"]
 
 
-def test_the_timer_closes_months_of_points_that_are_over(call: Run, chain: Database) -> None:
+def test_the_timer_closes_past_months_of_points(call: Run, chain: Database) -> None:
     chain.collection("points_entries").insert_one({
         "_id": "earn:o1", "member_id": "m", "number": 1, "kind": "earn", "points": 7,
         "lots": [{"expires_on": "2027-12-31", "points": 7}], "balance": 7, "spend_fen": 700,
@@ -59,7 +59,7 @@ def test_the_timer_closes_months_of_points_that_are_over(call: Run, chain: Datab
     ]  # fmt: skip
 
 
-def test_points_set_aside_and_forgotten_come_back_by_the_timer(
+def test_the_timer_returns_forgotten_held_points(
     call: Run, chain: Database, clock: FakeClock
 ) -> None:
     shop = Shop(chain, clock)
@@ -88,7 +88,7 @@ def test_points_set_aside_and_forgotten_come_back_by_the_timer(
     assert late["message"] == "These points were given back: begin again with a new id"
 
 
-def test_rules_are_tried_applied_and_carried_on_by_the_timer(
+def test_new_tier_rules_are_tried_applied_and_finished_by_the_timer(
     call: Run, chain: Database, clock: FakeClock
 ) -> None:
     alice = Shop(chain, clock).register()
@@ -123,10 +123,10 @@ def test_rules_are_tried_applied_and_carried_on_by_the_timer(
     assert chain.collection("coupons").count_documents({"member_id": alice}) == 2
 
 
-def test_one_part_of_a_sweep_that_must_be_tried_again_does_not_keep_the_other_from_its_turn(
+def test_a_part_of_a_sweep_that_must_be_retried_does_not_stop_the_other_part(
     call: Run, chain: Database, clock: FakeClock
 ) -> None:
-    """An order that WeChat Pay can't be asked about, and a refund of nothing, in one timer."""
+    """In one timer, WeChat Pay can't be asked about an order, and a refund of nothing is due."""
     shop = Shop(chain, clock)
     alice = shop.register()
     free = shop.order(alice)
@@ -149,7 +149,7 @@ def test_one_part_of_a_sweep_that_must_be_tried_again_does_not_keep_the_other_fr
     long_ago = clock.now() - timedelta(hours=1)
     chain.collection("orders").update_one({"_id": stuck.id}, {"$set": {"expires_at": long_ago}})
     message = token_of("pay")
-    with pytest.raises(Unavailable):  # The platform calls again.
+    with pytest.raises(Unavailable):  # So that the platform retries the call.
         call("pay", {**recorded("timer"), "Message": message})
     assert shop.orders.get(stuck.id).status == "closing"
     assert shop.orders.get(free.id).status == "refunded"
