@@ -1,4 +1,4 @@
-"""Random histories, rolled up in between at any time, against figures computed from scratch."""
+"""After any history with roll-ups at any time, the figures equal those computed from scratch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.identity import Caller
 from hunting import examples
 
-START = date(2024, 1, 10)  # The 29th of February 2024 is in the middle.
+START = date(2024, 1, 10)  # The history contains 29 February 2024.
 DAYS = 75
 STORES = {
     "sh": ("Asia/Shanghai", "04:00"),
@@ -36,7 +36,7 @@ STORES = {
 }
 FULL_DAY = [OpeningHours(opens="00:00", closes="00:00")]
 
-# Around midnight and the cut times of all zones, where a day more or less is decided.
+# Times around midnight and around the cut times of all zones, where the business day changes.
 minutes = st.builds(
     lambda day, minute: day * 1_440 + minute,
     st.integers(0, DAYS - 1), st.sampled_from([0, 570, 959, 1_080, 1_199, 1_200, 1_439]),
@@ -57,7 +57,7 @@ step = st.one_of(
 
 
 class History:
-    """Does the steps; keeps only what it needs to go on."""
+    """Does the steps; keeps only what later steps need."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.database, self.clock = database, clock
@@ -112,7 +112,7 @@ class History:
 
     def _roll_up(self) -> None:
         while Kpis(self.database, self.clock).roll_up(60)["rest"]:
-            time.sleep(0.01)  # The other one is counting.
+            time.sleep(0.01)  # Another roll-up is counting.
 
     def _roll_up_twice_at_once(self) -> None:
         at_once([self._roll_up, self._roll_up])
@@ -122,8 +122,8 @@ def moment(minute: int) -> datetime:
     return datetime(START.year, START.month, START.day, tzinfo=UTC) + timedelta(minutes=minute)
 
 
-class Scratch:
-    """The definitions, computed plainly from all documents."""
+class RecomputedFigures:
+    """The KPIs by their definitions, computed from all documents."""
 
     def __init__(self, database: Database) -> None:
         def read(name: str) -> list[dict[str, Any]]:
@@ -211,20 +211,20 @@ class Scratch:
         Phase.explicit,
         Phase.reuse,
         Phase.generate,
-    ),  # An example takes a second: no shrinking.
+    ),  # An example takes a second, so failures aren't shrunk.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_roll_up_of_any_history_equals_its_recomputation(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
 ) -> None:
-    monkeypatch.setattr(kpi_service, "AT_ONCE", 2)  # Batches end in the middle of everything.
+    monkeypatch.setattr(kpi_service, "AT_ONCE", 2)  # Small batches, so that they end at any point.
     empty(database)
     history = History(database, clock)
     for one in steps:
         history.do(*one)
     history.do("roll up")
     assert Kpis(database, clock).roll_up(60)["orders"] == 0
-    scratch = Scratch(database)
+    scratch = RecomputedFigures(database)
     last = max(START + timedelta(DAYS + 61), clock.now().date())
     for store in (None, *STORES):
         for channel in (None, "mini_program", "import"):

@@ -1,8 +1,9 @@
-"""The best price, held against every combination there is, and against itself turned around.
+"""The best price equals the least price of all combinations, and changes in the input's order
+don't change it.
 
-`scripts/test --hunt` looks longer, HUITOU_PRICE_CASES=50000 as long as it says. The
-brute force was written from functions/pay/PRICING.md by somebody who hadn't read the engine;
-what they disagree on is a fault of one of the three.
+`scripts/test --hunt` tries more cases; HUITOU_PRICE_CASES=50000 sets their number. The author of
+the brute force had read functions/pay/PRICING.md and not the engine. So if the two disagree,
+the engine, the brute force or the page is wrong.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from price_states import Row
 CASES = int(os.environ.get("HUITOU_PRICE_CASES", examples(3_000)))
 TURNED = CASES // 2
 BLOCKS = 10
-pytestmark = pytest.mark.hypothesis  # Those are what hunts run.
+pytestmark = pytest.mark.hypothesis  # Hunts run them.
 
 
 def case_of(number: int) -> Case:
-    """Return a case; each fourth one is aimed at where a bound has been wrong."""
+    """Return a case; every fourth one tests a place where a bound has been wrong."""
     return (an_aimed_case if number % 4 == 3 else a_case)(random.Random(f"case {number}"))
 
 
@@ -43,12 +44,12 @@ def test_no_legal_combination_is_cheaper_than_the_one_found(block: int) -> None:
             unproved += 1
             continue
         assert found.key == least(*case.arguments), f"case {number}"
-    # A search may come to its bound, and says so; on carts of this size it hardly ever does.
+    # A search that reaches its bound says so. Carts of this size hardly ever reach it.
     assert unproved <= CASES // BLOCKS // 50
 
 
 def adds_up(case: Case, found: Outcome) -> None:
-    """Amounts, shares and what is left agree; no line pays less than nothing."""
+    """Check that amounts, shares and remainders agree, and that no line pays less than nothing."""
     before = sum(row.quantity * row.unit_fen for row in case.rows)
     assert found.items_fen + found.delivery_fen == before + case.delivery_fen - sum(
         taken.amount_fen for taken in found.taken
@@ -64,7 +65,7 @@ def adds_up(case: Case, found: Outcome) -> None:
 
 
 @pytest.mark.timeout(7_200)
-def test_the_order_of_rows_offers_and_coupons_and_whose_they_are_change_nothing() -> None:
+def test_the_member_and_the_order_of_rows_and_offers_do_not_change_the_price() -> None:
     for number in range(TURNED):
         case, rng = case_of(number), random.Random(number)
         first = engine(*case.arguments)
@@ -77,7 +78,7 @@ def test_the_order_of_rows_offers_and_coupons_and_whose_they_are_change_nothing(
 
 
 @pytest.mark.timeout(7_200)
-def test_a_row_told_as_two_costs_the_same() -> None:
+def test_a_row_split_in_two_costs_the_same() -> None:
     for number in range(TURNED):
         case = case_of(number)
         rows: list[Row] = []
@@ -90,11 +91,11 @@ def test_a_row_told_as_two_costs_the_same() -> None:
 
 
 @pytest.mark.timeout(7_200)
-def test_one_coupon_more_is_never_dearer() -> None:
+def test_one_more_coupon_never_raises_the_price() -> None:
     compared = 0
     for number in range(TURNED):
         case = case_of(number)
-        # In a group `first` a coupon that comes first keeps later offers out, used or not.
+        # In a group with mode `first`, a first coupon excludes later offers even if it isn't used.
         firsts = {"first"} & {group.mode for group in walk(case.groups)}
         coupons = [one for one in case.offered if one.source == "coupon"]
         if firsts or not coupons or coupons[0].named:
@@ -110,7 +111,7 @@ def test_one_coupon_more_is_never_dearer() -> None:
 
 
 def test_a_search_that_stops_early_says_so() -> None:
-    """With too few steps the price is legal all the same, and never called exact for nothing."""
+    """With too few steps the price is still legal, and `proved` is true only if it is exact."""
     stopped = 0
     for number in range(400):
         case = case_of(number)

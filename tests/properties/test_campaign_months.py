@@ -1,4 +1,4 @@
-"""Months of a chain with outages and crashes, compared with a simple reading of the rules."""
+"""Months of a chain with outages and crashes, compared with a simple model of the rules."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def world(chain: Database, clock: FakeClock) -> CampaignWorld:
 def test_each_occasion_of_a_month_gets_one_message_and_none_is_stale(
     world: CampaignWorld, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The month has a 29 February and an end. The timer may stand still, die, or fire twice."""
+    """The month has a 29 February. The timer may fail to fire, die, or fire twice."""
     dice = random.Random(seed)
     first = date(2028, 2, 15)
     world.at(f"{first} 08:00")
@@ -115,12 +115,12 @@ def _tick(world: CampaignWorld, dice: random.Random, monkeypatch: pytest.MonkeyP
     elif how == "twice":
         at_once([world.tick, world.tick])
     else:
-        _killed_somewhere(world, dice, monkeypatch)
+        _kill_at_a_random_step(world, dice, monkeypatch)
         _release_leases(world)
         world.tick()
 
 
-def _killed_somewhere(
+def _kill_at_a_random_step(
     world: CampaignWorld, dice: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, name = dice.choice([
@@ -142,7 +142,7 @@ def _killed_somewhere(
 
 
 def _release_leases(world: CampaignWorld) -> None:
-    # A killed worker's leases end by themselves, but only after a minute of real time.
+    # A killed worker's leases end by themselves only after a minute of real time.
     world.database.collection("leases").delete_many({})
 
 

@@ -1,4 +1,4 @@
-"""A whole life of an order, with an instance that dies at each of its steps in turn."""
+"""An order from its creation to its last refund; the instance dies at each step in turn."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) 
 
 
 class Life:
-    """An order with coupon and points at a store that shares, and two refunds of all of it.
+    """An order with a coupon and points at a store with profit sharing, refunded in two parts.
 
-    A scene in which the instance dies is played again by the next one: the guest taps again,
-    WeChat Pay repeats its notice, the timer fires again.
+    If the instance dies in a scene, the next instance plays the scene again: the guest taps again,
+    WeChat Pay repeats its notice, or the timer fires again.
     """
 
     def __init__(self, shop: CrashingShop, store_id: str) -> None:
@@ -74,7 +74,7 @@ class Life:
             self.shop.notices.remove(notice)
 
     def _shares(self) -> Iterator[Scene]:
-        for _ in range(2):  # Asked for; then what became of it.
+        for _ in range(2):  # First the share is asked for, then its result is read.
             self.shop.clock.advance(minutes=1.2)
             yield lambda: sweep(self.shop, "shares")
             self.shop.vendor_acts()
@@ -87,16 +87,16 @@ class Life:
 
     def _refunded(self) -> Iterator[Scene]:
         yield self._notices
-        self.shop.clock.advance(minutes=1.2)  # WeChat Pay wants a minute between two refunds.
+        self.shop.clock.advance(minutes=1.2)  # WeChat Pay requires a minute between two refunds.
         yield lambda: sweep(self.shop, "refunds")
         yield self._notices
         yield lambda: sweep(self.shop, "settlements")
 
     def live(self, at: int = 0, *, again: bool = True) -> list[str]:
-        """Live it, dying at the `at`-th step; returns the steps taken until then.
+        """Play all scenes; the instance dies at the `at`-th step. Returns the steps up to there.
 
-        `again`: the scene is played once more and life goes on; otherwise nobody comes back, and
-        what has begun is left to the timers.
+        With `again`, that scene is played once more and the later ones follow. Without it, nobody
+        comes back, and the timers must finish what has begun.
         """
         taken: list[str] = []
         for scene in self.scenes():
@@ -110,9 +110,7 @@ class Life:
 
 
 @pytest.mark.parametrize("store_id", ["xujiahui", "partner", "wujiaochang"])
-def test_a_life_without_crashes_ends_with_everything_back(
-    shop: CrashingShop, store_id: str
-) -> None:
+def test_without_crashes_the_whole_order_is_refunded(shop: CrashingShop, store_id: str) -> None:
     life = Life(shop, store_id)
     life.live()
     books = come_to_rest(shop)
@@ -226,7 +224,7 @@ def a_share_closed_by_wechat_pay(shop: CrashingShop) -> Scene:
     cancelled_before_it_was_shared, refused_after_it_was_shared, asked_for_and_approved,
     a_share_closed_by_wechat_pay,
 ])  # fmt: skip
-def test_whatever_was_begun_comes_to_its_end_without_whoever_began_it(
+def test_the_timers_finish_what_a_dead_instance_began(
     shop: CrashingShop, prepare: Callable[[CrashingShop], Scene]
 ) -> None:
     assert right_wherever_it_dies(shop, lambda: prepare(shop)) > 1

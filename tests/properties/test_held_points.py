@@ -1,4 +1,4 @@
-"""Any history of holds, bonuses and days, against a purse with pencil and paper."""
+"""After any history of holds, bonuses and days, the account equals a simple model of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ step = st.one_of(
 
 
 class Purse:
-    """Points by their last day, and what was taken out of them for which hold."""
+    """A simple model: the points by their last day, and the points that each hold has taken."""
 
     def __init__(self) -> None:
         self.today = date(2026, 3, 2)
@@ -41,7 +41,7 @@ class Purse:
         self.gone: Counter[str] = Counter()
 
     def act(self, kind: str, name: str, number: int) -> bool:
-        """Do one step; False where it should be refused."""
+        """Do one step; returns False if the real account must refuse it."""
         known = self.holds.get(name)
         if kind == "days":
             self.today += timedelta(days=number)
@@ -91,7 +91,7 @@ class Purse:
     max_examples=examples(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
-def test_after_any_history_of_holds_the_account_equals_the_purse(
+def test_after_any_history_of_holds_the_account_equals_the_model(
     chain: Database, clock: FakeClock, steps: list[tuple[str, str, int]]
 ) -> None:
     for name in ("accounts", "points_entries", "points_holds", "members", "identities", "logins"):

@@ -1,6 +1,6 @@
-"""Any life of members' points on the real database, against a model of pencil and paper.
+"""Members' points through any series of events on the real database, against a simple model.
 
-`scripts/test --hunt` looks longer, at longer lives, and reduces what it finds.
+`scripts/test --hunt` tries more and longer series, and shrinks the failures it finds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from points_promised import Bought
 from points_world import GUESTS, World, seen
 
 HUNT = hunting()
-# A long run that doesn't reach these proves little.
+# A hunt must reach each of these cases.
 MUST_SEE = (
     "debt", "debt repaid", "expired while owing", "waived", "pending taken back",
     "returned into a lot that had ended", "return lost", "capped", "bonus", "another first",
@@ -48,7 +48,7 @@ line = st.tuples(
     st.sampled_from([1, 2, 9, 40]),
 )
 lines = st.lists(line, min_size=1, max_size=2, unique_by=lambda one: one[0])
-# Who orders what, what part of the points is spent on it, how far it goes, and for what fee.
+# The guest, the lines, the percentage of points to spend, how far the order gets, and the mode.
 cart = st.tuples(
     st.sampled_from(GUESTS), lines, st.sampled_from([0, 0, 30, 100, 100]),
     st.sampled_from([0, 1, 2, 2, 2, 3]), st.sampled_from(["dine_in", "delivery"]),
@@ -81,7 +81,7 @@ BONUS = {"_id": "hello", "name": "首单", "kind": "bonus", "event": "first_orde
 
 
 class PointsOfMembers(RuleBasedStateMachine, World):
-    """Guests, staff, operators and the calendar do what they do in any order."""
+    """Guests, staff, operators and the calendar act in any order."""
 
     def __init__(self, shop: Shop) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
 
     @rule(cart=cart)
     def buys(self, cart: tuple[str, list[Any], int, int, str]) -> None:
-        """Order, and perhaps pay, and perhaps it is settled at once, and completed."""
+        """Order, and perhaps pay; the order is perhaps settled at once, and perhaps completed."""
         name, lines, share, how_far, mode = cart
         member_id = self.members[name]
         purse, today = self.purses[member_id], self.today()
@@ -129,7 +129,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
 
     @rule(name=st.sampled_from(GUESTS), lines=lines, days=st.sampled_from([0, 0, 1, 33, 62]))
     def spends_what_then_goes_back(self, name: str, lines: list[Any], days: int) -> None:
-        """Earn, spend all of it, and give back what had earned it, or what it was spent on."""
+        """Earn points, spend all of them, and refund the order that earned or spent them."""
         self.buys((name, lines, 0, 2, "delivery"))
         self.shop.clock.advance(days=days % 32)
         self.buys((name, [(("milk-tea", "m"), 9)], 100, 2, "dine_in"))
@@ -174,7 +174,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @precondition(lambda self: self.orders)
     @rule(number=which, settled=st.booleans(), fails=st.booleans())
     def completes(self, number: int, settled: bool, fails: bool) -> None:
-        """Complete an order; perhaps all of it is to go back just then, which comes to nothing."""
+        """Complete an order; perhaps a refund of all of it has just begun, and then fails."""
         order = self.shop.orders.get(self.order(number).id)
         if self.shop.orders.serve(order, "completed", None):
             begun = fails and self.begin_refund(number, None, 0)
@@ -187,7 +187,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @rule(number=which, fen=st.sampled_from([None, None, 1, 99, 700, 5_000]),
           pieces=st.integers(-2, 2), settled=st.sampled_from([True, True, False]))  # fmt: skip
     def refunds_money(self, number: int, fen: int | None, pieces: int, settled: bool) -> None:
-        """All that is left, an amount, or pieces of a line (`pieces` below 0: of the last one)."""
+        """Refund all that is left, an amount, or pieces (below 0: pieces of the last line)."""
         if self.begin_refund(number, fen, pieces if fen is not None else 0):
             self.a_refund_ends(0, True)
             if settled:
@@ -212,7 +212,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
             if not given:
                 self.saw("refund came to nothing")
 
-    # --- events, again and late -----------------------------------------------------------------
+    # --- repeated and late events ---------------------------------------------------------------
 
     @precondition(lambda self: self.orders)
     @rule(number=which)
@@ -222,7 +222,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @precondition(lambda self: self.orders)
     @rule(number=which)
     def is_settled_again(self, number: int) -> None:
-        """An event that was told before, and to an order that looks due: nothing more comes."""
+        """An event comes again for an order that looks due: settling it adds nothing."""
         bought = self.order(number)
         if bought.given is not None:
             self.saw("settled again")
@@ -256,7 +256,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
 
     @rule(days=st.sampled_from([0.3, 0.6, 1, 2, 7, 28, 31, 33, 62, 200, 370]))
     def time_goes_by(self, days: float) -> None:
-        if days > 100:  # Orders of a year ago, of which tiers have let go, come no more.
+        if days > 100:  # Tiers no longer count orders that are settled a year late.
             self.everything_is_settled()
         self.shop.clock.advance(days=days)
 
@@ -292,7 +292,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
         if sys.exc_info()[0] is None and hasattr(self, "purses"):
             self.everything_is_settled()
             self.the_timer_fires()
-            # Also those of which nobody says that they are due: nothing may be missing.
+            # Orders that aren't marked due are checked too: no entry may be missing.
             for bought in self.orders:
                 if bought.given is not None:
                     self.predict(bought)
@@ -303,9 +303,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
 
 
 @pytest.mark.hypothesis
-def test_whatever_happens_the_ledger_is_what_the_model_says(
-    chain: Database, clock: FakeClock
-) -> None:
+def test_after_any_events_the_ledger_equals_the_model(chain: Database, clock: FakeClock) -> None:
     shop = Shop(chain, clock)
     run_state_machine_as_test(
         lambda: PointsOfMembers(shop),

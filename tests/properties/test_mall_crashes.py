@@ -1,4 +1,4 @@
-"""An exchange in the points mall, with an instance that dies at each of its steps in turn."""
+"""An exchange in the points mall; the instance dies at each of its steps in turn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEPT = ("accounts", "coupons", "mall_exchanges", "mall_stock", "points_entries",
 
 
 class Exchanged:
-    """One exchange by instances that may die; `steps` is what the first one came to."""
+    """One exchange by instances that may die; `steps` are the steps of the first instance."""
 
     def __init__(self, shop: Shop, at: int) -> None:
         for name in (*KEPT, "members", "identities", "logins"):
@@ -39,7 +39,7 @@ class Exchanged:
         self.steps = faults.taken
 
     def state(self) -> tuple[Any, ...]:
-        """Points, use, coupons and stock, which must say the same."""
+        """Return points, use, coupons and stock, which must agree."""
         holds = self.shop.database.collection("points_holds").find({"member_id": self.alice})
         return (
             points_of(self.shop, self.alice), spent(self.shop, self.alice),

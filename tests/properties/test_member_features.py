@@ -1,4 +1,4 @@
-"""Random histories, folded in between at any time: features equal what all orders say."""
+"""After any history, counted at any time, the features equal those computed from all orders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from hunting import examples
 
-START = datetime(2024, 2, 20, 12, tzinfo=UTC)  # The leap day comes soon.
+START = datetime(2024, 2, 20, 12, tzinfo=UTC)  # A few days before the leap day.
 ZONES = {"sh": "Asia/Shanghai", "ny": "America/New_York"}
 guests = st.sampled_from(["ann", "bob", "eve"])
 step = st.one_of(
@@ -98,7 +98,7 @@ class History:
 
 
 @pytest.mark.hypothesis
-def test_features_are_what_the_orders_say(database: Database) -> None:
+def test_features_equal_those_computed_from_the_orders(database: Database) -> None:
     @given(st.lists(step, min_size=4, max_size=25))
     @settings(max_examples=examples(30),
               suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
@@ -110,7 +110,7 @@ def test_features_are_what_the_orders_say(database: Database) -> None:
         history.do("fold")
         found = history.book.check(RebuildRequest(limit=500))
         assert found.different == []
-        # Beside the rebuild, which shares the rules: plain sums over all orders.
+        # The rebuild shares the rules with the service, so plain sums over all orders check both.
         sums: dict[str, list[int]] = {}
         for order in database.collection("orders").find({}):
             left = order["payable_fen"] - sum(b["amount_fen"] for b in order.get("refunds", ()))
@@ -141,7 +141,7 @@ def test_a_difference_is_found_and_repaired(database: Database, clock: FakeClock
     ("days", "interval"),
     [((1, 3, 5, 7), 2), ((1, 2, 3), None), ((1, 1, 1, 1, 1), None), ((1, 2, 3, 4, 30), 1)],
 )
-def test_the_usual_interval_lies_between_days_not_orders(
+def test_the_usual_interval_is_counted_between_days_not_orders(
     database: Database, clock: FakeClock, days: tuple[int, ...], interval: int | None
 ) -> None:
     history = History(database, clock)

@@ -1,6 +1,6 @@
-"""Any life of orders and their money, with instances that die anywhere in it; the books agree.
+"""Orders and their money through any series of events and crashes; the books agree at the end.
 
-`scripts/test --hunt` looks longer, at longer lives, and reduces what it finds.
+`scripts/test --hunt` tries more and longer series, and shrinks the failures it finds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HUNT = hunting()
 PRICES = {"milk-tea": 1_500, "spring-rolls": 1_200, "beef-noodles": 3_800}
 GUESTS = ("alice", "bob")
 STEPS = ("accepted", "preparing", "ready", "picked_up", "completed")
-# What WeChat Pay says falsely once: each of these may come for a call that was all right.
+# Errors that WeChat Pay may answer once although the call was right.
 ONCE = (
     "SYSTEM_ERROR", "FREQUENCY_LIMITED", "SIGN_ERROR", "NOT_ENOUGH", "NO_AUTH", "INVALID_REQUEST",
     "RESOURCE_NOT_EXISTS", "ORDER_NOT_EXIST", "RULE_LIMIT", "PARAM_ERROR", "ORDERPAID",
@@ -53,7 +53,7 @@ MOODS: tuple[dict[str, Any], ...] = (
 
 once = st.one_of(st.none(), st.none(), st.sampled_from(ONCE))
 which = st.integers(0, 11)
-# At which step an instance dies, 0: none; below 0 something else comes between (`between`).
+# The step at which an instance dies (0: none). Below 0, another instance acts (`between`).
 crash = st.one_of(
     st.just(0), st.integers(1, 8), st.integers(1, 40), st.integers(-160, -1)
 )  # fmt: skip
@@ -73,7 +73,7 @@ lines_back = st.lists(
 
 
 class Money(RuleBasedStateMachine):
-    """Guests, staff, timers and WeChat Pay do what they do in any order."""
+    """Guests, staff, timers and WeChat Pay act in any order."""
 
     def __init__(self, shop: CrashingShop) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Money(RuleBasedStateMachine):
     @initialize(carts=st.lists(cart, min_size=2, max_size=4), begun=st.integers(0, 2),
                 moods=st.lists(st.sampled_from(MOODS), max_size=2))  # fmt: skip
     def open(self, carts: list[tuple[Any, ...]], begun: int, moods: list[dict[str, Any]]) -> None:
-        """Begin in the middle of a day, some of whose orders may be paid, even shared out."""
+        """Begin in the middle of a day; some orders may be paid, and even shared out."""
         clear(self.shop, NOON)
         self.world.members = {name: self.shop.register(name) for name in GUESTS}
         for name in GUESTS:
@@ -100,7 +100,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(cart=cart, at=crash)
     def buys(self, cart: tuple[Any, ...], at: int) -> None:
-        """Order, and perhaps ask how to pay, and perhaps pay."""
+        """Order, and perhaps prepay, and perhaps pay."""
         name, store, lines, coupon, points, how_far = cart
         chosen: dict[str, Any] = {
             "store_id": store, "items": [item(n, dish, sku) for (dish, sku), n in lines],
@@ -114,7 +114,7 @@ class Money(RuleBasedStateMachine):
         chosen["points"] = min(has, wanted)
         try:
             request = self.shop.request(member_id, **chosen)
-        except Refusal as refused:  # Not so many points, or too little for the coupon.
+        except Refusal as refused:  # Too few points, or too small a sum for the coupon.
             note(f"  {refused!r}")
             return
         made = self.world.attempt(at, lambda: self.shop.orders.create(member_id, request))
@@ -242,7 +242,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(at=crash)
     def notices_come(self, at: int) -> None:
-        """All that WeChat Pay has to say."""
+        """Deliver all notices that WeChat Pay has sent."""
         self.wechat_acts(release=False)
         for _ in self.world.on_their_way[:]:
             self.a_notice_comes(0, at)
@@ -250,7 +250,7 @@ class Money(RuleBasedStateMachine):
     @precondition(lambda self: self.world.on_their_way)
     @rule(number=which, at=crash)
     def a_notice_comes(self, number: int, at: int) -> None:
-        """Whichever: late ones overtake; one that isn't answered well comes again."""
+        """Deliver any one notice, in any order; a notice that fails comes again."""
         notice = self.world.on_their_way.pop(number % len(self.world.on_their_way))
         answer = self.world.attempt(at, lambda: self.shop.take(notice))
         note(f"  {answer!r}")
@@ -281,7 +281,7 @@ class Money(RuleBasedStateMachine):
     def money_comes_that_must_not(
         self, number: int, told: bool, attempt: int, cancelled: bool
     ) -> None:
-        """For an attempt that is over, or twice for one order."""
+        """Let a closed attempt be paid, or one order be paid twice."""
         if cancelled:
             self.cancels(number, 0)
         number_there = f"{self.world.order(number).id}n{attempt}"
@@ -318,7 +318,7 @@ class Money(RuleBasedStateMachine):
 
     @invariant()
     def shares_always_add_up(self) -> None:
-        """In every stored state, also where an instance has just died."""
+        """Check each stored state, also just after an instance has died."""
         seen["steps"] += 1
         for share in self.shop.database.collection("shares").find({}):
             shared_fen = sum(p["amount_fen"] - p["returned_fen"] for p in share.get("parts", ()))
@@ -328,8 +328,8 @@ class Money(RuleBasedStateMachine):
     # --- the end --------------------------------------------------------------------------------
 
     def teardown(self) -> None:
-        if sys.exc_info()[0] is None:  # Otherwise something is wrong already.
-            for notice in self.world.on_their_way:  # The last are late: WeChat Pay tries for a day.
+        if sys.exc_info()[0] is None:  # Otherwise the test has failed already.
+            for notice in self.world.on_their_way:  # WeChat Pay retries for a day.
                 self.world.attempt(0, lambda notice=notice: self.shop.take(notice))  # type: ignore[misc]
             books = come_to_rest(self.shop)
             everything_is_right(self.shop, books)
@@ -343,7 +343,7 @@ class Money(RuleBasedStateMachine):
 
 
 @pytest.mark.hypothesis
-def test_whatever_happens_all_money_is_accounted_for(
+def test_after_any_events_all_money_is_accounted_for(
     chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path
 ) -> None:
     shop = CrashingShop(chain, clock, keys, tmp_path)

@@ -1,4 +1,4 @@
-"""Any order of payments, timers, refunds and troubles: our shares and WeChat Pay's books agree."""
+"""After any order of timers, refunds and failures, our shares agree with WeChat Pay's books."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def till(database: Database, clock: FakeClock, tmp_path: Path) -> Till:
 
 
 class Guest:
-    """One order's refunds as they stand, by what the test itself has seen."""
+    """One order, with the state of its refunds as the test has seen it."""
 
     def __init__(self, till: Till, amount_fen: int) -> None:
         self.till, self.amount_fen = till, amount_fen
@@ -47,9 +47,9 @@ class Guest:
         self.numbers = 0
 
     def do(self, step: str, value: int) -> None:
-        with suppress(Unavailable):  # Whoever called comes again.
+        with suppress(Unavailable):  # The caller tries again.
             getattr(self, step)(value)
-        share = self.till.share(self.order_id)  # Adds up, or this fails.
+        share = self.till.share(self.order_id)  # Reading it fails unless it adds up.
         assert share.refunded_fen == self.back_fen
 
     def timer(self, after_s: int) -> None:
@@ -95,7 +95,7 @@ class Guest:
         self.till.wechat.standin.mode.returns_end = "PROCESSING" if on else "SUCCESS"
 
     def finish(self) -> None:
-        """Everything that was lost or under way comes to its end."""
+        """Finish everything that was lost or is under way."""
         self.lose(0)
         self.returns(0)
         for _ in range(12):

@@ -1,4 +1,4 @@
-"""Every stored model survives the database: what was written is what is read."""
+"""Every stored model is read from the database exactly as it was written."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
 
 @pytest.mark.hypothesis
 @pytest.mark.parametrize("collection", MODELS)
-def test_what_is_stored_is_what_is_read(database: Database, collection: str) -> None:
+def test_a_stored_document_is_read_as_it_was_written(database: Database, collection: str) -> None:
     @given(MODELS[collection])
     @settings(max_examples=examples(12),
               suppress_health_check=[HealthCheck.too_slow])  # fmt: skip

@@ -1,8 +1,8 @@
-"""Tiers over random lives: two properties, and a model that goes day by day.
+"""Tiers of random members: two properties, and a model that computes the tier day by day.
 
-`scripts/test --hunt` looks longer, HUITOU_TIER_CASES=50000 as long as it says. The
-model was written from functions/tier-evaluate/TIERS.md by somebody who hadn't read the code;
-what they disagree on is a fault of one of the three.
+`scripts/test --hunt` tries more cases; HUITOU_TIER_CASES=50000 sets their number. The author of
+the model had read functions/tier-evaluate/TIERS.md and not the code. So if the two disagree,
+the code, the model or the page is wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tiers_by_days import Promised, held_on
 
 CASES = int(os.environ.get("HUITOU_TIER_CASES", examples(600)))
 BLOCKS = 4
-pytestmark = [pytest.mark.timeout(7_200), pytest.mark.hypothesis]  # Those are what hunts run.
+pytestmark = [pytest.mark.timeout(7_200), pytest.mark.hypothesis]  # Hunts run them.
 blocks = pytest.mark.parametrize("block", range(BLOCKS))
 
 
@@ -32,7 +32,7 @@ def of_block(block: int, what: str) -> list[Random]:
 
 
 def place(rules: TierRules, standing: Standing) -> tuple[int, str]:
-    """How good a standing is: which level, and through which day."""
+    """Return how good a standing is: its level, and its last day."""
     levels = [level.level for level in rules.levels]
     return levels.index(standing.level), standing.holds_through or "for ever"
 
@@ -42,8 +42,8 @@ def some_days(random: Random, since: date, count: int) -> list[date]:
 
 
 @blocks
-def test_an_order_that_went_back_whole_changes_nothing(block: int) -> None:
-    """From the refund on the tier is that of somebody who never placed the order."""
+def test_a_fully_refunded_order_changes_nothing(block: int) -> None:
+    """After the refund the tier is that of a member who never placed the order."""
     for random in of_block(block, "went back"):
         rules, joined = some_rules(random), random.choice(JOINED)
         others = [some_order(random, 800) for _ in range(random.choice([1, 3, 6, 12]))]
@@ -65,7 +65,7 @@ def test_an_order_that_went_back_whole_changes_nothing(block: int) -> None:
 
 
 @blocks
-def test_one_more_order_that_stays_never_makes_a_tier_worse_or_shorter(block: int) -> None:
+def test_one_more_order_never_makes_a_tier_worse_or_shorter(block: int) -> None:
     for random in of_block(block, "one more"):
         rules, joined = some_rules(random), random.choice(JOINED)
         orders = [some_order(random, 800) for _ in range(random.choice([1, 3, 6, 12]))]
@@ -81,7 +81,7 @@ def test_one_more_order_that_stays_never_makes_a_tier_worse_or_shorter(block: in
 
 
 @blocks
-def test_the_tier_is_what_a_model_finds_that_goes_day_by_day(block: int) -> None:
+def test_the_tier_equals_that_of_a_model_that_goes_day_by_day(block: int) -> None:
     for random in of_block(block, "day by day"):
         rules, joined = some_rules(random), random.choice(JOINED)
         orders = [some_order(random, 700) for _ in range(random.choice([1, 3, 6, 12]))]
@@ -106,6 +106,6 @@ def test_the_tier_is_what_a_model_finds_that_goes_day_by_day(block: int) -> None
 
 
 def left_of(order: Paid, today: date) -> Order | None:
-    """What the model is told of an order: what remains of it."""
+    """Return the part of an order that remains on a day, as the model takes it; None if nothing."""
     figures = order.figures(today)
     return Order(order.on, *figures) if any(figures) else None
