@@ -1,4 +1,4 @@
-"""Clouds without our bundle, for what the platform does, and browsers for the console's people."""
+"""Fixtures: clouds without our bundle, and browsers of people who use the console."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from localcloud.mongod import Mongod
 
 @pytest.fixture(scope="session")
 def empty_cloud(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A local cloud with nothing deployed, on the session's MongoDB."""
+    """Run a local cloud with nothing deployed, on the session's MongoDB."""
     folder = tmp_path_factory.mktemp("empty-cloud")
     with LocalCloud(folder, deploy=False, mongodb_uri=mongod.uri) as running:
         yield running
@@ -30,7 +30,7 @@ def empty_cloud(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def bare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A local cloud with a database of its own, for those who deploy to it."""
+    """Run a local cloud with its own database, for tests that deploy to it."""
     with LocalCloud(tmp_path_factory.mktemp("bare"), relay=False, deploy=False) as running:
         yield running
 
@@ -42,27 +42,27 @@ def probes(empty_cloud: LocalCloud) -> Probes:
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> LocalSecrets:
-    """A local cloud's keys, without the cloud."""
+    """Make the keys of a local cloud, without the cloud."""
     return load_secrets(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
 def merchant(keys: LocalSecrets, tmp_path: Path) -> Merchant:
-    """A merchant with a WeChat Pay of its own that nobody else uses."""
+    """Make a merchant with its own WeChat Pay stand-in."""
     return Merchant(keys, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    pages()  # Built before anybody waits for them.
-    expect.set_options(timeout=15_000)  # A busy machine is no failure.
+    pages()  # Builds the pages before a test waits for them.
+    expect.set_options(timeout=15_000)  # A slow machine must not fail tests.
     with browser() as started:
         yield started
 
 
 @pytest.fixture
 def enter(cloud: LocalCloud, chromium: Browser, client: CheckedClient) -> Iterator[Enter]:
-    """Open an account and sign in with it, in a browser of its own."""
+    """Return a call that opens an account and signs in with it, in a new browser."""
     contexts = []
     counted = cloud.database.collection("staff").count_documents
 

@@ -1,4 +1,4 @@
-"""What tests in a browser share."""
+"""Helpers for tests that use a browser."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-Enter = Callable[..., Page]  # A role and its stores: signed in with an account of its own.
+Enter = Callable[..., Page]  # Takes a role and its stores; signs in with a new account.
 
 
 def api(page: Page, route: str, **fields: Any) -> dict[str, Any]:
-    """Call a route from within the page, as somebody with the developer's tools would."""
+    """Call a route from the page, as a person with the browser's developer tools can."""
     answer: dict[str, Any] = page.evaluate(
         """([route, fields]) => fetch(`/api/${route}`, {method: "POST",
             headers: {"X-Huitou": "1"}, body: JSON.stringify(fields)}).then((a) => a.json())""",

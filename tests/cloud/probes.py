@@ -1,4 +1,4 @@
-"""Small functions of the tests' own, put into a local cloud and called by Tencent's plain SDK."""
+"""Small test functions in a local cloud, created and called with Tencent's own SDK."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _names = itertools.count()
 
 
 def zipped(files: Mapping[str, str]) -> str:
-    """Zip these files, as base64: what the API takes as code."""
+    """Zip these files and encode them as base64, as the API takes code."""
     into = io.BytesIO()
     with zipfile.ZipFile(into, "w") as archive:
         for name, text in files.items():
@@ -36,7 +36,7 @@ def zipped(files: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Called:
-    """What Invoke answered: the handler's answer, or the status and the words of a failure."""
+    """The answer of Invoke: the handler's answer, or the status and message of a failure."""
 
     request_id: str
     status: int
@@ -46,7 +46,7 @@ class Called:
 
 
 class Probes:
-    """One developer at a local cloud: makes functions, calls them, reads their logs."""
+    """Creates functions in a local cloud, calls them and reads their logs."""
 
     def __init__(self, cloud: LocalCloud) -> None:
         self.cloud = cloud
@@ -57,7 +57,7 @@ class Probes:
     def create(
         self, source: str, *, timeout_s: int = 10, memory_mb: int = 128, **fields: Any
     ) -> str:
-        """Make a function whose index.py is this; returns its name once it can be called."""
+        """Create a function with this index.py; returns its name when it can be called."""
         name = f"probe-{next(_names)}"
         self.api.scf(
             "CreateFunction", FunctionName=name, Runtime="Python3.11", Timeout=timeout_s,
@@ -67,21 +67,21 @@ class Probes:
         return name
 
     def update(self, name: str, source: str) -> None:
-        """Give a function other code."""
+        """Change a function's code."""
         code = zipped({"index.py": source})
         self.api.scf("UpdateFunctionCode", FunctionName=name, Code={"ZipFile": code})
         self.api.wait_until_active(name, "$LATEST")
 
     def publish(self, name: str) -> str:
-        """Freeze what a function is now; returns the version's number."""
+        """Publish the present function as a version; returns the version's number."""
         return str(self.api.scf("PublishVersion", FunctionName=name)["FunctionVersion"])
 
     def point_default_to(self, name: str, version: str) -> None:
-        """Let callers that name no version have this one."""
+        """Send callers that name no version to this one."""
         self.api.scf("UpdateAlias", FunctionName=name, Name="$DEFAULT", FunctionVersion=version)
 
     def call(self, name: str, event: Any = None, qualifier: str = "$DEFAULT") -> Called:
-        """Call and wait."""
+        """Call a function and wait for its answer."""
         result = self._invoke(name, event, qualifier, "RequestResponse")
         told = json.loads(result.RetMsg)
         if not result.InvokeResult:
@@ -92,7 +92,7 @@ class Probes:
         )
 
     def start(self, name: str, event: Any = None) -> str:
-        """Call without waiting; returns the request id."""
+        """Call a function without waiting; returns the request id."""
         return str(self._invoke(name, event, "$DEFAULT", "Event").FunctionRequestId)
 
     def _invoke(self, name: str, event: Any, qualifier: str, how: str) -> Any:
@@ -115,14 +115,14 @@ class Probes:
 
 
 def scf_client(account: Account, *, secret_key: str | None = None) -> ScfClient:
-    """Tencent's own client, which tries nothing again."""
+    """Return Tencent's own client, set to make no retries."""
     http = HttpProfile(protocol=account.protocol, endpoint=account.endpoint, reqTimeout=120)
     credential = Credential(account.secret_id, secret_key or account.secret_key)
     return ScfClient(credential, "ap-shanghai", ClientProfile(httpProfile=http))
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended but isn't reaped yet doesn't."""
+    """Tell whether a process runs; a process that has ended and isn't reaped yet doesn't run."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
@@ -131,7 +131,7 @@ def alive(pid: int) -> bool:
 
 
 def gone_within(pid: int, seconds: float = 3.0) -> bool:
-    """Wait for a process to end."""
+    """Tell whether a process ends within some seconds."""
     deadline = time.monotonic() + seconds
     while alive(pid):
         if time.monotonic() > deadline:

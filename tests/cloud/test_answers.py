@@ -1,4 +1,4 @@
-"""What callers are told of answers is what they get."""
+"""Every action's real answer has the shape that its model declares."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号
 
 
 def as_member(guest: Guest, client: CheckedClient) -> None:
-    """Use every action that members have, and have an order refunded."""
+    """Call every action for members, and refund an order."""
     profile = "member-profile"
     guest.ok("store-menu", action="stores")
     guest.ok("store-menu", action="menu", store_id="jingan")
@@ -45,7 +45,7 @@ def as_member(guest: Guest, client: CheckedClient) -> None:
 
 
 def serving(guest: Guest, client: CheckedClient, paid: str) -> None:
-    """Bring an order to its guest, step by step, and give it back, refused and asked for."""
+    """Serve an order step by step; then refuse an order, and ask for a refund and decide it."""
     for step in ("accept", "prepare", "ready", "pick_up", "complete"):
         internal(client, "pay", action=step, order_id=paid, actor="till")
     guest.ok("pay", action="ask_refund", order_id=paid, reason="凉了")
@@ -68,7 +68,7 @@ def serving(guest: Guest, client: CheckedClient, paid: str) -> None:
 
 
 def money(cloud: LocalCloud, guest: Guest, client: CheckedClient) -> None:
-    """Give a surplus back twice, compare yesterday with its bill, and resolve what differs."""
+    """Refund a surplus twice, compare yesterday with its bill, and resolve the differences."""
     late = guest.order()
     guest.prepay(late)
     guest.ok("pay", action="cancel", order_id=late)
@@ -109,7 +109,7 @@ def internal(client: CheckedClient, function: str, **event: Any) -> dict[str, An
 
 
 def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
-    """Use every action of staff on points."""
+    """Call every action on points for staff."""
     member_id = guest.ok("member-profile", action="profile")["member_id"]
     staff = {"adjustment_id": f"answers-{member_id}", "actor": "ann", "role": "manager"}
     wanted = {"member_id": member_id, "points": 5_000, "reason": "补偿"}
@@ -137,7 +137,7 @@ def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
 
 
 def in_mall_and_games(client: CheckedClient, guest: Guest, member_id: str) -> None:
-    """Check in, review, exchange points, and stake them in a game."""
+    """Check in, write a review, exchange points, and use points in a game."""
     assert guest.ok("member-profile", action="check_in")["points"] == 5
     review = {"event": "review", "member_id": member_id, "cause": f"answers:{member_id}"}
     assert internal(client, "points-sync", action="award_bonus", **review)["outcome"] == "no_rule"
@@ -153,7 +153,7 @@ def in_mall_and_games(client: CheckedClient, guest: Guest, member_id: str) -> No
 
 
 def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
-    """Use every action on coupons, codes and prices."""
+    """Call every action on coupons, codes and prices."""
     member_id = guest.ok("member-profile", action="profile")["member_id"]
     free = {"_id": "answers", "name": "领券", "valid_days": 3, "claimable": True,
             "terms": {"off_fen": 100}}  # fmt: skip
@@ -194,7 +194,7 @@ def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
 
 
 def at_the_campaign_desk(cloud: LocalCloud, client: CheckedClient, guest: Guest) -> None:
-    """Use every action on consents, messages, campaigns, positions and friends."""
+    """Call every action on consents, messages, campaigns, positions and friends."""
     profile, desk = "member-profile", "campaign-run"
     member_id = guest.ok(profile, action="profile")["member_id"]
     for purpose in ("marketing", "precise_location"):
@@ -253,7 +253,7 @@ def at_the_campaign_desk(cloud: LocalCloud, client: CheckedClient, guest: Guest)
 
 
 def bringing_a_friend(cloud: LocalCloud, client: CheckedClient, guest: Guest) -> None:
-    """Bring a friend whom WeChat thinks risky, and let a person decide."""
+    """Refer a friend whom WeChat rates as risky, and let a person decide."""
     mine = guest.ok("referral-settle", action="mine")
     drawn = guest.ok("referral-settle", action="code_image")["image"]
     assert base64.b64decode(drawn).startswith(b"\x89PNG")
@@ -282,7 +282,7 @@ def bringing_a_friend(cloud: LocalCloud, client: CheckedClient, guest: Guest) ->
 
 
 def as_operator(client: CheckedClient, letter_id: str) -> None:
-    """Use every other action of internal callers."""
+    """Call every other action for internal callers."""
     internal(client, "store-menu", action="stores")
     internal(client, "console", action="add_staff", staff_id="answers", name="李", role="owner")
     internal(client, "console", action="reset_staff", staff_id="answers")

@@ -1,4 +1,4 @@
-"""Many callers at once: as many instances as there may be, the rest queues, nobody is lost."""
+"""Many calls at once: they use all allowed instances, the rest waits, and no call is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localcloud.pool import DEFAULT_INSTANCES
 
 pytestmark = pytest.mark.slow
 AT_ONCE = 200
-# Keeps its caller's data in a global while it sleeps: two calls at once in one process would mix.
+# Keeps its caller's data in a global while it sleeps, so two calls in one process would mix it.
 SLOW_ECHO = """
 import os, time
 mine = None
@@ -29,7 +29,7 @@ def main_handler(event, context):
 
 
 class Watch:
-    """Notes the most instances a function ever has at once."""
+    """Records the largest number of instances that a function has at once."""
 
     def __init__(self, probes: Probes, name: str) -> None:
         self._probes, self._name = probes, name
@@ -52,7 +52,7 @@ class Watch:
 
 
 def call_all(probes: Probes, name: str, count: int = AT_ONCE) -> list[tuple[int, Called]]:
-    """Call so often at the same moment, each with data of its own."""
+    """Make `count` calls at the same moment, each with its own data."""
     barrier = threading.Barrier(count)
     sleeps = random.Random(1)
     events = [{"data": n, "sleep_s": sleeps.uniform(0.001, 0.01)} for n in range(count)]
@@ -66,7 +66,7 @@ def call_all(probes: Probes, name: str, count: int = AT_ONCE) -> list[tuple[int,
 
 
 @pytest.mark.parametrize("reserved_mb", [None, 2 * 128])
-def test_callers_at_once_share_the_instances_there_may_be_and_each_gets_its_own_answer(
+def test_calls_at_once_share_the_allowed_instances_and_get_their_own_answers(
     probes: Probes, reserved_mb: int | None
 ) -> None:
     name = probes.create(SLOW_ECHO)
@@ -83,7 +83,7 @@ def test_callers_at_once_share_the_instances_there_may_be_and_each_gets_its_own_
     assert len({called.answer["pid"] for _, called in done}) == limit
 
 
-def test_asynchronous_calls_at_once_are_all_run(probes: Probes, tmp_path: Path) -> None:
+def test_all_asynchronous_calls_run(probes: Probes, tmp_path: Path) -> None:
     name = probes.create(
         "def main_handler(event, context):\n"
         "    with open(event['file'], 'a') as file:\n"
@@ -102,7 +102,7 @@ def test_asynchronous_calls_at_once_are_all_run(probes: Probes, tmp_path: Path) 
     assert watch.most <= DEFAULT_INSTANCES
 
 
-def test_who_waits_too_long_is_refused_and_nobody_is_lost(
+def test_a_call_that_waits_too_long_is_refused_and_no_call_is_lost(
     probes: Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = probes.create(SLOW_ECHO)
@@ -116,7 +116,7 @@ def test_who_waits_too_long_is_refused_and_nobody_is_lost(
     assert "concurrency exceeded" in refused[0].message
 
 
-def test_a_limit_that_is_raised_lets_those_in_who_wait(probes: Probes) -> None:
+def test_a_raised_limit_lets_waiting_calls_run(probes: Probes) -> None:
     name = probes.create(SLOW_ECHO)
     limit = {"FunctionName": name, "ReservedConcurrencyMem": 128}
     probes.api.scf("PutReservedConcurrencyConfig", **limit)
@@ -132,7 +132,7 @@ def test_a_limit_that_is_raised_lets_those_in_who_wait(probes: Probes) -> None:
         assert first.result(30).answer["data"] == 1
 
 
-def test_a_limit_that_is_lowered_ends_surplus_instances(probes: Probes) -> None:
+def test_a_lowered_limit_ends_surplus_instances(probes: Probes) -> None:
     name = probes.create(SLOW_ECHO)
     call_all(probes, name, 8)
     before = probes.pids(name)
@@ -142,7 +142,7 @@ def test_a_limit_that_is_lowered_ends_surplus_instances(probes: Probes) -> None:
     assert sum(map(alive, before)) == 1
 
 
-def test_a_function_that_may_have_no_instance_is_refused_at_once(probes: Probes) -> None:
+def test_a_function_that_may_have_no_instance_refuses_calls_at_once(probes: Probes) -> None:
     name = probes.create(ECHO)
     probes.api.scf("PutReservedConcurrencyConfig", FunctionName=name, ReservedConcurrencyMem=0)
     started = time.monotonic()

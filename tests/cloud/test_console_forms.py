@@ -1,4 +1,4 @@
-"""The console's forms in a browser, from what is typed to what guests get of it."""
+"""The console's forms in a browser: a person types, and guests get the result."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ GUESTS = 24
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A cloud of its own: days pass here."""
+    """Run a separate cloud, because these tests move its clock by days."""
     with LocalCloud(Path(tmp_path_factory.mktemp("console-cloud"))) as running:
         yield running
 
 
 def choose(page: Page, field: Locator, words: str) -> None:
-    """Choose from a list, by what it says."""
+    """Choose the entry with this text from a list."""
     field.click()
     page.locator(".ant-select-item-option", has_text=words).last.click()
 
 
 def dated(field: Locator, day: str) -> None:
-    """Type a day and confirm it."""
+    """Type a day into a field and confirm it."""
     field.fill(day)
     field.press("Enter")
 
 
-def test_thirty_off_eight_for_those_away_three_days_and_who_got_it(
+def test_a_campaign_sends_a_coupon_to_guests_away_for_three_days(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     guests = [Guest(client, f"away-{n}") for n in range(GUESTS)]
@@ -57,7 +57,7 @@ def test_thirty_off_eight_for_those_away_three_days_and_who_got_it(
     page = enter("marketing")
     _make_coupon(page, cloud.url)
     _start_campaign(page, cloud.url)
-    # Three days later, past the time of day at which it sends.
+    # Three days later, after the time of day at which the campaign sends.
     cloud.advance(cloud.clock.now() + timedelta(days=3, hours=4))
     kept = list(
         cloud.database.collection("exposures").find({"_id": {"$gt": "away:", "$lt": "away;"}})
@@ -82,7 +82,7 @@ def test_thirty_off_eight_for_those_away_three_days_and_who_got_it(
     got = drawer.locator("tr", has_text="满30减8 三天没见")
     page_of_20 = sorted(kept, key=lambda exposure: str(exposure["_id"]))[:20]
     expect(got).to_have_count(sum(row["group"] != "holdout" for row in page_of_20))
-    # One of them, from the list to their story.
+    # Opens one of the guests from the list.
     got.first.get_by_role("link").click()
     page.get_by_role("tab", name="优惠券").click()
     expect(page.get_by_role("cell", name="满30减8 三天没见")).to_be_visible()
@@ -114,7 +114,7 @@ def _start_campaign(page: Page, url: str) -> None:
     form = page.get_by_role("dialog", name="新建活动")
     form.get_by_label("活动代号").fill("away")
     form.get_by_label("名称").fill("三天没见了")
-    expect(form.get_by_label("天数")).to_have_count(0)  # Only where the trigger has days.
+    expect(form.get_by_label("天数")).to_have_count(0)  # Shown only if the trigger has days.
     choose(page, form.get_by_label("触发方式"), "几天没来")
     form.get_by_label("天数").fill("3")
     dated(form.get_by_label("开始日期"), "2026-03-02")
@@ -133,7 +133,7 @@ def _start_campaign(page: Page, url: str) -> None:
     expect(drawer.get_by_text("进行中").first).to_be_visible()
 
 
-def test_what_the_linter_finds_stands_beside_the_field(
+def test_a_linters_finding_is_shown_beside_its_field(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     page = enter("marketing")
@@ -153,7 +153,7 @@ def test_what_the_linter_finds_stands_beside_the_field(
     expect(beside).to_contain_text("没有券模板")
 
 
-def test_a_draft_of_tiers_reads_as_a_member_will(cloud: LocalCloud, enter: Enter) -> None:
+def test_a_draft_of_tiers_is_shown_as_members_read_it(cloud: LocalCloud, enter: Enter) -> None:
     page = enter("owner")
     visit(page, cloud.url, "tiers")
     expect(page.locator(".sentence")).to_have_text("普通 · 再消费 ¥120 升级白银")
@@ -164,7 +164,7 @@ def test_a_draft_of_tiers_reads_as_a_member_will(cloud: LocalCloud, enter: Enter
     expect(page.get_by_role("alert")).to_contain_text("“黄金”的升级条件必须高于“白银”")
 
 
-def test_hours_and_a_dish_change_and_guests_see_them(
+def test_guests_see_changed_hours_and_a_changed_dish(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     guest = Guest(client, "hours-guest")
@@ -188,11 +188,11 @@ def test_hours_and_a_dish_change_and_guests_see_them(
     form.get_by_role("button", name="保存").click()
     expect(form).to_have_count(0)
     quote = partial(guest.call, "pay", action="quote", **cart)
-    eventually(lambda: bool(quote()["ok"]))  # Open, a second later.
+    eventually(lambda: bool(quote()["ok"]))  # The change is seen within a second.
     eventually(lambda: quote()["data"]["price"]["list_fen"] == 3_150)
 
 
-def test_codes_are_made_written_out_and_redeemed(
+def test_codes_are_made_downloaded_and_redeemed(
     cloud: LocalCloud, enter: Enter, client: CheckedClient, tmp_path: Path
 ) -> None:
     page = enter("marketing")
@@ -221,9 +221,7 @@ def test_codes_are_made_written_out_and_redeemed(
     assert refused["error"]["code"] == "CODE_NOT_VALID"
 
 
-def test_a_coupon_of_before_is_changed_without_saying_its_limit_twice(
-    cloud: LocalCloud, enter: Enter
-) -> None:
+def test_an_older_coupon_is_changed_without_a_second_limit(cloud: LocalCloud, enter: Enter) -> None:
     page = enter("marketing")
     visit(page, cloud.url, "coupons")
     page.get_by_role("button", name="欢迎券 满20减5").click()
@@ -238,7 +236,9 @@ def test_a_coupon_of_before_is_changed_without_saying_its_limit_twice(
     assert (kept["limits"]["per_member"], kept.get("per_member_limit")) == (2, None)
 
 
-def test_a_link_is_for_what_members_may_take(cloud: LocalCloud, enter: Enter) -> None:
+def test_a_link_is_offered_only_for_coupons_that_members_may_take(
+    cloud: LocalCloud, enter: Enter
+) -> None:
     page = enter("marketing")
     coupon = {
         "_id": "for-all", "name": "人人有份", "valid_days": 3, "claimable": True,
@@ -249,7 +249,7 @@ def test_a_link_is_for_what_members_may_take(cloud: LocalCloud, enter: Enter) ->
     page.get_by_role("button", name="人人有份").click()
     drawer = page.get_by_role("dialog", name="优惠券", exact=True)
     expect(drawer).to_contain_text("0 / 50")
-    for _ in range(3):  # On a busy machine the function's first start may take too long.
+    for _ in range(3):  # On a busy machine the function's first start may time out.
         drawer.get_by_role("button", name="生成链接").click()
         with suppress(Error):
             drawer.get_by_text("https://wxaurl.cn/").wait_for(timeout=10_000)
@@ -261,7 +261,7 @@ def test_a_link_is_for_what_members_may_take(cloud: LocalCloud, enter: Enter) ->
 
 
 @pytest.mark.filterwarnings("ignore:Workbook contains no default style")
-def test_a_table_is_a_file_for_excel_one_click_away(
+def test_a_click_downloads_a_table_for_excel(
     cloud: LocalCloud, enter: Enter, client: CheckedClient, tmp_path: Path
 ) -> None:
     guest = Guest(client, "excel-guest")
@@ -286,7 +286,7 @@ def test_a_table_is_a_file_for_excel_one_click_away(
     assert mine[4] == found["payable_fen"] / 100
 
 
-def test_a_member_is_tagged_found_by_it_and_forgotten(
+def test_a_member_is_tagged_found_by_the_tag_and_erased(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     guest = Guest(client, "forgotten-guest")

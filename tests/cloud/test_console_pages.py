@@ -1,4 +1,4 @@
-"""The console as its people use it: a real browser, the local cloud, real data."""
+"""Staff use the console in a real browser, on the local cloud with real data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from localcloud.cloud import LocalCloud
 
 pytestmark = pytest.mark.slow
 DRAFTS = ROOT / "scripts" / "simulation" / "drafts"
-MOST_BYTES = 450 * 1024  # Of a first visit to a route, compressed.
+MOST_BYTES = 450 * 1024  # Compressed, for a first visit to a route.
 
 
 def _keep(bodies: list[Response], answer: Response) -> None:
@@ -30,17 +30,17 @@ def _keep(bodies: list[Response], answer: Response) -> None:
 
 
 def _follows(guest: Guest, missing_fen: int) -> bool:
-    """Whether a guest's tier knows of all they have spent."""
+    """Tell whether a guest's tier counts all that the guest has spent."""
     tier = guest.ok("member-profile", action="profile")["tier"]
     return bool(tier["name"] == "白银" or tier["next"].get("missing_fen") == missing_fen)
 
 
 def silver(page: Page) -> Any:
-    """The field of what silver takes, of the second level."""
+    """Return the field with the spend that silver, the second level, requires."""
     return page.get_by_label("消费金额").nth(1)
 
 
-def test_silver_gets_dearer_after_a_dry_run_and_a_guest_follows(
+def test_silver_is_raised_after_a_dry_run_and_a_guests_tier_follows(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     guest = Guest(client, "silver-guest")
@@ -62,20 +62,20 @@ def test_silver_gets_dearer_after_a_dry_run_and_a_guest_follows(
     kept = cloud.database.collection("rules").find_one({"_id": "tiers"})
     assert kept is not None
     assert kept["levels"][1]["spend_fen"] == dearer * 100
-    # Who looked at the rules of before is told, and nothing of theirs is taken.
+    # A person who still sees the old rules is told, and their change isn't stored.
     silver(second).fill(str(dearer + 100))
     second.get_by_role("button", name="试算").click()
     second.get_by_role("button", name="应用").click()
     expect(second.get_by_role("alert")).to_contain_text("有人刚刚改过")
     orders, spent = cloud.database.collection("orders"), 0
-    while spent < dearer * 100:  # Past what silver took before, still without it.
+    while spent < dearer * 100:  # Above the old threshold of silver, and still not silver.
         assert guest.ok("member-profile", action="profile")["tier"]["next"]["name"] == "白银"
         order = orders.find_one({"_id": guest.buy(quantity=12)})
         assert order is not None
         spent += order["payable_fen"]
         eventually(partial(_follows, guest, dearer * 100 - spent))
     assert guest.ok("member-profile", action="profile")["tier"]["name"] == "白银"
-    # Back to what was: the earlier revision is filled in, tried and applied as a later one.
+    # To go back, the earlier revision is filled in, tried, and applied as a later revision.
     owner.get_by_role("button", name="恢复为此版本").first.click()
     expect(silver(owner)).to_have_value(f"{was}.00")
     owner.get_by_role("button", name="试算").click()
@@ -83,7 +83,7 @@ def test_silver_gets_dearer_after_a_dry_run_and_a_guest_follows(
     owner.get_by_text(f"现行第 {before + 2} 版", exact=True).wait_for()
 
 
-def test_a_forbidden_campaign_is_stopped_with_its_rule_and_an_allowed_one_runs(
+def test_a_forbidden_campaign_is_refused_with_the_rule_and_an_allowed_one_runs(
     cloud: LocalCloud, enter: Enter
 ) -> None:
     page = enter("marketing")
@@ -115,11 +115,11 @@ def test_a_forbidden_campaign_is_stopped_with_its_rule_and_an_allowed_one_runs(
     expect(drawer).to_contain_text("试完了")
 
 
-def test_a_cashier_finds_no_campaigns_and_the_api_gives_none(
+def test_a_cashier_sees_no_campaigns_and_the_api_refuses_them(
     cloud: LocalCloud, enter: Enter
 ) -> None:
     page = enter("cashier", "jingan")
-    expect(page.get_by_role("heading", name="订单")).to_be_visible()  # Where their day begins.
+    expect(page.get_by_role("heading", name="订单")).to_be_visible()  # A cashier's first page.
     menu = page.get_by_role("navigation")
     expect(menu.get_by_role("link", name="会员")).to_be_visible()
     for word in ("营销活动", "优惠券", "等级规则", "员工账号", "操作记录"):
@@ -130,7 +130,7 @@ def test_a_cashier_finds_no_campaigns_and_the_api_gives_none(
         assert api(page, route)["error"]["code"] == "FORBIDDEN"
 
 
-def test_a_store_manager_refunds_a_line_of_their_own_store_only(
+def test_a_store_manager_refunds_a_line_only_in_their_own_store(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     guest = Guest(client, "refund-guest")
@@ -161,7 +161,7 @@ def test_a_store_manager_refunds_a_line_of_their_own_store_only(
     eventually(lambda: (changes.find_one(about) or {}).get("outcome") == "done")
 
 
-def test_a_cashier_sells_a_dish_out_and_guests_are_told(
+def test_a_cashier_marks_a_dish_sold_out_and_guests_see_it(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     guest = Guest(client, "sold-out-guest")
@@ -171,7 +171,7 @@ def test_a_cashier_sells_a_dish_out_and_guests_are_told(
     dish = cloud.database.collection("dishes").find_one({"_id": "milk-tea"})
     assert dish is not None
     switch = page.get_by_role("switch", name=f"{dish['name']} 估清")
-    expect(page.get_by_role("button", name="暂停接单")).to_have_count(0)  # A manager's.
+    expect(page.get_by_role("button", name="暂停接单")).to_have_count(0)  # Only for managers.
     try:
         switch.click()
         expect(switch).to_be_checked()
@@ -183,7 +183,7 @@ def test_a_cashier_sells_a_dish_out_and_guests_are_told(
     assert guest.ok("pay", action="quote", **cart)["payable_fen"] > 0
 
 
-def test_what_a_cashier_may_not_give_back_alone_waits_for_the_manager(
+def test_a_refund_above_the_cashiers_limit_waits_for_the_manager(
     cloud: LocalCloud, enter: Enter, client: CheckedClient
 ) -> None:
     guest = Guest(client, "approval-guest")
@@ -200,7 +200,7 @@ def test_what_a_cashier_may_not_give_back_alone_waits_for_the_manager(
     eventually(lambda: guest.status(order_id) == "refunded")
 
 
-def test_a_members_story_adds_up(cloud: LocalCloud, enter: Enter, client: CheckedClient) -> None:
+def test_a_members_history_adds_up(cloud: LocalCloud, enter: Enter, client: CheckedClient) -> None:
     guest = Guest(client, "story-guest")
     guest.ok("member-profile", action="bind_phone", code=client.phone_code("13900005577"))
     guest.buy()
@@ -232,7 +232,7 @@ def test_a_members_story_adds_up(cloud: LocalCloud, enter: Enter, client: Checke
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_who_cannot_see_or_point_finds_everything(
+def test_no_view_or_form_has_a_serious_accessibility_fault(
     cloud: LocalCloud, enter: Enter, size: str
 ) -> None:
     page = enter("owner")
@@ -253,7 +253,7 @@ def test_who_cannot_see_or_point_finds_everything(
     assert serious == [], json.dumps(serious, ensure_ascii=False, indent=1)
 
 
-def test_every_view_is_a_picture_with_its_words(
+def test_every_view_and_form_has_a_screenshot(
     cloud: LocalCloud, enter: Enter, tmp_path: Path
 ) -> None:
     page = enter("owner")
@@ -269,7 +269,7 @@ def test_every_view_is_a_picture_with_its_words(
     assert errors == []
 
 
-def test_english_is_a_click_away(cloud: LocalCloud, enter: Enter) -> None:
+def test_a_click_changes_the_console_to_english(cloud: LocalCloud, enter: Enter) -> None:
     page = enter("owner")
     page.get_by_role("button", name="English").click()
     for word in (
@@ -289,7 +289,7 @@ def test_english_is_a_click_away(cloud: LocalCloud, enter: Enter) -> None:
         expect(page.get_by_role("heading", name=word).first).to_be_visible()
         settle(page)
     assert page.evaluate("document.documentElement.lang") == "en"
-    # Forms, too: what they say comes from the models, in Chinese.
+    # Forms change too, although their texts come from the models, in Chinese.
     page.get_by_role("link", name="Coupons", exact=True).click()
     page.get_by_role("button", name="New coupon").click()
     form = page.get_by_role("dialog", name="New coupon")

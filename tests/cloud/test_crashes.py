@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of traffic, and events lost on purpose: nothing paid is lost or doubled."""
+"""SIGKILL during traffic and lost events: no payment is lost or counted twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def fragile(tmp_path: Path) -> Iterator[LocalCloud]:
-    """A local cloud of this test's own, to be broken."""
+    """Run a separate local cloud, whose processes the test kills."""
     with LocalCloud(tmp_path) as cloud:
         cloud.set_clock(FIRST_DAY.replace(hour=12), stands=True)
         load(LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data))
@@ -32,7 +32,7 @@ def fragile(tmp_path: Path) -> Iterator[LocalCloud]:
 
 
 class Traffic:
-    """Guests who keep buying until told to stop, whatever they are answered."""
+    """Guests who keep buying until they are stopped, whatever the answers are."""
 
     def __init__(self, cloud: LocalCloud, guests: int = 4) -> None:
         self.client = LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data)
@@ -59,11 +59,11 @@ class Traffic:
                 guest.buy(2)
                 self.paid += 1
             except (AssertionError, CallFailed, KeyError, urllib3.exceptions.HTTPError):
-                time.sleep(0.05)  # What a guest does whose call failed: try again.
+                time.sleep(0.05)  # A guest whose call failed tries again.
 
 
 def settle_down(cloud: LocalCloud, client: LocalCloudClient) -> None:
-    """Let the timers find what is left: unpaid orders, lost events, open refunds."""
+    """Let the timers finish unpaid orders, lost events and open refunds."""
     for _ in range(3):
         cloud.drain(20)
         cloud.advance(cloud.clock.now() + timedelta(minutes=20))
@@ -72,7 +72,7 @@ def settle_down(cloud: LocalCloud, client: LocalCloudClient) -> None:
     assert report["differences"] == []
     books = cloud.wechat_pay.books()
     assert books["taken_fen"] - books["refunded_fen"] == report["revenue_fen"]
-    # Rounded down per order: a guest who gets to gold in all this pays ¥26.40 for 26 points.
+    # Points are rounded down per order: a guest who reaches gold pays ¥26.40 and gets 26 points.
     most = report["revenue_fen"] // 100
     assert most - report["orders_paid"] <= report["points_issued"] <= most
 
@@ -82,17 +82,17 @@ def kill(pids: list[int]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_killed_workers_lose_and_double_nothing(fragile: LocalCloud) -> None:
+def test_killed_workers_lose_nothing_and_count_nothing_twice(fragile: LocalCloud) -> None:
     with Traffic(fragile) as traffic:
         for _ in range(3):
             time.sleep(2.5)
             for function in ("pay", "points-sync", "tier-evaluate"):
                 kill(fragile.platform.pool(function).pids())
-        eventually(lambda: traffic.paid > 0, 60)  # A busy machine is slow, and no failure.
+        eventually(lambda: traffic.paid > 0, 60)  # A slow machine must not fail the test.
     settle_down(fragile, traffic.client)
 
 
-def test_a_killed_relay_is_followed_by_another_that_goes_on(fragile: LocalCloud) -> None:
+def test_another_relay_continues_after_a_killed_one(fragile: LocalCloud) -> None:
     with Traffic(fragile) as traffic:
         for _ in range(2):
             time.sleep(1.5)
@@ -106,7 +106,7 @@ def test_a_killed_relay_is_followed_by_another_that_goes_on(fragile: LocalCloud)
     eventually(lambda: newcomer.points() == 30, 20)
 
 
-def test_a_killed_database_comes_back_with_everything_confirmed(fragile: LocalCloud) -> None:
+def test_a_killed_database_keeps_everything_that_was_confirmed(fragile: LocalCloud) -> None:
     assert fragile.mongod
     with Traffic(fragile) as traffic:
         for _ in range(2):
@@ -119,7 +119,7 @@ def test_a_killed_database_comes_back_with_everything_confirmed(fragile: LocalCl
     settle_down(fragile, traffic.client)
 
 
-def test_with_the_relay_off_the_timers_settle_everything(tmp_path: Path) -> None:
+def test_without_the_relay_the_timers_settle_everything(tmp_path: Path) -> None:
     with LocalCloud(tmp_path, relay=False) as cloud:
         cloud.set_clock(FIRST_DAY.replace(hour=12), stands=True)
         client = LocalCloudClient(cloud.url, cloud.vendor_url, cloud.data)
@@ -128,8 +128,8 @@ def test_with_the_relay_off_the_timers_settle_everything(tmp_path: Path) -> None
         order_ids = [guest.buy(20) for _ in range(3)]
         eventually(lambda: all(guest.status(order_id) == "paid" for order_id in order_ids))
         assert guest.points() == 0
-        cloud.platform.start("points-sync", {"events": []})  # A broken event helps nobody.
-        for _ in range(4):  # Orders → points → tier → coupon: each timer in its turn.
+        cloud.platform.start("points-sync", {"events": []})  # It settles nothing.
+        for _ in range(4):  # Orders → points → tier → coupon: one timer after the other.
             cloud.clock.stand_at(cloud.clock.now() + timedelta(minutes=11))
             cloud.timers.catch_up()
             eventually(lambda: not cloud.platform.busy())

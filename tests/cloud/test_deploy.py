@@ -1,4 +1,4 @@
-"""Deploying to the local cloud through Tencent's API: what is planned, done, left alone, undone."""
+"""Deploying to the local cloud through Tencent's API: plans, changes, and going back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_first_run_creates_everything_and_the_second_has_nothing_to_do(
     cloud: LocalCloud,
 ) -> None:
     first = deploy(cloud.target)
-    assert {step.action for step in first} == {"create", "update"}  # The rules were there.
+    assert {step.action for step in first} == {"create", "update"}  # The cloud already has rules.
     stored = facts(cloud)
     assert len(stored["functions"]) == len(list(ROOT.glob("functions/*/index.py")))
     assert deploy(cloud.target) == []
@@ -45,7 +45,7 @@ def test_the_first_run_creates_everything_and_the_second_has_nothing_to_do(
     assert answer["data"]["dead_letters"] == 0
 
 
-def test_the_databases_declarations_come_with_it(cloud: LocalCloud) -> None:
+def test_a_deployment_applies_the_databases_declarations(cloud: LocalCloud) -> None:
     deploy(cloud.target)
     indexes = cloud.database.collection("orders").index_information()
     assert "settlement_due" in indexes
@@ -63,7 +63,7 @@ def test_a_changed_variable_updates_only_the_functions_that_have_it(cloud: Local
     assert live(cloud, "member-profile").variables["HUITOU_PHONE_KEY"] == "another-key"
 
 
-def test_going_back_to_what_was_published_before_uploads_nothing(cloud: LocalCloud) -> None:
+def test_going_back_to_a_published_version_uploads_nothing(cloud: LocalCloud) -> None:
     deploy(cloud.target)
     deploy(changed(cloud.target, HUITOU_BRAND_ID="other"))
     assert live(cloud).version == "2"
@@ -76,7 +76,7 @@ def test_going_back_to_what_was_published_before_uploads_nothing(cloud: LocalClo
     )
 
 
-def test_a_function_that_is_new_is_never_open_before_its_rule_says_so(cloud: LocalCloud) -> None:
+def test_a_new_function_is_closed_until_its_rule_opens_it(cloud: LocalCloud) -> None:
     recorder = Recorder(cloud.target)
     deploy(cloud.target, recorder)
     actions = recorder.actions
@@ -84,7 +84,7 @@ def test_a_function_that_is_new_is_never_open_before_its_rule_says_so(cloud: Loc
     assert cloud.registry.security_rules["*"] == {"invoke": False}
 
 
-def test_rollback_goes_to_what_was_live_before_and_deploy_forward_again(
+def test_rollback_returns_to_the_earlier_live_version_and_deploy_goes_forward(
     cloud: LocalCloud,
 ) -> None:
     deploy(cloud.target)
@@ -93,7 +93,7 @@ def test_rollback_goes_to_what_was_live_before_and_deploy_forward_again(
         roll_back(api, "pay")
     deploy(changed(cloud.target, HUITOU_BRAND_ID="second"))
     deploy(changed(cloud.target, HUITOU_BRAND_ID="third"))
-    deploy(changed(cloud.target, HUITOU_BRAND_ID="second"))  # Version 2 once more, after 3.
+    deploy(changed(cloud.target, HUITOU_BRAND_ID="second"))  # Live again: version 2, after 3.
     assert live(cloud).version == "2"
     assert roll_back(api, "pay") == ("2", "3")
     assert live(cloud).variables["HUITOU_BRAND_ID"] == "third"
@@ -108,19 +108,19 @@ def test_rollback_goes_to_what_was_live_before_and_deploy_forward_again(
     assert [(s.name, s.detail) for s in done] == [("pay", "version 2, published before")]
 
 
-def test_rollback_never_goes_to_what_was_published_but_never_live(cloud: LocalCloud) -> None:
+def test_rollback_skips_a_version_that_was_never_live(cloud: LocalCloud) -> None:
     deploy(cloud.target)
     second = changed(cloud.target, HUITOU_BRAND_ID="second")
     deploy(second)
     third = changed(cloud.target, HUITOU_BRAND_ID="third")
-    with pytest.raises(KeyboardInterrupt):  # Published, and stopped before anybody was switched.
+    with pytest.raises(KeyboardInterrupt):  # Published, and stopped before callers were switched.
         deploy(third, Recorder(third, before="UpdateAlias"))
     assert "3" in cloud.registry.function("maintenance").revisions
     deploy(changed(cloud.target, HUITOU_BRAND_ID="fourth"))
     assert roll_back(CloudApi(cloud.target.account), "maintenance") == ("4", "2")
 
 
-def test_one_function_brings_rules_and_declarations_along(cloud: LocalCloud) -> None:
+def test_deploying_one_function_also_applies_rules_and_declarations(cloud: LocalCloud) -> None:
     api, wanted = prepare(cloud.target, local_target())
     only = frozenset({"store-menu"})
     found = look(api, wanted, only)
@@ -135,7 +135,7 @@ def test_one_function_brings_rules_and_declarations_along(cloud: LocalCloud) -> 
     assert changes(steps) == []
 
 
-def test_old_versions_go_but_never_the_live_one(cloud: LocalCloud) -> None:
+def test_old_versions_are_deleted_but_never_the_live_one(cloud: LocalCloud) -> None:
     for number in range(12):
         deploy(changed(cloud.target, HUITOU_PHONE_KEY=f"key-{number}"))
     versions = [int(v) for v in cloud.registry.function("member-profile").revisions if v != LATEST]
@@ -143,7 +143,9 @@ def test_old_versions_go_but_never_the_live_one(cloud: LocalCloud) -> None:
     assert len(cloud.registry.function("pay").revisions) == 2
 
 
-def test_what_is_not_in_the_file_is_told_and_goes_only_with_prune(cloud: LocalCloud) -> None:
+def test_functions_outside_the_file_are_reported_and_deleted_only_with_prune(
+    cloud: LocalCloud,
+) -> None:
     deploy(cloud.target)
     api = CloudApi(cloud.target.account)
     api.scf(
@@ -162,7 +164,7 @@ def test_what_is_not_in_the_file_is_told_and_goes_only_with_prune(cloud: LocalCl
     assert "old" not in cloud.registry.function("pay").triggers
 
 
-def test_what_somebody_else_changed_is_put_right(cloud: LocalCloud) -> None:
+def test_a_deployment_corrects_what_somebody_else_has_changed(cloud: LocalCloud) -> None:
     deploy(cloud.target)
     right = facts(cloud)
     api = CloudApi(cloud.target.account)
@@ -186,7 +188,7 @@ def test_what_somebody_else_changed_is_put_right(cloud: LocalCloud) -> None:
     assert facts(cloud) == right
 
 
-def test_the_consoles_pages_go_to_static_hosting_once_that_is_open(cloud: LocalCloud) -> None:
+def test_the_consoles_pages_are_uploaded_when_static_hosting_is_open(cloud: LocalCloud) -> None:
     api, wanted = prepare(cloud.target, local_target())
     url = cloud.target.variables["STORAGE_URL"]
 

@@ -1,4 +1,4 @@
-"""The commands of deploying: what they tell of plan and result, and what they refuse."""
+"""The commands for deploying print the plan and the result, and refuse incomplete targets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cloud(bare_cloud: LocalCloud) -> LocalCloud:
     return emptied(bare_cloud)
 
 
-def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_the_commands_print_plan_and_result(cloud: LocalCloud, tmp_path: Path) -> None:
     with LocalCloud(tmp_path) as up:
         again = run("scripts/huitou deploy", tmp_path)
         assert again.returncode == 0, again.stderr
@@ -50,10 +50,8 @@ def test_the_commands_tell_plan_and_result(cloud: LocalCloud, tmp_path: Path) ->
         assert replayed.stdout == "points-sync:o1: started again by points-sync\n"
 
 
-def test_looking_at_a_cloud_that_is_not_up_changes_nothing(
-    cloud: LocalCloud, tmp_path: Path
-) -> None:
-    """Without `up` a command starts the cloud for itself; only some of them deploy to it."""
+def test_looking_at_a_stopped_cloud_changes_nothing(cloud: LocalCloud, tmp_path: Path) -> None:
+    """Without `up` a command starts the cloud itself; only some commands deploy to it."""
     dry = run("scripts/huitou deploy --dry-run", tmp_path)
     assert dry.returncode == 0, dry.stderr
     assert "would do:" in dry.stdout
@@ -65,7 +63,7 @@ def test_looking_at_a_cloud_that_is_not_up_changes_nothing(
     assert "nothing to do" in run("scripts/huitou deploy", tmp_path).stdout
 
 
-def test_a_target_that_lacks_something_says_what(tmp_path: Path) -> None:
+def test_an_incomplete_target_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TENCENTCLOUD")}
     profile = tmp_path / "profile"
 

@@ -1,4 +1,4 @@
-"""Deployments that are stopped, killed, throttled or meddled with: callers see whole versions."""
+"""Stopped, killed, throttled and mixed deployments: callers always see a complete version."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def cloud(bare_cloud: LocalCloud) -> LocalCloud:
     return emptied(bare_cloud)
 
 
-def test_an_interruption_anywhere_leaves_whole_versions_and_the_next_run_goes_on(
+def test_a_stopped_deployment_leaves_whole_versions_and_the_next_run_finishes(
     cloud: LocalCloud,
 ) -> None:
-    """Two deployments, each stopped before every single call that changes something."""
+    """Two deployments are stopped before many different calls, until one isn't stopped any more."""
     other = changed(cloud.target, HUITOU_BRAND_ID="other")
     deploy(cloud.target)
     old = facts(cloud)
@@ -60,7 +60,7 @@ def test_an_interruption_anywhere_leaves_whole_versions_and_the_next_run_goes_on
             return
 
 
-def test_a_first_deployment_that_stops_anywhere_is_finished_by_the_next(cloud: LocalCloud) -> None:
+def test_the_next_run_finishes_a_first_deployment_that_was_stopped(cloud: LocalCloud) -> None:
     recorder = Recorder(cloud.target)
     deploy(cloud.target, recorder)
     whole, calls = facts(cloud), len(recorder.actions)
@@ -76,7 +76,7 @@ def test_a_first_deployment_that_stops_anywhere_is_finished_by_the_next(cloud: L
         assert {len(versions) for versions in cloud.registry.layers.values()} == {1}
 
 
-def test_a_deployer_killed_in_the_middle_is_followed_by_one_that_finishes(
+def test_the_next_run_finishes_after_a_deployment_was_killed(
     cloud: LocalCloud, tmp_path: Path
 ) -> None:
     environment = {
@@ -105,7 +105,7 @@ def test_a_deployer_killed_in_the_middle_is_followed_by_one_that_finishes(
         assert secret not in done.stdout + done.stderr
 
 
-def test_declarations_that_fail_switch_nobody(cloud: LocalCloud) -> None:
+def test_failed_declarations_leave_all_callers_on_the_old_version(cloud: LocalCloud) -> None:
     deploy(cloud.target)
     before = facts(cloud)
     broken = changed(cloud.target, HUITOU_INTERNAL_SECRET="too-short")
@@ -114,7 +114,7 @@ def test_declarations_that_fail_switch_nobody(cloud: LocalCloud) -> None:
     assert facts(cloud) == before
 
 
-def test_a_call_that_was_throttled_is_made_once_more_and_only_once(cloud: LocalCloud) -> None:
+def test_a_throttled_call_is_repeated_exactly_once(cloud: LocalCloud) -> None:
     """The SDK's own retryer would publish it five times and then report that it failed."""
     deploy(cloud.target)
     api = CloudApi(cloud.target.account)
@@ -136,7 +136,7 @@ def test_a_call_that_was_throttled_is_made_once_more_and_only_once(cloud: LocalC
 @pytest.mark.parametrize(
     ("action", "calls"), [("PublishVersion", 1), ("Invoke", 1), ("GetFunction", 6)]
 )
-def test_what_may_have_been_done_is_never_done_again_after_a_broken_connection(
+def test_after_a_broken_connection_only_reading_calls_are_repeated(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, action: str, calls: int
 ) -> None:
     monkeypatch.setattr("deployment.cloud_api.AGAIN_AFTER_S", (0.0,) * 5)
@@ -152,14 +152,14 @@ def test_what_may_have_been_done_is_never_done_again_after_a_broken_connection(
     assert made == [action] * calls
 
 
-def test_a_version_that_another_deployment_got_mixed_into_is_taken_back(
+def test_a_version_with_another_deployments_code_is_deleted(
     cloud: LocalCloud, tmp_path: Path
 ) -> None:
-    """Somebody uploads other code between our upload and our publishing."""
+    """Somebody uploads other code after we upload and before we publish."""
     deploy(cloud.target)
     other = zip_of(cloud, "store-menu")
 
-    class Meddled(Recorder):
+    class MixedUpload(Recorder):
         def _call(self, client: Any, action: str, fields: dict[str, Any]) -> dict[str, Any]:
             if action == "PublishVersion" and fields["FunctionName"] == "points-sync":
                 CloudApi(self.account).scf(
@@ -170,7 +170,7 @@ def test_a_version_that_another_deployment_got_mixed_into_is_taken_back(
 
     target = changed(cloud.target, HUITOU_BRAND_ID="second")
     with pytest.raises(DeploymentError, match="points-sync: somebody else deploys at the same"):
-        deploy(target, Meddled(target))
+        deploy(target, MixedUpload(target))
     assert live(cloud, "points-sync").version == "1"
     assert "2" not in cloud.registry.function("points-sync").revisions
     deploy(target)
@@ -179,20 +179,20 @@ def test_a_version_that_another_deployment_got_mixed_into_is_taken_back(
     assert stored.code_sha256 != live(cloud, "store-menu").code_sha256
 
 
-def test_deployments_that_keep_failing_never_use_up_the_versions(cloud: LocalCloud) -> None:
+def test_repeated_failed_deployments_keep_few_versions(cloud: LocalCloud) -> None:
     deploy(cloud.target)
     for number in range(12):
         target = changed(
             cloud.target, HUITOU_INTERNAL_SECRET="short", HUITOU_BRAND_ID=f"brand{number}"
         )
         with pytest.raises(DeploymentError, match="could not apply"):
-            deploy(target, only=frozenset({"store-menu"}))  # It brings `maintenance` along.
+            deploy(target, only=frozenset({"store-menu"}))  # Also deploys `maintenance`.
     assert 9 <= len(cloud.registry.function("maintenance").revisions) <= 10
     deploy(changed(cloud.target, HUITOU_BRAND_ID="good"))
     assert live(cloud, "maintenance").variables["HUITOU_BRAND_ID"] == "good"
 
 
-def test_a_function_whose_creation_or_change_failed_is_deployed_all_the_same(
+def test_a_function_whose_creation_or_change_failed_is_deployed_again(
     cloud: LocalCloud,
 ) -> None:
     deploy(cloud.target)

@@ -1,4 +1,4 @@
-"""Every call that a function's README shows is made, in its order, on a fresh local cloud."""
+"""The calls in each function's README work in their order on a fresh local cloud."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FUNCTIONS = [table.function for table in read_tables() if table.member or table.
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedClient]:
-    """A fresh local cloud with the sample chain, at noon, as its READMEs suppose."""
+    """Run a fresh local cloud with the sample chain at noon, as the READMEs assume."""
     with LocalCloud(Path(tmp_path_factory.mktemp("cloud")), relay=False) as cloud:
         client = CheckedClient(cloud.url, cloud.vendor_url, cloud.data)
         cloud.set_clock(FIRST_DAY.replace(hour=12), stands=True)
@@ -32,7 +32,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedClient]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_example_works_as_printed(fresh: CheckedClient, function: str) -> None:
-    """Members of one README are strangers to those of another."""
+    """Each README gets its own members, also if two READMEs use the same name."""
     known: dict[str, Any] = {}
     for example in examples(function):
         openid = f"{example.who}@{function}"
@@ -51,7 +51,7 @@ def test_every_example_works_as_printed(fresh: CheckedClient, function: str) -> 
 
 
 def pay(client: CheckedClient, openid: str, order_id: str) -> None:
-    """Do what `phone pay` does, but wait for WeChat Pay's notice and for nothing else."""
+    """Pay as `phone pay` does, and wait only for WeChat Pay's notice."""
     order = {"order_id": order_id}
     prepaid = client.member_call("pay", openid, {"action": "prepay", **order})["data"]
     assert client.pay(openid, prepaid["payment"])["trade_state"] == "SUCCESS"
@@ -64,7 +64,7 @@ def pay(client: CheckedClient, openid: str, order_id: str) -> None:
 
 
 def filled_in(value: Any, known: dict[str, Any]) -> Any:
-    """Put what was answered before in the place of `$name`, `$bob.name`, `$list.0`, `${name}`."""
+    """Replace `$name`, `$bob.name`, `$list.0` and `${name}` by values of earlier answers."""
     if isinstance(value, dict):
         return {key: filled_in(item, known) for key, item in value.items()}
     if isinstance(value, list):
@@ -80,7 +80,7 @@ def filled_in(value: Any, known: dict[str, Any]) -> Any:
 
 
 def values(data: Any) -> dict[str, Any]:
-    """Every field of an answer by its name: the outer before the inner, the first of a list."""
+    """Return the fields of an answer by name; outer fields and first list entries have priority."""
     found: dict[str, Any] = {}
     waiting = [data]
     while waiting:

@@ -1,4 +1,4 @@
-"""What a function may do to itself, and what its callers, its log and the next call see of it."""
+"""A function misbehaves; its callers, its log and its next call see the right results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localcloud.instances import MAX_LOG_BYTES
 
 pytestmark = pytest.mark.slow
 MB = 1024 * 1024
-# What it does is told by the event, so that the next call, of the same instance, does no harm.
+# The event says what to do, so the next call of the same instance does no harm.
 UNRULY = """
 import ctypes, os, signal, subprocess, sys, threading, time
 calls = 0
@@ -40,7 +40,7 @@ def main_handler(event, context):
 
 @pytest.fixture(scope="module")
 def unruly(probes: Probes) -> str:
-    """A function that does what it is told, within a second and 128 MB."""
+    """Create a function that runs the code it is sent, within a second and 128 MB."""
     return probes.create(UNRULY, timeout_s=1)
 
 
@@ -60,7 +60,7 @@ def unruly(probes: Probes) -> str:
         ("sys.exit(3)", 439, "exited"),
         ("os.kill(os.getpid(), signal.SIGKILL)", 439, "exited"),
         ("ctypes.string_at(0)", 439, "exited"),
-        ("sys.setrecursionlimit(10**9); deep(0)", None, ""),  # Stack or memory: whichever first.
+        ("sys.setrecursionlimit(10**9); deep(0)", None, ""),  # The stack or the memory ends first.
         ("deep(0)", 430, "RecursionError"),
         ("1 / 0", 430, "ZeroDivisionError"),
         ("input()", 430, "EOFError"),
@@ -70,7 +70,7 @@ def unruly(probes: Probes) -> str:
         ("if not os.fork(): time.sleep(60)\nos._exit(1)", 439, "exited"),
     ],
 )
-def test_what_goes_wrong_is_told_with_its_status_and_the_next_call_is_fine(
+def test_a_failure_has_its_status_and_the_next_call_succeeds(
     probes: Probes, unruly: str, do: str, status: int | None, says: str
 ) -> None:
     started = time.monotonic()
@@ -119,7 +119,7 @@ def test_only_json_of_at_most_6_mb_is_an_answer(probes: Probes, gives: str, stat
         ("import time; time.sleep(60)\n", 433),
     ],
 )
-def test_code_that_can_not_be_loaded_is_told_to_each_caller(
+def test_each_caller_of_code_that_cannot_be_loaded_gets_an_error(
     probes: Probes, source: str, status: int
 ) -> None:
     name = probes.create(source, timeout_s=1)
@@ -128,7 +128,7 @@ def test_code_that_can_not_be_loaded_is_told_to_each_caller(
     assert probes.call(name, 7).answer == 7
 
 
-def test_a_big_event_for_a_function_that_never_reads_it_is_late_like_any_other(
+def test_a_call_whose_large_event_is_never_read_times_out(
     probes: Probes,
 ) -> None:
     name = probes.create("import time; time.sleep(60)\n", timeout_s=1)
@@ -137,7 +137,7 @@ def test_a_big_event_for_a_function_that_never_reads_it_is_late_like_any_other(
     assert time.monotonic() - started < 5
 
 
-def test_a_function_that_timed_out_works_no_longer_nor_do_its_children(
+def test_a_timeout_ends_the_function_and_its_children(
     probes: Probes, unruly: str, tmp_path: Path
 ) -> None:
     written = [tmp_path / name for name in ("self", "child", "daemon")]
@@ -147,7 +147,7 @@ def test_a_function_that_timed_out_works_no_longer_nor_do_its_children(
     do = (
         f"{work}"
         f"if not os.fork(): work({str(written[1])!r})\n"
-        "if not os.fork():\n"  # A daemon as it should be: no parent, session, terminal or pipe.
+        "if not os.fork():\n"  # A daemon without parent, session, terminal or pipe.
         " os.setsid()\n"
         " if os.fork(): os._exit(0)\n"
         " for fd in range(99):\n"
@@ -163,7 +163,7 @@ def test_a_function_that_timed_out_works_no_longer_nor_do_its_children(
     assert [path.stat().st_size for path in written] == sizes
 
 
-def test_a_child_that_holds_on_to_everything_delays_nobody(probes: Probes, unruly: str) -> None:
+def test_a_child_that_keeps_all_pipes_open_delays_no_call(probes: Probes, unruly: str) -> None:
     do = "child = os.fork()\nif not child: time.sleep(60); os._exit(0)\nprint(child)"
     started = time.monotonic()
     done = probes.call(unruly, {"do": do})
@@ -194,7 +194,7 @@ def test_a_child_that_holds_on_to_everything_delays_nobody(probes: Probes, unrul
         "os.umask(0o777)",
     ],
 )
-def test_an_instance_goes_on_after_what_does_not_break_it(probes: Probes, do: str) -> None:
+def test_an_instance_survives_harmless_changes_to_its_process(probes: Probes, do: str) -> None:
     name = probes.create(UNRULY, timeout_s=5)
     first = probes.call(name, {"do": do})
     assert first.status == 0, first
@@ -203,7 +203,7 @@ def test_an_instance_goes_on_after_what_does_not_break_it(probes: Probes, do: st
     assert second.answer == {"calls": 2, "pid": first.answer["pid"]}
 
 
-def test_the_memory_a_call_is_told_to_have_used_is_the_most_it_held(probes: Probes) -> None:
+def test_the_reported_memory_is_the_peak_of_the_call(probes: Probes) -> None:
     name = probes.create(
         "def main_handler(event, context):\n    bytearray(100 << 20)\n", memory_mb=256
     )
@@ -233,7 +233,7 @@ def test_each_call_has_its_own_log(probes: Probes, unruly: str) -> None:
 @pytest.mark.parametrize(
     "do", ["time.sleep(60)", "os._exit(1)", "ctypes.string_at(0)", "spike()", "grow_slowly()"]
 )
-def test_what_a_failed_call_printed_is_kept(probes: Probes, unruly: str, do: str) -> None:
+def test_the_log_keeps_the_output_of_a_failed_call(probes: Probes, unruly: str, do: str) -> None:
     done = probes.call(unruly, {"do": f"print('line')\nprint('open', end='')\n{do}"})
     assert done.status in (433, 434, 439)
     assert probes.log(unruly, done.request_id) == "line\nopen"
@@ -241,7 +241,7 @@ def test_what_a_failed_call_printed_is_kept(probes: Probes, unruly: str, do: str
     assert probes.log(unruly, done.request_id) == "next\n"
 
 
-def test_a_raised_error_is_in_the_log_with_where_it_happened(probes: Probes, unruly: str) -> None:
+def test_the_log_holds_the_traceback_of_an_error(probes: Probes, unruly: str) -> None:
     log = probes.log(unruly, probes.call(unruly, {"do": "1 / 0"}).request_id)
     assert log.startswith("Traceback")
     assert log.endswith("ZeroDivisionError: division by zero\n")
@@ -249,7 +249,9 @@ def test_a_raised_error_is_in_the_log_with_where_it_happened(probes: Probes, unr
 
 @pytest.mark.parametrize("megabytes", [1, 10])
 @pytest.mark.parametrize("how", ["print('x' * {size}, end='')", "os.write(1, b'\\xff' * {size})"])
-def test_of_much_output_the_last_megabyte_is_kept(probes: Probes, megabytes: int, how: str) -> None:
+def test_the_log_keeps_the_last_megabyte_of_output(
+    probes: Probes, megabytes: int, how: str
+) -> None:
     name = probes.create(UNRULY, timeout_s=20, memory_mb=512)
     done = probes.call(name, {"do": how.format(size=megabytes * MB) + "; print('end')"})
     assert done.status == 0
@@ -260,12 +262,12 @@ def test_of_much_output_the_last_megabyte_is_kept(probes: Probes, megabytes: int
     assert probes.log(name, done.request_id) == "next\n"
 
 
-def test_what_is_printed_between_two_calls_is_in_neither_log(probes: Probes, unruly: str) -> None:
+def test_output_between_two_calls_is_in_neither_log(probes: Probes, unruly: str) -> None:
     late = "threading.Timer(0.2, lambda: print('x' * 200_000)).start(); print('mine')"
     done = probes.call(unruly, {"do": late})
     assert probes.log(unruly, done.request_id) == "mine\n"
     time.sleep(0.4)
-    # Printing went on as far as a pipe goes; its rest has no other place than the next call.
+    # The pipe filled up and printing stopped. The rest is printed during the next call.
     done = probes.call(unruly, {"do": "time.sleep(0.2); print('mine')"})
     assert len(probes.log(unruly, done.request_id)) < 150_000
     done = probes.call(unruly, {"do": "print('mine')"})

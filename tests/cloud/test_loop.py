@@ -1,4 +1,4 @@
-"""One order's whole life through the doors of the local cloud, with real processes."""
+"""An order from quote to refund through the local cloud, with real processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def guest(client: LocalCloudClient) -> Guest:
     return Guest(client)
 
 
-def test_order_pay_points_tier_coupon_and_the_next_order(guest: Guest) -> None:
+def test_a_paid_order_brings_points_a_tier_and_a_coupon_for_the_next_order(guest: Guest) -> None:
     client = guest.client
     guest.buy(34)  # ¥510
     eventually(lambda: guest.points() == 510)
@@ -40,7 +40,7 @@ def test_order_pay_points_tier_coupon_and_the_next_order(guest: Guest) -> None:
     clean(client)
 
 
-def test_the_welcome_coupon_comes_once_per_phone(client: LocalCloudClient) -> None:
+def test_a_phone_gets_one_welcome_coupon(client: LocalCloudClient) -> None:
     first, second = Guest(client), Guest(client)
     assert first.call("member-profile", action="welcome", scene="table-jingan")["error"][
         "code"
@@ -62,7 +62,7 @@ def test_the_welcome_coupon_comes_once_per_phone(client: LocalCloudClient) -> No
     assert (unknown["error"]["code"], unknown["error"]["field"]) == ("SCENE_UNKNOWN", "scene")
 
 
-def test_an_order_of_nothing_needs_no_wechat_pay(cloud: LocalCloud, guest: Guest) -> None:
+def test_an_order_that_costs_nothing_needs_no_wechat_pay(cloud: LocalCloud, guest: Guest) -> None:
     code = guest.client.phone_code(f"137{next(guest_numbers):08d}")
     guest.ok("member-profile", action="bind_phone", code=code)
     coupon = guest.ok("member-profile", action="welcome", scene="table-jingan")
@@ -99,7 +99,7 @@ def test_a_refund_goes_through_wechat_pay_and_takes_the_points_back(
 
 
 @pytest.mark.parametrize("end", ["CLOSED", "ABNORMAL"])
-def test_a_refund_that_comes_to_nothing_leaves_a_way_on(
+def test_after_a_failed_refund_another_refund_is_possible(
     cloud: LocalCloud, guest: Guest, end: str
 ) -> None:
     order_id = guest.buy()
@@ -110,13 +110,13 @@ def test_a_refund_that_comes_to_nothing_leaves_a_way_on(
     assert guest.client.internal_call("pay", {**request, "refund_id": f"R1{order_id}"})["ok"]
     refunds = cloud.database.collection("refunds")
     eventually(lambda: refunds.find_one({"_id": f"R1{order_id}"})["status"] == end.lower())  # type: ignore[index]
-    # The clock stands, and WeChat Pay wants a minute between two refunds of one payment.
+    # The clock stands, but WeChat Pay requires a minute between two refunds of one payment.
     cloud.set_wechat_pay_mode({"refunds_end": "SUCCESS", "refund_gap_s": 0})
-    if end == "CLOSED":  # For good: the order is as it was, and another refund may be tried.
+    if end == "CLOSED":  # Failed for ever: the order is as it was, and another refund may be tried.
         assert guest.status(order_id) == "paid"
         again = {**request, "refund_id": f"R2{order_id}"}
         assert guest.client.internal_call("pay", again)["ok"]
-    else:  # Mended by hand at the merchant's console; the notice of it is lost.
+    else:  # Repaired by hand in the merchant's console; the notice is lost.
         cloud.wechat_pay.mend_refund(f"R1{order_id}")
         cloud.timers.fire_function("pay")
     eventually(lambda: guest.status(order_id) == "refunded")
@@ -124,7 +124,7 @@ def test_a_refund_that_comes_to_nothing_leaves_a_way_on(
     clean(guest.client)
 
 
-def test_a_phone_can_be_exchanged_and_the_old_number_is_free_again(
+def test_a_member_changes_their_phone_and_the_old_number_is_free(
     client: LocalCloudClient,
 ) -> None:
     first, second = Guest(client), Guest(client)
@@ -141,7 +141,7 @@ def test_a_phone_can_be_exchanged_and_the_old_number_is_free_again(
     second.ok("member-profile", action="bind_phone", code=client.phone_code(old))
 
 
-def test_a_member_can_not_refund(guest: Guest) -> None:
+def test_a_member_cannot_refund(guest: Guest) -> None:
     order_id = guest.buy()
     answer = guest.call("pay", action="refund", order_id=order_id, refund_id="R12345",
                         reason="x", actor="me")  # fmt: skip

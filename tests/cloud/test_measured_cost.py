@@ -1,4 +1,4 @@
-"""The command `cost`, as an operator runs it: it measures, and its bill adds up."""
+"""The command `cost`, run as an operator does, measures every function; its bill adds up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bootstrap import ROOT
 from test_readme import blocks, run
 
 pytestmark = pytest.mark.slow
-COMMAND = "scripts/huitou cost --orders-per-day 10000"  # As the READMEs have it.
+COMMAND = "scripts/huitou cost --orders-per-day 10000"  # As in the READMEs.
 
 
 def test_the_command_measures_every_function_and_its_bill_adds_up(tmp_path: Path) -> None:
@@ -27,10 +27,10 @@ def test_the_command_measures_every_function_and_its_bill_adds_up(tmp_path: Path
     assert set(functions) == {f["name"] for f in declared} - {"console", "maintenance"}
     for name, function in functions.items():
         assert 0 < function["peak_mb"] < function["memory_mb"], name
-    # Quote, create, prepay and WeChat Pay's notice at least; one settlement for each order.
+    # At least quote, create, prepay and WeChat Pay's notice, and one settlement per order.
     assert functions["pay"]["calls_per_order"] >= 4
     assert functions["points-sync"]["calls_per_order"] >= 1
     assert out["measured"]["http_calls_per_order"] >= 1
     relay = functions["trigger-relay"]
     assert relay["standing_gb_s"] >= 730 * 3_600 * relay["memory_mb"] / 1024
-    assert relay["idle_ms"] > 3_000  # A newcomer makes sure for some seconds that one is alive.
+    assert relay["idle_ms"] > 3_000  # A new relay checks for some seconds that another is alive.

@@ -1,4 +1,4 @@
-"""The mini-program platform's stand-in as a plain object: shipping reported once, and rightly."""
+"""The mini-program platform's stand-in as a plain object: it checks shipping reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localcloud.mini_program import MiniProgramStandIn
 
 
 class Shop:
-    """A mini-program with one payment of its own and one of a store under it."""
+    """A mini-program with two payments: one to the chain itself, one to a sub-merchant store."""
 
     def __init__(self, merchant: Merchant) -> None:
         self.keys = merchant.keys
@@ -74,14 +74,14 @@ def test_shipping_is_kept_and_can_be_reported_once(shop: Shop) -> None:
         ({"upload_time": "2026-03-02 12:30:00"}, 268485216),
     ],
 )
-def test_shipping_that_is_not_right_is_refused(
+def test_a_wrong_shipping_report_is_refused(
     shop: Shop, change: dict[str, Any], expected: int
 ) -> None:
     assert shop.upload(**change) == expected
     assert shop.platform.shipped() == {}
 
 
-def test_whether_shipping_has_to_be_reported_can_be_asked(shop: Shop) -> None:
+def test_the_stand_in_tells_whether_shipping_must_be_reported(shop: Shop) -> None:
     asked = {"appid": shop.keys.appid}
     assert shop.platform.is_trade_managed(shop.token, asked)["is_trade_managed"] is True
     shop.platform.manage_trade(managed=False)

@@ -1,4 +1,4 @@
-"""Money through the whole local cloud: the timers of pay, the day's bill, what was planted."""
+"""Money through the whole local cloud: pay's timers, the daily bill, and errors put into it."""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ def bought(cloud: LocalCloud, guest: Guest, **cart: Any) -> str:
     return order_id
 
 
-def test_a_franchise_is_paid_its_share_and_gives_it_back(cloud: LocalCloud, guest: Guest) -> None:
+def test_a_franchise_gets_its_share_and_returns_it_after_a_refund(
+    cloud: LocalCloud, guest: Guest
+) -> None:
     order_id = bought(cloud, guest, quantity=4, store_id="xujiahui")
     number = f"{order_id}n1"
     for _ in range(3):
         later(cloud, minutes=2)
     shared = cloud.wechat_pay.book_of(number)["shared_fen"]
-    # ¥60, of which the store's offers take ¥21; less 0.6 %: 20 % to the owner, 3 % to the brand.
+    # ¥60 less ¥21 of offers, less 0.6 % fee: 20 % to the owner, 3 % to the brand.
     assert shared == 775 + 116
     internal(guest.client, "refund", order_id=order_id, refund_id=f"R{order_id}",
              reason="test", actor="ann", role="finance")  # fmt: skip
@@ -56,7 +58,9 @@ def test_a_franchise_is_paid_its_share_and_gives_it_back(cloud: LocalCloud, gues
     assert guest.status(order_id) == "refunded"
 
 
-def test_wechat_is_told_that_a_guest_was_served(cloud: LocalCloud, guest: Guest) -> None:
+def test_shipping_is_reported_to_wechat_when_a_guest_is_served(
+    cloud: LocalCloud, guest: Guest
+) -> None:
     order_id = bought(cloud, guest)
     for step in ("accept", "prepare", "ready"):
         internal(guest.client, step, order_id=order_id, actor="cook")
@@ -79,22 +83,18 @@ def test_a_paid_order_has_a_card_at_wechat(cloud: LocalCloud, guest: Guest) -> N
     assert order_id in card["wxa_path_query"]
 
 
-def test_a_guest_who_never_comes_back_is_followed_and_orders_end(
-    cloud: LocalCloud, guest: Guest
-) -> None:
+def test_the_timer_finds_a_payment_and_completes_the_order(cloud: LocalCloud, guest: Guest) -> None:
     cloud.set_wechat_pay_mode({"copies": 0})
     order_id = guest.order()
     guest.client.pay(guest.openid, guest.prepay(order_id))
-    later(cloud, minutes=2)  # Nobody told us, nobody asked: the timer did.
+    later(cloud, minutes=2)  # No notice and no call came: the timer asked WeChat Pay.
     orders = cloud.database.collection("orders")
     eventually(lambda: (orders.find_one({"_id": order_id}) or {}).get("status") == "paid")
     later(cloud, days=1)
     assert guest.status(order_id) == "completed"
 
 
-def test_what_was_planted_in_a_days_bill_is_found_by_the_command(
-    cloud: LocalCloud, guest: Guest
-) -> None:
+def test_the_command_finds_the_errors_put_into_a_days_bill(cloud: LocalCloud, guest: Guest) -> None:
     one, two, three = (bought(cloud, guest) for _ in range(3))
     internal(guest.client, "refund", order_id=three, refund_id=f"R{three}",
              reason="test", actor="ann", role="finance")  # fmt: skip
@@ -114,7 +114,7 @@ def test_what_was_planted_in_a_days_bill_is_found_by_the_command(
     differences = {(d["kind"], d["reference"]) for d in json.loads(found.stdout)["differences"]}
     assert set(planted.items()) <= differences
     ours = [d for d in differences if any(o in d[1] for o in (one, two, three))]
-    assert len(ours) == 3  # Nothing else is said of these orders.
+    assert len(ours) == 3  # These orders have no other differences.
 
 
 def command(cloud: LocalCloud, *words: str) -> subprocess.CompletedProcess[str]:
@@ -126,7 +126,7 @@ def command(cloud: LocalCloud, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("kind", "status"), [("signtest", 401), ("tag", 401), ("amount", 400)])
-def test_a_forged_notice_is_turned_away_at_the_door(
+def test_a_forged_notice_is_refused(
     cloud: LocalCloud, guest: Guest, kind: str, status: int
 ) -> None:
     order_id = guest.order()

@@ -1,4 +1,4 @@
-"""The real layers: made for the platform, the same every time, and enough to run on."""
+"""The real layers fit the platform, are reproducible, and contain all that functions need."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ from deployment.unpacking import unpacked
 
 pytestmark = pytest.mark.slow
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/index.py"))
-OLDEST_GLIBC = (2, 17)  # What manylinux2014 means.
-# One tag of a wheel, like cp311-abi3-manylinux2014_x86_64, that CPython 3.11 there can load.
+OLDEST_GLIBC = (2, 17)  # The glibc of manylinux2014.
+# Matches a wheel tag that the platform's CPython 3.11 can load, for example
+# cp311-abi3-manylinux2014_x86_64.
 FITS = re.compile(
     r"Tag: (py3-none-any|(cp311-cp311|cp3(\d|10|11)-abi3|py3-none)"
     r"-manylinux(1|2010|2014|_2_\d|_2_1[0-7])_x86_64)"
@@ -38,13 +39,13 @@ FITS = re.compile(
 
 @pytest.fixture(scope="module")
 def layers() -> dict[str, Package]:
-    """All layers as the local cloud uses them: on CPython 3.11 the very bytes of a deployment."""
+    """Build all layers for the local cloud; on CPython 3.11 they equal those of a deployment."""
     return build_layers(local_target())
 
 
 @pytest.fixture(scope="module")
 def opt(layers: dict[str, Package], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All layers unpacked over each other, as the platform fills /opt."""
+    """Unpack all layers into one folder, as the platform fills /opt."""
     folder = tmp_path_factory.mktemp("opt")
     for package in layers.values():
         place = unpacked(package, tmp_path_factory.mktemp("unpacked"))
@@ -60,12 +61,12 @@ DECLARED = {
 
 @pytest.fixture(scope="module")
 def places(layers: dict[str, Package]) -> dict[str, Path]:
-    """Each layer unpacked by itself."""
+    """Unpack each layer into its own folder."""
     return {name: unpacked(package) for name, package in layers.items()}
 
 
 def python(path: list[Path], script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script on a bare interpreter that sees these folders and its standard library."""
+    """Run a script on an interpreter that sees only these folders and the standard library."""
     bare = getattr(sys, "_base_executable", sys.executable)
     environment = {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONTZPATH": ""}
     return subprocess.run(
@@ -75,12 +76,12 @@ def python(path: list[Path], script: str) -> subprocess.CompletedProcess[str]:
 
 
 def user(name: str, tmp_path: Path) -> Path:
-    """A function unpacked from its package, as the platform fills /var/user."""
+    """Unpack a function's package, as the platform fills /var/user."""
     return unpacked(function_package(ROOT / "functions" / name, tmp_path), tmp_path / "user")
 
 
 def modules(*folders: Path) -> list[str]:
-    """Every module the sources import, those imported late, inside functions, included."""
+    """Return every module that the sources import, also inside functions."""
     paths = [path for folder in folders for path in folder.rglob("*.py")]
     return sorted(set().union(*map(modules_of, paths)))
 
@@ -107,7 +108,7 @@ def test_a_function_loads_from_its_packages_alone(
 
 
 def reached(folder: Path) -> set[str]:
-    """Every module that a function's code can come to import, late imports included."""
+    """Return every module that a function's code can import, also inside functions."""
     found: set[str] = set()
     waiting = list(folder.rglob("*.py"))
     while waiting:
@@ -120,7 +121,7 @@ def reached(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_carries_the_layers_its_code_can_reach_and_no_other(
+def test_a_function_has_exactly_the_layers_that_its_code_can_import(
     name: str, places: dict[str, Path]
 ) -> None:
     wanted = {module.split(".")[0] for module in reached(ROOT / "functions" / name)}
@@ -132,18 +133,18 @@ def test_a_function_carries_the_layers_its_code_can_reach_and_no_other(
     assert set(DECLARED[name]) == needed
 
 
-def test_everything_imported_late_is_in_the_packages_too(opt: Path, tmp_path: Path) -> None:
+def test_modules_that_are_imported_late_are_in_the_packages(opt: Path, tmp_path: Path) -> None:
     every = modules(ROOT / "functions", ROOT / "layers" / "core")
     beside = {path.stem for path in ROOT.glob("functions/*/*.py")}  # Each in its own package.
     wanted = [module for module in every if module not in beside]
     assert {"requests", "tencentcloud.scf.v20180416.models", "pymongo"} <= set(wanted)
-    zone = "import zoneinfo; zoneinfo.ZoneInfo('Asia/Shanghai')"  # Files the platform may lack.
+    zone = "import zoneinfo; zoneinfo.ZoneInfo('Asia/Shanghai')"  # The platform may lack them.
     script = f"import importlib\nfor m in {wanted}: importlib.import_module(m)\n{zone}"
     done = python([tmp_path, ROOT / "functions" / "console", opt], script)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_module_that_is_missing_would_be_noticed(opt: Path, tmp_path: Path) -> None:
+def test_a_missing_module_is_noticed(opt: Path, tmp_path: Path) -> None:
     lacking = tmp_path / "opt"
     shutil.copytree(opt, lacking, ignore=shutil.ignore_patterns("pydantic"))
     done = python([user("pay", tmp_path), lacking], "import index")
@@ -168,7 +169,7 @@ LICENSED = {"deps": "pymongo-", "web": "cryptography-", "image": "pillow-", "sto
 
 @pytest.fixture(scope="module", params=REQUIREMENTS)
 def dependencies(request: pytest.FixtureRequest) -> Package:
-    """Each layer of wheels as it is deployed, whatever Python runs the tests."""
+    """Build each layer of wheels as it is deployed, whatever Python runs the tests."""
     return wheels_layer(str(request.param), RUNTIME)
 
 
@@ -190,7 +191,7 @@ def test_every_wheel_is_made_for_the_platform(dependencies: Package) -> None:
     assert len(compiled) >= (0 if dependencies.name == "storage" else 2)
 
 
-def test_packages_stand_at_the_root_without_what_only_installers_need(
+def test_packages_are_at_the_root_without_installer_files(
     dependencies: Package,
 ) -> None:
     with zipfile.ZipFile(dependencies.path) as archive:
@@ -206,7 +207,7 @@ def test_packages_stand_at_the_root_without_what_only_installers_need(
     assert any(name.startswith(licensed) and "LICENSE" in name for name in names)
 
 
-def test_the_dependencies_come_out_the_same_anywhere(
+def test_the_dependencies_are_built_with_the_same_bytes_everywhere(
     dependencies: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = os.umask(0o077)

@@ -1,4 +1,4 @@
-"""Payments in the whole cloud: notices doubled, forged, lost and late; money given back."""
+"""Payments in the whole cloud with repeated, forged, lost and late notices, and refunds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def notify(client: LocalCloudClient, body: bytes, headers: dict[str, str]) -> in
 
 
 def resource(cloud: LocalCloud, guest: Guest, order_id: str, **change: Any) -> dict[str, Any]:
-    """What WeChat Pay would say of a paid attempt, for forging."""
+    """Return the resource of a paid attempt as WeChat Pay writes it, for a forged notice."""
     paid = {
         "appid": cloud.keys.appid, "mchid": cloud.keys.mchid, "out_trade_no": f"{order_id}n1",
         "trade_state": "SUCCESS", "transaction_id": "42" + "0" * 26,
@@ -71,7 +71,7 @@ def test_the_same_callback_ten_times_at_once_pays_and_awards_once(
     ids=["unsigned", "other serial", "stale", "wrong amount", "other currency", "other merchant",
          "other app", "other payer", "unknown order", "no transaction"],
 )  # fmt: skip
-def test_a_forged_or_wrong_callback_is_refused_and_nothing_written(
+def test_a_forged_or_wrong_callback_is_refused_and_writes_nothing(
     cloud: LocalCloud, guest: Guest, change: dict[str, Any], signed: dict[str, Any], expected: int
 ) -> None:
     order_id = guest.order()
@@ -97,7 +97,7 @@ def test_a_lost_callback_is_found_by_asking(cloud: LocalCloud, guest: Guest) -> 
     clean(guest.client)
 
 
-def test_an_unpaid_order_is_closed_in_time_and_gives_back_what_it_held(
+def test_an_unpaid_order_is_closed_in_time_and_releases_coupon_and_points(
     cloud: LocalCloud, guest: Guest
 ) -> None:
     guest.buy(20)
@@ -113,9 +113,7 @@ def test_an_unpaid_order_is_closed_in_time_and_gives_back_what_it_held(
     clean(guest.client)
 
 
-def test_while_wechat_pay_can_not_be_asked_nothing_is_released(
-    cloud: LocalCloud, guest: Guest
-) -> None:
+def test_while_wechat_pay_is_down_nothing_is_released(cloud: LocalCloud, guest: Guest) -> None:
     guest.buy(20)
     eventually(lambda: guest.points() == 300)
     order_id = guest.order(points=100)
@@ -128,14 +126,16 @@ def test_while_wechat_pay_can_not_be_asked_nothing_is_released(
     assert guest.points() == 300
 
 
-def test_cancelling_what_was_just_paid_says_paid(cloud: LocalCloud, guest: Guest) -> None:
+def test_cancelling_an_order_that_was_just_paid_answers_paid(
+    cloud: LocalCloud, guest: Guest
+) -> None:
     cloud.set_wechat_pay_mode({"copies": 0})
     order_id = guest.buy()
     assert guest.ok("pay", action="cancel", order_id=order_id)["status"] == "paid"
 
 
-def test_money_for_a_cancelled_order_goes_back(cloud: LocalCloud, guest: Guest) -> None:
-    """It can't happen unless WeChat Pay breaks its word; then the guest gets the money back."""
+def test_money_for_a_cancelled_order_is_refunded(cloud: LocalCloud, guest: Guest) -> None:
+    """WeChat Pay promises that this can't happen; if it does, the guest gets the money back."""
     order_id = guest.order()
     guest.prepay(order_id)
     guest.ok("pay", action="cancel", order_id=order_id)
@@ -152,7 +152,9 @@ def test_money_for_a_cancelled_order_goes_back(cloud: LocalCloud, guest: Guest) 
     clean(guest.client)
 
 
-def test_two_payments_racing_for_one_order_keep_one(cloud: LocalCloud, guest: Guest) -> None:
+def test_if_two_payments_arrive_for_one_order_one_is_refunded(
+    cloud: LocalCloud, guest: Guest
+) -> None:
     cloud.set_wechat_pay_mode({"copies": 0})
     order_id = guest.order()
     guest.prepay(order_id)

@@ -1,4 +1,4 @@
-"""Clients nobody here wrote: CloudBase's own `tcb` deploys the bundle, Tencent's SDK calls it."""
+"""Foreign clients work: CloudBase's own `tcb` deploys the bundle, and Tencent's SDK calls it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = sorted(path.parent.name for path in ROOT.glob("functions/*/index.py"))
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A local cloud to which nothing was deployed; its layers are published by our own command."""
+    """Run a local cloud without functions; our own command publishes its layers."""
     with LocalCloud(tmp_path_factory.mktemp("tcb"), relay=False, deploy=False) as cloud:
         yield cloud
 
@@ -47,7 +47,7 @@ def proxy(bare: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def tcb(bare: LocalCloud, proxy: TlsProxy, tmp_path_factory: pytest.TempPathFactory) -> Tcb:
-    """The client, logged in with the local cloud's key."""
+    """Return the client, logged in with the local cloud's key."""
     home = tmp_path_factory.mktemp("home")
     client = Tcb(home / "tcb", proxy.url, proxy.certificate_path, ROOT)
     told = client.run("login", "--apiKeyId", bare.keys.secret_id, "--apiKey", bare.keys.secret_key)
@@ -57,7 +57,7 @@ def tcb(bare: LocalCloud, proxy: TlsProxy, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def variables(bare: LocalCloud) -> dict[str, str]:
-    """Every {{env.X}} of the file; layer versions as `layers publish` prints them."""
+    """Return every {{env.X}} of the file, with layer versions as `layers publish` prints them."""
     published = run("scripts/huitou layers publish", bare.data)
     assert published.returncode == 0, published.stderr
     versions = dict(line.split("=") for line in published.stdout.splitlines())
@@ -65,7 +65,7 @@ def variables(bare: LocalCloud) -> dict[str, str]:
         map("HUITOU_{}_LAYER_VERSION".format, ("CORE", "DEPS", "WEB", "IMAGE", "STORAGE")), "1"
     )
     return {
-        # The client puts values into the file's text, where a line can't be broken.
+        # The client puts values into the file's text, so a value can't contain a line break.
         **{k: v.replace("\n", "\\n") for k, v in bare.target.variables.items()},
         **versions,
     }
@@ -73,13 +73,13 @@ def variables(bare: LocalCloud) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def deployed(tcb: Tcb, variables: dict[str, str]) -> str:
-    """What `tcb fn deploy` printed for the whole bundle."""
+    """Run `tcb fn deploy` for the whole bundle; returns what it printed."""
     return tcb.run("fn", "deploy", "--deployMode", "zip", "--yes", variables=variables)
 
 
 @pytest.fixture
 def sdk(bare: LocalCloud) -> ScfClient:
-    """Tencent's SDK as anybody would set it up."""
+    """Return Tencent's SDK with a usual configuration."""
     http = HttpProfile(protocol="http", endpoint=f"127.0.0.1:{bare.port}")
     credential = Credential(bare.keys.secret_id, bare.keys.secret_key)
     return ScfClient(credential, "ap-shanghai", ClientProfile(httpProfile=http))
@@ -130,7 +130,7 @@ def test_the_sdk_calls_what_the_client_deployed(bare: LocalCloud, sdk: ScfClient
 
 
 @pytest.mark.usefixtures("deployed")
-def test_the_client_deploys_again_and_one_alone(
+def test_the_client_deploys_again_and_deploys_one_function(
     bare: LocalCloud, tcb: Tcb, variables: dict[str, str]
 ) -> None:
     more = {**variables, "HUITOU_BRAND_ID": "second"}
@@ -159,12 +159,12 @@ def test_the_client_lists_and_invokes(tcb: Tcb, variables: dict[str, str]) -> No
 
 @pytest.mark.usefixtures("deployed")
 def test_our_own_command_takes_over_what_the_client_deployed(bare: LocalCloud) -> None:
-    """It adds what the client can't say: tokens for timers, security rules, versions."""
+    """Our command adds what the client can't set: timers' tokens, security rules, versions."""
     api, wanted = prepare(bare.target, local_target())
     found = look(api, wanted)
     Deployment(api, wanted, found, lambda _: None).run(plan(wanted, found))
     steps = plan(wanted, look(api, wanted))
-    # Static hosting isn't open there, so the pages wait.
+    # Static hosting isn't open there, so the pages aren't uploaded.
     assert {step.action for step in steps if step.kind != "pages"} == {"unchanged"}
     for name in NAMES:
         function = bare.registry.function(name)
@@ -172,7 +172,9 @@ def test_our_own_command_takes_over_what_the_client_deployed(bare: LocalCloud) -
         assert all(trigger.message for trigger in function.triggers.values())
 
 
-def test_a_wrong_key_is_refused_and_told(bare: LocalCloud, proxy: TlsProxy, tmp_path: Path) -> None:
+def test_the_client_with_a_wrong_key_is_refused(
+    bare: LocalCloud, proxy: TlsProxy, tmp_path: Path
+) -> None:
     client = Tcb(tmp_path / "home", proxy.url, proxy.certificate_path, ROOT)
     told = client.run("login", "--apiKeyId", bare.keys.secret_id, "--apiKey", "wrong")
     assert "SignatureFailure" in told or "✖" in told, told

@@ -1,4 +1,4 @@
-"""The doors to the stand-ins: what comes in by HTTP reaches them whole, and controls are strict."""
+"""HTTP requests reach the stand-ins unchanged, and the control routes check their input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localcloud.doors import platform_app, vendors_app
 
 
 class Doors:
-    """A local cloud that isn't up: its stand-ins and its doors, without a network."""
+    """The stand-ins and doors of a local cloud that isn't started; no network is used."""
 
     def __init__(self, folder: Path) -> None:
         self.cloud = LocalCloud(folder)
@@ -40,7 +40,7 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
     opened.cloud.platform.stop()
 
 
-def test_an_encrypted_name_comes_in_with_the_key_it_is_under(doors: Doors) -> None:
+def test_an_encrypted_name_needs_the_serial_of_its_key(doors: Doors) -> None:
     path, keys = "/v3/profitsharing/receivers/add", doors.cloud.keys
     body = json.dumps({
         "appid": keys.appid, "type": "MERCHANT_ID", "account": FRANCHISE,
@@ -53,7 +53,7 @@ def test_an_encrypted_name_comes_in_with_the_key_it_is_under(doors: Doors) -> No
     assert (answer.status_code, answer.get_json()["account"]) == (200, FRANCHISE)
 
 
-def test_a_bill_is_fetched_from_where_it_was_asked_for(doors: Doors) -> None:
+def test_a_bill_is_fetched_from_the_address_in_the_answer(doors: Doors) -> None:
     paid_on = doors.cloud.clock.now()
     doors.merchant.paid("order-1")
     day = doors.cloud.wechat_pay.payment("order-1")["success_time"][:10]
@@ -71,7 +71,7 @@ def test_a_bill_is_fetched_from_where_it_was_asked_for(doors: Doors) -> None:
     assert "Wechatpay-Signature" not in file.headers
 
 
-def test_an_address_is_signed_as_it_is_sent(doors: Doors) -> None:
+def test_a_signature_covers_the_encoded_address(doors: Doors) -> None:
     doors.merchant.paid("order-1")
     asked = doors.merchant.refund("order-1", "surplus|1", 100)
     doors.merchant.ok("POST", REFUNDS, asked)
@@ -100,11 +100,11 @@ def test_shipping_is_reported_through_the_door(doors: Doors) -> None:
     assert doors.vendors.post(upload, json=shipping).get_json()["errcode"] == 48001
 
 
-def test_controls_refuse_what_they_do_not_know(doors: Doors) -> None:
+def test_controls_refuse_unknown_values(doors: Doors) -> None:
     status, mode = doors.control("wechat-pay/mode", reorder=True, copies=1)
     assert (status, mode["reorder"], mode["refund_gap_s"]) == (200, True, 60.0)
     doors.merchant.paid("order-1")
-    doors.cloud.wechat_pay.mode.set({"delay_s": 3_600})  # Nobody is there to take it.
+    doors.cloud.wechat_pay.mode.set({"delay_s": 3_600})  # Nobody receives it.
     assert doors.control("wechat-pay/release") == (200, {"released": 1})
     for control, body in (
         ("wechat-pay/mode", {"colour": "red"}),

@@ -1,4 +1,4 @@
-"""Versions and aliases under traffic, and what a restart or a kill leaves of them."""
+"""Versions and aliases during traffic, and after a restart or a kill."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def says(word: str, sleep_s: float = 0) -> str:
     )
 
 
-def test_changing_the_latest_touches_nobody_who_gets_a_numbered_version(probes: Probes) -> None:
+def test_changing_the_latest_does_not_change_a_numbered_version(probes: Probes) -> None:
     name = probes.create(says("one"))
     probes.point_default_to(name, probes.publish(name))
     first = probes.call(name).answer
     assert first[:2] == ["one", "1"]
     probes.update(name, says("two"))
     probes.api.scf("UpdateFunctionConfiguration", FunctionName=name, Timeout=7, MemorySize=256)
-    assert probes.call(name).answer == first  # Of the same process even: it stayed warm.
+    assert probes.call(name).answer == first  # From the same process: it stayed warm.
     assert probes.call(name, qualifier="$LATEST").answer[:2] == ["two", "$LATEST"]
     assert probes.call(name, qualifier="1").answer == first
     default = probes.api.scf("GetFunction", FunctionName=name, Qualifier="$DEFAULT")
@@ -68,7 +68,7 @@ def test_a_refused_change_leaves_instances_warm(probes: Probes) -> None:
     assert probes.call(name).answer[2] == pid
 
 
-def test_an_alias_moved_under_traffic_loses_no_call(probes: Probes) -> None:
+def test_moving_an_alias_during_traffic_loses_no_call(probes: Probes) -> None:
     name = probes.create(says("one", 0.02))
     probes.point_default_to(name, probes.publish(name))
     probes.update(name, says("two", 0.02))
@@ -97,7 +97,7 @@ def test_an_alias_moved_under_traffic_loses_no_call(probes: Probes) -> None:
     assert all(pid in {a[2] for a in answers if a[0] == "two"} for pid in probes.pids(name))
 
 
-def test_a_version_that_an_alias_uses_is_not_deleted_even_when_both_are_asked_at_once(
+def test_deleting_a_version_and_moving_an_alias_to_it_at_once_has_one_loser(
     probes: Probes,
 ) -> None:
     name = probes.create(says("one"))
@@ -124,14 +124,14 @@ def test_a_version_that_an_alias_uses_is_not_deleted_even_when_both_are_asked_at
         probes.point_default_to(name, "$LATEST")
 
 
-def test_changes_at_once_are_all_kept(probes: Probes) -> None:
+def test_all_simultaneous_changes_are_kept(probes: Probes) -> None:
     name = probes.create(ECHO)
 
     def change(number: int) -> None:
         trigger = {"TriggerName": f"t{number}", "Type": "timer", "TriggerDesc": "0 0 0 1 1 * 2099"}
         if number % 2:
             probes.api.scf("CreateTrigger", FunctionName=name, **trigger)
-        else:  # Refused inside the change.
+        else:  # The change itself was refused.
             with pytest.raises(CloudApiError):
                 probes.api.scf("CreateFunction", FunctionName=name, Runtime="Python3.11", Code={})
 
@@ -141,7 +141,7 @@ def test_changes_at_once_are_all_kept(probes: Probes) -> None:
     assert {trigger["TriggerName"] for trigger in found} == {f"t{n}" for n in range(1, 20, 2)}
 
 
-def test_a_function_that_is_deleted_answers_who_called_before_and_nobody_after(
+def test_a_deleted_function_answers_earlier_calls_and_no_later_ones(
     probes: Probes,
 ) -> None:
     name = probes.create(says("one", 0.5))
@@ -185,7 +185,7 @@ def test_a_restart_serves_the_same_versions_without_a_deployment(
 
 
 def up(data: Path, mongod: Mongod) -> subprocess.Popen[str]:
-    """Start a local cloud in a process of its own, to be killed."""
+    """Start a local cloud in a separate process that the test can kill."""
     process = subprocess.Popen(
         [sys.executable, "-c", UP, str(data), mongod.uri], cwd=ROOT, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(import_paths())}, stdout=subprocess.PIPE,
@@ -196,25 +196,23 @@ def up(data: Path, mongod: Mongod) -> subprocess.Popen[str]:
 
 
 def write_until_it_is_gone(account: Account, name: str) -> list[str]:
-    """Change a function over and over; returns the changes that were confirmed."""
+    """Change a function repeatedly until the cloud is gone; returns the confirmed changes."""
     client, confirmed = scf_client(account), []
     for number in itertools.count():
         change = {"Description": f"{number}-{'x' * 900}", "FunctionName": name}
         try:
             client.call_json("UpdateFunctionConfiguration", {"Namespace": account.env_id, **change})
         except TencentCloudSDKException as error:
-            if error.code == "FailedOperation.FunctionStatusError":  # Busy with the last one.
+            if error.code == "FailedOperation.FunctionStatusError":  # Still busy.
                 continue
             break
-        except RequestException:  # Killed between its answer's head and its body.
+        except RequestException:  # Killed between the head and the body of its answer.
             break
         confirmed.append(str(number))
     return confirmed
 
 
-def test_a_kill_in_the_middle_of_a_write_leaves_every_confirmed_change(
-    mongod: Mongod, tmp_path: Path
-) -> None:
+def test_a_kill_during_a_write_keeps_every_confirmed_change(mongod: Mongod, tmp_path: Path) -> None:
     for round_ in range(3):
         with up(tmp_path, mongod) as process:
             client = running(tmp_path)
@@ -239,7 +237,7 @@ def test_a_kill_in_the_middle_of_a_write_leaves_every_confirmed_change(
         for number, confirmed in enumerate(sure):
             assert len(confirmed) > 3
             found = registry.function(f"{name}-{number}").revisions["$LATEST"].description
-            # Or one more: stored, but not yet told when the kill came.
+            # Perhaps one more change was stored before the kill and not confirmed.
             assert int(found.partition("-")[0]) >= int(confirmed[-1])
     with LocalCloud(tmp_path, deploy=False, mongodb_uri=mongod.uri) as cloud:
         assert Probes(cloud).call("probe-of-round-0-0", 7).answer == 7

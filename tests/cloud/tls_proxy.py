@@ -2,8 +2,8 @@
 
 A program told to use it (`http_proxy`, and `NODE_EXTRA_CA_CERTS=ca.pem`) believes that it speaks
 TLS to Tencent Cloud. The proxy ends the TLS, and passes the decrypted bytes to a local HTTP server
-as they are: the Host header too, since a TC3 signature covers it. Other hosts are answered 502
-and noted, so that a test can show that nothing else was tried.
+as they are: the Host header too, since a TC3 signature covers it. Calls to other hosts get 502
+and are recorded, so that a test can prove that there are none.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ class Authority:
         self, subject: str, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType
     ) -> bytes:
         now = datetime.datetime.now(datetime.UTC)
-        # The standard allows 64 characters; clients match the alternative name, not this one.
+        # The standard allows 64 characters. Clients check the alternative name, not this one.
         issuer, name = (
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
             for text in ("Loopback test CA", subject)
@@ -168,7 +168,7 @@ class TlsProxy(socketserver.ThreadingTCPServer):
         return None
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Note the connection before its thread starts, so that closing never misses it."""
+        """Record the connection before its thread starts, so that closing never misses it."""
         with self._lock:
             self._open.add(request)
         super().process_request(request, client_address)

@@ -31,7 +31,7 @@ BRAND = "1900000108"
 
 
 class Merchant:
-    """Signs as the merchant; keeps what is to happen later until `pass_time`."""
+    """Signs as the merchant; WeChat Pay's later actions wait for `pass_time`."""
 
     def __init__(self, keys: LocalSecrets, folder: Path) -> None:
         self.keys = keys
@@ -43,7 +43,7 @@ class Merchant:
         self.pay_service = self.opened()
 
     def opened(self) -> WeChatPayStandIn:
-        """Open the stand-in on the same books, as another start of the local cloud would."""
+        """Open the stand-in on the same books, as a restart of the local cloud does."""
         return WeChatPayStandIn(
             self.keys, self.clock, self._books,
             deliver=lambda *notice: self.delivered.append(notice),
@@ -51,7 +51,7 @@ class Merchant:
         )  # fmt: skip
 
     def pass_time(self, **ahead: float) -> None:
-        """Let what is under way happen, then move the clock on."""
+        """Do the waiting actions, then advance the clock."""
         while self._due:
             self._due.pop(0)()
         self.clock.advance(**ahead)
@@ -92,7 +92,7 @@ class Merchant:
     def refused(
         self, method: str, url: str, body: dict[str, Any] | None = None, serial: str = ""
     ) -> tuple[int, str]:
-        """Return status and code of a refusal; for a wrong parameter its name instead."""
+        """Return a refusal's status and code; for a wrong parameter, its name as the code."""
         status, answer = self.call(method, url, body, serial)
         assert status >= 400, answer
         if answer["code"] == "PARAM_ERROR":
@@ -102,7 +102,7 @@ class Merchant:
     # --- orders -------------------------------------------------------------------------------
 
     def order(self, number: str, total: int = 10_000, **change: Any) -> dict[str, Any]:
-        """What a direct order asks; a field that is None is left out."""
+        """Return the request of a direct order, without the fields that are None."""
         body = {
             "appid": self.keys.appid, "mchid": self.keys.mchid, "description": "牛肉面",
             "out_trade_no": number, "notify_url": NOTIFY_URL,
@@ -128,7 +128,7 @@ class Merchant:
     def tap(
         self, prepay_id: str, openid: str = "alice", appid: str = "", **change: str
     ) -> dict[str, Any]:
-        """Have the guest's phone confirm what `prepay` answered."""
+        """Let the guest's phone confirm the answer of `prepay`."""
         stamp, package = str(int(time.time())), f"prepay_id={prepay_id}"
         parts = (appid or self.keys.appid, stamp, "nonce", package)
         parameters = {
@@ -149,7 +149,7 @@ class Merchant:
         return str(self.tap(prepay_id)["transaction_id"])
 
     def refund(self, number: str, out_refund_no: str, fen: int, **change: Any) -> dict[str, Any]:
-        """What a refund asks."""
+        """Return the request of a refund."""
         total = self.pay_service.payment(number)["total"]
         body = {
             "out_trade_no": number, "out_refund_no": out_refund_no, "notify_url": NOTIFY_URL,
@@ -157,7 +157,7 @@ class Merchant:
         }  # fmt: skip
         return body | change
 
-    # --- what WeChat Pay says -----------------------------------------------------------------
+    # --- WeChat Pay's answers -----------------------------------------------------------------
 
     def encrypted(self, name: str) -> str:
         public: Any = load_pem_public_key(self.keys.platform_public_key.encode())
