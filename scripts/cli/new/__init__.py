@@ -1,4 +1,4 @@
-"""`new`: write what a developer then changes."""
+"""`new`: write the files that a developer then changes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ def new() -> None:
 def function(name: str, domain: str, area: str | None) -> None:
     """Write a new function NAME: its folder, its area, its tests, and its entries elsewhere.
 
-    NAME is what callers write: lower-case words joined by hyphens. What is written works at once
-    and passes scripts/test. It does the least that is real: the chain's people leave notes, each
-    stored once, and members list them by page. Then change the files into what your function is
-    about. The lowest domain that knows all it needs is the right one for its area; scripts/huitou
-    house shows them.
+    NAME is what callers write: lower-case words joined by hyphens. The new function works at once
+    and passes scripts/test. It is small and real: staff leave notes, each stored once, and members
+    list them by page. Then change the files for your own function. Put its area into the lowest
+    domain that knows all it needs; scripts/huitou house shows the domains.
 
     \b
     scripts/huitou new function prep-dispatch
     scripts/huitou new function prep-dispatch --domain ordering --area preparation
 
-    Nothing that exists is overwritten, and where one file can't be written none is.
+    No existing file is overwritten. If one file can't be written, no file is.
     """
     try:
         names = Names.of(name, domain, area)

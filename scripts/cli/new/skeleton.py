@@ -1,7 +1,7 @@
-"""The files of a new function: rendered from `function/*.txt`, written all together or not at all.
+"""The files of a new function, rendered from `function/*.txt`; either all are written or none.
 
-A template is named after the file it makes. `$function`, `$domain`, `$area`, `$Area` and
-`$collection` stand for the names in it; `$$` is a dollar sign.
+A template has the name of the file that it makes. `$function`, `$domain`, `$area`, `$Area` and
+`$collection` are replaced by the names; `$$` is a dollar sign.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from house import DOMAINS, FOUNDATIONS, LAYER
 from huitou.runtime.declarations import declarations
 
 TEMPLATES = Path(__file__).with_name("function")
-# Characters: the platform wants two; longer names would not fit into the templates' lines.
+# In characters. The platform requires two; longer names would make the templates' lines too long.
 FEWEST, MOST = 2, 30
 _BUNDLE = ROOT / "cloudbaserc.json"
 _ROW = re.compile(r"^\| `[a-z0-9-]+` \| .*\(functions/.*\) \|\n", re.M)
@@ -39,7 +39,7 @@ class NotPossible(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Names:
-    """What is called how: the function, its area, the domain that holds the area."""
+    """The names of the function, its area, and the area's domain."""
 
     function: str
     domain: str
@@ -47,7 +47,7 @@ class Names:
 
     @classmethod
     def of(cls, function: str, domain: str, area: str | None) -> Names:
-        """Check the names a developer gives; NotPossible says which one doesn't fit, and why."""
+        """Check a developer's names; NotPossible says which name is wrong, and why."""
         names = cls(function, domain, area or function.replace("-", "_"))
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", function):
             raise NotPossible(
@@ -77,7 +77,7 @@ class Names:
         return f"{self.area}_notes"
 
     def fill(self, template: str) -> str:
-        """Put the names into a template's text."""
+        """Replace the names in a template's text."""
         return Template(template).substitute(
             function=self.function, domain=self.domain, area=self.area, collection=self.collection,
             Area="".join(word.capitalize() for word in self.area.split("_")),
@@ -86,7 +86,7 @@ class Names:
 
 @dataclass(frozen=True)
 class File:
-    """One file as it will be; `before` is its present text, None for a new one."""
+    """One file with its new text; `before` is its present text, None for a new file."""
 
     path: Path
     text: str
@@ -99,15 +99,15 @@ class File:
 
 
 class Skeleton:
-    """All files of a new function, checked and rendered; nothing is written before `write`."""
+    """All files of a new function, checked and rendered; only `write` writes them."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._refuse_what_is_there()
+        self._refuse_existing_names()
         self.files = [_formatted(file) for file in (*self._new_files(), *self._changed_files())]
 
     def write(self) -> None:
-        """Write every file; where one can't be written, undo the others and raise NotPossible."""
+        """Write every file; if one can't be written, undo the others and raise NotPossible."""
         written: list[File] = []
         made: list[Path] = []
         try:
@@ -121,7 +121,7 @@ class Skeleton:
             _undo(written, made)
             raise NotPossible(f"nothing was written: {failed}") from failed
 
-    def _refuse_what_is_there(self) -> None:
+    def _refuse_existing_names(self) -> None:
         names = self._names
         for folder in (ROOT / "functions" / names.function, LAYER / names.domain / names.area):
             if folder.exists():
@@ -173,9 +173,9 @@ class Skeleton:
         """Add the function and the rule that lets members call it, in the file's own format."""
         before = _BUNDLE.read_text(encoding="utf-8")
         entry = self._rendered("cloudbaserc.json").rstrip("\n")
-        text = _before(before, "\n  ],\n", f",\n{entry}", after='"functions": [')
+        text = _insert_before(before, "\n  ],\n", f",\n{entry}", after='"functions": [')
         rule = self._names.fill(',\n      "$function": { "invoke": "auth != null" }')
-        text = _before(text, "\n    }\n", rule, after='"securityRules": {')
+        text = _insert_before(text, "\n    }\n", rule, after='"securityRules": {')
         wanted = json.loads(before)
         wanted["functions"].append(json.loads(entry))
         wanted["securityRules"]["function"][self._names.function] = {"invoke": "auth != null"}
@@ -194,7 +194,7 @@ class Skeleton:
         return File(path, text, "its row in the table of functions", before)
 
     def _answers(self) -> File:
-        """Have the test that holds every answer against its model use the new actions, too."""
+        """Add calls of the new actions to the test that checks every answer against its model."""
         path = ROOT / "tests" / "cloud" / "test_answers.py"
         before = path.read_text(encoding="utf-8")
         for node in ast.parse(before).body:
@@ -205,8 +205,8 @@ class Skeleton:
         raise NotPossible("tests/cloud/test_answers.py has no function as_member")
 
 
-def _before(text: str, mark: str, addition: str, *, after: str = "") -> str:
-    """Put an addition before the first `mark` that follows `after`."""
+def _insert_before(text: str, mark: str, addition: str, *, after: str = "") -> str:
+    """Insert an addition before the first `mark` that follows `after`."""
     place = text.find(mark, text.find(after))
     if place < 0:
         raise NotPossible(f"found no place for a new entry: {mark.strip()!r} is missing")
@@ -214,11 +214,11 @@ def _before(text: str, mark: str, addition: str, *, after: str = "") -> str:
 
 
 def _formatted(file: File) -> File:
-    """Lay a Python file out as ruff does: the length of names decides where lines break."""
+    """Format a Python file with ruff, as line breaks depend on the length of the names."""
     if file.path.suffix != ".py":
         return file
     text = file.text
-    # The area isn't there yet, so ruff would take its modules for third-party ones.
+    # The area doesn't exist yet, so ruff would treat its modules as third-party ones.
     ours = "lint.isort.known-first-party=['huitou']"
     for command in (("check", "--select", "I", "--fix", "--config", ours), ("format",)):
         text = subprocess.run(
@@ -229,7 +229,7 @@ def _formatted(file: File) -> File:
 
 
 def _folders_to_make(folder: Path) -> list[Path]:
-    """Return the folders that are missing, the uppermost first."""
+    """Return the missing folders, the outermost first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     return missing[::-1]
 
