@@ -1,4 +1,4 @@
-"""`bench`: each hot path against a floor measured in the same run, since machines are noisy."""
+"""`bench`: measure each hot path against a floor in the same run, since machines vary."""
 
 from __future__ import annotations
 

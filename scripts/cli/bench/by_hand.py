@@ -1,4 +1,4 @@
-"""The writes of an ordered, paid and settled order by hand: what paying can't be faster than."""
+"""The floor of `bench pay`: plain writes of an order that is created, paid and settled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from huitou.runtime.database import Database, Document
 
 
 @dataclass(frozen=True)
-class Papers:
-    """What the database holds of one real order after each step; the floor writes it again."""
+class WrittenDocuments:
+    """The documents that one real order has written after each step; the floor copies them."""
 
     created: Document
     attempt: Document
@@ -23,8 +23,8 @@ class Papers:
     entry: Document
 
     @classmethod
-    def of(cls, till: Till, visit: Visit) -> Papers:
-        """Serve one guest and copy what is written on the way."""
+    def of(cls, till: Till, visit: Visit) -> WrittenDocuments:
+        """Serve one guest and copy the documents after each step."""
         mongo, order_id = till.database.mongo, visit.order_id
 
         def one(collection: str, **where: str) -> Document:
@@ -42,12 +42,12 @@ class Papers:
 
 
 class ByHand:
-    """The same documents by plain pymongo, in the same transactions, as if nothing could be wrong.
+    """Writes the same documents with plain pymongo in the same transactions, without checks.
 
-    Nothing is read, priced, checked, verified or signed, and no models are in between.
+    It reads, prices, checks, verifies and signs nothing, and uses no models.
     """
 
-    def __init__(self, database: Database, papers: Papers) -> None:
+    def __init__(self, database: Database, papers: WrittenDocuments) -> None:
         self._database = database
         self._papers = papers
         self._orders = database.collection("orders")
@@ -144,6 +144,6 @@ class ByHand:
 
 
 def _changed(before: Document, after: Document) -> Document:
-    """Return the fields a step has set; what it counts up or appends is written otherwise."""
+    """Return the fields that a step has set, without those that it increments or appends to."""
     apart = ("version", "timeline")
     return {k: v for k, v in after.items() if k not in apart and before.get(k) != v}

@@ -1,4 +1,4 @@
-"""`bench checkout`: an order with a coupon, against the least that has to be written for it."""
+"""`bench checkout`: an order with a coupon, against the fewest writes that it needs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEMBERS = 200
 WRITERS = 16
 TEMPLATE = "silver-30-8"
 CART: dict[str, Any] = {
-    "store_id": "jingan",  # Open round the clock.
+    "store_id": "jingan",  # Always open.
     "items": [
         {"dish_id": "milk-tea", "sku_id": "l", "quantity": 2, "methods": ["少冰"]},
         {"dish_id": "beef-noodles", "sku_id": "s", "quantity": 1},
@@ -68,7 +68,7 @@ def checkout(orders: int, rounds: int, threads: int, hot: int, as_json: bool) ->
                 started = time.perf_counter()
                 with ThreadPoolExecutor(threads) as pool:
                     list(pool.map(work, visits))
-                if number:  # The first round warms up connections and caches.
+                if number:  # The first round only warms up connections and caches.
                     speeds[side].append(orders / (time.perf_counter() - started))
         pairs = zip(speeds["ours"], speeds["floor"], strict=True)
         report(
@@ -86,7 +86,7 @@ Visit = tuple[str, CreateRequest]
 
 
 class _Guests:
-    """Members with a coupon for each order that they are about to make."""
+    """Members with a coupon for each order that they will make."""
 
     def __init__(self, database: Database) -> None:
         clock = RealClock()
@@ -112,7 +112,7 @@ class _Guests:
         return issued.id
 
     def visits(self, orders: int, *, one_coupon: bool = False) -> list[Visit]:
-        """Return orders to be made, each with a coupon of its own or all with the same one."""
+        """Return orders to make, each with its own coupon or all with the same coupon."""
         member_id = self._ids[0]
         coupon_id = self._coupon(member_id) if one_coupon else ""
         visits = []
@@ -125,14 +125,14 @@ class _Guests:
         return visits
 
     def order(self, visit: Visit) -> Order | None:
-        """Make the order; None for one whose coupon another order has."""
+        """Create the order; returns None if another order has taken its coupon."""
         try:
             return self._orders.create(*visit)
         except Refusal:
             return None
 
     def sample(self) -> Document:
-        """Return the document of an order that was made."""
+        """Return the document of a created order."""
         made = self.order(self.visits(1)[0])
         if made is None:
             raise click.ClickException("no order was made")

@@ -25,7 +25,7 @@ from simulation.play import load
 _FLOOR = "import os; from pymongo import MongoClient; MongoClient(os.environ['U']).admin.command('ping'); print(1, flush=True); os._exit(0)"  # noqa: E501
 CART = {"store_id": "jingan", "items": [{"dish_id": "milk-tea", "sku_id": "l", "quantity": 2}]}
 GIVE_UP_AFTER_S = 30.0
-APART = ("pay", "trigger-relay")  # They carry more: WeChat Pay's models, Tencent's SDK.
+APART = ("pay", "trigger-relay")  # They import more: WeChat Pay's models, Tencent's SDK.
 
 
 @click.command()
@@ -61,7 +61,7 @@ def coldstart(runs: int, as_json: bool) -> None:
 
 
 def calls(cloud: LocalCloud) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
-    """A real first call for each function."""
+    """Return a real first call for each function."""
     member = {"WX_OPENID": "bench", "WX_APPID": cloud.keys.appid}
 
     def timer(function: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -103,7 +103,7 @@ def _first_answer(
 
 
 def _relay_begins(cloud: LocalCloud, pool: Pool, call: Callable[[], Invocation]) -> float:
-    """The relay answers after 15 minutes; what counts is when it has begun to listen."""
+    """Time the relay until it begins to listen, because it answers only after 15 minutes."""
     state = cloud.database.collection("relay_state")
     for name in ("leases", "relay_state"):
         cloud.database.collection(name).delete_many({})

@@ -1,4 +1,4 @@
-"""Chains of many members, of whom the same few have something due: does the crowd cost?"""
+"""Small and large chains in which equally many members have something due."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from huitou.runtime.declarations import declare
 FIRST_DAY = date(2026, 6, 1)
 YEAR = timedelta(days=365)
 AT_ONCE = 10_000
-ROUNDS = 3  # Days that are measured; one more warms up.
+ROUNDS = 3  # Measured days; one more day warms up.
 
 
 class CrowdClock:
-    """Business time, set to noon in Shanghai of the day that is measured."""
+    """Business time: noon in Shanghai of the measured day."""
 
     def __init__(self) -> None:
         self.day = FIRST_DAY
@@ -36,7 +36,7 @@ class CrowdClock:
 
 
 class Crowd:
-    """A chain with so many members; on each measured day something is due for `due` of them."""
+    """A chain with `members` members; on each measured day `due` of them have something due."""
 
     def __init__(self, uri: str, members: int, due: int) -> None:
         self.database = connect(uri, f"crowd_{members}")
@@ -45,7 +45,7 @@ class Crowd:
         self._make()
 
     def _make(self) -> None:
-        # Nobody would miss these after a crash, so nothing waits for the disk.
+        # Losing these in a crash would do no harm, so the writes don't wait for the disk.
         quick = self.database.collection("accounts").with_options(
             write_concern=WriteConcern(1, j=False)
         )
@@ -55,8 +55,8 @@ class Crowd:
             quick.insert_many([self._account(number) for number in numbers], ordered=False)
 
     def _account(self, number: int) -> dict[str, Any]:
-        """Whose points end and whose tier is reviewed on a measured day, or else much later."""
-        # Spread over the whole range of ids, as a day's members are.
+        """Return an account; its points end and its tier is reviewed on a measured day or later."""
+        # The members of a day are spread over the whole range of ids, as real ones are.
         turn, chosen = number % (self.members // self._due), number // (self.members // self._due)
         is_due = turn <= ROUNDS and chosen < self._due
         day = FIRST_DAY + timedelta(days=turn if is_due else 400 + number % 300)
@@ -76,7 +76,7 @@ class Crowd:
 def crowds(members: int, small_members: int, due: int) -> Iterator[tuple[Crowd, Crowd]]:
     """Make a small and a large crowd in one scratch MongoDB.
 
-    UsageError where the small one has too few members for the days that are measured.
+    Raises UsageError if the small one has too few members for the measured days.
     """
     if not 0 < due * (ROUNDS + 1) <= small_members < members:
         raise click.UsageError(f"--members > --small-members >= {ROUNDS + 1} x --due > 0")
@@ -90,7 +90,7 @@ def crowds(members: int, small_members: int, due: int) -> Iterator[tuple[Crowd, 
 def measure(
     crowds: tuple[Crowd, Crowd], work: Callable[[Database, CrowdClock], int], due: int
 ) -> dict[str, Any]:
-    """Time a day's work on both crowds in turn, day after day; `work` returns how many it did."""
+    """Time each day's work on both crowds in turn; `work` returns how many members it did."""
     clock, seconds = CrowdClock(), ([], [])  # type: ignore[var-annotated]
     for number in range(ROUNDS + 1):
         clock.day = FIRST_DAY + timedelta(days=number)

@@ -1,4 +1,4 @@
-"""`bench geofence`: which fences hold a point, against shapely's STRtree and brute force."""
+"""`bench geofence`: find the fences around a point, against shapely's STRtree and brute force."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from huitou.growth.geofence.rules import (
 )
 
 SOUTH, NORTH, WEST, EAST = 30.7, 31.9, 120.9, 122.0  # Shanghai and around, 130 km by 105 km.
-POLYGONS = 10  # One fence in so many is a polygon.
+POLYGONS = 10  # Every tenth fence is a polygon.
 BRUTE_POINTS = 30
 Look = Callable[[Point], list[str]]
 
@@ -84,7 +84,7 @@ def _fence(dice: random.Random, number: int) -> Fenced:
 
 
 def _timed(look: Look, places: list[Point]) -> tuple[list[list[str]], float, list[float]]:
-    """Answer every point; returns the answers, the seconds, and each one's seconds, sorted."""
+    """Look up every point; returns the answers, the total seconds, and each point's, sorted."""
     for point in places[:200]:
         look(point)
     answers, times = [], []
@@ -102,7 +102,7 @@ def _exactly(fence: Fenced, point: Point) -> bool:
 
 
 def _strtree(fences: list[Fenced]) -> Look:
-    """Boxes in an STRtree; what lies in a point's boxes is tested exactly, in one go."""
+    """Look up boxes in an STRtree, and test the fences found exactly, in one call."""
     boxes: list[shapely.Polygon] = []
     polygons: list[shapely.Polygon | None] = []
     for fence in fences:

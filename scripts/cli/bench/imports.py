@@ -1,4 +1,4 @@
-"""`bench import`: a till's orders, against inserting the very same documents by hand."""
+"""`bench import`: a till's orders, against plain inserts of the same documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench invoke`: what the local cloud itself adds to a call, apart from what functions take."""
+"""`bench invoke`: the time that the local cloud adds to a call, without the function's own."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from simulation.play import load
 EMPTY = "empty"
 _SOURCE = "def main_handler(event, context):\n    return event\n"
 _EVENT = {"action": "nothing", "items": [{"dish_id": "milk-tea", "quantity": 2}]}
-STANDING = "trigger-relay"  # Answers after 15 minutes.
-# The same JSON through a bare pipe, in a process that does nothing else.
+STANDING = "trigger-relay"  # It answers only after 15 minutes.
+# Echoes the same JSON through a plain pipe, in a process that does nothing else.
 _PEER = (
     "import json, sys\n"
     "from multiprocessing.connection import Connection\n"
@@ -69,7 +69,7 @@ def invoke(runs: int, starts: int, as_json: bool) -> None:
 def _in_turn(
     work: dict[str, Callable[[], object]], runs: int, *, warm_up: int
 ) -> dict[str, list[float]]:
-    """Do all of it in turn, so many times; returns how long each took, sorted, in milliseconds."""
+    """Call all in turn, several times; returns the sorted durations of each, in milliseconds."""
     took: dict[str, list[float]] = {name: [] for name in work}
     for number in range(warm_up + runs):
         for name, run in work.items():
@@ -116,12 +116,12 @@ def _deploy_empty(cloud: LocalCloud) -> None:
 
 
 def _cold(cloud: LocalCloud) -> None:
-    pool = Pool(cloud.platform.variables, "bench", lambda _: False)  # Its instances end at once.
+    pool = Pool(cloud.platform.variables, "bench", lambda _: False)  # It keeps no instances.
     _call(cloud, pool, EMPTY, _EVENT, {})
 
 
 def _doors(cloud: LocalCloud, client: LocalCloudClient) -> dict[str, Callable[[], object]]:
-    """A warm call of the empty function by each way there is to make one."""
+    """Return a warm call of the empty function through each door."""
     api = CloudApi(cloud.target.account)
     text = json.dumps(_EVENT)
 
@@ -149,7 +149,7 @@ def _call(
 
 
 def _functions(cloud: LocalCloud) -> dict[str, Callable[[], object]]:
-    """A real call of each function that answers it at once."""
+    """Return a real call for each function that answers at once."""
 
     def bound(name: str, event: dict[str, Any], caller: dict[str, str]) -> Callable[[], Invocation]:
         return lambda: _call(cloud, cloud.platform.pool(name), name, event, caller)

@@ -1,4 +1,4 @@
-"""`bench kpi`: one more day of figures after a month of history, and after years of it."""
+"""`bench kpi`: count one more day after a month of history, and after years of history."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from huitou.runtime.declarations import declare
 
 FIRST_MEASURED = date(2026, 5, 1)
 STORES = 10
-PERIODS = range(10, 61)  # Days between two visits; each guest keeps to one of them.
-RECENT_DAYS = 100  # Log-ins and points entries are made for these only: nobody reads older ones.
+PERIODS = range(10, 61)  # Days between two visits; each guest always has the same.
+RECENT_DAYS = 100  # Only they get log-ins and points entries; older ones are never read.
 AT_ONCE = 5_000
 BULKY = ("orders", "logins", "points_entries")
-WRITERS = 4  # One makes documents while MongoDB stores another's.
+WRITERS = 4  # One thread makes documents while MongoDB stores another thread's.
 
 
 class BenchClock:
-    """Business time, set to the evening of the day that is measured."""
+    """Business time: the evening of the measured day."""
 
     def __init__(self) -> None:
         self.day = FIRST_MEASURED
@@ -44,7 +44,7 @@ class BenchClock:
 
 
 class Guests:
-    """Guests who come every so many days, so that each one's gaps are known without looking."""
+    """Guests who come at fixed intervals, so that their gaps are known without a query."""
 
     def __init__(self, orders_a_day: int) -> None:
         chance = random.Random(7)
@@ -57,23 +57,23 @@ class Guests:
             self.count += 1
 
     def on(self, day: date) -> Iterator[tuple[int, int]]:
-        """Yield the guests of a day, each with the days since their last visit."""
+        """Yield each guest of a day, with the days since the guest's last visit."""
         for (period, phase), guests in self._coming.items():
             if day.toordinal() % period == phase:
                 yield from ((guest, period) for guest in guests)
 
 
 class History:
-    """A chain's past in a database of its own: counted orders, and the days as rolled up."""
+    """A chain's history in its own database: counted orders, and the days' figures."""
 
     def __init__(self, uri: str, days: int, guests: Guests) -> None:
         self.database = connect(uri, f"history_{days}")
         self._guests, self._first = guests, FIRST_MEASURED - timedelta(days=days)
 
     def make(self) -> None:
-        """Write the members, and every day before the first measured one.
+        """Write the members, and every day before the first measured day.
 
-        Indexes are built once all is there: that takes a fraction of the time.
+        Indexes are built at the end, which takes a fraction of the time.
         """
         declare(self.database)
         for name in BULKY:
@@ -97,7 +97,7 @@ class History:
         declare(self.database)
 
     def add(self, day: date, *, counted: bool) -> None:
-        """Write one day's orders; `counted` as the roll-ups leave them, else as settling does."""
+        """Write one day's orders: `counted` as after a roll-up, else as after settling."""
         visits = list(self._guests.on(day))
         _insert(self.database, "orders", [_order(g, day, counted=counted) for g, _ in visits])
         if counted:
@@ -153,7 +153,7 @@ def kpi(years: float, orders_a_day: int, days: int, as_json: bool) -> None:
 
 
 def _measure(short: History, long: History, days: int) -> dict[str, Any]:
-    """Time one day after another on both histories in turn; the first day warms up."""
+    """Time each day on both histories in turn; the first day warms up."""
     clock, seconds = BenchClock(), ([], [])  # type: ignore[var-annotated]
     for number in range(days + 1):
         clock.day = FIRST_MEASURED + timedelta(days=number)
@@ -216,7 +216,7 @@ def _nested(counts: Counter[str]) -> dict[str, Any]:
 
 
 def _insert(database: Database, collection: str, documents: list[dict[str, Any]]) -> None:
-    # Nobody would miss these after a crash, so nothing waits for the disk.
+    # Losing these in a crash would do no harm, so the writes don't wait for the disk.
     quick = database.collection(collection).with_options(write_concern=WriteConcern(1, j=False))
     for start in range(0, len(documents), AT_ONCE):
         quick.insert_many(documents[start : start + AT_ONCE], ordered=False)

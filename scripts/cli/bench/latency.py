@@ -1,4 +1,4 @@
-"""`bench latency`: from paid to points visible, through relay and function."""
+"""`bench latency`: the time from payment to readable points, through relay and function."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _inject(database: Database, prefix: str, rate: int, seconds: int) -> dict[st
 def _watch(
     database: Database, seen: dict[str, float], expected: int, watching: threading.Event
 ) -> None:
-    """Note when each order's entry can be read (committed by the majority)."""
+    """Record when each order's entry can be read (committed by the majority)."""
     with database.collection("points_entries").watch(max_await_time_ms=500) as stream:
         watching.set()
         deadline = time.monotonic() + 3_600

@@ -1,4 +1,4 @@
-"""Paid orders made in bulk, for benchmarks: one model order with another id each."""
+"""Paid orders in bulk for benchmarks: copies of one order with different ids."""
 
 from __future__ import annotations
 

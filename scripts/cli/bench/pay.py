@@ -1,4 +1,4 @@
-"""`bench pay`: an order from cart to points, against the same writes by hand; callbacks checked."""
+"""`bench pay`: an order from cart to points against plain writes, and checking callbacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cli.bench import json_option, report, scratch_mongod
-from cli.bench.by_hand import ByHand, Papers
+from cli.bench.by_hand import ByHand, WrittenDocuments
 from cli.bench.paying import Answer, Till, Visit
 from guard import scratch_folder
 from huitou.payments.charges.rules import NotificationKeys, verify_and_decrypt
@@ -51,7 +51,7 @@ def pay(orders: int, callbacks: int, rounds: int, threads: int, as_json: bool) -
         till = Till(database, folder, MEMBERS)
         [first] = till.visits(0, 1)
         till.wechat_prepares([first])
-        floor = ByHand(database, Papers.of(till, first))
+        floor = ByHand(database, WrittenDocuments.of(till, first))
         speeds, checks, wechat_s = [], [], []
         for number in range(rounds + 1):
             ours, theirs = (
@@ -62,7 +62,7 @@ def pay(orders: int, callbacks: int, rounds: int, threads: int, as_json: bool) -
             prepared_s = (time.perf_counter() - started) / orders
             speed = _run(ours, threads, till.serve), _run(theirs, threads, floor.serve)
             check = _check(till.notice(first), till.notification_keys, callbacks)
-            if number:  # The first round warms up connections and caches.
+            if number:  # The first round only warms up connections and caches.
                 speeds.append(speed)
                 checks.append(check)
                 wechat_s.append(prepared_s)
@@ -97,7 +97,7 @@ def _run(visits: list[Visit], threads: int, serve: Callable[[Visit], None]) -> f
 
 
 def _check(notice: Answer, keys: NotificationKeys, callbacks: int) -> tuple[float, float]:
-    """Return how many µs checking a callback takes, us and the floor."""
+    """Return the µs that checking a callback takes: ours and the floor's."""
     headers, body = notice
     floor = _plainly(keys, headers["Wechatpay-Serial"])
     if verify_and_decrypt(headers, body, keys, time.time())["resource"] != floor(headers, body):
@@ -108,7 +108,7 @@ def _check(notice: Answer, keys: NotificationKeys, callbacks: int) -> tuple[floa
         lambda: verify_and_decrypt(headers, body, keys, now),
         lambda: floor(headers, body),
     )
-    for _ in range(0, callbacks, AT_A_TIME):  # In short turns: it is over in a tenth of a second.
+    for _ in range(0, callbacks, AT_A_TIME):  # Short turns, since all takes a tenth of a second.
         for side, check in enumerate(sides):
             started = time.perf_counter()
             for _ in range(AT_A_TIME):
@@ -119,7 +119,7 @@ def _check(notice: Answer, keys: NotificationKeys, callbacks: int) -> tuple[floa
 
 
 def _plainly(keys: NotificationKeys, serial: str) -> Callable[[dict[str, str], bytes], Any]:
-    """Verify, decrypt and read a callback with nothing checked besides."""
+    """Return a floor that verifies, decrypts and reads a callback, without other checks."""
     public_key: Any = load_pem_public_key(keys.platform_keys[serial].encode())
     opener = AESGCM(keys.api_v3_key)
     padding, digest = PKCS1v15(), SHA256()

@@ -1,4 +1,4 @@
-"""A chain that takes money, for benchmarks: its WeChat Pay has made every answer beforehand."""
+"""A chain that takes payments, for benchmarks; WeChat Pay's answers are made beforehand."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from simulation.chain import chain
 
 BRAND = "huitou"
 _CART = {
-    "store_id": "jingan",  # Open round the clock.
+    "store_id": "jingan",  # Always open.
     "items": [
         {"dish_id": "milk-tea", "sku_id": "l", "quantity": 2, "methods": ["少冰"]},
         {"dish_id": "spring-rolls", "sku_id": "one", "quantity": 1},
@@ -49,7 +49,7 @@ Answer = tuple[dict[str, str], bytes]
 
 @dataclass(frozen=True)
 class Visit:
-    """One order that a guest is about to make."""
+    """One order that a guest will make."""
 
     caller: Caller
     member_id: str
@@ -58,13 +58,13 @@ class Visit:
 
 
 class ReadyAnswers(BaseAdapter):
-    """Where requests would go out to WeChat Pay, the next answer is taken from those made ready."""
+    """Answers requests to WeChat Pay with the next prepared answer."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ready: deque[Answer] = deque()
 
-    def send(  # type: ignore[override]  # How to send is of no use here.
+    def send(  # type: ignore[override]  # The options are not used.
         self, request: requests.PreparedRequest, **_: Any
     ) -> requests.Response:
         headers, body = self.ready.popleft()
@@ -75,11 +75,11 @@ class ReadyAnswers(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, because nothing is open."""
 
 
 class Till:
-    """The services as `pay` and `points-sync` use them, and guests who order one cart."""
+    """The services of `pay` and `points-sync`, and guests who all order the same cart."""
 
     def __init__(self, database: Database, folder: Path, members: int) -> None:
         self._keys = load_secrets(folder)
@@ -109,7 +109,7 @@ class Till:
         return NotificationKeys(self._gateway.platform_keys, settings.api_v3_key)
 
     def visits(self, first: int, count: int) -> list[Visit]:
-        """Return orders to be made; `first` tells them from those of before."""
+        """Return orders to make; `first` is their first number, so that ids don't repeat."""
         visits = []
         for number in range(first, first + count):
             caller, member_id = self._guests[number % len(self._guests)]
@@ -120,14 +120,14 @@ class Till:
         return visits
 
     def wechat_prepares(self, visits: list[Visit]) -> None:
-        """Make ready what WeChat Pay will answer and tell; its signatures last five minutes."""
+        """Prepare WeChat Pay's answers and notices; their signatures are valid for five minutes."""
         for visit in visits:
             answer = json.dumps({"prepay_id": f"wx{visit.order_id}"}).encode()
             self._answers.ready.append((self._wechat.signed_headers(answer), answer))
             self._notices[visit.order_id] = self.notice(visit)
 
     def notice(self, visit: Visit) -> Answer:
-        """Return WeChat Pay's notice that this order was paid, sealed and signed."""
+        """Return WeChat Pay's encrypted and signed notice that this order was paid."""
         total = self._payable_fen
         body = self._wechat.notice("TRANSACTION.SUCCESS", "transaction", {
             "appid": self._keys.appid, "mchid": self._keys.mchid,

@@ -1,4 +1,4 @@
-"""`bench points`: awarding, spending and taking back points, against the same writes by hand."""
+"""`bench points`: awarding, spending and taking back points, against plain writes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def points(orders: int, rounds: int, threads: int, as_json: bool) -> None:
                     ids = [f"{name}-{side}{number}-{n}" for n in range(orders)]
                     _prepare(database, name, ids)
                     speed = _speed(ids, threads, work)
-                    if number:  # The first round warms up connections and caches.
+                    if number:  # The first round only warms up connections and caches.
                         speeds[side].append(speed)
             pairs = zip(speeds["ours"], speeds["floor"], strict=True)
             figures[name] = {
@@ -81,7 +81,7 @@ def _member(order_id: str) -> str:
 
 
 def _prepare(database: Database, name: str, ids: list[str]) -> None:
-    """Make the orders whose points are then to be moved."""
+    """Write the orders whose points the benchmark moves."""
     orders = [paid_order(order_id, _member(order_id)) for order_id in ids]
     for order in orders:
         if name == "spend":
@@ -111,7 +111,7 @@ def _ours(database: Database, name: str) -> Work:
 
 
 def _floor(database: Database, name: str) -> Work:
-    """The same minimal writes, hand-written: what no ledger can be faster than."""
+    """Return the minimal writes by hand; no ledger can be faster."""
     orders = database.collection("orders")
     entries = database.collection("points_entries")
     accounts = database.collection("accounts")
@@ -158,7 +158,7 @@ def _floor(database: Database, name: str) -> Work:
 
 
 def _entry(kind: str, cause: str, order_id: str, points: int, spend_fen: int) -> Document:
-    """Return an entry as the ledger keeps it."""
+    """Return an entry as the ledger stores it."""
     return {
         "_id": f"{kind}:{cause}", "schema": 1, "member_id": _member(order_id), "number": 1,
         "kind": kind, "points": points, "lots": [{"expires_on": NEVER, "points": points}],

@@ -1,4 +1,4 @@
-"""`bench price`: the best price of a cart among 50 offers, against the same sums hard-wired."""
+"""`bench price`: the best price of a cart with 50 offers, against the same sums hard-coded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOON = Context("s", date(2026, 3, 2), "12:00", "dine_in", "mini_program", "basic
 
 
 def fifty_offers() -> list[Offer]:
-    """Return the offers of the comparison, all of the price on the menu and all together."""
+    """Return the fifty offers; all use the menu price, and all can be combined."""
 
     def offer(name: str, **terms: Any) -> Offer:
         says = Terms.model_validate({"base": "list", "threshold_base": "list", **terms})
@@ -51,7 +51,7 @@ def fifty_offers() -> list[Offer]:
 
 
 def eight_coupons(compiled: Compiled) -> list[Rule]:
-    """Return a purse of every kind, half of them looking at what is left after the offers."""
+    """Return eight coupons of different kinds; half of them use the price after the offers."""
     kinds: list[dict[str, Any]] = [
         {"off_fen": 800, "threshold_fen": 3_000},
         {"off_fen": 2_000, "threshold_fen": 10_000},
@@ -80,7 +80,7 @@ def a_cart(of: dict[int, int]) -> list[CartLine]:
 
 
 def by_hand(cart: list[tuple[int, int]]) -> int:
-    """Return the same price with the fifty offers written out: what the fastest code would do."""
+    """Return the same price with the fifty offers hard-coded, as the fastest code would."""
     total = off = 0
     quantity = {}
     for n, pieces in cart:
@@ -100,7 +100,7 @@ def by_hand(cart: list[tuple[int, int]]) -> int:
 
 
 def random_carts(count: int) -> list[dict[int, int]]:
-    """Return distinct carts of the comparison's size: six lines of up to three pieces."""
+    """Return different carts of six lines with up to three pieces each."""
     rng = random.Random(7)
     carts: dict[tuple[tuple[int, int], ...], dict[int, int]] = {}
     while len(carts) < count:
@@ -154,7 +154,7 @@ def price(carts: int, rounds: int, as_json: bool) -> None:
 
 
 def _search(optional: bool, carts: list[list[CartLine]]) -> dict[str, Any]:
-    """Price the carts for the member with eight coupons, and time each search by itself."""
+    """Price the carts for a member with eight coupons, and time each search."""
     offers = [offer.model_copy(update={"optional": optional}) for offer in fifty_offers()]
     compiled = Compiled(offers, ALL_TOGETHER)
     in_force, coupons = compiled.at(NOON), eight_coupons(compiled)

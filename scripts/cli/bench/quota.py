@@ -1,4 +1,4 @@
-"""`bench quota`: 16 members at once at a coupon with a quota, against two writes by hand."""
+"""`bench quota`: 16 members take a coupon with a quota at once, against two plain writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
 
 WRITERS = 16
-LAST = 50  # Pieces of a small quota.
+LAST = 50  # Coupons in the small quota.
 Take = Callable[[int], object]
 
 
@@ -30,11 +30,11 @@ Take = Callable[[int], object]
 def quota(coupons: int, rounds: int, as_json: bool) -> None:
     """Issue coupons of one template with a quota to 16 writers at once.
 
-    Each looks whether its cause was served, takes a piece by a guarded write, inserts the coupon
-    and tells the pool. The floor does the least by hand: one guarded decrement, and the insert; a
-    crash between loses a piece there. `last_…` is about a quota of 50 pieces and three times as
-    many takers: found_none are those beyond the 50, and `last_p99_ms` is what the last pieces
-    cost the slowest.
+    Each writer checks whether its cause already has a coupon, takes one unit of the quota by a
+    guarded write, inserts the coupon and updates the pool. The floor is one guarded decrement and
+    the insert; there a crash in between loses a unit. `last_…` is about a quota of 50 and three
+    times as many takers: found_none counts those who got nothing, and `last_p99_ms` is the
+    time in which 99 % of the others got their coupon.
     """
     with scratch_mongod() as mongod:
         database = connect(mongod.uri, "bench")

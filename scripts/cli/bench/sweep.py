@@ -1,4 +1,4 @@
-"""`bench sweep`: a day's campaign in a small and in a large chain, and against raw writes."""
+"""`bench sweep`: a day's campaign in a small and in a large chain, and against plain writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from huitou.members.profiles.rules import member_id_from
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
 
-ROUNDS = 3  # Days that are measured; one more warms up.
+ROUNDS = 3  # Measured days; one more day warms up.
 AWAY_DAYS = 3
 _CAMPAIGN = {
     "_id": "day-3", "name": "三天没见", "trigger": {"kind": "absent", "days": AWAY_DAYS},
@@ -103,7 +103,7 @@ class Chain:
             found = [self._member(number) for number in
                      range(start, min(start + AT_ONCE, members))]  # fmt: skip
             for name in ("features", "members", "accounts", "consents"):
-                # Nobody would miss these after a crash, so nothing waits for the disk.
+                # Losing these in a crash would do no harm, so the writes don't wait for the disk.
                 quick = self.database.collection(name).with_options(
                     write_concern=WriteConcern(1, j=False)
                 )
@@ -150,7 +150,7 @@ class Chain:
         return taken
 
     def written(self, number: int) -> tuple[list[Document], list[Document]]:
-        """Return the exposures and coupons of a measured day."""
+        """Return the deliveries and coupons of a measured day."""
         day = (FIRST_DAY + timedelta(days=number)).isoformat()
         exposures = list(self.database.mongo["exposures"].find({"campaign_id": "day-3"}))
         exposures = [row for row in exposures if row["day"] == day]
@@ -160,7 +160,7 @@ class Chain:
 
 
 def _by_hand(chain: Chain, floor: Database, number: int) -> float:
-    """Read the day's members off the index and write what the campaign wrote, as it is."""
+    """Read the day's members from the index, and write the documents that the campaign wrote."""
     exposures, coupons = chain.written(number)
     by_id = {row["member_id"]: row for row in exposures}
     of_member = {coupon["member_id"]: coupon for coupon in coupons}

@@ -1,4 +1,4 @@
-"""Figures times prices: the monthly bill. Pure: no clock, no cloud, no files."""
+"""Computes the monthly bill from figures and prices. Pure: no clock, no cloud, no files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from huitou.runtime.relay import WAIT_FOR_HANDOVER_S
 RELAY_SPARE_S = 10  # A relay ends this long before its timeout: functions/trigger-relay/index.py.
 GB = 1_000_000_000  # Traffic, logs and disks; memory is sold in units of 1024 MB.
 MEMORY_STEPS_MB = (64, *range(128, 3_073, 128))
-MEMORY_ROOM = 1.5  # We would declare no less than the measured peak times this.
+MEMORY_ROOM = 1.5  # The declared memory must be at least the measured peak times this.
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a bill, in fen a month; `why` says what the range comes from."""
+    """One line of a bill, in fen a month; `why` explains the range from low to high."""
 
     name: str
     low_fen: int
@@ -50,7 +50,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class FunctionCost:
-    """One function's month; `standing_gbs` and `idle_gbs` are there without a single order."""
+    """One function's month; `standing_gbs` and `idle_gbs` arise even without orders."""
 
     figures: FunctionFigures
     calls: float
@@ -58,8 +58,8 @@ class FunctionCost:
     idle_gbs: float
     standing_gbs: float
     fen: int
-    enough_mb: int  # The smallest memory that leaves room over the measured peak.
-    saves_fen: int  # By declaring that, if nothing takes longer for it.
+    enough_mb: int  # The smallest memory with room above the measured peak.
+    saves_fen: int  # With that memory, if calls don't become slower.
 
     @property
     def gbs(self) -> float:
@@ -67,21 +67,21 @@ class FunctionCost:
 
     @property
     def mean_ms(self) -> float:
-        """Of one call, the relay's standing aside."""
+        """Return the mean milliseconds of one call, without the relay's standing time."""
         seconds = (self.order_gbs + self.idle_gbs) / (self.figures.memory_mb / 1024)
         return seconds * 1000 / self.calls if self.calls else 0.0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Everything that comes out for one number of orders a day."""
+    """The whole estimate for one number of orders a day."""
 
     orders_per_day: int
     functions: tuple[FunctionCost, ...]
     bill: Bill
-    free_months_save_fen: int  # Of each of the first three months.
-    servers: Bill  # Two servers of one's own and an arbiter, the database on them.
-    servers_and_database: Bill  # Two servers, and the same managed database.
+    free_months_save_fen: int  # In each of the first three months.
+    servers: Bill  # Two own servers and an arbiter, which also run the database.
+    servers_and_database: Bill  # Two own servers and the same managed database.
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,14 @@ class _Month:
 
     @property
     def data_gb(self) -> float:
-        """What the database holds after the months that are kept."""
+        """Return the size of the database after the months that are kept."""
         return self.orders * self.assumed.months_kept * self.figures.database_bytes_per_order / GB
 
 
 def estimate(
     figures: Figures, orders_per_day: int, prices: Prices, assumed: Assumptions
 ) -> Estimate:
-    """Work out a month of `orders_per_day` paid orders."""
+    """Estimate a month with `orders_per_day` paid orders a day."""
     orders = orders_per_day * DAYS_A_MONTH
     functions = tuple(_function(f, orders, prices, assumed) for f in figures.functions)
     month = _Month(figures, orders, prices, assumed, functions)
@@ -129,20 +129,20 @@ def estimate(
 
 
 def slower(assumed: Assumptions, factor: float) -> Assumptions:
-    """The same with every call taking `factor` times as long."""
+    """Return the assumptions with calls that take `factor` times as long."""
     return replace(assumed, duration_factor=factor)
 
 
 def standing_s(function: FunctionFigures) -> float:
-    """Seconds a month that a standing function is billed for relaying and for taking over.
+    """Return the seconds a month that a standing function is billed for.
 
-    One instance runs all month. Every run ends before its timeout, and whoever the timer starts
-    in the last `WAIT_FOR_HANDOVER_S` before that waits for the end: half of that on average.
+    One instance runs all month, and each run ends before its timeout. An instance that the timer
+    starts in the last `WAIT_FOR_HANDOVER_S` of a run waits for its end: half that time on average.
     """
     if not function.stands:
         return 0.0
     runs = MONTH_S / (function.timeout_s - RELAY_SPARE_S)
-    waiting = WAIT_FOR_HANDOVER_S * function.firings_a_month / MONTH_S  # Newcomers per run.
+    waiting = WAIT_FOR_HANDOVER_S * function.firings_a_month / MONTH_S  # New instances per run.
     return MONTH_S + runs * waiting * WAIT_FOR_HANDOVER_S / 2
 
 
@@ -153,7 +153,7 @@ def _function(
     cold_ms = max(0.0, function.cold_ms - function.warm_ms) * assumed.cold_share
     worked_ms = function.calls_per_order * (function.warm_ms + cold_ms)
     worked_ms += function.timer_work_ms_per_order
-    # A relay that finds another one at work waits; no processor makes that shorter or longer.
+    # A relay that finds another at work waits; a slower processor doesn't lengthen that.
     idle_ms = function.idle_ms * (1.0 if function.stands else factor)
     order_gbs = orders * worked_ms * factor / 1000 * gb
     idle_gbs = function.firings_a_month * idle_ms / 1000 * gb
@@ -174,7 +174,7 @@ def _function(
 
 
 def _usage(month: _Month) -> tuple[Item, ...]:
-    """What CloudBase meters, and what its plans' points pay."""
+    """Return the items that CloudBase meters and that a plan's points can pay."""
     prices, functions = month.prices, month.functions
     calls = sum(f.calls for f in functions)
     notices = month.orders * month.figures.http_calls_per_order
@@ -202,7 +202,7 @@ def _exact(name: str, fen: int, amount: str) -> Item:
 
 
 def _plan(usage: tuple[Item, ...], prices: Prices) -> Item:
-    """What a plan costs beyond the usage it includes; below zero where it includes more."""
+    """Return what a plan costs beyond the usage that it includes; may be below zero."""
 
     def beyond(plan: str, used_fen: int) -> int:
         points = prices.allowance(f"tcb_{plan}_points")
@@ -226,7 +226,7 @@ def _disk_gb(month: _Month) -> int:
 
 
 def _database(month: _Month) -> Item:
-    """The smallest replica set, by Tencent's formula: nodes × (memory + disk)."""
+    """Return the smallest replica set's price by Tencent's formula: nodes × (memory + disk)."""
     assumed, prices = month.assumed, month.prices
     nodes, memory_gb = assumed.database_nodes, assumed.database_memory_gb
     smallest, largest = _disk_gb(month), max(_disk_gb(month), assumed.example_disk_gb)
@@ -264,7 +264,7 @@ def _logs(month: _Month) -> Item:
 
 
 def _servers(month: _Month, *, own_database: bool) -> Bill:
-    """Two small servers behind a load balancer, doing what the functions do."""
+    """Return the bill of two small servers behind a load balancer that replace the functions."""
     prices, traffic_gb = month.prices, month.outward_gb + month.answers_gb
     items = [
         _exact("two servers, 2 cores 4 GB", prices.fen("cvm_2c4g", 2), "2"),
@@ -275,7 +275,7 @@ def _servers(month: _Month, *, own_database: bool) -> Bill:
     ]  # fmt: skip
     if not own_database:
         return Bill((*items, _database(month), _backup(month)))
-    data_gb = max(0.0, _disk_gb(month) - 30)  # Of each server's 50 GB, 30 are free for data.
+    data_gb = max(0.0, _disk_gb(month) - 30)  # Each server's 50 GB has room for 30 GB of data.
     small, whole = prices.fen("cvm_small", 1), prices.fen("cvm_2c4g", 1)
     items += [
         Item("arbiter on a third machine", small, whole, "1", "the smallest one sold"),

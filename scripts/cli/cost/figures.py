@@ -1,4 +1,4 @@
-"""What the estimate is made from: figures of one measured run, and what is assumed beside them."""
+"""The input of the estimate: the figures of one measured run, and the assumptions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ DAYS_A_MONTH = MONTH_H / 24
 
 @dataclass(frozen=True)
 class FunctionFigures:
-    """One function: as declared, and as measured.
+    """One function's declared and measured figures.
 
-    `calls_per_order` are those that come with orders (members, WeChat Pay, changes, refunds), per
-    paid order; `warm_ms` and `cold_ms` what one of them is billed on a warm and on a new instance.
-    `firings_a_month` are its timers', `idle_ms` what one with nothing to do is billed, and
-    `timer_work_ms_per_order` what timers worked beyond that. `peak_mb` is an instance's most
-    memory, `log_bytes_per_call` what it printed. `stands`: one instance always runs (the relay).
+    `calls_per_order`: calls per paid order that orders cause (members, WeChat Pay, changes,
+    refunds). `warm_ms`, `cold_ms`: billed time of such a call on a warm and on a new instance.
+    `firings_a_month`: how often its timers fire; `idle_ms`: billed time of a firing with nothing to
+    do; `timer_work_ms_per_order`: the timers' billed time beyond that. `peak_mb`: an instance's
+    highest memory. `log_bytes_per_call`: bytes printed. `stands`: one instance always runs (relay).
     """
 
     name: str
@@ -36,7 +36,7 @@ class FunctionFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that one run told; bytes are per paid order."""
+    """All figures of one run; bytes are per paid order."""
 
     paid_orders: int
     functions: tuple[FunctionFigures, ...]
@@ -48,20 +48,20 @@ class Figures:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What can't be measured here; each is shown beside the bill.
+    """Values that can't be measured here; each is shown beside the bill.
 
-    `duration_factor` multiplies every measured duration but the relay's standing time.
+    `duration_factor` multiplies every measured duration except the relay's standing time.
     """
 
-    looks_per_order: float = 1.0  # Visits that log in, look at menu, points, coupons, and leave.
-    cold_share: float = 0.03  # Of the calls that come with orders.
+    looks_per_order: float = 1.0  # Visits that read menu, points and coupons, no order.
+    cold_share: float = 0.03  # Share of the calls caused by orders.
     outward_bytes_per_order: int = 10_000  # Requests to WeChat and to the SCF API, TLS included.
-    log_envelope_bytes: int = 700  # The platform's own lines and fields around what a call prints.
+    log_envelope_bytes: int = 700  # The platform's lines and fields around a call's output.
     months_kept: int = 12  # How much history the database's disk must hold.
-    disk_room: float = 1.5  # Of the data: oplog and free space.
+    disk_room: float = 1.5  # A multiple of the data, for oplog and free space.
     disk_step_gb: int = 10
-    example_disk_gb: int = 100  # Of Tencent's own example; the smallest one sold wasn't found.
+    example_disk_gb: int = 100  # From Tencent's example; we didn't find the smallest size sold.
     database_nodes: int = 3
     database_memory_gb: int = 4  # The smallest size sold: 2 cores, 4 GB.
-    backups_kept: int = 7  # Daily dumps in object storage, where the database's own don't do.
+    backups_kept: int = 7  # Daily dumps in object storage, if the database has too few.
     duration_factor: float = 1.0

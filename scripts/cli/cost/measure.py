@@ -1,4 +1,4 @@
-"""Measure what a paid order takes, on a scratch local cloud: calls, durations, memory, bytes."""
+"""Measure a paid order's calls, durations, memory and bytes on a scratch local cloud."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from simulation.play import TOGETHER, Simulation
 DAYS, GUESTS = 2, 160  # Nearly all of the guests come on the first day.
 IDLE_FIRINGS = 5
 IDLE_WITHIN_S = 20.0
-INDEX_ENTRY_BYTES = 64  # A key of one to three short fields and the record's place.
-OPERATORS = ("console", "maintenance")  # Called by people, not by orders: left out.
-REFUNDS = "pay"  # The one function that internal callers call for an order.
+INDEX_ENTRY_BYTES = 64  # A key of one to three short fields, and the record's position.
+OPERATORS = ("console", "maintenance")  # People call these, not orders, so they are left out.
+REFUNDS = "pay"  # The only function that internal callers call for an order.
 MOST_FIRINGS = 5_000
 MB = 1024 * 1024
 LOOK: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -39,14 +39,14 @@ LOOK: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 class CountingClient(LocalCloudClient):
-    """Members' calls, counted with the bytes of their answers as the platform sends them."""
+    """Counts members' calls, and the bytes of their answers as the platform sends them."""
 
     def __init__(self, url: str, vendor_url: str, data: Path) -> None:
         super().__init__(url, vendor_url, data)
-        self.answers: list[int] = []  # list.append is atomic; guests come from several threads.
+        self.answers: list[int] = []  # list.append is atomic; guests call from several threads.
 
     def member_call(self, function: str, openid: str, data: object) -> dict[str, Any]:
-        """Call as the mini-program does."""
+        """Call a function as the mini-program does."""
         answer = super().member_call(function, openid, data)
         self.answers.append(len(json.dumps(answer, ensure_ascii=False).encode()))
         return answer
@@ -54,7 +54,7 @@ class CountingClient(LocalCloudClient):
 
 @dataclass
 class _Calls:
-    """The finished calls of one function, by what they came with; durations in billed ms."""
+    """The finished calls of one function by their cause; durations are billed ms."""
 
     orders_warm: list[float] = field(default_factory=list)
     orders_cold: list[float] = field(default_factory=list)
@@ -65,7 +65,7 @@ class _Calls:
 
 
 def measure(folder: Path, assumed: Assumptions, progress: Callable[[str], None]) -> Figures:
-    """Play two business days on a cloud of its own and read the call log; takes half a minute."""
+    """Play two business days on a separate cloud and read its call log; takes half a minute."""
     progress("starting a scratch local cloud")
     with LocalCloud(folder) as cloud:
         client = CountingClient(cloud.url, cloud.vendor_url, folder)
@@ -97,7 +97,7 @@ def measure(folder: Path, assumed: Assumptions, progress: Callable[[str], None])
 
 
 def firings_a_month(cron: str) -> float:
-    """How often a 7-field cron fires in an average month, counted over at most a year."""
+    """Return how often a 7-field cron fires in an average month, counted over at most a year."""
     begins = datetime(2026, 1, 1, tzinfo=UTC)
     dates = croniter(cron, begins - timedelta(seconds=1), second_at_beginning=True)
     first: datetime = dates.get_next(datetime)
@@ -118,9 +118,9 @@ def _look(client: LocalCloudClient, visits: int) -> None:
 
 
 def _database_bytes(cloud: LocalCloud) -> int:
-    """Documents before compression, and `INDEX_ENTRY_BYTES` for each of their index entries.
+    """Return the bytes of documents before compression, and of their index entries.
 
-    What lies on disk would mostly tell of the first pages of every index, after so few orders.
+    The size on disk isn't used: after so few orders it is mostly the first page of each index.
     """
     total = 0
     for name in cloud.database.mongo.list_collection_names():
@@ -149,7 +149,7 @@ def _calls(cloud: LocalCloud, name: str) -> _Calls:
 
 
 def _door(printed: str) -> str | None:
-    """Through which door a call came, by the line that every handler prints."""
+    """Return the door of a call, from the line that every handler prints."""
     for line in printed.splitlines():
         try:
             told = json.loads(line)
@@ -161,7 +161,7 @@ def _door(printed: str) -> str | None:
 
 
 def _idle_ms(cloud: LocalCloud, name: str) -> float:
-    """What a timer call is billed when nothing is due; 0 without a timer."""
+    """Return the billed ms of a timer call with nothing due; 0 without a timer."""
     standing = name in STANDING
     seen = _count(cloud.platform.log.newest(name))
     fired = 0
@@ -188,7 +188,7 @@ def _figures(
     stands = name in STANDING
     called = len(calls.orders_warm) + len(calls.orders_cold)
     if calls.changes:
-        # Here several guests pay at once and share a batch; at a real pace each order has its own.
+        # Here several guests pay at once and share a batch; in reality each order has its own.
         called += max(0, paid - calls.changes)
     worked = 0.0 if stands else sum(max(0.0, ms - idle_ms) for ms in calls.timers_warm)
     timers = [t for t in cloud.registry.triggers() if t.function == name]

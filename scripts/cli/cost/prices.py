@@ -1,4 +1,4 @@
-"""The dated price table `prices.json`, and money out of it: a price times an amount, in fen."""
+"""The dated price table `prices.json`, which turns an amount into money in fen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATH = Path(__file__).with_name("prices.json")
 
 
 class Price(BaseModel):
-    """One researched price or allowance: `value` in `unit`, and where and when it was read."""
+    """One price or allowance: `value` in `unit`, with its source and date."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,7 +26,7 @@ class Price(BaseModel):
     note: str
 
     def fen(self, amount: float | Decimal) -> int:
-        """What `amount` of the unit costs, in fen, rounded half up; for units of CNY only."""
+        """Return the price of `amount` units in fen, rounded half up; only for units of CNY."""
         if not self.unit.startswith("CNY/"):
             raise ValueError(f"{self.unit} is not a price")
         exact = self.value * Decimal(str(amount)) * 100
@@ -34,7 +34,7 @@ class Price(BaseModel):
 
 
 class Prices(BaseModel):
-    """All prices; `as_of` is when they were gathered, each may be older by its own date."""
+    """All prices; `as_of` is the day of the table, a price's own date may be earlier."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,15 +43,15 @@ class Prices(BaseModel):
     items: Mapping[str, Price]
 
     def fen(self, name: str, amount: float | Decimal) -> int:
-        """What `amount` of a price's unit costs, in fen."""
+        """Return the cost of `amount` units of the named price, in fen."""
         return self.items[name].fen(amount)
 
     def allowance(self, name: str) -> Decimal:
-        """A number of the table that is no price: points or calls included."""
+        """Return a number of the table that is not a price: points or calls that are included."""
         return self.items[name].value
 
 
 @cache
 def load_prices() -> Prices:
-    """Read the table; numbers keep their decimal digits."""
+    """Read the table; numbers stay exact decimals."""
     return Prices.model_validate_json(PATH.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The estimate on the terminal, and as JSON."""
+"""Shows the estimate on the terminal or as JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cli.cost.figures import MONTH_H, Assumptions, Figures
 from cli.cost.prices import Prices
 from cli.cost.verdict import comparisons, difference, verdict, yuan
 
-SLOWER = (2.0, 4.0)  # Durations, on a machine that is slower than this one by so much.
+SLOWER = (2.0, 4.0)  # Factors for machines that are slower than this one.
 
 
 def show(figures: Figures, out: Estimate, prices: Prices, assumed: Assumptions) -> None:
-    """Print functions, bill, comparison, what it rests on, and the verdict."""
+    """Print functions, bill, comparison, assumptions and the verdict."""
     console = Console()
     console.print(_functions(out))
     console.print(_memory(out))
@@ -39,7 +39,7 @@ def show(figures: Figures, out: Estimate, prices: Prices, assumed: Assumptions) 
 def as_data(
     figures: Figures, out: Estimate, prices: Prices, assumed: Assumptions
 ) -> dict[str, Any]:
-    """Everything, for a program; money in fen a month, memory in MB."""
+    """Return the whole estimate as data for JSON; money in fen a month, memory in MB."""
     return {
         "orders_per_day": out.orders_per_day,
         "functions": [
@@ -137,7 +137,7 @@ def _bill(bill: Bill) -> Table:
 
 
 def _ranges(bill: Bill) -> list[str]:
-    """Say of each item whose ends differ what its range comes from."""
+    """Explain the range of each item whose low and high differ."""
     return [
         f"  {item.name}: {item.why}"
         for item in bill.items

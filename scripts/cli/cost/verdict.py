@@ -1,4 +1,4 @@
-"""What was claimed, how the estimate compares with servers, and one sentence about both."""
+"""Compares the estimate with the claim and with servers, and says the result in a sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cli.cost.estimate import Bill, Estimate
 
 CLAIMED_FEN = 30_000  # A month, at CLAIMED_ORDERS a day: the founding issue's "about ¥300".
-CLAIMED_UNDER = 0.70  # Of what self-hosting costs, saved.
+CLAIMED_UNDER = 0.70  # The claimed saving against self-hosting.
 CLAIMED_ORDERS = 10_000
 DATABASE_ITEMS = frozenset({
     "database", "backups", "arbiter on a third machine", "more disk for the database", "snapshots",
@@ -16,9 +16,9 @@ DATABASE_ITEMS = frozenset({
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our bill against another one; `under` is the share saved, below zero where ours is dearer.
+    """Our bill compared with another; `under` is the share saved, below zero if ours is higher.
 
-    Low is compared with low and high with high: items that both have are uncertain together.
+    Low is compared with low and high with high, because both bills share uncertain items.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Comparison:
 
 
 def comparisons(estimate: Estimate) -> tuple[Comparison, ...]:
-    """Against everything on servers, against the same database, and with no database at all."""
+    """Compare with servers only, with servers and the same database, and without databases."""
     return (
         Comparison("all on own servers, MongoDB too", estimate.bill, estimate.servers),
         Comparison(
@@ -50,7 +50,7 @@ def comparisons(estimate: Estimate) -> tuple[Comparison, ...]:
 
 
 def verdict(estimate: Estimate) -> str:
-    """Say in one sentence whether the claim holds at this number of orders, and what decides."""
+    """Say in one sentence whether the claim holds at this number of orders, and why."""
     bill = estimate.bill
     alone, same_database, _ = comparisons(estimate)
     database = next(item for item in bill.items if item.name == "database")
@@ -72,12 +72,12 @@ def _judged(surely: bool, perhaps: bool) -> str:
 
 
 def difference(share: float) -> str:
-    """A share saved, as people say it."""
+    """Write a saved share in words."""
     return f"{abs(share):.0%} {'under' if share >= 0 else 'over'}"
 
 
 def yuan(fen: int) -> str:
-    """Money as people write it."""
+    """Write fen as yuan."""
     return f"{'−' if fen < 0 else ''}¥{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
 
 
