@@ -1,4 +1,4 @@
-"""The command `scripts/huitou`; each subcommand stands in a file of its name."""
+"""The command `scripts/huitou`; each subcommand has a file with its name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cli.lazy import LazyGroup
 from deployment.errors import Stopped
 from huitou.runtime.errors import Unavailable
 
-# In the order of `--help`. A command stands in the file of its name, but for what Python forbids.
+# In the order of `--help`. A command's file has its name, unless Python forbids that name.
 NAMES = (
     "up", "deploy", "rollback", "status", "logs", "invoke", "phone", "import", "kpi", "reconcile",
     "pay", "points", "price", "coupons", "campaign", "console", "staff", "wechat-pay", "tiers",

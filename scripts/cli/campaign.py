@@ -1,4 +1,4 @@
-"""`campaign`: hold drafts against the rules, start and stop campaigns, see what they changed."""
+"""`campaign`: check drafts, start and stop campaigns, and see how many guests came back."""
 
 from __future__ import annotations
 
@@ -178,8 +178,8 @@ def list_(environment: Environment, status: str | None, as_json: bool) -> None:
 def report(environment: Environment, campaign_id: str, lang: str, as_json: bool) -> None:
     """Show who a campaign told, and who came back because of it.
 
-    Everybody who was told is compared with the hold-out, who would have been told and weren't.
-    The intervals hold however often one looks; where the data can't tell, it says so.
+    Compares the members who got the message with the hold-out, who were chosen and got none. The
+    intervals stay valid however often you look. If the data can't decide, the report says so.
     """
     with with_chain(environment) as place:
         found = ask(place, {"action": "report", "campaign_id": campaign_id, "lang": lang})
@@ -230,7 +230,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
-    """Call campaign-run; a ClickException says what it refused."""
+    """Call campaign-run; raises ClickException with the message of a refusal."""
     given = {name: value for name, value in event.items() if value is not None}
     answer = place.internal_call("campaign-run", {"lang": "en"} | given)
     if not answer["ok"]:
@@ -241,7 +241,7 @@ def ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def with_chain(environment: Environment) -> Iterator[Place]:
-    """Use an environment; an empty local cloud gets the sample chain first, as by `up`."""
+    """Open an environment; an empty local cloud gets the sample chain first, as `up` does."""
     with environment.open() as place:
         if isinstance(place, LocalCloudClient):
             stores = place.internal_call("store-menu", {"action": "stores"})

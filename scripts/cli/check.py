@@ -10,8 +10,8 @@ import click
 import guard
 from bootstrap import ROOT
 
-# Two processes, each with a MongoDB and a cloud of its own, share out whole files, since tests of
-# one file share what they have started. The longest come first (tests/conftest.py).
+# Two processes, each with its own MongoDB and cloud, take whole files, because the tests of one
+# file share what they have started. The slowest files come first (tests/conftest.py).
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 NO_LIMIT = ("--timeout", "0")
 
@@ -48,7 +48,7 @@ def _run(*command: str) -> None:
         while process.returncode is None:
             try:
                 process.wait()
-            except KeyboardInterrupt:  # It has heard Ctrl-C too; tests then stop their clouds.
+            except KeyboardInterrupt:  # The child gets Ctrl-C too and stops its clouds.
                 continue
     if process.returncode:
         sys.exit(process.returncode)

@@ -25,7 +25,7 @@ def console() -> None:
 
 @console.command()
 def build() -> None:
-    """Build the pages, where that is needed, and print where they lie."""
+    """Build the pages if they have changed, and print their folder."""
     click.echo(pages(lambda words: click.echo(words, err=True)))
 
 

@@ -100,7 +100,7 @@ def revoke_batch(batch: str, actor: str, environment: Environment) -> None:
 
 
 def _write(place: Place, batch: str, count: int, path: Path) -> int:
-    """Append what the file lacks, page by page; returns how many codes were written now."""
+    """Append the missing codes, page by page; returns how many codes this call wrote."""
     there = _rows_there(path)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TextColumn("codes"), TimeElapsedColumn())  # fmt: skip
@@ -108,7 +108,7 @@ def _write(place: Place, batch: str, count: int, path: Path) -> int:
         path.open("a", encoding="utf-8", newline="") as file,
         Progress(*columns, console=Console(stderr=True)) as progress,
     ):
-        path.chmod(0o600)  # Whoever reads it has the coupons.
+        path.chmod(0o600)  # A reader of the file has the coupons.
         out = csv.writer(file, lineterminator="\n")
         if not there and not file.tell():
             out.writerow(_HEADER)
@@ -125,7 +125,7 @@ def _write(place: Place, batch: str, count: int, path: Path) -> int:
 
 
 def _rows_there(path: Path) -> int:
-    """Count the whole rows of a file begun before, and cut off one that was broken off."""
+    """Count the complete rows of an existing file, and delete an incomplete last row."""
     if not path.exists():
         return 0
     whole = rows = 0

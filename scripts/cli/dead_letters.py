@@ -16,8 +16,8 @@ from cli.place import Environment, Place, environment_options
 def dead_letters() -> None:
     """What could not be processed: ids and reason, kept until replayed.
 
-    A letter is written when no retry can cure a failure. Mend the cause, then replay it; if it
-    fails again it comes back.
+    A letter is written when a retry can't cure a failure. Repair the cause, then replay the letter;
+    if it fails again, it comes back.
     """
 
 

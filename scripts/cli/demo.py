@@ -56,7 +56,7 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
         agreed = "every ledger agrees, and so do WeChat Pay's books"
         verdict = agreed if report["reconciled"] else "LEDGERS DIFFER"
         console.print(verdict, style="bold green" if report["reconciled"] else "bold red")
-        client.control("clock", stands=False)  # From here on time runs, from the last day on.
+        client.control("clock", stands=False)  # Time runs on from the last day.
         if as_json:
             click.echo(json.dumps(report, ensure_ascii=False))
         if not once:
@@ -105,7 +105,7 @@ def _summary(client: LocalCloudClient, simulation: Simulation) -> dict[str, Any]
     ]
     report["reconciled"] = not report["differences"]
     rolled_up(client)
-    last_day = call(client, {"action": "report"})  # Of the last day that is over.
+    last_day = call(client, {"action": "report"})  # The last day that has ended.
     campaigns = [
         ask(client, {"action": "report", "campaign_id": row["campaign_id"]})
         for row in ask(client, {"action": "list"})["campaigns"]

@@ -106,7 +106,7 @@ def rollback(environment: Environment, function: str, to: str | None) -> None:
     """Send FUNCTION's callers back to the version that was live before, at once.
 
     The version is still there as it was: code, configuration and layers. Data does not go back.
-    Again, and the newer one is live once more; so it is after the next deploy or `up`.
+    A second roll-back makes the newer version live again, and so does the next deploy or `up`.
 
     \b
     scripts/huitou rollback pay
@@ -130,7 +130,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _table(title: str, steps: list[Step], live: dict[str, str] | None = None) -> Table:
-    """Draw what is to do; unchanged things are counted, not listed, unless nothing changes."""
+    """Draw the steps; unchanged things are only counted, unless nothing changes."""
     headers = ("", "what", "name", "detail" if live is None else "version")
     table = Table(*headers, title=title, title_justify="left")
     for step in steps:

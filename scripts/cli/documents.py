@@ -1,4 +1,4 @@
-"""Read a document that an operator has written: rules, a campaign's draft."""
+"""Read a document that an operator has written, for example rules or a campaign draft."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 
 def read_document(path: Path, model: type[BaseModel], what: str) -> dict[str, Any]:
-    """Return a JSON file that fits the model; a ClickException names each field at fault."""
+    """Return a JSON file that fits the model; else a ClickException names each wrong field."""
     try:
         text = path.read_text(encoding="utf-8")
         found = json.loads(text)

@@ -92,7 +92,7 @@ def kpi(
 
 
 def rolled_up(cloud: Place) -> dict[str, int]:
-    """Count everything that is new; returns how many orders and days were counted."""
+    """Let kpi-rollup count all that is new; returns how many orders and days it counted."""
     done = {"orders": 0, "days": 0}
     with Console(stderr=True).status("counting …") as status:
         while True:
@@ -102,7 +102,7 @@ def rolled_up(cloud: Place) -> dict[str, int]:
             if not run["rest"]:
                 return done
             if not run["orders"] and not run["days"]:
-                time.sleep(0.3)  # Another one is counting.
+                time.sleep(0.3)  # Another roll-up is counting.
             status.update(f"counting … {done['orders']:,} orders, {done['days']:,} days")
 
 
@@ -118,7 +118,7 @@ def _by_store(cloud: Place, as_of: str, channel: str | None) -> Figures:
 
 
 def call(cloud: Place, event: dict[str, Any]) -> dict[str, Any]:
-    """Call kpi-rollup and return what it answers; busy, it is asked again."""
+    """Call kpi-rollup and return its answer; repeats the call while it is busy."""
     for _ in range(MOST_TRIES):
         answer = cloud.internal_call("kpi-rollup", {"lang": "en", **event})
         if answer["ok"] or answer["error"]["code"] != "UNAVAILABLE":

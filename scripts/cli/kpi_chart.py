@@ -23,7 +23,7 @@ CHANNELS = {"mini_program": "小程序", "import": "导入"}
 
 
 def draw(days: list[dict[str, Any]], png: Path, store_id: str | None, channel: str | None) -> None:
-    """Draw repurchase with its goal over orders per day; one point or bar for each day."""
+    """Draw repurchase with its goal above the orders; one point and one bar for each day."""
     font_manager.fontManager.addfont(_chinese_font())
     about = [f"门店 {store_id}"] if store_id else []
     about += [f"渠道 {CHANNELS.get(channel, channel)}"] if channel else []
@@ -82,7 +82,7 @@ def _orders(axes: Axes, when: Any, days: list[dict[str, Any]]) -> None:
 
 
 def _chinese_font() -> Path:
-    """Return Noto Sans SC as the package brings it; the package itself is not imported."""
+    """Return the package's font file Noto Sans SC, without importing the package."""
     package = find_spec("zhplot")
     if package is None or package.origin is None:
         raise RuntimeError("the package zhplot, which brings the Chinese font, is not installed")

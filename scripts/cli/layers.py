@@ -1,4 +1,4 @@
-"""`layers`: the packages a deployment sends, built and weighed without sending anything."""
+"""`layers`: build the packages of a deployment and show their sizes, without deploying."""
 
 from __future__ import annotations
 

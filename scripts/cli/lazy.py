@@ -1,6 +1,6 @@
-"""A group of commands that imports each one when it is asked for.
+"""A group of commands that imports a command only when it is called.
 
-All of them together import half the house, and every command would wait for that.
+Importing all commands imports half of the project, and every command would wait for that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Finds its commands by `places`: the module of each, and its name there."""
+    """Finds its commands by `places`: `module:name` for each command."""
 
     def __init__(self, *arguments: Any, places: dict[str, str], **more: Any) -> None:
         super().__init__(*arguments, **more)

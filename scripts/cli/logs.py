@@ -17,8 +17,8 @@ from localcloud.timers import ZONE
 
 FOLLOW_EVERY_S = 1.0
 WINDOW = timedelta(hours=24)
-_MOST = 100  # In one answer.
-_OVERLAP = 100  # Calls looked at again when following: several end in one second.
+_MOST = 100  # Calls in one answer.
+_OVERLAP = 100  # Calls to read again when following, since several end in the same second.
 _FINE = (0, 200)
 _TIME = "%Y-%m-%d %H:%M:%S"
 
@@ -73,7 +73,7 @@ def logs(
 def _newest(
     api: CloudApi, function: str, count: int, request_id: str | None
 ) -> list[dict[str, Any]]:
-    """Ask for the newest calls, the newest first, as CloudBase's own client asks."""
+    """Ask for the latest calls, the newest first, in the way of CloudBase's own client."""
     now = datetime.now(ZONE)
     answer = api.tcb(
         "GetFunctionLogs", FunctionName=function, Offset=0, Limit=min(count, _MOST),
@@ -90,7 +90,7 @@ def _whole(api: CloudApi, call: dict[str, Any]) -> dict[str, Any]:
         "GetFunctionLogDetail", LogRequestId=call["RequestId"],
         StartTime=f"{now - WINDOW:{_TIME}}", EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
     )  # fmt: skip
-    # The detail's RequestId is that of asking for it, as in every answer of the API.
+    # The detail's RequestId is the id of this request, not of the call that is shown.
     return {**detail, **call}
 
 

@@ -1,4 +1,4 @@
-"""`pay`: is WeChat Pay's bill of a day what we have, and what became of the differences."""
+"""`pay`: compare a day with WeChat Pay's bill, and list and resolve the differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cli.place import Environment, Place, environment_options
 
 MOST_LISTED = 2_000
 _MONEY = ("taken", "given back", "fees", "kept")
-# What an operator does about a difference; a kind may go on after its first words.
+# What an operator should do about a difference, by the first words of its kind.
 NEXT = {
     "payment unknown to us": "look the number up at pay.weixin.qq.com: taken by another system?",
     "refund unknown to us": "ask who refunded at pay.weixin.qq.com; the order here knows nothing",
@@ -174,20 +174,20 @@ def _print(report: dict[str, Any]) -> None:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     table = Table("kind")
-    table.add_column("reference", overflow="fold")  # Whole: resolving wants to have it.
+    table.add_column("reference", overflow="fold")  # In full: `resolve` needs it.
     for name in ("expected", "found", "what to do next"):
         table.add_column(name)
     for one in found:
         cells = (
-            one["kind"], one["reference"], _shown(one.get("expected")), _shown(one.get("found")),
+            one["kind"], one["reference"], _cell(one.get("expected")), _cell(one.get("found")),
             _next_step(one),
         )  # fmt: skip
         table.add_row(*(escape(cell) for cell in cells))
     return table
 
 
-def _shown(value: str | int | None) -> str:
-    """Numbers are fen; nothing stands for a side that doesn't know of it."""
+def _cell(value: str | int | None) -> str:
+    """Format one side of a difference; numbers are fen, None means that the side has no record."""
     if value is None:
         return "nothing"
     return f"¥{value / 100:,.2f}" if isinstance(value, int) else value

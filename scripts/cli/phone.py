@@ -1,4 +1,4 @@
-"""`phone`: what a guest does on the phone beside the mini-program's own calls."""
+"""`phone`: what a guest does on the phone besides the mini-program's calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which environment a command works on: the local cloud, or one on Tencent Cloud (`--env`)."""
+"""The environment of a command: the local cloud, or one on Tencent Cloud (`--env`)."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ data_option = click.option(
 
 
 class Place(Protocol):
-    """An environment: how it is called, where its API is, and a way in for internal callers."""
+    """An environment: its target, its build options, and a way to make internal calls."""
 
     name: str
 
     @property
     def target(self) -> Target:
-        """Account and values of the environment."""
+        """Return the environment's account and variables."""
 
     @property
     def build_for(self) -> BuildTarget:
-        """What the layers must be built for."""
+        """Return the Python and platform for which layers must be built."""
 
     def internal_call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         """Call a function as an internal caller, through Tencent's API."""
@@ -77,7 +77,7 @@ class TencentPlace:
 
 @dataclass(frozen=True)
 class Environment:
-    """The environment that --env, --profile and --data name; not yet opened."""
+    """The environment that --env, --profile and --data name, before it is opened."""
 
     env_id: str | None
     profile: Path | None
@@ -85,9 +85,9 @@ class Environment:
 
     @contextmanager
     def open(self, *, deploy: bool = True) -> Iterator[Place]:
-        """Use it; a local cloud that isn't up is started for as long as this takes.
+        """Open the environment; a local cloud that isn't up runs until the block ends.
 
-        With `deploy` it is brought up to date then, as by `up`; without, left as it is.
+        With `deploy`, such a cloud is deployed to first, as `up` does.
         """
         if self.env_id is None:
             with connected(self.data_folder, deploy=deploy) as cloud:
@@ -97,7 +97,7 @@ class Environment:
 
 
 def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --env, --profile and --data; the command gets the `environment` they name."""
+    """Add --env, --profile and --data to a command, which gets them as `environment`."""
 
     @functools.wraps(command)
     def chosen(

@@ -20,7 +20,7 @@ from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.loyalty.points.models import NEVER
 
 MOST_PAGES = 100_000
-MOST_TRIES = 100  # Each of which closes at least one month.
+MOST_TRIES = 100  # Each call closes at least one month.
 _HEADER = ("number", "at", "kind", "what", "points", "debt", "balance", "order_id", "lots", "rules",
            "actor", "reason", "approved_by", "entry_id")  # fmt: skip
 _TYPED = ("actor", "reason", "approved_by")
@@ -93,7 +93,7 @@ def liability(as_of: datetime | None, as_json: bool, environment: Environment) -
 
 
 def whole_statement(place: Place, member_id: str) -> dict[str, Any]:
-    """Fetch all pages of a statement; what the account holds is told by the last one."""
+    """Fetch all pages of a statement; the last page says what the account holds."""
     entries: list[dict[str, Any]] = []
     after = 0
     for _ in range(MOST_PAGES):
@@ -107,7 +107,7 @@ def whole_statement(place: Place, member_id: str) -> dict[str, Any]:
 
 
 def liability_report(place: Place, as_of: str | None) -> dict[str, Any]:
-    """Ask for the report until no month of it is left to be counted."""
+    """Ask for the report repeatedly until all its months are counted."""
     for _ in range(MOST_TRIES):
         told = _ask(place, {"action": "liability", **({"as_of": as_of} if as_of else {})})
         if not told.pop("rest"):
@@ -116,7 +116,7 @@ def liability_report(place: Place, as_of: str | None) -> dict[str, Any]:
 
 
 def _write_csv(path: Path, entries: list[dict[str, Any]]) -> None:
-    # With a byte order mark, or Excel shows Chinese as noise; for the owner's eyes only.
+    # Excel needs the byte order mark to show Chinese. Only the file's owner may read it.
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         path.chmod(0o600)
         out = csv.writer(file)
@@ -128,13 +128,13 @@ def _write_csv(path: Path, entries: list[dict[str, Any]]) -> None:
 
 
 def _harmless(typed: str) -> str:
-    # What staff typed must stay words in a spreadsheet.
+    # A text that staff typed must not become a formula in a spreadsheet.
     return "'" + typed if typed[:1] in ("=", "+", "-", "@", "\t", "\r") else typed
 
 
 def _lots(entry: dict[str, Any]) -> str:
     return "; ".join(
-        f"{_until(lot['expires_on'])}: {lot['points']:+d}"  # A sign first would be a formula.
+        f"{_until(lot['expires_on'])}: {lot['points']:+d}"  # A leading sign would be a formula.
         + (f" (pending: {lot['usable']})" if "usable" in lot else "")
         for lot in entry["lots"]
     )
@@ -157,7 +157,7 @@ def _print_statement(told: dict[str, Any]) -> None:
     console = Console()
     table = Table("no.", "at", "what for", "points", "balance", "lots", "order, reason")
     for column in table.columns:
-        column.overflow = "fold"  # An id that is cut off is of no use.
+        column.overflow = "fold"  # Ids must be complete.
     for number in (3, 4):
         table.columns[number].justify = "right"
     for entry in told["entries"]:

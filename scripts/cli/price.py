@@ -1,4 +1,4 @@
-"""`price`: what a cart costs a member and why, and how an order's price came about."""
+"""`price`: what a cart costs a member and why, and how an order's price was computed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def reconcile(environment: Environment, as_json: bool) -> None:
 
 
 def reconciled(cloud: Place) -> dict[str, Any]:
-    """Reconcile all members, range by range; returns totals and differences."""
+    """Reconcile all members, one range of ids after the other; returns totals and differences."""
     totals, differences, after = Totals(), [], None
     while True:
         page = cloud.internal_call("maintenance", {"action": "reconcile", "after": after})

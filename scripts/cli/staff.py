@@ -1,4 +1,4 @@
-"""`staff`: accounts of the console, opened before anybody can sign in to open them there."""
+"""`staff`: open console accounts from the command line, also before anybody can sign in."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def add(
     asked = {"staff_id": staff_id, "name": name or staff_id, "role": role,
              "store_ids": list(store_ids)}  # fmt: skip
     with environment.open() as place:
-        _print_secrets(_keep(place, _ask(place, {"action": "add_staff", **asked})), as_json)
+        _print_secrets(_store_link(place, _ask(place, {"action": "add_staff", **asked})), as_json)
 
 
 @staff.command()
@@ -68,8 +68,8 @@ def add(
 def reset(staff_id: str, as_json: bool, environment: Environment) -> None:
     """Give NAME a new password and new one-time codes; they are signed out everywhere."""
     with environment.open() as place:
-        told = _ask(place, {"action": "reset_staff", "staff_id": staff_id})
-        _print_secrets(_keep(place, told), as_json)
+        secrets = _ask(place, {"action": "reset_staff", "staff_id": staff_id})
+        _print_secrets(_store_link(place, secrets), as_json)
 
 
 @staff.command(name="list")
@@ -99,7 +99,7 @@ def code(staff_id: str, data_folder: Path) -> None:
     For accounts of the local cloud that were opened on this machine; nobody else's secrets are
     kept anywhere.
     """
-    uri = _kept(data_folder).get(staff_id)
+    uri = _stored_links(data_folder).get(staff_id)
     if uri is None:
         sys.exit(f"{staff_id}: no account of this local cloud was opened here by that name")
     seed = parse_qs(urlsplit(uri).query)["secret"][0]
@@ -107,29 +107,29 @@ def code(staff_id: str, data_folder: Path) -> None:
 
 
 def open_account(place: Place, staff_id: str, name: str, role: Role) -> dict[str, Any]:
-    """Open an account, or give one that is there new secrets; returns them."""
+    """Open an account, or give an existing one new secrets; returns the secrets."""
     asked = {"staff_id": staff_id, "name": name, "role": role}
-    told = place.internal_call("console", {"action": "add_staff", **asked})
-    if not told["ok"]:
-        told = place.internal_call("console", {"action": "reset_staff", "staff_id": staff_id})
-    if not told["ok"]:
-        sys.exit(str(told["error"]["message"]))
-    return _keep(place, dict(told["data"]))
+    answer = place.internal_call("console", {"action": "add_staff", **asked})
+    if not answer["ok"]:
+        answer = place.internal_call("console", {"action": "reset_staff", "staff_id": staff_id})
+    if not answer["ok"]:
+        sys.exit(str(answer["error"]["message"]))
+    return _store_link(place, dict(answer["data"]))
 
 
-def _kept(data_folder: Path) -> dict[str, str]:
+def _stored_links(data_folder: Path) -> dict[str, str]:
     path = data_folder / _ACCOUNTS
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def _keep(place: Place, told: dict[str, Any]) -> dict[str, Any]:
-    """Keep a local account's link for `staff code`: there is no phone on a laptop."""
+def _store_link(place: Place, secrets: dict[str, Any]) -> dict[str, Any]:
+    """Store a local account's link for `staff code`, because a laptop has no phone."""
     if isinstance(place, LocalCloudClient):
-        kept = {**_kept(place.data), told["staff_id"]: told["uri"]}
+        kept = {**_stored_links(place.data), secrets["staff_id"]: secrets["uri"]}
         path = place.data / _ACCOUNTS
         path.touch(mode=0o600)
         path.write_text(json.dumps(kept))
-    return told
+    return secrets
 
 
 def _ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
@@ -139,12 +139,12 @@ def _ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
     return dict(answer["data"])
 
 
-def _print_secrets(told: dict[str, Any], as_json: bool) -> None:
+def _print_secrets(secrets: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(secrets, ensure_ascii=False))
         return
-    click.echo(f"signs in as       {told['staff_id']}")
-    click.echo(f"first password    {told['password']}    (to be changed at the first sign-in)")
+    click.echo(f"signs in as       {secrets['staff_id']}")
+    click.echo(f"first password    {secrets['password']}    (to be changed at the first sign-in)")
     click.echo("one-time codes    scan this with an authenticator, or type the link into it:")
-    segno.make(told["uri"]).terminal(compact=True)
-    click.echo(told["uri"])
+    segno.make(secrets["uri"]).terminal(compact=True)
+    click.echo(secrets["uri"])

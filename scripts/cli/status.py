@@ -1,4 +1,4 @@
-"""`status`: what is deployed, when timers fire next, how far the relay is, what is stuck."""
+"""`status`: what is deployed, the timers' next firings, the relay's lag, the dead letters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def status(environment: Environment, as_json: bool) -> None:
 def _report(place: Place) -> dict[str, Any]:
     api = CloudApi(place.target.account)
     now, local = datetime.now(UTC), {}
-    if isinstance(place, LocalCloudClient):  # Its business time may be driven.
+    if isinstance(place, LocalCloudClient):  # Tests may set its business time.
         there = place.control("status")
         now, local = datetime.fromisoformat(there["now"]), {"undelivered": there["undelivered"]}
     names = [str(function["FunctionName"]) for function in api.pages("ListFunctions", "Functions")]
@@ -56,7 +56,7 @@ def _next(cron: str, now: datetime) -> str | None:
 
 
 def _health(place: Place) -> dict[str, Any]:
-    """Ask `maintenance`, which is beside the data; it may not be deployed, or not reach it."""
+    """Ask `maintenance`, which reads the data; it may be missing, or have no connection."""
     try:
         answer = place.internal_call("maintenance", {"action": "health"})
     except HuitouError as error:

@@ -20,7 +20,7 @@ from huitou.loyalty.tiers.models import TierRules
 
 PAGE = 1_000
 MOST_PAGES = 1_000_000
-MOST_EXAMPLES = 3  # Shown per move.
+MOST_EXAMPLES = 3  # Members shown for each move.
 SECONDS_A_CALL = 5
 MOST_TRIES = 5
 _SUMMED = ("members", "coupons", "coupon_cost_fen", "discount_cost_fen", "discount_saved_fen")
@@ -101,7 +101,7 @@ def apply(environment: Environment, rules_file: Path) -> None:
 
 
 def tried(place: Place, rules: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Dry-run all pages and add them up."""
+    """Dry-run all pages and add up their results."""
     task = progress.add_task("members", total=None)
     sums: Counter[str] = Counter()
     moves: Counter[tuple[str, str, str]] = Counter()

@@ -1,4 +1,4 @@
-"""`typings`: TypeScript for whoever calls the functions."""
+"""`typings`: TypeScript declarations for callers of the functions."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def up(data_folder: Path) -> None:
         counts = Counter(step.action for step in cloud.deployed if step.kind == "function")
         told = ", ".join(f"{count} {action}" for action, count in counts.items())
         console.print(f"functions deployed: {told}")
-        if cloud.clock.stands:  # A demo was interrupted; here time runs on from that moment.
+        if cloud.clock.stands:  # A demo was interrupted: time runs on from there.
             cloud.set_clock(cloud.clock.now(), stands=False)
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data_folder)
         if cloud.is_empty():
@@ -41,7 +41,7 @@ def up(data_folder: Path) -> None:
 
 
 def stay_up(cloud: LocalCloud, console: Console) -> None:
-    """Print how to call, then wait for Ctrl-C or SIGTERM."""
+    """Print how to call functions, then wait for Ctrl-C or SIGTERM."""
     console.print(
         f"\nlocal cloud is up at [bold]{cloud.url}[/] "
         f"(business time {cloud.clock.now():%Y-%m-%d %H:%M} UTC)"

@@ -1,4 +1,4 @@
-"""`wechat-pay`: what the WeChat Pay stand-in does wrong on demand, and its own books."""
+"""`wechat-pay`: let the WeChat Pay stand-in make errors, and show its books."""
 
 from __future__ import annotations
 
