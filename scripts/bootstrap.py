@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-# What functions import at run time, by the layer that carries it.
+# The packages that functions import at run time, by layer.
 REQUIREMENTS = {
     name: ROOT / "layers" / name / "requirements.txt"
     for name in ("deps", "web", "image", "storage")
@@ -28,7 +28,7 @@ PYPROJECT = ROOT / "pyproject.toml"
 
 
 def environment_python() -> Path:
-    """Return the environment's interpreter, installing what has changed since the last time."""
+    """Return the environment's interpreter; installs what has changed since the last call."""
     pins = "".join(path.read_text(encoding="utf-8") for path in REQUIREMENTS.values())
     pins += "\n".join(_development())
     wanted = hashlib.sha256((pins + sys.version).encode()).hexdigest()
@@ -37,7 +37,7 @@ def environment_python() -> Path:
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
     with open(ROOT / ".venv.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # Two first commands at once: the second one waits.
+        fcntl.flock(lock, fcntl.LOCK_EX)  # If two first commands run at once, the second one waits.
         if not (stamp.exists() and stamp.read_text() == wanted and python.exists()):
             _install(python)
             stamp.write_text(wanted)
@@ -53,7 +53,7 @@ def _install(python: Path) -> None:
     except subprocess.CalledProcessError:
         sys.exit("Python could not make a virtual environment; on Debian: apt install python3-venv")
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-    pip += ["--no-deps", "--progress-bar", "off"]  # Every transitive pin is written down.
+    pip += ["--no-deps", "--progress-bar", "off"]  # The lists pin all transitive packages.
     try:
         runtime = [word for path in REQUIREMENTS.values() for word in ("-r", str(path))]
         subprocess.run([*pip, *runtime, *_development()], check=True)
@@ -71,7 +71,7 @@ def run(module: str, arguments: list[str]) -> None:
     """Become `python -m module` inside the environment; does not return."""
     python = environment_python()
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(import_paths()))
-    # Where it is set, each process compiles all of our modules and tests anew.
+    # With this variable each process would compile all modules and tests again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     os.execve(python, [str(python), "-m", module, *arguments], environment)  # noqa: S606
 

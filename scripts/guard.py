@@ -1,9 +1,9 @@
-"""What a command starts ends with the command, also where that is killed (SIGTERM, SIGKILL).
+"""Ends all that a command has started when the command ends, also by SIGTERM or SIGKILL.
 
-A killed process can't tidy up after itself, so a guard does it: a small process that waits on a
-pipe which only we hold open. When we are gone, the system closes the pipe. The guard then ends
-every process that carries our mark, which all we start inherits in its environment, and removes
-our scratch folders. Standard library only: the guard is this file on a bare interpreter.
+A killed process can't clean up, so a guard does it: a small process that waits on a pipe which
+only we hold open. When we end, the system closes the pipe. The guard then ends every process
+that carries our mark, and removes our scratch folders. Processes inherit the mark, a variable in
+the environment, from us. Standard library only: the guard runs this file on a bare interpreter.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-MARK = "HUITOU_GUARD"  # The variable whose value says whose guard ends a process.
-_ENDING_ROUNDS = 50  # Of looking for what was started, while it may go on starting.
-# What was just being started shows its mark, and writes, a moment later: the guard looks for 5 s.
+MARK = "HUITOU_GUARD"  # The variable's value says which guard ends a process.
+_ENDING_ROUNDS = 50  # The guard looks repeatedly, as processes may start others.
+# A process that has just started shows its mark a moment later, so the guard looks for 5 s.
 _LOOKS, _LOOK_EVERY_S = 100, 0.05
 _lock = threading.Lock()
 _guard: subprocess.Popen[bytes] | None = None
 
 
 def stand() -> None:
-    """From here on, whatever we start ends when we do; a second call does nothing."""
+    """Start the guard: all that we start from now on ends with us. A second call does nothing."""
     global _guard
     with _lock:
         if _guard is not None:
             return
         mark = uuid.uuid4().hex
         os.environ[MARK] = mark
-        # No mark of its own and no group with us: what ends us mustn't end the guard.
+        # The guard has no mark and its own process group, so that it isn't ended together with us.
         _guard = subprocess.Popen(
             [getattr(sys, "_base_executable", sys.executable), "-I", "-S", "-X", "utf8",
              __file__, mark],
@@ -49,19 +49,19 @@ def stand() -> None:
 
 
 def _stand_down(guard: subprocess.Popen[bytes]) -> None:
-    """Let the guard go: we end in order, so one look is enough."""
+    """Dismiss the guard: we end normally, so it needs to look only once."""
     _tell(".")
     guard.communicate()
 
 
 def mark() -> dict[str, str]:
-    """Return our mark, for processes that get an environment of their own."""
+    """Return our mark, for processes that don't inherit our environment."""
     return {MARK: os.environ[MARK]} if MARK in os.environ else {}
 
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a temporary folder that goes with us, also where we are killed."""
+    """Make a temporary folder that is removed when we end, even if we are killed."""
     with tempfile.TemporaryDirectory() as folder, removed_if_killed(Path(folder)):
         yield Path(folder)
 
@@ -79,13 +79,13 @@ def removed_if_killed(folder: Path) -> Iterator[None]:
 
 def _tell(line: str) -> None:
     if _guard is not None and _guard.stdin is not None:
-        with _lock, contextlib.suppress(BrokenPipeError):  # Somebody has killed the guard.
+        with _lock, contextlib.suppress(BrokenPipeError):  # The guard was killed.
             _guard.stdin.write(f"{line}\n".encode())
             _guard.stdin.flush()
 
 
 def end_all_with(variable: str, value: str) -> None:
-    """End every process that has this variable with this value from whoever started it."""
+    """End every process whose environment has this variable with this value."""
     wanted = f"{variable}={value}".encode()
     for _ in range(_ENDING_ROUNDS):
         found = [pid for name in os.listdir("/proc") if (pid := _carrying(name, wanted))]
@@ -103,12 +103,12 @@ def _carrying(name: str, wanted: bytes) -> int | None:
     try:
         with open(f"/proc/{name}/environ", "rb") as file:
             return int(name) if wanted in file.read() else None
-    except OSError:  # Somebody else's, or gone.
+    except OSError:  # Another user's process, or one that has ended.
         return None
 
 
 def _wait_and_tidy_up(mark: str) -> None:
-    """The guard's life: hear of folders until the pipe closes, then end and remove."""
+    """Run the guard: read folders from the pipe until it closes, then end processes and remove."""
     folders: list[Path] = []
     looks = _LOOKS
     for line in sys.stdin:

@@ -1,8 +1,8 @@
-"""The shape of the house: its domains, their areas, and which module imports which.
+"""The domains of the core layer, their areas, and which module imports which.
 
-`tests/test_architecture.py` holds the layer to it, `scripts/huitou house` prints it, and
-`scripts/huitou new function` puts new areas where they belong. Nothing of the layer is imported
-here: its files are only read.
+`tests/test_architecture.py` checks the layer against it, `scripts/huitou house` prints it, and
+`scripts/huitou new function` uses it to place new areas. This module doesn't import the layer;
+it only reads its files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from bootstrap import ROOT
 
 LAYER = ROOT / "layers" / "core" / "huitou"
-# Lowest first: a domain imports from itself and from those before it, also inside functions.
-FOUNDATIONS = ("runtime", "integrations")  # What is no business, and the outside world.
+# Lowest first. A domain imports only from itself and from earlier domains, even in functions.
+FOUNDATIONS = ("runtime", "integrations")  # Technical base, and adapters to the outside.
 DOMAINS = (
     *FOUNDATIONS,
     "catalog", "promotions", "coupons", "loyalty", "members", "ordering", "payments",
@@ -34,13 +34,13 @@ def areas(domain: str) -> list[str]:
 
 
 def about(domain: str) -> str:
-    """Return the sentence by which a domain says what it is about."""
+    """Return the sentence that describes a domain."""
     text = (LAYER / domain / "__init__.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the full name of every module a file imports, wherever in the file."""
+    """Yield the full name of every module that a file imports, anywhere in the file."""
     yield from imports_within(ast.parse(path.read_text(encoding="utf-8")), path)
 
 
@@ -66,7 +66,7 @@ def _package_above(path: Path, level: int) -> list[str]:
 
 
 def domain_of(module: str) -> str | None:
-    """Return the domain a module's full name lies in; None for a module of somebody else."""
+    """Return the domain of a module by its full name; None if the module isn't in the layer."""
     parts = module.split(".")
     return parts[1] if parts[0] == "huitou" and len(parts) > 1 else None
 
@@ -82,5 +82,5 @@ def imports_between_domains() -> dict[str, Counter[str]]:
 
 
 def runs_up(domain: str, other: str) -> bool:
-    """Tell whether an import from a domain to another one goes against the order."""
+    """Tell whether an import from `domain` to `other` breaks the order."""
     return DOMAINS.index(other) > DOMAINS.index(domain)

@@ -1,6 +1,6 @@
-"""A real headless Chromium, brought by a package: nothing has to be on the machine.
+"""A real headless Chromium from a package, so that the machine needs no browser.
 
-Chinese is written in Noto Sans SC, which the environment carries.
+The font for Chinese is Noto Sans SC, which is in the environment.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from deployment.web import npm
 _HERE = Path(__file__).parent
 _BUILT = ROOT / ".build" / "browser"
 _FILES = ("package.json", "package-lock.json", "chromium.mjs")
-# Headless, as root, in a container: no sandbox of its own, no shared memory to speak of.
+# For root in a container: without Chromium's sandbox, and with little shared memory.
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--font-render-hinting=none"]
 
 
 @cache
 def chromium_folder() -> Path:
-    """Return where the browser's package lies, installing it the first time."""
+    """Return the folder of the browser's package; installs it the first time."""
     found = hashlib.sha256()
     for name in _FILES:
         found.update((_HERE / name).read_bytes())
@@ -56,14 +56,14 @@ def chromium_folder() -> Path:
 
 
 def axe_source() -> str:
-    """Return the accessibility checker's script, to be run in a page."""
+    """Return the accessibility checker's script, which runs in a page."""
     path = chromium_folder() / "node_modules" / "axe-core" / "axe.min.js"
     return path.read_text(encoding="utf-8")
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Start the browser; PackageError where there is none: nothing goes on without."""
+    """Start the browser; raises PackageError if it can't be installed."""
     folder = chromium_folder()
     node = Path(sys.executable).parent / "node"
     done = subprocess.run(
@@ -90,7 +90,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _fonts(folder: Path) -> Path:
-    """Write a font configuration that knows the Chinese letters of the environment."""
+    """Write a font configuration with the environment's Chinese font."""
     carrier = find_spec("zhplot")
     if carrier is None or carrier.origin is None:
         raise PackageError("no Chinese font: the environment lacks zhplot")

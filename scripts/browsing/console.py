@@ -1,4 +1,4 @@
-"""The console in a real browser: signing in as a person does, and every view there is."""
+"""Use the console in a real browser: sign in as a person does, and open every view."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pyotp
 from playwright.sync_api import Page
 
-PASSWORD = "a long enough password"  # noqa: S105  # Of accounts of local clouds.
-# Each view by its name and its hash; the heading that says it is there.
+PASSWORD = "a long enough password"  # noqa: S105  # For accounts of local clouds.
+# Each view's name, its hash, and the heading that shows when it is loaded.
 VIEWS = {
     "home": ("#/", "首页"), "orders": ("#/orders", "订单"), "menu": ("#/menu", "门店菜单"),
     "approvals": ("#/approvals", "待审批"), "members": ("#/members", "会员"),
@@ -22,7 +22,7 @@ VIEWS = {
     "campaigns": ("#/campaigns", "营销活动"), "staff": ("#/staff", "员工账号"),
     "changes": ("#/changes", "操作记录"),
 }  # fmt: skip
-# Forms that lie over a view: the view, and the button that opens it.
+# Each form's name, the view that it covers, and the button that opens it.
 FORMS = {
     "coupon-form": ("coupons", "新建优惠券"), "campaign-form": ("campaigns", "新建活动"),
     "dish-form": ("dishes", "新建菜品"), "store-form": ("stores", "静安寺店"),
@@ -34,7 +34,7 @@ STEP_S = 30
 
 @dataclass
 class Person:
-    """Somebody with an account, and the phone that shows their codes."""
+    """A person with an account, and the phone that shows one-time codes."""
 
     staff_id: str
     password: str
@@ -43,17 +43,17 @@ class Person:
 
     @staticmethod
     def of(secrets: dict[str, Any]) -> Person:
-        """Take what was answered when the account was opened."""
+        """Build the person from the answer that opened the account."""
         return Person(secrets["staff_id"], secrets["password"], secrets["uri"])
 
     def code(self) -> str:
-        """Return a code that wasn't used yet: that of now, or the next one."""
+        """Return a code that wasn't used yet: the present one, or the next one."""
         seed = parse_qs(urlsplit(self.uri).query)["secret"][0]
         self._used = max(self._used + 1, int(time.time() // STEP_S))
         return pyotp.TOTP(seed).at(self._used * STEP_S)
 
     def sign_in(self, page: Page, url: str) -> None:
-        """Sign in, choosing one's own password the first time."""
+        """Sign in; the first time, choose a new password."""
         page.goto(f"{url}/console/")
         page.get_by_label("登录名").fill(self.staff_id)
         page.get_by_label("密码").fill(self.password)
@@ -68,14 +68,14 @@ class Person:
 
 
 def settle(page: Page) -> None:
-    """Wait until nothing is asked any more and nothing moves."""
+    """Wait until no request is open and nothing on the page moves."""
     page.wait_for_load_state("networkidle")
     page.locator(".ant-spin-spinning").first.wait_for(state="detached")
-    page.wait_for_timeout(300)  # What slides in or out of view.
+    page.wait_for_timeout(300)  # For animations.
 
 
 def visit(page: Page, url: str, view: str) -> None:
-    """Open a view and wait until it is all there."""
+    """Open a view and wait until it is complete."""
     place, heading = VIEWS[view]
     page.goto(f"{url}/console/{place}")
     page.get_by_role("heading", name=heading, exact=True).wait_for()
@@ -83,9 +83,9 @@ def visit(page: Page, url: str, view: str) -> None:
 
 
 def open_form(page: Page, url: str, form: str) -> None:
-    """Open a form over its view and wait until it is all there."""
+    """Open a form over its view and wait until it is complete."""
     view, button = FORMS[form]
-    page.goto("about:blank")  # Another form may lie over the same view.
+    page.goto("about:blank")  # Another form may be open over the same view.
     visit(page, url, view)
     page.get_by_role("main").get_by_role("button", name=button).click()
     page.get_by_role("dialog").get_by_role("textbox").first.wait_for()
@@ -93,7 +93,7 @@ def open_form(page: Page, url: str, form: str) -> None:
 
 
 def screenshots(page: Page, url: str, out: Path) -> Iterator[Path]:
-    """Write a picture of each view and form in each size; signed in already."""
+    """Write a picture of each view and form in each size; the page must be signed in."""
     out.mkdir(parents=True, exist_ok=True)
     for size, measures in SIZES.items():
         page.set_viewport_size({"width": measures["width"], "height": measures["height"]})

@@ -1,1 +1,1 @@
-"""A chain's days, played through the real functions by guests with habits."""
+"""Simulated guests with habits use the real functions for some days of a chain."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-# Open round the clock, by day, and for supper: whatever the hour, one takes orders.
+# One store is open all day and night, one by day, one for supper: one always takes orders.
 STORES = [
     ("jingan", "静安寺店", "上海市静安区南京西路 1601 号", "00:00", "00:00"),
     ("xujiahui", "徐家汇店", "上海市徐汇区虹桥路 1 号", "09:30", "22:30"),
@@ -77,8 +77,8 @@ CHECK_IN: dict[str, Any] = {
 }  # fmt: skip
 
 
-# 徐家汇店 is a franchise: its owner's part and the brand's fee leave by themselves; 五角场店 pays
-# the brand a fixed fee per order, at most ¥1.
+# 徐家汇店 is a franchise: the owner's share and the brand's fee are paid out automatically.
+# 五角场店 pays the brand a fixed fee per order, at most ¥1.
 SHARES: list[dict[str, Any]] = [
     {"_id": "xujiahui", "revision": 1,
      "terms": [
@@ -98,7 +98,7 @@ SHARES: list[dict[str, Any]] = [
 REFUNDS: dict[str, Any] = {"_id": "refunds", "revision": 1, "cashier_limit_fen": 3_000}
 
 
-# 徐家汇店 is new and wants to be known: what a chain runs beside tiers and coupons.
+# 徐家汇店 is new and advertises itself: offers that a chain runs beside tiers and coupons.
 OFFERS: list[dict[str, Any]] = [
     {"_id": "rolls-flash", "name": "炸春卷秒杀价", "group": "activity", "priority": 10,
      "terms": {"kind": "fixed_price", "price_fen": 600, "base": "list", "most_times": 2,
@@ -139,7 +139,7 @@ MESSAGES: dict[str, Any] = {
 }  # fmt: skip
 
 
-# The picture of the invitation, as the chain's designer put it into object storage.
+# The invitation's picture, which the chain's designer has put into object storage.
 POSTERS = {"designs/noodles.png": Path(__file__).with_name("poster.png").read_bytes()}
 REFERRALS: dict[str, Any] = {
     "_id": "referrals", "revision": 1,
@@ -187,7 +187,7 @@ def scene(store_id: str, kind: str) -> str:
 
 
 def chain() -> dict[str, Any]:
-    """Return the sample chain as `maintenance` loads it."""
+    """Return the sample chain in the form that `maintenance` loads."""
     return {
         "stores": [
             {"_id": store_id, "brand_id": "huitou", "name": name, "address": address,

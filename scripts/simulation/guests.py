@@ -1,4 +1,4 @@
-"""Guests with habits: how often they come, when, where, what they eat, how they pay."""
+"""Guests with habits: how often, when and where they come, what they eat, how they pay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulation.chain import DISHES, STORES
 
 # How a visit goes on, and how often of a hundred: leaves unpaid, cancels before or after paying,
 # sends all of it or one piece back.
-COMES_WHEN_TOLD = 0.35  # The effect that campaigns have on these guests.
+COMES_WHEN_TOLD = 0.35  # The chance that a message brings a guest.
 ENDS = {"pays": 90, "leaves": 2, "cancels": 2, "changes mind": 2, "sends back": 2, "one back": 2}
 
 
@@ -50,14 +50,14 @@ class Visit:
 
 
 def make_guests(seed: int, count: int, days: int) -> list[Guest]:
-    """Make the same guests for the same seed."""
+    """Make the guests; the same seed gives the same guests."""
     dice = random.Random(seed)
     return [_guest(dice, number, days) for number in range(count)]
 
 
 def _guest(dice: random.Random, number: int, days: int) -> Guest:
     loyal = dice.random()
-    # Dice of their own, so that other seeds' visits stay what they were.
+    # Separate dice, so that these draws don't change the visits of a seed.
     care = random.Random(f"care {number}")
     born = f"{care.randrange(1960, 2008)}-{care.randrange(1, 13):02}-{care.randrange(1, 29):02}"
     return Guest(
@@ -87,10 +87,10 @@ def visits_on(dice: random.Random, day: int, guests: list[Guest], slots: int) ->
     return sorted(visits, key=lambda visit: visit.slot)
 
 
-def visits_of_the_told(
+def visits_after_messages(
     dice: random.Random, told: list[Guest], visits: list[Visit], slots: int
 ) -> list[Visit]:
-    """Decide who comes today because they were written to, though they hadn't meant to."""
+    """Decide which guests come today only because they got a message."""
     coming = {visit.guest.openid for visit in visits}
     extra = [
         _visit(dice, guest, slots)
@@ -104,7 +104,7 @@ def _visit(dice: random.Random, guest: Guest, slots: int) -> Visit:
     slot = slots - 1 if guest.supper and dice.random() < 0.6 else dice.randrange(slots - 1)
     store_id = guest.usual_store if dice.random() < 0.8 else dice.choice(STORES)[0]
     if slot == slots - 1:
-        store_id = "wujiaochang"  # The one that is open for supper.
+        store_id = "wujiaochang"  # Open for supper.
     elif slot == 0 and store_id == "wujiaochang":
         store_id = "jingan"  # It opens at 17:00.
     end = dice.choices(list(ENDS), list(ENDS.values()))[0]

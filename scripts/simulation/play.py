@@ -13,35 +13,35 @@ from zoneinfo import ZoneInfo
 
 from localcloud.client import LocalCloudClient
 from simulation.chain import CAMPAIGNS, PLACES, PUSH, chain, scene
-from simulation.guests import Guest, Visit, make_guests, visits_of_the_told, visits_on
+from simulation.guests import Guest, Visit, make_guests, visits_after_messages, visits_on
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=ZONE)
 # Noon, evening (from here on all stores are open), supper after midnight.
 SLOTS = (timedelta(hours=12, minutes=20), timedelta(hours=18, minutes=30),
          timedelta(hours=24, minutes=50))  # fmt: skip
-# Campaigns have sent by then what is due in the morning, and on these evenings for supper.
+# By these times campaigns have sent their morning messages, or the ones before supper.
 CARE_AT, SUPPER_AT = timedelta(hours=10, minutes=5), timedelta(hours=21, minutes=45)
 SUPPER_DAYS = (4, 5)
 RAINS_EVERY, RAIN = 6, {"precip": "18.5", "tempMax": "12", "tempMin": "7"}
-# When all is played: the last refunds and shares are asked for, and asked about.
+# After the last day: requests the last refunds and shares, and then their results.
 SETTLING = (0, 2, 4, 8, 16, 32)
-TOGETHER = 4  # Guests who order at the same moment.
+TOGETHER = 4  # So many guests order at the same moment.
 
 
 class SimulationError(Exception):
-    """A call answered what no guest should see."""
+    """A call failed with an error that no guest should see."""
 
 
 @dataclass
 class Tally:
-    """What the guests did, counted on their side."""
+    """Counts what the guests did, as the guests see it."""
 
     events: Counter[str] = field(default_factory=Counter)
 
 
 class Simulation:
-    """A seeded run of `days` business days with `members` guests."""
+    """A run of `days` business days with `members` guests; a seed makes it repeatable."""
 
     def __init__(
         self, cloud: LocalCloudClient, *, seed: int = 7, members: int = 200, days: int = 60
@@ -56,7 +56,7 @@ class Simulation:
         self.tally = Tally()
 
     def play(self, progress: Callable[[str], None]) -> None:
-        """Play every day; `progress` is told the business day that begins."""
+        """Play every day; calls `progress` with each business day as it begins."""
         dice, told_dice = random.Random(self._seed + 1), random.Random(self._seed + 2)
         self._cloud.control("clock", at=FIRST_DAY.isoformat(), stands=True)
         load(self._cloud)
@@ -75,8 +75,8 @@ class Simulation:
             after = closes + timedelta(minutes=minutes)
             self._cloud.control("advance", to=after.isoformat())
 
-    def _newly_told(self) -> list[Guest]:
-        """Guests whose phones have shown a message since the last look."""
+    def _guests_with_new_messages(self) -> list[Guest]:
+        """Return the guests whose phones have got a message since the last call."""
         messages = self._cloud.control("mini-program/messages")["messages"]
         new, self._messages_seen = messages[self._messages_seen :], len(messages)
         openids = {message["touser"] for message in new}
@@ -91,14 +91,14 @@ class Simulation:
         self, opens: datetime, visits: list[Visit], pool: ThreadPoolExecutor, dice: random.Random
     ) -> None:
         self._cloud.control("advance", to=(opens + CARE_AT).isoformat())
-        told = self._newly_told()
-        visits = visits_of_the_told(dice, told, visits, len(SLOTS))
+        told = self._guests_with_new_messages()
+        visits = visits_after_messages(dice, told, visits, len(SLOTS))
         for slot, after in enumerate(SLOTS):
             if slot == len(SLOTS) - 1 and opens.weekday() in SUPPER_DAYS:
                 self._cloud.control("advance", to=(opens + SUPPER_AT).isoformat())
             self._moment = opens + after
             self._cloud.control("advance", to=self._moment.isoformat())
-            # A guest's second visit in the same slot would race their first: one after another.
+            # A guest's two visits in one slot would race, so they follow one another.
             for result in pool.map(self._visit, [v for v in visits if v.slot == slot]):
                 self.tally.events[result] += 1
 
@@ -144,7 +144,7 @@ class Simulation:
         return "paid"
 
     def _greet(self, guest: Guest, store_id: str) -> None:
-        """First visit: bind the phone, and take the welcome coupon of the table's sticker."""
+        """On the first visit, bind the phone and take the welcome coupon of the table's sticker."""
         self._greeted.add(guest.openid)
         code = self._cloud.phone_code(guest.phone)
         self._ok("member-profile", guest, {"action": "bind_phone", "code": code})
@@ -161,7 +161,7 @@ class Simulation:
             })  # fmt: skip
 
     def _after_paying(self, guest: Guest, order_id: str) -> None:
-        """WeChat lets the mini-program ask now whether one more message may follow."""
+        """Perhaps allow one more message: WeChat lets the mini-program ask after a payment."""
         place = int(order_id[1:9], 16) / 16**8  # The same for the same order.
         if place >= guest.allows_messages:
             return
@@ -173,7 +173,7 @@ class Simulation:
         })  # fmt: skip
 
     def _arrive(self, guest: Guest, store_id: str) -> None:
-        """The phone tells the mini-program where it is: at the door."""
+        """Report the phone's position, at the store's door, to the mini-program."""
         lat, lng = PLACES[store_id]
         near = self._ok("geofence-check", guest, {
             "action": "check", "lat": lat, "lng": lng, "system": "GCJ-02", "accuracy_m": 30,
@@ -185,18 +185,18 @@ class Simulation:
     def _with_benefits(
         self, guest: Guest, quote: dict[str, Any], cart: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Take the best combination of coupons, and points if the guest likes to; quote again."""
+        """Choose the best coupons, and points if the guest uses them, and quote again."""
         if quote["best"]["coupon_ids"]:
             cart = cart | {"coupons": "best"}
         if guest.uses_points and quote["points_max"] >= 100:
-            # A coupon makes the order smaller, and with it the share that points may pay.
+            # A coupon lowers the price, and so the amount that points may pay.
             cart = cart | {"points": quote["points_max"] // 2}
         if len(cart) > 2:
             quote = self._ok("pay", guest, {"action": "quote", **cart})
         return quote, cart
 
     def _send_back(self, order_id: str, **part: Any) -> None:
-        """The till refunds, and its manager approves what is above the till's limit."""
+        """Refund at the till; a manager approves a refund above the till's limit."""
         asked = self._staff("refund", order_id=order_id, refund_id=f"R{order_id}", **part,
                             reason="菜品不满意", actor="till-1", role="cashier")  # fmt: skip
         if asked["status"] == "awaiting_approval":
@@ -228,7 +228,7 @@ def start_campaigns(cloud: LocalCloudClient) -> None:
 
 
 def load(cloud: LocalCloudClient) -> None:
-    """Put the sample chain in place, marked as sample data."""
+    """Load the sample chain, marked as sample data."""
     answer = cloud.internal_call("maintenance", {"action": "load", **chain()})
     if not answer["ok"]:
         raise SimulationError(f"load: {answer['error']}")

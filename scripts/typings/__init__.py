@@ -1,1 +1,1 @@
-"""TypeScript of what functions take and answer, made from their models."""
+"""TypeScript declarations of functions' requests and answers, made from their models."""

@@ -84,7 +84,7 @@ def declarations(tables: Sequence[Table], *, internal: bool = False) -> str:
 def _door(
     schemas: Schemas, door: str, offered: list[tuple[Table, Mapping[str, Action]]]
 ) -> list[str]:
-    """Return what stands behind one door: per function its actions and events, then look-ups."""
+    """Return one door's declarations: each function's actions and events, then look-up types."""
     blocks, functions = [], []
     for table, actions in offered:
         if not actions:

@@ -1,4 +1,4 @@
-"""JSON Schema of requests and answers, as the handler reads and writes them."""
+"""JSON Schema of requests, as the handler reads them, and of answers, as it writes them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ Schema = dict[str, Any]
 
 
 class ModelsDiffer(Exception):  # noqa: N818
-    """Two models of one name would become one interface."""
+    """Two different models have the same name, and would become one interface."""
 
 
 class _Requests(GenerateJsonSchema):
-    """What callers may send; what has a default may be left out."""
+    """Schema of requests: a field with a default may be left out."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
         found = super().model_schema(schema)
-        # A stored part that callers send: defaults make it another shape than in answers.
+        # A stored model that callers send too: its defaults give it another shape than in answers.
         if not issubclass(schema["cls"], Request):
             found["title"] = f"{schema['cls'].__name__}Input"
         return found
 
 
 class _Answers(GenerateJsonSchema):
-    """What callers get: every field, except that None by default means left out, never null."""
+    """Schema of answers: every field is there, but one whose default is None is left out if None.
+
+    Such a field is never null.
+    """
 
     def field_is_required(
         self,
@@ -49,36 +52,36 @@ class _Answers(GenerateJsonSchema):
 
 
 class Schemas:
-    """The schemas of models and all their parts by interface name; a name has one meaning."""
+    """The schemas of models and their parts by interface name; each name has one schema."""
 
     def __init__(self) -> None:
         self.found: dict[str, Schema] = {}
 
     def request(self, model: type[BaseModel]) -> str:
-        """Add what callers send; returns its name."""
+        """Add a request model; returns its interface name."""
         return self._add(model.model_json_schema(mode="validation", schema_generator=_Requests))
 
     def answer(self, model: type[BaseModel]) -> str:
-        """Add what callers get; returns its name."""
+        """Add an answer model; returns its interface name."""
         return self._add(model.model_json_schema(mode="serialization", schema_generator=_Answers))
 
     def _add(self, whole: Schema) -> str:
         parts = whole.pop("$defs", {})
         names = {f"#/$defs/{key}": part["title"] for key, part in parts.items()}
         for schema in (whole, *parts.values()):
-            named = _named(schema, names)
+            named = _with_interface_names(schema, names)
             if self.found.setdefault(schema["title"], named) != named:
                 raise ModelsDiffer(f"two models are called {schema['title']}; rename one")
         return str(whole["title"])
 
 
-def _named(schema: Any, names: dict[str, str]) -> Any:
-    """Return a copy in which references are the names of interfaces."""
+def _with_interface_names(schema: Any, names: dict[str, str]) -> Any:
+    """Return a copy of a schema in which references are interface names."""
     if isinstance(schema, list):
-        return [_named(item, names) for item in schema]
+        return [_with_interface_names(item, names) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        key: names[value] if key == "$ref" else _named(value, names)
+        key: names[value] if key == "$ref" else _with_interface_names(value, names)
         for key, value in schema.items()
     }

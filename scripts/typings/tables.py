@@ -1,4 +1,4 @@
-"""What each function offers: the doors that its index.py opens, and the actions behind them."""
+"""The doors that each function's index.py opens, and the actions behind them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from huitou.runtime.handler import Action, Call
 
 @dataclass(frozen=True)
 class Table:
-    """One function as its `main_handler` hands it to `serve`; `title` says what it does.
+    """One function, as its `main_handler` passes it to `serve`; `title` says what it does.
 
-    `doors` are what it opens by keyword: `member`, `internal`, `changes`, `timer`, `http`.
-    `call_type` is what its actions get as their call.
+    `doors` are the keywords that it passes: `member`, `internal`, `changes`, `timer`, `http`.
+    `call_type` is the type of the call that its actions get.
     """
 
     function: str
@@ -55,7 +55,7 @@ def read_tables() -> list[Table]:
 
 
 def _doors(index: ModuleType) -> dict[str, Any]:
-    """Have `main_handler` call a `serve` that only notes what it is given."""
+    """Let `main_handler` call a `serve` that only records its arguments."""
     noted: dict[str, Any] = {}
 
     def note(_name: str, _event: object, _context: object, **doors: Any) -> dict[str, Any]:
@@ -72,10 +72,10 @@ def _doors(index: ModuleType) -> dict[str, Any]:
 
 @cache
 def load_index(name: str) -> ModuleType:
-    """Import a function's index.py with what lies beside it; once in a process.
+    """Import a function's index.py and the modules beside it, once per process.
 
-    Several functions may have a `member.py`. Each instance on the platform holds one function,
-    but this process holds all of them: so the modules of one are forgotten before the next.
+    Several functions may have a `member.py`. An instance on the platform holds one function, but
+    this process holds all of them. So it forgets the modules of one before it imports the next.
     """
     folder = ROOT / "functions" / name
     spec = importlib.util.spec_from_file_location(f"index_{name}", folder / "index.py")
@@ -89,7 +89,7 @@ def load_index(name: str) -> ModuleType:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[None]:
-    """Let a function import what lies in its own folder, as the platform does, and no other."""
+    """Let a function import modules of its own folder only, as on the platform."""
     own = {path.stem for path in folder.glob("*.py")}
     others = {module: sys.modules.pop(module) for module in own & set(sys.modules)}
     sys.path.insert(0, str(folder))
@@ -103,7 +103,7 @@ def _beside(folder: Path) -> Iterator[None]:
 
 
 def answer_model(action: Action) -> type[BaseModel]:
-    """Return the model of an action's answer, importing one that is only named."""
+    """Return the model of an action's answer; imports it if the action only names it."""
     if not isinstance(action.answer, str):
         return action.answer
     module, _, name = action.answer.partition(":")

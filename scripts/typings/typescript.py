@@ -1,4 +1,4 @@
-"""JSON Schema into TypeScript: an interface per model, with what is known of each field."""
+"""Converts JSON Schema to TypeScript: an interface per model, with a comment on each field."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typings.schemas import Schema
 
 _PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean",
           "null": "null"}  # fmt: skip
-# Words of a field's name that say what its value is measured in.
+# Words in a field's name that say the unit of its value.
 _UNITS = {
     "fen": "fen, 0.01 yuan",
     "bp": "basis points, 10,000 = 100 %",
@@ -29,11 +29,11 @@ _BOUNDS = (
 
 
 class NoTypeScript(ValueError):  # noqa: N818
-    """A schema that this converter has no words for."""
+    """The converter doesn't know this kind of schema."""
 
 
 def interface(name: str, schema: Schema) -> str:
-    """Return the interface of one model's schema."""
+    """Return the TypeScript interface of a model's schema."""
     required = schema.get("required", ())
     fields = schema.get("properties", {})
     lines = comment(schema.get("description", ""))
@@ -47,7 +47,7 @@ def interface(name: str, schema: Schema) -> str:
 
 
 def type_of(schema: Schema) -> str:
-    """Return a schema's type."""
+    """Return the TypeScript type of a schema."""
     if "$ref" in schema:
         return str(schema["$ref"])
     if "const" in schema:
@@ -73,7 +73,7 @@ def type_of(schema: Schema) -> str:
 
 
 def comment(text: str) -> list[str]:
-    """Return the lines of a doc comment, none for nothing."""
+    """Return the lines of a doc comment; no lines for an empty text."""
     lines = text.replace("*/", "*\\/").splitlines()
     if len(lines) < 2:
         return [f"/** {line} */" for line in lines]
@@ -85,7 +85,7 @@ def _key(field: str) -> str:
 
 
 def _facts(field: str, schema: Schema) -> str:
-    """Say what a field means: its unit, its bounds, what leaving it out means."""
+    """Describe a field: its unit, its limits, and its default."""
     kinds: list[Schema] = [schema, *schema.get("anyOf", ())]
     words = field.split("_")
     units = [_UNITS[word] for word in words if word in _UNITS]
