@@ -31,7 +31,7 @@ from huitou.runtime.handler import Action, Call, serve
 
 
 class CouponCall(Call):
-    """One call of coupon-issue with the services it may use, each built when first asked for."""
+    """One call of coupon-issue with its services, each built at its first use."""
 
     @cached_property
     def coupons(self) -> Coupons:

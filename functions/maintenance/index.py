@@ -53,7 +53,7 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
 
 
 def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
-    from huitou.operations.imports.balance_service import Balances  # Late: a chain does this once.
+    from huitou.operations.imports.balance_service import Balances  # Imported late: rarely used.
 
     return Balances(call.database, call.clock, call.settings.brand_id).run(request)
 

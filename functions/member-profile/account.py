@@ -24,7 +24,7 @@ def login(call: ProfileCall, request: LoginRequest) -> object:
     key = call.settings.phone_key
     answer = call.members.login(call.member, request.scene, key, call.binding.bind)
     if answer.get("invited") and call.member.address:
-        # Nobody waits for a service that doesn't answer: they are registered without a rank.
+        # If the service doesn't answer, the member is registered without a rank and doesn't wait.
         with suppress(Unavailable):
             rank = call.wechat.risk_rank(call.member.openid, call.member.address)
             call.binding.note_risk(str(answer["member_id"]), rank)

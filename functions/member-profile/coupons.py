@@ -18,7 +18,7 @@ from huitou.runtime.handler import Action
 from huitou.runtime.paging import PageRequest
 from services import ProfileCall
 
-CLAIM_PAGE = "pages/coupons/index"  # Of the mini-program: it calls `claim` with the template.
+CLAIM_PAGE = "pages/coupons/index"  # A mini-program page; it calls `claim`.
 LINK_DAYS = 30
 
 

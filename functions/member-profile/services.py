@@ -1,6 +1,6 @@
-"""The services that member-profile's actions use, each built once a call, when first asked for.
+"""The services that member-profile's actions use, each built at its first use in a call.
 
-What a log-in doesn't need is imported late: a guest shall not wait for it.
+Modules that a log-in doesn't need are imported late, so that a guest doesn't wait for them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ProfileCall(Call):
 
     @cached_property
     def member_id(self) -> str:
-        """The id of the member who calls; Refusal IDENTITY_REQUIRED or NOT_REGISTERED."""
+        """Return the id of the calling member; Refusal IDENTITY_REQUIRED or NOT_REGISTERED."""
         return self.members.id_of(self.member)
 
     @cached_property

@@ -14,7 +14,7 @@ from huitou.runtime.database import connect_for_waiting
 from huitou.runtime.handler import Call, serve
 from huitou.runtime.relay import Relay
 
-_SPARE_S = 10.0  # Left of the platform's limit for the last batch and the hand-over.
+_SPARE_S = 10.0  # Kept for the last batch and the hand-over.
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
