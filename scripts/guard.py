@@ -88,7 +88,7 @@ def end_all_with(variable: str, value: str) -> None:
     """End every process whose environment has this variable with this value."""
     wanted = f"{variable}={value}".encode()
     for _ in range(_ENDING_ROUNDS):
-        found = [pid for name in os.listdir("/proc") if (pid := _carrying(name, wanted))]
+        found = [pid for name in os.listdir("/proc") if (pid := _pid_with_mark(name, wanted))]
         if not found:
             return
         for pid in found:
@@ -97,7 +97,7 @@ def end_all_with(variable: str, value: str) -> None:
         time.sleep(0.002)
 
 
-def _carrying(name: str, wanted: bytes) -> int | None:
+def _pid_with_mark(name: str, wanted: bytes) -> int | None:
     if not name.isdigit():
         return None
     try:

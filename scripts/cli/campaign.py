@@ -52,7 +52,7 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
     \b
     scripts/huitou campaign lint drafts/*.json
 
-    Errors keep a campaign from starting. A warning wants a named person's word (`accept`).
+    A campaign with errors can't start. A named person must accept a warning (`accept`).
     """
     drafts = [(path, _read(path)) for path in files]
     with with_chain(environment) as place:
@@ -102,9 +102,9 @@ def audience(environment: Environment, draft_file: Path, as_json: bool) -> None:
 @click.option("--reason", help="Why; wanted for a campaign that has been running.")
 @environment_options
 def put(environment: Environment, draft_file: Path, actor: str, reason: str | None) -> None:
-    """Keep a draft, or a later revision of one; pause a campaign that runs before."""
+    """Store a draft or a later revision of it; pause a running campaign first."""
     event = {"action": "put", "campaign": _read(draft_file), "actor": actor, "reason": reason}
-    _take(environment, event)
+    _do_step(environment, event)
 
 
 @campaign.command()
@@ -112,7 +112,7 @@ def put(environment: Environment, draft_file: Path, actor: str, reason: str | No
 @_actor_option
 @environment_options
 def check(environment: Environment, campaign_id: str, actor: str) -> None:
-    """Hold a kept draft against the rules; without errors and open warnings it may start."""
+    """Check a stored draft against the rules; without errors and open warnings it may start."""
     with with_chain(environment) as place:
         found = ask(place, {"action": "check", "campaign_id": campaign_id, "actor": actor})
     _print_findings([{"file": campaign_id, "findings": found["findings"]}])
@@ -128,8 +128,8 @@ def check(environment: Environment, campaign_id: str, actor: str) -> None:
 @click.option("--actor", required=True, help="Who takes responsibility for it.")
 @environment_options
 def accept(environment: Environment, campaign_id: str, rule: str, actor: str) -> None:
-    """Accept one of the linter's warnings, by name; it is kept who did."""
-    _take(environment, {"action": "accept", "campaign_id": campaign_id, "rule": rule,
+    """Accept one of the linter's warnings; your name is stored with it."""
+    _do_step(environment, {"action": "accept", "campaign_id": campaign_id, "rule": rule,
                         "actor": actor})  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def _step(action: str, words: str) -> Callable[..., None]:
     @click.option("--reason", help="Why; kept with the step.")
     @environment_options
     def take(environment: Environment, campaign_id: str, actor: str, reason: str | None) -> None:
-        _take(environment, {"action": action, "campaign_id": campaign_id, "actor": actor,
+        _do_step(environment, {"action": action, "campaign_id": campaign_id, "actor": actor,
                             "reason": reason})  # fmt: skip
 
     return take
@@ -176,7 +176,7 @@ def list_(environment: Environment, status: str | None, as_json: bool) -> None:
 @_json_option
 @environment_options
 def report(environment: Environment, campaign_id: str, lang: str, as_json: bool) -> None:
-    """Show who a campaign told, and who came back because of it.
+    """Show who got a campaign's message, and who came back because of it.
 
     Compares the members who got the message with the hold-out, who were chosen and got none. The
     intervals stay valid however often you look. If the data can't decide, the report says so.
@@ -251,7 +251,7 @@ def with_chain(environment: Environment) -> Iterator[Place]:
         yield place
 
 
-def _take(environment: Environment, event: dict[str, Any]) -> None:
+def _do_step(environment: Environment, event: dict[str, Any]) -> None:
     with with_chain(environment) as place:
         found = ask(place, event)["campaign"]
     click.echo(f"{found['campaign_id']}: {found['status']}, revision {found['revision']}")

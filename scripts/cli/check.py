@@ -17,7 +17,7 @@ NO_LIMIT = ("--timeout", "0")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--fast", is_flag=True, help="The inner loop: without what takes many seconds.")
+@click.option("--fast", is_flag=True, help="For the inner loop: skip the slow tests.")
 @click.option(
     "--hunt", is_flag=True, help="Property tests alone, with forty times the examples (hours)."
 )

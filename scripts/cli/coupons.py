@@ -36,11 +36,11 @@ def coupons() -> None:
 
 @coupons.command()
 @click.option("--template", required=True, metavar="ID", help="The coupon that a code brings.")
-@click.option("--batch", required=True, metavar="NAME", help="Names the codes; for ever theirs.")
+@click.option("--batch", required=True, metavar="NAME", help="The batch's unique name.")
 @click.option("--count", required=True, type=click.IntRange(1, 5_000_000), help="How many codes.")
 @click.option("--out", "path", required=True, metavar="FILE", help="The CSV to write.",
               type=click.Path(dir_okay=False, path_type=Path))  # fmt: skip
-@click.option("--actor", default="cli", show_default=True, help="Who makes them.")
+@click.option("--actor", default="cli", show_default=True, help="Who makes the codes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def codes(
@@ -52,8 +52,8 @@ def codes(
     \b
     scripts/huitou coupons codes --template welcome-20-5 --batch spring --count 1000 --out c.csv
 
-    Stopped half-way, the same command goes on where the file ends. The same batch gives the same
-    codes each time: whoever has this file, or may run this command, has the coupons.
+    If it is stopped, the same command continues at the end of the file. A batch always has the same
+    codes, so a person who has this file, or may run this command, has the coupons.
     """
     started = time.perf_counter()
     with environment.open() as place:

@@ -44,7 +44,7 @@ def list_(environment: Environment, as_json: bool) -> None:
 
 @dead_letters.command()
 @click.argument("letters", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Replay every letter there is.")
+@click.option("--all", "every", is_flag=True, help="Replay all dead letters.")
 @environment_options
 def replay(environment: Environment, letters: tuple[str, ...], every: bool) -> None:
     """Start the functions of LETTERS again, each for its document.

@@ -65,14 +65,14 @@ def demo(once: bool, as_json: bool, days: int, members: int, seed: int, data_fol
             console.print(
                 f"\nthe operators' console: [bold]{cloud.url}/console/[/]\n"
                 f"  signs in as demo, first password {account['password']}, and the code of\n"
-                f"  scripts/huitou staff code demo{_where(data_folder)}",
+                f"  scripts/huitou staff code demo{_data_option(data_folder)}",
                 highlight=False,
             )
             stay_up(cloud, console)
     sys.exit(0 if report["reconciled"] else 1)
 
 
-def _where(data_folder: Path) -> str:
+def _data_option(data_folder: Path) -> str:
     return "" if data_folder == DEFAULT_DATA else f" --data {data_folder}"
 
 

@@ -51,7 +51,7 @@ def deploy(environment: Environment, only: str, dry_run: bool, prune: bool, as_j
 
     For --env put TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY and every {{env.X}} of
     cloudbaserc.json into the environment or into .env.<ENV> (NAME=value lines; chmod 600).
-    Everything that is missing or wrong is told before the first call.
+    All missing or wrong values are reported before the first call.
     """
     console = Console(stderr=as_json)
     with environment.open(deploy=False) as place:

@@ -39,8 +39,8 @@ def house(as_json: bool) -> None:
         click.echo(json.dumps({"domains": rooms, "upward": pairs}, ensure_ascii=False))
     else:
         console = Console()
-        console.print(_rooms())
-        console.print(_matrix(counted))
+        console.print(_domain_table())
+        console.print(_import_table(counted))
         total = sum(row.total() for row in counted.values())
         wrong = sum(number for *_, number in upward)
         click.echo(f"{total} imports between domains, {wrong} of them upward")
@@ -53,14 +53,14 @@ def _areas(domain: str) -> list[str]:
     return [] if domain in FOUNDATIONS else areas(domain)
 
 
-def _rooms() -> Table:
+def _domain_table() -> Table:
     table = Table("", "domain", "areas")
     for number, domain in enumerate(DOMAINS, 1):
         table.add_row(str(number), domain, ", ".join(_areas(domain)) or about(domain))
     return table
 
 
-def _matrix(counted: dict[str, Counter[str]]) -> Table:
+def _import_table(counted: dict[str, Counter[str]]) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=0, collapse_padding=True)
     table.add_column("imports from ↓ to →", no_wrap=True)
     for number, _ in enumerate(DOMAINS, 1):

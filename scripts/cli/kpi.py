@@ -59,7 +59,7 @@ def kpi(
     scripts/huitou kpi --as-of 2026-04-30 --channel mini_program
     scripts/huitou kpi --from 2026-03-01 --to 2026-04-30 --png repurchase.png
 
-    An order counts on its business day if something was paid and not all of it given back.
+    An order counts on its business day if something was paid and not fully refunded.
     """
     if (first is None) != (last is None) or (first is not None and as_of is not None):
         raise click.UsageError("either --as-of, or --from together with --to")

@@ -49,8 +49,8 @@ def build(output: Path | None, as_json: bool) -> None:
     functions = {folder.name: function_package(folder) for folder in folders}
     check_limits(built, functions)
     if output is not None:
-        _copy(built, output)
-        _copy(functions, output / "functions")
+        _copy_zips(built, output)
+        _copy_zips(functions, output / "functions")
     seconds = time.monotonic() - started
     if as_json:
         click.echo(json.dumps({
@@ -68,8 +68,8 @@ def build(output: Path | None, as_json: bool) -> None:
 def publish(environment: Environment) -> None:
     """Publish the layers that have changed, and print their versions as NAME=value lines.
 
-    `deploy` does this by itself. It is for those who deploy functions with CloudBase's own client,
-    which can't publish Python layers and wants the versions as variables:
+    `deploy` does this by itself. Use it if you deploy functions with CloudBase's own client, which
+    can't publish Python layers and needs the versions as variables:
 
     \b
     scripts/huitou layers publish --env shop-1a2b3c >> .env
@@ -85,7 +85,7 @@ def publish(environment: Environment) -> None:
         click.echo(f"HUITOU_{name.partition('_')[0].upper()}_LAYER_VERSION={version}")
 
 
-def _copy(packages: dict[str, Package], folder: Path) -> None:
+def _copy_zips(packages: dict[str, Package], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, package in packages.items():
         shutil.copyfile(package.path, folder / f"{name}.zip")

@@ -58,7 +58,7 @@ def logs(
             for call in reversed(newest):
                 key = f"{call['RequestId']}/{call.get('RetryNum', 0)}"
                 if key not in seen and not (failed and call["RetCode"] in _FINE):
-                    _show(console, _whole(api, call), as_json=as_json)
+                    _show(console, _call_detail(api, call), as_json=as_json)
                 seen[key] = None
             if not follow:
                 return
@@ -84,7 +84,7 @@ def _newest(
     return calls
 
 
-def _whole(api: CloudApi, call: dict[str, Any]) -> dict[str, Any]:
+def _call_detail(api: CloudApi, call: dict[str, Any]) -> dict[str, Any]:
     now = datetime.now(ZONE)
     detail = api.tcb(
         "GetFunctionLogDetail", LogRequestId=call["RequestId"],

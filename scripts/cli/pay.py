@@ -60,8 +60,8 @@ def pay() -> None:
     scripts/huitou pay differences list
     scripts/huitou pay differences resolve 'fee|<out_trade_no>' --actor ann --note 'new rate'
 
-    A timer reconciles each day from 10:10 on, hourly until its bill is there; a difference stays
-    open until it is mended (then the next run clears it) or somebody resolves it.
+    A timer reconciles each day from 10:10 on, every hour until the bill is there. A difference
+    stays open until the cause is repaired (then the next run clears it) or somebody resolves it.
     """
 
 
@@ -100,8 +100,8 @@ def differences() -> None:
 
 
 @differences.command(name="list")
-@click.option("--day", metavar="YYYY-MM-DD", help="Only those of this day's bill.")
-@click.option("--all", "every", is_flag=True, help="The resolved ones as well.")
+@click.option("--day", metavar="YYYY-MM-DD", help="Only differences in this day's bill.")
+@click.option("--all", "every", is_flag=True, help="Also resolved differences.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def list_(environment: Environment, day: str | None, every: bool, as_json: bool) -> None:
@@ -122,8 +122,8 @@ def list_(environment: Environment, day: str | None, every: bool, as_json: bool)
 
 @differences.command()
 @click.argument("difference_id")
-@click.option("--note", required=True, help="What became of it; kept for the auditors.")
-@click.option("--actor", required=True, help="Who says so.")
+@click.option("--note", required=True, help="How it was resolved; kept for auditors.")
+@click.option("--actor", required=True, help="Who resolves it.")
 @environment_options
 def resolve(environment: Environment, difference_id: str, note: str, actor: str) -> None:
     """Resolve DIFFERENCE_ID: its kind and its reference with a bar between, as `list` has them.

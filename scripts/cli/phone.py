@@ -12,7 +12,9 @@ import click
 from cli.place import data_option
 from localcloud.client import LocalCloudClient, connected
 
-as_option = click.option("--as", "openid", metavar="OPENID", required=True, help="Whose phone.")
+as_option = click.option(
+    "--as", "openid", metavar="OPENID", required=True, help="The phone's user."
+)
 
 
 @click.group()

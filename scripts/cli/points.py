@@ -53,20 +53,20 @@ def statement(
 ) -> None:  # fmt: skip
     """Show every movement of MEMBER's points, oldest first, and what is left.
 
-    Each with the balance after it, what it was for, and the lots it came from or went to by the
-    last day they hold. Below: what can be spent, what is set aside for orders, what is pending
-    and until when, what is owed, and what expires when.
+    Each movement has the balance after it, its reason, and its lots with their last day. Below are
+    the points that can be spent, that are set aside for orders, that are pending and until when,
+    that are owed, and that expire and when.
     """
     if (member_id is None) == (openid is None):
         raise click.UsageError("say either MEMBER (an id) or --as OPENID")
     with environment.open() as place:
-        told = whole_statement(place, member_id or member_behind(place, str(openid)))
+        answer = whole_statement(place, member_id or member_behind(place, str(openid)))
     if csv_path is not None:
-        _write_csv(csv_path, told["entries"])
+        _write_csv(csv_path, answer["entries"])
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(answer, ensure_ascii=False))
     else:
-        _print_statement(told)
+        _print_statement(answer)
     if csv_path is not None:
         click.echo(f"written: {csv_path}", err=True)
 
@@ -80,16 +80,16 @@ def liability(as_of: datetime | None, as_json: bool, environment: Environment) -
     """Show what the chain owes in points: by month and in total, in points and in money.
 
     issued = used + expired + clawed back + taken by staff + outstanding, in each month and in
-    all. A month is that in which a movement was booked; one that is over never changes. Test
-    orders are shown apart. Exit code 1 if anything doesn't add up.
+    total. A movement belongs to the month in which it was booked; a past month never changes. Test
+    orders are shown separately. Exit code 1 if anything doesn't add up.
     """
     with environment.open() as place:
-        told = liability_report(place, as_of.date().isoformat() if as_of else None)
+        answer = liability_report(place, as_of.date().isoformat() if as_of else None)
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(answer, ensure_ascii=False))
     else:
-        _print_liability(told)
-    sys.exit(0 if told["agrees"] else 1)
+        _print_liability(answer)
+    sys.exit(0 if answer["agrees"] else 1)
 
 
 def whole_statement(place: Place, member_id: str) -> dict[str, Any]:
@@ -109,9 +109,9 @@ def whole_statement(place: Place, member_id: str) -> dict[str, Any]:
 def liability_report(place: Place, as_of: str | None) -> dict[str, Any]:
     """Ask for the report repeatedly until all its months are counted."""
     for _ in range(MOST_TRIES):
-        told = _ask(place, {"action": "liability", **({"as_of": as_of} if as_of else {})})
-        if not told.pop("rest"):
-            return told
+        answer = _ask(place, {"action": "liability", **({"as_of": as_of} if as_of else {})})
+        if not answer.pop("rest"):
+            return answer
     raise click.ClickException("there are still months to be counted; run it again")
 
 
@@ -123,11 +123,11 @@ def _write_csv(path: Path, entries: list[dict[str, Any]]) -> None:
         out.writerow(_HEADER)
         for entry in entries:
             cells = {**entry, "lots": _lots(entry), "rules": _rules(entry)}
-            cells |= {name: _harmless(cells.get(name) or "") for name in _TYPED}
+            cells |= {name: _without_formula(cells.get(name) or "") for name in _TYPED}
             out.writerow([cells.get(name, "") for name in _HEADER])
 
 
-def _harmless(typed: str) -> str:
+def _without_formula(typed: str) -> str:
     # A text that staff typed must not become a formula in a spreadsheet.
     return "'" + typed if typed[:1] in ("=", "+", "-", "@", "\t", "\r") else typed
 
@@ -153,14 +153,14 @@ def _moment(at: str) -> str:
     return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(BRAND_ZONE)):%Y-%m-%d %H:%M}"
 
 
-def _print_statement(told: dict[str, Any]) -> None:
+def _print_statement(answer: dict[str, Any]) -> None:
     console = Console()
     table = Table("no.", "at", "what for", "points", "balance", "lots", "order, reason")
     for column in table.columns:
         column.overflow = "fold"  # Ids must be complete.
     for number in (3, 4):
         table.columns[number].justify = "right"
-    for entry in told["entries"]:
+    for entry in answer["entries"]:
         debt = f" (owed {entry['debt']:+,})" if "debt" in entry else ""
         why = " ".join(
             entry[name] for name in ("order_id", "reason") if entry.get(name) is not None
@@ -172,34 +172,34 @@ def _print_statement(told: dict[str, Any]) -> None:
             f"{entry['points']:+,}{debt}", f"{entry['balance']:,}", _lots(entry), escape(why),
         )  # fmt: skip
     console.print(table)
-    pending = sum(lot["points"] for lot in told["pending"])
+    pending = sum(lot["points"] for lot in answer["pending"])
     rows = Table(show_header=False)
-    rows.add_row("available", f"{told['available']:,}")
-    rows.add_row("set aside for orders", f"{told['reserved']:,}")
+    rows.add_row("available", f"{answer['available']:,}")
+    rows.add_row("set aside for orders", f"{answer['reserved']:,}")
     rows.add_row("pending", f"{pending:,}")
-    rows.add_row("owed", f"{told['debt']:,}")
-    for lot in told["pending"]:
+    rows.add_row("owed", f"{answer['debt']:,}")
+    for lot in answer["pending"]:
         when = "its order is completed" if lot["usable"] == "completed" else lot["usable"]
         rows.add_row(f"  pending till {when}", f"{lot['points']:,} {_until(lot['expires_on'])}")
-    for lot in told["lots"]:
+    for lot in answer["lots"]:
         rows.add_row(f"  {_until(lot['expires_on'])}", f"{lot['points']:,}")
     console.print(rows)
 
 
-def _print_liability(told: dict[str, Any]) -> None:
+def _print_liability(answer: dict[str, Any]) -> None:
     console = Console()
     table = Table("month", *_SUMS.values(), "outstanding", "in money")
     for column in table.columns:
         column.overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
-    value_fen = told["point_value_fen"]
-    for month in told["months"]:
+    value_fen = answer["point_value_fen"]
+    for month in answer["months"]:
         at_end = month["outstanding_at_end"]
         name = month["month"] + ("" if month["closed"] else " *")
         table.add_row(name, *(f"{month[s]:,}" for s in _SUMS), f"{at_end:,}",
                       _yuan(at_end * value_fen))  # fmt: skip
-    total, test = told["total"], told["test"]
+    total, test = answer["total"], answer["test"]
     table.add_section()
     left = total["outstanding"]
     table.add_row("total", *(f"{total[s]:,}" for s in _SUMS), f"{left:,}",
@@ -209,19 +209,19 @@ def _print_liability(told: dict[str, Any]) -> None:
         table.add_row("test orders", *(f"{test[s]:,}" for s in _SUMS),
                       f"{test['outstanding']:,}", "not counted")  # fmt: skip
     console.print(table)
-    if not all(month["closed"] for month in told["months"]):
+    if not all(month["closed"] for month in answer["months"]):
         console.print("* not closed yet: something may still be booked there")
-    rows = Table(show_header=False, title=f"outstanding at the end of {told['as_of']}")
-    parts = {"open or set aside": told["open_points"], "pending": told["pending_points"],
-             "owed by members": -told["owed_points"]}  # fmt: skip
+    rows = Table(show_header=False, title=f"outstanding at the end of {answer['as_of']}")
+    parts = {"open or set aside": answer["open_points"], "pending": answer["pending_points"],
+             "owed by members": -answer["owed_points"]}  # fmt: skip
     parts |= {f"  of it expires {'in ' * (year != 'never')}{year}": count
-              for year, count in told["by_year"].items()}  # fmt: skip
+              for year, count in answer["by_year"].items()}  # fmt: skip
     for name, count in parts.items():
         rows.add_row(name, f"{count:,}", _yuan(count * value_fen))
     console.print(rows)
     away = sum(total[name] for name in _SUMS if name != "issued")
     sides = f"issued {total['issued']:,} = gone {away:,} + outstanding {left:,}"
-    if told["agrees"]:
+    if answer["agrees"]:
         console.print(f"{sides}: it adds up", style="bold green")
     else:
         console.print(f"{sides}: it does NOT add up", style="bold red")

@@ -17,7 +17,7 @@ from cli.place import Environment, Place, environment_options, member_behind
 
 @click.group()
 def price() -> None:
-    """Prices: of a cart, for a member, with the reason for each offer; and of an order, told again.
+    """Prices: a cart's price for a member with the reason for each offer, and an order's price.
 
     \b
     scripts/huitou price quote cart.json --as alice
@@ -44,8 +44,8 @@ def quote(
     The file is what the mini-program sends:
     {"store_id": "xujiahui", "items": [{"dish_id": "milk-tea", "sku_id": "m", "quantity": 2}]}
 
-    Shows each discount with its share per line, every offer and coupon not used with the reason,
-    and what a little more would bring. Nothing is written.
+    Shows each discount with its share per line, the reason why other offers and coupons aren't
+    used, and what a slightly larger cart would bring. Nothing is written.
     """
     if (member_id is None) == (openid is None):
         raise click.UsageError("say either --member ID or --as OPENID")
@@ -58,20 +58,20 @@ def quote(
     with environment.open() as place:
         member = member_id or member_behind(place, str(openid))
         more = {"coupons": "best"} if best else {}
-        told = _ask(place, {**wanted, **more, "action": "price", "member_id": member})
+        answer = _ask(place, {**wanted, **more, "action": "price", "member_id": member})
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(answer, ensure_ascii=False))
         return
     console = Console()
-    _print_price(console, told["price"])
-    for coupon in told["coupons"]:
+    _print_price(console, answer["price"])
+    for coupon in answer["coupons"]:
         why = coupon["why_not"] or (
             f"takes off {_fen(coupon['off_fen'])} in the best combination"
             if coupon["off_fen"] else "fits, but another combination is better"
         )  # fmt: skip
         console.print(f"coupon {escape(coupon['name'])} ({coupon['coupon_id']}): {escape(why)}")
-    if told["best"]["payable_fen"] < told["payable_fen"]:
-        console.print(f"with --best: {_fen(told['best']['payable_fen'])}")
+    if answer["best"]["payable_fen"] < answer["payable_fen"]:
+        console.print(f"with --best: {_fen(answer['best']['payable_fen'])}")
 
 
 @price.command()
@@ -79,18 +79,18 @@ def quote(
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def explain(order_id: str, as_json: bool, environment: Environment) -> None:
-    """Work out ORDER's price once more, step by step, from what was kept with it.
+    """Compute ORDER's price again, step by step, from the data stored with it.
 
-    The offers, the tree of groups, the tier and the coupons are those of then, whatever the rules
-    say today. Exit code 1 if it comes out otherwise than it was charged.
+    It uses the offers, the tree of groups, the tier and the coupons of that time, not today's
+    rules. Exit code 1 if the result differs from the price that was charged.
     """
     with environment.open() as place:
-        told = _ask(place, {"action": "explain", "order_id": order_id})
+        answer = _ask(place, {"action": "explain", "order_id": order_id})
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(answer, ensure_ascii=False))
     else:
-        _print_explained(told)
-    sys.exit(1 if told["same"] is False else 0)
+        _print_explained(answer)
+    sys.exit(1 if answer["same"] is False else 0)
 
 
 def _ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
@@ -101,14 +101,14 @@ def _ask(place: Place, event: dict[str, Any]) -> dict[str, Any]:
     return dict(answer["data"])
 
 
-def _print_explained(told: dict[str, Any]) -> None:
+def _print_explained(answer: dict[str, Any]) -> None:
     console = Console()
-    inputs = told["inputs"]
+    inputs = answer["inputs"]
     if inputs is None:
         console.print("This order is from before prices kept what they followed from:")
-        _print_price(console, told | {"not_used": [], "exact": True})
+        _print_price(console, answer | {"not_used": [], "exact": True})
         return
-    facts = Table("what the price followed from", "", title=f"order {told['order_id']}")
+    facts = Table("what the price followed from", "", title=f"order {answer['order_id']}")
     level = inputs["level"]
     rows = {
         "day and hour at the store": f"{inputs['day']} {inputs['clock']}, {inputs['store_id']}",
@@ -124,23 +124,23 @@ def _print_explained(told: dict[str, Any]) -> None:
     for name, value in rows.items():
         facts.add_row(name, escape(str(value)))
     console.print(facts)
-    _print_price(console, told["again"])
-    if told["same"]:
-        console.print(f"[green]the same as was charged: {_fen(told['payable_fen'])}[/green]")
+    _print_price(console, answer["again"])
+    if answer["same"]:
+        console.print(f"[green]the same as was charged: {_fen(answer['payable_fen'])}[/green]")
     else:
-        console.print(f"[red]charged {_fen(told['payable_fen'])}, worked out differently[/red]")
+        console.print(f"[red]charged {_fen(answer['payable_fen'])}, worked out differently[/red]")
 
 
-def _print_price(console: Console, told: dict[str, Any]) -> None:
+def _print_price(console: Console, answer: dict[str, Any]) -> None:
     lines = Table("line", "dish", "pieces", "list price", "to pay")
     steps = Table("step", "offer and rule", "takes off", "left", "borne by", "by line")
     for table in (lines, steps):
         for column in table.columns[1:]:
             column.overflow = "fold"
-    left = [line["list_fen"] for line in told["lines"]]
-    running = told["list_fen"] + told.get("delivery_fen", 0)
+    left = [line["list_fen"] for line in answer["lines"]]
+    running = answer["list_fen"] + answer.get("delivery_fen", 0)
     steps.add_row("", "list price", "", _fen(running), "", _list(left))
-    for number, off in enumerate(told["discounts"], 1):
+    for number, off in enumerate(answer["discounts"], 1):
         left = [have - share for have, share in zip(left, off["by_line_fen"], strict=True)]
         running -= off["amount_fen"]
         steps.add_row(
@@ -148,28 +148,28 @@ def _print_price(console: Console, told: dict[str, Any]) -> None:
             _fen(-off["amount_fen"]),
             _fen(running), off["borne_by"], _list(off["by_line_fen"]),
         )  # fmt: skip
-    for number, (line, to_pay) in enumerate(zip(told["lines"], left, strict=True), 1):
+    for number, (line, to_pay) in enumerate(zip(answer["lines"], left, strict=True), 1):
         name = f"{line['name']} {line['sku_name']}"
         extras = "".join(f" +{addon['name']}" for addon in line["addons"])
         lines.add_row(str(number), escape(name + extras), str(line["quantity"]),
                       _fen(line["list_fen"]), _fen(to_pay))  # fmt: skip
-    if told.get("delivery_fen"):
-        lines.add_row("", "配送费", "", _fen(told["delivery_fen"]), "")
+    if answer.get("delivery_fen"):
+        lines.add_row("", "配送费", "", _fen(answer["delivery_fen"]), "")
     console.print(lines)
     console.print(steps)
-    if told["not_used"]:
+    if answer["not_used"]:
         without = Table("not used", "rule", "why")
-        for row in told["not_used"]:
+        for row in answer["not_used"]:
             rule = f"{row['kind']} {row['source_id']}"
             without.add_row(escape(row["name"]), rule, escape(row["what"]))
         console.print(without)
-    if told.get("next_step"):
-        step = told["next_step"]
+    if answer.get("next_step"):
+        step = answer["next_step"]
         dishes = ", ".join(f"{dish['quantity']} × {dish['name']}" for dish in step["example"])
         console.print(f"next step: {escape(step['what'])} (with {escape(dishes)})")
-    if not told["exact"]:
+    if not answer["exact"]:
         console.print("[yellow]too many combinations to try all: this is the best found[/yellow]")
-    console.print(f"to pay: {_fen(told['payable_fen'])}")
+    console.print(f"to pay: {_fen(answer['payable_fen'])}")
 
 
 def _fen(fen: int) -> str:

@@ -47,7 +47,7 @@ def staff() -> None:
     help=", ".join(f"{role} {chinese}" for role, chinese in _ROLES.items()),
 )  # fmt: skip
 @click.option("--store", "store_ids", multiple=True, metavar="ID",
-              help="Whose stores' work it is; for roles of stores, repeatable.")  # fmt: skip
+              help="The person's store; for roles of stores, repeatable.")  # fmt: skip
 @_json_option
 @environment_options
 def add(

@@ -24,7 +24,7 @@ from localcloud.timers import ZONE, next_firing
 def status(environment: Environment, as_json: bool) -> None:
     """Show an environment: functions with their live version, timers, relay, dead letters.
 
-    The relay's lag is how long the oldest change that must be followed has been waiting.
+    The relay's lag is how long the oldest change that functions must follow has been waiting.
     """
     with environment.open(deploy=False) as place:
         report = _report(place)

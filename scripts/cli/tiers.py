@@ -62,10 +62,10 @@ def dry_run(environment: Environment, rules_file: Path, as_json: bool) -> None:
     \b
     scripts/huitou tiers dry-run rules.json
 
-    now: members who would rise when the rules are applied. review: members whose level today's
-    figures keep by the rules in force and not by the new ones; they fall at their own reviews if
-    they spend no more. Coupons cost at most what they take off; a year's discounts are estimated
-    by the spend of the last 365 days.
+    now: members who would rise when the rules are applied. review: members who keep their level
+    with today's figures by the rules in force and not by the new rules; they fall at their next
+    review if they spend no more. Coupons cost at most what they take off; a year's discounts are
+    estimated by the spend of the last 365 days.
     """
     rules = read_document(rules_file, TierRules, "rules")
     with environment.open() as place, Progress(console=Console(stderr=True)) as progress:
@@ -85,8 +85,8 @@ def apply(environment: Environment, rules_file: Path) -> None:
     \b
     scripts/huitou tiers apply rules.json
 
-    `revision` must be above the one in force. Interrupted, the same command goes on where it was
-    (and tier-evaluate's timer goes on anyway).
+    `revision` must be above the one in force. After an interruption the same command continues, and
+    so does tier-evaluate's timer.
     """
     rules = read_document(rules_file, TierRules, "rules")
     with environment.open() as place, Console(stderr=True).status("applying …") as status:

@@ -56,7 +56,7 @@ def plant(kind: str, day: str, data_folder: Path) -> None:
 
 @wechat_pay.command()
 @click.argument("kind", type=click.Choice(FORGERIES))
-@click.option("--payment", default="", metavar="OUT_TRADE_NO", help="Of which; else the last one.")
+@click.option("--payment", default="", metavar="OUT_TRADE_NO", help="Default: the last payment.")
 @data_option
 def forge(kind: str, payment: str, data_folder: Path) -> None:
     """Send our door a notice that is wrong in one way, and show what it answers."""

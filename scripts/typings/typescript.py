@@ -41,7 +41,7 @@ def interface(name: str, schema: Schema) -> str:
         return "\n".join([*lines, f"interface {name} {{}}"])
     lines.append(f"interface {name} {{")
     for field, kind in fields.items():
-        lines += [f"  {line}" for line in comment(_facts(field, kind))]
+        lines += [f"  {line}" for line in comment(_field_comment(field, kind))]
         lines.append(f"  {_key(field)}{'' if field in required else '?'}: {type_of(kind)};")
     return "\n".join([*lines, "}"])
 
@@ -84,23 +84,26 @@ def _key(field: str) -> str:
     return field if field.isidentifier() else json.dumps(field)
 
 
-def _facts(field: str, schema: Schema) -> str:
+def _field_comment(field: str, schema: Schema) -> str:
     """Describe a field: its unit, its limits, and its default."""
     kinds: list[Schema] = [schema, *schema.get("anyOf", ())]
     words = field.split("_")
     units = [_UNITS[word] for word in words if word in _UNITS]
-    told = schema.get("description", "")
-    facts: list[Any] = [told, *(unit for unit in units if unit not in told)]
+    description = schema.get("description", "")
+    parts: list[Any] = [description, *(unit for unit in units if unit not in description)]
     for kind in kinds:
-        facts += [_FORMATS.get(kind.get("format", "")), *(_bounds(kind, *b) for b in _BOUNDS)]
+        parts += [
+            _FORMATS.get(kind.get("format", "")),
+            *(_limits_comment(kind, *b) for b in _BOUNDS),
+        ]
         if "pattern" in kind:
-            facts.append(f"/{kind['pattern']}/")
+            parts.append(f"/{kind['pattern']}/")
     if schema.get("default") is not None:
-        facts.append(f"left out: {json.dumps(schema['default'], ensure_ascii=False)}")
-    return "; ".join(fact for fact in facts if fact)
+        parts.append(f"left out: {json.dumps(schema['default'], ensure_ascii=False)}")
+    return "; ".join(part for part in parts if part)
 
 
-def _bounds(schema: Schema, least: str, most: str, of: str) -> str | None:
+def _limits_comment(schema: Schema, least: str, most: str, of: str) -> str | None:
     low, high = schema.get(least), schema.get(most)
     if low is None and high is None:
         return None

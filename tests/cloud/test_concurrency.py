@@ -35,9 +35,9 @@ class Watch:
         self._probes, self._name = probes, name
         self.most = 0
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._count_instances)
 
-    def _look(self) -> None:
+    def _count_instances(self) -> None:
         while not self._done.is_set():
             self.most = max(self.most, sum(map(alive, self._probes.pids(self._name))))
             time.sleep(0.002)

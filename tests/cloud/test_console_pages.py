@@ -25,11 +25,11 @@ DRAFTS = ROOT / "scripts" / "simulation" / "drafts"
 MOST_BYTES = 450 * 1024  # Compressed, for a first visit to a route.
 
 
-def _keep(bodies: list[Response], answer: Response) -> None:
+def _record_body(bodies: list[Response], answer: Response) -> None:
     bodies.append(answer)
 
 
-def _follows(guest: Guest, missing_fen: int) -> bool:
+def _tier_counts_all(guest: Guest, missing_fen: int) -> bool:
     """Tell whether a guest's tier counts all that the guest has spent."""
     tier = guest.ok("member-profile", action="profile")["tier"]
     return bool(tier["name"] == "白银" or tier["next"].get("missing_fen") == missing_fen)
@@ -73,7 +73,7 @@ def test_silver_is_raised_after_a_dry_run_and_a_guests_tier_follows(
         order = orders.find_one({"_id": guest.buy(quantity=12)})
         assert order is not None
         spent += order["payable_fen"]
-        eventually(partial(_follows, guest, dearer * 100 - spent))
+        eventually(partial(_tier_counts_all, guest, dearer * 100 - spent))
     assert guest.ok("member-profile", action="profile")["tier"]["name"] == "白银"
     # To go back, the earlier revision is filled in, tried, and applied as a later revision.
     owner.get_by_role("button", name="恢复为此版本").first.click()
@@ -306,7 +306,7 @@ def test_a_first_visit_is_small(cloud: LocalCloud, enter: Enter, chromium: Brows
         context = chromium.new_context(storage_state=kept)
         page = context.new_page()
         bodies: list[Response] = []
-        page.on("response", partial(_keep, bodies))
+        page.on("response", partial(_record_body, bodies))
         page.goto(f"{cloud.url}/console/{place}")
         settle(page)
         pages = [answer for answer in bodies if "/console/" in answer.url]

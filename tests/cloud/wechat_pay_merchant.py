@@ -157,7 +157,7 @@ class Merchant:
         }  # fmt: skip
         return body | change
 
-    # --- WeChat Pay's answers -----------------------------------------------------------------
+    # --- WeChat Pay's notices and bills -------------------------------------------------------
 
     def encrypted(self, name: str) -> str:
         public: Any = load_pem_public_key(self.keys.platform_public_key.encode())

@@ -69,12 +69,12 @@ class Guest:
             self.till.hold(self.order_id, refund_id, amount_fen)
             self.under_way[refund_id] = amount_fen
 
-    def _chosen(self, number: int) -> str | None:
+    def _choose_refund(self, number: int) -> str | None:
         waiting = list(self.under_way)
         return waiting[number % len(waiting)] if waiting else None
 
     def make_way(self, number: int) -> None:
-        refund_id = self._chosen(number)
+        refund_id = self._choose_refund(number)
         if refund_id and self.till.sharing.make_way(self.order_id, refund_id):
             amount_fen = self.under_way[refund_id]
             lose, self.till.wechat.door.lose = self.till.wechat.door.lose, lambda _: False
@@ -83,7 +83,7 @@ class Guest:
             self.back_fen += self.under_way.pop(refund_id)
 
     def let_go(self, number: int) -> None:
-        refund_id = self._chosen(number)
+        refund_id = self._choose_refund(number)
         if refund_id:
             self.till.let_go(self.order_id, refund_id)
             del self.under_way[refund_id]

@@ -49,8 +49,8 @@ CART: dict[str, Any] = {
 def checkout(orders: int, rounds: int, threads: int, hot: int, as_json: bool) -> None:
     """Order a cart with a coupon: read, price, lock the coupon and create the order.
 
-    The floor is one transaction with the two writes that can't be done without: the very same
-    order document and the coupon's guarded lock; it reads nothing and prices nothing. Same
+    The floor is one transaction with the two necessary writes: the same order document and the
+    coupon's guarded lock. It reads nothing and prices nothing. Same
     MongoDB, same threads, in turn; medians. `hot_orders` are the orders that came of 16 writers
     at each of the hot coupons (one each), `hot_attempts_per_s` how many were answered.
     """
@@ -76,7 +76,7 @@ def checkout(orders: int, rounds: int, threads: int, hot: int, as_json: bool) ->
                 "orders_per_s": round(statistics.median(speeds["ours"])),
                 "floor_orders_per_s": round(statistics.median(speeds["floor"])),
                 "ratio": round(statistics.median(ours / floor for ours, floor in pairs), 3),
-                **_hot(guests, hot),
+                **_hot_coupon_figures(guests, hot),
             },
             as_json=as_json,
         )
@@ -160,7 +160,7 @@ def _floor(database: Database, document: Document) -> Callable[[Visit], object]:
     return work
 
 
-def _hot(guests: _Guests, coupons: int) -> dict[str, Any]:
+def _hot_coupon_figures(guests: _Guests, coupons: int) -> dict[str, Any]:
     made, took = 0, 0.0
     with ThreadPoolExecutor(WRITERS) as pool:
         for _ in range(coupons):

@@ -46,7 +46,7 @@ def geofence(stores: int, points: int, as_json: bool) -> None:
     index = FenceIndex(fences)
     built_s = time.perf_counter() - started
     ours: Look = lambda point: [name for _, name in index.near(point)]  # noqa: E731
-    theirs, brute = _strtree(fences), _brute(fences)
+    theirs, brute = _strtree(fences), _brute_force(fences)
     answers, ours_s, slowest = _timed(ours, places)
     others, theirs_s, _ = _timed(theirs, places)
     few = places[:BRUTE_POINTS]
@@ -95,7 +95,7 @@ def _timed(look: Look, places: list[Point]) -> tuple[list[list[str]], float, lis
     return answers, sum(times), sorted(times)
 
 
-def _exactly(fence: Fenced, point: Point) -> bool:
+def _holds_point(fence: Fenced, point: Point) -> bool:
     if fence.corners:
         return inside(point, fence.corners)
     return distance_m(point, fence.place) <= fence.radius_m
@@ -140,9 +140,9 @@ def _strtree(fences: list[Fenced]) -> Look:
     return look
 
 
-def _brute(fences: list[Fenced]) -> Look:
+def _brute_force(fences: list[Fenced]) -> Look:
     def look(point: Point) -> list[str]:
-        held = [(distance_m(point, f.place), f.name) for f in fences if _exactly(f, point)]
+        held = [(distance_m(point, f.place), f.name) for f in fences if _holds_point(f, point)]
         return [name for _, name in sorted(held)]
 
     return look

@@ -48,9 +48,9 @@ _PEER = (
 def invoke(runs: int, starts: int, as_json: bool) -> None:
     """Time calls of an empty function, cold and warm, by each door; then each function's own.
 
-    Floors, in turn with what they are a floor for: a JSON there and back over a bare pipe to a
-    Python process (`ratio` is the warm call's), and starting the interpreter (`cold_ratio`). A
-    function's own milliseconds are its warm call's less the empty one's.
+    There are two floors, measured in turn with the calls: sending a JSON through a plain pipe to a
+    Python process and back (`ratio`: the warm call against it), and starting the interpreter
+    (`cold_ratio`). A function's own time is its warm call's less the empty function's.
     """
     with scratch_folder() as data, LocalCloud(data, relay=False) as cloud:
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data)
@@ -60,7 +60,7 @@ def invoke(runs: int, starts: int, as_json: bool) -> None:
         cold = _in_turn(
             {"cold_floor": _interpreter, "cold": lambda: _cold(cloud)}, starts, warm_up=1
         )
-        with _peer() as peer:
+        with _pipe_floor() as peer:
             warm = _in_turn({"floor": peer, **_doors(cloud, client)}, runs, warm_up=20)
         own = _in_turn(_functions(cloud), max(1, runs // 5), warm_up=2)
     report(_figures(cold, warm, own), as_json=as_json)
@@ -169,7 +169,7 @@ def _interpreter() -> None:
 
 
 @contextmanager
-def _peer() -> Iterator[Callable[[], object]]:
+def _pipe_floor() -> Iterator[Callable[[], object]]:
     ours, theirs = multiprocessing.Pipe()
     with subprocess.Popen(
         [*_python(), "-c", _PEER, str(theirs.fileno())], pass_fds=[theirs.fileno()],

@@ -37,10 +37,10 @@ AT_A_TIME = 50  # callbacks
 def pay(orders: int, callbacks: int, rounds: int, threads: int, as_json: bool) -> None:
     """Order, prepay, take WeChat Pay's callback and settle; then check callbacks alone.
 
-    In ours: everything our services do, two signatures and two verifications an order included.
-    Out: the network, the function's door, and WeChat Pay itself, whose signed answers and notices
-    the stand-in has made before the clock starts (`wechat_ms`, for each order). The floor writes
-    the same documents in the same transactions with plain pymongo and does nothing else.
+    Ours includes everything that our services do, with two signatures and two verifications an
+    order. It excludes the network, the function's door, and WeChat Pay, whose signed answers and
+    notices the stand-in makes before the clock starts (`wechat_ms` for each order). The floor
+    writes the same documents in the same transactions with plain pymongo and does nothing else.
 
     A callback alone (`verify_us`) is checked, opened and read against plain `cryptography` and
     `json` with keys already loaded, on one thread. Same process, in turn; medians.
@@ -99,7 +99,7 @@ def _run(visits: list[Visit], threads: int, serve: Callable[[Visit], None]) -> f
 def _check(notice: Answer, keys: NotificationKeys, callbacks: int) -> tuple[float, float]:
     """Return the µs that checking a callback takes: ours and the floor's."""
     headers, body = notice
-    floor = _plainly(keys, headers["Wechatpay-Serial"])
+    floor = _floor(keys, headers["Wechatpay-Serial"])
     if verify_and_decrypt(headers, body, keys, time.time())["resource"] != floor(headers, body):
         raise RuntimeError("the floor reads something else")
 
@@ -118,7 +118,7 @@ def _check(notice: Answer, keys: NotificationKeys, callbacks: int) -> tuple[floa
     return took_s[0] / checked * 1e6, took_s[1] / checked * 1e6
 
 
-def _plainly(keys: NotificationKeys, serial: str) -> Callable[[dict[str, str], bytes], Any]:
+def _floor(keys: NotificationKeys, serial: str) -> Callable[[dict[str, str], bytes], Any]:
     """Return a floor that verifies, decrypts and reads a callback, without other checks."""
     public_key: Any = load_pem_public_key(keys.platform_keys[serial].encode())
     opener = AESGCM(keys.api_v3_key)

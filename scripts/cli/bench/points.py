@@ -36,9 +36,9 @@ Work = Callable[[str], object]
 def points(orders: int, rounds: int, threads: int, as_json: bool) -> None:
     """Award, spend and take back points: entries, account and order in one transaction each.
 
-    The floor does the same minimal writes with plain pymongo: an account's write brings back the
-    balance that the entry must tell, and that is all it reads; no lot is chosen, no rule looked
-    at. Same MongoDB, same threads, in turn; medians. `ratio` is the least one.
+    The floor does the same minimal writes with plain pymongo. It reads only the balance that the
+    write of the account returns, for the entry; it chooses no lot and applies no rule. Same
+    MongoDB, same threads, in turn; medians. `ratio` is the lowest of the three.
     """
     with scratch_mongod() as mongod:
         database = connect(mongod.uri, "bench")

@@ -117,11 +117,11 @@ def price(carts: int, rounds: int, as_json: bool) -> None:
     """Price carts of six lines among 50 offers, with the reason for each offer not used.
 
     `total_fen` is the cart p1×2, p4, p7×3, p10, p15×2, p20: 13,015 fen. The floor computes the same
-    totals with the offers hard-wired, and gives no reason and no share. Nothing is remembered from
-    one cart to the next but which offers are about a dish. `search_p99_ms` is the exact best
-    combination for a member who also holds eight coupons, two of which go together. The same with
-    every offer `optional`, so that any may be left out to reach a coupon's threshold, is the worst
-    case: the search ends at its bound, and `optional_proved_share` of the prices are proved.
+    totals with the offers hard-wired, and gives no reason and no share. Between carts only the
+    table of offers by dish is kept. `search_p99_ms` is the exact best combination for a member who
+    also holds eight coupons, two of which go together. The same with every offer `optional`, so
+    that any may be left out to reach a coupon's threshold, is the worst case: the search ends at
+    its bound, and `optional_proved_share` of the prices are proved.
     """
     compiled = Compiled(fifty_offers(), ALL_TOGETHER)
     in_force = compiled.at(NOON)

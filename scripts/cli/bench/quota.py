@@ -55,7 +55,9 @@ def quota(coupons: int, rounds: int, as_json: bool) -> None:
         figures = {f"{side}_per_s": round(statistics.median(s)) for side, s in speeds.items()}
         pairs = zip(speeds["ours"], speeds["floor"], strict=True)
         ratio = statistics.median(ours / floor for ours, floor in pairs)
-        report({**figures, "ratio": round(ratio, 3), **_last(database)}, as_json=as_json)
+        report(
+            {**figures, "ratio": round(ratio, 3), **_last_coupon_figures(database)}, as_json=as_json
+        )
 
 
 def _template(database: Database, name: str, quota: int) -> tuple[Coupons, CouponTemplate]:
@@ -85,7 +87,7 @@ def _floor(database: Database, quota: int) -> Take:
     return take
 
 
-def _last(database: Database) -> dict[str, Any]:
+def _last_coupon_figures(database: Database) -> dict[str, Any]:
     coupons, template = _template(database, "last", LAST)
 
     def take(number: int) -> tuple[str, float]:

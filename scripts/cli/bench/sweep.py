@@ -37,17 +37,17 @@ _CAMPAIGN = {
 
 
 @click.command()
-@click.option("--members", default=1_000_000, show_default=True, help="Of the large chain.")
-@click.option("--small-members", default=100_000, show_default=True, help="Of the small one.")
-@click.option("--due", default=10_000, show_default=True, help="Members who are due, a day.")
+@click.option("--members", default=1_000_000, show_default=True, help="In the large chain.")
+@click.option("--small-members", default=100_000, show_default=True, help="In the small chain.")
+@click.option("--due", default=10_000, show_default=True, help="Members a day who get it.")
 @json_option
 def sweep(members: int, small_members: int, due: int, as_json: bool) -> None:
     """Send the day-3 campaign to 10,000 of 100,000 and of 1,000,000 members.
 
-    `ratio` is the large chain's time against the small one's (aim: at most 1.3); `floor_ratio`
-    ours against reading the same index and writing the same documents, coupons included, by plain
-    pymongo in batches of the same size (aim: at most 2). Everybody has features, which is what
-    the sweep searches; who is due has all the rest. Making a million takes a minute or two.
+    `ratio` is the large chain's time against the small one's (aim: at most 1.3); `floor_ratio` ours
+    against reading the same index and writing the same documents, coupons included, by plain
+    pymongo in batches of the same size (aim: at most 2). All members have features, which the sweep
+    searches; only members who are due have other data. Making a million takes a minute or two.
     """
     if not 0 < due * (ROUNDS + 1) <= small_members < members:
         raise click.UsageError(f"--members > --small-members >= {ROUNDS + 1} x --due > 0")

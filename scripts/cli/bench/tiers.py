@@ -11,9 +11,9 @@ from huitou.runtime.database import Database
 
 
 @click.command()
-@click.option("--members", default=1_000_000, show_default=True, help="Of the large chain.")
-@click.option("--small-members", default=100_000, show_default=True, help="Of the small one.")
-@click.option("--due", default=2_000, show_default=True, help="Members to review, a day.")
+@click.option("--members", default=1_000_000, show_default=True, help="In the large chain.")
+@click.option("--small-members", default=100_000, show_default=True, help="In the small chain.")
+@click.option("--due", default=2_000, show_default=True, help="Members to review a day.")
 @json_option
 def tiers(members: int, small_members: int, due: int, as_json: bool) -> None:
     """Review tiers in chains of 100,000 and of 1,000,000 members, the same number due.

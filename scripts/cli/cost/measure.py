@@ -75,7 +75,7 @@ def measure(folder: Path, assumed: Assumptions, progress: Callable[[str], None])
         orders = cloud.database.collection("orders")
         paid = orders.count_documents({"paid_at": {"$exists": True}}, hint="_id_")
         progress(f"{paid} orders are paid; guests who only look")
-        _look(client, round(paid * assumed.looks_per_order))
+        _visit_without_ordering(client, round(paid * assumed.looks_per_order))
         cloud.drain()
         grown = _database_bytes(cloud) - before
         played = {name: _calls(cloud, name) for name in cloud.registry.functions}
@@ -107,7 +107,7 @@ def firings_a_month(cron: str) -> float:
     return firings * MONTH_S / (at - first).total_seconds()
 
 
-def _look(client: LocalCloudClient, visits: int) -> None:
+def _visit_without_ordering(client: LocalCloudClient, visits: int) -> None:
     def visit(number: int) -> None:
         for function, data in LOOK:
             client.member_call(function, f"guest-{number % GUESTS:04d}", data)

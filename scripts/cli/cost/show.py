@@ -61,7 +61,7 @@ def as_data(
             for c in comparisons(out)
         ],
         "slower": [
-            {"durations": factor, **_totals(_again(figures, out, prices, assumed, factor))}
+            {"durations": factor, **_totals(_bill_if_slower(figures, out, prices, assumed, factor))}
             for factor in SLOWER
         ],
         "verdict": verdict(out),
@@ -79,7 +79,7 @@ def _bill_data(bill: Bill) -> dict[str, Any]:
     return {**_totals(bill), "items": [asdict(item) for item in bill.items]}
 
 
-def _again(
+def _bill_if_slower(
     figures: Figures, out: Estimate, prices: Prices, assumed: Assumptions, factor: float
 ) -> Bill:
     return estimate(figures, out.orders_per_day, prices, slower(assumed, factor)).bill
@@ -168,7 +168,7 @@ def _sensitivity(
         " (plain SCF; not confirmed for CloudBase). Nothing from the fourth on."
     ]
     for factor in SLOWER:
-        bill = _again(figures, out, prices, assumed, factor)
+        bill = _bill_if_slower(figures, out, prices, assumed, factor)
         same = bill.high_fen == out.bill.high_fen
         paid = " (at the high end the dearer plan's points pay for it)" if same else ""
         lines.append(

@@ -54,9 +54,9 @@ def verdict(estimate: Estimate) -> str:
     bill = estimate.bill
     alone, same_database, _ = comparisons(estimate)
     database = next(item for item in bill.items if item.name == "database")
-    price = _judged(bill.high_fen <= CLAIMED_FEN, bill.low_fen <= CLAIMED_FEN)
+    price = _verdict_words(bill.high_fen <= CLAIMED_FEN, bill.low_fen <= CLAIMED_FEN)
     shares = [s for c in (alone, same_database) for s in (c.under_low, c.under_high)]
-    share = _judged(min(shares) >= CLAIMED_UNDER, max(shares) >= CLAIMED_UNDER)
+    share = _verdict_words(min(shares) >= CLAIMED_UNDER, max(shares) >= CLAIMED_UNDER)
     return (
         f"At {estimate.orders_per_day:,} orders a day the bill is {yuan(bill.low_fen)} to"
         f" {yuan(bill.high_fen)} a month, of which the database is {yuan(database.low_fen)} to"
@@ -67,7 +67,7 @@ def verdict(estimate: Estimate) -> str:
     )
 
 
-def _judged(surely: bool, perhaps: bool) -> str:
+def _verdict_words(surely: bool, perhaps: bool) -> str:
     return "holds" if surely else "holds at the low end only" if perhaps else "does not hold"
 
 
