@@ -84,9 +84,9 @@ def test_a_domain_imports_only_itself_and_lower_domains(path: Path) -> None:
 def test_the_command_house_shows_each_domain_and_each_import_that_runs_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = CliRunner().invoke(main, ["house", "--json"])
-    shown = json.loads(told.stdout)
-    assert (told.exit_code, shown["upward"]) == (0, [])
+    result = CliRunner().invoke(main, ["house", "--json"])
+    shown = json.loads(result.stdout)
+    assert (result.exit_code, shown["upward"]) == (0, [])
     assert [room["domain"] for room in shown["domains"]] == list(DOMAINS)
     assert all(room["about"] for room in shown["domains"])
     assert [(r["domain"], area) for r in shown["domains"] for area in r["areas"]] == AREAS
@@ -101,9 +101,9 @@ def test_the_command_house_shows_each_domain_and_each_import_that_runs_up(
     for number, line in enumerate(upward):
         (copy / "catalog" / "menu" / f"odd_{number}.py").write_text(line, encoding="utf-8")
     monkeypatch.setattr(house, "LAYER", copy)
-    told = CliRunner().invoke(main, ["house"])
-    assert told.exit_code == 1
-    assert "runs up: catalog → growth, 4 imports" in told.stdout
+    result = CliRunner().invoke(main, ["house"])
+    assert result.exit_code == 1
+    assert "runs up: catalog → growth, 4 imports" in result.stdout
 
 
 @pytest.mark.parametrize("path", sorted(LAYER.rglob("*.py")), ids=named)

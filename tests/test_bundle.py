@@ -190,9 +190,11 @@ def test_an_empty_variable_counts_as_missing() -> None:
     # The client of CloudBase itself would render it as nothing, and deploy that.
     with pytest.raises(BundleError) as failed:
         read_bundle({**VARIABLES, "MONGODB_URI": ""})
-    told = str(failed.value).splitlines()
-    assert "cloudbaserc.json: pay.envVariables.MONGODB_URI: {{env.MONGODB_URI}} is not set" in told
-    assert len(told) == len(FUNCTIONS)
+    faults = str(failed.value).splitlines()
+    assert (
+        "cloudbaserc.json: pay.envVariables.MONGODB_URI: {{env.MONGODB_URI}} is not set" in faults
+    )
+    assert len(faults) == len(FUNCTIONS)
 
 
 def test_a_missing_file_and_broken_json_are_reported(tmp_path: Path) -> None:

@@ -175,12 +175,12 @@ def test_the_declarations_list_every_error_code() -> None:
 
 def test_the_same_models_give_the_same_bytes() -> None:
     for seed in ("1", "2"):
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "cli", "typings", "--internal"],
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True, check=True,
         )  # fmt: skip
-        assert told.stdout.decode() == declared_types(internal=True)
+        assert done.stdout.decode() == declared_types(internal=True)
 
 
 def test_the_command_writes_the_file_it_is_given(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def enter(cloud: LocalCloud, chromium: Browser, client: CheckedClient) -> Iterat
 
     def sign_in(role: str, *store_ids: str) -> Page:
         number = counted({"_id": {"$gt": ""}})
-        told = cloud.functions().call("console", {
+        answer = cloud.functions().call("console", {
             "action": "add_staff", "staff_id": f"s{number}", "name": f"员工{number}", "role": role,
             "store_ids": list(store_ids),
         })  # fmt: skip
@@ -76,7 +76,7 @@ def enter(cloud: LocalCloud, chromium: Browser, client: CheckedClient) -> Iterat
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
-        Person.of(told["data"]).sign_in(page, cloud.url)
+        Person.of(answer["data"]).sign_in(page, cloud.url)
         return page
 
     yield sign_in

@@ -117,8 +117,8 @@ def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
     assert internal(client, "points-sync", action="adjustments")["adjustments"]
     staff |= {"actor": "bob", "reason": "见过监控"}
     internal(client, "points-sync", action="decide_adjustment", approve=True, **staff)
-    told = internal(client, "points-sync", action="statement", member_id=member_id)
-    assert told["available"] >= 5_000
+    answer = internal(client, "points-sync", action="statement", member_id=member_id)
+    assert answer["available"] >= 5_000
     today = internal(client, "points-sync", action="liability")["as_of"]
     assert internal(client, "points-sync", action="liability", as_of=today)["agrees"]
     in_mall_and_games(client, guest, member_id)
@@ -187,8 +187,8 @@ def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
     assert internal(client, "coupon-issue", action="batches")["batches"][0]["redeemed"] == 1
     internal(client, "coupon-issue", action="revoke_batch", actor="ann", **batch)
     cart = {"store_id": "jingan", "items": [{"dish_id": "milk-tea", "sku_id": "m", "quantity": 2}]}
-    told = internal(client, "pay", action="price", member_id=member_id, coupons="best", **cart)
-    assert told["payable_fen"] == told["best"]["payable_fen"]
+    answer = internal(client, "pay", action="price", member_id=member_id, coupons="best", **cart)
+    assert answer["payable_fen"] == answer["best"]["payable_fen"]
     explained = internal(client, "pay", action="explain", order_id=guest.order())
     assert explained["same"]
 
@@ -273,8 +273,8 @@ def bringing_a_friend(cloud: LocalCloud, client: CheckedClient, guest: Guest) ->
         {"$set": {"status": "held", "reasons": ["risk_rank"]}, "$unset": {"look_at": ""}},
     )
     assert internal(client, "referral-settle", action="held")["referrals"]
-    told = internal(client, "referral-settle", action="referral", **named)
-    assert told["status"] == "held"
+    answer = internal(client, "referral-settle", action="referral", **named)
+    assert answer["status"] == "held"
     decided = internal(client, "referral-settle", action="decide", approve=False, actor="ann",
                        reason="小号", **named)  # fmt: skip
     assert decided["status"] == "refused"

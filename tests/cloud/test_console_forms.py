@@ -63,22 +63,22 @@ def test_a_campaign_sends_a_coupon_to_guests_away_for_three_days(
         cloud.database.collection("exposures").find({"_id": {"$gt": "away:", "$lt": "away;"}})
     )
     ours = {guest.login["member_id"] for guest in guests}
-    told = {row["member_id"] for row in kept if row["group"] != "holdout"} & ours
+    messaged = {row["member_id"] for row in kept if row["group"] != "holdout"} & ours
     left_alone = {row["member_id"] for row in kept if row["group"] == "holdout"} & ours
-    assert told | left_alone == ours
+    assert messaged | left_alone == ours
     for guest in guests:
         names = [c["name"] for c in guest.ok("member-profile", action="coupons")["coupons"]]
-        is_told = guest.login["member_id"] in told
-        assert ("满30减8 三天没见" in names) == is_told
+        is_messaged = guest.login["member_id"] in messaged
+        assert ("满30减8 三天没见" in names) == is_messaged
         messages = guest.ok("member-profile", action="inbox")["messages"]
         assert [m["body"] for m in messages] == (
-            ["想您了，送您满30减8 三天没见"] if is_told else []
+            ["想您了，送您满30减8 三天没见"] if is_messaged else []
         )
     page.reload()
     page.get_by_role("button", name="三天没见了").click()
     drawer = page.get_by_role("dialog", name="活动", exact=True)
     row = drawer.locator("tr[data-row-key=a]")
-    expect(row.get_by_role("cell").nth(1)).to_have_text(str(len(told)))
+    expect(row.get_by_role("cell").nth(1)).to_have_text(str(len(messaged)))
     got = drawer.locator("tr", has_text="满30减8 三天没见")
     page_of_20 = sorted(kept, key=lambda exposure: str(exposure["_id"]))[:20]
     expect(got).to_have_count(sum(row["group"] != "holdout" for row in page_of_20))

@@ -67,7 +67,7 @@ def test_an_incomplete_target_is_refused_with_what_is_missing(tmp_path: Path) ->
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TENCENTCLOUD")}
     profile = tmp_path / "profile"
 
-    def told(*options: str) -> str:
+    def error_output(*options: str) -> str:
         done = subprocess.run(
             ["scripts/huitou", "deploy", "--env", "e1", "--profile", str(profile), *options],
             cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
@@ -75,14 +75,14 @@ def test_an_incomplete_target_is_refused_with_what_is_missing(tmp_path: Path) ->
         assert done.returncode == 1
         return done.stderr
 
-    assert "there is no profile file" in told()
+    assert "there is no profile file" in error_output()
     profile.write_text("TENCENTCLOUD_SECRET_ID=a\n")
     profile.chmod(0o644)
-    assert "chmod 600" in told()
+    assert "chmod 600" in error_output()
     profile.chmod(0o600)
-    assert "TENCENTCLOUD_SECRET_KEY not set" in told()
+    assert "TENCENTCLOUD_SECRET_KEY not set" in error_output()
     profile.write_text("TENCENTCLOUD_SECRET_ID=a\nTENCENTCLOUD_SECRET_KEY=b\n")
-    assert "cloudbaserc.json: pay.envVariables.MONGODB_URI: {{env.MONGODB_URI}}" in told()
+    assert "cloudbaserc.json: pay.envVariables.MONGODB_URI: {{env.MONGODB_URI}}" in error_output()
     profile.write_text("TENCENTCLOUD_SECRET_ID=a\nTENCENTCLOUD_SECRET_KEY=b\nMONGODB_URI=theirs\n")
     environment["MONGODB_URI"] = "mine"
-    assert "MONGODB_URI: set in this shell and, differently, in" in told()
+    assert "MONGODB_URI: set in this shell and, differently, in" in error_output()

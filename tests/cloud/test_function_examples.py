@@ -57,8 +57,8 @@ def pay(client: CheckedClient, openid: str, order_id: str) -> None:
     assert client.pay(openid, prepaid["payment"])["trade_state"] == "SUCCESS"
 
     def is_paid() -> bool:
-        told = client.member_call("pay", openid, {"action": "status", **order})
-        return bool(told["data"]["status"] == "paid")
+        answer = client.member_call("pay", openid, {"action": "status", **order})
+        return bool(answer["data"]["status"] == "paid")
 
     eventually(is_paid)
 

@@ -68,8 +68,8 @@ def test_shipping_is_reported_to_wechat_when_a_guest_is_served(
     found = cloud.database.collection("orders").find_one({"_id": order_id})
     assert found is not None
     assert found["shipping"] == "done"
-    told = cloud.mini_program.shipped()[found["tenders"][0]["transaction_id"]]
-    assert told["payer"] == {"openid": guest.openid}
+    shipping = cloud.mini_program.shipped()[found["tenders"][0]["transaction_id"]]
+    assert shipping["payer"] == {"openid": guest.openid}
 
 
 def test_a_paid_order_has_a_card_at_wechat(cloud: LocalCloud, guest: Guest) -> None:

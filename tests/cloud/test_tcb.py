@@ -50,8 +50,10 @@ def tcb(bare: LocalCloud, proxy: TlsProxy, tmp_path_factory: pytest.TempPathFact
     """Return the client, logged in with the local cloud's key."""
     home = tmp_path_factory.mktemp("home")
     client = Tcb(home / "tcb", proxy.url, proxy.certificate_path, ROOT)
-    told = client.run("login", "--apiKeyId", bare.keys.secret_id, "--apiKey", bare.keys.secret_key)
-    assert "✖" not in told, told
+    output = client.run(
+        "login", "--apiKeyId", bare.keys.secret_id, "--apiKey", bare.keys.secret_key
+    )
+    assert "✖" not in output, output
     return client
 
 
@@ -176,8 +178,8 @@ def test_the_client_with_a_wrong_key_is_refused(
     bare: LocalCloud, proxy: TlsProxy, tmp_path: Path
 ) -> None:
     client = Tcb(tmp_path / "home", proxy.url, proxy.certificate_path, ROOT)
-    told = client.run("login", "--apiKeyId", bare.keys.secret_id, "--apiKey", "wrong")
-    assert "SignatureFailure" in told or "✖" in told, told
+    output = client.run("login", "--apiKeyId", bare.keys.secret_id, "--apiKey", "wrong")
+    assert "SignatureFailure" in output or "✖" in output, output
 
 
 @pytest.mark.parametrize(

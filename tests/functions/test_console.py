@@ -153,8 +153,8 @@ def test_an_adjustment_above_the_limit_needs_a_second_person(
     decision = {"adjustment_id": waiting["adjustment_id"], "approve": True}
     assert one.refused("approvals/decide_adjustment", **decision) == "ADJUSTMENT_NOT_YOURS"
     assert two.ask("approvals/decide_adjustment", **decision)["status"] == "applied"
-    told = two.ask("members/get", member_id=alice)["profile"]["points"]
-    assert told["available"] == 50_000
+    answer = two.ask("members/get", member_id=alice)["profile"]["points"]
+    assert answer["available"] == 50_000
 
 
 # --- accounts -------------------------------------------------------------------------------------
@@ -212,8 +212,10 @@ def test_the_second_of_two_changes_to_an_account_is_refused(
     person(index, chain, "marketing")
     change = {"staff_id": "marketing", "role": "marketing", "status": "active", "revision": 2}
     names = [f"运营{n}" for n in range(4)]
-    told = at_once([lambda n=n: owner.send("staff/change", {**change, "name": n}) for n in names])
-    assert sorted(answer["status"] for answer in told) == [200, 409, 409, 409]
+    answers = at_once(
+        [lambda n=n: owner.send("staff/change", {**change, "name": n}) for n in names]
+    )
+    assert sorted(answer["status"] for answer in answers) == [200, 409, 409, 409]
 
 
 def test_an_owner_gives_an_account_new_secrets(
@@ -221,12 +223,12 @@ def test_an_owner_gives_an_account_new_secrets(
 ) -> None:
     cashier = person(index, chain, "cashier")
     browser = cashier.browser()
-    told = owner.ask("staff/reset", staff_id="cashier")
+    answer = owner.ask("staff/reset", staff_id="cashier")
     assert browser.refused("session/me") == "SIGN_IN_REQUIRED"
     words = {"staff_id": "cashier", "password": PASSWORD, "code": cashier.code()}
     assert Browser(index).refused("session/sign_in", **words) == "SIGN_IN_FAILED"
-    seed = parse_qs(urlsplit(told["uri"]).query)["secret"][0]
-    Person(index, "cashier", told["password"], pyotp.TOTP(seed)).browser()
+    seed = parse_qs(urlsplit(answer["uri"]).query)["secret"][0]
+    Person(index, "cashier", answer["password"], pyotp.TOTP(seed)).browser()
 
 
 # --- the record of changes ------------------------------------------------------------------------
@@ -271,9 +273,9 @@ def test_staff_see_the_history_of_a_member_they_look_up(
     [found] = owner.ask("members/search", phone_last4="8801")["members"]
     assert found["member_id"] == alice
     assert owner.ask("members/search", member_id="nobody")["members"] == []
-    told = owner.ask("members/get", member_id=alice)
-    assert told["profile"]["phone_last4"] == "8801"
-    assert "birthday" not in json.dumps(told)
+    answer = owner.ask("members/get", member_id=alice)
+    assert answer["profile"]["phone_last4"] == "8801"
+    assert "birthday" not in json.dumps(answer)
     assert owner.ask("members/orders", member_id=alice)["orders"][0]["order_id"] == order.id
     for route in ("members/statement", "members/coupons", "members/messages"):
         owner.ask(route, member_id=alice)
@@ -309,8 +311,8 @@ def test_an_allowed_campaign_is_started_and_a_forbidden_one_is_not(
     owner.ask("campaigns/put", campaign=forbidden)
     owner.ask("campaigns/check", campaign_id=forbidden["_id"])
     assert owner.refused("campaigns/start", campaign_id=forbidden["_id"])
-    told = owner.ask("campaigns/get", campaign_id=allowed["_id"])
-    assert told["changes"][-1]["actor"] == "owner"
+    answer = owner.ask("campaigns/get", campaign_id=allowed["_id"])
+    assert answer["changes"][-1]["actor"] == "owner"
     owner.ask("campaigns/pause", campaign_id=allowed["_id"], reason="试一下")
     owner.ask("campaigns/end", campaign_id=allowed["_id"], reason="试完了")
 

@@ -60,10 +60,10 @@ def test_a_draft_of_tiers_shows_the_text_for_members(owner: Browser) -> None:
     rules = DEFAULT_RULES.document()
     silver = rules["levels"][1]
     silver |= {"name": "白银", "spend_fen": 50_000}
-    told = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 38_000})
-    assert told["text"] == "再消费 ¥120 升级白银"
-    told = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 38_000}, lang="en")
-    assert told["text"] == "Spend ¥120 more to reach 白银"
+    answer = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 38_000})
+    assert answer["text"] == "再消费 ¥120 升级白银"
+    answer = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 38_000}, lang="en")
+    assert answer["text"] == "Spend ¥120 more to reach 白银"
     top = owner.ask("tiers/preview", rules=rules, figures={"spend_fen": 10**9})
     assert (top["name"], top["text"]) == (rules["levels"][-1]["name"], None)
     silver["spend_fen"] = -1

@@ -72,8 +72,8 @@ def test_after_too_many_tries_even_the_right_password_is_refused(
 ) -> None:
     owner = person(index, chain, "owner")
     wrong = {"staff_id": "owner", "password": "guess", "code": "000000"}
-    told = [Browser(index).refused("session/sign_in", **wrong) for _ in range(11)]
-    assert told == ["SIGN_IN_FAILED"] * 10 + ["TOO_MANY_TRIES"]
+    codes = [Browser(index).refused("session/sign_in", **wrong) for _ in range(11)]
+    assert codes == ["SIGN_IN_FAILED"] * 10 + ["TOO_MANY_TRIES"]
     right = {"staff_id": "owner", "password": PASSWORD, "code": owner.code()}
     assert Browser(index).send("session/sign_in", right)["status"] == 429
 
@@ -89,12 +89,12 @@ def test_guesses_from_another_address_do_not_lock_an_account(
 
 
 def test_an_address_that_tries_many_names_is_stopped(index: ModuleType) -> None:
-    told = [
+    codes = [
         Browser(index).refused("session/sign_in", staff_id=f"n{n}", password="x", code="1")
         for n in range(62)
     ]
-    assert told[-2:] == ["TOO_MANY_TRIES"] * 2
-    assert told[0] == "SIGN_IN_FAILED"
+    assert codes[-2:] == ["TOO_MANY_TRIES"] * 2
+    assert codes[0] == "SIGN_IN_FAILED"
 
 
 def test_a_session_ends_by_signing_out_and_when_the_account_is_disabled(

@@ -230,6 +230,6 @@ def test_the_roll_up_of_any_history_equals_its_recomputation(
         for channel in (None, "mini_program", "import"):
             request = DaysRequest(first=START - timedelta(2), last=last, store_id=store,
                                   channel=channel)  # type: ignore[arg-type]  # fmt: skip
-            for told in Kpis(database, clock).days(request)["days"]:
-                wanted = scratch.figures(date.fromisoformat(told["day"]), store, channel)
-                assert {name: told[name] for name in wanted} == wanted
+            for report in Kpis(database, clock).days(request)["days"]:
+                wanted = scratch.figures(date.fromisoformat(report["day"]), store, channel)
+                assert {name: report[name] for name in wanted} == wanted

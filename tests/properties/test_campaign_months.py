@@ -68,15 +68,15 @@ def test_each_occasion_of_a_month_gets_one_message_and_none_is_stale(
                 ordered[guest].add(day)
     world.clock.advance(minutes=5)
     world.tick()
-    told = Counter((member, occasion) for member, occasion, _ in world.messages("day-3"))
-    assert set(told.values()) <= {1}
+    sent = Counter((member, occasion) for member, occasion, _ in world.messages("day-3"))
+    assert set(sent.values()) <= {1}
     expected = {
         (guest, last.isoformat())
         for guest, days in ordered.items()
         for last in days
         if _is_due(last, days, up, first + timedelta(days=31))
     }
-    assert set(told) == expected
+    assert set(sent) == expected
     birthdays = {guest: _birthday(world, guest) for guest in guests}
     met = {member for member, *_ in world.messages("birthday")}
     assert met == {guest for guest, day in birthdays.items() if up[day]}
