@@ -35,8 +35,8 @@ def campaign() -> None:
     \b
     scripts/huitou campaign lint day-3.json      what speaks against a draft, rule by rule
     scripts/huitou campaign audience day-3.json  how many members its condition is for
-    scripts/huitou campaign put day-3.json       keep it
-    scripts/huitou campaign check day-3          hold it against the rules, for good
+    scripts/huitou campaign put day-3.json       store it
+    scripts/huitou campaign check day-3          check it against the rules, for the record
     scripts/huitou campaign start day-3
     scripts/huitou campaign report day-3         who came back because of it
     """
@@ -156,7 +156,7 @@ end = _step("end", "End a campaign for good; its report stays.")
 @_json_option
 @environment_options
 def list_(environment: Environment, status: str | None, as_json: bool) -> None:
-    """List the campaigns, those of the highest priority first."""
+    """List the campaigns, the highest priority first."""
     with with_chain(environment) as place:
         found = ask(place, {"action": "list", "status": status})["campaigns"]
     if as_json:

@@ -18,7 +18,7 @@ def console() -> None:
 
     \b
     scripts/huitou staff add li --role owner       an account to sign in with
-    scripts/huitou console build                   the pages, and where they lie
+    scripts/huitou console build                   build the pages, print their folder
     scripts/huitou console screenshots --out DIR   every view, at desktop and phone width
     """
 

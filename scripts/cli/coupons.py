@@ -1,4 +1,4 @@
-"""`coupons`: batches of codes, written out by the million, counted and revoked."""
+"""`coupons`: write batches of codes to a file, count them and revoke them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def coupons() -> None:
     scripts/huitou coupons batches
     scripts/huitou coupons revoke-batch spring --actor ann
 
-    A member types a code into the mini-program and has its coupon; each code works once. Codes
-    have no letters that look alike, and one that catches typing errors.
+    A member types a code into the mini-program and has its coupon; each code works once. Codes have
+    no letters that look alike, and a check letter that catches typing errors.
     """
 
 
@@ -93,7 +93,7 @@ def batches(as_json: bool, environment: Environment) -> None:
 @click.option("--actor", required=True, help="Who does it; kept with the batch.")
 @environment_options
 def revoke_batch(batch: str, actor: str, environment: Environment) -> None:
-    """Let nobody use the codes of BATCH any more; coupons that came of them stay."""
+    """Make the unused codes of BATCH invalid; coupons that members already have stay valid."""
     with environment.open() as place:
         told = _ask(place, {"action": "revoke_batch", "batch": batch, "actor": actor})
     click.echo(f"{batch}: revoked; {told['redeemed']:,} of {told['count']:,} codes had been used")

@@ -44,10 +44,10 @@ def deploy(environment: Environment, only: str, dry_run: bool, prune: bool, as_j
     scripts/huitou deploy --env shop-1a2b3c
 
     Publishes changed layers; creates or updates functions; applies the database's declarations;
-    then switches each function to its new version, sets timers, retries, paths of HTTP access
-    and security rules, and uploads the console's pages where static hosting is open. Prints the
-    plan first. Repeat it as you like: what is as it should be is left alone, and after an
-    interruption the same command goes on.
+    then switches each function to its new version, sets timers, retries, paths of HTTP access and
+    security rules, and uploads the console's pages where static hosting is open. Prints the plan
+    first. You can repeat it: what is up to date is left alone, and after an interruption the same
+    command continues.
 
     For --env put TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY and every {{env.X}} of
     cloudbaserc.json into the environment or into .env.<ENV> (NAME=value lines; chmod 600).
@@ -65,7 +65,7 @@ def deploy(environment: Environment, only: str, dry_run: bool, prune: bool, as_j
 
 
 def _deploy(place: Place, console: Console, *, only: str, dry_run: bool, prune: bool) -> list[Step]:
-    """Print the plan, carry it out unless it is only asked for, and return its steps."""
+    """Print the plan, carry it out unless `dry_run`, and return its steps."""
     api, wanted = prepare(place.target, place.build_for)
     chosen = frozenset(name for name in only.split(",") if name)
     unknown = sorted(chosen - wanted.functions.keys())

@@ -1,4 +1,4 @@
-"""`house`: the map of the core layer, counted from its files."""
+"""`house`: the domains of the core layer and their imports, counted from its files."""
 
 from __future__ import annotations
 

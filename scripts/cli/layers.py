@@ -41,7 +41,7 @@ def build(output: Path | None, as_json: bool) -> None:
     """Build all packages for CloudBase's Python and show their sizes against its limits.
 
     The same sources give the same bytes, so the SHA-256 tells whether anything has changed.
-    What has been built before is taken from .build/.
+    Packages that are already built are taken from .build/.
     """
     started = time.monotonic()
     built = build_layers(RUNTIME)

@@ -50,9 +50,9 @@ def checkout(orders: int, rounds: int, threads: int, hot: int, as_json: bool) ->
     """Order a cart with a coupon: read, price, lock the coupon and create the order.
 
     The floor is one transaction with the two necessary writes: the same order document and the
-    coupon's guarded lock. It reads nothing and prices nothing. Same
-    MongoDB, same threads, in turn; medians. `hot_orders` are the orders that came of 16 writers
-    at each of the hot coupons (one each), `hot_attempts_per_s` how many were answered.
+    coupon's guarded lock. It reads nothing and prices nothing. Same MongoDB, same threads, in turn;
+    medians. `hot_orders` counts the orders that 16 writers at once got with each of the hot coupons
+    (one each), `hot_attempts_per_s` the attempts that were answered.
     """
     with scratch_mongod() as mongod:
         database = connect(mongod.uri, "bench")

@@ -35,7 +35,7 @@ def coldstart(runs: int, as_json: bool) -> None:
     """Time a new instance until its first answer, function by function; medians.
 
     The floor is a process of the same interpreter that imports pymongo from the same layer and
-    gets one answer from the same MongoDB. Floor and functions take turns.
+    gets one answer from the same MongoDB. Floor and functions are measured in turn.
     """
     with scratch_folder() as data, LocalCloud(data, relay=False) as cloud:
         client = LocalCloudClient(cloud.url, cloud.vendor_url, data)

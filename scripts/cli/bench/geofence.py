@@ -33,11 +33,12 @@ Look = Callable[[Point], list[str]]
 @click.option("--points", default=10_000, show_default=True, help="Positions that are looked up.")
 @json_option
 def geofence(stores: int, points: int, as_json: bool) -> None:
-    """Look positions up among many stores' fences, one by one, as a warm function does.
+    """Find the fences around positions, one position at a time, as a warm function does.
 
     The ratio is ours against shapely's STRtree (aim: above 1), which finds candidates by their
-    boxes and tests each of them exactly, as ours does; `exact` says that the answers are the same
-    for all points, `brute_exact` the same of testing every fence for some of them.
+    boxes and tests each of them exactly, as ours does; `exact` tells whether the answers are the
+    same for all points; `brute_exact` whether they are the same as those of testing every fence,
+    for some of the points.
     """
     dice = random.Random(7)
     fences = [_fence(dice, number) for number in range(stores)]

@@ -134,7 +134,7 @@ class History:
 @click.option("--days", default=5, show_default=True, help="Days to measure on each history.")
 @json_option
 def kpi(years: float, orders_a_day: int, days: int, as_json: bool) -> None:
-    """Roll up one more day and tell its figures, after 30 days and after years of history.
+    """Roll up one more day and read its figures, after 30 days and after years of history.
 
     Both histories live in the same MongoDB and are measured in turn; the ratio says how much of
     the cost comes from the past (aim: at most 1.2). Making three years takes some minutes.

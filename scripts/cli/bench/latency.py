@@ -25,7 +25,7 @@ def latency(rate: int, seconds: int, as_json: bool) -> None:
     """Inject paid orders at a steady rate; time each until its points can be read.
 
     Everything is as in the cloud: change stream, relay, asynchronous call, points-sync in a
-    process of its own, transaction. Orders that never show are counted as lost.
+    process of its own, transaction. Orders whose points never appear are counted as lost.
     """
     with scratch_folder() as folder, LocalCloud(folder) as cloud:
         open_accounts(cloud.database, [f"m{number}" for number in range(MEMBERS)])

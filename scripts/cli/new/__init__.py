@@ -11,7 +11,7 @@ from house import DOMAINS, FOUNDATIONS
 
 @click.group()
 def new() -> None:
-    """Write the files that something new begins with."""
+    """Write the first files of a new part of the project."""
 
 
 @new.command()
