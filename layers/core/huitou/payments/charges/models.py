@@ -12,7 +12,7 @@ from huitou.ordering.orders.models import Status
 from huitou.payments.profit_sharing.models import ShareTerms
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
-NUMBER = r"^[0-9A-Za-z_\-|*@]{1,64}$"  # What WeChat Pay allows in a number of ours or its own.
+NUMBER = r"^[0-9A-Za-z_\-|*@]{1,64}$"  # What WeChat Pay allows in our numbers and uses in its own.
 MOST_FEN = 10**12
 PaymentStatus = Literal["open", "success", "closed", "surplus"]
 NoticeOutcome = Literal["paid", "surplus", "repeated", "not paid"]
@@ -21,17 +21,20 @@ AskingOutcome = ClosingOutcome | Literal["not paid", "decided"]
 
 
 class BillMark(Record):
-    """Where WeChat Pay's own bill shows a payment or refund, and the fee it took (or gave back)."""
+    """The day of the WeChat Pay bill that shows a payment or refund, and the fee in that row.
+
+    The fee is negative where WeChat Pay gave it back.
+    """
 
     day: str
     fee_fen: int
 
 
 class Payment(Stored):
-    """One attempt to pay an order; `id` is its out_trade_no, never used again once closed.
+    """One attempt to pay an order; `id` is its out_trade_no, which no other attempt ever uses.
 
-    `surplus`: money that came for an order already paid or cancelled; it is refunded.
-    `ask_at` is when WeChat Pay is asked next, should no notice come.
+    `surplus` means that money came for an order already paid or cancelled; we refund it.
+    `ask_at` is when we ask WeChat Pay next, if no notice comes before.
     """
 
     order_id: str
@@ -57,7 +60,10 @@ class Amount(Record):
 
 
 class Payer(Record):
-    """Whose money: by the merchant's appid, or in partner mode by the provider's or the store's."""
+    """Who paid: their openid at the merchant's appid.
+
+    In partner mode it is their openid at the provider's appid or at the store's.
+    """
 
     openid: str | None = None
     sp_openid: str | None = None
@@ -65,7 +71,7 @@ class Payer(Record):
 
 
 class TransactionNotice(Record):
-    """A payment as WeChat Pay tells it, in a callback or in answer to a query.
+    """A payment as WeChat Pay describes it, in a callback or in the answer to a query.
 
     Direct mode names `appid` and `mchid`, partner mode `sp_…` and `sub_…`.
     """
@@ -95,20 +101,20 @@ class ClientPayment(Answer):
 
 
 class PrepayAnswer(Answer):
-    """The way to pay an order; without `payment` it is paid already, and `status` says so."""
+    """How to pay an order. Without `payment` the order is paid already, and `status` says so."""
 
     status: Status
     payment: ClientPayment | None = None
 
 
 class AskPaymentRequest(Request):
-    """Ask WeChat Pay about one attempt to pay, whatever we think of it."""
+    """Ask WeChat Pay about one attempt to pay, whatever status we have stored for it."""
 
     out_trade_no: str = Field(pattern=NUMBER)
 
 
 class AskedAnswer(Answer):
-    """An attempt after WeChat Pay was asked: `surplus` money goes back by itself."""
+    """An attempt after we have asked WeChat Pay; `surplus` money is refunded automatically."""
 
     out_trade_no: str
     order_id: str

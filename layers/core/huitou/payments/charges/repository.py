@@ -28,18 +28,21 @@ class PaymentRepository:
         return [Payment.model_validate(document) for document in found]
 
     def insert(self, payment: Payment) -> bool:
-        """Open an attempt; False if another is open: of two at once one meets the unique index."""
+        """Open an attempt; False if another is open.
+
+        If two calls open one at once, the unique index refuses the second.
+        """
         return insert_new(self._payments, payment.document())
 
     def keep_prepay_id(self, out_trade_no: str, prepay_id: str) -> None:
         self._payments.update_one({"_id": out_trade_no}, {"$set": {"prepay_id": prepay_id}})
 
     def ask_again(self, out_trade_no: str, at: datetime) -> None:
-        """Say when WeChat Pay is asked next; nothing if the attempt is decided meanwhile."""
+        """Set when WeChat Pay is asked next; does nothing if the attempt is no longer open."""
         self._payments.update_one({"_id": out_trade_no, "status": "open"}, {"$set": {"ask_at": at}})
 
     def unanswered(self, at: datetime) -> Iterator[str]:
-        """Open attempts that no notice came for and whose time to be asked about has come."""
+        """Open attempts whose time to ask WeChat Pay has come, because no notice came."""
         found = (
             self._payments.find({"ask_at": {"$lte": at}}, {"_id": 1})
             .sort("ask_at", 1)
@@ -48,7 +51,7 @@ class PaymentRepository:
         yield from (payment["_id"] for payment in found)
 
     def close(self, out_trade_no: str) -> bool:
-        """Mark an attempt closed, which WeChat Pay has confirmed; False if it was paid."""
+        """Mark an attempt closed, after WeChat Pay has confirmed it; False if it isn't open."""
         closed = self._payments.update_one(
             {"_id": out_trade_no, "status": "open"},
             {"$set": {"status": "closed"}, "$unset": {"ask_at": ""}},
@@ -63,7 +66,10 @@ class PaymentRepository:
         success_at: datetime,
         session: ClientSession,
     ) -> bool:
-        """Record that money came, once: repeated callbacks find the attempt already decided."""
+        """Record that money came; True for the first call only.
+
+        Repeated callbacks find the attempt already decided and change nothing.
+        """
         taken = self._payments.update_one(
             {"_id": out_trade_no, "status": {"$in": ["open", "closed"]}},
             {

@@ -1,4 +1,4 @@
-"""WeChat Pay API v3: what is signed, what is believed, and whether a notice fits a payment.
+"""WeChat Pay API v3: signing requests, verifying notices, comparing a notice with our payment.
 
 Source: WeChat Pay's API v3 documents on request signing, callback verification and
 callback decryption (AEAD_AES_256_GCM).
@@ -22,15 +22,16 @@ from huitou.runtime.errors import Refusal
 
 MAX_SKEW_S = 300
 FIRST_ASKING = timedelta(minutes=1)
-PROBE = "WECHATPAY/SIGNTEST/"  # WeChat Pay sends wrong signatures to see who checks.
+PROBE = "WECHATPAY/SIGNTEST/"  # WeChat Pay sends wrong signatures to test whether we check.
 
 
 @dataclass(frozen=True, repr=False)
 class NotificationKeys:
-    """What notices are checked with: PEM keys or certificates by serial, and the APIv3 key.
+    """The keys that notices are checked with: PEM keys or certificates by serial, the APIv3 key.
 
-    A serial is a platform certificate's or a WeChat Pay public key's (`PUB_KEY_ID_…`): during a
-    switch both arrive. Serials not listed are refused: no key is fetched because a caller named it.
+    A serial is that of a platform certificate or of a WeChat Pay public key (`PUB_KEY_ID_…`): while
+    a merchant switches from one to the other, both arrive. Serials not listed are refused: we never
+    fetch a key because a caller named it.
     """
 
     platform_keys: Mapping[str, str]
@@ -40,10 +41,10 @@ class NotificationKeys:
 def verify_and_decrypt(
     headers: Mapping[str, str], body: bytes, keys: NotificationKeys, now: float
 ) -> dict[str, Any]:
-    """Return a callback's whole event, its `resource` replaced by what was sealed in it.
+    """Return a callback's whole event, with its `resource` replaced by the decrypted content.
 
-    A pure function: no clock, no network, no settings. `headers` in any case; `body` the raw bytes
-    as received; `now` real epoch seconds; `keys` what we trust, for example::
+    A pure function: no clock, no network, no settings. Header names may be in any case; `body` is
+    the raw bytes as received; `now` is real epoch seconds; `keys` is what we trust, for example::
 
         NotificationKeys(
             platform_keys={
@@ -54,7 +55,7 @@ def verify_and_decrypt(
         )
 
     APIv3 keys have 32 bytes; 16 and 24 work as well, since vectors published with SDKs use them.
-    Raises Refusal SIGNATURE_INVALID saying which check failed; nothing is believed before all pass.
+    Raises Refusal SIGNATURE_INVALID naming the check that failed; returns only if all checks pass.
     """
     verify_signature(headers, body, keys.platform_keys, now)
     try:
@@ -66,9 +67,9 @@ def verify_and_decrypt(
 
 
 def open_sealed(sealed: Mapping[str, Any], key: bytes) -> bytes:
-    """Decrypt what WeChat Pay sealed with the APIv3 key: a notice's resource, a certificate.
+    """Decrypt what WeChat Pay encrypted with the APIv3 key: a notice's resource, a certificate.
 
-    The seal also proves the origin, since only WeChat Pay and we know the key. Raises Refusal
+    The encryption also proves the origin, since only WeChat Pay and we know the key. Raises Refusal
     SIGNATURE_INVALID naming the part at fault.
     """
     from cryptography.exceptions import InvalidTag
@@ -93,7 +94,7 @@ def verify_signature(
 ) -> None:
     """Check WeChat Pay's RSA-SHA256 signature over `timestamp\\nnonce\\nbody\\n`.
 
-    Used for callbacks and for answers to our own calls alike. Raises Refusal SIGNATURE_INVALID
+    Used for callbacks and for the answers to our own calls. Raises Refusal SIGNATURE_INVALID
     naming the header at fault.
     """
     from cryptography.exceptions import InvalidSignature
@@ -142,7 +143,10 @@ def encrypt_name(platform_key_pem: str, text: str) -> str:
 
 
 def certificate_span(pem: str) -> tuple[datetime, datetime]:
-    """Return from when until when a platform certificate holds; ValueError if it is none."""
+    """Return when a platform certificate becomes and stops being valid.
+
+    Raises ValueError if `pem` is no certificate.
+    """
     from cryptography.x509 import load_pem_x509_certificate
 
     certificate = load_pem_x509_certificate(pem.encode())
@@ -150,12 +154,12 @@ def certificate_span(pem: str) -> tuple[datetime, datetime]:
 
 
 def request_message(method: str, path: str, timestamp: int, nonce: str, body: str) -> str:
-    """Return what a merchant's request signs; `path` with its query."""
+    """Return the text that a merchant signs for a request; `path` includes the query."""
     return f"{method}\n{path}\n{timestamp}\n{nonce}\n{body}\n"
 
 
 def client_message(appid: str, timestamp: str, nonce: str, prepay_id: str) -> str:
-    """Return what `wx.requestPayment`'s paySign signs."""
+    """Return the text that is signed as `paySign` of `wx.requestPayment`."""
     return f"{appid}\n{timestamp}\n{nonce}\nprepay_id={prepay_id}\n"
 
 
@@ -165,7 +169,8 @@ def mismatch(
     """Return the field in which a genuine notice differs from our payment, or None.
 
     `appid` is the mini-program's, `sp_appid` the provider's in partner mode (often the same).
-    A difference is alarmed and never settled. (The payer is compared through `identities`.)
+    The caller raises an alarm for a difference and settles nothing. (The payer is compared
+    elsewhere, through `identities`.)
     """
     if merchant.sub_mchid is None:
         expected = {"appid": appid, "mchid": merchant.mchid}
@@ -189,7 +194,7 @@ def mismatch(
 
 
 def payer_openid(notice: TransactionNotice, appid: str, sp_appid: str) -> str | None:
-    """Return who paid, as the mini-program knows them; None if the notice doesn't say."""
+    """Return the payer's openid at our mini-program; None if the notice doesn't have it."""
     payer = notice.payer
     if payer is None:
         return None
@@ -199,12 +204,12 @@ def payer_openid(notice: TransactionNotice, appid: str, sp_appid: str) -> str | 
 
 
 def next_asking(since: datetime, now: datetime) -> datetime:
-    """Return when to ask about an attempt again: a minute after it began, then ever more rarely."""
+    """Return when to ask about an attempt again: after a minute first, then ever more rarely."""
     return now + max(FIRST_ASKING, now - since)
 
 
 def out_trade_no(order_id: str, attempt: int) -> str:
-    """Name an attempt to pay: at most 32 characters, never used twice."""
+    """Return an attempt's number at WeChat Pay: at most 32 characters, never used twice."""
     return f"{order_id}n{attempt}"
 
 
@@ -212,10 +217,10 @@ def _invalid(part: str) -> Refusal:
     return Refusal(ChargeErrors.SIGNATURE_INVALID, field=part, detail=part)
 
 
-# Parsing a key costs about as much as using it; an instance has two or three.
+# Kept, because parsing a key costs about as much as using it. An instance has two or three keys.
 @cache
 def _public_key(pem: str) -> Any:
-    """Take the key of a platform certificate, or a bare WeChat Pay public key."""
+    """Return the public key of a platform certificate, or a bare WeChat Pay public key."""
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from cryptography.x509 import load_pem_x509_certificate
 

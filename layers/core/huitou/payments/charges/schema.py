@@ -18,7 +18,7 @@ DECLARATIONS = (
             ),
             index("member_id"),
             index("ask_at", partialFilterExpression={"ask_at": {"$exists": True}}),
-            index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
+            index("bill.day", "success_at", "_id"),  # Finds those that no bill has shown yet.
         ],
         validator={
             "required": ["order_id", "amount_fen", "status"],

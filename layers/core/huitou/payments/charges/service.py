@@ -1,4 +1,4 @@
-"""Paying and closing orders with WeChat Pay: nothing paid twice, nothing lost."""
+"""Paying and closing orders with WeChat Pay: no order is paid twice and no money is lost."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Payments:
     def prepay(self, member_id: str, caller: Caller, order_id: str) -> PrepayAnswer:
         """Start paying an order; returns what `wx.requestPayment` takes, or that it is paid.
 
-        Safe to repeat: the open attempt is used again. An order of 0 fen is paid at once.
+        Safe to repeat: a second call uses the open attempt. An order of 0 fen is paid at once.
         """
         order = self._orders.own(member_id, order_id)
         if order.status in SETTLED_STATES:
@@ -90,7 +90,7 @@ class Payments:
             return PrepayAnswer(status=self._orders.own(member_id, order_id).status)
         attempt = self._open_attempt(order, until)
         prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
-        # Closing may have begun meanwhile: then nobody must be handed the means to pay.
+        # Another call may have begun to close the order: then the guest must not be able to pay.
         if not self._orders.begin_paying(order):
             raise Refusal(
                 ChargeErrors.ORDER_NOT_PAYABLE, field="order_id", detail=ORDER_STATUS["closing"]
@@ -120,7 +120,7 @@ class Payments:
         )
         if self._payments.insert(attempt):
             return attempt
-        raise Unavailable  # Another call opened this attempt just now: it is found next time.
+        raise Unavailable  # Another call opened this attempt just now; a retry finds it.
 
     def _prepay_at_wechat(self, attempt: Payment, order: Order, caller: Caller) -> str:
         try:
@@ -144,9 +144,10 @@ class Payments:
     def notification(
         self, headers: Mapping[str, str], body: bytes, now: float
     ) -> NoticeOutcome | RefundOutcome:
-        """Take one callback: verified, compared with our own papers, and settled once.
+        """Process one callback: verify it, compare it with our records, and settle it once.
 
-        `now` is real epoch seconds. Raises Refusal for what isn't WeChat Pay's or doesn't fit.
+        `now` is real epoch seconds. Raises Refusal if the callback isn't WeChat Pay's, or differs
+        from our records.
         """
         keys = NotificationKeys(self._gateway.platform_keys, self._gateway.settings.api_v3_key)
         event = verify_and_decrypt(headers, body, keys, now)
@@ -199,7 +200,7 @@ class Payments:
 
         def write(session: ClientSession) -> NoticeOutcome:
             first = self._orders.mark_paid(order, tender, terms, paid_at, session, number)
-            # Money for an order that is paid by another attempt, or cancelled, goes back.
+            # If another attempt has paid the order, or it was cancelled, this money is refunded.
             status: PaymentStatus = "success" if first else "surplus"
             if not self._payments.take_money(payment.id, status, transaction_id, paid_at, session):
                 session.abort_transaction()
@@ -220,7 +221,7 @@ class Payments:
         return self._members.is_or_was(Caller(openid, settings.appid), member_id)
 
     def _alarm(self, notice: TransactionNotice, payment: Payment | None, field: str) -> Refusal:
-        """Record what a genuine notice says otherwise than our own papers; nothing is settled."""
+        """Record how a genuine notice differs from our records; nothing is settled."""
         log("payment_mismatch", reference=notice.out_trade_no, field=field)
         self._discrepancies.note(
             source="notice", kind=f"payment notice: {field}", reference=notice.out_trade_no,
@@ -279,17 +280,18 @@ class Payments:
             return False  # The member still sees what we know; the timer asks again.
 
     def cancel(self, member_id: str, order_id: str) -> OrderAnswer:
-        """Cancel an order: at once while unpaid, with its money back until it is being made.
+        """Cancel an order: unpaid ones at once, paid ones with a refund until the kitchen begins.
 
-        If the money came while it was being closed, the order is paid and says so. Raises Refusal
-        ORDER_NOT_CANCELLABLE once the kitchen has begun: then `ask_refund`, and the store decides.
+        If the money came while the order was being closed, the answer says that it is paid. Raises
+        Refusal ORDER_NOT_CANCELLABLE once the kitchen has begun: then the guest can `ask_refund`,
+        and the store decides.
         """
         order = self._orders.own(member_id, order_id)
         if order.status in BEFORE_PREPARING and not is_over(order, self._clock.now()):
             self._refunds.cancel(order)
         elif order.status in (*UNPAID, "cancelled"):
             self._close(order)
-        elif order.status not in ("refunding", "refunded"):  # Those are what was wanted.
+        elif order.status not in ("refunding", "refunded"):  # These give the money back already.
             raise Refusal(
                 ChargeErrors.ORDER_NOT_CANCELLABLE,
                 field="order_id",
@@ -301,7 +303,10 @@ class Payments:
         return self._orders.unpaid_past(self._clock.now())
 
     def close_unpaid(self, order_id: str) -> Status:
-        """Close an order whose time is over: ask, close, and only then release what it held."""
+        """Close an order that wasn't paid in time.
+
+        Asks WeChat Pay, closes the attempts there, and only then releases what the order held.
+        """
         order = self._orders.get(order_id)
         return self._close(order) if order.status in UNPAID else order.status
 

@@ -1,6 +1,6 @@
-"""Discrepancies: where WeChat Pay and we say different things about money, until a person says why.
+"""Discrepancies: differences about money between WeChat Pay and us, open until a person explains.
 
-Found by notices, by the daily bills, by shares and by refunds; never thrown away.
+They are found by notices, daily bills, shares, refunds and shipping, and never deleted.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from huitou.runtime.paging import PageRequest
 Source = Literal["notice", "bill", "share", "refund", "shipping"]
 DiscrepancyStatus = Literal["open", "resolved"]
 Value = str | int | bool | None
-SYSTEM = "system"  # Resolves what has gone by itself; a person can't use the name.
+SYSTEM = "system"  # The actor of automatic resolutions; a person can't use this name.
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
 class Difference(Record):
-    """What somebody noted: two sides that should say the same about `reference` and don't.
+    """Two values about `reference` that should be equal and aren't.
 
-    `reference` is an out_trade_no, an out_refund_no or an order's id; `day` the calendar day in
-    Shanghai where it is known. Values are plain, and never an OpenID: "other payer" says enough.
+    `reference` is an out_trade_no, an out_refund_no or an order's id; `day` is the calendar day in
+    Shanghai, if it is known. Values are plain and never an OpenID: "other payer" is enough.
     """
 
     kind: str
@@ -36,20 +36,20 @@ class Difference(Record):
 
     @property
     def discrepancy_id(self) -> str:
-        """The business fact: the same difference noted again is the same document."""
+        """The business fact: noting the same difference again finds the same document."""
         return f"{self.kind}|{self.reference}"
 
 
 class Resolution(Record):
-    """Who said that a discrepancy is dealt with, and why."""
+    """Who resolved a discrepancy, and why."""
 
     actor: str
     note: str
     at: datetime
 
 
-class Chapter(Record):
-    """What a discrepancy was before it was opened again."""
+class PastResolution(Record):
+    """The values and the resolution that a discrepancy had before it was opened again."""
 
     expected: Value = None
     found: Value = None
@@ -71,7 +71,7 @@ class Discrepancy(Stored):
     last_at: datetime
     seen: int = Field(default=1, ge=1)
     resolution: Resolution | None = None
-    history: list[Chapter] = Field(default=[], max_length=20)
+    history: list[PastResolution] = Field(default=[], max_length=20)
 
 
 class ShownDiscrepancy(Record):
@@ -94,20 +94,20 @@ class ShownDiscrepancy(Record):
 
     @classmethod
     def of(cls, discrepancy: Discrepancy) -> ShownDiscrepancy:
-        """Show a stored one; its chapters as their number."""
+        """Show a stored one, with the number of its past resolutions."""
         fields = discrepancy.model_dump(exclude={"id", "schema_", "history"})
         return cls(discrepancy_id=discrepancy.id, reopened=len(discrepancy.history), **fields)
 
 
 class DiscrepanciesPage(Record):
-    """Some discrepancies, newest first; `next` is the cursor of the following page."""
+    """A page of discrepancies, newest first; `next` is the cursor of the following page."""
 
     discrepancies: list[ShownDiscrepancy]
     next: str | None = None
 
 
 class DiscrepanciesRequest(PageRequest):
-    """List discrepancies, newest first: the open ones, or `all`; of one `day` if it is given."""
+    """List discrepancies, newest first: open ones only, or `all`; of one `day`, if it is named."""
 
     after: str | None = Field(default=None, max_length=300)
     all: bool = False
@@ -115,7 +115,7 @@ class DiscrepanciesRequest(PageRequest):
 
 
 class ResolveRequest(Request):
-    """Say that a discrepancy is dealt with, and why."""
+    """Resolve a discrepancy, and say why."""
 
     discrepancy_id: str = Field(min_length=3, max_length=200)
     actor: str = Field(min_length=1, max_length=64)

@@ -34,11 +34,11 @@ class DiscrepancyRepository:
         now: datetime,
         session: ClientSession | None = None,
     ) -> set[str]:
-        """Note differences, all in one call; returns the ids that were not there before.
+        """Note differences in one write; returns the ids that were not there before.
 
-        Two who note the same new one at once both try to insert it, and one meets the other's
-        `_id`: outside a transaction it comes again and finds it there; inside one, the conflict
-        makes the whole transaction run again.
+        If two calls note the same new difference at once, both try to insert it, and one of them
+        gets a duplicate key. Outside a transaction it tries again and finds the document; inside
+        one, the conflict makes the whole transaction run again.
         """
         waiting = [UpdateOne({"_id": d.discrepancy_id}, _noted(source, d, now), upsert=True)
                    for d in differences]  # fmt: skip
@@ -76,7 +76,10 @@ class DiscrepancyRepository:
     def resolve(
         self, discrepancy_id: str, resolution: Resolution, session: ClientSession | None = None
     ) -> bool:
-        """Move one from open to resolved; of two at once the second finds it no longer open."""
+        """Resolve an open one; False if it isn't open.
+
+        If two people resolve it at once, the second one finds it no longer open.
+        """
         resolved = self._discrepancies.update_one(
             {"_id": discrepancy_id, "status": "open"},
             {"$set": {"status": "resolved", "resolution": resolution.model_dump()}},
@@ -92,8 +95,8 @@ class DiscrepancyRepository:
         resolution: Resolution,
         session: ClientSession | None = None,
     ) -> int:
-        """Resolve all open ones of a source about some references, except those still there."""
-        # The status in the filter: one that a person resolves meanwhile keeps that person's word.
+        """Resolve a source's open ones about some references, except the ids in `still`."""
+        # Filtered by status, so that what a person resolves meanwhile keeps that person's note.
         resolved = self._discrepancies.update_many(
             {
                 "reference": {"$in": [*references]},
@@ -108,18 +111,18 @@ class DiscrepancyRepository:
 
 
 def _noted(source: Source, difference: Difference, now: datetime) -> list[dict[str, Any]]:
-    """What noting does to the document, there or not, in one update.
+    """Return the update that notes a difference, whether its document exists or not.
 
-    One resolved by a person stays so while the values are those the person saw. Others open it
-    again, and so does whatever comes back after it had gone by itself.
+    What a person resolved stays resolved as long as the values are those the person saw. Other
+    values open it again. What was resolved automatically is opened again in any case.
     """
     said = {name: {"$literal": getattr(difference, name)} for name in ("expected", "found")}
     was_resolved = {"$eq": ["$status", "resolved"]}
     same = {"$and": [{"$eq": [f"${name}", value]} for name, value in said.items()]}
     accepted = {"$and": [was_resolved, same, {"$ne": ["$resolution.actor", SYSTEM]}]}
-    chapter = {"expected": "$expected", "found": "$found", "resolution": "$resolution"}
+    past = {"expected": "$expected", "found": "$found", "resolution": "$resolution"}
     history = {"$ifNull": ["$history", []]}
-    longer = {"$slice": [{"$concatArrays": [history, [chapter]]}, -MOST_CHAPTERS]}
+    longer = {"$slice": [{"$concatArrays": [history, [past]]}, -MOST_CHAPTERS]}
     facts = difference.model_dump(include={"kind", "reference", "day", "store_id"})
     return [{"$set": {
         "schema": {"$ifNull": ["$schema", 1]},

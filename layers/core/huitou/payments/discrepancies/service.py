@@ -1,4 +1,4 @@
-"""Note where WeChat Pay and we differ, and let a person say what became of it."""
+"""Note differences between WeChat Pay and us, and let a person resolve them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Discrepancies:
         store_id: str | None = None,
         session: ClientSession | None = None,
     ) -> bool:
-        """Note a difference; True if it was not known. Safe to repeat: it is then seen again."""
+        """Note a difference; True if it is new. A repetition only counts it as seen again."""
         difference = Difference(
             kind=kind,
             reference=reference,
@@ -58,7 +58,7 @@ class Discrepancies:
         differences: Sequence[Difference],
         session: ClientSession | None = None,
     ) -> int:
-        """Note many in one write; returns how many were not known."""
+        """Note many in one write; returns how many were new."""
         if not differences:
             return 0
         new = self._repository.note(source, differences, self._clock.now(), session)
@@ -73,7 +73,7 @@ class Discrepancies:
         return len(new)
 
     def open(self, page: DiscrepanciesRequest) -> DiscrepanciesPage:
-        """List them newest first: the open ones, or all; raises Refusal for a broken cursor."""
+        """List discrepancies, newest first: open ones, or all. Raises Refusal for a bad cursor."""
         statuses = ("open", "resolved") if page.all else ("open",)
         found, after = self._repository.page(statuses, page.day, page)
         return DiscrepanciesPage(
@@ -81,13 +81,14 @@ class Discrepancies:
         )
 
     def count_open(self, day: str) -> int:
-        """How many of one day are open."""
+        """Return how many discrepancies of one day are open."""
         return self._repository.count_open(day)
 
     def resolve(self, discrepancy_id: str, actor: str, note: str) -> ShownDiscrepancy:
-        """Resolve an open one; the same words again change nothing, anybody else's come too late.
+        """Resolve an open discrepancy; the same actor and note again change nothing.
 
-        Refused: NOT_FOUND, or ALREADY_RESOLVED naming who was first.
+        Raises Refusal NOT_FOUND, ALREADY_RESOLVED naming who resolved it before, or
+        DISCREPANCY_CHANGED if it was opened again at this moment.
         """
         if actor == SYSTEM:
             raise Refusal(Code.INVALID_REQUEST, field="actor", detail=SYSTEM)
@@ -98,7 +99,7 @@ class Discrepancies:
         if stands is None:
             raise Refusal(Code.NOT_FOUND, field="discrepancy_id", detail=DISCREPANCY)
         by = stands.resolution
-        if by is None:  # Opened again between the two lines above: what was seen is not what is.
+        if by is None:  # It was opened again just now, with values that the actor hasn't seen.
             raise Refusal(DiscrepancyErrors.DISCREPANCY_CHANGED, field="discrepancy_id")
         if (by.actor, by.note) != (actor, note):
             raise Refusal(
@@ -107,7 +108,7 @@ class Discrepancies:
         return ShownDiscrepancy.of(stands)
 
     def clear(self, kind: str, reference: str, session: ClientSession | None = None) -> bool:
-        """Resolve one whose cause has gone by itself; False if it wasn't open."""
+        """Resolve one automatically, because its cause is gone; False if it wasn't open."""
         identity = Difference(kind=kind, reference=reference).discrepancy_id
         return self._repository.resolve(identity, self._gone(), session)
 
@@ -118,7 +119,7 @@ class Discrepancies:
         still: Sequence[Difference],
         session: ClientSession | None = None,
     ) -> int:
-        """Resolve a source's open ones about `references` that it did not find again just now."""
+        """Resolve a source's open ones about `references`, except those it has `still` found."""
         if not references:
             return 0
         kept = [difference.discrepancy_id for difference in still]

@@ -1,4 +1,4 @@
-"""Refunds: money going back, whole or in part, and who may say so."""
+"""Refunds: money given back, whole or in part, and who may decide about it."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ RefundStatus = Literal[
     "abnormal",
     "closed",
 ]
-# What came of a step or a notice: where the refund stands, or why it went no further.
+# The outcome of a step or a notice: the refund's status, or why it went no further.
 RefundOutcome = RefundStatus | Literal["repeated", "refused", "waits for shares"]
 DifferingField = Literal[
     "out_refund_no", "out_trade_no", "amount.refund", "amount.total", "mchid", "sub_mchid"
-]  # In which a notice differs from our refund.
+]  # The field in which a notice differs from our refund.
 StaffRole = Literal["cashier", "manager", "finance"]
-Role = StaffRole | Literal["member", "system"]  # system: our own rules, such as 拒单.
+Role = StaffRole | Literal["member", "system"]  # "system" means our own rules, such as 拒单.
 
 
 class RefundLine(Request):
-    """So many pieces of one line of an order; `line` counts from 0."""
+    """How many pieces of one line of an order to give back; `line` counts from 0."""
 
     line: int = Field(ge=0)
     quantity: int = Field(ge=1)
 
 
 class RefundRules(Stored):
-    """Up to what total a cashier or a store manager may refund an order alone."""
+    """The largest total of one order's refunds that a cashier or a store manager decides alone."""
 
     id: Literal["refunds"] = Field(default="refunds", alias="_id")
     revision: int = 1
@@ -49,10 +49,10 @@ class RefundRules(Stored):
 
 
 class RefundRequest(OrderRequest):
-    """Give an order back: by line, or an amount, or (neither named) all that is left of it.
+    """Refund an order: some lines, or an amount, or (if neither is named) all that is left.
 
-    Internal callers only, who vouch for the actor and the role. The same `refund_id` again is
-    the same refund.
+    Only for internal callers, who vouch for the actor and the role. A second request with the same
+    `refund_id` returns the same refund.
     """
 
     refund_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
@@ -77,7 +77,7 @@ class AskRefundRequest(OrderRequest):
 
 
 class DecideRefundRequest(Request):
-    """Approve or reject a refund that waits for it; never by who asked for it."""
+    """Approve or reject a refund that waits for approval. Whoever asked for it can't decide it."""
 
     refund_id: str = Field(min_length=1, max_length=64)
     approve: bool
@@ -86,14 +86,14 @@ class DecideRefundRequest(Request):
 
 
 class RefundByIdRequest(Request):
-    """Name a refund that somebody gives up, or one that WeChat Pay closed to be tried again."""
+    """Name a refund to give up, or one that WeChat Pay closed and that is to be tried again."""
 
     refund_id: str = Field(min_length=1, max_length=64)
     actor: str = Field(min_length=1, max_length=64)
 
 
 class RefundsRequest(Request):
-    """List what waits for a decision, or has ended abnormally at WeChat Pay; oldest first."""
+    """List refunds that wait for a decision, or that WeChat Pay couldn't pay out; sorted by id."""
 
     status: Literal["awaiting_approval", "abnormal"] = "awaiting_approval"
     after: str | None = Field(default=None, max_length=64)
@@ -103,10 +103,10 @@ class RefundsRequest(Request):
 class Refund(Stored):
     """Money going back for one payment; `id` is our out_refund_no.
 
-    `order` refunds belong to an order's refunds; `surplus` ones give back money that came for
-    an order already paid or cancelled, and touch no order. `total_fen` is what the payment took.
-    Without an `out_trade_no` nothing was paid in money. `asked_fen` is the amount asked for, where
-    it was neither by line nor the whole rest.
+    A refund of kind `order` reduces what was paid for the order. One of kind `surplus` gives back
+    money that came for an order already paid or cancelled, and changes no order. `total_fen` is
+    what the payment took. Without an `out_trade_no` the order took no money. `asked_fen` is the
+    amount asked for; None for a refund by line or of the whole rest.
     """
 
     kind: Literal["order", "surplus"]
@@ -138,7 +138,7 @@ class Refund(Stored):
 
 
 class RefundAnswer(Answer):
-    """A refund: `success` only once WeChat Pay says so, which takes seconds to days."""
+    """A refund. It is `success` only once WeChat Pay says so, which takes seconds to days."""
 
     refund_id: str
     order_id: str
@@ -151,7 +151,7 @@ class RefundAnswer(Answer):
 
 
 class RefundsAnswer(Answer):
-    """A page of refunds; `next` is the cursor of the following one."""
+    """A page of refunds; `next` is the cursor of the following page."""
 
     refunds: list[RefundAnswer]
     next: str | None
@@ -163,7 +163,10 @@ class RefundAmount(Record):
 
 
 class RefundNotice(Record):
-    """A refund as WeChat Pay tells it: `refund_status` in a callback, `status` in a query."""
+    """A refund as WeChat Pay describes it.
+
+    A callback calls its state `refund_status`, the answer to a query `status`.
+    """
 
     out_refund_no: str = Field(pattern=NUMBER)
     out_trade_no: str = Field(pattern=NUMBER)

@@ -1,4 +1,4 @@
-"""A refund on its way: shares are returned first, then WeChat Pay pays it out."""
+"""Carrying out refunds: receivers return their shares first, then WeChat Pay pays the guest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ABANDONED_AFTER = timedelta(minutes=1)  # Far longer than a call to WeChat Pay m
 
 
 class RefundProgress:
-    """Takes refunds from step to step, by the timer and by what WeChat Pay tells."""
+    """Takes refunds from step to step, called by the timer and by WeChat Pay's notices."""
 
     def __init__(self, database: Database, clock: Clock, brand_id: str, gateway: WeChatPay) -> None:
         self._database = database
@@ -37,7 +37,10 @@ class RefundProgress:
         self._discrepancies = Discrepancies(database, clock)
 
     def due(self) -> Iterator[str]:
-        """Refunds that haven't ended, in another order each minute: no run may get to all."""
+        """Refunds that haven't ended.
+
+        Their order differs from minute to minute, because one run may not reach them all.
+        """
         minute = int(self._clock.now().timestamp() // 60)
         yield from sorted(self._refunds.open_ones(), key=lambda identity: turn(identity, minute))
 
@@ -80,7 +83,7 @@ class RefundProgress:
                 reason=refund.reason,
             )
         except WeChatPayRefusal as refused:
-            # The merchant's balance may be filled up, an account unlocked: it is tried again.
+            # Tried again: somebody may fill up the merchant's balance or unlock the account.
             self._note(refund, "refund refused", "accepted", refused.reason)
             return "refused"
         self._refunds.step(refund.id, ["requested"], "processing")
@@ -88,9 +91,10 @@ class RefundProgress:
         return "processing"
 
     def accept(self, notice: RefundNotice) -> RefundOutcome:
-        """Take what WeChat Pay says of a refund, told or asked; repeats change nothing.
+        """Process what WeChat Pay says about a refund, in a notice or in the answer to a query.
 
-        Raises Refusal NOTIFICATION_MISMATCH, recorded, where it doesn't fit what we asked for.
+        A repeated notice changes nothing. If it differs from our refund, records a discrepancy and
+        raises Refusal NOTIFICATION_MISMATCH.
         """
         refund = self._refunds.find(notice.out_refund_no)
         wrong = mismatch(notice, refund, self._merchant(refund) if refund else None)
@@ -124,10 +128,10 @@ class RefundProgress:
         return self._database.transact(write)
 
     def _went_wrong(self, refund: Refund) -> RefundOutcome:
-        """WeChat Pay couldn't pay it out; once a person has seen to that it ends after all."""
+        """Note that WeChat Pay couldn't pay the guest; a person has to see to it."""
 
         def write(session: ClientSession) -> RefundOutcome:
-            # A late notice must not send anybody to a refund that has ended since.
+            # A late notice must raise no alarm about a refund that has ended in the meantime.
             if not self._refunds.step(refund.id, OPEN, "abnormal", session):
                 return "repeated"
             self._note(refund, "refund abnormal", "success", "ABNORMAL", session)
@@ -136,7 +140,7 @@ class RefundProgress:
         return self._database.transact(write)
 
     def _came_to_nothing(self, refund: Refund) -> RefundOutcome:
-        """WeChat Pay closed it for good: the order has its money again, another may be tried."""
+        """Note that WeChat Pay closed a refund for good, so the order can be refunded again."""
 
         def write(session: ClientSession) -> None:
             if not self._refunds.step(refund.id, OPEN, "closed", session):

@@ -1,4 +1,4 @@
-"""How much goes back for what, and who may say so alone."""
+"""How much a refund gives back, and who may decide it alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from huitou.payments.refunds.models import (
 )
 from huitou.runtime.errors import Code, ErrorCode, Refusal
 
-MOST_ASKED = 3  # Times a guest may ask for one order's money; then they talk to the store.
+MOST_ASKED = 3  # How often a guest may ask for a refund of one order; then they talk to the store.
 MOST_REFUNDS = 50  # WeChat Pay's limit per payment.
 REFUNDABLE_FOR = timedelta(days=365)  # WeChat Pay's limit.
 
@@ -32,10 +32,11 @@ def line_paid_fen(order: Order, line: int) -> int:
 
 
 def lines_back(order: Order, wanted: Sequence[RefundLine]) -> list[LineBack]:
-    """Return what each wanted piece brings back; Refusal naming the line that has too few left.
+    """Return what is refunded for each wanted line.
 
-    Pieces of a line differ by a fen at most, and all of them together bring back exactly what
-    was paid for the line, whatever the order and grouping in which they go.
+    Refunds for two pieces of a line differ by a fen at most, and those for all its pieces add up to
+    exactly what was paid for the line, in whatever order and groups they are refunded. Raises
+    Refusal REFUND_TOO_MUCH naming the line that has too few pieces left.
     """
     found: list[LineBack] = []
     for number, piece in enumerate(wanted):
@@ -59,9 +60,9 @@ def lines_back(order: Order, wanted: Sequence[RefundLine]) -> list[LineBack]:
 
 
 def amount_back(order: Order, lines: Sequence[LineBack], amount_fen: int | None) -> int:
-    """Return the fen to give back: by line, or an amount, or (neither named) all that is left.
+    """Return the fen to give back: for lines, or an amount, or (neither named) all that is left.
 
-    Raises Refusal REFUND_TOO_MUCH naming the field, with what is left; or REFUND_WORTH_NOTHING.
+    Raises Refusal REFUND_TOO_MUCH naming the field and what is left, or REFUND_WORTH_NOTHING.
     """
     left_fen, field = order.left_fen, "lines" if lines else "amount_fen"
     if lines:
@@ -70,7 +71,8 @@ def amount_back(order: Order, lines: Sequence[LineBack], amount_fen: int | None)
         wanted_fen = left_fen if amount_fen is None else amount_fen
     if wanted_fen > left_fen:
         raise Refusal(RefundErrors.REFUND_TOO_MUCH, field=field, detail=f"≤ ¥{left_fen / 100:.2f}")
-    # Of an order paid with points alone each piece brings back 0 fen: only all of them are all.
+    # In an order paid with points alone each piece is worth 0 fen, so only a refund of all its
+    # pieces makes sense.
     if wanted_fen == 0 and not (order.payable_fen == 0 and _every_piece(order, lines)):
         raise Refusal(RefundErrors.REFUND_WORTH_NOTHING, field=field)
     return wanted_fen
@@ -82,7 +84,7 @@ def _every_piece(order: Order, lines: Sequence[LineBack]) -> bool:
 
 
 def why_not(order: Order, now: datetime) -> ErrorCode | None:
-    """Return why nothing can be given back of a paid order any more, or None."""
+    """Return why a paid order can't be refunded any more, or None if it can."""
     if len(order.refunds) + len(order.refunding) >= MOST_REFUNDS:
         return RefundErrors.REFUND_ASKED_OFTEN
     if order.paid_at is not None and now > order.paid_at + REFUNDABLE_FOR:
@@ -93,9 +95,9 @@ def why_not(order: Order, now: datetime) -> ErrorCode | None:
 def may_decide(
     rules: RefundRules, role: Role, order: Order, amount_fen: int, now: datetime
 ) -> bool:
-    """Whether this role may give that much back alone.
+    """Whether this role may refund that much without anybody's approval.
 
-    The limit is for all refunds of an order together: several small ones are one large one.
+    The limit is for the sum of an order's refunds, so several small ones count like one large one.
     After the window only finance may.
     """
     if role in ("finance", "system"):
@@ -141,7 +143,7 @@ def mismatch(
 
 
 def same(refund: Refund, request: RefundRequest) -> Refund:
-    """A refund id names one refund for ever: the same words again, or REFUND_ID_REUSED."""
+    """Return the refund if the request repeats it; raise Refusal REFUND_ID_REUSED if not."""
     lines = [(back.line, back.quantity) for back in refund.lines]
     asked = [(wanted.line, wanted.quantity) for wanted in request.lines]
     other_amount = refund.asked_fen != request.amount_fen
@@ -151,5 +153,8 @@ def same(refund: Refund, request: RefundRequest) -> Refund:
 
 
 def turn(refund_id: str, minute: int) -> bytes:
-    """Return what a minute's sweep sorts by: each refund is first about as often as any other."""
+    """Return the key that one minute's run sorts by.
+
+    The order differs from minute to minute, so each refund is first about equally often.
+    """
     return hashlib.sha256(f"{minute}|{refund_id}".encode()).digest()

@@ -12,7 +12,7 @@ DECLARATIONS = (
             index("status", "_id"),
             index("member_id"),
             index("order_id"),
-            index("bill.day", "success_at", "_id"),  # Which no bill has shown yet.
+            index("bill.day", "success_at", "_id"),  # Finds those that no bill has shown yet.
         ],
         validator={
             "required": ["order_id", "amount_fen", "status"],

@@ -1,4 +1,4 @@
-"""Giving money back: who asks for it, and who decides."""
+"""Refunds: who asks for one, and who decides about it."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class Refunds:
     # --- asking and deciding ------------------------------------------------------------------
 
     def refund(self, request: RefundRequest) -> Refund:
-        """Begin a refund for staff, or let it wait for approval; the same id is the same refund.
+        """Begin a refund for staff, or store it until somebody approves it.
 
-        Raises Refusal ORDER_NOT_REFUNDABLE, REFUND_TOO_MUCH (naming the line or amount, with what
-        is left) or REFUND_ID_REUSED.
+        A second call with the same id returns the same refund. Raises Refusal ORDER_NOT_REFUNDABLE,
+        REFUND_TOO_MUCH (naming the line or amount, and what is left) or REFUND_ID_REUSED.
         """
         known = self._refunds.find(request.refund_id)
         if known is None:
@@ -70,15 +70,15 @@ class Refunds:
         return self._pushed_on(same(known, request))
 
     def cancel(self, order: Order) -> Refund:
-        """Give all of a paid order back to its guest, who may say so until it is being made."""
+        """Refund all of a paid order because its guest cancels it, before the kitchen begins."""
         return self._whole(order, "cancel", "您已取消订单", "member")
 
     def refuse(self, order: Order, reason: str, actor: str) -> Refund:
-        """Give all of a paid order back because the store can't make it."""
+        """Refund all of a paid order because the store can't make it."""
         return self._whole(order, "refuse", reason, actor)
 
     def _whole(self, order: Order, kind: str, reason: str, actor: str) -> Refund:
-        # One that WeChat Pay closed for good doesn't stand in the way of the next one.
+        # A refund that WeChat Pay closed for good doesn't keep the next one from beginning.
         ended = [r for r in self._refunds.of_order(order.id) if r.status == "closed"]
         refund_id = member_refund_id(order.id, kind, len(ended))
         known = self._refunds.find(refund_id) or self._begin(
@@ -87,7 +87,7 @@ class Refunds:
         return self._pushed_on(known)
 
     def ask(self, order: Order, request: AskRefundRequest) -> Refund:
-        """Note that a guest wants money back; one request at a time waits for the store."""
+        """Store a guest's request for a refund; an order has one waiting request at most."""
         asked = [r for r in self._refunds.of_order(order.id) if r.role == "member"]
         waiting = [refund for refund in asked if refund.status == "awaiting_approval"]
         if waiting:
@@ -104,7 +104,11 @@ class Refunds:
         )  # fmt: skip
 
     def decide(self, request: DecideRefundRequest) -> Refund:
-        """Approve or reject a refund that waits; of two who decide at once one loses."""
+        """Approve or reject a refund that waits for approval.
+
+        If two people decide at once, the first decision counts. If the second one differs, it
+        raises Refusal REFUND_DECIDED. Also raises REFUND_NOT_YOURS and REFUND_OVER_LIMIT.
+        """
         refund = self._refunds.get(request.refund_id)
         if refund.actor == request.actor:
             raise Refusal(RefundErrors.REFUND_NOT_YOURS, field="actor")
@@ -150,7 +154,7 @@ class Refunds:
         self, order_id: str, refund_id: str, wanted: Sequence[RefundLine], amount_fen: int | None,
         *, reason: str, actor: str, role: Role = "system", only_from: Sequence[str] = SERVED,
     ) -> Refund:  # fmt: skip
-        """Write the refund, and its money set aside on the order unless somebody must approve."""
+        """Store a refund; unless somebody must approve it, set its money aside on the order too."""
 
         def write(session: ClientSession) -> Refund:
             order = self._refundable(order_id, only_from, session)
@@ -174,7 +178,7 @@ class Refunds:
         try:
             return self._database.transact(write)
         except (Refusal, DuplicateKeyError):
-            # The same call at the same time was faster, and has what this one misses.
+            # The same call may have run at the same time and been faster: then its refund counts.
             stored = self._refunds.find(refund_id)
             if stored is None:
                 raise
@@ -213,8 +217,9 @@ class Refunds:
     def abandon(self, refund_id: str, actor: str) -> Refund:
         """Give up a refund that WeChat Pay refuses, so that the order can go on without it.
 
-        A timer may be asking for it at this very moment: only a minute later is WeChat Pay asked
-        whether it knows of it, and its word counts. Raises Refusal REFUND_DECIDED once it went.
+        A timer may be asking WeChat Pay for it at this very moment. So a minute later we ask WeChat
+        Pay whether it knows the refund, and its answer counts. Raises Refusal REFUND_DECIDED if
+        WeChat Pay has accepted the refund before, or if somebody still has to approve it.
         """
         changes = {"decided_by": actor, "abandoned_at": self._clock.now()}
         self._refunds.step(refund_id, ["requested"], "abandoning", None, **changes)
@@ -226,9 +231,9 @@ class Refunds:
         return refund
 
     def again(self, refund_id: str, actor: str) -> Refund:
-        """Give a surplus back once more, under a new number, after WeChat Pay closed the refund.
+        """Refund a surplus once more, under a new number, after WeChat Pay closed its refund.
 
-        The order's own refunds need no such thing: the order can be refunded again.
+        Only surplus refunds need this: an order can simply be refunded again.
         """
         closed = self._refunds.get(refund_id)
         if closed.kind != "surplus" or closed.status != "closed":
@@ -246,14 +251,14 @@ class Refunds:
         return self._pushed_on(self._refunds.get(refund.id))
 
     def _pushed_on(self, refund: Refund) -> Refund:
-        """Take the next step at once where that is possible; the timer takes the others."""
+        """Take the next step at once if WeChat Pay answers; otherwise the timer takes it."""
         if refund.status in OPEN:
-            with suppress(Unavailable):  # It is written down: nothing is lost by answering now.
+            with suppress(Unavailable):  # The refund is stored, so the timer goes on with it.
                 self._progress.carry_on(refund.id)
         return self._refunds.get(refund.id)
 
     def _paid_with(self, order: Order, session: ClientSession) -> dict[str, Any]:
-        """The payment a refund goes back to; nothing if nothing was paid in money."""
+        """Return a refund's fields about its payment; empty if the order took no money."""
         if order.payable_fen == 0:
             return {}
         tender = next((tender for tender in order.tenders if tender.kind == "wechat_pay"), None)

@@ -1,4 +1,4 @@
-"""What comes of telling WeChat where an order stands."""
+"""The outcomes of telling WeChat an order's progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What WeChat wants to hear of an order: that it was handed over, and where its card stands.
+"""What we tell WeChat about an order: that it was handed over, and what its card shows.
 
 Sources: the mini-program's server APIs `wxa/sec/order/upload_shipping_info` and
 `wxa/set_user_notify`, and the definition of its template 2007 (购物&餐饮&本地生活 等候领取).
@@ -14,18 +14,18 @@ from huitou.ordering.orders.models import Order
 
 CITY_DELIVERY, SELF_PICKUP = 2, 4
 MOST_DESCRIBED = 120  # Characters of item_desc.
-SHIPPED_BEFORE = {10060002, 10060003}  # Somebody told it already, by hand or in an earlier run.
-NOT_YET = {10060001}  # The payment isn't there yet.
-BUSY = {-1, 45009, 45011}  # Or asked too often.
+SHIPPED_BEFORE = {10060002, 10060003}  # An earlier run or a person has told WeChat already.
+NOT_YET = {10060001}  # WeChat doesn't know the payment yet.
+BUSY = {-1, 45009, 45011}  # WeChat is busy, or we call too often.
 TOLD_WITHIN = timedelta(days=2)
 
-CARD_UNKNOWN_YET = {85437}  # A payment's number can be used as a card's code some time later.
+CARD_UNKNOWN_YET = {85437}  # WeChat accepts a payment's number as a card's code only later.
 CARD_WITHIN = timedelta(minutes=10)
-MOST_ON_CARD = 10  # Dishes; their count is told for all of them.
+MOST_ON_CARD = 10  # Dishes listed by name; the count includes the others.
 
 
 def shipping_info(order: Order, openid: str, at: datetime) -> dict[str, Any]:
-    """Build the upload for an order paid with WeChat Pay; `at` is when it is told."""
+    """Build the upload for an order paid with WeChat Pay; `at` is the time of the upload."""
     payment = order.wechat_payment
     dishes = "、".join(f"{line.name}×{line.quantity}" for line in order.lines)
     return {
@@ -39,7 +39,7 @@ def shipping_info(order: Order, openid: str, at: datetime) -> dict[str, Any]:
 
 
 def card_content(order: Order, card: PickupCard) -> dict[str, Any] | None:
-    """Build what the card shows of an order as it stands; None where it has no state for it."""
+    """Build the card for an order's present status; None if the card has no state for it."""
     state = dict[str, int](card.states.items()).get(order.status)
     if state is None:
         return None
@@ -59,7 +59,7 @@ def card_content(order: Order, card: PickupCard) -> dict[str, Any] | None:
         "product_count": sum(line.quantity for line in order.lines),
         "product_list": {"info_list": shown},
     }
-    if order.status == "paid":  # Its state has no more fields.
+    if order.status == "paid":  # The card's state for "paid" has no more fields.
         return content
     if order.pickup_number is not None:
         content["queue_number"] = f"{order.pickup_number:03d}"
@@ -70,6 +70,6 @@ def card_content(order: Order, card: PickupCard) -> dict[str, Any] | None:
 
 
 def card_check(order: Order) -> dict[str, int]:
-    """Build what WeChat knows the payment again by: what was paid, in fen, and when."""
+    """Build the values by which WeChat recognises the payment: the fen paid, and when."""
     paid_at = order.paid_at or order.created_at
     return {"pay_amount": order.payable_fen, "pay_time": int(paid_at.timestamp())}

@@ -1,4 +1,4 @@
-"""What WeChat hears of a paid order: that it was handed over, and where its card stands."""
+"""Telling WeChat about a paid order: that it was handed over, and what its card shows."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from huitou.runtime.triggers import DUE
 
 
 class TradeManagement(Protocol):
-    """WeChat's 交易管理: whether it manages our orders, and where handing over is told."""
+    """WeChat's 交易管理: whether it manages our orders, and the report of their delivery."""
 
     def is_trade_managed(self) -> bool:
         """Tell whether WeChat holds the money back until it hears that the guest was served."""
 
     def upload_shipping_info(self, info: dict[str, Any]) -> int:
-        """Tell it; returns WeChat's error code, 0 for success."""
+        """Report an order as handed over; returns WeChat's error code, 0 for success."""
 
 
 class Cards(Protocol):
-    """Where WeChat keeps the cards it shows its users."""
+    """The cards that WeChat shows its users."""
 
     def show_card(
         self, openid: str, code: str, content: dict[str, Any], check: dict[str, int]
@@ -59,7 +59,7 @@ class Shipping:
         return self._orders.untold("shipping")
 
     def ship(self, order_id: str, wechat: TradeManagement, appid: str) -> ShippingOutcome:
-        """Tell WeChat that an order was handed over, where it manages the trade."""
+        """Tell WeChat that an order was handed over, if WeChat manages the trade."""
         order = self._orders.get(order_id)
         if not wechat.is_trade_managed() or order.status == "refunded":
             self._orders.told(order, "shipping", "not_needed")
@@ -88,9 +88,9 @@ class Shipping:
         return self._orders.untold("card")
 
     def show_card(self, order_id: str, wechat: Cards, appid: str) -> CardOutcome:
-        """Show the guest where their order stands, on WeChat's own card.
+        """Show the guest the progress of their order on WeChat's own card.
 
-        The card belongs to the payment: it takes no consent, and only who paid sees it.
+        The card belongs to the payment: it needs no consent, and only the payer sees it.
         """
         order = self._orders.get(order_id)
         if order.card != DUE:
@@ -105,6 +105,6 @@ class Shipping:
         late = order.paid_at is None or self._clock.now() > order.paid_at + CARD_WITHIN
         if error in BUSY or (error in CARD_UNKNOWN_YET and not late):
             raise Unavailable(detail=str(error))
-        # One that isn't there can't be changed later; the guest may have sent it away, too.
+        # No retry: a card that was never shown can't be changed, and the guest may have removed it.
         self._orders.told(order, "card", "failed" if error else "done")
         return "refused" if error else "shown"
