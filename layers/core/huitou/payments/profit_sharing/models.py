@@ -1,4 +1,4 @@
-"""分账: who shares in a store's orders, and what became of each order's money."""
+"""分账 (profit sharing): who shares in a store's orders, and how each order's money was divided."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ShareTerms(Record):
     """How one payment's money is divided; frozen on the payment when it is opened.
 
     `fee_bp` is the merchant's fee rate at WeChat Pay, `max_share_bp` the largest part of an
-    order that WeChat Pay lets this merchant give away. With a `brand_mchid` it is 品牌分账.
+    order that WeChat Pay lets this merchant share out. With a `brand_mchid` it is 品牌分账.
     """
 
     rules_revision: int = 0
@@ -43,10 +43,10 @@ class ShareTerms(Record):
 
 
 class Receiver(Record):
-    """Who a receiver is, as WeChat Pay wants to be told once: `name` must be the registered one.
+    """A receiver, as we register it at WeChat Pay once; `name` must be its registered name.
 
-    Names may be those of persons: they are never logged and leave only encrypted, or over TLS to
-    WeChat Pay itself.
+    It may be a person's name, so we never log it. It leaves our system only encrypted, or over TLS
+    to WeChat Pay itself.
     """
 
     account: str = Field(min_length=1, max_length=64)
@@ -56,9 +56,9 @@ class Receiver(Record):
 
 
 class ShareRules(Stored):
-    """What holds for one store's orders from now on; `id` is the store's, or "default".
+    """The rules for one store's orders from now on; `id` is the store's, or "default".
 
-    Replaced only by a later revision. `receivers` tells who the accounts in `terms` are.
+    Only a later revision replaces them. `receivers` describes the accounts named in `terms`.
     """
 
     revision: int = Field(ge=1)
@@ -70,10 +70,10 @@ class ShareRules(Stored):
 
 
 class Held(Record):
-    """A refund that has begun and not ended.
+    """The money of a refund that has begun and not ended.
 
-    `cleared` once no receiver's part counts on its money: the parts were frozen without it, or
-    receivers were asked to give it back.
+    It is `cleared` once no receiver's part includes it: the parts were frozen without it, or we
+    asked the receivers to give it back.
     """
 
     refund_id: str
@@ -82,9 +82,10 @@ class Held(Record):
 
 
 class SharePart(Record):
-    """One receiver's part: what was `planned_fen` and what it got, `amount_fen`.
+    """One receiver's part: `planned_fen` is what was planned, `amount_fen` what it got.
 
-    Closed by WeChat Pay it is 0. `returned_fen` is what came back of it before refunds.
+    `amount_fen` is 0 if WeChat Pay closed the part. `returned_fen` is what the receiver gave back
+    before refunds.
     """
 
     account: str
@@ -98,7 +99,10 @@ class SharePart(Record):
 
 
 class ShareReturn(Record):
-    """What one receiver gives back for one refund; `out_return_no` follows from the two."""
+    """What one receiver gives back for one refund.
+
+    `out_return_no` follows from the refund and the account.
+    """
 
     refund_id: str
     account: str
@@ -109,19 +113,19 @@ class ShareReturn(Record):
 
 
 class Share(Stored):
-    """What becomes of one order's money; `id` is the order's.
+    """How one order's money is divided; `id` is the order's.
 
     In every stored state: paid_fen - refunded_fen = fee_fen + Σ(amount_fen - returned_fen) of the
-    parts + kept_fen. `kept_fen` is the merchant's; it is negative where a receiver can't give back
+    parts + kept_fen. `kept_fen` is the merchant's; it is negative if a receiver couldn't give back
     what a refund took.
 
-    planned    parts follow what is paid, refunded and held
-    asked      parts are frozen; WeChat Pay is asked (`accepted`: it has said so)
-    finished   WeChat Pay has shared it out
-    failed     WeChat Pay refused for good; the merchant has all of it
-    cancelled  wholly refunded before it was shared
+    planned    the parts are computed anew from what is paid, refunded and held
+    asked      the parts are frozen; we ask WeChat Pay (`accepted`: it has taken the request)
+    finished   WeChat Pay has shared the money out
+    failed     WeChat Pay refused for good; the merchant keeps all of it
+    cancelled  all of it was refunded before it was shared
 
-    `look_at` is when the timer looks at it next; absent where nothing is left to do.
+    `look_at` is when the timer looks at the share next; absent if nothing is left to do.
     """
 
     member_id: str

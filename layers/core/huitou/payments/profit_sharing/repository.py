@@ -27,14 +27,14 @@ class ShareRepository:
         return Share.model_validate(found) if found else None
 
     def insert(self, share: Share, session: ClientSession) -> None:
-        """Open an order's share; a second one for the order is a DuplicateKeyError."""
+        """Open an order's share; raises DuplicateKeyError if the order has one."""
         self._shares.insert_one(share.document(), session=session)
 
     def put(self, share: Share, session: ClientSession | None = None) -> Share | None:
-        """Store a changed share; None if another has changed it since it was read.
+        """Store a changed share; None if another call has changed it since it was read.
 
-        The version in the filter makes one of two writers lose: of the timer that freezes the
-        parts and a refund that begins, the second sees what the first has done.
+        The version in the filter makes one of two writers lose. If the timer freezes the parts
+        while a refund begins, the second of them reads again and sees what the first has done.
         """
         changed = share.model_copy(update={"version": share.version + 1})
         put = self._shares.replace_one(
@@ -43,7 +43,7 @@ class ShareRepository:
         return changed if put.matched_count == 1 else None
 
     def due(self, now: datetime) -> list[str]:
-        """Orders whose share is to be looked at, longest due first, a batch at a time."""
+        """Orders whose share the timer has to look at; one batch, the longest due first."""
         found = (
             self._shares.find({"look_at": {"$lte": now}}, {"_id": 1})
             .sort([("look_at", 1), ("_id", 1)])
@@ -52,7 +52,7 @@ class ShareRepository:
         return [share["_id"] for share in found]
 
     def rules_for(self, store_id: str | None) -> list[ShareRules]:
-        """The store's own rules and the chain's, the store's first, as far as there are any."""
+        """The store's rules and the chain's, as far as they exist; the store's come first."""
         ids = [DEFAULT_RULES] if store_id is None else [store_id, DEFAULT_RULES]
         return self._recent.get(("share_rules", store_id), lambda: self._read_rules(ids))
 
@@ -64,11 +64,11 @@ class ShareRepository:
         return sorted(found, key=lambda rules: ids.index(rules.id))
 
     def put_rules(self, rules: ShareRules) -> None:
-        """Store a later revision."""
+        """Store a later revision; raises Refusal RULES_CONFLICT if it isn't later."""
         put_revision(self._rules, rules.document(), "share_rules.revision")
 
     def added(self, receivers: Iterable[str]) -> set[str]:
-        """Which of these (merchant|type|account) WeChat Pay has been told about."""
+        """Return which receivers (merchant|type|account) we have registered at WeChat Pay."""
         found = self._receivers.find({"_id": {"$in": list(receivers)}}, {"_id": 1})
         return {receiver["_id"] for receiver in found}
 

@@ -1,4 +1,4 @@
-"""分账, computed: exact to the fen, never more than WeChat Pay allows, never negative."""
+"""Computing 分账: exact to the fen, never more than WeChat Pay allows, never negative."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from huitou.payments.profit_sharing.models import (
 from huitou.promotions.discounts.shares import allocate
 from huitou.runtime.errors import Code, Refusal
 
-# WeChat Pay takes a share from 1 minute after payment, 30 s in brand mode.
+# WeChat Pay accepts a share 1 minute after the payment, or 30 s after it in brand mode.
 _SHARE_AFTER = timedelta(seconds=60)
 _BRAND_SHARE_AFTER = timedelta(seconds=30)
 
-# 与分账方的关系类型 that need no words of our own, and 与品牌主的关系类型.
+# WeChat Pay's values of 与分账方的关系类型, without those that need a text of our own, and of
+# 与品牌主的关系类型.
 _RELATIONS = {
     "SERVICE_PROVIDER", "STORE", "STAFF", "STORE_OWNER", "PARTNER", "HEADQUARTER", "BRAND",
     "DISTRIBUTOR", "USER", "SUPPLIER",
@@ -43,7 +44,7 @@ DESCRIPTIONS: dict[Role, str] = {
 
 @dataclass(frozen=True)
 class PartResult:
-    """What became of one receiver's part: PENDING, SUCCESS or CLOSED."""
+    """The state of one receiver's part at WeChat Pay; `result` is PENDING, SUCCESS or CLOSED."""
 
     type: ReceiverType
     account: str
@@ -54,7 +55,7 @@ class PartResult:
 
 @dataclass(frozen=True)
 class ShareState:
-    """A share as WeChat Pay knows it; it is final when `finished`."""
+    """A share as WeChat Pay knows it; it doesn't change any more once it is `finished`."""
 
     finished: bool
     parts: list[PartResult]
@@ -62,7 +63,7 @@ class ShareState:
 
 @dataclass(frozen=True)
 class Split:
-    """An amount divided, in fen: `parts_fen` in the order of the terms; all adds up to it."""
+    """A divided amount, in fen: the fee, parts in the terms' order, what the merchant keeps."""
 
     fee_fen: int
     parts_fen: list[int]
@@ -75,11 +76,11 @@ def fee_fen(amount_fen: int, fee_bp: int) -> int:
 
 
 def split(amount_fen: int, terms: ShareTerms) -> Split:
-    """Divide what was paid: the fee, then fixed amounts, then ratios of the net; the rest is kept.
+    """Divide a payment: the fee, then fixed amounts, then ratios of the net; the rest is kept.
 
-    Fixed amounts come first, in order. Ratios together are Σratio_bp of the net, divided by largest
-    remainder. Both stay within `max_share_bp` of the amount and within the net; what a cap cuts off
-    stays with the merchant.
+    Fixed amounts come first, in the order of the terms. The ratios' parts add up to Σratio_bp of
+    the net and are rounded by largest remainder. Both together stay within `max_share_bp` of the
+    amount and within the net. What a cap cuts off stays with the merchant.
     """
     fee = fee_fen(amount_fen, terms.fee_bp)
     net = amount_fen - fee
@@ -99,11 +100,11 @@ def split(amount_fen: int, terms: ShareTerms) -> Split:
 
 
 def _by_ratio(net_fen: int, limit_fen: int, ratios_bp: list[int]) -> list[int]:
-    """Divide by ratios of the net; where the limit bites, in proportion to them."""
+    """Divide the net by ratios; if that exceeds the limit, divide the limit in their proportion."""
     together_fen = net_fen * sum(ratios_bp) // 10_000
     if together_fen > limit_fen:
         return allocate(limit_fen, ratios_bp)
-    # Largest remainder of each exact part, not of the rounded sum: so none is a whole fen off.
+    # By the remainder of each exact part, not of the rounded sum, so that no part is a fen off.
     parts = [net_fen * ratio // 10_000 for ratio in ratios_bp]
     by_remainder = sorted(range(len(parts)), key=lambda i: (-(net_fen * ratios_bp[i] % 10_000), i))
     for i in by_remainder[: together_fen - sum(parts)]:
@@ -112,7 +113,7 @@ def _by_ratio(net_fen: int, limit_fen: int, ratios_bp: list[int]) -> list[int]:
 
 
 def terms_of(rules: ShareRules) -> ShareTerms:
-    """Return what is frozen on a payment of these rules."""
+    """Return the terms of these rules, to be frozen on a payment."""
     return ShareTerms(
         rules_revision=rules.revision,
         fee_bp=rules.fee_bp,
@@ -123,27 +124,27 @@ def terms_of(rules: ShareRules) -> ShareTerms:
 
 
 def due_at(paid_at: datetime, terms: ShareTerms) -> datetime:
-    """Return when WeChat Pay first takes the share of a payment."""
+    """Return when WeChat Pay first accepts the share of a payment."""
     return paid_at + (_BRAND_SHARE_AFTER if terms.brand_mchid else _SHARE_AFTER)
 
 
 def out_order_no(order_id: str) -> str:
-    """Name the order's one share at WeChat Pay."""
+    """Return the number of the order's share at WeChat Pay; an order has one."""
     return f"{order_id}s"
 
 
 def unfreeze_no(order_id: str) -> str:
-    """Name the request that ends the order's sharing; it may not be the share's own number."""
+    """Return the number of the request that ends the order's sharing; it must be another number."""
     return f"{order_id}u"
 
 
 def out_return_no(refund_id: str, account: str) -> str:
-    """Name what an account gives back for a refund; the same two give the same number."""
+    """Return the number of what an account gives back for a refund; it follows from these two."""
     return "r" + hashlib.sha256(f"{refund_id}|{account}".encode()).hexdigest()[:40]
 
 
 def planned(share: Share) -> Share:
-    """Plan the parts anew from what is paid, not refunded and not held for a refund."""
+    """Plan the parts anew from what is paid and neither refunded nor held for a refund."""
     rest_fen = share.paid_fen - share.refunded_fen - sum(held.amount_fen for held in share.held)
     parts_fen = split(rest_fen, share.terms).parts_fen
     parts = [
@@ -157,9 +158,10 @@ def planned(share: Share) -> Share:
 
 
 def frozen(share: Share, look_at: datetime) -> Share:
-    """Fix the parts, about to be asked for; refunds under way are left out of them for good.
+    """Freeze the parts, before WeChat Pay is asked for them; they leave out refunds under way.
 
-    So these are cleared: a later refund must count on them as on those that have had their part.
+    So these refunds are marked as cleared: when a later refund computes what receivers give back,
+    it must count them like refunds that have taken their money.
     """
     held = [held.model_copy(update={"cleared": True}) for held in share.held]
     asked = {"status": "asked", "held": held, "look_at": look_at}
@@ -167,9 +169,9 @@ def frozen(share: Share, look_at: datetime) -> Share:
 
 
 def settled(share: Share) -> Share:
-    """Work out fee and kept of a changed share, so that it adds up again.
+    """Compute `fee_fen` and `kept_fen` of a changed share, so that it adds up again.
 
-    WeChat Pay gives the refunded part of its fee back, so the fee is that of what is left.
+    WeChat Pay gives the refunded part of its fee back, so the fee is that of the rest.
     """
     rest_fen = share.paid_fen - share.refunded_fen
     fee = fee_fen(rest_fen, share.terms.fee_bp)
@@ -188,16 +190,16 @@ def paid_parts(share: Share) -> list[SharePart]:
 
 
 def receiver_ids(share: Share) -> list[str]:
-    """Name who gets the paid parts, by merchant, type and account: as WeChat Pay knows them."""
+    """Return the receivers of the paid parts as merchant|type|account, as WeChat Pay knows them."""
     merchant = share.terms.brand_mchid or share.sub_mchid or share.mchid
     return [f"{merchant}|{part.type}|{part.account}" for part in paid_parts(share)]
 
 
 def give_backs(share: Share, amount_fen: int) -> list[tuple[SharePart, int]]:
-    """Return what each receiver gives back before `amount_fen` more goes to the guest.
+    """Return what each receiver gives back before the guest is refunded `amount_fen` more.
 
-    Each keeps its part of what is left; what it is giving back already counts as given. Only
-    merchants can be asked: a person keeps what it got.
+    Each keeps its part of what is left. What it is giving back already counts as given back. We can
+    ask merchants only: a person keeps what they got.
     """
     coming_fen = {
         part.account: sum(
@@ -217,9 +219,9 @@ def give_backs(share: Share, amount_fen: int) -> list[tuple[SharePart, int]]:
 
 
 def with_returns(share: Share, refund_id: str) -> Share:
-    """Note what receivers are to give back for a held refund, and that it counts on it.
+    """Note what receivers are to give back for a held refund, and mark the refund as cleared.
 
-    Refunds under way that were cleared before have had their part; others come after this one.
+    Refunds under way that were cleared before count as refunded; the others come after this one.
     """
     amount_fen = sum(
         held.amount_fen for held in share.held if held.cleared or held.refund_id == refund_id
@@ -241,9 +243,9 @@ def with_returns(share: Share, refund_id: str) -> Share:
 
 
 def ended(share: Share, state: ShareState) -> Share | None:
-    """Note how WeChat Pay ended a share; None if a receiver's part hasn't ended yet.
+    """Note the end of a share at WeChat Pay; None if a receiver's part hasn't ended yet.
 
-    A part that was closed stays with the merchant. What WeChat Pay says it gave is what counts.
+    A part that was closed stays with the merchant. The amounts that WeChat Pay reports count.
     """
     results = {(result.type, result.account): result for result in state.parts}
     parts = []
@@ -266,7 +268,10 @@ def ended(share: Share, state: ShareState) -> Share | None:
 
 
 def given_up(share: Share, reason: str) -> Share:
-    """Leave all of it to the merchant, since WeChat Pay won't share it; still to be unfrozen."""
+    """Leave all of it to the merchant, since WeChat Pay won't share it.
+
+    The caller still has to unfreeze the money.
+    """
     parts = [
         part.model_copy(update={"amount_fen": 0, "status": "closed", "fail_reason": reason})
         for part in share.parts
@@ -277,7 +282,10 @@ def given_up(share: Share, reason: str) -> Share:
 
 
 def returned(share: Share, end: ShareReturn) -> Share:
-    """Note how a return ended, once; what came back is the merchant's again."""
+    """Note the end of a return; what came back is the merchant's again.
+
+    Returns the share itself if this end was noted before.
+    """
     if not any(
         known.out_return_no == end.out_return_no and known.status == "processing"
         for known in share.returns
@@ -297,30 +305,30 @@ def returned(share: Share, end: ShareReturn) -> Share:
 
 
 def check_rules(rules: ShareRules) -> None:
-    """Refuse rules that WeChat Pay would refuse order by order; names the field at fault."""
+    """Check rules; raises Refusal INVALID_REQUEST naming the field that WeChat Pay would refuse."""
     ratio_bp = sum(term.ratio_bp for term in rules.terms)
     if ratio_bp > rules.max_share_bp:
-        raise _wrong("terms", f"Σ ratio_bp {ratio_bp} > max_share_bp {rules.max_share_bp}")
+        raise _invalid("terms", f"Σ ratio_bp {ratio_bp} > max_share_bp {rules.max_share_bp}")
     named = {(receiver.type, receiver.account): receiver for receiver in rules.receivers}
     if len(named) < len(rules.receivers):
-        raise _wrong("receivers", "an account twice")
+        raise _invalid("receivers", "an account twice")
     seen = set()
     for number, term in enumerate(rules.terms):
         field, key = f"terms.{number}", (term.type, term.account)
         if key in seen:
-            raise _wrong(f"{field}.account", "twice")
+            raise _invalid(f"{field}.account", "twice")
         seen.add(key)
         if not term.ratio_bp and not term.fixed_fen:
-            raise _wrong(f"{field}.ratio_bp", "neither ratio_bp nor fixed_fen")
+            raise _invalid(f"{field}.ratio_bp", "neither ratio_bp nor fixed_fen")
         if key not in named:
-            raise _wrong(f"{field}.account", "not among receivers")
+            raise _invalid(f"{field}.account", "not among receivers")
     relations = _BRAND_RELATIONS if rules.brand_mchid else _RELATIONS
     for number, receiver in enumerate(rules.receivers):
         if receiver.type == "MERCHANT_ID" and not receiver.name:
-            raise _wrong(f"receivers.{number}.name", "a merchant's full name is required")
+            raise _invalid(f"receivers.{number}.name", "a merchant's full name is required")
         if receiver.relation_type not in relations:
-            raise _wrong(f"receivers.{number}.relation_type", "not one of WeChat Pay's")
+            raise _invalid(f"receivers.{number}.relation_type", "not one of WeChat Pay's")
 
 
-def _wrong(field: str, detail: str) -> Refusal:
+def _invalid(field: str, detail: str) -> Refusal:
     return Refusal(Code.INVALID_REQUEST, field=f"share_rules.{field}", detail=detail)

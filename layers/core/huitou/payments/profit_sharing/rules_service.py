@@ -1,4 +1,4 @@
-"""Who shares in which store's orders: the rules of 分账."""
+"""The rules of 分账: who shares in which store's orders."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from huitou.runtime.database import Database
 
 
 class ShareRuleBook:
-    """Who shares in which store's orders."""
+    """The rules of 分账, checked and stored."""
 
     def __init__(self, database: Database) -> None:
         self._shares = ShareRepository(database)
 
     def put(self, rules: ShareRules) -> None:
-        """Store a later revision of a store's or the chain's rules; Refusal names what is wrong."""
+        """Store a later revision of a store's or the chain's rules.
+
+        Raises Refusal INVALID_REQUEST naming the field that is wrong.
+        """
         check_rules(rules)
         self._shares.put_rules(rules)

@@ -9,7 +9,7 @@ DECLARATIONS = (
         "shares",
         "for ever (accounting law)",
         [
-            # Holds only what is under way, so finding it costs the same however many there are.
+            # Holds only shares under way, so finding them takes the same time among any number.
             index(
                 "look_at",
                 "_id",

@@ -1,4 +1,4 @@
-"""分账: each paid order's money is shared out once, and comes back before its guest is refunded."""
+"""分账: share each paid order's money once, and have it returned before its guest is refunded."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.logs import log
 
-# "Never heard of this receiver" comes under several codes: all are introduced again then.
+# WeChat Pay uses several codes for a receiver it doesn't know; then we register all of them again.
 _RECEIVER_UNKNOWN = {"RECEIVER_INVALID", "NO_RELATION", "INVALID_REQUEST", "PARAM_ERROR"}
-# A person may cure it (a right, an account, a typo in the rules): WeChat Pay is asked for some
-# 22 days, ever more rarely, while the money would unfreeze by itself after 30.
+# A person may remove the cause (a missing right, an account, a typo in the rules). So we ask WeChat
+# Pay for some 22 days, ever more rarely; the money would unfreeze by itself after 30 days.
 MOST_REFUSALS = 14
-TOLD_AT = 3
+REPORTED_AT = 3
 LOOK_AGAIN = timedelta(seconds=60)
 
 
@@ -62,7 +62,7 @@ class Sharing:
         self._discrepancies = Discrepancies(database, clock)
 
     def terms_for(self, store_id: str | None) -> ShareTerms:
-        """Return what holds for a payment of this store from now on, to be frozen on it."""
+        """Return the terms for a new payment of this store, to be frozen on the payment."""
         found = self._shares.rules_for(store_id)
         return terms_of(found[0]) if found else ShareTerms()
 
@@ -95,7 +95,7 @@ class Sharing:
         self._shares.insert(planned(share), session)
 
     def hold(self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession) -> None:
-        """Keep a refund's money out of what is shared, in the transaction that begins it."""
+        """Keep a refund's money out of the share, in the transaction that begins the refund."""
         share = self._shares.find(order_id, session)
         if share is None or refund_id in share.refunds or held_for(share, refund_id):
             return
@@ -103,7 +103,7 @@ class Sharing:
         self._change(share.model_copy(update={"held": held}), session)
 
     def let_go(self, order_id: str, refund_id: str, session: ClientSession) -> None:
-        """Release a refund's money, in the transaction that ends it without money going."""
+        """Release a refund's money, in the transaction that ends the refund without paying it."""
         share = self._shares.find(order_id, session)
         if share is None or not held_for(share, refund_id):
             return
@@ -113,7 +113,7 @@ class Sharing:
     def refunded(
         self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession
     ) -> None:
-        """Count a refund that has happened, in the transaction that completes it."""
+        """Count a completed refund, in the transaction that completes it."""
         share = self._shares.find(order_id, session)
         if share is None or refund_id in share.refunds:
             return
@@ -131,16 +131,17 @@ class Sharing:
     def _change(self, share: Share, session: ClientSession) -> None:
         changed = planned(share) if share.status == "planned" else settled(share)
         if self._shares.put(changed, session) is None:
-            raise Unavailable  # Not within one snapshot; the transaction must not go on.
+            raise Unavailable  # Another call changed it: the transaction must not go on.
 
     # --- before a refund ----------------------------------------------------------------------
 
     def make_way(self, order_id: str, refund_id: str) -> bool:
-        """Have receivers give back what a held refund takes; True when the guest can be refunded.
+        """Have receivers give back what a held refund takes; True once the guest can be refunded.
 
-        Call it outside transactions before WeChat Pay is asked for the refund; on False again
-        later. Before the share was asked for there is nothing to give back: the timer shares only
-        what the refund leaves. A receiver that can't give back doesn't stop the refund.
+        Call it outside transactions before asking WeChat Pay for the refund; if it returns False,
+        call it again later. If the share wasn't asked for yet, there is nothing to give back: the
+        timer shares only what the refund leaves. A receiver that can't give back doesn't stop the
+        refund.
         """
         share = self._shares.find(order_id)
         if share is not None and share.status == "asked":
@@ -155,21 +156,21 @@ class Sharing:
             return True
         first = not held.cleared
         if first:
-            # Stored before any is asked: the amounts must be the same after a crash. Guarded by
-            # the version: two refunds at once must not both count on the same fen.
+            # Stored before a receiver is asked, so that the amounts are the same after a crash. The
+            # version guards the write, so that two refunds at once don't both count the same fen.
             stored = self._shares.put(with_returns(share, refund_id))
             if stored is None:
                 return False
             share = stored
         ours = [back for back in share.returns if back.refund_id == refund_id]
         ends = [
-            back.status != "processing" or self._bring_back(share, back, first=first)
+            back.status != "processing" or self._ask_return(share, back, first=first)
             for back in ours
         ]
         return all(ends)
 
-    def _bring_back(self, share: Share, back: ShareReturn, *, first: bool) -> bool:
-        """Ask for a return, or what has become of it; True once it has ended."""
+    def _ask_return(self, share: Share, back: ShareReturn, *, first: bool) -> bool:
+        """Ask for a return, or for its state if we asked before; True once it has ended."""
         source, number = _source(share), share.out_order_no
         state = reason = None
         try:
@@ -177,7 +178,7 @@ class Sharing:
                 state = self._wechat.query_return(
                     source, out_order_no=number, out_return_no=back.out_return_no
                 )
-        except WeChatPayRefusal as refused:  # No verdict: it may well have been given back.
+        except WeChatPayRefusal as refused:  # The money may have been given back.
             raise Unavailable(detail=refused.reason) from refused
         try:
             if state is None:
@@ -189,7 +190,7 @@ class Sharing:
                     amount_fen=back.amount_fen,
                 )
         except WeChatPayRefusal as refused:
-            reason = _final(refused)
+            reason = _refusal_reason(refused)
         if state is not None and state.status == "processing":
             return False
         success = state is not None and state.status == "success"
@@ -206,12 +207,12 @@ class Sharing:
         if share is None:
             return True
         noted = returned(share, end)
-        if noted is share:  # Another call was first to see the end.
+        if noted is share:  # Another call noted this end before.
             return True
         failed = end.status == "failed"
         troubles = [("share_return_failed", end.fail_reason or "")] if failed else []
-        # A write that loses finds the same end at the next call.
-        return self._put_telling(noted, troubles) is not None
+        # If another write was faster, the next call finds the same end and notes it.
+        return self._store(noted, troubles) is not None
 
     # --- the timer's work ---------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ class Sharing:
         yield from self._shares.due(self._clock.now())
 
     def carry_on(self, order_id: str) -> CarryOnOutcome:
-        """Bring an order's share one step on; returns its status. Safe to repeat after a crash."""
+        """Take an order's share one step on; returns its status. Safe to repeat after a crash."""
         share = self._shares.find(order_id)
         now = self._clock.now()
         if share is None:
@@ -228,7 +229,7 @@ class Sharing:
         if share.status == "planned" and share.not_before <= now:
             share = self._freeze(share)
         if share.status in ("asked", "failed") and share.look_at and share.look_at <= now:
-            # Whatever comes of it: what fails again and again must not keep others waiting.
+            # Set before the attempt: a share that always fails must not keep others waiting.
             later = {"look_at": now + LOOK_AGAIN}
             share = self._shares.put(share.model_copy(update=later)) or share
         if share.status == "asked":
@@ -238,17 +239,17 @@ class Sharing:
         return share.status
 
     def _freeze(self, share: Share) -> Share:
-        """Fix the parts before WeChat Pay hears of them; a planned share back means: not now."""
+        """Freeze the parts before WeChat Pay is asked; returns a planned share if it can't yet."""
         rest_fen = share.paid_fen - share.refunded_fen - sum(h.amount_fen for h in share.held)
-        if rest_fen <= 0:  # All of it may go back: only the refund's end says what is to share.
+        if rest_fen <= 0:  # Refunds may take all of it: wait for their end.
             later = {"look_at": self._clock.now() + LOOK_AGAIN}
             return self._shares.put(share.model_copy(update=later)) or share
-        # Guarded by the version: a refund that begins at this moment either is in `held` and left
-        # out of the parts, or finds the share asked and waits for it.
+        # The version guards the write. A refund that begins at this moment either is in `held`, so
+        # that the parts leave it out, or it finds the share asked and waits for it.
         return self._shares.put(frozen(share, self._clock.now() + LOOK_AGAIN)) or share
 
     def _ask(self, share: Share) -> Share:
-        """Ask WeChat Pay to share, or what has become of it."""
+        """Ask WeChat Pay to share, or for the share's state if it accepted the request before."""
         source = _source(share)
         state: ShareState | None
         try:
@@ -266,25 +267,28 @@ class Sharing:
                 self._unfreeze(share)
                 state = ShareState(finished=True, parts=[])
         except WeChatPayRefusal as refused:
-            reason = _final(refused)
-            # An answer may have been lost before: what WeChat Pay knows counts, not the refusal.
+            reason = _refusal_reason(refused)
+            # WeChat Pay may have shared before and the answer was lost: then its state counts.
             state = self._query(share)
             if state is None:
                 return self._refused(share, reason)
-        return self._take(share, state)
+        return self._note_state(share, state)
 
     def _query(self, share: Share) -> ShareState | None:
-        """Return what WeChat Pay knows; Unavailable if it won't say, for then nothing follows."""
+        """Return the share's state at WeChat Pay, or None if WeChat Pay doesn't know it.
+
+        Raises Unavailable if WeChat Pay refuses to answer, because then nothing can be decided.
+        """
         try:
             return self._wechat.query(
                 _source(share), transaction_id=share.transaction_id, out_order_no=share.out_order_no
             )
         except WeChatPayRefusal as refused:
-            self._put_telling(share, [("share_query_refused", refused.reason)])
+            self._store(share, [("share_query_refused", refused.reason)])
             raise Unavailable(detail=refused.reason) from refused
 
-    def _take(self, share: Share, state: ShareState | None) -> Share:
-        """Note what WeChat Pay says of a share; a write that loses is done by the next call."""
+    def _note_state(self, share: Share, state: ShareState | None) -> Share:
+        """Note a share's state at WeChat Pay; if another write is faster, the next call does so."""
         changed = ended(share, state) if state is not None and state.finished else None
         if changed is None:
             look_at = self._clock.now() + LOOK_AGAIN
@@ -297,23 +301,23 @@ class Sharing:
             for part in changed.parts
             if part.amount_fen != part.planned_fen
         ]
-        return self._put_telling(changed, troubles) or share
+        return self._store(changed, troubles) or share
 
     def _refused(self, share: Share, reason: str) -> Share:
-        """Try again later what may be cured; otherwise the merchant gets all of it."""
+        """Try again later; after the last refusal leave all of it to the merchant."""
         if reason in _RECEIVER_UNKNOWN:
             self._shares.forget_added(receiver_ids(share))
         refusals = share.refusals + 1
         if refusals >= MOST_REFUSALS:
-            return self._put_telling(given_up(share, reason), [("share_failed", reason)]) or share
+            return self._store(given_up(share, reason), [("share_failed", reason)]) or share
         look_at = self._clock.now() + LOOK_AGAIN * 2**refusals
-        # Planned again, for WeChat Pay knows nothing of it: a refund needn't wait for it.
+        # Planned again, because WeChat Pay doesn't know the share: a refund needn't wait for it.
         later = {"status": "planned", "refusals": refusals, "look_at": look_at}
-        told = [("share_refused", reason)] if refusals == TOLD_AT else []
-        return self._put_telling(share.model_copy(update=later), told) or share
+        troubles = [("share_refused", reason)] if refusals == REPORTED_AT else []
+        return self._store(share.model_copy(update=later), troubles) or share
 
     def _introduce_receivers(self, source: Source, share: Share) -> None:
-        """Tell WeChat Pay of receivers it doesn't know yet for this merchant."""
+        """Register receivers at WeChat Pay that we haven't registered yet for this merchant."""
         added = self._shares.added(receiver_ids(share))
         known = {
             (receiver.type, receiver.account): receiver
@@ -324,7 +328,7 @@ class Sharing:
             if receiver_id in added:
                 continue
             receiver = known.get((part.type, part.account))
-            if receiver is None:  # The rules changed since; whoever is in charge must say.
+            if receiver is None:  # The rules have changed since; a person must decide.
                 raise WeChatPayRefusal("RECEIVER_NOT_IN_RULES", 400)
             self._wechat.add_receiver(source, receiver)
             self._shares.remember_added(receiver_id, self._clock.now())
@@ -335,18 +339,18 @@ class Sharing:
             self._unfreeze(share)
         except WeChatPayRefusal as refused:
             # It unfreezes by itself after 30 days (180 in brand mode).
-            troubles = [("share_unfreeze_refused", _final(refused))]
-        self._put_telling(share.model_copy(update={"look_at": None}), troubles)
+            troubles = [("share_unfreeze_refused", _refusal_reason(refused))]
+        self._store(share.model_copy(update={"look_at": None}), troubles)
 
     def _unfreeze(self, share: Share) -> None:
         self._wechat.unfreeze(
             _source(share), transaction_id=share.transaction_id, out_order_no=unfreeze_no(share.id)
         )
 
-    def _put_telling(self, share: Share, troubles: list[tuple[str, str]]) -> Share | None:
-        """Store a changed share and tell people its troubles (what, why), or neither.
+    def _store(self, share: Share, troubles: list[tuple[str, str]]) -> Share | None:
+        """Store a changed share and report its troubles (what, why) to people, in one transaction.
 
-        The one place where a share's trouble leaves this service. None if the write lost.
+        This is the only place that reports a share's trouble. None if another write was faster.
         """
         over = share.status == "finished" and share.refusals > 0
         if not troubles and not over:
@@ -371,8 +375,8 @@ class Sharing:
         return stored
 
 
-def _final(refused: WeChatPayRefusal) -> str:
-    """Return a refusal's reason; Unavailable where our keys are at fault, not this share."""
+def _refusal_reason(refused: WeChatPayRefusal) -> str:
+    """Return a refusal's reason; raises Unavailable if our keys are at fault, not this share."""
     if refused.reason == "SIGN_ERROR":
         raise Unavailable(detail=refused.reason) from refused
     return refused.reason

@@ -1,7 +1,7 @@
-"""Our side of WeChat Pay API v3: signed calls out, their answers verified.
+"""Our client of WeChat Pay API v3: it signs its calls and verifies their answers.
 
-Paths and fields as in WeChat Pay's own SDKs (wechatpay-java, wechatpay-go). Profit sharing has a
-file of its own, `sharing_client.py`, on top of `call`.
+Paths and fields are those of WeChat Pay's own SDKs (wechatpay-java, wechatpay-go). Profit sharing
+has a file of its own, `sharing_client.py`, which uses `call`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     import requests
 
 _NOT_THERE = {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"}
-_PASSING = {"SYSTEM_ERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"}
+_TEMPORARY = {"SYSTEM_ERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"}
 TIMEOUT_S = (2, 4)  # connect, read; a callback has to be answered within 5 s
 BILL_TIMEOUT_S = (2, 20)
-MOST_REASON_BYTES = 80  # Some 26 Chinese characters; the whole reason stays in our own books.
-MAX_BILL_BYTES = 64 * 2**20  # unzipped: some 150,000 rows of a day
+MOST_REASON_BYTES = 80  # Some 26 Chinese characters; we store the whole reason.
+MAX_BILL_BYTES = 64 * 2**20  # Unzipped; a day of some 150,000 rows.
 _BILLS = {
     "trade": "/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP",
     "fundflow": "/v3/bill/fundflowbill?bill_date={day}&account_type=BASIC&tar_type=GZIP",
@@ -51,14 +51,14 @@ class WeChatPayRefusal(Refusal):
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(WeChatPayErrors.PAYMENT_FAILED, detail=reason)
         self.reason = reason
-        # A bare 404 may be anybody's (a proxy, a wrong address); only this says "no such order".
+        # A 404 alone may come from a proxy or a wrong address; the code must say "no such order".
         self.not_there = status == 404 and reason in _NOT_THERE
 
 
 class WeChatPay:
-    """The chain's calls, each for one merchant. Any may raise Unavailable or WeChatPayRefusal.
+    """The chain's calls to WeChat Pay. Each call may raise Unavailable or WeChatPayRefusal.
 
-    `platform_keys` gives the keys trusted now, where stored certificates join the settings' ones.
+    `platform_keys` returns the keys trusted now; without it they are those of the settings.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class WeChatPay:
 
     @cached_property
     def session(self) -> requests.Session:
-        import requests  # Late: only calls out need it, and it costs a cold start 55 ms.
+        import requests  # Here, as only calls need it and it costs a cold start 55 ms.
 
         return requests.Session()
 
     def merchant_for(self, sub_mchid: str | None) -> Merchant:
-        """Return who takes a store's money: its own sub-merchant, or the chain's merchant."""
+        """Return the merchant that takes a store's money: its own sub-merchant, or the chain's."""
         return Merchant(mchid=self.settings.mchid, sub_mchid=sub_mchid)
 
     def prepay(
@@ -90,8 +90,8 @@ class WeChatPay:
     ) -> str:  # fmt: skip
         """Place a JSAPI order and return its prepay_id; safe to repeat.
 
-        `openid` is the guest's at our mini-program. With `profit_sharing` the money stays frozen
-        until it is shared.
+        `openid` is the guest's openid at our mini-program. With `profit_sharing` the money stays
+        frozen until it is shared.
         """
         order = {
             **self._parties(merchant),
@@ -148,7 +148,7 @@ class WeChatPay:
         return self.found("GET", f"{path}/out-trade-no/{out_trade_no}?{who}")
 
     def close(self, merchant: Merchant, out_trade_no: str) -> None:
-        """Close a payment for good; refused with ORDERPAID if money came meanwhile."""
+        """Close a payment for good; raises WeChatPayRefusal ORDERPAID if the guest has paid it."""
         if merchant.sub_mchid is None:
             path, who = "/v3/pay/transactions", {"mchid": merchant.mchid}
         else:
@@ -160,9 +160,9 @@ class WeChatPay:
         self, *, merchant: Merchant, out_refund_no: str, out_trade_no: str, amount_fen: int,
         total_fen: int, reason: str,
     ) -> dict[str, Any]:  # fmt: skip
-        """Ask for a refund; the answer means accepted, never done. Safe to repeat.
+        """Ask for a refund. The answer means that it is accepted, never that it is done.
 
-        `total_fen` is what the payment took, `amount_fen` what goes back of it.
+        Safe to repeat. `total_fen` is what the payment took, `amount_fen` what is refunded of it.
         """
         asked = {
             "out_trade_no": out_trade_no,
@@ -178,15 +178,15 @@ class WeChatPay:
     def query_refund(self, merchant: Merchant, out_refund_no: str) -> dict[str, Any] | None:
         """Return a refund as WeChat Pay knows it, or None if it never heard of it."""
         who = f"?sub_mchid={merchant.sub_mchid}" if merchant.sub_mchid else ""
-        number = quote(out_refund_no, safe="@")  # What is signed is what travels.
+        number = quote(out_refund_no, safe="@")  # We must sign the path that is sent.
         return self.found("GET", f"/v3/refund/domestic/refunds/{number}{who}")
 
     def certificates(self) -> dict[str, str]:
-        """Return WeChat Pay's platform certificates that hold now, PEM by serial.
+        """Return WeChat Pay's platform certificates that are valid now, PEM by serial.
 
         The answer must be signed by a key we know, or by a certificate of this very answer: each
-        is sealed under our own APIv3 key, which proves who sent it. A merchant in public key mode
-        has none.
+        is encrypted with our own APIv3 key, which proves who sent it. A merchant in public key mode
+        has no certificates.
         """
         response = self._send("GET", "/v3/certificates", "", None, TIMEOUT_S)
         if response.status_code >= 400:
@@ -194,8 +194,8 @@ class WeChatPay:
             if refused.not_there:
                 return {}
             raise refused
-        carried = _opened(response.content, self.settings.api_v3_key)
-        self._believe(response, {**carried, **self.platform_keys})
+        carried = _decrypted(response.content, self.settings.api_v3_key)
+        self._verify(response, {**carried, **self.platform_keys})
         now = datetime.now(UTC)
         return {
             serial: pem
@@ -206,9 +206,9 @@ class WeChatPay:
     def bill(self, kind: Literal["trade", "fundflow"], day: str) -> bytes | None:
         """Return a day's bill (`day` as YYYY-MM-DD) as WeChat Pay wrote it; None if there is none.
 
-        The file itself is not signed: it counts by its hash, which came in a signed answer.
-        Unavailable while WeChat Pay is still writing it. Refused if over `MAX_BILL_BYTES`. A
-        provider's trade bill has its stores' rows as well.
+        The file itself is not signed: we check its hash, which came in a signed answer. Raises
+        Unavailable while WeChat Pay is still writing the bill, WeChatPayRefusal if it exceeds
+        `MAX_BILL_BYTES`. A provider's trade bill has its stores' rows as well.
         """
         try:
             where = self.call("GET", _BILLS[kind].format(day=day))
@@ -220,7 +220,7 @@ class WeChatPay:
             raise
         target = urlsplit(str(where["download_url"]))
         if target.netloc != urlsplit(self.settings.base_url).netloc:
-            raise WeChatPayRefusal("BILL_ADDRESS", 200)  # Our signature goes to no other host.
+            raise WeChatPayRefusal("BILL_ADDRESS", 200)  # We send our signature to no other host.
         response = self._send(
             "GET", f"{target.path}?{target.query}", "", None, BILL_TIMEOUT_S, stream=True
         )
@@ -232,7 +232,7 @@ class WeChatPay:
         return content
 
     def found(self, method: str, path: str) -> dict[str, Any] | None:
-        """Call, with None for what WeChat Pay says it never heard of."""
+        """Make a call; returns None if WeChat Pay answers that it doesn't know the thing."""
         try:
             return self.call(method, path)
         except WeChatPayRefusal as refused:
@@ -252,7 +252,7 @@ class WeChatPay:
         response = self._send(method, path, text, serial, TIMEOUT_S)
         if response.status_code >= 400:
             raise self._refusal(response)
-        self._believe(response, self.platform_keys)
+        self._verify(response, self.platform_keys)
         return response.json() if response.content else {}
 
     def _send(
@@ -283,18 +283,18 @@ class WeChatPay:
         return response
 
     def _refusal(self, response: requests.Response) -> WeChatPayRefusal:
-        """Return what an error answer says; Unavailable where a retry may cure it."""
+        """Return what an error answer says; raises Unavailable if a retry may succeed."""
         if "Wechatpay-Signature" in response.headers:
-            self._believe(response, self.platform_keys)
+            self._verify(response, self.platform_keys)
         reason = _error_code(response.content)
-        if reason in _PASSING:
+        if reason in _TEMPORARY:
             raise Unavailable(detail=reason)
         return WeChatPayRefusal(reason, response.status_code)
 
-    def _believe(self, response: requests.Response, keys: Mapping[str, str]) -> None:
-        """Check an answer as a callback is checked: it moves money just the same.
+    def _verify(self, response: requests.Response, keys: Mapping[str, str]) -> None:
+        """Verify an answer's signature like a callback's, because it moves money just the same.
 
-        A wrong one is Unavailable, not final: during a change of keys the next may be right.
+        Raises Unavailable if it is wrong: while keys change, the next answer may be right.
         """
         try:
             verify_signature(response.headers, response.content, keys, time.time())
@@ -324,8 +324,8 @@ class WeChatPay:
         }
 
 
-def _opened(answer: bytes, api_v3_key: bytes) -> dict[str, str]:
-    """Open every certificate of an answer; Unavailable if the answer isn't ours to open."""
+def _decrypted(answer: bytes, api_v3_key: bytes) -> dict[str, str]:
+    """Decrypt every certificate of an answer; raises Unavailable if that fails."""
     try:
         return {
             str(entry["serial_no"]): open_sealed(entry["encrypt_certificate"], api_v3_key).decode()

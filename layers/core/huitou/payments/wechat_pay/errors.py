@@ -1,4 +1,4 @@
-"""Why WeChat Pay doesn't do what it was asked."""
+"""Why WeChat Pay refuses a call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class WeChatPayErrors(ErrorCode):
-    """Why WeChat Pay doesn't do what it was asked."""
+    """Why WeChat Pay refuses a call."""
 
     PAYMENT_FAILED = (
         "微信支付未受理（{detail}），请稍后再试或联系门店",

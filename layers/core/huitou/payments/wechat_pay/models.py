@@ -1,4 +1,4 @@
-"""WeChat Pay's platform certificates as we keep them."""
+"""WeChat Pay's platform certificates as we store them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from huitou.runtime.documents import Stored
 
 
 class PlatformCertificate(Stored):
-    """One certificate; `id` is its serial. Believed until `expires_at` (real time)."""
+    """One certificate; `id` is its serial. We trust it until `expires_at` (real time)."""
 
     pem: str
     expires_at: datetime

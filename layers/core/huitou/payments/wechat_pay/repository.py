@@ -10,7 +10,7 @@ from huitou.payments.wechat_pay.models import PlatformCertificate
 from huitou.runtime.database import Database
 
 MOST_CERTIFICATES = 20
-_REFRESH = "refresh"  # The one document that is no certificate: when to ask for them next.
+_REFRESH = "refresh"  # The one document that is no certificate: it holds when to fetch them next.
 
 
 class CertificateRepository:
@@ -18,7 +18,7 @@ class CertificateRepository:
         self._certificates = database.collection("platform_certificates")
 
     def holding(self, now: datetime) -> list[PlatformCertificate]:
-        """Certificates that haven't expired, the last to expire first."""
+        """Certificates that haven't expired; the one that expires last comes first."""
         found = (
             self._certificates.find({"expires_at": {"$gt": now}})
             .sort("expires_at", -1)
@@ -33,9 +33,10 @@ class CertificateRepository:
         self._certificates.delete_many({"expires_at": {"$lte": now}})
 
     def claim(self, now: datetime, until: datetime) -> bool:
-        """Take the right to ask WeChat Pay; False if it isn't time yet.
+        """Take the right to fetch certificates from WeChat Pay; False if it isn't time yet.
 
-        Of two timers at once one finds `next_at` moved, or meets the id at its upsert.
+        If two timers call this at once, the second finds `next_at` moved, or its upsert meets the
+        first one's id.
         """
         try:
             claimed = self._certificates.update_one(

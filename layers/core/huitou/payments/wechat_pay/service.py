@@ -1,4 +1,4 @@
-"""Which of WeChat Pay's keys are believed now: those of the settings, and stored certificates."""
+"""The keys of WeChat Pay that we trust now: those in the settings, and stored certificates."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ KEPT_S = 60.0
 
 
 class PlatformKeys:
-    """Certificates change once a year or so; both the old and the new are believed meanwhile.
+    """The trusted keys. Certificates change about once a year; meanwhile we trust old and new ones.
 
-    Only the timer fetches any: a serial that a caller names is looked up here and nowhere else.
-    Real time throughout, as with everything about signatures.
+    Only the timer fetches certificates: if a caller names an unknown serial, nothing is fetched.
+    All times are real time, as signatures need it.
     """
 
     def __init__(self, database: Database, settings: WeChatPaySettings) -> None:
@@ -31,7 +31,7 @@ class PlatformKeys:
         self._settings = settings
 
     def trusted(self) -> Mapping[str, str]:
-        """Return PEMs by serial; what the settings say stands above what was stored."""
+        """Return PEMs by serial; the settings have precedence over stored certificates."""
         stored = self._recent.get("platform_certificates", self._stored, KEPT_S)
         return {**stored, **self._settings.platform_keys}
 
@@ -40,10 +40,10 @@ class PlatformKeys:
         return {certificate.id: certificate.pem for certificate in holding}
 
     def refresh_certificates(self, gateway: WeChatPay) -> Literal["early", "refreshed"]:
-        """Fetch and store what WeChat Pay uses now, at most every 12 hours for the whole chain.
+        """Fetch and store WeChat Pay's certificates, at most every 12 hours for the whole chain.
 
-        Returns "early" or "refreshed". Raises Unavailable (asked again in ten minutes) and
-        WeChatPayRefusal.
+        Returns "early" if it isn't time yet, otherwise "refreshed". Raises Unavailable and
+        WeChatPayRefusal; then the timer may try again after ten minutes.
         """
         now = datetime.now(UTC)
         if not self._certificates.claim(now, now + ASK_AGAIN_AFTER):

@@ -1,8 +1,9 @@
 """分账 at WeChat Pay: receivers, shares, and what receivers give back.
 
-Three modes, chosen by the merchant and `brand_mchid`: direct, partner (服务商: `sub_mchid` in every
-call) and brand (品牌分账: other paths, `brand_mchid`, `finish` for `unfreeze_unsplit`). Paths and
-fields as in wechatpay-java's services `profitsharing` and `brandprofitsharing`.
+There are three modes, which follow from the merchant and `brand_mchid`: direct, partner (服务商:
+`sub_mchid` in every call) and brand (品牌分账: other paths, with `brand_mchid`, and with `finish`
+instead of `unfreeze_unsplit`). Paths and fields are those of wechatpay-java's services
+`profitsharing` and `brandprofitsharing`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _RETURN_ENDS = {"SUCCESS": "success", "FAILED": "failed", "FAIL": "failed"}
 
 @dataclass(frozen=True)
 class Source:
-    """Whose money is shared: the merchant that took it, and its brand where it has one."""
+    """Whose money is shared: the merchant that took it, and its brand if it has one."""
 
     merchant: Merchant
     brand_mchid: str | None = None
@@ -34,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True)
 class AskedPart:
-    """What one receiver is to get, in fen; `description` shows in WeChat Pay's bill."""
+    """What one receiver is to get, in fen; WeChat Pay's bill shows `description`."""
 
     type: ReceiverType
     account: str
@@ -57,16 +58,16 @@ class ProfitSharing:
         self._wechat_pay = wechat_pay
 
     def add_receiver(self, source: Source, receiver: Receiver) -> None:
-        """Make a receiver known to WeChat Pay; adding it again changes nothing."""
+        """Register a receiver at WeChat Pay; adding it again changes nothing."""
         body: dict[str, Any] = {
-            **self._who(source),
+            **self._parties(source),
             "appid": self._appid(source),
             "type": self._type(source, receiver.type),
             "account": receiver.account,
             "relation_type": receiver.relation_type,
         }
         if source.brand_mchid is not None:
-            # The brand's own call takes the name as it is.
+            # The call of brand mode takes the name unencrypted.
             named = {"name": receiver.name} if receiver.name else {}
             body = {**body, "brand_mchid": source.brand_mchid, **named}
             body.pop("sub_mchid", None)
@@ -82,13 +83,13 @@ class ProfitSharing:
         self, source: Source, *, transaction_id: str, out_order_no: str,
         parts: Sequence[AskedPart],
     ) -> ShareState:  # fmt: skip
-        """Share a payment out and give what is left back to the merchant, in one request.
+        """Share a payment out and release the rest to the merchant, in one request.
 
-        The same `out_order_no` again is the same share.
+        A second call with the same `out_order_no` returns the same share.
         """
         brand = source.brand_mchid is not None
         body: dict[str, Any] = {
-            **self._who(source),
+            **self._parties(source),
             "appid": self._appid(source),
             "transaction_id": transaction_id,
             "out_order_no": out_order_no,
@@ -106,27 +107,27 @@ class ProfitSharing:
         if brand:
             body["brand_mchid"] = source.brand_mchid
         base = _BRAND if brand else _DIRECT
-        return self._state(self._wechat_pay.call("POST", f"{base}/orders", body))
+        return self._share_state(self._wechat_pay.call("POST", f"{base}/orders", body))
 
     def query(self, source: Source, *, transaction_id: str, out_order_no: str) -> ShareState | None:
         """Return a share as WeChat Pay knows it, or None if it never heard of it."""
-        asked = {**self._sub(source), "transaction_id": transaction_id}
+        asked = {**self._sub_mchid(source), "transaction_id": transaction_id}
         if source.brand_mchid is not None:
             path = f"{_BRAND}/orders?" + urlencode({**asked, "out_order_no": out_order_no})
         else:
             path = f"{_DIRECT}/orders/{out_order_no}?" + urlencode(asked)
         found = self._wechat_pay.found("GET", path)
-        return self._state(found) if found is not None else None
+        return self._share_state(found) if found is not None else None
 
     def unfreeze(self, source: Source, *, transaction_id: str, out_order_no: str) -> None:
-        """Give all that is still frozen back to the merchant; nothing can be shared after it.
+        """Release all that is still frozen to the merchant; after that nothing can be shared.
 
-        `out_order_no` is one of its own, never that of a share.
+        `out_order_no` must be a number of its own, never that of a share.
         """
         brand = source.brand_mchid is not None
         path = f"{_BRAND}/finish-order" if brand else f"{_DIRECT}/orders/unfreeze"
         self._wechat_pay.call("POST", path, {
-            **self._sub(source),
+            **self._sub_mchid(source),
             "transaction_id": transaction_id,
             "out_order_no": out_order_no,
             "description": "解冻全部剩余资金",
@@ -136,11 +137,11 @@ class ProfitSharing:
         self, source: Source, *, out_order_no: str, out_return_no: str, return_mchid: str,
         amount_fen: int,
     ) -> ReturnState:  # fmt: skip
-        """Take money back from a receiver that is a merchant, before its guest is refunded."""
+        """Take money back from a receiver that is a merchant, before the guest is refunded."""
         brand = source.brand_mchid is not None
         path = f"{_BRAND}/returnorders" if brand else f"{_DIRECT}/return-orders"
-        return _returned(self._wechat_pay.call("POST", path, {
-            **self._sub(source),
+        return _return_state(self._wechat_pay.call("POST", path, {
+            **self._sub_mchid(source),
             "out_order_no": out_order_no,
             "out_return_no": out_return_no,
             "return_mchid": return_mchid,
@@ -152,24 +153,27 @@ class ProfitSharing:
         self, source: Source, *, out_order_no: str, out_return_no: str
     ) -> ReturnState | None:
         """Return a return as WeChat Pay knows it, or None if it never heard of it."""
-        asked = {**self._sub(source), "out_order_no": out_order_no}
+        asked = {**self._sub_mchid(source), "out_order_no": out_order_no}
         if source.brand_mchid is not None:
             path = f"{_BRAND}/returnorders?" + urlencode({**asked, "out_return_no": out_return_no})
         else:
             path = f"{_DIRECT}/return-orders/{out_return_no}?" + urlencode(asked)
         found = self._wechat_pay.found("GET", path)
-        return _returned(found) if found is not None else None
+        return _return_state(found) if found is not None else None
 
-    def _sub(self, source: Source) -> dict[str, str]:
-        """Name the merchant whose money it is; in brand mode always, otherwise if it is a sub."""
+    def _sub_mchid(self, source: Source) -> dict[str, str]:
+        """Return the field that names the store's merchant.
+
+        Brand mode always needs it, the other modes only for a sub-merchant.
+        """
         merchant = source.merchant
         if source.brand_mchid is not None:
             return {"sub_mchid": merchant.sub_mchid or merchant.mchid}
         return {"sub_mchid": merchant.sub_mchid} if merchant.sub_mchid else {}
 
-    def _who(self, source: Source) -> dict[str, str]:
+    def _parties(self, source: Source) -> dict[str, str]:
         settings = self._wechat_pay.settings
-        who = self._sub(source)
+        who = self._sub_mchid(source)
         if self._appid(source) != settings.appid:
             who["sub_appid"] = settings.appid
         return who
@@ -180,19 +184,19 @@ class ProfitSharing:
         return settings.sp_appid if partner else settings.appid
 
     def _type(self, source: Source, kind: ReceiverType) -> str:
-        # A person's openid is that of our mini-program; to a provider that is the sub-appid's.
+        # We know a person's openid at our mini-program, which is the sub-appid for a provider.
         if kind == "PERSONAL_OPENID" and self._appid(source) != self._wechat_pay.settings.appid:
             return "PERSONAL_SUB_OPENID"
         return kind
 
     def _newest_key(self) -> tuple[str, str]:
-        """Choose the platform key to encrypt with: a public key, else the newest certificate."""
+        """Return the key to encrypt with (serial, PEM): a public key, or the newest certificate."""
         keys = self._wechat_pay.platform_keys
         if not keys:
             raise Unavailable(detail="platform keys")
-        return max(keys.items(), key=_newness)
+        return max(keys.items(), key=_rank)
 
-    def _state(self, answer: dict[str, Any]) -> ShareState:
+    def _share_state(self, answer: dict[str, Any]) -> ShareState:
         parts = [
             PartResult(
                 type="MERCHANT_ID" if part["type"] == "MERCHANT_ID" else "PERSONAL_OPENID",
@@ -203,16 +207,17 @@ class ProfitSharing:
             )
             for part in answer.get("receivers") or []
         ]
-        # `state`, but `status` in brand mode.
+        # Brand mode calls the field `status`, the others `state`.
         return ShareState((answer.get("state") or answer.get("status")) == "FINISHED", parts)
 
 
-def _newness(key: tuple[str, str]) -> tuple[bool, str]:
+def _rank(key: tuple[str, str]) -> tuple[bool, str]:
+    """Rank public keys above certificates, and certificates by the start of their validity."""
     _serial, pem = key
     bare = "BEGIN CERTIFICATE" not in pem
     return bare, "" if bare else certificate_span(pem)[0].isoformat()
 
 
-def _returned(answer: dict[str, Any]) -> ReturnState:
+def _return_state(answer: dict[str, Any]) -> ReturnState:
     status = _RETURN_ENDS.get(str(answer.get("result")), "processing")
     return ReturnState(status, answer.get("fail_reason"))
