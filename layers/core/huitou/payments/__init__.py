@@ -1,1 +1,1 @@
-"""Money: charged, given back, shared, and held against WeChat Pay's books."""
+"""Money: charges, refunds, profit sharing, and the comparison with WeChat Pay's books."""

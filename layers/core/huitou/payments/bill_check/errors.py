@@ -1,4 +1,4 @@
-"""Why a day's bill isn't checked."""
+"""Why a day's bill can't be checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class BillErrors(ErrorCode):
-    """Why a day's bill isn't checked."""
+    """Why a day's bill can't be checked."""
 
     BILL_NOT_READY = (
         "账单尚未生成，请在 {detail} 后再试",

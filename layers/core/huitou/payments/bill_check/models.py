@@ -1,4 +1,4 @@
-"""对账: WeChat Pay's daily bills, and what comparing a day with our own books came to."""
+"""对账: WeChat Pay's daily bills, and the results of comparing them with our books."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class TradeRow:
     """One row of a trade bill: a payment, or a refund that WeChat Pay accepted that day.
 
     Amounts in fen: `total_fen` 订单金额, `settled_fen` 应结订单金额, `asked_fen` 申请退款金额,
-    `refunded_fen` 退款金额 (both less than the first where a coupon paid), `fee_fen` 手续费,
-    negative where it is given back. A payment has no `out_refund_no`.
+    `refunded_fen` 退款金额, `fee_fen` 手续费, negative where WeChat Pay gives it back. If a coupon
+    paid a part, 应结订单金额 is less than 订单金额, and 退款金额 less than 申请退款金额. A payment
+    has no `out_refund_no`.
     """
 
     at: datetime
@@ -45,7 +46,7 @@ class TradeRow:
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """One row of a fund flow bill: money into or out of the merchant's account."""
+    """One row of a fund flow bill: money that went into or out of the merchant's account."""
 
     kind: str
     income: bool
@@ -64,12 +65,12 @@ class BillSums(Record):
 
     @property
     def kept_fen(self) -> int:
-        """What the day leaves in the account: taken, less refunds, less the fees kept."""
+        """What the day adds to the account: payments minus refunds minus fees not given back."""
         return self.taken_fen - self.given_back_fen - self.fees_fen + self.fees_back_fen
 
 
 class BilledPayment(Record):
-    """A payment as a bill is compared with it."""
+    """The fields of a payment that a bill is compared with."""
 
     id: str = Field(alias="_id")
     status: PaymentStatus
@@ -83,7 +84,7 @@ class BilledPayment(Record):
 
 
 class BilledRefund(Record):
-    """A refund as a bill is compared with it."""
+    """The fields of a refund that a bill is compared with."""
 
     id: str = Field(alias="_id")
     status: RefundStatus
@@ -99,7 +100,7 @@ class BilledRefund(Record):
 class BillRun(Stored):
     """One day's check of one merchant; `id` is "<mchid>|<day>".
 
-    `tried_at` keeps a bill that isn't there yet from being asked for at once again.
+    If a bill isn't there yet, `tried_at` keeps the timer from asking again at once.
     """
 
     mchid: str
@@ -114,7 +115,7 @@ class BillRun(Stored):
 
 
 class BillReport(Record):
-    """What checking one day came to. `open`: differences of that day nobody has resolved."""
+    """The result of checking one day. `open` counts that day's unresolved differences."""
 
     day: str
     mchid: str
@@ -134,6 +135,6 @@ class BillReport(Record):
 
 
 class ReconcileBillRequest(Request):
-    """Compare a calendar day (Shanghai) with its bill; without one, the last that has a bill."""
+    """Check a calendar day (Shanghai) against its bill; by default the last day that has one."""
 
     day: str | None = Field(default=None, pattern=DAY)

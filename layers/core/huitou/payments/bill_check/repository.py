@@ -1,6 +1,6 @@
-"""Every query of the daily check: our side of the rows, their marks, and the runs.
+"""Every query of the daily check: our payments and refunds, their marks, and the runs.
 
-Of payments and refunds only the field `bill` is this area's to write.
+In payments and refunds this area writes only the field `bill`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from huitou.payments.charges.models import BillMark
 from huitou.runtime.database import Database, Document
 from huitou.runtime.documents import Record
 
-MOST_RUNS = 400  # Days read at once: a year and a bit.
+MOST_RUNS = 400  # The most days read at once: a year and a month.
 
 
 class BillRepository:
@@ -26,11 +26,11 @@ class BillRepository:
         self._runs = database.collection("bill_runs")
 
     def payments(self, ids: Sequence[str]) -> dict[str, BilledPayment]:
-        found = _named(self._payments, ids, _fields(BilledPayment))
+        found = _by_ids(self._payments, ids, _fields(BilledPayment))
         return {row["_id"]: BilledPayment.model_validate(row) for row in found}
 
     def refunds(self, ids: Sequence[str]) -> dict[str, BilledRefund]:
-        found = _named(self._refunds, ids, _fields(BilledRefund))
+        found = _by_ids(self._refunds, ids, _fields(BilledRefund))
         return {row["_id"]: BilledRefund.model_validate(row) for row in found}
 
     def mark_payments(self, marks: Mapping[str, BillMark]) -> None:
@@ -42,14 +42,14 @@ class BillRepository:
     def unshown_payments(
         self, start: datetime, end: datetime, at_once: int
     ) -> Iterator[BilledPayment]:
-        """Payments of a time that no bill has shown, page by page by index."""
+        """Payments of a time span that no bill has shown, read page by page by an index."""
         for row in _unshown(self._payments, start, end, at_once, _fields(BilledPayment)):
             yield BilledPayment.model_validate(row)
 
     def unshown_refunds(
         self, start: datetime, end: datetime, at_once: int
     ) -> Iterator[BilledRefund]:
-        """Refunds of a time that no bill has shown, those of no money left out."""
+        """Refunds of a time span that no bill has shown, without those that moved no money."""
         for row in _unshown(self._refunds, start, end, at_once, _fields(BilledRefund)):
             if row.get("out_trade_no") is not None:
                 yield BilledRefund.model_validate(row)
@@ -65,13 +65,13 @@ class BillRepository:
             yield BilledRefund.model_validate(row)
 
     def unmark(self, payment_ids: Sequence[str], refund_ids: Sequence[str]) -> None:
-        """Take back that a bill has shown them."""
+        """Remove their marks, because no bill shows them any more."""
         for collection, ids in ((self._payments, payment_ids), (self._refunds, refund_ids)):
             if ids:
                 collection.update_many({"_id": {"$in": [*ids]}}, {"$unset": {"bill": ""}})
 
     def begin(self, mchid: str, day: str, now: datetime) -> None:
-        """Note that a day's bill is asked for; what an earlier run found stays."""
+        """Note that we ask for a day's bill; results of an earlier run stay."""
         self._runs.update_one(
             {"_id": _run_id(mchid, day)},
             {
@@ -82,11 +82,11 @@ class BillRepository:
         )
 
     def finish(self, run: BillRun) -> None:
-        """Store what a check came to; of two at once both found the same."""
+        """Store the result of a check; if two run at once, both have found the same."""
         self._runs.replace_one({"_id": run.id}, run.document(), upsert=True)
 
     def runs(self, mchid: str, first: str, last: str) -> list[BillRun]:
-        """The runs of some days, both included, oldest first."""
+        """The runs from `first` to `last`, both included, oldest first."""
         found = (
             self._runs.find({"_id": {"$gte": _run_id(mchid, first), "$lte": _run_id(mchid, last)}})
             .sort("_id", 1)
@@ -95,7 +95,7 @@ class BillRepository:
         return [BillRun.model_validate(row) for row in found]
 
     def first_day(self, mchid: str) -> str | None:
-        """The first day whose bill was ever asked for."""
+        """The first day whose bill we ever asked for; None if there was none."""
         found = self._runs.find_one(
             {"_id": {"$gt": _run_id(mchid, ""), "$lt": _run_id(mchid, "~")}}, sort=[("_id", 1)]
         )
@@ -110,12 +110,12 @@ def _fields(model: type[Record]) -> Document:
     return {field.alias or name: 1 for name, field in model.model_fields.items()}
 
 
-def _named(
+def _by_ids(
     collection: Collection[Document], ids: Sequence[str], fields: Document
 ) -> Iterable[Document]:
     if not ids:
         return ()
-    # All in one answer: the first batch would else end at 101.
+    # All in one answer: the first batch would otherwise end after 101 documents.
     return collection.find({"_id": {"$in": [*ids]}}, fields, batch_size=len(ids) + 1)
 
 

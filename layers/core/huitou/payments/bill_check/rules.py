@@ -1,9 +1,9 @@
-"""Read WeChat Pay's daily bills, strictly: what doesn't fit is an error that names its place.
+"""Read WeChat Pay's daily bills strictly: a fault is an error that names its line and column.
 
 Source: WeChat Pay's 交易账单详细说明 and 资金账单详细说明. A bill is UTF-8 text: a header, one line
-for each row, the sums' header, the sums. Values stand between commas, each behind a backtick;
-columns are found by name, as their order may change. Amounts are yuan. Days run from 00:00 to
-24:00 in Shanghai; a refund stands in the bill of the day on which it was accepted.
+for each row, the sums' header, the sums. Commas separate the values, and each value begins with a
+backtick. We find columns by name, because their order may change. Amounts are in yuan. Days run
+from 00:00 to 24:00 in Shanghai. A refund is in the bill of the day on which it was accepted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from huitou.runtime.errors import Code, Refusal
 ZONE = ZoneInfo("Asia/Shanghai")
 MAX_LINE_BYTES = 32_768  # The longest value, a note, has 2,048 characters.
 MAX_ROWS = 1_000_000
-DAY_S = 86_400  # From noon to noon: further off a row can't belong to the day of its bill.
+DAY_S = 86_400  # A row further than this from noon can't belong to the day of its bill.
 _YUAN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,5})?")
 _COUNT = re.compile(r"[0-9]{1,9}(\.0+)?")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -44,7 +44,7 @@ TRADE_COLUMNS = (
     "应结订单金额", "微信退款单号", "商户退款单号", "退款金额", "充值券退款金额", "退款状态",
     "手续费", "订单金额", "申请退款金额",
 )  # fmt: skip
-# Each sum of a trade bill and the column it is the sum of.
+# Each sum of a trade bill, and the column that it adds up.
 _TRADE_COUNT = "总交易单数"
 _TRADE_SUMS = {
     "应结订单总金额": "应结订单金额",
@@ -57,16 +57,16 @@ _TRADE_SUMS = {
 FLOW_COLUMNS = ("记账时间", "业务类型", "收支类型", "收支金额(元)")
 _FLOW_COUNT = "资金流水总笔数"
 _FLOW_SUMS = {"收入": ("收入笔数", "收入金额"), "支出": ("支出笔数", "支出金额")}
-# 业务类型 of the fund flow that a trade bill speaks of.
+# The 业务类型 of a fund flow bill that the trade bill covers as well.
 TRADE, FEE, REFUND, FEE_BACK = "交易", "扣除交易手续费", "退款", "退还交易手续费"
 FLOW_FIGURES = ("taken", "fees", "given back")
 
 
 def trade_rows(lines: Iterable[bytes], day: str) -> Iterator[TradeRow]:
-    """Read a trade bill of type ALL row by row; at its end, its sums must be those of the rows.
+    """Read a trade bill of type ALL row by row, and compare its sums with the rows at the end.
 
-    Refused with BILL_DAMAGED, naming line and column; whoever acts on rows must therefore have
-    read all of them once before.
+    Raises Refusal BILL_DAMAGED naming line and column. As a fault may stand in the last line, read
+    the whole bill once before acting on its rows.
     """
     sums = dict.fromkeys(_TRADE_SUMS.values(), Decimal())
     noon, count = day_start(day) + timedelta(hours=12), 0
@@ -106,28 +106,28 @@ def flow_rows(lines: Iterable[bytes]) -> Iterator[FlowRow]:
 
 
 def sums_by_merchant(rows: Iterable[TradeRow]) -> dict[str | None, BillSums]:
-    """Add up a trade bill by 特约商户号; reading it to its end is also what proves it whole."""
+    """Add up a trade bill by 特约商户号; reading it to its end also proves that it is complete."""
     sums: dict[str | None, Counter[str]] = {}
     for row in rows:
-        of = sums.setdefault(row.sub_mchid, Counter())
-        of["fees_fen" if row.fee_fen > 0 else "fees_back_fen"] += abs(row.fee_fen)
+        counts = sums.setdefault(row.sub_mchid, Counter())
+        counts["fees_fen" if row.fee_fen > 0 else "fees_back_fen"] += abs(row.fee_fen)
         if row.out_refund_no is None:
-            of.update(payments=1, taken_fen=row.settled_fen)
+            counts.update(payments=1, taken_fen=row.settled_fen)
         else:
-            of.update(refunds=1, given_back_fen=row.refunded_fen)
-    return {sub_mchid: BillSums(**of) for sub_mchid, of in sums.items()}
+            counts.update(refunds=1, given_back_fen=row.refunded_fen)
+    return {sub_mchid: BillSums(**counts) for sub_mchid, counts in sums.items()}
 
 
 def total_of(sums: Iterable[BillSums]) -> BillSums:
-    """The sums of several merchants as one."""
+    """Add up the sums of several merchants."""
     total: Counter[str] = Counter()
-    for of in sums:
-        total.update(of.model_dump())
+    for merchant_sums in sums:
+        total.update(merchant_sums.model_dump())
     return BillSums(**total)
 
 
 def flow_sums(rows: Iterable[FlowRow]) -> dict[str, int]:
-    """Net movement by 业务类型, in fen: what came in less what went out."""
+    """Return the net movement by 业务类型, in fen: what came in minus what went out."""
     sums: dict[str, int] = {}
     for row in rows:
         moved = row.amount_fen if row.income else -row.amount_fen
@@ -136,7 +136,7 @@ def flow_sums(rows: Iterable[FlowRow]) -> dict[str, int]:
 
 
 def flow_differences(trade: BillSums, flow: dict[str, int]) -> list[tuple[str, int, int]]:
-    """What the account should have moved by, and did: (name, expected, found) where they differ.
+    """Compare the account's movements with the trade bill: (name, expected, found) if they differ.
 
     Refunds and the fees given back with them are one figure: WeChat Pay has booked the fee both
     as a flow of its own (退还交易手续费) and inside the refund (退款总金额…含手续费…).
@@ -149,12 +149,12 @@ def flow_differences(trade: BillSums, flow: dict[str, int]) -> list[tuple[str, i
 
 
 def calendar_day(at: datetime) -> str:
-    """The day in Shanghai, from midnight to midnight: bills know no business days."""
+    """Return the calendar day in Shanghai; bills don't use business days."""
     return at.astimezone(ZONE).date().isoformat()
 
 
 def day_start(day: str) -> datetime:
-    """Midnight in Shanghai; raises Refusal for what is no day."""
+    """Return the day's first moment in Shanghai; raises Refusal INVALID_REQUEST if it is no day."""
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZONE)
     except ValueError:
@@ -164,9 +164,9 @@ def day_start(day: str) -> datetime:
 def payment_differences(
     row: TradeRow, payment: BilledPayment | None, own: Merchant, day: str
 ) -> list[Difference]:
-    """Compare a payment's row with ours; of the same amount, the frozen rate's fee as well.
+    """Compare a payment's row with our payment; if the amounts agree, compare the fee too.
 
-    `own` is the chain's merchant: that of payments from before merchants were frozen on them.
+    `own` is the chain's merchant, which is meant by older payments that name none.
     """
     if payment is None:
         return [_unknown("payment unknown to us", row.out_trade_no, day, found=row.total_fen)]
@@ -189,10 +189,10 @@ def refund_differences(
     own: Merchant,
     day: str,
 ) -> list[Difference]:
-    """Compare a refund's row with ours; its row is of the day on which it was accepted.
+    """Compare a refund's row with our refund; the row is of the day on which it was accepted.
 
-    The state there never changes afterwards, so only a refund that we never asked for differs.
-    A whole refund gives the fee back; the share of a part may be rounded either way.
+    That state never changes later, so it differs only if we never asked for the refund. A refund of
+    the whole payment gives the whole fee back; for a part the fee may be rounded either way.
     """
     reference = str(row.out_refund_no)
     if refund is None:
@@ -214,7 +214,7 @@ def refund_differences(
 
 
 class _Cells:
-    """One line's values by column."""
+    """The values of one line, found by column."""
 
     def __init__(self, line: int, columns: dict[str, int], values: Sequence[str]) -> None:
         self.line = line
@@ -228,7 +228,7 @@ class _Cells:
         return self._values[self._columns[column]].strip()
 
     def number(self, column: str) -> str:
-        """An id: printable ASCII, as WeChat Pay allows in ours and uses in its own."""
+        """Return an id: printable ASCII, which WeChat Pay allows in our ids and uses in its own."""
         value = self.text(column)
         if not _NUMBER.fullmatch(value):
             raise self.damaged(column, "is no number of an order, refund or merchant")
@@ -241,14 +241,14 @@ class _Cells:
         return Decimal(value)
 
     def whole_fen(self, column: str) -> int:
-        """An amount of money moved: never a part of a fen, never negative."""
+        """Return an amount in fen; it must be whole and not negative."""
         yuan = self.yuan(column)
         if yuan < 0 or yuan != yuan.quantize(_FEN):
             raise self.damaged(column, "is negative or a part of a fen")
         return int(yuan * 100)
 
     def rounded_fen(self, column: str) -> int:
-        """A fee, told to five decimals: each row by itself is rounded half up (away from 0)."""
+        """Return a fee, which has five decimals, in fen; a half is rounded away from 0."""
         return int(self.yuan(column).quantize(_FEN, ROUND_HALF_UP) * 100)
 
     def count(self, column: str) -> int:
@@ -272,7 +272,7 @@ class _Cells:
 
 
 class _Table:
-    """A bill's lines: header, rows, the sums' header, sums; nothing behind them."""
+    """A bill's lines: header, rows, the sums' header, the sums; nothing may follow."""
 
     def __init__(self, lines: Iterable[bytes], columns: Sequence[str], closing: str) -> None:
         self._lines = enumerate(lines, 1)
@@ -280,7 +280,7 @@ class _Table:
         header = self._next()
         if header is None:
             raise _damaged(1, "is missing: the bill is empty")
-        self._columns = _named(*header, columns)
+        self._columns = _column_numbers(*header, columns)
         self._sums_header: tuple[int, str] | None = None
 
     def _next(self) -> tuple[int, str] | None:
@@ -308,9 +308,9 @@ class _Table:
         raise _damaged(MAX_ROWS, "the bill has too many rows")
 
     def sums(self, wanted: Sequence[str]) -> _Cells:
-        """The sums, once every row is read."""
-        assert self._sums_header is not None  # noqa: S101 - the rows ended at it
-        columns = _named(*self._sums_header, wanted)
+        """Return the sums; call it once every row is read."""
+        assert self._sums_header is not None  # noqa: S101 - it ended the rows
+        columns = _column_numbers(*self._sums_header, wanted)
         line = self._next()
         if line is None:
             raise _damaged(0, "the sums are missing: the bill was cut off")
@@ -321,7 +321,7 @@ class _Table:
         return sums
 
 
-def _named(line: int, text: str, wanted: Sequence[str]) -> dict[str, int]:
+def _column_numbers(line: int, text: str, wanted: Sequence[str]) -> dict[str, int]:
     names = [name.strip().lstrip("`") for name in text.split(",")]
     for name in wanted:
         if names.count(name) != 1:
@@ -332,9 +332,9 @@ def _named(line: int, text: str, wanted: Sequence[str]) -> dict[str, int]:
 
 
 def _values(line: int, text: str, columns: int) -> list[str]:
-    """Split a row: a comma with a backtick behind it separates, one in a dish's name does not.
+    """Split a row at commas that a backtick follows; other commas are part of a dish's name.
 
-    Cells that are quoted as CSV has it enclose their backtick too.
+    If a row is quoted as in CSV, the backtick is inside the quotes.
     """
     cells = text.split(",`")
     if text.startswith("`") and len(cells) == columns:
@@ -394,6 +394,6 @@ def _differing(
 
 
 def _damaged(line: int, fault: str, column: str = "") -> Refusal:
-    # Never the value: a damaged row may hold an OpenID in any column.
+    # Never show the value: a damaged row may have an OpenID in any column.
     where = f"line {line} {column}".strip() if line else "end"
     return Refusal(BillErrors.BILL_DAMAGED, field=where, detail=f"{where}: {fault}")

@@ -1,4 +1,4 @@
-"""Compare a day with WeChat Pay's bills of it: every row with ours, and ours with every row."""
+"""Compare a day with WeChat Pay's bills: each row with our books, and our books with the rows."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal, Unavailable
 from huitou.runtime.logs import log
 
-AT_ONCE = 500  # Rows of one page: a query each for payments and refunds, a write each for marks.
-READY = timedelta(days=1, hours=10)  # After a day's midnight; WeChat Pay makes bills from 9:00.
-RETRY = timedelta(minutes=30)  # As WeChat Pay asks of those who find a bill still being made.
-EDGE = timedelta(minutes=10)  # So near to midnight our moment and theirs may be of two days.
-MOST_DAYS = 7  # Back, for the timer; by hand any day that WeChat Pay still has (three months).
+AT_ONCE = 500  # Rows of a page; payments and refunds take one query and one write a page.
+READY = timedelta(days=1, hours=10)  # From a day's midnight; WeChat Pay makes bills from 9:00.
+RETRY = timedelta(minutes=30)  # WeChat Pay asks us to wait so long if it is still making a bill.
+EDGE = timedelta(minutes=10)  # So near to midnight our time and theirs may fall on different days.
+MOST_DAYS = 7  # The timer goes back so far; by hand any day that WeChat Pay has (three months).
 MOST_SHOWN = 50
 SOURCE: Source = "bill"
 Read = TypeVar("Read")
@@ -58,17 +58,17 @@ Item = TypeVar("Item")
 
 
 class BillGateway(Protocol):
-    """What the check needs of WeChat Pay."""
+    """What the check needs from WeChat Pay."""
 
     def merchant_for(self, sub_mchid: str | None) -> Merchant:
-        """Who takes a store's money; the chain's own merchant, or its provider, for None."""
+        """Return the merchant of a store; for None the chain's own merchant, or its provider."""
 
     def bill(self, kind: BillKind, day: str) -> bytes | None:
-        """A bill's text, its hash checked; None where nothing happened on the day."""
+        """Return a bill's text, its hash checked; None if nothing happened on the day."""
 
 
 class BillCheck:
-    """The daily check of the chain's own merchant; a provider's bill holds its stores' too."""
+    """The daily check of the chain's own merchant; a provider's bill includes its stores' rows."""
 
     def __init__(self, database: Database, clock: Clock, gateway: BillGateway) -> None:
         self._clock = clock
@@ -79,10 +79,10 @@ class BillCheck:
         self._discrepancies = Discrepancies(database, clock)
 
     def due_days(self) -> list[str]:
-        """The days of the last week that were not checked, up to yesterday; for the timer.
+        """Return the days of the last week that the timer has to check, up to yesterday.
 
-        A day is due once its bill should be there, and again half an hour after a try in vain.
-        A chain that never checked begins with yesterday.
+        A day is due once its bill should be there, and again half an hour after a failed try. A
+        chain that never checked a day begins with yesterday.
         """
         now = self._clock.now()
         last = calendar_day(now - READY)
@@ -92,7 +92,7 @@ class BillCheck:
         return [day for day in days if day <= last and _due(runs.get(day), now)]
 
     def run_due(self, day: str) -> CheckOutcome:
-        """Check a day for the timer: how it ended, in a word."""
+        """Check a day for the timer; returns the outcome instead of raising a Refusal."""
         try:
             self.run(day)
         except Refusal as refused:
@@ -104,15 +104,15 @@ class BillCheck:
         return "checked"
 
     def last_day(self) -> str:
-        """The last day whose bill should be there by now."""
+        """Return the last day whose bill should be there by now."""
         return calendar_day(self._clock.now() - READY)
 
     def run(self, day: str) -> BillReport:
-        """Check one calendar day (Asia/Shanghai); safe to repeat, and two at once find the same.
+        """Check one calendar day (Asia/Shanghai). Safe to repeat; two runs at once find the same.
 
-        Each difference is noted; each that an earlier run noted and this one doesn't find is
-        cleared. Each row marks our payment or refund as shown, whichever day's bill has it.
-        Refused: BILL_NOT_READY (saying from when), BILL_DAMAGED (nothing was compared then).
+        Notes each difference, and clears those of earlier runs that it doesn't find any more. Marks
+        the payment or refund of each row as shown, on whatever day it was made. Raises Refusal
+        BILL_NOT_READY (naming from when it is) or BILL_DAMAGED (then nothing was compared).
         """
         now = self._clock.now()
         ready_at = day_start(day) + READY
@@ -120,21 +120,21 @@ class BillCheck:
             raise _not_ready(ready_at)
         self._repository.begin(self._mchid, day, now)
         trade, flow = self._bill("trade", day), self._bill("fundflow", day)
-        # Both are read to their ends before anything is compared: a damaged bill changes nothing.
-        sums = self._proved("trade", day, lambda: sums_by_merchant(_rows(trade, day)))
-        moved = self._proved("fundflow", day, lambda: flow_sums(_flows(flow)))
+        # Both are read completely before anything is compared, so a damaged bill changes nothing.
+        sums = self._read_whole("trade", day, lambda: sums_by_merchant(_rows(trade, day)))
+        moved = self._read_whole("fundflow", day, lambda: flow_sums(_flows(flow)))
         counts: Counter[str] = Counter()
         seen: set[str] = set()
         for page in _pages(_rows(trade, day)):
             references = [_reference(row) for row in page]
-            self._settle(counts, self._compare(day, page), references)
+            self._record(counts, self._compare(day, page), references)
             seen.update(references)
         for missing in _pages(self._missing(day)):
-            self._settle(counts, missing, [])
-        self._forget_gone(day, seen, counts)
-        # A provider's account sees nothing of its stores' money: only its own rows count here.
+            self._record(counts, missing, [])
+        self._note_gone(day, seen, counts)
+        # A provider's account doesn't receive its stores' money: only its own rows count here.
         differing = self._flow_differences(day, flow_differences(sums.get(None, BillSums()), moved))
-        self._settle(counts, differing, [f"{self._mchid}:{day}:{name}" for name in FLOW_FIGURES])
+        self._record(counts, differing, [f"{self._mchid}:{day}:{name}" for name in FLOW_FIGURES])
         total = total_of(sums.values())
         run = BillRun(
             id=f"{self._mchid}|{day}",
@@ -159,8 +159,8 @@ class BillCheck:
                 raise _not_ready(self._clock.now() + RETRY) from passing
             raise
 
-    def _proved(self, kind: BillKind, day: str, read: Callable[[], Read]) -> Read:
-        """Read a bill to its end; a damaged one is told to the operator as well."""
+    def _read_whole(self, kind: BillKind, day: str, read: Callable[[], Read]) -> Read:
+        """Read a bill to its end; if it is damaged, note that for the operators too."""
         reference = f"{self._mchid}:{day}:{kind}"
         try:
             result = read()
@@ -173,17 +173,17 @@ class BillCheck:
         self._discrepancies.clear("bill damaged", reference)
         return result
 
-    def _settle(
+    def _record(
         self, counts: Counter[str], differences: Sequence[Difference], references: Sequence[str]
     ) -> None:
-        """Note what differs, and clear what else an earlier run said of the same references."""
+        """Note differences, and clear other ones that earlier runs noted for these references."""
         counts["found"] += len(differences)
         counts["new"] += self._discrepancies.note_all(SOURCE, differences)
         counts["cleared"] += self._discrepancies.clear_about(SOURCE, references, differences)
 
     def _compare(self, day: str, rows: Sequence[TradeRow]) -> list[Difference]:
-        """Compare one page of rows with ours, and mark ours as shown."""
-        # A refund's payment as well: its rate says which fee comes back.
+        """Compare one page of rows with our payments and refunds, and mark these as shown."""
+        # The payments of refunds as well: their rate decides which fee comes back.
         payments = self._repository.payments(list({row.out_trade_no for row in rows}))
         refunds = self._repository.refunds([row.out_refund_no for row in rows if row.out_refund_no])
         differences: list[Difference] = []
@@ -205,21 +205,21 @@ class BillCheck:
         self._repository.mark_refunds(refund_marks)
         return differences
 
-    def _forget_gone(self, day: str, seen: Set[str], counts: Counter[str]) -> None:
-        """Note what an earlier run found in this day's bill and this one doesn't."""
+    def _note_gone(self, day: str, seen: Set[str], counts: Counter[str]) -> None:
+        """Note what an earlier run found in this day's bill and this run doesn't."""
         payments = [p for p in self._repository.payments_shown_on(day, AT_ONCE) if p.id not in seen]
         refunds = [r for r in self._repository.refunds_shown_on(day, AT_ONCE) if r.id not in seen]
         gone = [_missing("payment", payment, day) for payment in payments]
-        self._settle(counts, gone + [_missing("refund", refund, day) for refund in refunds], [])
-        # Last: a crash before this finds them again; from now on they are missing.
+        self._record(counts, gone + [_missing("refund", refund, day) for refund in refunds], [])
+        # Last, so that a run after a crash finds them again. From now on they count as missing.
         self._repository.unmark([p.id for p in payments], [r.id for r in refunds])
 
     def _missing(self, day: str) -> Iterator[Difference]:
-        """Our payments and refunds of the day that no bill has shown, once one should have.
+        """Return our payments and refunds of the day that a bill should have shown and none has.
 
-        Near midnight a row may stand in the neighbouring day's bill, so those moments are looked
-        at by whichever of the two days is checked second. A refund stands in the bill of the day
-        on which it was accepted, some day from its making to its success: all must be checked.
+        Near midnight a row may be in the neighbouring day's bill, so the check of the second of the
+        two days looks at these moments. A refund is in the bill of the day on which WeChat Pay
+        accepted it, a day between its creation and its success: all these days must be checked.
         """
         around = self._checked(shifted(day, -1), shifted(day, 1))
         before, after = shifted(day, -1) in around, shifted(day, 1) in around
