@@ -1,7 +1,7 @@
-"""console: what staff do in their browsers, by HTTP under /api; every route for some roles only.
+"""console: what staff do in their browsers, by HTTP under /api; each route is for some roles only.
 
-HTTP access brings the browsers' calls; internal callers (the CLI) open accounts. Not callable by
-members, nor by timers.
+Browsers call it through HTTP access. Internal callers (the CLI) open accounts. Members and timers
+can't call it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AREAS = (
 )  # fmt: skip
 SIGN_IN = "session/sign_in"
 COOKIE = "huitou_session"
-# Another site's page can send a form, but no such header.
+# Another site's page can send us a form, but not this header.
 OURS = "x-huitou"
 MOST_BYTES = 64 * 1024
 _BEFORE_PASSWORD = ("session/me", "session/sign_out", "session/password")
@@ -51,7 +51,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def routes(area: str) -> dict[str, Route]:
-    """Return the routes of an area; its module is loaded when it is first asked for."""
+    """Return the routes of an area; the first call loads its module."""
     module = importlib.import_module(f"desk.{area}")
     found: dict[str, Route] = module.ROUTES
     return found
@@ -75,7 +75,7 @@ def _api(call: Call, request: HttpRequest) -> HttpAnswer:
         raise Refusal(Code.UNKNOWN_ACTION, detail=name)
     if not may(staff.role, name):
         raise Refusal(Code.FORBIDDEN)
-    data = _done(Desk(call, staff, token), name, route, fields)
+    data = _run_route(Desk(call, staff, token), name, route, fields)
     headers = _cookie(call, "", 0) if name == "session/sign_out" else {}
     return HttpAnswer(200, data, headers)
 
@@ -92,11 +92,11 @@ def _fields(request: HttpRequest) -> dict[str, Any]:
     return fields
 
 
-def _done(desk: Desk, name: str, route: Route, fields: dict[str, Any]) -> dict[str, Any]:
-    """Do what a route is for, in this person's name, and keep what it changed."""
+def _run_route(desk: Desk, name: str, route: Route, fields: dict[str, Any]) -> dict[str, Any]:
+    """Run a route in this person's name, and record what it changed."""
     signature = desk.signature()
     for field in route.signed:
-        if field in fields:  # Who does it is never the browser's to say.
+        if field in fields:  # The browser must not say who acts.
             raise Refusal(Code.INVALID_REQUEST, field=field, detail="extra_forbidden")
     signed = {field: signature[field] for field in route.signed}
 
@@ -143,7 +143,7 @@ def _token(request: HttpRequest) -> str:
 
 
 def _cookie(call: Call, token: str, lives_s: int) -> dict[str, str]:
-    secure = "" if call.settings.clock_file else " Secure;"  # A laptop serves plain HTTP.
+    secure = "" if call.settings.clock_file else " Secure;"  # The local cloud serves plain HTTP.
     kept = f"{COOKIE}={token}; HttpOnly;{secure} SameSite=Strict; Path=/api; Max-Age={lives_s}"
     return {"Set-Cookie": kept}
 

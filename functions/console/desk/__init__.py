@@ -1,1 +1,1 @@
-"""What staff may ask for, an area a module: each has `ROUTES`, by the action's name."""
+"""The console's routes, one module for each area; its `ROUTES` are named by action."""

@@ -15,7 +15,7 @@ from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, Re
 
 
 def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:
-    desk.lookups.refund(request.refund_id)  # Theirs to see, or it isn't there.
+    desk.lookups.refund(request.refund_id)  # NOT_FOUND if the person may not see it.
     return desk.ask("pay", "decide_refund", request)
 
 

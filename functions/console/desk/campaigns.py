@@ -1,4 +1,4 @@
-"""campaigns: from draft to running, held against the rules, and what they changed."""
+"""campaigns: edit, check and run campaigns, and report what they changed."""
 
 from __future__ import annotations
 

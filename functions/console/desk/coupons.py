@@ -1,4 +1,4 @@
-"""coupons: their kinds as forms, what is left of them, and codes for flyers."""
+"""coupons: edit templates, see what is left of them, and make codes for flyers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _before(desk: Desk, request: PutTemplateRequest) -> dict[str, Any]:
 
 
 def _codes(action: str) -> Any:
-    # Only `coupon-issue` has the key to codes: the function that faces the internet hasn't.
+    # Only `coupon-issue` has the key to codes, because the console is open to the internet.
     def run(desk: Desk, request: Any) -> object:
         return desk.ask("coupon-issue", action, request)
 
@@ -68,7 +68,7 @@ ROUTES = {
         ClaimLinkAnswer,
     ),
     "batches": Route(BatchesRequest, _codes("batches"), BatchesAnswer),
-    # Whoever has codes has what they are worth: that they were written out is kept.
+    # Codes are worth money to whoever has them, so we record that somebody saw them.
     "codes": Route(
         CodesRequest, _codes("codes"), CodesAnswer, target=lambda r: f"codes {r.batch}",
         after=lambda made: {"codes": len(made["codes"])},

@@ -1,4 +1,4 @@
-"""English of what stands in the models in Chinese: titles of forms, help and choices."""
+"""English for the Chinese texts in the models: titles of forms, help and choices."""
 
 from __future__ import annotations
 

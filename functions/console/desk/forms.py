@@ -1,4 +1,4 @@
-"""Forms of what is stored, as the browser draws them, in the language of who asks."""
+"""Forms for stored models, which the browser draws, in the language of the person."""
 
 from __future__ import annotations
 

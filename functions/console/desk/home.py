@@ -1,4 +1,4 @@
-"""home: today against the same weekday, the three KPIs over time and by store, and alarms."""
+"""home: today compared with a week ago, the three KPIs over time and by store, and alarms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ ROUTES = {
     "figures": Route(FiguresRequest, _figures, HomeAnswer),
     "alarms": Route(
         NoRequest,
-        lambda desk, _: Home(desk.database, desk.clock).alarms(desk.sees, desk.staff.store_ids),
+        lambda desk, _: Home(desk.database, desk.clock).alarms(
+            desk.may_see_store, desk.staff.store_ids
+        ),
         AlarmsAnswer,
     ),
 }

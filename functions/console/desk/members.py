@@ -1,4 +1,4 @@
-"""members: found, and one member's whole story; points and coupons given by hand, with a reason."""
+"""members: find them, see all about one, and give points and coupons by hand, with a reason."""
 
 from __future__ import annotations
 

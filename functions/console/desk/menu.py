@@ -1,4 +1,4 @@
-"""menu: the brand's dishes, and what a store has today: 上下架, 估清 and its own prices."""
+"""menu: the brand's dishes, and each store's 上下架, 估清 and own prices."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def _change(desk: Desk, request: Any) -> object:
     return Menu(desk.database).change(request)
 
 
-def _as_it_is(desk: Desk, request: Any) -> dict[str, Any]:
+def _values_before(desk: Desk, request: Any) -> dict[str, Any]:
     dish = Menu(desk.database).dish_for_staff(desk.own(request.store_id), request.dish_id)
     return dish.model_dump(mode="json")
 
 
-def _changing(request: type) -> Route:
+def _change_route(request: type) -> Route:
     return Route(
         request, _change, StaffDish, target=lambda r: f"dish {r.store_id}:{r.dish_id}",
-        before=_as_it_is, after=lambda made: made.model_dump(mode="json"),
+        before=_values_before, after=lambda made: made.model_dump(mode="json"),
     )  # fmt: skip
 
 
-def _dish_as_it_is(desk: Desk, request: PutDishRequest) -> dict[str, Any]:
+def _dish_before(desk: Desk, request: PutDishRequest) -> dict[str, Any]:
     dish = Menu(desk.database).dish(request.dish_id)
     return dish.document() if dish else {}
 
@@ -57,14 +57,14 @@ ROUTES = {
     "dishes": Route(NoRequest, lambda desk, _: Menu(desk.database).dishes(), BrandDishesAnswer),
     "set_dish": Route(
         PutDishRequest, _set_dish, BrandDish, target=lambda r: f"dish {r.dish_id}",
-        before=_dish_as_it_is, after=lambda made: made.model_dump(mode="json"),
+        before=_dish_before, after=lambda made: made.model_dump(mode="json"),
     ),
     "list": Route(
         StoreMenuRequest,
         lambda desk, r: Menu(desk.database).for_staff(desk.own(r.store_id)),
         StaffMenuAnswer,
     ),
-    "sold_out": _changing(SoldOutRequest),
-    "listed": _changing(ListedRequest),
-    "prices": _changing(PricesRequest),
+    "sold_out": _change_route(SoldOutRequest),
+    "listed": _change_route(ListedRequest),
+    "prices": _change_route(PricesRequest),
 }  # fmt: skip

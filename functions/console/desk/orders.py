@@ -1,4 +1,4 @@
-"""orders: found, told in full with their price's explanation, given back by line."""
+"""orders: find them, show one with the explanation of its price, and refund it by line."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def _explain(desk: Desk, request: OneOrderRequest) -> object:
 
 
 def _refund(desk: Desk, request: RefundRequest) -> object:
-    desk.lookups.order(request.order_id)  # Theirs to see, or it isn't there.
-    # Only `pay` has the keys to money: the function that faces the internet hasn't.
+    desk.lookups.order(request.order_id)  # NOT_FOUND if the person may not see it.
+    # Only `pay` has the keys of WeChat Pay, because the console is open to the internet.
     return desk.ask("pay", "refund", request)
 
 

@@ -1,4 +1,4 @@
-"""One route of the console: what it wants, does and answers."""
+"""One route of the console: its request, what it does, and its answer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic import BaseModel
 from huitou.integrations.functions import Functions
 from huitou.operations.console.lookup_service import Lookups
 from huitou.operations.staff.models import Role, StaffMember
-from huitou.operations.staff.rules import sees
+from huitou.operations.staff.rules import may_see_store
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.handler import Call
 
-# What services below call the roles that decide about money: an owner decides like finance.
+# The names that services use for roles that decide about money; an owner decides like finance.
 DECIDES_AS: dict[Role, str] = {
     "owner": "finance", "area_manager": "manager", "store_manager": "manager",
     "cashier": "cashier",
@@ -27,7 +27,7 @@ DECIDES_AS: dict[Role, str] = {
 
 @dataclass(frozen=True)
 class Desk:
-    """One signed-in person at work."""
+    """One call of a signed-in person, and what its route needs."""
 
     call: Call
     staff: StaffMember
@@ -51,25 +51,25 @@ class Desk:
 
     @cached_property
     def lookups(self) -> Lookups:
-        return Lookups(self.database, self.sees)
+        return Lookups(self.database, self.may_see_store)
 
     def ask(self, function: str, action: str, request: BaseModel) -> Any:
-        """Have another function do it, in this person's language; what it refuses is refused."""
+        """Call another function in this person's language; raises its refusal as a Refusal."""
         functions = Functions(self.call.settings.cloud, self.call.settings.internal_secret)
         fields = request.model_dump(mode="json", exclude_none=True)
         return functions.ask(function, {"action": action, "lang": self.lang, **fields})
 
-    def sees(self, store_id: str | None) -> bool:
-        return sees(self.staff, store_id)
+    def may_see_store(self, store_id: str | None) -> bool:
+        return may_see_store(self.staff, store_id)
 
     def own(self, store_id: str) -> str:
-        """Return the store's id; Refusal FORBIDDEN naming `store_id` if it isn't theirs to see."""
-        if not self.sees(store_id):
+        """Return the store's id; raises Refusal FORBIDDEN if the person may not see the store."""
+        if not self.may_see_store(store_id):
             raise Refusal(Code.FORBIDDEN, field="store_id")
         return store_id
 
     def signature(self) -> dict[str, str]:
-        """Who does it, as services below want it; never the browser's to say."""
+        """Return who acts, in the fields that services want; the browser must not say it."""
         signed = {"actor": self.staff.id}
         role = DECIDES_AS.get(self.staff.role)
         return signed | ({"role": role} if role else {})
@@ -77,10 +77,10 @@ class Desk:
 
 @dataclass(frozen=True)
 class Route:
-    """What a route wants, does and answers. Fields that `signed` names are the server's to fill.
+    """A route's request, what it does, and its answer. The server fills the fields in `signed`.
 
-    One that changes something has a `target`: what it is about, for the record of changes; `before`
-    and `after` are what that keeps of it.
+    A route that changes something has a `target`: the name of what it changes, for the record of
+    changes. `before` and `after` return the values that this record stores.
     """
 
     request: type[BaseModel]

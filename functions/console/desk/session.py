@@ -9,7 +9,7 @@ from huitou.runtime.documents import Answer
 
 
 class DoneAnswer(Answer):
-    """It is done."""
+    """The answer of a route that has nothing to tell."""
 
 
 def _sessions(desk: Desk) -> Sessions:

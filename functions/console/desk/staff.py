@@ -1,4 +1,4 @@
-"""staff: accounts, opened and changed by an owner."""
+"""staff: owners open and change accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""stores: those that one may see, their settings, and whether they take orders."""
+"""stores: list those the person may see, change their settings, pause their orders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _stores(desk: Desk) -> Stores:
 
 def _list(desk: Desk, _: NoRequest) -> object:
     stores = _stores(desk).listing(desk.brand_id)
-    return {"stores": [store for store in stores if desk.sees(store["store_id"])]}
+    return {"stores": [store for store in stores if desk.may_see_store(store["store_id"])]}
 
 
 def _pause(desk: Desk, request: PauseRequest) -> object:
@@ -36,7 +36,7 @@ def _set(desk: Desk, request: StoreSettingsRequest) -> object:
     return _stores(desk).set(request)
 
 
-def _as_it_is(desk: Desk, request: StoreSettingsRequest) -> dict[str, Any]:
+def _values_before(desk: Desk, request: StoreSettingsRequest) -> dict[str, Any]:
     return _settings(_stores(desk).for_staff(desk.own(request.store_id)))
 
 
@@ -54,7 +54,7 @@ ROUTES = {
     ),
     "set": Route(
         StoreSettingsRequest, _set, StaffStore, target=lambda r: f"store {r.store_id}",
-        before=_as_it_is, after=_settings,
+        before=_values_before, after=_settings,
     ),
     "pause": Route(
         PauseRequest, _pause, StaffStore,

@@ -1,4 +1,4 @@
-"""tiers: the rules as a form, tried on all members before they are applied."""
+"""tiers: edit the rules in a form, try them on all members, then apply them."""
 
 from __future__ import annotations
 

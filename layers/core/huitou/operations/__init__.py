@@ -1,1 +1,1 @@
-"""The chain's own people: who may do what, what they look up, move in and mend."""
+"""The chain's own people: their permissions, and what they look up, import, correct and check."""

@@ -1,4 +1,4 @@
-"""What staff changed: who, when, from what to what."""
+"""The record of what staff changed: who, when, and the values before and after."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from huitou.runtime.paging import PageRequest
 
 
 class Change(Stored):
-    """One change; written down before it is made, so that none goes unrecorded.
+    """One change; stored before it is made, so that none is missing.
 
-    `outcome` is the refusal's code where it was refused, and None where nobody knows: the
-    process ended in between.
+    `outcome` is "done", or the code of the error that stopped the change. It is None while the
+    change is running, and stays None if it ended in an unexpected way.
     """
 
     at: datetime
@@ -28,14 +28,14 @@ class Change(Stored):
 
 
 class ChangesRequest(PageRequest):
-    """A page of changes, newest first; of one thing or one person only, if named."""
+    """List a page of changes, newest first; only those of one target or one person, if named."""
 
     target: str | None = None
     staff_id: str | None = None
 
 
 class ShownChange(Answer):
-    """One change, for eyes."""
+    """One change as the console shows it."""
 
     change_id: str
     at: datetime

@@ -17,7 +17,7 @@ class ChangeRepository:
         self._changes.insert_one(change.document())
 
     def end(self, change_id: str, outcome: str, after: dict[str, Any] | None) -> None:
-        """Note how it ended, once."""
+        """Note a change's outcome; the first one stays."""
         fields: dict[str, Any] = {"outcome": outcome} | ({"after": after} if after else {})
         self._changes.update_one(
             {"_id": change_id, "outcome": {"$exists": False}}, {"$set": fields}

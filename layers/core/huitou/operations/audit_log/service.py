@@ -32,7 +32,10 @@ class Changes:
         before: dict[str, Any] | None = None,
         after: Callable[[Result], dict[str, Any]] | None = None,
     ) -> Result:
-        """Make a change and keep who made it, from what to what; a refused one is kept too."""
+        """Make a change and record who made it, with the values before and after.
+
+        A refused change is recorded too.
+        """
         change = Change(
             id=f"{time.time_ns():016x}{secrets.token_hex(4)}", at=self._clock.now(),
             staff_id=staff.id, role=staff.role, route=route, target=target, before=before,

@@ -1,4 +1,4 @@
-"""The console's first page: how today goes, the three KPIs, and what wants somebody."""
+"""The console's first page: today's figures, the three KPIs, and what needs attention."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pydantic import Field
 from huitou.insight.kpis.models import DayFigures, OrderFigures
 from huitou.runtime.documents import Answer, Request
 
-# PRODUCT's goals of the three KPIs.
+# The product's goals for the three KPIs.
 REPURCHASE_GOAL, ACTIVITY_GOAL, BURN_GOAL = 0.40, 0.50, 0.60
 DAYS_SHOWN = 30
 
 
 class FiguresRequest(Request):
-    """The figures of one store, or of the whole chain."""
+    """Ask for the figures of one store, or of the whole chain."""
 
     store_id: str | None = Field(default=None, min_length=1, max_length=64)
 
 
 class StoreFigures(OrderFigures):
-    """The figures of one store by its name, as of the last day that is over."""
+    """The name and the figures of one store, as of the last completed day."""
 
     store_id: str
     name: str
 
 
 class Goals(Answer):
-    """What the three rates are to reach."""
+    """The goals for the three rates."""
 
     repurchase: float = REPURCHASE_GOAL
     activity: float = ACTIVITY_GOAL
@@ -34,9 +34,9 @@ class Goals(Answer):
 
 
 class HomeAnswer(Answer):
-    """Today so far, the same weekday a week ago, the last thirty days, and each store.
+    """Figures of today so far, of the same weekday a week ago, of thirty days, and of each store.
 
-    Rates of a store are its orders' only: activity and points are the whole chain's.
+    A store has rates of its orders only: activity and points exist for the whole chain only.
     """
 
     store_id: str | None
@@ -48,12 +48,12 @@ class HomeAnswer(Answer):
 
 
 class AlarmsAnswer(Answer):
-    """What wants somebody: counts, at most `most` of each.
+    """What needs somebody's attention: counts, at most `most` of each.
 
-    `relay_lag_s` is how far changes are behind; `differences` those between our books and WeChat
-    Pay's that nobody has resolved; `refunds` and `adjustments` wait for a decision; `sold_out`
-    counts dishes that stores have none of now, `skipped` the days of campaigns of the last week on
-    which the timer came too late.
+    `relay_lag_s` is how many seconds ago the relay last stored its position, if a change is due.
+    `differences` counts unresolved ones between our books and WeChat Pay's. `refunds` and
+    `adjustments` wait for a decision. `sold_out` counts dishes that stores have sold out now.
+    `skipped` counts the days of campaigns in the last week on which the timer came too late.
     """
 
     dead_letters: int

@@ -1,4 +1,4 @@
-"""The first page, from what is kept of each day: nothing here grows with orders."""
+"""The first page, made from stored daily figures, so its cost doesn't grow with orders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from huitou.operations.console.home_models import (
     FiguresRequest,
     Goals,
 )
-from huitou.operations.console.lookup_service import Lookups, Sees
+from huitou.operations.console.lookup_service import Lookups, MaySeeStore
 from huitou.operations.maintenance.service import Maintenance
 from huitou.payments.discrepancies.models import DiscrepanciesRequest
 from huitou.payments.discrepancies.service import Discrepancies
@@ -41,7 +41,10 @@ class Home:
     def figures(
         self, request: FiguresRequest, store_ids: Sequence[str]
     ) -> dict[str, Any]:  # fmt: skip
-        """Tell how it goes, store by store: of these, or without any of the chain's first ones."""
+        """Return the figures, and those of each store in `store_ids`.
+
+        If `store_ids` is empty, they are those of the chain's first 100 stores.
+        """
         now = self._clock.now()
         today = date.fromisoformat(brand_day(now))
         kpis = Kpis(self._database, self._clock)
@@ -65,10 +68,11 @@ class Home:
             "goals": Goals(),
         }
 
-    def alarms(self, sees: Sees, store_ids: Sequence[str]) -> AlarmsAnswer:
-        """Count what wants somebody, up to a page of each.
+    def alarms(self, may_see_store: MaySeeStore, store_ids: Sequence[str]) -> AlarmsAnswer:
+        """Count what needs attention, up to a page of each.
 
-        Refunds are of stores that one sees, dishes of these stores, or of all without any.
+        Counts refunds of stores that the person may see, and sold-out dishes of `store_ids`, or of
+        all stores if it is empty.
         """
         health = Maintenance(self._database, self._clock).health()
         open_ones = DiscrepanciesRequest(limit=MOST_ALARMS)
@@ -80,7 +84,7 @@ class Home:
             differences=len(
                 Discrepancies(self._database, self._clock).open(open_ones).discrepancies
             ),
-            refunds=len(Lookups(self._database, sees).refunds(refunds).refunds),
+            refunds=len(Lookups(self._database, may_see_store).refunds(refunds).refunds),
             adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
             sold_out=Menu(self._database).sold_out(store_ids, MOST_ALARMS),
             skipped=Skipped(self._database, self._clock).lately(WEEK_DAYS, MOST_ALARMS),

@@ -1,4 +1,4 @@
-"""Looking up members and orders, as staff do it: by a number, a phone's last digits, a day."""
+"""How staff look up members and orders: by number, by a phone's last digits, by day."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FoundMember(Answer):
 class FoundMembers(Answer):
     """A page of members; `next` is null at the end.
 
-    Who registered last comes first; those with a tag come by id.
+    The newest member comes first; a search by tag sorts by id.
     """
 
     members: list[FoundMember]
@@ -54,7 +54,7 @@ class FoundMembers(Answer):
 
 
 class MemberProfile(Answer):
-    """Who they are, their tier and points."""
+    """A member's name, phone digits, tier and points."""
 
     member_id: str
     nickname: str | None
@@ -65,9 +65,9 @@ class MemberProfile(Answer):
 
 
 class FindOrdersRequest(PageRequest):
-    """Find a store's orders of a business day, or one by its number.
+    """Find a store's orders of a business day, or one order by its id.
 
-    `pickup_number` and `status` narrow a day.
+    `pickup_number` and `status` filter the orders of a day.
     """
 
     order_id: str | None = Field(default=None, min_length=1, max_length=64)
@@ -133,13 +133,13 @@ class OneMemberRequest(Request):
 
 
 class OneMemberPageRequest(PageRequest):
-    """A page of what is one member's."""
+    """Ask for a page of something that belongs to one member."""
 
     member_id: str = Field(min_length=1, max_length=64)
 
 
 class WholeOrder(Answer):
-    """An order as its guest sees it, whose it is, and who of the staff took each step."""
+    """An order as its guest sees it, with its member, and who of the staff took each step."""
 
     member_id: str
     store_id: str | None
@@ -148,9 +148,10 @@ class WholeOrder(Answer):
 
 
 class WholeMember(Answer):
-    """One member as staff see them; without their birthday, which is nobody's business.
+    """One member as staff see them; without the birthday, which staff don't need.
 
-    `orders` and `spend_fen` count all that was paid and kept; one who was `erased` is nobody.
+    `orders` and `spend_fen` count what was paid and not refunded. `erased` means that the member
+    was forgotten.
     """
 
     profile: MemberProfile
@@ -165,7 +166,7 @@ class WholeMember(Answer):
 
 
 class WaitingRefund(Answer):
-    """A refund that a person decides about: of which store, who asked for it, and why."""
+    """A refund that waits for a decision: its store, who asked for it, and why."""
 
     refund_id: str
     order_id: str
@@ -178,7 +179,7 @@ class WaitingRefund(Answer):
 
 
 class WaitingRefunds(Answer):
-    """A page of them; `next` is the cursor of the following one."""
+    """A page of waiting refunds; `next` is the cursor of the next page."""
 
     refunds: list[WaitingRefund]
     next: str | None

@@ -32,7 +32,7 @@ class LookupRepository:
         return [row["_id"] for row in found.sort("_id", 1).limit(limit)]
 
     def several(self, member_ids: list[str]) -> dict[str, Member]:
-        """Return those of these members that there are."""
+        """Return those of these members that exist, by id."""
         found = self._members.find({"_id": {"$in": member_ids}}).limit(len(member_ids) or 1)
         return {row["_id"]: Member.model_validate(row) for row in found}
 
@@ -53,7 +53,7 @@ class LookupRepository:
         return Refund.model_validate(found) if found else None
 
     def refunds(self, request: RefundsRequest) -> list[Refund]:
-        """Refunds of one status by id, those after a cursor."""
+        """Return refunds of one status after a cursor, sorted by id."""
         where = {"status": request.status, "_id": {"$gt": request.after or ""}}
         found = self._refunds.find(where).sort("_id", 1).limit(request.limit)
         return [Refund.model_validate(document) for document in found]

@@ -1,4 +1,4 @@
-"""Members and orders as staff look them up."""
+"""Looking up members, orders and refunds for staff."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from huitou.payments.refunds.models import Refund, RefundsRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
-Sees = Callable[[str | None], bool]
+MaySeeStore = Callable[[str | None], bool]
 
 
 class Lookups:
-    """What one of the staff may see: `sees` tells of a store whether it is theirs."""
+    """What a person of the staff may see; `may_see_store` tells which stores' data."""
 
-    def __init__(self, database: Database, sees: Sees) -> None:
+    def __init__(self, database: Database, may_see_store: MaySeeStore) -> None:
         self._repository = LookupRepository(database)
-        self._sees = sees
+        self._may_see_store = may_see_store
 
     def members(self, request: FindMembersRequest) -> FoundMembers:
         if request.member_id is not None:
@@ -53,27 +53,27 @@ class Lookups:
         )
 
     def member(self, member_id: str) -> Member:
-        """Return a member; Refusal NOT_FOUND naming `member_id`."""
+        """Return a member; raises Refusal NOT_FOUND naming `member_id`."""
         member = self._repository.member(member_id)
         if member is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         return member
 
     def orders(self, request: FindOrdersRequest) -> FoundOrders:
-        """Raises Refusal FORBIDDEN naming `store_id` for a store that isn't theirs to see."""
+        """List orders; raises Refusal FORBIDDEN naming `store_id` if the person may not see it."""
         if request.order_id is not None:
             one = self._repository.order(request.order_id)
-            seen = [one] if one is not None and self._sees(one.store_id) else []
+            seen = [one] if one is not None and self._may_see_store(one.store_id) else []
             return FoundOrders(orders=[_order(order) for order in seen], next=None)
-        if not self._sees(request.store_id):
+        if not self._may_see_store(request.store_id):
             raise Refusal(Code.FORBIDDEN, field="store_id")
         orders, after = self._repository.orders(request)
         return FoundOrders(orders=[_order(order) for order in orders], next=after)
 
     def order(self, order_id: str) -> Order:
-        """Return an order; another store's is NOT_FOUND, like one that isn't."""
+        """Return an order; raises Refusal NOT_FOUND, also if the person may not see its store."""
         order = self._repository.order(order_id)
-        if order is None or not self._sees(order.store_id):
+        if order is None or not self._may_see_store(order.store_id):
             raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
 
@@ -85,17 +85,17 @@ class Lookups:
         )  # fmt: skip
 
     def refunds(self, request: RefundsRequest) -> WaitingRefunds:
-        """List what waits for a person, of their stores; pages may be shorter for it."""
+        """List waiting refunds of stores that the person may see, so pages may be shorter."""
         found = self._repository.refunds(request)
         return WaitingRefunds(
-            refunds=[_refund(refund) for refund in found if self._sees(refund.store_id)],
+            refunds=[_refund(refund) for refund in found if self._may_see_store(refund.store_id)],
             next=found[-1].id if len(found) == request.limit else None,
         )
 
     def refund(self, refund_id: str) -> Refund:
-        """Return a refund; another store's is NOT_FOUND, like one that isn't."""
+        """Return a refund; raises Refusal NOT_FOUND, also if the person may not see its store."""
         refund = self._repository.refund(refund_id)
-        if refund is None or not self._sees(refund.store_id):
+        if refund is None or not self._may_see_store(refund.store_id):
             raise Refusal(Code.NOT_FOUND, field="refund_id", detail=REFUND)
         return refund
 

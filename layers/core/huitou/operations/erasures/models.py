@@ -1,6 +1,6 @@
-"""Erasures: a member who wants to be forgotten, and what is kept because other law wants it.
+"""Erasures: forgetting a member who asks for it, except what other laws make us keep.
 
-Orders, payments, invoices and the points ledger stay for the books, under an id that leads to
+Orders, payments, invoices and the points ledger stay for the books, under an id that identifies
 nobody any more. Source: PIPL 47; accounting law.
 """
 
@@ -14,7 +14,7 @@ from huitou.runtime.documents import Answer, Request, Stored
 
 
 class EraseMemberRequest(Request):
-    """Forget a member for good, at their own wish; who asks for it and why is kept."""
+    """Forget a member for good, because they ask for it; stores who requested it and why."""
 
     member_id: str = Field(min_length=1, max_length=64)
     actor: str = Field(min_length=1, max_length=64)
@@ -22,9 +22,9 @@ class EraseMemberRequest(Request):
 
 
 class Erasure(Stored):
-    """One erasure that has happened; `id` is the member's, so there is one of each.
+    """One completed erasure; `id` is the member's, so each member has one at most.
 
-    `points` and `coupons` are what was given up with it.
+    `points` and `coupons` count what the member gave up.
     """
 
     actor: str
@@ -35,7 +35,7 @@ class Erasure(Stored):
 
 
 class EraseAnswer(Answer):
-    """What was given up: points and coupons that weren't used."""
+    """What the member gave up: unused points and coupons."""
 
     member_id: str
     points: int

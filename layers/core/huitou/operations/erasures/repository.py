@@ -1,4 +1,4 @@
-"""Every query on `erasures`, and what goes with a member wherever it is kept by itself."""
+"""Every query on `erasures`, and deleting a member's documents in other collections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pymongo.client_session import ClientSession
 from huitou.operations.erasures.models import Erasure
 from huitou.runtime.database import Database
 
-# What says something of a member and is needed for nothing once they are gone.
+# Collections that describe a member and that nobody needs once the member is erased.
 BY_MEMBER = (
     "limit_uses", "subscriptions", "referral_codes", "notices", "arrivals", "campaign_waiting",
 )  # fmt: skip
@@ -24,11 +24,11 @@ class ErasureRepository:
         return Erasure.model_validate(found) if found else None
 
     def insert(self, erasure: Erasure, session: ClientSession) -> None:
-        """Insert; a second one of the same member is a DuplicateKeyError."""
+        """Insert an erasure; raises DuplicateKeyError if the member has one."""
         self._erasures.insert_one(erasure.document(), session=session)
 
     def forget(self, member_id: str, session: ClientSession) -> None:
-        """Delete all that is kept of a member by itself."""
+        """Delete a member's documents in the collections above."""
         for name in BY_MEMBER:
             self._database.collection(name).delete_many({"member_id": member_id}, session=session)
         for name in BY_ID:

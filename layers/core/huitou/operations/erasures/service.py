@@ -32,10 +32,11 @@ class Erasures:
         self._tiers = Tiers(database, clock)
 
     def erase(self, request: EraseMemberRequest) -> EraseAnswer:
-        """Forget a member; again answers what the first time did.
+        """Forget a member; a repetition gives the same answer as the first call.
 
-        Whoever comes back with their phone or WeChat is a new member. Raises Refusal NOT_FOUND,
-        MERGED_ELSEWHERE (the other one is who there is), or MEMBER_HAS_OPEN_ORDERS.
+        If the person comes back with the same phone or WeChat, they are a new member. Raises
+        Refusal NOT_FOUND, MERGED_ELSEWHERE (erase the member they were merged into) or
+        MEMBER_HAS_OPEN_ORDERS.
         """
         done = self._database.transact_once(lambda session: self._erase(request, session))
         return EraseAnswer(member_id=done.id, points=done.points, coupons=done.coupons, at=done.at)
@@ -63,17 +64,17 @@ class Erasures:
         return erasure
 
     def _give_up_points(self, request: EraseMemberRequest, session: ClientSession) -> int:
-        """Take what could be spent, so that the chain owes nobody for it; returns how many."""
+        """Take the points that could be spent, so that the chain owes nobody; returns how many."""
         book = self._points.open(request.member_id, session)
         today = self._points.today()
         given_up = max(0, book.available)
         if given_up:
-            fact = EntryOrigin(
+            origin = EntryOrigin(
                 cause=f"erasure:{request.member_id}", at=self._clock.now(), business_day=today,
                 rules_revision=self._points.rules().revision, actor=request.actor,
                 reason=request.reason,
             )  # fmt: skip
-            book.adjust(fact, -given_up, today)
+            book.adjust(origin, -given_up, today)
         book.bring_up_to_date()
         self._points.save([book], session)
         return given_up

@@ -1,4 +1,4 @@
-"""What a request of upkeep may name that there is none of."""
+"""What a maintenance request may name that doesn't exist."""
 
 from __future__ import annotations
 

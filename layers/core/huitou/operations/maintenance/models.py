@@ -1,4 +1,4 @@
-"""What operators and the CLI ask of `maintenance`."""
+"""The requests of operators and the CLI to `maintenance`, and its answers."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class DeclareRequest(Request):
 
 
 class LoadRequest(Request):
-    """Put a chain's stores, menu, coupons, mall, codes and rules in place; safe to repeat.
+    """Store a chain's stores, menu, coupons, mall, codes and rules; safe to repeat.
 
-    Rules and mall items must carry a higher revision than the stored ones, or be the same.
+    Rules and mall items must have a higher revision than the stored ones, or be equal to them.
     """
 
     stores: list[Store] = Field(default=[], max_length=500)
@@ -51,7 +51,7 @@ class LoadRequest(Request):
 
 
 class HealthRequest(Request):
-    """Ask how the relay does and whether anything is stuck."""
+    """Ask for the state of the relay, and for the number of dead letters."""
 
 
 class DeadLettersRequest(Request):
@@ -67,14 +67,14 @@ class ReplayRequest(Request):
 
 
 class DeclareAnswer(Answer):
-    """How many collections are declared, and the titles of the migrations that ran now."""
+    """The number of declared collections, and the titles of the migrations that ran now."""
 
     collections: int
     migrated: list[str]
 
 
 class LoadAnswer(Answer):
-    """How many of each kind were put in place."""
+    """How many of each kind were stored."""
 
     stores: int
     dishes: int
@@ -87,7 +87,7 @@ class LoadAnswer(Answer):
 
 
 class RelayHealth(Answer):
-    """How the relay does: documents due by the function that follows them, and its lag."""
+    """The state of the relay: its lag, and the documents due, by the function that handles them."""
 
     alive: bool
     due: dict[str, int]
@@ -95,7 +95,7 @@ class RelayHealth(Answer):
 
 
 class HealthAnswer(Answer):
-    """How the relay does and how many dead letters there are."""
+    """The state of the relay, and the number of dead letters."""
 
     relay: RelayHealth
     dead_letters: int
@@ -114,13 +114,16 @@ class DeadLetter(Answer):
 
 
 class DeadLettersAnswer(Answer):
-    """The dead letters, by id."""
+    """The dead letters, sorted by id."""
 
     dead_letters: list[DeadLetter]
 
 
 class ReplayAnswer(Answer):
-    """Which letter is gone, and which function was started for it ("timer": none, it waits)."""
+    """The letter that was removed, and the function that was started for it.
+
+    `by` is "timer" if none was started, because a timer finds the document again.
+    """
 
     replayed: str
     by: str

@@ -1,4 +1,4 @@
-"""The chain's rule documents in `rules`, but for the tiers': those count from a day."""
+"""The chain's rule documents in `rules`, except those of tiers, which apply from a certain day."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class RulesRepository:
         self._rules = database.collection("rules")
 
     def put(self, rules: RuleDocument, field: str) -> None:
-        """Store a later revision; `field` is what the caller names them by."""
+        """Store a later revision; `field` is the rules' name in the request, for errors."""
         put_revision(self._rules, rules.document(), f"{field}.revision")

@@ -1,4 +1,4 @@
-"""Set a chain up, and bring back what could not be processed."""
+"""Setting up a chain, and replaying what could not be processed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Maintenance:
         self._clock = clock
 
     def load(self, request: LoadRequest) -> dict[str, int]:
-        """Put everything of the request in place; returns how many of each."""
+        """Store everything in the request; returns how many of each kind."""
         stores = Stores(self._database, self._clock)
         for store in request.stores:
             stores.put(store)
@@ -73,7 +73,7 @@ class Maintenance:
         }
 
     def health(self) -> dict[str, Any]:
-        """Say how the relay does and how many dead letters there are."""
+        """Return the state of the relay and the number of dead letters."""
         return {"relay": health(self._database), "dead_letters": count_letters(self._database)}
 
     def dead_letters(self, limit: int) -> dict[str, Any]:
@@ -83,9 +83,10 @@ class Maintenance:
     def replay(
         self, letter_id: str, start: Callable[[str, Mapping[str, Any]], None]
     ) -> dict[str, str]:
-        """Start the letter's function again and forget the letter; failing again rewrites it.
+        """Start a dead letter's function again and delete the letter.
 
-        What has no trigger (a timer's work) is only forgotten: its timer finds it again.
+        If the function fails again, it writes the letter again. A letter of a timer's work has no
+        trigger and is only deleted: the timer finds its document again.
         """
         letter = find_letter(self._database, letter_id)
         if letter is None:

@@ -1,4 +1,4 @@
-"""Why two members stay two."""
+"""Why two members can't be merged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class MergeErrors(ErrorCode):
-    """Why two members stay two."""
+    """Why two members can't be merged."""
 
     MERGE_ID_REUSED = (
         "该合并单号已用于另一次合并，请换一个",

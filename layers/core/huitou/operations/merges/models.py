@@ -1,4 +1,4 @@
-"""Merges: one person, two accounts: what one of them has goes over to the other."""
+"""Merges: one person has two member accounts, and what one has moves to the other."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from huitou.runtime.documents import Answer, Request, Stored
 
 
 class MergeMembersRequest(Request):
-    """Merge a member into another one: the same person, under two OpenIDs.
+    """Merge a member into another one, because they are the same person with two OpenIDs.
 
-    Internal callers only, who vouch for the actor. The same `merge_id` again is the same merge; a
-    new one for the same two members moves what has come to `from_member` since.
+    Only for internal callers, who vouch for the actor. A second request with the same `merge_id`
+    changes nothing. A new `merge_id` for the same two members moves what `from_member` has received
+    since.
     """
 
     merge_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
@@ -24,7 +25,7 @@ class MergeMembersRequest(Request):
 
 
 class Merge(Stored):
-    """One merge that has happened; its entries are `transfer:<id>:out` and `transfer:<id>:in`.
+    """One completed merge; its ledger entries are `transfer:<id>:out` and `transfer:<id>:in`.
 
     `points` is what it added to the balance of `into_member`.
     """
@@ -39,13 +40,13 @@ class Merge(Stored):
     at: datetime
 
     def shown(self) -> MergeAnswer:
-        """What the caller is told of a merge."""
+        """What the caller sees of a merge."""
         names = MergeAnswer.model_fields.keys() - {"merge_id"}
         return MergeAnswer(merge_id=self.id, **{name: getattr(self, name) for name in names})
 
 
 class MergeAnswer(Answer):
-    """What went over: points (negative: a debt), coupons, names under which the member logs in."""
+    """What was moved: points (negative: a debt), coupons, identities the member logs in with."""
 
     merge_id: str
     from_member: str

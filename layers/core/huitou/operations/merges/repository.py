@@ -13,7 +13,7 @@ class MergeRepository:
         self._merges = database.collection("merges")
 
     def insert(self, merge: Merge, session: ClientSession) -> None:
-        """Insert; a second one of the same id is a DuplicateKeyError."""
+        """Insert a merge; raises DuplicateKeyError if the id exists."""
         self._merges.insert_one(merge.document(), session=session)
 
     def find(self, merge_id: str, session: ClientSession | None = None) -> Merge | None:

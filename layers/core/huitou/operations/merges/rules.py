@@ -10,10 +10,10 @@ from huitou.runtime.errors import Code, Refusal
 
 
 def check(source: Member, into: Member) -> None:
-    """Refuse what can't be one person, or would go round in a circle.
+    """Check that two members may be merged.
 
-    Raises Refusal MERGE_SAME_MEMBER, NOT_FOUND (who was forgotten), MERGED_ELSEWHERE (also where
-    the other one was merged itself: so no chain and no circle can come about) or MERGE_TWO_PHONES.
+    Raises Refusal MERGE_SAME_MEMBER, NOT_FOUND (a member was erased), MERGED_ELSEWHERE (one of them
+    is merged into another member; so merges can form no chain and no circle) or MERGE_TWO_PHONES.
     """
     for member, field in ((source, "from_member"), (into, "into_member")):
         if member.erased_at is not None:
@@ -30,7 +30,7 @@ def check(source: Member, into: Member) -> None:
 
 
 def same(merge: Merge, request: MergeMembersRequest) -> Merge:
-    """A merge id names one merge for ever: the same inputs again, or MERGE_ID_REUSED."""
+    """Return the merge if the request repeats it; raises Refusal MERGE_ID_REUSED if not."""
     names = ("from_member", "into_member", "actor", "reason")
     if any(getattr(merge, name) != getattr(request, name) for name in names):
         raise Refusal(MergeErrors.MERGE_ID_REUSED, field="merge_id")

@@ -1,4 +1,4 @@
-"""Merging two members: names, points, debt, coupons, figures and tier, in one transaction."""
+"""Merging two members: identities, points, debt, coupons, figures and tier, in one transaction."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Merges:
         self._tiers = Tiers(database, clock)
 
     def merge(self, request: MergeMembersRequest) -> MergeAnswer:
-        """Bring one member's belongings to another, who is logged in under both names then.
+        """Move all that one member has to another, who can then log in with both identities.
 
-        What orders have set aside, and what waits for an order's completion, stays with these; an
-        order of before is settled in the account it was placed with, and another merge of the two
-        moves what has come there. Raises Refusal NOT_FOUND, MERGE_SAME_MEMBER, MERGED_ELSEWHERE,
-        MERGE_TWO_PHONES or MERGE_ID_REUSED.
+        Points that orders have set aside, and points that wait for an order's completion, stay in
+        the old account. Orders placed before the merge are settled there too; another merge of the
+        two members moves what this brings. Raises Refusal NOT_FOUND, MERGE_SAME_MEMBER,
+        MERGED_ELSEWHERE, MERGE_TWO_PHONES or MERGE_ID_REUSED.
         """
         return self._database.transact_once(lambda session: self._merge(request, session)).shown()
 
@@ -67,23 +67,24 @@ class Merges:
         return merge
 
     def _transfer(self, request: MergeMembersRequest, session: ClientSession) -> int:
-        """Move lots, debt and figures by a pair of entries; returns what came to the balance.
+        """Move lots, debt and figures by a pair of entries; returns the points that were moved.
 
-        Settling or spending in either account at the same time conflicts at its version: it goes
-        before, and what it leaves is moved, or comes again and finds the account empty.
+        If an order is settled or points are spent in either account at the same time, the account's
+        version makes one of the two transactions run again. Either the merge then moves what is
+        left, or the other transaction finds the account empty.
         """
         books = self._points.open_many([request.from_member, request.into_member], session)
         source, into = books[request.from_member], books[request.into_member]
         figures = self._tiers.figures(request.from_member, session)
-        out = source.transfer_out(self._fact(request, "out"), figures)
-        into.transfer_in(self._fact(request, "in"), out)
-        # The first order of one person was their first, under whichever name.
+        out = source.transfer_out(self._origin(request, "out"), figures)
+        into.transfer_in(self._origin(request, "in"), out)
+        # A person has one first order, whichever account it was placed with.
         into.first_order_id = into.first_order_id or source.first_order_id
         into.bring_up_to_date()
         self._points.save([source, into], session)
         return -out.points
 
-    def _fact(self, request: MergeMembersRequest, side: str) -> EntryOrigin:
+    def _origin(self, request: MergeMembersRequest, side: str) -> EntryOrigin:
         return EntryOrigin(
             cause=f"{request.merge_id}:{side}", at=self._clock.now(),
             business_day=self._points.today(), actor=request.actor, reason=request.reason,

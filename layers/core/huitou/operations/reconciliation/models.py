@@ -1,4 +1,4 @@
-"""What reconciliation reports."""
+"""The request and the report of reconciliation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from huitou.runtime.documents import Answer, Record, Request
 
 
 class ReconcileRequest(Request):
-    """One page of members; `after` is the `next` of the page before."""
+    """Reconcile one page of members; `after` is the `next` of the page before."""
 
     after: str | None = None
     limit: int = Field(default=200, ge=1, le=1_000)
 
 
 class Difference(Record):
-    """Two books that should say the same and don't; what one lacks is left out."""
+    """Two values that should be equal and aren't; a missing one is left out."""
 
     kind: str
     id: str
@@ -27,7 +27,7 @@ class Difference(Record):
 
 
 class Totals(Record):
-    """Sums over the members of a page; pages add up.
+    """Sums over the members of a page; sums of pages can be added.
 
     points_issued = used + expired + clawed back + taken (by staff) + outstanding.
     """
@@ -53,7 +53,7 @@ class Totals(Record):
     tiers: dict[str, int] = Field(default={})
 
     def plus(self, other: Totals) -> Totals:
-        """Add two pages."""
+        """Return the sums of both pages."""
         mine, theirs = self.model_dump(), other.model_dump()
         tiers = {
             level: mine["tiers"].get(level, 0) + theirs["tiers"].get(level, 0)
@@ -64,7 +64,10 @@ class Totals(Record):
 
 
 class ReconcileAnswer(Answer):
-    """One page of members: sums, the first differences, how many there are, the next page."""
+    """The result for one page of members.
+
+    `differences` holds the first ones, `found` counts all; `next` is the cursor of the next page.
+    """
 
     totals: Totals
     differences: list[Difference]
@@ -74,7 +77,7 @@ class ReconcileAnswer(Answer):
 
 @dataclass(frozen=True)
 class Books:
-    """Everything the members of one range have, each list in no order."""
+    """All documents of one range of members; the lists are not sorted."""
 
     accounts: list[dict[str, Any]]
     entries: list[dict[str, Any]]

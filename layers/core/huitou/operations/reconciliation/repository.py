@@ -20,10 +20,10 @@ class BooksRepository:
         self._database = database
 
     def of_range(self, after: str | None, limit: int) -> Books:
-        """Read the next `limit` members' books in one snapshot session.
+        """Read the books of the next `limit` members in one snapshot session.
 
-        Plain reads under traffic see an order before and its entry after a settlement, and
-        report differences that aren't there.
+        Without a snapshot we might read an order before its settlement and its entry after it, and
+        report a difference that doesn't exist.
         """
         with self._database.client.start_session(snapshot=True) as session:
             accounts = list(
@@ -32,8 +32,8 @@ class BooksRepository:
                 .sort("_id", 1)
                 .limit(limit)
             )
-            # Up to the last account, or to the very end: documents of members who have no
-            # account fall into some range too.
+            # The range ends at the last account; the last page has no end. So documents of members
+            # without an account belong to a range too.
             upper = {"$lte": accounts[-1]["_id"]} if len(accounts) == limit else {}
             members = {"member_id": {"$gt": after or "", **upper}}
 

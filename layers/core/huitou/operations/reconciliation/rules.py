@@ -1,8 +1,8 @@
-"""Do the books agree? Recomputes what each order deserves and compares it with every ledger.
+"""Reconciliation: compute what each order should have brought, and compare it with all books.
 
 An order whose settlement has been due for less than `UNDER_WAY_S` is under way, not wrong: its
-ledgers may stand on either side of it. `real_now` (epoch seconds) decides that; `today` is the
-business day, before which an account may have dropped days of spend.
+ledgers may be settled or not. `real_now` (epoch seconds) decides that. `today` is the business day;
+accounts keep their daily figures only for a limited time before it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from huitou.ordering.orders.rules import SERVED, SETTLED_STATES, UNPAID, drawn_l
 from huitou.ordering.settlement.rules import PaidOrder, deserving, expected_entries
 
 UNDER_WAY_S = 10.0  # Fifty times the usual wait from paid to settled.
-_SURPLUS = ("surplus@", "surplus|")  # The bar is of before.
+_SURPLUS = ("surplus@", "surplus|")  # Older versions wrote "|".
 _HELD = ("locked", "redeemed")
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """One page's books, arranged by order."""
+    """One page's books, grouped by order and by member."""
 
     orders: dict[str, LedgerOrder]
     entries: dict[str, dict[str, LedgerEntry]]
@@ -39,12 +39,12 @@ class Ledger:
     real_now: float
 
     def under_way(self, order: LedgerOrder) -> bool:
-        """Whether the order's settlement may be running just now."""
+        """Whether the order may be in settlement at this moment."""
         return order.settlement == "due" and self.real_now - order.settlement_since < UNDER_WAY_S
 
 
 def differences(books: Books, today: str, real_now: float) -> Iterator[Difference]:
-    """Yield every disagreement between orders, holds, points, accounts, coupons and money."""
+    """Yield every difference between orders, holds, points, accounts, coupons and money."""
     ledger = _arranged(books, real_now)
     for order in ledger.orders.values():
         yield from _order_against_entries(ledger, order)
@@ -99,7 +99,7 @@ def _entries_against_terms(
 
 
 def _holds_against_entries(ledger: Ledger) -> Iterator[Difference]:
-    """A hold that was used has its entry and no other has one; points used name order or hold."""
+    """Used holds and no others have an entry; every entry that uses points names order or hold."""
     found = {
         entry.cause: [entry.member_id, -entry.points]
         for entries in ledger.by_member.values()
@@ -145,16 +145,16 @@ def _accounts_against_ledger(books: Books, ledger: Ledger, today: str) -> Iterat
 def _account_against_entries(
     account: Mapping[str, Any], entries: Sequence[LedgerEntry], reserved: Counter[str]
 ) -> Iterator[Difference]:
-    """The ledger's proof: Σ entries = balance = Σ lots − debt, lot by lot and entry by entry."""
+    """Check that Σ entries = balance = Σ lots − debt, for each lot and after each entry."""
     lots: Counter[str] = Counter()
     pending: Counter[str] = Counter()
     balance = 0
     for number, entry in enumerate(entries, 1):
         balance += entry.points
-        told = [number, sum(move.points for move in entry.lots) - entry.debt, balance]
-        if told != [entry.number, entry.points, entry.balance]:
+        expected_entry = [number, sum(move.points for move in entry.lots) - entry.debt, balance]
+        if expected_entry != [entry.number, entry.points, entry.balance]:
             found = [entry.number, entry.points, entry.balance]
-            yield Difference(kind="entry", id=entry.id, expected=told, found=found)
+            yield Difference(kind="entry", id=entry.id, expected=expected_entry, found=found)
         for move in entry.lots:
             if move.usable is None:
                 lots[move.expires_on] += move.points
@@ -187,7 +187,7 @@ def _account_against_entries(
 def _figures_against_entries(
     account: Mapping[str, Any], entries: Sequence[LedgerEntry], today: str
 ) -> Iterator[Difference]:
-    """What tiers count of each day, as far back as accounts keep it."""
+    """Check the figures by day that tiers count, as far back as accounts keep them."""
     figures: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
         figures["spend_by_day"][entry.business_day] += entry.spend_fen
@@ -221,7 +221,7 @@ def _coupons_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference
     held_by = {c["_id"]: c.get("order_id") for c in books.coupons if c["status"] in _HELD}
     for coupon in books.coupons:
         if coupon.get("till") and coupon["_id"] not in using:
-            continue  # Redeemed for an order that only the till knows.
+            continue  # It was redeemed for an order that only the till knows.
         orders = using.pop(coupon["_id"], [])
         holder = ledger.orders.get(held_by.get(coupon["_id"]) or "")
         if any(ledger.under_way(order) for order in [*orders, *([holder] if holder else [])]):
@@ -253,7 +253,7 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
         if refund["status"] == "success" and not refund["_id"].startswith(_SURPLUS):
             given[refund["order_id"]] += refund["amount_fen"] if refund.get("out_trade_no") else 0
     for order in ledger.orders.values():
-        ours = order.origin == "live"  # What was paid at a till is in no book of ours.
+        ours = order.origin == "live"  # Our books don't have what was paid at a till.
         expected = order.payable_fen if ours and order.status in SETTLED_STATES else 0
         if taken[order.id] != expected:
             yield Difference(kind="payment", id=order.id, expected=expected, found=taken[order.id])
@@ -273,9 +273,9 @@ def _money_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
 
 
 def _shares_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]:
-    """paid = fee + shares + kept for each order, and paid and refunded as the order says."""
+    """Check paid = fee + shares + kept of each order, and paid and refunded against the order."""
     shared = {share["_id"]: share for share in books.shares}
-    # Paid by attempts of before shares were kept.
+    # Orders paid before we stored shares: their payments name no merchant.
     old = {payment["order_id"] for payment in books.payments if "merchant" not in payment}
     for share in books.shares:
         rest = share["paid_fen"] - share["refunded_fen"]
@@ -295,12 +295,12 @@ def _shares_against_orders(books: Books, ledger: Ledger) -> Iterator[Difference]
 
 
 def shared_out(share: dict[str, Any]) -> int:
-    """Return what receivers hold of one order now."""
+    """Return the fen of one order that its receivers have now."""
     return sum(part["amount_fen"] - part["returned_fen"] for part in share.get("parts", ()))
 
 
 def totals(books: Books) -> Totals:
-    """Sum a page up."""
+    """Return the sums of a page."""
     points = points_sums((entry["kind"], entry["points"]) for entry in books.entries)
     status = Counter(order["status"] for order in books.orders)
     levels = Counter(account.get("tier", {}).get("level", "basic") for account in books.accounts)

@@ -1,4 +1,4 @@
-"""Prove that the books agree."""
+"""Reconciliation: check that the books agree."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from huitou.operations.reconciliation.rules import differences, totals
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 
-MOST_DIFFERENCES = 200  # On one page; more than that is one cause, not many.
+MOST_DIFFERENCES = 200  # Shown of one page; more than that have one cause, not many.
 
 
 class Reconciliation:
-    """Prove that the books agree, member range by member range."""
+    """Checks that the books agree, one range of members at a time."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._books = BooksRepository(database)
         self._clock = clock
 
     def page(self, after: str | None, limit: int) -> dict[str, Any]:
-        """Compare one range; `next` is the cursor of the following one, None at the end.
+        """Check one range of members; `next` is the cursor of the next one, None at the end.
 
-        At most `MOST_DIFFERENCES` are shown; `found` says how many there are.
+        Shows `MOST_DIFFERENCES` differences at most; `found` counts all.
         """
         books = self._books.of_range(after, limit)
         today = brand_day(self._clock.now())

@@ -1,4 +1,4 @@
-"""Why one of the staff doesn't get in, or isn't changed."""
+"""Why a person can't sign in to the console, or why an account can't be changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class StaffErrors(ErrorCode):
-    """Why one of the staff doesn't get in, or isn't changed."""
+    """Why a person can't sign in to the console, or why an account can't be changed."""
 
     SIGN_IN_REQUIRED = "请先登录", "Sign in first"
     SIGN_IN_FAILED = "登录名、密码或动态码不正确", "Name, password or one-time code isn't right"

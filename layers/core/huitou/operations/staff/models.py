@@ -1,4 +1,4 @@
-"""Staff: who may sign in to the console, as what, for which stores."""
+"""Staff: who may sign in to the console, in which role, and for which stores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from huitou.runtime.documents import Answer, Request, Stored, Unfit
 Role = Literal[
     "owner", "marketing", "area_manager", "store_manager", "cashier", "finance", "franchisee"
 ]
-# Whose work is some stores' only; all others' is the whole chain's.
+# Roles for some stores only; the others are for the whole chain.
 OF_STORES: tuple[Role, ...] = ("area_manager", "store_manager", "cashier", "franchisee")
 StaffName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{1,31}$")]
 StoreIds = Annotated[list[str], Field(max_length=500)]
@@ -21,8 +21,8 @@ StoreIds = Annotated[list[str], Field(max_length=500)]
 class StaffMember(Stored):
     """One person's account; `id` is the name they sign in with.
 
-    `totp_secret` is encrypted. `totp_step` is the last time step whose code was used: none is
-    taken twice. `new_password` until the person has chosen their own.
+    `totp_secret` is encrypted. `totp_step` is the last time step whose code was used, so that no
+    code works twice. `new_password` is true until the person has chosen their own password.
     """
 
     name: str
@@ -38,7 +38,7 @@ class StaffMember(Stored):
 
 
 class StaffSession(Stored):
-    """One signed-in browser; `id` is the hash of its token. Times are real ones."""
+    """One signed-in browser; `id` is the hash of its token. All times are real time."""
 
     staff_id: str
     began_at: datetime
@@ -47,7 +47,7 @@ class StaffSession(Stored):
 
 
 class _Post(Request):
-    """A role, and the stores it is for."""
+    """A role, and its stores if it is a role for some stores only."""
 
     role: Role = Field(title="角色")
     store_ids: StoreIds = Field(
@@ -66,15 +66,14 @@ class _Post(Request):
 
 
 class AddStaffRequest(_Post):
-    """Open an account. Its password and the secret of its one-time codes are answered once."""
+    """Open an account. Only the answer shows its password and the secret of its one-time codes."""
 
     staff_id: StaffName = Field(title="登录名")
     name: str = Field(min_length=1, max_length=20, title="姓名")
 
 
 class ChangeStaffRequest(_Post):
-    """Change what somebody may do; `revision` is the one that was read, so that nobody's change
-    is lost."""
+    """Change an account. `revision` is the one that was read, so that nobody's change is lost."""
 
     staff_id: StaffName
     name: str = Field(min_length=1, max_length=20, title="姓名")
@@ -83,7 +82,7 @@ class ChangeStaffRequest(_Post):
 
 
 class FormAnswer(Answer):
-    """The JSON Schema that a form is drawn from."""
+    """The JSON Schema from which the browser draws a form."""
 
     form: dict[str, Any]
 
@@ -95,11 +94,11 @@ class StaffRequest(Request):
 
 
 class NoRequest(Request):
-    """Ask without further words."""
+    """A request without fields."""
 
 
 class SignInRequest(Request):
-    """Sign in: password, and the six digits that the phone shows now."""
+    """Sign in with the password and the six digits that the phone shows now."""
 
     staff_id: str = Field(min_length=1, max_length=32)
     password: str = Field(min_length=1, max_length=200)
@@ -107,7 +106,7 @@ class SignInRequest(Request):
 
 
 class PasswordRequest(Request):
-    """Choose another password; all other browsers are signed out."""
+    """Choose another password; this signs out the person's other browsers."""
 
     old: str = Field(min_length=1, max_length=200)
     new: str = Field(min_length=10, max_length=200)
@@ -116,7 +115,7 @@ class PasswordRequest(Request):
 class SecretsAnswer(Answer):
     """What a person needs to sign in the first time; nobody can read it again.
 
-    `uri` is what a phone's authenticator scans.
+    `uri` is for the authenticator app on the person's phone.
     """
 
     staff_id: str
@@ -138,13 +137,13 @@ class ShownStaff(Answer):
 
 
 class StaffAnswer(Answer):
-    """All accounts, by name."""
+    """All accounts, sorted by the name they sign in with."""
 
     staff: list[ShownStaff]
 
 
 class MeAnswer(Answer):
-    """Who is signed in and what they may ask for, by area and action."""
+    """Who is signed in, and the routes ("area/action") they may call."""
 
     staff_id: str
     name: str

@@ -35,27 +35,27 @@ class StaffRepository:
     def change(
         self, staff: StaffMember, session: ClientSession | None = None, **fields: Any
     ) -> bool:  # fmt: skip
-        """Change an account as it was read; False if somebody changed it meanwhile."""
+        """Change an account that was read; False if somebody has changed it in the meantime."""
         as_read = {"_id": staff.id, "revision": staff.revision}
         change = {"$set": fields, "$inc": {"revision": 1}}
         return self._staff.update_one(as_read, change, session=session).modified_count == 1
 
     def use_step(self, staff_id: str, step: int) -> bool:
-        """Note that the one-time code of a time step was used; False if it was before."""
+        """Note that a time step's one-time code is used; False if this or a later one was used."""
         unused = {"_id": staff_id, "totp_step": {"$lt": step}}
         return self._staff.update_one(unused, {"$set": {"totp_step": step}}).modified_count == 1
 
     def rely_on_another_owner(self, staff_id: str, session: ClientSession) -> bool:
-        """Tell whether somebody else can still open accounts.
+        """Tell whether another active owner exists, who can open accounts.
 
-        That one is written: of two owners who give it up at once, each for the other's sake, the
-        second conflicts and comes again to find itself the last.
+        This writes the other owner's document. If two owners give up their role at once and each
+        relies on the other, the second transaction conflicts, runs again, and finds no other owner.
         """
         owner = {"role": "owner", "status": "active", "_id": {"$ne": staff_id}}
         relied_on = {"$inc": {"relied_on": 1}}
         return self._staff.find_one_and_update(owner, relied_on, session=session) is not None
 
-    # --- sessions (real time: a browser's, not the business's) ----------------------------------
+    # --- sessions (in real time, not business time) ---------------------------------------------
 
     def begin(self, session: StaffSession) -> None:
         self._sessions.insert_one(session.document())
@@ -71,7 +71,7 @@ class StaffRepository:
         self._sessions.delete_one({"_id": session_id})
 
     def end_all(self, staff_id: str, but: str | None = None) -> int:
-        """Sign a person out everywhere, or everywhere but here."""
+        """End all sessions of a person, except the session `but`; returns how many."""
         theirs: dict[str, Any] = {"staff_id": staff_id}
         if but is not None:
             theirs["_id"] = {"$ne": but}
@@ -80,7 +80,7 @@ class StaffRepository:
     # --- tries ----------------------------------------------------------------------------------
 
     def count_try(self, key: str, hour: int) -> int:
-        """Count one more try of this hour, and return how many there were."""
+        """Count one more try in this hour; returns the number with this one."""
         ends = datetime.fromtimestamp((hour + 1) * 3600, UTC)
         counted = self._tries.find_one_and_update(
             {"_id": f"{key}|{hour}"},

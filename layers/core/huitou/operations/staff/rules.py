@@ -1,4 +1,4 @@
-"""Who may ask for what in the console: the one table, and whose stores are whose."""
+"""Permissions in the console: the table of routes and roles, and who may see which store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COUNTER = _MANAGERS | _and("cashier")
 _READERS = _MARKETING | _and("finance")
 _FIGURES = ALL - _and("cashier")
 
-# Every route of the console, and the roles it is for. A route that isn't here is nobody's.
+# Every route of the console, and the roles that may call it. Nobody may call any other route.
 MAY: dict[str, frozenset[Role]] = {
     "session/me": ALL,
     "session/sign_out": ALL,
@@ -98,16 +98,16 @@ MAY: dict[str, frozenset[Role]] = {
 
 
 def may(role: Role, route: str) -> bool:
-    """Whether this role may ask for that."""
+    """Whether this role may call this route."""
     return role in MAY.get(route, frozenset())
 
 
-def sees(staff: StaffMember, store_id: str | None) -> bool:
-    """Whether a store's orders and figures are theirs to see; None: those of no store."""
+def may_see_store(staff: StaffMember, store_id: str | None) -> bool:
+    """Whether a person may see a store's orders and figures; None stands for orders of no store."""
     return staff.role not in OF_STORES or store_id in staff.store_ids
 
 
 def shown(staff: StaffMember) -> ShownStaff:
-    """An account without what is secret of it."""
+    """Return an account without its secrets."""
     fields = {name: getattr(staff, name, None) for name in ShownStaff.model_fields}
     return ShownStaff(**fields | {"staff_id": staff.id})

@@ -1,6 +1,7 @@
 """Staff accounts and the sessions of their browsers.
 
-Passwords are hashed with Argon2id, one-time codes are TOTP (RFC 6238), their secrets encrypted.
+Passwords are hashed with Argon2id. One-time codes are TOTP (RFC 6238); their secrets are
+encrypted.
 """
 
 from __future__ import annotations
@@ -38,19 +39,20 @@ if TYPE_CHECKING:
     import pyotp
 
 ISSUER = "回头 Huitou"
-# Tries in an hour. Who guesses from one place shuts that place out, not whose name it is.
-TRIES_THERE = 10  # Of one name from one address; forgotten with a right one.
-TRIES_OF_A_NAME = 100  # From anywhere: still hopeless against a password and a code.
-TRIES_OF_AN_ADDRESS = 60  # A shop's network is many people's.
+# Limits of tries in an hour. If somebody guesses from one address, we lock out that address, and
+# the person with that name can still sign in elsewhere.
+TRIES_THERE = 10  # For one name from one address; forgotten after a right one.
+TRIES_OF_A_NAME = 100  # For one name from all addresses: too few to guess password and code.
+TRIES_OF_AN_ADDRESS = 60  # Many people share a shop's network.
 SESSION_LIVES = timedelta(hours=12)
 IDLE = timedelta(hours=2)
-NOTED_EVERY = timedelta(minutes=5)  # That a session is used: a write each call would be too many.
+NOTED_EVERY = timedelta(minutes=5)  # We store so often that a session is in use, not at each call.
 STEP_S = 30
 STEPS_AROUND = 1  # A phone's clock may be half a minute off.
 
 
 class Staff:
-    """Accounts: opened, changed, and what their owners need the first time."""
+    """Staff accounts: open, change and reset them."""
 
     def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
         self._database = database
@@ -62,14 +64,14 @@ class Staff:
         return StaffAnswer(staff=[shown(staff) for staff in self._repository.everybody()])
 
     def get(self, staff_id: str) -> StaffMember:
-        """Return an account; Refusal NOT_FOUND naming `staff_id`."""
+        """Return an account; raises Refusal NOT_FOUND naming `staff_id`."""
         staff = self._repository.find(staff_id)
         if staff is None:
             raise Refusal(Code.NOT_FOUND, field="staff_id", detail=staff_id)
         return staff
 
     def add(self, request: AddStaffRequest) -> SecretsAnswer:
-        """Open an account; Refusal STAFF_NAME_TAKEN naming `staff_id`."""
+        """Open an account; raises Refusal STAFF_NAME_TAKEN naming `staff_id`."""
         password, seed = _password(), _seed()
         staff = StaffMember(
             id=request.staff_id, name=request.name, role=request.role,
@@ -81,10 +83,10 @@ class Staff:
         return _secrets(staff.id, password, seed)
 
     def change(self, request: ChangeStaffRequest) -> ShownStaff:
-        """Change name, role, stores or status, which signs the person out everywhere.
+        """Change name, role, stores or status; this signs the person out everywhere.
 
-        Raises Refusal RULES_CONFLICT naming `revision` where somebody else changed it meanwhile,
-        LAST_OWNER where nobody could open accounts any more.
+        Raises Refusal RULES_CONFLICT naming `revision` if somebody has changed the account in the
+        meantime, LAST_OWNER if nobody could open accounts after the change.
         """
         staff = self.get(request.staff_id)
         stays_owner = request.role == "owner" and request.status == "active"
@@ -103,7 +105,7 @@ class Staff:
         return shown(self.get(staff.id))
 
     def reset(self, staff_id: str) -> SecretsAnswer:
-        """Give a new password and a new secret to who lost theirs; signed out everywhere."""
+        """Give a person a new password and a new secret; this signs them out everywhere."""
         staff = self.get(staff_id)
         password, seed = _password(), _seed()
         changed = self._repository.change(
@@ -117,29 +119,29 @@ class Staff:
 
 
 class Sessions:
-    """Signing in and out, and who a browser's token stands for."""
+    """Signing in and out, and finding the person of a browser's token."""
 
     def __init__(self, database: Database, key: bytes) -> None:
         self._repository = StaffRepository(database)
         self._key = key
 
     def sign_in(self, request: SignInRequest, address: str) -> tuple[str, StaffMember]:
-        """Return a session's token and whose it is.
+        """Begin a session; returns its token and its person.
 
-        Raises Refusal SIGN_IN_FAILED whatever was wrong, TOO_MANY_TRIES after too many of a name
-        or from an address within an hour, for right ones too.
+        Raises Refusal SIGN_IN_FAILED, which doesn't say what was wrong. Raises TOO_MANY_TRIES after
+        too many tries for a name or from an address within an hour, even for a right password.
         """
-        # Counted before it is looked at: a hundred at once are a hundred tries.
+        # Counted before the check, so that a hundred tries at once count as a hundred.
         hour, name = int(time.time() // 3600), f"name:{request.staff_id}"
         there = f"{name}@{address}"
         most = {name: TRIES_OF_A_NAME, there: TRIES_THERE}
-        if address:  # Where the platform names none nobody shares one.
+        if address:  # If the platform names no address, all would share one limit.
             most[f"address:{address}"] = TRIES_OF_AN_ADDRESS
         counted = {key: self._repository.count_try(key, hour) for key in most}
         if any(counted[key] > most[key] for key in most):
             raise Refusal(Code.TOO_MANY_TRIES, field="staff_id")
         staff = self._repository.find(request.staff_id)
-        # Somebody who isn't there takes as long as a wrong password.
+        # An unknown name takes as long as a wrong password, so that nobody can find out names.
         known = _matches(staff.password_hash if staff else _NOBODY, request.password)
         if staff is None or not known or staff.status != "active":
             raise Refusal(StaffErrors.SIGN_IN_FAILED)
@@ -159,7 +161,7 @@ class Sessions:
         return token
 
     def whose(self, token: str) -> StaffMember:
-        """Return who is signed in with this token; Refusal SIGN_IN_REQUIRED for nobody."""
+        """Return who is signed in with this token; raises Refusal SIGN_IN_REQUIRED if nobody is."""
         session = self._repository.session(_session_id(token)) if token else None
         now = datetime.now(UTC)
         if session is None or now > min(session.expires_at, session.seen_at + IDLE):
@@ -175,7 +177,11 @@ class Sessions:
         self._repository.end(_session_id(token))
 
     def choose_password(self, staff: StaffMember, request: PasswordRequest, token: str) -> None:
-        """Take the person's own password; Refusal SIGN_IN_FAILED naming `old` if it is wrong."""
+        """Store a person's own password.
+
+        Raises Refusal SIGN_IN_FAILED naming `old` if the old one is wrong, RULES_CONFLICT if the
+        account has changed in the meantime.
+        """
         if not _matches(staff.password_hash, request.old):
             raise Refusal(StaffErrors.SIGN_IN_FAILED, field="old")
         hashed = _hashed(request.new)
@@ -185,7 +191,7 @@ class Sessions:
 
 
 def me(staff: StaffMember) -> MeAnswer:
-    """Who is signed in, and what they may ask for."""
+    """Return who is signed in, and the routes they may call."""
     return MeAnswer(
         staff_id=staff.id, name=staff.name, role=staff.role, store_ids=staff.store_ids,
         new_password=staff.new_password,
@@ -198,7 +204,7 @@ def _session_id(token: str) -> str:
 
 
 def _password() -> str:
-    """Return a first password: letters that aren't taken for others, in groups to be read out."""
+    """Return a first password: characters that can't be confused, in groups easy to read out."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
 
@@ -212,7 +218,7 @@ def _secrets(staff_id: str, password: str, seed: str) -> SecretsAnswer:
     return SecretsAnswer(staff_id=staff_id, password=password, uri=uri)
 
 
-# Argon2 of a password that nobody knows, with the parameters of all others.
+# The Argon2 hash of a password that nobody knows, with the same parameters as all others.
 _NOBODY = (
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5a25vd3N0aGlz$"
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -220,7 +226,7 @@ _NOBODY = (
 
 
 def _hasher() -> Any:
-    from argon2 import PasswordHasher  # Late, as all that only signing in needs.
+    from argon2 import PasswordHasher  # Imported here, as only signing in needs it.
 
     # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane.
     return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -246,7 +252,7 @@ def _totp(seed: str) -> pyotp.TOTP:
 
 
 def _step_of(totp: pyotp.TOTP, code: str) -> int | None:
-    """Return the time step whose code this is, now or next to it."""
+    """Return the time step of a code, if it is the present one or next to it; None otherwise."""
     now = int(time.time() // STEP_S)
     for step in range(now - STEPS_AROUND, now + STEPS_AROUND + 1):
         if hmac.compare_digest(totp.at(step * STEP_S).encode(), code.encode()):
