@@ -1,4 +1,4 @@
-"""Reconciliation finds every lie about money, and calls nothing a lie that is only under way."""
+"""Reconciliation finds every wrong value, and no difference in what is only under way."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACCOUNT = {"_id": "m1", "available": 72, "reserved": 0, "lots": {NEVER: 72}, "en
 
 
 def books(**change: list[dict[str, Any]]) -> Books:
-    """One member, one settled order of 7,200 fen paid with WeChat Pay; then `change`."""
+    """Return books of one member and one settled order of 7,200 fen, with `change` applied."""
     order = paid_order("o1", "m1") | {"settlement": "done"}
     honest: dict[str, list[dict[str, Any]]] = {
         "accounts": [ACCOUNT],
@@ -45,7 +45,7 @@ def books(**change: list[dict[str, Any]]) -> Books:
     return Books(**{**honest, **change})
 
 
-def test_an_order_paid_before_shares_were_kept_needs_none() -> None:
+def test_an_old_order_without_a_share_is_no_difference() -> None:
     attempt = {name: value for name, value in ATTEMPT.items() if name != "merchant"}
     assert kinds(books(payments=[attempt], shares=[])) == []
 
@@ -54,7 +54,7 @@ def kinds(found: Books) -> list[str]:
     return [difference.kind for difference in differences(found, DAY, REAL_NOW)]
 
 
-def test_honest_books_agree() -> None:
+def test_correct_books_have_no_difference() -> None:
     assert kinds(books()) == []
 
 
@@ -101,7 +101,7 @@ SURPLUS = {"_id": "o1n2", "order_id": "o1", "status": "surplus", "amount_fen": 7
         ({"shares": [SHARE, SHARE | {"_id": "o9"}]}, "share without order"),
     ],
 )  # fmt: skip
-def test_each_lie_is_found(change: dict[str, Any], kind: str) -> None:
+def test_each_wrong_value_is_found(change: dict[str, Any], kind: str) -> None:
     assert kind in kinds(books(**change))
 
 
@@ -117,7 +117,7 @@ HOLDING = ACCOUNT | {"available": 67, "reserved": 5, "lots": {NEVER: 67}}
     {"holds": [HELD | {"status": "used"}], "accounts": [SPENT], "entries": [EARN, USED]},
     {"holds": [HELD | {"status": "released"}]},
 ])  # fmt: skip
-def test_honest_holds_agree(change: dict[str, Any]) -> None:
+def test_correct_holds_have_no_difference(change: dict[str, Any]) -> None:
     assert kinds(books(**change)) == []
 
 
@@ -136,7 +136,7 @@ def test_honest_holds_agree(change: dict[str, Any]) -> None:
       "entries": [EARN, USED]}, "hold"),
     ({"holds": [HELD | {"member_id": "m2"}]}, "no account"),
 ])  # fmt: skip
-def test_each_lie_about_a_hold_is_found(change: dict[str, Any], kind: str) -> None:
+def test_each_wrong_value_of_a_hold_is_found(change: dict[str, Any], kind: str) -> None:
     assert kind in kinds(books(**change))
 
 

@@ -1,4 +1,4 @@
-"""Reading WeChat Pay's bills: what they say, and that nothing damaged is believed."""
+"""Reading WeChat Pay's bills: their content is understood, and damaged ones are refused."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_good_bill_is_read_with_every_amount_in_fen() -> None:
     assert (refund.asked_fen, refund.refunded_fen, refund.fee_fen) == (1_000, 1_000, -6)
 
 
-def test_sums_are_told_by_merchant() -> None:
+def test_sums_are_added_up_by_merchant() -> None:
     rows = [*GOOD, paid("p3", 200, 特约商户号="1900000200")]
     by_merchant = sums_by_merchant(trade_rows(io.BytesIO(trade_bill(rows)), DAY))
     assert by_merchant[None] == BillSums(
@@ -72,7 +72,7 @@ def test_sums_are_told_by_merchant() -> None:
     assert total_of(by_merchant.values()).payments == 3
 
 
-def test_a_bill_that_wechat_pay_has_really_written_is_read() -> None:
+def test_a_real_bill_of_wechat_pay_is_read() -> None:
     """A row as developers have published it: fees to five decimals, empty cells, no BOM."""
     content = (
         TRADE_HEADER + "\n"
@@ -102,11 +102,11 @@ def test_a_bill_that_wechat_pay_has_really_written_is_read() -> None:
         "\\r\\n",
     ],
 )
-def test_whatever_a_dish_is_called_its_row_is_read(name: str) -> None:
+def test_a_row_is_read_whatever_its_dish_is_called(name: str) -> None:
     assert len(read(trade_bill([paid("p1", 100, 商品名称=name)]))) == 1
 
 
-def test_cells_quoted_as_csv_has_it_are_read_too() -> None:
+def test_cells_quoted_as_in_csv_are_read() -> None:
     row = paid("p1", 100, 商品名称="红茶,大杯")
     plain = trade_bill([row]).decode()
     quoted = plain.replace("`红茶,大杯", '"`红茶,大杯"')
@@ -130,15 +130,15 @@ def test_a_rows_fee_is_rounded_half_up(shown: str, fen: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "stated"),
     [
         ("总交易单数", "4"), ("应结订单总金额", "51.01"), ("退款总金额", "0.00"),
         ("充值券退款总金额", "0.01"), ("手续费总金额", "0.25001"), ("订单总金额", "51.00001"),
         ("申请退款总金额", "-10.00"),
     ],
 )  # fmt: skip
-def test_a_bill_whose_sums_are_not_its_rows_is_refused(name: str, told: str) -> None:
-    assert fault(trade_bill(GOOD, **{name: told})).startswith(f"line 6 {name}: says {told}")
+def test_a_bill_whose_sums_differ_from_its_rows_is_refused(name: str, stated: str) -> None:
+    assert fault(trade_bill(GOOD, **{name: stated})).startswith(f"line 6 {name}: says {stated}")
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_a_hostile_cell_is_named_by_line_and_column_and_never_shown(column: str,
     changed = [f"`{row[name] if name != column else cell}" for name in row]
     where = honest.splitlines()
     where[2] = ",".join(changed)
-    told = fault("\n".join(where).encode())
-    assert told.startswith(f"line 3 {column}: ")
-    assert "o-guest" not in told
-    assert len(cell) < 4 or cell not in told
+    reason = fault("\n".join(where).encode())
+    assert reason.startswith(f"line 3 {column}: ")
+    assert "o-guest" not in reason
+    assert len(cell) < 4 or cell not in reason
 
 
 @pytest.mark.parametrize("column", ["订单金额", "手续费", "商户订单号", "特约商户号"])
@@ -186,7 +186,7 @@ def test_a_bill_that_was_cut_off_anywhere_is_refused() -> None:
         fault(whole[:cut])
 
 
-def test_bytes_that_are_no_bill_are_refused() -> None:
+def test_bytes_that_arent_a_bill_are_refused() -> None:
     assert fault(b"") == "line 1: is missing: the bill is empty"
     assert fault(b"\xff\xfe").endswith("is not UTF-8")
     assert fault(b'{"code":"SYSTEM_ERROR"}').startswith("line 1 ")
@@ -219,7 +219,7 @@ def bill_rows(draw: st.DrawFn) -> list[Row]:
 
 
 @given(bill_rows())
-def test_whatever_was_sold_the_bill_is_read_as_written(rows: list[Row]) -> None:
+def test_any_bill_is_read_as_it_was_written(rows: list[Row]) -> None:
     read_rows = read(trade_bill(rows))
     assert [row.out_refund_no or row.out_trade_no for row in read_rows] == [
         row["商户退款单号"] if row["交易状态"] == "REFUND" else row["商户订单号"] for row in rows
@@ -230,7 +230,7 @@ def test_whatever_was_sold_the_bill_is_read_as_written(rows: list[Row]) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_make_it_fail_otherwise_than_by_refusing(noise: bytes) -> None:
+def test_any_bytes_are_read_or_refused(noise: bytes) -> None:
     for content in (noise, trade_bill(GOOD)[:150] + noise, trade_bill(GOOD) + noise):
         with contextlib.suppress(Refusal):
             read(content)
@@ -240,7 +240,7 @@ MOVES = [("交易", "收入", 5_100), ("扣除交易手续费", "支出", 31), (
          ("提现", "支出", 9_000)]  # fmt: skip
 
 
-def test_a_fund_flow_moves_what_the_trade_bill_says() -> None:
+def test_a_fund_flow_is_compared_with_the_trade_bill() -> None:
     trade = total_of(sums_by_merchant(iter(read(trade_bill(GOOD)))).values())
     moved = flow_sums(flows(flow_bill(MOVES)))
     assert moved == {"交易": 5_100, "扣除交易手续费": -31, "退款": -994, "提现": -9_000}
@@ -263,7 +263,7 @@ def test_a_fund_flow_with_wrong_sums_is_refused(sums: dict[str, str]) -> None:
     assert f"line 7 {name}" in refused.value.detail
 
 
-def test_money_that_goes_neither_in_nor_out_is_refused() -> None:
+def test_a_flow_that_is_neither_income_nor_expense_is_refused() -> None:
     with pytest.raises(Refusal) as refused:
         flows(flow_bill([("交易", "不计收支", 1)]))
     assert refused.value.field == "line 2 收支类型"
@@ -305,10 +305,10 @@ def row_of(row: Row) -> TradeRow:
         (payment(), {"特约商户号": "77"}, ["merchant"]),
         (payment(merchant={"mchid": MCHID, "sub_mchid": "77"}), {"特约商户号": "77"}, []),
         (payment(amount_fen=1, status="open"), {"手续费": "9"},
-         ["payment amount", "payment state"]),  # One cause is told once.
+         ["payment amount", "payment state"]),  # One cause is reported once.
     ],
 )  # fmt: skip
-def test_each_difference_of_a_payment_has_its_word(
+def test_each_difference_of_a_payment_has_its_own_kind(
     ours: BilledPayment | None, cells: Row, kinds: list[str]
 ) -> None:
     found = payment_differences(row_of(paid("p1", 3_600, **cells)), ours, OWN, DAY)
@@ -325,13 +325,13 @@ def test_each_difference_of_a_payment_has_its_word(
         (refund(amount_fen=999), {}, ["refund amount"]),
         (refund(out_trade_no="p2"), {}, ["refund payment"]),
         (refund(status="rejected"), {}, ["refund state"]),
-        (refund(), {"手续费": "-0.05000"}, []),  # A part's share may be rounded either way.
+        (refund(), {"手续费": "-0.05000"}, []),  # The fee of a part may be rounded either way.
         (refund(), {"手续费": "-0.04000"}, ["fee"]),
         (refund(), {"手续费": "0.06000"}, ["fee"]),
         (refund(), {"商户号": "1"}, ["merchant"]),
     ],
 )
-def test_each_difference_of_a_refund_has_its_word(
+def test_each_difference_of_a_refund_has_its_own_kind(
     ours: BilledRefund | None, cells: Row, kinds: list[str]
 ) -> None:
     row = row_of(refunded("r1", "p1", 1_000, **cells))

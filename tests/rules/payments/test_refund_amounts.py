@@ -1,4 +1,4 @@
-"""Parts of an order bring back what was paid for them: exact, never more, in any grouping."""
+"""Amounts of partial refunds: exactly what was paid, never more, in any order and grouping."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 
 
 def order(lines: list[tuple[int, int]], off_fen: int = 0, **more: object) -> Order:
-    """An order of (quantity, unit price) lines with one discount spread over them."""
+    """Return an order of (quantity, unit price) lines with one discount spread over them."""
     drawn = [
         Line(dish_id=f"d{n}", sku_id="m", name="x", sku_name="m", category="tea", methods=[],
              addons=[], quantity=quantity, unit_fen=unit, list_fen=quantity * unit)
@@ -46,7 +46,9 @@ def order(lines: list[tuple[int, int]], off_fen: int = 0, **more: object) -> Ord
     return Order.model_validate(fields | more)
 
 
-def taken(before: Order, refund_id: str, lines: list[LineBack], fen: int, *, done: bool) -> Order:
+def with_refund(
+    before: Order, refund_id: str, lines: list[LineBack], fen: int, *, done: bool
+) -> Order:
     pending = PendingRefund(refund_id=refund_id, amount_fen=fen, lines=lines)
     if done:
         back = GivenBack(**pending.model_dump(), at=AT)
@@ -58,7 +60,7 @@ carts = st.lists(st.tuples(st.integers(1, 7), st.integers(0, 5_000)), min_size=1
 
 
 @given(cart=carts, off=st.integers(0, 20_000), data=st.data())
-def test_all_pieces_together_bring_back_exactly_what_was_paid(
+def test_refunds_of_all_pieces_add_up_to_what_was_paid(
     cart: list[tuple[int, int]], off: int, data: st.DataObject
 ) -> None:
     now, back_fen, number = order(cart, off), [0] * len(cart), 0
@@ -75,7 +77,7 @@ def test_all_pieces_together_bring_back_exactly_what_was_paid(
         fen = wanted[0].amount_fen
         if fen:
             assert amount_back(now, wanted, None) == fen
-        now = taken(now, f"r{number}", wanted, fen, done=data.draw(st.booleans()))
+        now = with_refund(now, f"r{number}", wanted, fen, done=data.draw(st.booleans()))
     assert back_fen == [line_paid_fen(now, n) for n in range(len(cart))]
     assert now.left_fen == 0
 
@@ -85,7 +87,7 @@ def test_all_pieces_together_bring_back_exactly_what_was_paid(
     off=st.integers(0, 20_000),
     parts=st.lists(st.tuples(st.integers(1, 4_000), st.booleans()), max_size=6),
 )
-def test_amounts_never_exceed_the_order_and_the_rest_is_the_rest(
+def test_refunded_amounts_never_exceed_the_order_and_the_rest_can_be_refunded(
     cart: list[tuple[int, int]], off: int, parts: list[tuple[int, bool]]
 ) -> None:
     now = order(cart, off)
@@ -97,20 +99,20 @@ def test_amounts_never_exceed_the_order_and_the_rest_is_the_rest(
             continue
         back = amount_back(now, [], fen)
         assert back == fen
-        now = taken(now, f"r{number}", [], back, done=done)
+        now = with_refund(now, f"r{number}", [], back, done=done)
         assert 0 <= now.left_fen <= now.payable_fen
     if now.left_fen:
         assert amount_back(now, [], None) == now.left_fen
 
 
-def test_a_part_leaves_the_order_in_the_kitchen_and_the_rest_stops_it() -> None:
+def test_after_a_partial_refund_the_kitchen_goes_on_and_a_full_one_stops_it() -> None:
     cooking = order([(2, 1_000)], status="preparing")
     one = lines_back(cooking, [RefundLine(line=0, quantity=1)])
-    partly = taken(cooking, "r1", one, 1_000, done=False)
+    partly = with_refund(cooking, "r1", one, 1_000, done=False)
     assert (partly.status, partly.refund_status) == ("preparing", "refunding")
-    wholly = taken(partly, "r2", one, 1_000, done=False)
+    wholly = with_refund(partly, "r2", one, 1_000, done=False)
     assert (wholly.status, wholly.refund_status) == ("refunding", "refunding")
-    # WeChat Pay closes the second one for good: the kitchen goes on where it was.
+    # WeChat Pay closes the second one for good: the kitchen goes on.
     back, words = with_refunds(wholly, {"refunding": wholly.refunding[:1]})
     assert (back.status, back.before_refund, words) == ("preparing", None, ["preparing"])
     first = GivenBack(**partly.refunding[0].model_dump(), at=AT)
@@ -119,10 +121,10 @@ def test_a_part_leaves_the_order_in_the_kitchen_and_the_rest_stops_it() -> None:
     assert words == ["partially_refunded"]
 
 
-def test_a_free_order_can_be_given_back_once() -> None:
+def test_a_free_order_can_be_refunded_once() -> None:
     free = order([(1, 1_000)], 1_000)
     assert amount_back(free, [], None) == 0
-    pending = taken(free, "r1", [], 0, done=False)
+    pending = with_refund(free, "r1", [], 0, done=False)
     assert pending.status == "refunding"
     back = GivenBack(**pending.refunding[0].model_dump(), at=AT)
     done, words = with_refunds(pending, {"refunding": [], "refunds": [back]})
@@ -137,7 +139,7 @@ def test_a_free_order_can_be_given_back_once() -> None:
         ([RefundLine(line=0, quantity=1), RefundLine(line=0, quantity=1)], "lines.1.line"),
     ],
 )
-def test_pieces_that_were_never_bought_are_refused_by_name(
+def test_pieces_that_werent_bought_are_refused_with_the_fields_name(
     lines: list[RefundLine], field: str
 ) -> None:
     with pytest.raises(Refusal) as refused:
@@ -149,7 +151,7 @@ def test_several_small_refunds_count_as_one_large_one() -> None:
     rules = RefundRules(cashier_limit_fen=1_500, manager_limit_fen=3_000)
     fresh = order([(4, 1_000)])
     assert may_decide(rules, "cashier", fresh, 1_500, AT)
-    once = taken(fresh, "r1", [], 1_000, done=False)
+    once = with_refund(fresh, "r1", [], 1_000, done=False)
     assert not may_decide(rules, "cashier", once, 600, AT)
     assert may_decide(rules, "manager", once, 2_000, AT)
     assert not may_decide(rules, "manager", once, 2_001, AT)
@@ -167,9 +169,9 @@ def test_after_the_window_only_finance_decides_and_after_a_year_nobody() -> None
     assert why_not(done, AT + timedelta(days=366)) is RefundErrors.REFUND_TOO_LATE
 
 
-def test_wechat_pay_takes_fifty_refunds_of_one_payment() -> None:
+def test_an_order_can_have_fifty_refunds() -> None:
     many = order([(1, 10_000)])
     for number in range(50):
         assert why_not(many, AT) is None
-        many = taken(many, f"r{number}", [], 10, done=number % 2 == 0)
+        many = with_refund(many, f"r{number}", [], 10, done=number % 2 == 0)
     assert why_not(many, AT) is RefundErrors.REFUND_ASKED_OFTEN

@@ -1,4 +1,4 @@
-"""分账, computed: exact to the fen for any terms, any amount, any sequence of refunds."""
+"""Computing 分账: exact to the fen for any terms, any amount, any sequence of refunds."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def share(paid_fen: int, of: ShareTerms) -> Share:
 
 
 def shared_out(one: Share, result: str = "SUCCESS") -> Share:
-    """What WeChat Pay makes of a share whose parts are frozen."""
+    """Return a frozen share after WeChat Pay has ended it."""
     results = [PartResult(p.type, p.account, p.amount_fen, result, None) for p in one.parts]
     done = ended(one, ShareState(finished=True, parts=results))
     assert done is not None
@@ -138,7 +138,7 @@ refunds = st.lists(
 
 @given(amounts, any_terms, refunds, st.sampled_from(["SUCCESS", "CLOSED", "REFUSED"]),
        st.integers(0, 6))  # fmt: skip
-def test_every_fen_is_somebodys_after_any_sequence_of_refunds(
+def test_a_share_adds_up_after_any_sequence_of_refunds(
     paid_fen: int, of: ShareTerms, sequence: list[tuple[int, str]], share_end: str, shared_at: int
 ) -> None:
     now = share(paid_fen, of)
@@ -151,7 +151,7 @@ def test_every_fen_is_somebodys_after_any_sequence_of_refunds(
         now = _refund(now, f"r{number}", left_fen * part // 10_000, end)
         assert adds_up(now)
     assert all(0 <= part.returned_fen <= part.amount_fen for part in now.parts)
-    # Nobody's failure, nobody's loss: then the merchant is never left to pay for receivers.
+    # If no return fails and all receivers are merchants, the merchant never pays for them.
     if all(end != "FAILED" for _, end in sequence) and all(
         one.type == "MERCHANT_ID" for one in of.terms
     ):
@@ -188,7 +188,7 @@ def test_a_person_is_never_asked_to_give_back() -> None:
 
 
 @pytest.mark.parametrize("status", ["success", "processing"])
-def test_two_refunds_at_once_dont_count_on_the_same_fen(status: str) -> None:
+def test_two_refunds_at_once_dont_count_the_same_fen(status: str) -> None:
     done = shared_out(share(10_000, terms(1_000, fee_bp=0)))
     held = [Held(refund_id="a", amount_fen=4_000), Held(refund_id="b", amount_fen=6_000)]
     done = settled(done.model_copy(update={"held": held}))
@@ -198,7 +198,7 @@ def test_two_refunds_at_once_dont_count_on_the_same_fen(status: str) -> None:
     assert [(back.refund_id, back.amount_fen) for back in done.returns] == [("a", 400), ("b", 600)]
 
 
-def test_what_a_closed_part_would_have_had_stays_with_the_merchant() -> None:
+def test_the_merchant_keeps_the_amount_of_a_closed_part() -> None:
     done = shared_out(share(10_000, terms(1_000, fee_bp=60)), "CLOSED")
     assert (done.kept_fen, done.parts[0].amount_fen, done.parts[0].planned_fen) == (9_940, 0, 994)
 
@@ -210,14 +210,14 @@ def test_a_share_with_a_part_still_pending_has_not_ended() -> None:
     assert ended(one, ShareState(finished=True, parts=[])) is None
 
 
-def test_numbers_at_wechat_pay_follow_from_the_business_fact() -> None:
+def test_numbers_at_wechat_pay_follow_from_order_refund_and_account() -> None:
     assert out_return_no("r" * 64, "1900000109") == out_return_no("r" * 64, "1900000109")
     assert out_return_no("r1", "1900000109") != out_return_no("r2", "1900000109")
     assert len(out_return_no("r" * 64, "a" * 64)) <= 64
     assert out_order_no("o1") != unfreeze_no("o1")
 
 
-def test_a_brand_shares_after_half_a_minute_others_after_a_whole_one() -> None:
+def test_a_brand_can_share_after_half_a_minute_and_others_after_a_minute() -> None:
     assert due_at(NOON, terms()) == NOON + timedelta(seconds=60)
     assert due_at(NOON, terms(brand_mchid="1900000108")) == NOON + timedelta(seconds=30)
 
@@ -275,7 +275,7 @@ def test_rules_that_wechat_pay_would_refuse_are_refused_and_named(
     )
 
 
-def test_a_name_shows_in_no_representation() -> None:
+def test_a_receivers_name_is_in_no_representation() -> None:
     assert "某某" not in repr(GOOD_RECEIVER)
     assert "某某" not in str(rules())
 

@@ -1,4 +1,4 @@
-"""WeChat Pay's notices: what is believed and what isn't, with keys made here."""
+"""Verifying WeChat Pay's notices with keys made by the test: what we trust and what we refuse."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def public(key: RSAPrivateKey) -> str:
 
 
 def certificate(key: RSAPrivateKey, since: datetime | None = None) -> str:
-    """A platform certificate as WeChat Pay's own authority would issue it: for five years."""
+    """Return a platform certificate like WeChat Pay's authority issues, valid for five years."""
     since = since or datetime.now(UTC) - timedelta(days=1)
     name = Name([NameAttribute(NameOID.COMMON_NAME, "Tenpay.com sign")])
     built = (
@@ -79,32 +79,32 @@ def headers(
     } | {name.replace("_", "-"): value for name, value in change.items()}
 
 
-def test_a_genuine_notice_is_opened() -> None:
+def test_a_genuine_notice_is_decrypted() -> None:
     body = notice({"out_trade_no": "o1"})
     opened = verify_and_decrypt(headers(body), body, keys(), NOW)
     event = json.loads(body)
     assert opened == {**event, "resource": {"out_trade_no": "o1"}}
 
 
-def test_the_whole_event_comes_back() -> None:
+def test_the_whole_event_is_returned() -> None:
     body = json.dumps({"id": "EV-1", "summary": "支付成功", **json.loads(notice({}))}).encode()
     opened = verify_and_decrypt(headers(body), body, keys(), NOW)
     assert (opened["id"], opened["summary"], opened["resource"]) == ("EV-1", "支付成功", {})
 
 
-def test_header_names_come_in_any_case() -> None:
+def test_header_names_may_be_in_any_case() -> None:
     body = notice({})
     shouted = {name.upper(): value for name, value in headers(body).items()}
     assert verify_and_decrypt(shouted, body, keys(), NOW)
 
 
-def test_a_certificate_and_a_public_key_are_believed_side_by_side() -> None:
+def test_a_certificate_and_a_public_key_are_trusted_at_the_same_time() -> None:
     body = notice({})
     by_public_key = headers(body, key=OTHER, Wechatpay_Serial="PUB_KEY_ID_2")
     assert verify_and_decrypt(by_public_key, body, keys(), NOW)
 
 
-def test_a_whole_certificate_will_do_where_a_public_key_does() -> None:
+def test_a_whole_certificate_works_instead_of_a_public_key() -> None:
     body = notice({})
     by_certificate = NotificationKeys({"CERT1": certificate(PLATFORM)}, b"k" * 32)
     assert verify_and_decrypt(headers(body), body, by_certificate, NOW)
@@ -118,7 +118,7 @@ def test_shorter_keys_of_published_vectors_work_too(length: int) -> None:
     assert verify_and_decrypt(headers(body), body, keys(b"k" * length), NOW)["resource"] == {"a": 1}
 
 
-def test_what_was_sealed_for_us_opens_and_nothing_else_does() -> None:
+def test_only_what_was_encrypted_for_us_can_be_decrypted() -> None:
     sealed = json.loads(notice({"a": 1}))["resource"]
     assert json.loads(open_sealed(sealed, b"k" * 32)) == {"a": 1}
     for spoilt in ({}, {**sealed, "algorithm": "none"}, {**sealed, "associated_data": "x"}):
@@ -126,14 +126,14 @@ def test_what_was_sealed_for_us_opens_and_nothing_else_does() -> None:
             open_sealed(spoilt, b"k" * 32)
 
 
-def test_a_receivers_name_can_be_read_by_wechat_pay_alone() -> None:
+def test_only_wechat_pay_can_read_a_receivers_name() -> None:
     for pem in (public(PLATFORM), certificate(PLATFORM)):
         sealed = base64.b64decode(encrypt_name(pem, "张三网络公司"))
         padding = OAEP(mgf=MGF1(SHA1()), algorithm=SHA1(), label=None)  # noqa: S303
         assert PLATFORM.decrypt(sealed, padding).decode() == "张三网络公司"
 
 
-def test_a_certificate_says_from_when_until_when_it_holds() -> None:
+def test_a_certificate_has_a_start_and_an_end_of_validity() -> None:
     since, until = certificate_span(certificate(PLATFORM))
     assert (until - since).days == 1_825
     with pytest.raises(ValueError, match=r".*"):
@@ -162,14 +162,14 @@ GENUINE = headers(BODY)
         ({"Wechatpay-Nonce": "other"}, "Wechatpay-Signature"),
     ],
 )
-def test_anything_changed_is_refused(change: dict[str, str], field: str) -> None:
+def test_a_notice_with_any_change_is_refused(change: dict[str, str], field: str) -> None:
     with pytest.raises(Refusal) as refused:
         verify_and_decrypt(GENUINE | change, BODY, keys(), NOW)
     assert (refused.value.code, refused.value.field) == (ChargeErrors.SIGNATURE_INVALID, field)
 
 
 @pytest.mark.parametrize("skew", [-301, 301])
-def test_a_notice_over_five_minutes_off_is_stale(skew: int) -> None:
+def test_a_notice_more_than_five_minutes_off_is_refused(skew: int) -> None:
     with pytest.raises(Refusal) as refused:
         verify_and_decrypt(headers(BODY, at=NOW + skew), BODY, keys(), NOW)
     assert refused.value.field == "Wechatpay-Timestamp"
@@ -180,12 +180,12 @@ def test_a_notice_over_five_minutes_off_is_stale(skew: int) -> None:
     [b"", b"{}", b"[]", b'{"resource": 1}', notice({}, key=b"x" * 32)],
     ids=["empty", "no resource", "a list", "not an object", "another key"],
 )
-def test_signed_nonsense_is_refused_not_crashed_on(body: bytes) -> None:
+def test_a_signed_body_without_meaning_is_refused(body: bytes) -> None:
     with pytest.raises(Refusal):
         verify_and_decrypt(headers(body), body, keys(), NOW)
 
 
-def test_raw_bytes_are_what_is_signed() -> None:
+def test_the_signature_covers_the_raw_bytes() -> None:
     body = notice({"name": "回头"})
     respelled: Any = json.dumps(json.loads(body), indent=1).encode()
     with pytest.raises(Refusal):

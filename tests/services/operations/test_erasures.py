@@ -1,4 +1,4 @@
-"""Forgetting a member: what goes, what stays for the books, and that it happens once."""
+"""Erasing a member: what is deleted, what stays for the books, and that it happens once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def request(member_id: str, **more: str) -> EraseMemberRequest:
 
 
 def known_member(shop: Shop) -> str:
-    """A member of whom much is known, whose order is done."""
+    """Return a member with much personal data and a completed order."""
     alice = shop.register("alice")
     shop.members.bind_phone(alice, PHONE, Numbers(), b"k" * 32)  # type: ignore[arg-type]
     shop.database.collection("members").update_one(
@@ -83,7 +83,7 @@ def everything(database: Database) -> str:
     return json.dumps(found, default=str, ensure_ascii=False)
 
 
-def test_nothing_leads_to_the_person_any_more_and_the_books_still_agree(
+def test_nothing_identifies_the_erased_person_and_the_books_still_agree(
     shop: Shop, erasures: Erasures
 ) -> None:
     alice = known_member(shop)
@@ -107,7 +107,7 @@ def test_nothing_leads_to_the_person_any_more_and_the_books_still_agree(
     assert (audience.matching, audience.sample) == (0, [])
 
 
-def test_who_comes_back_is_somebody_new(shop: Shop, erasures: Erasures) -> None:
+def test_an_erased_person_who_comes_back_is_a_new_member(shop: Shop, erasures: Erasures) -> None:
     alice = known_member(shop)
     erasures.erase(request(alice))
     again = shop.register("alice")
@@ -116,7 +116,7 @@ def test_who_comes_back_is_somebody_new(shop: Shop, erasures: Erasures) -> None:
     assert shop.members.profile(again)["phone_last4"] == PHONE[-4:]
 
 
-def test_six_at_once_forget_once(shop: Shop, erasures: Erasures) -> None:
+def test_six_erasures_at_once_erase_once(shop: Shop, erasures: Erasures) -> None:
     alice = known_member(shop)
     answers = at_once([lambda: erasures.erase(request(alice))] * 6)
     assert len({(answer.points, answer.at) for answer in answers}) == 1
@@ -124,7 +124,7 @@ def test_six_at_once_forget_once(shop: Shop, erasures: Erasures) -> None:
     assert entries.count_documents({"member_id": alice, "kind": "adjust"}) == 1
 
 
-def test_an_order_under_way_comes_first(shop: Shop, erasures: Erasures) -> None:
+def test_a_member_with_an_order_under_way_is_not_erased(shop: Shop, erasures: Erasures) -> None:
     alice = shop.register("alice")
     order = shop.paid(alice)
     with pytest.raises(Refusal) as refused:
@@ -134,7 +134,9 @@ def test_an_order_under_way_comes_first(shop: Shop, erasures: Erasures) -> None:
     assert erasures.erase(request(alice)).member_id == alice
 
 
-def test_nobody_and_somebody_merged_are_told_apart(shop: Shop, erasures: Erasures) -> None:
+def test_an_unknown_and_a_merged_member_give_different_errors(
+    shop: Shop, erasures: Erasures
+) -> None:
     alice = shop.register("alice")
     shop.database.collection("members").update_one(
         {"_id": alice}, {"$set": {"merged_into": "other"}}
@@ -145,7 +147,7 @@ def test_nobody_and_somebody_merged_are_told_apart(shop: Shop, erasures: Erasure
         assert refused.value.code is code
 
 
-def test_nobody_is_merged_with_who_was_forgotten(shop: Shop, erasures: Erasures) -> None:
+def test_an_erased_member_cant_be_merged(shop: Shop, erasures: Erasures) -> None:
     alice, bob = shop.register("alice"), shop.register("bob")
     erasures.erase(request(alice))
     merges = Merges(shop.database, shop.clock, "huitou")
@@ -158,7 +160,7 @@ def test_nobody_is_merged_with_who_was_forgotten(shop: Shop, erasures: Erasures)
         assert refused.value.code is Code.NOT_FOUND
 
 
-def test_whatever_is_kept_until_erased_goes() -> None:
-    told = {one.name for one in declarations() if one.retention.startswith("until erased")}
-    # These are changed, not deleted: the books stand on them.
-    assert told - {*BY_MEMBER, *BY_ID} == {"members", "identities", "accounts"}
+def test_collections_kept_until_erasure_are_all_deleted() -> None:
+    kept = {one.name for one in declarations() if one.retention.startswith("until erased")}
+    # These are changed, not deleted, because the books need them.
+    assert kept - {*BY_MEMBER, *BY_ID} == {"members", "identities", "accounts"}

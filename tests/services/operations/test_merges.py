@@ -1,4 +1,4 @@
-"""One person, two OpenIDs: what one account has comes to the other, and nothing is lost."""
+"""Merging two accounts of one person: everything moves to the other, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from huitou.runtime.recent import Recent
 
 
 class Counter:
-    """Staff who merge members."""
+    """A shop, and staff who merge its members."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.shop = Shop(database, clock)
@@ -64,7 +64,9 @@ def issue(shop: Shop, member_id: str, cause: str) -> str:
     return issued.id
 
 
-def test_lots_figures_coupons_and_names_go_over_and_the_books_agree(counter: Counter) -> None:
+def test_lots_figures_coupons_and_identities_are_moved_and_the_books_agree(
+    counter: Counter,
+) -> None:
     shop = counter.shop
     shop.paid(counter.alice, items=[item(2)])
     shop.paid(counter.old, items=[item(4)])
@@ -82,11 +84,11 @@ def test_lots_figures_coupons_and_names_go_over_and_the_books_agree(counter: Cou
         assert shop.members.id_of(Caller(openid, "wxapp")) == counter.alice
     assert Coupons(shop.database, shop.clock).known([coupon_id])[0].member_id == counter.alice
     assert shop.differences() == []
-    assert counter.merge() == done  # The same again moves nothing.
+    assert counter.merge() == done  # A repetition moves nothing.
     assert shop.account(counter.alice)["version"] == into["version"]
 
 
-def test_what_comes_later_is_moved_by_a_later_merge(counter: Counter) -> None:
+def test_what_the_old_account_gets_later_is_moved_by_a_later_merge(counter: Counter) -> None:
     """An unpaid order keeps the points it set aside; a waiting award stays with its order."""
     shop = counter.shop
     shop.give_points(counter.old, 1_000)
@@ -108,7 +110,7 @@ def test_what_comes_later_is_moved_by_a_later_merge(counter: Counter) -> None:
     assert (shop.account(counter.old)["available"], shop.differences()) == (0, [])
 
 
-def test_a_debt_goes_over_and_is_paid_off_there(counter: Counter) -> None:
+def test_a_debt_is_moved_and_paid_off_in_the_new_account(counter: Counter) -> None:
     shop = counter.shop
     earned = shop.paid(counter.old, items=[item(20)])
     shop.paid(counter.old, items=[item(10)], points=300)
@@ -122,7 +124,7 @@ def test_a_debt_goes_over_and_is_paid_off_there(counter: Counter) -> None:
     assert (shop.account(counter.old)["debt"], shop.differences()) == (0, [])
 
 
-def test_pending_points_go_over_unless_they_wait_for_an_order(counter: Counter) -> None:
+def test_pending_points_are_moved_unless_they_wait_for_an_order(counter: Counter) -> None:
     shop = counter.shop
     for revision, usable in ((2, "after_days"), (3, "on_completion")):
         rules = {"_id": "points", "revision": revision, "usable": {"kind": usable, "days": 7}}
@@ -156,7 +158,7 @@ def test_the_higher_tier_stays_and_the_other_account_keeps_none(counter: Counter
     assert shop.differences() == []
 
 
-def test_who_cannot_be_merged_is_refused(counter: Counter) -> None:
+def test_members_that_cant_be_merged_are_refused(counter: Counter) -> None:
     third = counter.shop.register("carol")
     assert counter.refused("1", counter.old, counter.old) is MergeErrors.MERGE_SAME_MEMBER
     assert counter.refused("1", "nobody") is Code.NOT_FOUND
@@ -172,15 +174,15 @@ def test_who_cannot_be_merged_is_refused(counter: Counter) -> None:
     assert found["phone_hash"] == "a"
     assert (
         counter.refused("2", counter.alice, counter.old) is ProfileErrors.MERGED_ELSEWHERE
-    )  # A circle.
+    )  # It would form a circle.
     assert counter.refused("2", counter.old, third) is ProfileErrors.MERGED_ELSEWHERE
     assert counter.refused("2", third, counter.old) is ProfileErrors.MERGED_ELSEWHERE
     assert counter.refused("1", actor="bob") is MergeErrors.MERGE_ID_REUSED
-    counter.merge("2", counter.alice, third)  # Who took over may go over as well.
+    counter.merge("2", counter.alice, third)  # Who took over a member can be merged too.
     assert counter.shop.members.id_of(Caller("alice-old", "wxapp")) == third
 
 
-def test_merges_crossing_each_other_make_no_circle(counter: Counter) -> None:
+def test_two_opposite_merges_at_once_form_no_circle(counter: Counter) -> None:
     for number in range(4):
         one, two = (counter.shop.register(f"{name}{number}") for name in "xy")
         results = at_once([
@@ -192,7 +194,9 @@ def test_merges_crossing_each_other_make_no_circle(counter: Counter) -> None:
     assert counter.shop.differences() == []
 
 
-def test_merging_against_settling_and_spending_loses_no_point(counter: Counter) -> None:
+def test_merging_while_orders_are_settled_and_points_spent_loses_no_point(
+    counter: Counter,
+) -> None:
     shop = counter.shop
     shop.give_points(counter.old, 1_000)
     shop.give_points(counter.alice, 1_000)
@@ -216,7 +220,7 @@ def test_merging_against_settling_and_spending_loses_no_point(counter: Counter) 
     assert shop.differences() == []
 
 
-def test_the_payer_of_an_order_of_before_is_still_known(counter: Counter) -> None:
+def test_the_payer_of_an_order_from_before_the_merge_is_still_known(counter: Counter) -> None:
     members = counter.shop.members
     counter.merge()
     old, new = Caller("alice-old", "wxapp"), Caller("alice", "wxapp")
@@ -227,8 +231,8 @@ def test_the_payer_of_an_order_of_before_is_still_known(counter: Counter) -> Non
     assert members.openid_of(counter.alice, "wxapp") == "alice"
 
 
-def test_both_ways_to_the_same_expiry_after_a_merge(counter: Counter) -> None:
-    """Unchanged expiry: points of the other account end on the day they always ended on."""
+def test_points_keep_their_expiry_in_a_merge(counter: Counter) -> None:
+    """Points keep the day on which they expire."""
     shop = counter.shop
     shop.paid(counter.old, items=[item(2)])
     shop.clock.advance(days=400)

@@ -1,4 +1,4 @@
-"""The daily check on the real database: what differs is found, what was mended is cleared."""
+"""The daily check on a real database: it finds differences and clears corrected ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHECKED_AT = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai, the da
 
 
 class Day:
-    """One day's books: ours in the database, theirs in a bill."""
+    """One day: our books in the database, and WeChat Pay's bill of it."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.database, self.clock = database, clock
@@ -40,7 +40,7 @@ class Day:
         self.rows: list[Row] = []
 
     def pay(self, number: str, fen: int = 3_600, *, at: datetime = NOON, **ours: Any) -> None:
-        """A payment of ours, the day's unless `at` says otherwise."""
+        """Store a payment; at noon of the day, unless `at` names another moment."""
         payment = Payment.model_validate(
             {
                 "_id": number, "order_id": f"o-{number}", "member_id": "m", "attempt": 1,
@@ -69,7 +69,7 @@ class Day:
         return self.check.run(day)
 
     def differences(self) -> dict[str, str]:
-        """Open differences: reference to kind."""
+        """Return the open differences, kind by reference."""
         listed = Discrepancies(self.database, self.clock).open(DiscrepanciesRequest(limit=50))
         return {one.reference: one.kind for one in listed.discrepancies}
 
@@ -84,7 +84,7 @@ def day(database: Database, clock: FakeClock) -> Day:
     return Day(database, clock)
 
 
-def test_a_day_that_agrees_is_told_and_marked(day: Day) -> None:
+def test_a_day_without_differences_is_reported_and_marked(day: Day) -> None:
     day.pay("p1")
     day.pay("p2", 1_500)
     day.refund("r1", "p1", 1_000)
@@ -134,7 +134,7 @@ def test_every_kind_of_difference_is_found(day: Day) -> None:
     assert by_reference["missing"].store_id == "jingan"
 
 
-def test_a_fund_flow_that_moved_otherwise_is_a_difference(day: Day) -> None:
+def test_a_fund_flow_that_differs_from_the_trade_bill_is_noted(day: Day) -> None:
     day.pay("p1")
     rows = [paid("p1", 3_600)]
     day.bills.put(DAY, rows, flow_bill([("交易", "收入", 3_600), ("扣除交易手续费", "支出", 36)]))
@@ -146,14 +146,14 @@ def test_a_fund_flow_that_moved_otherwise_is_a_difference(day: Day) -> None:
     assert day.differences() == {}
 
 
-def test_a_providers_account_is_not_compared_with_its_stores_money(day: Day) -> None:
+def test_a_providers_fund_flow_is_not_compared_with_its_stores_trade(day: Day) -> None:
     day.pay("p1", merchant={"mchid": MCHID, "sub_mchid": "77"})
     day.bills.put(DAY, [paid("p1", 3_600, 特约商户号="77")], flow_bill([]))
     assert day.check.run(DAY).differences == []
     assert day.bills.asked == [("trade", DAY), ("fundflow", DAY)]
 
 
-def test_running_a_day_again_changes_nothing(day: Day) -> None:
+def test_checking_a_day_again_changes_nothing(day: Day) -> None:
     day.pay("p1")
     day.pay("missing")
     rows = [paid("p1", 3_600), paid("stranger", 100)]
@@ -165,7 +165,7 @@ def test_running_a_day_again_changes_nothing(day: Day) -> None:
     assert list(day.database.collection("payments").find({})) == before
 
 
-def test_two_who_check_a_day_at_once_find_the_same(day: Day) -> None:
+def test_two_checks_of_a_day_at_once_find_the_same(day: Day) -> None:
     for number in range(20):
         day.pay(f"p{number}")
     rows = [paid(f"p{number}", 3_600 if number % 2 else 3_500) for number in range(20)]
@@ -175,7 +175,7 @@ def test_two_who_check_a_day_at_once_find_the_same(day: Day) -> None:
     assert sum(report.new for report in reports) == 10
 
 
-def test_what_was_mended_is_cleared(day: Day) -> None:
+def test_a_corrected_difference_is_cleared(day: Day) -> None:
     day.pay("amount", 3_500)
     rows = [paid("amount", 3_600), paid("late", 3_600)]
     day.run(*rows)
@@ -190,7 +190,7 @@ def test_what_was_mended_is_cleared(day: Day) -> None:
     assert {one["resolution"]["actor"] for one in stored} == {"system"}
 
 
-def test_what_an_operator_resolved_stays_resolved_when_the_day_is_run_again(day: Day) -> None:
+def test_a_resolved_difference_stays_resolved_when_the_day_is_checked_again(day: Day) -> None:
     day.run(paid("stranger", 100))
     operator = Discrepancies(day.database, day.clock)
     operator.resolve("payment unknown to us|stranger", "ann", "paid in the shop, by hand")
@@ -198,7 +198,7 @@ def test_what_an_operator_resolved_stays_resolved_when_the_day_is_run_again(day:
     assert (report.found, report.open, report.differences) == (1, 0, [])
 
 
-def test_a_row_in_the_next_days_bill_clears_what_this_day_missed(day: Day) -> None:
+def test_a_row_in_the_next_days_bill_clears_a_missing_payment(day: Day) -> None:
     day.pay("p1")
     day.run()
     assert day.differences() == {"p1": "payment missing in bill"}
@@ -208,7 +208,7 @@ def test_a_row_in_the_next_days_bill_clears_what_this_day_missed(day: Day) -> No
     assert day.mark("payments", "p1")["day"] == "2026-03-02"
 
 
-def test_near_midnight_a_payment_is_missed_only_once_both_days_are_checked(day: Day) -> None:
+def test_a_payment_near_midnight_is_missing_only_after_both_days_are_checked(day: Day) -> None:
     midnight = datetime(2026, 3, 1, 16, 0, tzinfo=UTC)  # The end of 1 March in Shanghai.
     day.pay("before", at=midnight - timedelta(minutes=5))
     day.pay("after", at=midnight + timedelta(minutes=5))
@@ -220,7 +220,7 @@ def test_near_midnight_a_payment_is_missed_only_once_both_days_are_checked(day: 
     assert set(day.differences()) == {"earlier", "after"}
 
 
-def test_days_checked_in_any_order_look_at_midnight_too(day: Day) -> None:
+def test_days_checked_in_any_order_find_a_missing_payment_near_midnight(day: Day) -> None:
     midnight = datetime(2026, 3, 1, 16, 0, tzinfo=UTC)
     day.pay("before", at=midnight - timedelta(minutes=5))
     day.pay("after", at=midnight + timedelta(minutes=5))
@@ -231,11 +231,11 @@ def test_days_checked_in_any_order_look_at_midnight_too(day: Day) -> None:
     assert set(day.differences()) == {"before", "after"}
 
 
-def test_a_refund_is_missed_only_if_every_day_since_it_was_made_is_checked(day: Day) -> None:
+def test_a_refund_is_missing_only_after_every_day_since_its_creation_is_checked(day: Day) -> None:
     day.pay("p1")
     day.refund("r1", "p1", 500, at=NOON, created_at=NOON - timedelta(days=1))
     day.run(paid("p1", 3_600))
-    assert day.differences() == {}  # It may stand in the bill of 28 February.
+    assert day.differences() == {}  # It may be in the bill of 28 February.
     day.run(day="2026-02-28")
     day.run(paid("p1", 3_600))
     assert day.differences() == {"r1": "refund missing in bill"}
@@ -246,13 +246,13 @@ def test_a_refund_of_no_money_is_not_expected_in_a_bill(day: Day) -> None:
     assert day.run().differences == []
 
 
-def test_payments_from_before_merchants_and_rates_were_kept_fit_too(day: Day) -> None:
+def test_old_payments_without_merchant_and_rate_agree_with_the_bill(day: Day) -> None:
     day.pay("p1", merchant=None, sharing=None, store_id=None)
     assert day.run(paid("p1", 3_600, 手续费="0.14000")).differences == []
     assert day.mark("payments", "p1")["fee_fen"] == 14
 
 
-def test_a_day_without_a_bill_has_nothing_but_what_we_say_was_paid(day: Day) -> None:
+def test_a_day_without_a_bill_reports_our_payments_as_missing(day: Day) -> None:
     assert day.check.run(DAY).rows == 0
     day.pay("p1")
     assert [one.kind for one in day.check.run(DAY).differences] == ["payment missing in bill"]
@@ -264,7 +264,7 @@ def refusal(day: Day, of: str = DAY) -> Refusal:
     return refused.value
 
 
-def test_a_bill_that_cant_be_there_yet_is_not_asked_for(day: Day) -> None:
+def test_a_bill_is_not_requested_before_it_can_be_ready(day: Day) -> None:
     day.clock.advance(minutes=-1)
     refused = refusal(day)
     assert (refused.code, refused.detail) == (BillErrors.BILL_NOT_READY, "2026-03-02 10:00")
@@ -273,7 +273,7 @@ def test_a_bill_that_cant_be_there_yet_is_not_asked_for(day: Day) -> None:
     assert day.bills.asked == []
 
 
-def test_a_bill_still_being_made_is_to_be_asked_for_half_an_hour_later(day: Day) -> None:
+def test_a_bill_in_the_making_is_requested_again_after_half_an_hour(day: Day) -> None:
     day.bills.creating = True
     refused = refusal(day)
     assert (refused.code, refused.detail) == (BillErrors.BILL_NOT_READY, "2026-03-02 10:30")
@@ -284,7 +284,7 @@ def test_a_bill_still_being_made_is_to_be_asked_for_half_an_hour_later(day: Day)
 
 
 @pytest.mark.parametrize("kind", ["trade", "fundflow"])
-def test_a_damaged_bill_changes_nothing_and_is_told(day: Day, kind: str) -> None:
+def test_a_damaged_bill_changes_nothing_and_is_reported(day: Day, kind: str) -> None:
     day.pay("p1")
     day.bills.put(DAY, [paid("p1", 3_500), paid("p2", 1)])
     whole = day.bills.days[kind, DAY]
@@ -300,7 +300,7 @@ def test_a_damaged_bill_changes_nothing_and_is_told(day: Day, kind: str) -> None
 
 def test_the_timer_checks_each_day_once_from_ten_o_clock_on(day: Day) -> None:
     day.clock.advance(minutes=-1)
-    assert day.check.due_days() == ["2026-02-28"]  # Yesterday's bill is not there yet.
+    assert day.check.due_days() == ["2026-02-28"]  # Yesterday's bill isn't ready yet.
     day.clock.advance(minutes=1)
     assert day.check.due_days() == [DAY]
     assert [day.check.run_due(one) for one in day.check.due_days()] == ["checked"]
@@ -316,7 +316,7 @@ def test_the_timer_checks_each_day_once_from_ten_o_clock_on(day: Day) -> None:
 
 
 class Commands(monitoring.CommandListener):
-    """Counts what is sent to the database."""
+    """Counts the commands sent to the database."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
@@ -333,7 +333,7 @@ class Commands(monitoring.CommandListener):
 
 @pytest.fixture
 def listened(mongod: Mongod, database: Database) -> Iterator[tuple[Database, Commands]]:
-    """The test's database again, by a client whose commands are counted."""
+    """The test's database, opened by a client whose commands are counted."""
     commands = Commands()
     monitoring.register(commands)
     try:
@@ -376,7 +376,7 @@ def test_twenty_thousand_rows_take_a_bounded_number_of_commands(
     assert commands.sent["update"] <= pages + 10  # Nothing is marked twice.
 
 
-def test_twenty_thousand_strangers_take_a_bounded_number_of_commands(
+def test_twenty_thousand_unknown_rows_take_a_bounded_number_of_commands(
     listened: tuple[Database, Commands], clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database, commands = listened

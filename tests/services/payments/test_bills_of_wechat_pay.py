@@ -1,4 +1,4 @@
-"""Days of a chain against the bills that the WeChat Pay stand-in writes of them."""
+"""Checking days of a chain against the bills that WeChat Pay's stand-in writes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Chain(PayingShop):
         return BillCheck(self.database, self.clock, self.gateway)
 
     def trade(self) -> None:
-        """A noon's trade: four orders, one given back whole, one in two parts."""
+        """Sell four orders at noon; refund one completely and one in two parts."""
         alice = self.register()
         orders = [self.bought(alice, items=[item(number)]) for number in (1, 2, 3, 4)]
         self.give_back(orders[0].id, "whole1")
@@ -42,7 +42,7 @@ class Chain(PayingShop):
         self.timers(rounds=4)
 
     def until_ten(self) -> None:
-        """The next morning, 10:00."""
+        """Move the clock to 10:00 of the next morning."""
         self.clock.moment = self.clock.moment.replace(hour=2, minute=0, second=0)
         self.clock.advance(days=1)
 
@@ -69,7 +69,7 @@ def test_a_day_of_orders_and_refunds_agrees_with_its_bill_to_the_fen(shop: Chain
         assert {d["bill"]["day"] for d in shop.database.collection(name).find({})} == {DAY}
 
 
-def test_what_was_planted_is_found_and_nothing_else(shop: Chain) -> None:
+def test_the_planted_differences_are_found_and_no_others(shop: Chain) -> None:
     shop.trade()
     planted = {
         shop.wechat.plant("unknown_payment", DAY)["number"]: "payment unknown to us",
@@ -81,19 +81,19 @@ def test_what_was_planted_is_found_and_nothing_else(shop: Chain) -> None:
     planted[shop.wechat.plant("fee", DAY, other)["number"]] = "fee"
     shop.until_ten()
     report = shop.check.run(DAY)
-    assert report.fund_flow == "differs"  # Only the trade bill was made wrong.
+    assert report.fund_flow == "differs"  # Only the trade bill has planted errors.
     flow = {f"{shop.keys.mchid}:{DAY}:{name}" for name in ("taken", "fees", "given back")}
     assert {
         reference: kind for reference, kind in shop.open().items() if reference not in flow
     } == (planted)
 
 
-def test_a_row_that_has_gone_from_a_bill_checked_before_is_missed(shop: Chain) -> None:
+def test_a_row_that_disappears_from_a_checked_bill_is_missing(shop: Chain) -> None:
     shop.trade()
     shop.until_ten()
     assert shop.check.run(DAY).differences == []
     lost = shop.wechat.plant("lost_refund", DAY)["number"]
-    for found in (2, 2, 2):  # The row, and what the account moved; every time alike.
+    for found in (2, 2, 2):  # The row and the fund flow; each check finds the same.
         assert shop.check.run(DAY).found == found
         assert shop.open()[lost] == "refund missing in bill"
     shop.database.collection("payments").update_one(
@@ -107,7 +107,7 @@ def test_a_row_that_has_gone_from_a_bill_checked_before_is_missed(shop: Chain) -
     assert shop.open()["ghost"] == "payment missing in bill"
 
 
-def test_a_bill_is_not_there_before_ten(shop: Chain) -> None:
+def test_a_bill_is_not_ready_before_ten(shop: Chain) -> None:
     shop.trade()
     shop.until_ten()
     shop.clock.advance(minutes=-1)
@@ -140,7 +140,7 @@ def test_a_refund_in_the_next_days_bill_and_a_day_without_trade(shop: Chain) -> 
     assert (shop.check.run("2026-03-04").rows, shop.open()) == (0, {})
 
 
-def test_stores_with_merchants_of_their_own_stand_in_their_providers_bill(
+def test_stores_with_their_own_merchants_are_in_their_providers_bill(
     shop: Chain,
 ) -> None:
     shop.database.collection("stores").update_one(

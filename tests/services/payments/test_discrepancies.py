@@ -1,4 +1,4 @@
-"""Discrepancies on the real database: noted once, resolved once, opened again when they change."""
+"""Discrepancies on a real database: noted once, resolved once, opened again when they change."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def only(books: Discrepancies) -> ShownDiscrepancy:
     return one
 
 
-def test_noting_again_is_the_same_discrepancy_seen_again(
+def test_noting_a_difference_again_counts_it_as_seen_again(
     books: Discrepancies, clock: FakeClock
 ) -> None:
     first_at = clock.now()
@@ -47,7 +47,7 @@ def test_noting_again_is_the_same_discrepancy_seen_again(
     assert (one.expected, one.found, one.day, one.source) == (100, 90, "2026-03-01", "bill")
 
 
-def test_the_latest_values_are_shown_as_they_are_whatever_they_contain(
+def test_the_latest_values_are_shown_unchanged_whatever_they_contain(
     books: Discrepancies,
 ) -> None:
     for found in (90, "$reference", "other payer", None, True):
@@ -55,20 +55,22 @@ def test_the_latest_values_are_shown_as_they_are_whatever_they_contain(
         assert only(books).found == found
 
 
-def test_many_who_note_the_same_at_once_make_one(books: Discrepancies) -> None:
+def test_many_calls_that_note_the_same_at_once_create_one(books: Discrepancies) -> None:
     new = at_once([lambda: note(books)] * 8)
     assert sorted(new) == [False] * 7 + [True]
     assert only(books).seen == 8
 
 
-def test_pages_noted_at_once_lose_nothing(books: Discrepancies, database: Database) -> None:
+def test_many_differences_noted_at_once_are_all_stored(
+    books: Discrepancies, database: Database
+) -> None:
     page = [Difference(kind="fee", reference=f"p{n}", expected=1, found=2) for n in range(200)]
     new = at_once([lambda: books.note_all("bill", page)] * 4)
     assert sum(new) == 200
     assert {d["seen"] for d in database.collection("discrepancies").find({})} == {4}
 
 
-def test_noting_in_a_transaction_goes_or_stays_with_it(
+def test_noting_in_a_transaction_is_undone_when_the_transaction_fails(
     books: Discrepancies, database: Database
 ) -> None:
     def fails(session: Any) -> None:
@@ -83,7 +85,9 @@ def test_noting_in_a_transaction_goes_or_stays_with_it(
     assert only(books).seen == 4
 
 
-def test_of_two_resolvers_one_loses_and_learns_who_was_first(books: Discrepancies) -> None:
+def test_if_two_people_resolve_at_once_the_second_learns_who_was_first(
+    books: Discrepancies,
+) -> None:
     note(books)
     results = at_once([
         lambda who=who: books.resolve(ID, who, "checked") for who in ("ann", "bob", "carl")
@@ -96,7 +100,9 @@ def test_of_two_resolvers_one_loses_and_learns_who_was_first(books: Discrepancie
     assert only(books).resolution == won.resolution
 
 
-def test_the_same_words_again_change_nothing(books: Discrepancies, clock: FakeClock) -> None:
+def test_resolving_again_with_the_same_note_changes_nothing(
+    books: Discrepancies, clock: FakeClock
+) -> None:
     note(books)
     first = books.resolve(ID, "ann", "paid at the till")
     clock.advance(hours=1)
@@ -106,7 +112,7 @@ def test_the_same_words_again_change_nothing(books: Discrepancies, clock: FakeCl
     assert refused.value.code is DiscrepancyErrors.ALREADY_RESOLVED
 
 
-def test_what_is_not_there_cant_be_resolved_nor_can_anybody_be_the_system(
+def test_an_unknown_discrepancy_cant_be_resolved_and_nobody_can_act_as_the_system(
     books: Discrepancies,
 ) -> None:
     note(books)
@@ -118,7 +124,9 @@ def test_what_is_not_there_cant_be_resolved_nor_can_anybody_be_the_system(
     assert refused.value.code is Code.INVALID_REQUEST
 
 
-def test_a_resolved_one_seen_again_as_it_was_stays_resolved(books: Discrepancies) -> None:
+def test_a_resolved_one_seen_again_with_the_same_values_stays_resolved(
+    books: Discrepancies,
+) -> None:
     note(books)
     books.resolve(ID, "ann", "known")
     assert not note(books)
@@ -136,11 +144,11 @@ def test_a_resolved_one_with_other_values_opens_again_and_keeps_its_history(
     note(books, 70)
     stored = database.collection("discrepancies").find_one({"_id": ID})
     assert stored
-    told = [(c["found"], c["resolution"]["actor"]) for c in stored["history"]]
-    assert told == [(90, "ann"), (80, "bob")]
+    history = [(c["found"], c["resolution"]["actor"]) for c in stored["history"]]
+    assert history == [(90, "ann"), (80, "bob")]
 
 
-def test_history_is_kept_but_not_without_end(books: Discrepancies) -> None:
+def test_history_is_kept_up_to_a_limit(books: Discrepancies) -> None:
     for found in range(25):
         note(books, found)
         books.resolve(ID, "ann", str(found))
@@ -148,7 +156,7 @@ def test_history_is_kept_but_not_without_end(books: Discrepancies) -> None:
     assert only(books).reopened == 20
 
 
-def test_what_has_gone_by_itself_is_resolved_and_opens_again_if_it_comes_back(
+def test_an_automatically_resolved_one_opens_again_if_it_comes_back(
     books: Discrepancies,
 ) -> None:
     assert not books.clear("payment amount", "p1")
@@ -162,7 +170,7 @@ def test_what_has_gone_by_itself_is_resolved_and_opens_again_if_it_comes_back(
     assert (only(books).status, only(books).reopened) == ("open", 1)
 
 
-def test_what_a_person_resolved_keeps_that_persons_word(books: Discrepancies) -> None:
+def test_what_a_person_resolved_keeps_their_note(books: Discrepancies) -> None:
     note(books)
     books.resolve(ID, "ann", "known")
     assert not books.clear("payment amount", "p1")
@@ -172,7 +180,9 @@ def test_what_a_person_resolved_keeps_that_persons_word(books: Discrepancies) ->
     assert resolution.actor == "ann"
 
 
-def test_only_a_sources_own_that_it_no_longer_finds_are_cleared(books: Discrepancies) -> None:
+def test_only_a_sources_own_discrepancies_are_cleared_when_it_no_longer_finds_them(
+    books: Discrepancies,
+) -> None:
     note(books)
     note(books, kind="fee")
     note(books, kind="merchant", reference="p2")

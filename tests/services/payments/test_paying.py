@@ -1,4 +1,4 @@
-"""Money in: paid once, whoever calls how often, and never believed without proof."""
+"""Payments: an order is paid once however often we are called, and never without proof."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_forged_notice_pays_nothing(shop: PayingShop, kind: str) -> None:
     assert noted == (1 if forged.code is ChargeErrors.NOTIFICATION_MISMATCH else 0)
 
 
-def test_a_lost_notice_is_asked_for_ever_more_rarely(shop: PayingShop) -> None:
+def test_wechat_pay_is_asked_about_a_lost_notice_ever_more_rarely(shop: PayingShop) -> None:
     shop.wechat.mode.set({"copies": 0})
     alice = shop.register()
     order = shop.order(alice)
@@ -75,7 +75,7 @@ def test_a_lost_notice_is_asked_for_ever_more_rarely(shop: PayingShop) -> None:
     shop.everything_agrees()
 
 
-def test_two_who_pay_one_order_at_once_pay_it_once(shop: PayingShop) -> None:
+def test_an_order_paid_twice_at_once_is_paid_once(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.order(alice)
     caller = Caller("alice", shop.keys.appid)
@@ -106,7 +106,7 @@ def test_an_order_paid_by_coupon_and_points_alone_needs_no_wechat_pay(shop: Payi
     shop.wechat.mode.set({"down": True})
     answer = shop.payments.prepay(alice, Caller("alice", shop.keys.appid), order.id)
     assert (answer.status, answer.payment) == ("paid", None)
-    # One of two pieces brought no money: it must not bring all the points back.
+    # The pieces took no money, so refunding one of two must not return all the points.
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
     assert refused.value.code is RefundErrors.REFUND_WORTH_NOTHING
@@ -114,7 +114,7 @@ def test_an_order_paid_by_coupon_and_points_alone_needs_no_wechat_pay(shop: Payi
     assert shop.orders.get(order.id).status == "refunded"
 
 
-def test_money_for_a_cancelled_order_goes_back(shop: PayingShop) -> None:
+def test_money_for_a_cancelled_order_is_refunded(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.order(alice)
     shop.prepaid(alice, order)
@@ -129,7 +129,7 @@ def test_money_for_a_cancelled_order_goes_back(shop: PayingShop) -> None:
     shop.everything_agrees()
 
 
-def test_a_store_with_a_merchant_of_its_own_is_paid_in_partner_mode(shop: PayingShop) -> None:
+def test_a_store_with_its_own_merchant_is_paid_in_partner_mode(shop: PayingShop) -> None:
     stores = shop.database.collection("stores")
     stores.update_one({"_id": "jingan"}, {"$set": {"sub_mchid": "1900000999"}})
     alice = shop.register()
@@ -137,7 +137,7 @@ def test_a_store_with_a_merchant_of_its_own_is_paid_in_partner_mode(shop: Paying
     assert order.status == "paid"
     assert order.tenders[0].merchant is not None
     assert order.tenders[0].merchant.sub_mchid == "1900000999"
-    # The store changes its merchant: what was paid to the old one goes back from the old one.
+    # The store changes its merchant: the old merchant refunds what was paid to it.
     stores.update_one({"_id": "jingan"}, {"$unset": {"sub_mchid": ""}})
     shop.forget()
     shop.give_back(order.id)
@@ -146,7 +146,7 @@ def test_a_store_with_a_merchant_of_its_own_is_paid_in_partner_mode(shop: Paying
     shop.everything_agrees()
 
 
-def test_a_guest_cancels_freely_until_the_kitchen_begins(shop: PayingShop) -> None:
+def test_a_guest_can_cancel_until_the_kitchen_begins(shop: PayingShop) -> None:
     alice = shop.register()
     early, late = shop.bought(alice, items=[item(2)]), shop.bought(alice)
     assert shop.payments.cancel(alice, early.id).status == "refunding"
@@ -161,18 +161,18 @@ def test_a_guest_cancels_freely_until_the_kitchen_begins(shop: PayingShop) -> No
     shop.everything_agrees()
 
 
-def test_an_order_whose_time_is_over_is_not_cancelled_though_nobody_took_a_step(
+def test_an_order_past_its_end_cant_be_cancelled_even_if_staff_took_no_step(
     shop: PayingShop,
 ) -> None:
     alice = shop.register()
     order = shop.bought(alice)
-    shop.clock.advance(days=1)  # And the timer has not come by.
+    shop.clock.advance(days=1)  # The timer hasn't run meanwhile.
     with pytest.raises(Refusal) as refused:
         shop.payments.cancel(alice, order.id)
     assert refused.value.code is ChargeErrors.ORDER_NOT_CANCELLABLE
 
 
-def test_orders_paid_before_they_had_an_end_are_completed_and_not_cancelled(
+def test_old_paid_orders_without_an_end_are_completed_and_not_cancelled(
     shop: PayingShop,
 ) -> None:
     alice = shop.register()
@@ -189,7 +189,7 @@ def test_orders_paid_before_they_had_an_end_are_completed_and_not_cancelled(
     assert shop.give_back(order.id).status == "processing"
 
 
-def test_an_order_paid_after_the_cut_belongs_to_the_new_day(shop: PayingShop) -> None:
+def test_an_order_paid_after_the_day_cut_belongs_to_the_new_day(shop: PayingShop) -> None:
     shop.clock.moment = shop.clock.moment.replace(hour=19, minute=55)  # 03:55; the cut is at 04:00
     alice = shop.register()
     shop.bought(alice)
@@ -215,7 +215,7 @@ def test_cancelling_again_shows_the_same_order(shop: PayingShop) -> None:
     ("field", "value"),
     [("amount", {"total": 10**30, "currency": "CNY"}), ("out_trade_no", "o 1"), ("amount", [])],
 )
-def test_a_genuine_notice_that_cannot_be_read_is_written_down(
+def test_a_genuine_notice_that_cant_be_read_is_recorded(
     shop: PayingShop, field: str, value: object
 ) -> None:
     order = shop.order(alice := shop.register())
@@ -229,7 +229,7 @@ def test_a_genuine_notice_that_cannot_be_read_is_written_down(
     assert shop.database.collection("discrepancies").count_documents({"status": "open"}) == 1
 
 
-def test_a_header_that_is_no_text_is_no_signature(shop: PayingShop) -> None:
+def test_a_header_with_invalid_text_is_refused(shop: PayingShop) -> None:
     order = shop.order(alice := shop.register())
     shop.confirm(alice, order)
     headers, body = shop.vendor_acts()[0]
@@ -238,7 +238,7 @@ def test_a_header_that_is_no_text_is_no_signature(shop: PayingShop) -> None:
     assert refused.code is ChargeErrors.SIGNATURE_INVALID
 
 
-def test_guests_are_not_told_who_of_the_staff_did_what(shop: PayingShop) -> None:
+def test_guests_dont_see_which_member_of_staff_took_a_step(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice)
     shop.fulfilment.take(order.id, "accepted", "zhang-san")

@@ -1,4 +1,7 @@
-"""Payments, refunds and shares whose instance dies between two steps: people hear, books agree."""
+"""Instances that die between two steps of a payment, refund or share.
+
+People still hear of every trouble, and the books agree.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,20 @@ def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) 
     return shop
 
 
-def bought(shop: CrashingShop, store_id: str = "jingan") -> Order:
+def paid_order(shop: CrashingShop, store_id: str = "jingan") -> Order:
     return shop.bought(shop.register(), store_id=store_id, items=[item(3)])
 
 
-def shared(shop: CrashingShop) -> Order:
-    order = bought(shop, "xujiahui")
+def shared_order(shop: CrashingShop) -> Order:
+    order = paid_order(shop, "xujiahui")
     shop.timers(rounds=2)
     assert Books(shop).shares[order.id]["status"] == "finished"
     return order
 
 
-def test_people_hear_of_a_closed_refund_wherever_an_instance_dies(shop: CrashingShop) -> None:
+def test_a_closed_refund_is_reported_wherever_an_instance_dies(shop: CrashingShop) -> None:
     def closed() -> Callable[[], object]:
-        order = bought(shop)
+        order = paid_order(shop)
         shop.wechat.mode.set({"refunds_end": "CLOSED"})
         shop.give_back(order.id)
         notice = shop.vendor_acts().pop()
@@ -49,9 +52,9 @@ def test_people_hear_of_a_closed_refund_wherever_an_instance_dies(shop: Crashing
     right_wherever_it_dies(shop, closed)
 
 
-def test_people_hear_of_a_share_that_failed_wherever_an_instance_dies(shop: CrashingShop) -> None:
+def test_a_failed_share_is_reported_wherever_an_instance_dies(shop: CrashingShop) -> None:
     def failing() -> Callable[[], object]:
-        bought(shop, "xujiahui")
+        paid_order(shop, "xujiahui")
         shop.clock.advance(minutes=2)
         shop.wechat.mode.set({"fail_next": ["RULE_LIMIT"]})
         return lambda: sweep(shop, "shares")
@@ -59,9 +62,9 @@ def test_people_hear_of_a_share_that_failed_wherever_an_instance_dies(shop: Cras
     right_wherever_it_dies(shop, failing)
 
 
-def test_people_hear_of_a_closed_part_wherever_an_instance_dies(shop: CrashingShop) -> None:
+def test_a_closed_part_is_reported_wherever_an_instance_dies(shop: CrashingShop) -> None:
     def closed() -> Callable[[], object]:
-        bought(shop, "xujiahui")
+        paid_order(shop, "xujiahui")
         shop.wechat.mode.set({"shares_end": "CLOSED"})
         shop.clock.advance(minutes=2)
         sweep(shop, "shares")
@@ -72,29 +75,31 @@ def test_people_hear_of_a_closed_part_wherever_an_instance_dies(shop: CrashingSh
     right_wherever_it_dies(shop, closed)
 
 
-def test_people_hear_of_a_failed_return_wherever_an_instance_dies(shop: CrashingShop) -> None:
+def test_a_failed_return_is_reported_wherever_an_instance_dies(shop: CrashingShop) -> None:
     def failing() -> Callable[[], object]:
-        order = shared(shop)
+        order = shared_order(shop)
         shop.wechat.mode.set({"returns_end": "FAILED"})
         return lambda: shop.give_back(order.id, amount_fen=700)
 
     right_wherever_it_dies(shop, failing)
 
 
-def test_a_mended_refund_is_no_discrepancy_wherever_an_instance_dies(shop: CrashingShop) -> None:
-    def mended() -> Callable[[], object]:
-        order = bought(shop)
+def test_a_refund_completed_by_hand_is_no_discrepancy_wherever_an_instance_dies(
+    shop: CrashingShop,
+) -> None:
+    def completed_by_hand() -> Callable[[], object]:
+        order = paid_order(shop)
         shop.wechat.mode.set({"refunds_end": "ABNORMAL"})
         shop.give_back(order.id)
         shop.let_happen()
         shop.wechat.mend_refund("R00001")
         return lambda: sweep(shop, "refunds")
 
-    right_wherever_it_dies(shop, mended)
+    right_wherever_it_dies(shop, completed_by_hand)
 
 
-def test_a_late_notice_of_a_mended_refund_is_no_discrepancy(shop: CrashingShop) -> None:
-    order = bought(shop)
+def test_a_late_notice_of_a_refund_completed_by_hand_is_no_discrepancy(shop: CrashingShop) -> None:
+    order = paid_order(shop)
     shop.wechat.mode.set({"refunds_end": "ABNORMAL"})
     shop.give_back(order.id)
     notice = shop.vendor_acts()[0]
@@ -105,10 +110,10 @@ def test_a_late_notice_of_a_mended_refund_is_no_discrepancy(shop: CrashingShop) 
     everything_is_right(shop, come_to_rest(shop))
 
 
-def test_a_refund_refused_once_whose_answer_is_lost_then_is_no_discrepancy(
+def test_a_refund_refused_once_and_accepted_with_a_lost_answer_is_no_discrepancy(
     shop: CrashingShop,
 ) -> None:
-    order = bought(shop)
+    order = paid_order(shop)
     shop.wechat.mode.set({"fail_next": ["NOT_ENOUGH"]})
     assert shop.give_back(order.id).status == "requested"
     shop.wechat.mode.set({"answer_lost": True})
@@ -119,10 +124,10 @@ def test_a_refund_refused_once_whose_answer_is_lost_then_is_no_discrepancy(
 
 
 @pytest.mark.parametrize("code", ["NO_AUTH", "RULE_LIMIT", "INVALID_REQUEST"])
-def test_a_share_wechat_pay_took_is_not_given_up_because_it_may_not_be_asked_about(
+def test_an_accepted_share_is_not_given_up_when_queries_are_refused(
     shop: CrashingShop, code: str
 ) -> None:
-    order = bought(shop, "xujiahui")
+    order = paid_order(shop, "xujiahui")
     shop.clock.advance(minutes=2)
     sweep(shop, "shares")
     shop.vendor_acts()
@@ -135,7 +140,7 @@ def test_a_share_wechat_pay_took_is_not_given_up_because_it_may_not_be_asked_abo
     everything_is_right(shop, books)
 
 
-def test_an_attempt_opened_while_its_order_is_cancelled_doesnt_stay_open(
+def test_an_attempt_opened_while_its_order_is_cancelled_is_closed(
     shop: CrashingShop,
 ) -> None:
     came = number = 0
@@ -158,13 +163,13 @@ def test_an_attempt_opened_while_its_order_is_cancelled_doesnt_stay_open(
     assert number > 6
 
 
-def test_an_attempt_of_an_order_that_another_one_paid_doesnt_stay_open(shop: CrashingShop) -> None:
+def test_an_attempt_is_closed_when_another_one_has_paid_the_order(shop: CrashingShop) -> None:
     member_id = shop.register()
     order = shop.order(member_id)
     first = shop.prepaid(member_id, order)
     kept = shop.database.collection("payments")
     kept.update_one({"_id": f"{order.id}n1"}, {"$unset": {"prepay_id": ""}})
-    shop.wechat.mode.set({"fail_next": ["ORDER_CLOSED"]})  # Which isn't so.
+    shop.wechat.mode.set({"fail_next": ["ORDER_CLOSED"]})  # WeChat Pay answers this by mistake.
     with pytest.raises(Unavailable):
         shop.prepaid(member_id, order)
     second = shop.prepaid(member_id, order)
@@ -176,14 +181,14 @@ def test_an_attempt_of_an_order_that_another_one_paid_doesnt_stay_open(shop: Cra
     everything_is_right(shop, come_to_rest(shop))
 
 
-def test_receivers_give_all_back_though_a_part_went_back_before_it_was_shared(
+def test_receivers_give_all_back_after_a_refund_that_began_before_the_share(
     shop: CrashingShop,
 ) -> None:
-    order = bought(shop, "xujiahui")
+    order = paid_order(shop, "xujiahui")
     shop.wechat.mode.set({"refunds_end": "ABNORMAL"})
     shop.give_back(order.id, "R-part", amount_fen=2_000)
     shop.let_happen()
-    shop.timers(rounds=2)  # Shared without it, while it hasn't ended yet.
+    shop.timers(rounds=2)  # The refund hasn't ended yet: the share leaves it out.
     shop.wechat.mode.reset()
     shop.give_back(order.id, "R-rest")
     books = come_to_rest(shop)

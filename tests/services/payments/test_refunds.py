@@ -1,4 +1,4 @@
-"""Money back: in parts, by whoever may, never more than was paid, shares first."""
+"""Refunds: in parts, by whoever may decide, never more than was paid, after shares return."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) 
     return PayingShop(chain, clock, keys, tmp_path)
 
 
-def shared(shop: PayingShop, **cart: Any) -> Order:
-    """An order at a store that shares, its shares paid out."""
+def shared_order(shop: PayingShop, **cart: Any) -> Order:
+    """Return an order of a store with receivers, whose money is shared out."""
     shop.allocate("jingan", **RULES)
     order = shop.bought(shop.register(), **cart)
     shop.timers(rounds=2)
@@ -54,7 +54,7 @@ def shared(shop: PayingShop, **cart: Any) -> Order:
     return shop.orders.get(order.id)
 
 
-def test_a_piece_comes_back_with_its_points_and_the_order_goes_on(shop: PayingShop) -> None:
+def test_a_refunded_piece_takes_its_points_back_and_the_order_goes_on(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice, items=[item(3)])
     shop.fulfilment.take(order.id, "accepted", "cook")
@@ -82,7 +82,7 @@ def test_refunds_at_once_never_give_back_more_than_was_paid(shop: PayingShop) ->
     shop.everything_agrees()
 
 
-def test_the_same_refund_id_is_the_same_refund_and_never_another(shop: PayingShop) -> None:
+def test_a_refund_id_always_names_the_same_refund(shop: PayingShop) -> None:
     order = shop.bought(shop.register(), items=[item(3)])
     results = at_once([lambda: shop.give_back(order.id, amount_fen=700)] * 5)
     assert {refund.id for refund in results} == {"R00001"}
@@ -98,8 +98,8 @@ def test_the_same_refund_id_is_the_same_refund_and_never_another(shop: PayingSho
     shop.everything_agrees()
 
 
-def test_shares_come_back_before_the_guest_is_refunded(shop: PayingShop) -> None:
-    order = shared(shop, items=[item(4)])  # ¥60: fee 36 fen, owner 20 % of the rest, brand ¥1
+def test_receivers_return_their_shares_before_the_guest_is_refunded(shop: PayingShop) -> None:
+    order = shared_order(shop, items=[item(4)])  # ¥60: fee 36 fen, owner 20 % of the rest, brand ¥1
     number = order.tenders[0].out_trade_no
     before = shop.wechat.book_of(str(number))
     assert before["shared_fen"] == 1_192 + 100
@@ -107,7 +107,7 @@ def test_shares_come_back_before_the_guest_is_refunded(shop: PayingShop) -> None
     shop.timers(rounds=3)
     after = shop.wechat.book_of(str(number))
     assert after["refunded_fen"] == 3_000
-    assert after["shared_fen"] == 596 + 100  # 20 % of ¥30 less its fee; the fixed part stays
+    assert after["shared_fen"] == 596 + 100  # 20 % of ¥30 minus its fee; the fixed part stays
     shop.give_back(order.id, "R00002")
     shop.timers(rounds=3)
     assert shop.wechat.book_of(str(number))["shared_fen"] == 0
@@ -125,10 +125,10 @@ def test_a_refund_that_begins_before_the_share_leaves_less_to_share(shop: Paying
     shop.everything_agrees()
 
 
-def test_a_receiver_who_cannot_give_back_is_told_and_the_refund_waits_for_money(
+def test_a_receiver_who_cant_give_back_is_reported_and_the_refund_waits_for_money(
     shop: PayingShop,
 ) -> None:
-    order = shared(shop, items=[item(4)])
+    order = shared_order(shop, items=[item(4)])
     shop.wechat.mode.set({"returns_end": "FAILED"})
     shop.give_back(order.id)
     shop.timers(rounds=2)
@@ -137,7 +137,7 @@ def test_a_receiver_who_cannot_give_back_is_told_and_the_refund_waits_for_money(
     assert any("share" in kind for kind in kinds)
 
 
-def test_a_refund_closed_for_good_leaves_the_order_where_it_was(shop: PayingShop) -> None:
+def test_a_refund_closed_for_good_leaves_the_order_as_it_was(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice)
     shop.wechat.mode.set({"refunds_end": "CLOSED"})
@@ -178,7 +178,7 @@ def test_above_the_limit_somebody_else_must_approve(shop: PayingShop) -> None:
     shop.everything_agrees()
 
 
-def test_a_guest_asks_once_and_the_store_decides(shop: PayingShop) -> None:
+def test_a_guest_has_one_waiting_request_and_the_store_decides(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice, items=[item(2)])
     for step in ("accepted", "preparing", "ready", "picked_up"):
@@ -198,14 +198,14 @@ def test_a_guest_asks_once_and_the_store_decides(shop: PayingShop) -> None:
     shop.everything_agrees()
 
 
-def test_an_order_that_was_never_paid_gives_nothing_back(shop: PayingShop) -> None:
+def test_an_unpaid_order_cant_be_refunded(shop: PayingShop) -> None:
     order = shop.order(shop.register())
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id)
     assert refused.value.code is RefundErrors.ORDER_NOT_REFUNDABLE
 
 
-def test_refunds_that_wait_for_a_person_dont_keep_others_from_their_turn(shop: PayingShop) -> None:
+def test_refunds_that_wait_for_a_person_dont_delay_others(shop: PayingShop) -> None:
     alice = shop.register()
     shop.wechat.mode.set({"refunds_end": "ABNORMAL"})
     for number in range(3):
@@ -221,7 +221,7 @@ def test_refunds_that_wait_for_a_person_dont_keep_others_from_their_turn(shop: P
     assert firsts == {"A00000", "A00001", "A00002", "Z00001"}
 
 
-def test_a_refund_id_of_a_part_is_not_that_of_the_rest(shop: PayingShop) -> None:
+def test_a_refund_id_of_a_part_cant_be_used_for_the_rest(shop: PayingShop) -> None:
     order = shop.bought(shop.register(), items=[item(3)])
     shop.give_back(order.id, amount_fen=700)
     with pytest.raises(Refusal) as refused:
@@ -229,7 +229,7 @@ def test_a_refund_id_of_a_part_is_not_that_of_the_rest(shop: PayingShop) -> None
     assert refused.value.code is RefundErrors.REFUND_ID_REUSED
 
 
-def test_a_surplus_whose_refund_was_closed_goes_back_at_the_second_try(shop: PayingShop) -> None:
+def test_a_surplus_whose_refund_was_closed_can_be_refunded_again(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.order(alice)
     shop.prepaid(alice, order)
@@ -252,7 +252,7 @@ def test_a_surplus_whose_refund_was_closed_goes_back_at_the_second_try(shop: Pay
         shop.refunds.again(again[0], "ann")
 
 
-def test_a_caller_who_names_no_role_or_ours_refunds_nothing() -> None:
+def test_a_refund_request_without_a_staff_role_is_refused() -> None:
     fields = {"order_id": "o1", "refund_id": "R00001", "reason": "x", "actor": "till"}
     for role in ({}, {"role": "system"}, {"role": "member"}):
         with pytest.raises(ValidationError):
@@ -262,7 +262,7 @@ def test_a_caller_who_names_no_role_or_ours_refunds_nothing() -> None:
         DecideRefundRequest.model_validate(decision)
 
 
-def test_a_guest_who_was_refused_asks_three_times_at_most(shop: PayingShop) -> None:
+def test_a_guest_can_ask_for_a_refund_three_times(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice)
     ask = AskRefundRequest(order_id=order.id, reason="x")
@@ -277,7 +277,7 @@ def test_a_guest_who_was_refused_asks_three_times_at_most(shop: PayingShop) -> N
     assert refused.value.code is RefundErrors.REFUND_ASKED_OFTEN
 
 
-def test_a_refund_wechat_pay_refuses_can_be_given_up(shop: PayingShop) -> None:
+def test_a_refund_that_wechat_pay_refuses_can_be_abandoned(shop: PayingShop) -> None:
     order = shop.bought(shop.register())
     shop.wechat.mode.set({"fail_next": ["USER_ACCOUNT_ABNORMAL"]})
     assert shop.give_back(order.id).status == "requested"
@@ -296,10 +296,10 @@ def test_a_refund_wechat_pay_refuses_can_be_given_up(shop: PayingShop) -> None:
     shop.everything_agrees()
 
 
-def test_a_refund_that_went_out_after_all_is_not_given_up(shop: PayingShop) -> None:
+def test_a_refund_that_wechat_pay_has_accepted_cant_be_abandoned(shop: PayingShop) -> None:
     order = shop.bought(shop.register())
     shop.wechat.mode.set({"answer_lost": True})
-    assert shop.give_back(order.id).status == "requested"  # It is done, but nobody heard.
+    assert shop.give_back(order.id).status == "requested"  # The answer was lost.
     shop.wechat.mode.set({"answer_lost": False})
     shop.refunds.abandon("R00001", "ann")
     shop.notices.clear()
@@ -308,7 +308,7 @@ def test_a_refund_that_went_out_after_all_is_not_given_up(shop: PayingShop) -> N
     shop.everything_agrees()
 
 
-def test_all_that_is_left_is_what_is_left_when_it_is_approved(shop: PayingShop) -> None:
+def test_a_refund_of_the_rest_is_what_is_left_at_its_approval(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice, items=[item(2)])
     asked = shop.refunds.ask(order, AskRefundRequest(order_id=order.id, reason="x"))
@@ -321,7 +321,7 @@ def test_all_that_is_left_is_what_is_left_when_it_is_approved(shop: PayingShop) 
     shop.everything_agrees()
 
 
-def test_an_order_written_by_old_code_in_between_is_refunded_from_its_payment(
+def test_an_order_stored_by_older_code_is_refunded_from_its_payment(
     shop: PayingShop,
 ) -> None:
     order = shop.bought(shop.register())

@@ -1,4 +1,4 @@
-"""分账 on a real MongoDB against WeChat Pay's stand-in: every fen is somebody's, once."""
+"""分账 on a real MongoDB against WeChat Pay's stand-in: every fen goes to somebody, once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_receivers_give_back_before_the_guest_is_refunded(
     assert (share.refunded_fen, share.fee_fen, share.kept_fen, share.held) == (10_000, 0, 0, [])
 
 
-def test_an_order_nobody_shares_in_has_its_share_of_fee_and_kept(till: Till) -> None:
+def test_an_order_without_receivers_has_a_share_of_fee_and_kept(till: Till) -> None:
     till.rules(revision=2, terms=[], receivers=[])
     order_id = till.paid()
     share = till.share(order_id)
@@ -66,7 +66,7 @@ def test_an_order_nobody_shares_in_has_its_share_of_fee_and_kept(till: Till) -> 
     assert till.share(order_id).kept_fen == 0
 
 
-def test_an_old_payment_without_terms_is_the_merchants(till: Till) -> None:
+def test_the_merchant_keeps_an_old_payment_without_terms(till: Till) -> None:
     now = till.clock.now()
     old = Payment(id="old1n1", order_id="old1", member_id="m", attempt=1, amount_fen=100,
                   expires_at=now, created_at=now)  # fmt: skip
@@ -79,14 +79,14 @@ def test_an_old_payment_without_terms_is_the_merchants(till: Till) -> None:
     )
 
 
-def test_nothing_is_asked_before_wechat_pay_takes_it(till: Till) -> None:
+def test_wechat_pay_is_not_asked_before_it_accepts_a_share(till: Till) -> None:
     order_id = till.paid()
     assert till.run(after_s=59) == []
     assert till.sharing.carry_on(order_id) == "planned"
     assert till.run(after_s=1) == ["asked"]
 
 
-def test_a_fen_too_small_to_share_is_unfrozen(till: Till) -> None:
+def test_an_amount_too_small_to_share_is_unfrozen(till: Till) -> None:
     order_id = till.paid(1)
     assert till.run() == ["finished"]
     till.wechat.happen()
@@ -95,7 +95,7 @@ def test_a_fen_too_small_to_share_is_unfrozen(till: Till) -> None:
     assert not till.agrees(order_id)["frozen"]
 
 
-def test_a_refund_before_the_share_leaves_its_money_out(till: Till) -> None:
+def test_the_share_leaves_out_an_earlier_refund(till: Till) -> None:
     order_id = till.paid()
     till.hold(order_id, "R1", 4_000)
     assert till.sharing.make_way(order_id, "R1")
@@ -107,7 +107,7 @@ def test_a_refund_before_the_share_leaves_its_money_out(till: Till) -> None:
     till.agrees(order_id)
 
 
-def test_a_refund_under_way_is_left_out_of_the_parts_and_ends_in_peace(till: Till) -> None:
+def test_a_refund_under_way_is_left_out_of_the_parts_and_can_end(till: Till) -> None:
     order_id = till.paid()
     till.hold(order_id, "R1", 4_000)
     assert till.run() == ["asked"]
@@ -122,14 +122,14 @@ def test_a_refund_under_way_is_left_out_of_the_parts_and_ends_in_peace(till: Til
 def test_a_whole_refund_before_the_share_cancels_it(till: Till) -> None:
     order_id = till.paid()
     till.hold(order_id, "R1", 10_000)
-    assert till.run() == ["planned"]  # All of it may go back: the timer waits.
+    assert till.run() == ["planned"]  # The refund may take all of it, so the timer waits.
     assert till.sharing.make_way(order_id, "R1")
     till.refunded(order_id, "R1", 10_000)
     assert till.share(order_id).status == "cancelled"
     assert till.run() == []
 
 
-def test_a_refund_that_came_to_nothing_is_shared_after_all(till: Till) -> None:
+def test_the_money_of_a_failed_refund_is_shared(till: Till) -> None:
     order_id = till.paid()
     till.hold(order_id, "R1", 10_000)
     assert till.run() == ["planned"]
@@ -152,7 +152,7 @@ def test_holding_and_counting_a_refund_again_changes_nothing(till: Till) -> None
     assert (share.refunded_fen, share.held, share.refunds) == (4_000, [], ["R1"])
 
 
-def test_an_order_without_a_share_is_passed_over(till: Till) -> None:
+def test_an_order_without_a_share_is_skipped(till: Till) -> None:
     till.hold("free", "R1", 0)
     till.let_go("free", "R1")
     till.count("free", "R1", 0)
@@ -160,14 +160,14 @@ def test_an_order_without_a_share_is_passed_over(till: Till) -> None:
     assert till.sharing.carry_on("free") == "no share"
 
 
-def test_a_stores_own_rules_stand_above_the_chains(till: Till) -> None:
+def test_a_stores_own_rules_have_precedence_over_the_chains(till: Till) -> None:
     assert [term.ratio_bp for term in till.sharing.terms_for("jingan").terms] == [1_000, 500]
     till.rules(id="jingan", terms=[ShareTerm(account=PLATFORM, role="platform", ratio_bp=100)])
     assert [term.ratio_bp for term in till.sharing.terms_for("jingan").terms] == [100]
     assert [term.ratio_bp for term in till.sharing.terms_for("other").terms] == [1_000, 500]
 
 
-def test_terms_carry_no_names(till: Till) -> None:
+def test_terms_contain_no_names_of_receivers(till: Till) -> None:
     assert "加盟商" not in till.sharing.terms_for("jingan").model_dump_json()
 
 
@@ -183,7 +183,7 @@ def test_rules_are_replaced_only_by_a_later_revision(till: Till) -> None:
     assert till.sharing.terms_for("jingan").max_share_bp == 2_000
 
 
-def test_two_editors_of_one_revision_cant_both_win(till: Till) -> None:
+def test_if_two_people_edit_one_revision_only_one_succeeds(till: Till) -> None:
     results = at_once([
         lambda: till.rules(max_share_bp=2_000, revision=2),
         lambda: till.rules(max_share_bp=2_500, revision=2),
@@ -191,7 +191,7 @@ def test_two_editors_of_one_revision_cant_both_win(till: Till) -> None:
     assert len([result for result in results if isinstance(result, Refusal)]) == 1
 
 
-def test_what_is_due_is_read_from_an_index_of_what_is_under_way(till: Till) -> None:
+def test_due_shares_are_read_from_an_index_of_shares_under_way(till: Till) -> None:
     till.shared()
     till.paid()
     till.clock.advance(seconds=61)

@@ -1,4 +1,4 @@
-"""分账 when two come at once, when answers are lost, and when WeChat Pay or receivers refuse."""
+"""分账 when two calls run at once, answers are lost, or WeChat Pay or receivers refuse."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from sharing_till import PLATFORM, STORE, Till, amounts
 
 
 @pytest.mark.parametrize("attempt", range(6))
-def test_a_refund_that_begins_as_the_share_is_asked_for_is_seen_by_one_of_the_two(
+def test_a_refund_that_begins_while_the_parts_are_frozen_is_left_out_or_waits(
     till: Till, attempt: int
 ) -> None:
-    """Either the parts leave the refund out, or the refund finds them asked for and waits."""
+    """Either the parts leave the refund out, or the refund finds them frozen and waits."""
     order_id = till.paid()
     till.clock.advance(seconds=61)
     at_once([
         lambda: till.sharing.carry_on(order_id),
         lambda: till.hold(order_id, "R1", 4_000),
     ])  # fmt: skip
-    if till.share(order_id).status == "planned":  # The timer lost: it comes again.
+    if till.share(order_id).status == "planned":  # The refund was faster: the timer runs again.
         till.sharing.carry_on(order_id)
     share = till.share(order_id)
     assert share.status == "asked"
     assert [held.refund_id for held in share.held] == ["R1"]
     left_out = amounts(share) == [596, 298]
     assert left_out or amounts(share) == [994, 497]
-    assert not till.sharing.make_way(order_id, "R1")  # WeChat Pay is still at it.
+    assert not till.sharing.make_way(order_id, "R1")  # WeChat Pay hasn't finished.
     till.wechat.happen()
     assert till.sharing.make_way(order_id, "R1")
     assert (till.share(order_id).returns == []) == left_out
@@ -40,24 +40,24 @@ def test_a_refund_that_begins_as_the_share_is_asked_for_is_seen_by_one_of_the_tw
     assert [p.amount_fen - p.returned_fen for p in till.share(order_id).parts] == [596, 298]
 
 
-def test_a_refund_that_begins_between_the_timers_read_and_write_makes_it_lose(till: Till) -> None:
+def test_the_timers_write_fails_if_a_refund_begins_after_its_read(till: Till) -> None:
     order_id = till.paid()
     till.clock.advance(seconds=61)
 
-    class Meddling:
-        """A clock at which a refund begins as the timer looks at it."""
+    class ClockThatBeginsARefund:
+        """A clock that begins a refund when the timer reads the time."""
 
         def now(self) -> datetime:
             till.hold(order_id, "R1", 4_000)
             return till.clock.now()
 
-    meddled = Sharing(till.database, Meddling(), till.gateway)
-    assert meddled.carry_on(order_id) == "planned"
+    sharing = Sharing(till.database, ClockThatBeginsARefund(), till.gateway)
+    assert sharing.carry_on(order_id) == "planned"
     assert till.run(after_s=0) == ["asked"]
     assert amounts(till.share(order_id)) == [596, 298]
 
 
-def test_a_refund_that_read_a_planned_share_begins_again_when_the_timer_was_faster(
+def test_a_refund_begins_again_if_the_timer_freezes_the_share_it_has_read(
     till: Till,
 ) -> None:
     order_id = till.paid()
@@ -77,7 +77,7 @@ def test_a_refund_that_read_a_planned_share_begins_again_when_the_timer_was_fast
     assert [held.refund_id for held in share.held] == ["R1"]
 
 
-def test_two_timers_at_once_share_once(till: Till) -> None:
+def test_two_timers_at_once_share_the_order_once(till: Till) -> None:
     order_id = till.paid()
     till.clock.advance(seconds=61)
     at_once([lambda: till.sharing.carry_on(order_id)] * 3)
@@ -87,7 +87,7 @@ def test_two_timers_at_once_share_once(till: Till) -> None:
     till.agrees(order_id)
 
 
-def test_two_refunds_at_once_take_their_parts_back_once_each(till: Till) -> None:
+def test_two_refunds_at_once_each_take_their_part_back_once(till: Till) -> None:
     order_id = till.shared()
     till.hold(order_id, "R1", 4_000)
     till.hold(order_id, "R2", 6_000)
@@ -106,7 +106,7 @@ def test_two_refunds_at_once_take_their_parts_back_once_each(till: Till) -> None
     till.agrees(order_id)
 
 
-def test_an_answer_that_is_lost_after_the_share_was_taken_shares_once(till: Till) -> None:
+def test_a_share_whose_answer_is_lost_is_shared_once(till: Till) -> None:
     order_id = till.paid()
     till.clock.advance(seconds=61)
     till.wechat.door.lose = lambda path: path.endswith("/profitsharing/orders")
@@ -137,7 +137,7 @@ def test_a_crash_between_freezing_and_asking_goes_on_with_the_same_parts(till: T
     till.agrees(order_id)
 
 
-def test_a_return_whose_answer_is_lost_comes_back_once(till: Till) -> None:
+def test_a_return_whose_answer_is_lost_is_made_once(till: Till) -> None:
     order_id = till.shared()
     till.hold(order_id, "R1", 10_000)
     till.wechat.door.lose = lambda path: path.endswith("/return-orders")
@@ -149,7 +149,7 @@ def test_a_return_whose_answer_is_lost_comes_back_once(till: Till) -> None:
     till.agrees(order_id)
 
 
-def test_a_closed_receivers_part_stays_with_the_merchant(
+def test_the_merchant_keeps_a_closed_receivers_part(
     till: Till, capsys: pytest.CaptureFixture[str]
 ) -> None:
     till.wechat.standin.mode.shares_end = "CLOSED"
@@ -179,7 +179,7 @@ def test_a_return_that_fails_doesnt_stop_the_guests_refund(
     assert capsys.readouterr().out.count("share_return_failed") == 2
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
-    # Whole refunds of it are the merchant's loss, and the share says how much.
+    # The merchant pays for a whole refund, and the share shows the loss.
     till.hold(order_id, "R2", 6_000)
     assert till.sharing.make_way(order_id, "R2")
     till.count(order_id, "R2", 6_000)
@@ -199,15 +199,15 @@ def test_a_return_under_way_makes_the_refund_wait(till: Till) -> None:
 
 
 def refused_often(till: Till, order_id: str) -> None:
-    """As after three weeks of refusals: the next one is the last."""
+    """Set a share as after three weeks of refusals, so that the next refusal is the last."""
     shares = till.database.collection("shares")
     shares.update_one({"_id": order_id}, {"$set": {"refusals": 13}})
 
 
-def test_the_last_refusal_leaves_the_merchant_its_money(
+def test_after_the_last_refusal_the_merchant_keeps_the_money(
     till: Till, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order_id = till.shared()  # Receivers are known from here on.
+    order_id = till.shared()  # From here on receivers are registered.
     order_id = till.paid()
     refused_often(till, order_id)
     till.wechat.standin.mode.fail_next = ["RULE_LIMIT"]
@@ -220,15 +220,15 @@ def test_the_last_refusal_leaves_the_merchant_its_money(
     assert till.run() == []
 
 
-def test_what_a_person_cures_is_shared_after_all_and_told_meanwhile(till: Till) -> None:
+def test_a_refused_share_is_reported_and_shared_once_a_person_removes_the_cause(till: Till) -> None:
     till.shared()
     order_id = till.paid()
     for refusals in (1, 2, 3):
         till.wechat.standin.mode.fail_next = ["NO_AUTH"]
         assert till.run(after_s=3_600) == ["planned"]
         assert till.share(order_id).refusals == refusals
-    told = till.database.collection("discrepancies").find({"reference": order_id})
-    assert [one["kind"] for one in told] == ["share refused"]
+    noted = till.database.collection("discrepancies").find({"reference": order_id})
+    assert [one["kind"] for one in noted] == ["share refused"]
     assert till.run(after_s=3_600) == ["asked"]
     assert till.run() == ["finished"]
     till.agrees(order_id)
@@ -249,7 +249,7 @@ def test_a_refund_does_not_wait_for_a_share_that_is_refused(till: Till) -> None:
     till.agrees(order_id)
 
 
-def test_what_could_not_be_unfrozen_yet_is_unfrozen_by_the_next_run(till: Till) -> None:
+def test_money_that_couldnt_be_unfrozen_is_unfrozen_by_the_next_run(till: Till) -> None:
     till.shared()
     order_id = till.paid()
     refused_often(till, order_id)
@@ -263,7 +263,7 @@ def test_what_could_not_be_unfrozen_yet_is_unfrozen_by_the_next_run(till: Till) 
     assert not till.agrees(order_id)["frozen"]
 
 
-def test_a_receiver_wechat_pay_forgot_is_introduced_again(till: Till) -> None:
+def test_a_receiver_that_wechat_pay_forgot_is_registered_again(till: Till) -> None:
     till.shared()
     known = till.database.collection("share_receivers").count_documents({})
     till.gateway.call("POST", "/v3/profitsharing/receivers/delete", {
@@ -277,7 +277,7 @@ def test_a_receiver_wechat_pay_forgot_is_introduced_again(till: Till) -> None:
     till.agrees(order_id)
 
 
-def test_a_query_refused_is_no_verdict_on_a_share_that_was_taken(till: Till) -> None:
+def test_a_refused_query_doesnt_decide_about_an_accepted_share(till: Till) -> None:
     order_id = till.paid()
     assert till.run() == ["asked"]
     till.clock.advance(seconds=61)
@@ -288,14 +288,14 @@ def test_a_query_refused_is_no_verdict_on_a_share_that_was_taken(till: Till) -> 
     till.agrees(order_id)
 
 
-def test_trouble_is_told_to_people_once(till: Till) -> None:
+def test_a_trouble_is_reported_once(till: Till) -> None:
     till.wechat.standin.mode.shares_end = "CLOSED"
     order_id = till.shared()
-    told = list(till.database.collection("discrepancies").find({}))
-    assert [(one["kind"], one["reference"]) for one in told] == [("share part closed", order_id)]
+    noted = list(till.database.collection("discrepancies").find({}))
+    assert [(one["kind"], one["reference"]) for one in noted] == [("share part closed", order_id)]
 
 
-def test_receivers_are_introduced_once_per_merchant(till: Till) -> None:
+def test_receivers_are_registered_once_per_merchant(till: Till) -> None:
     for sub_mchid in (None, STORE, None, STORE):
         till.shared(sub_mchid=sub_mchid)
     added = [path for _, path in till.wechat.door.calls if path.endswith("/receivers/add")]
@@ -311,7 +311,7 @@ def test_a_share_refused_again_and_again_is_given_up(till: Till) -> None:
     assert not till.agrees(order_id)["frozen"]
 
 
-def test_our_own_keys_at_fault_are_no_verdict_on_the_share(till: Till) -> None:
+def test_a_fault_of_our_own_keys_doesnt_decide_about_the_share(till: Till) -> None:
     till.shared()
     order_id = till.paid()
     till.clock.advance(seconds=61)
@@ -321,7 +321,7 @@ def test_our_own_keys_at_fault_are_no_verdict_on_the_share(till: Till) -> None:
     assert till.share(order_id).refusals == 0
 
 
-def test_a_query_refused_is_no_verdict_on_a_return_that_was_taken(till: Till) -> None:
+def test_a_refused_query_doesnt_decide_about_an_accepted_return(till: Till) -> None:
     order_id = till.shared()
     mode = till.wechat.standin.mode
     mode.returns_end = "PROCESSING"
@@ -337,12 +337,12 @@ def test_a_query_refused_is_no_verdict_on_a_return_that_was_taken(till: Till) ->
     till.agrees(order_id)
 
 
-def test_shares_that_fail_again_and_again_let_others_pass(till: Till) -> None:
+def test_shares_that_always_fail_dont_delay_others(till: Till) -> None:
     till.shared()
     bad = till.paid()
     for _ in range(3):
         till.clock.advance(minutes=2)
-        till.wechat.standin.mode.fail_next = ["NO_AUTH", "NO_AUTH"]  # The share, and the query.
+        till.wechat.standin.mode.fail_next = ["NO_AUTH", "NO_AUTH"]  # Share, query.
         with pytest.raises(Unavailable):
             till.sharing.carry_on(bad)
         assert bad not in till.sharing.due()

@@ -1,4 +1,4 @@
-"""Our client of WeChat Pay against its stand-in: parties, certificates, bills, what is a retry."""
+"""Our client against WeChat Pay's stand-in: parties, certificates, bills, and retries."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_another_merchants_order_is_not_found(gateway: WeChatPay, clock: FakeClo
     assert gateway.query(gateway.merchant_for(None), "order1n1") is None
 
 
-def test_behind_a_provider_with_an_app_of_its_own_the_guest_pays_at_ours(
+def test_with_a_provider_that_has_its_own_app_the_guest_pays_in_ours(
     at_wechat: AtWeChat, clock: FakeClock
 ) -> None:
     at_wechat.settings = replace(at_wechat.settings, appid="wxminiprogram")
@@ -94,13 +94,15 @@ def test_behind_a_provider_with_an_app_of_its_own_the_guest_pays_at_ours(
 
 
 @pytest.mark.parametrize("reason", ["SYSTEM_ERROR", "FREQUENCY_LIMITED", "BANK_ERROR"])
-def test_what_may_pass_is_unavailable(gateway: WeChatPay, at_wechat: AtWeChat, reason: str) -> None:
+def test_a_temporary_error_is_unavailable(
+    gateway: WeChatPay, at_wechat: AtWeChat, reason: str
+) -> None:
     at_wechat.standin.mode.fail_next = [reason]
     with pytest.raises(Unavailable):
         gateway.query(gateway.merchant_for(None), "order1n1")
 
 
-def test_an_answer_signed_by_a_key_we_dont_know_is_not_believed(
+def test_an_answer_signed_by_an_unknown_key_is_not_trusted(
     gateway: WeChatPay, at_wechat: AtWeChat, clock: FakeClock
 ) -> None:
     at_wechat.standin.mode.signs_with = "certificate"
@@ -108,7 +110,7 @@ def test_an_answer_signed_by_a_key_we_dont_know_is_not_believed(
         order(gateway, clock)
 
 
-def test_the_settings_name_the_provider_where_there_is_one_and_take_both_kinds_of_key(
+def test_the_settings_may_name_a_provider_and_take_both_kinds_of_key(
     at_wechat: AtWeChat,
 ) -> None:
     keys = at_wechat.keys
@@ -130,7 +132,7 @@ def test_the_settings_name_the_provider_where_there_is_one_and_take_both_kinds_o
 # --- certificates ---------------------------------------------------------------------------------
 
 
-def test_certificates_are_believed_by_their_seal_even_if_they_sign_themselves(
+def test_certificates_encrypted_for_us_are_trusted_even_if_they_sign_themselves(
     gateway: WeChatPay, at_wechat: AtWeChat
 ) -> None:
     for signs_with in ("public_key", "certificate"):
@@ -139,7 +141,7 @@ def test_certificates_are_believed_by_their_seal_even_if_they_sign_themselves(
         assert gateway.certificates() == {serial: at_wechat.keys.platform_certificate.certificate}
 
 
-def test_certificates_sealed_for_somebody_else_are_not_believed(at_wechat: AtWeChat) -> None:
+def test_certificates_encrypted_for_somebody_else_are_not_trusted(at_wechat: AtWeChat) -> None:
     at_wechat.settings = replace(at_wechat.settings, api_v3_key=b"x" * 32)
     gateway = at_wechat.gateway()
     with pytest.raises(Unavailable):
@@ -169,7 +171,7 @@ def test_refreshed_certificates_are_trusted_beside_the_settings_key(
         assert gateway.query(gateway.merchant_for(None), "order1n1") is None
 
 
-def test_a_new_certificate_is_fetched_when_it_is_time_and_the_old_one_still_holds(
+def test_a_new_certificate_is_fetched_in_time_and_the_old_one_stays_trusted(
     database: Database, at_wechat: AtWeChat
 ) -> None:
     keys = PlatformKeys(database, at_wechat.settings)
@@ -193,7 +195,7 @@ def test_an_expired_certificate_is_trusted_no_more(database: Database, at_wechat
     assert database.collection("platform_certificates").find_one({"_id": "OLD"}) is None
 
 
-def test_certificates_that_could_not_be_fetched_are_asked_for_again_soon(
+def test_certificates_that_couldnt_be_fetched_are_requested_again_soon(
     database: Database, at_wechat: AtWeChat
 ) -> None:
     keys = PlatformKeys(database, at_wechat.settings)
@@ -212,7 +214,7 @@ def its_time(database: Database) -> None:
 
 
 def database_a_minute_later(database: Database) -> Database:
-    """The same database as another instance sees it: with nothing kept."""
+    """Return the same database as another instance has it: with an empty cache."""
     return Database(database.client, database.name)
 
 
@@ -241,7 +243,7 @@ def test_names_are_encrypted_under_the_public_key_or_the_newest_certificate(
 
 @pytest.fixture
 def yesterday(gateway: WeChatPay, at_wechat: AtWeChat, clock: FakeClock) -> str:
-    """A day with a payment, seen at noon of the next."""
+    """Pay an order, move the clock to the next noon, and return the day of the payment."""
     at_wechat.standin.pay("alice", gateway.client_parameters(order(gateway, clock)))
     day = clock.now().date().isoformat()
     clock.advance(days=1)
@@ -261,7 +263,7 @@ def test_a_day_without_business_has_no_bill(gateway: WeChatPay, clock: FakeClock
     assert gateway.bill("trade", day) is None
 
 
-def test_a_bill_being_written_is_asked_for_later(
+def test_a_bill_that_is_being_written_is_unavailable(
     gateway: WeChatPay, at_wechat: AtWeChat, yesterday: str
 ) -> None:
     at_wechat.standin.mode.fail_next = ["STATEMENT_CREATING"]
@@ -287,7 +289,7 @@ def spoil_files(at_wechat: AtWeChat, content: bytes) -> None:
     [b"not gzip", gzip.compress(b"other"), gzip.compress(b"cut")[:-9], b""],
     ids=["not gzip", "another file", "cut off", "empty"],
 )
-def test_a_bill_that_is_not_what_was_signed_for_is_not_taken(
+def test_a_bill_with_another_hash_than_the_signed_one_is_refused(
     gateway: WeChatPay, at_wechat: AtWeChat, yesterday: str, content: bytes
 ) -> None:
     spoil_files(at_wechat, content)

@@ -65,7 +65,7 @@ FLOW_FIGURES = ("taken", "fees", "given back")
 def trade_rows(lines: Iterable[bytes], day: str) -> Iterator[TradeRow]:
     """Read a trade bill of type ALL row by row, and compare its sums with the rows at the end.
 
-    Raises Refusal BILL_DAMAGED naming line and column. As a fault may stand in the last line, read
+    Raises Refusal BILL_DAMAGED naming line and column. As a fault may be in the last line, read
     the whole bill once before acting on its rows.
     """
     sums = dict.fromkeys(_TRADE_SUMS.values(), Decimal())
@@ -266,9 +266,9 @@ class _Cells:
         except ValueError:
             raise self.damaged(column, "is no moment (yyyy-MM-dd HH:mm:ss)") from None
 
-    def must_be(self, column: str, told: Decimal | int, added: Decimal | int) -> None:
-        if told != added:
-            raise self.damaged(column, f"says {told}, the rows add up to {added}")
+    def must_be(self, column: str, stated: Decimal | int, added: Decimal | int) -> None:
+        if stated != added:
+            raise self.damaged(column, f"says {stated}, the rows add up to {added}")
 
 
 class _Table:

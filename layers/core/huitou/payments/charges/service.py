@@ -254,7 +254,7 @@ class Payments:
     def ask_now(self, out_trade_no: str) -> AskedAnswer:
         """Ask WeChat Pay about any attempt, closed ones as well, and settle what it says.
 
-        For staff, when a bill shows money that no notice told of.
+        For staff, when a bill shows money that no notice has reported.
         """
         attempt = self._payments.find(out_trade_no)
         if attempt is None:

@@ -95,17 +95,17 @@ class Discrepancies:
         self._repository.resolve(
             discrepancy_id, Resolution(actor=actor, note=note, at=self._clock.now())
         )
-        stands = self._repository.find(discrepancy_id)
-        if stands is None:
+        stored = self._repository.find(discrepancy_id)
+        if stored is None:
             raise Refusal(Code.NOT_FOUND, field="discrepancy_id", detail=DISCREPANCY)
-        by = stands.resolution
-        if by is None:  # It was opened again just now, with values that the actor hasn't seen.
+        resolution = stored.resolution
+        if resolution is None:  # It was opened again just now, with values the actor hasn't seen.
             raise Refusal(DiscrepancyErrors.DISCREPANCY_CHANGED, field="discrepancy_id")
-        if (by.actor, by.note) != (actor, note):
+        if (resolution.actor, resolution.note) != (actor, note):
             raise Refusal(
-                DiscrepancyErrors.ALREADY_RESOLVED, field="discrepancy_id", detail=by.actor
+                DiscrepancyErrors.ALREADY_RESOLVED, field="discrepancy_id", detail=resolution.actor
             )
-        return ShownDiscrepancy.of(stands)
+        return ShownDiscrepancy.of(stored)
 
     def clear(self, kind: str, reference: str, session: ClientSession | None = None) -> bool:
         """Resolve one automatically, because its cause is gone; False if it wasn't open."""
