@@ -1,1 +1,1 @@
-"""From a cart to a completed order, and what the ledgers hold of it."""
+"""From a cart to a completed order, and to the ledger entries that follow from the order."""

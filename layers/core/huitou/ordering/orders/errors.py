@@ -1,4 +1,4 @@
-"""Why an order isn't made."""
+"""Reasons for refusing to create an order, and the words for orders and their states."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMPORTED: Words = "导入的历史订单", "import"
 
 
 class OrderErrors(ErrorCode):
-    """Why an order isn't made."""
+    """Reasons for refusing to create an order."""
 
     QUOTE_CHANGED = "价格有变化，请确认新的价格", "The price has changed; please confirm"
     QUOTE_ID_REUSED = "该试算单已用于另一订单", "This quote was used for another order"

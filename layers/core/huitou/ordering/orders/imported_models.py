@@ -1,4 +1,4 @@
-"""Orders of other systems, as an import looks for those that are there already."""
+"""Orders of other systems, as an import reads them to find those that it has already."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from huitou.runtime.documents import Record
 
 
 class ImportedOrder(Record):
-    """What an imported order says of itself, whatever its id is made of."""
+    """The fields by which an import recognizes an order, even if its id was built differently."""
 
     id: str = Field(alias="_id")
     member_id: str

@@ -18,7 +18,7 @@ class ImportedOrderRepository:
         self._orders = database.collection("orders")
 
     def digests(self, order_ids: list[str], session: ClientSession) -> dict[str, str]:
-        """Return what the orders that are there already say, by id."""
+        """Return the request digests of those orders that exist already, by order id."""
         found = self._orders.find(
             {"_id": {"$in": order_ids}}, {"request_digest": 1}, session=session
         )
@@ -27,7 +27,7 @@ class ImportedOrderRepository:
     def at_moments(
         self, member_ids: list[str], moments: list[datetime], session: ClientSession
     ) -> list[ImportedOrder]:
-        """Return these members' imported orders of these moments."""
+        """Return these members' imported orders that were created at these moments."""
         found = self._orders.find(
             {
                 "member_id": {"$in": member_ids},
@@ -40,18 +40,21 @@ class ImportedOrderRepository:
         return [ImportedOrder.model_validate(order) for order in found]
 
     def insert(self, orders: list[Order], session: ClientSession) -> None:
-        """Insert; DuplicateKeyError if another import of the same file is faster."""
+        """Insert the orders; DuplicateKeyError if another import of the same file was faster."""
         self._orders.insert_many([order.document() for order in orders], session=session)
 
     def orders(self, order_ids: list[str], session: ClientSession) -> dict[str, LedgerOrder]:
-        """Return imported orders by id, as the ledgers see them."""
+        """Return imported orders by id, with the fields from which the ledgers follow."""
         found = self._orders.find(
             {"_id": {"$in": order_ids}, "origin": "import"}, LEDGER_FIELDS, session=session
         )
         return {order["_id"]: LedgerOrder.model_validate(order) for order in found}
 
     def refund(self, orders: list[LedgerOrder], session: ClientSession) -> None:
-        """Write the orders' refunds and status; read in the same snapshot, so none is lost."""
+        """Write the orders' refunds and status.
+
+        The caller read the orders in the same transaction, so no other refund is overwritten.
+        """
         updates = [
             UpdateOne(
                 {"_id": order.id},

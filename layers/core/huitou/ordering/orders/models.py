@@ -1,4 +1,4 @@
-"""Orders: what callers ask for, and the order as it is kept."""
+"""Orders: the requests and answers of callers, and the stored order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from huitou.promotions.offers.models import Mode
 from huitou.promotions.quotas.models import OrderUse
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
-# Where an order is in its life; what became of its money in part is `refund_status`.
+# Where an order is in its life. `refund_status` says separately what became of its money.
 Status = Literal[
     "created", "paying", "closing", "cancelled",
     "paid", "accepted", "preparing", "ready", "delivering", "picked_up", "completed",
@@ -26,12 +26,13 @@ Status = Literal[
 ]  # fmt: skip
 RefundStatus = Literal["refunding", "partially_refunded", "refunded"]
 Origin = Literal["live", "import"]
-Paper = Literal["shipping", "card"]
+# What WeChat must be told about an order: that it was handed over, or its 取餐 card's new state.
+WeChatUpdate = Literal["shipping", "card"]
 TellingOutcome = Literal["done", "not_needed", "failed"]
 
 
 class Delivery(Request):
-    """Where a 外送 order goes; personal data, shown to the member and the store only."""
+    """Where a 外送 order goes. Personal data: only the member and the store see it."""
 
     name: str = Field(min_length=1, max_length=32)
     phone: str = Field(pattern=r"^\+?[0-9\-]{5,20}$")
@@ -41,10 +42,10 @@ class Delivery(Request):
 class QuoteRequest(Request):
     """试算: what would this cart cost me?
 
-    With `coupons` "best" the cheapest combination of the coupons held is taken; otherwise those
-    named in `coupon_id` and `coupon_ids`, all of them, and no others. A 堂食 order may name its
-    `table`; a 预约 order says when it is wanted (`pickup_at`), a 外送 one where to (`delivery`):
-    both may wait until `create`.
+    With `coupons` "best", the price uses the cheapest combination of the member's coupons. With
+    "named", it uses exactly the coupons in `coupon_id` and `coupon_ids`. A 堂食 order may name its
+    `table`. A 预约 order says when the guest wants it (`pickup_at`) and a 外送 order where it goes
+    (`delivery`); a quote may leave both out, `create` needs them.
     """
 
     store_id: str = Field(min_length=1, max_length=64)
@@ -68,7 +69,7 @@ class QuoteRequest(Request):
 
     @property
     def named_coupons(self) -> list[str]:
-        """The coupons named, each once."""
+        """The coupons that the request names, without repetitions."""
         first = [self.coupon_id] if self.coupon_id else []
         return list(dict.fromkeys([*first, *self.coupon_ids]))
 
@@ -81,7 +82,7 @@ class CreateRequest(QuoteRequest):
 
     @property
     def cart(self) -> QuoteRequest:
-        """The cart alone, to be quoted afresh."""
+        """The request without its quote, so that the same cart can be quoted again."""
         return QuoteRequest.model_validate(self.model_dump(include=set(QuoteRequest.model_fields)))
 
 
@@ -92,7 +93,7 @@ class OrderRequest(Request):
 
 
 class Moment(Record):
-    """One step of an order's life, and who took it where that wasn't the guest or the clock."""
+    """One step of an order's life; without `actor`, the guest or the system took it."""
 
     status: Status | RefundStatus
     at: datetime
@@ -110,7 +111,7 @@ class Tender(Record):
 
 
 class LineBack(Record):
-    """Pieces of one line that go back, and what was paid for them."""
+    """Pieces of one line that are refunded, and the amount that was paid for them."""
 
     line: int
     quantity: int
@@ -118,7 +119,7 @@ class LineBack(Record):
 
 
 class PendingRefund(Record):
-    """A refund under way: its money counts as gone until WeChat Pay says otherwise."""
+    """A refund under way. Its money counts as refunded unless WeChat Pay closes the refund."""
 
     refund_id: str
     amount_fen: int
@@ -126,7 +127,7 @@ class PendingRefund(Record):
 
 
 class GivenBack(PendingRefund):
-    """A refund that has happened; several parts of one order each have theirs."""
+    """A refund that has happened. One order may have several, each for a part of it."""
 
     at: datetime
 
@@ -140,7 +141,7 @@ class InvoiceRequest(OrderRequest):
 
 
 class Invoice(Record):
-    """An invoice as the guest asked for it; a company's has a tax number."""
+    """The invoice that the guest asked for; a company's invoice has a tax number."""
 
     title: str
     tax_number: str | None = None
@@ -149,24 +150,26 @@ class Invoice(Record):
 
 
 class Order(Stored):
-    """One order, priced and frozen.
+    """One order with its frozen price.
 
-    `settlement` is "due" whenever the ledgers may not hold what this state deserves, since
-    `settlement_since` (real epoch seconds: how long something is under way is not business time);
-    `version` rises with every such change. `terms` are frozen when it is paid. `refunds` are
-    those that have happened, `refunding` those WeChat Pay is being asked for. While all that is
-    left is going back the status is `refunding`; `before_refund` is where it returns to should
-    WeChat Pay close the refund. `complete_by` is when a paid order ends by itself.
+    `settlement` is "due" whenever the ledgers may lack entries that the order's state calls for.
+    `settlement_since` says since when, in real epoch seconds, because it measures a delay and not
+    business time. `version` rises with every step and refund. `terms` are the earning terms,
+    frozen when the order is paid. `refunds` are those that have happened; `refunding` are those
+    that WeChat Pay was asked for. While everything that is left is being refunded, the status is
+    `refunding`; if WeChat Pay closes the refund, the order returns to `before_refund`. A timer
+    completes a paid order at `complete_by`.
 
-    An order of `origin` "import" happened at the chain's till before it moved in: `source_id` is
-    its number there; it has no lines, no quote and, where the file names none, no store.
-    `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are what
-    its price followed from (orders of before were priced by tier and one coupon), `uses` what
-    of the offers' limits it has taken. `coupon_id` is
-    the first of `coupon_ids`, for readers of before.
-    `rollup` is "due" whenever the KPIs may not hold it as it is; `counted_fen` is what they hold;
-    `features` and `featured_fen` are the same for its member's features. `shipping` and `card` are
-    what WeChat has yet to hear of it: that it was handed over, and where its 取餐 card stands.
+    An order of `origin` "import" was made at the chain's till before the chain used this system.
+    `source_id` is its number there. It has no lines and no quote, and no store if the file names
+    none. `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are
+    the facts that its price follows from; older orders lack them, because their price followed
+    from the tier and one coupon. `uses` are the units of offers' limits that the order took.
+    `coupon_id` is the first of `coupon_ids`; older readers expect it.
+    `rollup` is "due" whenever the KPIs may not contain the order's present state; `counted_fen` is
+    the amount that they contain. `features` and `featured_fen` are the same for the member's
+    features. `shipping` and `card` are "due" while WeChat must still be told that the order was
+    handed over, or the new state of its 取餐 card.
     """
 
     brand_id: str
@@ -221,24 +224,24 @@ class Order(Stored):
 
     @property
     def left_fen(self) -> int:
-        """What was paid and neither went back nor is going back."""
+        """The paid amount less all refunds, those under way included."""
         return self.payable_fen - sum(b.amount_fen for b in (*self.refunds, *self.refunding))
 
     @property
     def wechat_payment(self) -> Tender | None:
-        """What of it was paid with WeChat Pay."""
+        """The part that was paid with WeChat Pay, None if there is none."""
         return next((tender for tender in self.tenders if tender.kind == "wechat_pay"), None)
 
     @property
     def used_coupons(self) -> list[str]:
-        """The coupons that it holds or has used."""
+        """The coupons that the order has locked or used."""
         return used_coupons(self)
 
     def shown(self) -> OrderAnswer:
-        """What the member sees of their own order."""
+        """Return the order as its member may see it."""
         fields = {name: getattr(self, name) for name in OrderAnswer.model_fields if name in _OWN}
         number = f"{self.pickup_number:03d}" if self.pickup_number is not None else None
-        # Who of the staff took a step is not the guest's to know.
+        # Guests must not learn which member of staff took a step.
         fields["timeline"] = [m.model_copy(update={"actor": None}) for m in self.timeline]
         return OrderAnswer.model_construct(order_id=self.id, pickup_number=number, **fields)
 
@@ -246,8 +249,8 @@ class Order(Stored):
 class OrderAnswer(Answer):
     """A member's own order. Moments are ISO 8601; amounts are fen.
 
-    `pickup_number` is what the counter calls out: of this store, counted anew each business day.
-    `refund_status` tells of its money while `status` tells of its food.
+    `pickup_number` is the number that the counter calls out; each store starts again at 1 every
+    business day. `status` says where the food is, `refund_status` what happens to the money.
     """
 
     order_id: str
@@ -282,14 +285,14 @@ _OWN = set(OrderAnswer.model_fields) & set(Order.model_fields) - {"pickup_number
 
 
 def used_coupons(order: Order | LedgerOrder) -> list[str]:
-    """Return an order's coupons; those of before named one at most, in a field of its own."""
+    """Return an order's coupons. An older order names at most one, in `coupon_id`."""
     return order.coupon_ids or ([order.coupon_id] if order.coupon_id else [])
 
 
 class QuotedCoupon(Answer):
     """A coupon the member holds; `why_not` says why it does not fit this cart, null if it does.
 
-    `off_fen` is what it takes off in the best combination, 0 where that does without it.
+    `off_fen` is what it takes off in the best combination, 0 if that doesn't use it.
     """
 
     coupon_id: str
@@ -300,7 +303,7 @@ class QuotedCoupon(Answer):
 
 
 class BestCombination(Answer):
-    """The cheapest price with the coupons held, before points; `exact` unless too much to try."""
+    """The cheapest price with the member's coupons, before points; `exact` if it is proved."""
 
     coupon_ids: list[str]
     payable_fen: int
@@ -308,7 +311,10 @@ class BestCombination(Answer):
 
 
 class QuoteAnswer(Answer):
-    """What a cart costs this member now; `points_max` may be spent, `points_earned` come of it."""
+    """What a cart costs this member now.
+
+    At most `points_max` points may pay for a part of it; it would earn `points_earned` points.
+    """
 
     quote_id: str
     store_open: bool
@@ -322,16 +328,17 @@ class QuoteAnswer(Answer):
 
 
 class PriceQuoteRequest(QuoteRequest):
-    """What would this cart cost that member? For staff and the CLI; nothing is written."""
+    """Ask what a cart would cost a member. For staff and the CLI; writes nothing."""
 
     member_id: str = Field(min_length=1, max_length=64)
 
 
 class ExplainAnswer(Answer):
-    """How an order's price came about, worked out once more from what is kept with it.
+    """How an order's price came about, calculated again from the inputs kept with the order.
 
-    `payable_fen` and `discounts` are the order's own, `again` is the price found now; `same` says
-    that they agree. Orders of before kept no inputs: they have only what they were charged.
+    `payable_fen` and `discounts` are the order's own; `again` is the price calculated now; `same`
+    says whether both agree. All of `inputs`, `again` and `same` are null for an old order without
+    inputs.
     """
 
     order_id: str
@@ -354,7 +361,7 @@ class OrdersAnswer(Answer):
 
 
 class LedgerOrder(Record):
-    """The part of an order from which the ledgers follow."""
+    """The fields of an order from which its ledger entries follow."""
 
     id: str = Field(alias="_id")
     member_id: str
@@ -367,7 +374,7 @@ class LedgerOrder(Record):
     coupon_ids: list[str] = Field(default=[])
     origin: Origin = "live"
     paid_at: datetime | None = None
-    refund_id: str | None = None  # Of orders refunded before there was a list.
+    refund_id: str | None = None  # Only on orders refunded before `refunds` existed.
     refunds: list[GivenBack] = Field(default=[])
     terms: EarningTerms | None = None
     settlement: Literal["due", "done"] | None = None
@@ -377,12 +384,12 @@ class LedgerOrder(Record):
 
     @property
     def used_coupons(self) -> list[str]:
-        """The coupons that it holds or has used."""
+        """The coupons that the order has locked or used."""
         return used_coupons(self)
 
     @classmethod
     def of(cls, order: Order) -> LedgerOrder:
-        """Return this part of an order in hand."""
+        """Return these fields of an order that was read as a whole."""
         fields = {name: getattr(order, name, None) for name in cls.model_fields}
         return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})
 

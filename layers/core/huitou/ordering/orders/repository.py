@@ -16,15 +16,15 @@ from huitou.ordering.orders.models import (
     LedgerOrder,
     Moment,
     Order,
-    Paper,
     Status,
+    WeChatUpdate,
 )
 from huitou.ordering.orders.rules import ENDED, UNPAID, before
 from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DONE, DUE
 
-DUE_AT_ONCE = 10_000  # Of one sweep; the next one finds the rest.
+DUE_AT_ONCE = 10_000  # One sweep reads so many; the next sweep finds the rest.
 
 
 class OrderRepository:
@@ -33,7 +33,7 @@ class OrderRepository:
         self._numbers = database.collection("pickup_numbers")
 
     def insert(self, order: Order, session: ClientSession) -> None:
-        """Insert; a second order of the same quote is a DuplicateKeyError."""
+        """Insert the order; DuplicateKeyError if the same quote was ordered before."""
         self._orders.insert_one(order.document(), session=session)
 
     def find(self, order_id: str, session: ClientSession | None = None) -> Order | None:
@@ -45,12 +45,12 @@ class OrderRepository:
         return [Order.model_validate(row) for row in rows], after
 
     def any_open(self, member_id: str, session: ClientSession) -> bool:
-        """Whether an order of a member isn't at its end yet."""
+        """Tell whether the member has an order that isn't completed, cancelled or refunded."""
         where = {"member_id": member_id, "status": {"$nin": list(ENDED)}}
         return self._orders.find_one(where, {"_id": 1}, session=session) is not None
 
     def forget(self, member_id: str, session: ClientSession) -> None:
-        """Take away where a member's orders went: the books don't need it."""
+        """Delete the addresses of a member's orders; the accounts don't need them."""
         self._orders.update_many(
             {"member_id": member_id, "delivery": {"$exists": True}},
             {"$unset": {"delivery": ""}},
@@ -67,9 +67,9 @@ class OrderRepository:
         actor: str | None = None,
         **changes: Any,
     ) -> bool:
-        """Move an order on; False unless it stands where this step may begin.
+        """Move an order to the status `to`; False if that isn't allowed from its present status.
 
-        The old state is in the filter, so of two callers who both saw it, one must lose.
+        The filter names the old status: if two callers saw the same status, only one succeeds.
         """
         moment = Moment(status=to, at=at, actor=actor).model_dump(exclude_none=True)
         update: Document = {
@@ -87,10 +87,10 @@ class OrderRepository:
     def put_refunds(
         self, before: Order, after: Order, moments: list[Moment], due: bool, session: ClientSession
     ) -> bool:
-        """Write what a refund's beginning or end makes of an order; False if it changed meanwhile.
+        """Write the order after a refund began or ended; False if it changed since it was read.
 
-        The version read is in the filter: of two refunds that both saw the same rest one must
-        come again and find less.
+        The filter names the version that was read. If two refunds saw the same remaining amount,
+        one fails, reads the order again and finds less left.
         """
         kept = {
             "status": after.status,
@@ -117,9 +117,10 @@ class OrderRepository:
         return moved.matched_count == 1
 
     def next_number(self, store_id: str, day: str) -> int:
-        """Take the next 取餐号 of a store's business day; a number not used stays a gap.
+        """Take the next 取餐号 of a store's business day; an unused number leaves a gap.
 
-        Its own document and no transaction: orders of a busy store must not wait for each other.
+        The counter is a document of its own and isn't part of a transaction, so that orders of a
+        busy store don't wait for each other.
         """
         counted = self._numbers.find_one_and_update(
             {"_id": f"{store_id}:{day}"},
@@ -130,7 +131,7 @@ class OrderRepository:
         return int((counted or {})["last"])
 
     def to_complete(self, at: datetime) -> Iterator[str]:
-        """Paid orders whose time to end by themselves has come; oldest first."""
+        """Yield the paid orders that must be completed automatically by now, oldest first."""
         due = (
             self._orders.find({"complete_by": {"$lt": at}}, {"_id": 1})
             .sort("complete_by", 1)
@@ -138,18 +139,21 @@ class OrderRepository:
         )
         yield from (order["_id"] for order in due)
 
-    def untold(self, paper: Paper) -> Iterator[str]:
-        """Orders of which WeChat has yet to hear."""
-        due = self._orders.find({paper: DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
+    def untold(self, update: WeChatUpdate) -> Iterator[str]:
+        """Yield the orders for which WeChat must still be sent this update."""
+        due = self._orders.find({update: DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
         yield from (order["_id"] for order in due)
 
-    def told(self, order: Order, paper: Paper, outcome: str) -> None:
-        """Note what became of telling WeChat; an order that moved on meanwhile is told again."""
-        as_told = {"_id": order.id, paper: DUE, "version": order.version}
-        self._orders.update_one(as_told, {"$set": {paper: outcome}})
+    def told(self, order: Order, update: WeChatUpdate, outcome: str) -> None:
+        """Write the outcome of an update to WeChat.
+
+        An order that changed since it was sent stays due and is sent again.
+        """
+        as_sent = {"_id": order.id, update: DUE, "version": order.version}
+        self._orders.update_one(as_sent, {"$set": {update: outcome}})
 
     def put_invoice(self, order_id: str, invoice: Invoice) -> bool:
-        """Keep the invoice asked for; False if one was: of two requests the first one stands."""
+        """Keep a request for an invoice; False if an earlier request exists, which then stands."""
         kept = self._orders.update_one(
             {"_id": order_id, "invoice": {"$exists": False}},
             {"$set": {"invoice": invoice.model_dump(exclude_none=True)}},
@@ -157,7 +161,10 @@ class OrderRepository:
         return kept.matched_count == 1
 
     def unpaid_past(self, at: datetime) -> Iterator[str]:
-        """Orders whose time to pay is over, or that were left half closed; oldest first."""
+        """Yield the unpaid orders whose time to pay is over, oldest first.
+
+        Orders whose closing was interrupted are among them.
+        """
         due = (
             self._orders.find(
                 {"status": {"$in": list(UNPAID)}, "expires_at": {"$lt": at}}, {"_id": 1}
@@ -168,16 +175,16 @@ class OrderRepository:
         yield from (order["_id"] for order in due)
 
     def settlement_due(self) -> Iterator[str]:
-        """Orders whose ledgers may lag behind; cost follows what is due."""
+        """Yield the orders whose ledgers may lag behind; the cost depends only on how many."""
         due = self._orders.find({"settlement": DUE}, {"_id": 1}).sort("_id", 1).limit(DUE_AT_ONCE)
         yield from (order["_id"] for order in due)
 
     def take_due(self, order_id: str, session: ClientSession) -> LedgerOrder | None:
-        """Mark a due order settled and return it as it was; None if it isn't due.
+        """Mark a due order as settled and return its state; None if it isn't due.
 
-        Inside the settling transaction this is its first write: a second settler of the same
-        order conflicts here and, retried, finds nothing due; a refund that comes in between
-        conflicts too and is settled as the newer state.
+        This is the first write of the settling transaction. A second run for the same order
+        conflicts here, is retried and finds nothing due. A refund that comes in between conflicts
+        too, and the retry settles the newer state.
         """
         found = self._orders.find_one_and_update(
             {"_id": order_id, "settlement": DUE},

@@ -1,4 +1,4 @@
-"""Ids, times and allowed steps of an order's life."""
+"""An order's id, its deadlines and the steps it may take."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from huitou.runtime.errors import Code, Refusal
 
 PAY_WITHIN = timedelta(minutes=15)
 BOOK_AHEAD = timedelta(days=7)
-COMPLETES_AFTER = timedelta(hours=2)  # After it was ready, by itself.
+COMPLETES_AFTER = timedelta(hours=2)  # So long after it was ready, a timer completes it.
 
 # created ─ paying ─┬─ paid ─ accepted ─ preparing ─ ready ─┬─────────────┬─ picked_up ─ completed
 #    └─── closing ──┴─ cancelled                            └─ delivering ┘
-# closing: being closed at WeChat Pay; may still be paid. From paid on, an order completes by
-# itself in time, and all that is left of it may go back: refunding ─ refunded.
+# closing: its payment is being closed at WeChat Pay; the guest may still have paid. Once it is
+# paid, a timer completes the order in time; from any paid status a full refund leads to
+# refunding ─ refunded.
 STEPS: dict[Status, tuple[Status, ...]] = {
     "created": ("paying", "closing", "paid"),
     "paying": ("closing", "paid"),
@@ -54,33 +55,37 @@ SERVED: tuple[Status, ...] = (
     "paid", "accepted", "preparing", "ready", "delivering", "picked_up", "completed",
 )  # fmt: skip
 SETTLED_STATES: tuple[Status, ...] = (*SERVED, "refunding", "refunded")
-# WeChat's trade management wants to hear when it is there to be had, or on its way.
+# WeChat's trade management must be told when an order is handed over or on its way.
 HANDED_OVER: tuple[Status, ...] = ("delivering", "picked_up", "completed")
 BEFORE_PREPARING: tuple[Status, ...] = ("paid", "accepted")  # Until then the guest may cancel.
 
 
 def before(status: Status) -> list[Status]:
-    """Return the states from which an order may step to this one."""
+    """Return the statuses from which an order may step to this one."""
     return [state for state, following in STEPS.items() if status in following]
 
 
 def order_id(member_id: str, quote_id: str) -> str:
-    """Make the id from the business fact: this member's order of this quote."""
+    """Return the id of this member's order of this quote; the same two give the same id."""
     return "o" + hashlib.sha256(f"{member_id}|{quote_id}".encode()).hexdigest()[:24]
 
 
 def request_digest(request: CreateRequest) -> str:
-    """Return what tells a repeated call from another order under the same quote."""
+    """Return a digest that tells a repeated call from a different order of the same quote."""
     fields = request.model_dump(mode="json")
     for name in ("table", "pickup_at", "delivery", "coupons", "coupon_ids"):
-        if fields[name] in (None, [], "named"):  # Orders of before had none of these.
+        # Digests of older orders lack these fields: a default must give the same digest.
+        if fields[name] in (None, [], "named"):
             del fields[name]
     plain = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def check_wanted(request: CreateRequest, now: datetime) -> datetime:
-    """Return when the guest wants the order; Refusal naming what its mode lacks or can't have."""
+    """Return when the guest wants the order.
+
+    Raises Refusal naming a field that the order's mode needs and lacks, or can't have.
+    """
     if (request.mode == "delivery") != (request.delivery is not None):
         raise Refusal(Code.INVALID_REQUEST, field="delivery", detail=DELIVERY)
     if request.table is not None and request.mode != "dine_in":
@@ -91,7 +96,10 @@ def check_wanted(request: CreateRequest, now: datetime) -> datetime:
 
 
 def pickup_moment(request: QuoteRequest, now: datetime) -> datetime:
-    """Return when a cart is wanted, now if it doesn't say; Refusal for the past or far future."""
+    """Return when the guest wants the cart; without `pickup_at` that is now.
+
+    Raises Refusal for a moment in the past or more than BOOK_AHEAD from now.
+    """
     if request.pickup_at is None:
         return now
     if not now < request.pickup_at <= now + BOOK_AHEAD:
@@ -104,7 +112,7 @@ def pickup_moment(request: QuoteRequest, now: datetime) -> datetime:
 
 
 def most_points(rules: PointsRules, available: int, order_fen: int) -> int:
-    """Return how many points may pay for part of an order of this many fen; 0 where none may."""
+    """Return how many points may pay for a part of an order of this amount, 0 if none may."""
     if order_fen < rules.min_order_fen:
         return 0
     share_fen = order_fen * rules.max_order_share_bp // 10_000
@@ -113,7 +121,7 @@ def most_points(rules: PointsRules, available: int, order_fen: int) -> int:
 
 
 def check_points(rules: PointsRules, points: int, most: int) -> None:
-    """Let a member use none, or any number from the least to the most; Refusal otherwise."""
+    """Check that the points are 0, or between the rules' minimum and `most`; else Refusal."""
     if points > most:
         raise Refusal(OrderErrors.POINTS_OVER_LIMIT, field="points", detail=str(most))
     if 0 < points < rules.min_points:
@@ -124,7 +132,7 @@ def order_from(
     request: CreateRequest, priced: Price, store: Store, identity: str, digest: str,
     brand_id: str, member_id: str, now: datetime,
 ) -> Order:  # fmt: skip
-    """Build the order that a quoted cart becomes, unpaid, its price frozen."""
+    """Build an unpaid order from a quoted cart and its price."""
     return Order(
         id=identity,
         brand_id=brand_id,
@@ -151,21 +159,21 @@ def order_from(
 
 
 def purchase_of(priced: Order | Price, store: Store | None, day: str, at: datetime) -> Purchase:
-    """Return what earning looks at in an order or a cart, were it paid at this moment."""
+    """Return the facts that earning needs of an order or cart that is paid at this moment."""
     store_id, zone = (store.id, store.zone) if store else (None, BRAND_ZONE)
     return Purchase(priced.lines, priced.discounts, store_id, zone, day, at)
 
 
 def is_over(order: Order, now: datetime) -> bool:
-    """Whether a paid order's time has run out, though nobody may have taken a step with it.
+    """Tell whether a paid order's `complete_by` has passed, whatever its status is.
 
-    One without `complete_by` was paid before orders had one, when `paid` was their end.
+    An order without `complete_by` is older than that field: `paid` was then the last status.
     """
     return order.complete_by is None or now >= order.complete_by
 
 
 def refund_status(order: Order) -> RefundStatus | None:
-    """Return what the order's refunds, ended and under way, make of its money."""
+    """Return the order's `refund_status`, from its finished refunds and those under way."""
     if order.refunding:
         return "refunding"
     if not order.refunds:
@@ -176,10 +184,10 @@ def refund_status(order: Order) -> RefundStatus | None:
 def with_refunds(
     order: Order, change: Mapping[str, Any]
 ) -> tuple[Order, list[Status | RefundStatus]]:
-    """Return the order with other refunds, and what its time line should say of it.
+    """Return the order with changed refunds, and the new statuses for its time line.
 
-    The status is `refunding` only while all that is left is going back: nobody must start
-    cooking then. A part that goes back leaves the order in the kitchen.
+    The status is `refunding` only while everything that is left is being refunded, so that nobody
+    starts to cook it. After a refund of a part the kitchen goes on with the rest.
     """
     changed = order.model_copy(update=dict(change))
     money, status = refund_status(changed), _status_with_refunds(changed)
@@ -199,7 +207,10 @@ def _status_with_refunds(order: Order) -> Status:
 
 
 def drawn_lots(order: Order | LedgerOrder) -> list[LotMove]:
-    """Return the lots that pay for part of an order; those of before there were lots name none."""
+    """Return the lots that pay for a part of an order.
+
+    Orders from before lots existed name none: their points count as one lot that never expires.
+    """
     if order.points_drawn or not order.points_used:
         return order.points_drawn
     return [LotMove(expires_on=NEVER, points=order.points_used)]

@@ -1,4 +1,4 @@
-"""Its collections: indexes, the validators that guard them, how long documents stay."""
+"""The collections of orders: indexes, validators, retention and migrations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECLARATIONS = (
             marked_due("features"),
             index("member_id", "-created_at", "-_id"),
             index("store_id", "business_day", "-created_at", "-_id"),
-            index(  # Answers "when else was this member here" by itself.
+            index(  # Covers the query for a member's other visits: no document is read for it.
                 "member_id",
                 "business_day",
                 "store_id",
@@ -63,14 +63,15 @@ def _feature_old_orders(database: Database) -> None:
 
 
 def _name_old_refunds(database: Database) -> None:
-    """Refunds under way were one id on the order.
+    """Move a refund under way from the old field `refund_id` into the list `refunding`.
 
-    `paid` was the end of an order's life: those of then complete a day after, by the timer.
+    `paid` used to be an order's last status: the timer completes such an order a day after it
+    was paid.
     """
     fields = ("status", "refund_id", "payable_fen", "refunding", "refunds", "refund_status",
               "origin", "paid_at", "complete_by")  # fmt: skip
     for page in pages(database, "orders", *fields):
-        # The state read: the version still running may end a refund at this moment.
+        # The filter names the status that was read: the old code still runs and may end a refund.
         moved = [
             UpdateOne({"_id": order["_id"], "status": order["status"]}, {"$set": changes})
             for order in page
@@ -94,7 +95,7 @@ def _with_end(order: dict[str, Any]) -> dict[str, Any]:
     old = order["status"] in ("paid", "refunding") and order.get("origin", "live") == "live"
     if not old or "complete_by" in order or order.get("paid_at") is None:
         return {}
-    # Whoever told WeChat of handing those over did so by hand.
+    # Staff told WeChat by hand that these orders were handed over.
     return {"complete_by": order["paid_at"] + timedelta(days=1), "shipping": "not_needed"}
 
 

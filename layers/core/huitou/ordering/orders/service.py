@@ -33,13 +33,13 @@ from huitou.ordering.orders.models import (
     Moment,
     Order,
     OrdersAnswer,
-    Paper,
     PendingRefund,
     QuoteAnswer,
     QuoteRequest,
     Status,
     TellingOutcome,
     Tender,
+    WeChatUpdate,
 )
 from huitou.ordering.orders.repository import OrderRepository
 from huitou.ordering.orders.rules import (
@@ -82,11 +82,11 @@ class Orders:
         self._earning = Earning(database, clock)
 
     def quote(self, member_id: str, request: QuoteRequest, lang: Lang = "zh") -> QuoteAnswer:
-        """Price a cart for a member, with every coupon they hold and why it does not fit."""
+        """Price a cart for a member; say of each coupon they hold why it does not fit, if so."""
         now = self._clock.now()
         wanted_at = pickup_moment(request, now)
         store = self._stores.get(request.store_id)
-        facts = self._pricing.facts(member_id, request, store, now, purse=True)
+        facts = self._pricing.facts(member_id, request, store, now, with_all_coupons=True)
         best = self._pricing.best(facts, now)
         outcome = best
         if request.coupons == "named":
@@ -115,9 +115,9 @@ class Orders:
         )
 
     def create(self, member_id: str, request: CreateRequest) -> Order:
-        """Order a quoted cart; the same call again returns the same order.
+        """Order a quoted cart; repeating the same call returns the same order.
 
-        One transaction writes the order, sets its points aside and locks its coupon. Raises
+        One transaction writes the order, sets its points aside and locks its coupons. Raises
         Refusal STORE_CLOSED, DISH_SOLD_OUT, QUOTE_CHANGED (with the new quote), COUPON_NOT_USABLE,
         POINTS_NOT_ENOUGH or QUOTE_ID_REUSED.
         """
@@ -126,8 +126,8 @@ class Orders:
         try:
             return self._create(identity, digest, member_id, request)
         except (Refusal, DuplicateKeyError):
-            # The same call came before or at the same time (and holds the coupon and points that
-            # this one misses, at the price of then): its order is the order.
+            # The same call may have run before or at the same time. Its order then holds the
+            # coupons and points that this call missed, and this call returns that order.
             stored = self._orders.find(identity)
             if stored is None:
                 raise
@@ -139,10 +139,11 @@ class Orders:
         wanted_at = check_wanted(request, now)
         if not takes_orders(store, wanted_at):
             raise Refusal(StoreErrors.STORE_CLOSED, field="store_id")
-        facts = self._pricing.facts(member_id, request, store, now, purse=request.coupons == "best")
+        best = request.coupons == "best"
+        facts = self._pricing.facts(member_id, request, store, now, with_all_coupons=best)
         outcome = (
             self._pricing.best(facts, now)
-            if request.coupons == "best"
+            if best
             else self._pricing.named(member_id, facts, request.named_coupons, now)
         )
         priced = self._pricing.priced(facts, outcome)
@@ -183,7 +184,7 @@ class Orders:
         return made
 
     def explain(self, order_id: str) -> ExplainAnswer:
-        """Work an order's price out again from its kept inputs, and compare."""
+        """Calculate an order's price again from its kept inputs, and compare."""
         order = self.get(order_id)
         inputs = order.price_inputs
         again = self._pricing.told_again(order.lines, inputs) if inputs else None
@@ -197,25 +198,25 @@ class Orders:
         )  # fmt: skip
 
     def own(self, member_id: str, order_id: str) -> Order:
-        """Return the member's own order; anybody else's is NOT_FOUND, like one that isn't."""
+        """Return the member's own order; Refusal NOT_FOUND if it is another's or doesn't exist."""
         order = self._orders.find(order_id)
         if order is None or order.member_id != member_id:
             raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
 
     def quota_units(self, order_id: str) -> set[str] | None:
-        """Return the units of quotas and budgets that an order has used, None without an order."""
+        """Return the quota units that an order has used; None if there is no such order."""
         order = self._orders.find(order_id)
         if order is None:
             return None
         return {use.piece for use in order.uses if use.piece is not None}
 
     def any_open(self, member_id: str, session: ClientSession) -> bool:
-        """Whether an order of a member isn't at its end yet."""
+        """Tell whether the member has an order that isn't completed, cancelled or refunded."""
         return self._orders.any_open(member_id, session)
 
     def forget(self, member_id: str, session: ClientSession) -> None:
-        """Take away where a member's orders went, within an erasure."""
+        """Delete the addresses of a member's orders, within the transaction of an erasure."""
         self._orders.forget(member_id, session)
 
     def listing(self, member_id: str, page: PageRequest) -> OrdersAnswer:
@@ -224,13 +225,13 @@ class Orders:
         return OrdersAnswer(orders=[order.shown() for order in orders], next=after)
 
     def terms_now(self, order: Order, paid_at: datetime) -> EarningTerms:
-        """Return what an order paid at that moment earns by, as the rules stand now."""
+        """Return the terms by which an order paid at that moment earns, by the present rules."""
         store = self._stores.get(order.store_id) if order.store_id else None
         purchase = purchase_of(order, store, order.business_day, paid_at)
         return self._earning.terms(order.member_id, purchase)
 
     def take_number(self, order: Order) -> int | None:
-        """Take a 取餐号 for an order that is about to be paid, of the day it is served."""
+        """Take a 取餐号 of the day when the order is served; None if paid or without a store."""
         if order.store_id is None or order.status not in UNPAID:
             return None
         store = self._stores.get(order.store_id)
@@ -245,7 +246,10 @@ class Orders:
         session: ClientSession | None = None,
         pickup_number: int | None = None,
     ) -> bool:
-        """Step to paid with its terms frozen and its settlement due; False if it may not."""
+        """Mark the order as paid, freeze its terms and make its settlement due.
+
+        Returns False if the order's status doesn't allow that.
+        """
         more: dict[str, Any] = {}
         if pickup_number is not None:
             more["pickup_number"] = pickup_number
@@ -270,11 +274,11 @@ class Orders:
         return order.mode != "delivery" and self._messages.rules().pickup_card is not None
 
     def _served(self, order: Order) -> datetime:
-        """When it is wanted: a 预约 order on its day, any other one when it is paid."""
+        """Return when the order is served: at its `pickup_at`, or now if it has none or is late."""
         return max(order.pickup_at or order.created_at, self._clock.now())
 
     def _day_ends(self, order: Order) -> datetime:
-        """The cut of the business day on which the order is served."""
+        """Return when the business day ends on which the order is served."""
         store = self._stores.get(str(order.store_id))
         day = store_day(store, self._served(order))
         return day_bounds(day, store.zone, store.cut_time)[1].astimezone(UTC)
@@ -290,18 +294,18 @@ class Orders:
         return self._orders.unpaid_past(at)
 
     def begin_paying(self, order: Order) -> bool:
-        """Step to paying, or stay there; False once the order is being closed."""
+        """Step to `paying`; True also if the order is there or was paid, False if it is closed."""
         if self._orders.step(order.id, "paying", self._clock.now()):
             return True
         return self.get(order.id).status in ("paying", *SETTLED_STATES)
 
     def serve(self, order: Order, to: Status, actor: str | None) -> bool:
-        """Take one step after payment; False unless the order stands where it may begin."""
+        """Move a paid order to the status `to`; False if its present status doesn't allow that."""
         now = self._clock.now()
         changes: dict[str, Any] = {}
         if to == "ready":
-            by_itself = now + COMPLETES_AFTER
-            changes["complete_by"] = min(by_itself, order.complete_by or by_itself)
+            latest = now + COMPLETES_AFTER
+            changes["complete_by"] = min(latest, order.complete_by or latest)
         if to == "completed":
             changes["completed_at"] = now
             if order.terms is not None and order.terms.usable == ON_COMPLETION:
@@ -316,14 +320,14 @@ class Orders:
     def to_complete(self) -> Iterator[str]:
         return self._orders.to_complete(self._clock.now())
 
-    def untold(self, paper: Paper) -> Iterator[str]:
-        return self._orders.untold(paper)
+    def untold(self, update: WeChatUpdate) -> Iterator[str]:
+        return self._orders.untold(update)
 
-    def told(self, order: Order, paper: Paper, outcome: TellingOutcome) -> None:
-        self._orders.told(order, paper, outcome)
+    def told(self, order: Order, update: WeChatUpdate, outcome: TellingOutcome) -> None:
+        self._orders.told(order, update, outcome)
 
     def invoice(self, order: Order, invoice: Invoice) -> bool:
-        """Keep what invoice the guest asked for; False if they had asked for one before."""
+        """Keep the guest's request for an invoice; False if they had asked for one before."""
         return self._orders.put_invoice(order.id, invoice)
 
     def begin_refund(
@@ -336,14 +340,14 @@ class Orders:
     def end_refund(
         self, order_id: str, refund_id: str, *, given: bool, session: ClientSession
     ) -> None:
-        """Take a refund off those under way: it has happened, or it came to nothing.
+        """Remove a refund from those under way; `given` says that the money went back.
 
-        Points and coupon follow by settlement.
+        The settlement then takes back points and returns the coupon.
         """
         order = self.get(order_id, session)
         pending = next((p for p in order.refunding if p.refund_id == refund_id), None)
         if pending is None and order.status == "refunding" and not order.refunding:
-            # Begun by old code, which knew whole refunds only.
+            # Older code began this refund; it refunded whole orders only.
             pending = PendingRefund(refund_id=refund_id, amount_fen=order.left_fen)
         if pending is None:
             raise HuitouError(Code.INTERNAL, field="refund_id")
@@ -361,19 +365,20 @@ class Orders:
         after, words = with_refunds(order, change)
         now = self._clock.now()
         moments = [Moment(status=word, at=now, actor=actor) for word in words]
-        # While it was all going back, settlement didn't find it completed: it has to look again.
+        # An order that is completed again after `refunding` must be settled as completed.
         due = due or (order.status, after.status) == ("refunding", "completed")
         if not self._orders.put_refunds(order, after, moments, due, session):
             raise Unavailable
 
     def begin_closing(self, order: Order) -> bool:
-        """Stop an unpaid order from being prepaid again; nothing is released yet."""
+        """Step an unpaid order to `closing`, so that nobody prepays it; releases nothing yet."""
         return self._orders.step(order.id, "closing", self._clock.now())
 
     def cancel(self, order: Order) -> bool:
-        """Cancel an order whose payment is confirmed closed; release its coupon and points.
+        """Cancel an order whose payment is confirmed closed; release its coupons and points.
 
-        The step out of `closing` guards the release: a late payment and this can't both win.
+        The guarded step out of `closing` comes first: if a late payment comes at the same time,
+        only one of the two succeeds.
         """
 
         def write(session: ClientSession) -> bool:

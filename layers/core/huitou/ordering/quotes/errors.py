@@ -1,4 +1,4 @@
-"""Why a cart has no price."""
+"""Reasons for refusing to price a cart."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from huitou.runtime.errors import ErrorCode
 
 
 class QuoteErrors(ErrorCode):
-    """Why a cart has no price."""
+    """Reasons for refusing to price a cart."""
 
     ORDER_TOO_LARGE = "订单金额过大", "The order's amount is too large"

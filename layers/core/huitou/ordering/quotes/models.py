@@ -1,4 +1,4 @@
-"""A cart as the guest sends it, its price with every discount explained, and what it came of."""
+"""The cart as a guest sends it, its price with every discount explained, and the price's inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ORDER_FEN = 100_000_000  # ¥1,000,000
 
 
 class CartAddon(Request):
-    """An extra on a line, per piece."""
+    """An extra on each piece of a line; `quantity` is per piece."""
 
     addon_id: str = Field(min_length=1, max_length=64)
     quantity: int = Field(default=1, ge=1, le=9)
@@ -37,7 +37,7 @@ class CartItem(Request):
 class NotUsed(Record):
     """An offer or coupon that takes nothing off, and why: `code` for programs, `what` in words.
 
-    `fen` or `pieces` are what is missing; `by` the offer that stands against it.
+    `fen` or `pieces` say how much is missing; `by` names the offer that keeps this one out.
     """
 
     kind: Literal["tier", "offer", "coupon"]
@@ -51,7 +51,7 @@ class NotUsed(Record):
 
 
 class ExampleDish(Record):
-    """A dish of the store's menu, and so many pieces of it."""
+    """A dish of the store's menu and a number of pieces."""
 
     dish_id: str
     sku_id: str
@@ -60,10 +60,10 @@ class ExampleDish(Record):
 
 
 class NextStep(Record):
-    """What is worth telling the guest: order for so much (at menu prices), or so many pieces, more.
+    """A hint to the guest: add `fen` (at menu prices) or `pieces`, and one more offer applies.
 
-    It was priced: with `example` in the cart the offer takes `off_fen` off at least. `counts` are
-    the dishes or categories that count, by name; empty where all do.
+    The hint was checked by pricing: with `example` in the cart, the offer takes at least `off_fen`
+    off. `counts` names the dishes or categories that count; it is empty if all do.
     """
 
     source_id: str
@@ -77,7 +77,7 @@ class NextStep(Record):
 
 
 class MemberOffer(Record):
-    """What a member brings to a price besides coupons: tier and points, as they hold now."""
+    """What a member has besides coupons that changes a price: the tier and points of now."""
 
     level: Level
     tier_rules_revision: int
@@ -88,8 +88,8 @@ class MemberOffer(Record):
 class Price(Record):
     """A cart's price: `list_fen` + `delivery_fen` − Σ discounts = `payable_fen`.
 
-    Each discount names its share per line, each offer not used its reason. `exact` says that no
-    cheaper combination is allowed; a search that came to its bound can't promise that.
+    Each discount has its share of each line, each unused offer its reason. `exact` says that no
+    cheaper combination is allowed; it is false if the search stopped at its limit of steps.
     """
 
     lines: list[Line]
@@ -104,17 +104,18 @@ class Price(Record):
 
 
 class OfferRevision(Record):
-    """One offer in force, as it was."""
+    """The revision of an offer that was in force."""
 
     id: str
     revision: int
 
 
 class PriceInputs(Record):
-    """All that a price followed from besides its lines: kept with the order, to be told again.
+    """All facts but the lines from which a price follows, kept to calculate it again later.
 
-    `day` and `clock` are the store's, `coupon_ids` those that were weighed, `named` says that the
-    member chose them. `blocked` are offers that limits kept out, by the reason.
+    `day` is the store's business day and `clock` its local time (HH:MM). `coupon_ids` are the
+    coupons that the search could use; `named` says that the member chose them. `blocked` maps
+    offers and coupons that limits kept out to the reason.
     """
 
     day: Day

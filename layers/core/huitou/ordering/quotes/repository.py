@@ -1,7 +1,7 @@
-"""What a price is read from, in one round trip: the account, the store's dishes, the coupons.
+"""Reads what a price needs in one round trip: the account, the store's dishes, the coupons.
 
-Three areas' collections in one query, and the one place where that is so: apart they cost a guest
-who orders twice as long.
+This is the only query that reads the collections of three areas. With a query for each, a guest
+who orders would wait twice as long.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from huitou.loyalty.points.models import Account
 from huitou.loyalty.tiers.models import Standing
 from huitou.runtime.database import Database, Document
 
-# Not the days that tiers count by: an account may have hundreds of them.
+# Without the figures by day that tiers need: an account may have hundreds of them.
 _FIELDS = dict.fromkeys(
     ("schema", "tier", *(set(Account.model_fields) - {"id", "schema_", "points_by_day"})), 1
 )
 
 
 class Read(NamedTuple):
-    """A member, what the store lists of the cart, and coupons: those named, or all that are held.
+    """A member's account and tier, the cart's dishes at the store, and coupons.
 
-    Who named a coupon need not hold it.
+    The coupons are those that were named, or all that the member holds. A named coupon may belong
+    to another member: the caller must check that.
     """
 
     account: Account
@@ -42,9 +43,9 @@ class PricingRepository:
         self, member_id: str, store_id: str, dish_ids: Collection[str],
         coupon_ids: Sequence[str] | None,
     ) -> Read | None:  # fmt: skip
-        """Return what a price is made of, None without an account.
+        """Return what a price needs, None if the member has no account.
 
-        Without `coupon_ids` the member's usable coupons, those that end first first.
+        If `coupon_ids` is None, the coupons are the member's usable ones, ordered by their end.
         """
         rows = {"_id": {"$in": [f"{store_id}:{dish_id}" for dish_id in dish_ids]}, "listed": True}
         pipeline: list[Document] = [

@@ -1,4 +1,4 @@
-"""What a cart costs: its lines by the menu, then offers, then points; exact to the fen."""
+"""Puts a price together: lines by the menu, then offers, then points; exact to the fen."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from huitou.runtime.errors import Code, Lang, Refusal
 
 
 def priced_lines(items: Sequence[CartItem], menu: Mapping[str, OfferedDish]) -> list[Line]:
-    """Price each item by the menu; Refusal naming the first field that isn't on it."""
+    """Price each item by the menu; Refusal naming the first field that the menu doesn't have."""
     lines = [_line(item, menu, f"items.{number}") for number, item in enumerate(items)]
     if sum(line.list_fen for line in lines) > MAX_ORDER_FEN:
         raise Refusal(QuoteErrors.ORDER_TOO_LARGE, field="items")
@@ -95,7 +95,7 @@ def _addons(item: CartItem, dish: OfferedDish, where: str) -> list[AddonLine]:
 
 
 def cart_lines(lines: Sequence[Line]) -> list[CartLine]:
-    """Return what offers look at in priced lines."""
+    """Return priced lines in the form that offers work on."""
     return [
         CartLine(
             line.dish_id, line.sku_id, line.category, line.quantity, line.unit_fen,
@@ -109,10 +109,11 @@ def price(
     lines: list[Line], outcome: Outcome, offer: MemberOffer, delivery_fen: int = 0,
     lang: Lang = "zh",
 ) -> Price:  # fmt: skip
-    """Put a price together: what offers take off, then points; their number must be allowed.
+    """Put a price together: first the offers' discounts, then points.
 
-    Points are shared out over the lines by what is left to pay on them, so that a later refund of
-    one line gives back what was paid for it.
+    The caller has checked the number of points. Their discount is shared out over the lines in
+    proportion to what is left to pay for each, so that a later refund of one line gives back what
+    was paid for it.
     """
     list_fen = sum(line.list_fen for line in lines)
     left = [line.list_fen for line in lines]
@@ -150,14 +151,14 @@ def _discount(taken: Taken) -> Discount:
 
 
 def not_used(rule: Rule, reason: Reason, lang: Lang = "zh") -> NotUsed:
-    """Return why an offer takes nothing off, with the words for it."""
+    """Return why an offer takes nothing off, as a code and in words."""
     return NotUsed(
         kind=rule.source, source_id=rule.source_id, name=rule.name, code=reason.code,
         fen=reason.fen, pieces=reason.pieces, by=reason.by, what=words(reason, lang),
     )  # fmt: skip
 
 
-_MOST_NAMED = 3  # Dishes that a next step names.
+_MOST_NAMED = 3  # A next step names so many dishes at most.
 _WORDS: dict[ReasonCode, tuple[str, str]] = {
     "not_yet": ("活动未开始", "not in force yet"),
     "ended": ("已过期", "is over"),
@@ -185,7 +186,7 @@ _WORDS: dict[ReasonCode, tuple[str, str]] = {
 
 
 def words(reason: Reason, lang: Lang = "zh") -> str:
-    """Say a reason to the guest."""
+    """Return the words that tell a guest this reason."""
     text = _WORDS[reason.code][lang == "en"]
     if reason.code == "not_together" and not reason.by:
         return "不可叠加使用" if lang == "zh" else "can't be used together"
@@ -193,7 +194,7 @@ def words(reason: Reason, lang: Lang = "zh") -> str:
 
 
 def offered_lines(menu: Sequence[OfferedDish]) -> list[CartLine]:
-    """Return what a store offers as one piece each, without 加料: what a guest might add."""
+    """Return every dish and 规格 that a guest might add: one piece of each, without 加料."""
     return [
         CartLine(dish.dish_id, sku.sku_id, dish.category, 1, sku.price_fen, sku.price_fen)
         for dish in menu
@@ -203,10 +204,10 @@ def offered_lines(menu: Sequence[OfferedDish]) -> list[CartLine]:
 
 
 def told(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
-    """Put what a little more would bring into words."""
+    """Return the hint about an offer that a little more would bring, with its words."""
     names = {dish.dish_id: dish.name for dish in menu}
     name = further.rule.name
-    found = [what for scope in further.scopes for what in _counting(further.rule, scope, menu)]
+    found = [what for scope in further.scopes for what in _what_counts(further.rule, scope, menu)]
     counts = list(dict.fromkeys(found))
     off = f"¥{further.off_fen / 100:.2f}".removesuffix(".00")
     brings = KINDS[further.rule.terms.kind].brings[lang == "en"].format(off=off, name=name)
@@ -229,8 +230,8 @@ def told(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
     )  # fmt: skip
 
 
-def _counting(rule: Rule, scope: Scope, menu: Sequence[OfferedDish]) -> list[str]:
-    """Name the dishes or categories that count for a scope; nothing where all dishes do."""
+def _what_counts(rule: Rule, scope: Scope, menu: Sequence[OfferedDish]) -> list[str]:
+    """Return the names of dishes or categories that count for a scope; empty if all count."""
     lines = offered_lines(menu)
     counting = {
         line.dish_id for line in lines if covers(rule.terms.scope, line) and covers(scope, line)

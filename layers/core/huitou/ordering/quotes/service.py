@@ -1,4 +1,4 @@
-"""What a cart costs a member: facts read once, the best combination found, nothing written."""
+"""Prices a member's cart: reads all facts once, finds the best combination, writes nothing."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ from huitou.runtime.errors import Code, Lang, Refusal
 
 _BUDGETED, _ONCE = Limits(budget_fen=1), Limits(per_member=1)
 _PLENTY = Left(UNLIMITED, UNLIMITED)
-MOST_WEIGHED = 20  # Coupons that one search weighs: those that end first.
+MOST_WEIGHED = 20  # One search tries so many coupons at most, those that end first.
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a member's prices follow from at one moment and store; read once per quote."""
+    """All facts from which a member's price at one store and moment follows; read once a quote."""
 
     store: Store
     lines: list[Line]
@@ -66,8 +66,8 @@ class Facts:
     available: int
     inputs: PriceInputs
     compiled: Compiled
-    coupons: list[Coupon]  # Those named, or all that the member holds.
-    left: dict[str, Left]  # Of what all members share, by subject.
+    coupons: list[Coupon]  # Those that the request names, or all that the member holds.
+    left: dict[str, Left]  # What is left of quotas and budgets, by subject.
 
 
 class Pricing:
@@ -82,14 +82,20 @@ class Pricing:
         self._limiter = Limiter(database, clock)
 
     def facts(
-        self, member_id: str, cart: QuoteRequest, store: Store, at: datetime, *, purse: bool
+        self,
+        member_id: str,
+        cart: QuoteRequest,
+        store: Store,
+        at: datetime,
+        *,
+        with_all_coupons: bool,
     ) -> Facts:
-        """Read what a price follows from; with `purse` also all coupons the member holds.
+        """Read the facts of a price, with the named coupons or with all that the member holds.
 
-        Raises Refusal naming the field of the cart that the menu hasn't, or a coupon that isn't
-        the member's.
+        Raises Refusal naming a field of the cart that the menu doesn't have, and NOT_FOUND for a
+        member without an account.
         """
-        wanted = None if purse else cart.named_coupons
+        wanted = None if with_all_coupons else cart.named_coupons
         read = self._repository.read(
             member_id, store.id, {item.dish_id for item in cart.items}, wanted
         )
@@ -128,14 +134,14 @@ class Pricing:
     def named(
         self, member_id: str, facts: Facts, coupon_ids: list[str], at: datetime, lang: Lang = "zh"
     ) -> Outcome:
-        """Return the best price with these coupons in it, and no others.
+        """Return the best price that uses all these coupons and no others.
 
-        Raises Refusal NOT_FOUND for one that isn't the member's, as for one that isn't, and
-        COUPON_NOT_USABLE with the reason, for the first one that doesn't fit.
+        Raises Refusal NOT_FOUND for a coupon that doesn't exist or is another member's, and
+        COUPON_NOT_USABLE with the reason for the first coupon that doesn't fit.
         """
         found = {coupon.id: coupon for coupon in facts.coupons if coupon.member_id == member_id}
         missing = [coupon_id for coupon_id in coupon_ids if coupon_id not in found]
-        if missing:  # Of a purse, those that can't be used now, or that end after all it holds.
+        if missing:  # The facts may hold usable coupons only, and MOST_HELD of them at most.
             more = [one for one in self._coupons.known(missing) if one.member_id == member_id]
             found |= {coupon.id: coupon for coupon in more}
             facts.coupons.extend(more)
@@ -152,19 +158,20 @@ class Pricing:
         return outcome
 
     def best(self, facts: Facts, at: datetime) -> Outcome:
-        """Return the best price there is with any of the coupons held."""
+        """Return the best price with any of the member's coupons."""
         rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
         outcome = _affordable(facts, rules)
-        outcome.proved = outcome.proved and len(facts.coupons) < MOST_HELD  # There may be more.
+        # With MOST_HELD coupons read, the member may hold more that were not tried.
+        outcome.proved = outcome.proved and len(facts.coupons) < MOST_HELD
         return outcome
 
     def weighed(self, facts: Facts, at: datetime) -> list[str]:
-        """Return the coupons that a price at that moment could use; it follows from them."""
+        """Return the coupons that a price at that moment could use; they are its inputs."""
         zone = facts.store.zone
         return [coupon.id for coupon in facts.coupons if rule_for(coupon, at, zone).out is None]
 
     def priced(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
-        """Put the price together; Refusal naming `points` where they may not pay so much."""
+        """Put the price together; Refusal naming `points` if so many points aren't allowed."""
         offer = facts.offer
         most = most_points(offer.points_rules, facts.available, outcome.items_fen)
         check_points(offer.points_rules, offer.points, most)
@@ -173,9 +180,9 @@ class Pricing:
     def quoted(
         self, facts: Facts, outcome: Outcome, named: Sequence[str] | None, at: datetime, lang: Lang
     ) -> Price:
-        """Put the price together with what a little more would bring.
+        """Put the price together, with a hint what a little more would bring.
 
-        `named` are the coupons the member chose, None where all of them were weighed.
+        `named` are the coupons that the member chose, None if the search could use all of them.
         """
         price = self.priced(facts, outcome, lang)
         next_step = self._next_step(facts, outcome, named, at, lang)
@@ -197,7 +204,7 @@ class Pricing:
             over = any(
                 use.fen > facts.left.get(use.subject, _PLENTY).fen for use in uses_of(found, facts)
             )
-            # The points of this cart must still be allowed when it costs less.
+            # If the cart with more in it costs less, its points must still be allowed.
             most = most_points(facts.offer.points_rules, facts.available, found.items_fen)
             return replace(found, proved=False) if over or facts.offer.points > most else found
 
@@ -206,9 +213,9 @@ class Pricing:
         return told(further, menu, lang) if further else None
 
     def told_again(self, lines: list[Line], inputs: PriceInputs) -> Price:
-        """Price frozen lines by frozen inputs, with offers and coupons as they were.
+        """Price an order's lines again from its inputs, with offers and coupons as they were then.
 
-        Coupons are read as they were issued; one that has been deleted since is left out.
+        Coupons have the terms with which they were issued; a coupon deleted since is left out.
         """
         offers = ((offer.id, offer.revision) for offer in inputs.offers)
         compiled = self._offers.as_they_were(offers, inputs.stacking_revision)
@@ -230,7 +237,7 @@ class Pricing:
 
 
 def _possible(compiled: Compiled, coupons: Sequence[Coupon], *, first_order: bool) -> list[Use]:
-    """Return what of the limits this price may come up against."""
+    """Return the uses whose limits might block this price."""
     uses = [Use(subject=offer.subject, limits=offer.limits) for offer in compiled.limited]
     templates = {coupon.template_id for coupon in coupons if coupon.budgeted}
     uses += [Use(subject=subject_of(name), limits=_BUDGETED) for name in sorted(templates)]
@@ -254,9 +261,10 @@ def _by_source(
 
 
 def _affordable(facts: Facts, rules: Sequence[Rule]) -> Outcome:
-    """Find the best combination that budgets can pay for: what takes off more is left out.
+    """Find the best combination in which no offer takes more off than its budget has left.
 
-    The inputs note what was, since it is part of how the price came about.
+    An offer that does is blocked and the search runs again. The inputs keep what was blocked,
+    since the price follows from it too.
     """
     while True:
         for rule in rules:
@@ -274,7 +282,7 @@ def _affordable(facts: Facts, rules: Sequence[Rule]) -> Outcome:
 
 
 def uses_of(outcome: Outcome, facts: Facts) -> list[OrderUse]:
-    """Return what an order at this price uses of the limits."""
+    """Return the uses that an order at this price counts against limits."""
     coupons = {coupon.id: coupon for coupon in facts.coupons}
     uses, first = [], False
     for one in outcome.taken:
@@ -299,9 +307,9 @@ def coupons_of(outcome: Outcome) -> list[str]:
 
 
 def quoted_coupons(held: Sequence[Coupon], best: Outcome, lang: Lang = "zh") -> list[QuotedCoupon]:
-    """Say of each coupon held what it brings in the best combination, or why it doesn't fit.
+    """Return what each coupon takes off in the best combination, or why it doesn't fit the cart.
 
-    One that only stands back for a better combination fits: the member may name it instead.
+    A coupon that is only left out for a better combination fits: the member may name it instead.
     """
     off = {one.rule.source_id: one.amount_fen for one in best.taken}
     reasons = {
@@ -342,14 +350,15 @@ def weigh(
         if reason is not None:
             out.append((rule, reason))
             continue
-        # Of coupons that say the same those that end first come first; more than go together
-        # need no weighing.
-        copies[_same(rule)] += 1
-        enough = copies[_same(rule)] > min(compiled.tree.most[step.group] for step in rule.steps)
+        # Coupons of equal terms come in the order of their end. If their group allows only so many
+        # in one order, the search need not try more of them.
+        kind = _terms_key(rule)
+        copies[kind] += 1
+        enough = copies[kind] > min(compiled.tree.most[step.group] for step in rule.steps)
         (left if enough and not rule.must else fits).append(rule)
     in_force = compiled.at(context)
     blocked = {name: Reason(code) for name, code in inputs.blocked.items()}  # type: ignore[arg-type]
-    if any(rule.must for rule, _ in out):  # What was named can't be had.
+    if any(rule.must for rule, _ in out):  # A coupon that the member named can't be used.
         return Outcome(0, 0, [], out)
     outcome = best_in_force(
         lines, in_force, [*own, *fits[:MOST_WEIGHED]], inputs.delivery_fen, blocked, most_steps
@@ -360,7 +369,7 @@ def weigh(
     return outcome
 
 
-def _same(rule: Rule) -> tuple[object, ...]:
+def _terms_key(rule: Rule) -> tuple[object, ...]:
     return rule.group, rule.kin, rule.revision, rule.terms.model_dump_json()
 
 
@@ -373,7 +382,9 @@ def _of_tier(level: Level, revision: int) -> list[Rule]:
 
 
 def _why_not_these(outcome: Outcome, coupon_ids: list[str]) -> Reason:
-    """Return why the coupons a member named can't all be used: the reason of the first with one."""
+    """Return why the named coupons can't all be used: the first reason that one of them has.
+
+    If none has a reason of its own, each fits alone, but not all of them fit together.
+    """
     reasons = (why for rule, why in outcome.unused if rule.source_id in coupon_ids)
-    # Each of them could come alone, but not all together.
     return next((why for why in reasons if why.code != "dearer"), Reason("not_together"))
