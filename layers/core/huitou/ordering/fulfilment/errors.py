@@ -1,4 +1,4 @@
-"""Why an order doesn't go on."""
+"""Reasons for refusing a step of an order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class FulfilmentErrors(ErrorCode):
-    """Why an order doesn't go on."""
+    """Reasons for refusing a step of an order."""
 
     ORDER_NOT_AT_THIS_STEP = (
         "订单当前为 {detail}，不能进行此操作",

@@ -6,7 +6,10 @@ from huitou.ordering.orders.models import Order, Status
 
 
 def fits_mode(order: Order, to: Status) -> bool:
-    """Whether an order of this mode takes this step from here: a 外送 order is on its way first."""
+    """Tell whether the order's mode allows this step.
+
+    A 外送 order must be `delivering` before it is picked up; no other mode has that step.
+    """
     if order.mode == "delivery":
         return not (order.status == "ready" and to == "picked_up")
     return to != "delivering"

@@ -21,9 +21,9 @@ class Fulfilment:
         self._orders = Orders(database, clock, brand_id)
 
     def take(self, order_id: str, to: Status, actor: str) -> OrderAnswer:
-        """Take the step to `to`; the same step again changes nothing.
+        """Move the order to the status `to`; repeating the same step changes nothing.
 
-        Raises Refusal ORDER_NOT_AT_THIS_STEP with where the order stands.
+        Raises Refusal ORDER_NOT_AT_THIS_STEP, which names the order's present status.
         """
         order = self._orders.get(order_id)
         if order.status != to:
@@ -42,12 +42,15 @@ class Fulfilment:
         return self._orders.to_complete()
 
     def complete(self, order_id: str) -> Status:
-        """Complete an order whose time has come by itself."""
+        """Complete an order that nobody completed by hand in time; return its status then."""
         order = self._orders.get(order_id)
         return "completed" if self._orders.serve(order, "completed", None) else order.status
 
     def ask_invoice(self, member_id: str, request: InvoiceRequest) -> OrderAnswer:
-        """Keep which invoice the guest wants for an order they paid; the first request stands."""
+        """Keep the guest's request for an invoice of a paid order; the first request stands.
+
+        Raises Refusal ORDER_NOT_AT_THIS_STEP if the order isn't paid or all of it was refunded.
+        """
         order = self._orders.own(member_id, request.order_id)
         if order.status not in SERVED or order.left_fen == 0:
             raise Refusal(

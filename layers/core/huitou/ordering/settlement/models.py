@@ -1,4 +1,4 @@
-"""What comes of settling an order, and how settling history moves accounts."""
+"""The outcome of settling an order, and the change of an account when history is settled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ SettlingOutcome = Literal["settled", "nothing due"]
 
 @dataclass(frozen=True)
 class AccountMove:
-    """What history makes of one account's tier; None in `changes` takes a field away."""
+    """How settled history changes one account's tier.
+
+    A None in `changes` removes the field from the account.
+    """
 
     member_id: str
     changes: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a paid order deserves, how it is written into its member's book, and tiers of the past."""
+"""Which ledger entries a paid order calls for, and the tiers that imported orders lead to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Known = Mapping[str, LedgerEntry]
 
 @dataclass(frozen=True)
 class PaidOrder:
-    """An order that was paid, with the terms frozen on it then and its refunds so far."""
+    """A paid order with the terms that were frozen at payment and its refunds so far."""
 
     order: LedgerOrder
     terms: EarningTerms
@@ -33,10 +33,10 @@ class PaidOrder:
 
 @dataclass(frozen=True)
 class Back:
-    """One refund of an order, and where it leaves the ledger.
+    """One refund of an order, and what the ledger must hold after it.
 
-    `left` is what the order has earned after it; `returned` how many of the points used have
-    come back, this refund included.
+    `left` is how many points the order still earns after this refund. `returned` is how many of
+    the points used have come back, with this refund. `ends` says that nothing of the order is left.
     """
 
     refund: GivenBack
@@ -46,22 +46,23 @@ class Back:
 
 
 def deserving(order: LedgerOrder) -> PaidOrder | None:
-    """Return what the ledgers should know of the order, or None while it isn't paid."""
+    """Return the order with its terms and refunds, or None while it isn't paid."""
     if order.status not in SETTLED_STATES or order.terms is None:
         return None
     refunds = order.refunds
     if order.status == "refunded" and not refunds and order.refund_id:
-        # Written before orders kept a list of their refunds.
+        # This order was refunded before orders kept a list of their refunds.
         whole = {"refund_id": order.refund_id, "amount_fen": order.payable_fen}
         refunds = [GivenBack.model_validate(whole | {"at": order.paid_at})]
     return PaidOrder(order, order.terms, refunds)
 
 
 def backs(paid: PaidOrder, earned: int, bonus: int) -> Iterator[Back]:
-    """Say where each refund leaves the ledger, in the order in which they happened.
+    """Yield what the ledger must hold after each refund, in the order in which they happened.
 
-    After any of them the order has what the rest of it still earns, whatever the way there; so
-    all of them together take back exactly what was given. A bonus goes with the last piece.
+    After each refund the order keeps the points that its rest earns, whatever was refunded before.
+    So all refunds together take back exactly what was given. A bonus is taken back by the refund
+    after which nothing is left.
     """
     order = paid.order
     for number, refund in enumerate(paid.refunds, 1):
@@ -81,15 +82,16 @@ def _kept(paid: PaidOrder, earned: int, refunds: Sequence[GivenBack]) -> int:
 def write_order(
     book: Book, paid: PaidOrder, known: Known, at: datetime, *, history: bool = False
 ) -> None:
-    """Write into the member's book whatever the order deserves and the ledger doesn't hold yet.
+    """Write the entries into the member's book that the order calls for and the ledger lacks.
 
-    The terms were frozen when it was paid, so redelivery after a change of rules builds the same
-    entries. A paid order always has its `earn` entry, of 0 points if it comes to that: it also
-    carries what tiers count. `history`: entries are dated by what they stand for, not by `at`.
+    The terms were frozen when the order was paid, so a late event after a change of rules leads to
+    the same entries. A paid order always has an `earn` entry, even of 0 points, because the entry
+    also carries what tiers count. With `history`, an entry has the date of its cause instead of
+    `at`.
     """
     order, terms = paid.order, paid.terms
 
-    def fact(cause: str, moment: datetime | None, rules: Sequence[RuleRef] = ()) -> EntryOrigin:
+    def origin(cause: str, moment: datetime | None, rules: Sequence[RuleRef] = ()) -> EntryOrigin:
         return EntryOrigin(
             cause=cause, at=moment if history and moment else at, order_id=order.id,
             business_day=order.business_day, rules_revision=terms.points_rules_revision,
@@ -103,16 +105,16 @@ def write_order(
         award = Award(terms.expires_on, terms.usable)
         is_first = book.first_order_id is None
         book.earn(
-            fact(order.id, order.paid_at, terms.rules), earned, award,
+            origin(order.id, order.paid_at, terms.rules), earned, award,
             spend_fen=order.payable_fen, orders=1,
         )  # fmt: skip
         if order.points_used:
-            book.use(fact(order.id, order.paid_at), drawn_lots(order))
+            book.use(origin(order.id, order.paid_at), drawn_lots(order))
         for offered in terms.first_order if is_first else ():
             left_points = _room(book, paid)
             points = offered.points if left_points is None else min(offered.points, left_points)
-            named = fact(f"first-order@{offered.rule_id}:{order.id}", order.paid_at, [offered])
-            book.bonus(named, points, award)
+            cause = f"first-order@{offered.rule_id}:{order.id}"
+            book.bonus(origin(cause, order.paid_at, [offered]), points, award)
             bonus += points
     waits_for = None if f"mature:{order.id}" in known else terms.usable
     award = Award(terms.expires_on, waits_for)
@@ -123,47 +125,49 @@ def write_order(
             left -= _taken_back(known, refund_id)
             returned += _returned(known, refund_id)
             continue
-        told = fact(refund_id, back.refund.at)
+        of_refund = origin(refund_id, back.refund.at)
         if order.points_used:
             parts = returning(drawn_lots(order), returned, back.returned)
-            book.give_back(told, parts, terms.return_expired_days)
-        # Entries written by an earlier reading of the rules may have taken more than is due now.
+            book.give_back(of_refund, parts, terms.return_expired_days)
+        # Entries by an older version of these rules may have taken more than is due now.
         due = TakenBack(max(0, left - back.left))
         book.claw_back(
-            told, due, award, terms.claw_back,
+            of_refund, due, award, terms.claw_back,
             spend_fen=-back.refund.amount_fen, orders=-1 if back.ends else 0,
         )  # fmt: skip
         left, returned = left - due, max(returned, back.returned)
-        # The next order may be the first that lasts, unless its bonus was kept by policy.
+        # The member's next order counts as the first again, unless this one's bonus was kept.
         if back.ends and book.first_order_id == order.id and not book.entries[-1].waived:
             book.first_order_id = None
     if order.status == "completed" and waits_for == ON_COMPLETION:
-        points = min(left, book.pending_of(award))  # It may have ended while it waited.
+        points = min(left, book.pending_of(award))  # Points may have expired while they waited.
         if points:
-            book.mature(fact(order.id, None), points, award)
+            book.mature(origin(order.id, None), points, award)
     book.bring_up_to_date()
 
 
 def _taken_back(known: Known, refund_id: str) -> int:
-    """How many points a refund's claw-back took or, by policy, left alone.
+    """Return how many points a refund's claw-back took, with those that policy let the member keep.
 
-    Of entries written before fees were told from dishes some gave points: those are due back.
+    The figure may be negative: before fees were kept apart from dishes, some claw-backs gave
+    points.
     """
     entry = known[f"claw-back:{refund_id}"]
     return entry.waived - entry.points
 
 
 def _returned(known: Known, refund_id: str) -> int:
-    """How many of the points used a refund brought back, those that had expired included."""
+    """Return how many of the used points a refund brought back, with those that had expired."""
     entry = known.get(f"return:{refund_id}")
     return entry.points + entry.waived if entry else 0
 
 
 def expected_entries(paid: PaidOrder, known: Known) -> dict[str, list[int]]:
-    """Return what the ledger must say of an order: points moved or waived, and spend, by entry.
+    """Return the figures that an order's ledger entries must have.
 
-    Where caps of a day or month stand in its terms the commit order decided how much it earned,
-    and which order was its member's first: anything within what was offered is as expected.
+    For each entry id: [points moved or waived, spend in fen]. If the terms have a cap per day or
+    month, the order of commits decided how much this order earned; it also decided which order was
+    the member's first. Then any figure up to what the terms offered is as expected.
     """
     order, terms = paid.order, paid.terms
     earned, bonus = _given(order.id, known)
@@ -181,7 +185,7 @@ def expected_entries(paid: PaidOrder, known: Known) -> dict[str, list[int]]:
     for back in backs(paid, right, bonus):
         named = back.refund.refund_id
         wanted[f"claw-back:{named}"] = [had - back.left, -back.refund.amount_fen]
-        # Before points had lots, those used came back with the last piece only.
+        # Before points had lots, used points came back only when nothing of the order was left.
         if order.points_used and (order.points_drawn or back.ends):
             wanted[f"return:{named}"] = [back.returned - returned, 0]
             returned = back.returned
@@ -192,7 +196,7 @@ def expected_entries(paid: PaidOrder, known: Known) -> dict[str, list[int]]:
 
 
 def _given(order_id: str, known: Known) -> tuple[int, int]:
-    """What the ledger says the order earned, and what bonus came with it."""
+    """Return the points that the order earned by the ledger, and its bonus points."""
     earn = known.get(f"earn:{order_id}")
     bonus = sum(entry.points for entry in known.values() if entry.kind == "bonus")
     return (earn.points if earn else 0), bonus
@@ -203,9 +207,9 @@ def _room(book: Book, paid: PaidOrder) -> int | None:
 
 
 def account_move(case: Case, book: Book, now: datetime) -> AccountMove:
-    """Say what was written into a book of the past makes of its member's tier, as of today.
+    """Return how the entries of imported orders change their member's tier, as of today.
 
-    Days of before any period that still counts are forgotten by the book.
+    Removes the days from the book that are too old to count in any period.
     """
     account = case.account
     days = {name: dict(getattr(account, name)) for name in BY_DAY}
@@ -217,13 +221,13 @@ def account_move(case: Case, book: Book, now: datetime) -> AccountMove:
         return AccountMove(account.id, {"tier_review": DUE})
     case = replace(case, account=account.model_copy(update=days))
     found = case.judged()
-    # The base stays where it is: other batches may bring days that are older.
+    # The base stays as it is, because other batches may bring older days.
     changes: dict[str, Any] = {
         "tier_review": DONE, "review_on": found.review_on,
         "tier_base": case.base.model_dump(exclude_none=True),
     }  # fmt: skip
     standing = found.standing
-    if found.notice:  # The timer gives it.
+    if found.notice:  # The timer sends the notice.
         standing = standing.model_copy(update={"noticed_for": account.tier.noticed_for})
         changes["review_on"] = case.today
     if standing != account.tier:

@@ -1,4 +1,4 @@
-"""The one use case that crosses areas: make the ledgers hold what an order deserves."""
+"""Settlement: writes the ledger entries that an order's present state calls for."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from huitou.runtime.errors import Code, HuitouError
 
 
 class FirstOrders(Protocol):
-    """Whoever wants to know of members' first orders, within the settlement's transaction."""
+    """A listener for members' first orders, called within the settlement's transaction."""
 
     def ordered(self, member_id: str, order_id: str, session: ClientSession) -> None:
         """A member's first order was paid."""
 
     def went_back(self, member_id: str, order_id: str, session: ClientSession) -> None:
-        """Something of an order went back."""
+        """An order, or a part of it, was refunded."""
 
 
 class Settlement:
@@ -48,10 +48,10 @@ class Settlement:
         return self._orders.settlement_due()
 
     def settle(self, order_id: str) -> SettlingOutcome:
-        """Bring points, spend and coupon up to the order's present state; safe to repeat.
+        """Bring points, spend and coupons up to the order's present state; safe to repeat.
 
-        Level, not edge: the order is read now, and only entries the ledger lacks are posted.
-        A lost, doubled or late event changes nothing; an id that means nothing finds nothing.
+        Reads the order as it is now and posts only the entries that the ledger lacks. So a lost,
+        doubled or late event does no harm, and an unknown id is "nothing due".
         """
 
         def write(session: ClientSession) -> SettlingOutcome:
@@ -61,7 +61,8 @@ class Settlement:
             paid = deserving(order)
             if paid is None:  # Due without terms: roll back and let a person look.
                 raise HuitouError(Code.INTERNAL, field="terms")
-            # One that was never settled has no entries; should it have some, their ids say so.
+            # An order that was never settled has no entries, so there are none to read. If it had
+            # some after all, writing them again would fail on their ids.
             known: Known = {}
             if order.rollup is None:
                 book = self._points.open(order.member_id, session)
@@ -70,7 +71,8 @@ class Settlement:
             was_first = book.first_order_id
             write_order(book, paid, known, self._clock.now())
             self._points.save([book], session)
-            # Who brought this member is rewarded for their first order, unless it goes back.
+            # The friend who brought this member gets a reward for the first order, unless it is
+            # refunded.
             if book.first_order_id == order.id and was_first is None:
                 self._first_orders.ordered(order.member_id, order.id, session)
             if paid.refunds:
@@ -82,11 +84,11 @@ class Settlement:
         return self._database.transact(write)
 
     def settle_history(self, orders: list[LedgerOrder], session: ClientSession) -> None:
-        """Post what orders of the past deserve and lack, many at once; tiers follow at once too.
+        """Post the entries that many imported orders lack, and evaluate their members' tiers.
 
-        The same rules as `settle`, in the caller's transaction and with one write per account:
-        entries are dated by their facts, tiers are evaluated as of today, and nobody is granted
-        the coupons of a level. A review that was due before stays due, for it may grant some.
+        Follows the same rules as `settle`, but in the caller's transaction and with one write per
+        account. Entries have the dates of their causes. Tiers are evaluated as of today and grant
+        no coupons. A tier review that was due before stays due, since it may grant some.
         """
         now = self._clock.now()
         deserve = [paid for order in orders if (paid := deserving(order)) is not None]

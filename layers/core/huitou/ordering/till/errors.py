@@ -1,4 +1,4 @@
-"""Why a scanned coupon isn't taken."""
+"""Reasons for refusing a scanned coupon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class TillErrors(ErrorCode):
-    """Why a scanned coupon isn't taken."""
+    """Reasons for refusing a scanned coupon."""
 
     TOKEN_NOT_VALID = "不是本店可用的券码", "This isn't a coupon of this chain"
     TOKEN_EXPIRED = (

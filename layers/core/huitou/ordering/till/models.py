@@ -1,4 +1,4 @@
-"""A coupon at the till: a token that lives for a minute, and what became of it."""
+"""A coupon at the till: the short-lived token that the member shows, and the till's answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from huitou.runtime.documents import Answer, Request
 
 
 class CouponTokenRequest(Request):
-    """Show one of my coupons at the till."""
+    """Ask for a token to show one of the caller's coupons at the till."""
 
     coupon_id: str = Field(min_length=1, max_length=64)
 
@@ -25,16 +25,17 @@ class CouponTokenAnswer(Answer):
 
 
 class VerifyTokenRequest(Request):
-    """What is this QR code worth at this store?"""
+    """Ask which coupon a scanned QR code is, and whether this store can take it."""
 
     coupon_token: str = Field(min_length=1, max_length=200)
     store_id: str = Field(min_length=1, max_length=64)
 
 
 class RedeemTokenRequest(VerifyTokenRequest):
-    """Redeem it for the till's order `till_reference`; the same call again is the same answer.
+    """Redeem the coupon for the till's order `till_reference`; safe to repeat.
 
-    With `amount_fen`, the order's amount, a coupon whose threshold it misses is refused.
+    If the order's amount `amount_fen` is given and is below the coupon's threshold, the coupon is
+    refused.
     """
 
     till_reference: str = Field(pattern=r"^[A-Za-z0-9_:.-]{1,64}$")

@@ -1,4 +1,4 @@
-"""At the till: a member shows a coupon, staff verify and redeem it, once."""
+"""At the till: a member shows a coupon; staff verify it and redeem it once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class Till:
         self._key = key
 
     def token(self, member_id: str, coupon_id: str) -> CouponTokenAnswer:
-        """Return a token for one of the member's own usable coupons; else Refusal NOT_FOUND."""
+        """Return a token for one of the member's own coupons.
+
+        Raises Refusal NOT_FOUND if it isn't theirs, COUPON_NOT_USABLE if it isn't usable now.
+        """
         coupon = next(iter(self._coupons.known([coupon_id])), None)
         if coupon is None or coupon.member_id != member_id:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
@@ -47,7 +50,10 @@ class Till:
         return CouponTokenAnswer(coupon_token=token, expires_in_s=LIVES_S)
 
     def verify(self, token: str, store_id: str, lang: Lang = "zh") -> TillCouponAnswer:
-        """Say what a token is worth at this store; Refusal TOKEN_NOT_VALID or TOKEN_EXPIRED."""
+        """Return a token's coupon and whether this store can take it.
+
+        Raises Refusal TOKEN_NOT_VALID or TOKEN_EXPIRED.
+        """
         coupon = self._coupon(token)
         store = self._stores.get(store_id)
         if coupon.till is not None:
@@ -55,19 +61,19 @@ class Till:
         return _shown(coupon, self._why_not(coupon, store, lang))
 
     def redeem(self, request: RedeemTokenRequest, lang: Lang = "zh") -> TillCouponAnswer:
-        """Redeem a token's coupon for an order of the till; again for the same one is the same.
+        """Redeem a token's coupon for an order of the till; repeating the same call is safe.
 
-        The guard is the coupon's state: of two tills, and of a till and an order in the
-        mini-program, one finds it used.
+        The write is guarded by the coupon's state. If two tills, or a till and an order in the
+        mini-program, use the coupon at the same time, one of them finds it used.
         """
         store = self._stores.get(request.store_id)
-        coupon = self._coupon(request.coupon_token, forgiving=True)
+        coupon = self._coupon(request.coupon_token, even_if_expired=True)
         use = TillUse(
             store_id=store.id, till_reference=request.till_reference, actor=request.actor,
             at=self._clock.now(),
         )  # fmt: skip
         if coupon.till is not None:
-            return self._again(coupon, use, lang)
+            return self._answer_again(coupon, use, lang)
         self._coupon(request.coupon_token)
         short_fen = coupon.terms.threshold_fen - (request.amount_fen or 0)
         why_not = self._why_not(coupon, store, lang)
@@ -78,29 +84,30 @@ class Till:
         if self._coupons.redeem_at_till(coupon.id, use, store.zone):
             return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
         (coupon,) = self._coupons.known([coupon.id])
-        return self._again(coupon, use, lang)
+        return self._answer_again(coupon, use, lang)
 
-    def _again(self, coupon: Coupon, use: TillUse, lang: Lang) -> TillCouponAnswer:
+    def _answer_again(self, coupon: Coupon, use: TillUse, lang: Lang) -> TillCouponAnswer:
         till = coupon.till
         if till and (till.store_id, till.till_reference) == (use.store_id, use.till_reference):
             return _shown(coupon, None)
         detail = words(Reason("not_held"), lang)
         raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=detail)
 
-    def _coupon(self, token: str, *, forgiving: bool = False) -> Coupon:
-        """Return a genuine token's coupon; an expired one's only to who may repeat a call."""
+    def _coupon(self, token: str, *, even_if_expired: bool = False) -> Coupon:
+        """Return the coupon of a genuine token, of an expired one only with `even_if_expired`."""
         said = read(self._key, _MARK, token)
         found = self._coupons.known(list(said.words)) if said else []
         if said is None or not found:
             raise Refusal(TillErrors.TOKEN_NOT_VALID, field="coupon_token")
-        if time.time() > said.until and not forgiving:
+        if time.time() > said.until and not even_if_expired:
             raise Refusal(TillErrors.TOKEN_EXPIRED, field="coupon_token")
         return found[0]
 
     def _why_not(self, coupon: Coupon, store: Store, lang: Lang) -> str | None:
-        """Return why this store can't take a coupon now; what is ordered, the till knows.
+        """Return why this store can't take a coupon now, None if it can.
 
-        Whether an order at the till is the member's first nobody knows: one for that isn't taken.
+        The till itself checks what was ordered. Nobody knows whether an order at the till is the
+        member's first, so a coupon for first orders isn't taken.
         """
         now = self._clock.now()
         code = rule_for(coupon, now, store.zone).out
