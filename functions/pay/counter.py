@@ -1,4 +1,4 @@
-"""What a store's staff ask of pay: say what a cart costs and why, bring an order to its guest."""
+"""Actions of pay for a store's staff: price a cart, explain a price, take an order's steps."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def complete(call: PayCall, request: StepRequest) -> object:
 
 def _step(call: PayCall, request: StepRequest, to: Status) -> object:
     answer = call.fulfilment.take(request.order_id, to, request.actor)
-    # The guest's card in WeChat shows it at once. If WeChat doesn't answer, a timer does it later.
+    # Update the guest's card in WeChat at once. If WeChat doesn't answer, a timer does it later.
     with suppress(Unavailable):
         call.shipping.show_card(request.order_id, call.wechat, call.settings.wechat_appid)
     return answer

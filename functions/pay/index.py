@@ -1,7 +1,7 @@
-"""pay: 试算 a cart, order it, pay it with WeChat Pay, follow it to the guest, give it back.
+"""pay: 试算, orders, payment by WeChat Pay, the store's steps, refunds and the daily bill.
 
-Callable by members (`member.py`). HTTP access brings WeChat Pay's callbacks (`notify.py`); timers
-close and complete orders, follow payments, refunds and shares, and check each day's bill
+Members may call it (`member.py`). WeChat Pay calls it back over HTTP (`notify.py`). Timers close
+and complete orders, follow payments, refunds and shares up, and check each day's bill
 (`timers.py`). Internal callers are a store's staff (`counter.py`) and finance (`money.py`).
 """
 

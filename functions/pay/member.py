@@ -1,4 +1,4 @@
-"""What members may ask of pay: price a cart, order it, pay it, follow it, and ask for more."""
+"""Actions of pay for members: price, order and pay a cart; ask for its state, refund, invoice."""
 
 from __future__ import annotations
 

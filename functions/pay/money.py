@@ -1,4 +1,4 @@
-"""What finance asks of pay: refunds, a payment's state, and the daily bill with its differences."""
+"""Actions of pay for finance: refunds, a payment's state, the daily bill and its differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What WeChat Pay tells pay over HTTP: believed only with its signature."""
+"""Takes WeChat Pay's notices over HTTP; a notice counts only with a valid signature."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTICE_STATUS = {ChargeErrors.SIGNATURE_INVALID: 401, ChargeErrors.NOTIFICATION
 
 
 def notification(call: PayCall, request: HttpRequest) -> HttpAnswer:
-    """Answer WeChat Pay: 200 takes the notice; anything else is sent again for 24 hours."""
+    """Answer WeChat Pay. After any status but 200 it sends the notice again, for 24 hours."""
     try:
         call.payments.notification(request.headers, request.body, time.time())
     except HuitouError as error:
@@ -27,7 +27,7 @@ def notification(call: PayCall, request: HttpRequest) -> HttpAnswer:
 
 
 def not_taken(failure: HuitouError, error: dict[str, Any]) -> HttpAnswer:
-    """Answer a call that came to no notice at all."""
+    """Answer a request that failed before its notice could be read."""
     status = 400 if isinstance(failure, Refusal) else 500
     return HttpAnswer(status, {"code": "FAIL", "message": error["message"]})
 

@@ -1,6 +1,7 @@
-"""The services that pay's actions use, each built once a call, when it is first asked for.
+"""The services that pay's actions use; each is built at most once a call, at its first use.
 
-What a quote or an order doesn't need is imported late: a guest shall not wait for it.
+Modules that a quote or an order doesn't need are imported late, so that guests don't wait for
+their import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What pay's timers do: follow payments, refunds and orders up, share, check each day's bill."""
+"""Pay's timers: follow payments, refunds and orders up, share profits, check each day's bill."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 from services import PayCall
 
-_LONGEST_S = 26.0  # Query, close, query again and settle, each as slow as its timeout allows.
+# The longest that one item takes: query, close, query again and settle, each up to its timeout.
+_LONGEST_S = 26.0
 
 
 def run(call: PayCall) -> dict[str, Any]:
-    """Each timer of this function has its own work; an unknown name is the first one's."""
+    """Do the work of the timer that fired; an unknown timer name does `follow_up`."""
     work = {"share": share, "hourly": hourly}.get(str(call.event.get("TriggerName")), follow_up)
     return work(call)
 
@@ -46,7 +47,7 @@ def share(call: PayCall) -> dict[str, Any]:
 
 
 def hourly(call: PayCall) -> dict[str, Any]:
-    """Check the bills that are out, and fetch WeChat Pay's new certificates."""
+    """Check the bills that WeChat Pay has published, and fetch its new certificates."""
     bills = call.bills
     done = call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
     return {**done, "certificates": call.platform_keys.refresh_certificates(call.gateway)}
