@@ -1,4 +1,4 @@
-"""Why an offer isn't given any more."""
+"""Reasons why an offer or coupon can't be used once more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class QuotaErrors(ErrorCode):
-    """Why an offer isn't given any more."""
+    """Reasons why an offer or coupon can't be used once more."""
 
     OFFER_USED_UP = "活动名额已用完，请重新试算", "An offer is used up: quote again"
     OFFER_LIMIT_REACHED = (

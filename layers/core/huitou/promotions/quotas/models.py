@@ -1,4 +1,7 @@
-"""How often offers and coupons may be used: counters of members, and pools of pieces and fen."""
+"""How often offers and coupons may be used: counters per member, and pools that members share.
+
+A pool holds quota units and a budget in fen. In stored fields a quota unit is called a piece.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,16 @@ from huitou.runtime.documents import Record, Stored
 
 UnitOutcome = Literal["used", "waiting", "put back"]
 Blocked = Literal["limit_reached", "used_up"]
-FIRST_ORDER = "first-order"  # What offers for the first order have in common: one use, ever.
-UNLIMITED = 10**15  # Pieces or fen of what has no such limit.
+# All offers for the first order share this subject: a member may use one of them, once.
+FIRST_ORDER = "first-order"
+UNLIMITED = 10**15  # The units or fen of a pool without such a limit.
 
 
 class Use(Record):
-    """One use by an order: of `offer:<id>` or `coupon:<template>`, what it took off, its limits."""
+    """One use of an offer or coupon by an order.
+
+    `subject` is `offer:<id>` or `coupon:<template>`; `amount_fen` is what the use takes off.
+    """
 
     subject: str
     amount_fen: int = 0
@@ -24,39 +31,39 @@ class Use(Record):
 
     @property
     def counted(self) -> bool:
-        """Whether the member's uses of it are counted."""
+        """Whether the uses of each member are counted."""
         limits = self.limits
         return bool(limits.per_member or limits.per_member_day or limits.per_member_month)
 
     @property
     def pooled(self) -> bool:
-        """Whether it comes out of what all members share."""
+        """Whether the use takes units or fen from a pool that all members share."""
         return bool(self.limits.quota or self.limits.budget_fen)
 
     @property
     def pieces(self) -> int:
-        """How many pieces of the quota it takes."""
+        """How many units of the quota the use takes."""
         return 1 if self.limits.quota else 0
 
     @property
     def fen(self) -> int:
-        """How much of the budget it takes."""
+        """How much of the budget the use takes."""
         return self.amount_fen if self.limits.budget_fen else 0
 
 
 class OrderUse(Use):
-    """A use as an order keeps it: `source_id` is the offer or coupon, `piece` what it took."""
+    """A use as an order keeps it: `source_id` is the offer or coupon, `piece` its quota unit."""
 
     source_id: str
     piece: str | None = None
 
 
 class Pool(Stored):
-    """What all members share of one subject (`id`): pieces and fen that are left.
+    """The quota units and fen of one subject (`id`) that are left for all members.
 
-    `taken` are pieces in flight by token: taken out, and not yet known to be used. `quota` and
-    `budget_fen` are what `revision` of the offer allows. `due_at` is set while anything may be in
-    flight (real epoch seconds: how long is no business time).
+    `taken` maps a token to its unit in flight: taken out, and not yet known to be used. `quota` and
+    `budget_fen` are what `revision` of the offer allows. `due_at` is set while any unit may be in
+    flight. Both times are real epoch seconds, because they measure a delay and not business time.
     """
 
     left: int
@@ -70,7 +77,10 @@ class Pool(Stored):
 
 
 class MemberUses(Stored):
-    """How often one member used one subject; `id` is `<subject>|<member_id>`, days the brand's."""
+    """How often one member used one subject; `id` is `<subject>|<member_id>`.
+
+    Days and months are those of the brand's time zone.
+    """
 
     member_id: str
     total: int = 0
@@ -86,9 +96,10 @@ class Left(NamedTuple):
 
 
 class InFlight(NamedTuple):
-    """A piece that was taken out of a pool for the use that `token` names.
+    """A quota unit that was taken out of a pool for the use that `token` names.
 
-    `piece` is its own name: who took twice for one use tells by it which one was used.
+    `piece` is the unit's own name. If two units were taken for one use, the name tells which one
+    was used.
     """
 
     subject: str

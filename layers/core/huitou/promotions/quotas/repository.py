@@ -23,10 +23,10 @@ class LimitRepository:
         self._uses = database.collection("limit_uses")
 
     def open(self, subject: str, limits: Limits, revision: int) -> None:
-        """Give the pool what a revision allows; what is gone of it stays gone.
+        """Set the pool to what a revision allows, less what was used before.
 
-        The revision is in the filter: of two editors, and of one who tries again, the difference
-        is made once.
+        The filter names the revision: if two editors store it, or one stores it twice, the
+        difference is added once.
         """
         pieces, fen = limits.quota or UNLIMITED, limits.budget_fen or UNLIMITED
         fresh = {
@@ -48,10 +48,10 @@ class LimitRepository:
     def take(
         self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
     ) -> str | None:
-        """Take out of a pool and return the piece's name; None if there is too little.
+        """Take a unit out of a pool and return its name; None if too little is left.
 
-        What is left is in the filter: of two takers of the last piece one finds it gone. A token
-        that has a piece in flight there gets that one.
+        The filter names what must be left: if two callers take the last unit, one of them gets
+        None. A token that has a unit in flight gets the same unit again.
         """
         now, piece = time.time(), secrets.token_hex(6)
         note = {"piece": piece, "pieces": pieces, "fen": fen, "at": now, **more}
@@ -63,7 +63,7 @@ class LimitRepository:
         )  # fmt: skip
         if taken.matched_count:
             return piece
-        # Its taker is at it again: not for the sweep to put back meanwhile.
+        # Its taker tries again. The new time keeps the sweep from putting the unit back meanwhile.
         there = self._pools.find_one_and_update(
             {"_id": subject, f"taken.{token}": {"$exists": True}},
             {"$set": {f"taken.{token}.at": now}},
@@ -72,15 +72,15 @@ class LimitRepository:
         return str(there["taken"][token]["piece"]) if there else None
 
     def drop(self, subject: str, token: str, piece: str) -> None:
-        """Forget a piece in flight: it is used."""
+        """Remove a unit from those in flight, because it was used."""
         self._pools.update_one(
             {"_id": subject, f"taken.{token}.piece": piece}, {"$unset": {f"taken.{token}": ""}}
         )
 
     def put_back(self, piece: InFlight, *, unmoved: bool = False) -> None:
-        """Return a piece in flight; its name in the filter lets that happen once.
+        """Return a unit in flight to its pool; the filter names it, so that happens only once.
 
-        With `unmoved` only if its taker hasn't been at it again since it was read.
+        With `unmoved` the unit returns only if its taker hasn't tried again since it was read.
         """
         own: Document = {f"taken.{piece.token}.piece": piece.piece}
         if unmoved:
@@ -92,18 +92,21 @@ class LimitRepository:
         )  # fmt: skip
 
     def add(self, subject: str, pieces: int, fen: int, session: ClientSession) -> None:
-        """Return what a cancelled order had used, within its guarded step."""
+        """Return what a cancelled order had used, in the transaction that cancels it."""
         self._pools.update_one(
             {"_id": subject}, {"$inc": {"left": pieces, "left_fen": fen}}, session=session
         )
 
     def left(self, subjects: list[str]) -> dict[str, Left]:
-        """Return what each pool has left; subjects without one are missing."""
+        """Return what each pool has left; a subject without a pool is missing."""
         found = self._pools.find({"_id": {"$in": subjects}}, {"left": 1, "left_fen": 1})
         return {pool["_id"]: Left(pool["left"], pool["left_fen"]) for pool in found}
 
     def in_flight(self, before: float) -> Iterator[InFlight]:
-        """Pieces taken before a moment and not told of since; cost follows what was touched."""
+        """Yield the units that were taken before a moment and are still in flight.
+
+        The cost depends on how many pools were touched, not on how many there are.
+        """
         due = self._pools.find({"due_at": {"$lt": before}}).sort("due_at", 1).limit(DUE_AT_ONCE)
         for pool in map(Pool.model_validate, due):
             old = {t: note for t, note in pool.taken.items() if note["at"] < before}
@@ -112,35 +115,35 @@ class LimitRepository:
                 yield InFlight(
                     pool.id, token, note["piece"], note["pieces"], note["fen"], note["at"], more
                 )
-            self._look_again(pool)
+            self._update_due_at(pool)
 
-    def _look_again(self, pool: Pool) -> None:
+    def _update_due_at(self, pool: Pool) -> None:
         found = self._pools.find_one({"_id": pool.id})
         if found is None:
             return
         now = Pool.model_validate(found)
         due = min((note["at"] for note in now.taken.values()), default=None)
         change: Document = {"$unset": {"due_at": ""}} if due is None else {"$set": {"due_at": due}}
-        # Whoever takes from it meanwhile has moved `last_taken_at`, and stays due.
+        # If somebody takes from the pool meanwhile, `last_taken_at` differs and the pool stays due.
         self._pools.update_one({"_id": pool.id, "last_taken_at": now.last_taken_at}, change)
 
     def uses(self, ids: list[str], session: ClientSession | None = None) -> dict[str, MemberUses]:
-        """Return the counters of these, those that there are, by id."""
+        """Return those of these counters that exist, by id."""
         found = self._uses.find({"_id": {"$in": ids}}, session=session).limit(len(ids) or 1)
         return {uses.id: uses for uses in map(MemberUses.model_validate, found)}
 
     def insert_uses(self, uses: MemberUses, session: ClientSession) -> None:
-        """Begin to count; two at once conflict, and the second runs again."""
+        """Insert a new counter; if two transactions do so, one conflicts and runs again."""
         self._uses.insert_one(uses.document(), session=session)
 
     def count(
         self, identity: str, below: Mapping[str, int], fields: list[str], by: int,
         session: ClientSession,
     ) -> bool:  # fmt: skip
-        """Count a use; False where a figure isn't below its limit.
+        """Add `by` to a counter's figures; False if a figure isn't below its limit.
 
-        The limits are in the filter: of two orders at once the second conflicts and, run again,
-        finds the figure reached.
+        The filter names the limits. If two orders count at once, one conflicts, runs again and
+        finds the limit reached.
         """
         where: Document = {"_id": identity}
         where |= {name: {"$not": {"$gte": limit}} for name, limit in below.items()}

@@ -1,4 +1,4 @@
-"""Which figures a use is counted in, and what keeps a subject from being used once more."""
+"""Which figures count a use, and why a subject can't be used once more."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def uses_id(subject: str, member_id: str) -> str:
 
 
 def fields_of(day: str) -> list[str]:
-    """Return the figures that a use on this day is counted in."""
+    """Return the names of the figures that count a use on this day."""
     return ["total", f"days.{day}", f"months.{day[:7]}"]
 
 
 def below(limits: Limits, day: str) -> dict[str, int]:
-    """Return the figures that must be below a limit before one more use."""
+    """Return the limit that each figure must be below before one more use."""
     wanted = zip(
         fields_of(day),
         (limits.per_member, limits.per_member_day, limits.per_member_month),

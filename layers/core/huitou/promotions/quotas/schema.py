@@ -1,4 +1,4 @@
-"""Its collections: indexes, the validators that guard them, how long documents stay."""
+"""The collections of quotas: indexes, validators and retention."""
 
 from __future__ import annotations
 

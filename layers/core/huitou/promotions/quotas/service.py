@@ -1,10 +1,11 @@
-"""One limit engine for offers and coupons: uses of a member, and what all members share.
+"""One limit engine for offers and coupons: the uses of each member, and pools that all share.
 
-What all share (a quota in pieces, a budget in fen) lies in a pool and is taken by guarded writes
-outside any transaction: one hot document inside transactions holds everybody up, and outside them
-sixteen in its place were no faster but left pieces that not everybody finds. A piece taken is noted
-in the same write under its taker's token; after a crash the sweep finds the token and either finds
-its use or puts it back: nothing is lost, and never more is given than there is.
+A pool holds what all members share: a quota in units and a budget in fen. Units are taken by
+guarded writes outside any transaction. Inside transactions one hot document would hold up every
+order. Sixteen documents instead of one were no faster, and some callers missed the last units.
+The write that takes a unit also notes it under its taker's token. After a crash the sweep finds
+the token, and either finds that the unit was used or puts it back. So no unit is lost, and never
+more are given than there are. In stored fields and in code a quota unit is called a piece.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 
-ISSUING_S = 60.0  # A piece in flight for so long belongs to a function that was killed.
-ORDERING_S = 900.0  # No function runs longer.
+ISSUING_S = 60.0  # If a unit is in flight for so long, its taker was probably killed.
+ORDERING_S = 900.0  # No function runs longer than that.
 
 
 class Limiter:
@@ -44,16 +45,16 @@ class Limiter:
         self._clock = clock
 
     def open(self, subject: str, limits: Limits, revision: int) -> None:
-        """Put what all members share of a subject in place, as a revision says; safe to repeat."""
+        """Set the subject's pool to the limits of a revision; safe to repeat."""
         if limits.quota or limits.budget_fen:
             self._repository.open(subject, limits, revision)
 
     def blocked(
         self, member_id: str, uses: Sequence[Use]
     ) -> tuple[dict[str, Blocked], dict[str, Left]]:
-        """Return which subjects can't be used now and why, and what is left of those with an end.
+        """Return the subjects that can't be used now with the reason, and what each pool has left.
 
-        Two queries at most; none where nothing has limits.
+        Makes two queries at most, and none if nothing has limits.
         """
         day = brand_day(self._clock.now())
         counted = [use.subject for use in uses if use.counted]
@@ -70,15 +71,15 @@ class Limiter:
         return {subject: why for subject, why in found.items() if why}, left
 
     def left(self, subjects: list[str]) -> dict[str, Left]:
-        """Return what is left of subjects that all members share; one without limits is missing."""
+        """Return what the subjects' pools have left; a subject without a pool is missing."""
         return self._repository.left(subjects)
 
     def take(
         self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any] | None = None
     ) -> InFlight | None:
-        """Take from a pool; None where it hasn't as much.
+        """Take units and fen from a pool; None if it has too little.
 
-        The same token again finds what it took, as long as that is in flight.
+        While they are in flight, the same token gets the same ones again.
         """
         piece = self._repository.take(subject, token, pieces, fen, more or {})
         if piece is None:
@@ -86,22 +87,22 @@ class Limiter:
         return InFlight(subject, token, piece, pieces, fen, time.time(), dict(more or {}))
 
     def drop(self, piece: InFlight) -> None:
-        """Say that a piece in flight is used."""
+        """Note that a unit in flight was used."""
         self._repository.drop(piece.subject, piece.token, piece.piece)
 
     def put_back(self, piece: InFlight) -> None:
-        """Return a piece in flight; again changes nothing."""
+        """Return a unit in flight to its pool; repeating that changes nothing."""
         self._repository.put_back(piece)
 
     def reserve(
         self, order_id: str, uses: Sequence[OrderUse]
     ) -> tuple[list[OrderUse], list[InFlight]]:
-        """Take what an order uses of what all share, before its transaction.
+        """Take from the pools what an order uses, before the order's transaction.
 
-        Returns the uses with their pieces named, for the order, and the pieces for `confirm`.
-        Raises Refusal OFFER_USED_UP. What was taken for an order that doesn't come about is put
-        back by the sweep, and by nobody sooner: the same call may be under way a second time and
-        have its order in a moment.
+        Returns the uses with the names of their units, to be kept with the order, and the units
+        for `confirm`. Raises Refusal OFFER_USED_UP. If the order isn't written after all, only the
+        sweep puts the units back: the same call may be running a second time and write the order
+        in a moment.
         """
         named, taken = [], []
         for use in uses:
@@ -116,7 +117,7 @@ class Limiter:
         return named, taken
 
     def confirm(self, taken: Sequence[InFlight]) -> None:
-        """Say that an order has come about; what is not said, the sweep finds out."""
+        """Note that the units' order was written; without this call the sweep finds that out."""
         for piece in taken:
             self.drop(piece)
 
@@ -139,7 +140,7 @@ class Limiter:
         self, member_id: str, uses: Sequence[Use], created_at: datetime,
         session: ClientSession,
     ) -> None:  # fmt: skip
-        """Return the uses of an order that is cancelled, within its guarded step."""
+        """Take back the uses of a cancelled order, in the transaction that cancels it."""
         fields = fields_of(brand_day(created_at))
         for use in uses:
             if use.counted:
@@ -149,16 +150,16 @@ class Limiter:
                 self._repository.add(use.subject, use.pieces, use.fen, session)
 
     def in_flight(self) -> Iterator[InFlight]:
-        """Yield pieces whose taker was killed between taking and using them, or seems so."""
+        """Yield units whose taker seems to have been killed between taking and using them."""
         return self._repository.in_flight(time.time() - ISSUING_S)
 
     def settle_order(
         self, piece: InFlight, pieces_of: Callable[[str], Collection[str] | None]
     ) -> UnitOutcome:
-        """Settle a piece taken for an order: used if the order has it, else put back in time.
+        """Settle a unit that was taken for an order: it was used, or it is put back.
 
-        `pieces_of` tells what an order has taken, None if there is none; until ORDERING_S it still
-        may come about.
+        `pieces_of` returns the units of an order, None if there is no such order. Until ORDERING_S
+        have passed, the order may still be written, and the unit is "waiting".
         """
         had = pieces_of(piece.token)
         if had is not None and piece.piece in had:
@@ -170,14 +171,14 @@ class Limiter:
         return "put back"
 
 
-_Issued = TypeVar("_Issued", bound=str)  # What comes of issuing a coupon.
+_Issued = TypeVar("_Issued", bound=str)  # The outcome of issuing a coupon.
 
 
 class UnitsInFlight(Generic[_Issued]):
-    """Units of quotas and budgets whose taker was killed: each is used, issued or put back.
+    """Quota units whose taker was killed: each was used, or it is issued or put back.
 
-    `issue` carries on with one that a coupon was taken for; `of_order` names those that an order
-    has used, None for an order that isn't.
+    `issue` continues with a unit that was taken for a coupon. `of_order` returns the units that an
+    order has used, None if there is no such order.
     """
 
     def __init__(
@@ -195,7 +196,7 @@ class UnitsInFlight(Generic[_Issued]):
             yield name
 
     def settle(self, name: str) -> UnitOutcome | _Issued:
-        """Bring one to its end: a coupon is issued after all, an order's is used or put back."""
+        """Settle one unit: issue its coupon after all, or find its order or put the unit back."""
         unit = self._found.pop(name)
         if "cause" in unit.more:
             return self._issue(unit)
