@@ -1,4 +1,4 @@
-"""Why an offer isn't stored."""
+"""Reasons for refusing to store an offer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from huitou.runtime.errors import ErrorCode
 
 
 class OfferErrors(ErrorCode):
-    """Why an offer isn't stored."""
+    """Reasons for refusing to store an offer."""
 
     TOO_MANY_OFFERS = (
         "进行中和待开始的活动最多 {detail} 个（含暂停的）：先给不用的活动设结束日期",

@@ -1,7 +1,7 @@
-"""What distinguishes the kinds of offers: one entry each, in one table.
+"""The kinds of offers: one table with an entry for each kind.
 
-A new kind is an entry here, its arithmetic (if none of those that exist is right) in
-`discounts/amounts.py` or `discounts/pieces.py`, and its line in functions/pay/PRICING.md.
+A new kind needs an entry here and a line in functions/pay/PRICING.md. If no existing arithmetic
+fits, it also needs a new one in `discounts/amounts.py` or `discounts/pieces.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from huitou.promotions.discounts.amounts import AmountOff, FeeOff, LinesOff, Per
 from huitou.promotions.discounts.pieces import AtPrice, Bundle, EveryNth, PiecesOff
 from huitou.runtime.errors import Words
 
-if TYPE_CHECKING:  # They name their kind.
+if TYPE_CHECKING:  # `Terms` import `Kind` from here.
     from huitou.promotions.offers.models import Terms
 
 Kind = Literal[
@@ -34,11 +34,11 @@ Arithmetic = PiecesOff | LinesOff | FeeOff
 class OfferKind:
     """One kind of offer.
 
-    `arithmetic` says what it takes off: single pieces, whole lines or the delivery fee. `needs`
-    and `may_have` are the fields of the terms that are its own. `brings` tells a guest what it
-    brings ({off} is an amount, {name} the offer's name). A kind that is `per_threshold` may be
-    used more than once only with a threshold. One that is `without_addons` never pays for 加料,
-    whatever its terms say.
+    `arithmetic` says what it takes off single pieces, whole lines or the delivery fee. `needs`
+    and `may_have` are the fields of the terms that only some kinds have. `brings` tells a guest
+    what it brings ({off} is an amount, {name} the offer's name). A kind with `per_threshold` may
+    apply more than once an order only if its terms have a threshold. A kind with `without_addons`
+    never takes anything off 加料, whatever its terms say.
     """
 
     label: str

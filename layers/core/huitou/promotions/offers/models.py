@@ -1,7 +1,7 @@
-"""Offers: what an activity or a coupon takes off a cart, when, and beside which others.
+"""Offers: what an activity or a coupon takes off a cart, when, and together with which others.
 
-A tree of groups says in which order offers apply and which of them go together; it is data, in the
-rule document `stacking`.
+A tree of groups says in which order offers apply and which of them may be combined. The tree is
+data: the rule document `stacking`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MODE_NAMES: dict[str, Any] = {
 
 
 class Scope(Record):
-    """Which dishes it is about; empty lists are all of them, two lists are for both."""
+    """The dishes that an offer covers. An empty list means all; a dish must match every list."""
 
     dish_ids: Ids = Field(default=[], title="菜品", description="留空：全部菜品")
     sku_ids: Ids = Field(default=[], title="规格")
@@ -36,21 +36,22 @@ class Scope(Record):
 
 
 class Slot(Record):
-    """One place of a bundle: so many pieces of these dishes."""
+    """One part of a bundle: `quantity` pieces of these dishes."""
 
     scope: Scope = Field(default=Scope(), title="菜品")
     quantity: int = Field(default=1, ge=1, le=20, title="件数")
 
 
 class Terms(Record):
-    """What it takes off, and when; frozen on each coupon and kept in each revision of an offer.
+    """What an offer takes off, and when. Each coupon and each revision of an offer keeps its own.
 
-    Rates are basis points *taken off*: 2,000 is 8 折. `base` says of which price a rate is taken;
-    `threshold_base` which one the threshold looks at: before other offers (`list`) or after those
-    that apply earlier (`running`); `threshold_of` whether it looks at the dishes it covers or at
-    the whole order. Pieces that an exclusive offer has taken are in neither. `with_addons` says
-    whether 加料 count for a rate, a price or a threshold. `exclusive` keeps other offers from its
-    pieces (`item`) or from the order. Weekdays are of the business day, hours of the wall clock.
+    Rates are basis points *taken off*: 2,000 is 8 折. `base` says to which price a rate applies:
+    the price before other offers (`list`) or after those that apply earlier (`running`).
+    `threshold_base` says the same for the threshold. `threshold_of` says whether the threshold
+    counts the covered dishes or the whole order. Neither counts pieces that an exclusive offer has
+    taken. `with_addons` says whether 加料 count for a rate, a price or a threshold. `exclusive`
+    keeps other offers away from the offer's pieces (`item`) or from the whole order (`order`).
+    `weekdays` are those of the business day, `hours` those of the store's local time.
     """
 
     model_config = ConfigDict(
@@ -144,7 +145,7 @@ class Terms(Record):
         return self
 
 
-# Fields that only some kinds have, as the form shows them.
+# Fields that only some kinds have, in the order of the form.
 _OF_SOME_KIND = tuple(
     name
     for name in Terms.model_fields
@@ -153,9 +154,10 @@ _OF_SOME_KIND = tuple(
 
 
 class Limits(Record):
-    """How often it may be used or issued; empty is without limit. Days are the chain's own.
+    """How often an offer may be used or a coupon issued; None means without limit.
 
-    `quota` counts pieces and `budget_fen` what was taken off, of all members together.
+    `quota` limits the uses and `budget_fen` the fen taken off, of all members together. Days and
+    months are those of the brand's time zone.
     """
 
     quota: int | None = Field(default=None, ge=1, title="总份数")
@@ -166,18 +168,19 @@ class Limits(Record):
 
     @property
     def any(self) -> bool:
-        """Whether there are any."""
+        """Whether any limit is set."""
         return any(value is not None for _, value in self)
 
 
 class Offer(Stored):
-    """An activity: applies by itself wherever its terms are met.
+    """An activity: it applies to every cart that meets its terms.
 
-    In force on the business days from `valid_from` to `valid_until` of the store, both included.
-    An `optional` one is left out where the order is cheaper without it (it may keep a coupon's
-    threshold from being reached); any other one only for an offer that it doesn't go with.
-    `group` is its place in the tree; within a group a higher `priority` applies first, of equal
-    ones by kind (in the order of `offers.kinds.KINDS`: 打折 before 满减), then by id.
+    It is in force on the store's business days from `valid_from` to `valid_until`, both included.
+    An `optional` offer is left out if the order is cheaper without it (for instance, because a
+    coupon's threshold is reached only then). Any other offer is left out only for an offer with
+    which it can't be combined. `group` is its place in the tree. Within a group the higher
+    `priority` applies first; equal ones apply in the order of their kinds (as in
+    `offers.kinds.KINDS`: 打折 before 满减), then of their ids.
     """
 
     revision: int = Field(default=1, ge=1)
@@ -210,17 +213,18 @@ class Offer(Stored):
 
     @property
     def subject(self) -> str:
-        """Its name where uses are counted."""
+        """The name under which its uses are counted."""
         return f"offer:{self.id}"
 
 
 class Group(Record):
-    """One place of the tree: its offers, then those of the groups within it.
+    """One group of the tree: first its own offers apply, then those of the groups within it.
 
-    `stack`: all of them; `best`: one (a group within counts as one); `first`: the first that
-    applies, by priority. `per` item gives each line of the cart to one of them at most, as it is
-    cheapest for the order (functions/pay/PRICING.md, 5); it wants `best` or `first`.
-    `most` is how many offers of it one order may have.
+    With `mode` "stack" all of them may apply; with "best" only one (a group within counts as one);
+    with "first" only the first that fits, by priority. With `per` "item" each line of the cart goes
+    to at most one of the offers, in the way that makes the order cheapest (see
+    functions/pay/PRICING.md, 5); that needs "best" or "first". `most` is how many of the group's
+    offers one order may have.
     """
 
     group: str = Field(min_length=1, max_length=32, title="组代号")
@@ -236,10 +240,10 @@ class Group(Record):
 
 
 class StackingRules(Stored):
-    """Which offers go together and in which order they apply: the groups' order, depth first.
+    """Which offers may be combined and in which order they apply: by group, depth first.
 
-    `never_together` are sets of groups of which one order has offers of one only. A member's
-    tier discount is an offer of the group `member`; points come after all groups.
+    `never_together` are sets of groups: one order may have offers of only one group of each set.
+    A member's tier discount is an offer of the group `member`. Points come after all groups.
     """
 
     id: Literal["stacking"] = Field(default="stacking", alias="_id")

@@ -10,10 +10,12 @@ from huitou.promotions.offers.rules import Compiled
 from huitou.runtime.database import Database
 from huitou.runtime.revisions import put_revision, revision_of, revisions_of
 
-MOST_OFFERS = 500  # That are in force or to come; a chain has tens. `put` keeps to it.
-_MOST_READ = 2 * MOST_OFFERS  # Two who put offers at once may pass it: then all are read.
+# The service refuses to store more offers in force or to come; a chain has tens.
+MOST_OFFERS = 500
+# Two operators who store offers at once may exceed MOST_OFFERS; all of them must still be read.
+_MOST_READ = 2 * MOST_OFFERS
 _VERSION = "offers"
-_KEPT_S = 600.0  # An offer that has ended is only then left out: till then it says so.
+_KEPT_S = 600.0  # So long compiled offers are kept; an offer that ends meanwhile counts as ended.
 
 
 class OfferRepository:
@@ -34,7 +36,7 @@ class OfferRepository:
         self._changed()
 
     def _changed(self) -> None:
-        # After the write: whoever reads the old version reads it again a second later.
+        # The version rises after the write: whoever read too early reads again a second later.
         self._meta.update_one(
             {"_id": _VERSION}, {"$inc": {"version": 1}, "$setOnInsert": {"schema": 1}}, upsert=True
         )
@@ -45,13 +47,13 @@ class OfferRepository:
         return StackingRules.model_validate(found) if found else DEFAULT_STACKING
 
     def in_force(self, day: date) -> list[Offer]:
-        """Return the offers that weren't over before this day, by id."""
+        """Return the offers that hadn't ended before this day, ordered by id."""
         still = [{"valid_until": None}, {"valid_until": {"$gte": day.isoformat()}}]
         found = self._offers.find({"$or": still}).limit(_MOST_READ)
         return sorted(map(Offer.model_validate, found), key=lambda offer: offer.id)
 
     def compiled(self, day: date) -> Compiled:
-        """Return all offers compiled: read anew only once something changed."""
+        """Return the compiled offers; reads them again only if something has changed."""
 
         def version() -> int:
             found = self._meta.find_one({"_id": _VERSION})
@@ -65,7 +67,7 @@ class OfferRepository:
         )
 
     def as_they_were(self, offers: Iterable[tuple[str, int]], stacking_revision: int) -> Compiled:
-        """Return offers and tree compiled as they were in these revisions."""
+        """Return the offers and the tree compiled from these revisions."""
         found = revisions_of(self._offers, offers)
         tree = revision_of(self._rules, "stacking", stacking_revision)
         return Compiled(

@@ -1,4 +1,4 @@
-"""Which offers are in force where and when, compiled once per revision and sorted as they apply."""
+"""Which offers are in force at a store and moment, compiled once and in the order they apply."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SOURCES: tuple[Source, ...] = ("tier", "offer", "coupon")
 
 
 class Context(NamedTuple):
-    """Where and when a cart is priced, and for whom: what conditions look at besides the cart.
+    """Where, when and for whom a cart is priced: the facts besides the cart that terms ask for.
 
-    `day` is the store's business day, `clock` its wall clock as HH:MM.
+    `day` is the store's business day, `clock` its local time as HH:MM.
     """
 
     store_id: str
@@ -44,13 +44,14 @@ class Context(NamedTuple):
 
 
 class Compiled:
-    """All offers and the tree of one revision; asked for a context, it answers those in force."""
+    """All offers and one revision of the tree, prepared to find those in force in a context."""
 
     def __init__(self, offers: Iterable[Offer], stacking: StackingRules) -> None:
         self.stacking = stacking
         self.tree, self._steps, self._places = _number(stacking)
         self.groups = frozenset(self._steps)
-        self._children = count(NO_MOST)  # Groups within are children with small numbers.
+        # Offers get child numbers from here on; groups within a group have small ones.
+        self._children = count(NO_MOST)
         self.offers = {offer.id: offer for offer in offers}
         self._rules = [
             self.rule(
@@ -64,14 +65,15 @@ class Compiled:
         self._kept: dict[Context, InForce] = {}
 
     def rule(self, rule: Rule) -> Rule:
-        """Give a rule its place in the tree."""
+        """Set a rule's place in the tree and its order among all rules; return the same rule."""
         place = self._places.get(rule.group, len(self._places))
         rule.steps = self._steps.get(rule.group, ())
-        if rule.steps:  # Each offer of a group is a child of its own there.
+        if rule.steps:  # Each offer is a child of its own in its group.
             last = rule.steps[-1]
             rule.steps = (*rule.steps[:-1], Step(last.group, next(self._children)))
         rule.whole = rule.terms.scope == Scope() and not rule.terms.slots
-        # The same for all members: ids of their own coupons come last, where nothing differs.
+        # The order is the same for all members. The ids of a member's own coupons come last: they
+        # only decide between coupons that are otherwise equal.
         rule.order = (
             place, -rule.priority, PLACE_OF[rule.terms.kind], SOURCES.index(rule.source),
             rule.kin or rule.source_id, rule.revision, rule.soonest, rule.source_id,
@@ -79,7 +81,7 @@ class Compiled:
         return rule
 
     def at(self, context: Context) -> InForce:
-        """Return the offers in force in a context; the answer is kept for the next cart."""
+        """Return the offers in force in a context; keeps the answer for the next cart."""
         found = self._kept.get(context)
         if found is None:
             if len(self._kept) >= 200:
@@ -89,7 +91,7 @@ class Compiled:
 
 
 class InForce:
-    """The offers in force, and of each dish those that are about it."""
+    """The offers in force in one context, and for each dish those that cover it."""
 
     def __init__(self, compiled: Compiled, rules: Iterable[Rule], context: Context) -> None:
         self.context, self.tree = context, compiled.tree
@@ -98,21 +100,22 @@ class InForce:
         for rule in sorted(rules, key=lambda rule: rule.order):
             offer = compiled.offers[rule.source_id]
             reason = _not_on(offer, context) or out_of(rule.terms, context)
-            if not rule.steps:  # The tree has lost its group: nobody says what it goes with.
+            # The tree has lost the rule's group, so nothing says with what it may be combined.
+            if not rule.steps:
                 reason = "no_group"
             if reason:
                 self.out.append((rule, Reason(reason)))
             else:
                 self.rules.append(rule)
-        # What one pass asks of each rule, unpacked: itself, its terms and threshold, what it takes
-        # off, and whether it is about every line. None where one pass isn't enough.
+        # The facts about each rule that one pass needs: the rule, its terms, its threshold, its
+        # arithmetic, and whether it covers every line. None if one pass isn't enough for a rule.
         rows = [self._plain(rule) for rule in self.rules]
         plain = [row for row in rows if row is not None]
         self.plain = plain if len(plain) == len(rows) else None
         self._by_dish: dict[tuple[str, str, str], tuple[int, ...]] = {}
 
     def _plain(self, rule: Rule) -> PlainRule | None:
-        """Unpack an offer that goes with all others and looks at nothing that they do to a cart."""
+        """Return the facts for one pass; None if the offer and others may affect each other."""
         terms, tree, arithmetic = rule.terms, self.tree, rule.arithmetic
         if arithmetic.of == "fee":
             return None
@@ -132,7 +135,7 @@ class InForce:
         return rule, terms, terms.threshold_fen, arithmetic, rule.whole
 
     def about(self, line: CartLine) -> tuple[int, ...]:
-        """Return the places of the rules about some dishes that are about this one; kept."""
+        """Return the places of the rules that cover this line, but not every line; keeps them."""
         key = (line.dish_id, line.sku_id, line.category)
         found = self._by_dish.get(key)
         if found is None:
@@ -145,7 +148,7 @@ class InForce:
 
 
 def out_of(terms: Terms, context: Context) -> ReasonCode | None:
-    """Return why an offer isn't for this store, member or moment, or None if it is."""
+    """Return why an offer doesn't apply at this store, to this member or now; None if it does."""
     if terms.store_ids and context.store_id not in terms.store_ids:
         return "wrong_store"
     if terms.modes and context.mode not in terms.modes:
@@ -174,7 +177,10 @@ def _not_on(offer: Offer, context: Context) -> ReasonCode | None:
 def _number(
     stacking: StackingRules,
 ) -> tuple[Tree, Mapping[str, tuple[Step, ...]], Mapping[str, int]]:
-    """Number the groups depth first, and say of each which groups stand above it."""
+    """Number the groups depth first.
+
+    Returns the numbered tree, the steps from the top to each group, and each group's number.
+    """
     modes: list[str] = []
     by_item: list[bool] = []
     most: list[int] = []
@@ -184,7 +190,7 @@ def _number(
         for child, group in enumerate(groups):
             number = len(modes)
             modes.append(group.mode)
-            # Trees of before may say `stack` per item, which is the same as `stack`.
+            # Older trees may have `stack` per item, which means the same as `stack`.
             by_item.append(group.per == "item" and group.mode != "stack")
             most.append(group.most or NO_MOST)
             reached = (*above[:-1], above[-1]._replace(child=child)) if above else ()

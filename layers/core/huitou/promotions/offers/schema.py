@@ -1,4 +1,4 @@
-"""Its collections: indexes, the validators that guard them, how long documents stay."""
+"""The collection of offers: its index and retention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain's offers: put in force by operators, compiled for pricing."""
+"""The chain's offers: stored for operators, compiled for pricing."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ class Offers:
         self, offers: list[Offer], stacking: StackingRules | None,
         templates: Mapping[str, str] = NO_TEMPLATES,
     ) -> None:  # fmt: skip
-        """Put later revisions in force; `templates` are the groups of coupons put beside them.
+        """Store new revisions of offers and, if given, of the tree.
 
-        Raises Refusal naming what has a group that the tree hasn't (also what is in force already,
-        for a tree that would lose its group) or a group that can't mean anything; TOO_MANY_OFFERS.
+        `templates` maps coupon templates that are stored at the same time to their groups. Raises
+        Refusal naming an offer or template whose group the tree doesn't have (a new tree must also
+        keep the groups of offers in force), or a group that makes no sense; TOO_MANY_OFFERS.
         """
         tree = stacking or self._repository.stacking()
         groups = {group.group for group in walk(tree.groups)}
@@ -57,19 +58,19 @@ class Offers:
             self._repository.put(offer)
 
     def compiled(self, day: date) -> Compiled:
-        """Return the offers as they stand, compiled; a change is seen within a second."""
+        """Return the present offers, compiled; a change is seen within a second."""
         return self._repository.compiled(day)
 
     def as_they_were(self, offers: Iterable[tuple[str, int]], stacking_revision: int) -> Compiled:
-        """Return offers and tree compiled as they were in these revisions."""
+        """Return the offers and the tree compiled from these revisions."""
         return self._repository.as_they_were(offers, stacking_revision)
 
 
 def _check(stacking: StackingRules) -> None:
-    """Refuse what a tree can't mean, by its field; trees of before may have it.
+    """Refuse a new tree that makes no sense, naming the field; older trees may be like that.
 
-    A group per item that makes no choice (it is what `stack` says), and groups never together of
-    which one lies within another, or that aren't two at least.
+    A group per item needs the mode "best" or "first". A set of `never_together` needs at least two
+    groups, and none of them may lie within another.
     """
     for number, group in enumerate(stacking.groups):
         if group.per == "item" and group.mode == "stack":
