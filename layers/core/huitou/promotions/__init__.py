@@ -1,1 +1,1 @@
-"""What takes money off a cart: offers, their limits, and the best legal price."""
+"""Offers that take money off a cart, their limits, and the cheapest price that they allow."""

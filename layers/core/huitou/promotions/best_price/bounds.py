@@ -1,4 +1,7 @@
-"""How much offers could take off a cart at most, by the tree of groups: where a search may end."""
+"""Upper bounds for what offers can take off a cart, by the tree of groups.
+
+The search ends a branch if even the bound can't make it cheaper than the best price found.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from huitou.promotions.discounts.models import NO_MOST, Rule, Taken, Tree
 class Candidate:
     """An offer that might take something off this cart: its lines, and the most it could take.
 
-    `capped`: a line may have less left than it would take off. `contested`: it may matter to
-    others which pieces it uses. `steady`: it takes the same off the same lines whatever else is
-    taken. `shifts`: where it lies hangs on what earlier ones left. `forced`: nothing can stand
-    against it, so it must be in. Of a group per item (`by_item`, else -1): `by_line` is the most
-    it takes off each line (the fee is the last), and `last` says that none of the group comes
-    after it.
+    `capped`: a line may have less left than the offer would take off. `contested`: it may matter
+    to other offers which pieces this one uses. `steady`: the offer takes the same off the same
+    lines whatever else is taken. `shifts`: it depends on earlier offers which lines get its
+    discount. `forced`: no other offer can exclude it, so it must be used. `by_item` is the offer's
+    group if that is a group per item, else -1. In such a group `by_line` is the most that the
+    offer takes off each line (the delivery fee counts as the last line), and `last` says that no
+    offer of the group comes after it.
     """
 
     __slots__ = ("by_item", "by_line", "capped", "contested", "forced", "last", "mine", "most_fen",
@@ -35,8 +39,9 @@ class Candidate:
 class Totals:
     """How much the candidates added so far could take off together, by the tree of groups.
 
-    `count` is how many offers of each group an order has already, `given` which lines of a group
-    per item. `missed` are groups per item in which it is known to be so much less.
+    `count` is how many offers of each group the order has already. `given` are, for each group per
+    item, the lines that one of its offers has. `missed` is (group, fen): the bound of that group
+    per item is known to be lower by this amount; (-1, 0) means no group.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class Totals:
         self._kept: dict[int, int] = {}
 
     def add(self, candidate: Candidate, most_fen: int) -> None:
-        """Count one more, with the most that it could take off."""
+        """Add a candidate with the most that it could take off."""
         steps = candidate.rule.steps
         self._of.setdefault(steps[-1].group, []).append((candidate, most_fen))
         outer = -1
@@ -60,7 +65,7 @@ class Totals:
             self._kept.pop(outer, None)
 
     def most(self) -> int:
-        """Return the most that is possible."""
+        """Return the most that all added candidates could take off together."""
         return sum(map(self._group, self._within.get(-1, ())))
 
     def _group(self, group: int) -> int:

@@ -1,4 +1,4 @@
-"""Which offers could take anything off a cart, and what the search may take for granted of them."""
+"""Finds the offers that could take anything off a cart, and facts that make the search shorter."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from huitou.promotions.discounts.rules import State, covers_for, is_of_fee, meas
 
 
 class Prepared(NamedTuple):
-    """Offers that might take something off, those that reach too little even at their most (with
-    their lines), and those that can't whatever else does (with the reason)."""
+    """All offers, in three lists.
+
+    `candidates` might take something off. `short` take nothing off, because the cart has too little
+    for them even before other offers (with the lines they cover). `never` can't apply (with the
+    reason).
+    """
 
     candidates: list[Candidate]
     short: list[tuple[Rule, list[int]]]
@@ -20,9 +24,9 @@ class Prepared(NamedTuple):
 
 
 def prepare(start: State, lines: Sequence[CartLine], rules: Sequence[Rule], tree: Tree) -> Prepared:
-    """Sort out what can't apply whatever else does; of what is left, find out the most it could.
+    """Sort out the offers that can't apply; find the most that each of the others could take off.
 
-    Nothing that others do to a cart makes an offer take more than it does at first.
+    That is what the offer takes off at the start: other offers can only make it less.
     """
     found = Prepared([], [], [])
     for rule in rules:
@@ -59,7 +63,7 @@ def prepare(start: State, lines: Sequence[CartLine], rules: Sequence[Rule], tree
 
 
 def _by_line(candidate: Candidate, start: State, lines: Sequence[CartLine]) -> dict[int, int]:
-    """Return the most that an offer could take off each line by itself; the fee is the last."""
+    """Return the most that an offer could take off each line; the fee counts as the last line."""
     rule, most_fen = candidate.rule, candidate.most_fen
     if is_of_fee(rule):
         return {len(lines): most_fen}
@@ -68,11 +72,11 @@ def _by_line(candidate: Candidate, start: State, lines: Sequence[CartLine]) -> d
 
 
 def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[CartLine]) -> None:
-    """Note which offers may find less left on a line than they would take off it.
+    """Set `capped` on the offers that may find less left on a line than they would take off it.
 
-    Only those before it take from what is left, or close it. Shared out by the running price,
-    whole lines never lack any. One without extras takes of the dish's part alone: it needs more
-    to be left.
+    Only earlier offers take from what is left, or close pieces. A discount that is shared out over
+    whole lines by the running price never finds too little. An offer that doesn't count extras
+    takes from the dish's part alone, so it needs more to be left.
     """
     taken = [0] * len(lines)
     closing = any(one.rule.terms.exclusive == "item" for one in candidates)
@@ -87,15 +91,16 @@ def _note_capped(candidates: Sequence[Candidate], start: State, lines: Sequence[
                 taken[n] + needed > start.full[n]
             ):
                 candidate.capped = True
-        for n, share in most.items():  # What one line can't bear goes to another.
+        for n, share in most.items():
+            # If one line has too little left, the rest of a discount goes to another line.
             bears = min(candidate.most_fen, start.full[n])
-            if terms.exclusive == "item":  # What it closes is gone for all others, paid or not.
+            if terms.exclusive == "item":  # No other offer gets anything of the closed pieces.
                 bears = share = start.full[n]
             taken[n] += bears if candidate.capped else share
 
 
 def _most_off(candidate: Candidate, n: int, start: State, closing: bool) -> int:
-    """Return the most an offer that isn't capped might take off a line."""
+    """Return the most that an offer might take off a line if it isn't capped."""
     rule = candidate.rule
     fewer_lines = candidate.by_item >= 0 or closing
     share = candidate.shares[n] if rule.terms.base == "list" and not fewer_lines else None
@@ -104,7 +109,7 @@ def _most_off(candidate: Candidate, n: int, start: State, closing: bool) -> int:
 
 
 def _plain_steps(rule: Rule, tree: Tree) -> bool:
-    """Tell whether by the tree it goes with everything."""
+    """Tell whether the tree lets an offer be combined with every other one."""
     return all(
         tree.modes[group] == "stack" and not tree.by_item[group] and tree.most[group] == NO_MOST
         and all(group not in names for names in tree.never)
@@ -113,7 +118,7 @@ def _plain_steps(rule: Rule, tree: Tree) -> bool:
 
 
 def _forced(candidate: Candidate, candidates: Sequence[Candidate], tree: Tree) -> bool:
-    """Tell whether nothing here can stand against it, so that leaving it out is no choice."""
+    """Tell whether no candidate can exclude this one, so that it may not be left out."""
     rule = candidate.rule
     return (
         rule.terms.exclusive == "none"
@@ -130,7 +135,7 @@ def _forced(candidate: Candidate, candidates: Sequence[Candidate], tree: Tree) -
 
 
 def _steady(candidate: Candidate, tree: Tree) -> bool:
-    """Tell whether it takes the same off the same lines whatever else is taken."""
+    """Tell whether an offer takes the same off the same lines whatever else is taken."""
     terms = candidate.rule.terms
     return (
         terms.base == "list"
@@ -143,17 +148,17 @@ def _steady(candidate: Candidate, tree: Tree) -> bool:
 
 
 def _contested(number: int, candidates: Sequence[Candidate], tree: Tree) -> bool:
-    """Tell whether it may matter which pieces an offer about single pieces uses.
+    """Tell whether it may matter to the price which pieces an offer about single pieces uses.
 
-    It doesn't only where each later offer takes the same whatever that was, or is about all lines
-    that were touched and takes a part of their sum: then what takes most off is best.
+    It doesn't matter if each later offer takes the same off anyway, or covers all the touched lines
+    and takes a part of their sum. Then the choice that takes most off is best.
     """
     own = candidates[number]
     if own.capped:
         return True
     mine, closes = set(own.mine), own.rule.terms.exclusive == "item"
     for other in candidates[:number]:
-        # One that was left out though not optional may be excused by the lines used here.
+        # An earlier offer that isn't optional may be left out only for the lines used here.
         if "item" in (other.rule.terms.exclusive, own.rule.terms.exclusive) and (
             not other.rule.optional and not mine.isdisjoint(other.mine)
         ):

@@ -1,4 +1,7 @@
-"""A cart as the search sees it: alike rows are one line, in an order that rows don't decide."""
+"""The cart as the search sees it: equal rows become one line, and lines have a fixed order.
+
+So the price doesn't depend on how the guest's rows are split or ordered.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,17 @@ from huitou.promotions.discounts.shares import spread
 
 
 class Cart(NamedTuple):
-    """Lines to search, and of each which rows of the guest's cart it is (by their places)."""
+    """The lines to search, and for each line the places of its rows in the guest's cart."""
 
     lines: list[CartLine]
     rows: list[list[int]]
-    quantities: list[int]  # Of each row.
+    quantities: list[int]  # The quantity of each row.
 
     def back(self, taken: Sequence[Taken]) -> list[Taken]:
-        """Lay what offers take off lines onto the rows they came from.
+        """Move the discounts of lines back to the rows that the lines were made of.
 
-        Pieces go to the earlier row; money follows the pieces, or else lies evenly on them.
+        The earlier row gets its pieces first. An amount follows the pieces it is for; if it is for
+        none, each row gets a part in proportion to its quantity.
         """
         if all(len(rows) == 1 for rows in self.rows):
             return [self._moved(one) for one in taken]
@@ -58,7 +62,7 @@ class Cart(NamedTuple):
 
 
 def alike(rows: Sequence[CartLine]) -> Cart:
-    """Put rows of the same dish, 规格 and prices together, in the order of these."""
+    """Join the rows of the same dish, 规格 and prices into one line; sort the lines by these."""
     places: dict[tuple[str, str, int, int, str], list[int]] = {}
     for place, row in enumerate(rows):
         key = (row.dish_id, row.sku_id, row.unit_fen, row.bare_fen, row.category)

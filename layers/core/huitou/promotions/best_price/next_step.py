@@ -1,4 +1,4 @@
-"""What a little more would bring: told only after the cart was priced with it."""
+"""Finds the offer that a little more would bring, and proves it by pricing the larger cart."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from huitou.promotions.discounts.pieces import OpenPieces
 from huitou.promotions.discounts.rules import covers, covers_for
 from huitou.promotions.offers.models import Scope
 
-MOST_STEPS = 400  # Of one search here: what isn't proved within isn't told.
-_MOST_PRICED = 10  # Carts priced for one quote.
-_MOST_OFFERS = 3  # The nearest ones.
-_MOST_DISHES = 3  # Tried for each.
+MOST_STEPS = 400  # The limit of one search here; a price that isn't proved by then is no hint.
+_MOST_PRICED = 10  # So many carts are priced for one quote.
+_MOST_OFFERS = 3  # Only the nearest offers are tried.
+_MOST_DISHES = 3  # So many dishes are tried for each offer.
 _MOST_PIECES = 20
 
 Priced = Callable[[Sequence[CartLine]], Outcome]
 
 
 class Further(NamedTuple):
-    """So much (at the price on the menu) or so many pieces more, and `rule` takes off `off_fen`.
+    """If the guest adds `fen` (at menu prices) or `pieces`, `rule` takes off at least `off_fen`.
 
-    `example` are dishes, with the pieces of each, that make it true; `scopes` say which dishes
-    count: any of the first for what is missing of the first, and so on.
+    `example` are dishes with quantities for which that was proved. `scopes` say which dishes count:
+    one scope for each part that is missing.
     """
 
     rule: Rule
@@ -37,21 +37,22 @@ class Further(NamedTuple):
 def next_step(
     lines: Sequence[CartLine], outcome: Outcome, dishes: Sequence[CartLine], priced: Priced
 ) -> Further | None:
-    """Return the nearest offer that a little more would bring, None where no dish is known to.
+    """Return the nearest offer that a little more would bring, None if no dish is found for one.
 
-    `dishes` are what the store offers, one piece of each; `priced` prices a cart as this one was.
+    `dishes` is one piece of everything the store offers. `priced` prices a cart under the same
+    conditions as this one.
     """
-    return _Looking(lines, dishes, priced).nearest(outcome)
+    return _NextStepSearch(lines, dishes, priced).nearest(outcome)
 
 
-class _Looking:
+class _NextStepSearch:
     def __init__(
         self, lines: Sequence[CartLine], dishes: Sequence[CartLine], priced: Priced
     ) -> None:
         self._lines, self._priced = list(lines), priced
         self._left = _MOST_PRICED
         ordered = {(line.dish_id, line.sku_id) for line in lines}
-        # What is in the cart already is the first guess, then what costs little.
+        # First try dishes that are in the cart already, then cheap ones.
         self._dishes = sorted(
             (dish for dish in dishes if dish.unit_fen),
             key=lambda d: ((d.dish_id, d.sku_id) not in ordered, d.unit_fen, d.dish_id, d.sku_id),
@@ -68,7 +69,7 @@ class _Looking:
         return None
 
     def _by_amount(self, rule: Rule, why: Reason) -> Further | None:
-        """Look for how much more it takes: other offers take their part of what is added."""
+        """Find how much more it takes; other offers may take a part of what is added."""
         of_all = rule.terms.threshold_of == "order"
         counting = [dish for dish in self._dishes if of_all or covers_for(rule.terms, dish)]
         fen, off_fen = why.fen, 0
@@ -78,24 +79,24 @@ class _Looking:
                 break
         if not off_fen:
             return None
-        # One dish that is just enough comes first.
+        # First try dishes of which few pieces are enough, then cheap ones.
         counting.sort(key=lambda dish: (-(-fen // dish.unit_fen), dish.unit_fen))
         for dish in counting[:_MOST_DISHES]:
             example = [dish._replace(quantity=-(-fen // dish.unit_fen))]
-            really = 0
+            example_off_fen = 0
             if example[0].quantity <= _MOST_PIECES:
-                really, _ = self._with(rule, example)
-            if really:
+                example_off_fen, _ = self._priced_with(rule, example)
+            if example_off_fen:
                 scopes = [] if of_all else [rule.terms.scope]
-                return Further(rule, fen, 0, min(off_fen, really), example, scopes)
+                return Further(rule, fen, 0, min(off_fen, example_off_fen), example, scopes)
         return None
 
     def _enough(self, rule: Rule, short_fen: int, dish: CartLine) -> tuple[int, int]:
-        """Return how much a dish like this one has to cost, and what the offer takes off then."""
+        """Return how much a dish like this one must cost, and what the offer then takes off."""
         fen = short_fen
         for _ in range(3):
             like = dish._replace(unit_fen=fen, bare_fen=fen)
-            off_fen, still_fen = self._with(rule, [like])
+            off_fen, still_fen = self._priced_with(rule, [like])
             if off_fen:
                 return fen, off_fen
             if not 0 < still_fen < short_fen:
@@ -104,7 +105,7 @@ class _Looking:
         return fen, 0
 
     def _by_pieces(self, rule: Rule) -> Further | None:
-        """Look for dishes that are missing: of each slot of a bundle its own."""
+        """Find dishes for the missing pieces; for a bundle, one for each slot that isn't full."""
         terms = rule.terms
         if rule.arithmetic.of != "pieces":
             return None
@@ -115,7 +116,7 @@ class _Looking:
         scopes = [slot.scope for slot in terms.slots] or [terms.scope]
         wanted = [(s, n) for s, n in zip(scopes, missing, strict=True) if n]
         for example in self._examples(rule, wanted):
-            off_fen, _ = self._with(rule, example)
+            off_fen, _ = self._priced_with(rule, example)
             if off_fen:
                 pieces = sum(line.quantity for line in example)
                 return Further(rule, 0, pieces, off_fen, example, [scope for scope, _ in wanted])
@@ -128,15 +129,18 @@ class _Looking:
         fitting = [[dish for dish in counting if covers(scope, dish)] for scope, _ in wanted]
         if not wanted or not all(fitting):
             return
-        for number in range(_MOST_DISHES):  # The last try is with the dearest.
+        for number in range(_MOST_DISHES):  # The last try uses the most expensive dishes.
             last = number == _MOST_DISHES - 1
             yield [
                 of[-1 if last else min(number, len(of) - 1)]._replace(quantity=pieces)
                 for of, (_, pieces) in zip(fitting, wanted, strict=True)
             ]
 
-    def _with(self, rule: Rule, more: Sequence[CartLine]) -> tuple[int, int]:
-        """Price the cart with more in it: what the offer takes off, or how much it lacks still."""
+    def _priced_with(self, rule: Rule, more: Sequence[CartLine]) -> tuple[int, int]:
+        """Price the cart with more in it; return what the offer takes off and what it still lacks.
+
+        Both are in fen, and one of them is 0. Both are 0 if nothing is proved.
+        """
         if not self._left:
             return 0, 0
         self._left -= 1

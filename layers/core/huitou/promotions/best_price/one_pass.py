@@ -1,4 +1,4 @@
-"""The best price among the offers in force: in one pass where all go together, else searched."""
+"""The best price with the offers in force: in one pass if all can be combined, else by search."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from huitou.promotions.discounts.rules import State, covers, why_nothing
 from huitou.promotions.discounts.shares import allocate
 from huitou.promotions.offers.rules import InForce, PlainRule
 
-NOBODY: Mapping[str, Reason] = MappingProxyType({})
+NONE_BLOCKED: Mapping[str, Reason] = MappingProxyType({})
 
 
 def best_in_force(
     lines: Sequence[CartLine], in_force: InForce, more: Sequence[Rule] = (),
-    delivery_fen: int = 0, blocked: Mapping[str, Reason] = NOBODY, most_steps: int = MOST_STEPS,
+    delivery_fen: int = 0, blocked: Mapping[str, Reason] = NONE_BLOCKED,
+    most_steps: int = MOST_STEPS,
 ) -> Outcome:  # fmt: skip
-    """Return the best price among the offers in force and a member's own, `more`.
+    """Return the best price with the offers in force and a member's own ones, `more`.
 
-    `blocked` are offers, by their id, that limits keep out.
+    `blocked` maps the ids of offers that limits keep out to the reason.
     """
     if not more and not delivery_fen and not blocked and in_force.plain is not None:
         outcome = _plainly(lines, in_force, in_force.plain)
@@ -41,11 +42,11 @@ def best_in_force(
 def _plainly(
     lines: Sequence[CartLine], in_force: InForce, plain: Sequence[PlainRule]
 ) -> Outcome | None:
-    """Price a cart in one pass; the order of its rows is no condition, as for the search."""
+    """Price a cart in one pass; like the search, whatever the order of its rows."""
     if len({(line.dish_id, line.sku_id) for line in lines}) == len(lines):
         order = sorted(range(len(lines)), key=lines.__getitem__)
         return _all_of_them(lines, order, in_force, plain)
-    cart = alike(lines)  # Some rows may be one line.
+    cart = alike(lines)  # Some rows may belong to one line.
     outcome = _all_of_them(cart.lines, list(range(len(cart.lines))), in_force, plain)
     if outcome is not None:
         outcome.taken = cart.back(outcome.taken)
@@ -55,18 +56,19 @@ def _plainly(
 def _all_of_them(
     lines: Sequence[CartLine], order: list[int], in_force: InForce, plain: Sequence[PlainRule]
 ) -> Outcome | None:
-    """Price a cart where no offer stands in another's way: all that apply, in one pass.
+    """Price a cart with all offers that apply, in one pass; none of them affects another.
 
-    Each takes off the most it ever could, so nothing is cheaper. `order` is in which lines come
-    where a fen more must go to one of them. None where two are about the pieces of one line, or
-    together might take off more than a line costs: that wants a search.
+    Each offer takes off the most it ever could, so no price is cheaper. If a fen is left over when
+    an amount is shared out, the earlier line in `order` gets it. Returns None if a search is
+    needed: two offers are about pieces of the same line, or offers together might take off more
+    than a line costs.
     """
     full = [line.quantity * line.unit_fen for line in lines]
     count, total = len(lines), sum(full)
     left = full.copy()
     mine_of = _lines_of_each(lines, order, in_force)
     of_order = [full[n] for n in order]
-    of_all: dict[int, list[int]] = {}  # How an amount is shared out over the whole cart.
+    of_all: dict[int, list[int]] = {}  # The shares of an amount that is taken off the whole cart.
     claimed: set[int] = set()
     taken: list[Taken] = []
     unused = in_force.out.copy()
@@ -113,17 +115,17 @@ def _all_of_them(
                 shares[n] = share
                 left[n] -= share
         if amount <= 0:
-            unused.append((rule, _too_few(rule, mine, lines)))
+            unused.append((rule, _why_nothing(rule, mine, lines)))
             continue
         taken.append(Taken(rule, amount, shares, pieces))
-    # Where shares are more than a line costs, the search says which offer takes what.
+    # If the shares are more than a line costs, the search must decide which offer takes what.
     return None if min(left, default=0) < 0 else Outcome(sum(left), 0, taken, unused)
 
 
 def _lines_of_each(
     lines: Sequence[CartLine], order: list[int], in_force: InForce
 ) -> dict[int, list[int]]:
-    """Return the lines that each rule is about, by the rule's place."""
+    """Return the lines that each rule covers, by the rule's place."""
     found: dict[int, list[int]] = {}
     for n in order:
         for place in in_force.about(lines[n]):
@@ -134,5 +136,5 @@ def _lines_of_each(
     return found
 
 
-def _too_few(rule: Rule, mine: Sequence[int], lines: Sequence[CartLine]) -> Reason:
+def _why_nothing(rule: Rule, mine: Sequence[int], lines: Sequence[CartLine]) -> Reason:
     return why_nothing(rule, mine, State(lines, 0, 0), lines)

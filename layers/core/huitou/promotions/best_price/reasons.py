@@ -1,4 +1,4 @@
-"""Why each offer that isn't in the best combination isn't."""
+"""Finds the reason why each unused offer isn't in the best combination."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from huitou.promotions.discounts.rules import (
 
 
 class Ended(NamedTuple):
-    """A search at its end: what it looked at, where it began and the best it found."""
+    """A finished search: the offers it tried, the state it began with and the best one it found."""
 
     candidates: Sequence[Candidate]
     short: Sequence[tuple[Rule, list[int]]]
@@ -29,10 +29,10 @@ class Ended(NamedTuple):
 
 
 def reasons(end: Ended) -> Iterator[tuple[Rule, Reason]]:
-    """Walk the best way once more: what stood against each other offer at its turn?
+    """Go through the best combination again and yield what kept each unused offer out at its turn.
 
-    An amount that is short is so at that turn too: what an exclusive offer has taken by then
-    doesn't count.
+    A missing amount is also measured at the offer's turn: pieces that an exclusive offer has taken
+    by then don't count.
     """
     state = end.start.copy()
     took = {id(one.rule): one for one in end.best.taken}
@@ -60,7 +60,7 @@ def _why_not(candidate: Candidate, state: State, end: Ended) -> Reason:
         return against
     if measure(rule, candidate.mine, state, end.lines) is None:
         return why_nothing(rule, candidate.mine, state, end.lines)
-    # It might have come, and a later one is the better choice.
+    # The offer would have applied at its turn, but a later offer is the better choice.
     later = conflict(rule, end.best, end.tree)
     if later is None and candidate.by_item >= 0:
         later = next(

@@ -1,9 +1,10 @@
-"""The best combination of offers for a cart: every allowed subset, every choice of pieces.
+"""Finds the best combination of offers for a cart: every allowed subset, every choice of pieces.
 
-A branch-and-bound search in the order in which offers apply. At each one it first takes it, in
-every way that may matter, then leaves it out; a branch ends where even all that is still to come,
-each at its most, would make it no better than the best found. Of equal prices the one with fewer
-coupons wins, then the one whose coupons end soonest, then the one that takes the earlier offer.
+This is a branch-and-bound search in the order in which offers apply. At each offer it first takes
+the offer, in every way that may matter, and then leaves it out. A branch ends if it couldn't beat
+the best price found even if all later offers took off their most. If prices are equal, the one
+with fewer coupons wins, then the one whose coupons end soonest, then the one with the earlier
+offer.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from huitou.promotions.discounts.rules import (
     workable,
 )
 
-MOST_STEPS = 2_000  # Of one search, some 0.1 ms each; past it the best price so far is taken.
+MOST_STEPS = 2_000  # About 0.1 ms each; after so many the search returns its best price so far.
 Key = tuple[int, int, tuple[str, ...]]
 
 
@@ -38,12 +39,12 @@ def best(
     lines: Sequence[CartLine], rules: Sequence[Rule], tree: Tree, delivery_fen: int = 0,
     most_steps: int = MOST_STEPS,
 ) -> Outcome:  # fmt: skip
-    """Return the best legal price of a cart, with what each offer takes and why others don't.
+    """Return the best legal price of a cart, what each offer takes off, and why others don't.
 
-    `rules` are in the order in which they apply, each of a group of the tree. Exact unless
-    `proved` is False. Where what must be in it can't be, nothing is taken and its reason says why.
-    The price is the same in whatever order lines come: alike ones are one line, and lines are
-    searched in an order of their own.
+    `rules` are in the order in which they apply; each has its group in the tree. The price is exact
+    unless `proved` is False. If a rule that must be used can't be, no offer is taken and the rule's
+    reason says why. The order and splitting of `lines` don't change the price, because equal lines
+    are joined and sorted first.
     """
     cart = alike(lines)
     outcome = _Search(cart.lines, rules, tree, delivery_fen, most_steps).outcome()
@@ -52,8 +53,11 @@ def best(
 
 
 class Way(NamedTuple):
-    """One way in which an offer is taken; of a group per item, the lines that it is given then
-    and those it leaves to a later offer."""
+    """One way to take an offer.
+
+    In a group per item, `given` are the lines that the offer gets and `owed` those that it leaves
+    to a later offer of the group; both are bit masks.
+    """
 
     taken: Taken
     given: int = 0
@@ -77,7 +81,7 @@ class _Search:
         self.key: Key | None = None
 
     def outcome(self) -> Outcome:
-        """Search, and say of every offer what it takes or why it takes nothing."""
+        """Search; return what each offer takes off or why it takes nothing off."""
         if not any(rule.must for rule, _ in (*self.never, *self.short)):
             if any(candidate.rule.must for candidate in self.candidates):
                 self._find_any(0, self.start)
@@ -92,9 +96,9 @@ class _Search:
         )  # fmt: skip
 
     def _noise(self) -> int:
-        """Return by how many fen rounding may move what all that look at the running price take.
+        """Return by how many fen rounding may change what offers on the running price take off.
 
-        Each of those that may come together rounds once per line and piece.
+        Each of those that may be combined rounds once per line and piece.
         """
         ones = Totals(self.tree, len(self.lines), self.start.count, self.start.given)
         for candidate in self.candidates:
@@ -104,7 +108,7 @@ class _Search:
         return ones.most() * pieces
 
     def _bounds(self) -> list[int]:
-        """Return what all candidates from each one on could take off at most, by the tree."""
+        """Return, for each candidate, the most that it and all later ones could take off."""
         totals = Totals(self.tree, len(self.lines), self.start.count, self.start.given)
         found = [0] * (len(self.candidates) + 1)
         for number in range(len(self.candidates) - 1, -1, -1):
@@ -113,9 +117,10 @@ class _Search:
         return found
 
     def _find_any(self, number: int, state: State) -> None:
-        """Find a first price with all that was named in it: what may be left out is, at first.
+        """Find a first price that uses all named coupons; it tries without optional offers first.
 
-        Without a price no branch ends early, and many small offers would hide that there is one.
+        Until there is a price no branch ends early, and among many small offers the search might
+        reach its limit before it finds one.
         """
         if self.key is not None or (self.steps_left < 0 and self._spent()):
             return
@@ -169,12 +174,12 @@ class _Search:
                 state = self._passed_over(candidate, state)
 
     def _owes(self, candidate: Candidate, state: State) -> bool:
-        """Tell whether a group per item ended with a line that was left to nobody."""
+        """Tell whether a line was left to a later offer of a group per item, but none took it."""
         group = candidate.by_item
         return group >= 0 and candidate.last and bool(state.owed[group] & ~state.given[group])
 
     def _spent(self) -> bool:
-        """Tell whether the search has to end; without any price yet it goes on for a while."""
+        """Tell whether the search must end; without a price it may take twice as many steps."""
         if self.steps_left >= 0:
             return False
         self.proved = False
@@ -190,14 +195,15 @@ class _Search:
         return self._least(state, number, missed) > self.key[0]
 
     def _least(self, state: State, number: int, missed: tuple[int, int] = (-1, 0)) -> int:
-        """Return what the order costs at least from here on; closer than `bounds`, and dearer.
+        """Return the least that the order can cost from here on.
 
-        What is steady leaves less for all that looks at the running price. Leaving it out pays
-        only for a threshold, or where an n-th item or a bundle would then lie on other lines: so
-        the others are measured on what all steady ones before them leave, but for those two
-        kinds, and their thresholds on the cart as it is.
+        The result is closer than `bounds`, and takes longer. A steady offer leaves less for every
+        offer on the running price. To leave a steady offer out pays only to reach a threshold, or
+        to move an n-th item or a bundle to other lines. So the other offers are measured on what
+        the steady ones before them leave, except if an n-th item or a bundle is still to come.
+        Thresholds are measured on the cart as it is.
         """
-        # It measures many offers over many lines, and that is what takes time.
+        # The steps grow with offers and lines, because measuring them is what takes the time.
         self.steps_left -= 1 + (len(self.candidates) - number) * len(self.lines) // 150
         left, off, rounded = state.copy(), 0, False
         shifts = any(candidate.shifts for candidate in self.candidates[number:])
@@ -224,13 +230,13 @@ class _Search:
         return state.payable_fen - off - totals.most() - (self.noise_fen if rounded else 0)
 
     def _times(self, candidate: Candidate, state: State) -> int:
-        """Return how often an offer may still come here or later; what others do keeps it out."""
+        """Return how often an offer's threshold is reached here; 0 if taken offers exclude it."""
         if conflict(candidate.rule, state, self.tree) is not None:
             return 0
         return times_reached(candidate.rule, candidate.mine, state, self.lines)
 
     def _ways(self, number: int, state: State) -> Iterator[Way]:
-        """Yield the ways in which this offer may be taken now, the most promising first."""
+        """Yield the ways in which this offer may be taken now, the best ones first."""
         candidate = self.candidates[number]
         rule, mine = candidate.rule, candidate.mine
         if conflict(rule, state, self.tree) is not None:
@@ -250,17 +256,17 @@ class _Search:
     def _by_pieces(
         self, number: int, arithmetic: PiecesOff, over: Sequence[int], state: State
     ) -> Iterator[Taken]:
-        """Yield every choice of pieces of these lines that might be part of the best price."""
+        """Yield every choice of pieces on these lines that may lead to the best price."""
         candidate = self.candidates[number]
         found, complete, tried = arithmetic.choices(
             open_pieces(candidate.rule, over, state, self.lines)
         )
         self.proved = self.proved and complete
-        self.steps_left -= tried * (len(over) + 6) // 140  # By what it takes of their time.
+        self.steps_left -= tried * (len(over) + 6) // 140  # So many steps take the same time.
         least: int | None = None
         for choice in found:
             if self.key is not None:
-                # What takes off so much less that all to come can't make up for it, and all after.
+                # Later offers can't make up for this choice, nor for those after it.
                 if least is None:
                     least = self._least(state, number + 1)
                 if least - choice.amount_fen > self.key[0]:
@@ -271,7 +277,7 @@ class _Search:
                 yield taken
 
     def _ways_by_item(self, number: int, state: State) -> Iterator[Way]:
-        """Yield what an offer of a group per item may be given, with the lines it may work on."""
+        """Yield the ways to take an offer of a group per item: which lines it gets."""
         candidate = self.candidates[number]
         rule, mine, group = candidate.rule, candidate.mine, candidate.by_item
         given = state.given[group]
@@ -299,10 +305,11 @@ class _Search:
                 yield Way(taken, _bits(kept), left_to_others)
 
     def _left_to_others(self, number: int, over: Sequence[int], state: State) -> Iterator[int]:
-        """Yield which lines an offer leaves to later ones of its group, the least loss first.
+        """Yield the lines that an offer leaves to later ones of its group, the least loss first.
 
-        The loss is how much less the group could take off than if each line went to the offer that
-        takes most off it: from where that is too much, no further way is any better.
+        The group takes most off if each line goes to the offer that takes most off that line. The
+        loss is how much less it takes off otherwise. Once the loss is too much, no later way is
+        better, and this ends.
         """
         candidate = self.candidates[number]
         group = candidate.by_item
@@ -329,7 +336,10 @@ class _Search:
         return self.tree.modes[group] == "first"
 
     def _passed_over(self, candidate: Candidate, state: State) -> State:
-        """Of a `first` group only the first offer that applies may come, taken or not."""
+        """Return the state after an offer that applies was left out.
+
+        In a "first" group this excludes the group's later offers too.
+        """
         rule = candidate.rule
         blocked = [
             step for step in rule.steps
@@ -354,7 +364,7 @@ class _Search:
         if not all(stands_against(rule, mine, state, self.tree) for rule, mine in state.passed):
             return
         key = (state.payable_fen, *_coupons(state))
-        # Offers are taken before they are left out: of equals the first found has the earlier ones.
+        # Offers are taken before they are left out: the first of equal ones has the earlier offers.
         if self.key is None or key < self.key:
             self.key, self.best = key, state
 
@@ -366,8 +376,8 @@ def _bits(lines: Sequence[int]) -> int:
 def _subsets(losses: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield every subset of flipped lines as (its loss, its bits), the least loss first.
 
-    `losses` are sorted. Each subset comes from one before it, by one more flip or by moving the
-    last flip on, neither of which loses less.
+    `losses` are sorted. Each subset comes from an earlier one by one more flip, or by moving its
+    last flip to the next line. Neither makes the loss smaller.
     """
     yield 0, 0
     if not losses:

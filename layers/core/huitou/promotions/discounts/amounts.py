@@ -1,16 +1,16 @@
-"""What an offer takes off whole lines, or off the delivery fee."""
+"""The arithmetic of offers that take an amount off whole lines, or off the delivery fee."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:  # The terms name their kind, and the kind its arithmetic.
+if TYPE_CHECKING:  # `Terms` import their kind, and the kinds import this module.
     from huitou.promotions.offers.models import Terms
 
 
 class FeeOff:
-    """So much of the delivery fee, or all of it; nothing off any line."""
+    """Takes an amount, or everything, off the delivery fee and nothing off any line."""
 
     of: Literal["fee"] = "fee"
     compares_lines = False
@@ -19,17 +19,17 @@ class FeeOff:
         self.terms = terms
 
     def off_fen(self, fee_fen: int) -> int:
-        """Return what it takes off the fee."""
+        """Return what the offer takes off the fee."""
         off_fen = self.terms.off_fen
         return fee_fen if off_fen is None else min(off_fen, fee_fen)
 
     def most_of_line_fen(self, _line_fen: int, _share_fen: int | None) -> int:
-        """Return the most it can take off a line."""
+        """Return the most that the offer can take off a line: nothing."""
         return 0
 
 
 class LinesOff(ABC):
-    """An amount off the sum of its lines, shared out over them by their prices."""
+    """Takes an amount off the sum of the offer's lines and shares it out by their prices."""
 
     of: Literal["lines"] = "lines"
     compares_lines = False
@@ -39,40 +39,41 @@ class LinesOff(ABC):
 
     @abstractmethod
     def off_fen(self, value_fen: int, times: int) -> int:
-        """Return what it takes off lines worth `value_fen`, before what they can bear.
+        """Return what the offer takes off lines worth `value_fen`, if enough is left to pay.
 
         `times` is how often its threshold is reached.
         """
 
     @abstractmethod
     def most_of_line_fen(self, line_fen: int, share_fen: int | None) -> int:
-        """Return the most it can take off a line of this price.
+        """Return the most that the offer can take off a line of this price.
 
-        `share_fen` is its share there, where that can't change; None where the offer may get
-        fewer lines. The sum is rounded, not each line: one may bring a fen more than alone.
+        `share_fen` is the offer's share of the line, if that can't change; None if the offer may
+        get fewer lines. The sum is rounded and not each line, so that a line's share may be a fen
+        more than the line would have alone.
         """
 
 
 class PercentOff(LinesOff):
-    """`off_bp` of the sum, rounded down once; `cap_fen` at most."""
+    """Takes off `off_bp` of the sum, rounded down once, at most `cap_fen`."""
 
     def off_fen(self, value_fen: int, _times: int) -> int:
-        """Return a part of the value, however often the threshold is reached."""
+        """Return the part of the value; `times` doesn't matter."""
         off_fen, cap_fen = value_fen * (self.terms.off_bp or 0) // 10_000, self.terms.cap_fen
         return off_fen if cap_fen is None else min(off_fen, cap_fen)
 
     def most_of_line_fen(self, line_fen: int, _share_fen: int | None) -> int:
-        """Return the same part of the line."""
+        """Return the same part of the line, and one fen for rounding."""
         return line_fen * (self.terms.off_bp or 0) // 10_000 + 1
 
 
 class AmountOff(LinesOff):
-    """`off_fen` for each time that the threshold is reached."""
+    """Takes off `off_fen` for each time that the threshold is reached."""
 
     def off_fen(self, _value_fen: int, times: int) -> int:
         """Return the amount, whatever the lines are worth."""
         return (self.terms.off_fen or 0) * times
 
     def most_of_line_fen(self, line_fen: int, share_fen: int | None) -> int:
-        """Return all of the line, where others may leave it alone with the amount."""
+        """Return the whole line if the offer may have no other line, else its share and a fen."""
         return line_fen if share_fen is None else share_fen + 1

@@ -1,7 +1,7 @@
-"""What the search for the best combination works on: compiled offers, a cart, its outcome.
+"""The data of the search for the best combination: compiled offers, the cart, the outcome.
 
-Plain classes with slots: thousands of them come and go with each price. At the end the lines and
-discounts of a price, as orders keep them.
+These are plain classes with slots, because each price creates thousands of them. The last classes
+are a price's lines and discounts, as orders keep them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ReasonCode = Literal[
 ]  # fmt: skip
 
 
-NO_MOST = 1_000_000  # Of a group without a limit of its own.
+NO_MOST = 1_000_000  # The `most` of a group without a limit of its own.
 
 
 class Reason(NamedTuple):
-    """Why an offer takes nothing off: `fen` or `pieces` are missing, or the offer `by` is why."""
+    """Why an offer takes nothing off: `fen` or `pieces` are missing, or offer `by` keeps it out."""
 
     code: ReasonCode
     fen: int = 0
@@ -36,7 +36,7 @@ class Reason(NamedTuple):
 
 
 class CartLine(NamedTuple):
-    """A line to be priced: `unit_fen` with its 加料, `bare_fen` without."""
+    """A line to be priced: a piece costs `unit_fen` with its 加料, `bare_fen` without."""
 
     dish_id: str
     sku_id: str
@@ -47,7 +47,7 @@ class CartLine(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One group above an offer: as which of its children the offer counts there."""
+    """One group above an offer, and the number of the group's child to which the offer belongs."""
 
     group: int
     child: int
@@ -55,14 +55,14 @@ class Step(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """One offer or coupon, compiled: what the search asks of it, flat.
+    """One offer or coupon, compiled for the search.
 
-    A `must` is in every combination: the member chose it. One that isn't `optional` is left out
-    only for an offer that it doesn't go with. `soonest` orders coupons in ties: the
-    one that ends first. `kin` is its name to all members alike: a coupon's template, an offer's
-    own id. `steps` are the groups above it, the outermost first. `whole` covers every line.
-    `arithmetic` is its kind's; `is_unit`: it is about single pieces. `with_addons` says whether
-    加料 count for it.
+    `must`: every combination has to use it, because the member chose it. A rule that isn't
+    `optional` is left out only for an offer with which it can't be combined. `soonest` is a
+    coupon's end: if prices are equal, the coupon that ends first is used. `kin` is an id that is
+    the same for all members: a coupon's template, or an offer's own id. `steps` are the groups
+    above it, the outermost first. `whole`: it covers every line. `is_unit`: it is about single
+    pieces. `with_addons`: 加料 count for it. `out`: why it can't apply at all.
     """
 
     source: Source
@@ -95,18 +95,19 @@ class Rule:
 
 
 class Tree(NamedTuple):
-    """The stacking tree, numbered: per group its mode, whether per item, and its `most`."""
+    """The stacking tree, numbered: each group's mode, whether it is per item, and its `most`."""
 
     modes: tuple[str, ...]
     by_item: tuple[bool, ...]
     most: tuple[int, ...]
-    never: tuple[frozenset[int], ...]  # Sets of groups of which one order has one only.
+    never: tuple[frozenset[int], ...]  # An order may use only one group of each set.
 
 
 class Taken(NamedTuple):
-    """What one offer takes off, per line; `pieces` are those used by one about single pieces.
+    """What one offer takes off each line.
 
-    `over` are the lines it works on.
+    `pieces` are how many pieces of each line it uses, None if it isn't about single pieces. `over`
+    are the lines to which it is applied.
     """
 
     rule: Rule
@@ -118,13 +119,13 @@ class Taken(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """The best legal price, how it comes about, and why every other offer isn't in it.
+    """The best legal price, the offers it uses, and why it doesn't use the others.
 
-    `proved` says that the search came to its end; past its bound the best price found so far
-    is taken, which is legal but may not be the least.
+    `proved` says that the search was finished. If it stopped at its limit of steps, this is the
+    best price found so far: it is legal, but a cheaper one may exist.
     """
 
-    items_fen: int  # What is left to pay for the lines.
+    items_fen: int  # The amount left to pay for the lines.
     delivery_fen: int
     taken: list[Taken]
     unused: list[tuple[Rule, Reason]]
@@ -133,7 +134,7 @@ class Outcome:
 
 
 class AddonLine(Record):
-    """A priced extra as it was when the line was priced."""
+    """An extra with its name and price at the time when the line was priced."""
 
     addon_id: str
     name: str
@@ -142,7 +143,7 @@ class AddonLine(Record):
 
 
 class Line(Record):
-    """A priced line: names and prices as they were, `list_fen` for the whole quantity."""
+    """A line with its names and prices at that time; `list_fen` is for the whole quantity."""
 
     dish_id: str
     sku_id: str
@@ -157,10 +158,10 @@ class Line(Record):
 
 
 class Discount(Record):
-    """One discount: what, by which revision, how much, who bears it, and its share per line.
+    """One discount: its source and revision, its amount, who bears it, and its share of each line.
 
-    `pieces` are how many of each line an offer about single pieces has taken. A discount on the
-    delivery fee has no share in any line.
+    `pieces` is how many pieces of each line an offer about single pieces has used. A discount on
+    the delivery fee has a share of 0 in every line.
     """
 
     kind: Literal["tier", "offer", "coupon", "points"]

@@ -1,7 +1,8 @@
-"""Which pieces an offer uses that is about single pieces: the second cup, a bundle, a flash price.
+"""The arithmetic of offers about single pieces: the second cup, a bundle, a flash price.
 
-A piece is used by one such offer at most. Pieces of a line are alike, so a choice is a number of
-pieces per line; of equally dear ones `EveryNth` may also choose which becomes cheaper.
+At most one such offer uses a piece. Pieces of a line are equal, so a choice is a number of pieces
+for each line. If pieces of several lines cost the same, `EveryNth` also chooses which of them
+become cheaper.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from huitou.promotions.discounts.shares import allocate
 
-if TYPE_CHECKING:  # The terms name their kind, and the kind its arithmetic.
+if TYPE_CHECKING:  # `Terms` import their kind, and the kinds import this module.
     from huitou.promotions.offers.models import Terms
 
-MOST_CHOICES = 2_000  # Of one offer at one point of the search.
-_ENOUGH = 100  # Where there are more than that; the best one is among them.
+MOST_CHOICES = 2_000  # So many choices of one offer are tried at one point of the search.
+_ENOUGH = 100  # If there are more, only so many are kept; the best one is among them.
 
 
 class OpenPieces(NamedTuple):
-    """What an offer chooses from: per line a piece's price and how many pieces are free.
+    """The pieces that an offer may choose from.
 
-    `slots` say which of these lines each slot of a bundle may take.
+    For each line, `worth` is the price of a piece in fen and `free` how many pieces are free.
+    `slots` says for each slot of a bundle which of these lines it may take.
     """
 
     worth: Sequence[int]
@@ -32,7 +34,10 @@ class OpenPieces(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """So many pieces of each line (by its place among the offer's lines), and what they bring."""
+    """A number of pieces of each of the offer's lines, and what the offer takes off each line.
+
+    `amount_fen` is the sum of `off_fen`.
+    """
 
     amount_fen: int
     pieces: tuple[int, ...]
@@ -40,9 +45,10 @@ class Choice(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """The choices that take something off, those that take most first; `complete` if they are all.
+    """The choices that take something off; those that take most come first.
 
-    Whoever searches among them must say so when they aren't. `tried` is how many were looked at.
+    `complete` says that these are all choices; if they aren't, the caller's search isn't exact.
+    `tried` is how many were looked at.
     """
 
     found: list[Choice]
@@ -51,9 +57,9 @@ class Choices(NamedTuple):
 
 
 class PiecesOff(ABC):
-    """An offer about single pieces, whose price it changes.
+    """Arithmetic that changes the price of single pieces.
 
-    With `compares_lines` what it takes off one line depends on what the others cost.
+    With `compares_lines`, the discount of one line depends on the prices of the others.
     """
 
     of: Literal["pieces"] = "pieces"
@@ -64,12 +70,12 @@ class PiecesOff(ABC):
 
     @abstractmethod
     def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
-        """Return what a set of pieces brings."""
+        """Return the choice of these pieces, with what the offer takes off them."""
 
     def best(self, open_to: OpenPieces) -> Choice:
-        """Return the choice that takes most off, among equal ones that of the earliest lines.
+        """Return the choice that takes most off; among equal ones, that of the earliest lines.
 
-        The dearest pieces bring most; for a bundle as far as they fill its slots.
+        These are the most expensive pieces.
         """
         worth, each, free = open_to.worth, self.each(), self.useful(open_to)
         wanted = min(self.terms.most_times, sum(free) // each) * each
@@ -82,7 +88,7 @@ class PiecesOff(ABC):
         return self.brought(worth, tuple(pieces))
 
     def choices(self, open_to: OpenPieces) -> Choices:
-        """Return every choice that takes something off, as far as they can be counted."""
+        """Return every choice that takes something off, or the best of the first MOST_CHOICES."""
         sets = self.sets(open_to._replace(free=self.useful(open_to)))
         every = (choice for pieces in sets for choice in self.ways(open_to.worth, pieces))
         tried = list(islice(every, MOST_CHOICES + 1))
@@ -96,23 +102,26 @@ class PiecesOff(ABC):
         return Choices(ordered if complete else ordered[:_ENOUGH], complete, len(tried))
 
     def missing(self, open_to: OpenPieces) -> list[int]:
-        """Return how many more pieces it takes to use it once, per slot (else one figure)."""
+        """Return how many pieces are missing to apply once: a figure per slot, or one figure."""
         return [max(0, self.each() - sum(open_to.free))]
 
     def most_of_line_fen(self, line_fen: int, _share_fen: int | None) -> int:
-        """Return the most it can take off a line: all of it."""
+        """Return the most that the offer can take off a line: the whole line."""
         return line_fen
 
     def each(self) -> int:
-        """Return how many pieces it takes to use it once."""
+        """Return how many pieces the offer needs to apply once."""
         return 1
 
     def useful(self, open_to: OpenPieces) -> Sequence[int]:
-        """Return how many pieces of each line it may use."""
+        """Return how many pieces of each line the offer may use."""
         return open_to.free
 
     def sets(self, open_to: OpenPieces) -> Iterator[tuple[int, ...]]:
-        """Every number of pieces per line whose sum makes whole groups, `most_times` at most."""
+        """Yield every set of pieces with which the offer applies 1 to `most_times` times.
+
+        A set is a number of pieces for each line.
+        """
         each, free = self.each(), open_to.free
         most = min(self.terms.most_times * each, sum(free) // each * each)
 
@@ -127,40 +136,40 @@ class PiecesOff(ABC):
         return (pieces for pieces in fill(0, most) if sum(pieces) and sum(pieces) % each == 0)
 
     def ways(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Iterator[Choice]:
-        """Yield what a set of pieces brings, in each way in which it may lie on the lines."""
+        """Yield each choice of these pieces; they differ in the lines that get the discount."""
         yield self.brought(worth, pieces)
 
 
 class AtPrice(PiecesOff):
-    """Each piece costs `price_fen`, nothing without one."""
+    """Each piece costs `price_fen`; without a `price_fen` it costs nothing."""
 
     def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
-        """Return what the pieces cost above the price."""
+        """Return how much more than the offer's price the pieces cost."""
         price = self.terms.price_fen or 0
         off = [n * max(0, value - price) for n, value in zip(pieces, worth, strict=True)]
         return Choice(sum(off), pieces, tuple(off))
 
     def useful(self, open_to: OpenPieces) -> Sequence[int]:
-        """Leave pieces alone that cost no more than the price."""
+        """Return how many pieces of each line cost more than the offer's price."""
         price, both = self.terms.price_fen or 0, zip(open_to.free, open_to.worth, strict=True)
         return [n if value > price else 0 for n, value in both]
 
 
 class EveryNth(PiecesOff):
-    """Of pieces laid in a row, the dearest first, every `nth` is `off_bp` cheaper."""
+    """Sorts the pieces by price, the highest first, and takes `off_bp` off every `nth` one."""
 
     compares_lines = True
 
     def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
-        """Return what a set of pieces brings; of equally dear ones the first get cheaper."""
+        """Return the discount of a set of pieces; of equal prices the earlier lines come first."""
         return self._cheaper_by(worth, pieces, self._cheaper(worth, pieces))
 
     def each(self) -> int:
-        """Return how many pieces there are to one that gets cheaper."""
+        """Return `nth`: one of so many pieces becomes cheaper."""
         return self.terms.nth or 1
 
     def ways(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Iterator[Choice]:
-        """Yield each way in which equally dear pieces get cheaper."""
+        """Yield each choice of which pieces of the same price become cheaper."""
         cheaper = self._cheaper(worth, pieces)
         used = [n for n, count in enumerate(pieces) if count]
         alike = [
@@ -188,7 +197,7 @@ class EveryNth(PiecesOff):
         return Choice(sum(off), pieces, tuple(off))
 
     def _cheaper(self, worth: Sequence[int], pieces: Sequence[int]) -> list[int]:
-        """Count how many pieces of each line get cheaper: dearest first, every n-th one."""
+        """Return how many pieces of each line become cheaper."""
         nth = self.each()
         if len(pieces) == 1:
             return [pieces[0] // nth]
@@ -205,18 +214,18 @@ class Bundle(PiecesOff):
     compares_lines = True
 
     def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
-        """Return what the pieces cost above the price, shared out by what each costs."""
+        """Return how much more than the bundles' price the pieces cost, shared out by price."""
         values = [n * value for n, value in zip(pieces, worth, strict=True)]
         times = sum(pieces) // self.each()
         off_fen = max(0, sum(values) - times * (self.terms.price_fen or 0))
         return Choice(off_fen, pieces, tuple(allocate(off_fen, values)))
 
     def best(self, open_to: OpenPieces) -> Choice:
-        """Return the choice that takes most off, up to the last bundle that brings anything.
+        """Return the choice that takes most off; it has no bundle that takes nothing more off.
 
-        Each further bundle brings no more than the one before. Of a number of bundles the
-        dearest pieces that fit are best: sets of pieces that fit together are the independent sets
-        of a matroid.
+        Each further bundle takes off no more than the one before, so a binary search finds their
+        number. For a given number of bundles, the most expensive pieces that fit are best, because
+        the sets of pieces that fit together are the independent sets of a matroid.
         """
         each, (worth, free, slots) = self.each(), open_to
         dearest = sorted(range(len(free)), key=lambda n: -worth[n])
@@ -247,18 +256,18 @@ class Bundle(PiecesOff):
         for place, have in enumerate(open_to.free):
             fits.take(place, min(have, fits.room(place)))
         lacks = []
-        for number, slot in enumerate(self.terms.slots):  # A piece that only this slot takes.
+        for number, slot in enumerate(self.terms.slots):  # Add pieces that only this slot takes.
             more = min(slot.quantity, fits.room_of(1 << number))
             fits.use(1 << number, more)
             lacks.append(more)
         return lacks
 
     def each(self) -> int:
-        """Return how many pieces one bundle has."""
+        """Return how many pieces are in one bundle."""
         return sum(slot.quantity for slot in self.terms.slots)
 
     def sets(self, open_to: OpenPieces) -> Iterator[tuple[int, ...]]:
-        """Every set of pieces that fills all slots so many times, for each number of times."""
+        """Yield every set of pieces that fills all slots once, twice, up to `most_times` times."""
         each, (_, free, slots) = self.each(), open_to
 
         def fill(place: int, wanted: int, fits: _Fits) -> Iterator[tuple[int, ...]]:
@@ -279,9 +288,10 @@ class Bundle(PiecesOff):
 
 
 class _Fits:
-    """Which pieces together fill a bundle's slots so many times (Hall's condition).
+    """Checks which pieces together fit into the slots of `times` bundles, by Hall's condition.
 
-    Of any set of slots, the pieces that fit into these alone are no more than their places.
+    For every set of slots: the pieces that fit only into these slots are no more than the places
+    there. `rooms` holds the free places for each set of slots; sets of slots are bit masks.
     """
 
     def __init__(self, terms: Terms, slots: Sequence[Sequence[bool]], times: int) -> None:
@@ -302,7 +312,7 @@ class _Fits:
         ) if mask else 0  # fmt: skip
 
     def room(self, place: int) -> int:
-        """How many more pieces of a line fit in."""
+        """Return how many more pieces of a line fit."""
         return self.room_of(self.masks[place])
 
     def use(self, mask: int, pieces: int) -> None:
@@ -311,13 +321,13 @@ class _Fits:
                 self.rooms[subset] -= pieces
 
     def take(self, place: int, pieces: int) -> None:
-        """Put pieces of a line in; a negative number takes them out again."""
+        """Add pieces of a line; a negative number takes them out again."""
         if pieces:
             self.use(self.masks[place], pieces)
 
 
 def _parts(total: int, most: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Every way to share a number out, the first as much as it may."""
+    """Yield every way to split a number into parts up to `most`; the largest first part first."""
     if len(most) == 1:
         if total <= most[0]:
             yield (total,)

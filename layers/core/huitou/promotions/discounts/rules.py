@@ -1,6 +1,6 @@
-"""What one offer takes off a cart at its turn, given what earlier ones have done to it.
+"""What one offer takes off a cart at its turn, after the offers before it.
 
-The rules in words, with an example each: functions/pay/PRICING.md.
+functions/pay/PRICING.md explains the rules in words, with an example for each.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from huitou.promotions.offers.models import Scope, Terms
 
 
 class State:
-    """A cart under way: per line its *open* pieces, those that no exclusive offer has taken.
+    """The state of a cart after some offers were taken.
 
-    `left` is what is still to pay for them, `full` their list price, `free` how many of them no
-    offer about single pieces has used, `by_piece` what such offers have taken off. `closed_fen`
-    is what the other pieces cost for good, and `closed_by` whose they are. Of each group: `child`
-    is which of its children has an offer in the order, `count` how many offers; of one per item
-    `given` are the lines that one of its offers has, `owed` those an offer left to a later one
-    (bits; the fee is the last). `passed` are those that were left out though not optional.
+    For each line: `open` is how many pieces no exclusive offer has taken, `full` the list price of
+    these open pieces, `left` what is still to pay for them, `free` how many of them no offer about
+    single pieces has used, and `by_piece` what such offers took off. `closed_by` is the exclusive
+    offer that took pieces of the line; `closed_fen` is the final price of all closed pieces.
+
+    For each group: `child` is which of its children has an offer in the order, and `count` how many
+    offers the order has. For a group per item, `given` are the lines that one of its offers has,
+    and `owed` those that an offer left to a later one (bit masks; the fee is the last bit).
+    `passed` are the offers that were left out although they aren't optional.
     """
 
     __slots__ = (
@@ -59,7 +62,7 @@ class State:
         self.passed: tuple[tuple[Rule, Sequence[int]], ...] = ()
 
     def copy(self) -> State:
-        """Return one that can be changed apart."""
+        """Return a copy that can be changed independently."""
         other = State.__new__(State)
         other.full, other.left = self.full.copy(), self.left.copy()
         other.open, other.free = self.open.copy(), self.free.copy()
@@ -76,7 +79,7 @@ class State:
 
 
 def covers(scope: Scope, line: CartLine) -> bool:
-    """Tell whether an offer with this scope is about a line."""
+    """Tell whether a scope covers a line."""
     return (
         (not scope.dish_ids or line.dish_id in scope.dish_ids)
         and (not scope.sku_ids or line.sku_id in scope.sku_ids)
@@ -86,14 +89,14 @@ def covers(scope: Scope, line: CartLine) -> bool:
 
 
 def covers_for(terms: Terms, line: CartLine) -> bool:
-    """Tell whether an offer is about a line: in its scope, and in one of its slots if any."""
+    """Tell whether an offer covers a line: its scope does, and one of its slots if it has any."""
     if not covers(terms.scope, line):
         return False
     return not terms.slots or any(covers(slot.scope, line) for slot in terms.slots)
 
 
 def conflict(rule: Rule, state: State, tree: Tree) -> Reason | None:
-    """Return which offer of the order keeps this one out by the tree, or None if it may come."""
+    """Return which offer of the order excludes this one by the tree, None if it may be used."""
     for taken in state.taken:
         if "order" in (taken.rule.terms.exclusive, rule.terms.exclusive):
             return Reason("excluded", by=taken.rule.name)
@@ -113,9 +116,10 @@ def conflict(rule: Rule, state: State, tree: Tree) -> Reason | None:
 
 
 def stands_against(rule: Rule, mine: Sequence[int], state: State, tree: Tree) -> bool:
-    """Tell whether the order has an offer that this one doesn't go with, in whatever order.
+    """Tell whether the order has an offer that excludes this one, whichever comes first.
 
-    By the tree, by either being exclusive, or for a line (or the fee) of a group per item.
+    Offers exclude each other by the tree, because one of them is exclusive, or because both want
+    the same line (or the fee) of a group per item.
     """
     if conflict(rule, state, tree) is not None:
         return True
@@ -130,17 +134,17 @@ def stands_against(rule: Rule, mine: Sequence[int], state: State, tree: Tree) ->
 
 
 def is_of_fee(rule: Rule) -> bool:
-    """Tell whether an offer is about the delivery fee and no line."""
+    """Tell whether an offer takes something off the delivery fee instead of lines."""
     return rule.arithmetic.of == "fee"
 
 
 def uses_any(taken: Taken, mine: Sequence[int]) -> bool:
-    """Tell whether an offer took something off any of these lines, or uses a piece of them."""
+    """Tell whether an offer takes something off any of these lines, or uses a piece of them."""
     return any(taken.shares[n] or (taken.pieces and taken.pieces[n]) for n in mine)
 
 
 def _rivals(rule: Rule, other: Rule, tree: Tree) -> bool:
-    """Tell whether two offers share out lines among themselves, in one group per item."""
+    """Tell whether two offers belong to the same group per item, and so share out its lines."""
     group = rule.steps[-1].group
     return tree.by_item[group] and other.steps[-1].group == group
 
@@ -151,7 +155,7 @@ def _of_group(state: State, group: int) -> str:
 
 
 def reached_fen(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
-    """Return the amount that an offer's threshold looks at."""
+    """Return the amount that is compared with an offer's threshold."""
     terms = rule.terms
     over = mine if terms.threshold_of == "scope" else range(len(lines))
     of = state.left if terms.threshold_base == "running" else state.full
@@ -161,16 +165,17 @@ def reached_fen(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[C
 def _values(
     of: Sequence[int], mine: Sequence[int], lines: Sequence[CartLine], with_addons: bool
 ) -> list[int]:
-    """Return amounts of lines, or the dish's part of them without its extras."""
+    """Return the amounts of these lines; without addons only the part of the dish itself."""
     if with_addons:
         return [of[n] for n in mine]
     return [of[n] * lines[n].bare_fen // max(1, lines[n].unit_fen) for n in mine]
 
 
 def workable(rule: Rule, mine: Sequence[int], state: State) -> list[int]:
-    """Return the lines an offer can work on, with open pieces, or single ones that none uses.
+    """Return the lines that an offer can work on.
 
-    An exclusive one needs pieces that nobody touched.
+    They need open pieces, for an offer about single pieces also free ones. An exclusive offer needs
+    pieces that no other offer has touched.
     """
     if rule.is_unit:
         mine = [n for n in mine if state.free[n]]
@@ -187,7 +192,7 @@ def workable(rule: Rule, mine: Sequence[int], state: State) -> list[int]:
 
 
 def times_reached(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
-    """Return how often an offer's threshold is reached, as far as it counts; 1 without one."""
+    """Return how often an offer's threshold is reached, at most `most_times`; 1 without one."""
     terms = rule.terms
     if not terms.threshold_fen:
         return 1
@@ -198,12 +203,13 @@ def measure(
     rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine],
     over: Sequence[int] | None = None, choice: Choice | None = None, times: int | None = None,
 ) -> Taken | None:  # fmt: skip
-    """Return what an offer takes off, or None where that is nothing.
+    """Return what an offer takes off, None if that is nothing.
 
-    `mine` are the lines it is about, `over` those of them that it works on (all that are workable
-    unless a group per item gave it fewer). Of an offer about single pieces `choice` says which
-    ones of `over`; without one it takes those that bring most. `times` is how often its threshold
-    is reached, where that isn't the state's own. Shares are of all lines.
+    `mine` are the lines that it covers; `over` are those of them that it works on, by default all
+    that are workable (a group per item may give it fewer). For an offer about single pieces,
+    `choice` says which pieces of `over` it uses, by default those that bring most. `times` is how
+    often its threshold is reached, by default in this state. The result has a share for every line
+    of the cart.
     """
     terms = rule.terms
     if times is None:
@@ -241,12 +247,12 @@ def measure(
 def open_pieces(
     rule: Rule, over: Sequence[int], state: State, lines: Sequence[CartLine]
 ) -> OpenPieces:
-    """Return what an offer about single pieces chooses from, of these lines."""
+    """Return the pieces of these lines that an offer about single pieces may choose from."""
     terms, worth = rule.terms, []
     for n in over:
         unit = lines[n].unit_fen
         if terms.base == "running" and state.open[n]:
-            # Offers about the whole line lie evenly on its pieces.
+            # The discount of a whole line is spread evenly over its pieces.
             unit = (state.left[n] + state.by_piece[n]) // state.open[n]
         if not rule.with_addons:
             unit = unit * lines[n].bare_fen // max(1, lines[n].unit_fen)
@@ -256,7 +262,7 @@ def open_pieces(
 
 
 def commit(taken: Taken, state: State, lines: Sequence[CartLine]) -> None:
-    """Change the state by what an offer takes off."""
+    """Apply what an offer takes off to the state."""
     rule = taken.rule
     state.taken = (*state.taken, taken)
     for group, child in rule.steps:
@@ -282,7 +288,7 @@ def commit(taken: Taken, state: State, lines: Sequence[CartLine]) -> None:
 
 
 def _close(state: State, n: int, pieces: int, taken: Taken, line: CartLine) -> None:
-    """Keep pieces from later offers; nobody discounted them, so each is at its list price."""
+    """Close pieces to later offers; they were untouched, so each is worth its list price."""
     value = pieces * line.unit_fen
     state.left[n] -= value
     state.full[n] -= value
@@ -293,7 +299,7 @@ def _close(state: State, n: int, pieces: int, taken: Taken, line: CartLine) -> N
 
 
 def why_nothing(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> Reason:
-    """Return why an offer that may come takes nothing off the cart as it is."""
+    """Return why an offer that no other one excludes takes nothing off the cart in this state."""
     terms = rule.terms
     if not mine:
         return Reason("no_item")

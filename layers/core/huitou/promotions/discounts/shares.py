@@ -1,4 +1,4 @@
-"""An amount shared out over parts, exact to the fen."""
+"""Shares an amount out over parts, exact to the fen."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 
 def allocate(total: int, weights: Sequence[int]) -> list[int]:
-    """Share `total` out in proportion to `weights`, exactly, by largest remainder.
+    """Share `total` out in proportion to `weights`, exactly, by the largest-remainder method.
 
-    Ties go to the earlier share. No share exceeds its weight when `total` ≤ Σ weights.
+    If remainders are equal, the earlier part gets the fen. No share exceeds its weight if
+    `total` ≤ Σ weights.
     """
     whole = sum(weights)
     if whole == 0:
@@ -29,9 +30,9 @@ def allocate(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def spread(total: int, weights: Sequence[int], most: Sequence[int]) -> list[int]:
-    """Share `total` out by weight, `most` for each part; needs `total` ≤ Σ most.
+    """Share `total` out by weight, with at most `most` for each part; needs `total` ≤ Σ most.
 
-    What a part can't bear goes to the others, in proportion to what they can still bear.
+    What is too much for a part goes to the others, in proportion to what they can still take.
     """
     shares = [
         min(share, bears) for share, bears in zip(allocate(total, weights), most, strict=True)
