@@ -203,7 +203,7 @@ def offered_lines(menu: Sequence[OfferedDish]) -> list[CartLine]:
     ]
 
 
-def told(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
+def next_step_in_words(further: Further, menu: Sequence[OfferedDish], lang: Lang) -> NextStep:
     """Return the hint about an offer that a little more would bring, with its words."""
     names = {dish.dish_id: dish.name for dish in menu}
     name = further.rule.name

@@ -32,10 +32,10 @@ from huitou.ordering.quotes.models import (
 from huitou.ordering.quotes.repository import PricingRepository
 from huitou.ordering.quotes.rules import (
     cart_lines,
+    next_step_in_words,
     offered_lines,
     price,
     priced_lines,
-    told,
     words,
 )
 from huitou.promotions.best_price import search
@@ -210,7 +210,7 @@ class Pricing:
 
         lines = cart_lines(facts.lines)
         further = next_step(lines, outcome, offered_lines(menu), priced)
-        return told(further, menu, lang) if further else None
+        return next_step_in_words(further, menu, lang) if further else None
 
     def told_again(self, lines: list[Line], inputs: PriceInputs) -> Price:
         """Price an order's lines again from its inputs, with offers and coupons as they were then.

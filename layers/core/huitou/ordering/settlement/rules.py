@@ -32,7 +32,7 @@ class PaidOrder:
 
 
 @dataclass(frozen=True)
-class Back:
+class RefundEffect:
     """One refund of an order, and what the ledger must hold after it.
 
     `left` is how many points the order still earns after this refund. `returned` is how many of
@@ -57,7 +57,7 @@ def deserving(order: LedgerOrder) -> PaidOrder | None:
     return PaidOrder(order, order.terms, refunds)
 
 
-def backs(paid: PaidOrder, earned: int, bonus: int) -> Iterator[Back]:
+def refund_effects(paid: PaidOrder, earned: int, bonus: int) -> Iterator[RefundEffect]:
     """Yield what the ledger must hold after each refund, in the order in which they happened.
 
     After each refund the order keeps the points that its rest earns, whatever was refunded before.
@@ -71,7 +71,7 @@ def backs(paid: PaidOrder, earned: int, bonus: int) -> Iterator[Back]:
         left = 0 if ends else _kept(paid, earned, so_far) + bonus
         refunded_fen = sum(back.amount_fen for back in so_far)
         back = points_back(order.points_used, order.payable_fen, refunded_fen, wholly=ends)
-        yield Back(refund, left, back, ends)
+        yield RefundEffect(refund, left, back, ends)
 
 
 def _kept(paid: PaidOrder, earned: int, refunds: Sequence[GivenBack]) -> int:
@@ -119,7 +119,7 @@ def write_order(
     waits_for = None if f"mature:{order.id}" in known else terms.usable
     award = Award(terms.expires_on, waits_for)
     left, returned = earned + bonus, 0
-    for back in backs(paid, earned, bonus):
+    for back in refund_effects(paid, earned, bonus):
         refund_id = back.refund.refund_id
         if f"claw-back:{refund_id}" in known:
             left -= _taken_back(known, refund_id)
@@ -182,7 +182,7 @@ def expected_entries(paid: PaidOrder, known: Known) -> dict[str, list[int]]:
         if name in known:
             wanted[name] = [min(known[name].points, offered.points), 0]
     had, returned = right + bonus, 0
-    for back in backs(paid, right, bonus):
+    for back in refund_effects(paid, right, bonus):
         named = back.refund.refund_id
         wanted[f"claw-back:{named}"] = [had - back.left, -back.refund.amount_fen]
         # Before points had lots, used points came back only when nothing of the order was left.

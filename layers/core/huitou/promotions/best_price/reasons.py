@@ -17,7 +17,7 @@ from huitou.promotions.discounts.rules import (
 )
 
 
-class Ended(NamedTuple):
+class FinishedSearch(NamedTuple):
     """A finished search: the offers it tried, the state it began with and the best one it found."""
 
     candidates: Sequence[Candidate]
@@ -28,7 +28,7 @@ class Ended(NamedTuple):
     tree: Tree
 
 
-def reasons(end: Ended) -> Iterator[tuple[Rule, Reason]]:
+def reasons(end: FinishedSearch) -> Iterator[tuple[Rule, Reason]]:
     """Go through the best combination again and yield what kept each unused offer out at its turn.
 
     A missing amount is also measured at the offer's turn: pieces that an exclusive offer has taken
@@ -53,7 +53,7 @@ def reasons(end: Ended) -> Iterator[tuple[Rule, Reason]]:
         following = next(short, None)
 
 
-def _why_not(candidate: Candidate, state: State, end: Ended) -> Reason:
+def _why_not(candidate: Candidate, state: State, end: FinishedSearch) -> Reason:
     rule = candidate.rule
     against = conflict(rule, state, end.tree)
     if against is not None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from huitou.promotions.best_price.bounds import Candidate, Totals
 from huitou.promotions.best_price.candidates import prepare
 from huitou.promotions.best_price.carts import alike
-from huitou.promotions.best_price.reasons import Ended, reasons
+from huitou.promotions.best_price.reasons import FinishedSearch, reasons
 from huitou.promotions.discounts.models import CartLine, Outcome, Rule, Taken, Tree
 from huitou.promotions.discounts.pieces import PiecesOff
 from huitou.promotions.discounts.rules import (
@@ -87,7 +87,7 @@ class _Search:
                 self._find_any(0, self.start)
             self._visit(0, self.start)
         best = self.best
-        end = Ended(self.candidates, self.short, self.start, best, self.lines, self.tree)
+        end = FinishedSearch(self.candidates, self.short, self.start, best, self.lines, self.tree)
         unused = self.never + list(reasons(end))
         return Outcome(
             items_fen=best.payable_fen - best.delivery_fen, delivery_fen=best.delivery_fen,

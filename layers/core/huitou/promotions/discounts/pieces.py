@@ -231,7 +231,7 @@ class Bundle(PiecesOff):
         dearest = sorted(range(len(free)), key=lambda n: -worth[n])
 
         def bundles(times: int) -> Choice | None:
-            fits, pieces = _Fits(self.terms, slots, times), [0] * len(free)
+            fits, pieces = _FreePlaces(self.terms, slots, times), [0] * len(free)
             for place in dearest:
                 pieces[place] = min(free[place], fits.room(place))
                 fits.take(place, pieces[place])
@@ -252,7 +252,7 @@ class Bundle(PiecesOff):
 
     def missing(self, open_to: OpenPieces) -> list[int]:
         """Return how many more pieces each slot lacks."""
-        fits = _Fits(self.terms, open_to.slots, 1)
+        fits = _FreePlaces(self.terms, open_to.slots, 1)
         for place, have in enumerate(open_to.free):
             fits.take(place, min(have, fits.room(place)))
         lacks = []
@@ -270,7 +270,7 @@ class Bundle(PiecesOff):
         """Yield every set of pieces that fills all slots once, twice, up to `most_times` times."""
         each, (_, free, slots) = self.each(), open_to
 
-        def fill(place: int, wanted: int, fits: _Fits) -> Iterator[tuple[int, ...]]:
+        def fill(place: int, wanted: int, fits: _FreePlaces) -> Iterator[tuple[int, ...]]:
             if place == len(free):
                 if not wanted:
                     yield ()
@@ -284,14 +284,15 @@ class Bundle(PiecesOff):
                 fits.take(place, -pieces)
 
         for times in range(1, min(self.terms.most_times, sum(free) // each) + 1):
-            yield from fill(0, each * times, _Fits(self.terms, slots, times))
+            yield from fill(0, each * times, _FreePlaces(self.terms, slots, times))
 
 
-class _Fits:
-    """Checks which pieces together fit into the slots of `times` bundles, by Hall's condition.
+class _FreePlaces:
+    """Counts the free places in the slots of `times` bundles.
 
-    For every set of slots: the pieces that fit only into these slots are no more than the places
-    there. `rooms` holds the free places for each set of slots; sets of slots are bit masks.
+    By Hall's condition, pieces fit together if, for every set of slots, the pieces that fit only
+    into these slots are no more than the places there. `rooms` holds the free places of each set of
+    slots; sets are bit masks.
     """
 
     def __init__(self, terms: Terms, slots: Sequence[Sequence[bool]], times: int) -> None:
