@@ -1,4 +1,4 @@
-"""The price of a cart: exact, explained, never negative."""
+"""The price of a cart is exact and explained, and never negative."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def coupon(threshold_fen: int, off_fen: int) -> Coupon:
     )  # fmt: skip
 
 
-def test_a_line_costs_its_sku_and_its_addons_times_the_quantity() -> None:
+def test_a_line_costs_its_sku_and_addons_times_the_quantity() -> None:
     cart = [CartItem.model_validate(
         {"dish_id": "tea", "sku_id": "m", "quantity": 3, "methods": ["少冰"],
          "addons": [{"addon_id": "boba", "quantity": 2}]}
@@ -70,7 +70,9 @@ def test_a_line_costs_its_sku_and_its_addons_times_the_quantity() -> None:
         ({"addons": [{"addon_id": "boba"}, {"addon_id": "boba"}]}, "items.0.addons.1.addon_id"),
     ],
 )
-def test_what_is_not_on_the_menu_is_refused_by_field(change: dict[str, object], field: str) -> None:
+def test_a_cart_field_that_is_not_on_the_menu_is_refused_by_name(
+    change: dict[str, object], field: str
+) -> None:
     cart = [CartItem.model_validate({"dish_id": "tea", "sku_id": "m", "quantity": 1} | change)]
     with pytest.raises(Refusal) as refused:
         priced_lines(cart, {"tea": TEA})
@@ -78,7 +80,7 @@ def test_what_is_not_on_the_menu_is_refused_by_field(change: dict[str, object], 
 
 
 def priced(lines: list[Line], level: Level = BASIC, *held: Coupon, points: int = 0) -> Price:
-    """Price lines as the chain does before it has any offers of its own."""
+    """Price lines as for a chain without any offers."""
     inputs = PriceInputs(
         day=date(2026, 3, 2), clock="12:00", store_id="s", mode="dine_in", channel="mini_program",
         level=level, tier_rules_revision=1, first_order=False, stacking_revision=1,
@@ -88,14 +90,14 @@ def priced(lines: list[Line], level: Level = BASIC, *held: Coupon, points: int =
     return price(lines, outcome, MemberOffer(level=level, tier_rules_revision=1, points=points))
 
 
-def test_tier_then_coupon_then_points_each_on_what_is_left() -> None:
+def test_tier_coupon_and_points_are_each_taken_off_what_is_left() -> None:
     found = priced([line(3_333), line(1_001)], SILVER, coupon(3_000, 800), points=100)
     amounts = {discount.kind: discount.amount_fen for discount in found.discounts}
     assert amounts == {"tier": 433, "coupon": 800, "points": 100}  # 4,334 × 10 % rounds down
     assert found.payable_fen == 4_334 - 433 - 800 - 100
 
 
-def test_a_coupon_worth_more_than_the_order_makes_it_free_not_negative() -> None:
+def test_a_coupon_worth_more_than_the_order_makes_the_order_free() -> None:
     assert priced([line(1_200)], BASIC, coupon(0, 5_000)).payable_fen == 0
 
 

@@ -1,4 +1,4 @@
-"""One entry for each kind of offer, and nothing of a kind outside it."""
+"""Each kind of offer has one entry, and the entry says everything about the kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [Row("tea", "", "drinks", 2, 1_500, 1_500), Row("cake", "", "food", 1, 2_
 
 
 def terms_of(kind: Kind, *, all_fields: bool) -> Terms:
-    """Return terms with what the kind needs, or with all it may have."""
+    """Return terms with the fields that the kind needs, or with all that it may have."""
     names = KINDS[kind].needs + (KINDS[kind].may_have if all_fields else ())
     return Terms.model_validate({"kind": kind, **{name: FIELDS[name] for name in names}})
 

@@ -1,4 +1,4 @@
-"""What a little more would bring: said of dishes that count, and true if it is followed."""
+"""The next step of a quote names dishes that count, and a guest who follows it gets the offer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
     return Shop(chain, clock)
 
 
-# --- what is told of a little more ---------------------------------------------------------------
-
-
-def test_a_next_step_reckons_with_the_members_own_discount(shop: Shop) -> None:
-    """It said "再买 ¥15.00 可减 ¥6" to a 9 折 member; bought, it said "还差 ¥1.50"."""
+def test_a_next_step_counts_the_members_own_discount(shop: Shop) -> None:
+    """The hint to a 9 折 member was "再买 ¥15.00 可减 ¥6"; after that it was "还差 ¥1.50"."""
     dishes(shop, noodles=5_000, rolls=1_667, soup=1_500)
     offers(shop, {"_id": "m", "group": "reduction", "terms": {
         "off_fen": 600, "threshold_fen": 6_000, "threshold_base": "running"}})  # fmt: skip
@@ -37,7 +34,7 @@ def test_a_next_step_reckons_with_the_members_own_discount(shop: Shop) -> None:
     assert (plain.fen, plain.example[0].dish_id) == (1_000, "spring-rolls")
 
 
-def test_a_next_step_tells_a_capped_rate_by_what_it_takes_off(shop: Shop) -> None:
+def test_a_next_step_shows_what_a_capped_rate_takes_off(shop: Shop) -> None:
     dishes(shop, noodles=5_000, tea=1_500)
     half = {"kind": "percent_off", "off_bp": 5_000, "cap_fen": 300, "threshold_fen": 6_000}
     offers(shop, {"_id": "half", "terms": half})
@@ -53,14 +50,14 @@ def test_a_next_step_names_the_dishes_that_count_and_those_of_the_empty_slot(sho
     slots = [{"scope": {"categories": ["主食"]}}, {"scope": {"dish_ids": ["tea"]}}]
     terms = {"kind": "bundle", "price_fen": 4_000, "slots": slots}
     offers(shop, {"_id": "set", "name": "面茶套餐", "terms": terms})
-    # Three dishes of one slot don't fill the other.
+    # Three dishes for one slot don't fill the other slot.
     step = price(shop, shop.register(), ("noodles", 3)).next_step
     assert step
     assert (step.pieces, step.counts) == (1, ["tea"])
     assert step.what == "再买 1 件（tea）可享「面茶套餐」，减 ¥5"
 
 
-def test_nothing_is_told_of_what_the_chosen_combination_keeps_out(shop: Shop) -> None:
+def test_an_offer_that_the_best_combination_excludes_is_no_next_step(shop: Shop) -> None:
     dishes(shop, noodles=5_000, tea=1_000)
     offers(
         shop,
@@ -71,7 +68,7 @@ def test_nothing_is_told_of_what_the_chosen_combination_keeps_out(shop: Shop) ->
 
 
 def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClock) -> None:
-    """Any cart at 徐家汇店, for a guest of any tier, with any coupons: what was said happens."""
+    """Draw random carts at 徐家汇店 for guests with tiers and coupons, and follow each hint."""
     shop, rng = Shop(chain, clock), random.Random(6)
     chain.collection("stores").update_many({"_id": "xujiahui"}, {"$set": {"delivery_fee_fen": 600}})
     offers(
@@ -109,8 +106,8 @@ def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClo
     assert followed > 60
 
 
-def test_nothing_is_told_that_the_points_of_the_cart_would_not_allow(shop: Shop) -> None:
-    """A set makes the order so much cheaper that its points may not pay for it any more."""
+def test_an_offer_that_makes_the_points_too_many_is_no_next_step(shop: Shop) -> None:
+    """The bundle makes the order so cheap that the rules don't allow its points any more."""
     dishes(shop, noodles=3_000, tea=500)
     slots = [{"scope": {"dish_ids": ["noodles"]}}, {"scope": {"dish_ids": ["tea"]}}]
     offers(shop, {"_id": "set", "terms": {"kind": "bundle", "price_fen": 1_000, "slots": slots}})
@@ -120,7 +117,7 @@ def test_nothing_is_told_that_the_points_of_the_cart_would_not_allow(shop: Shop)
     assert price(shop, alice, ("noodles", 1), points=900).next_step is None
 
 
-def test_a_next_step_says_each_name_once_and_only_dishes_that_count(shop: Shop) -> None:
+def test_a_next_step_names_each_dish_once_and_only_dishes_that_count(shop: Shop) -> None:
     dishes(shop, "茶", green=1_500, black=1_600)
     slot = {"scope": {"categories": ["茶"]}}
     offers(shop, {"_id": "three", "name": "三茶", "terms": {

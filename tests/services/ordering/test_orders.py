@@ -1,4 +1,4 @@
-"""Ordering on the real database: idempotent, priced as quoted, nothing spent twice."""
+"""Ordering on a real database: calls may be repeated, and nothing is spent twice."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def coupon_for(shop: Shop, member_id: str, template_id: str = "silver-30-8") -> 
     return issued.id
 
 
-def test_two_first_log_ins_at_once_register_one_member(shop: Shop) -> None:
+def test_several_first_log_ins_at_once_register_one_member(shop: Shop) -> None:
     results = at_once([lambda: shop.register("bob")] * 6)
     assert len(set(results)) == 1
     assert shop.database.collection("members").count_documents({}) == 1
     assert shop.database.collection("logins").count_documents({}) == 1
 
 
-def test_a_log_in_counts_once_per_business_day(shop: Shop) -> None:
+def test_log_ins_are_counted_once_per_business_day(shop: Shop) -> None:
     for hours in (0, 1, 14, 3):  # 12:00, 13:00, 03:00 (the same business day), 06:00 (the next)
         shop.clock.advance(hours=hours)
         shop.register("bob")
@@ -69,7 +69,7 @@ def test_a_quote_id_used_for_another_cart_is_refused(shop: Shop) -> None:
     assert refused.value.code is OrderErrors.QUOTE_ID_REUSED
 
 
-def test_another_members_quote_id_makes_an_order_of_ones_own(shop: Shop) -> None:
+def test_two_members_with_the_same_quote_id_get_an_order_each(shop: Shop) -> None:
     alice, mallory = shop.register(), shop.register("mallory")
     request = shop.request(alice)
     theirs, own = shop.orders.create(alice, request), shop.orders.create(mallory, request)
@@ -77,7 +77,7 @@ def test_another_members_quote_id_makes_an_order_of_ones_own(shop: Shop) -> None
     assert own.member_id == mallory
 
 
-def test_two_orders_for_the_same_points_have_one_winner(shop: Shop) -> None:
+def test_of_several_orders_for_the_same_points_one_is_created(shop: Shop) -> None:
     alice = shop.register()
     shop.give_points(alice, 1_000)
     available = shop.account(alice)["available"]
@@ -92,7 +92,7 @@ def test_two_orders_for_the_same_points_have_one_winner(shop: Shop) -> None:
     assert shop.differences() == []
 
 
-def test_one_coupon_on_two_orders_has_one_winner(shop: Shop) -> None:
+def test_of_several_orders_with_the_same_coupon_one_is_created(shop: Shop) -> None:
     alice = shop.register()
     coupon_id = coupon_for(shop, alice)
     requests = [shop.request(alice, items=[item(3)], coupon_id=coupon_id) for _ in range(4)]
@@ -102,7 +102,7 @@ def test_one_coupon_on_two_orders_has_one_winner(shop: Shop) -> None:
     assert shop.differences() == []
 
 
-def test_another_members_coupon_is_as_if_it_did_not_exist(shop: Shop) -> None:
+def test_another_members_coupon_is_refused_like_an_unknown_one(shop: Shop) -> None:
     alice, mallory = shop.register(), shop.register("mallory")
     coupon_id = coupon_for(shop, alice)
     messages = []
@@ -128,7 +128,7 @@ def test_a_changed_price_is_refused_with_the_new_quote(shop: Shop) -> None:
     assert shop.database.collection("orders").count_documents({}) == 0
 
 
-def test_sold_out_is_seen_by_the_next_order_at_once(shop: Shop) -> None:
+def test_the_next_order_of_a_dish_just_sold_out_is_refused(shop: Shop) -> None:
     alice = shop.register()
     request = shop.request(alice)
     Menu(shop.database).put(
@@ -180,7 +180,7 @@ def test_a_cancelled_order_gives_back_coupon_and_points_once(shop: Shop) -> None
     assert shop.differences() == []
 
 
-def test_a_late_payment_and_a_cancellation_have_one_winner(shop: Shop) -> None:
+def test_of_a_late_payment_and_a_cancellation_only_one_succeeds(shop: Shop) -> None:
     alice = shop.register()
     for _ in range(5):
         order = shop.order(alice)
@@ -191,7 +191,7 @@ def test_a_late_payment_and_a_cancellation_have_one_winner(shop: Shop) -> None:
         assert paid != cancelled
 
 
-def test_a_coupon_lives_to_the_end_of_its_last_day(shop: Shop) -> None:
+def test_a_coupon_is_usable_to_the_end_of_its_last_day(shop: Shop) -> None:
     alice = shop.register()
     coupon_id = coupon_for(shop, alice, "welcome-20-5")
     shop.clock.moment = shop.clock.moment.replace(hour=13) + timedelta(days=6)  # 21:00, day 7
@@ -203,7 +203,7 @@ def test_a_coupon_lives_to_the_end_of_its_last_day(shop: Shop) -> None:
     assert refused.value.code is CouponErrors.COUPON_NOT_USABLE
 
 
-def test_lists_are_paged_without_gaps_or_repeats(shop: Shop) -> None:
+def test_pages_of_orders_have_no_gaps_and_no_repeats(shop: Shop) -> None:
     from huitou.runtime.paging import PageRequest
 
     alice = shop.register()
@@ -224,7 +224,7 @@ def test_lists_are_paged_without_gaps_or_repeats(shop: Shop) -> None:
     assert len(set(seen)) == 7
 
 
-def test_a_quote_for_the_end_of_time_is_refused_by_its_field(shop: Shop) -> None:
+def test_a_quote_for_the_year_9999_is_refused(shop: Shop) -> None:
     never = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
     cart = {"store_id": "jingan", "items": [item()], "mode": "booking", "pickup_at": never}
     with pytest.raises(Refusal) as refused:

@@ -1,4 +1,7 @@
-"""Where other systems price wrongly: each of their bugs, here on the real database."""
+"""Pricing bugs of other systems, each tested here on a real database.
+
+A docstring names the system and its issue.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 
 def offers(shop: Shop, *wanted: dict[str, Any], stacking: dict[str, Any] | None = None) -> None:
-    """Put offers in force; `base` is list where a test doesn't say."""
+    """Store offers; `base` is "list" unless a test gives it."""
     rules = StackingRules.model_validate(stacking) if stacking else None
     made = [
         Offer.model_validate({"name": one["_id"], **one, "terms": {"base": "list", **one["terms"]}})
@@ -78,8 +81,13 @@ except Refusal as refusal:
 """
 
 
-def test_one_coupon_pays_one_order_however_many_processes_try(shop: Shop, mongod: Mongod) -> None:
-    """Vendure 4660, Saleor 544, Oscar 4612, Shopware 11245; macrozheng/mall 1003: five orders."""
+def test_if_many_processes_use_one_coupon_only_one_order_gets_it(
+    shop: Shop, mongod: Mongod
+) -> None:
+    """Vendure 4660, Saleor 544, Oscar 4612, Shopware 11245, macrozheng/mall 1003.
+
+    In the last one, five orders used the same coupon.
+    """
     alice = shop.register()
     coupon_id = coupon(shop, alice)
     paths = os.pathsep.join(str(ROOT / p) for p in ("layers/core", "scripts", "tests/worlds"))
@@ -92,7 +100,7 @@ def test_one_coupon_pays_one_order_however_many_processes_try(shop: Shop, mongod
             env=os.environ | {"PYTHONPATH": paths}, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
         ))  # fmt: skip
-    for buyer in buyers:  # All of them are ready: now.
+    for buyer in buyers:  # All processes have started and wait for this line.
         assert buyer.stdin
         buyer.stdin.write("go\n")
         buyer.stdin.flush()
@@ -102,21 +110,21 @@ def test_one_coupon_pays_one_order_however_many_processes_try(shop: Shop, mongod
     assert shop.differences() == []
 
 
-def test_a_coupon_is_let_go_under_the_same_guard_as_its_use(shop: Shop) -> None:
-    """Medusa 16595: the release path was unlocked."""
+def test_a_late_second_cancel_does_not_release_another_orders_coupon(shop: Shop) -> None:
+    """Medusa 16595: nothing guarded the release of a coupon."""
     alice = shop.register()
     coupon_id = coupon(shop, alice)
     first = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
     shop.orders.begin_closing(first)
     assert shop.orders.cancel(first)
     second = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
-    assert not shop.orders.cancel(first)  # A late second cancel takes nothing from the second.
+    assert not shop.orders.cancel(first)  # This must not release the coupon of the second order.
     (held,) = Coupons(shop.database, shop.clock).known([coupon_id])
     assert (held.status, held.order_id) == ("locked", second.id)
 
 
-def test_what_a_cancelled_order_had_comes_back(shop: Shop) -> None:
-    """Shopware 8575, Vendure 1466, litemall 397: the benefit was lost."""
+def test_a_cancelled_order_gives_back_its_coupon_and_its_use_of_an_offer(shop: Shop) -> None:
+    """Shopware 8575, Vendure 1466, litemall 397: a cancelled order's discounts were lost."""
     off = {"off_fen": 300}
     offers(shop, {"_id": "once", "group": "reduction", "terms": off, "limits": {"per_member": 1}})
     alice = shop.register()
@@ -128,8 +136,8 @@ def test_what_a_cancelled_order_had_comes_back(shop: Shop) -> None:
     assert shop.order(alice, items=[item(3)], coupon_id=coupon_id).payable_fen == 3_400
 
 
-def test_a_partial_refund_spreads_no_discount_again(shop: Shop) -> None:
-    """Vendure 4811, Odoo 286433: shares are frozen per line when the order is made."""
+def test_a_partial_refund_does_not_spread_the_discounts_again(shop: Shop) -> None:
+    """Vendure 4811, Odoo 286433. Here each line's share is frozen when the order is made."""
     terms = {"off_fen": 1_000, "threshold_fen": 4_000, "threshold_base": "list"}
     offers(shop, {"_id": "m", "group": "reduction", "terms": terms})
     alice = shop.register()
@@ -137,7 +145,7 @@ def test_a_partial_refund_spreads_no_discount_again(shop: Shop) -> None:
     order = shop.paid(alice, items=cart)
     paid = [line_paid_fen(order, n) for n in range(3)]
     assert sum(paid) == order.payable_fen == 7_400 - 1_000
-    # One line goes back; what is left is below the threshold and keeps its share all the same.
+    # One line is refunded. The rest is below the threshold, but keeps its share of the discount.
     (back,) = lines_back(order, [RefundLine(line=1, quantity=1)])
     assert back.amount_fen == paid[1]
     shop.refund(order, "R1", back.amount_fen)
@@ -146,8 +154,8 @@ def test_a_partial_refund_spreads_no_discount_again(shop: Shop) -> None:
     assert kept.left_fen == paid[0] + paid[2]
 
 
-def test_no_rule_order_and_no_half_cent_changes_a_total(shop: Shop) -> None:
-    """Medusa 13972, and three systems that price one cart at 13,015, 13,115 and 13,475.015."""
+def test_the_order_of_rules_and_rounding_never_change_a_total(shop: Shop) -> None:
+    """Medusa 13972. Three other systems price one cart at 13,015, 13,115 and 13,475.015."""
     wanted = [
         {"_id": "a", "group": "activity", "terms": {"kind": "percent_off", "off_bp": 333}},
         {"_id": "b", "group": "activity", "terms": {"kind": "percent_off", "off_bp": 1_250}},
@@ -164,11 +172,11 @@ def test_no_rule_order_and_no_half_cent_changes_a_total(shop: Shop) -> None:
         assert priced.payable_fen == priced.list_fen - sum(d.amount_fen for d in priced.discounts)
         for discount in priced.discounts:
             assert sum(discount.by_line_fen) == discount.amount_fen
-    # 6,700 fen: 3.33 % is 223.11, 12.5 % is 837.5: rounded down once each, whatever the order.
+    # Of 6,700 fen, 3.33 % is 223.11 and 12.5 % is 837.5. Each is rounded down once.
     assert totals == {6_700 - 223 - 837 - 101 - 750}
 
 
-def test_nothing_is_ever_paid_below_zero(shop: Shop) -> None:
+def test_a_payable_amount_is_never_below_zero(shop: Shop) -> None:
     """macrozheng/mall 1002: a negative payable was stored."""
     offers(shop, *[{"_id": f"o{n}", "group": "activity", "terms": {"off_fen": 2_000}}
                    for n in range(3)])  # fmt: skip
@@ -180,7 +188,7 @@ def test_nothing_is_ever_paid_below_zero(shop: Shop) -> None:
 
 
 def test_offers_have_priority_and_exclude_each_other(shop: Shop) -> None:
-    """Vendure 3585: neither priority nor exclusion."""
+    """Vendure 3585: promotions had no priority and couldn't exclude each other."""
     flash = {"kind": "fixed_price", "price_fen": 1_000, "exclusive": "item",
              "scope": {"dish_ids": ["milk-tea"]}, "most_times": 1}  # fmt: skip
     offers(
@@ -199,15 +207,15 @@ def test_offers_have_priority_and_exclude_each_other(shop: Shop) -> None:
         "ten": "与「秒杀」不可同享", "small": "与「秒杀」不可同享", "large": "还差 ¥15.00",
     }  # fmt: skip
     three = quote(shop, alice, items=[item(3)]).price
-    # One at ¥10; the two others at 10 % off, then ¥3 off them.
+    # One piece costs ¥10. The two others get 10 % off, then ¥3 off.
     assert three.payable_fen == 1_000 + 2_700 - 300
     assert {n.source_id: n.what for n in three.not_used} == {"small": "已使用「大减」，不可叠加"}
 
 
-def test_a_cart_is_priced_with_one_read_however_many_offers_there_are(
+def test_a_cart_is_priced_with_one_query_for_any_number_of_offers(
     shop: Shop, mongod: Mongod
 ) -> None:
-    """Oscar 3063: 560 queries for one cart."""
+    """Oscar 3063: pricing one cart took 560 queries."""
     many = [
         {"_id": f"o{n}", "group": "activity",
          "terms": {"kind": "percent_off", "off_bp": 100, "scope": {"dish_ids": ["milk-tea"]}}}
@@ -217,7 +225,7 @@ def test_a_cart_is_priced_with_one_read_however_many_offers_there_are(
     alice = shop.register()
     for n in range(8):
         coupon(shop, alice, f"c{n}")
-    seen = _Commands()
+    seen = _CommandNames()
     client: MongoClient[dict[str, Any]] = MongoClient(
         mongod.uri, event_listeners=[seen], tz_aware=True
     )
@@ -231,7 +239,7 @@ def test_a_cart_is_priced_with_one_read_however_many_offers_there_are(
         client.close()
 
 
-class _Commands(monitoring.CommandListener):
+class _CommandNames(monitoring.CommandListener):
     def __init__(self) -> None:
         self.names: list[str] = []
 
@@ -239,14 +247,14 @@ class _Commands(monitoring.CommandListener):
         self.names.append(event.command_name)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Only what was asked counts."""
+        """Do nothing: only started commands are counted."""
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Only what was asked counts."""
+        """Do nothing: only started commands are counted."""
 
 
-def test_a_coupon_holds_to_the_end_of_its_last_day_in_the_stores_own_zone(shop: Shop) -> None:
-    """mitxpro 991: dead a day early, by the server's clock."""
+def test_a_coupon_is_usable_to_the_end_of_its_last_day_in_the_stores_zone(shop: Shop) -> None:
+    """mitxpro 991: by the server's clock, a coupon ended a day early."""
     store = shop.database.collection("stores").find_one({"_id": "jingan"})
     assert store
     store = {k: v for k, v in store.items() if k != "schema"} | {"_id": "london"}
@@ -255,7 +263,7 @@ def test_a_coupon_holds_to_the_end_of_its_last_day_in_the_stores_own_zone(shop: 
         "store_dishes": [{"_id": "london:milk-tea", "store_id": "london", "dish_id": "milk-tea"}],
     }))  # fmt: skip
     alice = shop.register()
-    coupon_id = coupon(shop, alice)  # Issued on 2 March, for seven days: through the 8th.
+    coupon_id = coupon(shop, alice)  # Issued on 2 March for seven days, so 8 March is the last.
     cart: dict[str, Any] = {"items": [item(3)], "coupon_id": coupon_id}
     shop.clock.moment = shop.clock.moment.replace(day=8, hour=15, minute=59)  # 23:59 in Shanghai.
     assert shop.request(alice, **cart)
@@ -272,7 +280,7 @@ def test_a_coupon_holds_to_the_end_of_its_last_day_in_the_stores_own_zone(shop: 
     assert Coupons(shop.database, shop.clock).expire() == 1
 
 
-def test_several_coupons_go_together_where_the_tree_lets_them(shop: Shop) -> None:
+def test_several_coupons_can_be_combined_if_the_tree_allows_it(shop: Shop) -> None:
     alice = shop.register()
     both = [coupon(shop, alice, cause) for cause in ("a", "b")]
     with pytest.raises(Refusal) as refused:
@@ -297,7 +305,7 @@ def test_several_coupons_go_together_where_the_tree_lets_them(shop: Shop) -> Non
     assert shop.differences() == []
 
 
-def test_an_order_is_explained_by_the_rules_of_its_day(shop: Shop) -> None:
+def test_an_order_is_explained_by_the_rules_of_the_time_when_it_was_made(shop: Shop) -> None:
     offers(shop, {"_id": "o", "group": "reduction", "terms": {"off_fen": 300}})
     alice = shop.register()
     coupon_id = coupon(shop, alice)
@@ -305,24 +313,24 @@ def test_an_order_is_explained_by_the_rules_of_its_day(shop: Shop) -> None:
     offers(shop, {"_id": "o", "revision": 2, "group": "reduction", "paused": True,
                   "terms": {"off_fen": 900}})  # fmt: skip
     coupon(shop, alice, "d", revision=2, terms={"off_fen": 1})
-    told = shop.orders.explain(order.id)
-    assert told.same
-    assert told.again
-    assert told.again.payable_fen == order.payable_fen == 4_500 - 300 - 800
-    assert [offer.revision for offer in told.inputs.offers] == [1]  # type: ignore[union-attr]
+    answer = shop.orders.explain(order.id)
+    assert answer.same
+    assert answer.again
+    assert answer.again.payable_fen == order.payable_fen == 4_500 - 300 - 800
+    assert [offer.revision for offer in answer.inputs.offers] == [1]  # type: ignore[union-attr]
     assert shop.request(alice, items=[item(3)]).payable_fen == 4_500
 
 
-def test_the_best_coupon_is_chosen_and_the_next_step_told(shop: Shop) -> None:
+def test_a_quote_names_the_best_coupon_and_the_next_step(shop: Shop) -> None:
     offers(shop, {"_id": "m", "group": "reduction", "terms": {
         "off_fen": 800, "threshold_fen": 3_450, "threshold_base": "list"}})  # fmt: skip
     alice = shop.register()
     better = coupon(shop, alice, "a", terms={"threshold_fen": 2_000, "off_fen": 500})
     coupon(shop, alice, "b", revision=2, terms={"threshold_fen": 2_000, "off_fen": 499})
-    told = quote(shop, alice, coupons="best")
-    assert (told.payable_fen, told.best.coupon_ids) == (2_500, [better])
-    assert [c.why_not for c in told.coupons] == [None, None]  # Both fit; one is better.
-    assert told.price.next_step.what == "再买 ¥4.50 可减 ¥8"
+    answer = quote(shop, alice, coupons="best")
+    assert (answer.payable_fen, answer.best.coupon_ids) == (2_500, [better])
+    assert [c.why_not for c in answer.coupons] == [None, None]  # Both coupons fit the cart.
+    assert answer.price.next_step.what == "再买 ¥4.50 可减 ¥8"
     english = shop.orders.quote(
         alice, QuoteRequest.model_validate({"store_id": "jingan", "items": [item(2)]}), "en"
     )
@@ -330,7 +338,7 @@ def test_the_best_coupon_is_chosen_and_the_next_step_told(shop: Shop) -> None:
     assert english.price.next_step.what == "Add ¥4.50: ¥8 off"
 
 
-def test_thirty_coupons_of_one_kind_are_as_quick_as_one_and_the_first_to_end_is_used(
+def test_of_thirty_equal_coupons_the_first_to_end_is_used_and_the_price_is_exact(
     shop: Shop,
 ) -> None:
     alice = shop.register()
@@ -338,13 +346,13 @@ def test_thirty_coupons_of_one_kind_are_as_quick_as_one_and_the_first_to_end_is_
     shop.clock.advance(days=1)
     for number in range(1, 30):
         coupon(shop, alice, f"c{number}")
-    told = quote(shop, alice, items=[item(3)], coupons="best")
-    assert (told.best.coupon_ids, told.best.exact) == ([first], True)
-    assert len(told.coupons) == 30
-    assert {c.why_not for c in told.coupons} == {None}
+    answer = quote(shop, alice, items=[item(3)], coupons="best")
+    assert (answer.best.coupon_ids, answer.best.exact) == ([first], True)
+    assert len(answer.coupons) == 30
+    assert {c.why_not for c in answer.coupons} == {None}
 
 
-def test_an_offer_of_no_group_is_refused_by_name(shop: Shop) -> None:
+def test_an_offer_whose_group_is_unknown_is_refused_by_name(shop: Shop) -> None:
     with pytest.raises(Refusal) as refused:
         offers(shop, {"_id": "o", "group": "nowhere", "terms": {"off_fen": 300}})
     assert refused.value.field == "offers.o.group"
@@ -356,7 +364,7 @@ def test_an_offer_of_no_group_is_refused_by_name(shop: Shop) -> None:
     assert refused.value.field == "coupon_templates.t.group"
 
 
-def test_a_tree_may_not_lose_the_group_of_an_offer_in_force(shop: Shop) -> None:
+def test_a_new_tree_without_the_group_of_an_offer_in_force_is_refused(shop: Shop) -> None:
     offers(shop, {"_id": "o", "group": "reduction", "terms": {"off_fen": 300}})
     smaller = {"revision": 2, "groups": [{"group": "member"}, {"group": "coupon"}]}
     with pytest.raises(Refusal) as refused:
@@ -366,7 +374,7 @@ def test_a_tree_may_not_lose_the_group_of_an_offer_in_force(shop: Shop) -> None:
            stacking=smaller)  # fmt: skip
 
 
-def test_a_delivery_fee_is_paid_and_taken_off_apart_from_the_dishes(shop: Shop) -> None:
+def test_a_delivery_fee_and_its_discount_are_separate_from_the_dishes(shop: Shop) -> None:
     found = shop.database.collection("stores").find_one({"_id": "jingan"})
     assert found
     store = {k: v for k, v in found.items() if k != "schema"} | {"delivery_fee_fen": 600}

@@ -1,4 +1,7 @@
-"""Prices and next steps that were once wrong, each by its kind, as a guest sees them."""
+"""Prices and next steps that were once wrong, as a guest sees them.
+
+"Was" and amounts in docstrings are what the guest saw before the fault was repaired.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
     return Shop(chain, clock)
 
 
-def test_bundles_whose_slots_overlap_make_as_many_pairs_as_there_are(shop: Shop) -> None:
-    """It gave up after 4,000 sets, forgot to say so, and charged 162.00."""
+def test_a_bundle_with_overlapping_slots_makes_every_possible_pair(shop: Shop) -> None:
+    """The search stopped after 4,000 sets, didn't report that, and charged 162.00."""
     dishes(shop, t1=2_400, t2=2_800, t3=1_400, t4=1_700, t5=2_200, t6=3_200)
     slot = {"scope": {"categories": ["奶茶"]}}
     pair = {"kind": "bundle", "price_fen": 2_500, "most_times": 9_999, "slots": [slot, slot]}
@@ -49,7 +52,7 @@ def test_a_group_per_item_searches_every_kind_of_offer(shop: Shop) -> None:
             "slots": [{"scope": {"dish_ids": ["m"]}}, {"scope": {"dish_ids": ["noodles"]}}]}},
     )  # fmt: skip
     found = price(shop, shop.register("bob"), ("m", 1), ("noodles", 1))
-    assert (found.payable_fen, found.next_step) == (2_000, None)  # Was 42.00, and "再买 1 件".
+    assert (found.payable_fen, found.next_step) == (2_000, None)  # Was 42.00, "再买 1 件".
     assert price(shop, shop.register("bob"), ("m", 1)).payable_fen == 1_200
 
 
@@ -73,7 +76,7 @@ def test_a_cap_a_free_dish_and_a_delivery_offer_hold_in_a_group_per_item(shop: S
     assert {one.source_id for one in found.discounts} == {"gift", "ride"}
 
 
-def test_first_in_a_group_per_item_is_the_first_of_each_line(shop: Shop) -> None:
+def test_first_in_a_group_per_item_is_decided_for_each_line(shop: Shop) -> None:
     dishes(shop, a=3_000, b=3_000)
     rates = {"a": 1_000, "b": 2_000}
     offers(
@@ -86,13 +89,13 @@ def test_first_in_a_group_per_item_is_the_first_of_each_line(shop: Shop) -> None
     assert price(shop, shop.register(), ("a", 1), ("b", 1)).payable_fen == 5_100  # Was 57.00.
 
 
-def test_stack_per_item_means_nothing_and_is_refused_by_name(shop: Shop) -> None:
+def test_a_group_that_stacks_per_item_is_refused_by_name(shop: Shop) -> None:
     with pytest.raises(Refusal) as refused:
         offers(shop, stacking=[{"group": "coupon"}, {"group": "member", "per": "item"}])
     assert refused.value.field == "stacking_rules.groups.1.mode"
 
 
-def test_an_offer_that_must_apply_never_wins_a_line_to_take_nothing(shop: Shop) -> None:
+def test_an_offer_that_is_not_optional_gets_no_line_if_it_takes_nothing_off(shop: Shop) -> None:
     dishes(shop, a=3_000, b=3_000)
     offers(
         shop,
@@ -106,8 +109,8 @@ def test_an_offer_that_must_apply_never_wins_a_line_to_take_nothing(shop: Shop) 
     assert (found.payable_fen, [d.source_id for d in found.discounts]) == (4_500, ["half-b"])
 
 
-def test_the_order_of_lines_is_no_condition(shop: Shop) -> None:
-    """第三件免费 on three dishes at 15.00 and 20 % on c: 30.00, or, c first, 27.00."""
+def test_the_order_of_rows_does_not_change_the_price(shop: Shop) -> None:
+    """第三件免费 on three dishes at 15.00 and 20 % off c cost 30.00, but 27.00 with c first."""
     dishes(shop, a=1_500, b=1_500, c=1_500)
     offers(
         shop,
@@ -121,8 +124,8 @@ def test_the_order_of_lines_is_no_condition(shop: Shop) -> None:
         assert price(shop, alice, *((dish, 1) for dish in rows)).payable_fen == 2_700
 
 
-def test_whose_coupons_they_are_is_no_condition(shop: Shop) -> None:
-    """9 折 and 减10 in one group: by a hash of the coupon four paid 18.00, two 17.00."""
+def test_the_same_coupons_give_every_member_the_same_price(shop: Shop) -> None:
+    """9 折 and 减10 in one group: by the hash of a coupon's id, four paid 18.00 and two 17.00."""
     dishes(shop, noodles=3_000)
     offers(shop, stacking=[{"group": "activity"}, {"group": "coupon", "most": 2}])
     paid = set()
@@ -134,8 +137,8 @@ def test_whose_coupons_they_are_is_no_condition(shop: Shop) -> None:
     assert paid == {1_700}
 
 
-def test_a_named_coupon_is_left_something_to_take_from(shop: Shop) -> None:
-    """Two at 1.00, up to two free, then a coupon of 0.5 %: was 1.99."""
+def test_an_offer_leaves_something_for_a_named_coupon_to_take_off(shop: Shop) -> None:
+    """Two pieces at 1.00, up to two of them free, then a coupon of 0.5 %: it was 1.99."""
     dishes(shop, bun=100)
     offers(shop, {"_id": "free", "terms": {"kind": "free_item", "most_times": 2}})
     alice = shop.register()
@@ -143,15 +146,15 @@ def test_a_named_coupon_is_left_something_to_take_from(shop: Shop) -> None:
     assert price(shop, alice, ("bun", 2), coupon_id=named).payable_fen == 99
 
 
-def test_the_tiers_discount_needs_its_group_and_says_so(shop: Shop) -> None:
+def test_a_tree_without_the_member_group_has_no_tier_discount_and_says_why(shop: Shop) -> None:
     dishes(shop, tea=1_000)
     offers(shop, stacking=[{"group": "activity"}, {"group": "coupon"}])
     found = price(shop, silver(shop, "alice"), ("tea", 1))
     assert (found.payable_fen, found.not_used[0].code) == (1_000, "no_group")
 
 
-def test_more_offers_than_are_read_are_refused_when_they_are_loaded(shop: Shop) -> None:
-    """The 501st was never read, and nobody said so; paused ones count."""
+def test_more_offers_than_pricing_reads_are_refused_at_loading(shop: Shop) -> None:
+    """The 501st offer was never read, without any warning. Paused offers count too."""
     many = [
         {"_id": f"o{n:03}", "name": "减", "group": "activity", "paused": n % 2 == 0,
          "terms": {"base": "list", "off_fen": 1}}
@@ -170,8 +173,8 @@ def test_more_offers_than_are_read_are_refused_when_they_are_loaded(shop: Shop) 
     assert found.payable_fen == 1_000 - 100 - MOST_OFFERS // 2
 
 
-def test_what_a_bundle_leaves_where_counts_for_the_offer_after_it(shop: Shop) -> None:
-    """A search that took 4.00 off a for granted never tried the better reduction: 40.25."""
+def test_the_search_counts_where_a_bundles_discount_lies_for_later_offers(shop: Shop) -> None:
+    """The search assumed that a always gets 4.00 off, missed the better reduction: 40.25."""
     dishes(shop, a=1_000, b=1_000, c=3_000)
     sets = [{"scope": {"dish_ids": ["a"]}}, {"scope": {"dish_ids": ["b"]}}]
     offers(
@@ -194,8 +197,8 @@ def test_what_a_bundle_leaves_where_counts_for_the_offer_after_it(shop: Shop) ->
     assert found.payable_fen == 4_005
 
 
-def test_what_offers_on_pieces_can_still_take_is_not_reckoned_too_low(shop: Shop) -> None:
-    """The piece worth most could bear least: the better reduction was never tried, 31.00."""
+def test_the_search_does_not_underestimate_offers_on_single_pieces(shop: Shop) -> None:
+    """The dearest piece had the least left to pay; the better reduction wasn't tried: 31.00."""
     dishes(shop, a=1_000, b=500, c=3_000)
     offers(
         shop,
@@ -214,7 +217,7 @@ def test_what_offers_on_pieces_can_still_take_is_not_reckoned_too_low(shop: Shop
     assert found.payable_fen == 3_000
 
 
-def test_pieces_that_an_exclusive_offer_closed_are_not_counted_on(shop: Shop) -> None:
+def test_the_search_does_not_count_on_pieces_that_an_exclusive_offer_closed(shop: Shop) -> None:
     dishes(shop, a=1_000, b=1_000)
     offers(
         shop,
@@ -227,7 +230,7 @@ def test_pieces_that_an_exclusive_offer_closed_are_not_counted_on(shop: Shop) ->
     assert price(shop, shop.register(), ("a", 2), ("b", 1)).payable_fen == 1_200  # Was 13.00.
 
 
-def test_a_leftover_fen_goes_to_the_same_line_in_whatever_order_rows_come(shop: Shop) -> None:
+def test_a_leftover_fen_goes_to_the_same_line_for_any_order_of_rows(shop: Shop) -> None:
     dishes(shop, a=1_000, b=1_000)
     offers(
         shop,
@@ -246,7 +249,7 @@ def test_a_leftover_fen_goes_to_the_same_line_in_whatever_order_rows_come(shop: 
         assert shares == {"a": 51, "b": 50}
 
 
-def test_coupons_that_say_the_same_under_another_template_are_weighed_too(shop: Shop) -> None:
+def test_equal_coupons_of_different_templates_are_both_tried(shop: Shop) -> None:
     dishes(shop, noodles=3_000)
     offers(shop, stacking=[{"group": "activity"}, {"group": "coupon", "most": 2}])
     alice, tenth = shop.register(), {"kind": "percent_off", "off_bp": 1_000, "base": "running"}
@@ -256,8 +259,8 @@ def test_coupons_that_say_the_same_under_another_template_are_weighed_too(shop: 
     assert price(shop, alice, ("noodles", 1), coupons="best").payable_fen == 1_350
 
 
-def test_a_named_coupon_is_found_its_place_among_many_small_offers(shop: Shop) -> None:
-    """Twelve of them hid that leaving one out lets the coupon in, and it was refused."""
+def test_a_named_coupon_can_be_used_among_many_small_offers(shop: Shop) -> None:
+    """With twelve small offers, the search didn't find that without one of them the coupon fits."""
     dishes(shop, a=1_000, b=5_000)
     small = [
         {"_id": f"z{n:02}", "terms": {"off_fen": 1 + n, "scope": {"dish_ids": ["b"]}}}
@@ -273,7 +276,7 @@ def test_a_named_coupon_is_found_its_place_among_many_small_offers(shop: Shop) -
     assert named in [one.source_id for one in found.discounts]
 
 
-def test_a_coupon_beyond_those_a_purse_shows_can_be_named_and_is_not_called_weighed(
+def test_a_coupon_past_the_limit_of_a_quote_can_be_named_and_the_quote_is_not_exact(
     shop: Shop,
 ) -> None:
     dishes(shop, noodles=3_000)
@@ -285,17 +288,19 @@ def test_a_coupon_beyond_those_a_purse_shows_can_be_named_and_is_not_called_weig
     coupons.put([template], [])
     for number in range(MOST_HELD):
         assert coupons.issue(template, member_id=alice, cause=f"many {number}")
-    last = coupon(shop, alice, "best", off_fen=500)  # It ends after all the others.
+    last = coupon(shop, alice, "best", off_fen=500)  # This coupon ends after all the others.
     items = [{"dish_id": "noodles", "sku_id": "m", "quantity": 1}]
     asked = {"store_id": "jingan", "items": items}
-    told = shop.orders.quote(alice, QuoteRequest.model_validate({**asked, "coupons": "best"}))
-    assert (told.payable_fen, told.best.exact) == (2_990, False)
+    answer = shop.orders.quote(alice, QuoteRequest.model_validate({**asked, "coupons": "best"}))
+    assert (answer.payable_fen, answer.best.exact) == (2_990, False)
     named = shop.orders.quote(alice, QuoteRequest.model_validate({**asked, "coupon_id": last}))
     assert named.payable_fen == 2_500
 
 
 @pytest.mark.parametrize("names", [["activity", "inner"], ["activity", "activity"], ["activity"]])
-def test_groups_never_together_are_two_at_least_and_apart(shop: Shop, names: list[str]) -> None:
+def test_groups_never_together_must_be_two_and_not_within_each_other(
+    shop: Shop, names: list[str]
+) -> None:
     tree = StackingRules.model_validate({
         "revision": 2, "groups": [{"group": "activity", "groups": [{"group": "inner"}]},
                                   {"group": "coupon"}],

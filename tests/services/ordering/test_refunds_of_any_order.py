@@ -1,4 +1,4 @@
-"""Any order given back in any parts: all of the money and all of the points, never a point more."""
+"""Orders refunded in parts: all money and all points come back, and never a point more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 
 HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
-STORE = "xujiahui"  # Which has offers of every kind.
+STORE = "xujiahui"  # This store has offers of every kind.
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def give_back(
     shop: Shop, order_id: str, number: int, lines: Sequence[tuple[int, int]],
     amount_fen: int | None = None,
 ) -> bool:  # fmt: skip
-    """Refund pieces of lines, an amount or all that is left; False where that is nothing."""
+    """Refund pieces of lines, an amount, or all that is left; False if that is refused."""
     order = shop.orders.get(order_id)
     try:
         backs = lines_back(order, [RefundLine(line=n, quantity=pieces) for n, pieces in lines])
@@ -58,12 +58,12 @@ def give_back(
     except Refusal as refused:
         assert refused.code in (RefundErrors.REFUND_WORTH_NOTHING, RefundErrors.REFUND_TOO_MUCH)  # noqa: PT017
         return False
-    begun(shop, order, f"R{number}-{order_id}", fen, backs)
+    refund_at_once(shop, order, f"R{number}-{order_id}", fen, backs)
     assert shop.settlement.settle(order_id) == "settled"
     return True
 
 
-def begun(shop: Shop, order: Order, name: str, fen: int, backs: list[LineBack]) -> None:
+def refund_at_once(shop: Shop, order: Order, name: str, fen: int, backs: list[LineBack]) -> None:
     pending = PendingRefund(refund_id=name, amount_fen=fen, lines=backs)
     shop.database.transact(lambda s: shop.orders.begin_refund(order, pending, "test", s))
     shop.database.transact(
@@ -78,8 +78,8 @@ def ledger(shop: Shop, order_id: str) -> list[tuple[str, int]]:
     return [(entry["kind"], entry["points"]) for entry in found]
 
 
-def test_a_delivery_fee_mints_no_points_when_the_dishes_go_back_one_by_one(shop: Shop) -> None:
-    """Soup 3.00, noodles 24.00, fee 6.00: the soup's claw-back was +3, and 6 points were left."""
+def test_refunding_the_dishes_one_by_one_gives_no_points_for_the_delivery_fee(shop: Shop) -> None:
+    """Soup 3.00, noodles 24.00, fee 6.00: the soup's refund gave 3 points, and 6 were left."""
     dishes(shop, soup=300, noodles=2_400)
     alice = shop.register()
     order = shop.paid(alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery",
@@ -90,7 +90,7 @@ def test_a_delivery_fee_mints_no_points_when_the_dishes_go_back_one_by_one(shop:
     assert give_back(shop, order.id, 2, [(1, 1)])
     assert ledger(shop, order.id)[2:] == [("claw-back", -24)]
     assert shop.account(alice)["available"] == 0
-    # Every piece went back and the fee is still with the store, until all that is left goes back.
+    # Every piece was refunded, but the store still has the fee until the rest is refunded too.
     assert shop.orders.get(order.id).left_fen == 600
     assert give_back(shop, order.id, 3, [])
     assert shop.orders.get(order.id).status == "refunded"
@@ -98,18 +98,21 @@ def test_a_delivery_fee_mints_no_points_when_the_dishes_go_back_one_by_one(shop:
     assert shop.differences() == []
 
 
-def test_the_fee_alone_takes_no_points_and_a_part_of_all_its_part(shop: Shop) -> None:
+def test_a_refunded_amount_takes_back_its_part_of_the_points_and_the_fee_takes_none(
+    shop: Shop,
+) -> None:
     dishes(shop, noodles=2_400)
     alice = shop.register()
     order = shop.paid(alice, items=[item(1, "noodles")], mode="delivery", delivery=HOME)
-    assert give_back(shop, order.id, 1, [], amount_fen=1_500)  # Half of 30.00: half of each.
+    # Half of 30.00 is half of the dishes and half of the fee.
+    assert give_back(shop, order.id, 1, [], amount_fen=1_500)
     assert ledger(shop, order.id) == [("earn", 24), ("claw-back", -12)]
     assert give_back(shop, order.id, 2, [])
     assert ledger(shop, order.id)[2:] == [("claw-back", -12)]
     assert shop.differences() == []
 
 
-def test_a_line_that_cost_nothing_goes_back_with_others_and_not_alone(shop: Shop) -> None:
+def test_a_free_line_can_be_refunded_with_other_lines_but_not_alone(shop: Shop) -> None:
     dishes(shop, noodles=2_400, cake=900)
     alice = shop.register()
     free = CouponTemplate.model_validate({
@@ -129,14 +132,16 @@ def test_a_line_that_cost_nothing_goes_back_with_others_and_not_alone(shop: Shop
     assert shop.differences() == []
 
 
-def test_points_that_an_older_reading_minted_go_back_with_the_rest(shop: Shop) -> None:
-    """What a ledger of before holds isn't edited; the last refund finds it and takes it."""
+def test_points_that_an_older_version_gave_by_mistake_go_back_with_the_last_refund(
+    shop: Shop,
+) -> None:
+    """Old entries aren't edited; the last refund finds the points and takes them back."""
     dishes(shop, soup=300, noodles=2_400)
     alice = shop.register()
     order = shop.paid(alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery",
                       delivery=HOME)  # fmt: skip
     assert give_back(shop, order.id, 1, [(0, 1)])
-    # As it was written then: +3 instead of -3.
+    # Change the entry to what the older version wrote: +3 instead of -3.
     [lot] = shop.account(alice)["lots"]
     shop.database.collection("points_entries").update_one(
         {"_id": f"claw-back:R1-{order.id}"},
@@ -151,13 +156,13 @@ def test_points_that_an_older_reading_minted_go_back_with_the_rest(shop: Shop) -
     assert shop.account(alice)["available"] == 0
 
 
-def test_a_claw_back_that_adds_points_cannot_be_written() -> None:
+def test_a_claw_back_that_would_add_points_is_an_error() -> None:
     with pytest.raises(ValueError, match="would add some"):
         TakenBack(-1)
 
 
 def any_order(shop: Shop, rng: random.Random, member_id: str, number: int) -> Order:
-    """An order with a fee, a coupon, points, offers and extras, each of them or not."""
+    """Pay a random order, which may have a fee, a coupon, points, offers and extras."""
     template = CouponTemplate.model_validate({
         "_id": f"t{number}", "name": "券", "valid_days": 7,
         "terms": rng.choice([
@@ -184,12 +189,12 @@ def any_order(shop: Shop, rng: random.Random, member_id: str, number: int) -> Or
         try:
             return shop.paid(member_id, points=points, **cart)
         except Refusal:
-            continue  # So few points, or so many, may not pay.
-    raise AssertionError("without points it goes")
+            continue  # The rules don't allow so few or so many points.
+    raise AssertionError("an order without points was refused")
 
 
 @pytest.mark.parametrize("number", range(24))
-def test_parts_of_any_order_in_any_order_bring_back_what_all_at_once_would(
+def test_partial_refunds_in_any_order_bring_back_the_same_as_one_refund(
     shop: Shop, number: int
 ) -> None:
     rng = random.Random(f"refunds {number}")
@@ -215,22 +220,22 @@ def test_parts_of_any_order_in_any_order_bring_back_what_all_at_once_would(
             gave = not rest and give_back(shop, order.id, step, [])
         if gave:
             assert shop.differences() == []
-            # Wherever it stands, it is where one refund of the same sums would have brought it.
-            assert_as_in_one_step(shop, order.id, earned)
+            # The points are the same as if one refund had been made of the same parts.
+            assert_points_as_after_one_refund(shop, order.id, earned)
     else:
         assert give_back(shop, order.id, 99, [])
     left = shop.orders.get(order.id)
     assert (left.status, left.left_fen) == ("refunded", 0)
     assert sum(refund.amount_fen for refund in left.refunds) == order.payable_fen
-    told = ledger(shop, order.id)
-    assert all(points <= 0 for kind, points in told if kind == "claw-back")
-    assert sum(points for kind, points in told if kind in ("earn", "claw-back")) == 0
-    assert sum(points for kind, points in told if kind == "return") == order.points_used
+    entries = ledger(shop, order.id)
+    assert all(points <= 0 for kind, points in entries if kind == "claw-back")
+    assert sum(points for kind, points in entries if kind in ("earn", "claw-back")) == 0
+    assert sum(points for kind, points in entries if kind == "return") == order.points_used
     assert shop.account(alice)["available"] == before - earned
     assert shop.differences() == []
 
 
-def assert_as_in_one_step(shop: Shop, order_id: str, earned: int) -> None:
+def assert_points_as_after_one_refund(shop: Shop, order_id: str, earned: int) -> None:
     order = shop.orders.get(order_id)
     assert order.terms
     if order.status == "refunded":
@@ -246,5 +251,5 @@ def assert_as_in_one_step(shop: Shop, order_id: str, earned: int) -> None:
     )  # fmt: skip
     terms: EarningTerms = order.terms
     deserves = kept(terms, terms.paid_by_line, order.payable_fen, earned, [once])
-    told = ledger(shop, order_id)
-    assert sum(points for kind, points in told if kind in ("earn", "claw-back")) == deserves
+    entries = ledger(shop, order_id)
+    assert sum(points for kind, points in entries if kind in ("earn", "claw-back")) == deserves

@@ -1,4 +1,4 @@
-"""Settling: exactly once, in any order, whatever is lost, doubled or changed meanwhile."""
+"""Settlement works exactly once, even if events are lost, doubled or late."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
     return Shop(chain, clock)
 
 
-def test_a_paid_order_earns_once_however_often_and_whoever_settles(shop: Shop) -> None:
+def test_a_paid_order_earns_once_even_if_many_settle_it_at_once(shop: Shop) -> None:
     alice = shop.register()
     order = shop.order(alice, items=[item(4)])
     shop.pay(order)
@@ -50,14 +50,14 @@ def test_many_orders_of_one_member_settle_at_once_without_losing_a_point(shop: S
     assert shop.differences() == []
 
 
-def test_an_unpaid_unknown_or_forged_order_finds_nothing_to_do(shop: Shop) -> None:
+def test_settling_an_unpaid_or_unknown_order_does_nothing(shop: Shop) -> None:
     order = shop.order(shop.register())
     assert shop.settlement.settle(order.id) == "nothing due"
     assert shop.settlement.settle("o-forged") == "nothing due"
     assert shop.database.collection("points_entries").count_documents({}) == 0
 
 
-def test_terms_are_those_of_the_moment_of_payment(shop: Shop) -> None:
+def test_an_order_earns_by_the_terms_at_its_payment(shop: Shop) -> None:
     alice = shop.register()
     order = shop.order(alice, items=[item(10)])
     shop.pay(order)
@@ -85,8 +85,8 @@ def test_a_refund_takes_back_what_was_earned_and_returns_what_was_spent(shop: Sh
     assert shop.differences() == []
 
 
-def test_points_used_come_back_before_the_same_refund_takes_back(shop: Shop) -> None:
-    """So that what is taken back is taken from them first, and leaves no debt behind."""
+def test_a_refund_returns_used_points_before_it_takes_earned_points_back(shop: Shop) -> None:
+    """So the claw-back can take the returned points first, and the member gets no debt."""
     alice = shop.register()
     shop.give_points(alice, 1_000)
     order = shop.paid(alice, items=[item(99)], points=1_485)
@@ -100,7 +100,7 @@ def test_points_used_come_back_before_the_same_refund_takes_back(shop: Shop) -> 
     assert (shop.account(alice)["available"], shop.account(alice).get("debt", 0)) == (1_485, 0)
 
 
-def test_the_order_after_a_first_one_that_went_back_whole_is_the_first(shop: Shop) -> None:
+def test_the_order_after_a_fully_refunded_first_order_is_the_first(shop: Shop) -> None:
     alice = shop.register()
     first = shop.paid(alice)
     assert shop.account(alice)["first_order_id"] == first.id
@@ -117,7 +117,7 @@ def test_the_order_after_a_first_one_that_went_back_whole_is_the_first(shop: Sho
     assert shop.differences() == []
 
 
-def test_a_refund_before_the_first_settlement_posts_both_sides(shop: Shop) -> None:
+def test_a_refund_before_the_first_settlement_posts_earn_and_claw_back(shop: Shop) -> None:
     alice = shop.register()
     order = shop.order(alice, items=[item(3)])
     shop.pay(order)
@@ -128,7 +128,7 @@ def test_a_refund_before_the_first_settlement_posts_both_sides(shop: Shop) -> No
     assert shop.account(alice)["available"] == 0
 
 
-def test_a_settlement_crossing_a_refund_leaves_the_order_right(shop: Shop) -> None:
+def test_a_settlement_during_a_refund_leaves_the_ledger_right(shop: Shop) -> None:
     alice = shop.register()
     for _ in range(6):
         order = shop.order(alice, items=[item(3)])
@@ -146,7 +146,7 @@ def test_a_settlement_crossing_a_refund_leaves_the_order_right(shop: Shop) -> No
     assert shop.differences() == []
 
 
-def test_points_spent_before_a_refund_become_a_debt_the_next_order_repays(shop: Shop) -> None:
+def test_points_spent_before_a_refund_become_a_debt_that_the_next_order_repays(shop: Shop) -> None:
     alice = shop.register()
     earned = shop.paid(alice, items=[item(20)])
     shop.paid(alice, items=[item(10)], points=300)
@@ -169,12 +169,12 @@ def coupon_of(shop: Shop, member_id: str, cause: str) -> str:
     return issued.id
 
 
-def test_a_coupon_is_redeemed_with_its_order_and_returned_by_a_whole_refund(shop: Shop) -> None:
+def test_a_coupon_is_redeemed_with_its_order_and_returned_by_a_full_refund(shop: Shop) -> None:
     alice = shop.register()
     coupon_id = coupon_of(shop, alice, "test")
     order = shop.paid(alice, items=[item(3)], coupon_id=coupon_id)
     assert Coupons(shop.database, shop.clock).known([coupon_id])[0].status == "redeemed"
-    shop.clock.advance(days=40)  # It has expired meanwhile: 24 hours more.
+    shop.clock.advance(days=40)  # The coupon has expired meanwhile and gets 24 hours more.
     shop.refund(order)
     shop.settlement.settle(order.id)
     returned = Coupons(shop.database, shop.clock).known([coupon_id])[0]
@@ -183,7 +183,7 @@ def test_a_coupon_is_redeemed_with_its_order_and_returned_by_a_whole_refund(shop
     assert shop.differences() == []
 
 
-def test_spending_500_makes_silver_with_a_coupon_and_the_next_quote_has_it(shop: Shop) -> None:
+def test_spending_500_yuan_raises_to_silver_with_a_coupon_and_a_discount(shop: Shop) -> None:
     alice = shop.register()
     tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
     shop.paid(alice, items=[item(33)])  # ¥495
@@ -199,7 +199,7 @@ def test_spending_500_makes_silver_with_a_coupon_and_the_next_quote_has_it(shop:
     assert shop.request(alice, items=[item(10)]).payable_fen == 13_500
 
 
-def test_a_refund_can_undo_a_tier_and_the_way_up_again_grants_nothing_twice(shop: Shop) -> None:
+def test_a_tier_lost_by_a_refund_and_reached_again_grants_no_second_coupon(shop: Shop) -> None:
     alice = shop.register()
     tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
 
@@ -221,7 +221,7 @@ def test_a_refund_can_undo_a_tier_and_the_way_up_again_grants_nothing_twice(shop
     assert changes == ["silver", "basic", "silver"]
 
 
-def test_a_tier_falls_by_itself_when_its_spend_leaves_the_window(shop: Shop) -> None:
+def test_a_tier_is_lowered_when_its_spend_is_too_old_to_count(shop: Shop) -> None:
     alice = shop.register()
     tiers = Tiers(shop.database, shop.clock)
     shop.paid(alice, items=[item(40)])
@@ -240,7 +240,7 @@ def test_a_tier_falls_by_itself_when_its_spend_leaves_the_window(shop: Shop) -> 
     assert list(tiers.due()) == []
 
 
-def test_redelivery_after_tier_and_rates_changed_awards_nothing_more(shop: Shop) -> None:
+def test_settling_again_after_tier_and_rates_changed_awards_nothing_more(shop: Shop) -> None:
     alice = shop.register()
     order = shop.paid(alice, items=[item(40)])
     Tiers(shop.database, shop.clock).evaluate(alice)
@@ -264,10 +264,10 @@ def test_a_late_event_after_the_tier_was_lost_grants_nothing(shop: Shop) -> None
     tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
     shop.paid(alice, items=[item(40)])
     big = shop.paid(alice, items=[item(99)])
-    assert tiers.evaluate(alice) == "raised"  # Straight to gold …
+    assert tiers.evaluate(alice) == "raised"  # The tier rises to gold at once …
     shop.refund(big)
     shop.settlement.settle(big.id)
-    assert tiers.evaluate(alice) == "lowered"  # … and down to silver before anybody granted.
+    assert tiers.evaluate(alice) == "lowered"  # … and falls to silver before coupons are granted.
     assert granting.grant(alice) == "nothing due"
     assert shop.database.collection("coupons").count_documents({}) == 0
 
@@ -310,7 +310,7 @@ def test_two_editors_of_the_rules_have_one_winner(shop: Shop) -> None:
         ("coupons", {"$set": {"status": "issued"}}, "coupon"),
     ],
 )
-def test_reconcile_finds_each_kind_of_lie(
+def test_reconcile_finds_each_kind_of_difference(
     shop: Shop, collection: str, change: dict[str, Any], kind: str
 ) -> None:
     alice = shop.register()

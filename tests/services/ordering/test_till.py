@@ -1,4 +1,4 @@
-"""A coupon at the till: shown, verified, redeemed once; claimed and issued by hand."""
+"""Coupons at the till are shown, verified and redeemed once; coupons claimed or given away."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def redeem(token: str, reference: str = "T1", store: str = "jingan") -> RedeemTo
     )
 
 
-def test_a_coupon_is_redeemed_once_and_the_same_call_is_answered_the_same(
+def test_a_coupon_is_redeemed_once_and_a_repeated_call_gets_the_same_answer(
     shop: Shop, till: Till
 ) -> None:
     alice = shop.register()
@@ -77,9 +77,7 @@ def test_a_coupon_is_redeemed_once_and_the_same_call_is_answered_the_same(
     assert shop.differences() == []
 
 
-def test_of_two_tills_and_an_order_in_the_mini_program_one_has_the_coupon(
-    shop: Shop, till: Till
-) -> None:
+def test_of_two_tills_and_an_order_at_once_only_one_gets_the_coupon(shop: Shop, till: Till) -> None:
     for number in range(4):
         alice = shop.register(f"g{number}")
         coupon_id = coupon(shop, alice)
@@ -94,7 +92,7 @@ def test_of_two_tills_and_an_order_in_the_mini_program_one_has_the_coupon(
     assert shop.differences() == []
 
 
-def test_a_token_that_was_changed_is_nobodys(shop: Shop, till: Till) -> None:
+def test_a_changed_token_is_not_valid(shop: Shop, till: Till) -> None:
     alice = shop.register()
     coupon_id = coupon(shop, alice)
     token = till.token(alice, coupon_id).coupon_token
@@ -105,13 +103,14 @@ def test_a_token_that_was_changed_is_nobodys(shop: Shop, till: Till) -> None:
         with pytest.raises(Refusal) as refused:
             till.redeem(redeem(wrong))
         assert refused.value.code is TillErrors.TOKEN_NOT_VALID
-    gift = sign(KEY, "HG1", (coupon_id,), time.time() + 60)  # Signed, but for another use.
+    # A genuine signature, but of a gift.
+    gift = sign(KEY, "HG1", (coupon_id,), time.time() + 60)
     with pytest.raises(Refusal):
         till.redeem(redeem(gift))
     assert read(KEY, "HT1", token) is not None
 
 
-def test_a_token_dies_within_minutes(
+def test_a_token_expires_within_minutes(
     shop: Shop, till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = shop.register()
@@ -124,7 +123,7 @@ def test_a_token_dies_within_minutes(
         assert refused.value.code is TillErrors.TOKEN_EXPIRED
 
 
-def test_another_members_coupon_gives_no_token(shop: Shop, till: Till) -> None:
+def test_a_member_gets_no_token_for_another_members_coupon(shop: Shop, till: Till) -> None:
     alice, mallory = shop.register(), shop.register("mallory")
     with pytest.raises(Refusal) as refused:
         till.token(mallory, coupon(shop, alice))
@@ -141,7 +140,7 @@ def test_another_members_coupon_gives_no_token(shop: Shop, till: Till) -> None:
         ({"channels": ["mini_program"]}, "不适用于此渠道"),
     ],
 )
-def test_the_cashier_hears_why_a_coupon_is_not_for_here_and_now(
+def test_the_cashier_sees_why_a_coupon_cannot_be_used_here_and_now(
     shop: Shop, till: Till, terms: dict[str, Any], why: str
 ) -> None:
     alice = shop.register()
@@ -152,7 +151,7 @@ def test_the_cashier_hears_why_a_coupon_is_not_for_here_and_now(
     assert refused.value.detail == why
 
 
-def test_an_order_of_the_till_that_misses_the_threshold_is_told_by_how_much(
+def test_a_till_order_below_the_threshold_is_refused_with_the_missing_amount(
     shop: Shop, till: Till
 ) -> None:
     alice = shop.register()
@@ -164,7 +163,7 @@ def test_an_order_of_the_till_that_misses_the_threshold_is_told_by_how_much(
     assert done.status == "redeemed"
 
 
-def test_a_claim_is_served_once_and_within_its_limits(shop: Shop) -> None:
+def test_a_repeated_claim_issues_one_coupon_and_claims_keep_to_the_limits(shop: Shop) -> None:
     coupons, alice = Coupons(shop.database, shop.clock), shop.register()
     template(shop, claimable=True, limits={"per_member_day": 2, "quota": 100})
     one = coupons.claim("till-5", alice, "tap1")
@@ -177,7 +176,7 @@ def test_a_claim_is_served_once_and_within_its_limits(shop: Shop) -> None:
     assert refused.value.code is Code.NOT_FOUND
 
 
-def test_staff_issue_by_cause_and_are_named(shop: Shop) -> None:
+def test_a_coupon_issued_by_staff_names_its_cause_and_its_issuer(shop: Shop) -> None:
     coupons, alice = Coupons(shop.database, shop.clock), shop.register()
     template(shop)
     wanted = IssueCouponRequest(
@@ -188,7 +187,7 @@ def test_staff_issue_by_cause_and_are_named(shop: Shop) -> None:
     assert (found.actor, found.cause) == ("ann", f"staff:{alice}:till-5:complaint-17")
 
 
-def test_a_coupon_given_away_has_one_taker_and_is_used_once(shop: Shop) -> None:
+def test_only_one_friend_can_take_a_gift_and_only_one_member_uses_it(shop: Shop) -> None:
     gifts = Gifts(shop.database, shop.clock, KEY)
     alice = shop.register()
     coupon_id = coupon(shop, alice, transferable=True, limits={"per_member": 1})
@@ -200,14 +199,17 @@ def test_a_coupon_given_away_has_one_taker_and_is_used_once(shop: Shop) -> None:
     assert len(winners(results)) == 1
     (held,) = Coupons(shop.database, shop.clock).known([coupon_id])
     if held.status == "issued":
-        assert gifts.take(held.member_id, gift).coupon_id == coupon_id  # Again: the same one.
+        # The friend who has the coupon may repeat the call.
+        assert gifts.take(held.member_id, gift).coupon_id == coupon_id
         with pytest.raises(Refusal):
             shop.request(alice, items=[item(2)], coupon_id=coupon_id)
         assert shop.order(held.member_id, items=[item(2)], coupon_id=coupon_id)
     assert shop.differences() == []
 
 
-def test_what_is_not_transferable_or_not_ones_own_is_not_given(shop: Shop) -> None:
+def test_a_coupon_that_is_not_transferable_or_not_the_members_own_cannot_be_given(
+    shop: Shop,
+) -> None:
     gifts = Gifts(shop.database, shop.clock, KEY)
     alice, mallory = shop.register(), shop.register("mallory")
     plain = coupon(shop, alice)

@@ -1,4 +1,4 @@
-"""Quotas, budgets and limits on the real database: never one too many, none lost."""
+"""Quotas, budgets and limits on a real database: never exceeded, and no unit is lost."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def issued(shop: Shop) -> int:
 
 
 def left(shop: Shop, subject: str = "coupon:storm") -> tuple[int, int]:
-    """Pieces left in the pool, and pieces in flight."""
+    """Return how many units the pool has left, and how many are in flight."""
     pool = shop.database.collection("limit_pools").find_one({"_id": subject})
     assert pool
     return pool["left"], len(pool["taken"])
 
 
 def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
-    """Run the sweep as if so many seconds had gone by."""
+    """Run the sweep as if `later_s` seconds had passed."""
     if later_s:
         for pool in shop.database.collection("limit_pools").find({"_id": {"$gt": ""}}):
             past = {f"taken.{t}.at": note["at"] - later_s for t, note in pool["taken"].items()}
@@ -81,9 +81,7 @@ def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
 
 
 @pytest.mark.parametrize("quota", [1, 100])
-def test_take_count_checked_then_n_added_issues_no_more_than_there_are(
-    shop: Shop, quota: int
-) -> None:
+def test_many_takers_at_once_never_get_more_coupons_than_the_quota(shop: Shop, quota: int) -> None:
     template, coupons = a_template(shop, quota=quota), Coupons(shop.database, shop.clock)
     results = at_once(
         [lambda n=n: coupons.try_issue(template, member_id=f"m{n}", cause=f"storm:{n}")[1]
@@ -120,7 +118,7 @@ def takers(shop: Shop, uri: str, count: int, each: int) -> list[subprocess.Popen
     ]  # fmt: skip
 
 
-def test_processes_that_take_at_once_lose_no_update(shop: Shop, mongod: Mongod) -> None:
+def test_several_processes_at_once_issue_exactly_the_quota(shop: Shop, mongod: Mongod) -> None:
     a_template(shop, quota=150)
     processes = takers(shop, mongod.uri, 4, 60)
     for process in processes:
@@ -130,7 +128,7 @@ def test_processes_that_take_at_once_lose_no_update(shop: Shop, mongod: Mongod) 
     assert left(shop) == (0, 0)
 
 
-def test_a_taker_that_is_killed_loses_no_piece(shop: Shop, mongod: Mongod) -> None:
+def test_a_killed_taker_loses_no_quota_unit(shop: Shop, mongod: Mongod) -> None:
     a_template(shop, quota=1_000)
     for _ in range(4):
         (process,) = takers(shop, mongod.uri, 1, 1_000)
@@ -146,22 +144,23 @@ def test_a_taker_that_is_killed_loses_no_piece(shop: Shop, mongod: Mongod) -> No
     assert pieces + issued(shop) == 1_000
 
 
-def test_a_piece_taken_before_a_crash_is_issued_to_whom_it_was_taken_for(shop: Shop) -> None:
+def test_a_unit_taken_before_a_crash_is_issued_to_the_member_it_was_taken_for(shop: Shop) -> None:
     template, coupons = a_template(shop, quota=1), Coupons(shop.database, shop.clock)
     limiter = coupons._limiter
     more = {"member_id": "m1", "cause": "storm:1", "template_id": "storm", "told": {}}
     from huitou.coupons.issuing.rules import coupon_id
 
-    assert limiter.take("coupon:storm", coupon_id("storm:1"), 1, 0, more)  # And then: kill -9.
+    # After this the taker is killed.
+    assert limiter.take("coupon:storm", coupon_id("storm:1"), 1, 0, more)
     assert coupons.try_issue(template, member_id="m2", cause="storm:2") == (None, "used_up")
-    assert settle(shop) == []  # Its function may still be running.
+    assert settle(shop) == []  # The taker may still be running.
     assert settle(shop, later_s=61) == ["issued"]
     assert settle(shop, later_s=61) == []
     assert [c["member_id"] for c in shop.database.collection("coupons").find({"member_id": "m1"})]
     assert left(shop) == (0, 0)
 
 
-def test_a_cause_that_was_served_takes_no_piece(shop: Shop) -> None:
+def test_the_same_cause_at_once_takes_one_quota_unit(shop: Shop) -> None:
     template, coupons = a_template(shop, quota=10), Coupons(shop.database, shop.clock)
     results = at_once(
         [lambda: coupons.try_issue(template, member_id="m", cause="storm:1")[1]] * 8
@@ -171,7 +170,7 @@ def test_a_cause_that_was_served_takes_no_piece(shop: Shop) -> None:
     assert left(shop) == (9, 0)
 
 
-def test_a_member_at_a_limit_gives_the_piece_back(shop: Shop) -> None:
+def test_a_member_at_their_limit_gives_the_quota_unit_back(shop: Shop) -> None:
     template = a_template(shop, quota=100, per_member_day=2, per_member=3)
     coupons = Coupons(shop.database, shop.clock)
 
@@ -188,7 +187,7 @@ def test_a_member_at_a_limit_gives_the_piece_back(shop: Shop) -> None:
     assert left(shop) == (97, 0)
 
 
-def test_a_quota_raised_or_lowered_keeps_what_is_gone(shop: Shop) -> None:
+def test_a_changed_quota_still_counts_the_units_used_before(shop: Shop) -> None:
     template, coupons = a_template(shop, quota=100), Coupons(shop.database, shop.clock)
     for number in range(40):
         assert coupons.issue(template, member_id="m", cause=f"storm:{number}")
@@ -201,12 +200,12 @@ def test_a_quota_raised_or_lowered_keeps_what_is_gone(shop: Shop) -> None:
     ])  # fmt: skip
     assert winners(results).count("issued") == 10
     assert issued(shop) == 50
-    template = a_template(shop, revision=4, quota=30)  # Fewer than are gone: none is left.
+    template = a_template(shop, revision=4, quota=30)  # More units were used before: none is left.
     assert coupons.try_issue(template, member_id="m", cause="late")[1] == "used_up"
     assert left(shop) == (-20, 0)
 
 
-def test_two_orders_at_once_of_one_member_use_an_offer_as_often_as_it_may_be(shop: Shop) -> None:
+def test_several_orders_at_once_of_one_member_keep_to_the_limit_of_an_offer(shop: Shop) -> None:
     an_offer(shop, limits={"per_member": 1})
     alice = shop.register()
     requests = [shop.request(alice) for _ in range(4)]
@@ -215,10 +214,10 @@ def test_two_orders_at_once_of_one_member_use_an_offer_as_often_as_it_may_be(sho
     assert len(winners(results)) == 1
     refused = {r.code for r in results if isinstance(r, Refusal)}
     assert refused <= {QuotaErrors.OFFER_LIMIT_REACHED, OrderErrors.QUOTE_CHANGED}
-    assert shop.request(alice).payable_fen == 1_500  # The next price says so.
+    assert shop.request(alice).payable_fen == 1_500  # The next quote is without the offer.
 
 
-def test_limits_are_not_ignored_on_automatic_offers_by_day_and_month(shop: Shop) -> None:
+def test_an_offer_keeps_to_its_limits_per_day_and_month(shop: Shop) -> None:
     an_offer(shop, limits={"per_member_day": 1, "per_member_month": 2})
     alice = shop.register()
     prices = []
@@ -230,12 +229,12 @@ def test_limits_are_not_ignored_on_automatic_offers_by_day_and_month(shop: Shop)
     assert shop.order(alice).payable_fen == 1_200
 
 
-def test_a_cancelled_order_gives_its_use_its_piece_and_its_budget_back(shop: Shop) -> None:
+def test_a_cancelled_order_gives_back_its_use_its_unit_and_its_budget(shop: Shop) -> None:
     an_offer(shop, limits={"per_member": 1, "quota": 2, "budget_fen": 500})
     alice, bob = shop.register(), shop.register("bob")
     order = shop.order(alice)
     assert order.payable_fen == 1_200
-    # ¥2 of the budget are left: less than the offer would take off.
+    # The budget has ¥2 left, which is less than the offer would take off.
     assert shop.order(bob).payable_fen == 1_500
     assert shop.orders.begin_closing(order)
     assert sorted(at_once([lambda: shop.orders.cancel(order)] * 3)) == [False, False, True]
@@ -257,7 +256,7 @@ def test_a_budget_is_never_overspent(shop: Shop) -> None:
     }  # fmt: skip
 
 
-def test_a_piece_of_an_order_that_never_came_about_is_put_back_in_time(shop: Shop) -> None:
+def test_the_unit_of_an_order_that_was_never_written_is_put_back(shop: Shop) -> None:
     an_offer(shop, limits={"quota": 1})
     alice, bob = shop.register(), shop.register("bob")
     request = shop.request(alice)
@@ -265,16 +264,16 @@ def test_a_piece_of_an_order_that_never_came_about_is_put_back_in_time(shop: Sho
     from huitou.ordering.orders.rules import order_id
 
     token = order_id(alice, request.quote_id)
-    assert repository.take("offer:off-3", token, 1, 0, {})  # And then: kill -9.
+    assert repository.take("offer:off-3", token, 1, 0, {})  # After this the taker is killed.
     assert shop.request(bob).payable_fen == 1_500
     assert settle(shop, later_s=61) == ["waiting"]
     assert shop.orders.create(alice, request.model_copy(update={"payable_fen": 1_500}))
-    # The order came about without the offer: nothing waits for that piece any more.
+    # The order was written without the offer, so it will never use that unit.
     assert settle(shop, later_s=61) == ["put back"]
     assert left(shop, "offer:off-3") == (1, 0)
 
 
-def test_the_same_create_call_again_takes_no_second_piece(shop: Shop) -> None:
+def test_a_repeated_create_call_takes_no_second_unit(shop: Shop) -> None:
     an_offer(shop, limits={"quota": 10})
     alice = shop.register()
     request = shop.request(alice)
@@ -284,16 +283,16 @@ def test_the_same_create_call_again_takes_no_second_piece(shop: Shop) -> None:
     assert left(shop, "offer:off-3") == (9, 0)
 
 
-def test_an_order_for_the_first_order_can_only_be_one(shop: Shop) -> None:
+def test_only_one_order_can_use_an_offer_for_the_first_order(shop: Shop) -> None:
     an_offer(shop, terms={"first_order": True})
     alice = shop.register()
     requests = [shop.request(alice) for _ in range(3)]
     results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
-    assert len(winners(results)) == 1  # Two unpaid first orders would both be paid.
+    assert len(winners(results)) == 1  # Otherwise the guest could pay for both.
     assert shop.request(alice).payable_fen == 1_500
 
 
-def test_a_coupon_of_a_budgeted_template_waits_for_the_budget(shop: Shop) -> None:
+def test_a_coupon_is_not_usable_when_its_templates_budget_is_used_up(shop: Shop) -> None:
     template = a_template(shop, budget_fen=500)
     coupons = Coupons(shop.database, shop.clock)
     alice = shop.register()
@@ -309,7 +308,7 @@ def test_a_coupon_of_a_budgeted_template_waits_for_the_budget(shop: Shop) -> Non
     assert refused.value.detail == "名额已用完"
 
 
-def test_a_revoked_coupon_is_no_more_and_one_in_use_stays(shop: Shop) -> None:
+def test_a_free_coupon_can_be_revoked_and_one_in_use_cannot(shop: Shop) -> None:
     template, coupons = a_template(shop), Coupons(shop.database, shop.clock)
     alice = shop.register()
     free, used = (coupons.issue(template, member_id=alice, cause=f"r{n}") for n in range(2))
@@ -322,4 +321,4 @@ def test_a_revoked_coupon_is_no_more_and_one_in_use_stays(shop: Shop) -> None:
     with pytest.raises(Refusal):
         shop.request(alice, items=[item(2)], coupon_id=free.id)
     shop.clock.advance(days=30)
-    assert coupons.expire() == 0  # Neither of them: one is locked, one is revoked.
+    assert coupons.expire() == 0  # One coupon is locked and one revoked, so neither expires.
