@@ -1,7 +1,7 @@
-"""A second implementation of the pricing page, by pure enumeration: slow, plain, independent.
+"""A second, independent implementation of the pricing page, by brute force: slow and simple.
 
-Written from `functions/pay/PRICING.md` alone. Every state that a cart can be in after each offer is
-kept; equal ones once. There are no bounds.
+It was written from `functions/pay/PRICING.md` alone. After each offer it keeps every state that
+the cart can be in, each state once. It cuts nothing off by bounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KINDS = (
     "delivery",
 )  # fmt: skip
 SOURCES = ("tier", "offer", "coupon")
-WHOLE = ("percent_off", "amount_off")  # Kinds about whole lines.
+WHOLE = ("percent_off", "amount_off")  # The kinds that are about whole lines.
 NOBODY = -1
 
 
@@ -40,12 +40,12 @@ def least(
     delivery_fen: int = 0,
     never_together: Sequence[Sequence[str]] = (),
 ) -> Best | None:
-    """Return the key of the best combination, or None where the named coupons have no legal one."""
+    """Return the key of the best combination, None if no legal one uses all named coupons."""
     return _Force(rows, offered, groups, never_together).least(delivery_fen)
 
 
 class _Force:
-    """One cart with all that is on offer for it."""
+    """One cart with all offers for it."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class _Force:
         return [at for at, fit in enumerate(fits) if fit]
 
     def _clash(self, i: int, j: int) -> bool:
-        """Whether two offers never are in one combination."""
+        """Tell whether two offers can never be in the same combination."""
         if "order" in (self.offers[i].terms.exclusive, self.offers[j].terms.exclusive):
             return True
         both = [a for a, b in zip(self.path[i], self.path[j], strict=False) if a.group == b.group]
@@ -92,13 +92,13 @@ class _Force:
         return False
 
     def _kept_out(self, i: int, state: State) -> bool:
-        """Whether an offer doesn't go with those taken, by `most` or one by one."""
+        """Tell whether the taken offers exclude this one, by `most` or because of one of them."""
         inside = [group.group for j, _ in state.taken for group in self.path[j]]
         full = any(g.most is not None and inside.count(g.group) >= g.most for g in self.path[i])
         return full or any(self.clash[i][j] for j, _ in state.taken)
 
     def _excused(self, i: int, state: State) -> bool:
-        """Whether the combination has an offer for which this one may be left out."""
+        """Tell whether the combination has an offer for which this one may be left out."""
         if self._kept_out(i, state):
             return True
         top, mine = self.path[i][0], self.about[i]
@@ -112,7 +112,7 @@ class _Force:
         return False
 
     def _part(self, i: int, at: int, value: int) -> int:
-        """Return a value of a line as the offer sees it: with its extras or without."""
+        """Return the part of a line's value that counts for the offer: with or without extras."""
         terms, row = self.offers[i].terms, self.rows[at]
         if terms.with_addons and terms.kind != "exchange":
             return value
@@ -123,13 +123,13 @@ class _Force:
         return self._part(i, at, as_listed if base == "list" else now.running)
 
     def _worth(self, i: int, at: int, now: Now) -> int:
-        """Return what a piece of a line is worth to an offer."""
+        """Return the price of one piece of a line that counts for the offer."""
         if self.offers[i].terms.base == "list":
             return self._part(i, at, self.rows[at].unit_fen)
         return self._part(i, at, (now.running + now.piecewise) // now.open if now.open else 0)
 
     def _works_on(self, i: int, at: int, now: Now) -> bool:
-        """Whether an offer can work on a line that it is about."""
+        """Tell whether an offer can work on a line that it covers."""
         terms = self.offers[i].terms
         if terms.exclusive != "item":
             return (now.open if terms.kind in WHOLE else now.free) > 0
@@ -138,7 +138,7 @@ class _Force:
         return now.free > 0 and not now.whole
 
     def _times(self, i: int, nows: Nows) -> int:
-        """Return how often the threshold is reached; without one, once."""
+        """Return how often the threshold is reached; 1 without a threshold."""
         terms = self.offers[i].terms
         if not terms.threshold_fen:
             return 1
@@ -147,7 +147,7 @@ class _Force:
         return reached // terms.threshold_fen
 
     def _outcomes(self, i: int, state: State, lines: frozenset[int]) -> list[Outcome]:
-        """Return every way to take an offer off these lines (or the fee), each at least 1 fen."""
+        """Return every way in which an offer takes at least 1 fen off these lines or the fee."""
         key = (i, state.nows, state.fee, lines)
         if key not in self.tried:
             self.tried[key] = list(dict.fromkeys(self._ways(i, state.nows, state.fee, lines)))
@@ -204,7 +204,7 @@ class _Force:
             now, free, price = nows[at], nows[at].free - count, count * self.rows[at].unit_fen
             left, piecewise = now.running - offs[at], now.piecewise + offs[at]
             after[at] = now._replace(free=free, running=left, piecewise=piecewise)
-            if self.offers[i].terms.exclusive == "item":  # Before nothing was taken off these.
+            if self.offers[i].terms.exclusive == "item":  # No other offer touched these pieces.
                 left, closed = now.running - price, now.closed + price - offs[at]
                 after[at] = now._replace(
                     open=now.open - count, free=free, running=left, closed=closed
@@ -214,7 +214,7 @@ class _Force:
     def _uses(
         self, i: int, nows: Nows, lines: list[int]
     ) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
-        """Yield every choice of pieces of these lines, and what it takes off each line."""
+        """Yield every choice of pieces of these lines, with what it takes off each line."""
         terms = self.offers[i].terms
         worth = {at: self._worth(i, at, nows[at]) for at in lines}
         price, most = terms.price_fen or 0, terms.most_times
@@ -241,7 +241,7 @@ class _Force:
     def _cheaper(
         self, used: dict[int, int], worth: dict[int, int], nth: int
     ) -> Iterator[dict[int, int]]:
-        """Yield every choice of how many pieces of each line are an `nth` one of the row."""
+        """Yield every choice of how many pieces of each line are an `nth` piece by price."""
         before, choices = 0, []
         for value in sorted({worth[at] for at in used}, reverse=True):
             alike = [at for at in used if worth[at] == value]
@@ -253,7 +253,7 @@ class _Force:
             yield {at: count for part in chosen for at, count in part.items()}
 
     def _filled(self, i: int, nows: Nows, lines: list[int]) -> Iterator[tuple[dict[int, int], int]]:
-        """Yield all sets of pieces that fill all slots of a bundle, and how many times."""
+        """Yield all sets of pieces that fill all slots of a bundle, and how many times they do."""
         terms = self.offers[i].terms
         sets = {tuple(0 for _ in lines)}
         for times in range(1, terms.most_times + 1):
@@ -272,7 +272,7 @@ class _Force:
                 yield {at: n for at, n in zip(lines, counts, strict=True) if n}, times
 
     def least(self, delivery_fen: int) -> Best | None:
-        """Go through the offers in their order and keep every state that can come about."""
+        """Go through the offers in their order, keep every possible state, return the best key."""
         nobody = (NOBODY,) * (self.fee_at + 1)
         nows = tuple(Now(r.quantity, r.quantity, r.quantity * r.unit_fen) for r in self.rows)
         states = {State(nows, delivery_fen, (), (), (), nobody)}
@@ -296,8 +296,8 @@ class _Force:
     def _gifts(self, state: State, members: list[int]) -> Iterator[tuple[int, ...]]:
         """Yield every way to give the lines and the fee to offers of a group `best` per item.
 
-        Those given something are the ones in the combination. None about whole lines passes over
-        a line that it could work on and that goes to nobody.
+        The combination has exactly the offers that get something. If such an offer is about whole
+        lines, a line that it could work on may not go to nobody.
         """
         takers = [
             [i for i in members if at in self.about[i] and self._works_on(i, at, now)]
@@ -312,13 +312,14 @@ class _Force:
                 yield given
 
     def _step(self, i: int, state: State) -> Iterator[State]:
-        """Yield what may become of a state at the turn of an offer."""
+        """Yield the states that can follow a state at the turn of an offer."""
         group, mine, settled = self.path[i][-1], self._children(i), dict(state.firsts)
         gift = frozenset(at for at, whom in enumerate(state.given) if whom == i)
         lines = gift or frozenset(at for at, by in enumerate(state.given) if not 0 <= by < i)
         ahead = all(settled.get(name, child) == child for name, child in mine.items())
         ways = self._outcomes(i, state, lines) if ahead and not self._kept_out(i, state) else []
-        if gift and self.offers[i].terms.kind not in WHOLE:  # It uses a piece of each.
+        # An offer about single pieces must use a piece of each line that it was given.
+        if gift and self.offers[i].terms.kind not in WHOLE:
             ways = [way for way in ways if way.touched == gift]
         if ways and group.per == "item" and group.mode == "first":
             gets = self._gets(i, state) & lines
@@ -336,13 +337,13 @@ class _Force:
             yield state._replace(left=(*state.left, i)) if must else state
 
     def _children(self, i: int) -> dict[str, str]:
-        """Return which child of each group `first` around it an offer is, or is within."""
+        """Return, for each group `first` around an offer, the child to which the offer belongs."""
         below = [*(group.group for group in self.path[i][1:]), f"#{i}"]
         pairs = zip(self.path[i], below, strict=True)
         return {g.group: child for g, child in pairs if g.mode == "first" and g.per == "cart"}
 
     def _gets(self, i: int, state: State) -> frozenset[int]:
-        """Return all lines that an offer is about and can work on; of a delivery, the fee."""
+        """Return all lines that an offer covers and can work on; for a delivery offer, the fee."""
         if self.offers[i].terms.kind == "delivery":
             return frozenset([self.fee_at])
         return frozenset(k for k in self.about[i] if self._works_on(i, k, state.nows[k]))

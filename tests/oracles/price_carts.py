@@ -1,4 +1,4 @@
-"""Small carts and offers drawn at random, biased to where offers get into each other's way."""
+"""Draws small random carts with offers, mostly such that the offers affect each other."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ DAYS = ("2026-07-01", "2026-07-01", "2026-07-09", "2026-08-31", "2026-12-31")
 
 
 class Theme(NamedTuple):
-    """What the offers of one case are like: how likely some of their terms are."""
+    """How likely the offers of one case have certain terms."""
 
     running: float
     threshold: float
     must: float
     exclusive: float
     named: bool
-    odd: bool  # Rates and prices that leave fen over.
+    odd: bool  # Whether rates and prices are odd, so that amounts must be rounded.
 
 
 class Case(NamedTuple):
-    """One case: all arguments of `price_by_force.least`."""
+    """One case: the arguments of `price_by_force.least`."""
 
     rows: list[Row]
     offered: list[Offered]
@@ -48,7 +48,7 @@ class Case(NamedTuple):
     def arguments(
         self,
     ) -> tuple[list[Row], list[Offered], list[Group], int, list[list[str]]]:
-        """What `least` and `engine` are called with, in their order."""
+        """The arguments of `least` and of `engine`, in their order."""
         return self.rows, self.offered, self.groups, self.delivery_fen, self.never_together
 
 
@@ -85,7 +85,7 @@ def _rows(rng: random.Random) -> list[Row]:
     prices = [rng.choice(PRICES) for _ in range(rng.choice((1, 2, 2, 3)))]
     rows: list[Row] = []
     for at in range(rng.choice((1, 2, 2, 3, 3, 4, 4))):
-        if rows and rng.random() < 0.1:  # The same once more, or in another size or with extras.
+        if rows and rng.random() < 0.1:  # The same dish again, or in another size, or with extras.
             row = rng.choice(rows)
             what = rng.choice(("alike", "size", "extras"))
             if what == "alike":
@@ -112,7 +112,7 @@ def _rows(rng: random.Random) -> list[Row]:
 
 
 def _tree(rng: random.Random) -> tuple[list[Group], list[list[str]]]:
-    """Return a tree that may be loaded, and sets of groups none of which is within another."""
+    """Return a valid tree, and sets of groups of which none lies within another."""
     if rng.random() < 0.3:
         return list(DEFAULT_STACKING.groups), []
     names = list(NAMES)
@@ -153,7 +153,7 @@ def _offered(
     groups: list[Group],
     before: Sequence[Offered],
 ) -> Offered:
-    """Return one more offer; of the kinds that have many choices not too many."""
+    """Return one more offer; not too many are of kinds that have many choices of pieces."""
     kind = rng.choices(KINDS, WEIGHTS)[0]
     choosy = [o for o in before if o.terms.kind not in ("amount_off", "percent_off", "delivery")]
     if sum(row.quantity for row in rows) > 6 and len(choosy) > 3:
@@ -186,7 +186,7 @@ def _offered(
 
 
 def _pair(rng: random.Random, rows: Sequence[Row], groups: list[Group]) -> list[Offered]:
-    """Return one offer about one dish and one about pieces of all, one before the other."""
+    """Return an offer about pieces of all dishes and one about one dish, in any order."""
     here, there = (rng.choice(walk(groups)).group for _ in range(2))
     raw: dict[str, Any] = {"kind": rng.choice(("nth_item", "nth_item", "bundle"))}
     if raw["kind"] == "nth_item":
@@ -215,7 +215,7 @@ def _of_tier(rng: random.Random, kind: str) -> Offered:
 
 
 def _scope(rng: random.Random, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return a scope of some of the dishes in the cart, often of all."""
+    """Return a scope with some dishes of the cart, often with all."""
     dishes = sorted({row.dish_id for row in rows})
     some = rng.sample(dishes, rng.randint(1, len(dishes)))
     drawn = rng.random()
@@ -235,7 +235,7 @@ def _scope(rng: random.Random, rows: Sequence[Row]) -> dict[str, Any]:
 def _threshold(
     rng: random.Random, raw: dict[str, Any], rows: Sequence[Row], before: Sequence[Offered]
 ) -> int:
-    """Return a threshold about as high as some of the cart, often to the fen."""
+    """Return a threshold near the price of a part of the cart, often exactly that price."""
     dishes = raw["scope"].get("dish_ids") if raw["threshold_of"] == "scope" else None
     parts = [row for row in rows if not dishes or row.dish_id in dishes]
     if rng.random() < 0.2:
@@ -269,7 +269,7 @@ def _terms(
     if kind not in ("amount_off", "percent_off") or raw.get("threshold_fen"):
         raw["most_times"] = rng.choice((1, 1, 1, 2, 3, 9999))
     if kind == "delivery" and raw["exclusive"] == "item":
-        raw["exclusive"] = "none"  # The page doesn't say what it would be.
+        raw["exclusive"] = "none"  # The page doesn't say what this would mean.
     if kind == "amount_off" or (kind == "delivery" and rng.random() < 0.5):
         raw["off_fen"] = rng.choice((1, 2, 99, 100, 299, 300, 500, 1000, max(1, price)))
     if kind in ("percent_off", "nth_item"):
@@ -291,14 +291,16 @@ def _terms(
 
 
 def an_aimed_case(rng: random.Random) -> Case:
-    """Return a case at which a search's bound is easily wrong, as `a_case` rarely makes one."""
-    return rng.choice((_moving, _closing))(rng)
+    """Return a case for which a search's bound is easily wrong; `a_case` rarely makes one."""
+    return rng.choice((_moving_discount, _closed_pieces))(rng)
 
 
-def _moving(rng: random.Random) -> Case:
-    """Two alternatives; then one takes off a line of what lies on two, and on one of them again.
+def _moving_discount(rng: random.Random) -> Case:
+    """Return a case in which an early offer moves a later one's discount to another line.
 
-    Where an n-th item or a bundle at the running price lies hangs on what earlier offers left.
+    First one of two alternatives applies. Then an offer takes something off one line. Then an
+    n-th item or a bundle at the running price covers two lines: which of them gets its discount
+    depends on what the earlier offer left. At last an offer takes a part of one line.
     """
     rows = [
         Row(dish, "", "", 1, *[rng.choice((500, 1_000, 1_000, 1_500, 2_000))] * 2) for dish in "ab"
@@ -330,8 +332,11 @@ def _moving(rng: random.Random) -> Case:
     return Case(rows, offered, groups, [], 0)
 
 
-def _closing(rng: random.Random) -> Case:
-    """An exclusive offer about pieces, one about whole lines, one about pieces of what is left."""
+def _closed_pieces(rng: random.Random) -> Case:
+    """Return a case in which an exclusive offer closes pieces before two other offers.
+
+    The next offer is about whole lines, the last one about single pieces.
+    """
     rows = [
         Row(dish, "", "", rng.randint(1, 4), *[rng.choice((1_000, 1_000, 900))] * 2)
         for dish in "abc"[: rng.choice((2, 3))]

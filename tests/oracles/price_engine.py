@@ -1,4 +1,4 @@
-"""The engine asked about a case of the brute force: the same rows, offers and groups."""
+"""Prices a case of the brute force with the real engine: the same rows, offers and groups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from price_states import Best, Offered, Row
 
 
 class Found(NamedTuple):
-    """The key of the engine's price (None where named coupons can't all be had), and the rest."""
+    """The key of the engine's price (None if it can't use all named coupons), and its outcome."""
 
     key: Best | None
     outcome: Outcome
@@ -25,7 +25,7 @@ def engine(
     delivery_fen: int = 0, never_together: Sequence[Sequence[str]] = (),
     most_steps: int = MOST_STEPS, member: str = "m",
 ) -> Found:  # fmt: skip
-    """Price a case for a member; coupons have ids of the member's own, as when they are issued."""
+    """Price a case for a member; as in issuing, a coupon's id is different for each member."""
     tree = StackingRules(
         groups=list(groups), never_together=[list(names) for names in never_together]
     )

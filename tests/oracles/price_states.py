@@ -1,4 +1,4 @@
-"""What the enumeration of prices is told, and what it keeps of a combination."""
+"""The input of the brute force and the states that it keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from huitou.promotions.offers.models import Group, Scope, Terms
 
 
 class Row(NamedTuple):
-    """One row of a cart; the price of a piece with its extras and without."""
+    """One row of a cart; a piece costs `unit_fen` with its extras and `bare_fen` without."""
 
     dish_id: str
     sku_id: str
@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """One offer, coupon or tier discount that is in force; `id` of a coupon is its template's."""
+    """One offer, coupon or tier discount in force; a coupon's `id` is that of its template."""
 
     source: Literal["tier", "offer", "coupon"]
     id: str
@@ -34,7 +34,7 @@ class Offered(NamedTuple):
 
 
 class Best(NamedTuple):
-    """What the best combination comes to; the least is the best."""
+    """The key by which combinations are compared; the least one is the best."""
 
     payable_fen: int
     coupons: int
@@ -42,11 +42,11 @@ class Best(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What became of a line so far.
+    """The state of a line after some of the offers.
 
-    `running` is still to pay for its `open` pieces, of which `free` are used by no offer, `closed`
-    for the others; `piecewise` is what offers about single pieces took off the open ones; `whole`
-    says that an offer about whole lines took something.
+    `running` is what is still to pay for its `open` pieces, `closed` what the other pieces cost.
+    No offer uses the `free` ones of the open pieces. `piecewise` is what offers about single pieces
+    took off the open ones. `whole` says that an offer about whole lines took something off.
     """
 
     open: int
@@ -61,7 +61,7 @@ Nows = tuple[Now, ...]
 
 
 class Outcome(NamedTuple):
-    """One way to take an offer: what it leaves, and the lines (last, the fee) that it touched."""
+    """One way to take an offer: the state after it, and the lines it touched (the fee is last)."""
 
     nows: Nows
     fee: int
@@ -69,11 +69,11 @@ class Outcome(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a combination is after some of the offers.
+    """The state of a combination after some of the offers.
 
-    `left` are those not optional that were left out though they could take something off; `firsts`
-    the child that each group `first` has settled on; `given` whom each line, and the fee, was
-    given to in the group `per: item` that is being applied.
+    `left` are the offers that were left out although they aren't optional and could take something
+    off. `firsts` says which child each group `first` has chosen. `given` says, for the group per
+    item whose turn it is, to which offer each line and the fee was given.
     """
 
     nows: Nows
@@ -85,7 +85,7 @@ class State(NamedTuple):
 
 
 def merged(rows: Sequence[Row]) -> list[Row]:
-    """Return the lines in their canonical order, alike rows as one."""
+    """Return the lines in a fixed order; equal rows become one line."""
     lines: dict[tuple[str, str, int, int], Row] = {}
     for row in rows:
         key = (row.dish_id, row.sku_id, row.unit_fen, row.bare_fen)
@@ -95,14 +95,14 @@ def merged(rows: Sequence[Row]) -> list[Row]:
 
 
 def paths(groups: Sequence[Group], above: tuple[Group, ...] = ()) -> Iterator[tuple[Group, ...]]:
-    """Yield each group of the tree, with those around it before it, in the order of the page."""
+    """Yield the path to each group of the tree, from the outermost group, in depth-first order."""
     for group in groups:
         yield (*above, group)
         yield from paths(group.groups, (*above, group))
 
 
 def covers(scope: Scope, row: Row) -> bool:
-    """Whether a scope has a line in it."""
+    """Tell whether a scope covers a line."""
     return (
         (not scope.dish_ids or row.dish_id in scope.dish_ids)
         and (not scope.sku_ids or row.sku_id in scope.sku_ids)
@@ -112,7 +112,7 @@ def covers(scope: Scope, row: Row) -> bool:
 
 
 def shared(amount: int, weights: Sequence[int]) -> list[int]:
-    """Share an amount by largest remainder; of equal remainders the earlier goes first."""
+    """Share an amount by largest remainder; among equal remainders the earlier part goes first."""
     total = sum(weights)
     shares = [amount * weight // max(1, total) for weight in weights]
     by_rest = sorted(range(len(weights)), key=lambda at: -(amount * weights[at] % max(1, total)))
