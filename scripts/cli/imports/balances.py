@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Picture
 
-from cli.imports.orders import date_format_option
+from cli.imports.cells import clean
+from cli.imports.orders import date_format_option, sheet_option
 from cli.imports.rejects import Rejects
-from cli.imports.rows import BadRow, clean, columns_of, guessed
+from cli.imports.rows import BadRow, columns_of, guessed
 from cli.imports.sending import answered, stopped
 from cli.imports.table import Cell, NotATable, Row, open_table
 from cli.place import Environment, Place, environment_options
@@ -49,7 +50,7 @@ class Member:
     rows: list[Row] = field(default_factory=list)
     lots: list[dict[str, Any]] = field(default_factory=list)
     tier: dict[str, str] = field(default_factory=dict)
-    fault: tuple[int, str, str] | None = None
+    fault: tuple[Row, str, str] | None = None
 
 
 @dataclass
@@ -143,6 +144,7 @@ class Reader:
               help="As Python's strptime: '%d/%m/%Y'. Left out: year first.")  # fmt: skip
 @click.option("--delimiter", help="One character. Left out: what fits the header.")
 @click.option("--encoding", type=click.Choice(["utf-8", "gbk"]), help="Left out: told by the text.")
+@sheet_option
 @click.option("--rejects", "rejects_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Check every row, write none.")
@@ -151,7 +153,7 @@ class Reader:
 def balances(
     file: Path, columns: dict[str, str], source: str, date_format: str | None,
     delimiter: str | None, encoding: str | None, rejects_path: Path | None, dry_run: bool,
-    as_json: bool, environment: Environment,
+    as_json: bool, environment: Environment, sheets: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Import the balances in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
@@ -169,7 +171,7 @@ def balances(
     """
     started = time.monotonic()
     try:
-        table = open_table(file, list(columns.values()), delimiter, encoding)
+        table = open_table(file, list(columns.values()), delimiter, encoding, sheets)
     except NotATable as error:
         raise click.ClickException(f"{file}: {error}") from None
     path = rejects_path or file.with_name(file.name + ".rejects.csv")
@@ -223,7 +225,7 @@ def _read(
         try:
             reader.add(member, row)
         except BadRow as bad:
-            member.fault = member.fault or (row.line, bad.field, bad.reason)
+            member.fault = member.fault or (row, bad.field, bad.reason)
     return members
 
 
@@ -237,11 +239,12 @@ def _send(
         if member.fault is None:
             good.append((number, member))
             continue
-        line, name, reason = member.fault
+        bad, name, reason = member.fault
         for row in member.rows:
-            same = row.line == line
-            rejects.add(row, name if same else "member",
-                        reason if same else f"see line {line}")  # fmt: skip
+            if row is bad:
+                rejects.add(row, name, reason)
+            else:
+                rejects.add(row, "member", f"see line {bad.place}")
     if good and not told["dry_run"] and isinstance(cloud, LocalCloudClient):
         cloud.control("mark", sample=False)  # The demo must not wipe it any more.
     shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -250,17 +253,16 @@ def _send(
         for start in range(0, len(good), MOST_ROWS):
             batch = good[start : start + MOST_ROWS]
             rows = [
-                {"line": m.rows[0].line, "id": n, "member": n, "lots": m.lots, **m.tier}
-                for n, m in batch
+                {"line": line, "id": n, "member": n, "lots": m.lots, **m.tier}
+                for line, (n, m) in enumerate(batch, start=1)
             ]
             report = answered(
                 cloud, {"action": "import_balances", "lang": "en", "rows": rows, **told}
             )
             for name in SUMS:
                 sums[name] += report[name]
-            by_line = {member.rows[0].line: member for _, member in batch}
             for reject in report["rejects"]:
-                for row in by_line[reject["line"]].rows:
+                for row in batch[reject["line"] - 1][1].rows:
                     rejects.add(row, reject["field"], reject["reason"])
             progress.update(task, advance=len(batch))
 

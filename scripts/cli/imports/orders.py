@@ -16,8 +16,9 @@ import click
 from rich.console import Console
 from rich.table import Table as Picture
 
+from cli.imports.cells import clean
 from cli.imports.rejects import Rejects
-from cli.imports.rows import FIELDS, NEEDED, Rows, clean, columns_of
+from cli.imports.rows import FIELDS, NEEDED, Rows, columns_of
 from cli.imports.sending import SUMS, Sending, stopped
 from cli.imports.table import NotATable, open_table
 from cli.place import Environment, Place, environment_options
@@ -42,6 +43,12 @@ def date_format_option(_: click.Context, __: click.Parameter, given: str | None)
     except ValueError as error:
         raise click.BadParameter(f"{error}; write like %d/%m/%Y or %Y-%m-%d %H:%M") from None
     return given
+
+
+sheet_option = click.option(
+    "--sheet", "sheets", multiple=True, metavar="NAME",
+    help="A sheet of a workbook; may be given again. Left out: all visible ones with the header.",
+)  # fmt: skip
 
 
 def _zone(_: click.Context, __: click.Parameter, name: str) -> ZoneInfo:
@@ -76,6 +83,7 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
 @click.option("--delimiter", callback=_delimiter,
               help="One character, tab or spaces. Left out: what fits the header.")  # fmt: skip
 @click.option("--encoding", type=click.Choice(["utf-8", "gbk"]), help="Left out: told by the text.")
+@sheet_option
 @click.option("--rejects", "rejects_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
 @click.option("--no-points", is_flag=True,
@@ -87,7 +95,7 @@ def orders(
     file: Path, columns: dict[str, str], amount_unit: str, date_format: str | None, zone: ZoneInfo,
     store: str | None, delimiter: str | None, encoding: str | None,
     rejects_path: Path | None, no_points: bool, dry_run: bool, as_json: bool,
-    environment: Environment,
+    environment: Environment, sheets: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Import the orders in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
@@ -111,7 +119,7 @@ def orders(
     """
     started = time.monotonic()
     try:
-        table = open_table(file, list(columns.values()), delimiter, encoding)
+        table = open_table(file, list(columns.values()), delimiter, encoding, sheets)
     except NotATable as error:
         raise click.ClickException(f"{file}: {error}") from None
     rejects = Rejects(
@@ -127,7 +135,7 @@ def orders(
         rows = Rows(columns, amount_unit, date_format, zone, stores, _store_id(stores, store))
         run = Sending(cloud, rows, rejects, dry_run=dry_run, earn_points=not no_points)
         try:
-            again = open_table(file, list(columns.values()), delimiter, encoding)
+            again = open_table(file, list(columns.values()), delimiter, encoding, sheets)
             run.sample(replace(rows, seen=Counter()), again)
             run.all(table, console)
         except NotATable as error:

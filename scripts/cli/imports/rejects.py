@@ -25,7 +25,7 @@ class Rejects:
         self.path = path
         self._keeps = keeps
         self.count = 0
-        self.first: list[tuple[int, str, str]] = []
+        self.first: list[tuple[str, str, str]] = []
         self._columns = columns
         self._out: TextIO | None = None
         if path.resolve() == file.resolve():
@@ -50,14 +50,14 @@ class Rejects:
         """Note a row that can't go in, with the field at fault."""
         self.count += 1
         if len(self.first) < MOST_SHOWN:
-            self.first.append((row.line, name, reason))
+            self.first.append((row.place, name, reason))
         if self._out is None:
             # With a byte order mark, or Excel shows Chinese as noise; for the owner's eyes only.
             self._out = self.path.open("w", encoding="utf-8-sig", newline="")
             self.path.chmod(0o600)
             csv.writer(self._out).writerow([*HEADER, *self._columns])
         cells = [str(row.cells.get(column, "")) for column in self._columns]
-        csv.writer(self._out).writerow([row.line, name, reason, *cells])
+        csv.writer(self._out).writerow([row.place, name, reason, *cells])
         self._out.flush()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from cli.imports.table import Cell
+from cli.imports.cells import Cell, clean
 from huitou.operations.imports.models import MOST_FEN
 
 FIELDS = ("member", "paid_at", "amount", "order", "store", "refund_of")
@@ -211,15 +210,6 @@ def guessed(text: str) -> date:
     parts = match["time"].split(":") if match["time"] else re.findall("..", match["plain"])
     hour, minute, second = (*(int(part) for part in parts), 0)[:3]
     return datetime(year, month, day, hour, minute, second)
-
-
-def clean(cell: Cell) -> str:
-    """Drop what exports add around a value: full-width forms, quotes against Excel, ="…"."""
-    text = unicodedata.normalize("NFKC", str(cell))
-    text = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
-    if text.startswith('="') and text.endswith('"'):
-        text = text[2:-1]
-    return text.lstrip("`'").strip()
 
 
 def _bad(name: str, reason: str) -> NoReturn:

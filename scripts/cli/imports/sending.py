@@ -128,13 +128,13 @@ class Sending:
             return
         event = {"action": "import_orders", "lang": "en", "dry_run": self._dry_run,
                  "earn_points": self._earn_points,
-                 "rows": [normal for _, normal in batch]}  # fmt: skip
+                 "rows": [{**normal, "line": line}
+                          for line, (_, normal) in enumerate(batch, start=1)]}  # fmt: skip
         report = self._answer(event)
         for name in SUMS:
             self.sums[name] += report[name]
-        rows = {row.line: (row, normal) for row, normal in batch}
         for reject in report["rejects"]:
-            row, normal = rows[reject["line"]]
+            row, normal = batch[reject["line"] - 1]
             self.sums["amount_fen"] -= normal["amount_fen"]
             self._rejects.add(row, reject["field"], reject["reason"])
 
