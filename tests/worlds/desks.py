@@ -21,6 +21,7 @@ class Desk:
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.database, self.clock = database, clock
+        self.target = SimpleNamespace(variables={})
         self._tables = {table.function: table for table in read_tables()}
 
     @contextmanager

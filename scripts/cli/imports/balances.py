@@ -18,22 +18,31 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Picture
 
-from cli.imports.cells import clean
+from cli.imports.amounts import points_of
+from cli.imports.cells import BadRow, clean
+from cli.imports.dates import guessed
 from cli.imports.orders import date_format_option, sheet_option
+from cli.imports.people import LONGEST, is_nothing, member_number
 from cli.imports.rejects import Rejects
-from cli.imports.rows import BadRow, columns_of, guessed
+from cli.imports.rows import columns_of
 from cli.imports.sending import answered, stopped
-from cli.imports.table import Cell, NotATable, Row, open_table
+from cli.imports.table import NotATable, Row, open_table
 from cli.place import Environment, Place, environment_options
 from huitou.operations.imports.balance_models import MOST_LOTS, MOST_POINTS, MOST_ROWS
+from huitou.operations.imports.balance_rules import LATEST_YEAR
 from localcloud.client import LocalCloudClient
 
 FIELDS = ("member", "points", "expires_on", "tier", "tier_review", "tier_since")
 NEEDED = FIELDS[:2]
-LONGEST = 64
 SUMS = ("imported", "unchanged", "points", "members", "tiers")
-_NEVER = {"", "-", "never", "永久", "永久有效", "长期", "长期有效", "不过期"}
-_POINTS = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.0+)?")
+# "For ever", as other systems write it; so do days behind the last one that is kept.
+_NEVER = {
+    "永久", "永久有效", "永远", "永远有效", "长期", "长期有效", "不过期", "永不过期", "无限期",
+    "无期限", "不限", "不限期", "终身", "终身有效", "never", "forever", "permanent", "unlimited",
+    "lifetime",
+}  # fmt: skip
+_NO_DAY = re.compile(r"0000\D?00\D?00(?:\D.*)?")
+LAST_DAY = f"{LATEST_YEAR}-12-31"
 
 
 def _mapping(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -51,6 +60,7 @@ class Member:
     lots: list[dict[str, Any]] = field(default_factory=list)
     tier: dict[str, str] = field(default_factory=dict)
     fault: tuple[Row, str, str] | None = None
+    spellings: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -64,7 +74,7 @@ class Reader:
     def add(self, member: Member, row: Row) -> None:
         """Take one row of a member in; raises BadRow."""
         member.rows.append(row)
-        points = self._points(row.cells[self.columns["points"]])
+        points = points_of(row.cells[self.columns["points"]], MOST_POINTS)
         expires_on = self._day(row, "expires_on")
         if points:
             member.lots.append({"points": points, "expires_on": expires_on})
@@ -74,28 +84,6 @@ class Reader:
         if told and member.tier not in ({}, told):
             raise BadRow("tier", "not what an earlier row of this member says")
         member.tier = told or member.tier
-
-    def member(self, row: Row) -> str:
-        number = clean(row.cells[self.columns["member"]])
-        number = number.removesuffix(".0") if re.fullmatch(r"\d+\.0", number) else number
-        if not number:
-            raise BadRow("member", "there is none")
-        if re.fullmatch(r"\d+(\.\d+)?[eE]\+?\d+", number):
-            raise BadRow("member", "Excel has shortened this number; format the column as text")
-        if len(number) > LONGEST:
-            raise BadRow("member", f"more than {LONGEST} characters")
-        return number
-
-    def _points(self, cell: Cell) -> int:
-        text = clean(cell)
-        if not text:
-            return 0
-        if not _POINTS.fullmatch(text):
-            raise BadRow("points", f"not a whole number: {text[:LONGEST]}")
-        points = int(text.replace(",", "").partition(".")[0])
-        if not 0 <= points <= MOST_POINTS:
-            raise BadRow("points", "negative: settle it first" if points < 0 else "too many")
-        return points
 
     def _tier(self, row: Row) -> dict[str, str]:
         named = clean(row.cells[self.columns["tier"]]) if "tier" in self.columns else ""
@@ -117,7 +105,7 @@ class Reader:
             return None
         cell = row.cells[self.columns[name]]
         text = clean(cell)
-        if text.lower() in _NEVER:
+        if is_nothing(text) or text.lower() in _NEVER or _NO_DAY.fullmatch(text):
             return None
         try:
             if isinstance(cell, date):
@@ -128,7 +116,11 @@ class Reader:
                 found = guessed(text)
         except (ValueError, OverflowError):
             raise BadRow(name, f"not a date like 2027-12-31: {text[:LONGEST]}") from None
-        return (found.date() if isinstance(found, datetime) else found).isoformat()
+        day = (found.date() if isinstance(found, datetime) else found).isoformat()
+        if day <= LAST_DAY or name == "tier_since":
+            return day
+        # 9999-12-31 is how other systems write "never"; a tier's review has a day all the same.
+        return None if name == "expires_on" else LAST_DAY
 
 
 @click.command()
@@ -217,11 +209,12 @@ def _read(
         try:
             if row.fault:
                 raise BadRow("row", row.fault)
-            number = reader.member(row)
+            number, formerly = member_number(row.cells[reader.columns["member"]])
         except BadRow as bad:
             rejects.add(row, bad.field, bad.reason)
             continue
         member = members.setdefault(number, Member())
+        member.spellings.add(formerly or number)
         try:
             reader.add(member, row)
         except BadRow as bad:
@@ -253,9 +246,10 @@ def _send(
         for start in range(0, len(good), MOST_ROWS):
             batch = good[start : start + MOST_ROWS]
             rows = [
-                {"line": line, "id": n, "member": n, "lots": m.lots, **m.tier}
+                {"line": line, "id": n, "member": n, "lots": m.lots, **m.tier,
+                 "formerly": sorted(m.spellings - {n}), "is_mixed": len(m.spellings) > 1}
                 for line, (n, m) in enumerate(batch, start=1)
-            ]
+            ]  # fmt: skip
             report = answered(
                 cloud, {"action": "import_balances", "lang": "en", "rows": rows, **told}
             )

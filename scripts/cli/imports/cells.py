@@ -16,6 +16,14 @@ class NotATable(Exception):  # noqa: N818
     """The file as a whole can't be read; the message says what to do."""
 
 
+class BadRow(Exception):  # noqa: N818
+    """A row that can't go in: the field at fault, and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.field, self.reason = name, reason
+
+
 @dataclass(frozen=True)
 class Row:
     """One row: its line in the file or sheet (the first is 1), its cells by column, its fault.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
-from collections import Counter
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from cli.imports.cells import clean
 from cli.imports.rejects import Rejects
 from cli.imports.rows import FIELDS, NEEDED, Rows, columns_of
 from cli.imports.sending import SUMS, Sending, stopped
+from cli.imports.stores import known_stores, store_named
 from cli.imports.table import NotATable, open_table
-from cli.place import Environment, Place, environment_options
+from cli.place import Environment, environment_options
 
 
 def _mapping(
@@ -30,6 +30,10 @@ def _mapping(
     columns = columns_of(given, FIELDS, NEEDED)
     if "refund_of" in columns and "order" not in columns:
         raise click.BadParameter("refund_of names an order's number, so order is needed too")
+    if "dish" in columns and "order" not in columns:
+        raise click.BadParameter("rows of dishes are put together by number, so order is needed")
+    if "quantity" in columns and "dish" not in columns:
+        raise click.BadParameter("quantity says how many of a dish, so dish is needed too")
     return columns
 
 
@@ -71,7 +75,8 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
 @click.option(
     "--map", "columns", multiple=True, required=True, callback=_mapping,
     metavar="FIELD=COLUMN,…",
-    help="Which column holds what: member, paid_at, amount; also order, store, refund_of.",
+    help="Which column holds what: member, paid_at, amount; also order, store, refund_of, status, "
+    "dish, quantity.",
 )  # fmt: skip
 @click.option("--amount-unit", type=click.Choice(["yuan", "fen"]), default="yuan",
               show_default=True)  # fmt: skip
@@ -80,6 +85,9 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
 @click.option("--timezone", "zone", default="Asia/Shanghai", show_default=True, callback=_zone,
               help="Of moments that name none.")  # fmt: skip
 @click.option("--store", help="The store (id or name) of rows that name none.")
+@click.option("--create-store", is_flag=True, help="Make the store that --store names.")
+@click.option("--sold", multiple=True, metavar="STATUS",
+              help="A status that means sold, besides usual ones; may be given again.")  # fmt: skip
 @click.option("--delimiter", callback=_delimiter,
               help="One character, tab or spaces. Left out: what fits the header.")  # fmt: skip
 @click.option("--encoding", type=click.Choice(["utf-8", "gbk"]), help="Left out: told by the text.")
@@ -95,7 +103,8 @@ def orders(
     file: Path, columns: dict[str, str], amount_unit: str, date_format: str | None, zone: ZoneInfo,
     store: str | None, delimiter: str | None, encoding: str | None,
     rejects_path: Path | None, no_points: bool, dry_run: bool, as_json: bool,
-    environment: Environment, sheets: tuple[str, ...] = (),
+    environment: Environment, sheets: tuple[str, ...] = (), create_store: bool = False,
+    sold: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Import the orders in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
@@ -109,78 +118,93 @@ def orders(
     scripts/huitou import orders till.xlsx --map member=card,paid_at=time,amount=total,order=no \\
         --map store=shop,refund_of=original --dry-run
 
+    A file with one row per dish: map dish (and quantity) too, and the rows of one order number
+    become its lines; its amount is their sum. A status column: map status, and only what was
+    sold goes in. Of a workbook all visible sheets with these columns are read.
+
     Run it again, or on a longer file, and only what is missing goes in: an order's id is its
     store and number, or without numbers what the row says and how many rows before it said the
-    same; so keep to one mapping. An amount of 0 is an order that doesn't count; a negative one
-    with refund_of gives back (part of) the order of that number. Rows that can't go in are
-    written with line, field and reason to the rejects file, and the exit code is 1 (3 if the
-    import stopped halfway): mend them in FILE itself and run it again. A dry run can't see
-    numbers that FILE itself uses twice, nor what its own refunds would add up to.
+    same; so keep to one mapping. A file that a spreadsheet has saved again, without seconds, is
+    recognised, and so are numbers with their day before them. An amount of 0 is an order that
+    doesn't count; a negative one gives back (part of) the order that refund_of names, or else the
+    order of its own number.
+
+    Rows that can't go in (sums, walk-ins, masked numbers, …) are written with line, field and
+    reason to the rejects file, and the exit code is 1 (3 if the import stopped halfway): mend
+    them in FILE itself and run it again. A dry run shows the first rows as understood, totals per
+    month and store, and what looks odd. It can't see numbers that FILE itself uses twice, nor
+    what its own refunds would add up to.
     """
     started = time.monotonic()
     try:
         table = open_table(file, list(columns.values()), delimiter, encoding, sheets)
     except NotATable as error:
         raise click.ClickException(f"{file}: {error}") from None
-    rejects = Rejects(
-        rejects_path or file.with_name(file.name + ".rejects.csv"),
-        file,
-        table.columns,
-        keeps=dry_run,
-    )
+    path = rejects_path or file.with_name(file.name + ".rejects.csv")
+    rejects = Rejects(path, file, table.columns, keeps=dry_run)
     console = Console(stderr=True)
     console.print(f"{file.name}: {table.described}", highlight=False)
     with environment.open() as cloud, rejects:
-        stores = _stores(cloud)
-        rows = Rows(columns, amount_unit, date_format, zone, stores, _store_id(stores, store))
+        stores = known_stores(cloud)
+        store_id = store_named(cloud, stores, store, create=create_store, dry_run=dry_run)
+        words = _words(sold, columns)
+        rows = Rows(columns, amount_unit, date_format, zone, stores, store_id, sold=words)
         run = Sending(cloud, rows, rejects, dry_run=dry_run, earn_points=not no_points)
         try:
             again = open_table(file, list(columns.values()), delimiter, encoding, sheets)
-            run.sample(replace(rows, seen=Counter()), again)
+            run.sample(again)
+            _warn(console, run.warnings)
             run.all(table, console)
         except NotATable as error:
             raise stopped(str(error)) from None
+    result = _result(run, rejects, started, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+    else:
+        _print(result, rejects, run)
+    sys.exit(1 if rejects.count else 0)
+
+
+def _words(sold: tuple[str, ...], columns: dict[str, str]) -> frozenset[str]:
+    """Return the status words that the user calls sold, in the spelling they are compared in."""
+    if sold and "status" not in columns:
+        raise click.BadParameter("map the status column too: status=COLUMN", param_hint="--sold")
+    return frozenset(clean(word).lower() for text in sold for word in re.split("[,，]", text))
+
+
+def _warn(console: Console, warnings: list[str]) -> None:
+    for warning in warnings:
+        console.print(f"warning: {warning}", style="bold yellow", markup=False, highlight=False,
+                      soft_wrap=True)  # fmt: skip
+
+
+def _result(run: Sending, rejects: Rejects, stopwatch: float, *, dry_run: bool) -> dict[str, Any]:
+    """Say what became of the file; what there is none of is left out below the first dozen."""
+    reading = run.reading
     result: dict[str, Any] = {
         **{name: run.sums[name] for name in ("rows", *SUMS)},
         "rejected": rejects.count,
         "amount_fen": run.sums["amount_fen"],
-        "first_day": run.first_day or None,
-        "last_day": run.last_day or None,
+        "first_day": reading.first_day or None,
+        "last_day": reading.last_day or None,
         "rejects_file": str(rejects.path) if rejects.count else None,
         "dry_run": dry_run,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(time.monotonic() - stopwatch, 1),
     }
+    if reading.not_sold:
+        result["not_sold"] = dict(reading.not_sold.most_common())
+    if run.warnings:
+        result["warnings"] = run.warnings
     if dry_run:
         del result["members"]  # Each batch forgot the last one's.
-    if as_json:
-        click.echo(json.dumps(result, ensure_ascii=False))
-    else:
-        _print(result, rejects)
-    sys.exit(1 if rejects.count else 0)
+        result["preview"] = reading.preview.result()
+    return result
 
 
-def _stores(cloud: Place) -> dict[str, str | None]:
-    """Return the chain's store ids by id and by name; None for a name that two of them bear."""
-    answer = cloud.internal_call("store-menu", {"action": "stores"})
-    stores: dict[str, str | None] = {}
-    for store in answer["data"]["stores"]:
-        name = clean(store["name"])
-        stores[name] = None if name in stores else store["store_id"]
-    return stores | {clean(s["store_id"]): s["store_id"] for s in answer["data"]["stores"]}
-
-
-def _store_id(stores: dict[str, str | None], given: str | None) -> str | None:
-    if given is None:
-        return None
-    store_id = stores.get(clean(given))
-    if store_id is None:
-        known = ", ".join(sorted(stores)) or "none yet"
-        raise click.BadParameter(f"no such store; there are: {known}", param_hint="--store")
-    return store_id
-
-
-def _print(result: dict[str, Any], rejects: Rejects) -> None:
+def _print(result: dict[str, Any], rejects: Rejects, run: Sending) -> None:
     console = Console()
+    if result["dry_run"]:
+        run.reading.preview.print(console)
     picture = Picture(show_header=False)
     words = {"rows": "rows", "imported": "orders imported", "refunded": "refunds imported",
              "unchanged": "there already", "members": "new members", "rejected": "rejected",
@@ -188,6 +212,8 @@ def _print(result: dict[str, Any], rejects: Rejects) -> None:
     for name, title in words.items():
         if name in result:
             picture.add_row(title, f"{result[name]:,}")
+    for status, count in result.get("not_sold", {}).items():
+        picture.add_row(f"not sold: {status}", f"{count:,}")
     if result["first_day"]:
         picture.add_row("sum of the good rows", f"¥{result['amount_fen'] / 100:,.2f}")
         picture.add_row("from … to", f"{result['first_day']} … {result['last_day']}")

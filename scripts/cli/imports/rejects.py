@@ -15,6 +15,21 @@ HEADER = ["line", "field", "reason"]
 MOST_SHOWN = 10
 
 
+# A spreadsheet takes a cell that begins so for a formula, and runs it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+
+
+def harmless(cell: object) -> str:
+    """Return a cell as text that no spreadsheet takes for a formula.
+
+    The quote that is put before it is what spreadsheets themselves use to say "this is text";
+    an import drops it again.
+    """
+    text = str(cell)
+    begins = text.startswith(_FORMULA) or text.strip().startswith(_FORMULA)
+    return f"'{text}" if begins else text
+
+
 class Rejects:
     """Made with the first rejected row; an earlier run's is replaced, and nothing else ever is.
 
@@ -55,9 +70,11 @@ class Rejects:
             # With a byte order mark, or Excel shows Chinese as noise; for the owner's eyes only.
             self._out = self.path.open("w", encoding="utf-8-sig", newline="")
             self.path.chmod(0o600)
-            csv.writer(self._out).writerow([*HEADER, *self._columns])
-        cells = [str(row.cells.get(column, "")) for column in self._columns]
-        csv.writer(self._out).writerow([row.place, name, reason, *cells])
+            csv.writer(self._out).writerow([*HEADER, *map(harmless, self._columns)])
+        cells = [row.cells.get(column, "") for column in self._columns]
+        # All cells in quotes: a semicolon within one must not begin a cell of its own.
+        line = map(harmless, [row.place, name, reason, *cells])
+        csv.writer(self._out, quoting=csv.QUOTE_ALL).writerow(line)
         self._out.flush()
 
 

@@ -8,40 +8,39 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from cli.imports.cells import Cell, clean
-from huitou.operations.imports.models import MOST_FEN
+from cli.imports.amounts import fen_of, quantity_of
+from cli.imports.cells import BadRow, Cell, clean, header_key
+from cli.imports.dates import guessed, knows_time
+from cli.imports.people import is_nothing, is_sum, member_number, number_text
+from cli.imports.statuses import meaning_of
+from huitou.operations.imports.models import LONGEST_DISH, MOST_FEN, MOST_PIECES
 
-FIELDS = ("member", "paid_at", "amount", "order", "store", "refund_of")
+FIELDS = (
+    "member", "paid_at", "amount", "order", "store", "refund_of", "status", "dish", "quantity",
+)  # fmt: skip
 NEEDED = FIELDS[:3]
-LONGEST = 64  # Characters of a number or name.
+LONGEST_SHOWN = 64
 EARLIEST, LATEST = date(1970, 1, 1), date(2100, 12, 31)
-
-_DAY = re.compile(
-    r"(?P<year>\d{4})"
-    r"(?:(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
-    r"|年(?P<month_c>\d{1,2})月(?P<day_c>\d{1,2})日|(?P<month_p>\d{2})(?P<day_p>\d{2}))"
-    r"(?:(?:[T ]+|(?<=日))(?P<time>\d{1,2}:\d{2}(?::\d{2})?)(?:\.\d+)?|[T ]?(?P<plain>\d{6}))?"
-)
-_WITH_ZONE = re.compile(r".*\d(Z|[-+]\d{2}:?\d{2})")
-_AMOUNT = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")
-_SHORTENED = re.compile(r"\d+(\.\d+)?[eE]\+?\d+")
-_NONE = {"", "-", "--", "/", "0", "null", "none", "nan", "n/a", "\\n", "#n/a"}
-_NOBODY = {"散客", "非会员", "游客", "匿名", "无"}
-_TIME_DIRECTIVES = ("%H", "%I", "%M", "%S", "%p", "%X", "%c", "%T", "%s", "%R")
+# Where the word of a sum row may stand, besides the first column.
+_NUMBERS = ("member", "order", "paid_at")
+_NAMES_A_SUM = (*_NUMBERS, "store", "dish", "status")
 
 
-class BadRow(Exception):  # noqa: N818
-    """A row that can't go in: the field at fault, and why."""
+class NoOrder(BadRow):
+    """A row that belongs to no order at all: a sum, or the header once more."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}")
-        self.field, self.reason = name, reason
+
+class NotSold(Exception):  # noqa: N818
+    """A row that is rightly no revenue: its order was cancelled, refunded or never paid."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 @dataclass
@@ -49,6 +48,7 @@ class Rows:
     """How one file's cells are to be read; counts rows that say the same, for their ids.
 
     `stores` are the chain's store ids by id and by (clean) name, None for a name of several.
+    `sold` are status words (clean, lower) that mean a sale besides those that tills use.
     """
 
     columns: Mapping[str, str]
@@ -59,76 +59,107 @@ class Rows:
     store: str | None
     latest: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(days=1))
     seen: Counter[bytes] = field(default_factory=Counter)
+    sold: frozenset[str] = frozenset()
 
     def read(self, line: int, cells: Mapping[str, Cell]) -> dict[str, Any]:
-        """Return the row as `maintenance` takes it; raises BadRow."""
-        row: dict[str, Any] = {
-            "member": self._member(cells),
-            **self._moment(cells[self.columns["paid_at"]]),
-            "amount_fen": self._fen(cells[self.columns["amount"]]),
-            "store": self._store(cells),
-            "order": self._text(cells, "order"),
-            "refund_of": self._text(cells, "refund_of"),
-        }
+        """Return the row as `maintenance` takes it; raises BadRow, or NotSold."""
+        self.check_kind(cells)
+        row = self._facts(cells)
         if row["amount_fen"] < 0 and row["refund_of"] is None:
-            _bad("amount", "negative, and no refund_of says of what")
+            if row["order"] is None:
+                raise BadRow("amount", "negative, and no refund_of says of what")
+            row["refund_of"] = row["order"]  # It gives back (part of) the order of its own number.
         if row["amount_fen"] >= 0 and row["refund_of"] is not None:
-            _bad("amount", "not negative, though refund_of makes it a refund")
-        # Exactly what an id without a number is made of, the moment being that in UTC.
-        numbered = row["order"] if row["order"] != row["refund_of"] else None
-        same = hashlib.sha256(repr({**row, "order": numbered}).encode()).digest()
-        row["seq"] = self.seen[same]
-        self.seen[same] += 1
-        given = {name: value for name, value in row.items() if value is not None}
-        return {"line": line, **given}
+            raise BadRow("amount", "not negative, though refund_of makes it a refund")
+        return {"line": line, **self.counted(row)}
 
-    def _member(self, cells: Mapping[str, Cell]) -> str:
-        number = self._text(cells, "member")
-        if number is None or number in _NOBODY:
-            _bad("member", "there is none")
-        return number
+    def counted(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add how many rows before it said the same; fields that say nothing are left out.
+
+        `seq` counts rows of the same moment, exactly what an id without a number is made of;
+        `seq_in_minute` those of the same minute, for a file that has lost its seconds.
+        """
+        # Equal facts by whatever spelling; the moment is that in UTC.
+        numbered = row["order"] if row["order"] != row["refund_of"] else None
+        facts = {name: value for name, value in row.items() if name not in ("formerly", "lines")}
+        facts["order"] = numbered
+        row["seq"] = self._count(facts)
+        if numbered is None and "paid_at" in row:
+            in_minute = self._count({**facts, "paid_at": row["paid_at"][:16]})
+            row["seq_in_minute"] = in_minute if in_minute != row["seq"] else None
+        return {name: value for name, value in row.items() if value is not None}
+
+    def check_kind(self, cells: Mapping[str, Cell]) -> None:
+        """Raise NoOrder for a sum or a header, and NotSold for what wasn't sold.
+
+        Raises BadRow for a status that nobody knows.
+        """
+        if [header_key(cell) for cell in cells.values()] == [header_key(name) for name in cells]:
+            raise NoOrder("row", "the header again")
+        places = [
+            (name, cells[self.columns[name]]) for name in _NAMES_A_SUM if name in self.columns
+        ]
+        for name, cell in [*places, ("row", next(iter(cells.values()), ""))]:
+            if is_sum(cell, is_number=name in _NUMBERS):
+                raise NoOrder(name, f"a sum row, no sale: {clean(cell)[:LONGEST_SHOWN]}")
+        if "status" in self.columns:
+            status = clean(cells[self.columns["status"]])
+            meaning = meaning_of(status, self.columns["status"], self.sold)
+            if meaning == "not sold":
+                raise NotSold(status[:LONGEST_SHOWN])
+            if meaning == "unknown":
+                shown = status[:LONGEST_SHOWN] or '""'
+                raise BadRow("status", f"does {shown} mean sold? If so: --sold {shown}")
+
+    def facts_of_dish(self, cells: Mapping[str, Cell]) -> dict[str, Any]:
+        """Return a row of one dish: the order's facts, and its line; raises BadRow or NotSold."""
+        self.check_kind(cells)
+        row = self._facts(cells)
+        if row["order"] is None:
+            raise BadRow("order", "there is none, so nobody knows which order the dish is of")
+        row["lines"] = [self._line(cells, row["amount_fen"])]
+        return row
+
+    def _facts(self, cells: Mapping[str, Cell]) -> dict[str, Any]:
+        number, formerly = member_number(cells[self.columns["member"]])
+        return {
+            "member": number,
+            **self._moment(cells[self.columns["paid_at"]]),
+            "amount_fen": fen_of(cells[self.columns["amount"]], self.unit, MOST_FEN),
+            "store": self._store(cells),
+            "order": self._number(cells, "order"),
+            "refund_of": self._number(cells, "refund_of"),
+            "formerly": formerly,
+        }
+
+    def _line(self, cells: Mapping[str, Cell], amount_fen: int) -> dict[str, Any]:
+        name = clean(cells[self.columns["dish"]])[:LONGEST_DISH]
+        if is_nothing(name):
+            raise BadRow("dish", "there is none")
+        count = quantity_of(cells[self.columns["quantity"]] if "quantity" in self.columns else "")
+        if not 0 < abs(count) <= MOST_PIECES:
+            raise BadRow("quantity", f"not between 0 and {MOST_PIECES}: {count}")
+        if count == count.to_integral_value():
+            return {"dish": name, "quantity": int(count), "amount_fen": amount_fen}
+        # Half a pound: one portion of that size, for pieces are whole.
+        line = {"dish": name, "quantity": 1, "amount_fen": amount_fen}
+        return line | {"portion": f"×{count.normalize():f}"}
 
     def _store(self, cells: Mapping[str, Cell]) -> str | None:
-        name = self._text(cells, "store")
-        if name is None:
+        name = clean(cells[self.columns["store"]]) if "store" in self.columns else ""
+        if is_nothing(name):
             if "store" in self.columns and self.store is None:
-                _bad("store", "there is none; --store names one for such rows")
+                raise BadRow("store", "there is none; --store names one for such rows")
             return self.store
         store_id = self.stores.get(name)
         if store_id is None:
-            _bad("store", f"{'more than one' if name in self.stores else 'no'} such store: {name}")
+            how = "more than one" if name in self.stores else "no"
+            raise BadRow("store", f"{how} such store: {name[:LONGEST_SHOWN]}")
         return store_id
 
-    def _text(self, cells: Mapping[str, Cell], name: str) -> str | None:
-        if name not in self.columns:
-            return None
-        text = clean(cells[self.columns[name]])
-        if text.lower() in _NONE:
-            return None
-        if name != "store" and _SHORTENED.fullmatch(text):
-            _bad(name, f"{text}: Excel has shortened this number; format the column as text")
-        if re.fullmatch(r"\d+\.0", text):
-            text = text.removesuffix(".0")
-        if len(text) > LONGEST:
-            _bad(name, f"more than {LONGEST} characters")
-        return text
-
-    def _fen(self, cell: Cell) -> int:
-        text = clean(cell).replace("\u2212", "-").strip("¥元 ")
-        text = text.replace("-¥", "-").replace("¥-", "-")
-        if not text:
-            _bad("amount", "there is none")
-        if not _AMOUNT.fullmatch(text):
-            _bad("amount", f"not a number: {text[:LONGEST]}")
-        try:
-            fen = Decimal(text.replace(",", "")) * (100 if self.unit == "yuan" else 1)
-        except InvalidOperation:
-            _bad("amount", "not a number")
-        if fen != fen.to_integral_value():
-            _bad("amount", f"a fraction of a fen: {text}")
-        if abs(fen) > MOST_FEN:
-            _bad("amount", f"too large: {text}")
-        return int(fen)
+    def _number(self, cells: Mapping[str, Cell], name: str) -> str | None:
+        text = clean(cells[self.columns[name]]) if name in self.columns else ""
+        return None if is_nothing(text) else number_text(name, text)
 
     def _moment(self, cell: Cell) -> dict[str, str]:
         """A moment (in UTC) where the row knows one, else a business day."""
@@ -137,16 +168,21 @@ class Rows:
             found = found.date()
         day = found.date() if isinstance(found, datetime) else found
         if not EARLIEST <= day <= LATEST:
-            _bad("paid_at", f"not between {EARLIEST.year} and {LATEST.year}: {day}")
+            raise BadRow("paid_at", f"not between {EARLIEST.year} and {LATEST.year}: {day}")
         if not isinstance(found, datetime):
             moment = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         else:
             moment = found if found.tzinfo else found.replace(tzinfo=self.zone)
         if moment > self.latest:
-            _bad("paid_at", f"in the future: {day}")
+            raise BadRow("paid_at", f"in the future: {day}")
         if isinstance(found, datetime):
             return {"paid_at": moment.astimezone(UTC).isoformat()}
         return {"paid_on": day.isoformat()}
+
+    def _count(self, facts: Mapping[str, Any]) -> int:
+        same = hashlib.sha256(repr(sorted(facts.items())).encode()).digest()
+        self.seen[same] += 1
+        return self.seen[same] - 1
 
     def day_of(self, row: Mapping[str, Any]) -> str:
         """The day that a row says, as its file would write it."""
@@ -161,7 +197,7 @@ class Rows:
 
     def _parsed(self, text: str) -> date:
         if not text:
-            _bad("paid_at", "there is none")
+            raise BadRow("paid_at", "there is none")
         try:
             if self.date_format:
                 moment = datetime.strptime(text, self.date_format)
@@ -169,7 +205,7 @@ class Rows:
             return guessed(text)
         except (ValueError, OverflowError):
             wanted = self.date_format or "like 2026-03-02 18:30; --date-format says another form"
-            _bad("paid_at", f"not a date {wanted}: {text[:LONGEST]}")
+            raise BadRow("paid_at", f"not a date {wanted}: {text[:LONGEST_SHOWN]}") from None
 
 
 def columns_of(
@@ -188,29 +224,3 @@ def columns_of(
     if missing := [name for name in needed if name not in columns]:
         raise click.BadParameter(f"also needed: {', '.join(missing)}")
     return columns
-
-
-def knows_time(date_format: str) -> bool:
-    """Whether a date format has a time of day in it."""
-    return any(mark in date_format for mark in _TIME_DIRECTIVES)
-
-
-def guessed(text: str) -> date:
-    """Read a date whose form leaves no doubt: the year comes first."""
-    match = _DAY.fullmatch(text)
-    if match is None:
-        if _WITH_ZONE.fullmatch(text) and ":" in text:
-            return datetime.fromisoformat(text)
-        raise ValueError(text)
-    year = int(match["year"])
-    month = int(match["month"] or match["month_c"] or match["month_p"])
-    day = int(match["day"] or match["day_c"] or match["day_p"])
-    if match["time"] is None and match["plain"] is None:
-        return date(year, month, day)
-    parts = match["time"].split(":") if match["time"] else re.findall("..", match["plain"])
-    hour, minute, second = (*(int(part) for part in parts), 0)[:3]
-    return datetime(year, month, day, hour, minute, second)
-
-
-def _bad(name: str, reason: str) -> NoReturn:
-    raise BadRow(name, reason)

@@ -1,4 +1,4 @@
-"""Send a file's rows to `maintenance` in batches; refunds last, so that they find their orders."""
+"""Send a file's orders to `maintenance` in batches; refunds last: they must find their orders."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.imports.cells import BadRow, Row, Table
+from cli.imports.dishes import Dishes
+from cli.imports.hints import Hints
+from cli.imports.reading import Entry, Normal, Reading
 from cli.imports.rejects import Rejects
-from cli.imports.rows import BadRow, Rows
-from cli.imports.table import Row, Table
+from cli.imports.rows import NotSold, Rows
 from cli.place import Place
 from huitou.runtime.errors import Unavailable
 from localcloud.client import LocalCloudClient
 
-AT_ONCE = 1_000  # Rows of one call.
+AT_ONCE = 1_000  # Orders of one call.
+MOST_LINES_AT_ONCE = 2_500  # Lines of one call, so that it stays well under a megabyte.
 MOST_TRIES = 7
 STOPPED = 3  # Exit code of an import that did not come to its end.
 SUMS = ("imported", "refunded", "unchanged", "members")
 
 _AGAIN = "\nRun it again: what is in already stays as it is."
-
-Normal = dict[str, Any]
 
 
 class Sending:
@@ -37,25 +40,41 @@ class Sending:
     def __init__(
         self, cloud: Place, rows: Rows, rejects: Rejects, *, dry_run: bool, earn_points: bool
     ) -> None:
-        self.sums: Counter[str] = Counter()
-        self.first_day, self.last_day = "", ""
+        self.warnings: list[str] = []
+        self.reading = Reading(rows, rejects)
+        self.sums = self.reading.sums
         self._cloud, self._rows, self._rejects, self._dry_run = cloud, rows, rejects, dry_run
         self._earn_points = earn_points
         self._numbers: set[tuple[str | None, str]] = set()
 
-    def sample(self, rows: Rows, table: Table) -> None:
+    def sample(self, table: Table) -> None:
         """Try rows from all over the file, writing none: the server refuses another mapping.
 
         Newest first, a file's first thousand rows may all be new, and the mapping yet wrong.
+        Columns that were overlooked are noted in `warnings`; a file with one row per dish that
+        is read as one row per order is stopped here.
         """
-        every = max(1, table.lines // AT_ONCE)
-        normal = []
-        for row in islice(table.rows, 0, AT_ONCE * every, every):
-            with suppress(BadRow):
-                normal.append(rows.read(row.line, row.cells))
-        orders = [row for row in normal if "refund_of" not in row]
+        every = 1 if "dish" in self._rows.columns else max(1, table.lines // AT_ONCE)
+        hints = Hints(self._rows.columns)
+        tried = []
+        for number, row in enumerate(islice(table.rows, AT_ONCE * every)):
+            hints.look_at(row.cells)
+            if number % every == 0 and not row.fault:
+                tried.append(row)
+        self.warnings = hints.warnings()
+        if hints.has_a_row_per_dish:
+            raise stopped(
+                "many rows have the number, member and time of the row before them, so this file "
+                "has one row per dish; nothing is written.\nSay which columns hold the dish and "
+                "how many of it, and their amounts are added up: --map dish=COLUMN,quantity=COLUMN"
+            )
+        rows = replace(self._rows, seen=Counter())
+        orders = [one for one in _tried(rows, tried) if "refund_of" not in one]
         if orders:
-            self._answer({"action": "import_orders", "lang": "en", "dry_run": True, "rows": orders})
+            numbered = [{**one, "line": line} for line, one in enumerate(orders[:AT_ONCE], start=1)]
+            self._answer(
+                {"action": "import_orders", "lang": "en", "dry_run": True, "rows": numbered}
+            )
 
     def all(self, table: Table, console: Console) -> None:
         """Send every row of the table."""
@@ -64,36 +83,27 @@ class Sending:
         with Progress(*columns, console=console) as progress:
             what = "checking" if self._dry_run else "importing"
             task = progress.add_task(what, total=max(0, table.lines - 1) or None)
-            orders: list[tuple[Row, Normal]] = []
-            refunds: list[tuple[Row, Normal]] = []
-            for row, normal in self._normal(table.rows):
-                progress.update(task, completed=row.line - 1)
-                (refunds if "refund_of" in normal else orders).append((row, normal))
+            orders: list[Entry] = []
+            refunds: list[Entry] = []
+            lines = 0
+            for rows, normal in self.reading.entries(table.rows):
+                progress.update(task, completed=self.sums["rows"])
+                if "refund_of" in normal:
+                    refunds.append((rows, normal))
+                    continue
+                lines += len(normal.get("lines", ()))
+                if orders and lines > MOST_LINES_AT_ONCE:
+                    self._send_orders(orders)
+                    orders, lines = [], len(normal["lines"])
+                orders.append((rows, normal))
                 if len(orders) == AT_ONCE:
                     self._send_orders(orders)
-                    orders = []
+                    orders, lines = [], 0
             self._send_orders(orders)
-            refunds = [(row, normal) for row, normal in refunds if not self._is_foreseen(normal)]
+            refunds = [entry for entry in refunds if not self._is_foreseen(entry[1])]
             for start in range(0, len(refunds), AT_ONCE):
                 self._send(refunds[start : start + AT_ONCE])
             progress.update(task, total=self.sums["rows"], completed=self.sums["rows"])
-
-    def _normal(self, rows: Iterator[Row]) -> Iterator[tuple[Row, Normal]]:
-        for row in rows:
-            self.sums["rows"] += 1
-            if row.fault:
-                self._rejects.add(row, "row", row.fault)
-                continue
-            try:
-                normal = self._rows.read(row.line, row.cells)
-            except BadRow as bad:
-                self._rejects.add(row, bad.field, bad.reason)
-                continue
-            day = self._rows.day_of(normal)
-            self.first_day = min(self.first_day or day, day)
-            self.last_day = max(self.last_day, day)
-            self.sums["amount_fen"] += normal["amount_fen"]
-            yield row, normal
 
     def _is_foreseen(self, normal: Normal) -> bool:
         """In a dry run: whether a refund's order is in the file, though not in the database."""
@@ -102,7 +112,7 @@ class Sending:
         self.sums["refunded"] += 1
         return True
 
-    def _send_orders(self, orders: list[tuple[Row, Normal]]) -> None:
+    def _send_orders(self, orders: list[Entry]) -> None:
         if self._dry_run:
             self._numbers |= {(n.get("store"), n["order"]) for _, n in orders if "order" in n}
         if not self.sums["sent"] and orders:
@@ -112,7 +122,7 @@ class Sending:
         self.sums["sent"] += len(orders)
         self._send(orders)
 
-    def _stop_if_days_look_like_moments(self, orders: list[tuple[Row, Normal]]) -> None:
+    def _stop_if_days_look_like_moments(self, orders: list[Entry]) -> None:
         """A day that an export wrote as 00:00:00 would count for the business day before."""
         if self._rows.date_format:
             return
@@ -123,7 +133,7 @@ class Sending:
                 "%Y-%m-%d). If they are moments: --date-format '%Y-%m-%d %H:%M:%S'."
             )
 
-    def _send(self, batch: list[tuple[Row, Normal]]) -> None:
+    def _send(self, batch: list[Entry]) -> None:
         if not batch:
             return
         event = {"action": "import_orders", "lang": "en", "dry_run": self._dry_run,
@@ -134,12 +144,30 @@ class Sending:
         for name in SUMS:
             self.sums[name] += report[name]
         for reject in report["rejects"]:
-            row, normal = batch[reject["line"] - 1]
+            rows, normal = batch[reject["line"] - 1]
             self.sums["amount_fen"] -= normal["amount_fen"]
-            self._rejects.add(row, reject["field"], reject["reason"])
+            name, reason = reject["field"], reject["reason"]
+            if name == "refund_of" and normal["refund_of"] == normal.get("order"):
+                name, reason = "amount", f"negative, and under its own number: {reason}"
+            for row in rows:
+                self._rejects.add(row, name, reason)
 
     def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
         return answered(self._cloud, event)
+
+
+def _tried(rows: Rows, sample: Iterable[Row]) -> Iterator[Normal]:
+    """Yield what can be read of a sample."""
+    if "dish" in rows.columns:
+        dishes = Dishes(rows)
+        for row in sample:
+            with suppress(BadRow, NotSold):
+                dishes.add(row)
+        yield from (order for _, order in dishes.orders() if isinstance(order, dict))
+        return
+    for row in sample:
+        with suppress(BadRow, NotSold):
+            yield rows.read(row.line, row.cells)
 
 
 def answered(cloud: Place, event: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def visit_of(order: FeatureOrder, zones: Zones) -> Visit:
             back[part.line] += part.quantity
     categories: Counter[str] = Counter()
     for number, line in enumerate(order.lines):
-        categories[line.category] += max(0, line.quantity - back[number])
+        if line.category:  # A line of the chain's former till has none.
+            categories[line.category] += max(0, line.quantity - back[number])
     return Visit(
         at=order.at, day=order.business_day, hour=order.at.astimezone(ZoneInfo(zone)).hour,
         store_id=order.store_id, fen=kept_fen(order), categories=dict(+categories),

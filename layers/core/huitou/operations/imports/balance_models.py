@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Answer, Request
@@ -25,15 +27,22 @@ class BalanceRow(Request):
 
     `line` is where it stands in a file, for rejects. A tier comes with the day on which it is to
     be reviewed; `tier_since` is when it began (left out: today). Without lots only the tier.
+
+    `formerly` are the spellings of the number in the file that were members of their own before
+    phones had one spelling, `is_mixed` says that the file has the number in several spellings.
     """
 
-    line: int = Field(ge=1)
+    line: int = Field(ge=1, le=10_000_000)
     id: str = Field(min_length=1, max_length=64)
     member: str = Field(min_length=1, max_length=64)
     lots: list[BalanceLot] = Field(default=[], max_length=MOST_LOTS)
     tier: str | None = Field(default=None, min_length=1, max_length=40)
     tier_review_on: str | None = Field(default=None, pattern=DAY)
     tier_since: str | None = Field(default=None, pattern=DAY)
+    formerly: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        default=[], max_length=20
+    )
+    is_mixed: bool = False
 
     @model_validator(mode="after")
     def _a_tier_has_a_review(self) -> BalanceRow:

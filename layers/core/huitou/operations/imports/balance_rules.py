@@ -19,9 +19,14 @@ def entry_cause(source: str, row: BalanceRow) -> str:
     return f"{source}:{row.id}"
 
 
+def under(row: BalanceRow, spelling: str) -> BalanceRow:
+    """Return the row as it was read before phones had one spelling."""
+    return row.model_copy(update={"id": spelling, "member": spelling})
+
+
 def digest(row: BalanceRow) -> str:
     """Hash what a row says; the same id with another digest is refused."""
-    said = row.model_dump(exclude={"line", "id", "lots"})
+    said = row.model_dump(exclude={"line", "id", "lots", "formerly", "is_mixed"})
     said["lots"] = sorted((lot.expires_on, lot.points) for lot in lots(row))
     plain = json.dumps(said, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(plain.encode()).hexdigest()[:32]

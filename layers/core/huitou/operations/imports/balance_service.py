@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -19,7 +20,13 @@ from huitou.operations.imports.balance_models import (
     ImportBalancesRequest,
     RejectedBalance,
 )
-from huitou.operations.imports.balance_rules import digest, entry_cause, lots, why_not
+from huitou.operations.imports.balance_rules import (
+    digest,
+    entry_cause,
+    lots,
+    under,
+    why_not,
+)
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database, is_duplicate
 from huitou.runtime.errors import Unavailable
@@ -82,13 +89,14 @@ class Balances:
         new = self._new(request, batch, session)
         now = self._clock.now()
         first = FirstOrder(brand_day(now), now, None)
+        numbers = self._numbers(list(new.values()), session)
         members = self._members.register_till_members(
-            {row.member: first for row in new.values()}, session
+            dict.fromkeys(numbers.values(), first), session
         )
         books = self._points.open_many(sorted(set(members.ids.values())), session)
         today, revision = self._points.today(), self._points.rules().revision
         for row in new.values():
-            member_id = members.ids[row.member]
+            member_id = members.ids[numbers[row.member]]
             fact = EntryOrigin(
                 cause=entry_cause(request.source, row), at=now, business_day=today,
                 rules_revision=revision, actor=f"import:{request.source}", digest=digest(row),
@@ -106,8 +114,13 @@ class Balances:
         self, request: ImportBalancesRequest, batch: _Batch, session: ClientSession
     ) -> dict[str, BalanceRow]:
         """Return the rows that are not there yet and may go in, by their entries' ids."""
-        names = [f"migrate:{entry_cause(request.source, row)}" for row in request.rows]
-        known = self._points.by_ids(names, session)
+        names = [_entry_id(request.source, row) for row in request.rows]
+        former = [
+            _entry_id(request.source, under(row, spelling))
+            for row in request.rows
+            for spelling in row.formerly
+        ]
+        known = self._points.by_ids([*names, *former], session)
         levels = [level.level for level in self._tiers.rules().levels]
         today = self._points.today()
         new: dict[str, BalanceRow] = {}
@@ -116,6 +129,14 @@ class Balances:
             there = digest(new[name]) if name in new else None
             if name in known:
                 there = known[name].digest
+            elif (spelling := _known_spelling(request.source, row, known)) is not None:
+                before = under(row, spelling)
+                same = known[_entry_id(request.source, before)].digest == digest(before)
+                if same and not row.is_mixed:
+                    batch.unchanged += 1
+                else:
+                    batch.reject(row, "member", f"a part of it was imported as {spelling}")
+                continue
             if there == digest(row):
                 batch.unchanged += 1
                 late = row.tier_review_on is None or row.tier_review_on <= today
@@ -132,6 +153,17 @@ class Balances:
         batch.tiers += [(ids[row.member], row) for row in known_tiers if row.member in ids]
         return new
 
+    def _numbers(self, rows: list[BalanceRow], session: ClientSession) -> dict[str, str]:
+        """Return under which number each row's member is known, or is to be registered."""
+        spellings = {row.member: [row.member, *row.formerly] for row in rows}
+        known = self._members.till_members(
+            [one for spelled in spellings.values() for one in spelled], session
+        )
+        return {
+            number: next((one for one in spelled if one in known), number)
+            for number, spelled in spellings.items()
+        }
+
     def _bring_in(self, source: str, member_id: str, row: BalanceRow) -> int:
         since = row.tier_since or self._points.today()
         through = shifted(str(row.tier_review_on), -1)
@@ -143,3 +175,13 @@ class Balances:
                 return 0
             case _:
                 assert_never(outcome)
+
+
+def _entry_id(source: str, row: BalanceRow) -> str:
+    return f"migrate:{entry_cause(source, row)}"
+
+
+def _known_spelling(source: str, row: BalanceRow, known: Container[str]) -> str | None:
+    """Return the spelling under which (a part of) this balance came in before, or None."""
+    spelled = (one for one in row.formerly if _entry_id(source, under(row, one)) in known)
+    return next(spelled, None)

@@ -17,6 +17,22 @@ WhyNoRefund = Literal[
 
 MOST_ROWS = 2_000  # Of one call: a transaction well under its deadline, an event under 1 MB.
 MOST_FEN = 10_000_000_000
+MOST_LINES = 500  # Of one order.
+MOST_PIECES = 10_000  # Of one line.
+LONGEST_DISH = 100
+
+
+class ImportedLine(Request):
+    """One dish of an order: how many, and what was paid for all of them together.
+
+    What comes off the bill, or was sent back to the kitchen, is a line with a negative amount.
+    `portion` says how much where it is no whole number: "×0.5".
+    """
+
+    dish: str = Field(min_length=1, max_length=LONGEST_DISH)
+    quantity: int = Field(default=1, ge=-MOST_PIECES, le=MOST_PIECES)
+    amount_fen: int = Field(ge=-MOST_FEN, le=MOST_FEN)
+    portion: str = Field(default="", max_length=20)
 
 
 class ImportedRow(Request):
@@ -24,19 +40,27 @@ class ImportedRow(Request):
 
     `member` is their number at the till. `paid_at` is a moment; `paid_on` a business day, for files
     that know no time. `store` is a store's id or its name. `order` is the order's number at that
-    store's till; without one, `seq` counts the rows that are the same in all fields. A refund has
-    a negative amount and says in `refund_of` what number it gives back.
+    store's till; without one, `seq` counts the rows that are the same in all fields, and
+    `seq_in_minute` (left out: the same count) those of the same minute. A refund has a negative
+    amount and says in `refund_of` what number it gives back; that may be its own.
+
+    `formerly` is the member's number as it was read before phones had one spelling: an order or
+    member that is there under it is found. `lines` are the dishes, whose amounts add up to the
+    order's; an order may have none.
     """
 
-    line: int = Field(ge=1)
+    line: int = Field(ge=1, le=10_000_000)
     member: str = Field(min_length=1, max_length=64)
     paid_at: AwareDatetime | None = None
     paid_on: date | None = None
     amount_fen: int = Field(ge=-MOST_FEN, le=MOST_FEN)
     store: str | None = Field(default=None, min_length=1, max_length=64)
     order: str | None = Field(default=None, min_length=1, max_length=64)
-    seq: int = Field(default=0, ge=0)
+    seq: int = Field(default=0, ge=0, le=10_000_000)
+    seq_in_minute: int | None = Field(default=None, ge=0, le=10_000_000)
     refund_of: str | None = Field(default=None, min_length=1, max_length=64)
+    formerly: str | None = Field(default=None, min_length=1, max_length=64)
+    lines: list[ImportedLine] = Field(default=[], max_length=MOST_LINES)
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:
@@ -47,6 +71,8 @@ class ImportedRow(Request):
             raise ValueError("between 1970 and 2100")
         if (self.amount_fen < 0) != (self.refund_of is not None):
             raise ValueError("a negative amount and refund_of go together")
+        if self.lines and sum(line.amount_fen for line in self.lines) != self.amount_fen:
+            raise ValueError("the lines don't add up to amount_fen")
         return self
 
 

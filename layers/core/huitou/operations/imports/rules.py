@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -11,21 +11,27 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.stores.models import Store
 from huitou.catalog.stores.rules import business_day
 from huitou.loyalty.earning.models import EarningTerms
-from huitou.operations.imports.models import ImportedRow, WhyNoRefund
+from huitou.operations.imports.models import ImportedLine, ImportedRow, WhyNoRefund
 from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.models import GivenBack, LedgerOrder, Moment, Order, Tender
+from huitou.promotions.discounts.models import Line
 
 NOON = time(12)  # When a row that knows only its day is taken to have happened.
 
 
+LINE_OF_TILL = "till:"  # Begins the dish id of an imported line: the till's name, not the menu's.
+MINUTE = timedelta(minutes=1)
+
+
 @dataclass(frozen=True)
 class Sale:
-    """A row with its store found, its moment and its business day."""
+    """A row with its store found, its moment, its business day, and the zone it happened in."""
 
     row: ImportedRow
     store_id: str | None
     at: datetime
     business_day: str
+    zone: str
 
     @property
     def id(self) -> str:
@@ -73,10 +79,10 @@ def sale_of(row: ImportedRow, store: Store | None, zone: str, cut_time: str) -> 
     store_id = store.id if store else None
     if row.paid_on is not None:
         at = datetime.combine(row.paid_on, NOON, ZoneInfo(zone))
-        return Sale(row, store_id, at, row.paid_on.isoformat())
+        return Sale(row, store_id, at, row.paid_on.isoformat(), zone)
     assert row.paid_at is not None  # noqa: S101  # The model has one of the two.
     at = row.paid_at - timedelta(microseconds=row.paid_at.microsecond % 1000)  # As BSON keeps it.
-    return Sale(row, store_id, at, business_day(at, zone, cut_time))
+    return Sale(row, store_id, at, business_day(at, zone, cut_time), zone)
 
 
 def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> Order:
@@ -94,6 +100,7 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
         status="paid",
         business_day=sale.business_day,
         created_at=at,
+        lines=[_line(line) for line in sale.row.lines],
         list_fen=amount_fen,
         payable_fen=amount_fen,
         tenders=[Tender(kind="till" if amount_fen else "none", amount_fen=amount_fen)],
@@ -104,6 +111,15 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
         features="due",
         timeline=[Moment(status="paid", at=at)],
     )
+
+
+def _line(told: ImportedLine) -> Line:
+    each_fen = told.amount_fen // told.quantity if told.quantity else told.amount_fen
+    return Line(
+        dish_id=LINE_OF_TILL + told.dish, sku_id="", name=told.dish, sku_name=told.portion,
+        category="", methods=[], addons=[], quantity=told.quantity, unit_fen=each_fen,
+        list_fen=told.amount_fen,
+    )  # fmt: skip
 
 
 def is_told_otherwise(sale: Sale, twins: Iterable[ImportedOrder]) -> bool:
@@ -119,12 +135,15 @@ def is_told_otherwise(sale: Sale, twins: Iterable[ImportedOrder]) -> bool:
 
 
 def why_no_refund(
-    sale: Sale, order: LedgerOrder | None, member_id: str | None
+    sale: Sale, order: LedgerOrder | None, member_ids: Collection[str]
 ) -> WhyNoRefund | None:
-    """Say why a refund can't be booked on the order it names, or None if it can."""
+    """Say why a refund can't be booked on the order it names, or None if it can.
+
+    `member_ids` are the members that are known by its member's number, in any spelling.
+    """
     if order is None:
         return "no order with this number at this store"
-    if order.member_id != member_id:
+    if order.member_id not in member_ids:
         return "the order is another member's"
     left_fen = order.payable_fen - sum(back.amount_fen for back in order.refunds)
     if -sale.row.amount_fen > left_fen:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache, partial
 
 from pymongo.client_session import ClientSession
@@ -20,6 +19,12 @@ from huitou.loyalty.earning.rules import history_terms
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.service import FirstOrder, Members
+from huitou.operations.imports.again_rules import (
+    ToldBefore,
+    is_same_moment,
+    told_again,
+    window_of,
+)
 from huitou.operations.imports.errors import ImportErrors
 from huitou.operations.imports.models import (
     ImportedRow,
@@ -35,7 +40,6 @@ from huitou.operations.imports.rules import (
     why_no_refund,
     with_refund,
 )
-from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.imported_repository import ImportedOrderRepository
 from huitou.ordering.orders.models import LedgerOrder
 from huitou.ordering.settlement.service import Settlement
@@ -45,7 +49,10 @@ from huitou.runtime.errors import Refusal, Unavailable
 
 MOST_TRIES = 5
 FEWEST_OTHERWISE = 3  # Orders that were imported under another mapping, to call it that.
-SAME_NUMBER = "this number was imported with other content"
+SAME_NUMBER = (
+    "this number was imported with other content; if the till's numbers begin anew each day, "
+    "write the day before each number"
+)
 
 
 @dataclass
@@ -123,24 +130,36 @@ class OrderImport:
         self, batch: _Batch, sales: list[Sale], terms_on: Callable[[str], EarningTerms],
         session: ClientSession,
     ) -> None:  # fmt: skip
+        if not sales:
+            return
+        numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
+        known = self._members.till_members(numbers, session)
+        before = ToldBefore(
+            self._orders.of_members(sorted(set(known.values())), *window_of(sales), session), known
+        )
+        there = self._orders.by_ids([sale.id for sale in sales], session)
         new: dict[str, Sale] = {}
-        there = self._orders.digests([sale.id for sale in sales], session)
         for sale in sales:
-            digest = new[sale.id].digest if sale.id in new else there.get(sale.id)
-            if digest is None:
+            if sale.id in there:
+                same = before.same_content(sale, there[sale.id])
+            elif sale.id in new:
+                same = new[sale.id].digest == sale.digest
+            elif before.has(sale):
+                same = True
+            else:
                 new[sale.id] = sale
-            elif digest == sale.digest:
+                continue
+            if same:
                 batch.unchanged += 1
             else:
                 batch.reject(sale.row, "order", SAME_NUMBER)
         if not new:
             return
-        self._refuse_another_mapping(new.values(), there.keys(), session)
-        members = self._members.register_till_members(_first_orders(new.values()), session)
+        _refuse_another_mapping(new.values(), there.keys(), before)
+        till = {sale.id: _known_number(sale.row, known) for sale in new.values()}
+        members = self._members.register_till_members(_first_orders(new.values(), till), session)
         orders = [
-            order_of(
-                sale, members.ids[sale.row.member], self._brand_id, terms_on(sale.business_day)
-            )
+            order_of(sale, members.ids[till[sale.id]], self._brand_id, terms_on(sale.business_day))
             for sale in new.values()
         ]
         self._orders.insert(orders, session)
@@ -149,47 +168,24 @@ class OrderImport:
         batch.members = members.registered
         batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
 
-    def _refuse_another_mapping(
-        self, sales: Collection[Sale], unchanged: Collection[str], session: ClientSession
-    ) -> None:
-        """Raise Refusal IMPORTED_OTHERWISE if most twins of these orders have ids of another kind.
-
-        A twin has the same member, moment and amount. A few such are chance (somebody's second
-        tea of the day, a number left blank once); a file mapped in another way has nothing else.
-        """
-        known = self._members.till_members({sale.row.member for sale in sales}, session)
-        if not known:
-            return
-        moments = sorted({sale.at for sale in sales if sale.row.member in known})
-        there: dict[tuple[str, datetime, int], list[ImportedOrder]] = {}
-        for told in self._orders.at_moments(sorted(known.values()), moments, session):
-            if told.id not in unchanged:
-                there.setdefault((told.member_id, told.created_at, told.payable_fen), []).append(
-                    told
-                )
-        twins = [
-            (sale, found)
-            for sale in sales
-            if (found := there.get((known.get(sale.row.member, ""), sale.at, sale.row.amount_fen)))
-        ]
-        otherwise = sum(is_told_otherwise(sale, found) for sale, found in twins)
-        if otherwise >= FEWEST_OTHERWISE and otherwise * 2 > len(twins):
-            raise Refusal(ImportErrors.IMPORTED_OTHERWISE, field="rows")
-
     def _refund(self, batch: _Batch, sales: list[Sale], session: ClientSession) -> None:
         if not sales:
             return
         orders = self._orders.orders([sale.gives_back for sale in sales], session)
-        members = self._members.till_members({sale.row.member for sale in sales}, session)
+        numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
+        before = ToldBefore((), self._members.till_members(numbers, session))
         changed: dict[str, LedgerOrder] = {}
         for sale in sales:
             order = orders.get(sale.gives_back)
-            done = [back for back in order.refunds if back.refund_id == sale.id] if order else []
-            if done and (done[0].amount_fen, done[0].at) == (-sale.row.amount_fen, sale.at):
+            done = told_again(sale, order) if order else None
+            if (
+                done
+                and done.amount_fen == -sale.row.amount_fen
+                and is_same_moment(done.at, sale.at)
+            ):
                 batch.unchanged += 1
                 continue
-            member_id = members.get(sale.row.member)
-            reason = SAME_NUMBER if done else why_no_refund(sale, order, member_id)
+            reason = SAME_NUMBER if done else why_no_refund(sale, order, before.members_of(sale))
             if order is None or reason:
                 batch.reject(sale.row, "order" if done else "refund_of", str(reason))
                 continue
@@ -213,11 +209,38 @@ def _placed(rows: list[ImportedRow], stores: dict[str, Store], batch: _Batch) ->
     return sales
 
 
-def _first_orders(sales: Iterable[Sale]) -> dict[str, FirstOrder]:
-    """Return each member's earliest order; of two at one moment the lower store's."""
+def _refuse_another_mapping(
+    sales: Collection[Sale], unchanged: Collection[str], before: ToldBefore
+) -> None:
+    """Raise Refusal IMPORTED_OTHERWISE if most twins of these orders have ids of another kind.
+
+    A twin has the same member, moment and amount. A few such are chance (somebody's second tea of
+    the day, a number left blank once); a file mapped in another way has nothing else.
+    """
+    told = [
+        (sale, [twin for twin in before.twins(sale) if twin.id not in unchanged]) for sale in sales
+    ]
+    twins = [(sale, found) for sale, found in told if found]
+    otherwise = sum(is_told_otherwise(sale, found) for sale, found in twins)
+    if otherwise >= FEWEST_OTHERWISE and otherwise * 2 > len(twins):
+        raise Refusal(ImportErrors.IMPORTED_OTHERWISE, field="rows")
+
+
+def _known_number(row: ImportedRow, known: Collection[str]) -> str:
+    """Return the number under which a row's member is known, or is to be registered."""
+    if row.formerly in known and row.member not in known:
+        return row.formerly or row.member
+    return row.member
+
+
+def _first_orders(sales: Iterable[Sale], till: Mapping[str, str]) -> dict[str, FirstOrder]:
+    """Return each member's earliest order; of two at one moment the lower store's.
+
+    `till` are the members' numbers by the orders' ids.
+    """
     ordered = sorted(sales, key=lambda sale: (sale.business_day, sale.at, sale.store_id or ""))
     return {
-        sale.row.member: FirstOrder(sale.business_day, sale.at, sale.store_id)
+        till[sale.id]: FirstOrder(sale.business_day, sale.at, sale.store_id)
         for sale in reversed(ordered)
     }
 

@@ -15,6 +15,7 @@ class ImportedOrder(Record):
     id: str = Field(alias="_id")
     member_id: str
     created_at: datetime
+    request_digest: str
     payable_fen: int
     store_id: str | None = None
     source_id: str | None = None

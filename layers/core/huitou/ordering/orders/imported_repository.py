@@ -12,29 +12,29 @@ from huitou.ordering.orders.models import LEDGER_FIELDS, LedgerOrder, Order
 from huitou.runtime.database import Database
 from huitou.runtime.triggers import DUE
 
+_TOLD = {field.alias or name: 1 for name, field in ImportedOrder.model_fields.items()}
+
 
 class ImportedOrderRepository:
     def __init__(self, database: Database) -> None:
         self._orders = database.collection("orders")
 
-    def digests(self, order_ids: list[str], session: ClientSession) -> dict[str, str]:
-        """Return the request digests of those orders that exist already, by order id."""
-        found = self._orders.find(
-            {"_id": {"$in": order_ids}}, {"request_digest": 1}, session=session
-        )
-        return {order["_id"]: order["request_digest"] for order in found}
+    def by_ids(self, order_ids: list[str], session: ClientSession) -> dict[str, ImportedOrder]:
+        """Return the orders that are there already, by id."""
+        found = self._orders.find({"_id": {"$in": order_ids}}, _TOLD, session=session)
+        return {order["_id"]: ImportedOrder.model_validate(order) for order in found}
 
-    def at_moments(
-        self, member_ids: list[str], moments: list[datetime], session: ClientSession
+    def of_members(
+        self, member_ids: list[str], since: datetime, until: datetime, session: ClientSession
     ) -> list[ImportedOrder]:
-        """Return these members' imported orders that were created at these moments."""
+        """Return these members' imported orders from `since` on and before `until`."""
         found = self._orders.find(
             {
                 "member_id": {"$in": member_ids},
-                "created_at": {"$in": moments},
+                "created_at": {"$gte": since, "$lt": until},
                 "origin": "import",
             },
-            {field.alias or name: 1 for name, field in ImportedOrder.model_fields.items()},
+            _TOLD,
             session=session,
         )
         return [ImportedOrder.model_validate(order) for order in found]

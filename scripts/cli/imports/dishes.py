@@ -1,0 +1,122 @@
+"""Put an order together from a file that has one row per dish, as most tills export them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from cli.imports.cells import BadRow, Cell, Row, clean
+from cli.imports.people import is_nothing
+from cli.imports.rows import NotSold, Rows
+from huitou.operations.imports.models import MOST_LINES
+
+Normal = dict[str, Any]
+
+# Rows of one number that are further apart are two orders: the till counts anew each day, or
+# money went back later.
+LONGEST_MEAL = timedelta(hours=12)
+# What exports write only in the first row of an order, in cells that look merged.
+_ONCE = ("order", "member", "paid_at", "store", "status", "refund_of")
+
+
+@dataclass
+class _Order:
+    """The rows of one number at one store; one bad row keeps all of them out."""
+
+    rows: list[Row] = field(default_factory=list)
+    facts: list[tuple[Row, Normal]] = field(default_factory=list)
+    fault: tuple[Row, BadRow] | None = None
+
+
+class Dishes:
+    """Gathers a whole file, for the rows of an order may stand anywhere in it."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._orders: dict[tuple[str, str], _Order] = {}
+        self._last: dict[str, Cell] = {}
+
+    def add(self, row: Row) -> None:
+        """Take one row in; raises BadRow for a row of no order, NotSold for one that is no sale."""
+        cells = self._filled(row.cells)
+        try:
+            self._rows.check_kind(cells)
+        except NotSold:
+            self._last = cells
+            raise
+        order = self._orders.setdefault(self._key(cells), _Order())
+        self._last = cells
+        order.rows.append(row)
+        try:
+            order.facts.append((row, self._rows.facts_of_dish(cells)))
+        except BadRow as bad:
+            order.fault = order.fault or (row, bad)
+
+    def orders(self) -> Iterator[tuple[list[Row], Normal | tuple[Row, BadRow]]]:
+        """Yield each order's rows with the order they make, or with the row at fault and why."""
+        for order in self._orders.values():
+            if order.fault:
+                yield order.rows, order.fault
+                continue
+            for part in _meals(order.facts):
+                rows = [row for row, _ in part]
+                try:
+                    yield rows, self._together([facts for _, facts in part])
+                except BadRow as bad:
+                    yield rows, (rows[0], bad)
+
+    def _filled(self, cells: dict[str, Cell]) -> dict[str, Cell]:
+        """Fill in what only the first row of an order says."""
+        columns = self._rows.columns
+        number = cells[columns["order"]]
+        if not self._last or is_nothing(clean(cells[columns["dish"]])):
+            return cells
+        if not is_nothing(clean(number)) and number != self._last[columns["order"]]:
+            return cells
+        names = [columns[name] for name in _ONCE if name in columns]
+        return cells | {n: self._last[n] for n in names if is_nothing(clean(cells[n]))}
+
+    def _key(self, cells: dict[str, Cell]) -> tuple[str, str]:
+        columns = self._rows.columns
+        number = clean(cells[columns["order"]])
+        if is_nothing(number):
+            raise BadRow("order", "there is none, so nobody knows which order the dish is of")
+        return clean(cells[columns["store"]]) if "store" in columns else "", number
+
+    def _together(self, parts: list[Normal]) -> Normal:
+        """Return one order of its lines, at the moment of its first."""
+        if len({part["member"] for part in parts}) > 1:
+            raise BadRow("member", "the rows of this order name different members")
+        if len(parts) > MOST_LINES:
+            raise BadRow("order", f"more than {MOST_LINES} rows")
+        amount_fen = sum(part["amount_fen"] for part in parts)
+        first = min(parts, key=_moment)
+        row = {**first, "amount_fen": amount_fen}
+        if amount_fen < 0:
+            del row["lines"]
+            row["refund_of"] = row["refund_of"] or row["order"]
+        elif row["refund_of"] is not None:
+            raise BadRow("amount", "not negative, though refund_of makes it a refund")
+        else:
+            row["lines"] = [line for part in parts for line in part["lines"]]
+        return self._rows.counted(row)
+
+
+def _meals(facts: list[tuple[Row, Normal]]) -> Iterator[list[tuple[Row, Normal]]]:
+    """Split the rows of one number where more than LONGEST_MEAL lies between two of them."""
+    ordered = sorted(facts, key=lambda one: _moment(one[1]))
+    part = ordered[:1]
+    for one in ordered[1:]:
+        if _moment(one[1]) - _moment(part[-1][1]) > LONGEST_MEAL:
+            yield part
+            part = []
+        part.append(one)
+    yield part
+
+
+def _moment(row: Normal) -> datetime:
+    if "paid_on" in row:
+        return datetime.combine(date.fromisoformat(row["paid_on"]), time(12), UTC)
+    return datetime.fromisoformat(row["paid_at"])

@@ -1,0 +1,115 @@
+"""Whose row it is: one spelling of a member's number, and what is no member's number at all."""
+
+from __future__ import annotations
+
+import re
+
+from cli.imports.cells import BadRow, Cell, clean
+
+LONGEST = 64  # Characters of a number or name.
+
+# What stands where nothing is known.
+NOTHING = {
+    "", "0", "null", "none", "nil", "nan", "n/a", "na", "\\n", "undefined", "无", "空", "没有",
+    "暂无", "否", "#n/a", "#ref!", "#value!", "#name?", "#null!", "#num!", "#div/0!",
+}  # fmt: skip
+_EMPTY = re.compile(r"[\W_]*|0+(?:\.0+)?|[\W_]*(?:null|none|nil|空|无)[\W_]*")
+# A placeholder that somebody types where a number is asked for.
+_PLACEHOLDER = re.compile(r"(?:1{6,}|9{6,}|x{3,}|12345678(?:9(?:0(?:12?)?)?)?)")
+_WALK_IN = "散客|散户|散单|生客|零客|过客|过路客|路过客|路人|路人甲|游客|访客|walk[\\s_-]*ins?"
+_ANYBODY = "顾客|客人|客户|来客|食客|用户|会员|新客|消费者|guest|visitor|customer|anonymous|anon"
+_GUEST = re.compile(
+    rf"(?:普通|临时|匿名|现金|零售|门店|堂食|外卖|到店|一般|默认|系统|未知|陌生|无名|新)?(?:(?:{_WALK_IN})\s*\d{{0,3}}"
+    rf"|{_ANYBODY})|非(?:会员|會員)(?:顾客|客户|用户|消费)?"
+    r"|(?:不是|没有|没|无|無|暂无|尚未|未)(?:会员|會員|会员卡|会员号|卡|卡号|号码|手机|手机号|手机号码|用户)"
+    r"|未(?:登录|登陆|登入|登錄|注册|註冊|绑定|綁定|识别|入会|开卡|填写?|知|关联|授权|办卡|录入|留)"
+    r"(?:的?(?:会员|用户|顾客|客户|手机号?|卡))?"
+    r"|匿名|临客|零售|现金|堂食|外卖|外带|打包|默认|其他|其它|未知|不详|不明|无名氏?|unknown|default|test"
+    r"|(?:cash|retail|unknown|anonymous)[\s_-]*(?:customer|guest|user)|unregistered"
+    r"|(?:non|no)[\s_-]*(?:member|card)s?|not[\s_-]*(?:a[\s_-]*member|logged[\s_-]*in)"
+)
+_MASK = re.compile(
+    r"[*∗⁎✱✲※●○•◦◯■□█▇▓★☆◆◇×✕✖]"
+    r"|(?:[#?.·・_~]|\.\s){2,}"
+    r"|(?<=\d)x{2,}(?=\d)|(?<=\d)-{2,}(?=\d)|尾号|末尾|后四位|末四位|last\s*4"
+)
+_SUMS = (
+    "小计|合计|总计|共计|总和|汇总|累计|统计|小計|合計|總計|共計|匯總"
+    "|平均|均值|总额|总金额|总数|总笔数"
+)
+_SUM_FOR_NUMBER = re.compile(
+    rf".{{0,10}}(?:{_SUMS}).{{0,20}}|共\d+(?:条|笔|单|行|人|页|项|位).{{0,20}}"
+    r"|(?:(?:grand|sub|page|daily|monthly|store|overall)?(?:totals?|sum|average))\W*\d{0,12}"
+)
+_SUM = re.compile(
+    r"(?:[本当此每分全各累](?:页|日|天|周|月|季|年|班|店|桌|单|人|部)?|门店|会员|菜品|商品|订单|日|月|年)?"
+    rf"(?:{_SUMS})(?:金额|数量|数|笔数)?:?[\d.,]*(?:元|笔|单)?"
+    r"|共\d+(?:条|笔|单|行|人|页|项|位)|(?:(?:grand|sub|page)?totals?|sum)[\d.]*"
+)
+# As Excel and we ourselves write a number that has too many digits: 1.38E+10, 2.0260302e13.
+# 20261010E0012 is an order's number.
+_SHORTENED = re.compile(r"\d\.\d+[eE]\+?\d{1,3}|\d[eE]\+\d{1,3}")
+_MOBILE = re.compile(r"(?:(?:\+|00)?86)?(1[3-9]\d{9})")
+_ABROAD = re.compile(r"\+([1-9]\d{6,14})|00((?:852|853)\d{8}|886\d{9})")
+_PHONE_LIKE = re.compile(r"(?:tel|phone|mobile|手机号码|手机号|手机|电话)?[:\s]*([-+().\d\s]+)")
+
+
+def is_sum(cell: Cell, *, is_number: bool = False) -> bool:
+    """Tell whether a cell makes its row a sum (合计, 本页小计：, Total) and not a sale.
+
+    Where the number of a member or an order belongs, any text with such a word does; elsewhere
+    only one that says nothing else, for a dish may well be called 合计套餐.
+    """
+    text = re.sub(r"\s+", "", clean(cell)).strip(":;,.-—=*()[]【】<>《》|/、。").lower()
+    return bool((_SUM_FOR_NUMBER if is_number else _SUM).fullmatch(text))
+
+
+def is_nothing(text: str) -> bool:
+    """Tell whether a (clean) text says that there is nothing: empty, -, ——, NULL, 00000000."""
+    return text.lower() in NOTHING or bool(_EMPTY.fullmatch(text.lower()))
+
+
+def member_number(cell: Cell) -> tuple[str, str | None]:
+    """Return a member's number, and how it was read before phones had one spelling.
+
+    A phone is the same in every spelling: "+86 138-0000-0001" is "13800000001", one from abroad
+    "+85291234567". The second value is None where both are the same. Raises BadRow for the field
+    `member` if the cell names nobody, or more than one.
+    """
+    text = clean(cell)
+    lower = text.lower()
+    if is_sum(text, is_number=True):
+        raise BadRow("member", f"a sum row, no sale: {text[:LONGEST]}")
+    if is_nothing(text) or _GUEST.fullmatch(lower.strip("()[]<>{}【】《》「」-—:;,.!/ ")):
+        raise BadRow("member", "there is none")
+    if _PLACEHOLDER.fullmatch(lower):
+        raise BadRow("member", f"there is none: {text} is a placeholder")
+    if _MASK.search(lower):
+        raise BadRow("member", f"masked, so that several people share it: {text[:LONGEST]}")
+    before = number_text("member", text)
+    number = _one_spelling(before)
+    return number, before if before != number else None
+
+
+def number_text(name: str, text: str) -> str:
+    """Return a (clean) number of a member or an order; raises BadRow if Excel has shortened it."""
+    if _SHORTENED.fullmatch(text):
+        raise BadRow(name, f"{text}: Excel has shortened this number; format the column as text")
+    if re.fullmatch(r"\d+\.0", text):
+        text = text.removesuffix(".0")
+    if len(text) > LONGEST:
+        raise BadRow(name, f"more than {LONGEST} characters")
+    return text
+
+
+def _one_spelling(text: str) -> str:
+    match = _PHONE_LIKE.fullmatch(text.lower())
+    if match is None:
+        return text
+    # A 0 in brackets is dialled only inside the country: +86 (0)138…
+    digits = re.sub(r"[-().\s]", "", match[1].replace("(0)", ""))
+    if mobile := _MOBILE.fullmatch(digits):
+        return mobile[1]
+    if abroad := _ABROAD.fullmatch(digits):
+        return f"+{abroad[1] or abroad[2]}"
+    return re.sub(r"\s", "", text) if re.fullmatch(r"[\d\s]+", text) else text

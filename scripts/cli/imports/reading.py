@@ -1,0 +1,87 @@
+"""Turn a file's rows into orders and refunds, and sort out those that are none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.imports.cells import BadRow, Row
+from cli.imports.dishes import Dishes
+from cli.imports.preview import Preview
+from cli.imports.rejects import Rejects
+from cli.imports.rows import NotSold, Rows
+
+Normal = dict[str, Any]
+Entry = tuple[list[Row], Normal]  # An order or refund, and the rows that it was made of.
+
+
+@dataclass
+class Reading:
+    """One way through a file; `sums` and `not_sold` say what became of its rows."""
+
+    rows: Rows
+    rejects: Rejects
+    sums: Counter[str] = field(default_factory=Counter)
+    not_sold: Counter[str] = field(default_factory=Counter)
+    preview: Preview = field(init=False)
+    first_day: str = ""
+    last_day: str = ""
+
+    def __post_init__(self) -> None:
+        self.preview = Preview(self.rows.zone)
+
+    def entries(self, rows: Iterator[Row]) -> Iterator[Entry]:
+        """Yield each order and refund of the file; what can't go in is rejected on the way."""
+        found = self._dishes(rows) if "dish" in self.rows.columns else self._orders(rows)
+        for entry in found:
+            day = self.rows.day_of(entry[1])
+            self.first_day = min(self.first_day or day, day)
+            self.last_day = max(self.last_day, day)
+            self.sums["amount_fen"] += entry[1]["amount_fen"]
+            self.preview.add(*entry, day, midnight=self.rows.is_midnight(entry[1]))
+            yield entry
+
+    def _orders(self, rows: Iterator[Row]) -> Iterator[Entry]:
+        for row in self._sound(rows):
+            try:
+                normal = self.rows.read(row.line, row.cells)
+            except NotSold as order:
+                self._leave_out(order)
+            except BadRow as bad:
+                self.rejects.add(row, bad.field, bad.reason)
+            else:
+                yield [row], normal
+
+    def _dishes(self, rows: Iterator[Row]) -> Iterator[Entry]:
+        dishes = Dishes(self.rows)
+        for row in self._sound(rows):
+            try:
+                dishes.add(row)
+            except NotSold as dish:
+                self._leave_out(dish)
+            except BadRow as bad:
+                self.rejects.add(row, bad.field, bad.reason)
+        for of_order, told in dishes.orders():
+            if isinstance(told, dict):
+                yield of_order, told
+                continue
+            culprit, why = told
+            for row in of_order:
+                if row is culprit:
+                    self.rejects.add(row, why.field, why.reason)
+                else:
+                    self.rejects.add(row, "order", f"see line {culprit.place}")
+
+    def _sound(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.sums["rows"] += 1
+            if row.fault:
+                self.rejects.add(row, "row", row.fault)
+            else:
+                yield row
+
+    def _leave_out(self, order: NotSold) -> None:
+        self.sums["not_sold"] += 1
+        self.not_sold[order.status] += 1
