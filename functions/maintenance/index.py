@@ -13,6 +13,12 @@ from huitou.integrations.functions import Functions
 from huitou.operations.imports.balance_models import BalancesReport, ImportBalancesRequest
 from huitou.operations.imports.models import ImportOrdersRequest, ImportReport
 from huitou.operations.imports.service import OrderImport
+from huitou.operations.imports.undo_models import (
+    ImportsAnswer,
+    ImportsRequest,
+    UndoAnswer,
+    UndoRequest,
+)
 from huitou.operations.maintenance.models import (
     DeadLettersAnswer,
     DeadLettersRequest,
@@ -52,6 +58,18 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
     return OrderImport(call.database, call.clock, call.settings.brand_id).run(request)
 
 
+def _imports(call: Call, request: ImportsRequest) -> object:
+    from huitou.operations.imports.undo_service import ImportUndo  # Late: hardly ever needed.
+
+    return ImportUndo(call.database, call.clock).list_imports(request)
+
+
+def _undo_import(call: Call, request: UndoRequest) -> object:
+    from huitou.operations.imports.undo_service import ImportUndo
+
+    return ImportUndo(call.database, call.clock).undo_batch(request)
+
+
 def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
     from huitou.operations.imports.balance_service import Balances  # Imported late: rarely used.
 
@@ -79,6 +97,8 @@ INTERNAL = {
     "declare": Action(DeclareRequest, _declare, DeclareAnswer),
     "load": Action(LoadRequest, _load, LoadAnswer),
     "import_orders": Action(ImportOrdersRequest, _import_orders, ImportReport),
+    "imports": Action(ImportsRequest, _imports, ImportsAnswer),
+    "undo_import": Action(UndoRequest, _undo_import, UndoAnswer),
     "import_balances": Action(ImportBalancesRequest, _import_balances, BalancesReport),
     "reconcile": Action(ReconcileRequest, _reconcile, ReconcileAnswer),
     "health": Action(HealthRequest, _health, HealthAnswer),

@@ -134,6 +134,11 @@ def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
     batch = {"source": "answers", "rows": rows, "dry_run": True}
     report = internal(client, "maintenance", action="import_balances", **batch)
     assert (report["imported"], report["rejected"]) == (1, 1)
+    internal(client, "maintenance", action="import_orders", rows=rows[:1], import_id="i-answers-1",
+             file="till.csv")  # fmt: skip
+    assert internal(client, "maintenance", action="imports")["imports"]
+    undone = internal(client, "maintenance", action="undo_import", import_id="i-answers-1")
+    assert (undone["orders"], undone["rest"]) == (1, 0)
 
 
 def in_mall_and_games(client: CheckedClient, guest: Guest, member_id: str) -> None:

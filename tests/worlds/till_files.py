@@ -14,6 +14,7 @@ import pytest
 from chain_data import FakeClock
 from cli.imports.balances import balances
 from cli.imports.orders import orders
+from cli.imports.undo import list_imports, undo
 from desks import Desk
 from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
@@ -53,18 +54,36 @@ class Till:
         arguments = [str(path), "--map", columns, "--source", "crm", "--json", *options]
         return self._run(balances, arguments, code)
 
-    def _run(self, command: click.Command, arguments: list[str], code: int | None) -> Any:
+    def _run(
+        self, command: click.Command, arguments: list[str], code: int | None
+    ) -> dict[str, Any]:
+        code_found, out = self._call(command, arguments)
+        assert code is None or code_found == code, self.told + out
+        return dict(json.loads(out)) if out.strip() else {}
+
+    def _call(self, command: click.Command, arguments: list[str]) -> tuple[object, str]:
         context = command.make_context(str(command.name), arguments)
         inner: Any = command.callback
         while hasattr(inner, "__wrapped__"):
             inner = inner.__wrapped__
         given = {name: value for name, value in context.params.items()
                  if name not in ("env_id", "profile", "data_folder")}  # fmt: skip
-        with pytest.raises(SystemExit) as ended:
+        code: object = 0
+        try:
             inner(**given, environment=Desk(self.database, self.clock))
+        except SystemExit as ended:
+            code = ended.code
         out, self.told = self._capsys.readouterr()
-        assert code is None or ended.value.code == code, self.told + out
-        return dict(json.loads(out)) if out.strip() else {}
+        return code, out
+
+    def imports(self) -> list[dict[str, Any]]:
+        """Return the latest imports, newest first."""
+        found: list[dict[str, Any]] = self._run(list_imports, ["--json"], 0)["imports"]
+        return found
+
+    def undo(self, import_id: str, code: int = 0) -> dict[str, Any]:
+        """Take an import back."""
+        return self._run(undo, [import_id, "--json"], code)
 
     def rejects(self) -> list[dict[str, str]]:
         """Return the rows of the rejects file."""

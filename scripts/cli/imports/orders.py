@@ -149,7 +149,8 @@ def orders(
         store_id = store_named(cloud, stores, store, create=create_store, dry_run=dry_run)
         words = _words(sold, columns)
         rows = Rows(columns, amount_unit, date_format, zone, stores, store_id, sold=words)
-        run = Sending(cloud, rows, rejects, dry_run=dry_run, earn_points=not no_points)
+        run = Sending(cloud, rows, rejects, file=file.name, dry_run=dry_run,
+                      earn_points=not no_points)  # fmt: skip
         try:
             again = open_table(file, list(columns.values()), delimiter, encoding, sheets)
             run.sample(again)
@@ -157,6 +158,9 @@ def orders(
             run.all(table, console)
         except NotATable as error:
             raise stopped(str(error)) from None
+    if not dry_run and run.sums["imported"] + run.sums["refunded"]:
+        undo = f"scripts/huitou import undo {run.import_id}"
+        console.print(f"to take it back: {undo}", highlight=False, soft_wrap=True)
     result = _result(run, rejects, started, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import secrets
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -28,6 +30,7 @@ from localcloud.client import LocalCloudClient
 AT_ONCE = 1_000  # Orders of one call.
 MOST_LINES_AT_ONCE = 2_500  # Lines of one call, so that it stays well under a megabyte.
 MOST_TRIES = 7
+LONGEST_NAME = 200  # Of a file.
 STOPPED = 3  # Exit code of an import that did not come to its end.
 SUMS = ("imported", "refunded", "unchanged", "members")
 
@@ -38,8 +41,11 @@ class Sending:
     """One import's way through its file; `sums` says what became of the rows."""
 
     def __init__(
-        self, cloud: Place, rows: Rows, rejects: Rejects, *, dry_run: bool, earn_points: bool
-    ) -> None:
+        self, cloud: Place, rows: Rows, rejects: Rejects, *, file: str, dry_run: bool,
+        earn_points: bool,
+    ) -> None:  # fmt: skip
+        self.import_id = f"i{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self._file = file[:LONGEST_NAME]
         self.warnings: list[str] = []
         self.reading = Reading(rows, rejects)
         self.sums = self.reading.sums
@@ -137,7 +143,7 @@ class Sending:
         if not batch:
             return
         event = {"action": "import_orders", "lang": "en", "dry_run": self._dry_run,
-                 "earn_points": self._earn_points,
+                 "earn_points": self._earn_points, "import_id": self.import_id, "file": self._file,
                  "rows": [{**normal, "line": line}
                           for line, (_, normal) in enumerate(batch, start=1)]}  # fmt: skip
         report = self._answer(event)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,8 +28,20 @@ MOST_BYTES_OF_A_LINE = 512 * 1024  # Longer ones are no table; they must not fil
 # A cell may hold line breaks, but a quote that is never closed must not swallow the file's rest.
 MOST_LINES_OF_A_ROW = 50
 MOST_LINES_OF_A_HEADER = 20
+FEWEST_ROWS = 3  # By which to tell separators at the end from a comma within an amount.
 MOST_SHOWN = 1_000  # Characters of a line that can't be read, in the rejects file.
+_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3},\d{3}\.\d")
 _MARK = b"\xef\xbb\xbf"  # By which a file says itself that it is UTF-8.
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How a file's rows are written; `surplus` separators stand behind the last column."""
+
+    encoding: str
+    delimiter: str
+    columns: list[str]
+    surplus: int = 0
 
 
 def open_text(
@@ -42,7 +57,10 @@ def open_text(
             cells, more = _header_cells(head, number, mark)
             columns = header_of(cells, wanted)
             if is_header(columns, wanted):
-                rows = _rows(path, number + 1 + more, encoding, mark, columns)
+                shape = _Shape(encoding, mark, columns)
+                after = head[number + 1 + more :]
+                shape = replace(shape, surplus=_surplus(shape, len(cells) - len(columns), after))
+                rows = _rows(path, number + 1 + more, shape)
                 told = f"{encoding.upper()}, columns apart by {DELIMITERS.get(mark, mark)}"
                 return Table(columns, rows, lines, told)
             seen.append(columns)
@@ -118,15 +136,32 @@ def _cells_or_none(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _rows(
-    path: Path, header: int, encoding: str, delimiter: str, columns: list[str]
-) -> Iterator[Row]:
+def _surplus(shape: _Shape, of_header: int, lines: list[str]) -> int:
+    """Return how many separators stand behind the last column of most rows.
+
+    A row that alone has one too many is no such row: an amount of 1,234.50 without quotes looks
+    just the same where its last cell is empty. Of a few rows, none may look like that.
+    """
+    counts: Counter[int] = Counter()
+    for line in lines:
+        if line.strip() and shape.delimiter != WHITESPACE:
+            cells = _cells_or_none(line, shape.delimiter)
+            more = len(cells) - len(shape.columns)
+            counts[more if more > 0 and not any(map(str.strip, cells[-more:])) else 0] += 1
+    surplus, count = max(counts.items(), key=lambda one: one[1], default=(of_header, 0))
+    if surplus != of_header and counts.total() < FEWEST_ROWS and any(map(_THOUSANDS.search, lines)):
+        return of_header
+    return surplus if count * 2 > counts.total() else of_header
+
+
+def _rows(path: Path, header: int, shape: _Shape) -> Iterator[Row]:
+    columns, delimiter = shape.columns, shape.delimiter
     with path.open("rb") as file:
         for _ in range(header):
             _line(file)
         line = header
         while True:
-            text, fault = _decoded(file, encoding)
+            text, fault = _decoded(file, shape.encoding)
             if not text and fault is None:
                 return
             line += 1
@@ -134,14 +169,14 @@ def _rows(
             if delimiter != WHITESPACE and '"' in text and _is_open(text, delimiter):
                 # A line break inside quotes: the row goes on until they are closed.
                 place = file.tell()
-                whole, worse, lines = _closed(file, text, encoding, delimiter, len(columns))
+                whole, worse, lines = _closed(file, text, shape)
                 if not lines:
                     file.seek(place)
                     yield _unread(first, text, fault or "a quote is never closed", columns)
                     continue
                 text, fault, line = whole, fault or worse, line + lines
             if text.strip():
-                yield _row(first, text, fault, delimiter, columns)
+                yield _row(first, text, fault, shape)
 
 
 def _is_open(text: str, delimiter: str) -> bool:
@@ -153,22 +188,21 @@ def _is_open(text: str, delimiter: str) -> bool:
     return False
 
 
-def _closed(
-    file: BinaryIO, text: str, encoding: str, delimiter: str, columns: int
-) -> tuple[str, str | None, int]:
+def _closed(file: BinaryIO, text: str, shape: _Shape) -> tuple[str, str | None, int]:
     """Join the lines up to the one that closes the quote; 0 lines if none rightly does.
 
     A line that would be a whole row by itself was not meant to be inside anybody's quotes: then
     the quote before it is a slip, and the rows after it must not disappear in it.
     """
-    fault = None
+    fault, columns = None, len(shape.columns)
     for number in range(1, MOST_LINES_OF_A_ROW):
-        added, worse = _decoded(file, encoding)
-        cells = _cells_or_none(added, delimiter)
-        if not added or ('"' not in added and len(cells) == columns > 1):
+        added, worse = _decoded(file, shape.encoding)
+        cells = _cells_or_none(added, shape.delimiter)
+        is_whole = len(cells) in (columns, columns + shape.surplus) and columns > 1
+        if not added or ('"' not in added and is_whole):
             break
         text, fault = text + added, fault or worse
-        if not _is_open(text, delimiter):
+        if not _is_open(text, shape.delimiter):
             return text, fault, number
     return text, fault, 0
 
@@ -184,18 +218,18 @@ def _decoded(file: BinaryIO, encoding: str) -> tuple[str, str | None]:
         return raw.decode(encoding, "replace"), f"not {encoding.upper()} text"
 
 
-def _row(line: int, text: str, fault: str | None, delimiter: str, columns: list[str]) -> Row:
-    plain = text.rstrip("\r\n")
+def _row(line: int, text: str, fault: str | None, shape: _Shape) -> Row:
+    plain, columns = text.rstrip("\r\n"), shape.columns
     try:
-        found = _cells(plain, delimiter)
+        found = _cells(plain, shape.delimiter)
     except csv.Error as error:
         return _unread(line, plain, fault or str(error), columns)
-    while len(found) > len(columns) and not found[-1].strip():
-        found.pop()  # Separators at the end of the row.
+    if shape.surplus and not any(map(str.strip, found[-shape.surplus :])):
+        found = found[: max(len(columns), len(found) - shape.surplus)]
     # More cells than columns: an amount of 1,234.50 without quotes. Fewer: Excel leaves out empty
     # ones at the end, but where spaces separate, nobody knows which one is missing.
-    shifted = len(found) > len(columns) or (delimiter == WHITESPACE and len(found) < len(columns))
-    if fault is None and shifted:
+    fewer = shape.delimiter == WHITESPACE and len(found) < len(columns)
+    if fault is None and (fewer or len(found) > len(columns)):
         fault = f"{len(found)} columns where the header has {len(columns)}"
     cells: dict[str, Cell] = dict.fromkeys(columns, "")
     return Row(line, cells | dict(zip(columns, found, strict=False)), fault)

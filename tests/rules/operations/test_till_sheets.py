@@ -90,11 +90,15 @@ def test_separators_at_the_end_of_rows_are_no_columns(
     assert (found.fault, cells([found])) == (None, [FIRST])
 
 
-def test_an_amount_with_a_comma_is_a_fault_also_before_separators_at_the_end(
-    tmp_path: Path,
+@pytest.mark.parametrize("others", [0, 1, 9])
+@pytest.mark.parametrize("at_end", ["", ",", ",,"])
+def test_an_amount_with_a_comma_is_a_fault_whatever_stands_at_the_end(
+    tmp_path: Path, at_end: str, others: int
 ) -> None:
-    [found] = opened(tmp_path, "会员号,时间,实付,\n7,2026-01-10,1,234.50,\n").rows
-    assert found.fault == "4 columns where the header has 3"
+    header = f"会员号,时间,实付,备注{at_end}\n"
+    rows = f"8,2026-01-11,60,{at_end}\n" * others + f"7,2026-01-10,1,234.50,{at_end}\n"
+    found = list(opened(tmp_path, header + rows).rows)
+    assert [row.fault for row in found] == [None] * others + ["5 columns where the header has 4"]
 
 
 # --- sheets -----------------------------------------------------------------------------------

@@ -13,3 +13,7 @@ class ImportErrors(ErrorCode):
         "These orders were imported before under another mapping (of store or order number); "
         "keep to that one",
     )
+    UNDONE_TOO_OFTEN = (
+        "这些订单导入又撤销的次数太多了",
+        "These orders were imported and taken back too many times",
+    )

@@ -80,11 +80,15 @@ class ImportOrdersRequest(Request):
     """A batch of rows; those that are there already change nothing. `dry_run` writes nothing.
 
     `earn_points`: False for a chain whose balances are migrated apart; orders are spend only then.
+    `import_id` names the import that the batch belongs to, `file` its file: what it brings in can
+    be taken back under that id.
     """
 
     rows: list[ImportedRow] = Field(min_length=1, max_length=MOST_ROWS)
     dry_run: bool = False
     earn_points: bool = True
+    import_id: str | None = Field(default=None, pattern=r"^i[0-9a-z-]{8,40}$")
+    file: str = Field(default="", max_length=200)
 
 
 class Reject(Record):

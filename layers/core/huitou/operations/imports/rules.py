@@ -32,14 +32,22 @@ class Sale:
     at: datetime
     business_day: str
     zone: str
+    again: int = 0
 
     @property
     def id(self) -> str:
         """The order's or refund's id, made of what tells it from all others.
 
         With a number: the store and the number. Without: every field, and how many rows before
-        it said the same; a longer file has the same ids for the rows it had before.
+        it said the same; a longer file has the same ids for the rows it had before. `again`
+        counts how often the order was taken back with its import: each time it has a new id, and
+        so have its refunds.
         """
+        return self.first_id + (f"~{self.again}" if self.again else "")
+
+    @property
+    def first_id(self) -> str:
+        """The id it has as long as it was never taken back."""
         row = self.row
         if row.order is None or row.order == row.refund_of:
             return _id("refund" if row.refund_of else "order", *self._facts, row.seq)

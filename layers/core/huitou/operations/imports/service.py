@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from pymongo.client_session import ClientSession
@@ -32,6 +32,7 @@ from huitou.operations.imports.models import (
     ImportReport,
     Reject,
 )
+from huitou.operations.imports.repository import ImportRepository
 from huitou.operations.imports.rules import (
     Sale,
     is_told_otherwise,
@@ -40,6 +41,8 @@ from huitou.operations.imports.rules import (
     why_no_refund,
     with_refund,
 )
+from huitou.operations.imports.undo_models import ImportBatch
+from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.imported_repository import ImportedOrderRepository
 from huitou.ordering.orders.models import LedgerOrder
 from huitou.ordering.settlement.service import Settlement
@@ -49,6 +52,7 @@ from huitou.runtime.errors import Refusal, Unavailable
 
 MOST_TRIES = 5
 FEWEST_OTHERWISE = 3  # Orders that were imported under another mapping, to call it that.
+MOST_TIMES = 20
 SAME_NUMBER = (
     "this number was imported with other content; if the till's numbers begin anew each day, "
     "write the day before each number"
@@ -65,6 +69,9 @@ class _Batch:
     members: int = 0
     rejects: list[Reject] = field(default_factory=list)
     days: set[str] = field(default_factory=set)
+    order_ids: list[str] = field(default_factory=list)
+    refunded_ids: list[str] = field(default_factory=list)
+    first_refund_id: str = ""
 
     def reject(self, row: ImportedRow, name: str, reason: str) -> None:
         self.rejects.append(Reject(line=row.line, field=name, reason=reason))
@@ -86,6 +93,7 @@ class OrderImport:
         self._clock = clock
         self._brand_id = brand_id
         self._orders = ImportedOrderRepository(database)
+        self._imports = ImportRepository(database)
         self._stores = Stores(database, clock)
         self._members = Members(database, clock, brand_id)
         self._settlement = Settlement(database, clock, FirstOrders(database, clock))
@@ -106,6 +114,9 @@ class OrderImport:
             orders = [sale for sale in sales if not sale.row.refund_of]
             self._insert(batch, orders, terms_on, session)
             self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
+            if request.import_id is not None and (batch.order_ids or batch.refunded_ids):
+                self._imports.note(_kept(request.import_id, batch), request.file,
+                                   self._clock.now(), session)  # fmt: skip
             if batch.days:
                 self._kpis.recount(batch.days, session)
             return batch
@@ -137,11 +148,13 @@ class OrderImport:
         before = ToldBefore(
             self._orders.of_members(sorted(set(known.values())), *window_of(sales), session), known
         )
-        there = self._orders.by_ids([sale.id for sale in sales], session)
+        there = self._latest([sale.first_id for sale in sales], session)
+        sales = [replace(sale, again=there[sale.first_id][0]) for sale in sales]
         new: dict[str, Sale] = {}
         for sale in sales:
-            if sale.id in there:
-                same = before.same_content(sale, there[sale.id])
+            told = there[sale.first_id][1]
+            if told is not None:
+                same = before.same_content(sale, told)
             elif sale.id in new:
                 same = new[sale.id].digest == sale.digest
             elif before.has(sale):
@@ -155,7 +168,8 @@ class OrderImport:
                 batch.reject(sale.row, "order", SAME_NUMBER)
         if not new:
             return
-        _refuse_another_mapping(new.values(), there.keys(), before)
+        unchanged = {told.id for _, told in there.values() if told is not None}
+        _refuse_another_mapping(new.values(), unchanged, before)
         till = {sale.id: _known_number(sale.row, known) for sale in new.values()}
         members = self._members.register_till_members(_first_orders(new.values(), till), session)
         orders = [
@@ -164,19 +178,46 @@ class OrderImport:
         ]
         self._orders.insert(orders, session)
         self._settlement.settle_history([LedgerOrder.of(order) for order in orders], session)
-        batch.imported = len(orders)
+        batch.imported, batch.order_ids = len(orders), [order.id for order in orders]
         batch.members = members.registered
         batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
+
+    def _latest(
+        self, first_ids: list[str], session: ClientSession
+    ) -> dict[str, tuple[int, ImportedOrder | None]]:
+        """Return the orders that are in, by their first ids, and how often each was taken back.
+
+        Raises Refusal UNDONE_TOO_OFTEN where an order was brought in and taken back MOST_TIMES.
+        """
+        latest: dict[str, tuple[int, ImportedOrder | None]] = {}
+        asked = dict.fromkeys(first_ids)
+        for again in range(MOST_TIMES):
+            ids = {first: first + (f"~{again}" if again else "") for first in asked}
+            there = self._orders.by_ids(list(ids.values()), session)
+            asked = {}
+            for first, order_id in ids.items():
+                order = there.get(order_id)
+                if order is not None and order.undone_by is not None:
+                    asked[first] = None
+                else:
+                    latest[first] = again, order
+            if not asked:
+                return latest
+        raise Refusal(ImportErrors.UNDONE_TOO_OFTEN, field="rows")
 
     def _refund(self, batch: _Batch, sales: list[Sale], session: ClientSession) -> None:
         if not sales:
             return
-        orders = self._orders.orders([sale.gives_back for sale in sales], session)
+        latest = self._latest([sale.gives_back for sale in sales], session)
+        targets = {first: told.id for first, (_, told) in latest.items() if told is not None}
+        orders = self._orders.orders(list(targets.values()), session)
         numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
         before = ToldBefore((), self._members.till_members(numbers, session))
         changed: dict[str, LedgerOrder] = {}
-        for sale in sales:
-            order = orders.get(sale.gives_back)
+        for told in sales:
+            # Its order may have come in again: then the refund is a new one too.
+            sale = replace(told, again=latest[told.gives_back][0])
+            order = orders.get(targets.get(sale.gives_back, ""))
             done = told_again(sale, order) if order else None
             if (
                 done
@@ -191,8 +232,10 @@ class OrderImport:
                 continue
             orders[order.id] = changed[order.id] = with_refund(order, sale)
             batch.refunded += 1
+            batch.first_refund_id = batch.first_refund_id or sale.id
             batch.days.add(_entry_day(sale))
         if changed:
+            batch.refunded_ids = list(changed)
             self._orders.refund(list(changed.values()), session)
             self._settlement.settle_history(list(changed.values()), session)
 
@@ -224,6 +267,15 @@ def _refuse_another_mapping(
     otherwise = sum(is_told_otherwise(sale, found) for sale, found in twins)
     if otherwise >= FEWEST_OTHERWISE and otherwise * 2 > len(twins):
         raise Refusal(ImportErrors.IMPORTED_OTHERWISE, field="rows")
+
+
+def _kept(import_id: str, batch: _Batch) -> ImportBatch:
+    """Return what the batch wrote, as it is kept for an undo; its id comes from what it wrote."""
+    first = batch.order_ids[0] if batch.order_ids else batch.first_refund_id
+    return ImportBatch(
+        id=f"{import_id}:{first}",
+        import_id=import_id, order_ids=batch.order_ids, refunded_ids=batch.refunded_ids,
+    )  # fmt: skip
 
 
 def _known_number(row: ImportedRow, known: Collection[str]) -> str:

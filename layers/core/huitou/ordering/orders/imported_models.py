@@ -19,3 +19,4 @@ class ImportedOrder(Record):
     payable_fen: int
     store_id: str | None = None
     source_id: str | None = None
+    undone_by: str | None = None

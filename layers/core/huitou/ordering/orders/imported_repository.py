@@ -27,12 +27,16 @@ class ImportedOrderRepository:
     def of_members(
         self, member_ids: list[str], since: datetime, until: datetime, session: ClientSession
     ) -> list[ImportedOrder]:
-        """Return these members' imported orders from `since` on and before `until`."""
+        """Return these members' imported orders from `since` on and before `until`.
+
+        Those that were taken back are left out: they are not there any more.
+        """
         found = self._orders.find(
             {
                 "member_id": {"$in": member_ids},
                 "created_at": {"$gte": since, "$lt": until},
                 "origin": "import",
+                "undone_by": None,
             },
             _TOLD,
             session=session,
@@ -72,3 +76,17 @@ class ImportedOrderRepository:
             for order in orders
         ]
         self._orders.bulk_write(updates, session=session)
+
+    def mark_undone(self, order_ids: list[str], import_id: str, session: ClientSession) -> None:
+        """Note with which import these orders were taken back."""
+        self._orders.update_many(
+            {"_id": {"$in": order_ids}, "origin": "import"},
+            {"$set": {"undone_by": import_id}},
+            session=session,
+        )
+
+    def count_of_others(self, order_ids: list[str], import_id: str, session: ClientSession) -> int:
+        """Count those of the orders that an import has not taken back."""
+        return self._orders.count_documents(
+            {"_id": {"$in": order_ids}, "undone_by": {"$ne": import_id}}, session=session
+        )

@@ -162,7 +162,8 @@ class Order(Stored):
 
     An order of `origin` "import" was made at the chain's till before the chain used this system.
     `source_id` is its number there. It has no lines and no quote, and no store if the file names
-    none. `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are
+    none. `undone_by` is the import with which it was taken back: then the same order may come in
+    again, as another document. `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are
     the facts that its price follows from; older orders lack them, because their price followed
     from the tier and one coupon. `uses` are the units of offers' limits that the order took.
     `coupon_id` is the first of `coupon_ids`; older readers expect it.
@@ -180,6 +181,7 @@ class Order(Stored):
     channel: Channel = "mini_program"
     origin: Origin = "live"
     source_id: str | None = None
+    undone_by: str | None = None
     mode: Mode | None = None
     table: str | None = None
     pickup_at: datetime | None = None
