@@ -134,11 +134,6 @@ def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
     batch = {"source": "answers", "rows": rows, "dry_run": True}
     report = internal(client, "maintenance", action="import_balances", **batch)
     assert (report["imported"], report["rejected"]) == (1, 1)
-    internal(client, "maintenance", action="import_orders", rows=rows[:1], import_id="i-answers-1",
-             file="till.csv")  # fmt: skip
-    assert internal(client, "maintenance", action="imports")["imports"]
-    undone = internal(client, "maintenance", action="undo_import", import_id="i-answers-1")
-    assert (undone["orders"], undone["rest"]) == (1, 0)
 
 
 def in_mall_and_games(client: CheckedClient, guest: Guest, member_id: str) -> None:
@@ -303,6 +298,11 @@ def as_operator(client: CheckedClient, letter_id: str) -> None:
              "store": store} for line, store in ((1, "jingan"), (2, "nowhere"))]  # fmt: skip
     report = internal(client, "maintenance", action="import_orders", rows=rows, dry_run=True)
     assert (report["imported"], report["rejected"]) == (1, 1)
+    internal(client, "maintenance", action="import_orders", rows=rows[:1], import_id="i-answers-1",
+             file="till.csv")  # fmt: skip
+    assert internal(client, "maintenance", action="imports")["imports"]
+    undone = internal(client, "maintenance", action="undo_import", import_id="i-answers-1")
+    assert (undone["orders"], undone["rest"]) == (1, 0)
     rules = internal(client, "tier-evaluate", action="rules")["rules"]
     rules |= {"revision": rules["revision"] + 1}
     internal(client, "tier-evaluate", action="dry_run", rules=rules)

@@ -54,6 +54,11 @@ class Till:
         arguments = [str(path), "--map", columns, "--source", "crm", "--json", *options]
         return self._run(balances, arguments, code)
 
+    def shown_balances(self, path: Path, *, columns: str) -> str:
+        """Return what a dry run of balances prints for people."""
+        arguments = [str(path), "--map", columns, "--source", "crm", "--dry-run"]
+        return self._call(balances, arguments)[1]
+
     def _run(
         self, command: click.Command, arguments: list[str], code: int | None
     ) -> dict[str, Any]:

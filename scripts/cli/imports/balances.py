@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from cli.imports.cells import BadRow, clean
 from cli.imports.dates import guessed
 from cli.imports.orders import date_format_option, sheet_option
 from cli.imports.people import LONGEST, is_nothing, member_number
-from cli.imports.rejects import Rejects
+from cli.imports.rejects import MOST_SHOWN, Rejects
 from cli.imports.rows import columns_of
 from cli.imports.sending import answered, stopped
 from cli.imports.table import NotATable, Row, open_table
@@ -157,6 +158,9 @@ def balances(
     scripts/huitou import balances old.csv --source oldcrm \\
         --map member=会员号,points=积分,expires_on=有效期,tier=等级,tier_review=等级有效期
 
+    Phones are one member in every spelling; sums, walk-ins and masked numbers are rejected; days
+    behind 2100 (9999-12-31) mean never. A dry run shows the first members as understood.
+
     Run it again and what is in stays as it is; a balance whose rows have changed since is
     rejected, as is one with a row that has expired or can't be read: all rows of that member are
     written to the rejects file, and the exit code is 1 (3 if the import stopped halfway).
@@ -189,6 +193,8 @@ def balances(
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
+        if dry_run:
+            _preview(members)
         _print(result, rejects)
     sys.exit(1 if rejects.count else 0)
 
@@ -259,6 +265,29 @@ def _send(
                 for row in batch[reject["line"] - 1][1].rows:
                     rejects.add(row, reject["field"], reject["reason"])
             progress.update(task, advance=len(batch))
+
+
+def _preview(members: Mapping[str, Member]) -> None:
+    """Show the first members as understood, and what ends in each year."""
+    good = {number: member for number, member in members.items() if member.fault is None}
+    picture = Picture("line", "member", "points", "last days", "tier",
+                      title="the first members, as understood")  # fmt: skip
+    for number, member in islice(good.items(), MOST_SHOWN):
+        points = sum(lot["points"] for lot in member.lots)
+        days = sorted({lot["expires_on"] or "never" for lot in member.lots})
+        picture.add_row(member.rows[0].place, number, f"{points:,}", ", ".join(days[:3]),
+                        member.tier.get("tier", ""))  # fmt: skip
+    years: Counter[str] = Counter()
+    for member in good.values():
+        for lot in member.lots:
+            day = lot["expires_on"]
+            years[day[:4] if day else "never"] += lot["points"]
+    ends = Picture("last day in", "points", title="totals")
+    for year, points in sorted(years.items()):
+        ends.add_row(year, f"{points:,}")
+    console = Console()
+    console.print(picture)
+    console.print(ends)
 
 
 def _print(result: dict[str, Any], rejects: Rejects) -> None:

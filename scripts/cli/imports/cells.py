@@ -58,9 +58,11 @@ class Table:
 
 def clean(cell: Cell) -> str:
     """Drop what exports add around a value: full-width forms, quotes against Excel, ="…"."""
-    text = unicodedata.normalize("NFKC", str(cell))
-    text = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
-    text = text.lstrip("`'").strip()
+    text = str(cell)
+    if not text.isascii():  # Most cells of a large file are plain digits.
+        text = unicodedata.normalize("NFKC", text)
+        text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    text = text.strip().lstrip("`'").strip()
     if text.startswith('="') and text.endswith('"'):
         text = text[2:-1]
     return text.lstrip("`'").strip()

@@ -46,6 +46,7 @@ _SUM = re.compile(
     rf"(?:{_SUMS})(?:金额|数量|数|笔数)?:?[\d.,]*(?:元|笔|单)?"
     r"|共\d+(?:条|笔|单|行|人|页|项|位)|(?:(?:grand|sub|page)?totals?|sum)[\d.]*"
 )
+_ENGLISH_SUM = re.compile("total|sum|average", re.IGNORECASE)
 # As Excel and we ourselves write a number that has too many digits: 1.38E+10, 2.0260302e13.
 # 20261010E0012 is an order's number.
 _SHORTENED = re.compile(r"\d\.\d+[eE]\+?\d{1,3}|\d[eE]\+\d{1,3}")
@@ -60,7 +61,10 @@ def is_sum(cell: Cell, *, is_number: bool = False) -> bool:
     Where the number of a member or an order belongs, any text with such a word does; elsewhere
     only one that says nothing else, for a dish may well be called 合计套餐.
     """
-    text = re.sub(r"\s+", "", clean(cell)).strip(":;,.-—=*()[]【】<>《》|/、。").lower()
+    text = clean(cell)
+    if text.isascii() and not _ENGLISH_SUM.search(text):
+        return False  # So are nearly all cells of a large file.
+    text = re.sub(r"\s+", "", text).strip(":;,.-—=*()[]【】<>《》|/、。").lower()
     return bool((_SUM_FOR_NUMBER if is_number else _SUM).fullmatch(text))
 
 

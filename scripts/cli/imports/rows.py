@@ -94,7 +94,7 @@ class Rows:
 
         Raises BadRow for a status that nobody knows.
         """
-        if [header_key(cell) for cell in cells.values()] == [header_key(name) for name in cells]:
+        if all(header_key(cell) == header_key(name) for name, cell in cells.items()):
             raise NoOrder("row", "the header again")
         places = [
             (name, cells[self.columns[name]]) for name in _NAMES_A_SUM if name in self.columns

@@ -63,3 +63,12 @@ def test_a_store_that_is_not_there_is_made_on_demand(till: Till) -> None:
     assert till.orders(path, "--store", "新天地店", "--create-store")["imported"] == 1
     with pytest.raises(click.BadParameter, match="--store names the store"):
         till.orders(path, "--create-store")
+
+
+def test_a_dry_run_of_balances_shows_members_and_when_their_points_end(till: Till) -> None:
+    rows = [["138 0000 0001", "1,200", "2026-12-31"], ["13800000001", "5", "永久"]]
+    path = till.write(rows, ("会员号", "积分", "有效期"))
+    shown = till.shown_balances(path, columns="member=会员号,points=积分,expires_on=有效期")
+    for words in ("13800000001", "1,205", "2026-12-31", "never", "1,200", "dry run"):
+        assert words in shown
+    assert till.stored("points_entries") == []
