@@ -145,8 +145,10 @@ class OrderImport:
             return
         numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
         known = self._members.till_members(numbers, session)
+        amounts = sorted({sale.row.amount_fen for sale in sales})
+        ids = sorted(set(known.values()))
         before = ToldBefore(
-            self._orders.of_members(sorted(set(known.values())), *window_of(sales), session), known
+            self._orders.of_members(ids, amounts, *window_of(sales), session), known
         )
         there = self._latest([sale.first_id for sale in sales], session)
         sales = [replace(sale, again=there[sale.first_id][0]) for sale in sales]

@@ -25,9 +25,10 @@ class ImportedOrderRepository:
         return {order["_id"]: ImportedOrder.model_validate(order) for order in found}
 
     def of_members(
-        self, member_ids: list[str], since: datetime, until: datetime, session: ClientSession
-    ) -> list[ImportedOrder]:
-        """Return these members' imported orders from `since` on and before `until`.
+        self, member_ids: list[str], amounts_fen: list[int], since: datetime, until: datetime,
+        session: ClientSession,
+    ) -> list[ImportedOrder]:  # fmt: skip
+        """Return these members' imported orders of these amounts, from `since` to before `until`.
 
         Those that were taken back are left out: they are not there any more.
         """
@@ -36,6 +37,7 @@ class ImportedOrderRepository:
                 "member_id": {"$in": member_ids},
                 "created_at": {"$gte": since, "$lt": until},
                 "origin": "import",
+                "payable_fen": {"$in": amounts_fen},
                 "undone_by": None,
             },
             _TOLD,
