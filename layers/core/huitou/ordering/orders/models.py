@@ -161,11 +161,12 @@ class Order(Stored):
     completes a paid order at `complete_by`.
 
     An order of `origin` "import" was made at the chain's till before the chain used this system.
-    `source_id` is its number there. It has no lines and no quote, and no store if the file names
-    none. `undone_by` is the import with which it was taken back: then the same order may come in
-    again, as another document. `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are
-    the facts that its price follows from; older orders lack them, because their price followed
-    from the tier and one coupon. `uses` are the units of offers' limits that the order took.
+    `source_id` is its number there. It has no quote; where the file names none, it has no lines or
+    no store. `undone_by` is the import with which it was taken back: the same order may come in
+    again, as another document.
+    `points_drawn` are the lots from which `points_used` were set aside. `price_inputs` are the
+    facts that its price follows from; older orders lack them, because their price followed from
+    the tier and one coupon. `uses` are the units of offers' limits that the order took.
     `coupon_id` is the first of `coupon_ids`; older readers expect it.
     `rollup` is "due" whenever the KPIs may not contain the order's present state; `counted_fen` is
     the amount that they contain. `features` and `featured_fen` are the same for the member's
