@@ -6,21 +6,24 @@ them all, creates what is missing and runs the migrations that haven't run. It i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from huitou.runtime.areas import modules_named
 from huitou.runtime.database import Database
+from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.migrations import Migration, migrate
 from huitou.runtime.triggers import DUE
 
 WHOLE = {"bsonType": ["int", "long"]}
 NOT_NEGATIVE = {"bsonType": ["int", "long"], "minimum": 0}
+_UNAUTHORIZED = 13  # MongoDB's code.
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,38 @@ def migrations() -> tuple[Migration, ...]:
 def declare(database: Database, steps: Iterable[Migration] | None = None) -> dict[str, Any]:
     """Create collections, validators and indexes as declared, then run the missing migrations.
 
-    `steps` are run instead of the product's own migrations.
+    `steps` are run instead of the product's own migrations. A collection that is as declared is
+    left alone: only `collMod` needs more than the role `readWrite`. Raises Refusal
+    DATABASE_RIGHT_MISSING naming the right.
     """
+    with _right(database, "listCollections"):
+        stored = {one["name"]: one.get("options", {}) for one in database.mongo.list_collections()}
     for declaration in declarations():
+        name = declaration.name
         schema = {"$jsonSchema": declaration.validator} if declaration.validator else {}
-        try:
-            database.mongo.create_collection(declaration.name, validator=schema)
-        except CollectionInvalid:
-            database.mongo.command("collMod", declaration.name, validator=schema)
+        if name not in stored:
+            # Another deployment may have created it a moment ago, as it is declared.
+            with _right(database, "createCollection", name), suppress(CollectionInvalid):
+                database.mongo.create_collection(name, validator=schema)
+        elif stored[name].get("validator", {}) != schema:
+            with _right(database, "collMod", name):
+                database.mongo.command("collMod", name, validator=schema)
         if declaration.indexes:
-            database.collection(declaration.name).create_indexes(declaration.indexes)
+            with _right(database, "createIndex", name):
+                database.collection(name).create_indexes(declaration.indexes)
     done = migrate(database, migrations() if steps is None else steps)
     return {"collections": len(declarations()), "migrated": done}
+
+
+@contextmanager
+def _right(database: Database, action: str, collection: str = "") -> Iterator[None]:
+    """Refuse by name what MongoDB doesn't allow its user: its own message holds the command."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+        role = "dbAdmin" if action == "collMod" else "readWrite"
+        place = ".".join(filter(None, (database.name, collection)))
+        detail = f"{action} @ {place} (role {role} @ {database.name})"
+        raise Refusal(Code.DATABASE_RIGHT_MISSING, field="MONGODB_URI", detail=detail) from None

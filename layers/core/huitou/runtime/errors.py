@@ -52,6 +52,10 @@ class Code(ErrorCode):
         "规则已有更新的版本，revision 须大于现有版本",
         "There is a later revision of these rules: raise `revision` above it",
     )
+    DATABASE_RIGHT_MISSING = (
+        "数据库用户缺少权限：{detail}",
+        "The database's user lacks a right: {detail}",
+    )
     UNAVAILABLE = "系统繁忙，请稍后再试", "Busy; please try again"
     INTERNAL = "系统错误，请稍后再试", "Something went wrong; please try again"
 

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from huitou.runtime.clock import Clock, clock_for
 from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
@@ -369,6 +369,13 @@ def _refused(call: Call, failure: HuitouError, http: Web | None) -> dict[str, An
     return {"ok": False, "error": error}
 
 
+def _name_at_the_database(error: BaseException) -> str | None:
+    """Return MongoDB's own name of a failure, as `Unauthorized`; its message may hold documents."""
+    if not isinstance(error, OperationFailure):
+        return None
+    return str((error.details or {}).get("codeName", error.code))
+
+
 def _log_fault(call: Call, error: BaseException) -> None:
     # Log where it happened, but not the error's message: messages can contain whole documents.
     frames = traceback.extract_tb(error.__traceback__)[-3:]
@@ -377,5 +384,6 @@ def _log_fault(call: Call, error: BaseException) -> None:
         function=call.function,
         request_id=call.request_id,
         kind=type(error).__name__,
+        reason=_name_at_the_database(error),
         where=" < ".join(f"{f.filename.rsplit('/', 2)[-1]}:{f.lineno}" for f in reversed(frames)),
     )
