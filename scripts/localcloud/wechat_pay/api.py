@@ -26,14 +26,13 @@ from localcloud.wechat_pay.orders import Orders
 from localcloud.wechat_pay.planting import Planting
 from localcloud.wechat_pay.receivers import Receivers
 from localcloud.wechat_pay.refunds import Refunds
-from localcloud.wechat_pay.seals import Seals
+from localcloud.wechat_pay.seals import Seals, request_id
 from localcloud.wechat_pay.share_returns import ShareReturns
 from localcloud.wechat_pay.sharing import Sharing
 from localcloud.wechat_pay.vendor import Answer, Call, Clock, Later, Route, Vendor, digits
 
 BASE_URL = "https://api.mch.weixin.qq.com"
 RESUMES_AFTER_S = 0.5
-_UNSIGNED = {"Content-Type": "application/octet-stream"}
 
 
 class WeChatPayStandIn:
@@ -104,7 +103,8 @@ class WeChatPayStandIn:
             self._fail_if_told()
             if (method, path) == ("GET", DOWNLOAD_PATH):
                 status, payload = 200, self._bills.download(asked)
-                headers = dict(_UNSIGNED)  # As the real one's.
+                # The real one doesn't sign a file either.
+                headers = {"Content-Type": "application/octet-stream", **request_id()}
             else:
                 answer = self._route(method, path, asked, _parsed(body), serial)
                 status = 204 if answer is None else 200

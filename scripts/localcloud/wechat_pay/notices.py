@@ -27,6 +27,10 @@ _LIES: dict[str, dict[str, Any]] = {
     "payer": {"openid": "somebody-else"},
     "order": {"out_trade_no": "nobody-ordered-this"},
 }
+_SUMMARIES = {
+    "TRANSACTION.SUCCESS": "支付成功", "REFUND.SUCCESS": "退款成功", "REFUND.ABNORMAL": "退款异常",
+    "REFUND.CLOSED": "退款关闭",
+}  # fmt: skip
 FORGERIES = ("signature", "signtest", "stale", "serial", "body", "tag", *_LIES)
 
 
@@ -47,7 +51,8 @@ class Notices:
         plain = json.dumps(resource, ensure_ascii=False).encode()
         return json.dumps({
             "id": secrets.token_hex(16), "create_time": self._vendor.stamp(),
-            "event_type": event_type, "resource_type": "encrypt-resource", "summary": "",
+            "event_type": event_type, "resource_type": "encrypt-resource",
+            "summary": _SUMMARIES[event_type],
             "resource": {"original_type": kind, **self._seals.sealed(plain, kind)},
         }).encode()  # fmt: skip
 
@@ -111,7 +116,7 @@ class Notices:
         elif kind == "serial":
             headers["Wechatpay-Serial"] = "PUB_KEY_ID_" + secrets.token_hex(16).upper()
         elif kind == "body":
-            body = body.replace(b'"summary": ""', b'"summary": "x"')
+            body = body.replace(b'"summary": "', b'"summary": "x')
         return headers, body
 
 

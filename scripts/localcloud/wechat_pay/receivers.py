@@ -47,17 +47,16 @@ class Receivers:
         kept = {field: body[field] for field in ("type", "account", "relation_type")}
         owner = dialect.owner(body, self._vendor.keys.mchid)
         self._books.put_receiver(owner, kept | {"name": name})
-        fields = ("sub_mchid", "brand_mchid", "name", "custom_relation")
-        return {field: body[field] for field in fields if field in body} | kept
+        fields = ("sub_mchid", "brand_mchid", "custom_relation")
+        shown = {field: body[field] for field in fields if field in body} | kept
+        if name is not None:
+            shown["name"] = name if _is_sent_in_clear(dialect, call) else self._seals.closed(name)
+        return shown
 
     def _name(self, dialect: Dialect, call: Call) -> str | None:
-        """Return the receiver's name in clear; a brand's are sent in clear unless a key is named.
-
-        The official brand API has no encrypted field here, while some clients encrypt all the
-        same and say so by Wechatpay-Serial.
-        """
+        """Return the receiver's name in clear."""
         name = call.body.get("name")
-        if name is None or (dialect is BRAND and not call.serial):
+        if name is None or _is_sent_in_clear(dialect, call):
             return name
         return self._seals.opened(call.serial, name, "name")
 
@@ -93,3 +92,12 @@ class Receivers:
             if not is_brand and self._books.receiver(owner, kind, account) is None:
                 place = f"receivers[{number}].account"
                 raise wrong_field(place, "分账接收方关系不存在，请检查参数中每个接收方的关系")
+
+
+def _is_sent_in_clear(dialect: Dialect, call: Call) -> bool:
+    """Whether names are sent as they are, both ways: a brand's are, unless a key is named.
+
+    The official brand API has no encrypted field here, while some clients encrypt all the same
+    and say so by Wechatpay-Serial.
+    """
+    return dialect is BRAND and not call.serial

@@ -26,7 +26,17 @@ from localcloud.wechat_pay.errors import Refused, wrong_field
 from localcloud.wechat_pay.vendor_time import stamp
 
 MAX_SKEW_S = 300
+SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 _AUTHORIZATION = re.compile(r'(\w+)="([^"]*)"')
+
+
+def request_id() -> dict[str, str]:
+    """Return the header by which WeChat Pay's support finds a call or a notice."""
+    return {"Request-ID": secrets.token_hex(16).upper()}
+
+
+def _oaep() -> OAEP:
+    return OAEP(MGF1(SHA1()), SHA1(), None)  # noqa: S303  As WeChat Pay's own.
 
 
 class Seals:
@@ -62,7 +72,7 @@ class Seals:
         """Refuse a call that the merchant has not signed just now."""
         scheme, _, rest = authorization.partition(" ")
         parts = dict(_AUTHORIZATION.findall(rest))
-        if scheme != "WECHATPAY2-SHA256-RSA2048":
+        if scheme != SIGNATURE_TYPE:
             raise Refused(401, "SIGN_ERROR", "scheme")
         if parts.get("mchid") != self._keys.mchid:
             raise Refused(401, "SIGN_ERROR", "mchid")
@@ -93,21 +103,26 @@ class Seals:
         return {
             "Wechatpay-Serial": serial,
             "Wechatpay-Signature": base64.b64encode(signature).decode(),
+            "Wechatpay-Signature-Type": SIGNATURE_TYPE,
             "Wechatpay-Timestamp": stamped,
             "Wechatpay-Nonce": nonce,
             "Content-Type": "application/json",
+            **request_id(),
         }
 
     def opened(self, serial: str, name: str, place: str) -> str:
         """Return a name that was encrypted (RSAES-OAEP) under the key that `serial` names."""
         if serial not in self._private:
             raise wrong_field("Wechatpay-Serial", "no such key")
-        padding: OAEP = OAEP(MGF1(SHA1()), SHA1(), None)  # noqa: S303  As WeChat Pay's own.
         try:
             raw = base64.b64decode(name, validate=True)
-            return str(self._private[serial].decrypt(raw, padding).decode())
+            return str(self._private[serial].decrypt(raw, _oaep()).decode())
         except ValueError:
             raise wrong_field(place, "not encrypted under that key") from None
+
+    def closed(self, name: str) -> str:
+        """Encrypt a name under the merchant's key: the merchant is who reads our answers."""
+        return base64.b64encode(self._merchant.encrypt(name.encode(), _oaep())).decode()
 
     def sealed(self, plain: bytes, associated: str) -> dict[str, str]:
         """Return bytes sealed with the APIv3 key, as notices and certificates carry them."""
