@@ -82,10 +82,15 @@ class TencentApi:
 
 def _as_api_error(error: ValidationError) -> PlatformError:
     """Name the parameter that is missing or wrong, as the API does."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    faults = error.errors(include_url=False, include_input=False)
+    # A client that sends what we don't read is told that first: mending the rest wouldn't help it.
+    unread = [fault for fault in faults if fault["type"] == "extra_forbidden"]
+    first = (unread or faults)[0]
     where = ".".join(str(part) for part in first["loc"]) or "body"
     if first["type"] == "missing":
         return PlatformError("MissingParameter", f"{where} is missing")
+    if first["type"] == "extra_forbidden":
+        return PlatformError("UnknownParameter", f"{where} is not read here")
     problem = str(first["msg"]).removeprefix("Value error, ")
     code = str(first["loc"][0]) if first["loc"] else "Param"
     return PlatformError(f"InvalidParameterValue.{code}", f"{where}: {problem}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.pool import Invocation
-from localcloud.registry import DEFAULT
 from localcloud.tencent import requests as asked
 
-TAIL_BYTES = 4_096  # Of what a call printed, in the answer of a call that asks for it.
+TAIL_CHARACTERS = 4_096  # Of what a call printed, in the answer of a call that asks for it.
 Answer = dict[str, Any]
 
 
@@ -26,7 +24,7 @@ class CallActions:
         """Method and request model by the name of the action."""
         return {
             "Invoke": (self.invoke, asked.Invoke),
-            "InvokeFunction": (self.invoke_function, asked.Invoke),
+            "InvokeFunction": (self.invoke_function, asked.InvokeFunction),
             "GetFunctionLogs": (self.get_logs, asked.GetLogs),
         }
 
@@ -42,24 +40,23 @@ class CallActions:
         done = self._platform.call(request.FunctionName, event, {}, request.Qualifier)
         return {"Result": _shown_result(done, tail=request.LogType == "Tail")}
 
-    def invoke_function(self, request: asked.Invoke) -> Answer:
-        """The newer way to call and wait, whose default is `$DEFAULT`."""
-        named = "Qualifier" in request.model_fields_set
+    def invoke_function(self, request: asked.InvokeFunction) -> Answer:
+        """Call and wait, under the names of the newer action."""
         return self.invoke(
-            request.model_copy(
-                update={
-                    "ClientContext": request.Event,
-                    "InvocationType": "RequestResponse",
-                    "Qualifier": request.Qualifier if named else DEFAULT,
-                }
+            asked.Invoke(
+                Namespace=request.Namespace,
+                FunctionName=request.FunctionName,
+                Qualifier=request.Qualifier,
+                ClientContext=request.Event,
+                LogType=request.LogType,
             )
         )
 
     def get_logs(self, request: asked.GetLogs) -> Answer:
-        """Tell a function's calls, the newest first unless asked for `asc`."""
+        """Tell a function's calls, the newest first unless asked for `ASC`."""
         self._platform.check_namespace(request.Namespace)
         self._platform.registry.function(request.FunctionName)
-        wanted = (request.Filter or {}).get("RetCode", "")
+        wanted = request.Filter.RetCode if request.Filter else ""
         found = [
             record
             for record in self._platform.log.newest(request.FunctionName)
@@ -67,7 +64,7 @@ class CallActions:
             and (request.StartTime or "") <= record["StartTime"] <= (request.EndTime or "9")
             and {"not0": record["RetCode"] != 0, "is0": record["RetCode"] == 0}.get(wanted, True)
         ]
-        if request.Order.lower() == "asc":
+        if request.Order == "ASC":
             found.reverse()
         return {"Data": found[request.Offset :][: request.Limit], "TotalCount": len(found)}
 
@@ -83,7 +80,6 @@ def _shown_result(done: Invocation, *, tail: bool) -> Answer:
         {"errorCode": 1, "errorMessage": failure.message, "statusCode": failure.status,
          "requestId": done.request_id}
     )  # fmt: skip
-    log = done.log[-TAIL_BYTES:].encode()
     return {
         "FunctionRequestId": done.request_id,
         "RetMsg": failed or done.text,
@@ -92,5 +88,5 @@ def _shown_result(done: Invocation, *, tail: bool) -> Answer:
         "Duration": round(done.duration_ms, 2),
         "BillDuration": round(done.duration_ms),
         "MemUsage": done.memory_bytes,
-        "Log": base64.b64encode(log).decode() if tail else "",
+        "Log": done.log[-TAIL_CHARACTERS:] if tail else "",
     }

@@ -36,10 +36,10 @@ class FunctionActions:
             "CreateFunction": (self.create_function, asked.CreateFunction),
             "UpdateFunctionCode": (self.update_code, asked.UpdateFunctionCode),
             "UpdateFunctionConfiguration": (self.update_configuration, asked.Configuration),
-            "GetFunction": (self.get_function, asked.OfVersion),
+            "GetFunction": (self.get_function, asked.GetFunction),
             "GetFunctionAddress": (self.get_address, asked.OfVersion),
-            "ListFunctions": (self.list_functions, asked.Page),
-            "DeleteFunction": (self.delete_function, asked.OfFunction),
+            "ListFunctions": (self.list_functions, asked.ListFunctions),
+            "DeleteFunction": (self.delete_function, asked.DeleteFunction),
             "PublishVersion": (self.publish_version, asked.PublishVersion),
             "ListVersionByFunction": (self.list_versions, asked.ListVersions),
             "DeleteFunctionVersion": (self.delete_version, asked.OfVersion),
@@ -111,7 +111,7 @@ class FunctionActions:
             update={**changes, "modified_at": timestamp()}
         )
 
-    def get_function(self, request: asked.OfVersion) -> Answer:
+    def get_function(self, request: asked.GetFunction) -> Answer:
         function = self._function(request)
         revision = function.revision(request.Qualifier)
         return {
@@ -150,10 +150,9 @@ class FunctionActions:
         revision = self._function(request).revision(request.Qualifier)
         return {"Url": "", "CodeSha256": revision.code_sha256}
 
-    def list_functions(self, request: asked.Page) -> Answer:
+    def list_functions(self, request: asked.ListFunctions) -> Answer:
         self._check_namespace(request)
-        names = sorted(self._registry.functions)
-        shown = [
+        found = [
             {
                 "FunctionName": name,
                 "FunctionId": f"lam-{name}",
@@ -162,16 +161,22 @@ class FunctionActions:
                 "Runtime": RUNTIME,
                 "Status": self._status(name),
                 "StatusDesc": "",
-                "Description": self._registry.functions[name].revisions[LATEST].description,
-                "AddTime": self._registry.functions[name].added_at,
-                "ModTime": self._registry.functions[name].revisions[LATEST].modified_at,
+                "Description": function.revisions[LATEST].description,
+                "AddTime": function.added_at,
+                "ModTime": function.revisions[LATEST].modified_at,
             }
-            for name in names[request.Offset :][: request.Limit]
+            for name, function in self._registry.functions.items()
+            if request.SearchKey in name
         ]
-        return {"Functions": shown, "TotalCount": len(names)}
+        found.sort(key=lambda shown: shown[request.Orderby], reverse=request.Order == "DESC")
+        page = found[request.Offset :][: request.Limit]
+        return {"Functions": page, "TotalCount": len(found)}
 
-    def delete_function(self, request: asked.OfFunction) -> Answer:
+    def delete_function(self, request: asked.DeleteFunction) -> Answer:
+        """Delete one version if the call names it, else the function with all its versions."""
         function = self._function(request)
+        if request.Qualifier is not None:
+            return self._delete_version(function, request.Qualifier)
         del self._registry.functions[function.name]
         return {}
 
@@ -207,7 +212,7 @@ class FunctionActions:
         function = self._function(request)
         revisions = list(function.revisions.values())
         published = sorted((r for r in revisions if r.version != LATEST), key=_number)
-        if request.Order.upper() == "DESC":
+        if request.Order == "DESC":
             published.reverse()
         chosen = [function.revisions[LATEST], *published][request.Offset :][: request.Limit]
         return {
@@ -226,14 +231,16 @@ class FunctionActions:
         }
 
     def delete_version(self, request: asked.OfVersion) -> Answer:
-        function = self._function(request)
-        if request.Qualifier not in function.revisions:  # An alias is no version either.
-            raise PlatformError("ResourceNotFound.Qualifier", f"no version {request.Qualifier}")
-        if request.Qualifier == LATEST or request.Qualifier in function.aliases.values():
+        return self._delete_version(self._function(request), request.Qualifier)
+
+    def _delete_version(self, function: Function, version: str) -> Answer:
+        if version not in function.revisions:  # An alias is no version either.
+            raise PlatformError("ResourceNotFound.Qualifier", f"no version {version}")
+        if version == LATEST or version in function.aliases.values():
             raise PlatformError(
-                "UnsupportedOperation.AliasBind", f"{request.Qualifier} is in use by an alias"
+                "UnsupportedOperation.AliasBind", f"{version} is in use by an alias"
             )
-        del function.revisions[request.Qualifier]
+        del function.revisions[version]
         return {}
 
     def get_alias(self, request: asked.OfAlias) -> Answer:

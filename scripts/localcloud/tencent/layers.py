@@ -26,7 +26,7 @@ class LayerActions:
             "PublishLayerVersion": (self.publish_layer, asked.PublishLayer),
             "GetLayerVersion": (self.get_layer, asked.OfLayerVersion),
             "ListLayerVersions": (self.list_layer_versions, asked.OfLayer),
-            "ListLayers": (self.list_layers, asked.Request),
+            "ListLayers": (self.list_layers, asked.ListLayers),
             "DeleteLayerVersion": (self.delete_layer, asked.OfLayerVersion),
         }
 
@@ -52,9 +52,15 @@ class LayerActions:
         versions = self._registry.layers.get(request.LayerName, [])
         return {"LayerVersions": [shown_layer(version) for version in reversed(versions)]}
 
-    def list_layers(self, _: asked.Request) -> Answer:
-        newest = [shown_layer(found[-1]) for found in self._registry.layers.values() if found]
-        return {"Layers": newest, "TotalCount": len(newest)}
+    def list_layers(self, request: asked.ListLayers) -> Answer:
+        layers = self._registry.layers.items()
+        found = [
+            shown_layer(versions[-1])
+            for name, versions in layers
+            if versions and request.SearchKey in name
+        ]
+        page = found[request.Offset :][: request.Limit]
+        return {"Layers": page, "TotalCount": len(found)}
 
     def delete_layer(self, request: asked.OfLayerVersion) -> Answer:
         layer = self._registry.layer(request.LayerName, request.LayerVersion)

@@ -21,12 +21,16 @@ class ListLogs(Request):
     StartTime: str = ""
     EndTime: str = "9"
     LogRequestId: str | None = None
+    Qualifier: str | None = None
 
 
 class LogDetail(Request):
-    """Names no function and no environment: a request id is enough."""
+    """Names no function: a request id is enough."""
 
     LogRequestId: str
+    EnvId: str | None = None
+    StartTime: str = ""
+    EndTime: str = "9"
 
 
 class LogActions:
@@ -54,14 +58,21 @@ class LogActions:
                 "StartTime": record["StartTime"],
             }
             for record in self._platform.log.newest(request.FunctionName)
-            if request.LogRequestId in (None, "", record["RequestId"])
+            if request.Qualifier in (None, record["Qualifier"])
+            and request.LogRequestId in (None, "", record["RequestId"])
             and request.StartTime <= record["StartTime"] <= request.EndTime
         ]
         return {"LogList": found[request.Offset :][: request.Limit], "TotalCount": len(found)}
 
     def log_detail(self, request: LogDetail) -> Answer:
         """Tell one call whole; of one that was tried again, what all attempts printed."""
-        attempts = list(self._platform.log.of_request(request.LogRequestId))
+        if request.EnvId is not None:
+            self._platform.check_namespace(request.EnvId)
+        attempts = [
+            attempt
+            for attempt in self._platform.log.of_request(request.LogRequestId)
+            if request.StartTime <= attempt["StartTime"] <= request.EndTime
+        ]
         if not attempts:
             raise PlatformError("ResourceNotFound", f"no call {request.LogRequestId}")
         printed = "".join(attempt["Log"] for attempt in reversed(attempts))

@@ -11,11 +11,12 @@ import binascii
 from typing import Annotated, Any, Literal
 
 from croniter import croniter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json
 
 from localcloud.errors import PlatformError
-from localcloud.registry import LATEST
+from localcloud.registry import DEFAULT, LATEST
 
+Order = Annotated[Literal["ASC", "DESC"], BeforeValidator(lambda order: str(order).upper())]
 FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,58}[a-zA-Z0-9]$")]
 LayerName = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,62}[a-zA-Z0-9]$")]
 MAX_ENVIRONMENT_BYTES = 4 * 1024
@@ -34,9 +35,12 @@ def _seven_fields(cron: str) -> str:
 
 
 class Request(BaseModel):
-    """Part of a request: what isn't named here is let through unread."""
+    """Part of a request. A parameter that isn't named here is refused, never let through unread.
 
-    model_config = ConfigDict(extra="ignore")
+    One that changes nothing here takes only the values for which that is right.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class OfNamespace(Request):
@@ -100,24 +104,36 @@ class Configuration(OfFunction):
     Layers: list[LayerUse] | None = Field(default=None, max_length=5)
     VpcConfig: Vpc | None = None
     Runtime: str | None = None
-    Publish: str = "FALSE"
+    Publish: Literal["FALSE"] = "FALSE"
+    InstallDependency: Literal["FALSE"] = "FALSE"
 
 
 class CreateFunction(Configuration):
     Code: Package
     Handler: str = Field(default="index.main_handler", pattern=r"^[\w-]+\.[\w-]+$")
     Type: Literal["Event"] = "Event"
+    Role: str = ""  # What a function may do at other products: there are none here.
+    Stamp: str = ""  # Marks functions of CloudBase.
 
 
 class UpdateFunctionCode(OfFunction):
     Code: Package | None = None
     ZipFile: str | None = None  # The older place for the same.
     Handler: str | None = Field(default=None, pattern=r"^[\w-]+\.[\w-]+$")
-    Publish: str = "FALSE"
+    Publish: Literal["FALSE"] = "FALSE"
+    InstallDependency: Literal["FALSE"] = "FALSE"
 
 
 class OfVersion(OfFunction):
     Qualifier: str = LATEST
+
+
+class GetFunction(OfVersion):
+    ShowCode: Literal["TRUE", "FALSE"] = "TRUE"  # Only of code that wasn't uploaded as a zip.
+
+
+class DeleteFunction(OfFunction):
+    Qualifier: str | None = None  # A version; without it the whole function goes.
 
 
 class PublishVersion(OfFunction):
@@ -127,10 +143,19 @@ class PublishVersion(OfFunction):
 class Page(OfNamespace):
     Offset: int = Field(default=0, ge=0)
     Limit: int = Field(default=20, ge=0, le=100)
-    Order: str = "DESC"
 
 
-class ListVersions(Page, OfFunction):
+class OrderedPage(Page):
+    Order: Order = "DESC"
+
+
+class ListFunctions(Page):
+    Order: Order = "ASC"
+    Orderby: Literal["AddTime", "ModTime", "FunctionName"] = "FunctionName"
+    SearchKey: str = ""  # Part of a name.
+
+
+class ListVersions(OrderedPage, OfFunction):
     pass
 
 
@@ -163,11 +188,13 @@ class BatchCreateTrigger(OfFunction):
     """Not in the SDK; the `tcb` client sends it, with the list as text inside the JSON."""
 
     Triggers: Json[list[BatchTrigger]]
+    Count: int | None = None
 
 
 class DeleteTrigger(OfFunction):
     TriggerName: str
     Type: Literal["timer"]
+    Qualifier: str | None = None
 
 
 class Retry(Request):
@@ -194,6 +221,12 @@ class PublishLayer(Request):
     Description: str = Field(default="", max_length=1_000)
 
 
+class ListLayers(Request):
+    SearchKey: str = ""  # Part of a name.
+    Offset: int = Field(default=0, ge=0)
+    Limit: int = Field(default=20, ge=0, le=100)
+
+
 class OfLayer(Request):
     LayerName: str
 
@@ -202,18 +235,31 @@ class OfLayerVersion(OfLayer):
     LayerVersion: int
 
 
-class Invoke(OfFunction):
+class OfCall(OfFunction):
+    LogType: Literal["None", "Tail"] = "None"
+
+
+class Invoke(OfCall):
     InvocationType: Literal["RequestResponse", "Event"] = "RequestResponse"
-    Qualifier: str = LATEST  # $DEFAULT for InvokeFunction.
+    Qualifier: str = LATEST
     ClientContext: str = ""
-    Event: str = ""  # InvokeFunction's name for it.
-    LogType: str = "None"
 
 
-class GetLogs(Page):
+class InvokeFunction(OfCall):
+    """The newer way to call and wait; it has other names and another default."""
+
+    Qualifier: str = DEFAULT
+    Event: str = ""
+
+
+class LogFilter(Request):
+    RetCode: Literal["", "is0", "not0"] = ""
+
+
+class GetLogs(OrderedPage):
     FunctionName: FunctionName
     Limit: int = Field(default=20, ge=0, le=10_000)
     FunctionRequestId: str | None = None
     StartTime: str | None = None
     EndTime: str | None = None
-    Filter: dict[str, str] | None = None
+    Filter: LogFilter | None = None

@@ -62,6 +62,8 @@ class TriggerActions:
     def batch_create_trigger(self, request: asked.BatchCreateTrigger) -> Answer:
         """Put several timers in place at once, with no message (the client has none to give)."""
         function = self._function(request)
+        if request.Count not in (None, len(request.Triggers)):
+            raise PlatformError("InvalidParameterValue.Count", f"Count: {request.Count}")
         for wanted in request.Triggers:
             # The same again is no fault: the client sends all of them with every deployment.
             kept = function.triggers.get(wanted.TriggerName)
@@ -78,7 +80,10 @@ class TriggerActions:
 
     def delete_trigger(self, request: asked.DeleteTrigger) -> Answer:
         function = self._function(request)
-        self._trigger(function, request.TriggerName)
+        trigger = self._trigger(function, request.TriggerName)
+        if request.Qualifier not in (None, trigger.qualifier):
+            place = f"{function.name}:{request.Qualifier}"
+            raise PlatformError("ResourceNotFound.Trigger", f"{place}: no {trigger.name}")
         del function.triggers[request.TriggerName]
         return {}
 
