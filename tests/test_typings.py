@@ -90,6 +90,7 @@ def test_the_declarations_parse_and_every_type_is_declared(internal: bool) -> No
     assert len(declared) == len(set(declared))
     parameters = {text(n.child_by_field_name("name")) for n in nodes(source, "type_parameter")}
     inferred = {text(n.children[1]) for n in nodes(source, "infer_type")}
+    inferred |= {text(n.child_by_field_name("name")) for n in nodes(source, "mapped_type_clause")}
     named = {text(node) for node in nodes(source, "type_identifier")}
     assert named <= {*declared, *parameters, *inferred} | OF_TYPESCRIPT
 

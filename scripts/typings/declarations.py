@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from huitou.runtime.errors import all_codes
+from pydantic import BaseModel
+
+from huitou.ordering.orders.errors import OrderErrors
+from huitou.ordering.orders.models import QuoteAnswer
+from huitou.runtime.errors import ErrorCode, all_codes
 from huitou.runtime.handler import Action
 from typings.schemas import Schemas
 from typings.tables import Table, answer_model
@@ -20,20 +24,26 @@ interface Envelope {
   v?: 1;
 }
 
+/** What the codes that tell something beside their message tell; the others have no `data`. */
+interface FailureData {
+@DATA@}
+
 /** A call that was refused or failed. `message` can be shown; `code` never changes. */
-interface Failure {
-  code: Code;
-  message: string;
-  /** the field at fault, like items.0.quantity */
-  field?: string;
-  /** what some codes tell beside: QUOTE_CHANGED the new quote */
-  data?: unknown;
-  /** names this call in the logs */
-  request_id: string;
-}
+type Failure = {
+  [C in Code]: {
+    code: C;
+    message: string;
+    /** the field at fault, like items.0.quantity */
+    field?: string;
+    /** names this call in the logs */
+    request_id: string;
+  } & (C extends keyof FailureData ? { data: FailureData[C] } : { data?: never });
+}[Code];
 
 /** What `result` of wx.cloud.callFunction is. */
 type Answer<Data> = { ok: true; data: Data } | { ok: false; error: Failure };"""
+# Refusals that carry `data`, and its model.
+CARRY_DATA: Mapping[ErrorCode, type[BaseModel]] = {OrderErrors.QUOTE_CHANGED: QuoteAnswer}
 _LOOKUPS = """\
 type @RequestOf<N extends keyof @Functions, A extends keyof @Functions[N]> =
   @Functions[N][A] extends { request: infer Request } ? Request : never;
@@ -75,8 +85,12 @@ def declarations(tables: Sequence[Table], *, internal: bool = False) -> str:
     if internal:
         blocks.append(_INTERNAL_ENVELOPE)
         blocks += _door(schemas, "Internal", [(table, table.internal) for table in tables])
+    data = {code.name: schemas.answer(model) for code, model in CARRY_DATA.items()}
+    envelope = _ENVELOPE.replace(
+        "@DATA@", "".join(f"  {code}: {model};\n" for code, model in data.items())
+    )
     models = [interface(name, schemas.found[name]) for name in sorted(schemas.found)]
-    body = "\n\n".join([*models, _codes(), _ENVELOPE, *blocks])
+    body = "\n\n".join([*models, _codes(), envelope, *blocks])
     indented = "\n".join(f"  {line}".rstrip() for line in body.splitlines())
     return f"{_HEAD}declare namespace Huitou {{\n{indented}\n}}\n"
 

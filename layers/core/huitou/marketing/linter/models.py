@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from huitou.coupons.issuing.models import CouponTemplate
+from huitou.marketing.campaigns.models import Status
 from huitou.members.messaging.models import MessageRules
 from huitou.runtime.documents import Answer
 
@@ -47,5 +48,5 @@ class LintAnswer(Answer):
 class CheckAnswer(LintAnswer):
     """The campaign's status after the check, and the warnings that somebody must accept first."""
 
-    status: str
+    status: Status
     to_accept: list[str]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from huitou.marketing.campaigns.models import Status
 from huitou.marketing.runs.models import SkippedDay
 from huitou.runtime.documents import Answer, Record
 
@@ -86,7 +87,7 @@ class EffectAnswer(Answer):
 
     campaign_id: str
     name: str
-    status: str
+    status: Status
     effect_days: int
     groups: list[GroupFigures]
     effects: list[Effect]

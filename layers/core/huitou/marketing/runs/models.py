@@ -11,6 +11,7 @@ from huitou.runtime.documents import Answer, Request, Stored
 
 LATE = -1  # The `part` of the record that counts a day's late occasions.
 
+RunStatus = Literal["due", "done", "skipped"]
 # Why a member whom a campaign met gets nothing; counted by these words.
 PassedOver = Literal[
     "gone", "came back", "over", "no consent", "minor", "not personalised", "not a night guest",
@@ -33,7 +34,7 @@ class Run(Stored):
     low: str
     high: str
     cursor: str = ""
-    status: Literal["due", "done", "skipped"] = "due"
+    status: RunStatus = "due"
     due_at: datetime
     counts: dict[str, int] = Field(default={})
 
@@ -128,7 +129,7 @@ class ShownRun(Answer):
 
     day: str
     part: int
-    status: str
+    status: RunStatus
     counts: dict[str, int]
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from huitou.catalog.stores.models import Day
 from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.tiers.models import Level
-from huitou.promotions.discounts.models import Discount, Line
+from huitou.promotions.discounts.models import Discount, Line, ReasonCode
 from huitou.runtime.documents import Record, Request
 
 MAX_LINES = 50
 MAX_QUANTITY = 99
 MAX_ORDER_FEN = 100_000_000  # ¥1,000,000
+
+# Kept as text: an order that a newer version priced may hold a reason of tomorrow.
+KnownReason = Annotated[str, WithJsonSchema({"type": "string", "enum": list(get_args(ReasonCode))})]
 
 
 class CartAddon(Request):
@@ -43,7 +46,7 @@ class NotUsed(Record):
     kind: Literal["tier", "offer", "coupon"]
     source_id: str
     name: str
-    code: str
+    code: KnownReason
     fen: int = 0
     pieces: int = 0
     by: str = ""

@@ -96,7 +96,7 @@ class ClientPayment(Answer):
     timeStamp: str  # noqa: N815  WeChat's own names
     nonceStr: str  # noqa: N815
     package: str
-    signType: str  # noqa: N815
+    signType: Literal["RSA"]  # noqa: N815
     paySign: str  # noqa: N815
 
 
