@@ -10,6 +10,7 @@ from pydantic import Field
 from huitou.catalog.stores.models import Merchant
 from huitou.ordering.orders.models import Status
 from huitou.payments.profit_sharing.models import ShareTerms
+from huitou.payments.wechat_pay.models import Told
 from huitou.runtime.documents import Answer, Record, Request, Stored
 
 NUMBER = r"^[0-9A-Za-z_\-|*@]{1,64}$"  # What WeChat Pay allows in our numbers and uses in its own.
@@ -54,12 +55,12 @@ class Payment(Stored):
     bill: BillMark | None = None
 
 
-class Amount(Record):
+class Amount(Told):
     total: int = Field(ge=0, le=MOST_FEN)
     currency: str = Field(default="CNY", max_length=16)
 
 
-class Payer(Record):
+class Payer(Told):
     """Who paid: their openid at the merchant's appid.
 
     In partner mode it is their openid at the provider's appid or at the store's.
@@ -70,7 +71,7 @@ class Payer(Record):
     sub_openid: str | None = None
 
 
-class TransactionNotice(Record):
+class TransactionNotice(Told):
     """A payment as WeChat Pay describes it, in a callback or in the answer to a query.
 
     Direct mode names `appid` and `mchid`, partner mode `sp_…` and `sub_…`.

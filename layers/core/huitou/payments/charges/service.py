@@ -157,14 +157,8 @@ class Payments:
             return self._accept(TransactionNotice.model_validate(event["resource"]))
         except ValidationError as error:
             reference = str(event.get("id"))
-            self._discrepancies.note(
-                source="notice", kind="notice unreadable", expected="readable",
-                reference=reference if re.fullmatch(NUMBER, reference) else "unnamed",
-                found=str(error.errors(include_url=False)[0]["loc"])[:80],
-            )  # fmt: skip
-            raise Refusal(
-                ChargeErrors.NOTIFICATION_MISMATCH, field="resource", detail="resource"
-            ) from error
+            reference = reference if re.fullmatch(NUMBER, reference) else "unnamed"
+            raise self._discrepancies.unreadable(reference, error) from error
 
     def _accept(self, notice: TransactionNotice) -> NoticeOutcome:
         """Settle a genuine payment notice; the same transaction again changes nothing."""
@@ -341,9 +335,13 @@ class Payments:
         state = found.get("trade_state")
         if state == "CLOSED":
             self._payments.close(attempt.id)
-        notice = TransactionNotice.model_validate(found)
+        # Only where there is money must the rest of the answer be as we know it.
+        if state not in ("SUCCESS", "REFUND"):
+            return False
+        try:
+            notice = TransactionNotice.model_validate(found)
+        except ValidationError as error:
+            raise self._discrepancies.unreadable(attempt.id, error) from error
         if state == "REFUND":  # Paid and given back behind our back: a person must look.
             raise self._alarm(notice, attempt, "trade_state")
-        if state != "SUCCESS":
-            return False
         return self._accept(notice) in ("paid", "repeated")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
+from huitou.payments.charges.errors import ChargeErrors
 from huitou.payments.discrepancies.errors import DISCREPANCY, DiscrepancyErrors
 from huitou.payments.discrepancies.models import (
     SYSTEM,
@@ -71,6 +73,14 @@ class Discrepancies:
                 new=difference.discrepancy_id in new,
             )
         return len(new)
+
+    def unreadable(self, reference: str, error: ValidationError) -> Refusal:
+        """Note that WeChat Pay told something in a form we can't read; the refusal to raise."""
+        self.note(
+            source="notice", kind="notice unreadable", reference=reference, expected="readable",
+            found=str(error.errors(include_url=False)[0]["loc"])[:80],
+        )  # fmt: skip
+        return Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field="resource", detail="resource")
 
     def open(self, page: DiscrepanciesRequest) -> DiscrepanciesPage:
         """List discrepancies, newest first: open ones, or all. Raises Refusal for a bad cursor."""

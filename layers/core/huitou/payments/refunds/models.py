@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, Field, model_validator
 from huitou.catalog.stores.models import Merchant
 from huitou.ordering.orders.models import LineBack, OrderRequest
 from huitou.payments.charges.models import MOST_FEN, NUMBER, BillMark
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.payments.wechat_pay.models import Told
+from huitou.runtime.documents import Answer, Request, Stored
 
 RefundStatus = Literal[
     "awaiting_approval",
@@ -157,12 +158,12 @@ class RefundsAnswer(Answer):
     next: str | None
 
 
-class RefundAmount(Record):
+class RefundAmount(Told):
     refund: int = Field(ge=0, le=MOST_FEN)
     total: int | None = Field(default=None, ge=0, le=MOST_FEN)
 
 
-class RefundNotice(Record):
+class RefundNotice(Told):
     """A refund as WeChat Pay describes it.
 
     A callback calls its state `refund_status`, the answer to a query `status`.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
 from huitou.ordering.orders.service import Orders
@@ -56,7 +57,7 @@ class RefundProgress:
         if refund.status in ("processing", "abnormal"):
             found = self._gateway.query_refund(self._merchant(refund), refund.id)
             if found is not None:
-                return self.accept(RefundNotice.model_validate(found))
+                return self._accept_answer(refund, found)
             self._refunds.step(refund.id, ["processing"], "requested")  # Never heard of: again.
         return refund.status
 
@@ -68,7 +69,17 @@ class RefundProgress:
         if found is None:
             return self._came_to_nothing(refund)
         self._refunds.step(refund.id, ["abandoning"], "processing")
-        return self.accept(RefundNotice.model_validate(found))
+        return self._accept_answer(refund, found)
+
+    def _accept_answer(self, refund: Refund, found: dict[str, Any]) -> RefundOutcome:
+        """Take the answer to a query; all of it is read only if the refund has ended."""
+        if found.get("status") == "PROCESSING":
+            return "processing"
+        try:
+            notice = RefundNotice.model_validate(found)
+        except ValidationError as error:
+            raise self._discrepancies.unreadable(refund.id, error) from error
+        return self.accept(notice)
 
     def _ask_wechat(self, refund: Refund) -> RefundOutcome:
         if refund.kind == "order" and not self._sharing.make_way(refund.order_id, refund.id):

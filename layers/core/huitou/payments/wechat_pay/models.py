@@ -1,10 +1,24 @@
-"""WeChat Pay's platform certificates as we store them."""
+"""What WeChat Pay tells, and its platform certificates as we store them."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from huitou.runtime.documents import Stored
+from pydantic import model_validator
+
+from huitou.runtime.documents import Record, Stored
+
+
+class Told(Record):
+    """Something that WeChat Pay tells: it may write a value that isn't there yet as empty text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_values(cls, told: Any) -> Any:
+        if not isinstance(told, dict):
+            return told
+        return {name: value for name, value in told.items() if value != ""}
 
 
 class PlatformCertificate(Stored):

@@ -197,6 +197,10 @@ class ProfitSharing:
         return max(keys.items(), key=_rank)
 
     def _share_state(self, answer: dict[str, Any]) -> ShareState:
+        # Brand mode calls the field `status`, the others `state`. The parts of an order that is
+        # still under way are not read.
+        if (answer.get("state") or answer.get("status")) != "FINISHED":
+            return ShareState(finished=False, parts=[])
         parts = [
             PartResult(
                 type="MERCHANT_ID" if part["type"] == "MERCHANT_ID" else "PERSONAL_OPENID",
@@ -207,8 +211,7 @@ class ProfitSharing:
             )
             for part in answer.get("receivers") or []
         ]
-        # Brand mode calls the field `status`, the others `state`.
-        return ShareState((answer.get("state") or answer.get("status")) == "FINISHED", parts)
+        return ShareState(finished=True, parts=parts)
 
 
 def _rank(key: tuple[str, str]) -> tuple[bool, str]:
