@@ -54,6 +54,16 @@ def shared_order(shop: PayingShop, **cart: Any) -> Order:
     return shop.orders.get(order.id)
 
 
+def test_a_refund_that_waits_out_wechat_pays_minute_fails_no_timer(shop: PayingShop) -> None:
+    order = shop.bought(shop.register(), items=[item(3)])
+    for number in (1, 2):
+        shop.give_back(order.id, f"R0000{number}", amount_fen=100)
+    assert shop.refund_progress.carry_on("R00002") == "waits its minute"
+    shop.let_happen()
+    shop.timers(minutes=1.1, rounds=2)
+    assert shop.wechat.books()["refunded_fen"] == 200
+
+
 def test_a_refunded_piece_takes_its_points_back_and_the_order_goes_on(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice, items=[item(3)])

@@ -24,7 +24,9 @@ RefundStatus = Literal[
     "closed",
 ]
 # The outcome of a step or a notice: the refund's status, or why it went no further.
-RefundOutcome = RefundStatus | Literal["repeated", "refused", "waits for shares"]
+RefundOutcome = (
+    RefundStatus | Literal["repeated", "refused", "waits for shares", "waits its minute"]
+)
 DifferingField = Literal[
     "out_refund_no", "out_trade_no", "amount.refund", "amount.total", "mchid", "sub_mchid"
 ]  # The field in which a notice differs from our refund.

@@ -16,7 +16,7 @@ from huitou.payments.profit_sharing.service import Sharing
 from huitou.payments.refunds.models import Refund, RefundNotice, RefundOutcome
 from huitou.payments.refunds.repository import OPEN, RefundRepository
 from huitou.payments.refunds.rules import mismatch, turn
-from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
+from huitou.payments.wechat_pay.client import AskedTooSoon, WeChatPay, WeChatPayRefusal
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
@@ -93,6 +93,8 @@ class RefundProgress:
                 total_fen=refund.total_fen or refund.amount_fen,
                 reason=refund.reason,
             )
+        except AskedTooSoon:
+            return "waits its minute"  # The timer comes again by then; nothing has failed.
         except WeChatPayRefusal as refused:
             # Tried again: somebody may fill up the merchant's balance or unlock the account.
             self._note(refund, "refund refused", "accepted", refused.reason)

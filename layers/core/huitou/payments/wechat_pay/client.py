@@ -45,6 +45,10 @@ _BILLS = {
 }
 
 
+class AskedTooSoon(Unavailable):
+    """WeChat Pay wants a pause first, as the minute between two refunds of one payment."""
+
+
 class WeChatPayRefusal(Refusal):
     """WeChat Pay understood a call and refused it; `reason` is its error code."""
 
@@ -278,7 +282,9 @@ class WeChatPay:
             )
         except requests.RequestException as error:
             raise Unavailable(detail=type(error).__name__) from error
-        if response.status_code >= 500 or response.status_code == 429:
+        if response.status_code == 429:
+            raise AskedTooSoon(detail="429")
+        if response.status_code >= 500:
             raise Unavailable(detail=str(response.status_code))
         return response
 
