@@ -31,7 +31,7 @@ from huitou.runtime.triggers import DUE, TRIGGERS
 from localcloud.clock import LocalClock
 from localcloud.doors import platform_app, vendors_app
 from localcloud.errors import AlreadyUp, PlatformError
-from localcloud.keys import load_secrets
+from localcloud.keys import load_secrets, own_folder
 from localcloud.mini_program import MiniProgramStandIn
 from localcloud.mongod import Mongod, check_replica_set, kept_ports
 from localcloud.platform import Platform
@@ -74,7 +74,7 @@ class LocalCloud:
         mongodb_uri: str | None = None,
     ) -> None:
         self.data = data
-        data.mkdir(parents=True, exist_ok=True)
+        own_folder(data)
         self.keys = load_secrets(data)
         self.clock = LocalClock(data / "clock.json")
         ports = kept_ports(data / "ports.json", 4)

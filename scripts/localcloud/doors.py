@@ -27,10 +27,36 @@ _HTTP_STATUS = {
 }
 
 
+_OUR_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def _refuse_other_sites(app: Flask) -> None:
+    """Answer nobody but this machine's own programs and pages.
+
+    A page of another site can have the developer's browser send us a form or plain text, and can
+    have its own name lead to 127.0.0.1. A browser tells both: by `Origin` and by `Host`.
+    """
+
+    @app.before_request
+    def check() -> Any:
+        try:
+            host = urlsplit(f"//{request.host}").hostname
+        except ValueError:
+            host = None
+        # Tencent's API is called under Tencent's names; there the signature says who calls.
+        if request.endpoint != "tencent_api" and host not in _OUR_HOSTS:
+            return jsonify({"errCode": "FOREIGN_HOST", "errMsg": "call 127.0.0.1"}), 403
+        ours = request.host_url.rstrip("/")
+        if request.headers.get("Origin", ours) != ours:
+            return jsonify({"errCode": "FOREIGN_ORIGIN", "errMsg": "another site's page"}), 403
+        return None
+
+
 def platform_app(cloud: LocalCloud) -> Flask:
     """What Tencent Cloud offers, and the local cloud's own controls under /local/."""
     app = Flask("localcloud")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    _refuse_other_sites(app)
 
     @app.post("/callFunction")
     def call_function() -> Any:
@@ -109,7 +135,10 @@ def _add_console(app: Flask) -> None:
     @app.get("/console/")
     @app.get("/console/<path:name>")
     def console(name: str = "index.html") -> Any:
-        return send_from_directory(pages(), name, max_age=0)
+        page = send_from_directory(pages(), name, max_age=0)
+        # A page's own policy can't say this: a browser reads it from the header alone.
+        page.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+        return page
 
     @app.get("/console")
     def to_console() -> Any:
@@ -147,12 +176,13 @@ def _add_controls(app: Flask, cloud: LocalCloud) -> None:
     def local(control: str) -> Any:
         if control not in controls:
             return jsonify({"error": f"controls: {', '.join(controls)}"}), 404
-        return jsonify(controls[control](request.get_json(silent=True) or {}))
+        return jsonify(controls[control](request.get_json() or {}))
 
 
 def vendors_app(cloud: LocalCloud) -> Flask:
     """The stand-ins: WeChat Pay under /v3/, the mini-program's server API, the guest's phone."""
     app = Flask("vendors")
+    _refuse_other_sites(app)
 
     @app.route("/v3/<path:path>", methods=["GET", "POST"])
     def wechat_pay(path: str) -> Any:

@@ -97,8 +97,18 @@ def _made() -> dict[str, Any]:
     }
 
 
+def own_folder(path: Path) -> None:
+    """Make a folder that only its owner may enter: members' data and everybody's keys lie in it.
+
+    A folder that holds other people's things as well keeps its rights.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (path / "secrets.json").exists() or not any(path.iterdir()):
+        path.chmod(0o700)
+
+
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    own_folder(path.parent)
     scratch = path.with_suffix(".new")
     scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -138,6 +138,21 @@ def test_a_request_from_another_site_is_refused(owner: Browser) -> None:
     assert owner.ask("session/me")["staff_id"] == "owner"
 
 
+@pytest.mark.parametrize("path", ["session/me", "no/such"])
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_no_answer_is_kept_by_a_browser_or_shown_in_a_frame(
+    owner: Browser, path: str, signed_in: bool
+) -> None:
+    event = {
+        "path": f"/api/{path}", "httpMethod": "POST", "body": "{}",
+        "headers": {"X-Huitou": "1", "Cookie": f"huitou_session={owner.cookie * signed_in}"},
+    }  # fmt: skip
+    headers = owner.index.main_handler(event, {"time_limit_in_ms": 60_000})["headers"]
+    assert headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_scripts_and_other_sites_cannot_read_the_cookie(
     index: ModuleType, chain: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,4 +3,5 @@ import "antd/dist/reset.css";
 import "./page.css";
 import { App } from "./app";
 
-createRoot(document.getElementById("root")!).render(<App />);
+// Nobody may lay a page of theirs over ours: static hosting can't be told to send that as a header.
+if (window.top === window.self) createRoot(document.getElementById("root")!).render(<App />);

@@ -93,10 +93,16 @@ def http_request(event: Mapping[str, Any]) -> HttpRequest:
 
 
 def http_answer(answer: HttpAnswer) -> dict[str, Any]:
-    """Build the platform's HTTP answer with a JSON body."""
+    """Build the platform's HTTP answer with a JSON body, which nobody keeps or shows in a frame."""
     return {
         "statusCode": answer.status,
-        "headers": {"Content-Type": "application/json; charset=utf-8", **answer.headers},
+        "headers": {
+            "Content-Type": "application/json; charset=utf-8",
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+            "X-Content-Type-Options": "nosniff",
+            **answer.headers,
+        },
         "body": json.dumps(answer.body, ensure_ascii=False),
         "isBase64Encoded": False,
     }
