@@ -136,7 +136,7 @@ def test_a_call_that_is_not_accepted_is_made_again_by_the_next_relay(
             relay.run()
     started = Started()
     run_relay(database, mongod, started, seconds=2).join(10)
-    assert started.ids == [("tier-evaluate", "m")]
+    assert set(started.ids) == {("tier-evaluate", "m")}
 
 
 @pytest.mark.slow

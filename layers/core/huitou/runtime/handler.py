@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pymongo.errors import OperationFailure, PyMongoError
 
+from huitou.runtime import missed
 from huitou.runtime.clock import Clock, clock_for
 from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
 from huitou.runtime.dead_letters import record_letter
@@ -93,9 +94,14 @@ class Call:
         """Return the seconds that are left until the platform ends this call."""
         return self._ends - time.monotonic()
 
-    def due_ids(self, *collections: str) -> list[str]:
-        """Return the ids in the change event; Refusal if it names another collection."""
-        return changed_ids(self.event, collections)
+    def due_ids(self, collection: str) -> list[str]:
+        """Return the ids in the change event, and those whose events were missed.
+
+        Raises Refusal if the event names another collection.
+        """
+        return missed.with_missed(
+            self.database, self.function, changed_ids(self.event, (collection,))
+        )
 
     def each(self, ids: Iterable[str], work: Callable[[str], str]) -> dict[str, Any]:
         """Do `work` for each id; this is a `sweep` with one list."""
@@ -186,6 +192,7 @@ def serve(
         failure = _as_failure(error)
         outcome = failure.code.name
         if door in ("changes", "timer") and _retry_cures(error):
+            missed.note_failure()
             raise
         if isinstance(error, ConfigurationError):
             log("misconfigured", function=function, setting=error.field, problem=error.detail)

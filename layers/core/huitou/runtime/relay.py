@@ -3,14 +3,15 @@
 One relay runs at a time, under a fenced lease. It reads the change stream from the stored resume
 token, calls each trigger's function in batches of ids, and stores the token only after the calls
 were accepted. So after a crash a batch may be sent twice, but none is lost. If the server can't
-go back to the token any more, the relay starts at the present moment; the functions' own timers
-find by the markers what was missed.
+go back to the token any more, the relay starts at the present moment. Before it relays, it calls
+for what is due already; the functions' own timers find the rest by the markers.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from bson.int64 import Int64
@@ -22,6 +23,7 @@ from huitou.runtime.database import Database, Document, is_passing
 from huitou.runtime.events import MAX_BATCH, change_event
 from huitou.runtime.leases import Lease
 from huitou.runtime.logs import log
+from huitou.runtime.missed import due_ids
 from huitou.runtime.triggers import DUE, TRIGGERS, Trigger
 
 NAME = "trigger-relay"
@@ -89,6 +91,7 @@ class Relay:
         with self._stream.client.start_session() as session:
             stream = self._open_stream(session)
             self._keep_token(lease, stream.token)
+            self._name_what_is_due()
             renewed = kept = time.monotonic()
             while time.monotonic() < self._ends:
                 batch = stream.more(AWAIT_MS)
@@ -104,6 +107,14 @@ class Relay:
                     if not leases.renew(self._database, lease):
                         raise LeaseLost
                     renewed = now
+
+    def _name_what_is_due(self) -> None:
+        """Call for what is due already: nobody sends the events again that an outage swallowed."""
+        for trigger in TRIGGERS:
+            now, due = datetime.now(UTC), due_ids(self._database, trigger)
+            events = [change_event(trigger.collection, identity, "update", now) for identity in due]
+            if events:
+                self._start(trigger.function, {"events": events})
 
     def _open_stream(self, session: ClientSession) -> ChangeStream:
         """Continue from the stored token; if the server can't, start at the present moment."""
