@@ -145,11 +145,22 @@ def test_the_error_does_not_tell_why_a_code_is_not_valid(shop: Shop, batch: Code
     assert answers == {(CodeErrors.CODE_NOT_VALID, "兑换码无效", "code")}
 
 
+def test_a_mistyped_code_does_not_count_as_a_try(shop: Shop, batch: Codes) -> None:
+    """A wrong letter changes the check letter: whoever guesses learns nothing of it."""
+    alice, right = shop.register(), codes_of(batch)[0]
+    slip = right[:-1] + ("4" if right[-1] != "4" else "6")
+    for typed in (slip, right[:-1], f"{right}A", "兑换码") * 5:
+        assert refusal_of(batch, alice, typed)[0] is CodeErrors.CODE_NOT_VALID
+    full_width = right.replace("-", "－") + "\r\n"
+    assert batch.redeem(alice, full_width).status == "issued"
+
+
 def test_after_ten_wrong_codes_a_right_one_is_refused_for_an_hour(shop: Shop, batch: Codes) -> None:
     mallory, alice = shop.register("mallory"), shop.register()
     right = codes_of(batch)
     batch.redeem(mallory, right[0])  # A right code doesn't count as a try.
-    at_once([lambda: refusal_of(batch, mallory, "WRONG")] * 30)
+    guess = next(codes(b"another chain's key", 0, 1, 1))
+    at_once([lambda: refusal_of(batch, mallory, guess)] * 30)
     assert refusal_of(batch, mallory, right[1])[0] is Code.TOO_MANY_TRIES
     assert batch.redeem(alice, right[1])  # Other members aren't refused.
     shop.database.collection("code_tries").update_one(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, field_validator
+from pydantic import Field, JsonValue, PlainSerializer, field_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.typed import Clock, ClockEnd
 
 # The time zone and cut time of the chain's own business day; each store has its own, too.
 BRAND_ZONE, BRAND_CUT = "Asia/Shanghai", "04:00"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+# What a form takes for the end of a period; 24:00 is kept as 00:00.
+_TO_TYPE: dict[str, JsonValue] = {"pattern": r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"}
 Weekday = Annotated[int, Field(ge=0, le=6)]
 # MongoDB has no type for a day, so days are stored as texts YYYY-MM-DD.
 Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str)]
@@ -20,8 +23,8 @@ Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str)]
 class Hours(Record):
     """A part of the day in the store's own time; if `until` is earlier, it is the next day's."""
 
-    since: str = Field(pattern=CLOCK, title="开始")
-    until: str = Field(pattern=CLOCK, title="结束")
+    since: Clock = Field(pattern=CLOCK, title="开始")
+    until: ClockEnd = Field(pattern=CLOCK, json_schema_extra=_TO_TYPE, title="结束")
 
 
 class OpeningHours(Record):
@@ -31,8 +34,10 @@ class OpeningHours(Record):
     """
 
     weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6], title="星期")
-    opens: str = Field(pattern=CLOCK, title="开门", description="例如 10:00")
-    closes: str = Field(pattern=CLOCK, title="关门", description="早于开门表示次日")
+    opens: Clock = Field(pattern=CLOCK, title="开门", description="例如 10:00")
+    closes: ClockEnd = Field(
+        pattern=CLOCK, json_schema_extra=_TO_TYPE, title="关门", description="早于开门表示次日"
+    )
     last_order_min: int = Field(
         default=0, ge=0, le=240, title="停止接单", description="关门前多少分钟"
     )
@@ -80,7 +85,7 @@ class StoreSettings(Record):
     name: str
     address: str = ""
     hours: list[OpeningHours]
-    cut_time: str = Field(default=BRAND_CUT, pattern=CLOCK)
+    cut_time: Clock = Field(default=BRAND_CUT, pattern=CLOCK)
     delivery_fee_fen: int = Field(default=0, ge=0, le=100_000)
     radius_m: int = Field(default=500, ge=50, le=5_000)
     ownership: Literal["direct", "franchise"] = "direct"

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
+from huitou.runtime import typed
+
 ALPHABET = "34679ACEFGHJKMNPRTUVWXY"
 BASE = len(ALPHABET)
 BATCH, NUMBER, TAG = 3, 5, 7
@@ -53,9 +55,9 @@ def tag_of(key: bytes, number: int) -> str:
     return _letters(int.from_bytes(digest) % _TAGS, TAG)
 
 
-def read(typed: str) -> ParsedCode | None:
+def read(written: str) -> ParsedCode | None:
     """Split what a member typed into its parts; None if it can't be a code."""
-    code = "".join(letter for letter in typed.upper() if letter not in " -–—\t")
+    code = typed.code(written)
     if len(code) != LENGTH or any(letter not in _VALUE for letter in code):
         return None
     if _check(code[:-1]) != code[-1]:

@@ -16,7 +16,7 @@ from huitou.coupons.codes.models import (
     ShownBatch,
 )
 from huitou.coupons.codes.repository import MOST_TRIES, CodeRepository
-from huitou.coupons.codes.rules import MOST_BATCHES, batch_key, codes, is_genuine, read
+from huitou.coupons.codes.rules import MOST_BATCHES, Read, batch_key, codes, is_genuine, read
 from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.coupons.issuing.service import Coupons
@@ -89,15 +89,19 @@ class Codes:
         """Redeem a code for a member and return its coupon; a repeated call returns the same one.
 
         Raises Refusal CODE_NOT_VALID for every code that the member can't have, and doesn't tell
-        what is wrong with it. Raises TOO_MANY_TRIES after ten wrong codes in an hour, even for a
-        right one, and COUPON_NOT_ISSUED if the template's limits are reached; the member keeps the
-        code then. Each names `code`.
+        what is wrong with it. Raises TOO_MANY_TRIES after ten wrong but well-formed codes in an
+        hour, even for a right one, and COUPON_NOT_ISSUED if the template's limits are reached; the
+        member keeps the code then. Each names `code`.
         """
+        code = read(typed)
+        if code is None:
+            # Its check letter is wrong: the member mistyped it. A guesser learns nothing from that.
+            raise Refusal(CodeErrors.CODE_NOT_VALID, field="code")
         # Count the try before the code is checked, so that a hundred calls at once are a hundred
         # tries.
         if self._repository.count_try(member_id, time.time(), _HOUR_S) > TRIES_PER_HOUR:
             raise Refusal(Code.TOO_MANY_TRIES, field="code")
-        batch, number = self._genuine(typed)
+        batch, number = self._genuine(code)
         cause = f"code:{batch.id}:{number}"
         use = CodeUse(
             id=f"{batch.id}:{number}", batch=batch.id, member_id=member_id, at=self._clock.now()
@@ -113,11 +117,10 @@ class Codes:
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="code")
         return self._coupons.of_cause(cause)
 
-    def _genuine(self, typed: str) -> tuple[CodeBatch, int]:
-        code = read(typed)
-        batch = self._repository.batch_of(code.batch) if code else None
-        held = code and batch and batch.status == "active" and code.number < batch.count
-        if code and batch and held and is_genuine(batch_key(self._key, batch.salt), code):
+    def _genuine(self, code: Read) -> tuple[CodeBatch, int]:
+        batch = self._repository.batch_of(code.batch)
+        held = batch and batch.status == "active" and code.number < batch.count
+        if batch and held and is_genuine(batch_key(self._key, batch.salt), code):
             return batch, code.number
         raise Refusal(CodeErrors.CODE_NOT_VALID, field="code")
 

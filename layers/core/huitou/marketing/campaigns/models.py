@@ -12,6 +12,7 @@ from huitou.marketing.audiences.models import Condition
 from huitou.marketing.campaigns.triggers import TRIGGERS, Kind
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.forms import only_for
+from huitou.runtime.typed import Clock
 
 Status = Literal["draft", "checked", "running", "paused", "ended"]
 Weather = Literal["rain", "heat", "cold"]
@@ -224,7 +225,7 @@ class Campaign(Stored):
     audience: Condition | None = Field(default=None, title="人群")
     valid_from: Day = Field(title="开始日期")
     valid_until: Day = Field(title="结束日期（含）")
-    send_at: str = Field(default="10:00", pattern=CLOCK, title="发送时间")
+    send_at: Clock = Field(default="10:00", pattern=CLOCK, title="发送时间")
     window: Hours | None = Field(default=None, title="单独的发送时段")
     variants: list[Variant] = Field(min_length=1, max_length=5, title="版本")
     holdout_bp: int = Field(default=1_000, ge=0, le=5_000, title="对照组比例")

@@ -10,6 +10,7 @@ from pydantic import Field
 from huitou.loyalty.points.models import ShownPoints
 from huitou.loyalty.tiers.shown_models import ShownTier
 from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.typed import Name
 
 Channel = Literal["mini_program", "import"]  # How a member or an order came to us.
 
@@ -66,7 +67,7 @@ class ProfileRequest(Request):
 class UpdateProfileRequest(Request):
     """Change the caller's own profile; the birthday can be set only once."""
 
-    nickname: str | None = Field(default=None, min_length=1, max_length=32)
+    nickname: Name | None = Field(default=None, min_length=1, max_length=32)
     birthday: date | None = None
 
 

@@ -17,13 +17,14 @@ from huitou.payments.refunds.models import Role
 from huitou.promotions.offers.models import Mode
 from huitou.runtime.documents import Answer, Request
 from huitou.runtime.paging import PageRequest
+from huitou.runtime.typed import Code
 
 
 class FindMembersRequest(PageRequest):
     """Find members by their number, by the last four digits of their phone, or by a tag."""
 
     member_id: str | None = Field(default=None, min_length=1, max_length=64)
-    phone_last4: str | None = Field(default=None, pattern=r"^[0-9]{4}$")
+    phone_last4: Code | None = Field(default=None, pattern=r"^[0-9]{4}$")
     tag: Tag | None = None
 
     @model_validator(mode="after")

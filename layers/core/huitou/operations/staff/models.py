@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Answer, Request, Stored, Unfit
+from huitou.runtime.typed import Code, Word
 
 Role = Literal[
     "owner", "marketing", "area_manager", "store_manager", "cashier", "finance", "franchisee"
@@ -100,9 +101,9 @@ class NoRequest(Request):
 class SignInRequest(Request):
     """Sign in with the password and the six digits that the phone shows now."""
 
-    staff_id: str = Field(min_length=1, max_length=32)
+    staff_id: Word = Field(min_length=1, max_length=32)
     password: str = Field(min_length=1, max_length=200)
-    code: str = Field(min_length=1, max_length=12)
+    code: Code = Field(min_length=1, max_length=12)
 
 
 class PasswordRequest(Request):

@@ -17,6 +17,7 @@ from huitou.promotions.discounts.models import Discount, Line
 from huitou.promotions.offers.models import Mode
 from huitou.promotions.quotas.models import OrderUse
 from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.typed import Code, Name, Phone, Word
 
 # Where an order is in its life. `refund_status` says separately what became of its money.
 Status = Literal[
@@ -34,9 +35,9 @@ TellingOutcome = Literal["done", "not_needed", "failed"]
 class Delivery(Request):
     """Where a 外送 order goes. Personal data: only the member and the store see it."""
 
-    name: str = Field(min_length=1, max_length=32)
-    phone: str = Field(pattern=r"^\+?[0-9\-]{5,20}$")
-    address: str = Field(min_length=1, max_length=200)
+    name: Name = Field(min_length=1, max_length=32)
+    phone: Phone = Field(pattern=r"^\+?[0-9\-]{5,20}$")
+    address: Name = Field(min_length=1, max_length=200)
 
 
 class QuoteRequest(Request):
@@ -135,9 +136,9 @@ class GivenBack(PendingRefund):
 class InvoiceRequest(OrderRequest):
     """开票: ask for an invoice of a paid order (e-commerce law, article 14)."""
 
-    title: str = Field(min_length=1, max_length=100)
-    tax_number: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15,20}$")
-    email: str | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,128}$")
+    title: Name = Field(min_length=1, max_length=100)
+    tax_number: Code | None = Field(default=None, pattern=r"^[0-9A-Z]{15,20}$")
+    email: Word | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,128}$")
 
 
 class Invoice(Record):

@@ -9,6 +9,7 @@ from pydantic import Field
 from huitou.coupons.issuing.models import CouponStatus
 from huitou.promotions.offers.models import Terms
 from huitou.runtime.documents import Answer, Request
+from huitou.runtime.typed import Word
 
 
 class CouponTokenRequest(Request):
@@ -27,7 +28,7 @@ class CouponTokenAnswer(Answer):
 class VerifyTokenRequest(Request):
     """Ask which coupon a scanned QR code is, and whether this store can take it."""
 
-    coupon_token: str = Field(min_length=1, max_length=200)
+    coupon_token: Word = Field(min_length=1, max_length=200)
     store_id: str = Field(min_length=1, max_length=64)
 
 

@@ -12,6 +12,7 @@ from huitou.ordering.orders.models import LineBack, OrderRequest
 from huitou.payments.charges.models import MOST_FEN, NUMBER, BillMark
 from huitou.payments.wechat_pay.models import Told
 from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.typed import Name
 
 RefundStatus = Literal[
     "awaiting_approval",
@@ -76,7 +77,7 @@ class AskRefundRequest(OrderRequest):
     """A guest asks for money back; the store decides."""
 
     lines: list[RefundLine] = Field(default=[], max_length=50)
-    reason: str = Field(min_length=1, max_length=80)
+    reason: Name = Field(min_length=1, max_length=80)
 
 
 class DecideRefundRequest(Request):

@@ -1,0 +1,114 @@
+"""What people type, brought into one form: each kind of value has its own, used at every door.
+
+Phones and Chinese keyboards write full-width digits and letters, scanners end with a line end, and
+what is copied carries spaces, hyphens and signs that nobody sees. Codes, numbers and addresses of
+mail are brought into Unicode's compatibility form (NFKC). Names and words for people keep their
+signs (NFC), since a company's registered name has full-width brackets.
+
+The functions leave alone what is no text: the model that uses them refuses it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_JOINER = "\u200d"
+# Letters and marks without a shape of their own; Unicode counts them as letters or symbols.
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_BETWEEN_DIGITS = frozenset("()[].·-‐‑‒–—―−")
+_MAINLAND = re.compile(r"(?:(?:\+|00)?86)?(1[3-9]\d{9})")
+_ABROAD = re.compile(r"(?:\+|00)(\d{5,18})")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+
+
+def code(typed: Any) -> Any:
+    """Return a code's letters and digits, in capitals: `ａｂ－１２ 34` is `AB1234`."""
+    if not isinstance(typed, str):
+        return typed
+    return _compatible(typed.upper(), str.isalnum).upper()
+
+
+def word(typed: Any) -> Any:
+    """Return one word as it is written by a machine: no blanks, nothing invisible, case kept."""
+    if not isinstance(typed, str):
+        return typed
+    return _compatible(typed, lambda sign: not sign.isspace() and not _is_invisible(sign))
+
+
+def phone(typed: Any) -> Any:
+    """Return a phone number in one form: a mainland mobile as 11 digits, others from abroad with +.
+
+    `+86 138-0000-0001`, `0086…`, `86…` and full-width digits are all `13800000001`; `00852 …` is
+    `+852…`. Anything else loses its spaces, brackets and hyphens only.
+    """
+    if not isinstance(typed, str):
+        return typed
+    bare = _compatible(word(typed), lambda sign: sign not in _BETWEEN_DIGITS)
+    if mainland := _MAINLAND.fullmatch(bare):
+        return mainland[1]
+    if abroad := _ABROAD.fullmatch(bare):
+        return f"+{abroad[1]}"
+    return bare
+
+
+def name(typed: Any) -> Any:
+    """Return words for people in one line: blanks as single spaces, none at the ends.
+
+    Control signs, signs without width and those that turn the direction of writing are left out;
+    so a name of nothing else is empty. Emoji keep the joiner that makes one sign of several.
+    """
+    if not isinstance(typed, str):
+        return typed
+    signs = unicodedata.normalize("NFC", typed)
+    # A line end or a tab is a blank between words, though Unicode calls it a control sign.
+    spaced = "".join(" " if sign.isspace() else sign for sign in signs)
+    kept = "".join(
+        sign
+        for place, sign in enumerate(spaced)
+        if not _is_invisible(sign) or (sign == _JOINER and _joins_emoji(spaced, place))
+    )
+    shown = unicodedata.normalize("NFC", " ".join(kept.split()))
+    return shown if any(unicodedata.category(sign)[0] in "LNPS" for sign in shown) else ""
+
+
+def clock(typed: Any) -> Any:
+    """Return a wall clock's time as HH:MM: `9：30` is `09:30`."""
+    if not isinstance(typed, str):
+        return typed
+    found = _CLOCK.fullmatch(word(typed))
+    return f"{found[1]:0>2}:{found[2]}" if found else typed
+
+
+def clock_end(typed: Any) -> Any:
+    """Return the time at which something ends; `24:00` is the same end as `00:00`."""
+    found = clock(typed)
+    return "00:00" if found == "24:00" else found
+
+
+def _compatible(typed: str, is_kept: Callable[[str], bool]) -> str:
+    """Return the signs to keep in compatibility form: what stood apart may make one sign now."""
+    kept = "".join(filter(is_kept, unicodedata.normalize("NFKC", typed)))
+    return unicodedata.normalize("NFKC", kept)
+
+
+def _is_invisible(sign: str) -> bool:
+    return sign in _BLANKS or unicodedata.category(sign) in ("Cc", "Cf", "Cs")
+
+
+def _joins_emoji(signs: str, place: int) -> bool:
+    before = signs[:place].rstrip("\ufe0f")[-1:]
+    after = signs[place + 1 : place + 2]
+    return all(found and unicodedata.category(found) in ("So", "Sk") for found in (before, after))
+
+
+Code = Annotated[str, BeforeValidator(code)]
+Word = Annotated[str, BeforeValidator(word)]
+Phone = Annotated[str, BeforeValidator(phone)]
+Name = Annotated[str, BeforeValidator(name)]
+Clock = Annotated[str, BeforeValidator(clock)]
+ClockEnd = Annotated[str, BeforeValidator(clock_end)]
