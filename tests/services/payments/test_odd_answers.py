@@ -90,7 +90,7 @@ def test_a_refund_that_is_under_way_may_have_empty_values(shop: PayingShop) -> N
 
     truly = shop.gateway.found
     change_answers(shop, under_way)
-    assert shop.refunds.carry_on(refund.id) == "processing"
+    assert shop.refund_progress.carry_on(refund.id) == "processing"
     assert asked
     shop.gateway.found = truly  # type: ignore[method-assign]
     shop.timers()

@@ -16,7 +16,7 @@ from huitou.coupons.codes.models import (
     ShownBatch,
 )
 from huitou.coupons.codes.repository import MOST_TRIES, CodeRepository
-from huitou.coupons.codes.rules import MOST_BATCHES, Read, batch_key, codes, is_genuine, read
+from huitou.coupons.codes.rules import MOST_BATCHES, ParsedCode, batch_key, codes, is_genuine, read
 from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.coupons.issuing.service import Coupons
@@ -117,7 +117,7 @@ class Codes:
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="code")
         return self._coupons.of_cause(cause)
 
-    def _genuine(self, code: Read) -> tuple[CodeBatch, int]:
+    def _genuine(self, code: ParsedCode) -> tuple[CodeBatch, int]:
         batch = self._repository.batch_of(code.batch)
         held = batch and batch.status == "active" and code.number < batch.count
         if batch and held and is_genuine(batch_key(self._key, batch.salt), code):

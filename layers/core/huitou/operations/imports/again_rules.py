@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from huitou.operations.imports.rules import MINUTE, Sale
 from huitou.ordering.orders.imported_models import ImportedOrder
-from huitou.ordering.orders.models import GivenBack, LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
+from huitou.ordering.orders.models import GivenBack
 
 
 def minute_of(at: datetime) -> datetime:

@@ -13,7 +13,8 @@ from huitou.catalog.stores.rules import business_day
 from huitou.loyalty.earning.models import EarningTerms
 from huitou.operations.imports.models import ImportedLine, ImportedRow, WhyNoRefund
 from huitou.ordering.orders.imported_models import ImportedOrder
-from huitou.ordering.orders.models import GivenBack, LedgerOrder, Moment, Order, Tender
+from huitou.ordering.orders.ledger_models import LedgerOrder
+from huitou.ordering.orders.models import GivenBack, Moment, Order, Tender
 from huitou.promotions.discounts.models import Line
 
 NOON = time(12)  # When a row that knows only its day is taken to have happened.

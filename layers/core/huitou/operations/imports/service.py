@@ -44,7 +44,7 @@ from huitou.operations.imports.rules import (
 from huitou.operations.imports.undo_models import ImportBatch
 from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.imported_repository import ImportedOrderRepository
-from huitou.ordering.orders.models import LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database, is_duplicate

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from huitou.ordering.orders.models import GivenBack, LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
+from huitou.ordering.orders.models import GivenBack
 
 
 def undo_refund_id(import_id: str, order_id: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from huitou.operations.reconciliation.models import Books
-from huitou.ordering.orders.models import LEDGER_FIELDS
+from huitou.ordering.orders.ledger_models import LEDGER_FIELDS
 from huitou.runtime.database import Database, Document
 
 _SHARE_FIELDS = {"paid_fen": 1, "refunded_fen": 1, "fee_fen": 1, "parts": 1, "kept_fen": 1}

@@ -19,7 +19,7 @@ from huitou.loyalty.points.rules import pending_key
 from huitou.loyalty.points.sums import points_sums
 from huitou.loyalty.tiers.rules import MOST_DAYS
 from huitou.operations.reconciliation.models import Books, Difference, Totals
-from huitou.ordering.orders.models import LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.rules import SERVED, SETTLED_STATES, UNPAID, drawn_lots
 from huitou.ordering.settlement.rules import PaidOrder, deserving, expected_entries
 

@@ -8,7 +8,8 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from huitou.ordering.orders.imported_models import ImportedOrder
-from huitou.ordering.orders.models import LEDGER_FIELDS, LedgerOrder, Order
+from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
+from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from huitou.runtime.triggers import DUE
 

@@ -239,7 +239,7 @@ class Order(Stored):
     @property
     def used_coupons(self) -> list[str]:
         """The coupons that the order has locked or used."""
-        return used_coupons(self)
+        return used_coupons(self.coupon_ids, self.coupon_id)
 
     def shown(self) -> OrderAnswer:
         """Return the order as its member may see it."""
@@ -288,9 +288,9 @@ class OrderAnswer(Answer):
 _OWN = set(OrderAnswer.model_fields) & set(Order.model_fields) - {"pickup_number"}
 
 
-def used_coupons(order: Order | LedgerOrder) -> list[str]:
+def used_coupons(coupon_ids: list[str], coupon_id: str | None) -> list[str]:
     """Return an order's coupons. An older order names at most one, in `coupon_id`."""
-    return order.coupon_ids or ([order.coupon_id] if order.coupon_id else [])
+    return coupon_ids or ([coupon_id] if coupon_id else [])
 
 
 class QuotedCoupon(Answer):
@@ -362,40 +362,3 @@ class OrdersAnswer(Answer):
 
     orders: list[OrderAnswer]
     next: str | None
-
-
-class LedgerOrder(Record):
-    """The fields of an order from which its ledger entries follow."""
-
-    id: str = Field(alias="_id")
-    member_id: str
-    status: Status
-    business_day: str
-    payable_fen: int
-    points_used: int
-    points_drawn: list[LotMove] = Field(default=[])
-    coupon_id: str | None = None
-    coupon_ids: list[str] = Field(default=[])
-    origin: Origin = "live"
-    paid_at: datetime | None = None
-    refund_id: str | None = None  # Only on orders refunded before `refunds` existed.
-    refunds: list[GivenBack] = Field(default=[])
-    terms: EarningTerms | None = None
-    settlement: Literal["due", "done"] | None = None
-    settlement_since: float = 0.0
-    rollup: Literal["due", "done"] | None = None
-    is_test: bool = False
-
-    @property
-    def used_coupons(self) -> list[str]:
-        """The coupons that the order has locked or used."""
-        return used_coupons(self)
-
-    @classmethod
-    def of(cls, order: Order) -> LedgerOrder:
-        """Return these fields of an order that was read as a whole."""
-        fields = {name: getattr(order, name, None) for name in cls.model_fields}
-        return cls.model_construct(**{k: v for k, v in fields.items() if v is not None})
-
-
-LEDGER_FIELDS = {field.alias or name: 1 for name, field in LedgerOrder.model_fields.items()}

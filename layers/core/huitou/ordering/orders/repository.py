@@ -10,15 +10,8 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
-from huitou.ordering.orders.models import (
-    LEDGER_FIELDS,
-    Invoice,
-    LedgerOrder,
-    Moment,
-    Order,
-    Status,
-    WeChatUpdate,
-)
+from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
+from huitou.ordering.orders.models import Invoice, Moment, Order, Status, WeChatUpdate
 from huitou.ordering.orders.rules import ENDED, UNPAID, before
 from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import PageRequest, newest_first

@@ -13,9 +13,9 @@ from huitou.catalog.stores.rules import store_day
 from huitou.loyalty.earning.rules import Purchase
 from huitou.loyalty.points.models import NEVER, LotMove, PointsRules
 from huitou.ordering.orders.errors import DELIVERY, PICKUP_AT, TABLE, OrderErrors
+from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.models import (
     CreateRequest,
-    LedgerOrder,
     Moment,
     Order,
     QuoteRequest,

@@ -14,7 +14,8 @@ from huitou.loyalty.points.models import ON_COMPLETION, LedgerEntry, RuleRef
 from huitou.loyalty.points.rules import Award, Book, EntryOrigin, TakenBack, returning
 from huitou.loyalty.tiers.models import BY_DAY, TierChange
 from huitou.loyalty.tiers.rules import MOST_DAYS_KEPT, Case
-from huitou.ordering.orders.models import GivenBack, LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
+from huitou.ordering.orders.models import GivenBack
 from huitou.ordering.orders.rules import SETTLED_STATES, drawn_lots
 from huitou.ordering.settlement.models import AccountMove
 from huitou.runtime.triggers import DONE, DUE

@@ -13,7 +13,7 @@ from huitou.loyalty.points.repository import PointsRepository
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.repository import TierRepository
 from huitou.loyalty.tiers.service import Tiers
-from huitou.ordering.orders.models import LedgerOrder
+from huitou.ordering.orders.ledger_models import LedgerOrder
 from huitou.ordering.orders.repository import OrderRepository
 from huitou.ordering.settlement.models import SettlingOutcome
 from huitou.ordering.settlement.rules import Known, account_move, deserving, write_order
