@@ -14,7 +14,6 @@ from answers import CheckedClient
 from chain_data import FakeClock, empty, filled, load_chain
 from huitou.runtime.database import Database, Document, connect
 from huitou.runtime.declarations import declare
-from huitou.runtime.recent import Recent
 from localcloud.cloud import LocalCloud
 from localcloud.keys import LocalSecrets, load_secrets
 from localcloud.mongod import Mongod
@@ -80,7 +79,7 @@ def declared(mongod: Mongod) -> Iterator[Database]:
 def database(declared: Database) -> Database:
     """Return the declared database without documents."""
     empty(declared)
-    declared.recent = Recent()
+    declared.cache.clear()
     return declared
 
 

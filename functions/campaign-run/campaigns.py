@@ -18,39 +18,39 @@ from services import CampaignCall
 
 
 def put(call: CampaignCall, request: PutCampaignRequest) -> object:
-    return call.campaigns.put(request)
+    return call.campaigns.put_campaign(request)
 
 
 def get(call: CampaignCall, request: CampaignRequest) -> object:
-    return call.campaigns.get(request.campaign_id)
+    return call.campaigns.show_campaign(request.campaign_id)
 
 
 def list_campaigns(call: CampaignCall, request: CampaignsRequest) -> object:
-    return call.campaigns.listing(request.status)
+    return call.campaigns.list_campaigns(request.status)
 
 
 def lint(call: CampaignCall, request: LintRequest) -> object:
-    return {"findings": call.campaigns.lint(request.campaign, call.lang)}
+    return {"findings": call.campaigns.lint_campaign(request.campaign, call.lang)}
 
 
 def check(call: CampaignCall, request: CampaignStepRequest) -> object:
-    return call.campaigns.check(request, call.lang)
+    return call.campaigns.check_campaign(request, call.lang)
 
 
 def accept(call: CampaignCall, request: AcceptRequest) -> object:
-    return call.campaigns.accept(request)
+    return call.campaigns.accept_warning(request)
 
 
 def start(call: CampaignCall, request: CampaignStepRequest) -> object:
-    return call.campaigns.start(request)
+    return call.campaigns.start_campaign(request)
 
 
 def pause(call: CampaignCall, request: CampaignStepRequest) -> object:
-    return call.campaigns.pause(request)
+    return call.campaigns.pause_campaign(request)
 
 
 def end(call: CampaignCall, request: CampaignStepRequest) -> object:
-    return call.campaigns.end(request)
+    return call.campaigns.end_campaign(request)
 
 
 INTERNAL = {

@@ -23,39 +23,39 @@ from services import CampaignCall
 
 def tick(call: CampaignCall) -> dict[str, Any]:
     """Plan what has come due and send messages, for as long as the platform lets this call run."""
-    return call.tick.run(call.seconds_left() - LONGEST_S)
+    return call.tick.run_tick(call.seconds_left() - LONGEST_S)
 
 
 def audience(call: CampaignCall, request: AudienceRequest) -> object:
-    return call.audiences.count(request)
+    return call.audiences.count_audience(request)
 
 
 def tag(call: CampaignCall, request: TagRequest) -> object:
-    return call.features.tag(request)
+    return call.features.tag_members(request)
 
 
 def features(call: CampaignCall, request: RebuildRequest) -> object:
-    return call.features.check(request)
+    return call.features.check_features(request)
 
 
 def runs(call: CampaignCall, request: RunsRequest) -> object:
-    return call.runs.runs(request)
+    return call.runs.list_runs(request)
 
 
 def event(call: CampaignCall, request: EventRequest) -> object:
-    return call.runs.tell_of(request)
+    return call.runs.report_event(request)
 
 
 def by_hand(call: CampaignCall, request: ByHandRequest) -> object:
-    return call.runs.by_hand(request)
+    return call.runs.send_by_hand(request)
 
 
 def work(call: CampaignCall, request: WorkRequest) -> object:
-    return call.tick.work(request.seconds)
+    return call.tick.work_on_due_runs(request.seconds)
 
 
 def report(call: CampaignCall, request: CampaignRequest) -> object:
-    return call.effects.report(request.campaign_id, call.lang)
+    return call.effects.report_effects(request.campaign_id, call.lang)
 
 
 INTERNAL = {

@@ -66,7 +66,7 @@ def _api(call: Call, request: HttpRequest) -> HttpAnswer:
     if name == SIGN_IN:
         return _sign_in(call, fields, request)
     token = _token(request)
-    staff = Sessions(call.database, call.settings.internal_secret).whose(token)
+    staff = Sessions(call.database, call.settings.internal_secret).get_signed_in_staff(token)
     if staff.new_password and name not in _BEFORE_PASSWORD:
         raise Refusal(StaffErrors.PASSWORD_TO_CHOOSE)
     area, _, action = name.partition("/")
@@ -107,7 +107,7 @@ def _run_route(desk: Desk, name: str, route: Route, fields: dict[str, Any]) -> d
         def change() -> object:
             return route.run(desk, request)
 
-        return Changes(desk.database, desk.clock).recorded(
+        return Changes(desk.database, desk.clock).make_recorded_change(
             desk.staff, name, route.target(request), change,
             before=route.before(desk, request) if route.before else None, after=route.after,
         )  # fmt: skip
@@ -158,15 +158,15 @@ def _staff(call: Call) -> Staff:
 
 
 def _add_staff(call: Call, request: AddStaffRequest) -> object:
-    return _staff(call).add(request)
+    return _staff(call).add_account(request)
 
 
 def _reset_staff(call: Call, request: StaffRequest) -> object:
-    return _staff(call).reset(request.staff_id)
+    return _staff(call).reset_account(request.staff_id)
 
 
 def _list_staff(call: Call, _: NoRequest) -> object:
-    return _staff(call).listing()
+    return _staff(call).list_staff()
 
 
 INTERNAL = {

@@ -45,7 +45,7 @@ class CouponCall(Call):
     def quota_units(self) -> UnitsInFlight:
         orders = Orders(self.database, self.clock, self.settings.brand_id)
         limiter = Limiter(self.database, self.clock)
-        return UnitsInFlight(limiter, self.coupons.finish, orders.quota_units)
+        return UnitsInFlight(limiter, self.coupons.finish_issuing, orders.quota_units)
 
     @cached_property
     def codes(self) -> Codes:
@@ -64,56 +64,56 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def _grant_changed(call: CouponCall) -> dict[str, Any]:
-    return call.each(call.due_ids("accounts"), call.benefits.grant)
+    return call.each(call.due_ids("accounts"), call.benefits.grant_entry_coupons)
 
 
 def _grant_due(call: CouponCall) -> dict[str, Any]:
     benefits, coupons, units = call.benefits, call.coupons, call.quota_units
 
     def expire(_: str) -> str:
-        return f"{coupons.expire()} coupons"
+        return f"{coupons.expire_coupons()} coupons"
 
     return call.sweep(
         {
-            "granted": (benefits.due(), benefits.grant),
-            "monthly": (benefits.monthly_due(), benefits.grant_month),
-            "birthdays": (benefits.birthdays_due(), benefits.grant_birthday),
-            "pieces": (units.due(), units.settle),
+            "granted": (benefits.due_entry_coupons(), benefits.grant_entry_coupons),
+            "monthly": (benefits.due_monthly_coupons(), benefits.grant_monthly_coupons),
+            "birthdays": (benefits.due_birthday_coupons(), benefits.grant_birthday_coupons),
+            "pieces": (units.due_units(), units.settle_unit),
             "expired": (["one batch"], expire),
         }
     )
 
 
 def _issue(call: CouponCall, request: IssueCouponRequest) -> object:
-    return call.coupons.issue_by_staff(request)
+    return call.coupons.issue_coupon_by_staff(request)
 
 
 def _revoke(call: CouponCall, request: RevokeCouponRequest) -> object:
-    return call.coupons.revoke(request.coupon_id, request.actor, request.reason)
+    return call.coupons.revoke_coupon(request.coupon_id, request.actor, request.reason)
 
 
 def _verify_token(call: CouponCall, request: VerifyTokenRequest) -> object:
-    return call.till.verify(request.coupon_token, request.store_id, call.lang)
+    return call.till.verify_token(request.coupon_token, request.store_id, call.lang)
 
 
 def _redeem_token(call: CouponCall, request: RedeemTokenRequest) -> object:
-    return call.till.redeem(request, call.lang)
+    return call.till.redeem_token(request, call.lang)
 
 
 def _make_codes(call: CouponCall, request: MakeCodesRequest) -> object:
-    return call.codes.make(request)
+    return call.codes.make_batch(request)
 
 
 def _codes(call: CouponCall, request: CodesRequest) -> object:
-    return call.codes.page(request)
+    return call.codes.list_codes(request)
 
 
 def _batches(call: CouponCall, request: BatchesRequest) -> object:
-    return call.codes.batches(request.limit)
+    return call.codes.list_batches(request.limit)
 
 
 def _revoke_batch(call: CouponCall, request: RevokeBatchRequest) -> object:
-    return call.codes.revoke(request.batch, request.actor)
+    return call.codes.revoke_batch(request.batch, request.actor)
 
 
 INTERNAL = {

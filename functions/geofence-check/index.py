@@ -21,8 +21,10 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 def _check(call: Call, request: PositionRequest) -> NearAnswer:
     brand_id = call.settings.brand_id
-    member_id = Members(call.database, call.clock, brand_id).id_of(call.member)
-    return Geofence(call.database, call.clock, brand_id).check(member_id, request, call.lang)
+    member_id = Members(call.database, call.clock, brand_id).member_id_of(call.member)
+    return Geofence(call.database, call.clock, brand_id).check_position(
+        member_id, request, call.lang
+    )
 
 
 MEMBER = {"check": Action(PositionRequest, _check, NearAnswer)}

@@ -38,23 +38,23 @@ def _kpis(call: Call) -> Kpis:
 
 
 def _roll_up_due(call: Call) -> dict[str, Any]:
-    return _kpis(call).roll_up(call.seconds_left() - LONGEST_S)
+    return _kpis(call).roll_up_figures(call.seconds_left() - LONGEST_S)
 
 
 def _roll_up(call: Call, request: RollUpRequest) -> object:
-    return _kpis(call).roll_up(request.seconds)
+    return _kpis(call).roll_up_figures(request.seconds)
 
 
 def _report(call: Call, request: ReportRequest) -> object:
-    return _kpis(call).report(request)
+    return _kpis(call).report_figures(request)
 
 
 def _stores(call: Call, request: StoreFiguresRequest) -> object:
-    return _kpis(call).stores(request)
+    return _kpis(call).list_store_figures(request)
 
 
 def _days(call: Call, request: DaysRequest) -> object:
-    return _kpis(call).days(request)
+    return _kpis(call).list_day_figures(request)
 
 
 INTERNAL = {

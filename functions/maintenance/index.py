@@ -51,7 +51,7 @@ def _declare(call: Call, _: DeclareRequest) -> object:
 
 
 def _load(call: Call, request: LoadRequest) -> object:
-    return _maintenance(call).load(request)
+    return _maintenance(call).load_chain(request)
 
 
 def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
@@ -77,20 +77,20 @@ def _import_balances(call: Call, request: ImportBalancesRequest) -> object:
 
 
 def _reconcile(call: Call, request: ReconcileRequest) -> object:
-    return Reconciliation(call.database, call.clock).page(request.after, request.limit)
+    return Reconciliation(call.database, call.clock).reconcile_page(request.after, request.limit)
 
 
 def _health(call: Call, _: HealthRequest) -> object:
-    return _maintenance(call).health()
+    return _maintenance(call).show_health()
 
 
 def _dead_letters(call: Call, request: DeadLettersRequest) -> object:
-    return _maintenance(call).dead_letters(request.limit)
+    return _maintenance(call).list_dead_letters(request.limit)
 
 
 def _replay(call: Call, request: ReplayRequest) -> object:
     functions = Functions(call.settings.cloud, call.settings.internal_secret)
-    return _maintenance(call).replay(request.letter_id, functions.start)
+    return _maintenance(call).replay_dead_letter(request.letter_id, functions.start)
 
 
 INTERNAL = {

@@ -22,21 +22,21 @@ from services import ProfileCall
 
 def login(call: ProfileCall, request: LoginRequest) -> object:
     key = call.settings.phone_key
-    answer = call.members.login(call.member, request.scene, key, call.binding.bind)
+    answer = call.members.login(call.member, request.scene, key, call.binding.bind_inviter)
     if answer.get("invited") and call.member.address:
         # If the service doesn't answer, the member is registered without a rank and doesn't wait.
         with suppress(Unavailable):
             rank = call.wechat.risk_rank(call.member.openid, call.member.address)
-            call.binding.note_risk(str(answer["member_id"]), rank)
+            call.binding.note_risk_rank(str(answer["member_id"]), rank)
     return answer
 
 
 def profile(call: ProfileCall, _: ProfileRequest) -> object:
-    return call.members.profile(call.member_id, call.lang)
+    return call.members.show_profile(call.member_id, call.lang)
 
 
 def update(call: ProfileCall, request: UpdateProfileRequest) -> object:
-    return call.members.update(call.member_id, request, call.lang)
+    return call.members.update_profile(call.member_id, request, call.lang)
 
 
 def bind_phone(call: ProfileCall, request: BindPhoneRequest) -> object:
@@ -45,14 +45,14 @@ def bind_phone(call: ProfileCall, request: BindPhoneRequest) -> object:
 
 
 def consent(call: ProfileCall, request: ConsentRequest) -> object:
-    held = call.consents.record(call.member_id, request)
+    held = call.consents.record_consent(call.member_id, request)
     if not held.precise_location:
-        call.geofence.forget(call.member_id)
+        call.geofence.forget_position(call.member_id)
     return held
 
 
 def orders(call: ProfileCall, request: PageRequest) -> object:
-    return call.orders.listing(call.member_id, request)
+    return call.orders.list_orders(call.member_id, request)
 
 
 MEMBER = {

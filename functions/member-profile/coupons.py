@@ -23,39 +23,39 @@ LINK_DAYS = 30
 
 
 def coupons(call: ProfileCall, request: PageRequest) -> object:
-    return call.coupons.wallet(call.member_id, request)
+    return call.coupons.show_wallet(call.member_id, request)
 
 
 def welcome(call: ProfileCall, request: WelcomeRequest) -> object:
-    return call.members.welcome(call.member_id, request.scene)
+    return call.members.issue_welcome_coupon(call.member_id, request.scene)
 
 
 def claim(call: ProfileCall, request: ClaimCouponRequest) -> object:
-    return call.coupons.claim(request.template_id, call.member_id, request.claim_id)
+    return call.coupons.claim_coupon(request.template_id, call.member_id, request.claim_id)
 
 
 def redeem_code(call: ProfileCall, request: RedeemCodeRequest) -> object:
-    return call.codes.redeem(call.member_id, request.code)
+    return call.codes.redeem_code(call.member_id, request.code)
 
 
 def group_offer(call: ProfileCall, request: TakeGroupOfferRequest) -> object:
-    return call.group_offers.take(call.member_id, call.member, request)
+    return call.group_offers.take_offer(call.member_id, call.member, request)
 
 
 def give(call: ProfileCall, request: GiveRequest) -> object:
-    return call.gifts.give(call.member_id, request.coupon_id)
+    return call.gifts.give_coupon(call.member_id, request.coupon_id)
 
 
 def take_gift(call: ProfileCall, request: TakeGiftRequest) -> object:
-    return call.gifts.take(call.member_id, request.gift)
+    return call.gifts.take_gift(call.member_id, request.gift)
 
 
 def coupon_token(call: ProfileCall, request: CouponTokenRequest) -> object:
-    return call.till.token(call.member_id, request.coupon_id)
+    return call.till.make_coupon_token(call.member_id, request.coupon_id)
 
 
 def claim_link(call: ProfileCall, request: TemplateRequest) -> ClaimLinkAnswer:
-    template = call.coupons.claimable(request.template_id)
+    template = call.coupons.find_claimable_template(request.template_id)
     query = f"template_id={template.id}"
     link = call.wechat.url_link(CLAIM_PAGE, query, LINK_DAYS)
     return ClaimLinkAnswer(path=f"{CLAIM_PAGE}?{query}", link=link, days=LINK_DAYS)

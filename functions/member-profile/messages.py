@@ -10,15 +10,15 @@ from services import ProfileCall
 
 
 def inbox(call: ProfileCall, request: PageRequest) -> object:
-    return call.inbox.listing(call.member_id, request)
+    return call.inbox.list_messages(call.member_id, request)
 
 
 def open_message(call: ProfileCall, request: OpenMessageRequest) -> object:
-    return call.inbox.open(call.member_id, request)
+    return call.inbox.open_message(call.member_id, request)
 
 
 def subscribed(call: ProfileCall, request: SubscribedRequest) -> object:
-    return call.messages.subscribed(call.member_id, request)
+    return call.messages.record_subscriptions(call.member_id, request)
 
 
 MEMBER = {

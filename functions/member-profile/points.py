@@ -12,11 +12,11 @@ from services import ProfileCall
 
 
 def points(call: ProfileCall, request: PageRequest) -> object:
-    return call.statements.page(call.member_id, request, call.lang)
+    return call.statements.list_movements(call.member_id, request, call.lang)
 
 
 def notices(call: ProfileCall, request: PageRequest) -> object:
-    return call.notices.listing(call.member_id, request, call.lang)
+    return call.notices.list_notices(call.member_id, request, call.lang)
 
 
 def check_in(call: ProfileCall, _: CheckInRequest) -> object:
@@ -24,11 +24,11 @@ def check_in(call: ProfileCall, _: CheckInRequest) -> object:
 
 
 def mall(call: ProfileCall, _: MallRequest) -> object:
-    return call.mall.listing(call.member_id, call.lang)
+    return call.mall.list_items(call.member_id, call.lang)
 
 
 def exchange(call: ProfileCall, request: ExchangeRequest) -> object:
-    return call.mall.exchange(call.member_id, request)
+    return call.mall.exchange_points(call.member_id, request)
 
 
 MEMBER = {

@@ -40,7 +40,7 @@ class ProfileCall(Call):
     @cached_property
     def member_id(self) -> str:
         """Return the id of the calling member; Refusal IDENTITY_REQUIRED or NOT_REGISTERED."""
-        return self.members.id_of(self.member)
+        return self.members.member_id_of(self.member)
 
     @cached_property
     def wechat(self) -> MiniProgram:

@@ -22,11 +22,11 @@ from services import PayCall
 
 def price(call: PayCall, request: PriceQuoteRequest) -> object:
     cart = QuoteRequest.model_validate(request.model_dump(exclude={"member_id"}))
-    return call.orders.quote(request.member_id, cart, call.lang)
+    return call.orders.quote_cart(request.member_id, cart, call.lang)
 
 
 def explain(call: PayCall, request: OrderRequest) -> object:
-    return call.orders.explain(request.order_id)
+    return call.orders.explain_price(request.order_id)
 
 
 def accept(call: PayCall, request: StepRequest) -> object:
@@ -54,7 +54,7 @@ def complete(call: PayCall, request: StepRequest) -> object:
 
 
 def _step(call: PayCall, request: StepRequest, to: Status) -> object:
-    answer = call.fulfilment.take(request.order_id, to, request.actor)
+    answer = call.fulfilment.take_step(request.order_id, to, request.actor)
     # Update the guest's card in WeChat at once. If WeChat doesn't answer, a timer does it later.
     with suppress(Unavailable):
         call.shipping.show_card(request.order_id, call.wechat, call.settings.wechat_appid)
@@ -62,8 +62,8 @@ def _step(call: PayCall, request: StepRequest, to: Status) -> object:
 
 
 def refuse(call: PayCall, request: RefuseRequest) -> object:
-    order = call.orders.get(request.order_id)
-    return call.refunds.refuse(order, request.reason, request.actor).shown()
+    order = call.orders.get_order(request.order_id)
+    return call.refunds.refuse_order(order, request.reason, request.actor).shown()
 
 
 INTERNAL = {

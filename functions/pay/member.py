@@ -17,28 +17,28 @@ from services import PayCall
 
 
 def quote(call: PayCall, request: QuoteRequest) -> object:
-    return call.orders.quote(call.member_id, request, call.lang)
+    return call.orders.quote_cart(call.member_id, request, call.lang)
 
 
 def create(call: PayCall, request: CreateRequest) -> object:
-    return call.orders.create(call.member_id, request).shown()
+    return call.orders.create_order(call.member_id, request).shown()
 
 
 def prepay(call: PayCall, request: OrderRequest) -> object:
-    return call.payments.prepay(call.member_id, call.member, request.order_id)
+    return call.payments.prepay_order(call.member_id, call.member, request.order_id)
 
 
 def status(call: PayCall, request: OrderRequest) -> object:
-    return call.payments.status(call.member_id, request.order_id)
+    return call.payments.show_order(call.member_id, request.order_id)
 
 
 def cancel(call: PayCall, request: OrderRequest) -> object:
-    return call.payments.cancel(call.member_id, request.order_id)
+    return call.payments.cancel_order(call.member_id, request.order_id)
 
 
 def ask_refund(call: PayCall, request: AskRefundRequest) -> object:
-    order = call.orders.own(call.member_id, request.order_id)
-    return call.refunds.ask(order, request).shown()
+    order = call.orders.own_order(call.member_id, request.order_id)
+    return call.refunds.ask_refund(order, request).shown()
 
 
 def ask_invoice(call: PayCall, request: InvoiceRequest) -> object:

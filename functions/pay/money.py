@@ -23,39 +23,39 @@ from services import PayCall
 
 
 def refund(call: PayCall, request: RefundRequest) -> object:
-    return call.refunds.refund(request).shown()
+    return call.refunds.begin_refund(request).shown()
 
 
 def decide_refund(call: PayCall, request: DecideRefundRequest) -> object:
-    return call.refunds.decide(request).shown()
+    return call.refunds.decide_refund(request).shown()
 
 
 def refund_again(call: PayCall, request: RefundByIdRequest) -> object:
-    return call.refunds.again(request.refund_id, request.actor).shown()
+    return call.refunds.retry_surplus_refund(request.refund_id, request.actor).shown()
 
 
 def abandon_refund(call: PayCall, request: RefundByIdRequest) -> object:
-    return call.refunds.abandon(request.refund_id, request.actor).shown()
+    return call.refunds.abandon_refund(request.refund_id, request.actor).shown()
 
 
 def refunds(call: PayCall, request: RefundsRequest) -> object:
-    return call.refunds.waiting(request)
+    return call.refunds.list_waiting_refunds(request)
 
 
 def ask_payment(call: PayCall, request: AskPaymentRequest) -> object:
-    return call.payments.ask_now(request.out_trade_no)
+    return call.payments.ask_about_attempt_now(request.out_trade_no)
 
 
 def reconcile_bill(call: PayCall, request: ReconcileBillRequest) -> object:
-    return call.bills.run(request.day or call.bills.last_day())
+    return call.bills.check_day(request.day or call.bills.last_day())
 
 
 def differences(call: PayCall, request: DiscrepanciesRequest) -> object:
-    return call.discrepancies.open(request)
+    return call.discrepancies.list_discrepancies(request)
 
 
 def resolve_difference(call: PayCall, request: ResolveRequest) -> object:
-    return call.discrepancies.resolve(**request.model_dump())
+    return call.discrepancies.resolve_discrepancy(**request.model_dump())
 
 
 INTERNAL = {

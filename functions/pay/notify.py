@@ -18,7 +18,7 @@ _NOTICE_STATUS = {ChargeErrors.SIGNATURE_INVALID: 401, ChargeErrors.NOTIFICATION
 def notification(call: PayCall, request: HttpRequest) -> HttpAnswer:
     """Answer WeChat Pay. After any status but 200 it sends the notice again, for 24 hours."""
     try:
-        call.payments.notification(request.headers, request.body, time.time())
+        call.payments.process_notice(request.headers, request.body, time.time())
     except HuitouError as error:
         log("notice_refused", code=error.code.name, field=error.field)
         status = _NOTICE_STATUS.get(error.code, 500)

@@ -33,7 +33,7 @@ class PayCall(Call):
     @cached_property
     def member_id(self) -> str:
         """The id of the member who calls; Refusal IDENTITY_REQUIRED or NOT_REGISTERED."""
-        return Members(self.database, self.clock, self.settings.brand_id).id_of(self.member)
+        return Members(self.database, self.clock, self.settings.brand_id).member_id_of(self.member)
 
     @cached_property
     def orders(self) -> Orders:
@@ -49,7 +49,7 @@ class PayCall(Call):
     def gateway(self) -> WeChatPay:
         from huitou.payments.wechat_pay.client import WeChatPay
 
-        return WeChatPay(self.settings.wechat_pay, self.platform_keys.trusted)
+        return WeChatPay(self.settings.wechat_pay, self.platform_keys.trusted_keys)
 
     @cached_property
     def payments(self) -> Payments:

@@ -22,19 +22,19 @@ def follow_up(call: PayCall) -> dict[str, Any]:
     shipping, wechat, appid = call.shipping, call.wechat, call.settings.wechat_appid
 
     def ship(order_id: str) -> str:
-        return shipping.ship(order_id, wechat, appid)
+        return shipping.report_handover(order_id, wechat, appid)
 
     def show_card(order_id: str) -> str:
         return shipping.show_card(order_id, wechat, appid)
 
     return call.sweep(
         {
-            "unpaid": (payments.unpaid_due(), payments.close_unpaid),
-            "unanswered": (payments.unanswered(), payments.ask),
-            "refunds": (refunds.due(), refunds.carry_on),
-            "completed": (fulfilment.to_complete(), fulfilment.complete),
-            "shipping": (shipping.to_ship(), ship),
-            "cards": (shipping.cards_due(), show_card),
+            "unpaid": (payments.due_unpaid_orders(), payments.close_unpaid_order),
+            "unanswered": (payments.unanswered_attempts(), payments.ask_about_attempt),
+            "refunds": (refunds.due_refunds(), refunds.carry_on_refund),
+            "completed": (fulfilment.orders_to_complete(), fulfilment.complete_order),
+            "shipping": (shipping.orders_to_ship(), ship),
+            "cards": (shipping.due_cards(), show_card),
         },
         spare_s=_LONGEST_S,
     )
@@ -43,11 +43,13 @@ def follow_up(call: PayCall) -> dict[str, Any]:
 def share(call: PayCall) -> dict[str, Any]:
     """Give each partner its share of what was paid."""
     sharing = call.sharing
-    return call.sweep({"shares": (sharing.due(), sharing.carry_on)}, spare_s=_LONGEST_S)
+    return call.sweep(
+        {"shares": (sharing.due_shares(), sharing.carry_on_share)}, spare_s=_LONGEST_S
+    )
 
 
 def hourly(call: PayCall) -> dict[str, Any]:
     """Check the bills that WeChat Pay has published, and fetch its new certificates."""
     bills = call.bills
-    done = call.sweep({"bills": (bills.due_days(), bills.run_due)}, spare_s=_LONGEST_S)
+    done = call.sweep({"bills": (bills.due_days(), bills.check_due_day)}, spare_s=_LONGEST_S)
     return {**done, "certificates": call.platform_keys.refresh_certificates(call.gateway)}

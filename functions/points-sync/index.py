@@ -98,7 +98,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def _settle_changed(call: PointsCall) -> dict[str, Any]:
-    return call.each(call.due_ids("orders"), call.settlement.settle)
+    return call.each(call.due_ids("orders"), call.settlement.settle_order)
 
 
 def _settle_due(call: PointsCall) -> dict[str, Any]:
@@ -109,61 +109,63 @@ def _settle_due(call: PointsCall) -> dict[str, Any]:
         return call.seconds_left() > 2 * LONGEST_S
 
     def bring_all_up_to_date(_: str) -> str:
-        return f"{points.bring_all_up_to_date(goes_on)} due"
+        return f"{points.bring_due_accounts_up_to_date(goes_on)} due"
 
     return call.sweep(
         {
-            "outcomes": (settlement.due(), settlement.settle),
-            "holds": (holds.due(), holds.let_go),
+            "outcomes": (settlement.due_orders(), settlement.settle_order),
+            "holds": (holds.due_holds(), holds.release_due_hold),
             "calendar": (["many at once"], bring_all_up_to_date),
-            "one by one": (points.due(), points.bring_up_to_date),
-            "months": (liability.closable(), liability.close),
+            "one by one": (points.due_accounts(), points.bring_accounts_up_to_date),
+            "months": (liability.closable_months(), liability.close_month),
         }
     )
 
 
 def _adjust_points(call: PointsCall, request: AdjustPointsRequest) -> object:
-    return call.adjustments.ask(request)
+    return call.adjustments.ask_for_adjustment(request)
 
 
 def _decide_adjustment(call: PointsCall, request: DecideAdjustmentRequest) -> object:
-    return call.adjustments.decide(request)
+    return call.adjustments.decide_adjustment(request)
 
 
 def _adjustments(call: PointsCall, request: AdjustmentsRequest) -> object:
-    return call.adjustments.listing(request)
+    return call.adjustments.list_adjustments(request)
 
 
 def _merge_members(call: PointsCall, request: MergeMembersRequest) -> object:
-    return call.merges.merge(request)
+    return call.merges.merge_members(request)
 
 
 def _statement(call: PointsCall, request: StatementRequest) -> object:
-    return call.statements.whole(request, call.lang)
+    return call.statements.whole_statement(request, call.lang)
 
 
 def _liability(call: PointsCall, request: LiabilityRequest) -> object:
     def goes_on() -> bool:
         return call.seconds_left() > 3 * ONE_DAY_S
 
-    return call.liability.report(request.as_of, goes_on)
+    return call.liability.report_liability(request.as_of, goes_on)
 
 
 def _award_bonus(call: PointsCall, request: AwardBonusRequest) -> object:
-    return call.bonuses.award(request.member_id, request.event, request.cause, call.lang)
+    return call.bonuses.award_bonus(request.member_id, request.event, request.cause, call.lang)
 
 
 def _hold_points(call: PointsCall, request: HoldPointsRequest) -> object:
-    held = call.holds.hold(request.member_id, request.hold_id, request.points, request.purpose)
+    held = call.holds.hold_points(
+        request.member_id, request.hold_id, request.points, request.purpose
+    )
     return shown_hold(held)
 
 
 def _commit_points(call: PointsCall, request: HeldPointsRequest) -> object:
-    return shown_hold(call.holds.commit(request.hold_id))
+    return shown_hold(call.holds.commit_points(request.hold_id))
 
 
 def _release_points(call: PointsCall, request: HeldPointsRequest) -> object:
-    return shown_hold(call.holds.release(request.hold_id))
+    return shown_hold(call.holds.release_points(request.hold_id))
 
 
 INTERNAL = {

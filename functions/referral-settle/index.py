@@ -39,7 +39,7 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 def _settle_due(call: Call) -> dict[str, Any]:
     referrals = _referrals(call)
-    return call.sweep({"outcomes": (referrals.due(), referrals.settle)})
+    return call.sweep({"outcomes": (referrals.due_referrals(), referrals.settle_referral)})
 
 
 def _referrals(call: Call) -> Referrals:
@@ -47,12 +47,14 @@ def _referrals(call: Call) -> Referrals:
 
 
 def _member(call: Call) -> str:
-    return Members(call.database, call.clock, call.settings.brand_id).id_of(call.member)
+    return Members(call.database, call.clock, call.settings.brand_id).member_id_of(call.member)
 
 
 def _code_image(call: Call, request: CodeImageRequest) -> object:
     wechat = MiniProgram(call.database, call.settings)
-    return {"image": _referrals(call).code_image(_member(call), request.page, wechat.code_image)}
+    return {
+        "image": _referrals(call).draw_code_image(_member(call), request.page, wechat.code_image)
+    }
 
 
 def _poster(call: Call, _: PosterRequest) -> object:
@@ -63,25 +65,25 @@ def _poster(call: Call, _: PosterRequest) -> object:
         def draw_code() -> bytes:
             return wechat.code_image(scene, design.page)
 
-        return posters.link(code, design, draw_code)
+        return posters.poster_link(code, design, draw_code)
 
-    return _referrals(call).poster(_member(call), put_up)
+    return _referrals(call).show_poster(_member(call), put_up)
 
 
 def _mine(call: Call, request: MineRequest) -> object:
-    return _referrals(call).mine(_member(call), request, call.lang)
+    return _referrals(call).show_own_referrals(_member(call), request, call.lang)
 
 
 def _held(call: Call, request: HeldRequest) -> object:
-    return _referrals(call).held(request, call.lang)
+    return _referrals(call).list_held_referrals(request, call.lang)
 
 
 def _decide(call: Call, request: DecideRequest) -> object:
-    return _referrals(call).decide(request)
+    return _referrals(call).decide_referral(request)
 
 
 def _referral(call: Call, request: ReferralRequest) -> object:
-    return _referrals(call).shown(request.referral_id)
+    return _referrals(call).show_referral(request.referral_id)
 
 
 MEMBER = {

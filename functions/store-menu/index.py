@@ -20,12 +20,12 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def _stores(call: Call, _: StoresRequest) -> object:
-    return {"stores": Stores(call.database, call.clock).listing(call.settings.brand_id)}
+    return {"stores": Stores(call.database, call.clock).list_stores(call.settings.brand_id)}
 
 
 def _menu(call: Call, request: MenuRequest) -> object:
-    store = Stores(call.database, call.clock).get(request.store_id)
-    return {"store_id": store.id, "dishes": Menu(call.database).at_store(store.id)}
+    store = Stores(call.database, call.clock).get_store(request.store_id)
+    return {"store_id": store.id, "dishes": Menu(call.database).list_offered_dishes(store.id)}
 
 
 MEMBER = {

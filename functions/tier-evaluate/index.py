@@ -36,15 +36,15 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def _evaluate_changed(call: Call) -> dict[str, Any]:
-    return call.each(call.due_ids("accounts"), _tiers(call).evaluate)
+    return call.each(call.due_ids("accounts"), _tiers(call).evaluate_member)
 
 
 def _evaluate_due(call: Call) -> dict[str, Any]:
     tiers, runs = _tiers(call), _runs(call)
     return call.sweep(
         {
-            "outcomes": (tiers.due(), tiers.evaluate),
-            "applied": (runs.members_to_do(), runs.bring),
+            "outcomes": (tiers.due_reviews(), tiers.evaluate_member),
+            "applied": (runs.members_to_do(), runs.evaluate_member),
         }
     )
 
@@ -62,15 +62,15 @@ def _rules(call: Call, _: RulesRequest) -> object:
 
 
 def _dry_run(call: Call, request: DryRunRequest) -> object:
-    return _runs(call).dry_run(request)
+    return _runs(call).dry_run_rules(request)
 
 
 def _apply(call: Call, request: ApplyRequest) -> object:
-    return _runs(call).apply(request.rules)
+    return _runs(call).apply_rules(request.rules)
 
 
 def _run(call: Call, request: RunRequest) -> object:
-    return _runs(call).progress(request.seconds)
+    return _runs(call).show_progress(request.seconds)
 
 
 INTERNAL = {

@@ -94,7 +94,7 @@ def money(cloud: LocalCloud, guest: Guest, client: CheckedClient) -> None:
     yesterday = (cloud.clock.now() - timedelta(days=1)).date().isoformat()
     report = internal(client, "pay", action="reconcile_bill", day=yesterday)
     assert report["fund_flow"] == "agrees"
-    Discrepancies(cloud.database, cloud.clock).note(
+    Discrepancies(cloud.database, cloud.clock).note_difference(
         source="bill", kind="test", reference="answers", expected=1, found=None, day=yesterday
     )
     [found] = internal(client, "pay", action="differences", day=yesterday)["discrepancies"]

@@ -20,7 +20,6 @@ from huitou.operations.staff.models import AddStaffRequest
 from huitou.operations.staff.service import Staff
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal as HuitouRefusal
-from huitou.runtime.recent import Recent
 
 __all__ = ["index", "owner"]  # Fixtures.
 
@@ -108,7 +107,7 @@ def test_a_paused_store_takes_no_orders(
     alice = shop.register("alice")
     manager = person(index, chain, "store_manager", "jingan").browser()
     assert manager.ask("stores/pause", store_id="jingan", paused=True)["paused"]
-    chain.recent = Recent()  # Empties the cache, as a second does.
+    chain.cache.clear()  # Empties the cache, as a second does.
     with pytest.raises(HuitouRefusal) as refused:
         shop.order(alice)
     assert refused.value.code is StoreErrors.STORE_CLOSED
@@ -186,7 +185,7 @@ def test_if_two_owners_leave_at_once_one_of_them_stays_owner(
     names = ("first", "second")
     browsers = []
     for name in names:
-        added = Staff(chain, FakeClock(), SECRET.encode()).add(
+        added = Staff(chain, FakeClock(), SECRET.encode()).add_account(
             AddStaffRequest(staff_id=name, name=name, role="owner")
         )
         seed = parse_qs(urlsplit(added.uri).query)["secret"][0]

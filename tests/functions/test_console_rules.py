@@ -21,7 +21,6 @@ from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
 from huitou.marketing.campaigns.models import Campaign
 from huitou.runtime.database import Database
 from huitou.runtime.forms import form_schema
-from huitou.runtime.recent import Recent
 
 __all__ = ["index", "owner"]  # Fixtures.
 FORMS = (TierRules, StoreForm, DishForm, TemplateForm, Campaign)
@@ -118,17 +117,17 @@ def test_a_coupons_uses_are_counted_by_business_day(
     alice = Shop(chain, clock).register("alice")
     owner.ask("coupons/put", template=COUPON)
     coupons = Coupons(chain, clock)
-    template = coupons.templates(["thirty-8"])["thirty-8"]
+    template = coupons.find_templates(["thirty-8"])["thirty-8"]
     moments = [
         datetime(2026, 2, 28, 21, 0, tzinfo=UTC),  # 05:00 on 1 March in Shanghai.
         datetime(2026, 3, 1, 19, 59, tzinfo=UTC),  # 03:59 on the 2nd still belongs to the 1st.
         datetime(2026, 3, 1, 20, 0, tzinfo=UTC),  # 04:00: the 2nd has begun.
     ]
     for n, at in enumerate(moments):
-        coupon = coupons.issue(template, member_id=alice, cause=f"c{n}")
+        coupon = coupons.issue_coupon(template, member_id=alice, cause=f"c{n}")
         assert coupon is not None
         use = TillUse(store_id="jingan", till_reference=f"t{n}", actor="till", at=at)
-        assert coupons.redeem_at_till(coupon.id, use, "Asia/Shanghai")
+        assert coupons.redeem_coupon_at_till(coupon.id, use, "Asia/Shanghai")
     days = owner.ask("coupons/get", template_id="thirty-8")["days"]
     assert len(days) == 30
     assert {d["day"]: d["redeemed"] for d in days if d["redeemed"]} == {
@@ -153,7 +152,7 @@ def test_a_store_changes_its_hours_and_the_second_of_two_managers_is_refused(
     assert sorted(a["status"] for a in answers) == [200, 409]
     told = manager.ask("stores/get", store_id="jingan")
     assert (told["revision"], told["open"], told["cut_time"]) == (2, False, "05:00")
-    chain.recent = Recent()  # Empties the cache, as a second does.
+    chain.cache.clear()  # Empties the cache, as a second does.
     with pytest.raises(Exception, match="STORE_CLOSED"):
         Shop(chain, clock).order(alice)
     elsewhere = {"store_id": "xujiahui", "revision": 1, "settings": settings}
@@ -182,14 +181,14 @@ def test_a_new_dish_is_listed_by_every_store_and_can_be_changed(
         shop.order(alice, items=[item(dish="mango-sago")])
     here = {"store_id": "jingan", "dish_id": "mango-sago"}
     assert owner.ask("menu/listed", **here, listed=True)["listed"]
-    chain.recent = Recent()
+    chain.cache.clear()
     shop = Shop(chain, clock)
     assert shop.order(alice, items=[item(dish="mango-sago")]).list_fen == 1_800
     dish["skus"][0]["price_fen"] = 2_000
     words["revision"] = 1
     assert owner.ask("menu/set_dish", **words)["revision"] == 2
     assert owner.refused("menu/set_dish", **words) == "RULES_CONFLICT"
-    chain.recent = Recent()
+    chain.cache.clear()
     shop = Shop(chain, clock)
     assert shop.order(alice, items=[item(dish="mango-sago")]).list_fen == 2_000
     twice = {**dish, "skus": dish["skus"] * 2}

@@ -28,7 +28,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def test_a_new_account_chooses_its_own_password_first(index: ModuleType, chain: Database) -> None:
-    added = Staff(chain, FakeClock(), SECRET.encode()).add(
+    added = Staff(chain, FakeClock(), SECRET.encode()).add_account(
         AddStaffRequest(staff_id="li", name="李老板", role="owner")
     )
     seed = parse_qs(urlsplit(added.uri).query)["secret"][0]

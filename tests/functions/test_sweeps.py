@@ -133,7 +133,7 @@ def test_a_part_of_a_sweep_that_must_be_retried_does_not_stop_the_other_part(
     shop.pay(free)
     chain.collection("orders").update_one({"_id": free.id}, {"$set": {"payable_fen": 0}})
     pending = PendingRefund(refund_id="R-free", amount_fen=0)
-    free = shop.orders.get(free.id)
+    free = shop.orders.get_order(free.id)
     chain.transact(lambda session: shop.orders.begin_refund(free, pending, "till", session))
     chain.collection("refunds").insert_one(
         {"_id": "R-free", "kind": "order", "order_id": free.id, "member_id": alice,
@@ -151,5 +151,5 @@ def test_a_part_of_a_sweep_that_must_be_retried_does_not_stop_the_other_part(
     message = token_of("pay")
     with pytest.raises(Unavailable):  # So that the platform retries the call.
         call("pay", {**recorded("timer"), "Message": message})
-    assert shop.orders.get(stuck.id).status == "closing"
-    assert shop.orders.get(free.id).status == "refunded"
+    assert shop.orders.get_order(stuck.id).status == "closing"
+    assert shop.orders.get_order(free.id).status == "refunded"

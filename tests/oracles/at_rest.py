@@ -183,7 +183,7 @@ def _the_books_agree(shop: PayingShop, books: Books) -> None:
         shop.everything_agrees()
         return
     # Nobody but a person can give these back: the books say so, and differ by them alone.
-    page = Reconciliation(shop.database, shop.clock).page(None, 1_000)
+    page = Reconciliation(shop.database, shop.clock).reconcile_page(None, 1_000)
     found = sorted((row.kind, row.id) for row in page["differences"])
     assert found == sorted(("surplus payment", payment["_id"]) for payment in kept)
     totals, vendor = page["totals"], shop.wechat.books()

@@ -68,7 +68,7 @@ class History:
         for name, (zone, cut) in STORES.items():
             store = Store(id=name, brand_id="huitou", name=name, zone=zone, cut_time=cut,
                           hours=FULL_DAY)  # fmt: skip
-            Stores(database, clock).put(store)
+            Stores(database, clock).put_store(store)
 
     def do(self, kind: str, *args: Any) -> None:
         getattr(self, "_" + kind.replace(" ", "_"))(*args)
@@ -98,20 +98,20 @@ class History:
                  "business_day": business_day(moment(minute), zone, cut)}  # fmt: skip
         self.database.collection("orders").insert_one(paid)
         self.orders.append(Order.model_validate(paid))
-        self.shop.settlement.settle(paid["_id"])
+        self.shop.settlement.settle_order(paid["_id"])
 
     def _refund(self, which: int) -> None:
         if self.orders:
             order = self.orders[which % len(self.orders)]
             self.shop.refund(order)
-            self.shop.settlement.settle(order.id)
+            self.shop.settlement.settle_order(order.id)
 
     def _login(self, who: str, later: int) -> None:
         self.clock.advance(days=later)
         self.shop.members.login(Caller(who, "wxapp"), None)
 
     def _roll_up(self) -> None:
-        while Kpis(self.database, self.clock).roll_up(60)["rest"]:
+        while Kpis(self.database, self.clock).roll_up_figures(60)["rest"]:
             time.sleep(0.01)  # Another roll-up is counting.
 
     def _roll_up_twice_at_once(self) -> None:
@@ -223,13 +223,13 @@ def test_the_roll_up_of_any_history_equals_its_recomputation(
     for one in steps:
         history.do(*one)
     history.do("roll up")
-    assert Kpis(database, clock).roll_up(60)["orders"] == 0
+    assert Kpis(database, clock).roll_up_figures(60)["orders"] == 0
     scratch = RecomputedFigures(database)
     last = max(START + timedelta(DAYS + 61), clock.now().date())
     for store in (None, *STORES):
         for channel in (None, "mini_program", "import"):
             request = DaysRequest(first=START - timedelta(2), last=last, store_id=store,
                                   channel=channel)  # type: ignore[arg-type]  # fmt: skip
-            for report in Kpis(database, clock).days(request)["days"]:
+            for report in Kpis(database, clock).list_day_figures(request)["days"]:
                 wanted = scratch.figures(date.fromisoformat(report["day"]), store, channel)
                 assert {name: report[name] for name in wanted} == wanted

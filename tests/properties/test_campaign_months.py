@@ -161,7 +161,7 @@ def test_a_new_revision_of_a_campaign_writes_to_nobody_again(world: CampaignWorl
     assert Counter(member for member, *_ in world.messages()) == dict.fromkeys(guests, 1)
     world.stop("day-3", "end")
     with pytest.raises(Exception, match="CAMPAIGN_NOT_AT_THIS_STEP"):
-        world.campaigns.start(CampaignStepRequest(campaign_id="day-3", actor="x"))
+        world.campaigns.start_campaign(CampaignStepRequest(campaign_id="day-3", actor="x"))
 
 
 @pytest.mark.parametrize("name", ["insert", "begin", "end"])

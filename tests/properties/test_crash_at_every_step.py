@@ -48,7 +48,7 @@ class Life:
         yield self._order
         yield self._pay
         yield self._notices
-        yield lambda: shop.settlement.settle(self.order_id)
+        yield lambda: shop.settlement.settle_order(self.order_id)
         yield from self._shares()
         yield lambda: self._give_back("R-first", lines=[{"line": 0, "quantity": 1}])
         yield from self._refunded()
@@ -56,10 +56,10 @@ class Life:
         yield from self._refunded()
 
     def _order(self) -> None:
-        self.order_id = self.shop.orders.create(self.member_id, self.request).id
+        self.order_id = self.shop.orders.create_order(self.member_id, self.request).id
 
     def _pay(self) -> None:
-        shown = self.shop.payments.prepay(
+        shown = self.shop.payments.prepay_order(
             self.member_id, Caller("alice", self.shop.keys.appid), self.order_id
         )
         if (
@@ -80,7 +80,7 @@ class Life:
             self.shop.vendor_acts()
 
     def _give_back(self, refund_id: str, **fields: Any) -> None:
-        self.shop.refunds.refund(RefundRequest.model_validate({
+        self.shop.refunds.begin_refund(RefundRequest.model_validate({
             "order_id": self.order_id, "refund_id": refund_id, "reason": "cold", "actor": "till",
             "role": "finance", **fields,
         }))  # fmt: skip
@@ -144,7 +144,7 @@ def cancelled_unpaid(shop: CrashingShop) -> Scene:
     member_id = shop.register()
     order = shop.order(member_id)
     shop.prepaid(member_id, order)
-    return lambda: shop.payments.cancel(member_id, order.id)
+    return lambda: shop.payments.cancel_order(member_id, order.id)
 
 
 def closed_by_the_timer(shop: CrashingShop) -> Scene:
@@ -158,7 +158,7 @@ def paid_while_being_cancelled(shop: CrashingShop) -> Scene:
     member_id = shop.register()
     order = shop.order(member_id, store_id="xujiahui")
     shop.confirm(member_id, order)
-    return lambda: shop.payments.cancel(member_id, order.id)
+    return lambda: shop.payments.cancel_order(member_id, order.id)
 
 
 def money_for_a_cancelled_order(shop: CrashingShop) -> Scene:
@@ -175,7 +175,7 @@ def a_lost_notice_asked_for(shop: CrashingShop) -> Scene:
     member_id = shop.register()
     order = shop.order(member_id, store_id="wujiaochang")
     shop.confirm(member_id, order)
-    return lambda: shop.payments.status(member_id, order.id)
+    return lambda: shop.payments.show_order(member_id, order.id)
 
 
 def paid_with_points_alone(shop: CrashingShop) -> Scene:
@@ -184,28 +184,28 @@ def paid_with_points_alone(shop: CrashingShop) -> Scene:
     order = shop.order(member_id, points=1_500)
     assert order.payable_fen == 0
     caller = Caller("alice", shop.keys.appid)
-    return lambda: shop.payments.prepay(member_id, caller, order.id)
+    return lambda: shop.payments.prepay_order(member_id, caller, order.id)
 
 
 def cancelled_before_it_was_shared(shop: CrashingShop) -> Scene:
     member_id = shop.register()
     order = shop.bought(member_id, store_id="xujiahui")
-    return lambda: shop.payments.cancel(member_id, order.id)
+    return lambda: shop.payments.cancel_order(member_id, order.id)
 
 
 def refused_after_it_was_shared(shop: CrashingShop) -> Scene:
     order = shop.bought(shop.register(), store_id="partner")
     shop.timers(rounds=2)
-    return lambda: shop.refunds.refuse(shop.orders.get(order.id), "sold out", "cook")
+    return lambda: shop.refunds.refuse_order(shop.orders.get_order(order.id), "sold out", "cook")
 
 
 def asked_for_and_approved(shop: CrashingShop) -> Scene:
     order = shop.bought(shop.register(), store_id="wujiaochang", items=[item(2)])
-    asked = shop.refunds.ask(order, AskRefundRequest(order_id=order.id, reason="cold"))
+    asked = shop.refunds.ask_refund(order, AskRefundRequest(order_id=order.id, reason="cold"))
     decision = DecideRefundRequest(
         refund_id=asked.id, approve=True, actor="boss", role="manager"
     )  # fmt: skip
-    return lambda: shop.refunds.decide(decision)
+    return lambda: shop.refunds.decide_refund(decision)
 
 
 def a_share_closed_by_wechat_pay(shop: CrashingShop) -> Scene:

@@ -112,17 +112,17 @@ def test_after_any_history_of_holds_the_account_equals_the_model(
 
 def act(shop: Shop, holds: Holds, alice: str, kind: str, name: str, number: int) -> None:
     if kind == "hold":
-        holds.hold(alice, name, number, "game")
+        holds.hold_points(alice, name, number, "game")
     elif kind == "commit":
-        holds.commit(name)
+        holds.commit_points(name)
     elif kind == "release":
-        holds.release(name)
+        holds.release_points(name)
     elif kind == "forget":
         chosen = shop.database.collection("points_holds").find_one({"_id": name})
         if chosen and chosen["status"] == "held":
             let_hold_expire(shop, name)
-        for due in list(holds.due()):
-            assert holds.let_go(due) == "released"
+        for due in list(holds.due_holds()):
+            assert holds.release_due_hold(due) == "released"
     elif kind == "check in":
         Bonuses(shop.database, shop.clock).check_in(alice)
     else:
@@ -130,7 +130,7 @@ def act(shop: Shop, holds: Holds, alice: str, kind: str, name: str, number: int)
 
 
 def agrees(shop: Shop, alice: str, purse: Purse) -> None:
-    Points(shop.database, shop.clock).bring_up_to_date(alice)
+    Points(shop.database, shop.clock).bring_accounts_up_to_date(alice)
     account: dict[str, Any] = shop.account(alice)
     assert account["lots"] == dict(+purse.lots)
     held = sum(drawn.total() for drawn, status in purse.holds.values() if status == "held")

@@ -142,7 +142,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
         has = max(0, self.purses[member_id].as_of(self.today()).available)
         with pytest.raises(Refusal) as refused:
             self.shop.database.transact(
-                lambda session: self.points.reserve(member_id, has + more, session)
+                lambda session: self.points.reserve_points(member_id, has + more, session)
             )
         assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
         self.saw("not enough")
@@ -151,7 +151,7 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @rule(number=which)
     def pays(self, number: int) -> None:
         bought = self.order(number)
-        order = self.shop.orders.get(bought.id)
+        order = self.shop.orders.get_order(bought.id)
         if self.shop.pay(order):
             bought.promised = self.promised(order)
             off = [sum(d.by_line_fen[n] for d in order.discounts) for n in range(len(order.lines))]
@@ -163,8 +163,8 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @rule(number=which)
     def cancels(self, number: int) -> None:
         bought = self.order(number)
-        order = self.shop.orders.get(bought.id)
-        if self.shop.orders.begin_closing(order) and self.shop.orders.cancel(order):
+        order = self.shop.orders.get_order(bought.id)
+        if self.shop.orders.begin_closing_order(order) and self.shop.orders.cancel_order(order):
             if bought.drawn:
                 self.purses[order.member_id].let_go(order.id, self.today())
             self.saw("cancelled with points" if bought.drawn else "cancelled")
@@ -175,8 +175,8 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @rule(number=which, settled=st.booleans(), fails=st.booleans())
     def completes(self, number: int, settled: bool, fails: bool) -> None:
         """Complete an order; perhaps a refund of all of it has just begun, and then fails."""
-        order = self.shop.orders.get(self.order(number).id)
-        if self.shop.orders.serve(order, "completed", None):
+        order = self.shop.orders.get_order(self.order(number).id)
+        if self.shop.orders.move_paid_order(order, "completed", None):
             begun = fails and self.begin_refund(number, None, 0)
             if settled:
                 self.is_settled(number)
@@ -239,8 +239,8 @@ class PointsOfMembers(RuleBasedStateMachine, World):
         following["revision"] += 1
         self.in_force = PointsRules.model_validate(following)
         request = LoadRequest.model_validate({"points_rules": following})
-        Maintenance(self.shop.database, self.shop.clock).load(request)
-        self.shop.database.recent._kept.clear()
+        Maintenance(self.shop.database, self.shop.clock).load_chain(request)
+        self.shop.database.cache.clear()
 
     @rule(bp=st.sampled_from([12_345, 20_000, 30_000]), categories=st.sampled_from(
               [[], ["奶茶"], ["小吃", "面"]]), off=st.booleans())  # fmt: skip
@@ -263,20 +263,20 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @rule()
     def the_timer_fires(self) -> None:
         today = self.today()
-        due = set(self.points.due())
-        self.points.bring_all_up_to_date(lambda: True)
+        due = set(self.points.due_accounts())
+        self.points.bring_due_accounts_up_to_date(lambda: True)
         for member_id, purse in self.purses.items():
             known, owed = len(purse.written), purse.owed
             if member_id in due:
                 purse.dawn(today)
                 self.look_at(purse.written[known:], owed)
             assert purse.as_of(today).written == purse.written
-        assert list(self.points.due()) == []
+        assert list(self.points.due_accounts()) == []
 
     @rule()
     def tiers_are_looked_at(self) -> None:
-        for member_id in list(self.tiers.due()):
-            self.tiers.evaluate(member_id)
+        for member_id in list(self.tiers.due_reviews()):
+            self.tiers.evaluate_member(member_id)
             self.purses[member_id].level = self.level(member_id)
         for member_id, purse in self.purses.items():
             assert self.level(member_id) == purse.level

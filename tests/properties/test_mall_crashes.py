@@ -31,7 +31,7 @@ class Exchanged:
         faults.arm(at)
         self.died = False
         try:
-            Mall(CrashingDatabase(shop.database, faults), shop.clock).exchange(
+            Mall(CrashingDatabase(shop.database, faults), shop.clock).exchange_points(
                 self.alice, wanted(1)
             )
         except Crash:
@@ -70,13 +70,13 @@ def test_a_crash_anywhere_in_an_exchange_loses_neither_points_nor_stock(shop: Sh
             assert left in (DONE, HELD, UNTOUCHED), f"died at {number}, {step}: {left}"
             seen.add(str(left))
             if again:
-                Mall(shop.database, shop.clock).exchange(life.alice, wanted(1))
+                Mall(shop.database, shop.clock).exchange_points(life.alice, wanted(1))
                 assert life.state() == DONE, f"died at {number}, {step}"
                 continue
             let_hold_expire(shop, f"mall:{life.alice}:exchange-1")
             holds = Holds(shop.database, shop.clock)
-            for due in list(holds.due()):
-                holds.let_go(due)
+            for due in list(holds.due_holds()):
+                holds.release_due_hold(due)
             expected = GIVEN_BACK if left == HELD else left
             assert life.state() == expected, f"died at {number}, {step}"
     assert len(seen) == 3

@@ -49,8 +49,8 @@ class History:
         for name, zone in ZONES.items():
             hours = [OpeningHours(opens="00:00", closes="00:00")]
             store = Store(id=name, brand_id="huitou", name=name, zone=zone, hours=hours)
-            Stores(database, clock).put(store)
-        database.recent.__init__()  # type: ignore[misc]
+            Stores(database, clock).put_store(store)
+        database.cache.clear()
 
     def do(self, kind: str, *args: Any) -> None:
         getattr(self, "_" + kind.replace(" ", "_"))(*args)
@@ -63,30 +63,30 @@ class History:
         }  # fmt: skip
         self.database.collection("orders").insert_one(paid)
         self.orders.append(Order.model_validate(paid))
-        assert self.shop.settlement.settle(paid["_id"]) == "settled"
+        assert self.shop.settlement.settle_order(paid["_id"]) == "settled"
 
     def _refund(self, which: int, fen: int | None) -> None:
         if not self.orders:
             return
-        order = self.shop.orders.get(self.orders[which % len(self.orders)].id)
+        order = self.shop.orders.get_order(self.orders[which % len(self.orders)].id)
         if order.left_fen > (fen or 0):
             self.shop.refund(order, f"r{order.version}-{order.id}", fen)
-            self.shop.settlement.settle(order.id)
+            self.shop.settlement.settle_order(order.id)
 
     def _fold(self) -> None:
-        self.book.bring_up_to_date(60)
+        self.book.count_due_orders(60)
 
     def _fold_twice_at_once(self) -> None:
         at_once([self._fold, self._fold])
 
     def _tag(self, who: str) -> None:
-        self.book.tag(TagRequest(tag="vip", add=[self.ids[who]]))
+        self.book.tag_members(TagRequest(tag="vip", add=[self.ids[who]]))
 
     def _merge(self, source: str, into: str) -> None:
         one, other = self.ids[source], self.ids[into]
         if one == other or one in self.merged or other in self.merged:
             return
-        Merges(self.database, self.clock, "huitou").merge(MergeMembersRequest(
+        Merges(self.database, self.clock, "huitou").merge_members(MergeMembersRequest(
             merge_id=f"m{source}{into}", from_member=one, into_member=other, actor="x",
             reason="one person"))  # fmt: skip
         self.merged[one] = other
@@ -108,7 +108,7 @@ def test_features_equal_those_computed_from_the_orders(database: Database) -> No
         for taken in steps:
             history.do(*taken)
         history.do("fold")
-        found = history.book.check(RebuildRequest(limit=500))
+        found = history.book.check_features(RebuildRequest(limit=500))
         assert found.different == []
         # The rebuild shares the rules with the service, so plain sums over all orders check both.
         sums: dict[str, list[int]] = {}
@@ -132,9 +132,9 @@ def test_a_difference_is_found_and_repaired(database: Database, clock: FakeClock
     history.do("buy", "ann", 5, "sh", 7_200, False)
     history.do("fold")
     database.collection("features").update_one({"_id": history.ids["ann"]}, {"$inc": {"orders": 1}})
-    assert history.book.check(RebuildRequest()).different == [history.ids["ann"]]
-    history.book.check(RebuildRequest(repair=True))
-    assert history.book.check(RebuildRequest()).different == []
+    assert history.book.check_features(RebuildRequest()).different == [history.ids["ann"]]
+    history.book.check_features(RebuildRequest(repair=True))
+    assert history.book.check_features(RebuildRequest()).different == []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_the_usual_interval_is_counted_between_days_not_orders(
     for day in days:
         history.do("buy", "ann", 24 * day, "sh", 1_800, False)
     history.do("fold")
-    features = history.book.of([history.ids["ann"]])[history.ids["ann"]]
+    features = history.book.read_features([history.ids["ann"]])[history.ids["ann"]]
     assert usual_interval(list(features.visits.values())) == interval
     assert features.usual_interval_days == interval
     assert (features.overdue_on is None) == (interval is None)

@@ -117,9 +117,9 @@ class Money(RuleBasedStateMachine):
         except Refusal as refused:  # Too few points, or too small a sum for the coupon.
             note(f"  {refused!r}")
             return
-        made = self.world.attempt(at, lambda: self.shop.orders.create(member_id, request))
+        made = self.world.attempt(at, lambda: self.shop.orders.create_order(member_id, request))
         if made is None:  # The guest's phone asks again.
-            made = self.world.attempt(0, lambda: self.shop.orders.create(member_id, request))
+            made = self.world.attempt(0, lambda: self.shop.orders.create_order(member_id, request))
         if isinstance(made, Order):
             self.world.orders.append(made)
             if how_far > 0:
@@ -134,7 +134,7 @@ class Money(RuleBasedStateMachine):
         name = self.world.name_of(order)
         caller = Caller(name, self.shop.keys.appid)
         answer: Any = self.world.attempt(
-            at, lambda: self.shop.payments.prepay(order.member_id, caller, order.id)
+            at, lambda: self.shop.payments.prepay_order(order.member_id, caller, order.id)
         )
         if getattr(answer, "payment", None) is not None:
             self.world.phones.append((name, answer.payment.model_dump()))
@@ -151,13 +151,13 @@ class Money(RuleBasedStateMachine):
     @rule(number=which, at=crash)
     def cancels(self, number: int, at: int) -> None:
         order = self.world.order(number)
-        self.world.attempt(at, lambda: self.shop.payments.cancel(order.member_id, order.id))
+        self.world.attempt(at, lambda: self.shop.payments.cancel_order(order.member_id, order.id))
 
     @precondition(lambda self: self.world.orders)
     @rule(number=which, at=crash)
     def looks_at_the_order(self, number: int, at: int) -> None:
         order = self.world.order(number)
-        self.world.attempt(at, lambda: self.shop.payments.status(order.member_id, order.id))
+        self.world.attempt(at, lambda: self.shop.payments.show_order(order.member_id, order.id))
 
     @precondition(lambda self: self.world.orders)
     @rule(number=which, lines=lines_back, at=crash)
@@ -165,7 +165,7 @@ class Money(RuleBasedStateMachine):
         order = self.world.order(number)
         request = AskRefundRequest(order_id=order.id, lines=lines, reason="cold")
         self.world.attempt(
-            at, lambda: self.shop.refunds.ask(self.shop.orders.get(order.id), request)
+            at, lambda: self.shop.refunds.ask_refund(self.shop.orders.get_order(order.id), request)
         )
 
     # --- staff ----------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Money(RuleBasedStateMachine):
     @rule(number=which, step=st.sampled_from(STEPS), at=crash)
     def serves(self, number: int, step: Any, at: int) -> None:
         order = self.world.order(number)
-        self.world.attempt(at, lambda: self.shop.fulfilment.take(order.id, step, "cook"))
+        self.world.attempt(at, lambda: self.shop.fulfilment.take_step(order.id, step, "cook"))
 
     @precondition(lambda self: self.world.orders)
     @rule(number=which, lines=lines_back, amount_fen=st.sampled_from([None, None, 1, 99, 700]),
@@ -188,13 +188,13 @@ class Money(RuleBasedStateMachine):
             role=role,
         )  # fmt: skip
         self.world.asked.append(request)
-        self.world.attempt(at, lambda: self.shop.refunds.refund(request))
+        self.world.attempt(at, lambda: self.shop.refunds.begin_refund(request))
 
     @precondition(lambda self: self.world.asked)
     @rule(number=which, at=crash)
     def refunds_the_same_again(self, number: int, at: int) -> None:
         request = self.world.asked[number % len(self.world.asked)]
-        self.world.attempt(at, lambda: self.shop.refunds.refund(request))
+        self.world.attempt(at, lambda: self.shop.refunds.begin_refund(request))
 
     @rule(number=which, approve=st.booleans(), at=crash)
     def decides(self, number: int, approve: bool, at: int) -> None:
@@ -207,7 +207,7 @@ class Money(RuleBasedStateMachine):
                 refund_id=waiting[number % len(waiting)], approve=approve, actor="boss",
                 role="finance",
             )  # fmt: skip
-            self.world.attempt(at, lambda: self.shop.refunds.decide(request))
+            self.world.attempt(at, lambda: self.shop.refunds.decide_refund(request))
 
     @precondition(lambda self: self.world.orders)
     @rule(number=which, at=crash)
@@ -215,7 +215,9 @@ class Money(RuleBasedStateMachine):
         order_id = self.world.order(number).id
         self.world.attempt(
             at,
-            lambda: self.shop.refunds.refuse(self.shop.orders.get(order_id), "sold out", "cook"),
+            lambda: self.shop.refunds.refuse_order(
+                self.shop.orders.get_order(order_id), "sold out", "cook"
+            ),
         )
 
     @rule(ratio_bp=st.sampled_from([1, 500, 2_700]))

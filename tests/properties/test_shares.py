@@ -54,8 +54,8 @@ class Guest:
 
     def timer(self, after_s: int) -> None:
         self.till.clock.advance(seconds=after_s)
-        for order_id in self.till.sharing.due():
-            self.till.sharing.carry_on(order_id)
+        for order_id in self.till.sharing.due_shares():
+            self.till.sharing.carry_on_share(order_id)
 
     def happen(self, _: int) -> None:
         self.till.wechat.happen()
@@ -75,7 +75,7 @@ class Guest:
 
     def make_way(self, number: int) -> None:
         refund_id = self._choose_refund(number)
-        if refund_id and self.till.sharing.make_way(self.order_id, refund_id):
+        if refund_id and self.till.sharing.collect_returns(self.order_id, refund_id):
             amount_fen = self.under_way[refund_id]
             lose, self.till.wechat.door.lose = self.till.wechat.door.lose, lambda _: False
             self.till.refunded(self.order_id, refund_id, amount_fen)

@@ -38,12 +38,12 @@ class Desk:
                                                       if k != "action"})  # fmt: skip
         done: BaseModel
         if action == "make_codes":
-            done = self._codes.make(MakeCodesRequest.model_validate_json(fields, strict=True))
+            done = self._codes.make_batch(MakeCodesRequest.model_validate_json(fields, strict=True))
         else:
             if not self.pages:
                 raise click.ClickException("the line is down")
             self.pages -= 1
-            done = self._codes.page(CodesRequest.model_validate_json(fields, strict=True))
+            done = self._codes.list_codes(CodesRequest.model_validate_json(fields, strict=True))
         return {"ok": True, "data": done.model_dump(mode="json")}
 
     def write(self, path: Path, batch: str = "spring") -> None:

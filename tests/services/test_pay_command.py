@@ -34,12 +34,17 @@ class Desk:
         self.actions: dict[str, tuple[type[BaseModel], Callable[[Any], BaseModel]]] = {
             "reconcile_bill": (
                 ReconcileBillRequest,
-                lambda r: BillCheck(database, clock, self.bills).run(r.day),
+                lambda r: BillCheck(database, clock, self.bills).check_day(r.day),
             ),
-            "differences": (DiscrepanciesRequest, Discrepancies(database, clock).open),
+            "differences": (
+                DiscrepanciesRequest,
+                Discrepancies(database, clock).list_discrepancies,
+            ),
             "resolve_difference": (
                 ResolveRequest,
-                lambda r: Discrepancies(database, clock).resolve(r.discrepancy_id, r.actor, r.note),
+                lambda r: Discrepancies(database, clock).resolve_discrepancy(
+                    r.discrepancy_id, r.actor, r.note
+                ),
             ),
         }
 

@@ -13,11 +13,11 @@ from pymongo.errors import OperationFailure, WriteError
 
 from at_once import at_once
 from huitou.runtime import leases
+from huitou.runtime.cache import Cache
 from huitou.runtime.database import Database, connect, connect_for_waiting
 from huitou.runtime.dead_letters import find_letter, forget_letter, list_letters, record_letter
 from huitou.runtime.declarations import declarations, declare, migrations
 from huitou.runtime.migrations import Migration
-from huitou.runtime.recent import Recent
 from huitou.runtime.relay import NAME, Relay
 from localcloud.mongod import Mongod, NoMongoDB, check_replica_set, find_binary
 
@@ -31,7 +31,7 @@ def test_the_cache_is_empty_at_first_even_if_the_machine_has_just_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 3.0)  # The machine started 3 s ago.
-    assert Recent().get("x", lambda: "read", seconds=60) == "read"
+    assert Cache().get("x", lambda: "read", seconds=60) == "read"
 
 
 def test_an_expired_lease_is_taken_over_and_its_old_holder_cannot_renew(database: Database) -> None:

@@ -92,7 +92,7 @@ def test_the_rules_in_force_can_be_shown_edited_tried_and_applied(
     assert "1, at most ¥8.00" in shown
     run(apply, rules_file=edited, environment=desk)
     assert capsys.readouterr().out == "revision 2: done, 1 members, 1 raised\n"
-    assert Tiers(desk.database, desk.clock).shown(alice)["level"] == "silver"
+    assert Tiers(desk.database, desk.clock).show_tier(alice)["level"] == "silver"
 
 
 @pytest.mark.parametrize(

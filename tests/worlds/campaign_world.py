@@ -93,7 +93,7 @@ class CampaignWorld:
         """Fire the timer, now or at the given time."""
         if wall_clock is not None:
             self.at(wall_clock)
-        return self.tick_service.run(60)
+        return self.tick_service.run_tick(60)
 
     def tick_through(self, until: str, every: timedelta = timedelta(hours=1)) -> None:
         """Fire the timer repeatedly until the given time."""
@@ -109,12 +109,12 @@ class CampaignWorld:
             self.consent(member_id, given=True)
         if birthday is not None:
             update = UpdateProfileRequest.model_validate_json(f'{{"birthday": "{birthday}"}}')
-            self.shop.members.update(member_id, update)
+            self.shop.members.update_profile(member_id, update)
         return member_id
 
     def consent(self, member_id: str, *, given: bool, purpose: Any = "marketing") -> None:
         request = ConsentRequest(purpose=purpose, given=given, text_version="1")
-        self.consents.record(member_id, request)
+        self.consents.record_consent(member_id, request)
 
     def orders(self, member_id: str, wall_clock: str, **cart: Any) -> str:
         """Have a guest order and pay at a time, then set the clock back; returns the order's id."""
@@ -126,23 +126,27 @@ class CampaignWorld:
 
     def run(self, content: Campaign) -> None:
         """Store, check and start a campaign; its warnings are accepted."""
-        self.campaigns.put(PutCampaignRequest(campaign=content, actor="小王", reason="更新"))
+        self.campaigns.put_campaign(
+            PutCampaignRequest(campaign=content, actor="小王", reason="更新")
+        )
         step = CampaignStepRequest(campaign_id=content.id, actor="小王")
-        for rule in self.campaigns.check(step)["to_accept"]:
+        for rule in self.campaigns.check_campaign(step)["to_accept"]:
             self.accept(content.id, rule)
-        checked = self.campaigns.check(step)
+        checked = self.campaigns.check_campaign(step)
         assert checked["status"] == "checked", checked
-        self.campaigns.start(step)
+        self.campaigns.start_campaign(step)
 
     def accept(self, campaign_id: str, rule: str) -> None:
-        self.campaigns.accept(AcceptRequest(campaign_id=campaign_id, rule=rule, actor="老板"))
+        self.campaigns.accept_warning(
+            AcceptRequest(campaign_id=campaign_id, rule=rule, actor="老板")
+        )
 
     def stop(self, campaign_id: str, how: Literal["pause", "end"] = "pause") -> None:
         step = CampaignStepRequest(campaign_id=campaign_id, actor="小王")
         if how == "end":
-            self.campaigns.end(step)
+            self.campaigns.end_campaign(step)
         else:
-            self.campaigns.pause(step)
+            self.campaigns.pause_campaign(step)
 
     def messages(self, campaign_id: str | None = None) -> list[tuple[str, str, str]]:
         """Return the messages of a campaign, or of all: member, occasion and time, in order."""
@@ -172,12 +176,12 @@ def birthday(late: bool = True, **changes: Any) -> Campaign:
 
 def skipped(world: CampaignWorld, campaign_id: str) -> list[tuple[str, bool, int]]:
     """Return what a campaign's report says was too late: day, whether all of it, and occasions."""
-    report = Effects(world.database, world.clock).report(campaign_id)
+    report = Effects(world.database, world.clock).report_effects(campaign_id)
     return [(found.day, found.whole, found.occasions) for found in report.skipped]
 
 
 def by_hand(world: CampaignWorld, member_id: str, campaign_id: str = "day-3") -> None:
     """Have a campaign write to a member by hand."""
-    CampaignRuns(world.database, world.clock).by_hand(
+    CampaignRuns(world.database, world.clock).send_by_hand(
         ByHandRequest(campaign_id=campaign_id, batch="b", member_ids=[member_id], actor="小王")
     )

@@ -61,7 +61,7 @@ def empty(database: Database) -> None:
 
 
 def load_chain(database: Database, clock: Clock) -> None:
-    Maintenance(database, clock).load(LoadRequest.model_validate(sample_chain()))
+    Maintenance(database, clock).load_chain(LoadRequest.model_validate(sample_chain()))
 
 
 def item(quantity: int = 1, dish: str = "milk-tea", sku: str = "m", **more: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Shop:
     def request(self, member_id: str, *, quote_id: str | None = None, **cart: Any) -> CreateRequest:
         """Return a create request with the price that the quote gives now."""
         cart = {"store_id": "jingan", "items": [item()], **cart}
-        quote = self.orders.quote(member_id, QuoteRequest.model_validate(cart))
+        quote = self.orders.quote_cart(member_id, QuoteRequest.model_validate(cart))
         return CreateRequest.model_validate(
             {
                 **cart,
@@ -94,19 +94,21 @@ class Shop:
         )
 
     def order(self, member_id: str, **cart: Any) -> Order:
-        return self.orders.create(member_id, self.request(member_id, **cart))
+        return self.orders.create_order(member_id, self.request(member_id, **cart))
 
     def pay(self, order: Order) -> bool:
         """Mark an order paid, as a payment does; the payments' own tests use WeChat Pay."""
         tender = Tender(kind="none", amount_fen=order.payable_fen)
         now = self.clock.now()
-        return self.orders.mark_paid(order, tender, self.orders.terms_now(order, now), now)
+        return self.orders.mark_order_paid(
+            order, tender, self.orders.earning_terms_now(order, now), now
+        )
 
     def paid(self, member_id: str, **cart: Any) -> Order:
         """Create an order, pay it and settle it."""
         order = self.order(member_id, **cart)
         assert self.pay(order)
-        assert self.settlement.settle(order.id) == "settled"
+        assert self.settlement.settle_order(order.id) == "settled"
         return order
 
     def refund(self, order: Order, refund_id: str = "", amount_fen: int | None = None) -> None:
@@ -114,7 +116,7 @@ class Shop:
         identity = refund_id or f"R{order.id}"
 
         def begin(session: ClientSession) -> None:
-            found = self.orders.get(order.id, session)
+            found = self.orders.get_order(order.id, session)
             fen = found.left_fen if amount_fen is None else amount_fen
             pending = PendingRefund(refund_id=identity, amount_fen=fen)
             self.orders.begin_refund(found, pending, "test", session)
@@ -139,5 +141,5 @@ class Shop:
         self, ignored: Sequence[str] = ("payment", "refund", "share of order")
     ) -> list[str]:
         """Return what reconciliation finds; money differs if a test paid without WeChat Pay."""
-        page = Reconciliation(self.database, self.clock).page(None, 1_000)
+        page = Reconciliation(self.database, self.clock).reconcile_page(None, 1_000)
         return [row.kind for row in page["differences"] if row.kind not in ignored]

@@ -110,7 +110,7 @@ def person(index: ModuleType, database: Database, role: Role, *store_ids: str) -
     """Open an account and set the password that its owner chooses."""
     stores = list(store_ids) or (["jingan"] if role in OF_STORES else [])
     staff_id = f"{role.replace('_', '-')}{'.'.join(store_ids)}"
-    added = Staff(database, FakeClock(), SECRET.encode()).add(
+    added = Staff(database, FakeClock(), SECRET.encode()).add_account(
         AddStaffRequest(staff_id=staff_id, name=role, role=role, store_ids=stores)
     )
     seed = parse_qs(urlsplit(added.uri).query)["secret"][0]

@@ -26,16 +26,16 @@ class Friends:
         self.database, self.clock, self.shop = chain, clock, Shop(chain, clock)
         self.referrals = Referrals(chain, clock, "huitou")
         self.ann = self.shop.register("ann")
-        self.code = self.referrals.code(self.ann)
+        self.code = self.referrals.personal_code(self.ann)
 
     def rules(self, **rules: Any) -> None:
         document = ReferralRules.model_validate({"revision": 2} | rules)
-        Maintenance(self.database, self.clock).load(LoadRequest(referral_rules=document))
-        self.database.recent.__init__()  # type: ignore[misc]
+        Maintenance(self.database, self.clock).load_chain(LoadRequest(referral_rules=document))
+        self.database.cache.clear()
 
     def bring(self, name: str, code: str | None = None, address: str | None = None) -> str:
         caller = Caller(name, "wxapp", None, address)
-        bind = Binding(self.database, self.clock).bind
+        bind = Binding(self.database, self.clock).bind_inviter
         answer = self.shop.members.login(caller, f"r-{code or self.code}", b"k" * 32, bind)
         return str(answer["member_id"])
 
@@ -52,10 +52,13 @@ class Friends:
         return order
 
     def settle(self) -> list[str]:
-        return [self.referrals.settle(referral_id) for referral_id in self.referrals.due()]
+        return [
+            self.referrals.settle_referral(referral_id)
+            for referral_id in self.referrals.due_referrals()
+        ]
 
     def points(self, member_id: str) -> int:
-        self.database.recent.__init__()  # type: ignore[misc]
+        self.database.cache.clear()
         found = self.database.collection("points_entries").find({"member_id": member_id})
         return sum(entry["points"] for entry in found if "referral:" in entry["_id"])
 

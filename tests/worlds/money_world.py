@@ -62,16 +62,18 @@ class World:
         """Return an action of another instance on the order that was used last."""
         shop, order = self.shop, self.orders[self.last] if self.orders else None
         doings: list[Callable[[Order], object]] = [
-            lambda order: shop.payments.cancel(order.member_id, order.id),
-            lambda order: shop.payments.prepay(
+            lambda order: shop.payments.cancel_order(order.member_id, order.id),
+            lambda order: shop.payments.prepay_order(
                 order.member_id, Caller(self.name_of(order), shop.keys.appid), order.id
             ),
-            lambda order: shop.refunds.refuse(shop.orders.get(order.id), "sold out", "cook"),
+            lambda order: shop.refunds.refuse_order(
+                shop.orders.get_order(order.id), "sold out", "cook"
+            ),
             lambda order: shop.give_back(order.id, f"{order.id}-between", amount_fen=300),
             lambda _: [self.shop.take(notice) for notice in self.come + self.on_their_way],
-            lambda order: shop.payments.close_unpaid(order.id),
+            lambda order: shop.payments.close_unpaid_order(order.id),
             lambda _: sweep(shop, "refunds"),
-            lambda order: shop.sharing.carry_on(order.id),
+            lambda order: shop.sharing.carry_on_share(order.id),
         ]
 
         def do() -> None:

@@ -111,7 +111,7 @@ class PayingShop(Shop):
 
     def prepaid(self, member_id: str, order: Order, name: str = "alice") -> dict[str, str]:
         """Prepay; returns what the guest's phone gets."""
-        answer = self.payments.prepay(member_id, Caller(name, self.keys.appid), order.id)
+        answer = self.payments.prepay_order(member_id, Caller(name, self.keys.appid), order.id)
         assert answer.payment is not None
         return answer.payment.model_dump()
 
@@ -124,7 +124,7 @@ class PayingShop(Shop):
         order = self.order(member_id, **cart)
         self.confirm(member_id, order, name)
         self.let_happen()
-        return self.orders.get(order.id)
+        return self.orders.get_order(order.id)
 
     def register(self, name: str = "alice") -> str:
         return str(self.members.login(Caller(name, self.keys.appid), None)["member_id"])
@@ -132,7 +132,7 @@ class PayingShop(Shop):
     def take(self, notice: Notice) -> str | Refusal:
         """Deliver one notice to our door."""
         try:
-            return self.payments.notification(*notice, time.time())
+            return self.payments.process_notice(*notice, time.time())
         except Refusal as refused:
             return refused
 
@@ -154,17 +154,17 @@ class PayingShop(Shop):
         """Refund as the till does, for a person without a limit."""
         request = {"order_id": order_id, "refund_id": refund_id, "reason": "test",
                    "actor": "till", "role": "finance", **fields}  # fmt: skip
-        return self.refunds.refund(RefundRequest.model_validate(request))
+        return self.refunds.begin_refund(RefundRequest.model_validate(request))
 
     def work(self) -> dict[str, tuple[Callable[[], Iterable[str]], Callable[[str], str]]]:
         """Return the timers' lists: for each, how to find due entries and how to work on one."""
         return {
-            "unpaid": (self.payments.unpaid_due, self.payments.close_unpaid),
-            "unanswered": (self.payments.unanswered, self.payments.ask),
-            "refunds": (self.refund_progress.due, self.refund_progress.carry_on),
-            "completed": (self.fulfilment.to_complete, self.fulfilment.complete),
-            "shares": (self.sharing.due, self.sharing.carry_on),
-            "settlements": (self.settlement.due, self.settlement.settle),
+            "unpaid": (self.payments.due_unpaid_orders, self.payments.close_unpaid_order),
+            "unanswered": (self.payments.unanswered_attempts, self.payments.ask_about_attempt),
+            "refunds": (self.refund_progress.due_refunds, self.refund_progress.carry_on_refund),
+            "completed": (self.fulfilment.orders_to_complete, self.fulfilment.complete_order),
+            "shares": (self.sharing.due_shares, self.sharing.carry_on_share),
+            "settlements": (self.settlement.due_orders, self.settlement.settle_order),
         }
 
     def timers(self, minutes: float = 2.0, rounds: int = 1) -> None:
@@ -178,15 +178,17 @@ class PayingShop(Shop):
 
     def allocate(self, store_id: str, **rules: Any) -> None:
         """Let receivers share in a store's orders; give {account: ratio_bp} or whole rules."""
-        ShareRuleBook(self.database).put(ShareRules.model_validate({"_id": store_id, **rules}))
+        ShareRuleBook(self.database).put_rules(
+            ShareRules.model_validate({"_id": store_id, **rules})
+        )
 
     def forget(self) -> None:
         """Empty the cache, so that changed stores and rules are seen at once."""
-        self.database.recent._kept.clear()
+        self.database.cache.clear()
 
     def everything_agrees(self) -> None:
         """Check that our books agree with each other and with WeChat Pay's, to the fen."""
-        page = Reconciliation(self.database, self.clock).page(None, 1_000)
+        page = Reconciliation(self.database, self.clock).reconcile_page(None, 1_000)
         assert page["differences"] == []
         totals, books = page["totals"], self.wechat.books()
         assert {

@@ -35,7 +35,7 @@ class World:
         shop.database.collection("stores").update_one(
             {"_id": "jingan"}, {"$set": {"delivery_fee_fen": 600}}
         )
-        shop.database.recent._kept.clear()
+        shop.database.cache.clear()
 
     def clear(self) -> None:
         """Begin a run in which nobody has ordered anything."""
@@ -76,7 +76,7 @@ class World:
         )  # fmt: skip
 
     def begin_refund(self, number: int, fen: int | None, pieces: int) -> bool:
-        order = self.shop.orders.get(self.order(number).id)
+        order = self.shop.orders.get_order(self.order(number).id)
         left_fen = order.left_fen
         if order.status not in ("paid", "completed") or left_fen == 0:
             return False
@@ -108,11 +108,11 @@ class World:
         return [LineBack(line=number, quantity=quantity, amount_fen=fen)]
 
     def settle(self, bought: Bought) -> None:
-        if self.shop.settlement.settle(bought.id) == "settled":
+        if self.shop.settlement.settle_order(bought.id) == "settled":
             self.predict(bought)
 
     def predict(self, bought: Bought) -> None:
-        order = self.shop.orders.get(bought.id)
+        order = self.shop.orders.get_order(bought.id)
         assert order.status in PAID
         bought.refunds = [
             Refund(r.refund_id, r.amount_fen, {b.line: b.amount_fen for b in r.lines})
@@ -142,9 +142,9 @@ class World:
     def promotion(self, made: dict[str, Any], valid_from: str | None) -> None:
         before = self.earning.get(made["_id"], {"revision": 0})
         made = {**made, "revision": before["revision"] + 1, "valid_from": valid_from}
-        Earning(self.shop.database, self.shop.clock).put(EarningRule.model_validate(made))
+        Earning(self.shop.database, self.shop.clock).put_rule(EarningRule.model_validate(made))
         self.earning[made["_id"]] = {"categories": [], **made}
-        self.shop.database.recent._kept.clear()
+        self.shop.database.cache.clear()
 
     def level(self, member_id: str) -> str:
         day = (self.shop.clock.now() + timedelta(hours=8 - 4)).date().isoformat()
@@ -199,7 +199,7 @@ class World:
         return self.orders[-1 - number % len(self.orders)]
 
     def everything_is_settled(self) -> None:
-        due = set(self.shop.settlement.due())
+        due = set(self.shop.settlement.due_orders())
         for bought in self.orders:
             if bought.id in due:
                 self.settle(bought)
@@ -222,7 +222,7 @@ class World:
             assert [written(entry) for entry in entries] == purse.written
             balance = purse.available + purse.reserved + sum(purse.pending().values())
             assert sum(entry["points"] for entry in entries) == balance
-            now, shown = purse.as_of(today), self.points.shown(member_id)
+            now, shown = purse.as_of(today), self.points.show_points(member_id)
             assert (shown.available, shown.reserved, shown.pending) == (
                 now.available, now.reserved, sum(now.pending().values()),
             )  # fmt: skip

@@ -19,14 +19,14 @@ HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号
 
 def dishes(shop: Shop, category: str = "奶茶", **prices: int) -> None:
     """Give 静安店 dishes with these prices, each with one 规格."""
-    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({
+    Maintenance(shop.database, shop.clock).load_chain(LoadRequest.model_validate({
         "dishes": [{"_id": name, "brand_id": "huitou", "name": name, "category": category,
                     "skus": [{"sku_id": "m", "name": "", "price_fen": fen}]}
                    for name, fen in prices.items()],
         "store_dishes": [{"_id": f"jingan:{name}", "store_id": "jingan", "dish_id": name}
                          for name in prices],
     }))  # fmt: skip
-    shop.database.recent._kept.clear()
+    shop.database.cache.clear()
 
 
 def offers(
@@ -44,8 +44,8 @@ def offers(
         )
         for one in wanted
     ]
-    Offers(shop.database, shop.clock).put(made, tree)
-    shop.database.recent._kept.clear()
+    Offers(shop.database, shop.clock).put_offers(made, tree)
+    shop.database.cache.clear()
 
 
 def coupon(shop: Shop, member_id: str, template: str, **terms: Any) -> str:
@@ -53,8 +53,8 @@ def coupon(shop: Shop, member_id: str, template: str, **terms: Any) -> str:
         {"_id": template, "name": template, "valid_days": 7, "terms": terms}
     )
     coupons = Coupons(shop.database, shop.clock)
-    coupons.put([made], [])
-    issued = coupons.issue(made, member_id=member_id, cause=f"{template}:{member_id}")
+    coupons.put_templates([made], [])
+    issued = coupons.issue_coupon(made, member_id=member_id, cause=f"{template}:{member_id}")
     assert issued
     return issued.id
 
@@ -70,6 +70,6 @@ def silver(shop: Shop, name: str) -> str:
 def price(shop: Shop, member_id: str, *rows: tuple[str, int], **cart: Any) -> Price:
     items = [{"dish_id": dish, "sku_id": "m", "quantity": pieces} for dish, pieces in rows]
     asked = QuoteRequest.model_validate({"store_id": "jingan", "items": items, **cart})
-    found = shop.orders.quote(member_id, asked).price
+    found = shop.orders.quote_cart(member_id, asked).price
     assert found.exact
     return found

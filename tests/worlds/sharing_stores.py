@@ -72,12 +72,14 @@ def open_stores(shop: PayingShop, ratio_bp: int) -> None:
 def welcome(shop: PayingShop, member_id: str, name: str) -> list[str]:
     """Let a guest place a large order, and give them coupons; returns the coupons."""
     assert shop.bought(member_id, name, items=[item(99, "beef-noodles", "l")]).status == "paid"
-    for order_id in list(shop.settlement.due()):
-        shop.settlement.settle(order_id)
+    for order_id in list(shop.settlement.due_orders()):
+        shop.settlement.settle_order(order_id)
     found = shop.database.collection("coupon_templates").find_one({"_id": "silver-30-8"})
     template = CouponTemplate.model_validate(found)
     issued = [
-        Coupons(shop.database, shop.clock).issue(template, member_id=member_id, cause=f"{name}{n}")
+        Coupons(shop.database, shop.clock).issue_coupon(
+            template, member_id=member_id, cause=f"{name}{n}"
+        )
         for n in range(COUPONS_EACH)
     ]
     return [coupon.id for coupon in issued if coupon]

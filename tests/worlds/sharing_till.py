@@ -14,7 +14,6 @@ from huitou.payments.profit_sharing.rules_service import ShareRuleBook
 from huitou.payments.profit_sharing.service import Sharing
 from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.runtime.database import Database
-from huitou.runtime.recent import Recent
 from localcloud.keys import LocalSecrets
 from localcloud.target import merchant_settings
 from localcloud.wechat_pay import WeChatPayStandIn
@@ -66,7 +65,7 @@ class Till:
     def rules(self, *, brand_mchid: str | None = None, **change: Any) -> None:
         """Set the rules: 10 % to the franchisee, 5 % to the platform."""
         revision = change.pop("revision", 1)
-        ShareRuleBook(self.database).put(
+        ShareRuleBook(self.database).put_rules(
             ShareRules.model_validate({
                 "id": "default", "revision": revision, "brand_mchid": brand_mchid,
                 "terms": [
@@ -80,7 +79,7 @@ class Till:
                 **change,
             })
         )  # fmt: skip
-        self.database.recent = Recent()  # Empties the cache, as a second does.
+        self.database.cache.clear()  # Empties the cache, as a second does.
         self.sharing = Sharing(self.database, self.clock, self.gateway)
 
     def paid(self, amount_fen: int = 10_000, *, sub_mchid: str | None = None) -> str:
@@ -104,7 +103,9 @@ class Till:
         assert found is not None
         paid_at = datetime.fromisoformat(found["success_time"])
         self.database.transact(
-            lambda session: self.sharing.open(payment, found["transaction_id"], paid_at, session)
+            lambda session: self.sharing.open_share(
+                payment, found["transaction_id"], paid_at, session
+            )
         )
         return order_id
 
@@ -118,7 +119,7 @@ class Till:
     def run(self, *, after_s: float = 61) -> list[str]:
         """Run the timer after some seconds; WeChat Pay then does what it was asked for."""
         self.clock.advance(seconds=after_s)
-        done = [self.sharing.carry_on(order_id) for order_id in self.sharing.due()]
+        done = [self.sharing.carry_on_share(order_id) for order_id in self.sharing.due_shares()]
         self.wechat.happen()
         return done
 
@@ -131,11 +132,13 @@ class Till:
 
     def hold(self, order_id: str, refund_id: str, amount_fen: int) -> None:
         self.database.transact(
-            lambda session: self.sharing.hold(order_id, refund_id, amount_fen, session)
+            lambda session: self.sharing.hold_refund(order_id, refund_id, amount_fen, session)
         )
 
     def let_go(self, order_id: str, refund_id: str) -> None:
-        self.database.transact(lambda session: self.sharing.let_go(order_id, refund_id, session))
+        self.database.transact(
+            lambda session: self.sharing.release_refund(order_id, refund_id, session)
+        )
 
     def refunded(self, order_id: str, refund_id: str, amount_fen: int) -> None:
         """Let WeChat Pay refund the guest, and count the refund in our books."""
@@ -150,7 +153,7 @@ class Till:
 
     def count(self, order_id: str, refund_id: str, amount_fen: int) -> None:
         self.database.transact(
-            lambda session: self.sharing.refunded(order_id, refund_id, amount_fen, session)
+            lambda session: self.sharing.count_refund(order_id, refund_id, amount_fen, session)
         )
 
     def agrees(self, order_id: str) -> dict[str, Any]:

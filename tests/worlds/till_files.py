@@ -115,6 +115,6 @@ class Till:
 
     def differences(self) -> Sequence[object]:
         """Return where the books don't agree."""
-        page = Reconciliation(self.database, self.clock).page(None, 1_000)
+        page = Reconciliation(self.database, self.clock).reconcile_page(None, 1_000)
         found: Sequence[object] = page["differences"]
         return found

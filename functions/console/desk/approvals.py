@@ -15,7 +15,7 @@ from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, Re
 
 
 def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:
-    desk.lookups.refund(request.refund_id)  # NOT_FOUND if the person may not see it.
+    desk.lookups.get_refund(request.refund_id)  # NOT_FOUND if the person may not see it.
     return desk.ask("pay", "decide_refund", request)
 
 
@@ -24,17 +24,28 @@ def _adjustments(desk: Desk) -> Adjustments:
 
 
 ROUTES = {
-    "refunds": Route(RefundsRequest, lambda desk, r: desk.lookups.refunds(r), WaitingRefunds),
+    "refunds": Route(
+        RefundsRequest, lambda desk, r: desk.lookups.list_waiting_refunds(r), WaitingRefunds
+    ),
     "decide_refund": Route(
-        DecideRefundRequest, _decide_refund, RefundAnswer, signed=("actor", "role"),
-        target=lambda r: f"refund {r.refund_id}", after=lambda made: {"status": made["status"]},
+        DecideRefundRequest,
+        _decide_refund,
+        RefundAnswer,
+        signed=("actor", "role"),
+        target=lambda r: f"refund {r.refund_id}",
+        after=lambda made: {"status": made["status"]},
     ),
     "adjustments": Route(
-        AdjustmentsRequest, lambda desk, r: _adjustments(desk).listing(r), AdjustmentsAnswer
+        AdjustmentsRequest,
+        lambda desk, r: _adjustments(desk).list_adjustments(r),
+        AdjustmentsAnswer,
     ),
     "decide_adjustment": Route(
-        DecideAdjustmentRequest, lambda desk, r: _adjustments(desk).decide(r), AdjustmentAnswer,
-        signed=("actor", "role"), target=lambda r: f"adjustment {r.adjustment_id}",
+        DecideAdjustmentRequest,
+        lambda desk, r: _adjustments(desk).decide_adjustment(r),
+        AdjustmentAnswer,
+        signed=("actor", "role"),
+        target=lambda r: f"adjustment {r.adjustment_id}",
         after=lambda made: {"status": made.status},
     ),
-}  # fmt: skip
+}

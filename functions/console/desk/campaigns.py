@@ -47,46 +47,59 @@ def _step(name: str, answer: type = CampaignAnswer) -> Route:
 
 ROUTES = {
     "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, Campaign)}, FormAnswer),
-    "pushes": Route(NoRequest, lambda desk, _: Messages(desk.database).pushes(), NamedPushes),
+    "pushes": Route(
+        NoRequest, lambda desk, _: Messages(desk.database).list_push_templates(), NamedPushes
+    ),
     "list": Route(
-        CampaignsRequest, lambda desk, r: _campaigns(desk).listing(r.status), CampaignsAnswer
+        CampaignsRequest, lambda desk, r: _campaigns(desk).list_campaigns(r.status), CampaignsAnswer
     ),
     "get": Route(
-        CampaignRequest, lambda desk, r: _campaigns(desk).get(r.campaign_id), CampaignAnswer
+        CampaignRequest,
+        lambda desk, r: _campaigns(desk).show_campaign(r.campaign_id),
+        CampaignAnswer,
     ),
     "report": Route(
         CampaignRequest,
-        lambda desk, r: Effects(desk.database, desk.clock).report(r.campaign_id, desk.lang),
+        lambda desk, r: Effects(desk.database, desk.clock).report_effects(r.campaign_id, desk.lang),
         EffectAnswer,
     ),
     "recipients": Route(
         RecipientsRequest,
-        lambda desk, r: Inbox(desk.database, desk.clock).recipients(r),
+        lambda desk, r: Inbox(desk.database, desk.clock).list_recipients(r),
         RecipientsAnswer,
     ),
     "lint": Route(
         LintRequest,
-        lambda desk, r: {"findings": _campaigns(desk).lint(r.campaign, desk.lang)},
+        lambda desk, r: {"findings": _campaigns(desk).lint_campaign(r.campaign, desk.lang)},
         LintAnswer,
     ),
     "audience": Route(
         AudienceRequest,
-        lambda desk, r: Audiences(desk.database, desk.clock).count(r),
+        lambda desk, r: Audiences(desk.database, desk.clock).count_audience(r),
         AudienceAnswer,
     ),
     "put": Route(
-        PutCampaignRequest, lambda desk, r: _campaigns(desk).put(r), CampaignAnswer,
-        signed=("actor",), target=lambda r: f"campaign {r.campaign.id}",
+        PutCampaignRequest,
+        lambda desk, r: _campaigns(desk).put_campaign(r),
+        CampaignAnswer,
+        signed=("actor",),
+        target=lambda r: f"campaign {r.campaign.id}",
     ),
     "check": Route(
-        CampaignStepRequest, lambda desk, r: _campaigns(desk).check(r, desk.lang), CheckAnswer,
-        signed=("actor",), target=_target,
+        CampaignStepRequest,
+        lambda desk, r: _campaigns(desk).check_campaign(r, desk.lang),
+        CheckAnswer,
+        signed=("actor",),
+        target=_target,
     ),
     "accept": Route(
-        AcceptRequest, lambda desk, r: _campaigns(desk).accept(r), CampaignAnswer,
-        signed=("actor",), target=_target,
+        AcceptRequest,
+        lambda desk, r: _campaigns(desk).accept_warning(r),
+        CampaignAnswer,
+        signed=("actor",),
+        target=_target,
     ),
-    "start": _step("start"),
-    "pause": _step("pause"),
-    "end": _step("end"),
-}  # fmt: skip
+    "start": _step("start_campaign"),
+    "pause": _step("pause_campaign"),
+    "end": _step("end_campaign"),
+}

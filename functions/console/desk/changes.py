@@ -8,6 +8,8 @@ from huitou.operations.audit_log.service import Changes
 
 ROUTES = {
     "list": Route(
-        ChangesRequest, lambda desk, r: Changes(desk.database, desk.clock).page(r), ChangesAnswer
+        ChangesRequest,
+        lambda desk, r: Changes(desk.database, desk.clock).list_changes(r),
+        ChangesAnswer,
     ),
 }

@@ -34,7 +34,7 @@ def _coupons(desk: Desk) -> Coupons:
 
 def _before(desk: Desk, request: PutTemplateRequest) -> dict[str, Any]:
     name = request.template.id
-    known = _coupons(desk).templates([name]).get(name)
+    known = _coupons(desk).find_templates([name]).get(name)
     return known.document() if known else {}
 
 
@@ -47,39 +47,54 @@ def _codes(action: str) -> Any:
 
 
 ROUTES = {
-    "schema": Route(
-        NoRequest, lambda desk, _: {"form": form(desk, TemplateForm)}, FormAnswer
-    ),
+    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, TemplateForm)}, FormAnswer),
     "templates": Route(
-        NoRequest, lambda desk, _: _coupons(desk).named_templates(), NamedTemplates
+        NoRequest, lambda desk, _: _coupons(desk).list_named_templates(), NamedTemplates
     ),
-    "list": Route(NoRequest, lambda desk, _: _coupons(desk).template_states(), TemplatesAnswer),
+    "list": Route(
+        NoRequest, lambda desk, _: _coupons(desk).list_template_states(), TemplatesAnswer
+    ),
     "get": Route(
-        TemplateRequest, lambda desk, r: _coupons(desk).template_state(r.template_id),
+        TemplateRequest,
+        lambda desk, r: _coupons(desk).show_template_state(r.template_id),
         TemplateAnswer,
     ),
     "put": Route(
-        PutTemplateRequest, lambda desk, r: _coupons(desk).put_template(r), TemplateAnswer,
-        target=lambda r: f"coupon {r.template.id}", before=_before,
+        PutTemplateRequest,
+        lambda desk, r: _coupons(desk).put_template(r),
+        TemplateAnswer,
+        target=lambda r: f"coupon {r.template.id}",
+        before=_before,
         after=lambda made: {"revision": made.template.revision},
     ),
     "claim_link": Route(
-        TemplateRequest, lambda desk, r: desk.ask("member-profile", "claim_link", r),
+        TemplateRequest,
+        lambda desk, r: desk.ask("member-profile", "claim_link", r),
         ClaimLinkAnswer,
     ),
     "batches": Route(BatchesRequest, _codes("batches"), BatchesAnswer),
     # Codes are worth money to whoever has them, so we record that somebody saw them.
     "codes": Route(
-        CodesRequest, _codes("codes"), CodesAnswer, target=lambda r: f"codes {r.batch}",
+        CodesRequest,
+        _codes("codes"),
+        CodesAnswer,
+        target=lambda r: f"codes {r.batch}",
         after=lambda made: {"codes": len(made["codes"])},
     ),
     "make_codes": Route(
-        MakeCodesRequest, _codes("make_codes"), ShownBatch, signed=("actor",),
+        MakeCodesRequest,
+        _codes("make_codes"),
+        ShownBatch,
+        signed=("actor",),
         target=lambda r: f"codes {r.batch}",
         after=lambda made: {"template_id": made["template_id"], "count": made["count"]},
     ),
     "revoke_batch": Route(
-        RevokeBatchRequest, _codes("revoke_batch"), ShownBatch, signed=("actor",),
-        target=lambda r: f"codes {r.batch}", after=lambda made: {"status": made["status"]},
+        RevokeBatchRequest,
+        _codes("revoke_batch"),
+        ShownBatch,
+        signed=("actor",),
+        target=lambda r: f"codes {r.batch}",
+        after=lambda made: {"status": made["status"]},
     ),
-}  # fmt: skip
+}

@@ -13,14 +13,14 @@ def _figures(desk: Desk, request: FiguresRequest) -> object:
         request = request.model_copy(update={"store_id": desk.staff.store_ids[0]})
     if request.store_id is not None:
         desk.own(request.store_id)
-    return Home(desk.database, desk.clock).figures(request, desk.staff.store_ids)
+    return Home(desk.database, desk.clock).show_figures(request, desk.staff.store_ids)
 
 
 ROUTES = {
     "figures": Route(FiguresRequest, _figures, HomeAnswer),
     "alarms": Route(
         NoRequest,
-        lambda desk, _: Home(desk.database, desk.clock).alarms(
+        lambda desk, _: Home(desk.database, desk.clock).count_alarms(
             desk.may_see_store, desk.staff.store_ids
         ),
         AlarmsAnswer,

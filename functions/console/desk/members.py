@@ -25,11 +25,11 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
     from huitou.members.consents.service import Consents
     from huitou.members.profiles.service import Members
 
-    member = desk.lookups.member(request.member_id)
+    member = desk.lookups.get_member(request.member_id)
     member_id = member.id
-    profile = Members(desk.database, desk.clock, desk.brand_id).profile(member_id, desk.lang)
-    features = FeatureBook(desk.database, desk.clock).of([member_id]).get(member_id)
-    held = Consents(desk.database, desk.clock).of([member_id])[member_id]
+    profile = Members(desk.database, desk.clock, desk.brand_id).show_profile(member_id, desk.lang)
+    features = FeatureBook(desk.database, desk.clock).read_features([member_id]).get(member_id)
+    held = Consents(desk.database, desk.clock).consents_of([member_id])[member_id]
     return {
         "profile": {name: value for name, value in profile.items() if name != "birthday"},
         "erased": member.erased_at is not None,
@@ -51,60 +51,60 @@ def _statement(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.loyalty.statements.service import Statements
 
     statements = Statements(desk.database, desk.clock)
-    return statements.page(request.member_id, _page(request), desk.lang)
+    return statements.list_movements(request.member_id, _page(request), desk.lang)
 
 
 def _orders(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.ordering.orders.service import Orders
 
     orders = Orders(desk.database, desk.clock, desk.brand_id)
-    return orders.listing(request.member_id, _page(request))
+    return orders.list_orders(request.member_id, _page(request))
 
 
 def _coupons(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.coupons.issuing.service import Coupons
 
-    return Coupons(desk.database, desk.clock).wallet(request.member_id, _page(request))
+    return Coupons(desk.database, desk.clock).show_wallet(request.member_id, _page(request))
 
 
 def _messages(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.marketing.deliveries.inbox_service import Inbox
 
-    return Inbox(desk.database, desk.clock).listing(request.member_id, _page(request))
+    return Inbox(desk.database, desk.clock).list_messages(request.member_id, _page(request))
 
 
 def _adjust(desk: Desk, request: AdjustPointsRequest) -> object:
     from huitou.loyalty.adjustments.service import Adjustments
 
-    return Adjustments(desk.database, desk.clock).ask(request)
+    return Adjustments(desk.database, desk.clock).ask_for_adjustment(request)
 
 
 def _issue(desk: Desk, request: IssueCouponRequest) -> object:
     from huitou.coupons.issuing.service import Coupons
 
-    return Coupons(desk.database, desk.clock).issue_by_staff(request)
+    return Coupons(desk.database, desk.clock).issue_coupon_by_staff(request)
 
 
 def _merge(desk: Desk, request: MergeMembersRequest) -> object:
     from huitou.operations.merges.service import Merges
 
-    return Merges(desk.database, desk.clock, desk.brand_id).merge(request)
+    return Merges(desk.database, desk.clock, desk.brand_id).merge_members(request)
 
 
 def _tag(desk: Desk, request: TagRequest) -> object:
     from huitou.marketing.features.service import FeatureBook
 
-    return FeatureBook(desk.database, desk.clock).tag(request)
+    return FeatureBook(desk.database, desk.clock).tag_members(request)
 
 
 def _erase(desk: Desk, request: EraseMemberRequest) -> object:
     from huitou.operations.erasures.service import Erasures
 
-    return Erasures(desk.database, desk.clock, desk.brand_id).erase(request)
+    return Erasures(desk.database, desk.clock, desk.brand_id).erase_member(request)
 
 
 ROUTES = {
-    "search": Route(FindMembersRequest, lambda desk, r: desk.lookups.members(r), FoundMembers),
+    "search": Route(FindMembersRequest, lambda desk, r: desk.lookups.find_members(r), FoundMembers),
     "get": Route(OneMemberRequest, _get, WholeMember),
     "statement": Route(OneMemberPageRequest, _statement, StatementAnswer),
     "orders": Route(OneMemberPageRequest, _orders, OrdersAnswer),

@@ -25,11 +25,11 @@ from huitou.operations.staff.models import FormAnswer, NoRequest
 
 def _change(desk: Desk, request: Any) -> object:
     desk.own(request.store_id)
-    return Menu(desk.database).change(request)
+    return Menu(desk.database).change_store_dish(request)
 
 
 def _values_before(desk: Desk, request: Any) -> dict[str, Any]:
-    dish = Menu(desk.database).dish_for_staff(desk.own(request.store_id), request.dish_id)
+    dish = Menu(desk.database).find_staff_dish(desk.own(request.store_id), request.dish_id)
     return dish.model_dump(mode="json")
 
 
@@ -41,30 +41,34 @@ def _change_route(request: type) -> Route:
 
 
 def _dish_before(desk: Desk, request: PutDishRequest) -> dict[str, Any]:
-    dish = Menu(desk.database).dish(request.dish_id)
+    dish = Menu(desk.database).find_brand_dish(request.dish_id)
     return dish.document() if dish else {}
 
 
 def _set_dish(desk: Desk, request: PutDishRequest) -> object:
-    stores = Stores(desk.database, desk.clock).names()
+    stores = Stores(desk.database, desk.clock).store_names()
     return Menu(desk.database).set_dish(request, desk.brand_id, list(stores))
 
 
 ROUTES = {
-    "schema": Route(
-        NoRequest, lambda desk, _: {"form": form(desk, DishForm)}, FormAnswer
+    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, DishForm)}, FormAnswer),
+    "dishes": Route(
+        NoRequest, lambda desk, _: Menu(desk.database).list_brand_dishes(), BrandDishesAnswer
     ),
-    "dishes": Route(NoRequest, lambda desk, _: Menu(desk.database).dishes(), BrandDishesAnswer),
     "set_dish": Route(
-        PutDishRequest, _set_dish, BrandDish, target=lambda r: f"dish {r.dish_id}",
-        before=_dish_before, after=lambda made: made.model_dump(mode="json"),
+        PutDishRequest,
+        _set_dish,
+        BrandDish,
+        target=lambda r: f"dish {r.dish_id}",
+        before=_dish_before,
+        after=lambda made: made.model_dump(mode="json"),
     ),
     "list": Route(
         StoreMenuRequest,
-        lambda desk, r: Menu(desk.database).for_staff(desk.own(r.store_id)),
+        lambda desk, r: Menu(desk.database).show_staff_menu(desk.own(r.store_id)),
         StaffMenuAnswer,
     ),
     "sold_out": _change_route(SoldOutRequest),
     "listed": _change_route(ListedRequest),
     "prices": _change_route(PricesRequest),
-}  # fmt: skip
+}

@@ -19,26 +19,26 @@ from huitou.payments.refunds.models import RefundAnswer, RefundRequest
 
 
 def _explain(desk: Desk, request: OneOrderRequest) -> object:
-    order = desk.lookups.order(request.order_id)
-    return Orders(desk.database, desk.clock, desk.brand_id).explain(order.id)
+    order = desk.lookups.get_order(request.order_id)
+    return Orders(desk.database, desk.clock, desk.brand_id).explain_price(order.id)
 
 
 def _refund(desk: Desk, request: RefundRequest) -> object:
-    desk.lookups.order(request.order_id)  # NOT_FOUND if the person may not see it.
+    desk.lookups.get_order(request.order_id)  # NOT_FOUND if the person may not see it.
     # Only `pay` has the keys of WeChat Pay, because the console is open to the internet.
     return desk.ask("pay", "refund", request)
 
 
 def _today(desk: Desk, request: OneStoreRequest) -> object:
-    store = Stores(desk.database, desk.clock).get(desk.own(request.store_id))
+    store = Stores(desk.database, desk.clock).get_store(desk.own(request.store_id))
     return {"today": store_day(store, desk.clock.now())}
 
 
 ROUTES = {
     "today": Route(OneStoreRequest, _today, TodayAnswer),
-    "search": Route(FindOrdersRequest, lambda desk, r: desk.lookups.orders(r), FoundOrders),
+    "search": Route(FindOrdersRequest, lambda desk, r: desk.lookups.find_orders(r), FoundOrders),
     "get": Route(
-        OneOrderRequest, lambda desk, r: desk.lookups.whole_order(r.order_id), WholeOrder
+        OneOrderRequest, lambda desk, r: desk.lookups.show_order(r.order_id), WholeOrder
     ),
     "explain": Route(OneOrderRequest, _explain, ExplainAnswer),
     "refund": Route(

@@ -23,22 +23,22 @@ def _staff(desk: Desk) -> Staff:
 
 
 def _before(desk: Desk, request: Any) -> dict[str, Any]:
-    return shown(_staff(desk).get(request.staff_id)).model_dump(mode="json")
+    return shown(_staff(desk).get_account(request.staff_id)).model_dump(mode="json")
 
 
 ROUTES = {
-    "list": Route(NoRequest, lambda desk, _: _staff(desk).listing(), StaffAnswer),
+    "list": Route(NoRequest, lambda desk, _: _staff(desk).list_staff(), StaffAnswer),
     "add": Route(
-        AddStaffRequest, lambda desk, r: _staff(desk).add(r), SecretsAnswer,
+        AddStaffRequest, lambda desk, r: _staff(desk).add_account(r), SecretsAnswer,
         target=lambda r: f"staff {r.staff_id}",
     ),
     "change": Route(
-        ChangeStaffRequest, lambda desk, r: _staff(desk).change(r), ShownStaff,
+        ChangeStaffRequest, lambda desk, r: _staff(desk).change_account(r), ShownStaff,
         target=lambda r: f"staff {r.staff_id}", before=_before,
         after=lambda made: made.model_dump(mode="json"),
     ),
     "reset": Route(
-        StaffRequest, lambda desk, r: _staff(desk).reset(r.staff_id), SecretsAnswer,
+        StaffRequest, lambda desk, r: _staff(desk).reset_account(r.staff_id), SecretsAnswer,
         target=lambda r: f"staff {r.staff_id}",
     ),
 }  # fmt: skip

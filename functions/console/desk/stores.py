@@ -23,21 +23,21 @@ def _stores(desk: Desk) -> Stores:
 
 
 def _list(desk: Desk, _: NoRequest) -> object:
-    stores = _stores(desk).listing(desk.brand_id)
+    stores = _stores(desk).list_stores(desk.brand_id)
     return {"stores": [store for store in stores if desk.may_see_store(store["store_id"])]}
 
 
 def _pause(desk: Desk, request: PauseRequest) -> object:
-    return _stores(desk).pause(desk.own(request.store_id), paused=request.paused)
+    return _stores(desk).pause_store(desk.own(request.store_id), paused=request.paused)
 
 
 def _set(desk: Desk, request: StoreSettingsRequest) -> object:
     desk.own(request.store_id)
-    return _stores(desk).set(request)
+    return _stores(desk).set_store_settings(request)
 
 
 def _values_before(desk: Desk, request: StoreSettingsRequest) -> dict[str, Any]:
-    return _settings(_stores(desk).for_staff(desk.own(request.store_id)))
+    return _settings(_stores(desk).show_staff_store(desk.own(request.store_id)))
 
 
 def _settings(store: StaffStore) -> dict[str, Any]:
@@ -45,19 +45,26 @@ def _settings(store: StaffStore) -> dict[str, Any]:
 
 
 ROUTES = {
-    "schema": Route(
-        NoRequest, lambda desk, _: {"form": form(desk, StoreForm)}, FormAnswer
-    ),
+    "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, StoreForm)}, FormAnswer),
     "list": Route(NoRequest, _list, StoresAnswer),
     "get": Route(
-        StaffStoreRequest, lambda desk, r: _stores(desk).for_staff(desk.own(r.store_id)), StaffStore
+        StaffStoreRequest,
+        lambda desk, r: _stores(desk).show_staff_store(desk.own(r.store_id)),
+        StaffStore,
     ),
     "set": Route(
-        StoreSettingsRequest, _set, StaffStore, target=lambda r: f"store {r.store_id}",
-        before=_values_before, after=_settings,
+        StoreSettingsRequest,
+        _set,
+        StaffStore,
+        target=lambda r: f"store {r.store_id}",
+        before=_values_before,
+        after=_settings,
     ),
     "pause": Route(
-        PauseRequest, _pause, StaffStore,
-        target=lambda r: f"store {r.store_id}", after=lambda made: {"paused": made.paused},
+        PauseRequest,
+        _pause,
+        StaffStore,
+        target=lambda r: f"store {r.store_id}",
+        after=lambda made: {"paused": made.paused},
     ),
-}  # fmt: skip
+}

@@ -38,15 +38,20 @@ def _document(desk: Desk) -> dict[str, Any]:
 
 ROUTES = {
     "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, TierRules)}, FormAnswer),
-    "history": Route(NoRequest, lambda desk, _: _tiers(desk).history(), TierHistoryAnswer),
+    "history": Route(NoRequest, lambda desk, _: _tiers(desk).rules_history(), TierHistoryAnswer),
     "preview": Route(
-        TierPreviewRequest, lambda desk, r: _tiers(desk).preview(r, desk.lang), TierPreviewAnswer
+        TierPreviewRequest,
+        lambda desk, r: _tiers(desk).preview_rules(r, desk.lang),
+        TierPreviewAnswer,
     ),
-    "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run(r), DryRunAnswer),
+    "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run_rules(r), DryRunAnswer),
     "apply": Route(
-        ApplyRequest, lambda desk, r: _runs(desk).apply(r.rules), RunAnswer,
-        target=lambda _: "tiers", before=lambda desk, _: _document(desk),
+        ApplyRequest,
+        lambda desk, r: _runs(desk).apply_rules(r.rules),
+        RunAnswer,
+        target=lambda _: "tiers",
+        before=lambda desk, _: _document(desk),
         after=lambda made: {"revision": made["revision"]},
     ),
-    "progress": Route(RunRequest, lambda desk, r: _runs(desk).progress(r.seconds), RunAnswer),
-}  # fmt: skip
+    "progress": Route(RunRequest, lambda desk, r: _runs(desk).show_progress(r.seconds), RunAnswer),
+}

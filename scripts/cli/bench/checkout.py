@@ -90,10 +90,10 @@ class _Guests:
 
     def __init__(self, database: Database) -> None:
         clock = RealClock()
-        Maintenance(database, clock).load(LoadRequest.model_validate(chain()))
+        Maintenance(database, clock).load_chain(LoadRequest.model_validate(chain()))
         self._orders = Orders(database, clock, "huitou")
         self._coupons = Coupons(database, clock)
-        self._template = self._coupons.templates([TEMPLATE])[TEMPLATE]
+        self._template = self._coupons.find_templates([TEMPLATE])[TEMPLATE]
         enrolled = Members(database, clock, "huitou")
         self._ids = [
             str(enrolled.login(Caller(f"guest-{n}", "wxapp"), None)["member_id"])
@@ -101,12 +101,12 @@ class _Guests:
         ]
         self._numbers = count()
         first = {**CART, "coupon_id": self._coupon(self._ids[0])}
-        quote = self._orders.quote(self._ids[0], QuoteRequest.model_validate(first))
+        quote = self._orders.quote_cart(self._ids[0], QuoteRequest.model_validate(first))
         self._payable_fen = quote.payable_fen
 
     def _coupon(self, member_id: str) -> str:
         cause = f"bench:{next(self._numbers)}"
-        issued = self._coupons.issue(self._template, member_id=member_id, cause=cause)
+        issued = self._coupons.issue_coupon(self._template, member_id=member_id, cause=cause)
         if issued is None:
             raise click.ClickException("no coupon was issued")
         return issued.id
@@ -127,7 +127,7 @@ class _Guests:
     def order(self, visit: Visit) -> Order | None:
         """Create the order; returns None if another order has taken its coupon."""
         try:
-            return self._orders.create(*visit)
+            return self._orders.create_order(*visit)
         except Refusal:
             return None
 

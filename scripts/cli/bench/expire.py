@@ -27,4 +27,4 @@ def expire(members: int, small_members: int, due: int, as_json: bool) -> None:
 
 
 def _expire(database: Database, clock: CrowdClock) -> int:
-    return Points(database, clock).bring_all_up_to_date(lambda: True)
+    return Points(database, clock).bring_due_accounts_up_to_date(lambda: True)

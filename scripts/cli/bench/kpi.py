@@ -161,8 +161,8 @@ def _measure(short: History, long: History, days: int) -> dict[str, Any]:
             history.add(clock.day, counted=False)
             kpis = Kpis(history.database, clock)
             started = time.perf_counter()
-            kpis.roll_up(600)
-            kpis.report(ReportRequest(as_of=clock.day))
+            kpis.roll_up_figures(600)
+            kpis.report_figures(ReportRequest(as_of=clock.day))
             if number:
                 times.append(time.perf_counter() - started)
     after_30, after_years = seconds

@@ -88,10 +88,10 @@ class Till:
         self._answers = ReadyAnswers()
         self._notices: dict[str, Answer] = {}
         settings = merchant_settings(self._keys)
-        self._gateway = WeChatPay(settings, PlatformKeys(database, settings).trusted)
+        self._gateway = WeChatPay(settings, PlatformKeys(database, settings).trusted_keys)
         self._gateway.session.mount("https://", self._answers)
         self.database = database
-        Maintenance(database, self._clock).load(LoadRequest.model_validate(chain()))
+        Maintenance(database, self._clock).load_chain(LoadRequest.model_validate(chain()))
         self._orders = Orders(database, self._clock, BRAND)
         self._payments = Payments(database, self._clock, BRAND, self._gateway)
         self._settlement = Settlement(database, self._clock, FirstOrders(database, self._clock))
@@ -100,7 +100,7 @@ class Till:
             (caller, str(enrolled.login(caller, None)["member_id"]))
             for caller in (Caller(f"guest-{n}", self._keys.appid) for n in range(members))
         ]
-        quote = self._orders.quote(self._guests[0][1], QuoteRequest.model_validate(_CART))
+        quote = self._orders.quote_cart(self._guests[0][1], QuoteRequest.model_validate(_CART))
         self._payable_fen = quote.payable_fen
 
     @property
@@ -149,17 +149,17 @@ class Till:
         self.settle(visit)
 
     def create(self, visit: Visit) -> None:
-        self._orders.create(visit.member_id, visit.request)
+        self._orders.create_order(visit.member_id, visit.request)
 
     def prepay(self, visit: Visit) -> None:
-        self._payments.prepay(visit.member_id, visit.caller, visit.order_id)
+        self._payments.prepay_order(visit.member_id, visit.caller, visit.order_id)
 
     def take_notice(self, visit: Visit) -> None:
-        outcome = self._payments.notification(*self._notices[visit.order_id], time.time())
+        outcome = self._payments.process_notice(*self._notices[visit.order_id], time.time())
         if outcome != "paid":
             raise RuntimeError(f"{visit.order_id}: {outcome}")
 
     def settle(self, visit: Visit) -> None:
-        outcome = self._settlement.settle(visit.order_id)
+        outcome = self._settlement.settle_order(visit.order_id)
         if outcome != "settled":
             raise RuntimeError(f"{visit.order_id}: {outcome}")

@@ -101,11 +101,11 @@ def _ours(database: Database, name: str) -> Work:
     settlement = Settlement(database, clock, FirstOrders(database, clock))
     ledger = Points(database, clock)
     if name != "spend":
-        return settlement.settle
+        return settlement.settle_order
 
     def spend(order_id: str) -> object:
-        database.transact(lambda session: ledger.reserve(_member(order_id), SPENT, session))
-        return settlement.settle(order_id)
+        database.transact(lambda session: ledger.reserve_points(_member(order_id), SPENT, session))
+        return settlement.settle_order(order_id)
 
     return spend
 

@@ -66,13 +66,13 @@ def _template(database: Database, name: str, quota: int) -> tuple[Coupons, Coupo
         "_id": name, "name": name, "valid_days": 7, "terms": {"off_fen": 100},
         "limits": {"quota": quota},
     })  # fmt: skip
-    coupons.put([template], [])
+    coupons.put_templates([template], [])
     return coupons, template
 
 
 def _ours(database: Database, quota: int) -> Take:
     coupons, template = _template(database, "storm", quota)
-    return lambda n: coupons.issue(template, member_id=f"m{n}", cause=f"storm:{n}")
+    return lambda n: coupons.issue_coupon(template, member_id=f"m{n}", cause=f"storm:{n}")
 
 
 def _floor(database: Database, quota: int) -> Take:
@@ -92,7 +92,9 @@ def _last_coupon_figures(database: Database) -> dict[str, Any]:
 
     def take(number: int) -> tuple[str, float]:
         started = time.perf_counter()
-        outcome = coupons.try_issue(template, member_id=f"m{number}", cause=f"last:{number}")[1]
+        outcome = coupons.try_issue_coupon(
+            template, member_id=f"m{number}", cause=f"last:{number}"
+        )[1]
         return outcome, (time.perf_counter() - started) * 1_000
 
     with ThreadPoolExecutor(WRITERS) as pool:

@@ -87,15 +87,17 @@ class Chain:
         self._clock = CrowdClock()
         declare(self.database)
         self._make(members)
-        Coupons(self.database, self._clock).put([CouponTemplate.model_validate(
+        Coupons(self.database, self._clock).put_templates([CouponTemplate.model_validate(
             {"_id": "back", "name": "满30减8", "terms": {"off_fen": 800}, "valid_days": 7},
         )], [])  # fmt: skip
         campaigns = Campaigns(self.database, self._clock)
-        campaigns.put(PutCampaignRequest(campaign=Campaign.model_validate(_CAMPAIGN), actor="x"))
+        campaigns.put_campaign(
+            PutCampaignRequest(campaign=Campaign.model_validate(_CAMPAIGN), actor="x")
+        )
         step = CampaignStepRequest(campaign_id="day-3", actor="x")
         self._clock.day = FIRST_DAY - timedelta(days=1)
-        campaigns.check(step)
-        campaigns.start(step)
+        campaigns.check_campaign(step)
+        campaigns.start_campaign(step)
 
     def _make(self, members: int) -> None:
         starts = range(0, members, AT_ONCE)
@@ -142,8 +144,8 @@ class Chain:
         self._clock.day = FIRST_DAY + timedelta(days=number)
         runs = CampaignRuns(self.database, self._clock)
         started = time.perf_counter()
-        Planning(self.database, self._clock).plan()
-        counts, _ = runs.work(lambda: True)
+        Planning(self.database, self._clock).plan_runs()
+        counts, _ = runs.work_on_campaigns(lambda: True)
         taken = time.perf_counter() - started
         if counts["a"] + counts["holdout"] != self.due:
             raise SystemExit(f"{dict(counts)}: not {self.due} were told on {self._clock.day}")

@@ -28,4 +28,6 @@ def tiers(members: int, small_members: int, due: int, as_json: bool) -> None:
 
 def _review(database: Database, clock: CrowdClock) -> int:
     reviews = Tiers(database, clock)
-    return sum(reviews.evaluate(member_id) == "lowered" for member_id in reviews.due())
+    return sum(
+        reviews.evaluate_member(member_id) == "lowered" for member_id in reviews.due_reviews()
+    )

@@ -28,7 +28,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 @pytest.fixture
 def batch(shop: Shop) -> Codes:
     made = Codes(shop.database, shop.clock, KEY)
-    made.make(a_batch())
+    made.make_batch(a_batch())
     return made
 
 
@@ -37,12 +37,12 @@ def a_batch(name: str = "spring", count: int = 50) -> MakeCodesRequest:
 
 
 def codes_of(batch: Codes, name: str = "spring") -> list[str]:
-    return batch.page(CodesRequest(batch=name)).codes
+    return batch.list_codes(CodesRequest(batch=name)).codes
 
 
 def refusal_of(batch: Codes, member_id: str, code: str) -> tuple[Code, str, str | None]:
     with pytest.raises(Refusal) as refusal:
-        batch.redeem(member_id, code)
+        batch.redeem_code(member_id, code)
     return refusal.value.code, refusal.value.message(), refusal.value.field
 
 
@@ -82,21 +82,21 @@ def test_all_codes_of_a_batch_differ_and_depend_on_the_key() -> None:
 
 def test_a_batch_is_made_once_and_its_codes_are_the_same_each_time(batch: Codes) -> None:
     first = codes_of(batch)
-    batch.make(a_batch())
+    batch.make_batch(a_batch())
     assert codes_of(batch) == first
-    parts = [batch.page(CodesRequest(batch="spring", after=n, limit=20)) for n in (0, 20, 40)]
+    parts = [batch.list_codes(CodesRequest(batch="spring", after=n, limit=20)) for n in (0, 20, 40)]
     assert [code for part in parts for code in part.codes] == first
     assert [part.next for part in parts] == [20, 40, None]
     with pytest.raises(Refusal) as refusal:
-        batch.make(a_batch(count=51))
+        batch.make_batch(a_batch(count=51))
     assert refusal.value.code is CodeErrors.BATCH_REUSED
-    batch.make(a_batch("autumn"))
+    batch.make_batch(a_batch("autumn"))
     assert not set(codes_of(batch, "autumn")) & set(first)
 
 
 def test_batches_that_are_made_at_once_get_different_numbers(shop: Shop) -> None:
     batch = Codes(shop.database, shop.clock, KEY)
-    at_once([lambda n=n: batch.make(a_batch(f"b{n}")) for n in range(8)])
+    at_once([lambda n=n: batch.make_batch(a_batch(f"b{n}")) for n in range(8)])
     numbers = [b["number"] for b in shop.database.collection("code_batches").find({})]
     assert sorted(numbers) == list(range(8))
 
@@ -104,16 +104,16 @@ def test_batches_that_are_made_at_once_get_different_numbers(shop: Shop) -> None
 def test_redeeming_a_code_twice_returns_the_same_coupon(shop: Shop, batch: Codes) -> None:
     alice = shop.register()
     code = codes_of(batch)[7]
-    coupon = batch.redeem(alice, code)
-    assert batch.redeem(alice, code.lower()) == coupon
+    coupon = batch.redeem_code(alice, code)
+    assert batch.redeem_code(alice, code.lower()) == coupon
     assert shop.database.collection("coupons").count_documents({"member_id": alice}) == 1
-    assert batch.batches(10).batches[0].redeemed == 1
+    assert batch.list_batches(10).batches[0].redeemed == 1
 
 
 def test_if_many_members_redeem_one_code_at_once_one_gets_it(shop: Shop, batch: Codes) -> None:
     code = codes_of(batch)[0]
     members = [shop.register(f"g{n}") for n in range(8)]
-    results = at_once([lambda m=m: batch.redeem(m, code) for m in members])
+    results = at_once([lambda m=m: batch.redeem_code(m, code) for m in members])
     assert len(winners(results)) == 1
     assert {r.code for r in results if isinstance(r, Refusal)} == {CodeErrors.CODE_NOT_VALID}
     issued = {"_id": coupon_id("code:spring:0")}
@@ -124,18 +124,18 @@ def test_if_a_function_is_killed_before_the_coupon_is_issued_the_next_call_issue
     shop: Shop, batch: Codes
 ) -> None:
     alice, code = shop.register(), codes_of(batch)[3]
-    batch.redeem(alice, code)
+    batch.redeem_code(alice, code)
     shop.database.collection("coupons").delete_many({"member_id": alice})  # As if killed.
-    assert batch.redeem(alice, code).status == "issued"
+    assert batch.redeem_code(alice, code).status == "issued"
 
 
 def test_the_error_does_not_tell_why_a_code_is_not_valid(shop: Shop, batch: Codes) -> None:
     alice, mallory = shop.register(), shop.register("mallory")
-    batch.make(a_batch("ended"))
+    batch.make_batch(a_batch("ended"))
     ended = codes_of(batch, "ended")[0]
-    batch.revoke("ended", "ann")
+    batch.revoke_batch("ended", "ann")
     used = codes_of(batch)[0]
-    batch.redeem(alice, used)
+    batch.redeem_code(alice, used)
     beyond = next(codes(KEY, 0, 10, 1))
     right = codes_of(batch)[1]
     forged = right[:10] + ("4" if right[10] != "4" else "6") + right[11:]
@@ -152,21 +152,21 @@ def test_a_mistyped_code_does_not_count_as_a_try(shop: Shop, batch: Codes) -> No
     for typed in (slip, right[:-1], f"{right}A", "兑换码") * 5:
         assert refusal_of(batch, alice, typed)[0] is CodeErrors.CODE_NOT_VALID
     full_width = right.replace("-", "－") + "\r\n"
-    assert batch.redeem(alice, full_width).status == "issued"
+    assert batch.redeem_code(alice, full_width).status == "issued"
 
 
 def test_after_ten_wrong_codes_a_right_one_is_refused_for_an_hour(shop: Shop, batch: Codes) -> None:
     mallory, alice = shop.register("mallory"), shop.register()
     right = codes_of(batch)
-    batch.redeem(mallory, right[0])  # A right code doesn't count as a try.
+    batch.redeem_code(mallory, right[0])  # A right code doesn't count as a try.
     guess = next(codes(b"another chain's key", 0, 1, 1))
     at_once([lambda: refusal_of(batch, mallory, guess)] * 30)
     assert refusal_of(batch, mallory, right[1])[0] is Code.TOO_MANY_TRIES
-    assert batch.redeem(alice, right[1])  # Other members aren't refused.
+    assert batch.redeem_code(alice, right[1])  # Other members aren't refused.
     shop.database.collection("code_tries").update_one(
         {"_id": mallory}, {"$inc": {"since": -3_601.0}}
     )
-    assert batch.redeem(mallory, right[2])
+    assert batch.redeem_code(mallory, right[2])
     assert TRIES_PER_HOUR == 10
 
 

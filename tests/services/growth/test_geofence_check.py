@@ -29,18 +29,18 @@ class Street:
     def __init__(self, chain: Database, clock: FakeClock) -> None:
         self.database, self.clock, self.shop = chain, clock, Shop(chain, clock)
         self.geofence = Geofence(chain, clock, "huitou")
-        Maintenance(chain, clock).load(LoadRequest(arrival_rules=RULES))
+        Maintenance(chain, clock).load_chain(LoadRequest(arrival_rules=RULES))
         self.member = self.shop.register("ann")
         for purpose in ("marketing", "precise_location"):
             self.consent(purpose, given=True)
 
     def consent(self, purpose: Any, *, given: bool) -> None:
         request = ConsentRequest(purpose=purpose, given=given, text_version="1")
-        Consents(self.database, self.clock).record(self.member, request)
+        Consents(self.database, self.clock).record_consent(self.member, request)
 
     def check(self, place: dict[str, float] = JINGAN, **changes: Any) -> NearAnswer:
         fix = {"system": "GCJ-02", "accuracy_m": 20, "at": self.clock.now()} | place | changes
-        return self.geofence.check(self.member, PositionRequest.model_validate(fix))
+        return self.geofence.check_position(self.member, PositionRequest.model_validate(fix))
 
     def coupons(self) -> int:
         return self.database.collection("coupons").count_documents({"member_id": self.member})
@@ -90,7 +90,7 @@ def test_if_a_call_is_killed_the_next_one_issues_the_coupon(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Coupons, "issue", killed)
+        patched.setattr(Coupons, "issue_coupon", killed)
         with pytest.raises(KeyboardInterrupt):
             street.check()
     street.clock.advance(minutes=1)
@@ -141,7 +141,7 @@ def test_only_a_coarse_cell_and_the_store_and_day_of_an_arrival_are_stored(stree
     assert position["cell"] == "wtw3e"
     (arrival,) = street.database.collection("arrivals").find({"member_id": street.member})
     assert {*arrival} == {"_id", "schema", "member_id", "store_id", "day", "place", "at"}
-    street.geofence.forget(street.member)
+    street.geofence.forget_position(street.member)
     assert list(street.database.collection("positions").find({"_id": street.member})) == []
 
 
@@ -176,8 +176,8 @@ def test_a_position_that_nobody_can_reach_in_the_time_is_refused(street: Street)
 
 def test_the_number_of_arrivals_on_one_day_is_limited(street: Street) -> None:
     rules = RULES.model_copy(update={"revision": 2, "most_a_day": 1})
-    Maintenance(street.database, street.clock).load(LoadRequest(arrival_rules=rules))
-    street.database.recent.__init__()  # type: ignore[misc]
+    Maintenance(street.database, street.clock).load_chain(LoadRequest(arrival_rules=rules))
+    street.database.cache.clear()
     assert len(street.check().coupons) == 1
     street.clock.advance(hours=1)
     assert street.check(XUJIAHUI).coupons == []
@@ -191,7 +191,7 @@ def test_a_store_that_has_moved_is_found_at_its_new_place(street: Street) -> Non
     from huitou.catalog.stores.service import Stores
 
     moved = Store.model_validate(found | {"place": {"lat": 31.25, "lng": 121.45}})
-    Stores(street.database, street.clock).put(moved)
-    street.database.recent.__init__()  # type: ignore[misc]
+    Stores(street.database, street.clock).put_store(moved)
+    street.database.cache.clear()
     street.clock.advance(minutes=5)
     assert len(street.check({"lat": 31.25, "lng": 121.45}).stores) == 1

@@ -50,7 +50,7 @@ def test_a_referral_that_is_settled_many_times_at_once_is_rewarded_once(friends:
     friends.first_order(bob)
     friends.settle()
     friends.clock.advance(hours=25)
-    at_once([lambda: friends.referrals.settle(bob)] * 8)
+    at_once([lambda: friends.referrals.settle_referral(bob)] * 8)
     assert (friends.points(friends.ann), friends.points(bob)) == (50, 50)
     assert friends.status(bob) == "settled"
 
@@ -63,7 +63,7 @@ def test_a_member_who_registered_before_cannot_be_bound_to_an_inviter(friends: F
 
 def test_if_two_inviters_bring_a_member_at_once_one_of_them_is_bound(friends: Friends) -> None:
     eve = friends.shop.register("eve")
-    codes = [friends.code, friends.referrals.code(eve)]
+    codes = [friends.code, friends.referrals.personal_code(eve)]
     at_once([lambda code=code: friends.bring("bob", code) for code in codes * 3])  # type: ignore[misc]
     (found,) = friends.database.collection("referrals").find(
         {"inviter_id": {"$in": [friends.ann, eve]}}
@@ -83,7 +83,7 @@ def test_a_full_refund_of_the_first_order_takes_the_points_back(friends: Friends
     friends.clock.advance(hours=25)
     friends.settle()
     friends.shop.refund(order)
-    friends.shop.settlement.settle(order.id)
+    friends.shop.settlement.settle_order(order.id)
     assert friends.settle() == ["clawed back"]
     assert (friends.points(friends.ann), friends.points(bob)) == (0, 0)
     assert friends.status(bob) == "clawed_back"
@@ -94,7 +94,7 @@ def test_if_the_first_order_is_refunded_at_once_the_next_one_counts(friends: Fri
     bob = friends.bring("bob")
     order = friends.first_order(bob)
     friends.shop.refund(order)
-    friends.shop.settlement.settle(order.id)
+    friends.shop.settlement.settle_order(order.id)
     assert friends.settle() == ["waits for another order"]
     friends.first_order(bob)
     friends.settle()
@@ -111,10 +111,10 @@ def test_a_partial_refund_takes_points_back_only_below_the_minimum(friends: Frie
     friends.clock.advance(hours=25)
     friends.settle()
     friends.shop.refund(order, "Rpart", 1_500)
-    friends.shop.settlement.settle(order.id)
+    friends.shop.settlement.settle_order(order.id)
     assert friends.settle() == ["kept"]
     friends.shop.refund(order, "Rmore", 1_000)
-    friends.shop.settlement.settle(order.id)
+    friends.shop.settlement.settle_order(order.id)
     assert friends.settle() == ["clawed back"]
 
 
@@ -125,17 +125,17 @@ def test_three_friends_who_order_bring_one_coupon_for_the_set(friends: Friends) 
     friends.settle()
     friends.clock.advance(hours=25)
     for member in brought[:2]:
-        friends.referrals.settle(member)
+        friends.referrals.settle_referral(member)
     assert friends.coupons(friends.ann) == []
-    mine = friends.referrals.mine(friends.ann, MineRequest(), "zh")
+    mine = friends.referrals.show_own_referrals(friends.ann, MineRequest(), "zh")
     assert (mine["set_count"], mine["set_done"]) == (3, 2)
     assert "邀请 3 位好友下单" in mine["what"]
-    at_once([lambda m=m: friends.referrals.settle(m) for m in brought[2:]])  # type: ignore[misc]
+    at_once([lambda m=m: friends.referrals.settle_referral(m) for m in brought[2:]])  # type: ignore[misc]
     friends.settle()
     assert friends.coupons(friends.ann) == ["issued", "issued"]
     # A refund breaks the set, and another friend completes it again.
     friends.shop.refund(orders[0])
-    friends.shop.settlement.settle(orders[0].id)
+    friends.shop.settlement.settle_order(orders[0].id)
     friends.settle()
     assert friends.coupons(friends.ann) == ["issued", "revoked"]
     late = friends.bring("late")
@@ -154,7 +154,7 @@ def test_the_inviters_limits_hold_if_friends_are_settled_at_once(friends: Friend
         friends.first_order(member, items=[item(number + 1)])
     friends.settle()
     friends.clock.advance(hours=25)
-    at_once([lambda m=m: friends.referrals.settle(m) for m in brought])  # type: ignore[misc]
+    at_once([lambda m=m: friends.referrals.settle_referral(m) for m in brought])  # type: ignore[misc]
     friends.settle()
     assert friends.points(friends.ann) == 150
     assert [friends.points(member) for member in brought] == [50] * 8
@@ -169,38 +169,38 @@ def test_a_suspicious_referral_waits_for_a_persons_decision(friends: Friends, ho
         address = "203.0.113.9" if how == "same_network" else f"203.0.113.{number + 10}"
         brought.append(friends.bring(f"f{number}", address=address))
         if how == "risk_rank":
-            Binding(friends.database, friends.clock).note_risk(brought[-1], 3)
+            Binding(friends.database, friends.clock).note_risk_rank(brought[-1], 3)
         friends.first_order(brought[-1], items=[item(1 if how == "look_alike" else number + 1)])
     friends.settle()
     friends.clock.advance(hours=25)
     friends.settle()
-    held = friends.referrals.held(HeldRequest(), "zh")["referrals"]
+    held = friends.referrals.list_held_referrals(HeldRequest(), "zh")["referrals"]
     assert held
     assert all(how in row["reasons"] for row in held)
     assert all(row["words"] for row in held)
     named = held[0]["referral_id"]
-    mine = friends.referrals.mine(friends.ann, MineRequest(), "zh")
+    mine = friends.referrals.show_own_referrals(friends.ann, MineRequest(), "zh")
     assert "processing" in {friend["state"] for friend in mine["friends"]}
     before = friends.points(friends.ann)
-    answer = friends.referrals.decide(
+    answer = friends.referrals.decide_referral(
         DecideRequest(referral_id=named, approve=True, actor="店长", reason="认识")
     )
     assert answer["status"] == "settled"
     assert friends.points(friends.ann) == before + 50
     with pytest.raises(Refusal, match="REFERRAL_NOT_HELD"):
-        friends.referrals.decide(
+        friends.referrals.decide_referral(
             DecideRequest(referral_id=named, approve=False, actor="店长", reason="x")
         )
 
 
 def test_a_refused_referral_brings_no_points(friends: Friends) -> None:
     bob = friends.bring("bob")
-    Binding(friends.database, friends.clock).note_risk(bob, 4)
+    Binding(friends.database, friends.clock).note_risk_rank(bob, 4)
     friends.first_order(bob)
     friends.settle()
     friends.clock.advance(hours=25)
     friends.settle()
-    friends.referrals.decide(
+    friends.referrals.decide_referral(
         DecideRequest(referral_id=bob, approve=False, actor="店长", reason="小号")
     )
     assert friends.settle() == []
@@ -211,7 +211,7 @@ def test_a_referral_is_void_if_both_members_are_merged(friends: Friends) -> None
     bob = friends.bring("bob")
     friends.first_order(bob)
     friends.settle()
-    Merges(friends.database, friends.clock, "huitou").merge(
+    Merges(friends.database, friends.clock, "huitou").merge_members(
         MergeMembersRequest(
             merge_id="merge-1", from_member=bob, into_member=friends.ann, actor="x", reason="same"
         )
@@ -239,7 +239,9 @@ def test_a_referral_is_held_if_the_new_member_once_invited_the_inviter(friends: 
     friends.settle()
     friends.clock.advance(hours=25)
     assert friends.settle() == ["held"]
-    assert friends.referrals.held(HeldRequest(), "en")["referrals"][0]["reasons"] == ["ring"]
+    assert friends.referrals.list_held_referrals(HeldRequest(), "en")["referrals"][0][
+        "reasons"
+    ] == ["ring"]
 
 
 def test_the_terms_of_the_day_of_registration_apply(friends: Friends) -> None:
@@ -275,7 +277,7 @@ def test_if_settling_is_killed_the_next_run_completes_it(
     friends.settle()
     friends.clock.advance(hours=25)
     given: list[str] = []
-    real = Bonuses.give
+    real = Bonuses.give_points
 
     def dies_second(self: Bonuses, member_id: str, *rest: Any) -> bool:
         given.append(member_id)
@@ -284,9 +286,9 @@ def test_if_settling_is_killed_the_next_run_completes_it(
         return real(self, member_id, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bonuses, "give", dies_second)
+        patched.setattr(Bonuses, "give_points", dies_second)
         with pytest.raises(KeyboardInterrupt):
-            friends.referrals.settle(bob)
+            friends.referrals.settle_referral(bob)
     friends.clock.advance(minutes=10)
     assert friends.settle() == ["settled"]
     assert (friends.points(friends.ann), friends.points(bob)) == (50, 50)
@@ -308,8 +310,8 @@ def test_rules_that_contradict_themselves_are_refused(rules: dict[str, Any], say
 
 def test_a_member_keeps_the_same_code(friends: Friends) -> None:
     bob = friends.shop.register("bob")
-    codes = {friends.referrals.code(bob) for _ in range(3)}
-    at_once([lambda: codes.add(friends.referrals.code(bob))] * 4)
+    codes = {friends.referrals.personal_code(bob) for _ in range(3)}
+    at_once([lambda: codes.add(friends.referrals.personal_code(bob))] * 4)
     assert len(codes) == 1
 
 
@@ -330,7 +332,7 @@ def test_if_settling_is_killed_before_the_set_the_next_run_gives_its_coupon(
         with monkeypatch.context() as patched:
             patched.setattr(Referrals, "_complete_set", killed)
             with pytest.raises(KeyboardInterrupt):
-                friends.referrals.settle(member)
+                friends.referrals.settle_referral(member)
     assert friends.coupons(friends.ann) == []
     assert friends.settle() == ["kept"] * 3
     assert friends.coupons(friends.ann) == ["issued"]
@@ -354,9 +356,9 @@ def test_if_settling_is_killed_and_the_order_refunded_the_points_are_taken_back(
     with monkeypatch.context() as patched:
         patched.setattr(ReferralRepository, "put", dies)
         with pytest.raises(KeyboardInterrupt):
-            friends.referrals.settle(bob)
+            friends.referrals.settle_referral(bob)
     assert (friends.points(friends.ann), friends.points(bob)) == (50, 50)
     friends.shop.refund(order)
-    friends.shop.settlement.settle(order.id)
+    friends.shop.settlement.settle_order(order.id)
     assert friends.settle() == ["clawed back"]
     assert (friends.points(friends.ann), friends.points(bob)) == (0, 0)

@@ -38,14 +38,14 @@ class Desk:
             "adjustment_id": f"adjust-{number}", "member_id": self.alice, "points": points,
             "reason": "汤洒了", "actor": actor, "role": "cashier", **more,
         }  # fmt: skip
-        return self.adjustments.ask(AdjustPointsRequest.model_validate(fields))
+        return self.adjustments.ask_for_adjustment(AdjustPointsRequest.model_validate(fields))
 
     def decide(
         self, number: str, actor: str = "bob", *, approve: bool = True, **more: Any
     ) -> AdjustmentAnswer:
         fields = {"adjustment_id": f"adjust-{number}", "approve": approve, "actor": actor,
                   "role": "manager", **more}  # fmt: skip
-        return self.adjustments.decide(DecideAdjustmentRequest.model_validate(fields))
+        return self.adjustments.decide_adjustment(DecideAdjustmentRequest.model_validate(fields))
 
     def entry(self, number: str) -> dict[str, Any] | None:
         return self.shop.database.collection("points_entries").find_one(
@@ -77,8 +77,8 @@ def test_points_given_by_hand_expire_by_the_westernmost_stores_calendar(desk: De
     """At 03:00 on 1 January in Shanghai it is 31 December in London: the old year's lot."""
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     london = Store(id="london", brand_id="huitou", name="伦敦店", zone="Europe/London", hours=hours)
-    Stores(desk.shop.database, desk.shop.clock).put(london)
-    desk.shop.database.recent._kept.clear()
+    Stores(desk.shop.database, desk.shop.clock).put_store(london)
+    desk.shop.database.cache.clear()
     ends = {}
     for number, hour in enumerate((3, 9)):
         desk.shop.clock.moment = datetime(2027, 1, 1, hour, tzinfo=ZoneInfo("Asia/Shanghai"))
@@ -173,7 +173,7 @@ def test_an_adjustment_never_takes_more_points_than_the_member_has(desk: Desk) -
     with pytest.raises(Refusal) as refused:
         desk.decide("6")
     assert refused.value.code is PointsErrors.POINTS_NOT_ENOUGH
-    listed = desk.adjustments.listing(AdjustmentsRequest())
+    listed = desk.adjustments.list_adjustments(AdjustmentsRequest())
     assert [one.adjustment_id for one in listed.adjustments] == ["adjust-6"]
     with pytest.raises(Refusal) as refused:
         desk.ask("7", 5, member_id="nobody")
@@ -200,7 +200,7 @@ def test_each_page_of_adjustments_begins_where_the_last_one_ended(desk: Desk) ->
     seen: list[int] = []
     after = None
     while True:
-        page = desk.adjustments.listing(AdjustmentsRequest(limit=2, after=after))
+        page = desk.adjustments.list_adjustments(AdjustmentsRequest(limit=2, after=after))
         seen += [one.points for one in page.adjustments]
         after = page.next
         if after is None:

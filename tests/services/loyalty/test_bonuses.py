@@ -35,11 +35,11 @@ def bonuses(shop: Shop) -> Bonuses:
 
 def put(shop: Shop, *rules: dict[str, Any], **points: Any) -> None:
     for rule in rules:
-        Earning(shop.database, shop.clock).put(EarningRule.model_validate(rule))
+        Earning(shop.database, shop.clock).put_rule(EarningRule.model_validate(rule))
     if points:
         new = PointsRules.model_validate({"revision": 2, **points})
-        Maintenance(shop.database, shop.clock).load(LoadRequest(points_rules=new))
-    shop.database.recent._kept.clear()
+        Maintenance(shop.database, shop.clock).load_chain(LoadRequest(points_rules=new))
+    shop.database.cache.clear()
 
 
 def outcome_of(answer: BonusAnswer) -> tuple[str, int]:
@@ -88,14 +88,14 @@ def test_a_review_is_rewarded_once_even_if_its_event_is_delivered_again(
 ) -> None:
     put(shop, REVIEW, CHECK_IN)
     alice, bob = shop.register(), shop.register("bob")
-    assert outcome_of(bonuses.award(alice, "review", "r1")) == ("awarded", 20)
-    assert outcome_of(bonuses.award(alice, "review", "r1")) == ("awarded_before", 20)
-    assert outcome_of(bonuses.award(alice, "review", "r2")) == ("awarded", 20)
+    assert outcome_of(bonuses.award_bonus(alice, "review", "r1")) == ("awarded", 20)
+    assert outcome_of(bonuses.award_bonus(alice, "review", "r1")) == ("awarded_before", 20)
+    assert outcome_of(bonuses.award_bonus(alice, "review", "r2")) == ("awarded", 20)
     with pytest.raises(Refusal) as refused:
-        bonuses.award(bob, "review", "r1")
+        bonuses.award_bonus(bob, "review", "r1")
     assert refused.value.code is EarningErrors.CAUSE_REUSED
     with pytest.raises(Refusal, match="NOT_FOUND"):
-        bonuses.award("nobody", "review", "r3")
+        bonuses.award_bonus("nobody", "review", "r3")
     assert (available(shop, alice), available(shop, bob)) == (40, 0)
 
 
@@ -139,12 +139,12 @@ def test_each_rule_gives_its_bonus_and_a_new_rule_gives_it_later(
 def test_caps_of_day_and_month_cut_bonuses(shop: Shop, bonuses: Bonuses, clock: FakeClock) -> None:
     put(shop, REVIEW, caps={"day_points": 30, "month_points": 45})
     alice = shop.register()
-    given = [outcome_of(bonuses.award(alice, "review", f"r{n}")) for n in range(3)]
+    given = [outcome_of(bonuses.award_bonus(alice, "review", f"r{n}")) for n in range(3)]
     assert given == [("awarded", 20), ("awarded", 10), ("nothing_left", 0)]
     clock.advance(days=1)
     # The event of 0 points was served the day before.
-    assert outcome_of(bonuses.award(alice, "review", "r2")) == ("nothing_left", 0)
-    given = [outcome_of(bonuses.award(alice, "review", f"s{n}")) for n in range(2)]
+    assert outcome_of(bonuses.award_bonus(alice, "review", "r2")) == ("nothing_left", 0)
+    given = [outcome_of(bonuses.award_bonus(alice, "review", f"s{n}")) for n in range(2)]
     assert given == [("awarded", 15), ("nothing_left", 0)]
     assert available(shop, alice) == 45
 
@@ -157,12 +157,12 @@ def test_a_bonus_becomes_usable_and_expires_as_the_points_rules_say(
         usable={"kind": "after_days", "days": 3}, expiry={"kind": "rolling_months", "months": 1},
     )  # fmt: skip
     alice = shop.register()
-    answer = bonuses.award(alice, "review", "r1")
+    answer = bonuses.award_bonus(alice, "review", "r1")
     assert (outcome_of(answer), answer.usable) == (("awarded", 20), "2026-03-05")
     assert shop.account(alice)["pending"] == {"2026-03-05|2026-04-02": 20}
     assert available(shop, alice) == 0
     put(shop, revision=3, usable={"kind": "on_completion"})
-    answer = bonuses.award(alice, "review", "r2")  # A review has no order to wait for.
+    answer = bonuses.award_bonus(alice, "review", "r2")  # A review has no order to wait for.
     assert (outcome_of(answer), answer.usable) == (("awarded", 20), None)
     assert available(shop, alice) == 20
 
@@ -174,9 +174,9 @@ def test_a_bonus_repays_debt_first(shop: Shop, bonuses: Bonuses) -> None:
     assert shop.account(alice)["available"] == 15
     shop.paid(alice, points=15)
     shop.refund(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     owed = -shop.account(alice)["available"]
-    assert outcome_of(bonuses.award(alice, "review", "r1")) == ("awarded", 20)
+    assert outcome_of(bonuses.award_bonus(alice, "review", "r1")) == ("awarded", 20)
     assert available(shop, alice) == 20 - owed
 
 
@@ -198,8 +198,8 @@ def test_simultaneous_bonuses_and_orders_never_pass_the_cap(shop: Shop, bonuses:
     for order in orders:
         assert shop.pay(order)
     at_once([
-        *[lambda one=order: shop.settlement.settle(one.id) for order in orders],
-        *[lambda n=number: bonuses.award(alice, "review", f"r{n}") for number in range(3)],
+        *[lambda one=order: shop.settlement.settle_order(one.id) for order in orders],
+        *[lambda n=number: bonuses.award_bonus(alice, "review", f"r{n}") for number in range(3)],
     ])  # fmt: skip
     assert available(shop, alice) == 50
 

@@ -19,7 +19,6 @@ from huitou.ordering.orders.errors import OrderErrors
 from huitou.ordering.orders.models import Order, QuoteRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.runtime.recent import Recent
 
 TWICE = {"_id": "twice", "name": "双倍积分", "kind": "multiplier", "multiplier_bp": 20_000}
 
@@ -31,8 +30,8 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 def load(shop: Shop, **rules: Any) -> Shop:
     """Put rules into force and empty the cache, as a new instance sees them."""
-    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate(rules))
-    shop.database.recent = Recent()
+    Maintenance(shop.database, shop.clock).load_chain(LoadRequest.model_validate(rules))
+    shop.database.cache.clear()
     return Shop(shop.database, shop.clock)
 
 
@@ -40,7 +39,7 @@ def paid(shop: Shop, member_id: str, **cart: Any) -> Order:
     """Order and pay; return the order as it is stored then."""
     order = shop.order(member_id, **cart)
     assert shop.pay(order)
-    return shop.orders.get(order.id)
+    return shop.orders.get_order(order.id)
 
 
 def worth(order: Order) -> int:
@@ -62,8 +61,8 @@ def test_terms_name_each_promotions_revision_and_a_later_revision_does_not_chang
     assert (worth(order), used_rules(order)) == (120, [("twice", 1)])
     five = TWICE | {"revision": 2, "multiplier_bp": 50_000}
     shop = load(shop, earning_rules=[five], points_rules={"revision": 2, "fen_per_point": 1})
-    assert shop.settlement.settle(order.id) == "settled"
-    assert shop.orders.get(order.id).terms == order.terms
+    assert shop.settlement.settle_order(order.id) == "settled"
+    assert shop.orders.get_order(order.id).terms == order.terms
     later = paid(shop, alice, items=[item(4)])
     assert (worth(later), used_rules(later)) == (30_000, [("twice", 2)])
 
@@ -86,7 +85,7 @@ def test_a_quote_shows_the_points_that_the_order_then_earns(shop: Shop) -> None:
     for quantity, points in ((1, 61), (2, 99), (10, 200)):
         items = [item(quantity), item(1, "spring-rolls", "one")]
         cart = {"store_id": "jingan", "items": items}
-        quote = shop.orders.quote(alice, QuoteRequest.model_validate(cart))
+        quote = shop.orders.quote_cart(alice, QuoteRequest.model_validate(cart))
         assert quote.points_earned == points
         assert worth(paid(shop, alice, items=items)) == points
 
@@ -135,12 +134,12 @@ def test_hours_are_those_of_the_payment_and_the_day_is_that_of_the_order(shop: S
     order = shop.order(alice)
     shop.clock.advance(minutes=6)
     assert shop.pay(order)
-    assert used_rules(shop.orders.get(order.id)) == []
+    assert used_rules(shop.orders.get_order(order.id)) == []
 
 
 def test_a_birthday_rule_applies_only_to_members_whose_birthday_is_known(shop: Shop) -> None:
     alice, bob = shop.register(), shop.register("bob")
-    shop.members.update(alice, UpdateProfileRequest(birthday=date(1990, 3, 2)))
+    shop.members.update_profile(alice, UpdateProfileRequest(birthday=date(1990, 3, 2)))
     shop = load(shop, earning_rules=[TWICE | {"birthday": "day"}])
     assert used_rules(paid(shop, alice)) == [("twice", 1)]
     assert used_rules(paid(shop, bob)) == []
@@ -168,13 +167,13 @@ def test_members_choose_how_many_points_to_use(shop: Shop) -> None:
     shop.give_points(alice, 1_000)
     shop = load(shop, points_rules={"revision": 2, "min_points": 100, "min_order_fen": 3_000})
     cart = {"store_id": "jingan", "items": [item(2)]}
-    quote = shop.orders.quote(alice, QuoteRequest.model_validate(cart))
+    quote = shop.orders.quote_cart(alice, QuoteRequest.model_validate(cart))
     assert quote.points_max == 900
     for points in (0, 100, 101, 555, 899, 900):
         order = shop.order(alice, items=[item(2)], points=points)
         assert (order.points_used, order.payable_fen) == (points, 3_000 - points)
-        assert shop.orders.begin_closing(order)
-        assert shop.orders.cancel(order)
+        assert shop.orders.begin_closing_order(order)
+        assert shop.orders.cancel_order(order)
     for points, code, detail in (
         (1, OrderErrors.POINTS_TOO_FEW, "100"), (99, OrderErrors.POINTS_TOO_FEW, "100"),
         (901, OrderErrors.POINTS_OVER_LIMIT, "900"),
@@ -183,7 +182,7 @@ def test_members_choose_how_many_points_to_use(shop: Shop) -> None:
             shop.request(alice, items=[item(2)], points=points)
         assert (refused.value.code, refused.value.detail) == (code, detail)
     small = {"store_id": "jingan", "items": [item(1)]}
-    assert shop.orders.quote(alice, QuoteRequest.model_validate(small)).points_max == 0
+    assert shop.orders.quote_cart(alice, QuoteRequest.model_validate(small)).points_max == 0
 
 
 def test_imported_orders_earn_on_their_own_day_without_promotions(shop: Shop) -> None:

@@ -35,13 +35,13 @@ def with_points(shop: Shop, *lots: tuple[str, int], name: str = "alice") -> str:
     points = Points(shop.database, shop.clock)
 
     def write(session: Any) -> None:
-        book = points.open(member_id, session)
+        book = points.open_book(member_id, session)
         now = shop.clock.now()
         origin = EntryOrigin(
             cause=f"test:{name}", at=now, business_day="2026-03-02", rules_revision=1
         )
         book.migrate(origin, [LotMove(expires_on=day, points=count) for day, count in lots])
-        points.save([book], session)
+        points.save_books([book], session)
 
     shop.database.transact(write)
     return member_id
@@ -68,19 +68,19 @@ def let_hold_expire(shop: Shop, hold_id: str) -> None:
 def test_repeated_calls_use_held_points_once(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, ("2026-12-31", 30), (NEVER, 100))
     for _ in range(2):
-        hold = holds.hold(alice, "game:1", 50, "game")
+        hold = holds.hold_points(alice, "game:1", 50, "game")
         assert hold.status == "held"
         assert [(lot.expires_on, lot.points) for lot in hold.drawn] == [
             ("2026-12-31", 30), (NEVER, 20)
         ]  # fmt: skip
         assert points_of(shop, alice) == (80, 50)
     for _ in range(2):
-        assert holds.commit("game:1").status == "used"
+        assert holds.commit_points("game:1").status == "used"
         assert points_of(shop, alice) == (80, 0)
-    assert holds.hold(alice, "game:1", 50, "game").status == "used"
+    assert holds.hold_points(alice, "game:1", 50, "game").status == "used"
     assert spent(shop, alice) == [50]
     with pytest.raises(Refusal) as refused:
-        holds.release("game:1")
+        holds.release_points("game:1")
     assert refused.value.code is HoldErrors.HOLD_USED
 
 
@@ -89,13 +89,13 @@ def test_released_points_return_to_their_lots_and_can_no_longer_be_used_by_the_h
 ) -> None:
     alice = with_points(shop, ("2026-12-31", 30), (NEVER, 100))
     before = shop.account(alice)["lots"]
-    holds.hold(alice, "game:1", 50, "game")
+    holds.hold_points(alice, "game:1", 50, "game")
     for _ in range(2):
-        assert holds.release("game:1").status == "released"
+        assert holds.release_points("game:1").status == "released"
         assert points_of(shop, alice) == (130, 0)
     assert shop.account(alice)["lots"] == before
     with pytest.raises(Refusal) as refused:
-        holds.commit("game:1")
+        holds.commit_points("game:1")
     assert (refused.value.code, refused.value.field) == (HoldErrors.HOLD_RELEASED, "hold_id")
     assert spent(shop, alice) == []
 
@@ -104,16 +104,16 @@ def test_a_hold_id_is_refused_for_another_member_amount_or_purpose(
     shop: Shop, holds: Holds
 ) -> None:
     alice, bob = with_points(shop, (NEVER, 100)), with_points(shop, (NEVER, 100), name="bob")
-    holds.hold(alice, "game:1", 50, "game")
+    holds.hold_points(alice, "game:1", 50, "game")
     for who, points in ((bob, 50), (alice, 51)):
         with pytest.raises(Refusal) as refused:
-            holds.hold(who, "game:1", points, "game")
+            holds.hold_points(who, "game:1", points, "game")
         assert refused.value.code is HoldErrors.HOLD_ID_REUSED
     with pytest.raises(Refusal, match="INVALID_REQUEST"):
-        holds.hold(alice, "game:1", 50, "mall")
+        holds.hold_points(alice, "game:1", 50, "mall")
     with pytest.raises(Refusal, match="POINTS_NOT_ENOUGH"):
-        holds.hold(alice, "game:2", 51, "game")
-    for unknown in (holds.commit, holds.release):
+        holds.hold_points(alice, "game:2", 51, "game")
+    for unknown in (holds.commit_points, holds.release_points):
         with pytest.raises(Refusal, match="NOT_FOUND"):
             unknown("game:3")
     assert points_of(shop, alice) == (50, 50)
@@ -124,9 +124,9 @@ def test_points_that_expired_while_they_were_held_expire_when_they_come_back(
     shop: Shop, holds: Holds, clock: FakeClock
 ) -> None:
     alice = with_points(shop, ("2026-03-10", 30), (NEVER, 100))
-    holds.hold(alice, "game:1", 50, "game")
+    holds.hold_points(alice, "game:1", 50, "game")
     clock.advance(days=20)
-    holds.release("game:1")
+    holds.release_points("game:1")
     assert points_of(shop, alice) == (100, 0)
 
 
@@ -135,39 +135,39 @@ def test_the_timer_releases_only_holds_whose_time_is_over(
 ) -> None:
     alice = with_points(shop, (NEVER, 100))
     for number in (1, 2, 3):
-        holds.hold(alice, f"game:{number}", 10, "game")
-    holds.commit("game:2")
+        holds.hold_points(alice, f"game:{number}", 10, "game")
+    holds.commit_points("game:2")
     clock.advance(days=2)  # Business time doesn't count.
-    assert list(holds.due()) == []
+    assert list(holds.due_holds()) == []
     let_hold_expire(shop, "game:1")
     let_hold_expire(shop, "game:2")
-    assert list(holds.due()) == ["game:1"]
-    assert [holds.let_go(due) for due in list(holds.due())] == ["released"]
-    assert holds.let_go("game:2") == "used"
-    assert list(holds.due()) == []
+    assert list(holds.due_holds()) == ["game:1"]
+    assert [holds.release_due_hold(due) for due in list(holds.due_holds())] == ["released"]
+    assert holds.release_due_hold("game:2") == "used"
+    assert list(holds.due_holds()) == []
     assert points_of(shop, alice) == (80, 10)
 
 
 def test_a_late_caller_may_use_points_that_are_still_held(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
-    holds.hold(alice, "game:1", 10, "game")
+    holds.hold_points(alice, "game:1", 10, "game")
     let_hold_expire(shop, "game:1")
-    assert holds.commit("game:1").status == "used"
+    assert holds.commit_points("game:1").status == "used"
     assert points_of(shop, alice) == (90, 0)
 
 
 def test_a_failing_caller_transaction_undoes_the_use_of_points(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
-    holds.hold(alice, "game:1", 10, "game")
+    holds.hold_points(alice, "game:1", 10, "game")
 
     def play(session: Any) -> None:
-        holds.commit("game:1", session)
+        holds.commit_points("game:1", session)
         raise Refusal(Code.NOT_FOUND)
 
     with pytest.raises(Refusal):
         shop.database.transact(play)
     assert points_of(shop, alice) == (90, 10)
-    held = holds.find("game:1")
+    held = holds.find_hold("game:1")
     assert held is not None
     assert held.status == "held"
 
@@ -176,10 +176,10 @@ def test_if_points_are_used_and_released_at_once_only_one_happens(shop: Shop, ho
     alice = with_points(shop, (NEVER, 100))
     for number in range(6):
         name = f"game:{number}"
-        holds.hold(alice, name, 1, "game")
-        work = [lambda n=name: holds.commit(n), lambda n=name: holds.release(n)] * 2
+        holds.hold_points(alice, name, 1, "game")
+        work = [lambda n=name: holds.commit_points(n), lambda n=name: holds.release_points(n)] * 2
         statuses = {hold.status for hold in winners(at_once(work))}
-        found = holds.find(name)
+        found = holds.find_hold(name)
         assert found is not None
         assert statuses == {found.status}
     used = spent(shop, alice)
@@ -189,7 +189,7 @@ def test_if_points_are_used_and_released_at_once_only_one_happens(shop: Shop, ho
 def test_only_one_of_several_holds_for_the_same_points_succeeds(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
     results = at_once([
-        lambda n=number: holds.hold(alice, f"game:{n}", 60, "game") for number in range(4)
+        lambda n=number: holds.hold_points(alice, f"game:{n}", 60, "game") for number in range(4)
     ])  # fmt: skip
     assert len(winners(results)) == 1
     assert points_of(shop, alice) == (40, 60)
@@ -197,10 +197,10 @@ def test_only_one_of_several_holds_for_the_same_points_succeeds(shop: Shop, hold
 
 def test_simultaneous_calls_with_one_hold_id_make_one_hold(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
-    results = at_once([lambda: holds.hold(alice, "game:1", 60, "game")] * 4)
+    results = at_once([lambda: holds.hold_points(alice, "game:1", 60, "game")] * 4)
     assert all(isinstance(hold, Hold) for hold in results)
     assert points_of(shop, alice) == (40, 60)
-    results = at_once([lambda: holds.commit("game:1")] * 4)
+    results = at_once([lambda: holds.commit_points("game:1")] * 4)
     assert {hold.status for hold in results} == {"used"}
     assert spent(shop, alice) == [60]
     assert points_of(shop, alice) == (40, 0)

@@ -31,7 +31,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 
 def report(shop: Shop, as_of: str | None = None) -> LiabilityAnswer:
-    return Liability(shop.database, shop.clock).report(as_of, lambda: True)
+    return Liability(shop.database, shop.clock).report_liability(as_of, lambda: True)
 
 
 def plain(shop: Shop, as_of: str) -> dict[str, Any]:
@@ -94,13 +94,13 @@ def test_two_years_of_orders_add_up_on_each_day_that_is_asked_for(shop: Shop) ->
         if number % 3 == 1:
             spent = shop.paid(alice, items=[item(10)], points=200)
             shop.refund(spent, amount_fen=1_000)
-            shop.settlement.settle(spent.id)
+            shop.settlement.settle_order(spent.id)
         if number % 4 == 3:
             shop.refund(order)
-            shop.settlement.settle(order.id)
+            shop.settlement.settle_order(order.id)
         shop.clock.advance(days=70)
         for member_id in (alice, bob):
-            shop.settlement._points.bring_up_to_date(member_id)
+            shop.settlement._points.bring_accounts_up_to_date(member_id)
     assert shop.differences() == []
     today = shop.settlement._points.today()
     for as_of in ("2026-03-01", "2026-03-02", "2026-12-31", "2027-06-15", today):
@@ -118,10 +118,10 @@ def test_a_month_ends_at_midnight_in_shanghai(shop: Shop) -> None:
     shop.clock.moment = datetime(2026, 3, 31, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai.
     order, last = (shop.order(alice, items=[item(n)]) for n in (2, 4))
     shop.pay(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     shop.clock.moment = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 0:00 on 1 April in Shanghai.
     shop.pay(last)
-    shop.settlement.settle(last.id)
+    shop.settlement.settle_order(last.id)
     found = check(shop, "2026-04-01")
     assert [(m.month, m.issued) for m in found.months] == [("2026-03", 30), ("2026-04", 60)]
     assert check(shop, "2026-03-31").total.outstanding == 30
@@ -142,7 +142,7 @@ def test_a_month_that_is_over_is_stored_once_and_its_entries_are_not_read_again(
     before = report(shop)
     shop.database.collection("points_entries").delete_many({"booked_on": "2026-03-02"})
     assert report(shop) == before
-    assert list(Liability(shop.database, shop.clock).closable()) == []
+    assert list(Liability(shop.database, shop.clock).closable_months()) == []
 
 
 def test_the_sums_of_the_open_month_come_from_an_index_alone(shop: Shop) -> None:
@@ -178,7 +178,7 @@ def test_a_report_that_runs_out_of_time_says_so_and_the_next_one_goes_on(shop: S
     shop.clock.advance(days=200)
     liability = Liability(shop.database, shop.clock)
     turns = iter([True, True, False] + [False] * 9)
-    cut = liability.report(None, lambda: next(turns))
+    cut = liability.report_liability(None, lambda: next(turns))
     assert cut.rest
     assert shop.database.collection("points_months").count_documents({}) == 2
     assert not report(shop).rest

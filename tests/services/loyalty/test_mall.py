@@ -39,7 +39,7 @@ def mall(shop: Shop) -> Mall:
 
 def offer(shop: Shop, *items: dict[str, Any]) -> None:
     request = LoadRequest.model_validate({"mall_items": list(items)})
-    Maintenance(shop.database, shop.clock).load(request)
+    Maintenance(shop.database, shop.clock).load_chain(request)
 
 
 def wanted(number: int | str, item_id: str = "five") -> ExchangeRequest:
@@ -52,7 +52,7 @@ def coupons(shop: Shop, **where: Any) -> list[dict[str, Any]]:
 
 def refusal(mall: Mall, member_id: str, request: ExchangeRequest) -> Code:
     with pytest.raises(Refusal) as refused:
-        mall.exchange(member_id, request)
+        mall.exchange_points(member_id, request)
     return refused.value.code
 
 
@@ -65,9 +65,9 @@ def taken(shop: Shop, item_id: str = "five") -> int:
 def test_a_repeated_exchange_gives_one_coupon(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE)
     alice = with_points(shop, ("2099-12-31", 250))
-    first = mall.exchange(alice, wanted(1))
+    first = mall.exchange_points(alice, wanted(1))
     assert (first.points, first.coupon.status) == (100, "issued")
-    assert mall.exchange(alice, wanted(1)) == first
+    assert mall.exchange_points(alice, wanted(1)) == first
     assert [coupon["cause"] for coupon in coupons(shop)] == [f"mall:{alice}:exchange-1"]
     entries = shop.database.collection("points_entries")
     assert entries.find_one({"_id": f"use:mall:{alice}:exchange-1"})
@@ -89,18 +89,20 @@ def test_the_list_says_what_is_left_and_why_an_item_is_refused(
         FIVE | {"_id": "today", "valid_from": "2026-03-02", "valid_until": "2026-03-02"},
     )
     alice = with_points(shop, ("2099-12-31", 150))
-    mall.exchange(alice, wanted(1, "last"))
-    mall.exchange(alice, wanted(2, "once"))
+    mall.exchange_points(alice, wanted(1, "last"))
+    mall.exchange_points(alice, wanted(2, "once"))
 
     def listed(lang: Any) -> dict[str, tuple[int | None, str | None]]:
-        return {item.item_id: (item.left, item.why_not) for item in mall.listing(alice, lang).items}
+        return {
+            item.item_id: (item.left, item.why_not) for item in mall.list_items(alice, lang).items
+        }
 
     assert listed("zh") == {
         "last": (0, "已兑完"), "once": (None, "每人限兑 1 件"), "dear": (5, "积分不足"),
         "today": (5, None), "off-3": (None, "积分不足"), "off-20": (500, "积分不足"),
     }  # fmt: skip
     assert listed("en")["once"] == (None, "At most 1 per member")
-    assert mall.listing(alice).available == 120
+    assert mall.list_items(alice).available == 120
     assert refusal(mall, alice, wanted(3, "last")) is RewardErrors.MALL_SOLD_OUT
     assert refusal(mall, alice, wanted(3, "once")) is RewardErrors.MALL_LIMIT_REACHED
     assert refusal(mall, alice, wanted(3, "dear")) is PointsErrors.POINTS_NOT_ENOUGH
@@ -116,20 +118,20 @@ def test_an_exchange_id_is_refused_for_another_item(shop: Shop, mall: Mall) -> N
     offer(shop, FIVE, FIVE | {"_id": "other"})
     alice = with_points(shop, ("2099-12-31", 250))
     bob = with_points(shop, ("2099-12-31", 250), name="bob")
-    mall.exchange(alice, wanted(1))
+    mall.exchange_points(alice, wanted(1))
     assert refusal(mall, alice, wanted(1, "other")) is RewardErrors.EXCHANGE_ID_REUSED
-    mall.exchange(bob, wanted(1))  # Another member may use the same id.
+    mall.exchange_points(bob, wanted(1))  # Another member may use the same id.
     assert len(coupons(shop)) == 2
 
 
 def test_a_later_revision_adds_stock(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE | {"stock": 1})
     alice = with_points(shop, ("2099-12-31", 250))
-    mall.exchange(alice, wanted(1))
+    mall.exchange_points(alice, wanted(1))
     offer(shop, FIVE | {"stock": 1})  # A repeat changes nothing.
     assert refusal(mall, alice, wanted(2)) is RewardErrors.MALL_SOLD_OUT
     offer(shop, FIVE | {"stock": 2, "revision": 2})
-    mall.exchange(alice, wanted(2))
+    mall.exchange_points(alice, wanted(2))
     assert refusal(mall, alice, wanted(3)) is RewardErrors.MALL_SOLD_OUT
     with pytest.raises(Refusal, match="RULES_CONFLICT"):
         offer(shop, FIVE)
@@ -140,7 +142,7 @@ def test_an_item_with_an_unknown_coupon_template_is_not_stored(shop: Shop, mall:
         offer(shop, FIVE | {"template_id": "nothing"})
     assert refused.value.field == "mall_items.five.template_id"
     assert refused.value.message() == "未找到：优惠券模板"
-    assert "five" not in {item.item_id for item in mall.listing(shop.register()).items}
+    assert "five" not in {item.item_id for item in mall.list_items(shop.register()).items}
 
 
 def test_kpis_and_reconciliation_count_points_used_in_the_mall(
@@ -148,12 +150,12 @@ def test_kpis_and_reconciliation_count_points_used_in_the_mall(
 ) -> None:
     offer(shop, FIVE)
     alice = with_points(shop, ("2099-12-31", 250))
-    mall.exchange(alice, wanted(1))
-    Holds(shop.database, shop.clock).hold(alice, "game:1", 50, "game")  # Not used yet.
-    Kpis(shop.database, clock).roll_up(5)
-    report = Kpis(shop.database, clock).report(ReportRequest(as_of=date(2026, 3, 2)))
+    mall.exchange_points(alice, wanted(1))
+    Holds(shop.database, shop.clock).hold_points(alice, "game:1", 50, "game")  # Not used yet.
+    Kpis(shop.database, clock).roll_up_figures(5)
+    report = Kpis(shop.database, clock).report_figures(ReportRequest(as_of=date(2026, 3, 2)))
     assert (report["points_issued"], report["points_used"]) == (250, 100)
-    totals = Reconciliation(shop.database, clock).page(None, 10)["totals"]
+    totals = Reconciliation(shop.database, clock).reconcile_page(None, 10)["totals"]
     assert (totals.points_used, totals.points_outstanding) == (100, 150)
 
 
@@ -164,10 +166,10 @@ def test_an_interrupted_exchange_goes_on_or_its_points_are_given_back(
     alice = with_points(shop, ("2099-12-31", 250))
     holds = Holds(shop.database, shop.clock)
     for number in (1, 2):
-        holds.hold(alice, f"mall:{alice}:exchange-{number}", 100, "mall")
-    mall.exchange(alice, wanted(1))
+        holds.hold_points(alice, f"mall:{alice}:exchange-{number}", 100, "mall")
+    mall.exchange_points(alice, wanted(1))
     let_hold_expire(shop, f"mall:{alice}:exchange-2")
-    assert [holds.let_go(due) for due in list(holds.due())] == ["released"]
+    assert [holds.release_due_hold(due) for due in list(holds.due_holds())] == ["released"]
     assert refusal(mall, alice, wanted(2)) is HoldErrors.HOLD_RELEASED
     assert points_of(shop, alice) == (150, 0)
     assert taken(shop) == 1
@@ -177,8 +179,8 @@ def test_held_points_are_given_back_at_once_if_the_item_is_sold_out(shop: Shop, 
     offer(shop, FIVE | {"stock": 1})
     alice = with_points(shop, ("2099-12-31", 250))
     bob = with_points(shop, ("2099-12-31", 250), name="bob")
-    Holds(shop.database, shop.clock).hold(alice, f"mall:{alice}:exchange-1", 100, "mall")
-    mall.exchange(bob, wanted(1))
+    Holds(shop.database, shop.clock).hold_points(alice, f"mall:{alice}:exchange-1", 100, "mall")
+    mall.exchange_points(bob, wanted(1))
     assert refusal(mall, alice, wanted(1)) is RewardErrors.MALL_SOLD_OUT
     assert points_of(shop, alice) == (250, 0)
 
@@ -186,7 +188,7 @@ def test_held_points_are_given_back_at_once_if_the_item_is_sold_out(shop: Shop, 
 def test_five_of_twenty_simultaneous_members_get_one_of_five_items(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE)
     members = [with_points(shop, ("2099-12-31", 100), name=f"m{n}") for n in range(20)]
-    results = at_once([lambda m=member: mall.exchange(m, wanted(1)) for member in members])
+    results = at_once([lambda m=member: mall.exchange_points(m, wanted(1)) for member in members])
     assert len(winners(results)) == 5
     lost = {result.code for result in results if isinstance(result, Refusal)}
     assert lost == {RewardErrors.MALL_SOLD_OUT}
@@ -201,7 +203,9 @@ def test_a_member_with_points_for_one_item_gets_one_of_several_simultaneous_exch
 ) -> None:
     offer(shop, FIVE)
     alice = with_points(shop, ("2099-12-31", 150))
-    results = at_once([lambda n=number: mall.exchange(alice, wanted(n)) for number in range(4)])
+    results = at_once(
+        [lambda n=number: mall.exchange_points(alice, wanted(n)) for number in range(4)]
+    )
     assert len(winners(results)) == 1
     assert {r.code for r in results if isinstance(r, Refusal)} == {PointsErrors.POINTS_NOT_ENOUGH}
     assert (len(coupons(shop)), taken(shop), spent(shop, alice)) == (1, 1, [100])
@@ -211,7 +215,9 @@ def test_a_member_with_points_for_one_item_gets_one_of_several_simultaneous_exch
 def test_the_limit_per_member_holds_for_simultaneous_calls(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE | {"per_member": 2, "stock": None})
     alice = with_points(shop, ("2099-12-31", 1_000))
-    results = at_once([lambda n=number: mall.exchange(alice, wanted(n)) for number in range(6)])
+    results = at_once(
+        [lambda n=number: mall.exchange_points(alice, wanted(n)) for number in range(6)]
+    )
     assert len(winners(results)) == 2
     exchanges = shop.database.collection("mall_exchanges").find({"member_id": alice})
     assert sorted(exchange["seq"] for exchange in exchanges) == [1, 2]
@@ -223,7 +229,7 @@ def test_simultaneous_calls_with_one_exchange_id_get_the_same_coupon(
 ) -> None:
     offer(shop, FIVE | {"stock": 1})
     alice = with_points(shop, ("2099-12-31", 100))
-    results = at_once([lambda: mall.exchange(alice, wanted(1))] * 5)
+    results = at_once([lambda: mall.exchange_points(alice, wanted(1))] * 5)
     assert len(winners(results)) == 5, results
     assert len({result.coupon.coupon_id for result in results}) == 1
     assert points_of(shop, alice) == (0, 0)

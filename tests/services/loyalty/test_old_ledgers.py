@@ -48,7 +48,7 @@ def old_shop(chain: Database, clock: FakeClock) -> Shop:
     first = shop.paid(ower, items=[item(10)])
     shop.paid(ower, items=[item(30)], points=400)
     shop.refund(first)
-    shop.settlement.settle(first.id)
+    shop.settlement.settle_order(first.id)
     shop.order(waiter, items=[item(4)], points=200)
     make_old(chain)
     chain.collection("accounts").update_one({"_id": ower}, {"$inc": {"available": -900}})
@@ -73,19 +73,19 @@ def test_old_accounts_get_one_lot_without_end_and_their_entries_are_numbered(
     assert differing == ["order's entries"]  # `old_shop` changed this entry by hand.
     points = Points(old_shop.database, clock)
     for member_id in after:
-        entries, _ = points.latest(member_id, PageRequest(limit=50))
+        entries, _ = points.latest_entries(member_id, PageRequest(limit=50))
         account = after[member_id]
         assert entries[0].balance == account["available"] + account["reserved"]
-    assert Liability(old_shop.database, clock).report(None, lambda: True).agrees
+    assert Liability(old_shop.database, clock).report_liability(None, lambda: True).agrees
 
 
 def test_points_set_aside_before_the_migration_are_spent_after_it(old_shop: Shop) -> None:
     migrate(old_shop.database)
     waiting = old_shop.database.collection("orders").find_one({"status": "created"})
     assert waiting
-    order = old_shop.orders.get(waiting["_id"])
+    order = old_shop.orders.get_order(waiting["_id"])
     assert old_shop.pay(order)
-    assert old_shop.settlement.settle(order.id) == "settled"
+    assert old_shop.settlement.settle_order(order.id) == "settled"
     account = old_shop.account(order.member_id)
     assert account["reserved"] == 0
     assert old_shop.differences() == ["order's entries"]

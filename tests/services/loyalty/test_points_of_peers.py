@@ -35,9 +35,9 @@ def test_points_spent_before_a_refund_are_taken_back(shop: Shop) -> None:
     earned = shop.paid(member_id, items=[item(20)])
     spent = shop.paid(member_id, items=[item(20)], points=300)
     shop.refund(earned)
-    shop.settlement.settle(earned.id)
+    shop.settlement.settle_order(earned.id)
     shop.refund(spent)
-    shop.settlement.settle(spent.id)
+    shop.settlement.settle_order(spent.id)
     account = shop.account(member_id)
     assert (account["available"], account["debt"], account["lots"]) == (0, 0, {})
     assert shop.differences() == []
@@ -51,7 +51,7 @@ def test_a_claw_back_entry_has_exactly_the_points_that_it_took(shop: Shop) -> No
     shop.paid(member_id, items=[item(4)], points=200 - 100)
     before = shop.account(member_id)["available"]
     shop.refund(earned)
-    shop.settlement.settle(earned.id)
+    shop.settlement.settle_order(earned.id)
     [back] = [entry for entry in entries(shop, member_id) if entry["kind"] == "claw-back"]
     assert before < 300
     assert (back["points"], back["waived"]) == (-before, 300 - before)
@@ -67,7 +67,7 @@ def test_a_refund_does_not_use_points_again(shop: Shop) -> None:
     order = shop.paid(member_id, items=[item(10)], points=200)
     shop.refund(order)
     for _ in range(3):
-        shop.settlement.settle(order.id)
+        shop.settlement.settle_order(order.id)
         shop.database.collection("orders").update_one(
             {"_id": order.id}, {"$set": {"settlement": "due"}}
         )
@@ -87,12 +87,12 @@ def test_partial_refunds_take_back_exactly_what_was_given(
     left = order.payable_fen
     for number, amount_fen in enumerate(amounts):
         shop.refund(order, f"part-{number}", amount_fen)
-        shop.settlement.settle(order.id)
+        shop.settlement.settle_order(order.id)
         left -= amount_fen
         back = 100 * (order.payable_fen - left) // order.payable_fen
         assert shop.account(member_id)["available"] == held - 100 + left // 100 + back
     shop.refund(order, "the-rest")
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     assert shop.account(member_id)["available"] == held
     assert shop.differences() == []
 
@@ -106,12 +106,12 @@ def test_points_are_valid_to_the_end_of_their_last_day_in_the_stores_zone(
     shop.paid(member_id, items=[item(20)])  # On 2 March, in Shanghai.
     points = Points(shop.database, clock)
     clock.moment = datetime(2026, 4, 2, 15, 59, 59, tzinfo=UTC)  # 23:59:59 in Shanghai.
-    points.bring_up_to_date(member_id)
+    points.bring_accounts_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 300
-    assert points.available(member_id) == 300
+    assert points.available_points(member_id) == 300
     clock.moment += timedelta(seconds=1)
-    assert points.available(member_id) == 0  # Even if no timer has run yet.
-    points.bring_up_to_date(member_id)
+    assert points.available_points(member_id) == 0  # Even if no timer has run yet.
+    points.bring_accounts_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 0
 
 
@@ -123,8 +123,8 @@ def test_members_get_one_notice_a_week_before_points_expire(shop: Shop, clock: F
     points, notices = Points(shop.database, clock), Notices(shop.database, clock)
 
     def notices_of(member_id: str) -> list[str]:
-        points.bring_all_up_to_date(lambda: True)
-        listed = notices.listing(member_id, PageRequest(), "zh")["notices"]
+        points.bring_due_accounts_up_to_date(lambda: True)
+        listed = notices.list_notices(member_id, PageRequest(), "zh")["notices"]
         return [notice["text"] for notice in listed]
 
     clock.moment = datetime(2026, 3, 26, 15, tzinfo=UTC) - timedelta(days=1)
@@ -144,15 +144,15 @@ def test_points_stay_valid_while_the_day_lasts_at_a_store_further_west(
     """Points valid today stay valid until the day is over at the westernmost store."""
     rules(shop, expiry=Expiry(kind="rolling_months", months=1))
     west = Store(id="west", brand_id="huitou", name="迪拜店", zone="Asia/Dubai", hours=[])
-    Stores(shop.database, clock).put(west)
-    shop.database.recent._kept.clear()
+    Stores(shop.database, clock).put_store(west)
+    shop.database.cache.clear()
     member_id = shop.register()
     shop.paid(member_id, items=[item(20)])
     points = Points(shop.database, clock)
     clock.moment = datetime(2026, 4, 2, 19, 59, 59, tzinfo=UTC)  # 23:59:59 in Dubai.
-    assert points.available(member_id) == 300
+    assert points.available_points(member_id) == 300
     clock.moment += timedelta(seconds=1)
-    assert points.available(member_id) == 0
+    assert points.available_points(member_id) == 0
 
 
 def test_a_refund_takes_points_that_wait_for_completion(shop: Shop, clock: FakeClock) -> None:
@@ -161,13 +161,13 @@ def test_a_refund_takes_points_that_wait_for_completion(shop: Shop, clock: FakeC
     member_id = shop.register()
     kept, voided = (shop.paid(member_id, items=[item(20)]) for _ in range(2))
     points = Points(shop.database, clock)
-    assert (points.available(member_id), points.shown(member_id).pending) == (0, 600)
+    assert (points.available_points(member_id), points.show_points(member_id).pending) == (0, 600)
     shop.refund(voided)
-    shop.settlement.settle(voided.id)
-    assert points.shown(member_id).pending == 300
-    assert shop.orders.serve(shop.orders.get(kept.id), "completed", None)
-    assert shop.settlement.settle(kept.id) == "settled"
-    assert (points.available(member_id), points.shown(member_id).pending) == (300, 0)
+    shop.settlement.settle_order(voided.id)
+    assert points.show_points(member_id).pending == 300
+    assert shop.orders.move_paid_order(shop.orders.get_order(kept.id), "completed", None)
+    assert shop.settlement.settle_order(kept.id) == "settled"
+    assert (points.available_points(member_id), points.show_points(member_id).pending) == (300, 0)
     assert shop.differences() == []
 
 
@@ -178,20 +178,20 @@ def test_points_become_usable_if_the_refund_of_a_completed_order_fails(
     usable = PointsRules().usable.model_copy(update={"kind": "on_completion"})
     rules(shop, usable=usable)
     member_id = shop.register()
-    order = shop.orders.get(shop.paid(member_id, items=[item(20)]).id)
-    assert shop.orders.serve(order, "completed", None)
-    completed = shop.orders.get(order.id)
+    order = shop.orders.get_order(shop.paid(member_id, items=[item(20)]).id)
+    assert shop.orders.move_paid_order(order, "completed", None)
+    completed = shop.orders.get_order(order.id)
     pending = PendingRefund(refund_id="R1", amount_fen=completed.left_fen)
     shop.database.transact(
         lambda session: shop.orders.begin_refund(completed, pending, "till", session)
     )
-    assert shop.settlement.settle(order.id) == "settled"
+    assert shop.settlement.settle_order(order.id) == "settled"
     shop.database.transact(
         lambda session: shop.orders.end_refund(order.id, "R1", given=False, session=session)
     )
-    assert shop.orders.get(order.id).status == "completed"
-    assert shop.settlement.settle(order.id) == "settled"
-    assert Points(shop.database, shop.clock).available(member_id) == 300
+    assert shop.orders.get_order(order.id).status == "completed"
+    assert shop.settlement.settle_order(order.id) == "settled"
+    assert Points(shop.database, shop.clock).available_points(member_id) == 300
     assert shop.differences() == []
 
 
@@ -208,7 +208,7 @@ def test_points_that_a_refund_waives_make_no_room_under_the_cap_of_a_day(
         if available and policy == "within_balance":
             shop.paid(member_id, items=[item(20)], points=available)
         shop.refund(order)
-        shop.settlement.settle(order.id)
+        shop.settlement.settle_order(order.id)
     gained = sum(e["points"] for e in entries(shop, member_id) if e["kind"] != "use")
     assert gained <= 100
     assert shop.differences() == []

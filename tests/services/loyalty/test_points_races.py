@@ -40,8 +40,8 @@ def rules(shop: Shop, **changes: Any) -> None:
     points = Points(shop.database, shop.clock).rules()
     following = points.model_copy(update={"revision": points.revision + 1, **changes})
     request = LoadRequest.model_validate({"points_rules": following.document()})
-    Maintenance(shop.database, shop.clock).load(request)
-    shop.database.recent._kept.clear()
+    Maintenance(shop.database, shop.clock).load_chain(request)
+    shop.database.cache.clear()
 
 
 def balanced(shop: Shop) -> None:
@@ -53,7 +53,9 @@ def test_only_one_of_several_orders_gets_the_same_points(shop: Shop) -> None:
     shop.give_points(member_id, 100)
     has = shop.account(member_id)["available"]
     carts = [shop.request(member_id, items=[item(99)], points=has - 100) for _ in range(AT_ONCE)]
-    results = at_once([lambda cart=cart: shop.orders.create(member_id, cart) for cart in carts])
+    results = at_once(
+        [lambda cart=cart: shop.orders.create_order(member_id, cart) for cart in carts]
+    )
     assert len(winners(results)) == 1
     lost = [result for result in results if isinstance(result, Refusal)]
     assert {refused.code for refused in lost} <= {
@@ -92,7 +94,7 @@ ledger.rules()
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    database.transact(lambda session: ledger.reserve(member_id, points, session))
+    database.transact(lambda session: ledger.reserve_points(member_id, points, session))
     print("drawn")
 except Refusal as refused:
     print(refused.code.name)
@@ -124,8 +126,8 @@ def test_spending_and_a_claw_back_at_once_leave_the_books_right(shop: Shop, poli
     cart = shop.request(member_id, items=[item(99)], points=1_000)
     at_once(
         [
-            lambda: shop.settlement.settle(first.id),
-            lambda: shop.orders.create(member_id, cart),
+            lambda: shop.settlement.settle_order(first.id),
+            lambda: shop.orders.create_order(member_id, cart),
         ]
     )
     balanced(shop)
@@ -150,12 +152,12 @@ def test_an_expiry_takes_only_points_that_no_simultaneous_order_sets_aside(
         # This call began a moment before the day was over.
         earlier = FakeClock()
         earlier.moment = clock.now() - timedelta(days=1)
-        return Shop(shop.database, earlier).orders.create(member_id, cart)
+        return Shop(shop.database, earlier).orders.create_order(member_id, cart)
 
-    results = at_once([spend, lambda: points.bring_up_to_date(member_id)])
+    results = at_once([spend, lambda: points.bring_accounts_up_to_date(member_id)])
     account = shop.account(member_id)
     assert account["reserved"] == (1_000 if isinstance(results[0], Order) else 0)
-    points.bring_up_to_date(member_id)
+    points.bring_accounts_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 0
     expired = shop.database.collection("points_entries").find({"member_id": member_id})
     gone = sum(entry["points"] for entry in expired if entry["kind"] == "expire")
@@ -167,7 +169,7 @@ def test_simultaneous_settlements_post_an_order_once(shop: Shop) -> None:
     member_id = shop.register()
     order = shop.order(member_id, items=[item(10)])
     assert shop.pay(order)
-    results = at_once([lambda: shop.settlement.settle(order.id)] * AT_ONCE)
+    results = at_once([lambda: shop.settlement.settle_order(order.id)] * AT_ONCE)
     assert sorted(results) == ["nothing due"] * (AT_ONCE - 1) + ["settled"]
     assert shop.account(member_id)["available"] == 150
     balanced(shop)
@@ -179,7 +181,7 @@ def test_simultaneous_awards_are_all_kept(shop: Shop) -> None:
     orders = [shop.order(member_id, items=[item(2)]) for _ in range(8)]
     for order in orders:
         assert shop.pay(order)
-    at_once([lambda one=order: shop.settlement.settle(one.id) for order in orders])
+    at_once([lambda one=order: shop.settlement.settle_order(one.id) for order in orders])
     assert shop.account(member_id)["available"] == 8 * 30
     balanced(shop)
 
@@ -190,25 +192,25 @@ def test_simultaneous_awards_never_pass_the_cap_of_a_day(shop: Shop) -> None:
     orders = [shop.order(member_id, items=[item(2)]) for _ in range(6)]
     for order in orders:
         assert shop.pay(order)
-    at_once([lambda one=order: shop.settlement.settle(one.id) for order in orders])
+    at_once([lambda one=order: shop.settlement.settle_order(one.id) for order in orders])
     assert shop.account(member_id)["available"] == 100
     balanced(shop)
 
 
 def test_only_one_of_several_simultaneous_orders_is_the_first(shop: Shop) -> None:
     bonus = {"_id": "hello", "name": "首单", "kind": "bonus", "event": "first_order", "points": 50}
-    Earning(shop.database, shop.clock).put(EarningRule.model_validate(bonus))
-    shop.database.recent._kept.clear()
+    Earning(shop.database, shop.clock).put_rule(EarningRule.model_validate(bonus))
+    shop.database.cache.clear()
     member_id = shop.register()
     orders = [shop.order(member_id, items=[item(2)]) for _ in range(4)]
     for order in orders:
         assert shop.pay(order)
-    at_once([lambda one=order: shop.settlement.settle(one.id) for order in orders])
+    at_once([lambda one=order: shop.settlement.settle_order(one.id) for order in orders])
     assert shop.account(member_id)["available"] == 4 * 30 + 50
     balanced(shop)
     first = shop.account(member_id)["first_order_id"]
     shop.refund(next(order for order in orders if order.id == first))
-    shop.settlement.settle(first)
+    shop.settlement.settle_order(first)
     assert shop.account(member_id)["available"] == 3 * 30
     shop.paid(member_id, items=[item(2)])
     assert shop.account(member_id)["available"] == 4 * 30 + 50
@@ -220,14 +222,14 @@ def test_settling_and_cancelling_at_once_spend_the_points_or_give_them_back(shop
     shop.give_points(member_id, 500)
     has = shop.account(member_id)["available"]
     order = shop.order(member_id, items=[item(20)], points=500)
-    assert shop.orders.begin_closing(order)
+    assert shop.orders.begin_closing_order(order)
 
     def pays() -> str:
-        return shop.settlement.settle(order.id) if shop.pay(order) else "late"
+        return shop.settlement.settle_order(order.id) if shop.pay(order) else "late"
 
-    at_once([pays, lambda: shop.orders.cancel(order)])
+    at_once([pays, lambda: shop.orders.cancel_order(order)])
     account = shop.account(member_id)
-    status = shop.orders.get(order.id).status
+    status = shop.orders.get_order(order.id).status
     assert account["reserved"] == 0
     used = 500 if status == "paid" else 0
     earned = order.payable_fen // 100 if status == "paid" else 0

@@ -37,27 +37,29 @@ def lived(shop: Shop) -> str:
     order = shop.paid(alice, items=[item(20)])
     spent = shop.paid(alice, items=[item(10)], points=300)
     shop.refund(spent)
-    shop.settlement.settle(spent.id)
+    shop.settlement.settle_order(spent.id)
     fields = {"adjustment_id": "adjust-1", "member_id": alice, "points": 5, "reason": "=补偿",
               "actor": "ann", "role": "manager"}  # fmt: skip
-    Adjustments(shop.database, shop.clock).ask(AdjustPointsRequest.model_validate(fields))
+    Adjustments(shop.database, shop.clock).ask_for_adjustment(
+        AdjustPointsRequest.model_validate(fields)
+    )
     shop.refund(order, amount_fen=1_000)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     return alice
 
 
 def test_a_member_reads_what_each_movement_was_for(shop: Shop) -> None:
     alice = lived(shop)
     statements = Statements(shop.database, shop.clock)
-    page = statements.page(alice, PageRequest(limit=3), "zh")
+    page = statements.list_movements(alice, PageRequest(limit=3), "zh")
     words = [(entry.number, entry.what, entry.points) for entry in page.entries]
     assert words[0] == (7, "退款扣回", -10)
     assert words[1][1:] == ("人工补发", 5)
     assert page.next
-    rest = statements.page(alice, PageRequest(after=page.next), "zh")
+    rest = statements.list_movements(alice, PageRequest(after=page.next), "zh")
     assert [entry.number for entry in rest.entries] == [4, 3, 2, 1]
     assert {entry.what for entry in rest.entries} >= {"消费获得", "消费抵扣"}
-    [first] = statements.page(alice, PageRequest(after="2"), "en").entries
+    [first] = statements.list_movements(alice, PageRequest(after="2"), "en").entries
     assert (first.what, first.points, first.balance) == ("Earned with an order", 300, 300)
     assert [(lot.expires_on, lot.points) for lot in first.lots] == [("2027-12-31", 300)]
     assert rest.next is None
@@ -94,7 +96,7 @@ def test_the_text_follows_the_kind_and_the_cause_of_an_entry(
 def test_the_statements_last_balance_is_what_the_account_holds(shop: Shop) -> None:
     alice = lived(shop)
     statements = Statements(shop.database, shop.clock)
-    answer = statements.whole(StatementRequest(member_id=alice), "zh")
+    answer = statements.whole_statement(StatementRequest(member_id=alice), "zh")
     assert [entry.number for entry in answer.entries] == [1, 2, 3, 4, 5, 6, 7]
     total = 0
     for entry in answer.entries:
@@ -104,10 +106,10 @@ def test_the_statements_last_balance_is_what_the_account_holds(shop: Shop) -> No
     [adjusted] = [entry for entry in answer.entries if entry.kind == "adjust"]
     assert (adjusted.actor, adjusted.reason) == ("ann", "=补偿")
     shop.clock.advance(days=700)  # The request posts expiries that are due.
-    answer = statements.whole(StatementRequest(member_id=alice), "zh")
+    answer = statements.whole_statement(StatementRequest(member_id=alice), "zh")
     assert (answer.entries[-1].what, answer.available, answer.lots) == ("到期", 0, [])
     with pytest.raises(Refusal) as refused:
-        statements.whole(StatementRequest(member_id="nobody"), "zh")
+        statements.whole_statement(StatementRequest(member_id="nobody"), "zh")
     assert refused.value.code is Code.NOT_FOUND
 
 
@@ -127,11 +129,11 @@ def test_the_command_shows_and_exports_the_statement(
     points = Points(shop.database, shop.clock)
 
     def give(session: ClientSession) -> None:
-        book = points.open(alice, session)
+        book = points.open_book(alice, session)
         for number in range(2 * AT_ONCE):  # Three pages.
             origin = EntryOrigin(f"r1:{number}", shop.clock.now(), "2026-03-02", 1)
             book.bonus(origin, 1, Award("2028-12-31"))
-        points.save([book], session)
+        points.save_books([book], session)
 
     shop.database.transact(give)
     path = tmp_path / "alice.csv"

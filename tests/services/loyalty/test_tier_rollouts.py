@@ -16,7 +16,6 @@ from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
-from huitou.runtime.recent import Recent
 from huitou.runtime.revisions import revision_of
 from simulation.chain import TIERS
 
@@ -88,7 +87,7 @@ def crowd(shop: Shop, spends: list[int]) -> list[str]:
             {"_id": member_id},
             {"$set": {"spend_by_day": {"2026-03-02": fen}, "tier_review": "due"}},
         )
-        Tiers(shop.database, shop.clock).evaluate(member_id)
+        Tiers(shop.database, shop.clock).evaluate_member(member_id)
     return members
 
 
@@ -102,7 +101,7 @@ def test_a_dry_run_shows_moves_and_costs_and_writes_nothing(shop: Shop) -> None:
     runs, pages, after = TierRuns(shop.database, shop.clock), [], None
     for _ in range(5):
         request = DryRunRequest(rules=new, after=after, limit=1)
-        pages.append(runs.dry_run(request))
+        pages.append(runs.dry_run_rules(request))
         after = pages[-1]["next"]
     assert after is None
     moves = [move for page in pages for move in page["moves"]]
@@ -130,17 +129,17 @@ def test_several_workers_roll_out_rules_together_and_each_page_counts_once(shop:
     shop.clock.advance(days=1)
     new = changed(levels={"silver": {"spend_fen": 80_000}, "gold": {"spend_fen": 85_000}})
     runs = TierRuns(shop.database, shop.clock)
-    assert runs.apply(new)["status"] == "running"
-    assert runs.apply(new) == runs.apply(new)  # A repeat changes nothing.
+    assert runs.apply_rules(new)["status"] == "running"
+    assert runs.apply_rules(new) == runs.apply_rules(new)  # A repeat changes nothing.
 
     def go_on() -> None:
         mine = TierRuns(shop.database, shop.clock)
         for member_id in mine.members_to_do():
-            mine.bring(member_id)
+            mine.evaluate_member(member_id)
 
     at_once([go_on] * 3)
     go_on()  # A worker that lost the race for a page stopped; the timer runs again.
-    done = runs.progress()
+    done = runs.show_progress()
     expected = spends.count(90_000)
     assert (done["status"], done["members"], done["raised"]) == ("done", len(members), expected)
     levels = [shop.account(member_id)["tier"]["level"] for member_id in members]
@@ -149,20 +148,20 @@ def test_several_workers_roll_out_rules_together_and_each_page_counts_once(shop:
     assert causes == expected
     shop.clock.advance(days=365)  # The others keep silver until their review.
     tiers = Tiers(shop.database, shop.clock)
-    assert tiers.evaluate(members[1]) == "lowered"
+    assert tiers.evaluate_member(members[1]) == "lowered"
 
 
 def test_an_interrupted_roll_out_does_its_page_again(shop: Shop) -> None:
     members = crowd(shop, [60_000] * 4)
     new = changed(levels={"gold": {"spend_fen": 55_000}})
     runs = TierRuns(shop.database, shop.clock)
-    runs.apply(new)
+    runs.apply_rules(new)
     for number, member_id in enumerate(TierRuns(shop.database, shop.clock).members_to_do()):
         if number == 2:
             break  # The platform ends it here: the cursor is still before the page.
-        Tiers(shop.database, shop.clock).evaluate(member_id, applying=2)
-    assert runs.progress()["members"] == 0
-    done = runs.progress(seconds=20)
+        Tiers(shop.database, shop.clock).evaluate_member(member_id, applying=2)
+    assert runs.show_progress()["members"] == 0
+    done = runs.show_progress(seconds=20)
     assert (done["status"], done["members"], done["raised"]) == ("done", 4, 4)
     assert {shop.account(m)["tier"]["level"] for m in members} == {"gold"}
 
@@ -170,27 +169,27 @@ def test_an_interrupted_roll_out_does_its_page_again(shop: Shop) -> None:
 def test_later_rules_end_the_roll_out_of_earlier_ones(shop: Shop) -> None:
     crowd(shop, [60_000])
     runs = TierRuns(shop.database, shop.clock)
-    runs.apply(changed(2))
+    runs.apply_rules(changed(2))
     shop.clock.advance(hours=1)
-    runs.apply(changed(3))
+    runs.apply_rules(changed(3))
     found = shop.database.collection("tier_runs").find({}).sort("_id", 1)
     assert [run["status"] for run in found] == ["superseded", "running"]
     with pytest.raises(Refusal) as refused:
-        runs.apply(changed(2, window_days=90))
+        runs.apply_rules(changed(2, window_days=90))
     assert refused.value.code is Code.RULES_CONFLICT
 
 
 def test_a_quote_at_a_removed_level_has_its_old_discount(shop: Shop, tiers: Tiers) -> None:
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     without = [level for level in TIERS["levels"] if level["level"] != "silver"]
     tiers.put_rules(TierRules.model_validate({**TIERS, "revision": 2, "levels": without}))
-    shop.database.recent = Recent()
+    shop.database.cache.clear()
     assert shop.request(alice, items=[item(10)]).payable_fen == 13_500
     assert tiers.level_of(alice)[0].name == "白银"
     shop.clock.advance(days=365)
-    assert tiers.evaluate(alice) == "lowered"
+    assert tiers.evaluate_member(alice) == "lowered"
     assert shop.request(alice, items=[item(10)]).payable_fen == 15_000
 
 

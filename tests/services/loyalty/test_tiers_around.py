@@ -27,7 +27,6 @@ from huitou.operations.merges.models import MergeMembersRequest
 from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.paging import PageRequest
-from huitou.runtime.recent import Recent
 
 LEVELS: list[dict[str, Any]] = [
     {"level": "basic", "name": "普通"},
@@ -58,19 +57,19 @@ class World(Shop):
         self.database.collection("rules").delete_one({"_id": "tiers"})
         self.database.collection("rule_revisions").delete_many({})
         self.tiers.put_rules(first)
-        self.database.recent = Recent()
+        self.database.cache.clear()
 
     def apply(self, new: TierRules) -> None:
-        TierRuns(self.database, self.clock).apply(new)
-        self.database.recent = Recent()
-        TierRuns(self.database, self.clock).progress(5)
+        TierRuns(self.database, self.clock).apply_rules(new)
+        self.database.cache.clear()
+        TierRuns(self.database, self.clock).show_progress(5)
 
     def at(self, day: str) -> None:
         self.clock.moment = datetime.fromisoformat(day).replace(hour=4, tzinfo=UTC)
 
     def evaluate_due(self) -> None:
-        for member_id in list(self.tiers.due()):
-            self.tiers.evaluate(member_id)
+        for member_id in list(self.tiers.due_reviews()):
+            self.tiers.evaluate_member(member_id)
 
     def tier(self, member_id: str) -> tuple[str, str | None]:
         found = self.account(member_id).get("tier", {})
@@ -78,10 +77,10 @@ class World(Shop):
 
     def refund_and_settle(self, order: Any) -> None:
         self.refund(order)
-        self.settlement.settle(order.id)
+        self.settlement.settle_order(order.id)
 
     def bring_in(self, member_id: str) -> str:
-        return self.tiers.bring_in(member_id, "silver", "2025-08-01", "2026-12-31", "crm")
+        return self.tiers.bring_in_tier(member_id, "silver", "2025-08-01", "2026-12-31", "crm")
 
     def imported(self, *rows: dict[str, Any]) -> str:
         """Import orders of one till member; return the member's id."""
@@ -96,7 +95,7 @@ class World(Shop):
         orders = self.database.collection("orders")
         orders.update_many({"member_id": member_id}, {"$set": {"status": "completed"}})
         request = EraseMemberRequest(member_id=member_id, actor="ann", reason="本人要求")
-        Erasures(self.database, self.clock, "huitou").erase(request)
+        Erasures(self.database, self.clock, "huitou").erase_member(request)
 
 
 @pytest.fixture
@@ -111,7 +110,9 @@ def test_a_notice_that_an_import_makes_due_is_given(world: World) -> None:
     world.set_first_rules(rules(1, notice_days=30))
     member = world.imported({"amount_fen": 60_000, "paid_on": date(2025, 3, 20)})
     world.evaluate_due()
-    notices = Notices(world.database, world.clock).listing(member, PageRequest(), "zh")["notices"]
+    notices = Notices(world.database, world.clock).list_notices(member, PageRequest(), "zh")[
+        "notices"
+    ]
     assert len(notices) == 1
 
 
@@ -122,9 +123,9 @@ def test_an_older_imported_order_moves_the_day_of_joining_even_after_an_evaluati
     world.set_first_rules(rules(1, window="anchor"))
     member = world.imported({"amount_fen": 30_000, "paid_on": date(2025, 10, 1), "order": "b"})
     if evaluated_before:
-        world.tiers.evaluate(member)
+        world.tiers.evaluate_member(member)
     world.imported({"amount_fen": 30_000, "paid_on": date(2025, 6, 1), "order": "a"})
-    world.tiers.evaluate(member)
+    world.tiers.evaluate_member(member)
     assert world.tier(member) == ("silver", "2027-05-31")
 
 
@@ -182,15 +183,15 @@ def test_an_erased_member_gets_no_tier_no_coupon_and_no_notice_again(
     world.apply(rules(2, levels=levels(40_000, entry_coupons=["silver-30-8"])))
     world.evaluate_due()
     granting = TierCoupons(world.database, world.clock)
-    for member_id in list(granting.due()):
-        granting.grant(member_id)
+    for member_id in list(granting.due_entry_coupons()):
+        granting.grant_entry_coupons(member_id)
     world.at("2027-12-03")
     world.evaluate_due()
     account = world.account(alice)
     assert not {"tier", "tier_base", "joined_day", "review_on", "benefits"} & set(account)
     assert list(world.database.collection("coupons").find({"member_id": alice})) == []
     assert list(world.database.collection("notices").find({"member_id": alice})) == []
-    assert list(world.tiers.due()) == []
+    assert list(world.tiers.due_reviews()) == []
 
 
 def test_a_merged_member_has_the_tier_of_both_accounts_orders_until_a_refund(
@@ -201,7 +202,7 @@ def test_a_merged_member_has_the_tier_of_both_accounts_orders_until_a_refund(
     world.paid(alice, items=[item(20)])
     order = world.paid(bob, items=[item(20)])
     world.evaluate_due()
-    Merges(world.database, world.clock, "huitou").merge(MergeMembersRequest(
+    Merges(world.database, world.clock, "huitou").merge_members(MergeMembersRequest(
         merge_id="m-000001", from_member=alice, into_member=bob, actor="ann", reason="同一人"
     ))  # fmt: skip
     world.evaluate_due()
@@ -229,7 +230,7 @@ def test_points_of_an_order_that_went_back_count_for_no_tier(
     world.set_first_rules(rules(1, levels=BY_POINTS))
     put = PointsRules.model_validate({"revision": 2, **points_rules})
     RulesRepository(world.database).put(put, "points_rules")
-    world.database.recent = Recent()
+    world.database.cache.clear()
     alice = world.register()
     order = world.paid(alice, items=[item(40)])
     world.evaluate_due()
@@ -298,9 +299,9 @@ def test_loaded_rules_are_rolled_out_to_all_members(world: World) -> None:
     assert world.tier(alice) == ("silver", None)
     world.at("2026-03-05")
     loaded = LoadRequest.model_validate({"tier_rules": rules(2, levels=levels(20_000)).document()})
-    Maintenance(world.database, world.clock).load(loaded)
-    world.database.recent = Recent()
-    TierRuns(world.database, world.clock).progress(5)
+    Maintenance(world.database, world.clock).load_chain(loaded)
+    world.database.cache.clear()
+    TierRuns(world.database, world.clock).show_progress(5)
     assert world.tier(bob)[0] == "silver"
     assert world.tier(alice) == ("silver", "2027-03-04")  # One period of the new rules.
     world.at("2027-06-01")
@@ -316,7 +317,7 @@ def test_a_dry_run_says_on_which_day_a_removed_level_is_lost(world: World) -> No
     world.at("2026-03-05")
     vip = {"level": "vip", "name": "VIP", "spend_fen": 300_000}
     new = rules(2, grace_days=30, levels=[LEVELS[0], vip])
-    outlook = TierRuns(world.database, world.clock).dry_run(DryRunRequest(rules=new))
+    outlook = TierRuns(world.database, world.clock).dry_run_rules(DryRunRequest(rules=new))
     assert outlook["examples"][0]["on"] == "2027-03-02"
     world.apply(new)
     for day, level in (("2027-03-01", "silver"), ("2027-03-02", "basic")):
@@ -356,7 +357,7 @@ def test_the_figures_that_keep_a_stretch_from_29_february_count_from_that_day(wo
     world.evaluate_due()
     world.at("2029-02-10")
     world.evaluate_due()
-    assert world.tiers.shown(alice)["keep"]["missing_fen"] == 50_000 - 15_000
+    assert world.tiers.show_tier(alice)["keep"]["missing_fen"] == 50_000 - 15_000
 
 
 @pytest.mark.parametrize(("window_days", "notice_on"), [(30, "2026-03-03"), (90, "2026-05-01")])
@@ -368,12 +369,12 @@ def test_with_a_short_window_the_notice_comes_when_spending_can_still_help(
     alice = world.register()
     world.paid(alice, items=[item(40)])
     world.evaluate_due()
-    assert "keep" not in world.tiers.shown(alice)
+    assert "keep" not in world.tiers.show_tier(alice)
     world.at(notice_on)
-    assert "keep" in world.tiers.shown(alice)
+    assert "keep" in world.tiers.show_tier(alice)
     world.paid(alice, items=[item(40)])
     world.evaluate_due()
-    assert "keep" not in world.tiers.shown(alice)
+    assert "keep" not in world.tiers.show_tier(alice)
 
 
 def test_a_member_who_falls_by_a_refund_gets_a_notice_for_the_lower_level_too(world: World) -> None:
@@ -387,5 +388,7 @@ def test_a_member_who_falls_by_a_refund_gets_a_notice_for_the_lower_level_too(wo
     world.at("2027-02-10")
     world.refund_and_settle(order)
     world.evaluate_due()
-    notices = Notices(world.database, world.clock).listing(alice, PageRequest(), "zh")["notices"]
+    notices = Notices(world.database, world.clock).list_notices(alice, PageRequest(), "zh")[
+        "notices"
+    ]
     assert [text["text"].split()[-1] for text in notices] == ["白银", "黄金"]

@@ -21,7 +21,6 @@ from huitou.runtime.database import Database
 from huitou.runtime.declarations import migrations
 from huitou.runtime.errors import Refusal
 from huitou.runtime.paging import PageRequest
-from huitou.runtime.recent import Recent
 from simulation.chain import TIERS
 
 
@@ -46,7 +45,7 @@ def put_rules_into_force(
     """Put changed rules into force and empty the cache of rules."""
     rules = changed(revision, levels, **more)
     Tiers(shop.database, shop.clock).put_rules(rules)
-    shop.database.recent = Recent()
+    shop.database.cache.clear()
     return rules
 
 
@@ -76,11 +75,11 @@ def test_simultaneous_evaluations_and_a_refund_lose_nothing(shop: Shop, tiers: T
     order = shop.paid(alice, items=[item(40)])
     shop.refund(order)
     at_once([
-        *[lambda: tiers.evaluate(alice)] * 3,
-        lambda: shop.settlement.settle(order.id),
+        *[lambda: tiers.evaluate_member(alice)] * 3,
+        lambda: shop.settlement.settle_order(order.id),
     ])  # fmt: skip
-    for member_id in list(tiers.due()):  # The refund makes a review due if it came last.
-        tiers.evaluate(member_id)
+    for member_id in list(tiers.due_reviews()):  # The refund makes a review due if it came last.
+        tiers.evaluate_member(member_id)
     account = shop.account(alice)
     assert account["tier"]["level"] == "basic"
     assert sum(account["spend_by_day"].values()) == 0
@@ -92,9 +91,9 @@ def test_simultaneous_evaluations_and_a_refund_lose_nothing(shop: Shop, tiers: T
 def test_an_evaluation_that_changes_nothing_writes_nothing(shop: Shop, tiers: Tiers) -> None:
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
-    assert tiers.evaluate(alice) == "raised"
+    assert tiers.evaluate_member(alice) == "raised"
     before = shop.account(alice)
-    assert tiers.evaluate(alice) == "unchanged"
+    assert tiers.evaluate_member(alice) == "unchanged"
     assert shop.account(alice) == before
 
 
@@ -104,12 +103,12 @@ def test_a_membership_year_counts_from_the_day_of_joining(shop: Shop, tiers: Tie
     alice = shop.register()
     at(shop, "2027-03-01")
     shop.paid(alice, items=[item(20)])
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     at(shop, "2027-03-20")  # In the next membership year the first ¥300 don't count any more.
     shop.paid(alice, items=[item(20)])
-    assert tiers.evaluate(alice) == "unchanged"
+    assert tiers.evaluate_member(alice) == "unchanged"
     shop.paid(alice, items=[item(20)])
-    assert tiers.evaluate(alice) == "raised"
+    assert tiers.evaluate_member(alice) == "raised"
     assert shop.account(alice)["tier"]["holds_through"] == "2029-03-09"
 
 
@@ -120,18 +119,18 @@ def test_the_review_of_a_calendar_year_counts_all_its_days_and_the_days_of_grace
     at(shop, "2026-01-02")
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     assert shop.account(alice)["tier"]["holds_through"] == "2027-12-31"  # Kept by 2026.
     at(shop, "2027-01-01")
-    assert list(tiers.due()) == []
+    assert list(tiers.due_reviews()) == []
     at(shop, "2027-01-02")
     shop.paid(alice, items=[item(36)])
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     at(shop, "2028-02-29")
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     assert shop.account(alice)["tier"]["level"] == "silver"
     shop.paid(alice, items=[item(2)])  # ¥486 in January 2027, ¥27 on the last day of grace.
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     assert shop.account(alice)["tier"]["holds_through"] == "2028-12-31"
 
 
@@ -139,33 +138,34 @@ def test_a_member_gets_one_notice_of_what_keeps_the_tier(shop: Shop, tiers: Tier
     put_rules_into_force(shop, window="calendar_year")
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
-    tiers.evaluate(alice)
-    assert "keep" not in tiers.shown(alice)
+    tiers.evaluate_member(alice)
+    assert "keep" not in tiers.show_tier(alice)
     at(shop, "2027-01-01")
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     shop.paid(alice, items=[item(20)])
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     assert shop.account(alice)["review_on"] == "2027-12-02"
     at(shop, "2027-12-02")
-    assert list(tiers.due()) == [alice]
-    assert "noticed" in at_once([lambda: tiers.evaluate(alice)] * 4)
-    assert list(tiers.due()) == []
+    assert list(tiers.due_reviews()) == [alice]
+    assert "noticed" in at_once([lambda: tiers.evaluate_member(alice)] * 4)
+    assert list(tiers.due_reviews()) == []
     assert shop.account(alice)["review_on"] == "2028-01-01"
-    keep = tiers.shown(alice)["keep"]
+    keep = tiers.show_tier(alice)["keep"]
     missing = 50_000 - sum(
         fen for day, fen in shop.account(alice)["spend_by_day"].items() if day >= "2027"
     )
     assert (keep["missing_fen"], keep["by"]) == (missing, "2027-12-31")
     assert keep["text"] == f"再消费 ¥{missing // 100}（12 月 31 日前）可保留 白银"
-    assert tiers.shown(alice, "en")["keep"]["text"].startswith("Spend ¥")
-    listed = Notices(shop.database, shop.clock).listing(alice, PageRequest(), "zh")
+    assert tiers.show_tier(alice, "en")["keep"]["text"].startswith("Spend ¥")
+    listed = Notices(shop.database, shop.clock).list_notices(alice, PageRequest(), "zh")
     assert [notice["text"] for notice in listed["notices"]] == [keep["text"]]
     assert listed["notices"][0]["notice_id"] == f"tier-keep:{alice}:2028-01-01:silver"
     shop.paid(alice, items=[item(40)])
-    tiers.evaluate(alice)
-    assert "keep" not in tiers.shown(alice)
+    tiers.evaluate_member(alice)
+    assert "keep" not in tiers.show_tier(alice)
     assert (
-        len(Notices(shop.database, shop.clock).listing(alice, PageRequest(), "zh")["notices"]) == 1
+        len(Notices(shop.database, shop.clock).list_notices(alice, PageRequest(), "zh")["notices"])
+        == 1
     )
 
 
@@ -173,10 +173,14 @@ def test_notices_are_paged_newest_first(shop: Shop) -> None:
     notices, alice = Notices(shop.database, shop.clock), shop.register()
     for points in range(3):
         shop.clock.advance(hours=1)
-        assert notices.put("points-expiring", alice, f"2026-04-0{points + 1}", {"points": points})
-        assert not notices.put("points-expiring", alice, f"2026-04-0{points + 1}", {"points": 9})
-    first = notices.listing(alice, PageRequest(limit=2), "zh")
-    rest = notices.listing(alice, PageRequest(limit=2, after=first["next"]), "zh")
+        assert notices.put_notice(
+            "points-expiring", alice, f"2026-04-0{points + 1}", {"points": points}
+        )
+        assert not notices.put_notice(
+            "points-expiring", alice, f"2026-04-0{points + 1}", {"points": 9}
+        )
+    first = notices.list_notices(alice, PageRequest(limit=2), "zh")
+    rest = notices.list_notices(alice, PageRequest(limit=2, after=first["next"]), "zh")
     days = [notice["for_day"][-1] for notice in first["notices"] + rest["notices"]]
     assert (days, rest["next"]) == (["3", "2", "1"], None)
 
@@ -190,25 +194,25 @@ def test_monthly_coupons_are_issued_once_a_month_even_by_simultaneous_calls(
     template = CouponTemplate.model_validate(
         {"_id": "welcome-20-5", "revision": 2, "name": "", "valid_days": 7,
          "terms": {"threshold_fen": 0, "off_fen": 500}})  # fmt: skip
-    Coupons(shop.database, shop.clock).put([template], [])
+    Coupons(shop.database, shop.clock).put_templates([template], [])
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     for month in ("2026-03-02", "2026-04-01", "2026-12-31", "2027-01-05"):
         at(shop, month)
-        assert list(granting.monthly_due()) == [alice]
-        assert at_once([lambda: granting.grant_month(alice)] * 4).count("issued") == 1
-        assert list(granting.monthly_due()) == []
+        assert list(granting.due_monthly_coupons()) == [alice]
+        assert at_once([lambda: granting.grant_monthly_coupons(alice)] * 4).count("issued") == 1
+        assert list(granting.due_monthly_coupons()) == []
     causes = coupon_causes(shop)
     assert causes == [
         f"tier-month:silver:{month}:welcome-20-5"
         for month in ("2026-03", "2026-04", "2026-12", "2027-01")
     ]
     at(shop, "2027-03-02")
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     assert shop.account(alice)["tier"]["level"] == "basic"
-    assert granting.grant_month(alice) == "nothing new"  # The account isn't due any more.
-    assert list(granting.monthly_due()) == []
+    assert granting.grant_monthly_coupons(alice) == "nothing new"  # The account isn't due any more.
+    assert list(granting.due_monthly_coupons()) == []
 
 
 def test_a_birthday_is_set_once_and_brings_its_coupons_once_a_year(
@@ -216,21 +220,21 @@ def test_a_birthday_is_set_once_and_brings_its_coupons_once_a_year(
 ) -> None:
     put_rules_into_force(shop, levels={"basic": {"birthday_coupons": ["silver-30-8"]}})
     alice = shop.register()
-    say = [lambda d=day: shop.members.update(
+    say = [lambda d=day: shop.members.update_profile(
         alice, UpdateProfileRequest(birthday=date(1992, 2, d)))
         for day in (28, 29)]  # fmt: skip
     results = at_once(say)
     refused = [result for result in results if isinstance(result, Refusal)]
     assert [refusal.code for refusal in refused] == [ProfileErrors.BIRTHDAY_FIXED]
-    birthday = shop.members.profile(alice)["birthday"]
+    birthday = shop.members.show_profile(alice)["birthday"]
     same = UpdateProfileRequest(birthday=date.fromisoformat(birthday), nickname="A")
-    assert shop.members.update(alice, same)["nickname"] == "A"
-    assert list(granting.birthdays_due()) == []
+    assert shop.members.update_profile(alice, same)["nickname"] == "A"
+    assert list(granting.due_birthday_coupons()) == []
     for year in (2027, 2028):
         at(shop, f"{year}-02-{birthday[-2:] if year == 2028 else 28}")
-        assert list(granting.birthdays_due()) == [alice]
-        assert at_once([lambda: granting.grant_birthday(alice)] * 4).count("issued") == 1
-        assert list(granting.birthdays_due()) == []
+        assert list(granting.due_birthday_coupons()) == [alice]
+        assert at_once([lambda: granting.grant_birthday_coupons(alice)] * 4).count("issued") == 1
+        assert list(granting.due_birthday_coupons()) == []
     assert coupon_causes(shop) == [f"birthday:{year}:silver-30-8" for year in (2027, 2028)]
 
 
@@ -251,19 +255,21 @@ def test_a_tier_from_another_system_is_taken_over_once_with_its_review_day(
 ) -> None:
     alice = shop.register()
     terms = (alice, "silver", "2025-08-01", "2026-07-31", "old-crm")
-    results = at_once([lambda: tiers.bring_in(*terms)] * 4)
+    results = at_once([lambda: tiers.bring_in_tier(*terms)] * 4)
     assert sorted(results) == ["brought in", *["brought in before"] * 3]
-    for member_id in list(tiers.due()):
-        tiers.evaluate(member_id)
+    for member_id in list(tiers.due_reviews()):
+        tiers.evaluate_member(member_id)
     assert shop.account(alice)["review_on"] == "2026-07-02"  # The notice comes first.
-    assert list(granting.due()) == []
+    assert list(granting.due_entry_coupons()) == []
     shop.refund(order := shop.paid(alice))  # A refund doesn't end it.
-    shop.settlement.settle(order.id)
-    assert tiers.evaluate(alice) == "unchanged"
+    shop.settlement.settle_order(order.id)
+    assert tiers.evaluate_member(alice) == "unchanged"
     at(shop, "2026-08-01")
-    assert list(tiers.due()) == [alice]
-    assert tiers.evaluate(alice) == "lowered"
+    assert list(tiers.due_reviews()) == [alice]
+    assert tiers.evaluate_member(alice) == "lowered"
     assert changes(shop) == [("silver", "migration"), ("basic", "review")]
     shop.paid(alice, items=[item(99), item(40)])
-    tiers.evaluate(alice)
-    assert tiers.bring_in(alice, "silver", "2025-08-01", "2026-12-31", "crm2") == "stands higher"
+    tiers.evaluate_member(alice)
+    assert (
+        tiers.bring_in_tier(alice, "silver", "2025-08-01", "2026-12-31", "crm2") == "stands higher"
+    )

@@ -22,7 +22,7 @@ def world(chain: Database, clock: FakeClock) -> CampaignWorld:
 
 
 def report(world: CampaignWorld) -> EffectAnswer:
-    return Effects(world.database, world.clock).report("day-3")
+    return Effects(world.database, world.clock).report_effects("day-3")
 
 
 def test_only_orders_in_the_days_after_the_message_count(world: CampaignWorld) -> None:
@@ -51,7 +51,7 @@ def test_only_orders_in_the_days_after_the_message_count(world: CampaignWorld) -
     assert (group.gifts, group.redeemed) == (2, 1)
     assert group.repurchase_rate == 0.5
     assert group.orders_per_member == 1.0  # Ann has two, Bob has none.
-    off = world.shop.orders.get(used).discounts[0]
+    off = world.shop.orders.get_order(used).discounts[0]
     assert found.cost_fen == off.amount_fen == 800
     assert "没有对照组" in found.verdict
 
@@ -102,4 +102,4 @@ def test_the_report_finds_a_difference_of_15_points_to_the_hold_out(world: Campa
 
 def _count(world: CampaignWorld) -> None:
     """Have the KPIs count the orders: reports read `counted_fen`, which these write."""
-    Kpis(world.database, world.clock).roll_up(60)
+    Kpis(world.database, world.clock).roll_up_figures(60)

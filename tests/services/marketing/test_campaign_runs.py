@@ -85,9 +85,9 @@ def test_a_member_who_must_not_get_messages_gets_nothing(
         merge = MergeMembersRequest(
             merge_id="merge-1", from_member=ann, into_member=bob, actor="x", reason="one person"
         )
-        Merges(world.database, world.clock, "huitou").merge(merge)
+        Merges(world.database, world.clock, "huitou").merge_members(merge)
     if trigger["kind"] == "by_hand":
-        CampaignRuns(world.database, world.clock).by_hand(
+        CampaignRuns(world.database, world.clock).send_by_hand(
             ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann, bob], actor="x")
         )
     world.tick_through("2026-03-06 12:00")
@@ -183,7 +183,7 @@ def test_what_fell_into_a_pause_is_not_sent_later(world: CampaignWorld) -> None:
     world.stop("day-3")
     world.tick("2026-03-05 11:00")
 
-    world.campaigns.start(CampaignStepRequest(campaign_id="day-3", actor="小王"))
+    world.campaigns.start_campaign(CampaignStepRequest(campaign_id="day-3", actor="小王"))
     world.tick_through("2026-03-07 12:00")
     assert world.messages() == [(bob, "2026-03-03", "03-06 10:00")]
 
@@ -247,7 +247,7 @@ def test_a_worker_waits_for_another_one_that_has_a_run_of_higher_priority(
     world.at("2026-03-05 10:00")
     other = leases.acquire(world.database, "campaign-run:birthday:0", until_ms=1_000)
     assert other is not None
-    world.tick_service.run(2)
+    world.tick_service.run_tick(2)
     assert world.messages() == []  # Nor from the day-3 campaign, which nobody was working on.
     leases.release(world.database, other)
     world.tick()
@@ -285,7 +285,7 @@ def test_an_occasion_that_was_served_long_ago_is_not_served_again(world: Campaig
     batch = ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann], actor="x")
     for day in ("02", "20", "21"):
         world.at(f"2026-03-{day} 12:00")
-        runs.by_hand(batch)
+        runs.send_by_hand(batch)
         world.tick()
     assert world.messages() == [(ann, "b1", "03-02 12:00")]
     assert world.coupons(ann) == {SILVER: 1}

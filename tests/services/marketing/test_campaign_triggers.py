@@ -75,15 +75,15 @@ def test_a_tier_that_rises_or_falls_gets_a_message(world: CampaignWorld, directi
     world.run(campaign(trigger={"kind": "tier_change", "direction": direction}))
     order_id = world.orders(ann, "2026-03-02 12:00", items=[item(40)])
     tiers = Tiers(world.database, world.clock)
-    tiers.evaluate(ann)
+    tiers.evaluate_member(ann)
     world.tick("2026-03-02 12:30")
     if direction == "up":
         assert times_of(world) == [(ann, "03-02 12:30")]
         return
     assert times_of(world) == []
-    world.shop.refund(world.shop.orders.get(order_id))
-    world.shop.settlement.settle(order_id)
-    tiers.evaluate(ann)
+    world.shop.refund(world.shop.orders.get_order(order_id))
+    world.shop.settlement.settle_order(order_id)
+    tiers.evaluate_member(ann)
     world.tick("2026-03-02 13:00")
     assert times_of(world) == [(ann, "03-02 13:00")]
 
@@ -148,10 +148,10 @@ def test_a_reported_review_gets_one_message(world: CampaignWorld) -> None:
     ann = world.guest("ann")
     runs = CampaignRuns(world.database, world.clock)
     review = EventRequest(kind="review", member_id=ann, cause="review-1")
-    assert runs.tell_of(review) == {"campaigns": 1}
-    assert runs.tell_of(review) == {"campaigns": 1}
+    assert runs.report_event(review) == {"campaigns": 1}
+    assert runs.report_event(review) == {"campaigns": 1}
     world.tick("2026-03-02 12:05")
-    runs.tell_of(review)
+    runs.report_event(review)
     world.tick("2026-03-02 12:10")
     assert world.messages() == [(ann, "review-1", "03-02 12:05")]
 
@@ -245,8 +245,8 @@ def test_points_that_end_soon_get_a_message(world: CampaignWorld) -> None:
 def test_a_segment_gets_one_message(world: CampaignWorld) -> None:
     ann, bob = world.guest("ann"), world.guest("bob")
     book = FeatureBook(world.database, world.clock)
-    book.tag(TagRequest(tag="regulars", add=[ann, bob]))
-    book.tag(TagRequest(tag="regulars", remove=[bob]))
+    book.tag_members(TagRequest(tag="regulars", add=[ann, bob]))
+    book.tag_members(TagRequest(tag="regulars", remove=[bob]))
     world.run(
         campaign(
             trigger={"kind": "segment"},
@@ -262,11 +262,13 @@ def test_members_named_by_hand_get_one_message_a_batch(world: CampaignWorld) -> 
     ann, bob = world.guest("ann"), world.guest("bob")
     world.run(campaign(trigger={"kind": "by_hand"}))
     runs = CampaignRuns(world.database, world.clock)
-    runs.by_hand(
+    runs.send_by_hand(
         ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann, bob, ann], actor="小王")
     )
     world.tick("2026-03-02 12:05")
-    runs.by_hand(ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann], actor="小王"))
+    runs.send_by_hand(
+        ByHandRequest(campaign_id="day-3", batch="b1", member_ids=[ann], actor="小王")
+    )
     world.tick("2026-03-02 12:10")
     assert sorted(m for m, *_ in world.messages()) == sorted([ann, bob])
 
@@ -279,7 +281,7 @@ def test_a_member_near_a_store_gets_a_message(world: CampaignWorld) -> None:
     fix = PositionRequest(
         lat=31.2243, lng=121.4468, system="GCJ-02", accuracy_m=10, at=world.clock.now()
     )
-    Geofence(world.database, world.clock, "huitou").check(ann, fix)
+    Geofence(world.database, world.clock, "huitou").check_position(ann, fix)
     world.tick("2026-03-03 12:05")
     assert world.messages() == [(ann, "jingan@2026-03-03", "03-03 12:05")]
 
@@ -287,7 +289,7 @@ def test_a_member_near_a_store_gets_a_message(world: CampaignWorld) -> None:
 def test_quiet_hours_are_by_the_clock_of_the_members_store(world: CampaignWorld) -> None:
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     tokyo = Store(id="tokyo", brand_id="huitou", name="东京店", zone="Asia/Tokyo", hours=hours)
-    Stores(world.database, world.clock).put(tokyo)
+    Stores(world.database, world.clock).put_store(tokyo)
     world.database.collection("store_dishes").insert_one(
         {
             "_id": "tokyo:milk-tea",
@@ -298,13 +300,13 @@ def test_quiet_hours_are_by_the_clock_of_the_members_store(world: CampaignWorld)
             "sold_out": False,
         }
     )
-    world.database.recent.__init__()  # type: ignore[misc]
+    world.database.cache.clear()
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00", store_id="tokyo")
     world.run(campaign(trigger={"kind": "by_hand"}))
     world.at("2026-03-02 20:40")  # 21:40 in Tokyo.
     runs = CampaignRuns(world.database, world.clock)
-    runs.by_hand(ByHandRequest(campaign_id="day-3", batch="b", member_ids=[ann], actor="x"))
+    runs.send_by_hand(ByHandRequest(campaign_id="day-3", batch="b", member_ids=[ann], actor="x"))
     world.tick_through("2026-03-03 12:00", MINUTES)
     assert world.messages() == [(ann, "b", "03-03 08:00")]  # 09:00 in Tokyo.
 
@@ -322,7 +324,7 @@ def test_a_message_whose_gift_has_run_out_is_withheld(world: CampaignWorld) -> N
             "limits": {"quota": 2},
         }
     )
-    Coupons(world.database, world.clock).put([scarce], [])
+    Coupons(world.database, world.clock).put_templates([scarce], [])
     variants = [
         {
             "gift": {"kind": "coupon", "template_id": "scarce"},
@@ -352,6 +354,6 @@ def test_a_gift_of_points_is_given_up_to_the_campaigns_total(world: CampaignWorl
     gained = [world.shop.account(guest)["available"] - before[guest] for guest in guests]
     assert sorted(gained) == [0, 0, 20, 20, 20]
     assert world.shop.differences() == []
-    found = CampaignRuns(world.database, world.clock).runs(RunsRequest(campaign_id="day-3"))
+    found = CampaignRuns(world.database, world.clock).list_runs(RunsRequest(campaign_id="day-3"))
     counts: dict[str, Any] = found["runs"][0]["counts"]
     assert (counts["a"], counts["over the total"]) == (3, 2)

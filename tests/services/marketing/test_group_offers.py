@@ -48,7 +48,7 @@ class Group(CampaignWorld):
         proof = self.wechat.enter_group(name, group) | forged
         request = TakeGroupOfferRequest(campaign_id="day-3", **proof)
         caller = Caller(name, self.keys.appid)
-        return self.offers.take(member_id, caller, request).coupon.coupon_id
+        return self.offers.take_offer(member_id, caller, request).coupon.coupon_id
 
 
 @pytest.fixture

@@ -59,11 +59,11 @@ def test_a_tier_that_fell_again_in_the_night_gets_no_congratulation(world: Campa
     orders = {guest: world.orders(guest, "2026-03-02 21:50", items=[item(40)])
               for guest in (ann, bob)}  # fmt: skip
     for guest in orders:
-        assert tiers.evaluate(guest) == "raised"
+        assert tiers.evaluate_member(guest) == "raised"
     world.tick("2026-03-02 22:05")
-    world.shop.refund(world.shop.orders.get(orders[ann]))
-    world.shop.settlement.settle(orders[ann])
-    assert tiers.evaluate(ann) == "lowered"
+    world.shop.refund(world.shop.orders.get_order(orders[ann]))
+    world.shop.settlement.settle_order(orders[ann])
+    assert tiers.evaluate_member(ann) == "lowered"
     world.tick("2026-03-03 09:05")
     assert [member for member, *_ in world.messages()] == [bob]
 
@@ -96,8 +96,8 @@ def test_orders_that_were_refunded_completely_get_no_message(world: CampaignWorl
         {"_id": order_id}, {"$set": {"completed_at": world.clock.now()}}
     )
     world.tick("2026-03-02 13:30")
-    world.shop.refund(world.shop.orders.get(order_id))
-    world.shop.settlement.settle(order_id)
+    world.shop.refund(world.shop.orders.get_order(order_id))
+    world.shop.settlement.settle_order(order_id)
     world.tick_through("2026-03-02 18:00", FIVE_MINUTES)
     assert world.messages() == []
     second = world.orders(ann, "2026-03-02 18:00")
@@ -112,10 +112,10 @@ def test_a_late_run_sees_members_as_they_are_now(world: CampaignWorld) -> None:
     book = FeatureBook(world.database, world.clock)
     for guest in (ann, bob):
         world.orders(guest, "2026-03-02 12:00")
-    book.tag(TagRequest(tag="regulars", add=[ann]))
+    book.tag_members(TagRequest(tag="regulars", add=[ann]))
     world.run(campaign(audience={"feature": "tag", "among": ["regulars"]}))
     world.at("2026-03-05 12:00")  # The timer was out at 10:00.
-    book.tag(TagRequest(tag="regulars", add=[bob], remove=[ann]))
+    book.tag_members(TagRequest(tag="regulars", add=[bob], remove=[ann]))
     world.tick()
     assert [member for member, *_ in world.messages()] == [bob]
 
@@ -142,7 +142,7 @@ def test_without_late_words_a_birthday_that_is_over_is_skipped_and_reported(
     world.tick("2026-03-10 15:00")
     assert world.messages() == []
     assert ("2026-03-09", True, 0) in skipped(world, "birthday")
-    assert Skipped(world.database, world.clock).lately(7, 50) > 0
+    assert Skipped(world.database, world.clock).count_skipped_days(7, 50) > 0
 
 
 def test_a_message_before_a_birthday_is_in_time_until_the_birthday_is_over(

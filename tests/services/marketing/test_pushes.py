@@ -39,12 +39,12 @@ class Pushed(CampaignWorld):
                 "answers": [{"template_id": "huitou-care", "result": result} for result in results],
             }
         )
-        return Messages(self.database).subscribed(member or self.ann, request).left
+        return Messages(self.database).record_subscriptions(member or self.ann, request).left
 
     def left(self) -> int:
         return (
             Messages(self.database)
-            .left([self.ann], ["huitou-care"])
+            .messages_left([self.ann], ["huitou-care"])
             .get(f"{self.ann}|huitou-care", 0)
         )
 
@@ -77,17 +77,21 @@ def test_one_consent_allows_one_message(world: Pushed) -> None:
 def test_without_consent_the_message_is_in_the_inbox_only(world: Pushed) -> None:
     world.tick("2026-03-05 10:00")
     assert world.postman.sent == []
-    (message,) = Inbox(world.database, world.clock).listing(world.ann, PageRequest())["messages"]
+    (message,) = Inbox(world.database, world.clock).list_messages(world.ann, PageRequest())[
+        "messages"
+    ]
     assert message["title"] == "三天没见"
     assert not message["opened"]
     assert world.shop.database.collection("coupons").find_one({"_id": message["coupon_id"]})
     opened = OpenMessageRequest(message_id=message["message_id"])
-    Inbox(world.database, world.clock).open(world.ann, opened)
-    (message,) = Inbox(world.database, world.clock).listing(world.ann, PageRequest())["messages"]
+    Inbox(world.database, world.clock).open_message(world.ann, opened)
+    (message,) = Inbox(world.database, world.clock).list_messages(world.ann, PageRequest())[
+        "messages"
+    ]
     assert message["opened"]
     bob = world.guest("bob")
     with pytest.raises(Refusal, match="NOT_FOUND"):
-        Inbox(world.database, world.clock).open(bob, opened)
+        Inbox(world.database, world.clock).open_message(bob, opened)
 
 
 def test_error_43101_takes_all_consents_that_were_left(world: Pushed) -> None:

@@ -70,7 +70,7 @@ def test_a_merge_moves_waiting_occasions_and_an_erasure_deletes_them(world: Camp
     merged = MergeMembersRequest(
         merge_id="merge-0001", from_member=ann, into_member=bob, actor="小王", reason="同一人"
     )
-    Merges(world.database, world.clock, "huitou").merge(merged)
+    Merges(world.database, world.clock, "huitou").merge_members(merged)
     assert world.database.collection("campaign_waiting").count_documents({"member_id": bob}) == 1
     world.tick("2026-03-11 10:05")
     assert [member for member, *_ in world.messages("birthday")] == [bob]
@@ -78,7 +78,7 @@ def test_a_merge_moves_waiting_occasions_and_an_erasure_deletes_them(world: Camp
     world.run(campaign(trigger={"kind": "by_hand"}))
     by_hand(world, eve)
     erase = EraseMemberRequest(member_id=eve, actor="小王", reason="本人要求")
-    Erasures(world.database, world.clock, "huitou").erase(erase)
+    Erasures(world.database, world.clock, "huitou").erase_member(erase)
     assert world.database.collection("campaign_waiting").count_documents({"member_id": eve}) == 0
 
 
@@ -125,12 +125,12 @@ def test_a_tier_that_rose_twice_in_a_night_gets_one_message(world: CampaignWorld
     for number in range(2):
         order_id = world.orders(ann, f"2026-03-02 22:0{number}", items=[item(40)])
         world.clock.advance(minutes=2)
-        assert tiers.evaluate(ann) == "raised"
+        assert tiers.evaluate_member(ann) == "raised"
         if number == 0:
-            world.shop.refund(world.shop.orders.get(order_id))
-            world.shop.settlement.settle(order_id)
+            world.shop.refund(world.shop.orders.get_order(order_id))
+            world.shop.settlement.settle_order(order_id)
             world.clock.advance(minutes=2)
-            assert tiers.evaluate(ann) == "lowered"
+            assert tiers.evaluate_member(ann) == "lowered"
     world.tick_through("2026-03-04 12:00", timedelta(minutes=30))
     assert len(world.messages()) == 1
 
@@ -168,7 +168,7 @@ def test_a_late_message_whose_coupon_has_ended_is_withheld(world: CampaignWorld)
     ends = CouponTemplate.model_validate({
         "_id": "ends", "name": "生日券", "terms": {"off_fen": 100}, "valid_until": "2026-03-10",
     })  # fmt: skip
-    Coupons(world.database, world.clock).put([ends], [])
+    Coupons(world.database, world.clock).put_templates([ends], [])
     world.guest("ann", birthday="1990-03-10")
     message = {"title": "生日快乐", "body": "送您{gift}", "late": LATE}
     gift = {"kind": "coupon", "template_id": "ends"}
@@ -188,7 +188,7 @@ def test_what_falls_into_a_pause_or_after_the_end_does_not_count_as_missed(
     by_hand(world, ann)
     world.stop("day-3")
     world.at("2026-03-12 12:00")
-    world.campaigns.start(CampaignStepRequest(campaign_id="day-3", actor="小王"))
+    world.campaigns.start_campaign(CampaignStepRequest(campaign_id="day-3", actor="小王"))
     world.tick()
     assert (world.messages(), skipped(world, "day-3")) == ([], [])
     world.run(campaign(_id="new", trigger={"kind": "registered"}, valid_until="2026-03-13"))
@@ -213,12 +213,12 @@ def test_an_interrupted_run_counts_as_missed_in_part(world: CampaignWorld) -> No
 def test_a_supper_is_in_time_by_the_members_own_clock(world: CampaignWorld) -> None:
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     paris = Store(id="paris", brand_id="huitou", name="巴黎店", zone="Europe/Paris", hours=hours)
-    Stores(world.database, world.clock).put(paris)
+    Stores(world.database, world.clock).put_store(paris)
     world.database.collection("store_dishes").insert_one({
         "_id": "paris:milk-tea", "schema": 1, "store_id": "paris", "dish_id": "milk-tea",
         "listed": True, "sold_out": False,
     })  # fmt: skip
-    world.database.recent._kept.clear()
+    world.database.cache.clear()
     ann = world.guest("ann")
     for late in ("2026-03-02 04:30", "2026-03-03 04:30"):
         world.orders(ann, late, store_id="paris")  # 21:30 in Paris.

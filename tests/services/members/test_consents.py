@@ -22,7 +22,7 @@ class Log:
 
     def say(self, member_id: str, *, given: bool, purpose: Any = "marketing") -> None:
         request = ConsentRequest(purpose=purpose, given=given, text_version="v1")
-        self.consents.record(member_id, request)
+        self.consents.record_consent(member_id, request)
 
     def decisions(self, member_id: str) -> list[bool]:
         found = self.database.collection("consents").find({"member_id": member_id})
@@ -35,7 +35,7 @@ def log(database: Database, clock: FakeClock) -> Log:
 
 
 def test_without_a_decision_only_personalisation_is_on(log: Log) -> None:
-    assert log.consents.of(["ann"]) == {
+    assert log.consents.consents_of(["ann"]) == {
         "ann": {"marketing": False, "personalised": True, "precise_location": False}}  # fmt: skip
 
 
@@ -43,8 +43,8 @@ def test_every_decision_is_kept_and_the_last_one_is_valid(log: Log) -> None:
     for given in (True, True, False, True):
         log.say("ann", given=given)
     assert log.decisions("ann") == [True, False, True]
-    assert log.consents.holds("ann", "marketing")
-    assert not log.consents.holds("ann", "precise_location")
+    assert log.consents.has_consent("ann", "marketing")
+    assert not log.consents.has_consent("ann", "precise_location")
 
 
 def test_decisions_made_at_once_are_recorded_one_after_another(log: Log) -> None:
@@ -52,7 +52,7 @@ def test_decisions_made_at_once_are_recorded_one_after_another(log: Log) -> None
              for given in (True, False) * 4])  # fmt: skip
     decisions = log.decisions("ann")
     assert all(one != other for one, other in pairwise(decisions))
-    assert log.consents.holds("ann", "marketing") is decisions[-1]
+    assert log.consents.has_consent("ann", "marketing") is decisions[-1]
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_a_merge_never_brings_back_a_consent_that_was_withdrawn(
     for member_id, given in ((source, theirs), (into, ours)):
         if given is not None:
             log.say(member_id, given=given)
-    Merges(chain, clock, "huitou").merge(
+    Merges(chain, clock, "huitou").merge_members(
         MergeMembersRequest(
             merge_id="merge-1", from_member=source, into_member=into, actor="x", reason="same"
         )
     )
-    assert log.consents.holds(into, "marketing") is holds
+    assert log.consents.has_consent(into, "marketing") is holds

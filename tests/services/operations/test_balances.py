@@ -58,9 +58,9 @@ def test_lots_and_tier_come_in_as_they_were(move: Move) -> None:
     assert entry
     assert (entry["kind"], entry["points"], entry["actor"]) == ("migrate", 170, "import:crm")
     tiers = Tiers(move.shop.database, move.shop.clock)
-    assert tiers.shown(account["_id"])["holds_through"] == "2026-08-31"
-    tiers.evaluate(account["_id"])
-    assert tiers.shown(account["_id"])["level"] == "gold"
+    assert tiers.show_tier(account["_id"])["holds_through"] == "2026-08-31"
+    tiers.evaluate_member(account["_id"])
+    assert tiers.show_tier(account["_id"])["level"] == "gold"
     assert move.shop.differences() == []
 
 

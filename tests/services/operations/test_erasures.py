@@ -59,7 +59,7 @@ def known_member(shop: Shop) -> str:
         {"_id": alice}, {"$set": {"nickname": "爱丽丝", "birthday": "1990-05-01"}}
     )
     for purpose in ("marketing", "precise_location"):
-        Consents(shop.database, shop.clock).record(
+        Consents(shop.database, shop.clock).record_consent(
             alice,
             ConsentRequest.model_validate({"purpose": purpose, "given": True, "text_version": "1"}),
         )
@@ -70,9 +70,9 @@ def known_member(shop: Shop) -> str:
             "name": "爱丽丝", "phone": PHONE, "address": "南京西路 1 号",
         }}},
     )  # fmt: skip
-    FeatureBook(shop.database, shop.clock).tag(TagRequest(tag="vip", add=[alice]))
-    template = Coupons(shop.database, shop.clock).templates(["back-30-8"])["back-30-8"]
-    assert Coupons(shop.database, shop.clock).issue(template, member_id=alice, cause="c1")
+    FeatureBook(shop.database, shop.clock).tag_members(TagRequest(tag="vip", add=[alice]))
+    template = Coupons(shop.database, shop.clock).find_templates(["back-30-8"])["back-30-8"]
+    assert Coupons(shop.database, shop.clock).issue_coupon(template, member_id=alice, cause="c1")
     return alice
 
 
@@ -89,13 +89,13 @@ def test_nothing_identifies_the_erased_person_and_the_books_still_agree(
     alice = known_member(shop)
     points = shop.account(alice)["available"]
     assert points > 0
-    answer = erasures.erase(request(alice))
+    answer = erasures.erase_member(request(alice))
     assert (answer.points, answer.coupons) == (points, 1)
     left = everything(shop.database)
     for word in ("爱丽丝", PHONE, PHONE[-4:], "1990-05-01", "南京西路 1 号", "vip"):
         assert word not in left, word
     assert shop.database.collection("identities").find_one({"member_id": alice}) is None
-    held = Consents(shop.database, shop.clock).of([alice])[alice]
+    held = Consents(shop.database, shop.clock).consents_of([alice])[alice]
     assert set(held.values()) == {False}
     account = shop.account(alice)
     assert (account["available"], account.get("birthday_md")) == (0, None)
@@ -103,22 +103,22 @@ def test_nothing_identifies_the_erased_person_and_the_books_still_agree(
     assert (coupon["status"], coupon["revoked"]["reason"]) == ("revoked", "本人要求")
     assert shop.database.collection("orders").find_one({"member_id": alice}) is not None
     assert shop.differences() == []
-    audience = Audiences(shop.database, shop.clock).count(AudienceRequest())
+    audience = Audiences(shop.database, shop.clock).count_audience(AudienceRequest())
     assert (audience.matching, audience.sample) == (0, [])
 
 
 def test_an_erased_person_who_comes_back_is_a_new_member(shop: Shop, erasures: Erasures) -> None:
     alice = known_member(shop)
-    erasures.erase(request(alice))
+    erasures.erase_member(request(alice))
     again = shop.register("alice")
     assert again != alice
     shop.members.bind_phone(again, PHONE, Numbers(), b"k" * 32)  # type: ignore[arg-type]
-    assert shop.members.profile(again)["phone_last4"] == PHONE[-4:]
+    assert shop.members.show_profile(again)["phone_last4"] == PHONE[-4:]
 
 
 def test_six_erasures_at_once_erase_once(shop: Shop, erasures: Erasures) -> None:
     alice = known_member(shop)
-    answers = at_once([lambda: erasures.erase(request(alice))] * 6)
+    answers = at_once([lambda: erasures.erase_member(request(alice))] * 6)
     assert len({(answer.points, answer.at) for answer in answers}) == 1
     entries = shop.database.collection("points_entries")
     assert entries.count_documents({"member_id": alice, "kind": "adjust"}) == 1
@@ -128,10 +128,10 @@ def test_a_member_with_an_order_under_way_is_not_erased(shop: Shop, erasures: Er
     alice = shop.register("alice")
     order = shop.paid(alice)
     with pytest.raises(Refusal) as refused:
-        erasures.erase(request(alice))
+        erasures.erase_member(request(alice))
     assert refused.value.code is ErasureErrors.MEMBER_HAS_OPEN_ORDERS
     shop.refund(order)
-    assert erasures.erase(request(alice)).member_id == alice
+    assert erasures.erase_member(request(alice)).member_id == alice
 
 
 def test_an_unknown_and_a_merged_member_give_different_errors(
@@ -143,17 +143,17 @@ def test_an_unknown_and_a_merged_member_give_different_errors(
     )
     for member_id, code in (("nobody", Code.NOT_FOUND), (alice, ProfileErrors.MERGED_ELSEWHERE)):
         with pytest.raises(Refusal) as refused:
-            erasures.erase(request(member_id))
+            erasures.erase_member(request(member_id))
         assert refused.value.code is code
 
 
 def test_an_erased_member_cant_be_merged(shop: Shop, erasures: Erasures) -> None:
     alice, bob = shop.register("alice"), shop.register("bob")
-    erasures.erase(request(alice))
+    erasures.erase_member(request(alice))
     merges = Merges(shop.database, shop.clock, "huitou")
     for number, (source, into) in enumerate(((alice, bob), (bob, alice))):
         with pytest.raises(Refusal) as refused:
-            merges.merge(MergeMembersRequest(
+            merges.merge_members(MergeMembersRequest(
                 merge_id=f"M-00000{number}", from_member=source, into_member=into,
                 actor="owner", reason="x",
             ))  # fmt: skip

@@ -28,9 +28,9 @@ def tiers(till: Till) -> set[str]:
 
 def figures(till: Till, day: str) -> dict[str, Any]:
     kpis = Kpis(till.database, till.clock)
-    while kpis.roll_up(60)["rest"]:
+    while kpis.roll_up_figures(60)["rest"]:
         pass
-    told = dict(kpis.report(ReportRequest(as_of=date.fromisoformat(day))))
+    told = dict(kpis.report_figures(ReportRequest(as_of=date.fromisoformat(day))))
     names = ("orders", "revenue_fen", "repurchase_cohort", "points_burn_rate")
     return {name: told[name] for name in names}
 
@@ -99,7 +99,7 @@ def spend(shop: Shop, member_id: str, points: int) -> None:
     """Have the member spend points on an order."""
     order = shop.order(member_id, points=points)
     shop.pay(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
 
 
 def test_only_the_named_import_goes_back(till: Till) -> None:
@@ -141,7 +141,7 @@ def test_an_undone_order_is_no_visit_of_its_members_features(till: Till) -> None
 
 
 def rebuild(till: Till) -> None:
-    while FeatureBook(till.database, till.clock).bring_up_to_date(60):
+    while FeatureBook(till.database, till.clock).count_due_orders(60):
         pass
 
 

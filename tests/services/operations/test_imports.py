@@ -54,7 +54,7 @@ def account(database: Database, number: str = "7") -> dict[str, Any]:
 
 
 def differences(database: Database) -> Sequence[object]:
-    differing: Sequence[object] = Reconciliation(database, FakeClock()).page(None, 1_000)[
+    differing: Sequence[object] = Reconciliation(database, FakeClock()).reconcile_page(None, 1_000)[
         "differences"
     ]
     return differing
@@ -98,7 +98,7 @@ def test_the_tier_is_todays_not_what_it_was(chain: Database) -> None:
     assert account(chain)["tier"]["level"] == "gold"
     # The timer tells at once what keeps it …
     assert account(chain)["review_on"] == NOON.date().isoformat()
-    Tiers(chain, FakeClock()).evaluate(account(chain)["_id"])
+    Tiers(chain, FakeClock()).evaluate_member(account(chain)["_id"])
     # … and it falls on the first day that no longer sees the order: 366 days after `old`.
     assert account(chain)["review_on"] == (old + timedelta(days=366)).isoformat()
 
@@ -225,7 +225,7 @@ def test_history_and_live_orders_of_one_member_move_one_account(
     live = [shop.order(member_id) for _ in range(4)]
     for order in live:
         shop.pay(order)
-    work = [lambda order=order: shop.settlement.settle(order.id) for order in live]
+    work = [lambda order=order: shop.settlement.settle_order(order.id) for order in live]
     at_once([*work, *(lambda n=n: send(chain, row(3, order=f"x{n}")) for n in range(4))])
     assert account(chain)["available"] == 50 * 5 + 15 * 4
     assert shop.differences() == []

@@ -21,7 +21,6 @@ from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.identity import Caller
-from huitou.runtime.recent import Recent
 
 
 class Counter:
@@ -43,7 +42,7 @@ class Counter:
             "reason": "同一人",
             **more,
         }
-        return self.merges.merge(MergeMembersRequest.model_validate(fields))
+        return self.merges.merge_members(MergeMembersRequest.model_validate(fields))
 
     def refused(self, *names: str, **more: Any) -> Code:
         with pytest.raises(Refusal) as refused:
@@ -59,7 +58,9 @@ def counter(chain: Database, clock: FakeClock) -> Counter:
 def issue(shop: Shop, member_id: str, cause: str) -> str:
     found = shop.database.collection("coupon_templates").find_one({"_id": "silver-30-8"})
     template = CouponTemplate.model_validate(found)
-    issued = Coupons(shop.database, shop.clock).issue(template, member_id=member_id, cause=cause)
+    issued = Coupons(shop.database, shop.clock).issue_coupon(
+        template, member_id=member_id, cause=cause
+    )
     assert issued
     return issued.id
 
@@ -81,8 +82,10 @@ def test_lots_figures_coupons_and_identities_are_moved_and_the_books_agree(
     assert into["points_by_day"] == {"2026-03-02": 90}
     assert not any(source["spend_by_day"].values())
     for openid in ("alice", "alice-old"):
-        assert shop.members.id_of(Caller(openid, "wxapp")) == counter.alice
-    assert Coupons(shop.database, shop.clock).known([coupon_id])[0].member_id == counter.alice
+        assert shop.members.member_id_of(Caller(openid, "wxapp")) == counter.alice
+    assert (
+        Coupons(shop.database, shop.clock).find_coupons([coupon_id])[0].member_id == counter.alice
+    )
     assert shop.differences() == []
     assert counter.merge() == done  # A repetition moves nothing.
     assert shop.account(counter.alice)["version"] == into["version"]
@@ -99,11 +102,11 @@ def test_what_the_old_account_gets_later_is_moved_by_a_later_merge(counter: Coun
     assert shop.account(counter.alice)["available"] == before - 300
     assert shop.differences() == []
     shop.pay(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     assert shop.account(counter.old)["available"] > 0
     assert shop.differences() == []
     shop.refund(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     assert shop.differences() == []
     counter.merge("later")
     assert shop.account(counter.alice)["available"] == before
@@ -115,7 +118,7 @@ def test_a_debt_is_moved_and_paid_off_in_the_new_account(counter: Counter) -> No
     earned = shop.paid(counter.old, items=[item(20)])
     shop.paid(counter.old, items=[item(10)], points=300)
     shop.refund(earned)
-    shop.settlement.settle(earned.id)
+    shop.settlement.settle_order(earned.id)
     assert shop.account(counter.old)["debt"] == 153
     shop.paid(counter.alice, items=[item(20)])
     counter.merge()
@@ -129,8 +132,8 @@ def test_pending_points_are_moved_unless_they_wait_for_an_order(counter: Counter
     for revision, usable in ((2, "after_days"), (3, "on_completion")):
         rules = {"_id": "points", "revision": revision, "usable": {"kind": usable, "days": 7}}
         request = LoadRequest.model_validate({"points_rules": rules})
-        Maintenance(shop.database, shop.clock).load(request)
-        shop.database.recent = Recent()
+        Maintenance(shop.database, shop.clock).load_chain(request)
+        shop.database.cache.clear()
         shop = counter.shop = Shop(shop.database, shop.clock)
         order = shop.paid(counter.old, items=[item(2)])
     counter.merge()
@@ -138,7 +141,7 @@ def test_pending_points_are_moved_unless_they_wait_for_an_order(counter: Counter
     assert shop.account(counter.old)["pending"] == {"completed|2027-12-31": 30}
     assert shop.differences() == []
     shop.refund(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     assert (shop.account(counter.old)["pending"], shop.differences()) == ({}, [])
 
 
@@ -146,11 +149,11 @@ def test_the_higher_tier_stays_and_the_other_account_keeps_none(counter: Counter
     shop = counter.shop
     shop.paid(counter.old, items=[item(40)])
     tiers = Tiers(shop.database, shop.clock)
-    assert tiers.evaluate(counter.old) == "raised"
+    assert tiers.evaluate_member(counter.old) == "raised"
     counter.merge()
     assert tiers.level_of(counter.alice)[0].level == "silver"
     for member_id in (counter.alice, counter.old):
-        tiers.evaluate(member_id)
+        tiers.evaluate_member(member_id)
     assert tiers.level_of(counter.alice)[0].level == "silver"
     assert tiers.level_of(counter.old)[0].level == "basic"
     assert shop.account(counter.alice)["benefits"] == "due"
@@ -179,7 +182,7 @@ def test_members_that_cant_be_merged_are_refused(counter: Counter) -> None:
     assert counter.refused("2", third, counter.old) is ProfileErrors.MERGED_ELSEWHERE
     assert counter.refused("1", actor="bob") is MergeErrors.MERGE_ID_REUSED
     counter.merge("2", counter.alice, third)  # Who took over a member can be merged too.
-    assert counter.shop.members.id_of(Caller("alice-old", "wxapp")) == third
+    assert counter.shop.members.member_id_of(Caller("alice-old", "wxapp")) == third
 
 
 def test_two_opposite_merges_at_once_form_no_circle(counter: Counter) -> None:
@@ -207,7 +210,7 @@ def test_merging_while_orders_are_settled_and_points_spent_loses_no_point(
         total += 60
         results = at_once([
             lambda n=number: counter.merge(str(n)),
-            lambda o=order: shop.settlement.settle(o.id),
+            lambda o=order: shop.settlement.settle_order(o.id),
             lambda: shop.order(counter.old, items=[item(10)], points=100),
             lambda: shop.order(counter.alice, items=[item(10)], points=50),
         ])  # fmt: skip
@@ -224,9 +227,9 @@ def test_the_payer_of_an_order_from_before_the_merge_is_still_known(counter: Cou
     members = counter.shop.members
     counter.merge()
     old, new = Caller("alice-old", "wxapp"), Caller("alice", "wxapp")
-    assert members.is_or_was(old, counter.old)
-    assert members.is_or_was(old, counter.alice)
-    assert not members.is_or_was(new, counter.old)
+    assert members.is_or_was_member(old, counter.old)
+    assert members.is_or_was_member(old, counter.alice)
+    assert not members.is_or_was_member(new, counter.old)
     assert members.openid_of(counter.old, "wxapp") == "alice-old"
     assert members.openid_of(counter.alice, "wxapp") == "alice"
 
@@ -240,5 +243,5 @@ def test_points_keep_their_expiry_in_a_merge(counter: Counter) -> None:
     counter.merge()
     assert shop.account(counter.alice)["lots"] == {"2027-12-31": 30, "2028-12-31": 30}
     shop.clock.moment += timedelta(days=300)
-    assert shop.members.profile(counter.alice)["points"].available == 30
+    assert shop.members.show_profile(counter.alice)["points"].available == 30
     assert shop.differences() == []

@@ -33,8 +33,8 @@ class Kitchen(Shop):
 
     def take_steps(self, order: Order, *steps: Status) -> Order:
         for step in steps:
-            self.fulfilment.take(order.id, step, "cook-1")
-        return self.orders.get(order.id)
+            self.fulfilment.take_step(order.id, step, "cook-1")
+        return self.orders.get_order(order.id)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_no_step_can_be_skipped_and_repeating_a_step_changes_nothing(kitchen: Ki
 
 def test_if_several_cooks_take_a_step_at_once_one_succeeds(kitchen: Kitchen) -> None:
     order = kitchen.take_steps(kitchen.paid(kitchen.register()), "accepted")
-    found = at_once([lambda: kitchen.orders.serve(order, "preparing", "ann")] * 4)
+    found = at_once([lambda: kitchen.orders.move_paid_order(order, "preparing", "ann")] * 4)
     assert sorted(found) == [False, False, False, True]
 
 
@@ -76,7 +76,7 @@ def test_an_order_takes_no_step_after_a_refund_began(kitchen: Kitchen) -> None:
             lambda o=order: kitchen.take_steps(o, "ready"),
             lambda o=order, n=number: kitchen.refund(o, f"R0000{n}"),
         ])  # fmt: skip
-        words = [m.status for m in kitchen.orders.get(order.id).timeline]
+        words = [m.status for m in kitchen.orders.get_order(order.id).timeline]
         assert words[-2:] == ["refunding", "refunded"]
         assert "ready" not in words[words.index("refunding") :]
 
@@ -84,13 +84,13 @@ def test_an_order_takes_no_step_after_a_refund_began(kitchen: Kitchen) -> None:
 def test_an_order_completes_two_hours_after_it_was_ready(kitchen: Kitchen) -> None:
     order = kitchen.take_steps(kitchen.paid(kitchen.register()), "accepted", "preparing", "ready")
     kitchen.clock.advance(hours=1, minutes=59)
-    assert list(kitchen.fulfilment.to_complete()) == []
+    assert list(kitchen.fulfilment.orders_to_complete()) == []
     kitchen.clock.advance(minutes=2)
-    assert [kitchen.fulfilment.complete(o) for o in kitchen.fulfilment.to_complete()] == [
-        "completed"
-    ]
-    assert kitchen.orders.get(order.id).status == "completed"
-    assert list(kitchen.fulfilment.to_complete()) == []
+    assert [
+        kitchen.fulfilment.complete_order(o) for o in kitchen.fulfilment.orders_to_complete()
+    ] == ["completed"]
+    assert kitchen.orders.get_order(order.id).status == "completed"
+    assert list(kitchen.fulfilment.orders_to_complete()) == []
 
 
 def test_at_the_end_of_the_business_day_every_order_is_due_to_complete(kitchen: Kitchen) -> None:
@@ -98,9 +98,9 @@ def test_at_the_end_of_the_business_day_every_order_is_due_to_complete(kitchen: 
     orders = [kitchen.paid(alice), kitchen.take_steps(kitchen.paid(alice), "accepted")]
     kitchen.clock.moment = kitchen.clock.moment.replace(hour=19, minute=30)  # 03:30
     late = kitchen.take_steps(kitchen.paid(alice), "accepted", "preparing", "ready")
-    assert list(kitchen.fulfilment.to_complete()) == []
+    assert list(kitchen.fulfilment.orders_to_complete()) == []
     kitchen.clock.advance(minutes=31)  # 04:01, the next business day
-    due = set(kitchen.fulfilment.to_complete())
+    due = set(kitchen.fulfilment.orders_to_complete())
     assert due == {order.id for order in [*orders, late]}
 
 
@@ -125,17 +125,19 @@ def test_a_booking_belongs_to_the_day_of_its_pickup(kitchen: Kitchen) -> None:
             kitchen.order(alice, mode="booking", pickup_at=wrong)
         assert refused.value.field == "pickup_at"
     order = kitchen.order(alice, mode="booking", pickup_at=tomorrow)
-    number = kitchen.orders.take_number(order)
+    number = kitchen.orders.take_pickup_number(order)
     assert number == 1
-    assert kitchen.orders.take_number(kitchen.order(alice)) == 1  # The first number of today.
+    assert (
+        kitchen.orders.take_pickup_number(kitchen.order(alice)) == 1
+    )  # The first number of today.
     kitchen.pay(order)
     kitchen.clock.advance(hours=17)  # After the end of today's business day, before tomorrow's.
-    assert list(kitchen.fulfilment.to_complete()) == []
+    assert list(kitchen.fulfilment.orders_to_complete()) == []
 
 
 def test_a_busy_counter_never_gives_a_pickup_number_twice(kitchen: Kitchen) -> None:
     order = kitchen.order(kitchen.register())
-    numbers = at_once([lambda: kitchen.orders.take_number(order)] * 12)
+    numbers = at_once([lambda: kitchen.orders.take_pickup_number(order)] * 12)
     assert sorted(numbers) == list(range(1, 13))
 
 
@@ -186,13 +188,13 @@ def test_wechat_is_told_once_that_an_order_was_handed_over(
 ) -> None:  # fmt: skip
     shop = PayingShop(chain, clock, keys, tmp_path)
     order = shop.bought(shop.register())
-    assert list(shop.shipping.to_ship()) == []
+    assert list(shop.shipping.orders_to_ship()) == []
     for step in ("accepted", "preparing", "ready"):
-        shop.fulfilment.take(order.id, step, "cook")
-    assert list(shop.shipping.to_ship()) == [order.id]
-    assert shop.shipping.ship(order.id, wechat, shop.keys.appid) == outcome
-    assert shop.orders.get(order.id).shipping == kept
-    assert list(shop.shipping.to_ship()) == []
+        shop.fulfilment.take_step(order.id, step, "cook")
+    assert list(shop.shipping.orders_to_ship()) == [order.id]
+    assert shop.shipping.report_handover(order.id, wechat, shop.keys.appid) == outcome
+    assert shop.orders.get_order(order.id).shipping == kept
+    assert list(shop.shipping.orders_to_ship()) == []
     for info in wechat.sent:
         assert info["payer"] == {"openid": "alice"}
         assert info["order_key"]["transaction_id"] == order.tenders[0].transaction_id
@@ -203,10 +205,10 @@ def test_an_order_whose_payment_wechat_does_not_know_yet_stays_due(
 ) -> None:
     shop = PayingShop(chain, clock, keys, tmp_path)
     order = shop.bought(shop.register())
-    shop.fulfilment.take(order.id, "completed", "cook")
+    shop.fulfilment.take_step(order.id, "completed", "cook")
     with pytest.raises(Unavailable):
-        shop.shipping.ship(order.id, FakeTradeManagement(10060001), shop.keys.appid)
-    assert list(shop.shipping.to_ship()) == [order.id]
+        shop.shipping.report_handover(order.id, FakeTradeManagement(10060001), shop.keys.appid)
+    assert list(shop.shipping.orders_to_ship()) == [order.id]
 
 
 class FakeCards:
@@ -240,10 +242,10 @@ def card_shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: P
 def test_the_guests_card_follows_the_order(card_shop: PayingShop) -> None:
     order, wechat = card_shop.bought(card_shop.register()), FakeCards()
     show = partial(card_shop.shipping.show_card, order.id, wechat, card_shop.keys.appid)
-    assert list(card_shop.shipping.cards_due()) == [order.id]
+    assert list(card_shop.shipping.due_cards()) == [order.id]
     assert [show(), show()] == ["shown", "shown before"]
     for step in ("accepted", "preparing", "ready", "picked_up"):
-        card_shop.fulfilment.take(order.id, step, "cook")
+        card_shop.fulfilment.take_step(order.id, step, "cook")
         show()
     paid, preparing, ready = wechat.shown
     assert [card["cur_status"] for card in wechat.shown] == [1, 2, 3]
@@ -253,7 +255,7 @@ def test_the_guests_card_follows_the_order(card_shop: PayingShop) -> None:
     assert "queue_number" not in paid
     assert (preparing["queue_number"], preparing["max_wait_time"]) == ("001", 480)
     assert (ready["queue_number"], "max_wait_time" in ready) == ("001", False)
-    assert list(card_shop.shipping.cards_due()) == []
+    assert list(card_shop.shipping.due_cards()) == []
 
 
 def test_a_late_card_update_shows_the_present_state_of_the_order(card_shop: PayingShop) -> None:
@@ -263,7 +265,7 @@ def test_a_late_card_update_shows_the_present_state_of_the_order(card_shop: Payi
         with pytest.raises(Unavailable):
             show()
     for step in ("accepted", "preparing"):
-        card_shop.fulfilment.take(order.id, step, "cook")
+        card_shop.fulfilment.take_step(order.id, step, "cook")
     assert show() == "shown"
     assert wechat.shown[-1]["cur_status"] == 2
 
@@ -274,8 +276,8 @@ def test_an_order_that_changes_during_its_card_update_is_sent_again(card_shop: P
     class Slow(FakeCards):
         def show_card(self, *sent: Any) -> int:
             if not self.shown:
-                card_shop.fulfilment.take(order.id, "accepted", "cook")
-                card_shop.fulfilment.take(order.id, "preparing", "cook")
+                card_shop.fulfilment.take_step(order.id, "accepted", "cook")
+                card_shop.fulfilment.take_step(order.id, "preparing", "cook")
             return super().show_card(*sent)
 
     wechat = Slow()
@@ -288,7 +290,7 @@ def test_a_card_that_wechat_refused_is_not_sent_again(card_shop: PayingShop) -> 
     order, wechat = card_shop.bought(card_shop.register()), FakeCards(40003)
     show = partial(card_shop.shipping.show_card, order.id, wechat, card_shop.keys.appid)
     assert show() == "refused"
-    card_shop.fulfilment.take(order.id, "accepted", "cook")
+    card_shop.fulfilment.take_step(order.id, "accepted", "cook")
     assert (show(), len(wechat.shown)) == ("shown before", 1)
 
 
@@ -304,7 +306,7 @@ def test_without_a_card_rule_no_card_update_is_due(
     chain.collection("rules").delete_one({"_id": "messages"})
     shop = PayingShop(chain, clock, keys, tmp_path)
     shop.bought(shop.register())
-    assert list(shop.shipping.cards_due()) == []
+    assert list(shop.shipping.due_cards()) == []
 
 
 @pytest.mark.parametrize(
@@ -320,4 +322,4 @@ def test_an_imported_order_takes_no_steps(kitchen: Kitchen) -> None:
     imported = {"$set": {"origin": "import"}}
     kitchen.database.collection("orders").update_one({"_id": order.id}, imported)
     with pytest.raises(Refusal):
-        kitchen.fulfilment.take(order.id, "accepted", "cook")
+        kitchen.fulfilment.take_step(order.id, "accepted", "cook")

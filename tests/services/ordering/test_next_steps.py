@@ -83,7 +83,7 @@ def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClo
     guests = [silver(shop, "sil"), shop.register("bas"), silver(shop, "cou")]
     coupon(shop, guests[2], "off-45-9", off_fen=900, threshold_fen=4_500)
     coupon(shop, guests[2], "third", kind="nth_item", nth=3, off_bp=5_000, base="running")
-    menu = [(d.dish_id, sku.sku_id) for d in Menu(chain).at_store("xujiahui")
+    menu = [(d.dish_id, sku.sku_id) for d in Menu(chain).list_offered_dishes("xujiahui")
             for sku in d.skus]  # fmt: skip
     followed = 0
     for _ in range(120):
@@ -93,13 +93,13 @@ def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClo
         if rng.random() < 0.4:
             cart |= {"mode": "delivery", "delivery": HOME}
         guest = rng.choice(guests)
-        step = shop.orders.quote(guest, QuoteRequest.model_validate(cart)).price.next_step
+        step = shop.orders.quote_cart(guest, QuoteRequest.model_validate(cart)).price.next_step
         if step is None:
             continue
         more = [{"dish_id": one.dish_id, "sku_id": one.sku_id, "quantity": one.quantity}
                 for one in step.example]  # fmt: skip
         cart["items"] = [*items, *more]
-        then = shop.orders.quote(guest, QuoteRequest.model_validate(cart)).price
+        then = shop.orders.quote_cart(guest, QuoteRequest.model_validate(cart)).price
         took = {one.source_id: one.amount_fen for one in then.discounts}
         assert took.get(step.source_id, 0) >= step.off_fen > 0, (items, step)
         followed += 1

@@ -30,7 +30,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 def coupon_for(shop: Shop, member_id: str, template_id: str = "silver-30-8") -> str:
     found = shop.database.collection("coupon_templates").find_one({"_id": template_id})
-    issued = Coupons(shop.database, shop.clock).issue(
+    issued = Coupons(shop.database, shop.clock).issue_coupon(
         CouponTemplate.model_validate(found), member_id=member_id, cause=secrets.token_hex(8)
     )
     assert issued
@@ -54,7 +54,7 @@ def test_log_ins_are_counted_once_per_business_day(shop: Shop) -> None:
 def test_the_same_create_call_gives_the_same_order(shop: Shop) -> None:
     alice = shop.register()
     request = shop.request(alice)
-    orders = at_once([lambda: shop.orders.create(alice, request)] * 8)
+    orders = at_once([lambda: shop.orders.create_order(alice, request)] * 8)
     assert len({order.id for order in winners(orders)}) == 1
     assert shop.database.collection("orders").count_documents({}) == 1
 
@@ -62,17 +62,20 @@ def test_the_same_create_call_gives_the_same_order(shop: Shop) -> None:
 def test_a_quote_id_used_for_another_cart_is_refused(shop: Shop) -> None:
     alice = shop.register()
     first = shop.request(alice)
-    shop.orders.create(alice, first)
+    shop.orders.create_order(alice, first)
     other = shop.request(alice, quote_id=first.quote_id, items=[item(2)])
     with pytest.raises(Refusal) as refused:
-        shop.orders.create(alice, other)
+        shop.orders.create_order(alice, other)
     assert refused.value.code is OrderErrors.QUOTE_ID_REUSED
 
 
 def test_two_members_with_the_same_quote_id_get_an_order_each(shop: Shop) -> None:
     alice, mallory = shop.register(), shop.register("mallory")
     request = shop.request(alice)
-    theirs, own = shop.orders.create(alice, request), shop.orders.create(mallory, request)
+    theirs, own = (
+        shop.orders.create_order(alice, request),
+        shop.orders.create_order(mallory, request),
+    )
     assert theirs.id != own.id
     assert own.member_id == mallory
 
@@ -82,7 +85,7 @@ def test_of_several_orders_for_the_same_points_one_is_created(shop: Shop) -> Non
     shop.give_points(alice, 1_000)
     available = shop.account(alice)["available"]
     requests = [shop.request(alice, items=[item(40)], points=available * 2 // 3) for _ in range(4)]
-    results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
+    results = at_once([lambda r=r: shop.orders.create_order(alice, r) for r in requests])
     assert len(winners(results)) == 1
     assert {r.code for r in results if isinstance(r, Refusal)} <= {
         PointsErrors.POINTS_NOT_ENOUGH,
@@ -96,7 +99,7 @@ def test_of_several_orders_with_the_same_coupon_one_is_created(shop: Shop) -> No
     alice = shop.register()
     coupon_id = coupon_for(shop, alice)
     requests = [shop.request(alice, items=[item(3)], coupon_id=coupon_id) for _ in range(4)]
-    results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
+    results = at_once([lambda r=r: shop.orders.create_order(alice, r) for r in requests])
     assert len(winners(results)) == 1
     assert {r.code for r in results if isinstance(r, Refusal)} == {CouponErrors.COUPON_NOT_USABLE}
     assert shop.differences() == []
@@ -116,12 +119,12 @@ def test_another_members_coupon_is_refused_like_an_unknown_one(shop: Shop) -> No
 def test_a_changed_price_is_refused_with_the_new_quote(shop: Shop) -> None:
     alice = shop.register()
     request = shop.request(alice)
-    Menu(shop.database).put(
+    Menu(shop.database).put_dishes(
         [], [StoreDish(id="jingan:milk-tea", store_id="jingan", dish_id="milk-tea",
                        prices_fen={"m": 1_700})]
     )  # fmt: skip
     with pytest.raises(Refusal) as refused:
-        shop.orders.create(alice, request)
+        shop.orders.create_order(alice, request)
     assert refused.value.code is OrderErrors.QUOTE_CHANGED
     assert isinstance(refused.value.data, QuoteAnswer)
     assert refused.value.data.payable_fen == 1_700
@@ -131,12 +134,12 @@ def test_a_changed_price_is_refused_with_the_new_quote(shop: Shop) -> None:
 def test_the_next_order_of_a_dish_just_sold_out_is_refused(shop: Shop) -> None:
     alice = shop.register()
     request = shop.request(alice)
-    Menu(shop.database).put(
+    Menu(shop.database).put_dishes(
         [], [StoreDish(id="jingan:milk-tea", store_id="jingan", dish_id="milk-tea",
                        sold_out=True)]
     )  # fmt: skip
     with pytest.raises(Refusal) as refused:
-        shop.orders.create(alice, request)
+        shop.orders.create_order(alice, request)
     assert (refused.value.code, refused.value.field) == (
         MenuErrors.DISH_SOLD_OUT,
         "items.0.dish_id",
@@ -148,9 +151,9 @@ def test_a_closed_store_takes_no_order_but_still_quotes(shop: Shop) -> None:
     request = shop.request(alice, store_id="xujiahui")
     shop.clock.advance(hours=11)  # 23:00
     with pytest.raises(Refusal) as refused:
-        shop.orders.create(alice, request)
+        shop.orders.create_order(alice, request)
     assert refused.value.code is StoreErrors.STORE_CLOSED
-    quote = shop.orders.quote(
+    quote = shop.orders.quote_cart(
         alice, QuoteRequest.model_validate({"store_id": "xujiahui", "items": [item()]})
     )
     assert quote.store_open is False
@@ -172,8 +175,8 @@ def test_a_cancelled_order_gives_back_coupon_and_points_once(shop: Shop) -> None
     before = shop.account(alice)["available"]
     order = shop.order(alice, items=[item(3)], coupon_id=coupon_id, points=300)
     assert shop.account(alice)["available"] == before - 300
-    assert shop.orders.begin_closing(order)
-    results = at_once([lambda: shop.orders.cancel(order)] * 4)
+    assert shop.orders.begin_closing_order(order)
+    results = at_once([lambda: shop.orders.cancel_order(order)] * 4)
     assert sorted(results) == [False, False, False, True]
     account = shop.account(alice)
     assert (account["available"], account["reserved"]) == (before, 0)
@@ -184,9 +187,9 @@ def test_of_a_late_payment_and_a_cancellation_only_one_succeeds(shop: Shop) -> N
     alice = shop.register()
     for _ in range(5):
         order = shop.order(alice)
-        shop.orders.begin_closing(order)
+        shop.orders.begin_closing_order(order)
         paid, cancelled = at_once(
-            [lambda o=order: shop.pay(o), lambda o=order: shop.orders.cancel(o)]
+            [lambda o=order: shop.pay(o), lambda o=order: shop.orders.cancel_order(o)]
         )
         assert paid != cancelled
 
@@ -215,7 +218,7 @@ def test_pages_of_orders_have_no_gaps_and_no_repeats(shop: Shop) -> None:
     seen: list[str] = []
     after = None
     while True:
-        page = shop.orders.listing(alice, PageRequest(limit=2, after=after))
+        page = shop.orders.list_orders(alice, PageRequest(limit=2, after=after))
         seen += [order.order_id for order in page.orders]
         after = page.next
         if after is None:
@@ -228,5 +231,5 @@ def test_a_quote_for_the_year_9999_is_refused(shop: Shop) -> None:
     never = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
     cart = {"store_id": "jingan", "items": [item()], "mode": "booking", "pickup_at": never}
     with pytest.raises(Refusal) as refused:
-        shop.orders.quote(shop.register(), QuoteRequest.model_validate(cart))
+        shop.orders.quote_cart(shop.register(), QuoteRequest.model_validate(cart))
     assert refused.value.field == "pickup_at"

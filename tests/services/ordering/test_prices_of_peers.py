@@ -44,8 +44,8 @@ def offers(shop: Shop, *wanted: dict[str, Any], stacking: dict[str, Any] | None 
         Offer.model_validate({"name": one["_id"], **one, "terms": {"base": "list", **one["terms"]}})
         for one in wanted
     ]
-    Offers(shop.database, shop.clock).put(made, rules)
-    shop.database.recent._kept.clear()
+    Offers(shop.database, shop.clock).put_offers(made, rules)
+    shop.database.cache.clear()
 
 
 def coupon(shop: Shop, member_id: str, cause: str = "c", **more: Any) -> str:
@@ -54,15 +54,15 @@ def coupon(shop: Shop, member_id: str, cause: str = "c", **more: Any) -> str:
         "terms": {"threshold_fen": 3_000, "off_fen": 800}, **more,
     })  # fmt: skip
     coupons = Coupons(shop.database, shop.clock)
-    coupons.put([template], [])
-    issued = coupons.issue(template, member_id=member_id, cause=cause)
+    coupons.put_templates([template], [])
+    issued = coupons.issue_coupon(template, member_id=member_id, cause=cause)
     assert issued
     return issued.id
 
 
 def quote(shop: Shop, member_id: str, **cart: Any) -> Any:
     cart = {"store_id": "jingan", "items": [item(2)], **cart}
-    return shop.orders.quote(member_id, QuoteRequest.model_validate(cart))
+    return shop.orders.quote_cart(member_id, QuoteRequest.model_validate(cart))
 
 
 _BUYER = """
@@ -75,7 +75,8 @@ from huitou.runtime.errors import Refusal
 orders = Orders(connect(sys.argv[1], sys.argv[2]), FakeClock(), "huitou")
 sys.stdin.readline()
 try:
-    print(orders.create(sys.argv[3], CreateRequest.model_validate(json.loads(sys.argv[4]))).id)
+    request = CreateRequest.model_validate(json.loads(sys.argv[4]))
+    print(orders.create_order(sys.argv[3], request).id)
 except Refusal as refusal:
     print(refusal.code.name)
 """
@@ -115,11 +116,13 @@ def test_a_late_second_cancel_does_not_release_another_orders_coupon(shop: Shop)
     alice = shop.register()
     coupon_id = coupon(shop, alice)
     first = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
-    shop.orders.begin_closing(first)
-    assert shop.orders.cancel(first)
+    shop.orders.begin_closing_order(first)
+    assert shop.orders.cancel_order(first)
     second = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
-    assert not shop.orders.cancel(first)  # This must not release the coupon of the second order.
-    (held,) = Coupons(shop.database, shop.clock).known([coupon_id])
+    assert not shop.orders.cancel_order(
+        first
+    )  # This must not release the coupon of the second order.
+    (held,) = Coupons(shop.database, shop.clock).find_coupons([coupon_id])
     assert (held.status, held.order_id) == ("locked", second.id)
 
 
@@ -131,8 +134,8 @@ def test_a_cancelled_order_gives_back_its_coupon_and_its_use_of_an_offer(shop: S
     coupon_id = coupon(shop, alice)
     order = shop.order(alice, items=[item(3)], coupon_id=coupon_id)
     assert order.payable_fen == 4_500 - 300 - 800
-    shop.orders.begin_closing(order)
-    shop.orders.cancel(order)
+    shop.orders.begin_closing_order(order)
+    shop.orders.cancel_order(order)
     assert shop.order(alice, items=[item(3)], coupon_id=coupon_id).payable_fen == 3_400
 
 
@@ -149,7 +152,7 @@ def test_a_partial_refund_does_not_spread_the_discounts_again(shop: Shop) -> Non
     (back,) = lines_back(order, [RefundLine(line=1, quantity=1)])
     assert back.amount_fen == paid[1]
     shop.refund(order, "R1", back.amount_fen)
-    kept = shop.orders.get(order.id)
+    kept = shop.orders.get_order(order.id)
     assert kept.discounts == order.discounts
     assert kept.left_fen == paid[0] + paid[2]
 
@@ -258,7 +261,7 @@ def test_a_coupon_is_usable_to_the_end_of_its_last_day_in_the_stores_zone(shop: 
     store = shop.database.collection("stores").find_one({"_id": "jingan"})
     assert store
     store = {k: v for k, v in store.items() if k != "schema"} | {"_id": "london"}
-    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({
+    Maintenance(shop.database, shop.clock).load_chain(LoadRequest.model_validate({
         "stores": [{**store, "zone": "Europe/London"}],
         "store_dishes": [{"_id": "london:milk-tea", "store_id": "london", "dish_id": "milk-tea"}],
     }))  # fmt: skip
@@ -271,13 +274,13 @@ def test_a_coupon_is_usable_to_the_end_of_its_last_day_in_the_stores_zone(shop: 
     with pytest.raises(Refusal):
         shop.request(alice, **cart)
     shop.clock.advance(hours=7)  # 23:00 on the 8th in London.
-    assert Coupons(shop.database, shop.clock).expire() == 0
+    assert Coupons(shop.database, shop.clock).expire_coupons() == 0
     assert shop.order(alice, store_id="london", **cart).coupon_ids == [coupon_id]
     other = coupon(shop, alice, "d", valid_until="2026-03-09", revision=2, valid_days=None)
     shop.clock.advance(hours=25, minutes=1)
     with pytest.raises(Refusal):
         shop.request(alice, store_id="london", items=[item(3)], coupon_id=other)
-    assert Coupons(shop.database, shop.clock).expire() == 1
+    assert Coupons(shop.database, shop.clock).expire_coupons() == 1
 
 
 def test_several_coupons_can_be_combined_if_the_tree_allows_it(shop: Shop) -> None:
@@ -296,12 +299,12 @@ def test_several_coupons_can_be_combined_if_the_tree_allows_it(shop: Shop) -> No
     order = shop.order(alice, items=[item(9)], coupon_ids=both)
     assert (order.payable_fen, order.coupon_ids) == (13_500 - 1_600, both)
     assert shop.pay(order)
-    assert shop.settlement.settle(order.id) == "settled"
-    used = Coupons(shop.database, shop.clock).known(both)
+    assert shop.settlement.settle_order(order.id) == "settled"
+    used = Coupons(shop.database, shop.clock).find_coupons(both)
     assert {(c.status, c.order_id) for c in used} == {("redeemed", order.id)}
     shop.refund(order)
-    shop.settlement.settle(order.id)
-    assert {c.status for c in Coupons(shop.database, shop.clock).known(both)} == {"issued"}
+    shop.settlement.settle_order(order.id)
+    assert {c.status for c in Coupons(shop.database, shop.clock).find_coupons(both)} == {"issued"}
     assert shop.differences() == []
 
 
@@ -313,7 +316,7 @@ def test_an_order_is_explained_by_the_rules_of_the_time_when_it_was_made(shop: S
     offers(shop, {"_id": "o", "revision": 2, "group": "reduction", "paused": True,
                   "terms": {"off_fen": 900}})  # fmt: skip
     coupon(shop, alice, "d", revision=2, terms={"off_fen": 1})
-    answer = shop.orders.explain(order.id)
+    answer = shop.orders.explain_price(order.id)
     assert answer.same
     assert answer.again
     assert answer.again.payable_fen == order.payable_fen == 4_500 - 300 - 800
@@ -331,7 +334,7 @@ def test_a_quote_names_the_best_coupon_and_the_next_step(shop: Shop) -> None:
     assert (answer.payable_fen, answer.best.coupon_ids) == (2_500, [better])
     assert [c.why_not for c in answer.coupons] == [None, None]  # Both coupons fit the cart.
     assert answer.price.next_step.what == "再买 ¥4.50 可减 ¥8"
-    english = shop.orders.quote(
+    english = shop.orders.quote_cart(
         alice, QuoteRequest.model_validate({"store_id": "jingan", "items": [item(2)]}), "en"
     )
     assert english.price.next_step
@@ -358,7 +361,7 @@ def test_an_offer_whose_group_is_unknown_is_refused_by_name(shop: Shop) -> None:
     assert refused.value.field == "offers.o.group"
     loose = {"_id": "t", "name": "t", "valid_days": 1, "group": "nowhere", "terms": {"off_fen": 1}}
     with pytest.raises(Refusal) as refused:
-        Maintenance(shop.database, shop.clock).load(
+        Maintenance(shop.database, shop.clock).load_chain(
             LoadRequest.model_validate({"coupon_templates": [loose]})
         )
     assert refused.value.field == "coupon_templates.t.group"
@@ -378,10 +381,12 @@ def test_a_delivery_fee_and_its_discount_are_separate_from_the_dishes(shop: Shop
     found = shop.database.collection("stores").find_one({"_id": "jingan"})
     assert found
     store = {k: v for k, v in found.items() if k != "schema"} | {"delivery_fee_fen": 600}
-    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({"stores": [store]}))
+    Maintenance(shop.database, shop.clock).load_chain(
+        LoadRequest.model_validate({"stores": [store]})
+    )
     offers(shop, {"_id": "d", "group": "delivery", "terms": {
         "kind": "delivery", "threshold_fen": 4_000, "threshold_base": "list"}})  # fmt: skip
-    shop.database.recent._kept.clear()
+    shop.database.cache.clear()
     alice = shop.register()
     home = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号"}
     few = shop.order(alice, items=[item(2)], mode="delivery", delivery=home)

@@ -272,7 +272,7 @@ def test_a_named_coupon_can_be_used_among_many_small_offers(shop: Shop) -> None:
                    scope={"dish_ids": ["a"]})  # fmt: skip
     items = [{"dish_id": dish, "sku_id": "m", "quantity": 1} for dish in ("a", "b")]
     asked = {"store_id": "jingan", "items": items, "coupon_id": named}
-    found = shop.orders.quote(alice, QuoteRequest.model_validate(asked)).price
+    found = shop.orders.quote_cart(alice, QuoteRequest.model_validate(asked)).price
     assert named in [one.source_id for one in found.discounts]
 
 
@@ -285,15 +285,17 @@ def test_a_coupon_past_the_limit_of_a_quote_can_be_named_and_the_quote_is_not_ex
         {"_id": "many", "name": "券", "valid_days": 3, "terms": {"off_fen": 10}}
     )
     coupons = Coupons(shop.database, shop.clock)
-    coupons.put([template], [])
+    coupons.put_templates([template], [])
     for number in range(MOST_HELD):
-        assert coupons.issue(template, member_id=alice, cause=f"many {number}")
+        assert coupons.issue_coupon(template, member_id=alice, cause=f"many {number}")
     last = coupon(shop, alice, "best", off_fen=500)  # This coupon ends after all the others.
     items = [{"dish_id": "noodles", "sku_id": "m", "quantity": 1}]
     asked = {"store_id": "jingan", "items": items}
-    answer = shop.orders.quote(alice, QuoteRequest.model_validate({**asked, "coupons": "best"}))
+    answer = shop.orders.quote_cart(
+        alice, QuoteRequest.model_validate({**asked, "coupons": "best"})
+    )
     assert (answer.payable_fen, answer.best.exact) == (2_990, False)
-    named = shop.orders.quote(alice, QuoteRequest.model_validate({**asked, "coupon_id": last}))
+    named = shop.orders.quote_cart(alice, QuoteRequest.model_validate({**asked, "coupon_id": last}))
     assert named.payable_fen == 2_500
 
 
@@ -307,5 +309,5 @@ def test_groups_never_together_must_be_two_and_not_within_each_other(
         "never_together": [["activity", "coupon"], names],
     })  # fmt: skip
     with pytest.raises(Refusal) as refused:
-        Offers(shop.database, shop.clock).put([], tree)
+        Offers(shop.database, shop.clock).put_offers([], tree)
     assert refused.value.field == "stacking_rules.never_together.1"

@@ -37,7 +37,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 def dishes(shop: Shop, **prices: int) -> None:
     """Give the chain dishes of these prices."""
-    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({
+    Maintenance(shop.database, shop.clock).load_chain(LoadRequest.model_validate({
         "dishes": [{"_id": name, "brand_id": "huitou", "name": name, "category": "试",
                     "skus": [{"sku_id": "m", "name": "", "price_fen": fen}]}
                    for name, fen in prices.items()],
@@ -51,7 +51,7 @@ def give_back(
     amount_fen: int | None = None,
 ) -> bool:  # fmt: skip
     """Refund pieces of lines, an amount, or all that is left; False if that is refused."""
-    order = shop.orders.get(order_id)
+    order = shop.orders.get_order(order_id)
     try:
         backs = lines_back(order, [RefundLine(line=n, quantity=pieces) for n, pieces in lines])
         fen = amount_back(order, backs, amount_fen)
@@ -59,7 +59,7 @@ def give_back(
         assert refused.code in (RefundErrors.REFUND_WORTH_NOTHING, RefundErrors.REFUND_TOO_MUCH)  # noqa: PT017
         return False
     refund_at_once(shop, order, f"R{number}-{order_id}", fen, backs)
-    assert shop.settlement.settle(order_id) == "settled"
+    assert shop.settlement.settle_order(order_id) == "settled"
     return True
 
 
@@ -91,9 +91,9 @@ def test_refunding_the_dishes_one_by_one_gives_no_points_for_the_delivery_fee(sh
     assert ledger(shop, order.id)[2:] == [("claw-back", -24)]
     assert shop.account(alice)["available"] == 0
     # Every piece was refunded, but the store still has the fee until the rest is refunded too.
-    assert shop.orders.get(order.id).left_fen == 600
+    assert shop.orders.get_order(order.id).left_fen == 600
     assert give_back(shop, order.id, 3, [])
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     assert ledger(shop, order.id)[3:] == [("claw-back", 0)]
     assert shop.differences() == []
 
@@ -120,14 +120,14 @@ def test_a_free_line_can_be_refunded_with_other_lines_but_not_alone(shop: Shop) 
         "terms": {"kind": "exchange", "scope": {"dish_ids": ["cake"]}},
     })  # fmt: skip
     coupons = Coupons(shop.database, shop.clock)
-    coupons.put([free], [])
-    issued = coupons.issue(free, member_id=alice, cause="c")
+    coupons.put_templates([free], [])
+    issued = coupons.issue_coupon(free, member_id=alice, cause="c")
     assert issued
     order = shop.paid(alice, items=[item(1, "noodles"), item(1, "cake")], coupon_id=issued.id)
     assert order.payable_fen == 2_400
     assert not give_back(shop, order.id, 1, [(1, 1)])
     assert give_back(shop, order.id, 2, [(0, 1), (1, 1)])
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     assert ledger(shop, order.id) == [("earn", 24), ("claw-back", -24)]
     assert shop.differences() == []
 
@@ -171,8 +171,8 @@ def any_order(shop: Shop, rng: random.Random, member_id: str, number: int) -> Or
         ]),
     })  # fmt: skip
     coupons = Coupons(shop.database, shop.clock)
-    coupons.put([template], [])
-    issued = coupons.issue(template, member_id=member_id, cause=f"c{number}")
+    coupons.put_templates([template], [])
+    issued = coupons.issue_coupon(template, member_id=member_id, cause=f"c{number}")
     assert issued
     carts = [
         item(rng.randint(1, 3), "milk-tea", "m", addons=[{"addon_id": "boba"}]),
@@ -204,7 +204,7 @@ def test_partial_refunds_in_any_order_bring_back_the_same_as_one_refund(
     before = shop.account(alice)["available"] + order.points_used
     earned = sum(points for kind, points in ledger(shop, order.id) if kind == "earn")
     for step in range(30):
-        left = shop.orders.get(order.id)
+        left = shop.orders.get_order(order.id)
         if left.status == "refunded":
             break
         gone = {n: sum(b.quantity for r in left.refunds for b in r.lines if b.line == n)
@@ -224,7 +224,7 @@ def test_partial_refunds_in_any_order_bring_back_the_same_as_one_refund(
             assert_points_as_after_one_refund(shop, order.id, earned)
     else:
         assert give_back(shop, order.id, 99, [])
-    left = shop.orders.get(order.id)
+    left = shop.orders.get_order(order.id)
     assert (left.status, left.left_fen) == ("refunded", 0)
     assert sum(refund.amount_fen for refund in left.refunds) == order.payable_fen
     entries = ledger(shop, order.id)
@@ -236,7 +236,7 @@ def test_partial_refunds_in_any_order_bring_back_the_same_as_one_refund(
 
 
 def assert_points_as_after_one_refund(shop: Shop, order_id: str, earned: int) -> None:
-    order = shop.orders.get(order_id)
+    order = shop.orders.get_order(order_id)
     assert order.terms
     if order.status == "refunded":
         return

@@ -19,7 +19,6 @@ from huitou.operations.reconciliation.service import Reconciliation
 from huitou.ordering.orders.errors import OrderErrors
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
-from huitou.runtime.recent import Recent
 from simulation.chain import TIERS
 
 
@@ -32,7 +31,7 @@ def test_a_paid_order_earns_once_even_if_many_settle_it_at_once(shop: Shop) -> N
     alice = shop.register()
     order = shop.order(alice, items=[item(4)])
     shop.pay(order)
-    results = at_once([lambda: shop.settlement.settle(order.id)] * 8)
+    results = at_once([lambda: shop.settlement.settle_order(order.id)] * 8)
     assert sorted(set(results)) == ["nothing due", "settled"]
     assert results.count("settled") == 1
     account = shop.account(alice)
@@ -45,15 +44,15 @@ def test_many_orders_of_one_member_settle_at_once_without_losing_a_point(shop: S
     orders = [shop.order(alice) for _ in range(12)]
     for order in orders:
         shop.pay(order)
-    at_once([lambda o=order: shop.settlement.settle(o.id) for order in orders])
+    at_once([lambda o=order: shop.settlement.settle_order(o.id) for order in orders])
     assert shop.account(alice)["available"] == 12 * 15
     assert shop.differences() == []
 
 
 def test_settling_an_unpaid_or_unknown_order_does_nothing(shop: Shop) -> None:
     order = shop.order(shop.register())
-    assert shop.settlement.settle(order.id) == "nothing due"
-    assert shop.settlement.settle("o-forged") == "nothing due"
+    assert shop.settlement.settle_order(order.id) == "nothing due"
+    assert shop.settlement.settle_order("o-forged") == "nothing due"
     assert shop.database.collection("points_entries").count_documents({}) == 0
 
 
@@ -62,8 +61,10 @@ def test_an_order_earns_by_the_terms_at_its_payment(shop: Shop) -> None:
     order = shop.order(alice, items=[item(10)])
     shop.pay(order)
     rules = {"_id": "points", "revision": 2, "fen_per_point": 10}
-    Maintenance(shop.database, shop.clock).load(LoadRequest.model_validate({"points_rules": rules}))
-    shop.settlement.settle(order.id)
+    Maintenance(shop.database, shop.clock).load_chain(
+        LoadRequest.model_validate({"points_rules": rules})
+    )
+    shop.settlement.settle_order(order.id)
     entry = shop.database.collection("points_entries").find_one({"_id": f"earn:{order.id}"})
     assert entry
     assert (entry["points"], entry["rules_revision"]) == (150, 1)
@@ -77,7 +78,7 @@ def test_a_refund_takes_back_what_was_earned_and_returns_what_was_spent(shop: Sh
     order = shop.paid(alice, items=[item(10)], points=1_000)
     assert shop.account(alice)["available"] == before["available"] - 1_000 + 140
     shop.refund(order)
-    results = at_once([lambda: shop.settlement.settle(order.id)] * 4)
+    results = at_once([lambda: shop.settlement.settle_order(order.id)] * 4)
     assert results.count("settled") == 1
     after = shop.account(alice)
     assert (after["available"], after["reserved"]) == (before["available"], 0)
@@ -92,7 +93,7 @@ def test_a_refund_returns_used_points_before_it_takes_earned_points_back(shop: S
     order = shop.paid(alice, items=[item(99)], points=1_485)
     earned = shop.account(alice)["available"]
     shop.refund(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     found = shop.database.collection("points_entries").find({"order_id": order.id})
     entries = {entry["kind"]: entry for entry in found}
     assert entries["return"]["number"] + 1 == entries["claw-back"]["number"]
@@ -106,10 +107,10 @@ def test_the_order_after_a_fully_refunded_first_order_is_the_first(shop: Shop) -
     assert shop.account(alice)["first_order_id"] == first.id
     assert not shop.order(alice).price_inputs.first_order
     shop.refund(first, "half", 500)
-    shop.settlement.settle(first.id)
+    shop.settlement.settle_order(first.id)
     assert shop.account(alice)["first_order_id"] == first.id
     shop.refund(first)
-    shop.settlement.settle(first.id)
+    shop.settlement.settle_order(first.id)
     assert shop.account(alice).get("first_order_id") is None
     assert shop.order(alice).price_inputs.first_order
     second = shop.paid(alice)
@@ -122,7 +123,7 @@ def test_a_refund_before_the_first_settlement_posts_earn_and_claw_back(shop: Sho
     order = shop.order(alice, items=[item(3)])
     shop.pay(order)
     shop.refund(order)
-    assert shop.settlement.settle(order.id) == "settled"
+    assert shop.settlement.settle_order(order.id) == "settled"
     kinds = {e["kind"] for e in shop.database.collection("points_entries").find({})}
     assert kinds == {"earn", "claw-back"}
     assert shop.account(alice)["available"] == 0
@@ -135,13 +136,13 @@ def test_a_settlement_during_a_refund_leaves_the_ledger_right(shop: Shop) -> Non
         shop.pay(order)
         at_once(
             [
-                lambda o=order: shop.settlement.settle(o.id),
+                lambda o=order: shop.settlement.settle_order(o.id),
                 lambda o=order: shop.refund(o),
-                lambda o=order: shop.settlement.settle(o.id),
+                lambda o=order: shop.settlement.settle_order(o.id),
             ]
         )
-        for due in shop.settlement.due():
-            shop.settlement.settle(due)
+        for due in shop.settlement.due_orders():
+            shop.settlement.settle_order(due)
     assert shop.account(alice)["available"] == 0
     assert shop.differences() == []
 
@@ -151,7 +152,7 @@ def test_points_spent_before_a_refund_become_a_debt_that_the_next_order_repays(s
     earned = shop.paid(alice, items=[item(20)])
     shop.paid(alice, items=[item(10)], points=300)
     shop.refund(earned)
-    shop.settlement.settle(earned.id)
+    shop.settlement.settle_order(earned.id)
     assert shop.account(alice)["available"] == 300 - 300 + 147 - 300
     with pytest.raises(Refusal) as refused:
         shop.request(alice, points=1)
@@ -164,7 +165,9 @@ def test_points_spent_before_a_refund_become_a_debt_that_the_next_order_repays(s
 def coupon_of(shop: Shop, member_id: str, cause: str) -> str:
     found = shop.database.collection("coupon_templates").find_one({"_id": "silver-30-8"})
     template = CouponTemplate.model_validate(found)
-    issued = Coupons(shop.database, shop.clock).issue(template, member_id=member_id, cause=cause)
+    issued = Coupons(shop.database, shop.clock).issue_coupon(
+        template, member_id=member_id, cause=cause
+    )
     assert issued
     return issued.id
 
@@ -173,11 +176,11 @@ def test_a_coupon_is_redeemed_with_its_order_and_returned_by_a_full_refund(shop:
     alice = shop.register()
     coupon_id = coupon_of(shop, alice, "test")
     order = shop.paid(alice, items=[item(3)], coupon_id=coupon_id)
-    assert Coupons(shop.database, shop.clock).known([coupon_id])[0].status == "redeemed"
+    assert Coupons(shop.database, shop.clock).find_coupons([coupon_id])[0].status == "redeemed"
     shop.clock.advance(days=40)  # The coupon has expired meanwhile and gets 24 hours more.
     shop.refund(order)
-    shop.settlement.settle(order.id)
-    returned = Coupons(shop.database, shop.clock).known([coupon_id])[0]
+    shop.settlement.settle_order(order.id)
+    returned = Coupons(shop.database, shop.clock).find_coupons([coupon_id])[0]
     assert (returned.status, returned.order_id) == ("issued", None)
     assert returned.valid_until == shop.clock.now() + timedelta(hours=24)
     assert shop.differences() == []
@@ -187,14 +190,14 @@ def test_spending_500_yuan_raises_to_silver_with_a_coupon_and_a_discount(shop: S
     alice = shop.register()
     tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
     shop.paid(alice, items=[item(33)])  # ¥495
-    assert tiers.evaluate(alice) == "unchanged"
+    assert tiers.evaluate_member(alice) == "unchanged"
     shop.paid(alice, items=[item(1)])
-    assert list(tiers.due()) == [alice]
-    assert at_once([lambda: tiers.evaluate(alice)] * 4).count("raised") == 1
-    assert list(granting.due()) == [alice]
-    results = at_once([lambda: granting.grant(alice)] * 4)
+    assert list(tiers.due_reviews()) == [alice]
+    assert at_once([lambda: tiers.evaluate_member(alice)] * 4).count("raised") == 1
+    assert list(granting.due_entry_coupons()) == [alice]
+    results = at_once([lambda: granting.grant_entry_coupons(alice)] * 4)
     assert results.count("issued") == 1
-    assert list(granting.due()) == []
+    assert list(granting.due_entry_coupons()) == []
     assert shop.database.collection("coupons").count_documents({"member_id": alice}) == 1
     assert shop.request(alice, items=[item(10)]).payable_fen == 13_500
 
@@ -204,15 +207,15 @@ def test_a_tier_lost_by_a_refund_and_reached_again_grants_no_second_coupon(shop:
     tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
 
     def follow() -> str:
-        outcome = tiers.evaluate(alice)
-        for member_id in granting.due():
-            granting.grant(member_id)
+        outcome = tiers.evaluate_member(alice)
+        for member_id in granting.due_entry_coupons():
+            granting.grant_entry_coupons(member_id)
         return outcome
 
     order = shop.paid(alice, items=[item(40)])
     assert follow() == "raised"
     shop.refund(order)
-    shop.settlement.settle(order.id)
+    shop.settlement.settle_order(order.id)
     assert follow() == "lowered"
     shop.paid(alice, items=[item(40)])
     assert follow() == "raised"
@@ -225,36 +228,36 @@ def test_a_tier_is_lowered_when_its_spend_is_too_old_to_count(shop: Shop) -> Non
     alice = shop.register()
     tiers = Tiers(shop.database, shop.clock)
     shop.paid(alice, items=[item(40)])
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     shop.clock.advance(days=334)
-    assert list(tiers.due()) == []
+    assert list(tiers.due_reviews()) == []
     shop.clock.advance(days=1)
-    assert list(tiers.due()) == [alice]
-    assert tiers.evaluate(alice) == "noticed"  # 30 days before the end of its last day.
-    assert list(tiers.due()) == []
+    assert list(tiers.due_reviews()) == [alice]
+    assert tiers.evaluate_member(alice) == "noticed"  # 30 days before the end of its last day.
+    assert list(tiers.due_reviews()) == []
     shop.clock.advance(days=29)
-    assert list(tiers.due()) == []
+    assert list(tiers.due_reviews()) == []
     shop.clock.advance(days=1)
-    assert list(tiers.due()) == [alice]
-    assert tiers.evaluate(alice) == "lowered"
-    assert list(tiers.due()) == []
+    assert list(tiers.due_reviews()) == [alice]
+    assert tiers.evaluate_member(alice) == "lowered"
+    assert list(tiers.due_reviews()) == []
 
 
 def test_settling_again_after_tier_and_rates_changed_awards_nothing_more(shop: Shop) -> None:
     alice = shop.register()
     order = shop.paid(alice, items=[item(40)])
-    Tiers(shop.database, shop.clock).evaluate(alice)
+    Tiers(shop.database, shop.clock).evaluate_member(alice)
     before, entries = shop.account(alice), shop.database.collection("points_entries")
     posted = list(entries.find({}))
     rates = {"_id": "points", "revision": 2, "fen_per_point": 1}
-    Maintenance(shop.database, shop.clock).load(
+    Maintenance(shop.database, shop.clock).load_chain(
         LoadRequest.model_validate({"tier_rules": {**TIERS, "revision": 2}, "points_rules": rates})
     )
-    shop.database.recent = Recent()
+    shop.database.cache.clear()
     shop.database.collection("orders").update_one(
         {"_id": order.id}, {"$set": {"settlement": "due"}}
     )
-    assert shop.settlement.settle(order.id) == "settled"
+    assert shop.settlement.settle_order(order.id) == "settled"
     assert shop.account(alice) == before
     assert list(entries.find({})) == posted
 
@@ -264,11 +267,13 @@ def test_a_late_event_after_the_tier_was_lost_grants_nothing(shop: Shop) -> None
     tiers, granting = Tiers(shop.database, shop.clock), TierCoupons(shop.database, shop.clock)
     shop.paid(alice, items=[item(40)])
     big = shop.paid(alice, items=[item(99)])
-    assert tiers.evaluate(alice) == "raised"  # The tier rises to gold at once …
+    assert tiers.evaluate_member(alice) == "raised"  # The tier rises to gold at once …
     shop.refund(big)
-    shop.settlement.settle(big.id)
-    assert tiers.evaluate(alice) == "lowered"  # … and falls to silver before coupons are granted.
-    assert granting.grant(alice) == "nothing due"
+    shop.settlement.settle_order(big.id)
+    assert (
+        tiers.evaluate_member(alice) == "lowered"
+    )  # … and falls to silver before coupons are granted.
+    assert granting.grant_entry_coupons(alice) == "nothing due"
     assert shop.database.collection("coupons").count_documents({}) == 0
 
 
@@ -278,7 +283,7 @@ def test_an_account_keeps_the_days_that_may_still_count(shop: Shop) -> None:
     for ahead in (0, 100, 250, 1_000):
         shop.clock.moment = NOON + timedelta(days=ahead)
         shop.paid(alice)
-    tiers.evaluate(alice)
+    tiers.evaluate_member(alice)
     account = shop.account(alice)
     base = (NOON + timedelta(days=1_000 - 373)).date().isoformat()
     assert account["tier_base"] == {"day": base, "revision": 1, "promises": []}
@@ -292,7 +297,7 @@ def test_two_editors_of_the_rules_have_one_winner(shop: Shop) -> None:
         levels = [{**TIERS["levels"][0], "name": name}, *TIERS["levels"][1:]]
         rules = {**TIERS, "revision": 2, "levels": levels}
         request = LoadRequest.model_validate({"tier_rules": rules})
-        return Maintenance(shop.database, shop.clock).load(request)
+        return Maintenance(shop.database, shop.clock).load_chain(request)
 
     results = at_once([lambda n=n: edit(f"name{n}") for n in range(4)])
     assert sum(not isinstance(result, Refusal) for result in results) == 1
@@ -331,7 +336,7 @@ def test_reconcile_goes_through_members_range_by_range(shop: Shop) -> None:
     reconciliation = Reconciliation(shop.database, shop.clock)
     after, pages, orders = None, 0, 0
     while True:
-        page = reconciliation.page(after, 2)
+        page = reconciliation.reconcile_page(after, 2)
         pages, orders, after = pages + 1, orders + page["totals"].orders, page["next"]
         if after is None:
             break

@@ -66,11 +66,13 @@ class Day:
 
     def run(self, *rows: Row, day: str = DAY) -> BillReport:
         self.bills.put(day, rows)
-        return self.check.run(day)
+        return self.check.check_day(day)
 
     def differences(self) -> dict[str, str]:
         """Return the open differences, kind by reference."""
-        listed = Discrepancies(self.database, self.clock).open(DiscrepanciesRequest(limit=50))
+        listed = Discrepancies(self.database, self.clock).list_discrepancies(
+            DiscrepanciesRequest(limit=50)
+        )
         return {one.reference: one.kind for one in listed.discrepancies}
 
     def mark(self, collection: str, number: str) -> Any:
@@ -138,7 +140,7 @@ def test_a_fund_flow_that_differs_from_the_trade_bill_is_noted(day: Day) -> None
     day.pay("p1")
     rows = [paid("p1", 3_600)]
     day.bills.put(DAY, rows, flow_bill([("交易", "收入", 3_600), ("扣除交易手续费", "支出", 36)]))
-    report = day.check.run(DAY)
+    report = day.check.check_day(DAY)
     [difference] = report.differences
     assert (difference.kind, difference.reference) == ("fund flow", f"{MCHID}:{DAY}:fees")
     assert (difference.expected, difference.found, report.fund_flow) == (-22, -36, "differs")
@@ -149,7 +151,7 @@ def test_a_fund_flow_that_differs_from_the_trade_bill_is_noted(day: Day) -> None
 def test_a_providers_fund_flow_is_not_compared_with_its_stores_trade(day: Day) -> None:
     day.pay("p1", merchant={"mchid": MCHID, "sub_mchid": "77"})
     day.bills.put(DAY, [paid("p1", 3_600, 特约商户号="77")], flow_bill([]))
-    assert day.check.run(DAY).differences == []
+    assert day.check.check_day(DAY).differences == []
     assert day.bills.asked == [("trade", DAY), ("fundflow", DAY)]
 
 
@@ -170,7 +172,7 @@ def test_two_checks_of_a_day_at_once_find_the_same(day: Day) -> None:
         day.pay(f"p{number}")
     rows = [paid(f"p{number}", 3_600 if number % 2 else 3_500) for number in range(20)]
     day.bills.put(DAY, rows)
-    reports = at_once([lambda: day.check.run(DAY)] * 3)
+    reports = at_once([lambda: day.check.check_day(DAY)] * 3)
     assert [report.open for report in reports] == [10, 10, 10]
     assert sum(report.new for report in reports) == 10
 
@@ -193,7 +195,9 @@ def test_a_corrected_difference_is_cleared(day: Day) -> None:
 def test_a_resolved_difference_stays_resolved_when_the_day_is_checked_again(day: Day) -> None:
     day.run(paid("stranger", 100))
     operator = Discrepancies(day.database, day.clock)
-    operator.resolve("payment unknown to us|stranger", "ann", "paid in the shop, by hand")
+    operator.resolve_discrepancy(
+        "payment unknown to us|stranger", "ann", "paid in the shop, by hand"
+    )
     report = day.run(paid("stranger", 100))
     assert (report.found, report.open, report.differences) == (1, 0, [])
 
@@ -253,14 +257,14 @@ def test_old_payments_without_merchant_and_rate_agree_with_the_bill(day: Day) ->
 
 
 def test_a_day_without_a_bill_reports_our_payments_as_missing(day: Day) -> None:
-    assert day.check.run(DAY).rows == 0
+    assert day.check.check_day(DAY).rows == 0
     day.pay("p1")
-    assert [one.kind for one in day.check.run(DAY).differences] == ["payment missing in bill"]
+    assert [one.kind for one in day.check.check_day(DAY).differences] == ["payment missing in bill"]
 
 
 def refusal(day: Day, of: str = DAY) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        day.check.run(of)
+        day.check.check_day(of)
     return refused.value
 
 
@@ -277,7 +281,7 @@ def test_a_bill_in_the_making_is_requested_again_after_half_an_hour(day: Day) ->
     day.bills.creating = True
     refused = refusal(day)
     assert (refused.code, refused.detail) == (BillErrors.BILL_NOT_READY, "2026-03-02 10:30")
-    assert day.check.run_due(DAY) == "bill not ready"
+    assert day.check.check_due_day(DAY) == "bill not ready"
     assert day.check.due_days() == []
     day.clock.advance(minutes=30)
     assert day.check.due_days() == [DAY]
@@ -292,9 +296,9 @@ def test_a_damaged_bill_changes_nothing_and_is_reported(day: Day, kind: str) -> 
     assert refusal(day).code is BillErrors.BILL_DAMAGED
     assert day.differences() == {f"{MCHID}:{DAY}:{kind}": "bill damaged"}
     assert day.mark("payments", "p1") is None
-    assert day.check.run_due(DAY) == "bill damaged"
+    assert day.check.check_due_day(DAY) == "bill damaged"
     day.bills.days[kind, DAY] = whole
-    day.check.run(DAY)
+    day.check.check_day(DAY)
     assert set(day.differences()) == {"p1", "p2"}
 
 
@@ -303,11 +307,11 @@ def test_the_timer_checks_each_day_once_from_ten_o_clock_on(day: Day) -> None:
     assert day.check.due_days() == ["2026-02-28"]  # Yesterday's bill isn't ready yet.
     day.clock.advance(minutes=1)
     assert day.check.due_days() == [DAY]
-    assert [day.check.run_due(one) for one in day.check.due_days()] == ["checked"]
+    assert [day.check.check_due_day(one) for one in day.check.due_days()] == ["checked"]
     assert day.check.due_days() == []
     day.clock.advance(days=3)
     assert day.check.due_days() == ["2026-03-02", "2026-03-03", "2026-03-04"]
-    day.check.run("2026-03-04")
+    day.check.check_day("2026-03-04")
     assert day.check.due_days() == ["2026-03-02", "2026-03-03"]
     day.clock.advance(days=30)
     assert day.check.due_days() == [f"2026-03-{number}" for number in range(28, 32)] + [
@@ -366,13 +370,13 @@ def test_twenty_thousand_rows_take_a_bounded_number_of_commands(
     day.bills.days["trade", DAY] = trade_bill(rows)
     day.bills.days["fundflow", DAY] = flow_of(rows)
     commands.sent.clear()
-    report = day.check.run(DAY)
+    report = day.check.check_day(DAY)
     assert (report.rows, report.found) == (20_000, 0)
     assert commands.sent["find"] <= 2 * pages + 10
     assert commands.sent["update"] <= 2 * pages + 10  # Marks and clearing, once a page each.
     assert commands.sent.total() <= 4 * pages + 40
     commands.sent.clear()
-    day.check.run(DAY)
+    day.check.check_day(DAY)
     assert commands.sent["update"] <= pages + 10  # Nothing is marked twice.
 
 
@@ -384,6 +388,6 @@ def test_twenty_thousand_unknown_rows_take_a_bounded_number_of_commands(
     rows = [paid(f"p{number}", 1_500) for number in range(20_000)]
     day.bills.put(DAY, rows)
     commands.sent.clear()
-    report = day.check.run(DAY)
+    report = day.check.check_day(DAY)
     assert (report.open, len(report.differences)) == (20_000, 50)
     assert commands.sent.total() <= 4 * 40 + 40

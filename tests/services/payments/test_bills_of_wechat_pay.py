@@ -47,7 +47,9 @@ class Chain(PayingShop):
         self.clock.advance(days=1)
 
     def open(self) -> dict[str, str]:
-        listed = Discrepancies(self.database, self.clock).open(DiscrepanciesRequest(limit=50))
+        listed = Discrepancies(self.database, self.clock).list_discrepancies(
+            DiscrepanciesRequest(limit=50)
+        )
         return {one.reference: one.kind for one in listed.discrepancies}
 
 
@@ -59,7 +61,7 @@ def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) 
 def test_a_day_of_orders_and_refunds_agrees_with_its_bill_to_the_fen(shop: Chain) -> None:
     shop.trade()
     shop.until_ten()
-    report = shop.check.run(DAY)
+    report = shop.check.check_day(DAY)
     assert report.differences == []
     assert (report.payments, report.refunds, report.fund_flow) == (4, 3, "agrees")
     books = shop.wechat.books()
@@ -80,7 +82,7 @@ def test_the_planted_differences_are_found_and_no_others(shop: Chain) -> None:
     other = next(number for number in ours if number not in planted)
     planted[shop.wechat.plant("fee", DAY, other)["number"]] = "fee"
     shop.until_ten()
-    report = shop.check.run(DAY)
+    report = shop.check.check_day(DAY)
     assert report.fund_flow == "differs"  # Only the trade bill has planted errors.
     flow = {f"{shop.keys.mchid}:{DAY}:{name}" for name in ("taken", "fees", "given back")}
     assert {
@@ -91,10 +93,10 @@ def test_the_planted_differences_are_found_and_no_others(shop: Chain) -> None:
 def test_a_row_that_disappears_from_a_checked_bill_is_missing(shop: Chain) -> None:
     shop.trade()
     shop.until_ten()
-    assert shop.check.run(DAY).differences == []
+    assert shop.check.check_day(DAY).differences == []
     lost = shop.wechat.plant("lost_refund", DAY)["number"]
     for found in (2, 2, 2):  # The row and the fund flow; each check finds the same.
-        assert shop.check.run(DAY).found == found
+        assert shop.check.check_day(DAY).found == found
         assert shop.open()[lost] == "refund missing in bill"
     shop.database.collection("payments").update_one(
         {"_id": "ghost"},
@@ -103,7 +105,7 @@ def test_a_row_that_disappears_from_a_checked_bill_is_missing(shop: Chain) -> No
                   "fee_fen": 0}, "created_at": shop.clock.now(), "expires_at": shop.clock.now()}},
         upsert=True,
     )  # fmt: skip
-    shop.check.run(DAY)
+    shop.check.check_day(DAY)
     assert shop.open()["ghost"] == "payment missing in bill"
 
 
@@ -112,32 +114,32 @@ def test_a_bill_is_not_ready_before_ten(shop: Chain) -> None:
     shop.until_ten()
     shop.clock.advance(minutes=-1)
     with pytest.raises(Refusal) as refused:
-        shop.check.run(DAY)
+        shop.check.check_day(DAY)
     assert refused.value.code is BillErrors.BILL_NOT_READY
     shop.clock.advance(minutes=1)
     shop.wechat.mode.set({"fail_next": ["STATEMENT_CREATING"]})
     with pytest.raises(Refusal) as refused:
-        shop.check.run(DAY)
+        shop.check.check_day(DAY)
     assert (refused.value.code, refused.value.detail) == (
         BillErrors.BILL_NOT_READY,
         "2026-03-03 10:30",
     )
-    assert shop.check.run_due(DAY) == "checked"
+    assert shop.check.check_due_day(DAY) == "checked"
 
 
 def test_a_refund_in_the_next_days_bill_and_a_day_without_trade(shop: Chain) -> None:
     alice = shop.register()
     order = shop.bought(alice)
     shop.until_ten()
-    assert shop.check.run(DAY).differences == []
+    assert shop.check.check_day(DAY).differences == []
     shop.give_back(order.id)
     shop.timers(rounds=2)
     shop.until_ten()
-    report = shop.check.run("2026-03-03")
+    report = shop.check.check_day("2026-03-03")
     assert (report.payments, report.refunds, report.differences) == (0, 1, [])
     assert report.kept_fen == -order.payable_fen - report.fees_fen
     shop.until_ten()
-    assert (shop.check.run("2026-03-04").rows, shop.open()) == (0, {})
+    assert (shop.check.check_day("2026-03-04").rows, shop.open()) == (0, {})
 
 
 def test_stores_with_their_own_merchants_are_in_their_providers_bill(
@@ -152,5 +154,5 @@ def test_stores_with_their_own_merchants_are_in_their_providers_bill(
     shop.give_back(order.id, "part01", amount_fen=500)
     shop.timers(rounds=2)
     shop.until_ten()
-    report = shop.check.run(DAY)
+    report = shop.check.check_day(DAY)
     assert (report.payments, report.refunds, report.differences) == (1, 1, [])

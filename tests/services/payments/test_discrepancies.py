@@ -26,11 +26,11 @@ def books(database: Database, clock: FakeClock) -> Discrepancies:
 def note(books: Discrepancies, found: Any = 90, **more: Any) -> bool:
     facts = {"source": "bill", "kind": "payment amount", "reference": "p1", "expected": 100,
              "found": found, "day": "2026-03-01", **more}  # fmt: skip
-    return books.note(**facts)
+    return books.note_difference(**facts)
 
 
 def only(books: Discrepancies) -> ShownDiscrepancy:
-    [one] = books.open(DiscrepanciesRequest(all=True)).discrepancies
+    [one] = books.list_discrepancies(DiscrepanciesRequest(all=True)).discrepancies
     return one
 
 
@@ -65,7 +65,7 @@ def test_many_differences_noted_at_once_are_all_stored(
     books: Discrepancies, database: Database
 ) -> None:
     page = [Difference(kind="fee", reference=f"p{n}", expected=1, found=2) for n in range(200)]
-    new = at_once([lambda: books.note_all("bill", page)] * 4)
+    new = at_once([lambda: books.note_differences("bill", page)] * 4)
     assert sum(new) == 200
     assert {d["seen"] for d in database.collection("discrepancies").find({})} == {4}
 
@@ -79,7 +79,7 @@ def test_noting_in_a_transaction_is_undone_when_the_transaction_fails(
 
     with pytest.raises(Refusal):
         database.transact(fails)
-    assert books.open(DiscrepanciesRequest(all=True)).discrepancies == []
+    assert books.list_discrepancies(DiscrepanciesRequest(all=True)).discrepancies == []
     results = at_once([lambda: database.transact(lambda s: note(books, session=s))] * 4)
     assert sorted(results) == [False, False, False, True]
     assert only(books).seen == 4
@@ -90,7 +90,8 @@ def test_if_two_people_resolve_at_once_the_second_learns_who_was_first(
 ) -> None:
     note(books)
     results = at_once([
-        lambda who=who: books.resolve(ID, who, "checked") for who in ("ann", "bob", "carl")
+        lambda who=who: books.resolve_discrepancy(ID, who, "checked")
+        for who in ("ann", "bob", "carl")
     ])  # fmt: skip
     [won] = winners(results)
     lost = [result for result in results if isinstance(result, Refusal)]
@@ -104,11 +105,11 @@ def test_resolving_again_with_the_same_note_changes_nothing(
     books: Discrepancies, clock: FakeClock
 ) -> None:
     note(books)
-    first = books.resolve(ID, "ann", "paid at the till")
+    first = books.resolve_discrepancy(ID, "ann", "paid at the till")
     clock.advance(hours=1)
-    assert books.resolve(ID, "ann", "paid at the till") == first
+    assert books.resolve_discrepancy(ID, "ann", "paid at the till") == first
     with pytest.raises(Refusal) as refused:
-        books.resolve(ID, "ann", "something else")
+        books.resolve_discrepancy(ID, "ann", "something else")
     assert refused.value.code is DiscrepancyErrors.ALREADY_RESOLVED
 
 
@@ -117,10 +118,10 @@ def test_an_unknown_discrepancy_cant_be_resolved_and_nobody_can_act_as_the_syste
 ) -> None:
     note(books)
     with pytest.raises(Refusal) as refused:
-        books.resolve("payment amount|p2", "ann", "?")
+        books.resolve_discrepancy("payment amount|p2", "ann", "?")
     assert refused.value.code is Code.NOT_FOUND
     with pytest.raises(Refusal) as refused:
-        books.resolve(ID, "system", "?")
+        books.resolve_discrepancy(ID, "system", "?")
     assert refused.value.code is Code.INVALID_REQUEST
 
 
@@ -128,7 +129,7 @@ def test_a_resolved_one_seen_again_with_the_same_values_stays_resolved(
     books: Discrepancies,
 ) -> None:
     note(books)
-    books.resolve(ID, "ann", "known")
+    books.resolve_discrepancy(ID, "ann", "known")
     assert not note(books)
     assert (only(books).status, only(books).seen) == ("resolved", 2)
 
@@ -137,10 +138,10 @@ def test_a_resolved_one_with_other_values_opens_again_and_keeps_its_history(
     books: Discrepancies, database: Database
 ) -> None:
     note(books)
-    books.resolve(ID, "ann", "known")
+    books.resolve_discrepancy(ID, "ann", "known")
     note(books, 80)
     assert (only(books).status, only(books).reopened, only(books).resolution) == ("open", 1, None)
-    books.resolve(ID, "bob", "known too")
+    books.resolve_discrepancy(ID, "bob", "known too")
     note(books, 70)
     stored = database.collection("discrepancies").find_one({"_id": ID})
     assert stored
@@ -151,7 +152,7 @@ def test_a_resolved_one_with_other_values_opens_again_and_keeps_its_history(
 def test_history_is_kept_up_to_a_limit(books: Discrepancies) -> None:
     for found in range(25):
         note(books, found)
-        books.resolve(ID, "ann", str(found))
+        books.resolve_discrepancy(ID, "ann", str(found))
     note(books, 99)
     assert only(books).reopened == 20
 
@@ -159,10 +160,10 @@ def test_history_is_kept_up_to_a_limit(books: Discrepancies) -> None:
 def test_an_automatically_resolved_one_opens_again_if_it_comes_back(
     books: Discrepancies,
 ) -> None:
-    assert not books.clear("payment amount", "p1")
+    assert not books.clear_discrepancy("payment amount", "p1")
     note(books)
-    assert books.clear("payment amount", "p1")
-    assert not books.clear("payment amount", "p1")
+    assert books.clear_discrepancy("payment amount", "p1")
+    assert not books.clear_discrepancy("payment amount", "p1")
     resolution = only(books).resolution
     assert resolution
     assert resolution.actor == "system"
@@ -172,9 +173,9 @@ def test_an_automatically_resolved_one_opens_again_if_it_comes_back(
 
 def test_what_a_person_resolved_keeps_their_note(books: Discrepancies) -> None:
     note(books)
-    books.resolve(ID, "ann", "known")
-    assert not books.clear("payment amount", "p1")
-    assert books.clear_about("bill", ["p1"], []) == 0
+    books.resolve_discrepancy(ID, "ann", "known")
+    assert not books.clear_discrepancy("payment amount", "p1")
+    assert books.clear_discrepancies("bill", ["p1"], []) == 0
     resolution = only(books).resolution
     assert resolution
     assert resolution.actor == "ann"
@@ -188,8 +189,8 @@ def test_only_a_sources_own_discrepancies_are_cleared_when_it_no_longer_finds_th
     note(books, kind="merchant", reference="p2")
     note(books, kind="payer", source="notice")
     still = [Difference(kind="fee", reference="p1")]
-    assert books.clear_about("bill", ["p1"], still) == 1
-    left = {d.kind for d in books.open(DiscrepanciesRequest()).discrepancies}
+    assert books.clear_discrepancies("bill", ["p1"], still) == 1
+    left = {d.kind for d in books.list_discrepancies(DiscrepanciesRequest()).discrepancies}
     assert left == {"fee", "merchant", "payer"}
 
 
@@ -199,12 +200,12 @@ def test_lists_are_paged_newest_first_by_status_and_day(
     for number in range(7):
         note(books, reference=f"p{number}", day=f"2026-03-0{1 + number % 2}")
         clock.advance(minutes=number % 3)
-    books.resolve("payment amount|p6", "ann", "known")
+    books.resolve_discrepancy("payment amount|p6", "ann", "known")
 
     def listed(**more: Any) -> list[str]:
         references, after = [], None
         while True:
-            page = books.open(DiscrepanciesRequest(limit=2, after=after, **more))
+            page = books.list_discrepancies(DiscrepanciesRequest(limit=2, after=after, **more))
             references += [one.reference for one in page.discrepancies]
             after = page.next
             if after is None:
@@ -214,7 +215,7 @@ def test_lists_are_paged_newest_first_by_status_and_day(
     assert listed() == ["p5", "p4", "p3", "p2", "p1", "p0"]
     assert listed(day="2026-03-01") == ["p4", "p2", "p0"]
     assert listed(day="2026-03-01", all=True) == ["p6", "p4", "p2", "p0"]
-    assert books.count_open("2026-03-01") == 3
+    assert books.count_open_discrepancies("2026-03-01") == 3
 
 
 def test_a_log_line_names_kind_and_reference_and_no_values(

@@ -50,9 +50,9 @@ def test_an_order_whose_answer_has_no_money_is_closed_in_time(
     order = shop.order(alice)
     shop.prepaid(alice, order)
     change_answers(shop, lambda _, answer: answer | odd | {"trade_state": state})
-    assert shop.payments.ask(f"{order.id}n1") in ("not paid", "decided")
+    assert shop.payments.ask_about_attempt(f"{order.id}n1") in ("not paid", "decided")
     shop.timers(minutes=20)
-    assert shop.orders.get(order.id).status == "cancelled"
+    assert shop.orders.get_order(order.id).status == "cancelled"
 
 
 def test_a_payment_whose_answer_has_empty_values_besides_is_settled(shop: PayingShop) -> None:
@@ -62,7 +62,7 @@ def test_a_payment_whose_answer_has_empty_values_besides_is_settled(shop: Paying
     shop.vendor_acts().clear()  # No notice comes.
     empty = {"attach": "", "sub_mchid": "", "sp_mchid": ""}
     change_answers(shop, lambda _, answer: answer | empty)
-    assert shop.payments.ask(f"{order.id}n1") == "paid"
+    assert shop.payments.ask_about_attempt(f"{order.id}n1") == "paid"
 
 
 def test_money_in_an_answer_that_cannot_be_read_is_written_down(shop: PayingShop) -> None:
@@ -72,10 +72,10 @@ def test_money_in_an_answer_that_cannot_be_read_is_written_down(shop: PayingShop
     shop.vendor_acts().clear()
     change_answers(shop, lambda _, answer: answer | {"success_time": "yesterday"})
     with pytest.raises(Refusal) as refused:
-        shop.payments.ask(f"{order.id}n1")
+        shop.payments.ask_about_attempt(f"{order.id}n1")
     assert refused.value.code is ChargeErrors.NOTIFICATION_MISMATCH
     assert shop.database.collection("discrepancies").count_documents({"status": "open"}) == 1
-    assert shop.orders.get(order.id).status == "paying"
+    assert shop.orders.get_order(order.id).status == "paying"
 
 
 def test_a_refund_that_is_under_way_may_have_empty_values(shop: PayingShop) -> None:
@@ -90,11 +90,11 @@ def test_a_refund_that_is_under_way_may_have_empty_values(shop: PayingShop) -> N
 
     truly = shop.gateway.found
     change_answers(shop, under_way)
-    assert shop.refund_progress.carry_on(refund.id) == "processing"
+    assert shop.refund_progress.carry_on_refund(refund.id) == "processing"
     assert asked
     shop.gateway.found = truly  # type: ignore[method-assign]
     shop.timers()
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
 
 
 @pytest.mark.parametrize("amount", ["", None], ids=repr)

@@ -36,7 +36,7 @@ def test_a_notice_pays_an_order_once_with_its_number_and_its_share(shop: PayingS
     notice = shop.vendor_acts()[0]
     assert shop.let_happen() == ["paid"]
     assert [shop.take(notice) for _ in range(3)] == ["repeated"] * 3
-    paid = shop.orders.get(order.id)
+    paid = shop.orders.get_order(order.id)
     assert (paid.status, paid.shown().pickup_number) == ("paid", "001")
     assert shop.bought(alice).pickup_number == 2
     shop.timers()
@@ -52,7 +52,7 @@ def test_a_forged_notice_pays_nothing(shop: PayingShop, kind: str) -> None:
     forged = shop.take(shop.wechat.forge(kind))
     assert isinstance(forged, Refusal)
     assert forged.code in (ChargeErrors.SIGNATURE_INVALID, ChargeErrors.NOTIFICATION_MISMATCH)
-    assert shop.orders.get(order.id).status == "paying"
+    assert shop.orders.get_order(order.id).status == "paying"
     noted = shop.database.collection("discrepancies").count_documents({"status": "open"})
     assert noted == (1 if forged.code is ChargeErrors.NOTIFICATION_MISMATCH else 0)
 
@@ -63,14 +63,14 @@ def test_wechat_pay_is_asked_about_a_lost_notice_ever_more_rarely(shop: PayingSh
     order = shop.order(alice)
     shop.prepaid(alice, order)
     shop.timers(minutes=0.5)
-    assert list(shop.payments.unanswered()) == []
+    assert list(shop.payments.unanswered_attempts()) == []
     shop.timers(minutes=1)
     asked = shop.payments._payments.find(f"{order.id}n1")
     assert asked is not None
     assert asked.ask_at == shop.clock.now() + (shop.clock.now() - asked.created_at)
     shop.confirm(alice, order)
     shop.timers(minutes=2)
-    assert shop.orders.get(order.id).status == "paid"
+    assert shop.orders.get_order(order.id).status == "paid"
     shop.timers()
     shop.everything_agrees()
 
@@ -82,7 +82,7 @@ def test_an_order_paid_twice_at_once_is_paid_once(shop: PayingShop) -> None:
 
     def prepay() -> object:
         try:
-            return shop.payments.prepay(alice, caller, order.id).payment
+            return shop.payments.prepay_order(alice, caller, order.id).payment
         except Unavailable:
             return None  # Another call is opening the attempt just now.
 
@@ -104,14 +104,14 @@ def test_an_order_paid_by_coupon_and_points_alone_needs_no_wechat_pay(shop: Payi
     order = shop.order(alice, points=3_000, items=[item(2)])
     assert order.payable_fen == 0
     shop.wechat.mode.set({"down": True})
-    answer = shop.payments.prepay(alice, Caller("alice", shop.keys.appid), order.id)
+    answer = shop.payments.prepay_order(alice, Caller("alice", shop.keys.appid), order.id)
     assert (answer.status, answer.payment) == ("paid", None)
     # The pieces took no money, so refunding one of two must not return all the points.
     with pytest.raises(Refusal) as refused:
         shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
     assert refused.value.code is RefundErrors.REFUND_WORTH_NOTHING
     shop.give_back(order.id, lines=[{"line": 0, "quantity": 2}])
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
 
 
 def test_money_for_a_cancelled_order_is_refunded(shop: PayingShop) -> None:
@@ -119,7 +119,7 @@ def test_money_for_a_cancelled_order_is_refunded(shop: PayingShop) -> None:
     order = shop.order(alice)
     shop.prepaid(alice, order)
     shop.timers(minutes=16)
-    assert shop.orders.get(order.id).status == "cancelled"
+    assert shop.orders.get_order(order.id).status == "cancelled"
     shop.wechat.force_paid(f"{order.id}n1")
     shop.wechat.notify_paid(f"{order.id}n1")
     assert shop.let_happen() == ["surplus"]
@@ -142,20 +142,20 @@ def test_a_store_with_its_own_merchant_is_paid_in_partner_mode(shop: PayingShop)
     shop.forget()
     shop.give_back(order.id)
     shop.timers(rounds=2)
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     shop.everything_agrees()
 
 
 def test_a_guest_can_cancel_until_the_kitchen_begins(shop: PayingShop) -> None:
     alice = shop.register()
     early, late = shop.bought(alice, items=[item(2)]), shop.bought(alice)
-    assert shop.payments.cancel(alice, early.id).status == "refunding"
+    assert shop.payments.cancel_order(alice, early.id).status == "refunding"
     shop.let_happen()
-    assert shop.orders.get(early.id).status == "refunded"
+    assert shop.orders.get_order(early.id).status == "refunded"
     for step in ("accepted", "preparing"):
-        shop.fulfilment.take(late.id, step, "cook")
+        shop.fulfilment.take_step(late.id, step, "cook")
     with pytest.raises(Refusal) as refused:
-        shop.payments.cancel(alice, late.id)
+        shop.payments.cancel_order(alice, late.id)
     assert refused.value.code is ChargeErrors.ORDER_NOT_CANCELLABLE
     shop.timers()
     shop.everything_agrees()
@@ -168,7 +168,7 @@ def test_an_order_past_its_end_cant_be_cancelled_even_if_staff_took_no_step(
     order = shop.bought(alice)
     shop.clock.advance(days=1)  # The timer hasn't run meanwhile.
     with pytest.raises(Refusal) as refused:
-        shop.payments.cancel(alice, order.id)
+        shop.payments.cancel_order(alice, order.id)
     assert refused.value.code is ChargeErrors.ORDER_NOT_CANCELLABLE
 
 
@@ -181,10 +181,10 @@ def test_old_paid_orders_without_an_end_are_completed_and_not_cancelled(
     orders.update_one({"_id": order.id}, {"$unset": of_then})
     shop.clock.advance(days=200)
     with pytest.raises(Refusal):
-        shop.payments.cancel(alice, order.id)
+        shop.payments.cancel_order(alice, order.id)
     migrations()[2].run(shop.database)
     shop.timers()
-    found = shop.orders.get(order.id)
+    found = shop.orders.get_order(order.id)
     assert (found.status, found.shipping) == ("completed", "not_needed")
     assert shop.give_back(order.id).status == "processing"
 
@@ -198,16 +198,18 @@ def test_an_order_paid_after_the_day_cut_belongs_to_the_new_day(shop: PayingShop
     shop.confirm(alice, order)
     shop.let_happen()
     shop.timers(minutes=1)
-    found = shop.orders.get(order.id)
+    found = shop.orders.get_order(order.id)
     assert (found.status, found.pickup_number) == ("paid", 1)
 
 
 def test_cancelling_again_shows_the_same_order(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice)
-    assert [shop.payments.cancel(alice, order.id).status for _ in range(2)] == ["refunding"] * 2
+    assert [shop.payments.cancel_order(alice, order.id).status for _ in range(2)] == [
+        "refunding"
+    ] * 2
     shop.let_happen()
-    assert shop.payments.cancel(alice, order.id).status == "refunded"
+    assert shop.payments.cancel_order(alice, order.id).status == "refunded"
     assert shop.wechat.books()["refunded_fen"] == order.payable_fen
 
 
@@ -241,6 +243,6 @@ def test_a_header_with_invalid_text_is_refused(shop: PayingShop) -> None:
 def test_guests_dont_see_which_member_of_staff_took_a_step(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice)
-    shop.fulfilment.take(order.id, "accepted", "zhang-san")
-    assert "zhang-san" not in shop.payments.status(alice, order.id).model_dump_json()
-    assert shop.orders.get(order.id).timeline[-1].actor == "zhang-san"
+    shop.fulfilment.take_step(order.id, "accepted", "zhang-san")
+    assert "zhang-san" not in shop.payments.show_order(alice, order.id).model_dump_json()
+    assert shop.orders.get_order(order.id).timeline[-1].actor == "zhang-san"

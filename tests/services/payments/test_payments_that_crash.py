@@ -153,10 +153,10 @@ def test_an_attempt_opened_while_its_order_is_cancelled_is_closed(
 
         def prepay(member_id: str = member_id, order_id: str = order.id, caller=caller) -> None:
             with suppress(Refusal, Unavailable):
-                shop.payments.prepay(member_id, caller, order_id)
+                shop.payments.prepay_order(member_id, caller, order_id)
 
         def cancel(member_id: str = member_id, order_id: str = order.id) -> None:
-            shop.payments.cancel(member_id, order_id)
+            shop.payments.cancel_order(member_id, order_id)
 
         came += shop.interrupts(number, prepay, cancel)[1]
         everything_is_right(shop, come_to_rest(shop))

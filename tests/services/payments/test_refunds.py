@@ -51,14 +51,14 @@ def shared_order(shop: PayingShop, **cart: Any) -> Order:
     found = shop.database.collection("shares").find_one({"_id": order.id})
     assert found is not None
     assert found["status"] == "finished"
-    return shop.orders.get(order.id)
+    return shop.orders.get_order(order.id)
 
 
 def test_a_refund_that_waits_out_wechat_pays_minute_fails_no_timer(shop: PayingShop) -> None:
     order = shop.bought(shop.register(), items=[item(3)])
     for number in (1, 2):
         shop.give_back(order.id, f"R0000{number}", amount_fen=100)
-    assert shop.refund_progress.carry_on("R00002") == "waits its minute"
+    assert shop.refund_progress.carry_on_refund("R00002") == "waits its minute"
     shop.let_happen()
     shop.timers(minutes=1.1, rounds=2)
     assert shop.wechat.books()["refunded_fen"] == 200
@@ -67,11 +67,11 @@ def test_a_refund_that_waits_out_wechat_pays_minute_fails_no_timer(shop: PayingS
 def test_a_refunded_piece_takes_its_points_back_and_the_order_goes_on(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice, items=[item(3)])
-    shop.fulfilment.take(order.id, "accepted", "cook")
+    shop.fulfilment.take_step(order.id, "accepted", "cook")
     refund = shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
     assert (refund.amount_fen, refund.status) == (1_500, "processing")
     shop.timers(rounds=2)
-    found = shop.orders.get(order.id)
+    found = shop.orders.get_order(order.id)
     assert (found.status, found.refund_status) == ("accepted", "partially_refunded")
     assert [moment.status for moment in found.timeline][-2:] == ["refunding", "partially_refunded"]
     assert shop.account(alice)["available"] == 30
@@ -88,7 +88,7 @@ def test_refunds_at_once_never_give_back_more_than_was_paid(shop: PayingShop) ->
     assert {r.code for r in results if isinstance(r, Refusal)} == {RefundErrors.REFUND_TOO_MUCH}
     shop.timers(rounds=3)
     assert shop.wechat.books()["refunded_fen"] == 4_000
-    assert shop.orders.get(order.id).left_fen == 500
+    assert shop.orders.get_order(order.id).left_fen == 500
     shop.everything_agrees()
 
 
@@ -121,7 +121,7 @@ def test_receivers_return_their_shares_before_the_guest_is_refunded(shop: Paying
     shop.give_back(order.id, "R00002")
     shop.timers(rounds=3)
     assert shop.wechat.book_of(str(number))["shared_fen"] == 0
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     shop.everything_agrees()
 
 
@@ -151,15 +151,15 @@ def test_a_refund_closed_for_good_leaves_the_order_as_it_was(shop: PayingShop) -
     alice = shop.register()
     order = shop.bought(alice)
     shop.wechat.mode.set({"refunds_end": "CLOSED"})
-    shop.payments.cancel(alice, order.id)
+    shop.payments.cancel_order(alice, order.id)
     shop.let_happen()
-    found = shop.orders.get(order.id)
+    found = shop.orders.get_order(order.id)
     assert (found.status, found.refund_status, found.left_fen) == ("paid", None, 1_500)
     shop.wechat.mode.set({"refunds_end": "SUCCESS"})
     shop.clock.advance(minutes=2)
-    shop.payments.cancel(alice, order.id)
+    shop.payments.cancel_order(alice, order.id)
     shop.timers(rounds=2)
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     shop.everything_agrees()
 
 
@@ -167,11 +167,11 @@ def test_above_the_limit_somebody_else_must_approve(shop: PayingShop) -> None:
     order = shop.bought(shop.register(), items=[item(6)])
     asked = shop.give_back(order.id, role="cashier", amount_fen=6_000)
     assert asked.status == "awaiting_approval"
-    assert shop.orders.get(order.id).left_fen == 9_000
+    assert shop.orders.get_order(order.id).left_fen == 9_000
 
     def decide(actor: str, role: str, *, approve: bool = True) -> Any:
         fields = {"refund_id": asked.id, "approve": approve, "actor": actor, "role": role}
-        return shop.refunds.decide(DecideRefundRequest.model_validate(fields))
+        return shop.refunds.decide_refund(DecideRefundRequest.model_validate(fields))
 
     for actor, role in (("till", "manager"), ("colleague", "cashier")):
         with pytest.raises(Refusal) as refused:
@@ -192,18 +192,18 @@ def test_a_guest_has_one_waiting_request_and_the_store_decides(shop: PayingShop)
     alice = shop.register()
     order = shop.bought(alice, items=[item(2)])
     for step in ("accepted", "preparing", "ready", "picked_up"):
-        order = shop.orders.get(order.id)
-        shop.fulfilment.take(order.id, step, "cook")
+        order = shop.orders.get_order(order.id)
+        shop.fulfilment.take_step(order.id, step, "cook")
     fields = {"order_id": order.id, "reason": "太咸", "lines": [{"line": 0, "quantity": 1}]}
     ask = AskRefundRequest.model_validate(fields)
-    results = at_once([lambda: shop.refunds.ask(shop.orders.get(order.id), ask)] * 4)
+    results = at_once([lambda: shop.refunds.ask_refund(shop.orders.get_order(order.id), ask)] * 4)
     assert {(refund.id, refund.status) for refund in results} == {
         (results[0].id, "awaiting_approval")
     }
     fields = {"refund_id": results[0].id, "approve": True, "actor": "ann", "role": "cashier"}
-    shop.refunds.decide(DecideRefundRequest.model_validate(fields))
+    shop.refunds.decide_refund(DecideRefundRequest.model_validate(fields))
     shop.timers(rounds=2)
-    assert shop.orders.get(order.id).refund_status == "partially_refunded"
+    assert shop.orders.get_order(order.id).refund_status == "partially_refunded"
     assert shop.wechat.books()["refunded_fen"] == 1_500
     shop.everything_agrees()
 
@@ -227,7 +227,7 @@ def test_refunds_that_wait_for_a_person_dont_delay_others(shop: PayingShop) -> N
     firsts = set()
     for _ in range(30):
         shop.clock.advance(minutes=1)
-        firsts.add(next(iter(shop.refund_progress.due())))
+        firsts.add(next(iter(shop.refund_progress.due_refunds())))
     assert firsts == {"A00000", "A00001", "A00002", "Z00001"}
 
 
@@ -252,14 +252,14 @@ def test_a_surplus_whose_refund_was_closed_can_be_refunded_again(shop: PayingSho
     closed = f"surplus@{order.id}n1"
     shop.wechat.mode.set({"refunds_end": "SUCCESS"})
     shop.clock.advance(minutes=2)
-    again = [shop.refunds.again(closed, "ann").id for _ in range(2)]
+    again = [shop.refunds.retry_surplus_refund(closed, "ann").id for _ in range(2)]
     assert again == [f"{closed}@again2"] * 2
     shop.timers(rounds=2)
     books = shop.wechat.books()
     assert books["refunded_fen"] == books["taken_fen"] == order.payable_fen
     shop.everything_agrees()
     with pytest.raises(Refusal):
-        shop.refunds.again(again[0], "ann")
+        shop.refunds.retry_surplus_refund(again[0], "ann")
 
 
 def test_a_refund_request_without_a_staff_role_is_refused() -> None:
@@ -277,13 +277,14 @@ def test_a_guest_can_ask_for_a_refund_three_times(shop: PayingShop) -> None:
     order = shop.bought(alice)
     ask = AskRefundRequest(order_id=order.id, reason="x")
     for _ in range(3):
-        asked = shop.refunds.ask(order, ask)
+        asked = shop.refunds.ask_refund(order, ask)
         decision = {"refund_id": asked.id, "approve": False, "actor": "ann", "role": "cashier"}
         assert (
-            shop.refunds.decide(DecideRefundRequest.model_validate(decision)).status == "rejected"
+            shop.refunds.decide_refund(DecideRefundRequest.model_validate(decision)).status
+            == "rejected"
         )
     with pytest.raises(Refusal) as refused:
-        shop.refunds.ask(order, ask)
+        shop.refunds.ask_refund(order, ask)
     assert refused.value.code is RefundErrors.REFUND_ASKED_OFTEN
 
 
@@ -291,18 +292,18 @@ def test_a_refund_that_wechat_pay_refuses_can_be_abandoned(shop: PayingShop) -> 
     order = shop.bought(shop.register())
     shop.wechat.mode.set({"fail_next": ["USER_ACCOUNT_ABNORMAL"]})
     assert shop.give_back(order.id).status == "requested"
-    assert shop.refunds.abandon("R00001", "ann").status == "abandoning"
+    assert shop.refunds.abandon_refund("R00001", "ann").status == "abandoning"
     assert (
-        shop.refund_progress.carry_on("R00001") == "abandoning"
+        shop.refund_progress.carry_on_refund("R00001") == "abandoning"
     )  # A call may still be on its way.
     shop.timers(minutes=2)
-    found = shop.orders.get(order.id)
+    found = shop.orders.get_order(order.id)
     assert (found.status, found.left_fen) == ("paid", 1_500)
     shop.give_back(order.id, "R00002")
     shop.timers(rounds=2)
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     with pytest.raises(Refusal):
-        shop.refunds.abandon("R00002", "ann")
+        shop.refunds.abandon_refund("R00002", "ann")
     shop.everything_agrees()
 
 
@@ -311,23 +312,25 @@ def test_a_refund_that_wechat_pay_has_accepted_cant_be_abandoned(shop: PayingSho
     shop.wechat.mode.set({"answer_lost": True})
     assert shop.give_back(order.id).status == "requested"  # The answer was lost.
     shop.wechat.mode.set({"answer_lost": False})
-    shop.refunds.abandon("R00001", "ann")
+    shop.refunds.abandon_refund("R00001", "ann")
     shop.notices.clear()
     shop.timers(minutes=2, rounds=2)
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     shop.everything_agrees()
 
 
 def test_a_refund_of_the_rest_is_what_is_left_at_its_approval(shop: PayingShop) -> None:
     alice = shop.register()
     order = shop.bought(alice, items=[item(2)])
-    asked = shop.refunds.ask(order, AskRefundRequest(order_id=order.id, reason="x"))
+    asked = shop.refunds.ask_refund(order, AskRefundRequest(order_id=order.id, reason="x"))
     shop.give_back(order.id, lines=[{"line": 0, "quantity": 1}])
     shop.timers(rounds=2)
     decision = {"refund_id": asked.id, "approve": True, "actor": "ann", "role": "finance"}
-    assert shop.refunds.decide(DecideRefundRequest.model_validate(decision)).amount_fen == 1_500
+    assert (
+        shop.refunds.decide_refund(DecideRefundRequest.model_validate(decision)).amount_fen == 1_500
+    )
     shop.timers(rounds=2)
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     shop.everything_agrees()
 
 
@@ -339,5 +342,5 @@ def test_an_order_stored_by_older_code_is_refunded_from_its_payment(
     shop.database.collection("orders").update_one({"_id": order.id}, {"$unset": old})
     shop.give_back(order.id)
     shop.timers(rounds=2)
-    assert shop.orders.get(order.id).status == "refunded"
+    assert shop.orders.get_order(order.id).status == "refunded"
     shop.everything_agrees()

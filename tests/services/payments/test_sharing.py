@@ -28,7 +28,7 @@ def test_a_paid_order_is_shared_out_and_unfrozen_in_one_request(
     assert (share.fee_fen, amounts(share), share.kept_fen) == (60, [994, 497], 8_449)
     assert not till.agrees(order_id)["frozen"]
     assert [path for _, path in till.wechat.door.calls if path.endswith("/orders")]
-    assert list(till.sharing.due()) == []
+    assert list(till.sharing.due_shares()) == []
 
 
 @MODES
@@ -39,7 +39,7 @@ def test_receivers_give_back_before_the_guest_is_refunded(
         till.rules(brand_mchid=brand_mchid, revision=2)
     order_id = till.shared(sub_mchid=sub_mchid)
     till.hold(order_id, "R1", 4_000)
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     assert [(b.account, b.amount_fen, b.status) for b in till.share(order_id).returns] == [
         (FRANCHISEE, 398, "success"), (PLATFORM, 199, "success"),
     ]  # fmt: skip
@@ -47,7 +47,7 @@ def test_receivers_give_back_before_the_guest_is_refunded(
     till.agrees(order_id)
     till.clock.advance(minutes=2)
     till.hold(order_id, "R2", 6_000)
-    assert till.sharing.make_way(order_id, "R2")
+    assert till.sharing.collect_returns(order_id, "R2")
     till.refunded(order_id, "R2", 6_000)
     assert sum(till.agrees(order_id)["receivers"].values()) == 0
     share = till.share(order_id)
@@ -60,7 +60,7 @@ def test_an_order_without_receivers_has_a_share_of_fee_and_kept(till: Till) -> N
     share = till.share(order_id)
     assert (share.status, share.fee_fen, share.kept_fen) == ("nothing_to_share", 60, 9_940)
     till.hold(order_id, "R1", 10_000)
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     till.refunded(order_id, "R1", 10_000)
     assert till.run() == []
     assert till.share(order_id).kept_fen == 0
@@ -70,7 +70,7 @@ def test_the_merchant_keeps_an_old_payment_without_terms(till: Till) -> None:
     now = till.clock.now()
     old = Payment(id="old1n1", order_id="old1", member_id="m", attempt=1, amount_fen=100,
                   expires_at=now, created_at=now)  # fmt: skip
-    till.database.transact(lambda session: till.sharing.open(old, "42", now, session))
+    till.database.transact(lambda session: till.sharing.open_share(old, "42", now, session))
     share = till.share("old1")
     assert (share.status, share.mchid, share.fee_fen) == (
         "nothing_to_share",
@@ -82,7 +82,7 @@ def test_the_merchant_keeps_an_old_payment_without_terms(till: Till) -> None:
 def test_wechat_pay_is_not_asked_before_it_accepts_a_share(till: Till) -> None:
     order_id = till.paid()
     assert till.run(after_s=59) == []
-    assert till.sharing.carry_on(order_id) == "planned"
+    assert till.sharing.carry_on_share(order_id) == "planned"
     assert till.run(after_s=1) == ["asked"]
 
 
@@ -98,7 +98,7 @@ def test_an_amount_too_small_to_share_is_unfrozen(till: Till) -> None:
 def test_the_share_leaves_out_an_earlier_refund(till: Till) -> None:
     order_id = till.paid()
     till.hold(order_id, "R1", 4_000)
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     till.refunded(order_id, "R1", 4_000)
     assert till.run() == ["asked"]
     assert till.run() == ["finished"]
@@ -113,7 +113,7 @@ def test_a_refund_under_way_is_left_out_of_the_parts_and_can_end(till: Till) -> 
     assert till.run() == ["asked"]
     assert amounts(till.share(order_id)) == [596, 298]
     assert till.run() == ["finished"]
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     assert till.share(order_id).returns == []
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
@@ -123,7 +123,7 @@ def test_a_whole_refund_before_the_share_cancels_it(till: Till) -> None:
     order_id = till.paid()
     till.hold(order_id, "R1", 10_000)
     assert till.run() == ["planned"]  # The refund may take all of it, so the timer waits.
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     till.refunded(order_id, "R1", 10_000)
     assert till.share(order_id).status == "cancelled"
     assert till.run() == []
@@ -156,8 +156,8 @@ def test_an_order_without_a_share_is_skipped(till: Till) -> None:
     till.hold("free", "R1", 0)
     till.let_go("free", "R1")
     till.count("free", "R1", 0)
-    assert till.sharing.make_way("free", "R1")
-    assert till.sharing.carry_on("free") == "no share"
+    assert till.sharing.collect_returns("free", "R1")
+    assert till.sharing.carry_on_share("free") == "no share"
 
 
 def test_a_stores_own_rules_have_precedence_over_the_chains(till: Till) -> None:

@@ -21,19 +21,19 @@ def test_a_refund_that_begins_while_the_parts_are_frozen_is_left_out_or_waits(
     order_id = till.paid()
     till.clock.advance(seconds=61)
     at_once([
-        lambda: till.sharing.carry_on(order_id),
+        lambda: till.sharing.carry_on_share(order_id),
         lambda: till.hold(order_id, "R1", 4_000),
     ])  # fmt: skip
     if till.share(order_id).status == "planned":  # The refund was faster: the timer runs again.
-        till.sharing.carry_on(order_id)
+        till.sharing.carry_on_share(order_id)
     share = till.share(order_id)
     assert share.status == "asked"
     assert [held.refund_id for held in share.held] == ["R1"]
     left_out = amounts(share) == [596, 298]
     assert left_out or amounts(share) == [994, 497]
-    assert not till.sharing.make_way(order_id, "R1")  # WeChat Pay hasn't finished.
+    assert not till.sharing.collect_returns(order_id, "R1")  # WeChat Pay hasn't finished.
     till.wechat.happen()
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     assert (till.share(order_id).returns == []) == left_out
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
@@ -52,7 +52,7 @@ def test_the_timers_write_fails_if_a_refund_begins_after_its_read(till: Till) ->
             return till.clock.now()
 
     sharing = Sharing(till.database, ClockThatBeginsARefund(), till.gateway)
-    assert sharing.carry_on(order_id) == "planned"
+    assert sharing.carry_on_share(order_id) == "planned"
     assert till.run(after_s=0) == ["asked"]
     assert amounts(till.share(order_id)) == [596, 298]
 
@@ -67,9 +67,9 @@ def test_a_refund_begins_again_if_the_timer_freezes_the_share_it_has_read(
     def begin(session: ClientSession) -> None:
         till.database.collection("shares").find_one({"_id": order_id}, session=session)
         if not tries:
-            till.sharing.carry_on(order_id)
+            till.sharing.carry_on_share(order_id)
         tries.append(1)
-        till.sharing.hold(order_id, "R1", 4_000, session)
+        till.sharing.hold_refund(order_id, "R1", 4_000, session)
 
     till.database.transact(begin)
     share = till.share(order_id)
@@ -80,7 +80,7 @@ def test_a_refund_begins_again_if_the_timer_freezes_the_share_it_has_read(
 def test_two_timers_at_once_share_the_order_once(till: Till) -> None:
     order_id = till.paid()
     till.clock.advance(seconds=61)
-    at_once([lambda: till.sharing.carry_on(order_id)] * 3)
+    at_once([lambda: till.sharing.carry_on_share(order_id)] * 3)
     till.wechat.happen()
     till.run()
     assert till.share(order_id).status == "finished"
@@ -93,7 +93,7 @@ def test_two_refunds_at_once_each_take_their_part_back_once(till: Till) -> None:
     till.hold(order_id, "R2", 6_000)
 
     def make_way(refund_id: str) -> None:
-        while not till.sharing.make_way(order_id, refund_id):
+        while not till.sharing.collect_returns(order_id, refund_id):
             pass
 
     at_once([lambda: make_way("R1"), lambda: make_way("R2"), lambda: make_way("R1")])
@@ -111,7 +111,7 @@ def test_a_share_whose_answer_is_lost_is_shared_once(till: Till) -> None:
     till.clock.advance(seconds=61)
     till.wechat.door.lose = lambda path: path.endswith("/profitsharing/orders")
     with pytest.raises(Unavailable):
-        till.sharing.carry_on(order_id)
+        till.sharing.carry_on_share(order_id)
     till.wechat.door.lose = lambda _: False
     share = till.share(order_id)
     assert (share.status, share.accepted) == ("asked", False)
@@ -125,14 +125,14 @@ def test_a_crash_between_freezing_and_asking_goes_on_with_the_same_parts(till: T
     till.clock.advance(seconds=61)
     till.wechat.standin.mode.down = True
     with pytest.raises(Unavailable):
-        till.sharing.carry_on(order_id)
+        till.sharing.carry_on_share(order_id)
     frozen = till.share(order_id)
     till.hold(order_id, "R1", 4_000)  # Too late to be left out of the parts.
     till.wechat.standin.mode.down = False
     assert amounts(till.share(order_id)) == amounts(frozen) == [994, 497]
-    assert not till.sharing.make_way(order_id, "R1")
+    assert not till.sharing.collect_returns(order_id, "R1")
     till.wechat.happen()
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
 
@@ -142,9 +142,9 @@ def test_a_return_whose_answer_is_lost_is_made_once(till: Till) -> None:
     till.hold(order_id, "R1", 10_000)
     till.wechat.door.lose = lambda path: path.endswith("/return-orders")
     with pytest.raises(Unavailable):
-        till.sharing.make_way(order_id, "R1")
+        till.sharing.collect_returns(order_id, "R1")
     till.wechat.door.lose = lambda _: False
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     till.refunded(order_id, "R1", 10_000)
     till.agrees(order_id)
 
@@ -162,7 +162,7 @@ def test_the_merchant_keeps_a_closed_receivers_part(
     assert "share_part_closed" in capsys.readouterr().out
     till.agrees(order_id)
     till.hold(order_id, "R1", 10_000)
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     assert till.share(order_id).returns == []
 
 
@@ -172,7 +172,7 @@ def test_a_return_that_fails_doesnt_stop_the_guests_refund(
     order_id = till.shared()
     till.wechat.standin.mode.returns_end = "FAILED"
     till.hold(order_id, "R1", 4_000)
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     assert [(b.status, b.fail_reason) for b in till.share(order_id).returns] == [
         ("failed", "ACCOUNT_ABNORMAL")
     ] * 2
@@ -181,7 +181,7 @@ def test_a_return_that_fails_doesnt_stop_the_guests_refund(
     till.agrees(order_id)
     # The merchant pays for a whole refund, and the share shows the loss.
     till.hold(order_id, "R2", 6_000)
-    assert till.sharing.make_way(order_id, "R2")
+    assert till.sharing.collect_returns(order_id, "R2")
     till.count(order_id, "R2", 6_000)
     assert till.share(order_id).kept_fen == -994 - 497
 
@@ -190,10 +190,10 @@ def test_a_return_under_way_makes_the_refund_wait(till: Till) -> None:
     order_id = till.shared()
     till.wechat.standin.mode.returns_end = "PROCESSING"
     till.hold(order_id, "R1", 4_000)
-    assert not till.sharing.make_way(order_id, "R1")
-    assert not till.sharing.make_way(order_id, "R1")
+    assert not till.sharing.collect_returns(order_id, "R1")
+    assert not till.sharing.collect_returns(order_id, "R1")
     till.wechat.standin.mode.returns_end = "SUCCESS"
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
 
@@ -242,7 +242,7 @@ def test_a_refund_does_not_wait_for_a_share_that_is_refused(till: Till) -> None:
     till.wechat.standin.mode.fail_next = ["NO_AUTH"]
     assert till.run() == ["planned"]
     till.hold(order_id, "R1", 4_000)
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     till.refunded(order_id, "R1", 4_000)
     assert till.run(after_s=3_600) == ["asked"]
     assert till.run() == ["finished"]
@@ -256,7 +256,7 @@ def test_money_that_couldnt_be_unfrozen_is_unfrozen_by_the_next_run(till: Till) 
     till.clock.advance(seconds=61)
     till.wechat.standin.mode.fail_next = ["RULE_LIMIT", "RESOURCE_NOT_EXISTS", "SYSTEM_ERROR"]
     with pytest.raises(Unavailable):
-        till.sharing.carry_on(order_id)
+        till.sharing.carry_on_share(order_id)
     assert till.share(order_id).status == "failed"
     assert till.agrees(order_id)["frozen"]
     assert till.run() == ["failed"]
@@ -283,7 +283,7 @@ def test_a_refused_query_doesnt_decide_about_an_accepted_share(till: Till) -> No
     till.clock.advance(seconds=61)
     till.wechat.standin.mode.fail_next = ["NO_AUTH"]
     with pytest.raises(Unavailable):
-        till.sharing.carry_on(order_id)
+        till.sharing.carry_on_share(order_id)
     assert till.run() == ["finished"]
     till.agrees(order_id)
 
@@ -317,7 +317,7 @@ def test_a_fault_of_our_own_keys_doesnt_decide_about_the_share(till: Till) -> No
     till.clock.advance(seconds=61)
     till.wechat.standin.mode.fail_next = ["SIGN_ERROR"]
     with pytest.raises(Unavailable):
-        till.sharing.carry_on(order_id)
+        till.sharing.carry_on_share(order_id)
     assert till.share(order_id).refusals == 0
 
 
@@ -326,12 +326,12 @@ def test_a_refused_query_doesnt_decide_about_an_accepted_return(till: Till) -> N
     mode = till.wechat.standin.mode
     mode.returns_end = "PROCESSING"
     till.hold(order_id, "R1", 4_000)
-    assert not till.sharing.make_way(order_id, "R1")
+    assert not till.sharing.collect_returns(order_id, "R1")
     mode.fail_next = ["NO_AUTH"]
     with pytest.raises(Unavailable):
-        till.sharing.make_way(order_id, "R1")
+        till.sharing.collect_returns(order_id, "R1")
     mode.returns_end = "SUCCESS"
-    assert till.sharing.make_way(order_id, "R1")
+    assert till.sharing.collect_returns(order_id, "R1")
     assert [back.status for back in till.share(order_id).returns] == ["success"] * 2
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
@@ -344,5 +344,5 @@ def test_shares_that_always_fail_dont_delay_others(till: Till) -> None:
         till.clock.advance(minutes=2)
         till.wechat.standin.mode.fail_next = ["NO_AUTH", "NO_AUTH"]  # Share, query.
         with pytest.raises(Unavailable):
-            till.sharing.carry_on(bad)
-        assert bad not in till.sharing.due()
+            till.sharing.carry_on_share(bad)
+        assert bad not in till.sharing.due_shares()

@@ -159,13 +159,13 @@ def test_refreshed_certificates_are_trusted_beside_the_settings_key(
     database: Database, at_wechat: AtWeChat, clock: FakeClock
 ) -> None:
     keys = PlatformKeys(database, at_wechat.settings)
-    gateway = at_wechat.gateway(keys.trusted)
-    assert set(keys.trusted()) == {at_wechat.keys.platform_serial}
+    gateway = at_wechat.gateway(keys.trusted_keys)
+    assert set(keys.trusted_keys()) == {at_wechat.keys.platform_serial}
     assert keys.refresh_certificates(gateway) == "refreshed"
     assert keys.refresh_certificates(gateway) == "early"
     assert [path for _, path in at_wechat.door.calls] == ["/v3/certificates"]
     later = PlatformKeys(database_a_minute_later(database), at_wechat.settings)
-    gateway = at_wechat.gateway(later.trusted)
+    gateway = at_wechat.gateway(later.trusted_keys)
     for signs_with in ("public_key", "certificate"):
         at_wechat.standin.mode.signs_with = signs_with
         assert gateway.query(gateway.merchant_for(None), "order1n1") is None
@@ -175,13 +175,13 @@ def test_a_new_certificate_is_fetched_in_time_and_the_old_one_stays_trusted(
     database: Database, at_wechat: AtWeChat
 ) -> None:
     keys = PlatformKeys(database, at_wechat.settings)
-    gateway = at_wechat.gateway(keys.trusted)
+    gateway = at_wechat.gateway(keys.trusted_keys)
     keys.refresh_certificates(gateway)
     made = at_wechat.standin.rotate_certificate()
     its_time(database)
     assert keys.refresh_certificates(gateway) == "refreshed"
     later = PlatformKeys(database_a_minute_later(database), at_wechat.settings)
-    assert {made.serial, at_wechat.keys.platform_certificate.serial} < set(later.trusted())
+    assert {made.serial, at_wechat.keys.platform_certificate.serial} < set(later.trusted_keys())
 
 
 def test_an_expired_certificate_is_trusted_no_more(database: Database, at_wechat: AtWeChat) -> None:
@@ -190,7 +190,7 @@ def test_an_expired_certificate_is_trusted_no_more(database: Database, at_wechat
         {"_id": "OLD", "schema": 1, "pem": "x", "expires_at": past}
     )
     keys = PlatformKeys(database, at_wechat.settings)
-    assert "OLD" not in keys.trusted()
+    assert "OLD" not in keys.trusted_keys()
     keys.refresh_certificates(at_wechat.gateway())
     assert database.collection("platform_certificates").find_one({"_id": "OLD"}) is None
 

@@ -40,7 +40,7 @@ def a_template(shop: Shop, revision: int = 1, **limits: Any) -> CouponTemplate:
         "_id": "storm", "name": "抢券", "revision": revision, "valid_days": 7, "terms": TERMS,
         "limits": limits,
     })  # fmt: skip
-    Coupons(shop.database, shop.clock).put([template], [])
+    Coupons(shop.database, shop.clock).put_templates([template], [])
     return template
 
 
@@ -49,8 +49,8 @@ def an_offer(shop: Shop, revision: int = 1, **more: Any) -> Offer:
         "_id": "off-3", "revision": revision, "name": "立减3元", "group": "reduction",
         "terms": {"off_fen": 300, "base": "list", **more.pop("terms", {})}, **more,
     })  # fmt: skip
-    Offers(shop.database, shop.clock).put([offer], None)
-    shop.database.recent._kept.clear()
+    Offers(shop.database, shop.clock).put_offers([offer], None)
+    shop.database.cache.clear()
     return offer
 
 
@@ -76,15 +76,15 @@ def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
                     {"_id": pool["_id"]}, {"$set": past}
                 )
     limiter, coupons = Limiter(shop.database, shop.clock), Coupons(shop.database, shop.clock)
-    units = UnitsInFlight(limiter, coupons.finish, shop.orders.quota_units)
-    return [units.settle(name) for name in list(units.due())]
+    units = UnitsInFlight(limiter, coupons.finish_issuing, shop.orders.quota_units)
+    return [units.settle_unit(name) for name in list(units.due_units())]
 
 
 @pytest.mark.parametrize("quota", [1, 100])
 def test_many_takers_at_once_never_get_more_coupons_than_the_quota(shop: Shop, quota: int) -> None:
     template, coupons = a_template(shop, quota=quota), Coupons(shop.database, shop.clock)
     results = at_once(
-        [lambda n=n: coupons.try_issue(template, member_id=f"m{n}", cause=f"storm:{n}")[1]
+        [lambda n=n: coupons.try_issue_coupon(template, member_id=f"m{n}", cause=f"storm:{n}")[1]
          for n in range(quota + 60)]
     )  # fmt: skip
     assert sorted(set(winners(results))) == ["issued", "used_up"]
@@ -99,9 +99,9 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.runtime.database import connect
 database = connect(sys.argv[1], sys.argv[2])
 coupons = Coupons(database, FakeClock())
-template = coupons.templates(["storm"])["storm"]
+template = coupons.find_templates(["storm"])["storm"]
 for number in range(int(sys.argv[4])):
-    coupons.issue(template, member_id=f"m{number}", cause=f"storm:{sys.argv[3]}-{number}")
+    coupons.issue_coupon(template, member_id=f"m{number}", cause=f"storm:{sys.argv[3]}-{number}")
     print(number, flush=True)
 """
 
@@ -151,8 +151,8 @@ def test_a_unit_taken_before_a_crash_is_issued_to_the_member_it_was_taken_for(sh
     from huitou.coupons.issuing.rules import coupon_id
 
     # After this the taker is killed.
-    assert limiter.take("coupon:storm", coupon_id("storm:1"), 1, 0, more)
-    assert coupons.try_issue(template, member_id="m2", cause="storm:2") == (None, "used_up")
+    assert limiter.take_units("coupon:storm", coupon_id("storm:1"), 1, 0, more)
+    assert coupons.try_issue_coupon(template, member_id="m2", cause="storm:2") == (None, "used_up")
     assert settle(shop) == []  # The taker may still be running.
     assert settle(shop, later_s=61) == ["issued"]
     assert settle(shop, later_s=61) == []
@@ -163,7 +163,7 @@ def test_a_unit_taken_before_a_crash_is_issued_to_the_member_it_was_taken_for(sh
 def test_the_same_cause_at_once_takes_one_quota_unit(shop: Shop) -> None:
     template, coupons = a_template(shop, quota=10), Coupons(shop.database, shop.clock)
     results = at_once(
-        [lambda: coupons.try_issue(template, member_id="m", cause="storm:1")[1]] * 8
+        [lambda: coupons.try_issue_coupon(template, member_id="m", cause="storm:1")[1]] * 8
     )  # fmt: skip
     assert winners(results).count("issued") == 1
     settle(shop, later_s=61)
@@ -176,7 +176,7 @@ def test_a_member_at_their_limit_gives_the_quota_unit_back(shop: Shop) -> None:
 
     def outcomes(day: int) -> list[str]:
         results = at_once([
-            lambda n=n: coupons.try_issue(template, member_id="m", cause=f"d{day}:{n}")[1]
+            lambda n=n: coupons.try_issue_coupon(template, member_id="m", cause=f"d{day}:{n}")[1]
             for n in range(6)
         ])  # fmt: skip
         return sorted(winners(results))
@@ -190,18 +190,18 @@ def test_a_member_at_their_limit_gives_the_quota_unit_back(shop: Shop) -> None:
 def test_a_changed_quota_still_counts_the_units_used_before(shop: Shop) -> None:
     template, coupons = a_template(shop, quota=100), Coupons(shop.database, shop.clock)
     for number in range(40):
-        assert coupons.issue(template, member_id="m", cause=f"storm:{number}")
+        assert coupons.issue_coupon(template, member_id="m", cause=f"storm:{number}")
     at_once([lambda: a_template(shop, revision=2, quota=130)] * 3)
     assert left(shop) == (90, 0)
     template = a_template(shop, revision=3, quota=50)
     results = at_once([
-        lambda n=n: coupons.try_issue(template, member_id="m", cause=f"more:{n}")[1]
+        lambda n=n: coupons.try_issue_coupon(template, member_id="m", cause=f"more:{n}")[1]
         for n in range(30)
     ])  # fmt: skip
     assert winners(results).count("issued") == 10
     assert issued(shop) == 50
     template = a_template(shop, revision=4, quota=30)  # More units were used before: none is left.
-    assert coupons.try_issue(template, member_id="m", cause="late")[1] == "used_up"
+    assert coupons.try_issue_coupon(template, member_id="m", cause="late")[1] == "used_up"
     assert left(shop) == (-20, 0)
 
 
@@ -210,7 +210,7 @@ def test_several_orders_at_once_of_one_member_keep_to_the_limit_of_an_offer(shop
     alice = shop.register()
     requests = [shop.request(alice) for _ in range(4)]
     assert {request.payable_fen for request in requests} == {1_200}
-    results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
+    results = at_once([lambda r=r: shop.orders.create_order(alice, r) for r in requests])
     assert len(winners(results)) == 1
     refused = {r.code for r in results if isinstance(r, Refusal)}
     assert refused <= {QuotaErrors.OFFER_LIMIT_REACHED, OrderErrors.QUOTE_CHANGED}
@@ -236,8 +236,8 @@ def test_a_cancelled_order_gives_back_its_use_its_unit_and_its_budget(shop: Shop
     assert order.payable_fen == 1_200
     # The budget has ¥2 left, which is less than the offer would take off.
     assert shop.order(bob).payable_fen == 1_500
-    assert shop.orders.begin_closing(order)
-    assert sorted(at_once([lambda: shop.orders.cancel(order)] * 3)) == [False, False, True]
+    assert shop.orders.begin_closing_order(order)
+    assert sorted(at_once([lambda: shop.orders.cancel_order(order)] * 3)) == [False, False, True]
     assert left(shop, "offer:off-3") == (2, 0)
     assert shop.order(bob).payable_fen == 1_200
     assert shop.order(alice).payable_fen == 1_500
@@ -247,7 +247,7 @@ def test_a_budget_is_never_overspent(shop: Shop) -> None:
     an_offer(shop, limits={"budget_fen": 1_000})
     members = [shop.register(f"g{n}") for n in range(6)]
     requests = [(member, shop.request(member)) for member in members]
-    results = at_once([lambda m=m, r=r: shop.orders.create(m, r) for m, r in requests])
+    results = at_once([lambda m=m, r=r: shop.orders.create_order(m, r) for m, r in requests])
     assert len(winners(results)) == 3
     found = list(shop.database.collection("limit_pools").find({"_id": "offer:off-3"}))
     assert [pool["left_fen"] for pool in found] == [100]
@@ -267,7 +267,7 @@ def test_the_unit_of_an_order_that_was_never_written_is_put_back(shop: Shop) -> 
     assert repository.take("offer:off-3", token, 1, 0, {})  # After this the taker is killed.
     assert shop.request(bob).payable_fen == 1_500
     assert settle(shop, later_s=61) == ["waiting"]
-    assert shop.orders.create(alice, request.model_copy(update={"payable_fen": 1_500}))
+    assert shop.orders.create_order(alice, request.model_copy(update={"payable_fen": 1_500}))
     # The order was written without the offer, so it will never use that unit.
     assert settle(shop, later_s=61) == ["put back"]
     assert left(shop, "offer:off-3") == (1, 0)
@@ -277,8 +277,8 @@ def test_a_repeated_create_call_takes_no_second_unit(shop: Shop) -> None:
     an_offer(shop, limits={"quota": 10})
     alice = shop.register()
     request = shop.request(alice)
-    at_once([lambda: shop.orders.create(alice, request)] * 6)
-    shop.orders.create(alice, request)
+    at_once([lambda: shop.orders.create_order(alice, request)] * 6)
+    shop.orders.create_order(alice, request)
     settle(shop, later_s=61)
     assert left(shop, "offer:off-3") == (9, 0)
 
@@ -287,7 +287,7 @@ def test_only_one_order_can_use_an_offer_for_the_first_order(shop: Shop) -> None
     an_offer(shop, terms={"first_order": True})
     alice = shop.register()
     requests = [shop.request(alice) for _ in range(3)]
-    results = at_once([lambda r=r: shop.orders.create(alice, r) for r in requests])
+    results = at_once([lambda r=r: shop.orders.create_order(alice, r) for r in requests])
     assert len(winners(results)) == 1  # Otherwise the guest could pay for both.
     assert shop.request(alice).payable_fen == 1_500
 
@@ -297,7 +297,7 @@ def test_a_coupon_is_not_usable_when_its_templates_budget_is_used_up(shop: Shop)
     coupons = Coupons(shop.database, shop.clock)
     alice = shop.register()
     first, second = (
-        coupons.issue(template, member_id=alice, cause=f"b{n}") for n in range(2)
+        coupons.issue_coupon(template, member_id=alice, cause=f"b{n}") for n in range(2)
     )  # fmt: skip
     assert first
     assert second
@@ -311,14 +311,16 @@ def test_a_coupon_is_not_usable_when_its_templates_budget_is_used_up(shop: Shop)
 def test_a_free_coupon_can_be_revoked_and_one_in_use_cannot(shop: Shop) -> None:
     template, coupons = a_template(shop), Coupons(shop.database, shop.clock)
     alice = shop.register()
-    free, used = (coupons.issue(template, member_id=alice, cause=f"r{n}") for n in range(2))
+    free, used = (coupons.issue_coupon(template, member_id=alice, cause=f"r{n}") for n in range(2))
     assert free
     assert used
     shop.order(alice, items=[item(2)], coupon_id=used.id)
-    assert coupons.revoke(free.id, "ann", "wrong campaign").status == "revoked"
+    assert coupons.revoke_coupon(free.id, "ann", "wrong campaign").status == "revoked"
     with pytest.raises(Refusal):
-        coupons.revoke(used.id, "ann", "wrong campaign")
+        coupons.revoke_coupon(used.id, "ann", "wrong campaign")
     with pytest.raises(Refusal):
         shop.request(alice, items=[item(2)], coupon_id=free.id)
     shop.clock.advance(days=30)
-    assert coupons.expire() == 0  # One coupon is locked and one revoked, so neither expires.
+    assert (
+        coupons.expire_coupons() == 0
+    )  # One coupon is locked and one revoked, so neither expires.

@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError,
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from huitou.runtime.recent import Recent
+from huitou.runtime.cache import Cache
 
 Document = dict[str, Any]
 Result = TypeVar("Result")
@@ -36,7 +36,7 @@ class Database:
     def __init__(self, client: MongoClient[Document], name: str) -> None:
         self.client = client
         self.name = name
-        self.recent = Recent()
+        self.cache = Cache()
         self.mongo = client.get_database(name, write_concern=_MAJORITY)
         self._collections: dict[str, Collection[Document]] = {}
 

@@ -16,7 +16,7 @@ _LATELY_S = 60.0
 
 class MenuRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._dishes = database.collection("dishes")
         self._store_dishes = database.collection("store_dishes")
 
@@ -27,7 +27,7 @@ class MenuRepository:
     def lately_at(self, store_id: str) -> list[OfferedDish]:
         """Return the same from the cache; it is at most a minute old."""
         key = ("menu", store_id)
-        return self._recent.get(key, lambda: self.offered_at(store_id), seconds=_LATELY_S)
+        return self._cache.get(key, lambda: self.offered_at(store_id), seconds=_LATELY_S)
 
     def _offered(self, where: Document) -> list[OfferedDish]:
         found = self._store_dishes.find(where).sort("_id", 1).limit(MOST_DISHES)
@@ -61,7 +61,7 @@ class MenuRepository:
             found = self._dishes.find({"_id": {"$in": [dish_id for _, dish_id in keys]}})
             return {("dish", dish["_id"]): Dish.model_validate(dish) for dish in found}
 
-        kept = self._recent.get_many([("dish", dish_id) for dish_id in ids], read)
+        kept = self._cache.get_many([("dish", dish_id) for dish_id in ids], read)
         return {dish_id: dish for (_, dish_id), dish in kept.items()}
 
     def dishes(self) -> list[Dish]:

@@ -28,38 +28,40 @@ class Menu:
     def __init__(self, database: Database) -> None:
         self._repository = MenuRepository(database)
 
-    def at_store(self, store_id: str) -> list[OfferedDish]:
+    def list_offered_dishes(self, store_id: str) -> list[OfferedDish]:
         """Return the dishes that a store lists, also those that are sold out."""
         return self._repository.offered_at(store_id)
 
-    def lately_at(self, store_id: str) -> list[OfferedDish]:
+    def list_recently_offered_dishes(self, store_id: str) -> list[OfferedDish]:
         """Return the same, up to a minute old: good enough for suggestions, not for selling."""
         return self._repository.lately_at(store_id)
 
-    def offered_by(self, rows: Sequence[StoreDish]) -> dict[str, OfferedDish]:
+    def offered_dishes_of_rows(self, rows: Sequence[StoreDish]) -> dict[str, OfferedDish]:
         """Return the dishes for these rows of one store, by dish id.
 
         The caller has read the rows a moment ago, so a dish that was just sold out (估清) shows so.
         """
         return {dish.dish_id: dish for dish in self._repository.offered_by(rows)}
 
-    def for_staff(self, store_id: str) -> StaffMenuAnswer:
+    def show_staff_menu(self, store_id: str) -> StaffMenuAnswer:
         """Return a store's whole menu, listed or not."""
         return StaffMenuAnswer(store_id=store_id, dishes=self._repository.every_dish_at(store_id))
 
-    def dish_for_staff(self, store_id: str, dish_id: str) -> StaffDish:
+    def find_staff_dish(self, store_id: str, dish_id: str) -> StaffDish:
         """Return one dish of a store, listed or not; Refusal DISH_NOT_FOUND naming `dish_id`."""
         dish = self._repository.dish_at(store_id, dish_id)
         if dish is None:
             raise Refusal(MenuErrors.DISH_NOT_FOUND, field="dish_id", detail=dish_id)
         return dish
 
-    def change(self, request: SoldOutRequest | ListedRequest | PricesRequest) -> StaffDish:
+    def change_store_dish(
+        self, request: SoldOutRequest | ListedRequest | PricesRequest
+    ) -> StaffDish:
         """Change one setting of a dish at one store; the next quote uses it.
 
         Raises Refusal DISH_NOT_FOUND naming `dish_id`, or `prices_fen` if the dish has no such sku.
         """
-        dish = self.dish_for_staff(request.store_id, request.dish_id)
+        dish = self.find_staff_dish(request.store_id, request.dish_id)
         if isinstance(request, PricesRequest):
             unknown = set(request.prices_fen) - {sku.sku_id for sku in dish.skus}
             if unknown:
@@ -68,13 +70,13 @@ class Menu:
                 )
         change = request.model_dump(exclude={"store_id", "dish_id"})
         self._repository.change_at(request.store_id, request.dish_id, change)
-        return self.dish_for_staff(request.store_id, request.dish_id)
+        return self.find_staff_dish(request.store_id, request.dish_id)
 
-    def dishes(self) -> BrandDishesAnswer:
+    def list_brand_dishes(self) -> BrandDishesAnswer:
         """Return the brand's dishes."""
         return BrandDishesAnswer(dishes=[brand_dish(dish) for dish in self._repository.dishes()])
 
-    def dish(self, dish_id: str) -> Dish | None:
+    def find_brand_dish(self, dish_id: str) -> Dish | None:
         """Return a dish of the brand as it is at this moment; None if there is none."""
         return self._repository.dish(dish_id)
 
@@ -99,11 +101,11 @@ class Menu:
             raise conflict
         return brand_dish(made)
 
-    def sold_out(self, store_ids: Sequence[str], most: int) -> int:
+    def count_sold_out_dishes(self, store_ids: Sequence[str], most: int) -> int:
         """Count the dishes sold out at these stores, up to `most`; no store named means all."""
         return self._repository.sold_out(store_ids, most)
 
-    def put(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:
+    def put_dishes(self, dishes: list[Dish], store_dishes: list[StoreDish]) -> None:
         for dish in dishes:
             self._repository.put_dish(dish)
         for row in store_dishes:

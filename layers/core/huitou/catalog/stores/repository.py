@@ -12,7 +12,7 @@ _VERSION = "stores"
 
 class StoreRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._stores = database.collection("stores")
         self._meta = database.collection("meta")
 
@@ -21,7 +21,7 @@ class StoreRepository:
             found = self._stores.find_one({"_id": store_id})
             return Store.model_validate(found) if found else None
 
-        return self._recent.get(("store", store_id), read)
+        return self._cache.get(("store", store_id), read)
 
     def all(self, brand_id: str) -> list[Store]:
         found = self._stores.find({"brand_id": brand_id}).sort("_id", 1).limit(MOST_STORES)
@@ -38,7 +38,7 @@ class StoreRepository:
             found = self._stores.find({"_id": {"$gt": ""}}, {"zone": 1}).limit(MOST_STORES)
             return {store["_id"]: store.get("zone", BRAND_ZONE) for store in found}
 
-        return self._recent.get("zones", read, seconds=60)
+        return self._cache.get("zones", read, seconds=60)
 
     def names(self) -> dict[str, str]:
         """Return the name of each store, by id; up to a minute old."""
@@ -47,7 +47,7 @@ class StoreRepository:
             found = self._stores.find({"_id": {"$gt": ""}}, {"name": 1}).limit(MOST_STORES)
             return {store["_id"]: store["name"] for store in found}
 
-        return self._recent.get("store names", read, seconds=60)
+        return self._cache.get("store names", read, seconds=60)
 
     def places(self) -> list[tuple[str, Place]]:
         """Return id and place of the stores that have a place; up to a minute old."""
@@ -57,7 +57,7 @@ class StoreRepository:
             return [(row["_id"], Place.model_validate(row["place"]))
                     for row in found if row.get("place")]  # fmt: skip
 
-        return self._recent.get("places", read, seconds=60)
+        return self._cache.get("places", read, seconds=60)
 
     def put(self, store: Store) -> None:
         self._stores.replace_one({"_id": store.id}, store.document(), upsert=True)
@@ -98,7 +98,7 @@ class StoreRepository:
             found = self._meta.find_one({"_id": _VERSION})
             return int(found["version"]) if found else 0
 
-        return self._recent.get("stores version", read)
+        return self._cache.get("stores version", read)
 
     def on_the_map(self, brand_id: str) -> list[Store]:
         """Return all stores that have a place."""

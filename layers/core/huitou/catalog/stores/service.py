@@ -26,14 +26,14 @@ class Stores:
         self._repository = StoreRepository(database)
         self._clock = clock
 
-    def get(self, store_id: str) -> Store:
+    def get_store(self, store_id: str) -> Store:
         """Return a store; Refusal STORE_NOT_FOUND naming `store_id` if there is none."""
         store = self._repository.find(store_id)
         if store is None:
             raise Refusal(StoreErrors.STORE_NOT_FOUND, field="store_id")
         return store
 
-    def listing(self, brand_id: str) -> list[dict[str, Any]]:
+    def list_stores(self, brand_id: str) -> list[dict[str, Any]]:
         """List the chain's stores, each with whether it takes orders now."""
         now = self._clock.now()
         return [
@@ -42,7 +42,7 @@ class Stores:
             for store in self._repository.all(brand_id)
         ]
 
-    def by_name(self, brand_id: str) -> dict[str, Store]:
+    def stores_by_name(self, brand_id: str) -> dict[str, Store]:
         """Return the chain's stores by id and by name; a name of two stores is left out."""
         stores = self._repository.all(brand_id)
         names = Counter(store.name for store in stores)
@@ -66,15 +66,15 @@ class Stores:
         """Return id and place of each store that has a place on the map."""
         return self._repository.places()
 
-    def version(self) -> int:
+    def stores_version(self) -> int:
         """Return a number that rises with every change of a store."""
         return self._repository.version()
 
-    def on_the_map(self, brand_id: str) -> list[Store]:
+    def list_stores_on_the_map(self, brand_id: str) -> list[Store]:
         """Return the chain's stores that have a place on the map."""
         return self._repository.on_the_map(brand_id)
 
-    def names(self) -> dict[str, str]:
+    def store_names(self) -> dict[str, str]:
         """Return the name of each store, by id."""
         return self._repository.names()
 
@@ -82,11 +82,11 @@ class Stores:
         """Return the time zone of each store, by id."""
         return self._repository.zones()
 
-    def ids(self, after: str | None, limit: int) -> list[str]:
+    def list_store_ids(self, after: str | None, limit: int) -> list[str]:
         """Return up to `limit` store ids in order, those after `after`."""
         return self._repository.ids(after, limit)
 
-    def for_staff(self, store_id: str) -> StaffStore:
+    def show_staff_store(self, store_id: str) -> StaffStore:
         """Return a store as its staff see it, as it is at this moment.
 
         Raises Refusal STORE_NOT_FOUND naming `store_id`.
@@ -100,21 +100,21 @@ class Stores:
             **store.model_dump(include={"name", "address", "zone", "hours", "cut_time"}),
         )  # fmt: skip
 
-    def set(self, request: StoreSettingsRequest) -> StaffStore:
+    def set_store_settings(self, request: StoreSettingsRequest) -> StaffStore:
         """Change a store's settings; quotes use them within a second.
 
         Raises Refusal STORE_NOT_FOUND naming `store_id`, or RULES_CONFLICT naming `revision` if
         somebody else has changed them meanwhile.
         """
-        self.for_staff(request.store_id)
+        self.show_staff_store(request.store_id)
         if not self._repository.set(request.store_id, request.revision, request.settings):
             raise Refusal(Code.RULES_CONFLICT, field="revision")
-        return self.for_staff(request.store_id)
+        return self.show_staff_store(request.store_id)
 
-    def pause(self, store_id: str, *, paused: bool) -> StaffStore:
+    def pause_store(self, store_id: str, *, paused: bool) -> StaffStore:
         """Stop taking orders at a store, or start again; quotes know it within a second."""
         self._repository.pause(store_id, paused=paused)
-        return self.for_staff(store_id)
+        return self.show_staff_store(store_id)
 
-    def put(self, store: Store) -> None:
+    def put_store(self, store: Store) -> None:
         self._repository.put(store)

@@ -37,13 +37,13 @@ class Codes:
         self._clock = clock
         self._key = key
 
-    def make(self, request: MakeCodesRequest) -> ShownBatch:
+    def make_batch(self, request: MakeCodesRequest) -> ShownBatch:
         """Make a batch, or return it if the same call has made it before.
 
         Raises Refusal NOT_FOUND if the template doesn't exist, BATCH_REUSED if the name belongs to
         a batch with another template or count.
         """
-        if not self._coupons.templates([request.template_id]):
+        if not self._coupons.find_templates([request.template_id]):
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=request.template_id)
         for _ in range(MOST_TRIES):
             batch = self._repository.batch(request.batch)
@@ -61,7 +61,7 @@ class Codes:
             ))  # fmt: skip
         raise Unavailable
 
-    def page(self, request: CodesRequest) -> CodesAnswer:
+    def list_codes(self, request: CodesRequest) -> CodesAnswer:
         """Return one page of a batch's codes; they are the same each time."""
         batch = self._batch(request.batch)
         count = min(request.limit, batch.count - request.after)
@@ -72,11 +72,11 @@ class Codes:
             next=following if following < batch.count else None,
         )
 
-    def batches(self, limit: int) -> BatchesAnswer:
+    def list_batches(self, limit: int) -> BatchesAnswer:
         """Return the latest batches, with how many of their codes were redeemed."""
         return BatchesAnswer(batches=self._shown(self._repository.latest(limit)))
 
-    def revoke(self, name: str, actor: str) -> ShownBatch:
+    def revoke_batch(self, name: str, actor: str) -> ShownBatch:
         """Revoke a batch: its codes can't be redeemed any more. Coupons issued by then stay valid.
 
         Raises Refusal NOT_FOUND naming `batch`.
@@ -85,7 +85,7 @@ class Codes:
         self._repository.revoke(name, actor, self._clock.now())
         return self._shown([self._batch(name)])[0]
 
-    def redeem(self, member_id: str, typed: str) -> ShownCoupon:
+    def redeem_code(self, member_id: str, typed: str) -> ShownCoupon:
         """Redeem a code for a member and return its coupon; a repeated call returns the same one.
 
         Raises Refusal CODE_NOT_VALID for every code that the member can't have, and doesn't tell
@@ -109,13 +109,13 @@ class Codes:
         if self._repository.hold(use) != member_id:
             raise Refusal(CodeErrors.CODE_NOT_VALID, field="code")
         self._repository.uncount_try(member_id)
-        template = self._coupons.templates([batch.template_id])[batch.template_id]
+        template = self._coupons.find_templates([batch.template_id])[batch.template_id]
         # If the function is killed here, the member holds the code without a coupon; the same
         # call again issues it.
-        outcome = self._coupons.try_issue(template, member_id=member_id, cause=cause)[1]
+        outcome = self._coupons.try_issue_coupon(template, member_id=member_id, cause=cause)[1]
         if outcome in ("limit_reached", "used_up"):
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="code")
-        return self._coupons.of_cause(cause)
+        return self._coupons.show_coupon_of_cause(cause)
 
     def _genuine(self, code: ParsedCode) -> tuple[CodeBatch, int]:
         batch = self._repository.batch_of(code.batch)

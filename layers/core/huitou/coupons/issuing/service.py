@@ -52,15 +52,15 @@ class Coupons:
         self._stores = Stores(database, clock)
         self._clock = clock
 
-    def wallet(self, member_id: str, page: PageRequest) -> dict[str, Any]:
+    def show_wallet(self, member_id: str, page: PageRequest) -> dict[str, Any]:
         coupons, after = self._repository.wallet(member_id, page)
         return {"coupons": [_shown(coupon) for coupon in coupons], "next": after}
 
-    def known(self, coupon_ids: list[str]) -> list[Coupon]:
+    def find_coupons(self, coupon_ids: list[str]) -> list[Coupon]:
         """Return those of these coupons that still exist, whoever holds them."""
         return self._repository.among(coupon_ids)
 
-    def lock(
+    def lock_coupon(
         self, coupon_id: str, member_id: str, order_id: str, zone: str, session: ClientSession
     ) -> None:
         """Lock a coupon for an order at a store in this zone.
@@ -72,21 +72,21 @@ class Coupons:
         if not self._repository.lock(coupon_id, member_id, order_id, at, session):
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_HELD)
 
-    def release(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
+    def release_coupon(self, coupon_id: str, order_id: str, session: ClientSession) -> None:
         self._repository.release(coupon_id, order_id, session)
 
-    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
+    def hand_over_coupons(self, source_id: str, into_id: str, session: ClientSession) -> int:
         """Give one member's unused coupons to another; returns how many."""
         return self._repository.hand_over(source_id, into_id, session)
 
-    def issue(
+    def issue_coupon(
         self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
     ) -> Coupon | None:
         """Issue one coupon for a cause; None if it has one already or no more may be issued."""
         notes = {"scene": scene} if scene else {}
-        return self.try_issue(template, member_id=member_id, cause=cause, notes=notes)[0]
+        return self.try_issue_coupon(template, member_id=member_id, cause=cause, notes=notes)[0]
 
-    def try_issue(
+    def try_issue_coupon(
         self,
         template: CouponTemplate,
         *,
@@ -108,17 +108,19 @@ class Coupons:
         if self._repository.find(identity) is not None:
             return None, "issued_before"
         more = {"member_id": member_id, "cause": cause, "template_id": template.id, "told": notes}
-        piece = self._limiter.take(subject, identity, 1, 0, more)
+        piece = self._limiter.take_units(subject, identity, 1, 0, more)
         return self._with_piece(template, piece) if piece else (None, "used_up")
 
-    def issue_many(self, template: CouponTemplate, causes: Mapping[str, str]) -> dict[str, Issued]:
+    def issue_coupons(
+        self, template: CouponTemplate, causes: Mapping[str, str]
+    ) -> dict[str, Issued]:
         """Issue one coupon for each cause, to its member; returns what happened, by cause.
 
         If the template has no limit, this is one write.
         """
         if template.is_limited or template.limits.quota is not None:
             return {
-                cause: self.try_issue(template, member_id=member_id, cause=cause)[1]
+                cause: self.try_issue_coupon(template, member_id=member_id, cause=cause)[1]
                 for cause, member_id in causes.items()
             }
         now = self._clock.now()
@@ -140,9 +142,9 @@ class Coupons:
         )
         there = coupon or self._repository.find(piece.token)
         if there is not None and there.piece == piece.piece:
-            self._limiter.drop(piece)
+            self._limiter.drop_unit(piece)
         else:  # No coupon was issued, or the coupon was issued with another unit of the quota.
-            self._limiter.put_back(piece)
+            self._limiter.put_back_unit(piece)
         return coupon, outcome
 
     def _insert(
@@ -171,64 +173,64 @@ class Coupons:
             # Another coupon of this member took the place a moment ago: try the next place.
         raise Unavailable
 
-    def finish(self, piece: InFlight) -> Issued | Literal["put back"]:
+    def finish_issuing(self, piece: InFlight) -> Issued | Literal["put back"]:
         """Issue the coupon for a unit of the quota that a function took before it was killed."""
         template = self._repository.template(piece.more["template_id"])
         if template is None:
-            self._limiter.put_back(piece)
+            self._limiter.put_back_unit(piece)
             return "put back"
         return self._with_piece(template, piece)[1]
 
-    def revoke(self, coupon_id: str, actor: str, reason: str) -> ShownCoupon:
+    def revoke_coupon(self, coupon_id: str, actor: str, reason: str) -> ShownCoupon:
         """Revoke a coupon that is not in use. A repeated call changes nothing.
 
         Raises Refusal COUPON_NOT_USABLE naming `coupon_id` if it is locked, used or has ended.
         """
         revoked = Revoked(actor=actor, reason=reason, at=self._clock.now())
         if not self._repository.revoke(coupon_id, revoked):
-            shown = self.shown(coupon_id)
+            shown = self.show_coupon(coupon_id)
             if shown.status != "revoked":
                 raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_HELD)
             return shown
-        return self.shown(coupon_id)
+        return self.show_coupon(coupon_id)
 
-    def revoke_all(
+    def revoke_all_coupons(
         self, member_id: str, actor: str, reason: str, session: ClientSession
     ) -> int:  # fmt: skip
         """Revoke all of a member's coupons that aren't in use; returns how many."""
         revoked = Revoked(actor=actor, reason=reason, at=self._clock.now())
         return self._repository.revoke_all(member_id, revoked, session)
 
-    def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
+    def change_coupon_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
         """Give a transferable coupon to another member; False if it is in use or can't be given."""
         return giver_id != taker_id and self._repository.change_holder(
             coupon_id, giver_id, taker_id
         )
 
-    def redeem_at_till(self, coupon_id: str, use: TillUse, zone: str) -> bool:
+    def redeem_coupon_at_till(self, coupon_id: str, use: TillUse, zone: str) -> bool:
         """Use a coupon for an order at a till in this zone; False if it is used or has ended."""
         at = in_brand_zone(self._clock.now(), zone)
         return self._repository.redeem_at_till(coupon_id, use, at)
 
-    def claim(self, template_id: str, member_id: str, claim_id: str) -> ShownCoupon:
+    def claim_coupon(self, template_id: str, member_id: str, claim_id: str) -> ShownCoupon:
         """Issue a coupon that members may take themselves; the same claim brings the same coupon.
 
         Raises Refusal NOT_FOUND if the template can't be claimed, COUPON_NOT_ISSUED if a limit is
         reached; both name `template_id`.
         """
-        template = self.claimable(template_id)
+        template = self.find_claimable_template(template_id)
         return self._issued_for(template, member_id, f"claim:{member_id}:{template_id}:{claim_id}")
 
-    def claimable(self, template_id: str) -> CouponTemplate:
+    def find_claimable_template(self, template_id: str) -> CouponTemplate:
         """Return a template that members may claim; Refusal NOT_FOUND if it isn't one."""
-        template = self.templates([template_id]).get(template_id)
+        template = self.find_templates([template_id]).get(template_id)
         if template is None or not template.claimable:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         return template
 
-    def issue_by_staff(self, request: IssueCouponRequest) -> ShownCoupon:
+    def issue_coupon_by_staff(self, request: IssueCouponRequest) -> ShownCoupon:
         """Issue a coupon to a member by hand; one cause brings one coupon. Refuses like `claim`."""
-        template = self.templates([request.template_id]).get(request.template_id)
+        template = self.find_templates([request.template_id]).get(request.template_id)
         if template is None:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         cause = f"staff:{request.member_id}:{request.template_id}:{request.cause}"
@@ -242,12 +244,12 @@ class Coupons:
         cause: str,
         notes: IssueNotes | None = None,
     ) -> ShownCoupon:
-        outcome = self.try_issue(template, member_id=member_id, cause=cause, notes=notes)[1]
+        outcome = self.try_issue_coupon(template, member_id=member_id, cause=cause, notes=notes)[1]
         if outcome in ("limit_reached", "used_up"):
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="template_id")
-        return self.of_cause(cause)
+        return self.show_coupon_of_cause(cause)
 
-    def issue_within(
+    def issue_coupon_within(
         self, template: CouponTemplate, member_id: str, cause: str, session: ClientSession
     ) -> Coupon:
         """Issue a coupon within the caller's transaction; the caller checks the limits.
@@ -261,42 +263,42 @@ class Coupons:
         self._repository.add(coupon, session)
         return coupon
 
-    def of_cause(self, cause: str) -> ShownCoupon:
+    def show_coupon_of_cause(self, cause: str) -> ShownCoupon:
         """Return the coupon that was issued for a cause; Refusal NOT_FOUND if it was deleted."""
-        return self.shown(coupon_id(cause))
+        return self.show_coupon(coupon_id(cause))
 
-    def shown(self, coupon_id: str) -> ShownCoupon:
+    def show_coupon(self, coupon_id: str) -> ShownCoupon:
         """Return a coupon as its member sees it; Refusal NOT_FOUND if it was deleted."""
         coupon = self._repository.find(coupon_id)
         if coupon is None:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         return _shown(coupon)
 
-    def scene(self, code: str) -> Scene:
+    def find_scene(self, code: str) -> Scene:
         """Return the table or till behind a code; Refusal SCENE_UNKNOWN naming `scene`."""
         scene = self._repository.scene(code)
         if scene is None:
             raise Refusal(CouponErrors.SCENE_UNKNOWN, field="scene")
         return scene
 
-    def welcome(self, member_id: str, phone_hash: str, code: str) -> ShownCoupon:
+    def issue_welcome_coupon(self, member_id: str, phone_hash: str, code: str) -> ShownCoupon:
         """Issue the welcome coupon of a scanned code, once for each phone number.
 
         The cause names the phone, so a phone that changes its member doesn't bring a second one.
         Raises Refusal SCENE_UNKNOWN or WELCOME_TAKEN naming `scene`.
         """
-        scene = self.scene(code)
+        scene = self.find_scene(code)
         template = self._repository.template(scene.template_id)
         if template is None:
             raise Refusal(CouponErrors.SCENE_UNKNOWN, field="scene")
-        coupon = self.issue(
+        coupon = self.issue_coupon(
             template, member_id=member_id, cause=f"welcome:{phone_hash}", scene=scene.id
         )
         if coupon is None:
             raise Refusal(CouponErrors.WELCOME_TAKEN, field="scene")
         return _shown(coupon)
 
-    def expire(self) -> int:
+    def expire_coupons(self) -> int:
         """Mark one batch of coupons as expired; returns how many.
 
         A coupon expires when its last day is over at every store, whatever the zone.
@@ -306,19 +308,19 @@ class Coupons:
             min(in_brand_zone(now, zone) for zone in self._stores.zones())
         )
 
-    def named_templates(self) -> NamedTemplates:
+    def list_named_templates(self) -> NamedTemplates:
         """Return ids and names of the chain's templates, so that a person can choose one."""
         found = self._repository.every_template(MOST_TEMPLATES)
         return NamedTemplates(
             templates=[NamedTemplate(template_id=one.id, name=one.name) for one in found]
         )
 
-    def template_states(self) -> TemplatesAnswer:
+    def list_template_states(self) -> TemplatesAnswer:
         """Return the chain's templates and what is left of their quotas and budgets."""
         found = self._repository.every_template(MOST_TEMPLATES)
         return TemplatesAnswer(templates=self._states(found))
 
-    def template_state(self, template_id: str) -> TemplateAnswer:
+    def show_template_state(self, template_id: str) -> TemplateAnswer:
         """Return one template and how many of its coupons were used on each of the last days.
 
         Raises Refusal NOT_FOUND naming `template_id`.
@@ -337,11 +339,11 @@ class Coupons:
 
     def put_template(self, request: PutTemplateRequest) -> TemplateAnswer:
         """Store a new template or a later revision; Refusal RULES_CONFLICT if it isn't later."""
-        self.put([request.template], [])
-        return self.template_state(request.template.id)
+        self.put_templates([request.template], [])
+        return self.show_template_state(request.template.id)
 
     def _states(self, templates: list[CouponTemplate]) -> list[TemplateState]:
-        left = self._limiter.left([subject_of(one.id) for one in templates])
+        left = self._limiter.left_in_pools([subject_of(one.id) for one in templates])
         return [
             TemplateState(
                 template=one,
@@ -352,14 +354,14 @@ class Coupons:
             for pool in [left.get(subject_of(one.id))]
         ]
 
-    def templates(self, template_ids: Iterable[str]) -> dict[str, CouponTemplate]:
+    def find_templates(self, template_ids: Iterable[str]) -> dict[str, CouponTemplate]:
         """Return those of these templates that exist, by id."""
         return {template.id: template for template in self._repository.templates(template_ids)}
 
-    def put(self, templates: list[CouponTemplate], scenes: list[Scene]) -> None:
+    def put_templates(self, templates: list[CouponTemplate], scenes: list[Scene]) -> None:
         for template in templates:
             self._repository.put_template(template)
-            self._limiter.open(subject_of(template.id), template.limits, template.revision)
+            self._limiter.open_pool(subject_of(template.id), template.limits, template.revision)
         for scene in scenes:
             self._repository.put_scene(scene)
 

@@ -29,13 +29,13 @@ class Gifts:
         self._coupons = Coupons(database, clock)
         self._key = key
 
-    def give(self, member_id: str, coupon_id: str) -> GiveAnswer:
+    def give_coupon(self, member_id: str, coupon_id: str) -> GiveAnswer:
         """Return a gift for one of the member's own usable coupons.
 
         Raises Refusal NOT_FOUND if the coupon isn't theirs, COUPON_NOT_USABLE if it can't be given
         away; both name `coupon_id`.
         """
-        coupon = next(iter(self._coupons.known([coupon_id])), None)
+        coupon = next(iter(self._coupons.find_coupons([coupon_id])), None)
         if coupon is None or coupon.member_id != member_id:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         if coupon.status != "issued" or not coupon.transferable:
@@ -44,7 +44,7 @@ class Gifts:
         gift = sign(self._key, _MARK, (coupon_id, member_id), until)
         return GiveAnswer(gift=gift, until=datetime.fromtimestamp(until, UTC))
 
-    def take(self, member_id: str, gift: str) -> ShownCoupon:
+    def take_gift(self, member_id: str, gift: str) -> ShownCoupon:
         """Make the member the holder of the coupon; a repeated call returns the same coupon.
 
         Raises Refusal GIFT_GONE naming `gift` if it can't be taken, for whatever reason. Holder and
@@ -55,8 +55,8 @@ class Gifts:
         if content is None or time.time() > content.until:
             raise Refusal(TransferErrors.GIFT_GONE, field="gift")
         coupon_id, giver_id = content.words
-        if not self._coupons.change_holder(coupon_id, giver_id, member_id):
-            coupon = next(iter(self._coupons.known([coupon_id])), None)
+        if not self._coupons.change_coupon_holder(coupon_id, giver_id, member_id):
+            coupon = next(iter(self._coupons.find_coupons([coupon_id])), None)
             if coupon is None or coupon.member_id != member_id or coupon.given_by != giver_id:
                 raise Refusal(TransferErrors.GIFT_GONE, field="gift")
-        return self._coupons.shown(coupon_id)
+        return self._coupons.show_coupon(coupon_id)

@@ -8,7 +8,7 @@ from huitou.runtime.database import Database, insert_new
 
 class GeofenceRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._positions = database.collection("positions")
         self._arrivals = database.collection("arrivals")
         self._rules = database.collection("rules")
@@ -20,7 +20,7 @@ class GeofenceRepository:
             found = self._rules.find_one({"_id": "arrivals"})
             return ArrivalRules.model_validate(found) if found else ArrivalRules()
 
-        return self._recent.get("arrival rules", read)
+        return self._cache.get("arrival rules", read)
 
     def position(self, member_id: str) -> Position | None:
         """Return a member's last position; None if there is none."""

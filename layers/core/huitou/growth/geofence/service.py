@@ -46,20 +46,22 @@ class Geofence:
     def __init__(self, database: Database, clock: Clock, brand_id: str) -> None:
         self._clock = clock
         self._brand_id = brand_id
-        self._recent = database.recent
+        self._cache = database.cache
         self._repository = GeofenceRepository(database)
         self._stores = Stores(database, clock)
         self._consents = Consents(database, clock)
         self._coupons = Coupons(database, clock)
 
-    def check(self, member_id: str, request: PositionRequest, lang: Lang = "zh") -> NearAnswer:
+    def check_position(
+        self, member_id: str, request: PositionRequest, lang: Lang = "zh"
+    ) -> NearAnswer:
         """Return the stores near a position, and give the coupons for arriving there.
 
         Only the coarse cell is stored, for 24 hours, and the store and day of an arrival. Raises
         Refusal LOCATION_CONSENT_REQUIRED, POSITION_TOO_OLD, POSITION_REPLAYED or
         POSITION_IMPOSSIBLE.
         """
-        held = self._consents.of([member_id])[member_id]
+        held = self._consents.consents_of([member_id])[member_id]
         if not held["precise_location"]:
             raise Refusal(GeofenceErrors.LOCATION_CONSENT_REQUIRED)
         now = self._clock.now()
@@ -67,8 +69,10 @@ class Geofence:
             raise Refusal(GeofenceErrors.POSITION_TOO_OLD, field="at")
         point = in_gcj02(request.lat, request.lng, request.system)
         self._move(member_id, point, request.at)
-        if not self._consents.holds(member_id, "precise_location"):
-            self.forget(member_id)  # Consent was withdrawn a moment ago: delete the position.
+        if not self._consents.has_consent(member_id, "precise_location"):
+            self.forget_position(
+                member_id
+            )  # Consent was withdrawn a moment ago: delete the position.
             raise Refusal(GeofenceErrors.LOCATION_CONSENT_REQUIRED)
         index, stores = self._index()
         near = [(far, stores[name]) for far, name in index.near(point)][:MOST_SHOWN]
@@ -83,7 +87,7 @@ class Geofence:
             what=_said(near, precise, welcomed)[lang == "en"],
         )  # fmt: skip
 
-    def forget(self, member_id: str) -> None:
+    def forget_position(self, member_id: str) -> None:
         """Delete a member's last position, at once."""
         self._repository.forget(member_id)
 
@@ -104,12 +108,14 @@ class Geofence:
         """Return the index of all stores, and the stores by id; a warm instance keeps them."""
 
         def build() -> tuple[FenceIndex, dict[str, Store]]:
-            stores = {store.id: store for store in self._stores.on_the_map(self._brand_id)}
+            stores = {
+                store.id: store for store in self._stores.list_stores_on_the_map(self._brand_id)
+            }
             fences = [found for store in stores.values() if (found := fenced(store)) is not None]
             return FenceIndex(fences), stores
 
-        version = self._stores.version()
-        return self._recent.get(("fence index", version), build, seconds=_KEPT_S)
+        version = self._stores.stores_version()
+        return self._cache.get(("fence index", version), build, seconds=_KEPT_S)
 
     def _welcome(self, member_id: str, store: Store, now: datetime) -> list[ShownCoupon]:
         """Give the coupons for arriving at an open store; each one comes once a day."""
@@ -118,13 +124,13 @@ class Geofence:
         offers = offers_at(rules.offers, store, day, local)
         if not self._arrive(member_id, store.id, day, now, rules.most_a_day):
             return []
-        templates = self._coupons.templates([offer.template_id for offer in offers])
+        templates = self._coupons.find_templates([offer.template_id for offer in offers])
         given = []
         for template in templates.values():
             cause = f"arrive:{member_id}:{store.id}:{day}:{template.id}"
             # If a call is killed after it stored the arrival, the next call issues the coupon.
-            if self._coupons.issue(template, member_id=member_id, cause=cause) is not None:
-                given.append(self._coupons.of_cause(cause))
+            if self._coupons.issue_coupon(template, member_id=member_id, cause=cause) is not None:
+                given.append(self._coupons.show_coupon_of_cause(cause))
         return given
 
     def _arrive(self, member_id: str, store_id: str, day: str, now: datetime, most: int) -> bool:

@@ -22,7 +22,9 @@ class Binding:
         self._repository = ReferralRepository(database)
         self._clock = clock
 
-    def bind(self, member_id: str, scene: str, network: str | None, session: ClientSession) -> bool:
+    def bind_inviter(
+        self, member_id: str, scene: str, network: str | None, session: ClientSession
+    ) -> bool:
         """Bind a new member to their inviter; False if the code belongs to nobody.
 
         It runs in the registration's own transaction, so a person can be bound only when they
@@ -39,7 +41,7 @@ class Binding:
         ), session)  # fmt: skip
         return True
 
-    def note_risk(self, member_id: str, rank: int | None) -> None:
+    def note_risk_rank(self, member_id: str, rank: int | None) -> None:
         """Store WeChat's risk rank of a new member, if it has one."""
         if rank is not None:
             self._repository.rank(member_id, rank)

@@ -30,7 +30,7 @@ class Posters:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def link(self, code: str, design: PosterDesign, code_image: Callable[[], bytes]) -> str:
+    def poster_link(self, code: str, design: PosterDesign, code_image: Callable[[], bytes]) -> str:
         """Return a link to the poster of a member's code; the first call draws the poster.
 
         Raises ConfigurationError naming `referral_rules.poster` if the chain's design can't be

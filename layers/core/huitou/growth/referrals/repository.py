@@ -19,7 +19,7 @@ DUE_AT_ONCE = 1_000
 
 class ReferralRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._referrals = database.collection("referrals")
         self._codes = database.collection("referral_codes")
         self._rules = database.collection("rules")
@@ -31,7 +31,7 @@ class ReferralRepository:
             found = self._rules.find_one({"_id": "referrals"})
             return ReferralRules.model_validate(found) if found else ReferralRules()
 
-        return self._recent.get("referral rules", read)
+        return self._cache.get("referral rules", read)
 
     def rules_of(self, revision: int) -> ReferralRules:
         """Return the rules of a revision; if it wasn't kept, the present rules."""

@@ -64,7 +64,7 @@ class Referrals:
 
     # --- for the member -----------------------------------------------------------------------
 
-    def code(self, member_id: str) -> str:
+    def personal_code(self, member_id: str) -> str:
         """Return the member's personal code; the first call makes it."""
         for _ in range(TRIES):
             code = self._repository.code_of(member_id)
@@ -74,14 +74,14 @@ class Referrals:
             self._repository.put_code(ReferralCode(id=made, member_id=member_id))
         raise Unavailable
 
-    def mine(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
+    def show_own_referrals(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
         """Return the member's code, what it brings, and a page of the friends they invited."""
-        code = self.code(member_id)
+        code = self.personal_code(member_id)
         terms = terms_on(self._repository.rules(), self._clock.now())
         friends, after = self._repository.friends_page(member_id, page)
         rewarded = [f for f in self._repository.counting(member_id) if f.status == "settled"]
         several = terms.invite_set
-        template = self._coupons.templates([several.template_id]) if several else {}
+        template = self._coupons.find_templates([several.template_id]) if several else {}
         name = next((found.name for found in template.values()), "")
         return {
             "code": code, "scene": friend_scene(code), "what": promise(terms, name, lang),
@@ -93,23 +93,23 @@ class Referrals:
             "next": after,
         }  # fmt: skip
 
-    def code_image(self, member_id: str, page: str, draw: Callable[[str, str], bytes]) -> str:
+    def draw_code_image(self, member_id: str, page: str, draw: Callable[[str, str], bytes]) -> str:
         """Return the member's mini-program code in base64; `draw` makes it from scene and page."""
-        return base64.b64encode(draw(friend_scene(self.code(member_id)), page)).decode()
+        return base64.b64encode(draw(friend_scene(self.personal_code(member_id)), page)).decode()
 
-    def poster(
+    def show_poster(
         self, member_id: str, put_up: Callable[[str, str, PosterDesign], str]
     ) -> PosterAnswer:
         """Return a link to the member's poster; `put_up` makes it from code, scene and design."""
-        code = self.code(member_id)
+        code = self.personal_code(member_id)
         return PosterAnswer(url=put_up(code, friend_scene(code), self._repository.rules().poster))
 
     # --- settling -----------------------------------------------------------------------------
 
-    def due(self) -> Iterator[str]:
+    def due_referrals(self) -> Iterator[str]:
         return self._repository.due(self._clock.now())
 
-    def settle(self, referral_id: str) -> SettlingOutcome:
+    def settle_referral(self, referral_id: str) -> SettlingOutcome:
         """Bring a referral to what its member's first order deserves now; safe to repeat.
 
         The cause of every reward names the referral. If a run was killed, the next one finds the
@@ -130,7 +130,7 @@ class Referrals:
     def _settle_as_read(self, referral: Referral) -> SettlingOutcome | None:
         """Take one step from the version read; None if it has changed meanwhile."""
         now = self._clock.now()
-        order = self._orders.get(referral.order_id) if referral.order_id else None
+        order = self._orders.get_order(referral.order_id) if referral.order_id else None
         if order is None or referral.look_at is None or referral.look_at > now:
             return "nothing due"
         if referral.status in ("bound", "settled") and referral.begun:
@@ -153,12 +153,12 @@ class Referrals:
 
     def _judge(self, referral: Referral, order: Order) -> SettlingOutcome | None:
         """The order is final: reward both, or let a person look."""
-        now, inviter_id = self._clock.now(), self._members.now_called(referral.inviter_id)
-        invited_id = self._members.now_called(referral.id)
+        now, inviter_id = self._clock.now(), self._members.current_member_id(referral.inviter_id)
+        invited_id = self._members.current_member_id(referral.id)
         if inviter_id is None or invited_id is None or inviter_id == invited_id:
             return self._put(referral, "void", status="void", look_at=None)
         today = brand_day(now)
-        people = [self._members.who(member_id) for member_id in (inviter_id, invited_id)]
+        people = [self._members.get_member(member_id) for member_id in (inviter_id, invited_id)]
         if any(is_minor(person, today) for person in people):
             return self._put(referral, "void", status="void", look_at=None)
         known = referral.model_copy(update={
@@ -211,10 +211,10 @@ class Referrals:
             rule_id="referrals", revision=referral.terms.rules_revision)  # fmt: skip
         if terms.invited_points:
             cause = f"referral:{referral.id}:invited"
-            self._bonuses.give(invited_id, terms.invited_points, cause, rule)
+            self._bonuses.give_points(invited_id, terms.invited_points, cause, rule)
         if terms.inviter_points and not referral.capped:
             cause = f"referral:{referral.id}:inviter"
-            self._bonuses.give(inviter_id, terms.inviter_points, cause, rule)
+            self._bonuses.give_points(inviter_id, terms.inviter_points, cause, rule)
         # Set the status before looking at the set: if two friends are settled at once, at least
         # one of them must see the other. `look_at` stays until the set is done, so that a killed
         # run is repeated.
@@ -233,30 +233,30 @@ class Referrals:
         may issue the coupon; its cause is the same, so there is only one.
         """
         several = referral.terms.invite_set
-        inviter_id = self._members.now_called(referral.inviter_id)
+        inviter_id = self._members.current_member_id(referral.inviter_id)
         if several is None or referral.seq is None or inviter_id is None:
             return
         number, places = set_of(referral.seq, several.count)
         friends = self._repository.counting(referral.inviter_id)
         settled = {f.seq for f in friends if f.status == "settled"}
-        template = self._coupons.templates([several.template_id]).get(several.template_id)
+        template = self._coupons.find_templates([several.template_id]).get(several.template_id)
         if template is None or not settled >= set(places):
             return
         # If a claw-back has broken the set, its coupon was revoked. Once the set is complete again,
         # it brings a new coupon, unless the first one was used before it could be revoked.
         for generation in range(MOST_GENERATIONS):
             cause = f"referral-set:{referral.inviter_id}:{number}:{generation}"
-            self._coupons.issue(template, member_id=inviter_id, cause=cause)
-            if self._coupons.of_cause(cause).status != "revoked":
+            self._coupons.issue_coupon(template, member_id=inviter_id, cause=cause)
+            if self._coupons.show_coupon_of_cause(cause).status != "revoked":
                 return
 
     def _claw_back(self, referral: Referral) -> SettlingOutcome | None:
         """The first order went back after all: what it brought goes back, too."""
         rule = RuleRef(rule_id="referrals", revision=referral.terms.rules_revision)
         for who, member_id in (("invited", referral.id), ("inviter", referral.inviter_id)):
-            now_called = self._members.now_called(member_id)
+            now_called = self._members.current_member_id(member_id)
             if now_called is not None:
-                self._bonuses.take_back(now_called, f"referral:{referral.id}:{who}", rule)
+                self._bonuses.take_back_points(now_called, f"referral:{referral.id}:{who}", rule)
         several = referral.terms.invite_set
         if several is not None and referral.seq is not None:
             self._break_set(referral, several.count)
@@ -269,11 +269,11 @@ class Referrals:
         for generation in range(MOST_GENERATIONS):
             cause = f"referral-set:{referral.inviter_id}:{number}:{generation}"
             try:
-                shown = self._coupons.of_cause(cause)
+                shown = self._coupons.show_coupon_of_cause(cause)
             except Refusal:
                 return
             if shown.status == "issued":
-                self._coupons.revoke(coupon_id(cause), "referral-settle", "首单已退款")
+                self._coupons.revoke_coupon(coupon_id(cause), "referral-settle", "首单已退款")
 
     def _put(
         self, referral: Referral, outcome: SettlingOutcome, **changes: Any
@@ -284,7 +284,7 @@ class Referrals:
 
     # --- for staff ----------------------------------------------------------------------------
 
-    def held(self, page: PageRequest, lang: Lang) -> dict[str, Any]:
+    def list_held_referrals(self, page: PageRequest, lang: Lang) -> dict[str, Any]:
         """Return a page of referrals that wait for a decision; the reasons are also in words."""
         referrals, after = self._repository.held(page)
         shown = [
@@ -297,7 +297,7 @@ class Referrals:
         ]  # fmt: skip
         return {"referrals": shown, "next": after}
 
-    def decide(self, request: DecideRequest) -> dict[str, Any]:
+    def decide_referral(self, request: DecideRequest) -> dict[str, Any]:
         """Approve or refuse a held referral; an approved one is settled at once.
 
         Raises Refusal REFERRAL_NOT_HELD naming `referral_id` if it is not held.
@@ -316,10 +316,10 @@ class Referrals:
         if not self._repository.put(referral, decision=decision, **changes):
             raise Refusal(ReferralErrors.REFERRAL_NOT_HELD, field="referral_id")
         if request.approve:
-            self.settle(referral.id)
-        return self.shown(referral.id)
+            self.settle_referral(referral.id)
+        return self.show_referral(referral.id)
 
-    def shown(self, referral_id: str) -> dict[str, Any]:
+    def show_referral(self, referral_id: str) -> dict[str, Any]:
         """Return one referral, for staff; Refusal NOT_FOUND naming `referral_id`."""
         referral = self._repository.find(referral_id)
         if referral is None:

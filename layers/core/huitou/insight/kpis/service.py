@@ -45,11 +45,11 @@ class Kpis:
         self._clock = clock
         self._repository = KpiRepository(database)
 
-    def recount(self, days: Iterable[str], session: ClientSession) -> None:
+    def mark_days_for_recount(self, days: Iterable[str], session: ClientSession) -> None:
         """Mark days to be counted again, because their members or points changed afterwards."""
         self._repository.mark(days, session)
 
-    def roll_up(self, seconds: float) -> dict[str, Any]:
+    def roll_up_figures(self, seconds: float) -> dict[str, Any]:
         """Bring the stored days up to date; it may be repeated, interrupted or run twice at once.
 
         Orders and log-ins are counted by the changes they bring; each batch is one transaction,
@@ -138,7 +138,7 @@ class Kpis:
             self._repository.close_through(day, session)
         return 1
 
-    def report(self, request: ReportRequest) -> dict[str, Any]:
+    def report_figures(self, request: ReportRequest) -> dict[str, Any]:
         """Return every figure as of a business day, by what is known now; also by channel.
 
         Orders, revenue and new members are those of the day; `…_30d` are those of the thirty days
@@ -165,10 +165,10 @@ class Kpis:
             },
         }
 
-    def stores(self, request: StoreFiguresRequest) -> dict[str, Any]:
+    def list_store_figures(self, request: StoreFiguresRequest) -> dict[str, Any]:
         """Return the order figures of each store, for one page of stores."""
         as_of = request.as_of.isoformat()
-        stores = request.store_ids or Stores(self._database, self._clock).ids(
+        stores = request.store_ids or Stores(self._database, self._clock).list_store_ids(
             request.after, request.limit
         )
         wanted: list[Series] = [(store_id, request.channel) for store_id in stores]
@@ -186,7 +186,7 @@ class Kpis:
             ),
         }
 
-    def days(self, request: DaysRequest) -> dict[str, Any]:
+    def list_day_figures(self, request: DaysRequest) -> dict[str, Any]:
         """Return the figures of each day of a period; Refusal STORE_NOT_FOUND naming `store_id`."""
         first, last = request.first.isoformat(), request.last.isoformat()
         chosen: Series = (self._known(request.store_id), request.channel)
@@ -211,7 +211,7 @@ class Kpis:
 
     def _known(self, store_id: str | None) -> str | None:
         """Return the store's id; Refusal STORE_NOT_FOUND naming `store_id` if there is none."""
-        return Stores(self._database, self._clock).get(store_id).id if store_id else None
+        return Stores(self._database, self._clock).get_store(store_id).id if store_id else None
 
     def _yesterday(self) -> str:
         return shifted(brand_day(self._clock.now()), -1)

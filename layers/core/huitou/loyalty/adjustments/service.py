@@ -32,14 +32,14 @@ class Adjustments:
         self._adjustments = AdjustmentRepository(database)
         self._points = Points(database, clock)
 
-    def ask(self, request: AdjustPointsRequest) -> AdjustmentAnswer:
+    def ask_for_adjustment(self, request: AdjustPointsRequest) -> AdjustmentAnswer:
         """Adjust a member's points at once; over the limit, store the request for a second person.
 
         Raises Refusal NOT_FOUND (the member), POINTS_NOT_ENOUGH or ADJUSTMENT_ID_REUSED.
         """
         return self._database.transact_once(lambda session: self._ask(request, session)).shown()
 
-    def decide(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
+    def decide_adjustment(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
         """Approve or reject a waiting adjustment; if two people decide at once, one is refused.
 
         Raises Refusal NOT_FOUND, ADJUSTMENT_NOT_YOURS, ADJUSTMENT_NOT_YOUR_ROLE,
@@ -53,7 +53,7 @@ class Adjustments:
         self._database.transact(lambda session: self._decide(adjustment, request, session))
         return check_decision(self._get(request.adjustment_id), request).shown()
 
-    def listing(self, request: AdjustmentsRequest) -> AdjustmentsAnswer:
+    def list_adjustments(self, request: AdjustmentsRequest) -> AdjustmentsAnswer:
         """Return a page of adjustments of one status, the newest first."""
         found, after = self._adjustments.page(request)
         return AdjustmentsAnswer(adjustments=[one.shown() for one in found], next=after)
@@ -92,7 +92,7 @@ class Adjustments:
         tries_only: bool = False,
     ) -> None:  # fmt: skip
         """Post the adjustment; if `tries_only`, only raise the refusal that posting would raise."""
-        book = self._points.open(adjustment.member_id, session)
+        book = self._points.open_book(adjustment.member_id, session)
         rules, now, today = self._points.rules(), self._clock.now(), self._points.today()
         origin = EntryOrigin(
             cause=adjustment.id, at=now, business_day=today, rules_revision=rules.revision,
@@ -101,7 +101,7 @@ class Adjustments:
         book.adjust(origin, adjustment.points, expires_after(rules.expiry, today))
         book.bring_up_to_date()
         if not tries_only:
-            self._points.save([book], session)
+            self._points.save_books([book], session)
 
     def _get(self, adjustment_id: str) -> Adjustment:
         adjustment = self._adjustments.find(adjustment_id)

@@ -12,7 +12,7 @@ class Birthdays:
     def __init__(self, database: Database) -> None:
         self._repository = BirthdayRepository(database)
 
-    def of(self, member_id: str) -> date | None:
+    def find_birthday(self, member_id: str) -> date | None:
         """Return the member's birthday, or None if they never said."""
         birthday = self._repository.birthday(member_id)
         return date.fromisoformat(birthday) if birthday else None

@@ -11,7 +11,7 @@ MOST_RULES = 1_000  # In force or still to come; a chain has tens.
 
 class EarningRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._rules = database.collection("earning_rules")
 
     def put(self, rule: EarningRule) -> None:
@@ -27,4 +27,4 @@ class EarningRepository:
             rules = [EarningRule.model_validate(document) for document in found]
             return sorted(rules, key=lambda rule: rule.id)
 
-        return self._recent.get("earning rules", read)
+        return self._cache.get("earning rules", read)

@@ -42,21 +42,21 @@ class Earning:
         self._tiers = Tiers(database, clock)
         self._birthdays = Birthdays(database)
 
-    def put(self, rule: EarningRule) -> None:
+    def put_rule(self, rule: EarningRule) -> None:
         """Store a later revision of a promotion; Refusal RULES_CONFLICT for an earlier one."""
         self._rules.put(rule)
 
-    def rules(self, day: str) -> list[EarningRule]:
+    def rules_in_force(self, day: str) -> list[EarningRule]:
         """Return the promotions in force on a business day, by id."""
         since = (self._clock.now() - PAID_LATE).date().isoformat()
         return [rule for rule in self._rules.rules(since) if in_force(rule, day)]
 
-    def terms(self, member_id: str, purchase: Purchase) -> EarningTerms:
+    def terms_for_order(self, member_id: str, purchase: Purchase) -> EarningTerms:
         """Return the terms by which a purchase earns, at the member's present tier."""
         level, revision = self._tiers.level_of(member_id)
         return self._terms(member_id, purchase, level, revision, self._points.rules())
 
-    def quoted(
+    def terms_for_cart(
         self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
         points: PointsRules,
     ) -> EarningTerms:  # fmt: skip
@@ -67,10 +67,10 @@ class Earning:
         self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
         points: PointsRules,
     ) -> EarningTerms:  # fmt: skip
-        rules = self.rules(purchase.business_day)
+        rules = self.rules_in_force(purchase.business_day)
         # The birthday is read only if a promotion of the day depends on it.
         asked = asks_birthday(rules, purchase.business_day)
-        birthday: date | None = self._birthdays.of(member_id) if asked else None
+        birthday: date | None = self._birthdays.find_birthday(member_id) if asked else None
         return terms_for(points, rules, purchase, level, tier_rules_revision, birthday)
 
 
@@ -87,9 +87,9 @@ class Bonuses:
 
     def check_in(self, member_id: str, lang: Lang = "zh") -> BonusAnswer:
         """Award the check-in of the brand's business day; a second one that day brings nothing."""
-        return self.award(member_id, "check_in", f"{member_id}:{self._tiers.today()}", lang)
+        return self.award_bonus(member_id, "check_in", f"{member_id}:{self._tiers.today()}", lang)
 
-    def award(
+    def award_bonus(
         self, member_id: str, event: BonusEvent, cause: str, lang: Lang = "zh"
     ) -> BonusAnswer:
         """Award what the rules in force give for an event; each rule rewards a cause once.
@@ -99,9 +99,9 @@ class Bonuses:
         """
         day, now = self._tiers.today(), self._clock.now()
         level, _ = self._tiers.level_of(member_id)
-        in_force_now = self._earning.rules(day)
+        in_force_now = self._earning.rules_in_force(day)
         asked = asks_birthday(in_force_now, day)
-        birthday = self._birthdays.of(member_id) if asked else None
+        birthday = self._birthdays.find_birthday(member_id) if asked else None
         moment = Purchase((), (), None, BRAND_ZONE, day, now)
         offered = bonuses_for(in_force_now, event, moment, level.level, birthday)
         points = self._points.rules()
@@ -109,13 +109,13 @@ class Bonuses:
         named = {_entry_id(event, rule, cause): rule for rule in offered}
 
         def write(session: ClientSession) -> tuple[bool, int]:
-            known = self._points.by_ids(list(named), session)
+            known = self._points.entries_by_ids(list(named), session)
             if any(entry.member_id != member_id for entry in known.values()):
                 raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
             had = sum(entry.points for entry in known.values())
             if len(known) == len(named):
                 return False, had
-            book = self._points.open(member_id, session)
+            book = self._points.open_book(member_id, session)
             for entry_id, rule in named.items():
                 if entry_id in known:
                     continue
@@ -131,7 +131,7 @@ class Bonuses:
                 book.bonus(origin, offer if left is None else min(offer, left), award)
             given = sum(entry.points for entry in book.entries if entry.kind == "bonus")
             book.bring_up_to_date()
-            self._points.save([book], session)
+            self._points.save_books([book], session)
             return True, had + given
 
         new, total = self._database.transact_once(write) if named else (False, 0)
@@ -146,7 +146,7 @@ class Bonuses:
             what=bonus_words(outcome, total, lang),
         )  # fmt: skip
 
-    def give(self, member_id: str, points: int, cause: str, rule: RuleRef) -> bool:
+    def give_points(self, member_id: str, points: int, cause: str, rule: RuleRef) -> bool:
         """Give a member points that a rule promised; False if this cause had them before.
 
         Caps don't apply: the points are a present, not earned by an order. Raises Refusal
@@ -155,24 +155,24 @@ class Bonuses:
         rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
 
         def write(session: ClientSession) -> bool:
-            known = self._points.by_ids([f"bonus:{cause}"], session)
+            known = self._points.entries_by_ids([f"bonus:{cause}"], session)
             if known:
                 if any(entry.member_id != member_id for entry in known.values()):
                     raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
                 return False
-            book = self._points.open(member_id, session)
+            book = self._points.open_book(member_id, session)
             origin = EntryOrigin(
                 cause=cause, at=now, business_day=day, actor="event",
                 rules_revision=rules.revision, rules=[rule],
             )  # fmt: skip
             book.bonus(origin, points, bonus_award(rules, day))
             book.bring_up_to_date()
-            self._points.save([book], session)
+            self._points.save_books([book], session)
             return True
 
         return self._database.transact_once(write)
 
-    def take_back(self, member_id: str, cause: str, rule: RuleRef) -> bool:
+    def take_back_points(self, member_id: str, cause: str, rule: RuleRef) -> bool:
         """Take back what was given for a cause; False if nothing was, or it was taken back before.
 
         It is a claw-back by the chain's policy: points spent already are owed or waived.
@@ -181,11 +181,11 @@ class Bonuses:
 
         def write(session: ClientSession) -> bool:
             ids = [f"bonus:{cause}", f"claw-back:{cause}"]
-            known = self._points.by_ids(ids, session)
+            known = self._points.entries_by_ids(ids, session)
             given = known.get(ids[0])
             if given is None or ids[1] in known or not given.points:
                 return False
-            book = self._points.open(member_id, session)
+            book = self._points.open_book(member_id, session)
             lot = next((lot for lot in given.lots if lot.points > 0), None)
             award = Award(lot.expires_on, lot.usable) if lot else bonus_award(rules, day)
             origin = EntryOrigin(
@@ -194,7 +194,7 @@ class Bonuses:
             )  # fmt: skip
             book.claw_back(origin, TakenBack(given.points), award, rules.claw_back)
             book.bring_up_to_date()
-            self._points.save([book], session)
+            self._points.save_books([book], session)
             return True
 
         return self._database.transact_once(write)

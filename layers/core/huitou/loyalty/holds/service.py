@@ -28,10 +28,10 @@ class Holds:
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
 
-    def find(self, hold_id: str) -> Hold | None:
+    def find_hold(self, hold_id: str) -> Hold | None:
         return self._holds.find(hold_id)
 
-    def hold(
+    def hold_points(
         self, member_id: str, hold_id: str, points: int, purpose: Purpose,
         session: ClientSession | None = None,
     ) -> Hold:  # fmt: skip
@@ -50,7 +50,7 @@ class Holds:
                 return known
             hold = Hold(
                 id=hold_id, member_id=member_id, points=points, purpose=purpose,
-                drawn=self._points.reserve(member_id, points, session),
+                drawn=self._points.reserve_points(member_id, points, session),
                 created_at=self._clock.now(),
                 expires_at=milliseconds(datetime.now(UTC)) + HELD_FOR,
             )  # fmt: skip
@@ -59,7 +59,7 @@ class Holds:
 
         return write(session) if session is not None else self._database.transact_once(write)
 
-    def commit(self, hold_id: str, session: ClientSession | None = None) -> Hold:
+    def commit_points(self, hold_id: str, session: ClientSession | None = None) -> Hold:
         """Use held points: entry `use:<hold>`; a repeated call changes nothing.
 
         Raises Refusal HOLD_RELEASED if they were given back, NOT_FOUND for an unknown id.
@@ -72,16 +72,16 @@ class Holds:
                 if known.status == "released":
                     raise Refusal(HoldErrors.HOLD_RELEASED, field="hold_id")
                 return known
-            book = self._points.open(hold.member_id, session)
+            book = self._points.open_book(hold.member_id, session)
             revision = self._points.rules().revision
             origin = use_of(hold, self._clock.now(), self._tiers.today(), revision)
             book.use(origin, hold.drawn)
-            self._points.save([book], session)
+            self._points.save_books([book], session)
             return hold
 
         return self._within(session, write)
 
-    def release(self, hold_id: str, session: ClientSession | None = None) -> Hold:
+    def release_points(self, hold_id: str, session: ClientSession | None = None) -> Hold:
         """Put held points back into the lots they came from; a repeated call changes nothing.
 
         Raises Refusal HOLD_USED if they were spent, NOT_FOUND for an unknown id.
@@ -94,19 +94,19 @@ class Holds:
                 if known.status == "used":
                     raise Refusal(HoldErrors.HOLD_USED, field="hold_id")
                 return known
-            self._points.release(hold.member_id, hold.drawn, session)
+            self._points.release_points(hold.member_id, hold.drawn, session)
             return hold
 
         return self._within(session, write)
 
-    def due(self) -> Iterator[str]:
+    def due_holds(self) -> Iterator[str]:
         """Yield holds whose time is over."""
         return self._holds.past(datetime.now(UTC))
 
-    def let_go(self, hold_id: str) -> HoldStatus:
+    def release_due_hold(self, hold_id: str) -> HoldStatus:
         """Release a hold whose time is over; if it was used a moment ago, it stays used."""
         try:
-            return self.release(hold_id).status
+            return self.release_points(hold_id).status
         except Refusal as refused:
             if refused.code is HoldErrors.HOLD_USED:
                 return "used"

@@ -29,7 +29,7 @@ class Liability:
         self._repository = LiabilityRepository(database)
         self._points = Points(database, clock)
 
-    def report(self, as_of: str | None, goes_on: Callable[[], bool]) -> LiabilityAnswer:
+    def report_liability(self, as_of: str | None, goes_on: Callable[[], bool]) -> LiabilityAnswer:
         """Report what was owed at the end of a day, by month; Refusal INVALID_REQUEST `as_of`.
 
         Months that are over are closed first, while `goes_on()` is true. A report with `rest`
@@ -39,10 +39,10 @@ class Liability:
         as_of = as_of or today
         if as_of > today or len(as_of) != len(today) or not _is_day(as_of):
             raise Refusal(Code.INVALID_REQUEST, field="as_of", detail=f"≤ {today}")
-        for month in self.closable():
+        for month in self.closable_months():
             if not goes_on():
                 break
-            self.close(month)
+            self.close_month(month)
         open_month = month_of(as_of)
         months = self._repository.closed(open_month)
         closed = {month.id for month in months}
@@ -58,7 +58,7 @@ class Liability:
         value_fen = self._points.rules().point_value_fen
         return report(as_of, months, frozenset(closed), value_fen, rest=rest)
 
-    def closable(self) -> Iterator[str]:
+    def closable_months(self) -> Iterator[str]:
         """Yield months that are over and not closed yet, the oldest first."""
         today = self._points.today()
         last = self._repository.last_closed()
@@ -71,7 +71,7 @@ class Liability:
                 return
             yield month
 
-    def close(self, month: str) -> Literal["closed"]:
+    def close_month(self, month: str) -> Literal["closed"]:
         """Count a month that is over and store it; it is never counted again."""
         self._repository.close(self._count(month, last_day(month)))
         return "closed"

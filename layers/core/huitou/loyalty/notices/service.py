@@ -21,13 +21,13 @@ class Notices:
         self._repository = NoticeRepository(database)
         self._clock = clock
 
-    def put(
+    def put_notice(
         self, kind: NoticeKind, member_id: str, for_day: str, data: Mapping[str, str | int]
     ) -> bool:
         """Store a notice of what will happen on a day; False if it exists already."""
         return self._repository.put(self._notice(kind, member_id, for_day, data))
 
-    def put_all(
+    def put_notices(
         self,
         kind: NoticeKind,
         notices: Iterable[tuple[str, str, Mapping[str, str | int]]],
@@ -47,7 +47,7 @@ class Notices:
             data=dict(data), at=self._clock.now(),
         )  # fmt: skip
 
-    def listing(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
+    def list_notices(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
         """Return one page of the member's notices, newest first, in the member's language."""
         notices, after = self._repository.of_member(member_id, page)
         shown = [

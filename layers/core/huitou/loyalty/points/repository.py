@@ -28,7 +28,7 @@ _FIELDS = dict.fromkeys(
 
 class PointsRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._entries = database.collection("points_entries")
         self._accounts = database.collection("accounts")
         self._rules = database.collection("rules")
@@ -134,7 +134,7 @@ class PointsRepository:
             found = self._rules.find_one({"_id": "points"})
             return PointsRules.model_validate(found) if found else PointsRules()
 
-        return self._recent.get("points rules", read)
+        return self._cache.get("points rules", read)
 
     def rules_of(self, revision: int) -> PointsRules:
         """Return one revision of the rules; the rules in force if it wasn't kept."""

@@ -49,20 +49,20 @@ class Points:
     def open_accounts(self, member_ids: list[str], session: ClientSession) -> None:
         self._repository.open_accounts(member_ids, session)
 
-    def available(self, member_id: str) -> int:
+    def available_points(self, member_id: str) -> int:
         """Return what the member can spend now; Refusal NOT_REGISTERED if there is no account."""
         return self._as_of_now(member_id).available
 
-    def spendable_of(self, account: Account) -> Spendable:
+    def spendable_points_of(self, account: Account) -> Spendable:
         """Return what the owner of this account can spend."""
         book = self._book(account)
         return Spendable(book.available, book.first_order_id is None)
 
-    def rules_of(self, revision: int) -> PointsRules:
+    def rules_of_revision(self, revision: int) -> PointsRules:
         """Return one revision of the rules; the rules in force if it wasn't kept."""
         return self._repository.rules_of(revision)
 
-    def shown(self, member_id: str) -> ShownPoints:
+    def show_points(self, member_id: str) -> ShownPoints:
         """Return the member's points as of now, and the lot that expires first."""
         book = self._as_of_now(member_id)
         soonest = min(book.lots, default=NEVER)
@@ -74,7 +74,7 @@ class Points:
             else DueLot(expires_on=soonest, points=book.lots[soonest]),
         )  # fmt: skip
 
-    def open(self, member_id: str, session: ClientSession) -> Book:
+    def open_book(self, member_id: str, session: ClientSession) -> Book:
         """Open the member's book in a transaction, up to date; `save` writes it back.
 
         Raises Refusal NOT_FOUND naming `member_id` if there is no account.
@@ -84,7 +84,7 @@ class Points:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return self._book(account)
 
-    def open_with_order(
+    def open_book_with_order(
         self, member_id: str, order_id: str, session: ClientSession
     ) -> tuple[Book, dict[str, LedgerEntry]]:
         """Open the member's book; also return one order's entries in the ledger, by entry id."""
@@ -93,14 +93,14 @@ class Points:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return self._book(account), entries
 
-    def open_many(self, member_ids: Sequence[str], session: ClientSession) -> dict[str, Book]:
+    def open_books(self, member_ids: Sequence[str], session: ClientSession) -> dict[str, Book]:
         """Open several members' books; Refusal NOT_FOUND if one of them has no account."""
         accounts = self._repository.accounts(member_ids, session)
         if len(accounts) != len(member_ids):
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
         return {account.id: self._book(account) for account in accounts}
 
-    def save(
+    def save_books(
         self, books: Sequence[Book], session: ClientSession, other_fields: OtherFields = NOTHING
     ) -> None:
         """Write back books that this transaction opened.
@@ -109,7 +109,7 @@ class Points:
         """
         self._repository.save(books, session, other_fields)
 
-    def reserve(self, member_id: str, points: int, session: ClientSession) -> list[LotMove]:
+    def reserve_points(self, member_id: str, points: int, session: ClientSession) -> list[LotMove]:
         """Set points aside and return the lots they came from, the soonest to expire first.
 
         Raises Refusal POINTS_NOT_ENOUGH naming `points`. If two orders want the same points, one
@@ -117,48 +117,50 @@ class Points:
         """
         if not points:
             return []
-        book = self.open(member_id, session)
+        book = self.open_book(member_id, session)
         drawn = book.draw(points)
-        self.save([book], session)
+        self.save_books([book], session)
         return drawn
 
-    def release(self, member_id: str, drawn: Sequence[LotMove], session: ClientSession) -> None:
+    def release_points(
+        self, member_id: str, drawn: Sequence[LotMove], session: ClientSession
+    ) -> None:
         """Give back points that were set aside; the caller makes sure that this happens once."""
         if not drawn:
             return
-        book = self.open(member_id, session)
+        book = self.open_book(member_id, session)
         book.put_back(drawn)
         book.bring_up_to_date()
-        self.save([book], session)
+        self.save_books([book], session)
 
-    def due(self) -> Iterator[str]:
+    def due_accounts(self) -> Iterator[str]:
         """Yield members whose points expire, become usable or need a notice by today."""
         return self._repository.due(self.today())
 
-    def bring_up_to_date(self, *member_ids: str) -> Literal["up to date"]:
+    def bring_accounts_up_to_date(self, *member_ids: str) -> Literal["up to date"]:
         """Post what is due in these accounts and note what ends soon, in one transaction."""
 
         def write(session: ClientSession) -> Literal["up to date"]:
-            books = list(self.open_many(member_ids, session).values())
+            books = list(self.open_books(member_ids, session).values())
             ending = [
                 (book.account.id, day_after(day), {"points": points})
                 for book in books
                 for day, points in book.expiring()
             ]
-            self._notices.put_all("points-expiring", ending, session)
-            self.save(books, session)
+            self._notices.put_notices("points-expiring", ending, session)
+            self.save_books(books, session)
             return "up to date"
 
         return self._database.transact(write)
 
-    def bring_all_up_to_date(self, goes_on: Callable[[], bool]) -> int:
+    def bring_due_accounts_up_to_date(self, goes_on: Callable[[], bool]) -> int:
         """Bring due accounts up to date in groups while `goes_on()` is true; return how many.
 
         If a group can't be written, the others still are. Its members stay due, and
         `bring_up_to_date` can be called for each of them.
         """
         done = 0
-        due = list(self.due())
+        due = list(self.due_accounts())
         while due and goes_on():
             before = done
             for start in range(0, len(due), AT_ONCE):
@@ -166,14 +168,16 @@ class Points:
                     break
                 group = due[start : start + AT_ONCE]
                 try:
-                    self.bring_up_to_date(*group)
+                    self.bring_accounts_up_to_date(*group)
                 except (HuitouError, PyMongoError):
                     continue
                 done += len(group)
-            due = list(self.due()) if done > before else []
+            due = list(self.due_accounts()) if done > before else []
         return done
 
-    def latest(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
+    def latest_entries(
+        self, member_id: str, page: PageRequest
+    ) -> tuple[list[LedgerEntry], str | None]:
         """Return a page of the member's entries, the newest first, and the next cursor."""
         return self._repository.entries_of(member_id, page)
 
@@ -181,7 +185,7 @@ class Points:
         """Return up to `limit` entries of the member after this number, the oldest first."""
         return self._repository.entries_after(member_id, number, limit)
 
-    def by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
+    def entries_by_ids(self, ids: Sequence[str], session: ClientSession) -> dict[str, LedgerEntry]:
         """Return those of these entries that exist, by id."""
         return self._repository.by_ids(ids, session)
 

@@ -36,23 +36,23 @@ class Mall:
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
 
-    def put(self, item: MallItem) -> None:
+    def put_item(self, item: MallItem) -> None:
         """Store a later revision of an item.
 
         Raises Refusal RULES_CONFLICT for an earlier one, NOT_FOUND if its coupon doesn't exist.
         """
-        if not self._coupons.templates([item.template_id]):
+        if not self._coupons.find_templates([item.template_id]):
             field = f"mall_items.{item.id}.template_id"
             raise Refusal(Code.NOT_FOUND, field=field, detail=COUPON_TEMPLATE)
         self._mall.put(item)
 
-    def listing(self, member_id: str, lang: Lang = "zh") -> MallAnswer:
+    def list_items(self, member_id: str, lang: Lang = "zh") -> MallAnswer:
         """Return what is on offer today, and why the member can't have some of it."""
         today = self._tiers.today()
         items = [item for item in self._mall.listed() if is_offered(item, today)]
         ids = [item.id for item in items]
         taken, had = self._mall.taken(ids), self._mall.had(member_id, ids)
-        available = self._points.available(member_id)
+        available = self._points.available_points(member_id)
         return MallAnswer(
             available=available,
             items=[
@@ -61,7 +61,7 @@ class Mall:
             ],
         )
 
-    def exchange(self, member_id: str, request: ExchangeRequest) -> ExchangeAnswer:
+    def exchange_points(self, member_id: str, request: ExchangeRequest) -> ExchangeAnswer:
         """Exchange points for an item; a repeated call gets the same answer.
 
         First the points are held. Then one transaction checks the member's limit, takes from the
@@ -75,18 +75,18 @@ class Mall:
         if known is not None:
             return self._answer(check_item(known, request.item_id), request)
         item = self._offered(request.item_id)
-        template = self._coupons.templates([item.template_id]).get(item.template_id)
+        template = self._coupons.find_templates([item.template_id]).get(item.template_id)
         if template is None:  # Nobody deletes templates; let a person look.
             raise HuitouError(Code.INTERNAL, field="template_id")
-        if self._holds.find(identity) is None:
+        if self._holds.find_hold(identity) is None:
             # Checked before points are held, so that a refused exchange holds none.
             try:
-                self._check(item, member_id, self._points.available(member_id))
+                self._check(item, member_id, self._points.available_points(member_id))
             except Refusal:
                 # The same call may run at the same time, and hold the points that this one misses.
-                if self._holds.find(identity) is None:
+                if self._holds.find_hold(identity) is None:
                     raise
-        self._holds.hold(member_id, identity, item.points, "mall")
+        self._holds.hold_points(member_id, identity, item.points, "mall")
         try:
             exchange = self._carry_out(identity, member_id, item, template)
         except Refusal as refused:
@@ -102,12 +102,12 @@ class Mall:
             known = self._mall.exchange(identity, session)
             if known is not None:
                 return known
-            hold = self._holds.commit(identity, session)
+            hold = self._holds.commit_points(identity, session)
             current = self._offered(item.id, session)
             had = self._check(current, member_id, current.points, session)
             if current.stock is not None and not self._mall.take(current, session):
                 raise Refusal(RewardErrors.MALL_SOLD_OUT, field="item_id")
-            coupon = self._coupons.issue_within(template, member_id, identity, session)
+            coupon = self._coupons.issue_coupon_within(template, member_id, identity, session)
             exchange = Exchange(
                 id=identity, member_id=member_id, item_id=item.id, item_revision=current.revision,
                 points=hold.points, seq=had + 1, coupon_id=coupon.id, at=self._clock.now(),
@@ -139,12 +139,12 @@ class Mall:
     def _release(self, identity: str) -> None:
         """Give the points back at once; after a crash the timer does it."""
         try:
-            self._holds.release(identity)
+            self._holds.release_points(identity)
         except Refusal:
             return  # Another call has used the points meanwhile.
 
     def _answer(self, exchange: Exchange, request: ExchangeRequest) -> ExchangeAnswer:
         return ExchangeAnswer(
             exchange_id=request.exchange_id, item_id=exchange.item_id, points=exchange.points,
-            coupon=self._coupons.shown(exchange.coupon_id),
+            coupon=self._coupons.show_coupon(exchange.coupon_id),
         )  # fmt: skip

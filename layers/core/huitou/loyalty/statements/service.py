@@ -17,12 +17,12 @@ class Statements:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._points = Points(database, clock)
 
-    def page(self, member_id: str, page: PageRequest, lang: Lang) -> StatementAnswer:
+    def list_movements(self, member_id: str, page: PageRequest, lang: Lang) -> StatementAnswer:
         """Return a page of the member's own movements, the newest first."""
-        entries, after = self._points.latest(member_id, page)
+        entries, after = self._points.latest_entries(member_id, page)
         return StatementAnswer(entries=[shown(entry, lang) for entry in entries], next=after)
 
-    def whole(self, request: StatementRequest, lang: Lang) -> WholeStatementAnswer:
+    def whole_statement(self, request: StatementRequest, lang: Lang) -> WholeStatementAnswer:
         """Return a page of the whole statement, the oldest first, and what the account holds.
 
         What the calendar brings by today is posted first, so that the last balance is today's.
@@ -30,7 +30,7 @@ class Statements:
         """
         member_id = request.member_id
         if request.after == 0:
-            self._points.bring_up_to_date(member_id)
+            self._points.bring_accounts_up_to_date(member_id)
         entries = self._points.entries_after(member_id, request.after, AT_ONCE)
         account = self._points.account(member_id)
         return WholeStatementAnswer(

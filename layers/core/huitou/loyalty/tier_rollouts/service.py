@@ -34,13 +34,13 @@ class TierRuns:
         self._revision = 0
         self._interrupted = False
 
-    def dry_run(self, request: DryRunRequest) -> dict[str, Any]:
+    def dry_run_rules(self, request: DryRunRequest) -> dict[str, Any]:
         """Return what new rules would do to a page of members; nothing is written."""
         current = self._tiers.rules()
         # Judged as a later revision: a draft that names the present one would be taken for it.
         number = max(request.rules.revision, current.revision + 1)
         new = request.rules.model_copy(update={"revision": number})
-        accounts = self._tiers.page(request.after or "", request.limit)
+        accounts = self._tiers.list_accounts(request.after or "", request.limit)
         accounts = self._tiers.with_joined(accounts)
         outlooks = [(account, outlook(self._tiers.case(account), new)) for account in accounts]
         full = len(accounts) == request.limit
@@ -55,7 +55,7 @@ class TierRuns:
         wanted = Counter(
             template for found in outlooks if found.raised for template in found.now.entry_coupons
         )
-        templates = self._coupons.templates(wanted)
+        templates = self._coupons.find_templates(wanted)
         known = {name: count for name, count in wanted.items() if name in templates}
         saved = [
             -discount_fen(found.spend_fen, found.now, found.at_review)
@@ -72,14 +72,14 @@ class TierRuns:
             "discount_saved_fen": sum(saved),
         }
 
-    def load(self, rules: TierRules, field: str) -> None:
+    def load_rules(self, rules: TierRules, field: str) -> None:
         """Store rules; if the chain has members already, begin to roll them out."""
-        if self._tiers.page("", 1):
-            self.apply(rules, field)
+        if self._tiers.list_accounts("", 1):
+            self.apply_rules(rules, field)
         else:
             self._tiers.put_rules(rules, field)
 
-    def apply(self, rules: TierRules, field: str = "rules.revision") -> dict[str, Any]:
+    def apply_rules(self, rules: TierRules, field: str = "rules.revision") -> dict[str, Any]:
         """Store a later revision and begin to roll it out; a repeated call changes nothing."""
         self._tiers.put_rules(rules, field)
         run = TierRun(
@@ -88,12 +88,12 @@ class TierRuns:
         self._repository.begin(run)
         return self._shown(self._repository.find(rules.revision))
 
-    def progress(self, seconds: int = 0) -> dict[str, Any]:
+    def show_progress(self, seconds: int = 0) -> dict[str, Any]:
         """Return how far the last roll-out is, after going on with it for `seconds`."""
         ends = time.monotonic() + seconds
         if seconds:
             for member_id in self.members_to_do():
-                self.bring(member_id)
+                self.evaluate_member(member_id)
                 if time.monotonic() > ends:
                     break
         return self._shown(self._repository.latest())
@@ -106,7 +106,7 @@ class TierRuns:
         """
         run = self._repository.running()
         while run is not None:
-            page = self._tiers.page(run.cursor, PAGE)
+            page = self._tiers.list_accounts(run.cursor, PAGE)
             for account in page:
                 self._revision = run.revision
                 yield account.id
@@ -119,10 +119,10 @@ class TierRuns:
             else:
                 return
 
-    def bring(self, member_id: str) -> EvaluationOutcome:
+    def evaluate_member(self, member_id: str) -> EvaluationOutcome:
         """Evaluate one member by the rules that are being rolled out."""
         try:
-            return self._tiers.evaluate(member_id, applying=self._revision)
+            return self._tiers.evaluate_member(member_id, applying=self._revision)
         except (Unavailable, PyMongoError):
             self._interrupted = True
             raise
@@ -132,7 +132,7 @@ class TierRuns:
             raise Refusal(Code.NOT_FOUND, field="revision", detail=TIER_RUN)
         shown = run.model_dump(include={"revision", "status", "members", "started_at"})
         ended = {} if run.ended_at is None else {"ended_at": run.ended_at}
-        return shown | ended | {"raised": self._tiers.raised_by_rules(run.revision)}
+        return shown | ended | {"raised": self._tiers.count_raised_by_rules(run.revision)}
 
 
 def _moves(outlooks: list[tuple[TierAccount, Outlook]]) -> dict[str, Any]:

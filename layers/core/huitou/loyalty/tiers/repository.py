@@ -30,7 +30,7 @@ _TIER_FIELDS = dict.fromkeys(set(TierAccount.model_fields) - {"id", "schema_"}, 
 
 class TierRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._accounts = database.collection("accounts")
         self._members = database.collection("members")
         self._changes = database.collection("tier_changes")
@@ -47,7 +47,7 @@ class TierRepository:
             found = self._rules.find_one({"_id": "tiers"})
             return TierRules.model_validate(found) if found else DEFAULT_RULES
 
-        rules = self._recent.get("tier rules", read)
+        rules = self._cache.get("tier rules", read)
         return rules if rules.revision >= at_least else read()
 
     def revision(self, revision: int) -> TierRules | None:
@@ -58,7 +58,7 @@ class TierRepository:
             return TierRules.model_validate(found) if found else None
 
         # In a tuple, so that the cache keeps a None too.
-        return self._recent.get(("tier rules", revision), lambda: (read(),), REVISION_KEPT_S)[0]
+        return self._cache.get(("tier rules", revision), lambda: (read(),), REVISION_KEPT_S)[0]
 
     def timeline(self, last: TierRules) -> list[tuple[str, TierRules]]:
         """Return all revisions through `last`, each with the business day it came into force.
@@ -78,7 +78,7 @@ class TierRepository:
             first, *later = found.items()
             return [("", first[1]), *later]
 
-        return self._recent.get(("tier timeline", last.revision), read, REVISION_KEPT_S)
+        return self._cache.get(("tier timeline", last.revision), read, REVISION_KEPT_S)
 
     def put_rules(self, rules: TierRules, field: str, at: datetime) -> None:
         """Store a later revision, in force from `at` on; before the first one the defaults too."""

@@ -59,9 +59,9 @@ class Tiers:
         standing = self._repository.standing(member_id)
         if standing is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
-        return self.level_for(standing)
+        return self.level_of_standing(standing)
 
-    def level_for(self, standing: Standing) -> tuple[Level, int]:
+    def level_of_standing(self, standing: Standing) -> tuple[Level, int]:
         """Return the level of a standing and the rules' revision, as `level_of` does."""
         rules = self._repository.rules(standing.rules_revision)
         return self._level(standing, rules), rules.revision
@@ -76,36 +76,36 @@ class Tiers:
         """
         self._repository.put_rules(rules, field, self._clock.now())
 
-    def history(self) -> dict[str, Any]:
+    def rules_history(self) -> dict[str, Any]:
         """Return all revisions of the rules as they are stored, the latest first."""
         revisions = self._repository.history() or [self.rules()]
         return {"revisions": [rules.document() for rules in revisions]}
 
-    def preview(self, request: TierPreviewRequest, lang: Lang) -> TierPreviewAnswer:
+    def preview_rules(self, request: TierPreviewRequest, lang: Lang) -> TierPreviewAnswer:
         """Return what a member with these figures would read under these draft rules."""
         level = request.rules.earned(request.figures)
         higher = request.rules.above(level.level)
         text = next_level(higher, request.figures, lang)["text"] if higher else None
         return TierPreviewAnswer(name=level.name, text=text)
 
-    def page(self, after: str, limit: int) -> list[TierAccount]:
+    def list_accounts(self, after: str, limit: int) -> list[TierAccount]:
         """Return the next accounts after this id, by id: one page of all accounts."""
         return self._repository.page(after, limit)
 
-    def raised_by_rules(self, revision: int) -> int:
+    def count_raised_by_rules(self, revision: int) -> int:
         """Return how many members the roll-out of a revision has raised."""
         return self._repository.raised_by_rules(revision)
 
-    def shown(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
+    def show_tier(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
         """Return what the member sees: the level, its last day, what raises or keeps it."""
         return shown_tier(self.case(self._account(member_id)), lang)
 
-    def due(self) -> Iterator[str]:
+    def due_reviews(self) -> Iterator[str]:
         return self._repository.due(self.today())
 
     # --- benefits -------------------------------------------------------------------------------
 
-    def owed(self, member_id: str) -> tuple[Level, Standing] | None:
+    def owed_benefits(self, member_id: str) -> tuple[Level, Standing] | None:
         """Return the level whose benefits the member is still owed, or None."""
         account = self._account(member_id)
         if account.benefits != DUE:
@@ -113,37 +113,37 @@ class Tiers:
         rules = self._repository.rules(account.tier.rules_revision)
         return self._level(account.tier, rules), account.tier
 
-    def benefits_due(self) -> Iterator[str]:
+    def due_entry_coupons(self) -> Iterator[str]:
         return self._repository.benefits_due()
 
-    def benefits_granted(self, member_id: str, standing: Standing) -> bool:
+    def record_entry_coupons(self, member_id: str, standing: Standing) -> bool:
         """Record that this standing's coupons are issued; False if it has changed since."""
         return self._repository.benefits_granted(member_id, standing)
 
-    def monthly_due(self) -> Iterator[str]:
+    def due_monthly_coupons(self) -> Iterator[str]:
         return self._repository.monthly_due(self.today())
 
-    def birthdays_due(self) -> Iterator[str]:
+    def due_birthday_coupons(self) -> Iterator[str]:
         return self._repository.birthdays_due(self.today())
 
-    def gifts(self, member_id: str) -> tuple[TierAccount, Level]:
+    def account_and_level(self, member_id: str) -> tuple[TierAccount, Level]:
         """Return the account, with the days on which coupons are due, and the member's level."""
         account = self._account(member_id)
         rules = self._repository.rules(account.tier.rules_revision)
         return account, self._level(account.tier, rules)
 
-    def monthly_granted(self, seen: TierAccount, level: Level) -> bool:
+    def record_monthly_coupons(self, seen: TierAccount, level: Level) -> bool:
         """Record that this month's coupons are issued; False if the tier has changed since."""
         today = self.today()
         year, month = int(today[:4]), int(today[5:7])
         following = f"{year + month // 12:04}-{month % 12 + 1:02}-01"
         return self._repository.monthly_granted(seen, following if level.monthly_coupons else None)
 
-    def birthday_granted(self, seen: TierAccount, following: str) -> bool:
+    def record_birthday_coupons(self, seen: TierAccount, following: str) -> bool:
         """Record that this birthday's coupons are issued; False if another call did."""
         return self._repository.birthday_granted(seen, following)
 
-    def born(
+    def put_birthday(
         self, member_id: str, month_day: str, birthday_on: str, session: ClientSession
     ) -> None:
         """Store a member's birthday (MM-DD), and the next day on which it falls."""
@@ -151,7 +151,7 @@ class Tiers:
 
     # --- evaluation -----------------------------------------------------------------------------
 
-    def evaluate(self, member_id: str, *, applying: int | None = None) -> EvaluationOutcome:
+    def evaluate_member(self, member_id: str, *, applying: int | None = None) -> EvaluationOutcome:
         """Evaluate one member; safe to repeat, and safe while orders of the member settle.
 
         `applying` is the revision that a roll-out brings to all members.
@@ -174,7 +174,7 @@ class Tiers:
                 return "raised" if found.raised else "lowered"
         raise Unavailable  # Orders of this member keep coming in; the marker is still due.
 
-    def bring_in(
+    def bring_in_tier(
         self, member_id: str, level: str, since_day: str, holds_through: str, source: str
     ) -> BringInOutcome:
         """Take over a tier from another system, with its last day; safe to repeat.
@@ -236,7 +236,7 @@ class Tiers:
         accounts = self.with_joined(accounts, session)
         return {account.id: self.case(account) for account in accounts}
 
-    def take_over(self, source: Case, into: Case, cause: str, session: ClientSession) -> None:
+    def take_over_tier(self, source: Case, into: Case, cause: str, session: ClientSession) -> None:
         """Give `into` the higher standing of two merged members, and leave none to `source`.
 
         The caller's transaction has written both accounts; the days' figures move with the points.
@@ -264,7 +264,7 @@ class Tiers:
             changes |= {"birthday_md": source.account.birthday_md,
                         "birthday_on": source.account.birthday_on}  # fmt: skip
         self._repository.set_fields(into.account.id, changes, session)
-        self.forget(source.account.id, session)
+        self.forget_tier(source.account.id, session)
         moves = ((source.account, Standing().level), (into.account, kept.tier.level))
         for account, level in moves:
             if account.tier.level != level:
@@ -299,9 +299,9 @@ class Tiers:
         data = to_keep(case, found.standing)
         review_on = shifted(str(found.standing.holds_through), 1)
         if data is not None:
-            self._notices.put("tier-keep", case.account.id, review_on, data)
+            self._notices.put_notice("tier-keep", case.account.id, review_on, data)
 
-    def forget(self, member_id: str, session: ClientSession) -> None:
+    def forget_tier(self, member_id: str, session: ClientSession) -> None:
         """Remove standing and birthday; the caller's transaction has written the account."""
         gone = dict.fromkeys(_PERSONAL_FIELDS)
         self._repository.set_fields(

@@ -37,9 +37,9 @@ class Audiences:
         single visits.
         """
         members = self._repository.members(member_ids)
-        features = self._features.of(member_ids, visits=visits)
+        features = self._features.read_features(member_ids, visits=visits)
         standings = self._repository.standings(member_ids)
-        held = self._consents.of(list(members))
+        held = self._consents.consents_of(list(members))
         nobody = Standing()
         return {
             name: Profile(
@@ -50,7 +50,7 @@ class Audiences:
             for name, member in members.items()
         }  # fmt: skip
 
-    def count(self, request: AudienceRequest) -> AudienceAnswer:
+    def count_audience(self, request: AudienceRequest) -> AudienceAnswer:
         """Count the members who meet a condition; in a large chain a random sample of them."""
         today = brand_day(self._clock.now())
         personal = is_personalised(request.audience)

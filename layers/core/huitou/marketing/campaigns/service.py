@@ -40,19 +40,19 @@ class Campaigns:
 
     # --- reading ------------------------------------------------------------------------------
 
-    def listing(self, status: Status | None) -> dict[str, Any]:
+    def list_campaigns(self, status: Status | None) -> dict[str, Any]:
         """List the campaigns with one status, or all, the highest priority first."""
         states = self._repository.states(status)
         contents = self._repository.named([state.id for state in states])
         return {"campaigns": [_shown_campaign(state, contents[state.id]) for state in states]}
 
-    def get(self, campaign_id: str) -> dict[str, Any]:
+    def show_campaign(self, campaign_id: str) -> dict[str, Any]:
         """Return a campaign with its history; raises Refusal NOT_FOUND for an unknown id."""
         state, campaign = self._state(campaign_id), self._content(campaign_id)
         return {"campaign": _shown_campaign(state, campaign), "content": campaign,
                 "acceptances": state.acceptances, "changes": state.changes}  # fmt: skip
 
-    def running(self) -> list[tuple[CampaignState, Campaign]]:
+    def running_campaigns(self) -> list[tuple[CampaignState, Campaign]]:
         """Return the running campaigns in the revision that members get, highest priority first."""
         states = self._repository.states("running")
         contents = self._repository.named([state.id for state in states])
@@ -64,7 +64,7 @@ class Campaigns:
         state = self._repository.state(campaign_id)
         return state is None or state.status == "ended"
 
-    def running_one(self, campaign_id: str) -> tuple[CampaignState, Campaign] | None:
+    def find_running_campaign(self, campaign_id: str) -> tuple[CampaignState, Campaign] | None:
         """Return a campaign in the revision that members get; None if it doesn't run."""
         state = self._repository.state(campaign_id)
         if state is None or state.status != "running":
@@ -91,15 +91,15 @@ class Campaigns:
             raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         return campaign
 
-    def seen(self, campaign_id: str, moment: datetime) -> None:
+    def note_events_seen(self, campaign_id: str, moment: datetime) -> None:
         """Note up to which moment a campaign's events were looked at."""
         self._repository.seen(campaign_id, moment)
 
-    def planned(self, campaign_id: str, day: str) -> None:
+    def note_days_planned(self, campaign_id: str, day: str) -> None:
         """Note up to which day a campaign's runs are planned."""
         self._repository.planned(campaign_id, day)
 
-    def reserve(self, campaign: Campaign, wanted: int, day: str) -> int:
+    def reserve_messages(self, campaign: Campaign, wanted: int, day: str) -> int:
         """Count messages against a campaign's limits, in all and a day.
 
         Returns how many of the `wanted` ones it may send.
@@ -110,16 +110,18 @@ class Campaigns:
                 wanted = self._repository.reserve(campaign.id, wanted, most, counter)
         return wanted
 
-    def as_it_was(self, campaign_id: str, revision: int) -> tuple[CampaignState, Campaign] | None:
+    def find_revision(
+        self, campaign_id: str, revision: int
+    ) -> tuple[CampaignState, Campaign] | None:
         """Return a campaign in one revision, whether it runs or not; None if there is none."""
         state = self._repository.state(campaign_id)
         campaign = self._repository.revision(campaign_id, revision)
         return (state, campaign) if state is not None and campaign is not None else None
 
-    def end_by_date(self) -> int:
+    def end_finished_campaigns(self) -> int:
         """End the campaigns that can send no late messages any more; returns how many."""
         ended, today = 0, brand_day(self._clock.now())
-        for state, campaign in self.running():
+        for state, campaign in self.running_campaigns():
             if shifted(campaign.valid_until.isoformat(), runs_on_days(campaign)) < today:
                 self._step(state, "ended", "clock", "valid_until")
                 ended += 1
@@ -127,7 +129,7 @@ class Campaigns:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def put(self, request: PutCampaignRequest) -> dict[str, Any]:
+    def put_campaign(self, request: PutCampaignRequest) -> dict[str, Any]:
         """Store a draft; storing the same one again changes nothing.
 
         Raises Refusal CAMPAIGN_NOT_AT_THIS_STEP if the campaign runs or has ended, and
@@ -145,9 +147,9 @@ class Campaigns:
                                 at=now, reason=request.reason)],
             )  # fmt: skip
             self._repository.insert_state(begun)
-            return self.get(campaign.id)
+            return self.show_campaign(campaign.id)
         if campaign == self._repository.find(campaign.id):
-            return self.get(campaign.id)
+            return self.show_campaign(campaign.id)
         _check_step(state, "draft")
         if state.started_at is not None and request.reason is None:
             raise Refusal(Code.INVALID_REQUEST, field="reason", detail="reason")
@@ -156,9 +158,9 @@ class Campaigns:
             state, "draft", request.actor, request.reason, revision=campaign.revision,
             priority=campaign.priority, checked=None,
         )  # fmt: skip
-        return self.get(campaign.id)
+        return self.show_campaign(campaign.id)
 
-    def lint(self, campaign: Campaign, lang: Lang = "zh") -> list[Finding]:
+    def lint_campaign(self, campaign: Campaign, lang: Lang = "zh") -> list[Finding]:
         """Return the linter's findings about a campaign, which needn't be stored."""
         state = self._repository.state(campaign.id)
         ran = None
@@ -167,8 +169,8 @@ class Campaigns:
         names = [v.gift.template_id for v in campaign.variants if v.gift.template_id is not None]
         today = brand_day(self._clock.now())
         facts = Facts(
-            templates=self._coupons.templates(names),
-            messages=self._messages.rules(),
+            templates=self._coupons.find_templates(names),
+            messages=self._messages.message_rules(),
             lowest_fen={
                 was.dish_id: self._features.lowest_fen(was.dish_id, today)
                 for was in campaign.mechanic.was_prices
@@ -177,13 +179,13 @@ class Campaigns:
         )
         return check(campaign, facts, lang)
 
-    def check(self, request: CampaignStepRequest, lang: Lang = "zh") -> dict[str, Any]:
+    def check_campaign(self, request: CampaignStepRequest, lang: Lang = "zh") -> dict[str, Any]:
         """Check a draft by the linter's rules.
 
         It becomes `checked` if there are no errors and every warning was accepted.
         """
         state, campaign = self._state(request.campaign_id), self._content(request.campaign_id)
-        findings = self.lint(campaign, lang)
+        findings = self.lint_campaign(campaign, lang)
         accepted = {a.rule for a in state.acceptances if a.revision == state.revision}
         waiting = [f for f in findings if f.severity == "warning" and f.rule not in accepted]
         errors = [f for f in findings if f.severity == "error"]
@@ -192,7 +194,7 @@ class Campaigns:
         status = self._state(request.campaign_id).status
         return {"status": status, "findings": findings, "to_accept": [f.rule for f in waiting]}
 
-    def accept(self, request: AcceptRequest) -> dict[str, Any]:
+    def accept_warning(self, request: AcceptRequest) -> dict[str, Any]:
         """Store that a person accepts a warning about the present revision."""
         state = self._state(request.campaign_id)
         if request.rule not in rule_names():
@@ -200,9 +202,9 @@ class Campaigns:
         self._repository.accept(state.id, Acceptance(
             rule=request.rule, revision=state.revision, actor=request.actor, at=self._clock.now(),
         ))  # fmt: skip
-        return self.get(state.id)
+        return self.show_campaign(state.id)
 
-    def start(self, request: CampaignStepRequest) -> dict[str, Any]:
+    def start_campaign(self, request: CampaignStepRequest) -> dict[str, Any]:
         """Start a checked campaign, or a paused one again.
 
         What fell into the pause is not sent later. Raises Refusal CAMPAIGN_NOT_CHECKED if the
@@ -217,13 +219,13 @@ class Campaigns:
             started_at=state.started_at or now, seen_to=now,
             planned_to=max(state.planned_to or "", shifted(brand_day(now), -1)),
         )  # fmt: skip
-        return self.get(state.id)
+        return self.show_campaign(state.id)
 
-    def pause(self, request: CampaignStepRequest) -> dict[str, Any]:
+    def pause_campaign(self, request: CampaignStepRequest) -> dict[str, Any]:
         """Stop a campaign's messages until it is started again."""
         return self._stop(request, "paused")
 
-    def end(self, request: CampaignStepRequest) -> dict[str, Any]:
+    def end_campaign(self, request: CampaignStepRequest) -> dict[str, Any]:
         """End a campaign for ever; its report stays."""
         return self._stop(request, "ended")
 
@@ -231,7 +233,7 @@ class Campaigns:
         state = self._state(request.campaign_id)
         if state.status != to:
             self._step(state, to, request.actor, request.reason)
-        return self.get(state.id)
+        return self.show_campaign(state.id)
 
     def _step(
         self, state: CampaignState, to: Status, actor: str, reason: str | None, **changes: Any

@@ -27,12 +27,12 @@ class Inbox:
         self._repository = ExposureRepository(database)
         self._clock = clock
 
-    def listing(self, member_id: str, page: PageRequest) -> dict[str, Any]:
+    def list_messages(self, member_id: str, page: PageRequest) -> dict[str, Any]:
         """Return a page of the member's messages, newest first."""
         exposures, after = self._repository.inbox(member_id, page)
         return {"messages": [_shown_message(one) for one in exposures], "next": after}
 
-    def recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
+    def list_recipients(self, request: RecipientsRequest) -> RecipientsAnswer:
         """Return a page of a campaign's recipients; members of the hold-out are listed as well."""
         found = self._repository.of_campaign(request.campaign_id, request.after, request.limit)
         return RecipientsAnswer(
@@ -46,7 +46,7 @@ class Inbox:
             next=found[-1].id if len(found) == request.limit else None,
         )  # fmt: skip
 
-    def open(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
+    def open_message(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
         """Note that the member opened a message.
 
         Raises Refusal NOT_FOUND if the message isn't theirs.

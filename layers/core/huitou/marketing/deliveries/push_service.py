@@ -49,7 +49,7 @@ class Pushes:
         self._messages = Messages(database)
         self._consents = Consents(database, clock)
 
-    def send_due(self, goes_on: Callable[[], bool]) -> Counter[PushOutcome]:
+    def send_due_pushes(self, goes_on: Callable[[], bool]) -> Counter[PushOutcome]:
         """Send the messages that wait, several at a time, as long as `goes_on` says so.
 
         Returns how many messages had which outcome.
@@ -58,13 +58,13 @@ class Pushes:
         stuck = self._repository.abandoned_pushes(self._clock.now() - ABANDONED_AFTER)
         if stuck:
             outcomes["unknown"] += stuck
-        rules = self._messages.rules()
+        rules = self._messages.message_rules()
         with ThreadPoolExecutor(SENDERS) as pool:
             while goes_on():
                 due = self._repository.push_due(PUSHES_AT_ONCE)
                 if not due:
                     break
-                held = self._consents.of([exposure.member_id for exposure in due])
+                held = self._consents.consents_of([exposure.member_id for exposure in due])
                 tries = pool.map(
                     lambda e: self._send(e, rules, held[e.member_id]["marketing"]),  # noqa: B023
                     due,
@@ -86,7 +86,7 @@ class Pushes:
             return self._ended(exposure, "no_consent")
         if template is None or openid is None:
             return self._ended(exposure, "failed")
-        if not self._messages.spend(exposure.member_id, template_id):
+        if not self._messages.spend_message(exposure.member_id, template_id):
             return self._ended(exposure, "no_consent")
         data = fitted(field_values(
             template, title=exposure.title or "", body=exposure.body or "",
@@ -98,14 +98,14 @@ class Pushes:
             # WeChat may have sent it. So we don't send it again, and count the consent as spent.
             return self._ended(exposure, "unknown")
         if error == CONSENT_GONE:
-            self._messages.none_left(exposure.member_id, template_id)
+            self._messages.set_no_messages_left(exposure.member_id, template_id)
             return self._ended(exposure, "refused", error)
         if error in BUSY:
-            self._messages.give_back(exposure.member_id, template_id)
+            self._messages.give_back_message(exposure.member_id, template_id)
             self._repository.end_push(exposure.id, "due")
             return "busy"
         if error:
-            self._messages.give_back(exposure.member_id, template_id)
+            self._messages.give_back_message(exposure.member_id, template_id)
             return self._ended(exposure, "failed", error)
         return self._ended(exposure, "sent")
 

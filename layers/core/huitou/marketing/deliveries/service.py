@@ -47,13 +47,15 @@ class Deliveries:
         self._consents = Consents(database, clock)
         self._messages = Messages(database)
 
-    def told(self, sending: Sending, occasions: Sequence[Occasion]) -> RecentMessages:
+    def read_recent_messages(
+        self, sending: Sending, occasions: Sequence[Occasion]
+    ) -> RecentMessages:
         """Return the messages that the members of these occasions got lately."""
         members = [occasion.member_id for occasion in occasions]
         since = looks_back_to(sending.campaign, sending.day)
         return RecentMessages.of(self._repository.recent(members, since), sending.campaign.id)
 
-    def tell(
+    def deliver_messages(
         self,
         sending: Sending,
         recent: RecentMessages,
@@ -104,7 +106,9 @@ class Deliveries:
         self._repository.end(delivery)
         again = self._lost_their_place([e for e in allowed if e.id not in written], occasions)
         if again:
-            outcomes += self.tell(sending, self.told(sending, again), again, postpone=postpone)
+            outcomes += self.deliver_messages(
+                sending, self.read_recent_messages(sending, again), again, postpone=postpone
+            )
         return +outcomes
 
     def _lost_their_place(
@@ -119,7 +123,7 @@ class Deliveries:
         members = {exposure.member_id for exposure in lost if exposure.id not in served}
         return [occasion for occasion in occasions if occasion.member_id in members]
 
-    def deliver_unfinished(self, sending: Callable[[Delivery], Sending | None]) -> int:
+    def finish_deliveries(self, sending: Callable[[Delivery], Sending | None]) -> int:
         """Give the gifts that a killed worker had begun to give; returns how many were looked at.
 
         The worker may only be slow, and give them as well. Each gift's cause is served once, so
@@ -128,7 +132,7 @@ class Deliveries:
         looked = 0
         for delivery, exposures in self._repository.unfinished(self._clock.now() - LEFT_AFTER):
             looked += len(exposures)
-            held = self._consents.of([exposure.member_id for exposure in exposures])
+            held = self._consents.consents_of([exposure.member_id for exposure in exposures])
             withdrawn = [e for e in exposures if not held[e.member_id]["marketing"]]
             if withdrawn:
                 self._repository.withhold([exposure.id for exposure in withdrawn])
@@ -148,7 +152,7 @@ class Deliveries:
             elif exposure.gift_kind == "points":
                 name = f"campaign:{exposure.campaign_id}"
                 rule = RuleRef(rule_id=name, revision=exposure.revision)
-                self._bonuses.give(
+                self._bonuses.give_points(
                     exposure.member_id, exposure.gift_points or 0, exposure.gift_cause, rule
                 )
         for template_id, of_it in by_template.items():
@@ -156,7 +160,7 @@ class Deliveries:
             causes = {exposure.gift_cause: exposure.member_id for exposure in of_it}
             # A message that comes late may find that its coupon would be over already.
             lasts = template and valid_until(template, sending.at, BRAND_ZONE) > sending.at
-            issued = self._coupons.issue_many(template, causes) if template and lasts else {}
+            issued = self._coupons.issue_coupons(template, causes) if template and lasts else {}
             given = {cause for cause, outcome in issued.items() if is_there(outcome)}
             withheld += [exposure.id for exposure in of_it if exposure.gift_cause not in given]
         if withheld:
@@ -168,13 +172,13 @@ class Deliveries:
         if not wanting:
             return list(exposures)
         templates = sorted({e.push_template_id or "" for e in wanting})
-        left = self._messages.left([e.member_id for e in wanting], templates)
+        left = self._messages.messages_left([e.member_id for e in wanting], templates)
         return [
             exposure.model_copy(update={"push": "due"})
             if f"{exposure.member_id}|{exposure.push_template_id}" in left else exposure
             for exposure in exposures
         ]  # fmt: skip
 
-    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+    def hand_over_messages(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Give a merged member's messages to the member they were merged into."""
         self._repository.hand_over(source_id, into_id, session)

@@ -37,14 +37,16 @@ class FeatureBook:
         self._repository = FeatureRepository(database)
         self._stores = Stores(database, clock)
 
-    def of(self, member_ids: Sequence[str], *, visits: bool = True) -> dict[str, Features]:
+    def read_features(
+        self, member_ids: Sequence[str], *, visits: bool = True
+    ) -> dict[str, Features]:
         """Return the features of these members by id.
 
         A member who never ordered and has no tags is left out.
         """
         return self._repository.among(member_ids, visits=visits)
 
-    def bring_up_to_date(self, seconds: float) -> int:
+    def count_due_orders(self, seconds: float) -> int:
         """Count the orders that changed, batch by batch, for so many seconds; returns how many."""
         ends, done = time.monotonic() + seconds, 0
         while time.monotonic() < ends and self._repository.any_due():
@@ -94,7 +96,7 @@ class FeatureBook:
     def _orders(self, features: Features, session: ClientSession) -> list[FeatureOrder]:
         return self._repository.orders_of([features.id, *features.sources], session)
 
-    def check(self, request: RebuildRequest) -> RebuildAnswer:
+    def check_features(self, request: RebuildRequest) -> RebuildAnswer:
         """Compare a page of members' features with their orders; `repair` corrects the wrong ones.
 
         Members with an order that isn't counted yet are left out.
@@ -118,7 +120,7 @@ class FeatureBook:
 
         return self._database.transact(write)
 
-    def take_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+    def take_over_features(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Add a merged member's features to the other's, in the transaction that merges them."""
         found = self._repository.among([source_id, into_id], session)
         source = found.get(source_id) or Features(id=source_id)
@@ -126,7 +128,7 @@ class FeatureBook:
         if source.moved_to is None:
             self._repository.move(source, merged(source, into), session)
 
-    def tag(self, request: TagRequest) -> TagAnswer:
+    def tag_members(self, request: TagRequest) -> TagAnswer:
         """Give and take a tag. Raises Refusal INVALID_REQUEST if the request names no member."""
         if not (request.add or request.remove):
             raise Refusal(Code.INVALID_REQUEST, field="add", detail="add / remove")

@@ -41,7 +41,7 @@ class GroupOffers:
         self._coupons = Coupons(database, clock)
         self._messages = Messages(database)
 
-    def take(
+    def take_offer(
         self, member_id: str, caller: Caller, request: TakeGroupOfferRequest
     ) -> GroupOfferAnswer:
         """Give a member today's coupon of a group they came from: once a day, while any are left.
@@ -50,7 +50,7 @@ class GroupOffers:
         the campaign's own window. Raises Refusal NOT_FOUND, GROUP_NOT_PROVEN, OFFER_NOT_NOW or
         COUPON_NOT_ISSUED.
         """
-        found = self._campaigns.running_one(request.campaign_id)
+        found = self._campaigns.find_running_campaign(request.campaign_id)
         if found is None or TRIGGERS[found[1].trigger.kind].met != "taken":
             raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         state, campaign = found
@@ -58,7 +58,7 @@ class GroupOffers:
         group = group_of(request.encrypted_data, request.iv, key, caller.appid)
         if openid != caller.openid or group not in campaign.trigger.opengids:
             raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="encrypted_data")
-        now, quiet = self._clock.now(), self._messages.rules().quiet
+        now, quiet = self._clock.now(), self._messages.message_rules().quiet
         today = now.astimezone(ZoneInfo(BRAND_ZONE)).date()
         if (
             not campaign.valid_from <= today <= campaign.valid_until
@@ -69,9 +69,9 @@ class GroupOffers:
                 GroupOfferErrors.OFFER_NOT_NOW, field="campaign_id", detail=campaign.send_at
             )
         occasion = Occasion(member_id, today.isoformat())
-        self._runs.tell_one(state, campaign, occasion)
+        self._runs.send_to_member(state, campaign, occasion)
         cause = f"campaign:{exposure_id(campaign.id, member_id, occasion.occasion)}"
         try:
-            return GroupOfferAnswer(coupon=self._coupons.of_cause(cause))
+            return GroupOfferAnswer(coupon=self._coupons.show_coupon_of_cause(cause))
         except Refusal:  # None is left, or this member may not get any.
             raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="campaign_id") from None

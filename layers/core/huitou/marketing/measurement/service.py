@@ -48,14 +48,14 @@ class Effects:
         self._points = Points(database, clock)
         self._skipped = Skipped(database, clock)
 
-    def report(self, campaign_id: str, lang: Lang = "zh") -> EffectAnswer:
+    def report_effects(self, campaign_id: str, lang: Lang = "zh") -> EffectAnswer:
         """Compare the members who got messages with the hold-out, as of now.
 
         A member is observed from the first message on, or from when the hold-out would have got
         it, for the campaign's `effect_days`. Members for whom these days aren't over don't count.
         Raises Refusal NOT_FOUND for an unknown campaign.
         """
-        shown = self._campaigns.get(campaign_id)
+        shown = self._campaigns.show_campaign(campaign_id)
         campaign = shown["content"]
         groups: dict[str, Group] = defaultdict(Group)
         cost_fen = 0
@@ -76,7 +76,7 @@ class Effects:
             incremental_orders=round(orders.difference * observed, 1) if orders else None,
             incremental_orders_low=round(orders.low * observed, 1) if orders else None,
             incremental_orders_high=round(orders.high * observed, 1) if orders else None,
-            cost_fen=cost_fen, skipped=self._skipped.of_campaign(campaign_id),
+            cost_fen=cost_fen, skipped=self._skipped.skipped_days(campaign_id),
             verdict=verdict(treated.outcomes["repurchase"], holdout.outcomes["repurchase"],
                             campaign.effect_days, waiting, lang),
         )  # fmt: skip

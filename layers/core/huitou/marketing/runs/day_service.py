@@ -29,7 +29,7 @@ class DayMembers:
         self._repository = CampaignRunRepository(database)
         self._weather = WeatherBook(database, clock)
 
-    def page(self, campaign: Campaign, run: Run) -> Page:
+    def next_occasions(self, campaign: Campaign, run: Run) -> Page:
         """Return a run's next occasions and the cursor behind them; None after the last page."""
         return self.PAGES[campaign.trigger.kind](self, campaign, run)
 
@@ -51,7 +51,7 @@ class DayMembers:
         return _occasions(ids, birthday[:4])
 
     def _where_weather_is(self, campaign: Campaign, run: Run) -> Page:
-        stores = self._weather.stores_with(campaign.trigger, run.day)
+        stores = self._weather.stores_with_weather(campaign.trigger, run.day)
         where: dict[str, Any] = {"usual_store_id": {"$in": stores}}
         rows = self._repository.by_feature(where, _within(run), PAGE) if stores else []
         return _occasions([member_id for member_id, _ in rows], run.day)

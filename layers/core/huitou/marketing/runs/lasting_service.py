@@ -27,7 +27,7 @@ class Lasting:
         self._repository = CampaignRunRepository(database)
         self._tiers = Tiers(database, clock)
 
-    def of(
+    def lasting_occasions(
         self, campaign: Campaign, occasions: Sequence[Occasion], now: datetime
     ) -> list[Occasion]:
         """Return the occasions that still hold."""
@@ -51,7 +51,7 @@ class Lasting:
         ahead = [o for o in occasions if now < slot(o.occasion, "00:00")]
         return [o for o in ahead if lots.get(o.member_id, {}).get(shifted(o.occasion, -1))]
 
-    def is_direction(self, campaign: Campaign, before: str, after: str) -> bool:
+    def moves_in_direction(self, campaign: Campaign, before: str, after: str) -> bool:
         """Tell whether a move between tiers goes in the campaign's direction, up or down."""
         levels = [level.level for level in self._tiers.rules().levels]
         places = [levels.index(name) if name in levels else 0 for name in (before, after)]

@@ -94,7 +94,7 @@ class CampaignRuns:
 
     # --- working ------------------------------------------------------------------------------
 
-    def work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
+    def work_on_campaigns(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         """Work on what is due, in the order of the campaigns' priorities, as long as `goes_on`.
 
         Returns how many occasions had which outcome, and whether everything was looked at.
@@ -104,8 +104,8 @@ class CampaignRuns:
 
     def _work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         counts: Counter[str] = Counter()
-        self._deliveries.deliver_unfinished(self._sending_of)
-        for state, campaign in self._campaigns.running():
+        self._deliveries.finish_deliveries(self._sending_of)
+        for state, campaign in self._campaigns.running_campaigns():
             if not self._may_send_anywhere(campaign):
                 continue
             sending = self._sending(state, campaign)
@@ -118,28 +118,29 @@ class CampaignRuns:
                 return counts, False
         return counts, True
 
-    def tell_one(self, state: CampaignState, campaign: Campaign, occasion: Occasion) -> None:
+    def send_to_member(self, state: CampaignState, campaign: Campaign, occasion: Occasion) -> None:
         """Write to one member at once who has come for it, under the same checks and limits."""
         sending = self._sending(state, campaign)
         self._send(sending, self._read_members(sending, [occasion]))
 
     def _may_send_anywhere(self, campaign: Campaign) -> bool:
-        now, quiet = self._clock.now(), self._messages.rules().quiet
+        now, quiet = self._clock.now(), self._messages.message_rules().quiet
         return any(may_send(now, zone, quiet, campaign.window) for zone in self._stores.zones())
 
     def _sending(self, state: CampaignState, campaign: Campaign) -> Sending:
         names = [v.gift.template_id for v in campaign.variants if v.gift.template_id is not None]
         now = self._clock.now()
         return Sending(
-            campaign=campaign, salt=state.salt, templates=self._coupons.templates(names),
-            rules=self._messages.rules(), day=brand_day(now), at=now, since=resumed_at(state),
+            campaign=campaign, salt=state.salt, templates=self._coupons.find_templates(names),
+            rules=self._messages.message_rules(), day=brand_day(now), at=now,
+            since=resumed_at(state),
         )  # fmt: skip
 
     def _zones(self) -> set[str]:
         return {*self._stores.zones(), BRAND_ZONE}
 
     def _sending_of(self, delivery: Delivery) -> Sending | None:
-        found = self._campaigns.as_it_was(delivery.campaign_id, delivery.revision)
+        found = self._campaigns.find_revision(delivery.campaign_id, delivery.revision)
         return self._sending(*found) if found is not None else None
 
     def _work_runs(self, sending: Sending, goes_on: GoesOn) -> Counter[str]:
@@ -151,7 +152,7 @@ class CampaignRuns:
         while goes_on() and (due := self._repository.due(campaign.id)):
             # The run of a weather campaign waits for the day's forecast.
             waits = TRIGGERS[campaign.trigger.kind].forecast
-            workable = [run for run in due if not waits or self._weather.knows(run.day)]
+            workable = [run for run in due if not waits or self._weather.knows_forecast(run.day)]
             if not workable:
                 break
             for run in workable:
@@ -192,7 +193,7 @@ class CampaignRuns:
         return counts
 
     def _read_page(self, sending: Sending, run: Run) -> tuple[Known, str | None]:
-        occasions, cursor = self._day_members.page(sending.campaign, run)
+        occasions, cursor = self._day_members.next_occasions(sending.campaign, run)
         met = [o._replace(day=run.day, met_at=run.due_at) for o in occasions]
         return self._read_members(sending, met), cursor
 
@@ -200,7 +201,7 @@ class CampaignRuns:
         """Read what is known of the members of these occasions; served occasions are left out."""
         if not occasions:
             return Known([], RecentMessages(), {})
-        recent = self._deliveries.told(sending, occasions)
+        recent = self._deliveries.read_recent_messages(sending, occasions)
         new = [o for name, o in {o[:2]: o for o in occasions}.items() if name not in recent.served]
         visits = needs_visits(sending.campaign.audience)
         profiles = self._audiences.profiles([o.member_id for o in new], visits=visits)
@@ -238,9 +239,9 @@ class CampaignRuns:
         self._repository.wait(later)
         self._note_skipped(campaign, missed)
         counts["waiting"] += len(later)
-        counts += self._deliveries.tell(
+        counts += self._deliveries.deliver_messages(
             sending, known.recent, chosen,
-            lambda wanted: self._campaigns.reserve(campaign, wanted, sending.day),
+            lambda wanted: self._campaigns.reserve_messages(campaign, wanted, sending.day),
             lambda capped: self._postpone(sending, capped),
         )  # fmt: skip
         return +counts
@@ -282,7 +283,9 @@ class CampaignRuns:
             if not goes_on():
                 return counts
             time.sleep(LOOK_AGAIN_S)  # For the same reason as in `_work_runs`.
-        found = self._campaigns.running_one(campaign.id)  # Another worker may have moved `seen_to`.
+        found = self._campaigns.find_running_campaign(
+            campaign.id
+        )  # Another worker may have moved `seen_to`.
         if found is not None and found[0].seen_to is not None:
             state = found[0]
         delay = timedelta(minutes=campaign.trigger.after_minutes or 0)
@@ -304,14 +307,16 @@ class CampaignRuns:
                 events = self._events(campaign, since, until, after)
                 occasions = [Occasion(e.member_id, e.occasion, met_at=e.at + delay)
                              for e in events if e.occasion]  # fmt: skip
-                lasting = self._lasting.of(campaign, self._not_waiting(campaign, occasions), now)
+                lasting = self._lasting.lasting_occasions(
+                    campaign, self._not_waiting(campaign, occasions), now
+                )
                 counts += self._send(sending, self._read_members(sending, lasting))
                 done = len(events) < PAGE
                 if events:
                     since, after = events[-1].at, events[-1].id
                 if not leases.renew(self._database, lease):
                     break
-            self._campaigns.seen(campaign.id, until if done else since)
+            self._campaigns.note_events_seen(campaign.id, until if done else since)
         finally:
             leases.release(self._database, lease)
         return counts
@@ -327,29 +332,29 @@ class CampaignRuns:
     ) -> list[Event]:
         found = self._repository.events(campaign.trigger.kind, since, until, after, PAGE)
         return [
-            event if event.move is None or self._lasting.is_direction(campaign, *event.move)
+            event if event.move is None or self._lasting.moves_in_direction(campaign, *event.move)
             else event._replace(occasion="")
             for event in found
         ]  # fmt: skip
 
     # --- occasions that callers report --------------------------------------------------------
 
-    def tell_of(self, request: EventRequest) -> dict[str, int]:
+    def report_event(self, request: EventRequest) -> dict[str, int]:
         """Note a reported event for every running campaign with this trigger."""
         now, campaigns = self._clock.now(), 0
-        for _, campaign in self._campaigns.running():
+        for _, campaign in self._campaigns.running_campaigns():
             if campaign.trigger.kind == request.kind and not is_past(campaign, now):
                 met = met_now(campaign, request.member_id, request.cause, now)
                 self._repository.wait([waiting_for(campaign.id, met, now)])
                 campaigns += 1
         return {"campaigns": campaigns}
 
-    def by_hand(self, request: ByHandRequest) -> dict[str, int]:
+    def send_by_hand(self, request: ByHandRequest) -> dict[str, int]:
         """Have a running `by_hand` campaign write to these members.
 
         Raises Refusal NOT_FOUND if no such campaign runs, or if its last day is over.
         """
-        found = self._campaigns.running_one(request.campaign_id)
+        found = self._campaigns.find_running_campaign(request.campaign_id)
         now = self._clock.now()
         met = TRIGGERS[found[1].trigger.kind].met if found is not None else None
         if found is None or met != "by_hand" or is_past(found[1], now):
@@ -373,12 +378,12 @@ class CampaignRuns:
                 )
                 for w in due
             ]  # fmt: skip
-            lasting = self._lasting.of(campaign, occasions, sending.at)
+            lasting = self._lasting.lasting_occasions(campaign, occasions, sending.at)
             counts += self._send(sending, self._read_members(sending, lasting))
             self._repository.served([w.id for w in due], sending.at)
         return +counts
 
-    def runs(self, request: RunsRequest) -> dict[str, Any]:
+    def list_runs(self, request: RunsRequest) -> dict[str, Any]:
         """List a campaign's runs, the newest day first."""
         found = self._repository.of_campaign(request.campaign_id, request.limit)
         return {"runs": [r.model_dump(include={"day", "part", "status", "counts"}) for r in found]}

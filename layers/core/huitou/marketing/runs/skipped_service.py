@@ -17,7 +17,7 @@ class Skipped:
         self._clock = clock
         self._repository = CampaignRunRepository(database)
 
-    def of_campaign(self, campaign_id: str) -> list[SkippedDay]:
+    def skipped_days(self, campaign_id: str) -> list[SkippedDay]:
         """Return a campaign's days in the last 30 on which something was too late, newest first."""
         found = self._repository.skipped(campaign_id, self._since(SHOWN_DAYS), MOST_SHOWN)
         days = {run.day for run in found if run.part != LATE}
@@ -28,7 +28,7 @@ class Skipped:
             for day in sorted({*days, *late}, reverse=True)
         ]
 
-    def lately(self, days: int, limit: int) -> int:
+    def count_skipped_days(self, days: int, limit: int) -> int:
         """Return how many days of campaigns, within the last `days`, had something too late.
 
         Each campaign's day counts by itself, up to `limit`.

@@ -41,29 +41,29 @@ class Tick:
         self._forecast = forecast
         self._start = start
 
-    def run(self, seconds: float) -> dict[str, Any]:
+    def run_tick(self, seconds: float) -> dict[str, Any]:
         """Plan what has come due, start further workers if there is much to do, and work.
 
         Takes so many seconds at most. Returns the fields of `WorkAnswer`.
         """
         ends = time.monotonic() + seconds
         # Orders are counted first: a guest who has just ordered must not read that we miss them.
-        features = self._features.bring_up_to_date(seconds * FEATURES_SHARE)
-        kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running()}
+        features = self._features.count_due_orders(seconds * FEATURES_SHARE)
+        kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running_campaigns()}
         if any(TRIGGERS[kind].forecast for kind in kinds):
-            self._weather.record(self._forecast)
-        planned = self._planning.plan()
+            self._weather.record_forecasts(self._forecast)
+        planned = self._planning.plan_runs()
         with suppress(Unavailable):  # Without further workers it only takes longer.
-            for _ in range(min(self._planning.due_parts() - 1, MOST_WORKERS)):
+            for _ in range(min(self._planning.count_due_runs() - 1, MOST_WORKERS)):
                 self._start({"action": "work", "seconds": max(1.0, seconds)})
-        done = self.work(ends - time.monotonic())
+        done = self.work_on_due_runs(ends - time.monotonic())
         return done | {"features": done["features"] + features, "planned": planned}
 
-    def work(self, seconds: float) -> dict[str, Any]:
+    def work_on_due_runs(self, seconds: float) -> dict[str, Any]:
         """Work on what is planned, for so many seconds at most. Returns fields of `WorkAnswer`."""
         ends = time.monotonic() + seconds
         works_until = time.monotonic() + seconds * WORK_SHARE
-        counts, complete = self._runs.work(lambda: time.monotonic() < works_until)
-        pushes = self._pushes.send_due(lambda: time.monotonic() < ends)
+        counts, complete = self._runs.work_on_campaigns(lambda: time.monotonic() < works_until)
+        pushes = self._pushes.send_due_pushes(lambda: time.monotonic() < ends)
         return {"features": 0, "planned": 0, "counts": dict(counts), "pushes": dict(pushes),
                 "rest": not complete}  # fmt: skip

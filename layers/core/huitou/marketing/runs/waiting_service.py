@@ -12,6 +12,6 @@ class WaitingOccasions:
     def __init__(self, database: Database) -> None:
         self._repository = CampaignRunRepository(database)
 
-    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+    def hand_over_occasions(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Give a merged member's waiting occasions to the member they were merged into."""
         self._repository.hand_over(source_id, into_id, session)

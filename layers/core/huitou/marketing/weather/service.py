@@ -23,7 +23,7 @@ class WeatherBook:
         self._repository = WeatherRepository(database)
         self._stores = Stores(database, clock)
 
-    def record(self, forecast: Callable[[float, float], list[Forecast]]) -> int:
+    def record_forecasts(self, forecast: Callable[[float, float], list[Forecast]]) -> int:
         """Ask for today's forecast at each store that has none yet; returns how many came.
 
         If the weather service fails, the next call asks again.
@@ -46,12 +46,12 @@ class WeatherBook:
                     asked += 1
         return asked
 
-    def knows(self, day: str) -> bool:
+    def knows_forecast(self, day: str) -> bool:
         """Tell whether a day's forecast is known for every store that has a place on the map."""
         known = {found.store_id for found in self._repository.on(day)}
         return known >= {store_id for store_id, _ in self._stores.places()}
 
-    def stores_with(self, trigger: Trigger, day: str) -> list[str]:
+    def stores_with_weather(self, trigger: Trigger, day: str) -> list[str]:
         """Return the ids of the stores where a day's forecast meets a campaign's trigger."""
         return [found.store_id for found in self._repository.on(day) if is_met(trigger, found)]
 

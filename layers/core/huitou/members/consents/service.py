@@ -24,14 +24,14 @@ class Consents:
         self._clock = clock
         self._repository = ConsentRepository(database)
 
-    def record(self, member_id: str, request: ConsentRequest) -> ConsentsAnswer:
+    def record_consent(self, member_id: str, request: ConsentRequest) -> ConsentsAnswer:
         """Add a decision to the log unless it repeats the latest one; returns what is given now."""
         for _ in range(TRIES):
             log = self._repository.of([member_id])
             last = {consent.purpose: consent for consent in log}.get(request.purpose)
             same = last and (last.given, last.text_version) == (request.given, request.text_version)
             if same or self._append(member_id, request, (last.n if last else 0) + 1, None):
-                held = self.of([member_id])[member_id]
+                held = self.consents_of([member_id])[member_id]
                 return ConsentsAnswer.model_validate(held)
         raise Unavailable
 
@@ -44,18 +44,18 @@ class Consents:
         )  # fmt: skip
         return self._repository.append(consent, session)
 
-    def of(self, member_ids: Sequence[str]) -> dict[str, GivenByPurpose]:
+    def consents_of(self, member_ids: Sequence[str]) -> dict[str, GivenByPurpose]:
         """Return for each of these members whether consent is given, by purpose."""
         held: dict[str, dict[Purpose, bool]] = {name: dict(_DEFAULTS) for name in member_ids}
         for member_id, purpose, given in self._repository.held(member_ids):
             held[member_id][purpose] = given
         return {**held}
 
-    def holds(self, member_id: str, purpose: Purpose) -> bool:
+    def has_consent(self, member_id: str, purpose: Purpose) -> bool:
         """Tell whether the member's consent to this purpose is given now."""
-        return self.of([member_id])[member_id][purpose]
+        return self.consents_of([member_id])[member_id][purpose]
 
-    def withdraw_all(self, member_id: str, session: ClientSession) -> None:
+    def withdraw_all_consents(self, member_id: str, session: ClientSession) -> None:
         """Withdraw every consent that is given, within an erasure."""
         log = self._repository.of([member_id], session)
         last = {consent.purpose: consent for consent in log}
@@ -65,7 +65,7 @@ class Consents:
                 request = ConsentRequest(purpose=purpose, given=False, text_version="erasure")
                 self._append(member_id, request, (known.n if known else 0) + 1, session)
 
-    def take_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+    def take_over_consents(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Carry a member's decisions over when they are merged into another one.
 
         For each purpose that this member decided on, consent is given afterwards only if neither of

@@ -17,7 +17,7 @@ class MessageRepository:
     def __init__(self, database: Database) -> None:
         self._subscriptions = database.collection("subscriptions")
         self._rules = database.collection("rules")
-        self._recent = database.recent
+        self._cache = database.cache
 
     def rules(self) -> MessageRules:
         """Return the chain's rules, or the default ones if it has set none."""
@@ -26,7 +26,7 @@ class MessageRepository:
             found = self._rules.find_one({"_id": "messages"})
             return MessageRules.model_validate(found) if found else MessageRules()
 
-        return self._recent.get("message rules", read)
+        return self._cache.get("message rules", read)
 
     def accept(self, member_id: str, template_id: str, prompt_id: str) -> None:
         """Count one more message that the member agreed to; each prompt counts once."""

@@ -19,20 +19,20 @@ class Messages:
     def __init__(self, database: Database) -> None:
         self._repository = MessageRepository(database)
 
-    def rules(self) -> MessageRules:
+    def message_rules(self) -> MessageRules:
         """Return the chain's rules for messages."""
         return self._repository.rules()
 
-    def pushes(self) -> NamedPushes:
+    def list_push_templates(self) -> NamedPushes:
         """Return ids and names of the subscription messages, so that a person can choose one."""
         return NamedPushes(
             templates=[
                 NamedPush(template_id=one.template_id, name=one.name or one.template_id)
-                for one in self.rules().templates
+                for one in self.message_rules().templates
             ]
         )
 
-    def subscribed(self, member_id: str, request: SubscribedRequest) -> SubscribedAnswer:
+    def record_subscriptions(self, member_id: str, request: SubscribedRequest) -> SubscribedAnswer:
         """Count the messages a guest agreed to in one prompt; each prompt counts once."""
         for answer in request.answers:
             if answer.result == "accept":
@@ -42,18 +42,20 @@ class Messages:
         mine = self._repository.of_member(member_id)
         return SubscribedAnswer(left={found.template_id: found.left for found in mine})
 
-    def left(self, member_ids: Sequence[str], template_ids: Sequence[str]) -> dict[str, int]:
+    def messages_left(
+        self, member_ids: Sequence[str], template_ids: Sequence[str]
+    ) -> dict[str, int]:
         """Return how many messages may still be sent, by `<member>|<template>`."""
         return self._repository.left(member_ids, template_ids)
 
-    def spend(self, member_id: str, template_id: str) -> bool:
+    def spend_message(self, member_id: str, template_id: str) -> bool:
         """Use one of the messages a member has agreed to; False if none is left."""
         return self._repository.spend(member_id, template_id)
 
-    def give_back(self, member_id: str, template_id: str) -> None:
+    def give_back_message(self, member_id: str, template_id: str) -> None:
         """Count one message as left again, because WeChat didn't accept it."""
         self._repository.give_back(member_id, template_id)
 
-    def none_left(self, member_id: str, template_id: str) -> None:
+    def set_no_messages_left(self, member_id: str, template_id: str) -> None:
         """Note that WeChat accepts no further message of this template for this member."""
         self._repository.none_left(member_id, template_id)

@@ -81,14 +81,14 @@ class Members:
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
 
-    def id_of(self, caller: Caller) -> str:
+    def member_id_of(self, caller: Caller) -> str:
         """Return the caller's member id; Refusal NOT_REGISTERED before the first log-in."""
         member_id = self._members.known_as(wechat_identity(caller.appid, caller.openid))
         if member_id is None:
             raise Refusal(Code.NOT_REGISTERED)
         return member_id
 
-    def is_or_was(self, caller: Caller, member_id: str) -> bool:
+    def is_or_was_member(self, caller: Caller, member_id: str) -> bool:
         """Tell whether the caller is this member, or was before a merge.
 
         An order that was paid before the merge still has the old member id.
@@ -108,7 +108,7 @@ class Members:
         found.sort(key=lambda name: (member_id not in (name.before or ()), bool(name.before)))
         return next((name.id[len(named) :] for name in found), None)
 
-    def now_called(self, member_id: str) -> str | None:
+    def current_member_id(self, member_id: str) -> str | None:
         """Return the id under which this member is known now, after merges; None if unknown."""
         for _ in range(MOST_MERGES):
             member = self._members.find(member_id)
@@ -117,11 +117,13 @@ class Members:
             member_id = member.merged_into
         return None
 
-    def who(self, member_id: str) -> Member:
+    def get_member(self, member_id: str) -> Member:
         """Return a member; Refusal NOT_REGISTERED if there is none."""
         return self._member(member_id)
 
-    def pair(self, source_id: str, into_id: str, session: ClientSession) -> tuple[Member, Member]:
+    def get_members_to_merge(
+        self, source_id: str, into_id: str, session: ClientSession
+    ) -> tuple[Member, Member]:
         """Return two members who are to be merged; Refusal NOT_FOUND naming the unknown one.
 
         The field is `from_member` or `into_member`.
@@ -134,7 +136,7 @@ class Members:
             found.append(member)
         return found[0], found[1]
 
-    def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
+    def hand_over_identities(self, source: Member, into: Member, session: ClientSession) -> int:
         """Move every identity of one member to another one, in a merge; returns how many.
 
         Phone, birthday and nickname move, too, if the other member has none.
@@ -169,7 +171,7 @@ class Members:
         by_friend = friend_code(scene) is not None
         store_id = None
         if scene is not None and not by_friend:
-            store_id = self._coupons.scene(scene).store_id
+            store_id = self._coupons.find_scene(scene).store_id
         member = Member(
             id=member_id_from(secrets.token_bytes(15)),
             brand_id=self._brand_id,
@@ -235,13 +237,13 @@ class Members:
         return TillMembers({number: ids[name] for name, number in identities.items()}, len(new),
                            days)  # fmt: skip
 
-    def till_members(self, numbers: Iterable[str], session: ClientSession) -> dict[str, str]:
+    def find_till_members(self, numbers: Iterable[str], session: ClientSession) -> dict[str, str]:
         """Return the ids of the members with these till numbers, by number."""
         names = {till_identity(number): number for number in numbers}
         known = self._members.known_as_many(list(names), session)
         return {names[identity]: member_id for identity, member_id in known.items()}
 
-    def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
+    def forget_member(self, member_id: str, at: datetime, session: ClientSession) -> None:
         """Delete a member's identities and personal data, within an erasure.
 
         Raises Refusal NOT_FOUND or MERGED_ELSEWHERE naming `member_id`.
@@ -253,7 +255,7 @@ class Members:
             raise Refusal(ProfileErrors.MERGED_ELSEWHERE, field="member_id")
         self._members.forget(member_id, at, session)
 
-    def profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
+    def show_profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
         """Return the member's own profile, tier and points."""
         member = self._member(member_id)
         return {
@@ -262,11 +264,11 @@ class Members:
             "birthday": member.birthday,
             "phone_last4": member.phone_last4,
             "registered_day": member.registered_day,
-            "tier": self._tiers.shown(member_id, lang),
-            "points": self._points.shown(member_id),
+            "tier": self._tiers.show_tier(member_id, lang),
+            "points": self._points.show_points(member_id),
         }
 
-    def update(
+    def update_profile(
         self, member_id: str, request: UpdateProfileRequest, lang: Lang = "zh"
     ) -> dict[str, Any]:
         """Change the member's own profile; the birthday can be set only once.
@@ -279,7 +281,7 @@ class Members:
         if birthday is not None and birthday != self._member(member_id).birthday:
             self._set_birthday(member_id, birthday)
         self._members.update(member_id, changes)
-        return self.profile(member_id, lang)
+        return self.show_profile(member_id, lang)
 
     def _set_birthday(self, member_id: str, birthday: str) -> None:
         month_day = birthday[5:]
@@ -288,7 +290,7 @@ class Members:
         def write(session: ClientSession) -> bool:
             if not self._members.set_birthday(member_id, birthday, session):
                 return False
-            self._tiers.born(member_id, month_day, following, session)
+            self._tiers.put_birthday(member_id, month_day, following, session)
             return True
 
         if not self._database.transact(write) and self._member(member_id).birthday != birthday:
@@ -318,7 +320,7 @@ class Members:
                 raise Refusal(ProfileErrors.PHONE_BOUND_ELSEWHERE, field="code") from None
         return {"phone_last4": last4}
 
-    def welcome(self, member_id: str, scene: str) -> ShownCoupon:
+    def issue_welcome_coupon(self, member_id: str, scene: str) -> ShownCoupon:
         """Issue the welcome coupon of a scanned code, once for each phone number.
 
         Raises Refusal PHONE_REQUIRED if the member has not bound a phone.
@@ -326,7 +328,7 @@ class Members:
         member = self._member(member_id)
         if member.phone_hash is None:
             raise Refusal(ProfileErrors.PHONE_REQUIRED)
-        return self._coupons.welcome(member_id, member.phone_hash, scene)
+        return self._coupons.issue_welcome_coupon(member_id, member.phone_hash, scene)
 
     def _member(self, member_id: str) -> Member:
         member = self._members.find(member_id)

@@ -22,7 +22,7 @@ class Changes:
         self._clock = clock
         self._repository = ChangeRepository(database)
 
-    def recorded(
+    def make_recorded_change(
         self,
         staff: StaffMember,
         route: str,
@@ -49,7 +49,7 @@ class Changes:
         self._repository.end(change.id, "done", after(made) if after else None)
         return made
 
-    def page(self, request: ChangesRequest) -> ChangesAnswer:
+    def list_changes(self, request: ChangesRequest) -> ChangesAnswer:
         changes, after = self._repository.page(request)
         shown = [
             ShownChange(

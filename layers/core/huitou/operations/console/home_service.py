@@ -38,7 +38,7 @@ class Home:
         self._database = database
         self._clock = clock
 
-    def figures(
+    def show_figures(
         self, request: FiguresRequest, store_ids: Sequence[str]
     ) -> dict[str, Any]:  # fmt: skip
         """Return the figures, and those of each store in `store_ids`.
@@ -48,14 +48,14 @@ class Home:
         now = self._clock.now()
         today = date.fromisoformat(brand_day(now))
         kpis = Kpis(self._database, self._clock)
-        days = kpis.days(DaysRequest(
+        days = kpis.list_day_figures(DaysRequest(
             store_id=request.store_id, first=today - timedelta(days=DAYS_SHOWN - 1), last=today
         ))["days"]  # fmt: skip
         of_stores = StoreFiguresRequest(
             as_of=today - timedelta(days=1), limit=MOST_STORES,
             store_ids=list(store_ids)[:MOST_STORES] if store_ids else None,
         )  # fmt: skip
-        names = Stores(self._database, self._clock).names()
+        names = Stores(self._database, self._clock).store_names()
         return {
             "store_id": request.store_id,
             "today": days[-1],
@@ -63,18 +63,18 @@ class Home:
             "days": days,
             "stores": [
                 {"store_id": store_id, "name": names.get(store_id, store_id), **figures}
-                for store_id, figures in kpis.stores(of_stores)["by_store"].items()
+                for store_id, figures in kpis.list_store_figures(of_stores)["by_store"].items()
             ],
             "goals": Goals(),
         }
 
-    def alarms(self, may_see_store: MaySeeStore, store_ids: Sequence[str]) -> AlarmsAnswer:
+    def count_alarms(self, may_see_store: MaySeeStore, store_ids: Sequence[str]) -> AlarmsAnswer:
         """Count what needs attention, up to a page of each.
 
         Counts refunds of stores that the person may see, and sold-out dishes of `store_ids`, or of
         all stores if it is empty.
         """
-        health = Maintenance(self._database, self._clock).health()
+        health = Maintenance(self._database, self._clock).show_health()
         open_ones = DiscrepanciesRequest(limit=MOST_ALARMS)
         waiting = AdjustmentsRequest(limit=MOST_ALARMS)
         refunds = RefundsRequest(limit=MOST_ALARMS)
@@ -82,11 +82,17 @@ class Home:
             dead_letters=int(health["dead_letters"]),
             relay_lag_s=float(health["relay"].get("lag_s") or 0.0),
             differences=len(
-                Discrepancies(self._database, self._clock).open(open_ones).discrepancies
+                Discrepancies(self._database, self._clock)
+                .list_discrepancies(open_ones)
+                .discrepancies
             ),
-            refunds=len(Lookups(self._database, may_see_store).refunds(refunds).refunds),
-            adjustments=len(Adjustments(self._database, self._clock).listing(waiting).adjustments),
-            sold_out=Menu(self._database).sold_out(store_ids, MOST_ALARMS),
-            skipped=Skipped(self._database, self._clock).lately(WEEK_DAYS, MOST_ALARMS),
+            refunds=len(
+                Lookups(self._database, may_see_store).list_waiting_refunds(refunds).refunds
+            ),
+            adjustments=len(
+                Adjustments(self._database, self._clock).list_adjustments(waiting).adjustments
+            ),
+            sold_out=Menu(self._database).count_sold_out_dishes(store_ids, MOST_ALARMS),
+            skipped=Skipped(self._database, self._clock).count_skipped_days(WEEK_DAYS, MOST_ALARMS),
             most=MOST_ALARMS,
         )

@@ -35,7 +35,7 @@ class Lookups:
         self._repository = LookupRepository(database)
         self._may_see_store = may_see_store
 
-    def members(self, request: FindMembersRequest) -> FoundMembers:
+    def find_members(self, request: FindMembersRequest) -> FoundMembers:
         if request.member_id is not None:
             one = self._repository.member(request.member_id)
             return FoundMembers(members=[_member(one)] if one else [], next=None)
@@ -52,14 +52,14 @@ class Lookups:
             next=ids[-1] if len(ids) == request.limit else None,
         )
 
-    def member(self, member_id: str) -> Member:
+    def get_member(self, member_id: str) -> Member:
         """Return a member; raises Refusal NOT_FOUND naming `member_id`."""
         member = self._repository.member(member_id)
         if member is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         return member
 
-    def orders(self, request: FindOrdersRequest) -> FoundOrders:
+    def find_orders(self, request: FindOrdersRequest) -> FoundOrders:
         """List orders; raises Refusal FORBIDDEN naming `store_id` if the person may not see it."""
         if request.order_id is not None:
             one = self._repository.order(request.order_id)
@@ -70,21 +70,21 @@ class Lookups:
         orders, after = self._repository.orders(request)
         return FoundOrders(orders=[_order(order) for order in orders], next=after)
 
-    def order(self, order_id: str) -> Order:
+    def get_order(self, order_id: str) -> Order:
         """Return an order; raises Refusal NOT_FOUND, also if the person may not see its store."""
         order = self._repository.order(order_id)
         if order is None or not self._may_see_store(order.store_id):
             raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
 
-    def whole_order(self, order_id: str) -> WholeOrder:
-        order = self.order(order_id)
+    def show_order(self, order_id: str) -> WholeOrder:
+        order = self.get_order(order_id)
         return WholeOrder(
             member_id=order.member_id, store_id=order.store_id, order=order.shown(),
             steps=order.timeline,
         )  # fmt: skip
 
-    def refunds(self, request: RefundsRequest) -> WaitingRefunds:
+    def list_waiting_refunds(self, request: RefundsRequest) -> WaitingRefunds:
         """List waiting refunds of stores that the person may see, so pages may be shorter."""
         found = self._repository.refunds(request)
         return WaitingRefunds(
@@ -92,7 +92,7 @@ class Lookups:
             next=found[-1].id if len(found) == request.limit else None,
         )
 
-    def refund(self, refund_id: str) -> Refund:
+    def get_refund(self, refund_id: str) -> Refund:
         """Return a refund; raises Refusal NOT_FOUND, also if the person may not see its store."""
         refund = self._repository.refund(refund_id)
         if refund is None or not self._may_see_store(refund.store_id):

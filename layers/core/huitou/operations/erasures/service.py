@@ -31,7 +31,7 @@ class Erasures:
         self._consents = Consents(database, clock)
         self._tiers = Tiers(database, clock)
 
-    def erase(self, request: EraseMemberRequest) -> EraseAnswer:
+    def erase_member(self, request: EraseMemberRequest) -> EraseAnswer:
         """Forget a member; a repetition gives the same answer as the first call.
 
         If the person comes back with the same phone or WeChat, they are a new member. Raises
@@ -47,14 +47,16 @@ class Erasures:
         if known is not None:
             return known
         now = self._clock.now()
-        if self._orders.any_open(member_id, session):
+        if self._orders.has_open_order(member_id, session):
             raise Refusal(ErasureErrors.MEMBER_HAS_OPEN_ORDERS, field="member_id")
-        self._members.forget(member_id, now, session)
+        self._members.forget_member(member_id, now, session)
         points = self._give_up_points(request, session)
-        coupons = self._coupons.revoke_all(member_id, request.actor, request.reason, session)
-        self._tiers.forget(member_id, session)
-        self._consents.withdraw_all(member_id, session)
-        self._orders.forget(member_id, session)
+        coupons = self._coupons.revoke_all_coupons(
+            member_id, request.actor, request.reason, session
+        )
+        self._tiers.forget_tier(member_id, session)
+        self._consents.withdraw_all_consents(member_id, session)
+        self._orders.forget_addresses(member_id, session)
         self._repository.forget(member_id, session)
         erasure = Erasure(
             id=member_id, actor=request.actor, reason=request.reason, points=points,
@@ -65,7 +67,7 @@ class Erasures:
 
     def _give_up_points(self, request: EraseMemberRequest, session: ClientSession) -> int:
         """Take the points that could be spent, so that the chain owes nobody; returns how many."""
-        book = self._points.open(request.member_id, session)
+        book = self._points.open_book(request.member_id, session)
         today = self._points.today()
         given_up = max(0, book.available)
         if given_up:
@@ -76,5 +78,5 @@ class Erasures:
             )  # fmt: skip
             book.adjust(origin, -given_up, today)
         book.bring_up_to_date()
-        self._points.save([book], session)
+        self._points.save_books([book], session)
         return given_up

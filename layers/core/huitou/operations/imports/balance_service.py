@@ -93,7 +93,7 @@ class Balances:
         members = self._members.register_till_members(
             dict.fromkeys(numbers.values(), first), session
         )
-        books = self._points.open_many(sorted(set(members.ids.values())), session)
+        books = self._points.open_books(sorted(set(members.ids.values())), session)
         today, revision = self._points.today(), self._points.rules().revision
         for row in new.values():
             member_id = members.ids[numbers[row.member]]
@@ -106,7 +106,7 @@ class Balances:
             batch.points += sum(lot.points for lot in row.lots)
             if row.tier is not None:
                 batch.tiers.append((member_id, row))
-        self._points.save(list(books.values()), session)
+        self._points.save_books(list(books.values()), session)
         batch.imported, batch.members = len(new), members.registered
         return batch
 
@@ -120,7 +120,7 @@ class Balances:
             for row in request.rows
             for spelling in row.formerly
         ]
-        known = self._points.by_ids([*names, *former], session)
+        known = self._points.entries_by_ids([*names, *former], session)
         levels = [level.level for level in self._tiers.rules().levels]
         today = self._points.today()
         new: dict[str, BalanceRow] = {}
@@ -149,14 +149,14 @@ class Balances:
             else:
                 new[name] = row
         # Who they are now: members may have been merged since.
-        ids = self._members.till_members([row.member for row in known_tiers], session)
+        ids = self._members.find_till_members([row.member for row in known_tiers], session)
         batch.tiers += [(ids[row.member], row) for row in known_tiers if row.member in ids]
         return new
 
     def _numbers(self, rows: list[BalanceRow], session: ClientSession) -> dict[str, str]:
         """Return under which number each row's member is known, or is to be registered."""
         spellings = {row.member: [row.member, *row.formerly] for row in rows}
-        known = self._members.till_members(
+        known = self._members.find_till_members(
             [one for spelled in spellings.values() for one in spelled], session
         )
         return {
@@ -167,7 +167,7 @@ class Balances:
     def _bring_in(self, source: str, member_id: str, row: BalanceRow) -> int:
         since = row.tier_since or self._points.today()
         through = shifted(str(row.tier_review_on), -1)
-        outcome = self._tiers.bring_in(member_id, str(row.tier), since, through, source)
+        outcome = self._tiers.bring_in_tier(member_id, str(row.tier), since, through, source)
         match outcome:
             case "brought in":
                 return 1

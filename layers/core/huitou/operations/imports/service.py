@@ -105,7 +105,7 @@ class OrderImport:
         What is there already stays as it is. Refunds follow the orders of their own batch, so a
         file's refunds may be sent last. Rejected rows are named with line, field and reason.
         """
-        stores = self._stores.by_name(self._brand_id)
+        stores = self._stores.stores_by_name(self._brand_id)
         terms_on = self._terms_on(earns=request.earn_points)
 
         def write(session: ClientSession) -> _Batch:
@@ -118,7 +118,7 @@ class OrderImport:
                 self._imports.note(_kept(request.import_id, batch), request.file,
                                    self._clock.now(), session)  # fmt: skip
             if batch.days:
-                self._kpis.recount(batch.days, session)
+                self._kpis.mark_days_for_recount(batch.days, session)
             return batch
 
         run = self._database.rehearse if request.dry_run else self._database.transact
@@ -144,7 +144,7 @@ class OrderImport:
         if not sales:
             return
         numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
-        known = self._members.till_members(numbers, session)
+        known = self._members.find_till_members(numbers, session)
         amounts = sorted({sale.row.amount_fen for sale in sales})
         ids = sorted(set(known.values()))
         before = ToldBefore(
@@ -214,7 +214,7 @@ class OrderImport:
         targets = {first: told.id for first, (_, told) in latest.items() if told is not None}
         orders = self._orders.orders(list(targets.values()), session)
         numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
-        before = ToldBefore((), self._members.till_members(numbers, session))
+        before = ToldBefore((), self._members.find_till_members(numbers, session))
         changed: dict[str, LedgerOrder] = {}
         for told in sales:
             # Its order may have come in again: then the refund is a new one too.

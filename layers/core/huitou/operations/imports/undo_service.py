@@ -86,9 +86,9 @@ class ImportUndo:
         self._orders.mark_undone(batch.order_ids, batch.import_id, session)
         days = {brand_day(order.paid_at) for order in left if order.paid_at}
         if days:
-            self._kpis.recount(days, session)
+            self._kpis.mark_days_for_recount(days, session)
         names = [f"claw-back:{undo_refund_id(batch.import_id, order.id)}" for order in left]
-        entries = self._points.by_ids(names, session).values()
+        entries = self._points.entries_by_ids(names, session).values()
         return UndoAnswer(
             orders=len(orders),
             amount_fen=sum(order.refunds[-1].amount_fen for order in back),

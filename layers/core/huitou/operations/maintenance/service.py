@@ -30,15 +30,17 @@ class Maintenance:
         self._database = database
         self._clock = clock
 
-    def load(self, request: LoadRequest) -> dict[str, int]:
+    def load_chain(self, request: LoadRequest) -> dict[str, int]:
         """Store everything in the request; returns how many of each kind."""
         stores = Stores(self._database, self._clock)
         for store in request.stores:
-            stores.put(store)
-        Menu(self._database).put(request.dishes, request.store_dishes)
+            stores.put_store(store)
+        Menu(self._database).put_dishes(request.dishes, request.store_dishes)
         groups = {template.id: template.group for template in request.coupon_templates}
-        Offers(self._database, self._clock).put(request.offers, request.stacking_rules, groups)
-        Coupons(self._database, self._clock).put(request.coupon_templates, request.scenes)
+        Offers(self._database, self._clock).put_offers(
+            request.offers, request.stacking_rules, groups
+        )
+        Coupons(self._database, self._clock).put_templates(request.coupon_templates, request.scenes)
         kept = {
             "points_rules": request.points_rules,
             "refund_rules": request.refund_rules,
@@ -50,13 +52,15 @@ class Maintenance:
         for field, rule in rules.items():
             RulesRepository(self._database).put(rule, field)
         if request.tier_rules is not None:
-            TierRuns(self._database, self._clock).load(request.tier_rules, "tier_rules.revision")
+            TierRuns(self._database, self._clock).load_rules(
+                request.tier_rules, "tier_rules.revision"
+            )
         for shares in request.share_rules:
-            ShareRuleBook(self._database).put(shares)
+            ShareRuleBook(self._database).put_rules(shares)
         for promotion in request.earning_rules:
-            Earning(self._database, self._clock).put(promotion)
+            Earning(self._database, self._clock).put_rule(promotion)
         for item in request.mall_items:
-            Mall(self._database, self._clock).put(item)
+            Mall(self._database, self._clock).put_item(item)
         return {
             "stores": len(request.stores),
             "dishes": len(request.dishes),
@@ -72,15 +76,15 @@ class Maintenance:
             + (request.stacking_rules is not None),
         }
 
-    def health(self) -> dict[str, Any]:
+    def show_health(self) -> dict[str, Any]:
         """Return the state of the relay and the number of dead letters."""
         return {"relay": health(self._database), "dead_letters": count_letters(self._database)}
 
-    def dead_letters(self, limit: int) -> dict[str, Any]:
+    def list_dead_letters(self, limit: int) -> dict[str, Any]:
         letters = list_letters(self._database, limit)
         return {"dead_letters": [letter | {"letter_id": letter.pop("_id")} for letter in letters]}
 
-    def replay(
+    def replay_dead_letter(
         self, letter_id: str, start: Callable[[str, Mapping[str, Any]], None]
     ) -> dict[str, str]:
         """Start a dead letter's function again and delete the letter.

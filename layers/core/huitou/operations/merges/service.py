@@ -34,7 +34,7 @@ class Merges:
         self._features = FeatureBook(database, clock)
         self._tiers = Tiers(database, clock)
 
-    def merge(self, request: MergeMembersRequest) -> MergeAnswer:
+    def merge_members(self, request: MergeMembersRequest) -> MergeAnswer:
         """Move all that one member has to another, who can then log in with both identities.
 
         Points that orders have set aside, and points that wait for an order's completion, stay in
@@ -48,17 +48,19 @@ class Merges:
         known = self._merges.find(request.merge_id, session)
         if known is not None:
             return same(known, request)
-        source, into = self._members.pair(request.from_member, request.into_member, session)
+        source, into = self._members.get_members_to_merge(
+            request.from_member, request.into_member, session
+        )
         check(source, into)
-        identities = self._members.hand_over(source, into, session)
+        identities = self._members.hand_over_identities(source, into, session)
         before = self._tiers.cases([source.id, into.id], session)
         points = self._transfer(request, session)
-        coupons = self._coupons.hand_over(source.id, into.id, session)
-        self._consents.take_over(source.id, into.id, session)
-        self._deliveries.hand_over(source.id, into.id, session)
-        self._waiting.hand_over(source.id, into.id, session)
-        self._features.take_over(source.id, into.id, session)
-        self._tiers.take_over(before[source.id], before[into.id], request.merge_id, session)
+        coupons = self._coupons.hand_over_coupons(source.id, into.id, session)
+        self._consents.take_over_consents(source.id, into.id, session)
+        self._deliveries.hand_over_messages(source.id, into.id, session)
+        self._waiting.hand_over_occasions(source.id, into.id, session)
+        self._features.take_over_features(source.id, into.id, session)
+        self._tiers.take_over_tier(before[source.id], before[into.id], request.merge_id, session)
         merge = Merge(
             id=request.merge_id, points=points, coupons=coupons, identities=identities,
             at=self._clock.now(), **request.model_dump(exclude={"merge_id"}),
@@ -73,7 +75,7 @@ class Merges:
         version makes one of the two transactions run again. Either the merge then moves what is
         left, or the other transaction finds the account empty.
         """
-        books = self._points.open_many([request.from_member, request.into_member], session)
+        books = self._points.open_books([request.from_member, request.into_member], session)
         source, into = books[request.from_member], books[request.into_member]
         figures = self._tiers.figures(request.from_member, session)
         out = source.transfer_out(self._origin(request, "out"), figures)
@@ -81,7 +83,7 @@ class Merges:
         # A person has one first order, whichever account it was placed with.
         into.first_order_id = into.first_order_id or source.first_order_id
         into.bring_up_to_date()
-        self._points.save([source, into], session)
+        self._points.save_books([source, into], session)
         return -out.points
 
     def _origin(self, request: MergeMembersRequest, side: str) -> EntryOrigin:

@@ -21,7 +21,7 @@ class Reconciliation:
         self._books = BooksRepository(database)
         self._clock = clock
 
-    def page(self, after: str | None, limit: int) -> dict[str, Any]:
+    def reconcile_page(self, after: str | None, limit: int) -> dict[str, Any]:
         """Check one range of members; `next` is the cursor of the next one, None at the end.
 
         Shows `MOST_DIFFERENCES` differences at most; `found` counts all.

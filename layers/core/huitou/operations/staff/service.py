@@ -60,17 +60,17 @@ class Staff:
         self._clock = clock
         self._key = key
 
-    def listing(self) -> StaffAnswer:
+    def list_staff(self) -> StaffAnswer:
         return StaffAnswer(staff=[shown(staff) for staff in self._repository.everybody()])
 
-    def get(self, staff_id: str) -> StaffMember:
+    def get_account(self, staff_id: str) -> StaffMember:
         """Return an account; raises Refusal NOT_FOUND naming `staff_id`."""
         staff = self._repository.find(staff_id)
         if staff is None:
             raise Refusal(Code.NOT_FOUND, field="staff_id", detail=staff_id)
         return staff
 
-    def add(self, request: AddStaffRequest) -> SecretsAnswer:
+    def add_account(self, request: AddStaffRequest) -> SecretsAnswer:
         """Open an account; raises Refusal STAFF_NAME_TAKEN naming `staff_id`."""
         password, seed = _password(), _seed()
         staff = StaffMember(
@@ -82,13 +82,13 @@ class Staff:
             raise Refusal(StaffErrors.STAFF_NAME_TAKEN, field="staff_id")
         return _secrets(staff.id, password, seed)
 
-    def change(self, request: ChangeStaffRequest) -> ShownStaff:
+    def change_account(self, request: ChangeStaffRequest) -> ShownStaff:
         """Change name, role, stores or status; this signs the person out everywhere.
 
         Raises Refusal RULES_CONFLICT naming `revision` if somebody has changed the account in the
         meantime, LAST_OWNER if nobody could open accounts after the change.
         """
-        staff = self.get(request.staff_id)
+        staff = self.get_account(request.staff_id)
         stays_owner = request.role == "owner" and request.status == "active"
         gives_up = staff.role == "owner" and not stays_owner
         fields = request.model_dump(exclude={"staff_id", "revision"})
@@ -102,11 +102,11 @@ class Staff:
 
         self._database.transact(write)
         self._repository.end_all(staff.id)
-        return shown(self.get(staff.id))
+        return shown(self.get_account(staff.id))
 
-    def reset(self, staff_id: str) -> SecretsAnswer:
+    def reset_account(self, staff_id: str) -> SecretsAnswer:
         """Give a person a new password and a new secret; this signs them out everywhere."""
-        staff = self.get(staff_id)
+        staff = self.get_account(staff_id)
         password, seed = _password(), _seed()
         changed = self._repository.change(
             staff, password_hash=_hashed(password), totp_secret=_sealed(self._key, seed),
@@ -160,7 +160,7 @@ class Sessions:
         ))  # fmt: skip
         return token
 
-    def whose(self, token: str) -> StaffMember:
+    def get_signed_in_staff(self, token: str) -> StaffMember:
         """Return who is signed in with this token; raises Refusal SIGN_IN_REQUIRED if nobody is."""
         session = self._repository.session(_session_id(token)) if token else None
         now = datetime.now(UTC)

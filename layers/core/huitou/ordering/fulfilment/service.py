@@ -20,38 +20,44 @@ class Fulfilment:
         self._clock = clock
         self._orders = Orders(database, clock, brand_id)
 
-    def take(self, order_id: str, to: Status, actor: str) -> OrderAnswer:
+    def take_step(self, order_id: str, to: Status, actor: str) -> OrderAnswer:
         """Move the order to the status `to`; repeating the same step changes nothing.
 
         Raises Refusal ORDER_NOT_AT_THIS_STEP, which names the order's present status.
         """
-        order = self._orders.get(order_id)
+        order = self._orders.get_order(order_id)
         if order.status != to:
             live = order.origin == "live"
-            if not live or not fits_mode(order, to) or not self._orders.serve(order, to, actor):
-                status = self._orders.get(order_id).status
+            if (
+                not live
+                or not fits_mode(order, to)
+                or not self._orders.move_paid_order(order, to, actor)
+            ):
+                status = self._orders.get_order(order_id).status
                 raise Refusal(
                     FulfilmentErrors.ORDER_NOT_AT_THIS_STEP,
                     field="order_id",
                     detail=ORDER_STATUS[status],
                 )
-            order = self._orders.get(order_id)
+            order = self._orders.get_order(order_id)
         return order.shown()
 
-    def to_complete(self) -> Iterator[str]:
-        return self._orders.to_complete()
+    def orders_to_complete(self) -> Iterator[str]:
+        return self._orders.orders_to_complete()
 
-    def complete(self, order_id: str) -> Status:
+    def complete_order(self, order_id: str) -> Status:
         """Complete an order that nobody completed by hand in time; return its status then."""
-        order = self._orders.get(order_id)
-        return "completed" if self._orders.serve(order, "completed", None) else order.status
+        order = self._orders.get_order(order_id)
+        return (
+            "completed" if self._orders.move_paid_order(order, "completed", None) else order.status
+        )
 
     def ask_invoice(self, member_id: str, request: InvoiceRequest) -> OrderAnswer:
         """Keep the guest's request for an invoice of a paid order; the first request stands.
 
         Raises Refusal ORDER_NOT_AT_THIS_STEP if the order isn't paid or all of it was refunded.
         """
-        order = self._orders.own(member_id, request.order_id)
+        order = self._orders.own_order(member_id, request.order_id)
         if order.status not in SERVED or order.left_fen == 0:
             raise Refusal(
                 FulfilmentErrors.ORDER_NOT_AT_THIS_STEP,
@@ -59,5 +65,5 @@ class Fulfilment:
                 detail=ORDER_STATUS[order.status],
             )
         fields = request.model_dump(exclude={"order_id"})
-        self._orders.invoice(order, Invoice(**fields, asked_at=self._clock.now()))
-        return self._orders.own(member_id, order.id).shown()
+        self._orders.keep_invoice_request(order, Invoice(**fields, asked_at=self._clock.now()))
+        return self._orders.own_order(member_id, order.id).shown()

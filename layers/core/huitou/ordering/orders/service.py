@@ -81,21 +81,23 @@ class Orders:
         self._limiter = Limiter(database, clock)
         self._earning = Earning(database, clock)
 
-    def quote(self, member_id: str, request: QuoteRequest, lang: Lang = "zh") -> QuoteAnswer:
+    def quote_cart(self, member_id: str, request: QuoteRequest, lang: Lang = "zh") -> QuoteAnswer:
         """Price a cart for a member; say of each coupon they hold why it does not fit, if so."""
         now = self._clock.now()
         wanted_at = pickup_moment(request, now)
-        store = self._stores.get(request.store_id)
-        facts = self._pricing.facts(member_id, request, store, now, with_all_coupons=True)
-        best = self._pricing.best(facts, now)
+        store = self._stores.get_store(request.store_id)
+        facts = self._pricing.read_facts(member_id, request, store, now, with_all_coupons=True)
+        best = self._pricing.find_best_combination(facts, now)
         outcome = best
         if request.coupons == "named":
-            outcome = self._pricing.named(member_id, facts, request.named_coupons, now, lang)
+            outcome = self._pricing.combine_named(
+                member_id, facts, request.named_coupons, now, lang
+            )
         named = request.named_coupons if request.coupons == "named" else None
-        priced = self._pricing.quoted(facts, outcome, named, now, lang)
+        priced = self._pricing.build_quoted_price(facts, outcome, named, now, lang)
         offer, rules = facts.offer, facts.offer.points_rules
         purchase = purchase_of(priced, store, store_day(store, now), now)
-        terms = self._earning.quoted(
+        terms = self._earning.terms_for_cart(
             member_id, purchase, offer.level, offer.tier_rules_revision, rules
         )
         return QuoteAnswer(
@@ -114,7 +116,7 @@ class Orders:
             ),
         )
 
-    def create(self, member_id: str, request: CreateRequest) -> Order:
+    def create_order(self, member_id: str, request: CreateRequest) -> Order:
         """Order a quoted cart; repeating the same call returns the same order.
 
         One transaction writes the order, sets its points aside and locks its coupons. Raises
@@ -135,25 +137,25 @@ class Orders:
 
     def _create(self, identity: str, digest: str, member_id: str, request: CreateRequest) -> Order:
         now = self._clock.now()
-        store = self._stores.get(request.store_id)
+        store = self._stores.get_store(request.store_id)
         wanted_at = check_wanted(request, now)
         if not takes_orders(store, wanted_at):
             raise Refusal(StoreErrors.STORE_CLOSED, field="store_id")
         best = request.coupons == "best"
-        facts = self._pricing.facts(member_id, request, store, now, with_all_coupons=best)
+        facts = self._pricing.read_facts(member_id, request, store, now, with_all_coupons=best)
         outcome = (
-            self._pricing.best(facts, now)
+            self._pricing.find_best_combination(facts, now)
             if best
-            else self._pricing.named(member_id, facts, request.named_coupons, now)
+            else self._pricing.combine_named(member_id, facts, request.named_coupons, now)
         )
-        priced = self._pricing.priced(facts, outcome)
+        priced = self._pricing.build_price(facts, outcome)
         if priced.payable_fen != request.payable_fen:
             raise Refusal(
                 OrderErrors.QUOTE_CHANGED,
                 field="payable_fen",
-                data=self.quote(member_id, request.cart),
+                data=self.quote_cart(member_id, request.cart),
             )
-        weighed = self._pricing.weighed(facts, now)
+        weighed = self._pricing.usable_coupons(facts, now)
         inputs = facts.inputs.model_copy(
             update={"coupon_ids": weighed, "named": request.coupons == "named"}
         )
@@ -167,37 +169,36 @@ class Orders:
                 "uses": uses_of(outcome, facts),
             }
         )
-        uses, taken = self._limiter.reserve(order.id, order.uses)
+        uses, taken = self._limiter.reserve_units(order.id, order.uses)
         order = order.model_copy(update={"uses": uses})
 
         def write(session: ClientSession) -> Order:
-            drawn = self._points.reserve(member_id, order.points_used, session)
+            drawn = self._points.reserve_points(member_id, order.points_used, session)
             kept = order.model_copy(update={"points_drawn": drawn})
             self._orders.insert(kept, session)
             for coupon_id in used:
-                self._coupons.lock(coupon_id, member_id, order.id, store.zone, session)
-            self._limiter.use(member_id, order.uses, session)
+                self._coupons.lock_coupon(coupon_id, member_id, order.id, store.zone, session)
+            self._limiter.count_uses(member_id, order.uses, session)
             return kept
 
         made = self._database.transact(write)
-        self._limiter.confirm(taken)
+        self._limiter.confirm_units(taken)
         return made
 
-    def explain(self, order_id: str) -> ExplainAnswer:
+    def explain_price(self, order_id: str) -> ExplainAnswer:
         """Calculate an order's price again from its kept inputs, and compare."""
-        order = self.get(order_id)
+        order = self.get_order(order_id)
         inputs = order.price_inputs
-        again = self._pricing.told_again(order.lines, inputs) if inputs else None
-        same = again and (again.payable_fen, again.discounts) == (
-            order.payable_fen, order.discounts,
-        )  # fmt: skip
+        again = self._pricing.price_again(order.lines, inputs) if inputs else None
+        kept = (order.payable_fen, order.discounts)
+        same = again and (again.payable_fen, again.discounts) == kept
         return ExplainAnswer(
             order_id=order.id, status=order.status, lines=order.lines, list_fen=order.list_fen,
             delivery_fen=order.delivery_fen, discounts=order.discounts,
             payable_fen=order.payable_fen, inputs=inputs, again=again, same=same,
         )  # fmt: skip
 
-    def own(self, member_id: str, order_id: str) -> Order:
+    def own_order(self, member_id: str, order_id: str) -> Order:
         """Return the member's own order; Refusal NOT_FOUND if it is another's or doesn't exist."""
         order = self._orders.find(order_id)
         if order is None or order.member_id != member_id:
@@ -211,33 +212,33 @@ class Orders:
             return None
         return {use.piece for use in order.uses if use.piece is not None}
 
-    def any_open(self, member_id: str, session: ClientSession) -> bool:
+    def has_open_order(self, member_id: str, session: ClientSession) -> bool:
         """Tell whether the member has an order that isn't completed, cancelled or refunded."""
         return self._orders.any_open(member_id, session)
 
-    def forget(self, member_id: str, session: ClientSession) -> None:
+    def forget_addresses(self, member_id: str, session: ClientSession) -> None:
         """Delete the addresses of a member's orders, within the transaction of an erasure."""
         self._orders.forget(member_id, session)
 
-    def listing(self, member_id: str, page: PageRequest) -> OrdersAnswer:
+    def list_orders(self, member_id: str, page: PageRequest) -> OrdersAnswer:
         """Return a page of the member's own orders, newest first."""
         orders, after = self._orders.of_member(member_id, page)
         return OrdersAnswer(orders=[order.shown() for order in orders], next=after)
 
-    def terms_now(self, order: Order, paid_at: datetime) -> EarningTerms:
+    def earning_terms_now(self, order: Order, paid_at: datetime) -> EarningTerms:
         """Return the terms by which an order paid at that moment earns, by the present rules."""
-        store = self._stores.get(order.store_id) if order.store_id else None
+        store = self._stores.get_store(order.store_id) if order.store_id else None
         purchase = purchase_of(order, store, order.business_day, paid_at)
-        return self._earning.terms(order.member_id, purchase)
+        return self._earning.terms_for_order(order.member_id, purchase)
 
-    def take_number(self, order: Order) -> int | None:
+    def take_pickup_number(self, order: Order) -> int | None:
         """Take a 取餐号 of the day when the order is served; None if paid or without a store."""
         if order.store_id is None or order.status not in UNPAID:
             return None
-        store = self._stores.get(order.store_id)
+        store = self._stores.get_store(order.store_id)
         return self._orders.next_number(store.id, store_day(store, self._served(order)))
 
-    def mark_paid(
+    def mark_order_paid(
         self,
         order: Order,
         tender: Tender,
@@ -271,7 +272,7 @@ class Orders:
         )
 
     def _has_card(self, order: Order) -> bool:
-        return order.mode != "delivery" and self._messages.rules().pickup_card is not None
+        return order.mode != "delivery" and self._messages.message_rules().pickup_card is not None
 
     def _served(self, order: Order) -> datetime:
         """Return when the order is served: at its `pickup_at`, or now if it has none or is late."""
@@ -279,27 +280,27 @@ class Orders:
 
     def _day_ends(self, order: Order) -> datetime:
         """Return when the business day ends on which the order is served."""
-        store = self._stores.get(str(order.store_id))
+        store = self._stores.get_store(str(order.store_id))
         day = store_day(store, self._served(order))
         return day_bounds(day, store.zone, store.cut_time)[1].astimezone(UTC)
 
-    def get(self, order_id: str, session: ClientSession | None = None) -> Order:
+    def get_order(self, order_id: str, session: ClientSession | None = None) -> Order:
         """Return any order, for internal callers; Refusal NOT_FOUND naming `order_id`."""
         order = self._orders.find(order_id, session)
         if order is None:
             raise Refusal(Code.NOT_FOUND, field="order_id", detail=ORDER)
         return order
 
-    def unpaid_past(self, at: datetime) -> Iterator[str]:
+    def unpaid_orders_past(self, at: datetime) -> Iterator[str]:
         return self._orders.unpaid_past(at)
 
-    def begin_paying(self, order: Order) -> bool:
+    def begin_payment(self, order: Order) -> bool:
         """Step to `paying`; True also if the order is there or was paid, False if it is closed."""
         if self._orders.step(order.id, "paying", self._clock.now()):
             return True
-        return self.get(order.id).status in ("paying", *SETTLED_STATES)
+        return self.get_order(order.id).status in ("paying", *SETTLED_STATES)
 
-    def serve(self, order: Order, to: Status, actor: str | None) -> bool:
+    def move_paid_order(self, order: Order, to: Status, actor: str | None) -> bool:
         """Move a paid order to the status `to`; False if its present status doesn't allow that."""
         now = self._clock.now()
         changes: dict[str, Any] = {}
@@ -317,16 +318,16 @@ class Orders:
             changes["card"] = DUE
         return self._orders.step(order.id, to, now, actor=actor, **changes)
 
-    def to_complete(self) -> Iterator[str]:
+    def orders_to_complete(self) -> Iterator[str]:
         return self._orders.to_complete(self._clock.now())
 
-    def untold(self, update: WeChatUpdate) -> Iterator[str]:
+    def orders_due_for_wechat(self, update: WeChatUpdate) -> Iterator[str]:
         return self._orders.untold(update)
 
-    def told(self, order: Order, update: WeChatUpdate, outcome: TellingOutcome) -> None:
+    def note_update(self, order: Order, update: WeChatUpdate, outcome: TellingOutcome) -> None:
         self._orders.told(order, update, outcome)
 
-    def invoice(self, order: Order, invoice: Invoice) -> bool:
+    def keep_invoice_request(self, order: Order, invoice: Invoice) -> bool:
         """Keep the guest's request for an invoice; False if they had asked for one before."""
         return self._orders.put_invoice(order.id, invoice)
 
@@ -344,7 +345,7 @@ class Orders:
 
         The settlement then takes back points and returns the coupon.
         """
-        order = self.get(order_id, session)
+        order = self.get_order(order_id, session)
         pending = next((p for p in order.refunding if p.refund_id == refund_id), None)
         if pending is None and order.status == "refunding" and not order.refunding:
             # Older code began this refund; it refunded whole orders only.
@@ -370,11 +371,11 @@ class Orders:
         if not self._orders.put_refunds(order, after, moments, due, session):
             raise Unavailable
 
-    def begin_closing(self, order: Order) -> bool:
+    def begin_closing_order(self, order: Order) -> bool:
         """Step an unpaid order to `closing`, so that nobody prepays it; releases nothing yet."""
         return self._orders.step(order.id, "closing", self._clock.now())
 
-    def cancel(self, order: Order) -> bool:
+    def cancel_order(self, order: Order) -> bool:
         """Cancel an order whose payment is confirmed closed; release its coupons and points.
 
         The guarded step out of `closing` comes first: if a late payment comes at the same time,
@@ -384,10 +385,10 @@ class Orders:
         def write(session: ClientSession) -> bool:
             if not self._orders.step(order.id, "cancelled", self._clock.now(), session):
                 return False
-            self._points.release(order.member_id, drawn_lots(order), session)
+            self._points.release_points(order.member_id, drawn_lots(order), session)
             for coupon_id in order.used_coupons:
-                self._coupons.release(coupon_id, order.id, session)
-            self._limiter.give_back(order.member_id, order.uses, order.created_at, session)
+                self._coupons.release_coupon(coupon_id, order.id, session)
+            self._limiter.give_back_uses(order.member_id, order.uses, order.created_at, session)
             return True
 
         return self._database.transact(write)

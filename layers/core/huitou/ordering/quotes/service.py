@@ -81,7 +81,7 @@ class Pricing:
         self._offers = Offers(database, clock)
         self._limiter = Limiter(database, clock)
 
-    def facts(
+    def read_facts(
         self,
         member_id: str,
         cart: QuoteRequest,
@@ -101,16 +101,16 @@ class Pricing:
         )
         if read is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=ACCOUNT)
-        lines = priced_lines(cart.items, self._menu.offered_by(read.store_dishes))
-        level, revision = self._tiers.level_for(read.standing)
-        purchased = self._points.spendable_of(read.account)
+        lines = priced_lines(cart.items, self._menu.offered_dishes_of_rows(read.store_dishes))
+        level, revision = self._tiers.level_of_standing(read.standing)
+        purchased = self._points.spendable_points_of(read.account)
         offer = MemberOffer(
             level=level, tier_rules_revision=revision, points=cart.points,
             points_rules=self._points.rules(),
         )  # fmt: skip
         day = business_day(at, store.zone, store.cut_time)
-        compiled = self._offers.compiled(datetime.fromisoformat(day).date())
-        blocked, left = self._limiter.blocked(
+        compiled = self._offers.compiled_offers(datetime.fromisoformat(day).date())
+        blocked, left = self._limiter.blocked_subjects(
             member_id, _possible(compiled, read.coupons, first_order=purchased.first_order)
         )
         inputs = PriceInputs(
@@ -131,7 +131,7 @@ class Pricing:
         )
         return Facts(store, lines, offer, purchased.available, inputs, compiled, read.coupons, left)
 
-    def named(
+    def combine_named(
         self, member_id: str, facts: Facts, coupon_ids: list[str], at: datetime, lang: Lang = "zh"
     ) -> Outcome:
         """Return the best price that uses all these coupons and no others.
@@ -142,7 +142,9 @@ class Pricing:
         found = {coupon.id: coupon for coupon in facts.coupons if coupon.member_id == member_id}
         missing = [coupon_id for coupon_id in coupon_ids if coupon_id not in found]
         if missing:  # The facts may hold usable coupons only, and MOST_HELD of them at most.
-            more = [one for one in self._coupons.known(missing) if one.member_id == member_id]
+            more = [
+                one for one in self._coupons.find_coupons(missing) if one.member_id == member_id
+            ]
             found |= {coupon.id: coupon for coupon in more}
             facts.coupons.extend(more)
         if not found.keys() >= set(coupon_ids):
@@ -157,7 +159,7 @@ class Pricing:
             )  # fmt: skip
         return outcome
 
-    def best(self, facts: Facts, at: datetime) -> Outcome:
+    def find_best_combination(self, facts: Facts, at: datetime) -> Outcome:
         """Return the best price with any of the member's coupons."""
         rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
         outcome = _affordable(facts, rules)
@@ -165,26 +167,26 @@ class Pricing:
         outcome.proved = outcome.proved and len(facts.coupons) < MOST_HELD
         return outcome
 
-    def weighed(self, facts: Facts, at: datetime) -> list[str]:
+    def usable_coupons(self, facts: Facts, at: datetime) -> list[str]:
         """Return the coupons that a price at that moment could use; they are its inputs."""
         zone = facts.store.zone
         return [coupon.id for coupon in facts.coupons if rule_for(coupon, at, zone).out is None]
 
-    def priced(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
+    def build_price(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
         """Put the price together; Refusal naming `points` if so many points aren't allowed."""
         offer = facts.offer
         most = most_points(offer.points_rules, facts.available, outcome.items_fen)
         check_points(offer.points_rules, offer.points, most)
         return price(facts.lines, outcome, offer, facts.inputs.delivery_fen, lang)
 
-    def quoted(
+    def build_quoted_price(
         self, facts: Facts, outcome: Outcome, named: Sequence[str] | None, at: datetime, lang: Lang
     ) -> Price:
         """Put the price together, with a hint what a little more would bring.
 
         `named` are the coupons that the member chose, None if the search could use all of them.
         """
-        price = self.priced(facts, outcome, lang)
+        price = self.build_price(facts, outcome, lang)
         next_step = self._next_step(facts, outcome, named, at, lang)
         return price.model_copy(update={"next_step": next_step})
 
@@ -194,7 +196,7 @@ class Pricing:
         near = any(why.code in ("short", "few_pieces") for _, why in outcome.unused)
         if not near or len(facts.lines) >= MAX_LINES:
             return None
-        menu = self._menu.lately_at(facts.store.id)
+        menu = self._menu.list_recently_offered_dishes(facts.store.id)
         coupons = [one for one in facts.coupons if named is None or one.id in named]
         zone, is_named = facts.store.zone, named is not None
         rules = [rule_for(coupon, at, zone, must=is_named) for coupon in coupons]
@@ -212,26 +214,26 @@ class Pricing:
         further = next_step(lines, outcome, offered_lines(menu), priced)
         return next_step_in_words(further, menu, lang) if further else None
 
-    def told_again(self, lines: list[Line], inputs: PriceInputs) -> Price:
+    def price_again(self, lines: list[Line], inputs: PriceInputs) -> Price:
         """Price an order's lines again from its inputs, with offers and coupons as they were then.
 
         Coupons have the terms with which they were issued; a coupon deleted since is left out.
         """
         offers = ((offer.id, offer.revision) for offer in inputs.offers)
-        compiled = self._offers.as_they_were(offers, inputs.stacking_revision)
+        compiled = self._offers.offers_as_they_were(offers, inputs.stacking_revision)
         rules = [
             Rule(
                 "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms,
                 coupon.group, borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(),
                 kin=coupon.template_id, must=inputs.named,
             )
-            for coupon in self._coupons.known(inputs.coupon_ids)
+            for coupon in self._coupons.find_coupons(inputs.coupon_ids)
         ]  # fmt: skip
         outcome = weigh(cart_lines(lines), inputs, compiled, rules)
         offer = MemberOffer(
             level=inputs.level, tier_rules_revision=inputs.tier_rules_revision,
             points=inputs.points,
-            points_rules=self._points.rules_of(inputs.points_rules_revision),
+            points_rules=self._points.rules_of_revision(inputs.points_rules_revision),
         )  # fmt: skip
         return price(lines, outcome, offer, inputs.delivery_fen)
 

@@ -44,10 +44,10 @@ class Settlement:
         self._tier_changes = TierRepository(database)
         self._first_orders = first_orders
 
-    def due(self) -> Iterator[str]:
+    def due_orders(self) -> Iterator[str]:
         return self._orders.settlement_due()
 
-    def settle(self, order_id: str) -> SettlingOutcome:
+    def settle_order(self, order_id: str) -> SettlingOutcome:
         """Bring points, spend and coupons up to the order's present state; safe to repeat.
 
         Reads the order as it is now and posts only the entries that the ledger lacks. So a lost,
@@ -65,12 +65,12 @@ class Settlement:
             # some after all, writing them again would fail on their ids.
             known: Known = {}
             if order.rollup is None:
-                book = self._points.open(order.member_id, session)
+                book = self._points.open_book(order.member_id, session)
             else:
-                book, known = self._points.open_with_order(order.member_id, order.id, session)
+                book, known = self._points.open_book_with_order(order.member_id, order.id, session)
             was_first = book.first_order_id
             write_order(book, paid, known, self._clock.now())
-            self._points.save([book], session)
+            self._points.save_books([book], session)
             # The friend who brought this member gets a reward for the first order, unless it is
             # refunded.
             if book.first_order_id == order.id and was_first is None:
@@ -95,7 +95,7 @@ class Settlement:
         known = self._ledger.of_orders([paid.order.id for paid in deserve], session)
         members = list({paid.order.member_id for paid in deserve})
         cases = self._tiers.cases(members, session)
-        books = self._points.open_many(members, session)
+        books = self._points.open_books(members, session)
         for paid in sorted(deserve, key=lambda paid: (paid.order.paid_at or now, paid.order.id)):
             book = books[paid.order.member_id]
             write_order(book, paid, known[paid.order.id], now, history=True)
@@ -104,7 +104,7 @@ class Settlement:
             return
         moves = [account_move(case, books[case.account.id], now) for case in moved]
         besides = {move.member_id: move.changes for move in moves}
-        self._points.save(list(books.values()), session, besides)
+        self._points.save_books(list(books.values()), session, besides)
         self._tier_changes.append_many([m.tier_change for m in moves if m.tier_change], session)
 
     def _settle_coupon(self, order: LedgerOrder, coupon_id: str, session: ClientSession) -> None:

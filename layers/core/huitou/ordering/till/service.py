@@ -36,12 +36,12 @@ class Till:
         self._clock = clock
         self._key = key
 
-    def token(self, member_id: str, coupon_id: str) -> CouponTokenAnswer:
+    def make_coupon_token(self, member_id: str, coupon_id: str) -> CouponTokenAnswer:
         """Return a token for one of the member's own coupons.
 
         Raises Refusal NOT_FOUND if it isn't theirs, COUPON_NOT_USABLE if it isn't usable now.
         """
-        coupon = next(iter(self._coupons.known([coupon_id])), None)
+        coupon = next(iter(self._coupons.find_coupons([coupon_id])), None)
         if coupon is None or coupon.member_id != member_id:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         if coupon.status != "issued":
@@ -49,24 +49,24 @@ class Till:
         token = sign(self._key, _MARK, (coupon_id,), time.time() + LIVES_S)
         return CouponTokenAnswer(coupon_token=token, expires_in_s=LIVES_S)
 
-    def verify(self, token: str, store_id: str, lang: Lang = "zh") -> TillCouponAnswer:
+    def verify_token(self, token: str, store_id: str, lang: Lang = "zh") -> TillCouponAnswer:
         """Return a token's coupon and whether this store can take it.
 
         Raises Refusal TOKEN_NOT_VALID or TOKEN_EXPIRED.
         """
         coupon = self._coupon(token)
-        store = self._stores.get(store_id)
+        store = self._stores.get_store(store_id)
         if coupon.till is not None:
             return _shown(coupon, words(Reason("not_held"), lang))
         return _shown(coupon, self._why_not(coupon, store, lang))
 
-    def redeem(self, request: RedeemTokenRequest, lang: Lang = "zh") -> TillCouponAnswer:
+    def redeem_token(self, request: RedeemTokenRequest, lang: Lang = "zh") -> TillCouponAnswer:
         """Redeem a token's coupon for an order of the till; repeating the same call is safe.
 
         The write is guarded by the coupon's state. If two tills, or a till and an order in the
         mini-program, use the coupon at the same time, one of them finds it used.
         """
-        store = self._stores.get(request.store_id)
+        store = self._stores.get_store(request.store_id)
         coupon = self._coupon(request.coupon_token, even_if_expired=True)
         use = TillUse(
             store_id=store.id, till_reference=request.till_reference, actor=request.actor,
@@ -81,9 +81,9 @@ class Till:
             why_not = words(Reason("short", short_fen), lang)
         if why_not is not None:
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
-        if self._coupons.redeem_at_till(coupon.id, use, store.zone):
+        if self._coupons.redeem_coupon_at_till(coupon.id, use, store.zone):
             return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
-        (coupon,) = self._coupons.known([coupon.id])
+        (coupon,) = self._coupons.find_coupons([coupon.id])
         return self._answer_again(coupon, use, lang)
 
     def _answer_again(self, coupon: Coupon, use: TillUse, lang: Lang) -> TillCouponAnswer:
@@ -96,7 +96,7 @@ class Till:
     def _coupon(self, token: str, *, even_if_expired: bool = False) -> Coupon:
         """Return the coupon of a genuine token, of an expired one only with `even_if_expired`."""
         said = read(self._key, _MARK, token)
-        found = self._coupons.known(list(said.words)) if said else []
+        found = self._coupons.find_coupons(list(said.words)) if said else []
         if said is None or not found:
             raise Refusal(TillErrors.TOKEN_NOT_VALID, field="coupon_token")
         if time.time() > said.until and not even_if_expired:

@@ -91,10 +91,10 @@ class BillCheck:
         days = (shifted(first, number) for number in range(MOST_DAYS))
         return [day for day in days if day <= last and _due(runs.get(day), now)]
 
-    def run_due(self, day: str) -> CheckOutcome:
+    def check_due_day(self, day: str) -> CheckOutcome:
         """Check a day for the timer; returns the outcome instead of raising a Refusal."""
         try:
-            self.run(day)
+            self.check_day(day)
         except Refusal as refused:
             if refused.code is BillErrors.BILL_NOT_READY:
                 return "bill not ready"
@@ -107,7 +107,7 @@ class BillCheck:
         """Return the last day whose bill should be there by now."""
         return calendar_day(self._clock.now() - READY)
 
-    def run(self, day: str) -> BillReport:
+    def check_day(self, day: str) -> BillReport:
         """Check one calendar day (Asia/Shanghai). Safe to repeat; two runs at once find the same.
 
         Notes each difference, and clears those of earlier runs that it doesn't find any more. Marks
@@ -168,9 +168,9 @@ class BillCheck:
             difference = Difference(
                 kind="bill damaged", reference=reference, found=damaged.detail, day=day
             )
-            self._discrepancies.note_all(SOURCE, [difference])
+            self._discrepancies.note_differences(SOURCE, [difference])
             raise
-        self._discrepancies.clear("bill damaged", reference)
+        self._discrepancies.clear_discrepancy("bill damaged", reference)
         return result
 
     def _record(
@@ -178,8 +178,10 @@ class BillCheck:
     ) -> None:
         """Note differences, and clear other ones that earlier runs noted for these references."""
         counts["found"] += len(differences)
-        counts["new"] += self._discrepancies.note_all(SOURCE, differences)
-        counts["cleared"] += self._discrepancies.clear_about(SOURCE, references, differences)
+        counts["new"] += self._discrepancies.note_differences(SOURCE, differences)
+        counts["cleared"] += self._discrepancies.clear_discrepancies(
+            SOURCE, references, differences
+        )
 
     def _compare(self, day: str, rows: Sequence[TradeRow]) -> list[Difference]:
         """Compare one page of rows with our payments and refunds, and mark these as shown."""
@@ -255,7 +257,9 @@ class BillCheck:
     def _report(self, run: BillRun, counts: Counter[str]) -> BillReport:
         sums = run.sums
         log("bill_checked", day=run.day, rows=run.rows, **counts)
-        page = self._discrepancies.open(DiscrepanciesRequest(day=run.day, limit=MOST_SHOWN))
+        page = self._discrepancies.list_discrepancies(
+            DiscrepanciesRequest(day=run.day, limit=MOST_SHOWN)
+        )
         return BillReport(
             day=run.day,
             mchid=run.mchid,
@@ -270,7 +274,7 @@ class BillCheck:
             found=counts["found"],
             new=counts["new"],
             cleared=counts["cleared"],
-            open=self._discrepancies.count_open(run.day),
+            open=self._discrepancies.count_open_discrepancies(run.day),
             differences=page.discrepancies,
         )
 

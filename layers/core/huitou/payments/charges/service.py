@@ -68,12 +68,12 @@ class Payments:
         self._sharing = Sharing(database, clock, gateway)
         self._discrepancies = Discrepancies(database, clock)
 
-    def prepay(self, member_id: str, caller: Caller, order_id: str) -> PrepayAnswer:
+    def prepay_order(self, member_id: str, caller: Caller, order_id: str) -> PrepayAnswer:
         """Start paying an order; returns what `wx.requestPayment` takes, or that it is paid.
 
         Safe to repeat: a second call uses the open attempt. An order of 0 fen is paid at once.
         """
-        order = self._orders.own(member_id, order_id)
+        order = self._orders.own_order(member_id, order_id)
         if order.status in SETTLED_STATES:
             return PrepayAnswer(status=order.status)
         until = order.expires_at
@@ -84,14 +84,14 @@ class Payments:
         if order.payable_fen == 0:
             free = Tender(kind="none", amount_fen=0)
             now = self._clock.now()
-            terms = self._orders.terms_now(order, now)
-            number = self._orders.take_number(order)
-            self._orders.mark_paid(order, free, terms, now, pickup_number=number)
-            return PrepayAnswer(status=self._orders.own(member_id, order_id).status)
+            terms = self._orders.earning_terms_now(order, now)
+            number = self._orders.take_pickup_number(order)
+            self._orders.mark_order_paid(order, free, terms, now, pickup_number=number)
+            return PrepayAnswer(status=self._orders.own_order(member_id, order_id).status)
         attempt = self._open_attempt(order, until)
         prepay_id = attempt.prepay_id or self._prepay_at_wechat(attempt, order, caller)
         # Another call may have begun to close the order: then the guest must not be able to pay.
-        if not self._orders.begin_paying(order):
+        if not self._orders.begin_payment(order):
             raise Refusal(
                 ChargeErrors.ORDER_NOT_PAYABLE, field="order_id", detail=ORDER_STATUS["closing"]
             )
@@ -104,7 +104,7 @@ class Payments:
         if open_ones:
             return open_ones[0]
         number, now = len(attempts) + 1, self._clock.now()
-        store = self._stores.get(str(order.store_id))
+        store = self._stores.get_store(str(order.store_id))
         attempt = Payment(
             id=out_trade_no(order.id, number),
             order_id=order.id,
@@ -141,7 +141,7 @@ class Payments:
         self._payments.keep_prepay_id(attempt.id, prepay_id)
         return prepay_id
 
-    def notification(
+    def process_notice(
         self, headers: Mapping[str, str], body: bytes, now: float
     ) -> NoticeOutcome | RefundOutcome:
         """Process one callback: verify it, compare it with our records, and settle it once.
@@ -153,7 +153,9 @@ class Payments:
         event = verify_and_decrypt(headers, body, keys, now)
         try:
             if str(event.get("event_type")).startswith("REFUND."):
-                return self._refund_progress.accept(RefundNotice.model_validate(event["resource"]))
+                return self._refund_progress.accept_notice(
+                    RefundNotice.model_validate(event["resource"])
+                )
             return self._accept(TransactionNotice.model_validate(event["resource"]))
         except ValidationError as error:
             reference = str(event.get("id"))
@@ -181,28 +183,28 @@ class Payments:
         return self._take_money(payment, notice)
 
     def _take_money(self, payment: Payment, notice: TransactionNotice) -> NoticeOutcome:
-        order = self._orders.own(payment.member_id, payment.order_id)
+        order = self._orders.own_order(payment.member_id, payment.order_id)
         transaction_id, paid_at = notice.transaction_id or "", notice.success_time
         if paid_at is None:
             raise self._alarm(notice, payment, "success_time")
-        terms = self._orders.terms_now(order, paid_at)
+        terms = self._orders.earning_terms_now(order, paid_at)
         tender = Tender(
             kind="wechat_pay", amount_fen=payment.amount_fen, transaction_id=transaction_id,
             out_trade_no=payment.id, merchant=self._merchant(payment),
         )  # fmt: skip
-        number = self._orders.take_number(order)
+        number = self._orders.take_pickup_number(order)
 
         def write(session: ClientSession) -> NoticeOutcome:
-            first = self._orders.mark_paid(order, tender, terms, paid_at, session, number)
+            first = self._orders.mark_order_paid(order, tender, terms, paid_at, session, number)
             # If another attempt has paid the order, or it was cancelled, this money is refunded.
             status: PaymentStatus = "success" if first else "surplus"
             if not self._payments.take_money(payment.id, status, transaction_id, paid_at, session):
                 session.abort_transaction()
                 return "repeated"
             if first:
-                self._sharing.open(payment, transaction_id, paid_at, session)
+                self._sharing.open_share(payment, transaction_id, paid_at, session)
             else:
-                self._refunds.surplus(payment, session)
+                self._refunds.refund_surplus(payment, session)
             return "paid" if first else "surplus"
 
         return self._database.transact(write)
@@ -212,12 +214,12 @@ class Payments:
         openid = payer_openid(notice, settings.appid, settings.sp_appid)
         if openid is None:
             return False
-        return self._members.is_or_was(Caller(openid, settings.appid), member_id)
+        return self._members.is_or_was_member(Caller(openid, settings.appid), member_id)
 
     def _alarm(self, notice: TransactionNotice, payment: Payment | None, field: str) -> Refusal:
         """Record how a genuine notice differs from our records; nothing is settled."""
         log("payment_mismatch", reference=notice.out_trade_no, field=field)
-        self._discrepancies.note(
+        self._discrepancies.note_difference(
             source="notice", kind=f"payment notice: {field}", reference=notice.out_trade_no,
             expected=payment.amount_fen if payment else None,
             found=notice.amount.total if notice.amount else None,
@@ -228,10 +230,10 @@ class Payments:
     def _merchant(self, payment: Payment) -> Merchant:
         return payment.merchant or self._gateway.merchant_for(None)
 
-    def unanswered(self) -> Iterator[str]:
+    def unanswered_attempts(self) -> Iterator[str]:
         return self._payments.unanswered(self._clock.now())
 
-    def ask(self, out_trade_no: str) -> AskingOutcome:
+    def ask_about_attempt(self, out_trade_no: str) -> AskingOutcome:
         """Ask WeChat Pay about an attempt no notice came for, each time after twice the wait.
 
         One whose order needs it no more, paid by another attempt or cancelled while this one was
@@ -241,11 +243,11 @@ class Payments:
         if attempt is None or attempt.status != "open":
             return "decided"
         self._payments.ask_again(attempt.id, next_asking(attempt.created_at, self._clock.now()))
-        if self._orders.get(attempt.order_id).status not in UNPAID:
+        if self._orders.get_order(attempt.order_id).status not in UNPAID:
             return self._paid_or_closed(attempt)
         return "paid" if self._paid_at_wechat(attempt) else "not paid"
 
-    def ask_now(self, out_trade_no: str) -> AskedAnswer:
+    def ask_about_attempt_now(self, out_trade_no: str) -> AskedAnswer:
         """Ask WeChat Pay about any attempt, closed ones as well, and settle what it says.
 
         For staff, when a bill shows money that no notice has reported.
@@ -258,13 +260,13 @@ class Payments:
         found = self._payments.find(out_trade_no) or attempt
         return AskedAnswer(out_trade_no=found.id, order_id=found.order_id, status=found.status)
 
-    def status(self, member_id: str, order_id: str) -> OrderAnswer:
+    def show_order(self, member_id: str, order_id: str) -> OrderAnswer:
         """Return the order's state; while it is being paid, ask WeChat Pay as well."""
-        order = self._orders.own(member_id, order_id)
+        order = self._orders.own_order(member_id, order_id)
         if order.status == "paying":
             for attempt in self._payments.attempts(order_id):
                 if attempt.status == "open" and self._seems_paid(attempt):
-                    order = self._orders.own(member_id, order_id)
+                    order = self._orders.own_order(member_id, order_id)
         return order.shown()
 
     def _seems_paid(self, attempt: Payment) -> bool:
@@ -273,16 +275,16 @@ class Payments:
         except Unavailable:
             return False  # The member still sees what we know; the timer asks again.
 
-    def cancel(self, member_id: str, order_id: str) -> OrderAnswer:
+    def cancel_order(self, member_id: str, order_id: str) -> OrderAnswer:
         """Cancel an order: unpaid ones at once, paid ones with a refund until the kitchen begins.
 
         If the money came while the order was being closed, the answer says that it is paid. Raises
         Refusal ORDER_NOT_CANCELLABLE once the kitchen has begun: then the guest can `ask_refund`,
         and the store decides.
         """
-        order = self._orders.own(member_id, order_id)
+        order = self._orders.own_order(member_id, order_id)
         if order.status in BEFORE_PREPARING and not is_over(order, self._clock.now()):
-            self._refunds.cancel(order)
+            self._refunds.cancel_order(order)
         elif order.status in (*UNPAID, "cancelled"):
             self._close(order)
         elif order.status not in ("refunding", "refunded"):  # These give the money back already.
@@ -291,28 +293,32 @@ class Payments:
                 field="order_id",
                 detail=ORDER_STATUS[order.status],
             )
-        return self._orders.own(member_id, order_id).shown()
+        return self._orders.own_order(member_id, order_id).shown()
 
-    def unpaid_due(self) -> Iterator[str]:
-        return self._orders.unpaid_past(self._clock.now())
+    def due_unpaid_orders(self) -> Iterator[str]:
+        return self._orders.unpaid_orders_past(self._clock.now())
 
-    def close_unpaid(self, order_id: str) -> Status:
+    def close_unpaid_order(self, order_id: str) -> Status:
         """Close an order that wasn't paid in time.
 
         Asks WeChat Pay, closes the attempts there, and only then releases what the order held.
         """
-        order = self._orders.get(order_id)
+        order = self._orders.get_order(order_id)
         return self._close(order) if order.status in UNPAID else order.status
 
     def _close(self, order: Order) -> Status:
         if order.status == "cancelled":
             return "cancelled"
         if order.status != "closing":
-            self._orders.begin_closing(order)
+            self._orders.begin_closing_order(order)
         for attempt in self._payments.attempts(order.id):
             if attempt.status == "open" and self._paid_or_closed(attempt) == "paid":
                 return "paid"
-        return "cancelled" if self._orders.cancel(order) else self._orders.get(order.id).status
+        return (
+            "cancelled"
+            if self._orders.cancel_order(order)
+            else self._orders.get_order(order.id).status
+        )
 
     def _paid_or_closed(self, attempt: Payment) -> ClosingOutcome:
         if self._paid_at_wechat(attempt):

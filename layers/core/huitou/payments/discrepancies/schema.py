@@ -1,4 +1,4 @@
-"""Its collections: indexes, the validators that guard them, how long documents stay."""
+"""The collections of this area: their indexes, their validators, and how long documents stay."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Discrepancies:
         self._clock = clock
         self._repository = DiscrepancyRepository(database)
 
-    def note(
+    def note_difference(
         self,
         *,
         source: Source,
@@ -52,9 +52,9 @@ class Discrepancies:
             day=day,
             store_id=store_id,
         )
-        return self.note_all(source, [difference], session) == 1
+        return self.note_differences(source, [difference], session) == 1
 
-    def note_all(
+    def note_differences(
         self,
         source: Source,
         differences: Sequence[Difference],
@@ -76,13 +76,13 @@ class Discrepancies:
 
     def unreadable(self, reference: str, error: ValidationError) -> Refusal:
         """Note that WeChat Pay told something in a form we can't read; the refusal to raise."""
-        self.note(
+        self.note_difference(
             source="notice", kind="notice unreadable", reference=reference, expected="readable",
             found=str(error.errors(include_url=False)[0]["loc"])[:80],
         )  # fmt: skip
         return Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field="resource", detail="resource")
 
-    def open(self, page: DiscrepanciesRequest) -> DiscrepanciesPage:
+    def list_discrepancies(self, page: DiscrepanciesRequest) -> DiscrepanciesPage:
         """List discrepancies, newest first: open ones, or all. Raises Refusal for a bad cursor."""
         statuses = ("open", "resolved") if page.all else ("open",)
         found, after = self._repository.page(statuses, page.day, page)
@@ -90,11 +90,11 @@ class Discrepancies:
             discrepancies=[ShownDiscrepancy.of(one) for one in found], next=after
         )
 
-    def count_open(self, day: str) -> int:
+    def count_open_discrepancies(self, day: str) -> int:
         """Return how many discrepancies of one day are open."""
         return self._repository.count_open(day)
 
-    def resolve(self, discrepancy_id: str, actor: str, note: str) -> ShownDiscrepancy:
+    def resolve_discrepancy(self, discrepancy_id: str, actor: str, note: str) -> ShownDiscrepancy:
         """Resolve an open discrepancy; the same actor and note again change nothing.
 
         Raises Refusal NOT_FOUND, ALREADY_RESOLVED naming who resolved it before, or
@@ -117,12 +117,14 @@ class Discrepancies:
             )
         return ShownDiscrepancy.of(stored)
 
-    def clear(self, kind: str, reference: str, session: ClientSession | None = None) -> bool:
+    def clear_discrepancy(
+        self, kind: str, reference: str, session: ClientSession | None = None
+    ) -> bool:
         """Resolve one automatically, because its cause is gone; False if it wasn't open."""
         identity = Difference(kind=kind, reference=reference).discrepancy_id
         return self._repository.resolve(identity, self._gone(), session)
 
-    def clear_about(
+    def clear_discrepancies(
         self,
         source: Source,
         references: Sequence[str],

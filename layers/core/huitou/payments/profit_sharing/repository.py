@@ -17,7 +17,7 @@ DUE_BATCH = 200
 
 class ShareRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._shares = database.collection("shares")
         self._rules = database.collection("share_rules")
         self._receivers = database.collection("share_receivers")
@@ -54,7 +54,7 @@ class ShareRepository:
     def rules_for(self, store_id: str | None) -> list[ShareRules]:
         """The store's rules and the chain's, as far as they exist; the store's come first."""
         ids = [DEFAULT_RULES] if store_id is None else [store_id, DEFAULT_RULES]
-        return self._recent.get(("share_rules", store_id), lambda: self._read_rules(ids))
+        return self._cache.get(("share_rules", store_id), lambda: self._read_rules(ids))
 
     def _read_rules(self, ids: list[str]) -> list[ShareRules]:
         found = [

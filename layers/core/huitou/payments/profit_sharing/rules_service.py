@@ -14,7 +14,7 @@ class ShareRuleBook:
     def __init__(self, database: Database) -> None:
         self._shares = ShareRepository(database)
 
-    def put(self, rules: ShareRules) -> None:
+    def put_rules(self, rules: ShareRules) -> None:
         """Store a later revision of a store's or the chain's rules.
 
         Raises Refusal INVALID_REQUEST naming the field that is wrong.

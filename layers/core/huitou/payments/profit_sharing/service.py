@@ -68,7 +68,7 @@ class Sharing:
 
     # --- in the transactions of payments and refunds ------------------------------------------
 
-    def open(
+    def open_share(
         self, payment: Payment, transaction_id: str, paid_at: datetime, session: ClientSession
     ) -> None:
         """Open the order's share, in the transaction that marks the order paid by `payment`."""
@@ -94,7 +94,9 @@ class Sharing:
         )
         self._shares.insert(planned(share), session)
 
-    def hold(self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession) -> None:
+    def hold_refund(
+        self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession
+    ) -> None:
         """Keep a refund's money out of the share, in the transaction that begins the refund."""
         share = self._shares.find(order_id, session)
         if share is None or refund_id in share.refunds or held_for(share, refund_id):
@@ -102,7 +104,7 @@ class Sharing:
         held = [*share.held, Held(refund_id=refund_id, amount_fen=amount_fen)]
         self._change(share.model_copy(update={"held": held}), session)
 
-    def let_go(self, order_id: str, refund_id: str, session: ClientSession) -> None:
+    def release_refund(self, order_id: str, refund_id: str, session: ClientSession) -> None:
         """Release a refund's money, in the transaction that ends the refund without paying it."""
         share = self._shares.find(order_id, session)
         if share is None or not held_for(share, refund_id):
@@ -110,7 +112,7 @@ class Sharing:
         held = [other for other in share.held if other.refund_id != refund_id]
         self._change(share.model_copy(update={"held": held}), session)
 
-    def refunded(
+    def count_refund(
         self, order_id: str, refund_id: str, amount_fen: int, session: ClientSession
     ) -> None:
         """Count a completed refund, in the transaction that completes it."""
@@ -135,7 +137,7 @@ class Sharing:
 
     # --- before a refund ----------------------------------------------------------------------
 
-    def make_way(self, order_id: str, refund_id: str) -> bool:
+    def collect_returns(self, order_id: str, refund_id: str) -> bool:
         """Have receivers give back what a held refund takes; True once the guest can be refunded.
 
         Call it outside transactions before asking WeChat Pay for the refund; if it returns False,
@@ -145,7 +147,7 @@ class Sharing:
         """
         share = self._shares.find(order_id)
         if share is not None and share.status == "asked":
-            self.carry_on(order_id)
+            self.carry_on_share(order_id)
             share = self._shares.find(order_id)
         held = held_for(share, refund_id) if share else None
         if share is None or held is None:
@@ -216,11 +218,11 @@ class Sharing:
 
     # --- the timer's work ---------------------------------------------------------------------
 
-    def due(self) -> Iterator[str]:
+    def due_shares(self) -> Iterator[str]:
         """Orders whose share the timer has to look at."""
         yield from self._shares.due(self._clock.now())
 
-    def carry_on(self, order_id: str) -> CarryOnOutcome:
+    def carry_on_share(self, order_id: str) -> CarryOnOutcome:
         """Take an order's share one step on; returns its status. Safe to repeat after a crash."""
         share = self._shares.find(order_id)
         now = self._clock.now()
@@ -360,9 +362,9 @@ class Sharing:
             stored = self._shares.put(share, session)
             if stored is not None:
                 if over:
-                    self._discrepancies.clear("share refused", share.id, session)
+                    self._discrepancies.clear_discrepancy("share refused", share.id, session)
                 for event, reason in troubles:
-                    self._discrepancies.note(
+                    self._discrepancies.note_difference(
                         source="share", kind=event.replace("_", " "), reference=share.id,
                         expected="success", found=reason, store_id=share.store_id,
                         session=session,

@@ -37,7 +37,7 @@ class RefundProgress:
         self._sharing = Sharing(database, clock, gateway)
         self._discrepancies = Discrepancies(database, clock)
 
-    def due(self) -> Iterator[str]:
+    def due_refunds(self) -> Iterator[str]:
         """Refunds that haven't ended.
 
         Their order differs from minute to minute, because one run may not reach them all.
@@ -45,7 +45,7 @@ class RefundProgress:
         minute = int(self._clock.now().timestamp() // 60)
         yield from sorted(self._refunds.open_ones(), key=lambda identity: turn(identity, minute))
 
-    def carry_on(self, refund_id: str) -> RefundOutcome:
+    def carry_on_refund(self, refund_id: str) -> RefundOutcome:
         """Bring a refund one step on: return the shares, ask for it, or ask what became of it."""
         refund = self._refunds.get(refund_id)
         if refund.status in OPEN and refund.out_trade_no is None:  # Nothing was paid in money.
@@ -79,10 +79,10 @@ class RefundProgress:
             notice = RefundNotice.model_validate(found)
         except ValidationError as error:
             raise self._discrepancies.unreadable(refund.id, error) from error
-        return self.accept(notice)
+        return self.accept_notice(notice)
 
     def _ask_wechat(self, refund: Refund) -> RefundOutcome:
-        if refund.kind == "order" and not self._sharing.make_way(refund.order_id, refund.id):
+        if refund.kind == "order" and not self._sharing.collect_returns(refund.order_id, refund.id):
             return "waits for shares"
         try:
             self._gateway.refund(
@@ -100,10 +100,10 @@ class RefundProgress:
             self._note(refund, "refund refused", "accepted", refused.reason)
             return "refused"
         self._refunds.step(refund.id, ["requested"], "processing")
-        self._discrepancies.clear("refund refused", refund.id)
+        self._discrepancies.clear_discrepancy("refund refused", refund.id)
         return "processing"
 
-    def accept(self, notice: RefundNotice) -> RefundOutcome:
+    def accept_notice(self, notice: RefundNotice) -> RefundOutcome:
         """Process what WeChat Pay says about a refund, in a notice or in the answer to a query.
 
         A repeated notice changes nothing. If it differs from our refund, records a discrepancy and
@@ -114,7 +114,7 @@ class RefundProgress:
         if refund is None or wrong:
             field = wrong or "out_refund_no"
             log("refund_mismatch", reference=notice.out_refund_no, field=field)
-            self._discrepancies.note(
+            self._discrepancies.note_difference(
                 source="notice", kind=f"refund notice: {field}", reference=notice.out_refund_no,
                 expected=refund.amount_fen if refund else None, found=notice.amount.refund,
             )  # fmt: skip
@@ -134,8 +134,8 @@ class RefundProgress:
                 return "repeated"
             if refund.kind == "order":
                 self._orders.end_refund(refund.order_id, refund.id, given=True, session=session)
-                self._sharing.refunded(refund.order_id, refund.id, refund.amount_fen, session)
-            self._discrepancies.clear_about("refund", [refund.id], (), session)
+                self._sharing.count_refund(refund.order_id, refund.id, refund.amount_fen, session)
+            self._discrepancies.clear_discrepancies("refund", [refund.id], (), session)
             return "success"
 
         return self._database.transact(write)
@@ -160,8 +160,8 @@ class RefundProgress:
                 return
             if refund.kind == "order":
                 self._orders.end_refund(refund.order_id, refund.id, given=False, session=session)
-                self._sharing.let_go(refund.order_id, refund.id, session)
-            self._discrepancies.clear_about("refund", [refund.id], (), session)
+                self._sharing.release_refund(refund.order_id, refund.id, session)
+            self._discrepancies.clear_discrepancies("refund", [refund.id], (), session)
             self._note(refund, "refund closed", "success", "CLOSED", session)
 
         self._database.transact(write)
@@ -172,7 +172,7 @@ class RefundProgress:
         session: ClientSession | None = None,
     ) -> None:  # fmt: skip
         log(kind.replace(" ", "_"), refund_id=refund.id, reason=found)
-        self._discrepancies.note(
+        self._discrepancies.note_difference(
             source="refund", kind=kind, reference=refund.id, expected=expected, found=found,
             store_id=refund.store_id, session=session,
         )  # fmt: skip

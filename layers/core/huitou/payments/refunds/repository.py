@@ -19,7 +19,7 @@ OPEN_AT_ONCE = 5_000  # The most that one run reads; the next run finds the rest
 
 class RefundRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._refunds = database.collection("refunds")
         self._rules = database.collection("rules")
         self._payments = database.collection("payments")
@@ -89,4 +89,4 @@ class RefundRepository:
             found = self._rules.find_one({"_id": "refunds"})
             return RefundRules.model_validate(found) if found else RefundRules()
 
-        return self._recent.get("refund rules", read)
+        return self._cache.get("refund rules", read)

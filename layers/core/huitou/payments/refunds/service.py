@@ -55,7 +55,7 @@ class Refunds:
 
     # --- asking and deciding ------------------------------------------------------------------
 
-    def refund(self, request: RefundRequest) -> Refund:
+    def begin_refund(self, request: RefundRequest) -> Refund:
         """Begin a refund for staff, or store it until somebody approves it.
 
         A second call with the same id returns the same refund. Raises Refusal ORDER_NOT_REFUNDABLE,
@@ -69,11 +69,11 @@ class Refunds:
             )  # fmt: skip
         return self._pushed_on(same(known, request))
 
-    def cancel(self, order: Order) -> Refund:
+    def cancel_order(self, order: Order) -> Refund:
         """Refund all of a paid order because its guest cancels it, before the kitchen begins."""
         return self._whole(order, "cancel", "您已取消订单", "member")
 
-    def refuse(self, order: Order, reason: str, actor: str) -> Refund:
+    def refuse_order(self, order: Order, reason: str, actor: str) -> Refund:
         """Refund all of a paid order because the store can't make it."""
         return self._whole(order, "refuse", reason, actor)
 
@@ -86,7 +86,7 @@ class Refunds:
         )
         return self._pushed_on(known)
 
-    def ask(self, order: Order, request: AskRefundRequest) -> Refund:
+    def ask_refund(self, order: Order, request: AskRefundRequest) -> Refund:
         """Store a guest's request for a refund; an order has one waiting request at most."""
         asked = [r for r in self._refunds.of_order(order.id) if r.role == "member"]
         waiting = [refund for refund in asked if refund.status == "awaiting_approval"]
@@ -103,7 +103,7 @@ class Refunds:
             reason=request.reason, actor="member", role="member",
         )  # fmt: skip
 
-    def decide(self, request: DecideRefundRequest) -> Refund:
+    def decide_refund(self, request: DecideRefundRequest) -> Refund:
         """Approve or reject a refund that waits for approval.
 
         If two people decide at once, the first decision counts. If the second one differs, it
@@ -144,7 +144,7 @@ class Refunds:
             decided = refund.model_copy(update={"amount_fen": amount_fen, "lines": lines})
             self._set_aside(order, decided, request.actor, session)
 
-    def waiting(self, request: RefundsRequest) -> RefundsAnswer:
+    def list_waiting_refunds(self, request: RefundsRequest) -> RefundsAnswer:
         """List refunds that wait for a person."""
         found = self._refunds.listing(request.status, request.after, request.limit)
         after = found[-1].id if len(found) == request.limit else None
@@ -185,7 +185,7 @@ class Refunds:
             return stored
 
     def _refundable(self, order_id: str, states: Sequence[str], session: ClientSession) -> Order:
-        order = self._orders.get(order_id, session)
+        order = self._orders.get_order(order_id, session)
         if order.origin != "live" or order.status not in states:
             detail = ORDER_STATUS[order.status] if order.origin == "live" else IMPORTED
             raise Refusal(RefundErrors.ORDER_NOT_REFUNDABLE, field="order_id", detail=detail)
@@ -199,9 +199,9 @@ class Refunds:
             refund_id=refund.id, amount_fen=refund.amount_fen, lines=refund.lines
         )
         self._orders.begin_refund(order, pending, actor, session)
-        self._sharing.hold(order.id, refund.id, refund.amount_fen, session)
+        self._sharing.hold_refund(order.id, refund.id, refund.amount_fen, session)
 
-    def surplus(self, payment: Payment, session: ClientSession) -> None:
+    def refund_surplus(self, payment: Payment, session: ClientSession) -> None:
         """Give back money that came for an order already paid or cancelled."""
         self._refunds.insert(
             Refund(
@@ -214,7 +214,7 @@ class Refunds:
             session,
         )  # fmt: skip
 
-    def abandon(self, refund_id: str, actor: str) -> Refund:
+    def abandon_refund(self, refund_id: str, actor: str) -> Refund:
         """Give up a refund that WeChat Pay refuses, so that the order can go on without it.
 
         A timer may be asking WeChat Pay for it at this very moment. So a minute later we ask WeChat
@@ -230,7 +230,7 @@ class Refunds:
             )
         return refund
 
-    def again(self, refund_id: str, actor: str) -> Refund:
+    def retry_surplus_refund(self, refund_id: str, actor: str) -> Refund:
         """Refund a surplus once more, under a new number, after WeChat Pay closed its refund.
 
         Only surplus refunds need this: an order can simply be refunded again.
@@ -254,7 +254,7 @@ class Refunds:
         """Take the next step at once if WeChat Pay answers; otherwise the timer takes it."""
         if refund.status in OPEN:
             with suppress(Unavailable):  # The refund is stored, so the timer goes on with it.
-                self._progress.carry_on(refund.id)
+                self._progress.carry_on_refund(refund.id)
         return self._refunds.get(refund.id)
 
     def _paid_with(self, order: Order, session: ClientSession) -> dict[str, Any]:

@@ -55,14 +55,16 @@ class Shipping:
         self._messages = Messages(database)
         self._discrepancies = Discrepancies(database, clock)
 
-    def to_ship(self) -> Iterator[str]:
-        return self._orders.untold("shipping")
+    def orders_to_ship(self) -> Iterator[str]:
+        return self._orders.orders_due_for_wechat("shipping")
 
-    def ship(self, order_id: str, wechat: TradeManagement, appid: str) -> ShippingOutcome:
+    def report_handover(
+        self, order_id: str, wechat: TradeManagement, appid: str
+    ) -> ShippingOutcome:
         """Tell WeChat that an order was handed over, if WeChat manages the trade."""
-        order = self._orders.get(order_id)
+        order = self._orders.get_order(order_id)
         if not wechat.is_trade_managed() or order.status == "refunded":
-            self._orders.told(order, "shipping", "not_needed")
+            self._orders.note_update(order, "shipping", "not_needed")
             return "not needed"
         openid = self._members.openid_of(order.member_id, appid)
         if openid is None:
@@ -73,38 +75,38 @@ class Shipping:
             raise Unavailable(detail=str(error))
         if error and error not in SHIPPED_BEFORE:
             return self._not_shipped(order, str(error))
-        self._orders.told(order, "shipping", "done")
+        self._orders.note_update(order, "shipping", "done")
         return "told"
 
     def _not_shipped(self, order: Order, reason: str) -> ShippingOutcome:
-        self._orders.told(order, "shipping", "failed")
-        self._discrepancies.note(
+        self._orders.note_update(order, "shipping", "failed")
+        self._discrepancies.note_difference(
             source="shipping", kind="shipping refused", reference=order.id,
             expected="told", found=reason, store_id=order.store_id,
         )  # fmt: skip
         return "refused"
 
-    def cards_due(self) -> Iterator[str]:
-        return self._orders.untold("card")
+    def due_cards(self) -> Iterator[str]:
+        return self._orders.orders_due_for_wechat("card")
 
     def show_card(self, order_id: str, wechat: Cards, appid: str) -> CardOutcome:
         """Show the guest the progress of their order on WeChat's own card.
 
         The card belongs to the payment: it needs no consent, and only the payer sees it.
         """
-        order = self._orders.get(order_id)
+        order = self._orders.get_order(order_id)
         if order.card != DUE:
             return "shown before"
-        card, payment = self._messages.rules().pickup_card, order.wechat_payment
+        card, payment = self._messages.message_rules().pickup_card, order.wechat_payment
         content = card_content(order, card) if card is not None else None
         openid = self._members.openid_of(order.member_id, appid)
         if content is None or payment is None or openid is None:
-            self._orders.told(order, "card", "done" if card else "not_needed")
+            self._orders.note_update(order, "card", "done" if card else "not_needed")
             return "nothing to show"
         error = wechat.show_card(openid, str(payment.transaction_id), content, card_check(order))
         late = order.paid_at is None or self._clock.now() > order.paid_at + CARD_WITHIN
         if error in BUSY or (error in CARD_UNKNOWN_YET and not late):
             raise Unavailable(detail=str(error))
         # No retry: a card that was never shown can't be changed, and the guest may have removed it.
-        self._orders.told(order, "card", "failed" if error else "done")
+        self._orders.note_update(order, "card", "failed" if error else "done")
         return "refused" if error else "shown"

@@ -26,13 +26,13 @@ class PlatformKeys:
     """
 
     def __init__(self, database: Database, settings: WeChatPaySettings) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._certificates = CertificateRepository(database)
         self._settings = settings
 
-    def trusted(self) -> Mapping[str, str]:
+    def trusted_keys(self) -> Mapping[str, str]:
         """Return PEMs by serial; the settings have precedence over stored certificates."""
-        stored = self._recent.get("platform_certificates", self._stored, KEPT_S)
+        stored = self._cache.get("platform_certificates", self._stored, KEPT_S)
         return {**stored, **self._settings.platform_keys}
 
     def _stored(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ _KEPT_S = 600.0  # So long compiled offers are kept; an offer that ends meanwhil
 
 class OfferRepository:
     def __init__(self, database: Database) -> None:
-        self._recent = database.recent
+        self._cache = database.cache
         self._offers = database.collection("offers")
         self._rules = database.collection("rules")
         self._meta = database.collection("meta")
@@ -59,8 +59,8 @@ class OfferRepository:
             found = self._meta.find_one({"_id": _VERSION})
             return int(found["version"]) if found else 0
 
-        current = self._recent.get("offers version", version)
-        return self._recent.get(
+        current = self._cache.get("offers version", version)
+        return self._cache.get(
             ("offers", current, day),
             lambda: Compiled(self.in_force(day - timedelta(days=1)), self.stacking()),
             seconds=_KEPT_S,

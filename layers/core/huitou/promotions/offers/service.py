@@ -24,7 +24,7 @@ class Offers:
         self._limiter = Limiter(database, clock)
         self._clock = clock
 
-    def put(
+    def put_offers(
         self, offers: list[Offer], stacking: StackingRules | None,
         templates: Mapping[str, str] = NO_TEMPLATES,
     ) -> None:  # fmt: skip
@@ -54,14 +54,16 @@ class Offers:
         if stacking is not None:
             self._repository.put_stacking(stacking)
         for offer in offers:
-            self._limiter.open(offer.subject, offer.limits, offer.revision)
+            self._limiter.open_pool(offer.subject, offer.limits, offer.revision)
             self._repository.put(offer)
 
-    def compiled(self, day: date) -> Compiled:
+    def compiled_offers(self, day: date) -> Compiled:
         """Return the present offers, compiled; a change is seen within a second."""
         return self._repository.compiled(day)
 
-    def as_they_were(self, offers: Iterable[tuple[str, int]], stacking_revision: int) -> Compiled:
+    def offers_as_they_were(
+        self, offers: Iterable[tuple[str, int]], stacking_revision: int
+    ) -> Compiled:
         """Return the offers and the tree compiled from these revisions."""
         return self._repository.as_they_were(offers, stacking_revision)
 

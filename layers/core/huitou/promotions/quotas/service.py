@@ -44,12 +44,12 @@ class Limiter:
         self._repository = LimitRepository(database)
         self._clock = clock
 
-    def open(self, subject: str, limits: Limits, revision: int) -> None:
+    def open_pool(self, subject: str, limits: Limits, revision: int) -> None:
         """Set the subject's pool to the limits of a revision; safe to repeat."""
         if limits.quota or limits.budget_fen:
             self._repository.open(subject, limits, revision)
 
-    def blocked(
+    def blocked_subjects(
         self, member_id: str, uses: Sequence[Use]
     ) -> tuple[dict[str, Blocked], dict[str, Left]]:
         """Return the subjects that can't be used now with the reason, and what each pool has left.
@@ -70,11 +70,11 @@ class Limiter:
         }
         return {subject: why for subject, why in found.items() if why}, left
 
-    def left(self, subjects: list[str]) -> dict[str, Left]:
+    def left_in_pools(self, subjects: list[str]) -> dict[str, Left]:
         """Return what the subjects' pools have left; a subject without a pool is missing."""
         return self._repository.left(subjects)
 
-    def take(
+    def take_units(
         self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any] | None = None
     ) -> InFlight | None:
         """Take units and fen from a pool; None if it has too little.
@@ -86,15 +86,15 @@ class Limiter:
             return None
         return InFlight(subject, token, piece, pieces, fen, time.time(), dict(more or {}))
 
-    def drop(self, piece: InFlight) -> None:
+    def drop_unit(self, piece: InFlight) -> None:
         """Note that a unit in flight was used."""
         self._repository.drop(piece.subject, piece.token, piece.piece)
 
-    def put_back(self, piece: InFlight) -> None:
+    def put_back_unit(self, piece: InFlight) -> None:
         """Return a unit in flight to its pool; repeating that changes nothing."""
         self._repository.put_back(piece)
 
-    def reserve(
+    def reserve_units(
         self, order_id: str, uses: Sequence[OrderUse]
     ) -> tuple[list[OrderUse], list[InFlight]]:
         """Take from the pools what an order uses, before the order's transaction.
@@ -109,19 +109,19 @@ class Limiter:
             if not use.pooled:
                 named.append(use)
                 continue
-            piece = self.take(use.subject, order_id, use.pieces, use.fen)
+            piece = self.take_units(use.subject, order_id, use.pieces, use.fen)
             if piece is None:
                 raise Refusal(QuotaErrors.OFFER_USED_UP, field="items", detail=use.subject)
             taken.append(piece)
             named.append(use.model_copy(update={"piece": piece.piece}))
         return named, taken
 
-    def confirm(self, taken: Sequence[InFlight]) -> None:
+    def confirm_units(self, taken: Sequence[InFlight]) -> None:
         """Note that the units' order was written; without this call the sweep finds that out."""
         for piece in taken:
-            self.drop(piece)
+            self.drop_unit(piece)
 
-    def use(self, member_id: str, uses: Sequence[Use], session: ClientSession) -> None:
+    def count_uses(self, member_id: str, uses: Sequence[Use], session: ClientSession) -> None:
         """Count the member's uses within an order's transaction; Refusal OFFER_LIMIT_REACHED."""
         counted = [use for use in uses if use.counted]
         if not counted:
@@ -136,7 +136,7 @@ class Limiter:
             if not self._repository.count(identity, limits, fields_of(day), 1, session):
                 raise Refusal(QuotaErrors.OFFER_LIMIT_REACHED, field="items", detail=use.subject)
 
-    def give_back(
+    def give_back_uses(
         self, member_id: str, uses: Sequence[Use], created_at: datetime,
         session: ClientSession,
     ) -> None:  # fmt: skip
@@ -149,11 +149,11 @@ class Limiter:
             if use.pooled:
                 self._repository.add(use.subject, use.pieces, use.fen, session)
 
-    def in_flight(self) -> Iterator[InFlight]:
+    def units_in_flight(self) -> Iterator[InFlight]:
         """Yield units whose taker seems to have been killed between taking and using them."""
         return self._repository.in_flight(time.time() - ISSUING_S)
 
-    def settle_order(
+    def settle_order_unit(
         self, piece: InFlight, pieces_of: Callable[[str], Collection[str] | None]
     ) -> UnitOutcome:
         """Settle a unit that was taken for an order: it was used, or it is put back.
@@ -163,7 +163,7 @@ class Limiter:
         """
         had = pieces_of(piece.token)
         if had is not None and piece.piece in had:
-            self.drop(piece)
+            self.drop_unit(piece)
             return "used"
         if had is None and piece.since > time.time() - ORDERING_S:
             return "waiting"
@@ -188,16 +188,16 @@ class UnitsInFlight(Generic[_Issued]):
         self._limiter, self._issue, self._of_order = limiter, issue, of_order
         self._found: dict[str, InFlight] = {}
 
-    def due(self) -> Iterator[str]:
+    def due_units(self) -> Iterator[str]:
         """Yield the names of units that have been in flight for too long."""
-        for unit in self._limiter.in_flight():
+        for unit in self._limiter.units_in_flight():
             name = f"{unit.subject} {unit.token}"
             self._found[name] = unit
             yield name
 
-    def settle(self, name: str) -> UnitOutcome | _Issued:
+    def settle_unit(self, name: str) -> UnitOutcome | _Issued:
         """Settle one unit: issue its coupon after all, or find its order or put the unit back."""
         unit = self._found.pop(name)
         if "cause" in unit.more:
             return self._issue(unit)
-        return self._limiter.settle_order(unit, self._of_order)
+        return self._limiter.settle_order_unit(unit, self._of_order)

@@ -19,7 +19,7 @@ SECONDS = 1.0
 MOST_KEPT = 2_000
 
 
-class Recent:
+class Cache:
     """Answers that were read a short time ago, by key."""
 
     def __init__(self) -> None:
@@ -51,3 +51,7 @@ class Recent:
                 if value is not None:  # Don't keep "not found": it may exist a moment later.
                     self._kept[key] = (now, value)
         return found
+
+    def clear(self) -> None:
+        """Forget every answer, as if all of them were too old."""
+        self._kept.clear()
