@@ -56,7 +56,7 @@ PRINTED = {
     "scripts/huitou price quote": "to pay: ¥65.50",
     "scripts/huitou coupons codes": "revoked; 0 of 1,000 codes",
     "scripts/huitou reconcile": "every ledger agrees",
-    "scripts/huitou import orders": "repurchase rate, 30 days",
+    "scripts/huitou kpi --as-of": "repurchase rate, 30 days",
     "scripts/huitou import balances": "imported",
     "scripts/huitou deploy\n": "nothing to do",
     "scripts/huitou campaign lint": "share-reward",
@@ -70,7 +70,7 @@ OF_TIERS = "scripts/huitou tiers"
 UP = "scripts/huitou up\n"
 # Words that identify sessions with a test file of their own.
 ELSEWHERE = {
-    "scripts/huitou cost": "tests/cloud/test_cost.py",
+    "scripts/huitou cost": "tests/cloud/test_measured_cost.py",
     "scripts/huitou new function": "tests/test_new_function.py",
 }
 
