@@ -125,7 +125,7 @@ def _kill_at_a_random_step(
 ) -> None:
     owner, name = dice.choice([
         (ExposureRepository, "insert"), (ExposureRepository, "begin"),
-        (ExposureRepository, "end"), (Coupons, "issue_many"),
+        (ExposureRepository, "end"), (Coupons, "issue_coupons"),
     ])  # fmt: skip
     real = getattr(owner, name)
     before = dice.random() < 0.5
