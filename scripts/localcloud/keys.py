@@ -121,7 +121,8 @@ def make_platform_certificate() -> PlatformCertificate:
     """Make a certificate such as WeChat Pay signs with; nobody but itself vouches for it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tenpay.com sign")])
-    number, now = x509.random_serial_number(), datetime.now(UTC)
+    # Forty hex digits and no leading zero, as the real ones: clients write the number unpadded.
+    number, now = x509.random_serial_number() | 1 << 158, datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -133,7 +134,7 @@ def make_platform_certificate() -> PlatformCertificate:
         .sign(key, SHA256())
     )
     return PlatformCertificate(
-        serial=f"{number:040X}",
+        serial=f"{number:X}",
         private_key=_private_pem(key),
         certificate=made.public_bytes(Encoding.PEM).decode(),
     )

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
 from cloud.wechat_pay_merchant import JSAPI, NOTIFY_URL, Merchant
-from localcloud.keys import LocalSecrets, load_secrets
+from localcloud.keys import LocalSecrets, load_secrets, make_platform_certificate
 from localcloud.wechat_pay import FORGERIES
 
 
@@ -100,8 +100,16 @@ def test_certificates_are_served_sealed_and_sign_when_told_to(merchant: Merchant
     assert headers["Wechatpay-Serial"] == second.serial
     pem = merchant.unsealed(served[second.serial]["encrypt_certificate"])
     certificate = load_pem_x509_certificate(pem)
-    assert f"{certificate.serial_number:040X}" == second.serial
+    assert f"{certificate.serial_number:X}" == second.serial
     assert verifies(certificate.public_key(), headers, body)
+
+
+def test_a_certificates_number_has_forty_digits_and_no_leading_zero() -> None:
+    """Clients write it unpadded into a header: a leading zero would be lost there."""
+    for _ in range(3):
+        serial = make_platform_certificate().serial
+        assert len(serial) == 40
+        assert serial == f"{int(serial, 16):X}"
 
 
 def test_old_secrets_get_a_certificate_and_keep_it(tmp_path: Path, keys: LocalSecrets) -> None:
