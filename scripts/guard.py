@@ -40,11 +40,22 @@ def stand() -> None:
         os.environ[MARK] = mark
         # The guard has no mark and its own process group, so that it isn't ended together with us.
         _guard = subprocess.Popen(
-            [getattr(sys, "_base_executable", sys.executable), "-I", "-S", "-X", "utf8",
-             __file__, mark],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={}, cwd="/", start_new_session=True,
-        )  # fmt: skip
+            [
+                getattr(sys, "_base_executable", sys.executable),
+                "-I",
+                "-S",
+                "-X",
+                "utf8",
+                __file__,
+                mark,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,
+        )
         atexit.register(_stand_down, _guard)
 
 

@@ -42,20 +42,53 @@ def fee(amount_fen: int, rate_bp: int = 60) -> int:
 def paid(number: str, fen: int, *, at: str = "2026-03-01 12:00:00", **cells: str) -> Row:
     """Return the row of one payment, with a fee of 0.60 %."""
     values = (
-        at, "wxapp", MCHID, "0", "", f"42{number}", number, "o-guest", "JSAPI", "SUCCESS", "OTHERS",
-        "CNY", yuan(fen), "0.00", "0", "0", "0.00", "0.00", "", "", "招牌奶茶", "",
-        yuan(fee(fen), 5), "0.60%", yuan(fen), "0.00", "",
-    )  # fmt: skip
+        at,
+        "wxapp",
+        MCHID,
+        "0",
+        "",
+        f"42{number}",
+        number,
+        "o-guest",
+        "JSAPI",
+        "SUCCESS",
+        "OTHERS",
+        "CNY",
+        yuan(fen),
+        "0.00",
+        "0",
+        "0",
+        "0.00",
+        "0.00",
+        "",
+        "",
+        "招牌奶茶",
+        "",
+        yuan(fee(fen), 5),
+        "0.60%",
+        yuan(fen),
+        "0.00",
+        "",
+    )
     return dict(zip(TRADE_HEADER.split(","), values, strict=True)) | cells
 
 
 def refunded(number: str, payment: str, fen: int, **cells: str) -> Row:
     """Return the row of one refund that is accepted and not finished."""
-    return paid(payment, 0) | {
-        "交易状态": "REFUND", "微信退款单号": f"50{number}", "商户退款单号": number,
-        "退款金额": yuan(fen), "申请退款金额": yuan(fen), "退款类型": "ORIGINAL",
-        "退款状态": "PROCESSING", "手续费": yuan(-fee(fen), 5),
-    } | cells  # fmt: skip
+    return (
+        paid(payment, 0)
+        | {
+            "交易状态": "REFUND",
+            "微信退款单号": f"50{number}",
+            "商户退款单号": number,
+            "退款金额": yuan(fen),
+            "申请退款金额": yuan(fen),
+            "退款类型": "ORIGINAL",
+            "退款状态": "PROCESSING",
+            "手续费": yuan(-fee(fen), 5),
+        }
+        | cells
+    )
 
 
 def line(cells: Iterable[str]) -> str:
@@ -78,8 +111,23 @@ def flow_bill(moves: Sequence[tuple[str, str, int]], **sums: str) -> bytes:
     """Return a fund flow bill; each move is (业务类型, 收支类型, fen)."""
     lines = [FLOW_HEADER]
     for kind, direction, fen in moves:
-        lines.append(line(("2026-03-01 12:00:00", "42", "19", kind, kind, direction, yuan(fen),
-                           "1.00", "system", "", "")))  # fmt: skip
+        lines.append(
+            line(
+                (
+                    "2026-03-01 12:00:00",
+                    "42",
+                    "19",
+                    kind,
+                    kind,
+                    direction,
+                    yuan(fen),
+                    "1.00",
+                    "system",
+                    "",
+                    "",
+                )
+            )
+        )
     last = {"资金流水总笔数": f"{len(moves)}.0"}
     for direction in ("收入", "支出"):
         of = [fen for _, way, fen in moves if way == direction]

@@ -37,6 +37,9 @@ def test_a_command_does_not_import_other_commands() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", asked],
-        env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "set()"

@@ -56,14 +56,31 @@ def test_a_killed_command_leaves_nothing_behind(
     if program is A_TEST:
         (tmp_path / "test_hangs.py").write_text(A_TEST)
         command = [
-            sys.executable, "-m", "pytest", "-s", "-q", "-p", "conftest", "-c", "pyproject.toml",
-            "--rootdir", ".", "--basetemp", str(tmp_path / "base"), str(tmp_path / "test_hangs.py"),
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "pytest",
+            "-s",
+            "-q",
+            "-p",
+            "conftest",
+            "-c",
+            "pyproject.toml",
+            "--rootdir",
+            ".",
+            "--basetemp",
+            str(tmp_path / "base"),
+            str(tmp_path / "test_hangs.py"),
+        ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*import_paths(), "tests"])}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
         assert process.stdout
         words = process.stdout.readline().split()
         assert len(words) == 3, words

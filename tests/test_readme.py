@@ -96,9 +96,13 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=ROOT, env={**os.environ, "HUITOU_DATA": str(data), **(variables or {})},
-        timeout=240, check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "HUITOU_DATA": str(data), **(variables or {})},
+        timeout=240,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("holds", PRINTED)

@@ -156,8 +156,9 @@ def test_an_answer_field_is_required_unless_its_default_is_none() -> None:
     assert found["Terms"]["store_ids"] == (True, "string[]")  # In a request it is optional.
     assert found["TermsInput"]["store_ids"] == (False, "string[]")
     assert found["ReportAnswer"]["by_channel"] == (
-        True, 'Partial<Record<"mini_program" | "import", OrderFigures>>',
-    )  # fmt: skip
+        True,
+        'Partial<Record<"mini_program" | "import", OrderFigures>>',
+    )
 
 
 def test_every_interface_has_a_description_and_money_has_a_unit() -> None:
@@ -179,8 +180,9 @@ def test_the_same_models_give_the_same_bytes() -> None:
         done = subprocess.run(
             [sys.executable, "-m", "cli", "typings", "--internal"],
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            check=True,
+        )
         assert done.stdout.decode() == declared_types(internal=True)
 
 

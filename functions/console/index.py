@@ -108,9 +108,13 @@ def _run_route(desk: Desk, name: str, route: Route, fields: dict[str, Any]) -> d
             return route.run(desk, request)
 
         return Changes(desk.database, desk.clock).make_recorded_change(
-            desk.staff, name, route.target(request), change,
-            before=route.before(desk, request) if route.before else None, after=route.after,
-        )  # fmt: skip
+            desk.staff,
+            name,
+            route.target(request),
+            change,
+            before=route.before(desk, request) if route.before else None,
+            after=route.after,
+        )
 
     actions = {name: Action(route.request, run, route.answer)}
     return act(desk.call, {**fields, **signed, "action": name}, actions)
@@ -125,9 +129,13 @@ def _sign_in(call: Call, fields: dict[str, Any], request: HttpRequest) -> HttpAn
         begun.append(token)
         return me(staff)
 
-    answer = act(call, {**fields, "action": SIGN_IN}, {
-        SIGN_IN: Action(SignInRequest, run, "huitou.operations.staff.models:MeAnswer"),
-    })  # fmt: skip
+    answer = act(
+        call,
+        {**fields, "action": SIGN_IN},
+        {
+            SIGN_IN: Action(SignInRequest, run, "huitou.operations.staff.models:MeAnswer"),
+        },
+    )
     lives = int(SESSION_LIVES.total_seconds())
     return HttpAnswer(200, answer, _cookie(call, begun[0], lives))
 

@@ -58,9 +58,14 @@ class CouponCall(Call):
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     return serve(
-        "coupon-issue", event, context, call_type=CouponCall,
-        internal=INTERNAL, changes=_grant_changed, timer=_grant_due,
-    )  # fmt: skip
+        "coupon-issue",
+        event,
+        context,
+        call_type=CouponCall,
+        internal=INTERNAL,
+        changes=_grant_changed,
+        timer=_grant_due,
+    )
 
 
 def _grant_changed(call: CouponCall) -> dict[str, Any]:

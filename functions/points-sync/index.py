@@ -92,9 +92,14 @@ class PointsCall(Call):
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     return serve(
-        "points-sync", event, context, call_type=PointsCall,
-        changes=_settle_changed, timer=_settle_due, internal=INTERNAL,
-    )  # fmt: skip
+        "points-sync",
+        event,
+        context,
+        call_type=PointsCall,
+        changes=_settle_changed,
+        timer=_settle_due,
+        internal=INTERNAL,
+    )
 
 
 def _settle_changed(call: PointsCall) -> dict[str, Any]:

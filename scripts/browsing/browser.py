@@ -67,17 +67,24 @@ def browser() -> Iterator[Browser]:
     folder = chromium_folder()
     node = Path(sys.executable).parent / "node"
     done = subprocess.run(
-        [node, "chromium.mjs", str(folder / "unpacked")], cwd=folder, check=False,
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [node, "chromium.mjs", str(folder / "unpacked")],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     if done.returncode:
         raise PackageError(f"no browser: {done.stderr.strip()[-1_000:]}")
     found = json.loads(done.stdout)
     environment: dict[str, str | float | bool] = {**os.environ}
     environment["FONTCONFIG_FILE"] = str(_fonts(folder))
-    if "not found" in subprocess.run(
-        ["ldd", found["path"]], capture_output=True, text=True, check=False
-    ).stdout:  # fmt: skip
+    if (
+        "not found"
+        in subprocess.run(
+            ["ldd", found["path"]], capture_output=True, text=True, check=False
+        ).stdout
+    ):
         environment["LD_LIBRARY_PATH"] = found["libraries"]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(

@@ -57,10 +57,13 @@ def lint(environment: Environment, files: tuple[Path, ...], as_json: bool) -> No
     drafts = [(path, _read(path)) for path in files]
     with with_chain(environment) as place:
         found = [
-            {"file": path.name, "campaign_id": draft["_id"],
-             "findings": ask(place, {"action": "lint", "campaign": draft})["findings"]}
+            {
+                "file": path.name,
+                "campaign_id": draft["_id"],
+                "findings": ask(place, {"action": "lint", "campaign": draft})["findings"],
+            }
             for path, draft in drafts
-        ]  # fmt: skip
+        ]
     for draft in found:
         draft["may_run"] = all(f["severity"] != "error" for f in draft["findings"])
     if as_json:
@@ -129,8 +132,9 @@ def check(environment: Environment, campaign_id: str, actor: str) -> None:
 @environment_options
 def accept(environment: Environment, campaign_id: str, rule: str, actor: str) -> None:
     """Accept one of the linter's warnings; your name is stored with it."""
-    _do_step(environment, {"action": "accept", "campaign_id": campaign_id, "rule": rule,
-                        "actor": actor})  # fmt: skip
+    _do_step(
+        environment, {"action": "accept", "campaign_id": campaign_id, "rule": rule, "actor": actor}
+    )
 
 
 def _step(action: str, words: str) -> Callable[..., None]:
@@ -140,8 +144,10 @@ def _step(action: str, words: str) -> Callable[..., None]:
     @click.option("--reason", help="Why; kept with the step.")
     @environment_options
     def take(environment: Environment, campaign_id: str, actor: str, reason: str | None) -> None:
-        _do_step(environment, {"action": action, "campaign_id": campaign_id, "actor": actor,
-                            "reason": reason})  # fmt: skip
+        _do_step(
+            environment,
+            {"action": action, "campaign_id": campaign_id, "actor": actor, "reason": reason},
+        )
 
     return take
 
@@ -165,8 +171,15 @@ def list_(environment: Environment, status: str | None, as_json: bool) -> None:
     table = Table("campaign", "name", "trigger", "status", "days", "priority", "hold-out")
     for row in found:
         days = f"{row['valid_from']} – {row['valid_until']}"
-        table.add_row(row["campaign_id"], escape(row["name"]), row["kind"], row["status"], days,
-                      str(row["priority"]), f"{row['holdout_bp'] / 100:g} %")  # fmt: skip
+        table.add_row(
+            row["campaign_id"],
+            escape(row["name"]),
+            row["kind"],
+            row["status"],
+            days,
+            str(row["priority"]),
+            f"{row['holdout_bp'] / 100:g} %",
+        )
     Console().print(table)
 
 
@@ -210,18 +223,24 @@ def report(environment: Environment, campaign_id: str, lang: str, as_json: bool)
 
 def report_table(reports: list[dict[str, Any]]) -> Table:
     """Lay out the groups of campaigns."""
-    table = Table("campaign", "group", "members", "told", "pushed", "opened", "used",
-                  "came back", "orders")  # fmt: skip
+    table = Table(
+        "campaign", "group", "members", "told", "pushed", "opened", "used", "came back", "orders"
+    )
     for report in reports:
         for group in report["groups"]:
             rate = group["repurchase_rate"]
             each = group["orders_per_member"]
             table.add_row(
-                report["campaign_id"], group["group"], f"{group['members']:,}",
-                f"{group['messages']:,}", f"{group['pushed']:,}", f"{group['opened']:,}",
-                f"{group['redeemed']:,}", "–" if rate is None else f"{rate:.1%}",
+                report["campaign_id"],
+                group["group"],
+                f"{group['members']:,}",
+                f"{group['messages']:,}",
+                f"{group['pushed']:,}",
+                f"{group['opened']:,}",
+                f"{group['redeemed']:,}",
+                "–" if rate is None else f"{rate:.1%}",
                 "–" if each is None else f"{each:.2f}",
-            )  # fmt: skip
+            )
     return table
 
 

@@ -44,9 +44,14 @@ def coupons() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def codes(
-    template: str, batch: str, count: int, path: Path, actor: str, as_json: bool,
+    template: str,
+    batch: str,
+    count: int,
+    path: Path,
+    actor: str,
+    as_json: bool,
     environment: Environment,
-) -> None:  # fmt: skip
+) -> None:
     """Make a batch of codes and write them to a CSV file.
 
     \b
@@ -57,12 +62,26 @@ def codes(
     """
     started = time.perf_counter()
     with environment.open() as place:
-        _ask(place, {"action": "make_codes", "batch": batch, "template_id": template,
-                     "count": count, "actor": actor})  # fmt: skip
+        _ask(
+            place,
+            {
+                "action": "make_codes",
+                "batch": batch,
+                "template_id": template,
+                "count": count,
+                "actor": actor,
+            },
+        )
         written = _write(place, batch, count, path)
     took_s = time.perf_counter() - started
-    told = {"batch": batch, "count": count, "written": written, "file": str(path),
-            "took_s": round(took_s, 2), "codes_per_s": round(written / took_s)}  # fmt: skip
+    told = {
+        "batch": batch,
+        "count": count,
+        "written": written,
+        "file": str(path),
+        "took_s": round(took_s, 2),
+        "codes_per_s": round(written / took_s),
+    }
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
     else:
@@ -82,9 +101,14 @@ def batches(as_json: bool, environment: Environment) -> None:
     table = Table("batch", "coupon", "codes", "used", "status", "made by", "made at")
     for row in told["batches"]:
         table.add_row(
-            escape(row["batch"]), escape(row["template_id"]), f"{row['count']:,}",
-            f"{row['redeemed']:,}", row["status"], escape(row["actor"]), row["created_at"][:10],
-        )  # fmt: skip
+            escape(row["batch"]),
+            escape(row["template_id"]),
+            f"{row['count']:,}",
+            f"{row['redeemed']:,}",
+            row["status"],
+            escape(row["actor"]),
+            row["created_at"][:10],
+        )
     Console().print(table)
 
 
@@ -102,8 +126,13 @@ def revoke_batch(batch: str, actor: str, environment: Environment) -> None:
 def _write(place: Place, batch: str, count: int, path: Path) -> int:
     """Append the missing codes, page by page; returns how many codes this call wrote."""
     there = _rows_there(path)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("codes"), TimeElapsedColumn())  # fmt: skip
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("codes"),
+        TimeElapsedColumn(),
+    )
     with (
         path.open("a", encoding="utf-8", newline="") as file,
         Progress(*columns, console=Console(stderr=True)) as progress,
@@ -115,8 +144,9 @@ def _write(place: Place, batch: str, count: int, path: Path) -> int:
         task = progress.add_task("writing", total=count, completed=there)
         following: int | None = there if there < count else None
         while following is not None:
-            page = _ask(place, {"action": "codes", "batch": batch, "after": following,
-                                "limit": PAGE})  # fmt: skip
+            page = _ask(
+                place, {"action": "codes", "batch": batch, "after": following, "limit": PAGE}
+            )
             out.writerows(enumerate(page["codes"], following))
             file.flush()
             progress.advance(task, len(page["codes"]))

@@ -83,9 +83,12 @@ def _deploy(place: Place, console: Console, *, only: str, dry_run: bool, prune: 
         with _progress(console) as progress:
             task = progress.add_task("deploying")
             run = Deployment(
-                api, wanted, found, lambda text: progress.update(task, description=text),
+                api,
+                wanted,
+                found,
+                lambda text: progress.update(task, description=text),
                 storage_url,
-            )  # fmt: skip
+            )
             try:
                 run.run(steps)
             except KeyboardInterrupt:

@@ -31,10 +31,14 @@ def house(as_json: bool) -> None:
     ]
     if as_json:
         rooms = [
-            {"domain": domain, "about": about(domain), "areas": _areas(domain),
-             "imports": {other: row[other] for other in DOMAINS if row[other]}}
+            {
+                "domain": domain,
+                "about": about(domain),
+                "areas": _areas(domain),
+                "imports": {other: row[other] for other in DOMAINS if row[other]},
+            }
             for domain, row in counted.items()
-        ]  # fmt: skip
+        ]
         pairs = [dict(zip(("from", "to", "imports"), pair, strict=True)) for pair in upward]
         click.echo(json.dumps({"domains": rooms, "upward": pairs}, ensure_ascii=False))
     else:

@@ -43,9 +43,15 @@ _DAY: dict[str, Any] = {
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def kpi(
-    as_of: date | None, first: date | None, last: date | None, store_id: str | None,
-    channel: str | None, png: Path | None, as_json: bool, environment: Environment,
-) -> None:  # fmt: skip
+    as_of: date | None,
+    first: date | None,
+    last: date | None,
+    store_id: str | None,
+    channel: str | None,
+    png: Path | None,
+    as_json: bool,
+    environment: Environment,
+) -> None:
     """Show the KPIs as known now, after counting what is new.
 
     \b

@@ -47,18 +47,35 @@ def draw(days: list[dict[str, Any]], png: Path, store_id: str | None, channel: s
 def _repurchase(axes: Axes, when: Any, days: list[dict[str, Any]]) -> None:
     rates = [day["repurchase_rate_30d"] for day in days]
     known = [(day, rate) for day, rate in zip(when, rates, strict=True) if rate is not None]
-    axes.plot(when, [float("nan") if rate is None else rate for rate in rates], color=BLUE,
-              linewidth=2, marker="o" if len(known) < 10 else "")  # fmt: skip
+    axes.plot(
+        when,
+        [float("nan") if rate is None else rate for rate in rates],
+        color=BLUE,
+        linewidth=2,
+        marker="o" if len(known) < 10 else "",
+    )
     axes.axhline(GOAL, color=ORANGE, linestyle="--", linewidth=1.2)
-    axes.annotate(f"目标 {GOAL:.0%}", (0.005, GOAL), xycoords=("axes fraction", "data"),
-                  color=ORANGE, xytext=(0, 4), textcoords="offset points")  # fmt: skip
+    axes.annotate(
+        f"目标 {GOAL:.0%}",
+        (0.005, GOAL),
+        xycoords=("axes fraction", "data"),
+        color=ORANGE,
+        xytext=(0, 4),
+        textcoords="offset points",
+    )
     if known:
         day, rate = known[-1]
-        axes.annotate(f"{rate:.1%}", (day, rate), color=BLUE, xytext=(4, 4),
-                      textcoords="offset points")  # fmt: skip
+        axes.annotate(
+            f"{rate:.1%}", (day, rate), color=BLUE, xytext=(4, 4), textcoords="offset points"
+        )
     else:
-        axes.annotate("这段时间还没有可计算的复购率", (0.5, 0.5), xycoords="axes fraction",
-                      ha="center", color=GREY)  # fmt: skip
+        axes.annotate(
+            "这段时间还没有可计算的复购率",
+            (0.5, 0.5),
+            xycoords="axes fraction",
+            ha="center",
+            color=GREY,
+        )
     axes.set_ylim(0, max([GOAL, *(rate for _, rate in known)]) * 1.15)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylabel("30 天复购率")

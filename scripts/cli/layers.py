@@ -53,11 +53,17 @@ def build(output: Path | None, as_json: bool) -> None:
         _copy_zips(functions, output / "functions")
     seconds = time.monotonic() - started
     if as_json:
-        click.echo(json.dumps({
-            "python": RUNTIME.python, "platform": RUNTIME.platform, "seconds": round(seconds, 2),
-            "layers": {name: _figures(package) for name, package in built.items()},
-            "functions": {name: _figures(package) for name, package in functions.items()},
-        }))  # fmt: skip
+        click.echo(
+            json.dumps(
+                {
+                    "python": RUNTIME.python,
+                    "platform": RUNTIME.platform,
+                    "seconds": round(seconds, 2),
+                    "layers": {name: _figures(package) for name, package in built.items()},
+                    "functions": {name: _figures(package) for name, package in functions.items()},
+                }
+            )
+        )
     else:
         Console().print(_table(built, functions))
         click.echo(f"built in {seconds:.1f} s", err=True)

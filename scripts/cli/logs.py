@@ -76,10 +76,14 @@ def _newest(
     """Ask for the latest calls, the newest first, in the way of CloudBase's own client."""
     now = datetime.now(ZONE)
     answer = api.tcb(
-        "GetFunctionLogs", FunctionName=function, Offset=0, Limit=min(count, _MOST),
-        StartTime=f"{now - WINDOW:{_TIME}}", EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
+        "GetFunctionLogs",
+        FunctionName=function,
+        Offset=0,
+        Limit=min(count, _MOST),
+        StartTime=f"{now - WINDOW:{_TIME}}",
+        EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
         **({"LogRequestId": request_id} if request_id else {}),
-    )  # fmt: skip
+    )
     calls: list[dict[str, Any]] = answer["LogList"]
     return calls
 
@@ -87,9 +91,11 @@ def _newest(
 def _call_detail(api: CloudApi, call: dict[str, Any]) -> dict[str, Any]:
     now = datetime.now(ZONE)
     detail = api.tcb(
-        "GetFunctionLogDetail", LogRequestId=call["RequestId"],
-        StartTime=f"{now - WINDOW:{_TIME}}", EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
-    )  # fmt: skip
+        "GetFunctionLogDetail",
+        LogRequestId=call["RequestId"],
+        StartTime=f"{now - WINDOW:{_TIME}}",
+        EndTime=f"{now + timedelta(minutes=1):{_TIME}}",
+    )
     # The detail's RequestId is the id of this request, not of the call that is shown.
     return {**detail, **call}
 

@@ -179,9 +179,12 @@ def _table(found: list[dict[str, Any]]) -> Table:
         table.add_column(name)
     for one in found:
         cells = (
-            one["kind"], one["reference"], _cell(one.get("expected")), _cell(one.get("found")),
+            one["kind"],
+            one["reference"],
+            _cell(one.get("expected")),
+            _cell(one.get("found")),
             _next_step(one),
-        )  # fmt: skip
+        )
         table.add_row(*(escape(cell) for cell in cells))
     return table
 

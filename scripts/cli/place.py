@@ -114,10 +114,12 @@ def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="File with NAME=value lines for --env (default: .env.<ENV> in the project).",
         ),
         click.option(
-            "--env", "env_id", metavar="ENV",
+            "--env",
+            "env_id",
+            metavar="ENV",
             help="An environment on Tencent Cloud; without it, the local cloud.",
         ),
-    ):  # fmt: skip
+    ):
         chosen = option(chosen)
     return chosen
 

@@ -48,9 +48,12 @@ def points() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def statement(
-    member_id: str | None, openid: str | None, csv_path: Path | None, as_json: bool,
+    member_id: str | None,
+    openid: str | None,
+    csv_path: Path | None,
+    as_json: bool,
     environment: Environment,
-) -> None:  # fmt: skip
+) -> None:
     """Show every movement of MEMBER's points, oldest first, and what is left.
 
     Each movement has the balance after it, its reason, and its lots with their last day. Below are
@@ -168,9 +171,14 @@ def _print_statement(answer: dict[str, Any]) -> None:
         if "approved_by" in entry:
             why += f" (approved by {entry['approved_by']})"
         table.add_row(
-            str(entry["number"]), _moment(entry["at"]), escape(entry["what"]),
-            f"{entry['points']:+,}{debt}", f"{entry['balance']:,}", _lots(entry), escape(why),
-        )  # fmt: skip
+            str(entry["number"]),
+            _moment(entry["at"]),
+            escape(entry["what"]),
+            f"{entry['points']:+,}{debt}",
+            f"{entry['balance']:,}",
+            _lots(entry),
+            escape(why),
+        )
     console.print(table)
     pending = sum(lot["points"] for lot in answer["pending"])
     rows = Table(show_header=False)
@@ -197,25 +205,40 @@ def _print_liability(answer: dict[str, Any]) -> None:
     for month in answer["months"]:
         at_end = month["outstanding_at_end"]
         name = month["month"] + ("" if month["closed"] else " *")
-        table.add_row(name, *(f"{month[s]:,}" for s in _SUMS), f"{at_end:,}",
-                      _yuan(at_end * value_fen))  # fmt: skip
+        table.add_row(
+            name, *(f"{month[s]:,}" for s in _SUMS), f"{at_end:,}", _yuan(at_end * value_fen)
+        )
     total, test = answer["total"], answer["test"]
     table.add_section()
     left = total["outstanding"]
-    table.add_row("total", *(f"{total[s]:,}" for s in _SUMS), f"{left:,}",
-                  _yuan(left * value_fen), style="bold")  # fmt: skip
+    table.add_row(
+        "total",
+        *(f"{total[s]:,}" for s in _SUMS),
+        f"{left:,}",
+        _yuan(left * value_fen),
+        style="bold",
+    )
     table.add_row("in money", *(_yuan(total[s] * value_fen) for s in _SUMS), "", "")
     if any(test.values()):
-        table.add_row("test orders", *(f"{test[s]:,}" for s in _SUMS),
-                      f"{test['outstanding']:,}", "not counted")  # fmt: skip
+        table.add_row(
+            "test orders",
+            *(f"{test[s]:,}" for s in _SUMS),
+            f"{test['outstanding']:,}",
+            "not counted",
+        )
     console.print(table)
     if not all(month["closed"] for month in answer["months"]):
         console.print("* not closed yet: something may still be booked there")
     rows = Table(show_header=False, title=f"outstanding at the end of {answer['as_of']}")
-    parts = {"open or set aside": answer["open_points"], "pending": answer["pending_points"],
-             "owed by members": -answer["owed_points"]}  # fmt: skip
-    parts |= {f"  of it expires {'in ' * (year != 'never')}{year}": count
-              for year, count in answer["by_year"].items()}  # fmt: skip
+    parts = {
+        "open or set aside": answer["open_points"],
+        "pending": answer["pending_points"],
+        "owed by members": -answer["owed_points"],
+    }
+    parts |= {
+        f"  of it expires {'in ' * (year != 'never')}{year}": count
+        for year, count in answer["by_year"].items()
+    }
     for name, count in parts.items():
         rows.add_row(name, f"{count:,}", _yuan(count * value_fen))
     console.print(rows)

@@ -35,9 +35,13 @@ def price() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @environment_options
 def quote(
-    cart: Path, member_id: str | None, openid: str | None, best: bool, as_json: bool,
+    cart: Path,
+    member_id: str | None,
+    openid: str | None,
+    best: bool,
+    as_json: bool,
     environment: Environment,
-) -> None:  # fmt: skip
+) -> None:
     """Price the cart in the file CART for a member, as the mini-program's 试算 does.
 
     \b
@@ -67,8 +71,9 @@ def quote(
     for coupon in answer["coupons"]:
         why = coupon["why_not"] or (
             f"takes off {_fen(coupon['off_fen'])} in the best combination"
-            if coupon["off_fen"] else "fits, but another combination is better"
-        )  # fmt: skip
+            if coupon["off_fen"]
+            else "fits, but another combination is better"
+        )
         console.print(f"coupon {escape(coupon['name'])} ({coupon['coupon_id']}): {escape(why)}")
     if answer["best"]["payable_fen"] < answer["payable_fen"]:
         console.print(f"with --best: {_fen(answer['best']['payable_fen'])}")
@@ -144,15 +149,23 @@ def _print_price(console: Console, answer: dict[str, Any]) -> None:
         left = [have - share for have, share in zip(left, off["by_line_fen"], strict=True)]
         running -= off["amount_fen"]
         steps.add_row(
-            str(number), escape(off["name"] or off["kind"]) + "\n" + escape(_rule(off)),
+            str(number),
+            escape(off["name"] or off["kind"]) + "\n" + escape(_rule(off)),
             _fen(-off["amount_fen"]),
-            _fen(running), off["borne_by"], _list(off["by_line_fen"]),
-        )  # fmt: skip
+            _fen(running),
+            off["borne_by"],
+            _list(off["by_line_fen"]),
+        )
     for number, (line, to_pay) in enumerate(zip(answer["lines"], left, strict=True), 1):
         name = f"{line['name']} {line['sku_name']}"
         extras = "".join(f" +{addon['name']}" for addon in line["addons"])
-        lines.add_row(str(number), escape(name + extras), str(line["quantity"]),
-                      _fen(line["list_fen"]), _fen(to_pay))  # fmt: skip
+        lines.add_row(
+            str(number),
+            escape(name + extras),
+            str(line["quantity"]),
+            _fen(line["list_fen"]),
+            _fen(to_pay),
+        )
     if answer.get("delivery_fen"):
         lines.add_row("", "配送费", "", _fen(answer["delivery_fen"]), "")
     console.print(lines)

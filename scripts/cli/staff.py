@@ -51,12 +51,20 @@ def staff() -> None:
 @_json_option
 @environment_options
 def add(
-    staff_id: str, name: str | None, role: Role, store_ids: tuple[str, ...], as_json: bool,
+    staff_id: str,
+    name: str | None,
+    role: Role,
+    store_ids: tuple[str, ...],
+    as_json: bool,
     environment: Environment,
-) -> None:  # fmt: skip
+) -> None:
     """Open an account that signs in as NAME; its secrets are shown once, here."""
-    asked = {"staff_id": staff_id, "name": name or staff_id, "role": role,
-             "store_ids": list(store_ids)}  # fmt: skip
+    asked = {
+        "staff_id": staff_id,
+        "name": name or staff_id,
+        "role": role,
+        "store_ids": list(store_ids),
+    }
     with environment.open() as place:
         _print_secrets(_store_link(place, _ask(place, {"action": "add_staff", **asked})), as_json)
 

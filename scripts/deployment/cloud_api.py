@@ -88,9 +88,11 @@ class CloudApi:
     def invoke(self, function: str, qualifier: str, event: object) -> dict[str, Any]:
         """Call one version of a function and wait; returns the API's `Result`. Never repeated."""
         fields = {
-            "Namespace": self.account.env_id, "FunctionName": function, "Qualifier": qualifier,
+            "Namespace": self.account.env_id,
+            "FunctionName": function,
+            "Qualifier": qualifier,
             "ClientContext": json.dumps(event),
-        }  # fmt: skip
+        }
         result: dict[str, Any] = self._call(self._scf_patient, "Invoke", fields)["Result"]
         return result
 

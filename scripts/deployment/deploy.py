@@ -66,9 +66,12 @@ def switch(api: CloudApi, name: str, version: str, before: str) -> None:
     """Send a function's callers to a version, in one call, noting what was live before."""
     api.wait_until_active(name, version)
     api.scf(
-        "UpdateAlias", FunctionName=name, Name=DEFAULT, FunctionVersion=version,
+        "UpdateAlias",
+        FunctionName=name,
+        Name=DEFAULT,
+        FunctionVersion=version,
         Description=f"{PREVIOUS}{before}",
-    )  # fmt: skip
+    )
 
 
 class Deployment:
@@ -79,7 +82,7 @@ class Deployment:
 
     def __init__(
         self, api: CloudApi, wanted: Wanted, found: Found, progress: Progress, storage_url: str = ""
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._storage_url = storage_url
         self._api = api
         self._wanted = wanted
@@ -176,19 +179,28 @@ class Deployment:
         if wanted.name in self._found.broken:
             self._api.scf("DeleteFunction", FunctionName=wanted.name)
         self._api.scf(
-            "CreateFunction", FunctionName=wanted.name, **self._configuration(wanted), Type="Event",
-            Handler=wanted.declared.handler, Runtime=wanted.declared.runtime,
-            InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)}, **_CLOUDBASE,
-        )  # fmt: skip
+            "CreateFunction",
+            FunctionName=wanted.name,
+            **self._configuration(wanted),
+            Type="Event",
+            Handler=wanted.declared.handler,
+            Runtime=wanted.declared.runtime,
+            InstallDependency="FALSE",
+            Code={"ZipFile": _base64(wanted.package)},
+            **_CLOUDBASE,
+        )
 
     def _update(self, wanted: WantedFunction) -> None:
         # A change that failed is mended by another one, so only what is under way is waited for.
         if self._api.status(wanted.name) not in FAILED:
             self._api.wait_until_active(wanted.name, LATEST)
         self._api.scf(
-            "UpdateFunctionCode", FunctionName=wanted.name, Handler=wanted.declared.handler,
-            InstallDependency="FALSE", Code={"ZipFile": _base64(wanted.package)},
-        )  # fmt: skip
+            "UpdateFunctionCode",
+            FunctionName=wanted.name,
+            Handler=wanted.declared.handler,
+            InstallDependency="FALSE",
+            Code={"ZipFile": _base64(wanted.package)},
+        )
         self._api.wait_until_active(wanted.name, LATEST)
         self._api.scf(
             "UpdateFunctionConfiguration", FunctionName=wanted.name, **self._configuration(wanted)
@@ -258,10 +270,14 @@ class Deployment:
         found = self._found.functions.get(function)
         there = found.triggers.get(name) if found else None
         fields = {
-            "FunctionName": function, "TriggerName": name, "Type": "timer",
-            "TriggerDesc": wanted.cron, "CustomArgument": wanted.message,
-            "Qualifier": DEFAULT, "Enable": "OPEN",
-        }  # fmt: skip
+            "FunctionName": function,
+            "TriggerName": name,
+            "Type": "timer",
+            "TriggerDesc": wanted.cron,
+            "CustomArgument": wanted.message,
+            "Qualifier": DEFAULT,
+            "Enable": "OPEN",
+        }
         if there is not None and not is_same_timer(wanted, there):
             # A trigger's version can't be changed, so it is made anew.
             self._delete_timer(function, name, str(there.get("Qualifier") or LATEST))
@@ -269,9 +285,12 @@ class Deployment:
 
     def _delete_timer(self, function: str, name: str, qualifier: str) -> None:
         self._api.scf(
-            "DeleteTrigger", FunctionName=function, TriggerName=name, Type="timer",
+            "DeleteTrigger",
+            FunctionName=function,
+            TriggerName=name,
+            Type="timer",
             Qualifier=qualifier,
-        )  # fmt: skip
+        )
 
     def _retries(self, function: str) -> None:
         wanted = self._wanted
@@ -279,9 +298,10 @@ class Deployment:
             "UpdateFunctionEventInvokeConfig",
             FunctionName=function,
             AsyncTriggerConfig={
-                "RetryConfig": [{"RetryNum": wanted.retries}], "MsgTTL": wanted.message_ttl_s,
+                "RetryConfig": [{"RetryNum": wanted.retries}],
+                "MsgTTL": wanted.message_ttl_s,
             },
-        )  # fmt: skip
+        )
 
     def _set_security_rules(self) -> None:
         self._progress("setting the security rules")
@@ -298,11 +318,13 @@ class Deployment:
         if not domain:
             raise DeploymentError(f"HTTP access is not opened for {self._api.account.env_id}")
         route = {
-            "Path": path, "UpstreamResourceType": "SCF",
-            "UpstreamResourceName": self._wanted.routes[path], "Enable": True,
+            "Path": path,
+            "UpstreamResourceType": "SCF",
+            "UpstreamResourceName": self._wanted.routes[path],
+            "Enable": True,
             "EnableAuth": False,  # WeChat Pay signs its calls; it has no session here.
             "EnablePathTransmission": True,
-        }  # fmt: skip
+        }
         self._api.tcb(
             "CreateHTTPServiceRoute" if action == "create" else "ModifyHTTPServiceRoute",
             Domain={"Domain": domain, "Routes": [route]},
@@ -321,9 +343,12 @@ class Deployment:
             ) from error
         if PATH not in static_paths(self._api):
             route = {
-                "Path": PATH, "UpstreamResourceType": STATIC, "Enable": True, "EnableAuth": False,
+                "Path": PATH,
+                "UpstreamResourceType": STATIC,
+                "Enable": True,
+                "EnableAuth": False,
                 "EnablePathTransmission": True,
-            }  # fmt: skip
+            }
             domain = default_domain(self._api)[0]
             self._api.tcb("CreateHTTPServiceRoute", Domain={"Domain": domain, "Routes": [route]})
 

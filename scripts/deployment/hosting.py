@@ -39,14 +39,18 @@ class Hosting:
     def __init__(self, api: CloudApi, store: dict[str, Any], storage_url: str) -> None:
         account = api.account
         region = store.get("Region") or store.get("Regoin") or account.region
-        self._storage = ObjectStorage(Settings({
-            "STORAGE_BUCKET": str(store["Bucket"]),
-            "STORAGE_URL": storage_url,
-            "TENCENTCLOUD_REGION": str(region),
-            "TENCENTCLOUD_SECRETID": account.secret_id,
-            "TENCENTCLOUD_SECRETKEY": account.secret_key,
-            "TENCENTCLOUD_SESSIONTOKEN": account.session_token or "",
-        }))  # fmt: skip
+        self._storage = ObjectStorage(
+            Settings(
+                {
+                    "STORAGE_BUCKET": str(store["Bucket"]),
+                    "STORAGE_URL": storage_url,
+                    "TENCENTCLOUD_REGION": str(region),
+                    "TENCENTCLOUD_SECRETID": account.secret_id,
+                    "TENCENTCLOUD_SECRETKEY": account.secret_key,
+                    "TENCENTCLOUD_SESSIONTOKEN": account.session_token or "",
+                }
+            )
+        )
 
     def state(self, folder: Path) -> Literal["none", "other", "same"]:
         """Tell whether these pages lie there: "same", "other" or "none"."""

@@ -294,8 +294,10 @@ def configuration_differences(wanted: WantedFunction, theirs: Mapping[str, Any])
     """Name what GetFunction shows otherwise; of variables the names, never the values."""
     ours = wanted.configuration
     for name, label in (
-        ("Description", "description"), ("MemorySize", "memory"), ("Timeout", "timeout"),
-    ):  # fmt: skip
+        ("Description", "description"),
+        ("MemorySize", "memory"),
+        ("Timeout", "timeout"),
+    ):
         if name in theirs and ours[name] != theirs[name]:
             yield f"{label} {theirs[name]} → {ours[name]}" if name != "Description" else label
     if (

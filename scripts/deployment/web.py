@@ -66,9 +66,14 @@ def npm(folder: Path, *words: str) -> None:
     beside = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(
-        [beside / "npm", *words], cwd=folder, env=environment, check=False,
-        capture_output=True, text=True, timeout=_TIMEOUT_S,
-    )  # fmt: skip
+        [beside / "npm", *words],
+        cwd=folder,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+    )
     if done.returncode:
         told = (done.stderr.strip() or done.stdout.strip())[-2_000:]
         raise PackageError(f"npm {' '.join(words)} failed (exit {done.returncode}):\n{told}")

@@ -57,9 +57,14 @@ class LocalCloudClient:
     def _functions(self) -> Functions:
         keys = load_secrets(self.data)
         settings = CloudSettings(
-            NAMESPACE, REGION, self.url.removeprefix("http://"), "http",
-            keys.secret_id, keys.secret_key, None,
-        )  # fmt: skip
+            NAMESPACE,
+            REGION,
+            self.url.removeprefix("http://"),
+            "http",
+            keys.secret_id,
+            keys.secret_key,
+            None,
+        )
         return Functions(settings, keys.internal_secret.encode(), timeout_s=TIMEOUT_S)
 
     @property

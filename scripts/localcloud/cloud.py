@@ -166,10 +166,13 @@ class LocalCloud:
         self.wechat_pay.resume()
         self.timers.run()
         endpoint = {
-            "pid": os.getpid(), "url": self.url, "vendor_url": self.vendor_url,
+            "pid": os.getpid(),
+            "url": self.url,
+            "vendor_url": self.vendor_url,
             "storage_url": self.storage.url,
-            "mongodb_uri": self.mongodb_uri, "database": self.database_name,
-        }  # fmt: skip
+            "mongodb_uri": self.mongodb_uri,
+            "database": self.database_name,
+        }
         path = self.data / "endpoint.json"
         path.touch(mode=0o600)  # A MongoDB of one's own may have its password in the URI.
         path.write_text(json.dumps(endpoint))
@@ -177,11 +180,15 @@ class LocalCloud:
     def _serve(self, app: Flask, port: int) -> None:
         logging.getLogger("waitress").setLevel(logging.ERROR)
         server = create_server(
-            app, host="127.0.0.1", port=port, threads=THREADS, connection_limit=CONNECTIONS,
+            app,
+            host="127.0.0.1",
+            port=port,
+            threads=THREADS,
+            connection_limit=CONNECTIONS,
             asyncore_use_poll=True,  # select() knows no more than 1,024 of them.
             # Uploads stay in memory: waitress leaves the files open that it would use instead.
             inbuf_overflow=MAX_UPLOAD_BYTES,
-        )  # fmt: skip
+        )
         threading.Thread(target=server.run, daemon=True, name=app.name).start()
         self._servers.append(server)
 

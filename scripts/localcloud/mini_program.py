@@ -159,8 +159,11 @@ class MiniProgramStandIn:
         plain = json.dumps({"opengid": opengid, "watermark": mark}).encode()
         encryptor = Cipher(algorithms.AES128(key), modes.CBC(iv)).encryptor()
         data = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
-        return {"code": code, "encrypted_data": base64.b64encode(data).decode(),
-                "iv": base64.b64encode(iv).decode()}  # fmt: skip
+        return {
+            "code": code,
+            "encrypted_data": base64.b64encode(data).decode(),
+            "iv": base64.b64encode(iv).decode(),
+        }
 
     def session(self, parameters: Mapping[str, str]) -> Answer:
         """Tell whose session a code is, once."""

@@ -120,14 +120,30 @@ class Mongod:
 
     def _launch(self) -> None:
         arguments = [
-            str(self._binary), "--dbpath", str(self.folder), "--port", str(self._port),
-            "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET, "--oplogSize", "512",
-            "--wiredTigerCacheSizeGB", "1", "--nounixsocket",
-            "--setParameter", "notablescan=1",
-            "--setParameter", f"transactionLifetimeLimitSeconds={ABANDONED_AFTER_S}",
-            "--setParameter", "diagnosticDataCollectionEnabled=0",
-            "--logpath", str(self.folder / "mongod.log"), "--logappend",
-        ]  # fmt: skip
+            str(self._binary),
+            "--dbpath",
+            str(self.folder),
+            "--port",
+            str(self._port),
+            "--bind_ip",
+            "127.0.0.1",
+            "--replSet",
+            REPLICA_SET,
+            "--oplogSize",
+            "512",
+            "--wiredTigerCacheSizeGB",
+            "1",
+            "--nounixsocket",
+            "--setParameter",
+            "notablescan=1",
+            "--setParameter",
+            f"transactionLifetimeLimitSeconds={ABANDONED_AFTER_S}",
+            "--setParameter",
+            "diagnosticDataCollectionEnabled=0",
+            "--logpath",
+            str(self.folder / "mongod.log"),
+            "--logappend",
+        ]
         self._process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -160,9 +176,11 @@ class Mongod:
         """Make this process the set's one member; an earlier run had another port."""
         member = {"_id": 0, "host": f"127.0.0.1:{self._port}"}
         config: dict[str, Any] = {
-            "_id": REPLICA_SET, "version": 1, "members": [member],
+            "_id": REPLICA_SET,
+            "version": 1,
+            "members": [member],
             "writeConcernMajorityJournalDefault": self._durable,
-        }  # fmt: skip
+        }
         try:
             client.admin.command("replSetInitiate", config)
         except OperationFailure as error:

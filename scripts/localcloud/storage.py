@@ -50,9 +50,12 @@ def _make_bucket(mine: StorageSettings, name: str) -> None:
     from botocore.exceptions import ClientError
 
     client = boto3.client(
-        "s3", endpoint_url=mine.url, region_name=mine.region,
-        aws_access_key_id=mine.secret_id, aws_secret_access_key=mine.secret_key,
-    )  # fmt: skip
+        "s3",
+        endpoint_url=mine.url,
+        region_name=mine.region,
+        aws_access_key_id=mine.secret_id,
+        aws_secret_access_key=mine.secret_key,
+    )
     where = {"LocationConstraint": mine.region}
     try:
         client.create_bucket(Bucket=name, CreateBucketConfiguration=where)

@@ -153,14 +153,27 @@ def _care(
     """A campaign of the sample chain; every tenth member is left alone."""
     message = {"title": title, "body": body, "push_template_id": PUSH}
     gift = {"kind": "coupon", "template_id": template_id}
-    return {"_id": name, "name": title, "trigger": trigger, "valid_from": "2026-03-02",
-            "valid_until": "2026-12-31", "effect_days": 7, "holdout_bp": 1_000,
-            "variants": [{"gift": gift, "message": message}]} | more  # fmt: skip
+    return {
+        "_id": name,
+        "name": title,
+        "trigger": trigger,
+        "valid_from": "2026-03-02",
+        "valid_until": "2026-12-31",
+        "effect_days": 7,
+        "holdout_bp": 1_000,
+        "variants": [{"gift": gift, "message": message}],
+    } | more
 
 
 def _birthday() -> dict[str, Any]:
-    care = _care("birthday", "生日快乐", "送您{gift}", {"kind": "birthday", "days": 0},
-                 "birthday-tea", priority=90)  # fmt: skip
+    care = _care(
+        "birthday",
+        "生日快乐",
+        "送您{gift}",
+        {"kind": "birthday", "days": 0},
+        "birthday-tea",
+        priority=90,
+    )
     late = {"title": "补祝生日快乐", "body": "生日已过，心意还在：送您{gift}"}
     care["variants"][0]["message"]["late"] = late
     return care
@@ -190,29 +203,49 @@ def chain() -> dict[str, Any]:
     """Return the sample chain in the form that `maintenance` loads."""
     return {
         "stores": [
-            {"_id": store_id, "brand_id": "huitou", "name": name, "address": address,
-             "place": {"lat": PLACES[store_id][0], "lng": PLACES[store_id][1]},
-             "hours": [{"opens": opens, "closes": closes}]}
+            {
+                "_id": store_id,
+                "brand_id": "huitou",
+                "name": name,
+                "address": address,
+                "place": {"lat": PLACES[store_id][0], "lng": PLACES[store_id][1]},
+                "hours": [{"opens": opens, "closes": closes}],
+            }
             for store_id, name, address, opens, closes in STORES
         ],
         "dishes": [
-            {"_id": dish_id, "brand_id": "huitou", "name": name, "category": category,
-             "methods": methods,
-             "skus": [{"sku_id": sku, "name": size, "price_fen": fen + more}
-                      for sku, size, more in sizes],
-             "addons": [{"addon_id": addon, "name": extra, "price_fen": price, "max_quantity": 2}
-                        for addon, extra, price in extras]}
+            {
+                "_id": dish_id,
+                "brand_id": "huitou",
+                "name": name,
+                "category": category,
+                "methods": methods,
+                "skus": [
+                    {"sku_id": sku, "name": size, "price_fen": fen + more}
+                    for sku, size, more in sizes
+                ],
+                "addons": [
+                    {"addon_id": addon, "name": extra, "price_fen": price, "max_quantity": 2}
+                    for addon, extra, price in extras
+                ],
+            }
             for dish_id, name, category, fen, sizes, extras, methods in DISHES
         ],
         "store_dishes": [
             {"_id": f"{store[0]}:{dish[0]}", "store_id": store[0], "dish_id": dish[0]}
-            for store in STORES for dish in DISHES
+            for store in STORES
+            for dish in DISHES
         ],
         "coupon_templates": TEMPLATES,
         "scenes": [
-            {"_id": scene(store[0], kind), "store_id": store[0], "kind": kind,
-             "template_id": "welcome-20-5"}
-            for store in STORES for kind in ("table", "till")
+            {
+                "_id": scene(store[0], kind),
+                "store_id": store[0],
+                "kind": kind,
+                "template_id": "welcome-20-5",
+            }
+            for store in STORES
+            for kind in ("table", "till")
         ],
         "tier_rules": TIERS,
         "points_rules": POINTS,
@@ -223,4 +256,4 @@ def chain() -> dict[str, Any]:
         "earning_rules": [CHECK_IN],
         "mall_items": MALL,
         "offers": OFFERS,
-    }  # fmt: skip
+    }

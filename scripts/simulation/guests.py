@@ -108,16 +108,25 @@ def _visit(dice: random.Random, guest: Guest, slots: int) -> Visit:
     elif slot == 0 and store_id == "wujiaochang":
         store_id = "jingan"  # It opens at 17:00.
     end = dice.choices(list(ENDS), list(ENDS.values()))[0]
-    return Visit(guest, store_id, [_item(dice, guest) for _ in range(dice.choice([1, 1, 2, 3]))],
-                 slot, end, waits=dice.random() < 0.3)  # fmt: skip
+    return Visit(
+        guest,
+        store_id,
+        [_item(dice, guest) for _ in range(dice.choice([1, 1, 2, 3]))],
+        slot,
+        end,
+        waits=dice.random() < 0.3,
+    )
 
 
 def _item(dice: random.Random, guest: Guest) -> dict[str, Any]:
     dish_id = dice.choice(guest.favourites)
     dish = next(dish for dish in DISHES if dish[0] == dish_id)
     sizes, extras, methods = dish[4], dish[5], dish[6]
-    item: dict[str, Any] = {"dish_id": dish_id, "sku_id": dice.choice(sizes)[0],
-                            "quantity": dice.choice([1, 1, 1, 2])}  # fmt: skip
+    item: dict[str, Any] = {
+        "dish_id": dish_id,
+        "sku_id": dice.choice(sizes)[0],
+        "quantity": dice.choice([1, 1, 1, 2]),
+    }
     if extras and dice.random() < 0.4:
         item["addons"] = [{"addon_id": dice.choice(extras)[0], "quantity": 1}]
     if methods and dice.random() < 0.5:

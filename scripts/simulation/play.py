@@ -113,10 +113,16 @@ class Simulation:
         cart: dict[str, Any] = {"store_id": visit.store_id, "items": visit.items}
         quote = self._ok("pay", guest, {"action": "quote", **cart})
         quote, cart = self._with_benefits(guest, quote, cart)
-        order = self._ok("pay", guest, {
-            "action": "create", **cart, "quote_id": quote["quote_id"],
-            "payable_fen": quote["payable_fen"],
-        })  # fmt: skip
+        order = self._ok(
+            "pay",
+            guest,
+            {
+                "action": "create",
+                **cart,
+                "quote_id": quote["quote_id"],
+                "payable_fen": quote["payable_fen"],
+            },
+        )
         order_id = order["order_id"]
         if visit.end == "cancels":
             self._ok("pay", guest, {"action": "cancel", "order_id": order_id})
@@ -148,17 +154,31 @@ class Simulation:
         self._greeted.add(guest.openid)
         code = self._cloud.phone_code(guest.phone)
         self._ok("member-profile", guest, {"action": "bind_phone", "code": code})
-        for purpose, given in (("marketing", guest.likes_offers),
-                               ("precise_location", guest.shares_place)):  # fmt: skip
-            self._ok("member-profile", guest, {
-                "action": "consent", "purpose": purpose, "given": given, "text_version": "2026-03",
-            })  # fmt: skip
+        for purpose, given in (
+            ("marketing", guest.likes_offers),
+            ("precise_location", guest.shares_place),
+        ):
+            self._ok(
+                "member-profile",
+                guest,
+                {
+                    "action": "consent",
+                    "purpose": purpose,
+                    "given": given,
+                    "text_version": "2026-03",
+                },
+            )
         if guest.birthday is not None:
             self._ok("member-profile", guest, {"action": "update", "birthday": guest.birthday})
         if guest.scans_code:
-            self._ok("member-profile", guest, {
-                "action": "welcome", "scene": scene(store_id, "table"),
-            })  # fmt: skip
+            self._ok(
+                "member-profile",
+                guest,
+                {
+                    "action": "welcome",
+                    "scene": scene(store_id, "table"),
+                },
+            )
 
     def _after_paying(self, guest: Guest, order_id: str) -> None:
         """Perhaps allow one more message: WeChat lets the mini-program ask after a payment."""
@@ -166,19 +186,33 @@ class Simulation:
         if place >= guest.allows_messages:
             return
         answers = self._cloud.accept_messages(guest.openid, [PUSH])
-        self._ok("member-profile", guest, {
-            "action": "subscribed", "prompt_id": order_id,
-            "answers": [{"template_id": name, "result": result}
-                        for name, result in answers.items()],
-        })  # fmt: skip
+        self._ok(
+            "member-profile",
+            guest,
+            {
+                "action": "subscribed",
+                "prompt_id": order_id,
+                "answers": [
+                    {"template_id": name, "result": result} for name, result in answers.items()
+                ],
+            },
+        )
 
     def _arrive(self, guest: Guest, store_id: str) -> None:
         """Report the phone's position, at the store's door, to the mini-program."""
         lat, lng = PLACES[store_id]
-        near = self._ok("geofence-check", guest, {
-            "action": "check", "lat": lat, "lng": lng, "system": "GCJ-02", "accuracy_m": 30,
-            "at": self._moment.isoformat(),
-        })  # fmt: skip
+        near = self._ok(
+            "geofence-check",
+            guest,
+            {
+                "action": "check",
+                "lat": lat,
+                "lng": lng,
+                "system": "GCJ-02",
+                "accuracy_m": 30,
+                "at": self._moment.isoformat(),
+            },
+        )
         if [store["store_id"] for store in near["stores"]] != [store_id]:
             raise SimulationError(f"geofence-check: at {store_id} it found {near['stores']}")
 
@@ -197,11 +231,23 @@ class Simulation:
 
     def _send_back(self, order_id: str, **part: Any) -> None:
         """Refund at the till; a manager approves a refund above the till's limit."""
-        asked = self._staff("refund", order_id=order_id, refund_id=f"R{order_id}", **part,
-                            reason="菜品不满意", actor="till-1", role="cashier")  # fmt: skip
+        asked = self._staff(
+            "refund",
+            order_id=order_id,
+            refund_id=f"R{order_id}",
+            **part,
+            reason="菜品不满意",
+            actor="till-1",
+            role="cashier",
+        )
         if asked["status"] == "awaiting_approval":
-            self._staff("decide_refund", refund_id=f"R{order_id}", approve=True,
-                        actor="manager-1", role="manager")  # fmt: skip
+            self._staff(
+                "decide_refund",
+                refund_id=f"R{order_id}",
+                approve=True,
+                actor="manager-1",
+                role="manager",
+            )
 
     def _staff(self, action: str, **fields: Any) -> dict[str, Any]:
         answer = self._cloud.internal_call("pay", {"action": action, **fields})
@@ -220,8 +266,11 @@ def start_campaigns(cloud: LocalCloudClient) -> None:
     """Check the sample chain's campaigns and let them run."""
     for campaign in CAMPAIGNS:
         named = {"campaign_id": campaign["_id"], "actor": "运营小李"}
-        for event in ({"action": "put", "campaign": campaign, "actor": "运营小李"},
-                      {"action": "check", **named}, {"action": "start", **named}):  # fmt: skip
+        for event in (
+            {"action": "put", "campaign": campaign, "actor": "运营小李"},
+            {"action": "check", **named},
+            {"action": "start", **named},
+        ):
             answer = cloud.internal_call("campaign-run", event)
             if not answer["ok"]:
                 raise SimulationError(f"{event['action']} {campaign['_id']}: {answer['error']}")

@@ -105,18 +105,31 @@ def _door(
             continue
         name = "".join(word.capitalize() for word in table.function.split("-")) + door
         kinds = {action: _kinds(schemas, actions[action]) for action in sorted(actions)}
-        blocks.append("\n".join([
-            *comment(f"{table.function}: {table.title}"),
-            f"interface {name}Actions {{",
-            *(f"  {action}: {{ request: {request}; answer: {answer} }};"
-              for action, (request, answer) in kinds.items()),
-            "}",
-        ]))  # fmt: skip
-        blocks.append("\n".join([
-            f"type {name}Event =",
-            *(f'  | ({{ action: "{action}" }} & {request} & {door}Envelope)'
-              for action, (request, _) in kinds.items()),
-        ]) + ";")  # fmt: skip
+        blocks.append(
+            "\n".join(
+                [
+                    *comment(f"{table.function}: {table.title}"),
+                    f"interface {name}Actions {{",
+                    *(
+                        f"  {action}: {{ request: {request}; answer: {answer} }};"
+                        for action, (request, answer) in kinds.items()
+                    ),
+                    "}",
+                ]
+            )
+        )
+        blocks.append(
+            "\n".join(
+                [
+                    f"type {name}Event =",
+                    *(
+                        f'  | ({{ action: "{action}" }} & {request} & {door}Envelope)'
+                        for action, (request, _) in kinds.items()
+                    ),
+                ]
+            )
+            + ";"
+        )
         functions.append(f'  "{table.function}": {name}Actions;')
     blocks.append("\n".join([f"interface {door}Functions {{", *functions, "}"]))
     return [*blocks, _LOOKUPS.replace("@", door)]

@@ -68,10 +68,16 @@ def enter(cloud: LocalCloud, chromium: Browser, client: CheckedClient) -> Iterat
 
     def sign_in(role: str, *store_ids: str) -> Page:
         number = counted({"_id": {"$gt": ""}})
-        answer = cloud.functions().call("console", {
-            "action": "add_staff", "staff_id": f"s{number}", "name": f"员工{number}", "role": role,
-            "store_ids": list(store_ids),
-        })  # fmt: skip
+        answer = cloud.functions().call(
+            "console",
+            {
+                "action": "add_staff",
+                "staff_id": f"s{number}",
+                "name": f"员工{number}",
+                "role": role,
+                "store_ids": list(store_ids),
+            },
+        )
         context = chromium.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
         contexts.append(context)
         page = context.new_page()

@@ -60,9 +60,14 @@ class Probes:
         """Create a function with this index.py; returns its name when it can be called."""
         name = f"probe-{next(_names)}"
         self.api.scf(
-            "CreateFunction", FunctionName=name, Runtime="Python3.11", Timeout=timeout_s,
-            MemorySize=memory_mb, Code={"ZipFile": zipped({"index.py": source})}, **fields,
-        )  # fmt: skip
+            "CreateFunction",
+            FunctionName=name,
+            Runtime="Python3.11",
+            Timeout=timeout_s,
+            MemorySize=memory_mb,
+            Code={"ZipFile": zipped({"index.py": source})},
+            **fields,
+        )
         self.api.wait_until_active(name, "$LATEST")
         return name
 

@@ -50,8 +50,9 @@ def test_a_campaign_sends_a_coupon_to_guests_away_for_three_days(
     orders = []
     for guest in guests:
         for purpose in ("marketing", "personalised"):
-            guest.ok("member-profile", action="consent", purpose=purpose, given=True,
-                     text_version="1")  # fmt: skip
+            guest.ok(
+                "member-profile", action="consent", purpose=purpose, given=True, text_version="1"
+            )
         orders.append(guest.buy())
     eventually(lambda: {g.status(o) for g, o in zip(guests, orders, strict=True)} == {"paid"}, 30)
     page = enter("marketing")
@@ -138,11 +139,19 @@ def test_a_linters_finding_is_shown_beside_its_field(
 ) -> None:
     page = enter("marketing")
     draft: dict[str, Any] = {
-        "_id": "at-night", "name": "半夜", "trigger": {"kind": "daily"}, "send_at": "02:00",
-        "valid_from": "2026-03-02", "valid_until": "2026-12-31",
-        "variants": [{"message": {"title": "夜里", "body": "来吧"},
-                      "gift": {"kind": "coupon", "template_id": "gone"}}],
-    }  # fmt: skip
+        "_id": "at-night",
+        "name": "半夜",
+        "trigger": {"kind": "daily"},
+        "send_at": "02:00",
+        "valid_from": "2026-03-02",
+        "valid_until": "2026-12-31",
+        "variants": [
+            {
+                "message": {"title": "夜里", "body": "来吧"},
+                "gift": {"kind": "coupon", "template_id": "gone"},
+            }
+        ],
+    }
     assert api(page, "campaigns/put", campaign=draft)["ok"]
     visit(page, cloud.url, "campaigns")
     page.get_by_role("button", name="半夜").click()
@@ -241,9 +250,13 @@ def test_a_link_is_offered_only_for_coupons_that_members_may_take(
 ) -> None:
     page = enter("marketing")
     coupon = {
-        "_id": "for-all", "name": "人人有份", "valid_days": 3, "claimable": True,
-        "terms": {"kind": "amount_off", "off_fen": 300}, "limits": {"quota": 50},
-    }  # fmt: skip
+        "_id": "for-all",
+        "name": "人人有份",
+        "valid_days": 3,
+        "claimable": True,
+        "terms": {"kind": "amount_off", "off_fen": 300},
+        "limits": {"quota": 50},
+    }
     assert api(page, "coupons/put", template=coupon)["ok"]
     visit(page, cloud.url, "coupons")
     page.get_by_role("button", name="人人有份").click()

@@ -149,13 +149,20 @@ def test_functions_outside_the_file_are_reported_and_deleted_only_with_prune(
     deploy(cloud.target)
     api = CloudApi(cloud.target.account)
     api.scf(
-        "CreateFunction", FunctionName="forgotten", Runtime="Python3.11",
-        Code={"ZipFile": zip_of(cloud)}, Handler="index.main_handler",
-    )  # fmt: skip
+        "CreateFunction",
+        FunctionName="forgotten",
+        Runtime="Python3.11",
+        Code={"ZipFile": zip_of(cloud)},
+        Handler="index.main_handler",
+    )
     api.scf(
-        "CreateTrigger", FunctionName="pay", TriggerName="old", Type="timer",
-        TriggerDesc="0 0 0 1 * * *", Qualifier=DEFAULT,
-    )  # fmt: skip
+        "CreateTrigger",
+        FunctionName="pay",
+        TriggerName="old",
+        Type="timer",
+        TriggerDesc="0 0 0 1 * * *",
+        Qualifier=DEFAULT,
+    )
     assert deploy(cloud.target) == []
     assert "forgotten" in cloud.registry.functions
     gone = deploy(cloud.target, prune=True)
@@ -170,13 +177,19 @@ def test_a_deployment_corrects_what_somebody_else_has_changed(cloud: LocalCloud)
     api = CloudApi(cloud.target.account)
     api.scf("DeleteTrigger", FunctionName="pay", TriggerName="follow-up", Type="timer")
     api.scf(
-        "UpdateTrigger", FunctionName="points-sync", TriggerName="settle", Type="timer",
-        TriggerDesc="0 0 * * * * *", CustomArgument="no token",
-    )  # fmt: skip
+        "UpdateTrigger",
+        FunctionName="points-sync",
+        TriggerName="settle",
+        Type="timer",
+        TriggerDesc="0 0 * * * * *",
+        CustomArgument="no token",
+    )
     api.tcb(
-        "ModifyResourcePermission", ResourceType="function", Permission="CUSTOM",
+        "ModifyResourcePermission",
+        ResourceType="function",
+        Permission="CUSTOM",
         SecurityRule=json.dumps({"*": {"invoke": True}}),
-    )  # fmt: skip
+    )
     api.scf("UpdateFunctionConfiguration", FunctionName="pay", Timeout=1)
     assert live(cloud).timeout_s == 120, "what is live can't be changed, only replaced"
     done = {(s.action, s.kind, s.name) for s in deploy(cloud.target)}

@@ -42,9 +42,16 @@ def test_the_commands_print_plan_and_result(cloud: LocalCloud, tmp_path: Path) -
         assert unknown.returncode == 2
         assert "no function nothing" in unknown.stderr
         up.database.collection("dead_letters").insert_one(
-            {"_id": "points-sync:o1", "function": "points-sync", "document_id": "o1",
-             "reason": "TEST", "times": 1, "schema": 1, "last_at": up.clock.now()}
-        )  # fmt: skip
+            {
+                "_id": "points-sync:o1",
+                "function": "points-sync",
+                "document_id": "o1",
+                "reason": "TEST",
+                "times": 1,
+                "schema": 1,
+                "last_at": up.clock.now(),
+            }
+        )
         assert "points-sync:o1" in run("scripts/huitou dead-letters list", tmp_path).stdout
         replayed = run("scripts/huitou dead-letters replay --all", tmp_path)
         assert replayed.stdout == "points-sync:o1: started again by points-sync\n"
@@ -70,8 +77,12 @@ def test_an_incomplete_target_is_refused_with_what_is_missing(tmp_path: Path) ->
     def error_output(*options: str) -> str:
         done = subprocess.run(
             ["scripts/huitou", "deploy", "--env", "e1", "--profile", str(profile), *options],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         return done.stderr
 

@@ -80,17 +80,22 @@ def test_the_next_run_finishes_after_a_deployment_was_killed(
     cloud: LocalCloud, tmp_path: Path
 ) -> None:
     environment = {
-        **os.environ, **cloud.target.variables,
+        **os.environ,
+        **cloud.target.variables,
         "TENCENTCLOUD_SECRET_ID": cloud.keys.secret_id,
         "TENCENTCLOUD_SECRET_KEY": cloud.keys.secret_key,
-        "HUITOU_API_ENDPOINT": f"127.0.0.1:{cloud.port}", "HUITOU_API_PROTOCOL": "http",
-    }  # fmt: skip
+        "HUITOU_API_ENDPOINT": f"127.0.0.1:{cloud.port}",
+        "HUITOU_API_PROTOCOL": "http",
+    }
     command = ["scripts/huitou", "deploy", "--env", cloud.target.account.env_id]
     for seconds in (0.2, 0.4):
         with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-        ) as process:  # fmt: skip
+        ) as process:
             deadline = time.monotonic() + 30
             while not cloud.registry.layers and time.monotonic() < deadline:
                 time.sleep(0.005)

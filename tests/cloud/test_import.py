@@ -61,9 +61,13 @@ def own_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 def huitou(cloud: LocalCloud, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "cli", *arguments, "--data", str(cloud.data)],
-        cwd=ROOT, env={"PYTHONPATH": ":".join(import_paths()), "PATH": "/usr/bin:/bin"},
-        check=False, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={"PYTHONPATH": ":".join(import_paths()), "PATH": "/usr/bin:/bin"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
 
 
 def told(done: subprocess.CompletedProcess[str], code: int = 0) -> dict[str, Any]:
@@ -111,11 +115,19 @@ def test_a_real_history_goes_in_and_true_figures_come_out(
     assert rows > 69_659 / EVERY * 0.9
     done = huitou(own_cloud, "import", "orders", str(cdnow), "--map", MAP, "--json")
     assert told(done) | {"seconds": 0} == {
-        "rows": rows, "imported": rows, "refunded": 0, "unchanged": 0, "members": members,
-        "rejected": 0, "rejects_file": None, "dry_run": False, "seconds": 0,
+        "rows": rows,
+        "imported": rows,
+        "refunded": 0,
+        "unchanged": 0,
+        "members": members,
+        "rejected": 0,
+        "rejects_file": None,
+        "dry_run": False,
+        "seconds": 0,
         "amount_fen": sum(cents for _, _, cents in plain.orders),
-        "first_day": "1997-01-01", "last_day": "1998-06-30",
-    }  # fmt: skip
+        "first_day": "1997-01-01",
+        "last_day": "1998-06-30",
+    }
     for day in (date(1997, 4, 15), date(1997, 6, 30), date(1998, 3, 31)):
         kpi = told(huitou(own_cloud, "kpi", "--as-of", str(day), "--json"))
         cohort, repurchased = plain.repurchase(day)
@@ -167,8 +179,11 @@ def test_each_kind_of_bad_row_is_rejected_and_the_good_ones_go_in(
         "c2,2026-01-12 12:00,0,A9,",
     ]
     path = tmp_path / "till.csv"
-    path.write_bytes("\n".join(lines).encode() + "\n李四,2026-01-10 12:00,5,B1,\n".encode("gbk")
-                     + "张三,2026-01-10 12:00,5,B2,\n".encode())  # fmt: skip
+    path.write_bytes(
+        "\n".join(lines).encode()
+        + "\n李四,2026-01-10 12:00,5,B1,\n".encode("gbk")
+        + "张三,2026-01-10 12:00,5,B2,\n".encode()
+    )
     mapping = ["--map", "member=card,paid_at=when,amount=paid,order=no,refund_of=original"]
     done = huitou(own_cloud, "import", "orders", str(path), *mapping, "--json")
     result = told(done, code=1)
@@ -176,9 +191,15 @@ def test_each_kind_of_bad_row_is_rejected_and_the_good_ones_go_in(
     with open(result["rejects_file"], encoding="utf-8-sig", newline="") as file:
         rejects = [(int(row["line"]), row["field"], row["reason"]) for row in csv.DictReader(file)]
     assert [(line, name) for line, name, _ in sorted(rejects)] == [
-        (3, "member"), (4, "paid_at"), (5, "amount"), (6, "order"), (7, "amount"),
-        (9, "refund_of"), (10, "row"), (12, "row"),
-    ]  # fmt: skip
+        (3, "member"),
+        (4, "paid_at"),
+        (5, "amount"),
+        (6, "order"),
+        (7, "amount"),
+        (9, "refund_of"),
+        (10, "row"),
+        (12, "row"),
+    ]
     dry = huitou(own_cloud, "import", "orders", str(path), *mapping, "--json", "--dry-run")
     assert told(dry, code=1)["rejected"] == 8
     again = told(huitou(own_cloud, "import", "orders", str(path), *mapping, "--json"), code=1)
@@ -263,9 +284,11 @@ def test_a_killed_import_goes_on_where_it_was(own_cloud: LocalCloud, tmp_path: P
     mapping = ["--map", "member=card,paid_at=when,amount=paid"]
     command = [sys.executable, "-m", "cli", "import", "orders", str(path), *mapping]
     with subprocess.Popen(
-        [*command, "--data", str(own_cloud.data)], cwd=ROOT, stderr=subprocess.DEVNULL,
+        [*command, "--data", str(own_cloud.data)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
         env={"PYTHONPATH": ":".join(import_paths()), "PATH": "/usr/bin:/bin"},
-    ) as process:  # fmt: skip
+    ) as process:
         orders = own_cloud.database.collection("orders")
         first = {
             "business_day": {"$gte": "2025-03-01", "$lt": "2025-04"},
@@ -289,8 +312,9 @@ def test_orders_of_a_chain_whose_balances_come_apart_earn_nothing(
     till = tmp_path / "till.csv"
     till.write_text("card,day,total,no\nspend-only,2026-01-10,50.00,S1\n", encoding="utf-8")
     columns = "member=card,paid_at=day,amount=total,order=no"
-    done = huitou(own_cloud, "import", "orders", str(till), "--map", columns, "--no-points",
-                  "--json")  # fmt: skip
+    done = huitou(
+        own_cloud, "import", "orders", str(till), "--map", columns, "--no-points", "--json"
+    )
     assert told(done)["imported"] == 1
     identity = own_cloud.database.collection("identities").find_one({"_id": "till:spend-only"})
     assert identity

@@ -83,9 +83,13 @@ def test_a_refund_goes_through_wechat_pay_and_takes_the_points_back(
     order_id = guest.buy(10)
     eventually(lambda: guest.points() == 150)
     request = {
-        "action": "refund", "order_id": order_id, "refund_id": f"R{order_id}",
-        "reason": "菜品不满意", "actor": "manager", "role": "finance",
-    }  # fmt: skip
+        "action": "refund",
+        "order_id": order_id,
+        "refund_id": f"R{order_id}",
+        "reason": "菜品不满意",
+        "actor": "manager",
+        "role": "finance",
+    }
     with ThreadPoolExecutor(4) as pool:
         answers = list(
             pool.map(lambda _: guest.client.internal_call("pay", dict(request)), range(4))
@@ -105,8 +109,13 @@ def test_after_a_failed_refund_another_refund_is_possible(
     order_id = guest.buy()
     eventually(lambda: guest.status(order_id) == "paid")
     cloud.set_wechat_pay_mode({"refunds_end": end})
-    request = {"action": "refund", "order_id": order_id, "reason": "x", "actor": "manager",
-               "role": "finance"}  # fmt: skip
+    request = {
+        "action": "refund",
+        "order_id": order_id,
+        "reason": "x",
+        "actor": "manager",
+        "role": "finance",
+    }
     assert guest.client.internal_call("pay", {**request, "refund_id": f"R1{order_id}"})["ok"]
     refunds = cloud.database.collection("refunds")
     eventually(lambda: refunds.find_one({"_id": f"R1{order_id}"})["status"] == end.lower())  # type: ignore[index]
@@ -143,35 +152,48 @@ def test_a_member_changes_their_phone_and_the_old_number_is_free(
 
 def test_a_member_cannot_refund(guest: Guest) -> None:
     order_id = guest.buy()
-    answer = guest.call("pay", action="refund", order_id=order_id, refund_id="R12345",
-                        reason="x", actor="me")  # fmt: skip
+    answer = guest.call(
+        "pay", action="refund", order_id=order_id, refund_id="R12345", reason="x", actor="me"
+    )
     assert answer["error"]["code"] == "UNKNOWN_ACTION"
 
 
 def test_an_event_over_the_platforms_limit_is_refused(guest: Guest) -> None:
     answer = guest.call("pay", action="quote", x="y" * 100_000)
     assert answer["error"]["code"] == "TOO_LARGE"
-    odd = json.dumps({"name": "pay", "openid": guest.openid,
-                      "data": {"action": "quote", "x": "\ud800"}})  # fmt: skip
+    odd = json.dumps(
+        {"name": "pay", "openid": guest.openid, "data": {"action": "quote", "x": "\ud800"}}
+    )
     answered = HTTP.request(
-        "POST", f"{guest.client.url}/callFunction", body=odd,
+        "POST",
+        f"{guest.client.url}/callFunction",
+        body=odd,
         headers={"Content-Type": "application/json"},
-    ).json()  # fmt: skip
+    ).json()
     assert answered["result"]["error"]["code"] == "INVALID_REQUEST"
     huge = json.dumps({"name": "pay", "openid": "x", "data": {"x": "y" * 7_000_000}})
     refused = HTTP.request(
-        "POST", f"{guest.client.url}/callFunction", body=huge,
+        "POST",
+        f"{guest.client.url}/callFunction",
+        body=huge,
         headers={"Content-Type": "application/json"},
-    )  # fmt: skip
+    )
     assert refused.status == 413
 
 
 def test_an_unsigned_call_of_tencents_api_is_refused(cloud: LocalCloud) -> None:
-    body = json.dumps({"FunctionName": "maintenance", "Namespace": "local-huitou",
-                       "ClientContext": "{}"})  # fmt: skip
-    for authorization in ("", "TC3-HMAC-SHA256 Credential=AKIDX/2026-11-22/scf/tc3_request, "
-                          "SignedHeaders=content-type;host, Signature=" + "0" * 64):  # fmt: skip
-        headers = {"X-TC-Action": "Invoke", "Authorization": authorization,
-                   "Content-Type": "application/json"}  # fmt: skip
+    body = json.dumps(
+        {"FunctionName": "maintenance", "Namespace": "local-huitou", "ClientContext": "{}"}
+    )
+    for authorization in (
+        "",
+        "TC3-HMAC-SHA256 Credential=AKIDX/2026-11-22/scf/tc3_request, "
+        "SignedHeaders=content-type;host, Signature=" + "0" * 64,
+    ):
+        headers = {
+            "X-TC-Action": "Invoke",
+            "Authorization": authorization,
+            "Content-Type": "application/json",
+        }
         answer = HTTP.request("POST", cloud.url, body=body, headers=headers).json()
         assert answer["Response"]["Error"]["Code"].startswith("AuthFailure")

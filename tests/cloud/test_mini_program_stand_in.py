@@ -18,17 +18,23 @@ class Shop:
         self.platform = MiniProgramStandIn(merchant.keys, merchant.pay_service.find)
         self.transaction_id = merchant.paid("order-1")
         merchant.paid_for_store("order-2")
-        asked = {"grant_type": "client_credential", "appid": self.keys.appid,
-                 "secret": self.keys.app_secret}  # fmt: skip
+        asked = {
+            "grant_type": "client_credential",
+            "appid": self.keys.appid,
+            "secret": self.keys.app_secret,
+        }
         self.token = self.platform.stable_token(asked)["access_token"]
 
     def shipping(self, **change: Any) -> dict[str, Any]:
         key = {"order_number_type": 2, "transaction_id": self.transaction_id}
         return {
-            "order_key": key, "logistics_type": 4, "delivery_mode": 1,
+            "order_key": key,
+            "logistics_type": 4,
+            "delivery_mode": 1,
             "shipping_list": [{"item_desc": "牛肉面*1"}],
-            "upload_time": "2026-03-02T12:30:00.000+08:00", "payer": {"openid": "alice"},
-        } | change  # fmt: skip
+            "upload_time": "2026-03-02T12:30:00.000+08:00",
+            "payer": {"openid": "alice"},
+        } | change
 
     def upload(self, **change: Any) -> int:
         return int(
@@ -46,8 +52,10 @@ def test_shipping_is_kept_and_can_be_reported_once(shop: Shop) -> None:
     assert shop.platform.shipped() == {shop.transaction_id: shop.shipping()}
     assert shop.upload() == 10060002
     by_own_number = {
-        "order_number_type": 1, "mchid": shop.keys.mchid, "out_trade_no": "order-1",
-    }  # fmt: skip
+        "order_number_type": 1,
+        "mchid": shop.keys.mchid,
+        "out_trade_no": "order-1",
+    }
     assert shop.upload(order_key=by_own_number) == 10060002
     of_store = by_own_number | {"out_trade_no": "order-2"}
     assert shop.upload(order_key=of_store) == 10060001

@@ -49,8 +49,15 @@ def test_a_franchise_gets_its_share_and_returns_it_after_a_refund(
     shared = cloud.wechat_pay.book_of(number)["shared_fen"]
     # ¥60 less ¥21 of offers, less 0.6 % fee: 20 % to the owner, 3 % to the brand.
     assert shared == 775 + 116
-    internal(guest.client, "refund", order_id=order_id, refund_id=f"R{order_id}",
-             reason="test", actor="ann", role="finance")  # fmt: skip
+    internal(
+        guest.client,
+        "refund",
+        order_id=order_id,
+        refund_id=f"R{order_id}",
+        reason="test",
+        actor="ann",
+        role="finance",
+    )
     for _ in range(3):
         later(cloud, minutes=2)
     book = cloud.wechat_pay.book_of(number)
@@ -96,8 +103,15 @@ def test_the_timer_finds_a_payment_and_completes_the_order(cloud: LocalCloud, gu
 
 def test_the_command_finds_the_errors_put_into_a_days_bill(cloud: LocalCloud, guest: Guest) -> None:
     one, two, three = (bought(cloud, guest) for _ in range(3))
-    internal(guest.client, "refund", order_id=three, refund_id=f"R{three}",
-             reason="test", actor="ann", role="finance")  # fmt: skip
+    internal(
+        guest.client,
+        "refund",
+        order_id=three,
+        refund_id=f"R{three}",
+        reason="test",
+        actor="ann",
+        role="finance",
+    )
     eventually(lambda: guest.status(three) == "refunded")
     day = cloud.clock.now().astimezone().date().isoformat()
     plant = cloud.wechat_pay.plant
@@ -120,9 +134,13 @@ def test_the_command_finds_the_errors_put_into_a_days_bill(cloud: LocalCloud, gu
 def command(cloud: LocalCloud, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["scripts/huitou", "pay", *words, "--json"],
-        cwd=ROOT, env={**os.environ, "HUITOU_DATA": str(cloud.data)},
-        timeout=120, check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "HUITOU_DATA": str(cloud.data)},
+        timeout=120,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize(("kind", "status"), [("signtest", 401), ("tag", 401), ("amount", 400)])

@@ -71,8 +71,13 @@ def python(path: list[Path], script: str) -> subprocess.CompletedProcess[str]:
     environment = {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONTZPATH": ""}
     return subprocess.run(
         [bare, "-S", "-s", "-P", "-W", "error", "-c", script],
-        env=environment, cwd=path[0], capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        env=environment,
+        cwd=path[0],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def user(name: str, tmp_path: Path) -> Path:

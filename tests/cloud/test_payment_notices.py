@@ -29,11 +29,15 @@ def notify(client: LocalCloudClient, body: bytes, headers: dict[str, str]) -> in
 def resource(cloud: LocalCloud, guest: Guest, order_id: str, **change: Any) -> dict[str, Any]:
     """Return the resource of a paid attempt as WeChat Pay writes it, for a forged notice."""
     paid = {
-        "appid": cloud.keys.appid, "mchid": cloud.keys.mchid, "out_trade_no": f"{order_id}n1",
-        "trade_state": "SUCCESS", "transaction_id": "42" + "0" * 26,
+        "appid": cloud.keys.appid,
+        "mchid": cloud.keys.mchid,
+        "out_trade_no": f"{order_id}n1",
+        "trade_state": "SUCCESS",
+        "transaction_id": "42" + "0" * 26,
         "success_time": cloud.clock.now().isoformat(timespec="seconds"),
-        "payer": {"openid": guest.openid}, "amount": {"total": 1_500, "currency": "CNY"},
-    }  # fmt: skip
+        "payer": {"openid": guest.openid},
+        "amount": {"total": 1_500, "currency": "CNY"},
+    }
     return paid | change
 
 

@@ -108,8 +108,10 @@ def test_the_client_deploys_the_whole_bundle(
     ]
     timers = {t.name: t.cron for t in bare.registry.function("pay").triggers.values()}
     assert timers == {
-        "follow-up": "0 * * * * * *", "share": "20 * * * * * *", "hourly": "0 10 * * * * *",
-    }  # fmt: skip
+        "follow-up": "0 * * * * * *",
+        "share": "20 * * * * * *",
+        "hourly": "0 10 * * * * *",
+    }
     assert set(proxy.refused) <= {TELEMETRY}, "it called nobody else"
 
 
@@ -117,9 +119,10 @@ def test_the_client_deploys_the_whole_bundle(
 def test_the_sdk_calls_what_the_client_deployed(bare: LocalCloud, sdk: ScfClient) -> None:
     secret = bare.keys.internal_secret.encode()
     declared = invoke(
-        sdk, "maintenance",
+        sdk,
+        "maintenance",
         {"action": "declare", "token": internal_token(secret, "maintenance")},
-    )  # fmt: skip
+    )
     assert json.loads(declared.RetMsg)["ok"], declared.ErrMsg
     stores = invoke(
         sdk, "store-menu", {"action": "stores", "token": internal_token(secret, "store-menu")}

@@ -244,10 +244,13 @@ def test_a_wrong_parameter_is_named_and_nothing_changes(
 
 def test_what_is_within_the_limits_is_taken(probes: Probes, echo: str) -> None:
     for fields in (
-        {"Timeout": 1}, {"Timeout": 900}, {"MemorySize": 64}, {"MemorySize": 3072},
+        {"Timeout": 1},
+        {"Timeout": 900},
+        {"MemorySize": 64},
+        {"MemorySize": 3072},
         {"Environment": {"Variables": [{"Key": "A", "Value": "x" * 4_095}]}},
         {"Environment": {"Variables": []}},
-    ):  # fmt: skip
+    ):
         probes.api.scf("UpdateFunctionConfiguration", FunctionName=echo, **fields)
         probes.api.wait_until_active(echo, "$LATEST")
         assert probes.call(echo, 7).answer == 7
@@ -295,9 +298,11 @@ def test_a_layer_in_use_stays_and_five_of_them_cover_each_other_in_order(probes:
     for number in range(5):
         files = {"shared.py": f"here = {number}\n", f"only_{number}.py": "", "index.py": "1 / 0"}
         published = probes.api.layers(
-            "PublishLayerVersion", LayerName=f"layer-{number}", CompatibleRuntimes=["Python3.11"],
+            "PublishLayerVersion",
+            LayerName=f"layer-{number}",
+            CompatibleRuntimes=["Python3.11"],
             Content={"ZipFile": zipped(files)},
-        )  # fmt: skip
+        )
         uses.append({"LayerName": f"layer-{number}", "LayerVersion": published["LayerVersion"]})
     source = (
         "import shared, only_0, only_1, only_2, only_3, only_4\n"
@@ -323,9 +328,13 @@ def test_clients_that_keep_their_connections_leave_room_for_others(
 
     def call(_: int) -> int:
         return http.request(
-            "POST", f"{empty_cloud.url}/callFunction", body=body, timeout=30, retries=False,
+            "POST",
+            f"{empty_cloud.url}/callFunction",
+            body=body,
+            timeout=30,
+            retries=False,
             headers={"Content-Type": "application/json"},
-        ).status  # fmt: skip
+        ).status
 
     with ThreadPoolExecutor(250) as pool:
         assert set(pool.map(call, range(500))) == {200}
@@ -339,8 +348,12 @@ def test_a_members_call_without_a_name_or_with_an_odd_openid_is_refused(
     empty_cloud: LocalCloud, echo: str
 ) -> None:
     for body in (
-        {}, [], {"name": echo}, {"name": echo, "openid": 5}, {"name": echo, "openid": "a\0b"},
-    ):  # fmt: skip
+        {},
+        [],
+        {"name": echo},
+        {"name": echo, "openid": 5},
+        {"name": echo, "openid": "a\0b"},
+    ):
         answer = HTTP.request("POST", f"{empty_cloud.url}/callFunction", json=body)
         assert answer.status == 400
         assert answer.json()["errCode"] == "InvalidParameter"

@@ -59,9 +59,11 @@ def test_deleting_a_function_with_a_qualifier_deletes_that_version_only(probes: 
     versions = probes.api.scf("ListVersionByFunction", FunctionName=name)["FunctionVersion"]
     assert versions == ["$LATEST", second]
     for kept, code in {
-        second: "UnsupportedOperation.AliasBind", "$LATEST": "UnsupportedOperation.AliasBind",
-        "$DEFAULT": "ResourceNotFound.Qualifier", first: "ResourceNotFound.Qualifier",
-    }.items():  # fmt: skip
+        second: "UnsupportedOperation.AliasBind",
+        "$LATEST": "UnsupportedOperation.AliasBind",
+        "$DEFAULT": "ResourceNotFound.Qualifier",
+        first: "ResourceNotFound.Qualifier",
+    }.items():
         got, _ = refused(probes.api.scf, "DeleteFunction", FunctionName=name, Qualifier=kept)
         assert got == code
     assert probes.call(name, 1).answer == 1
@@ -79,18 +81,21 @@ def test_a_list_of_functions_is_searched_ordered_and_counted(probes: Probes) -> 
     assert all(key in one["FunctionName"] for one in found["Functions"])
     assert probes.api.scf("ListFunctions", SearchKey="nobody")["TotalCount"] == 0
     ways = [
-        [one["FunctionName"] for one in
-         probes.api.scf("ListFunctions", Order=way, Limit=100)["Functions"]]
+        [
+            one["FunctionName"]
+            for one in probes.api.scf("ListFunctions", Order=way, Limit=100)["Functions"]
+        ]
         for way in ("asc", "DESC")
-    ]  # fmt: skip
+    ]
     assert ways[0] == ways[1][::-1] == sorted(ways[0])
 
 
 def test_a_list_of_layers_is_searched(probes: Probes) -> None:
     for name in ("searched-one", "searched-two"):
         code = {"ZipFile": zipped({"module.py": ""})}
-        probes.api.layers("PublishLayerVersion", LayerName=name, Content=code,
-                          CompatibleRuntimes=["Python3.11"])  # fmt: skip
+        probes.api.layers(
+            "PublishLayerVersion", LayerName=name, Content=code, CompatibleRuntimes=["Python3.11"]
+        )
     found = probes.api.layers("ListLayers", SearchKey="searched-t")
     assert [layer["LayerName"] for layer in found["Layers"]] == ["searched-two"]
     assert probes.api.layers("ListLayers", SearchKey="searched", Limit=1)["TotalCount"] == 2

@@ -42,10 +42,15 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
 
 def test_an_encrypted_name_needs_the_serial_of_its_key(doors: Doors) -> None:
     path, keys = "/v3/profitsharing/receivers/add", doors.cloud.keys
-    body = json.dumps({
-        "appid": keys.appid, "type": "MERCHANT_ID", "account": FRANCHISE,
-        "name": doors.merchant.encrypted("加盟商"), "relation_type": "HEADQUARTER",
-    })  # fmt: skip
+    body = json.dumps(
+        {
+            "appid": keys.appid,
+            "type": "MERCHANT_ID",
+            "account": FRANCHISE,
+            "name": doors.merchant.encrypted("加盟商"),
+            "relation_type": "HEADQUARTER",
+        }
+    )
     headers = {"Authorization": doors.merchant.authorization("POST", path, body)}
     assert doors.vendors.post(path, data=body, headers=headers).status_code == 400
     headers["Wechatpay-Serial"] = keys.platform_serial
@@ -90,10 +95,13 @@ def test_shipping_is_reported_through_the_door(doors: Doors) -> None:
     assert doors.vendors.post(managed, json={"appid": keys.appid}).get_json()["is_trade_managed"]
     key = {"order_number_type": 2, "transaction_id": transaction_id}
     shipping = {
-        "order_key": key, "logistics_type": 4, "delivery_mode": 1,
-        "shipping_list": [{"item_desc": "牛肉面*1"}], "payer": {"openid": "alice"},
+        "order_key": key,
+        "logistics_type": 4,
+        "delivery_mode": 1,
+        "shipping_list": [{"item_desc": "牛肉面*1"}],
+        "payer": {"openid": "alice"},
         "upload_time": "2026-03-02T12:30:00+08:00",
-    }  # fmt: skip
+    }
     assert doors.vendors.post(upload, json=shipping).get_json()["errcode"] == 0
     assert list(doors.cloud.mini_program.shipped()) == [transaction_id]
     assert doors.control("mini-program/mode", trade_managed=False)[0] == 200

@@ -118,8 +118,9 @@ def test_deleting_a_version_and_moving_an_alias_to_it_at_once_has_one_loser(
             ends = [work.exception() for work in racing]
         refused = [end.code for end in ends if isinstance(end, CloudApiError)]
         assert refused in (
-            ["UnsupportedOperation.AliasBind"], ["ResourceNotFound.FunctionVersion"],
-        )  # fmt: skip
+            ["UnsupportedOperation.AliasBind"],
+            ["ResourceNotFound.FunctionVersion"],
+        )
         assert probes.call(name).status == 0
         probes.point_default_to(name, "$LATEST")
 
@@ -177,9 +178,9 @@ def test_a_restart_serves_the_same_versions_without_a_deployment(
         assert probes.call(name, qualifier="$LATEST").answer[:2] == ["two", "$LATEST"]
         after = probes.api.scf("GetFunction", FunctionName=name, Qualifier="1")
         assert {**after, "RequestId": ""} == {**before, "RequestId": ""}
-        assert probes.api.scf("GetReservedConcurrencyConfig", FunctionName=name)[
-            "ReservedMem"
-        ] == 256  # fmt: skip
+        assert (
+            probes.api.scf("GetReservedConcurrencyConfig", FunctionName=name)["ReservedMem"] == 256
+        )
         assert probes.log(name, logged.request_id) == ""
         assert probes.publish(name) == "2"
 
@@ -187,9 +188,12 @@ def test_a_restart_serves_the_same_versions_without_a_deployment(
 def up(data: Path, mongod: Mongod) -> subprocess.Popen[str]:
     """Start a local cloud in a separate process that the test can kill."""
     process = subprocess.Popen(
-        [sys.executable, "-c", UP, str(data), mongod.uri], cwd=ROOT, text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(import_paths())}, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", UP, str(data), mongod.uri],
+        cwd=ROOT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(import_paths())},
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout
     assert process.stdout.readline() == "up\n"
     return process
@@ -221,9 +225,11 @@ def test_a_kill_during_a_write_keeps_every_confirmed_change(mongod: Mongod, tmp_
             name = f"probe-of-round-{round_}"
             for number in range(4):
                 api.scf(
-                    "CreateFunction", FunctionName=f"{name}-{number}", Runtime="Python3.11",
+                    "CreateFunction",
+                    FunctionName=f"{name}-{number}",
+                    Runtime="Python3.11",
                     Code={"ZipFile": zipped({"index.py": ECHO})},
-                )  # fmt: skip
+                )
             with ThreadPoolExecutor(4) as pool:
                 writing = [
                     pool.submit(write_until_it_is_gone, client.target.account, f"{name}-{number}")

@@ -28,8 +28,11 @@ def test_an_order_is_placed_paid_told_of_and_found_by_both_numbers(merchant: Mer
     by_id = f"/v3/pay/transactions/id/{transaction_id}?mchid={merchant.keys.mchid}"
     assert told == found == merchant.ok("GET", by_id)
     assert found["amount"] == {
-        "total": 10_000, "payer_total": 10_000, "currency": "CNY", "payer_currency": "CNY",
-    }  # fmt: skip
+        "total": 10_000,
+        "payer_total": 10_000,
+        "currency": "CNY",
+        "payer_currency": "CNY",
+    }
     assert (found["payer"], found["attach"]) == ({"openid": "alice"}, "table 7")
     assert found["success_time"].endswith("+08:00")
 
@@ -119,14 +122,16 @@ def test_a_number_is_used_once_and_a_closed_order_stays_closed(merchant: Merchan
         merchant.tap(first["prepay_id"])
     merchant.paid_for_store("order-2")
     assert merchant.refused("POST", JSAPI, merchant.order("order-3") | {"mchid": STORE}) == (
-        400, "APPID_MCHID_NOT_MATCH",
-    )  # fmt: skip
+        400,
+        "APPID_MCHID_NOT_MATCH",
+    )
     close = "/v3/pay/partner/transactions/out-trade-no/order-2/close"
     who = {"sp_mchid": merchant.keys.mchid, "sub_mchid": STORE}
     assert merchant.refused("POST", close, who) == (400, "ORDERPAID")
     assert merchant.refused("POST", close, who | {"sub_mchid": FRANCHISE}) == (
-        404, "ORDER_NOT_EXIST",
-    )  # fmt: skip
+        404,
+        "ORDER_NOT_EXIST",
+    )
 
 
 def test_a_phone_balks_at_a_wrong_payer_a_wrong_signature_and_a_late_hour(
@@ -183,9 +188,12 @@ def test_parts_of_a_payment_are_refunded_a_minute_apart_with_their_fees(merchant
     merchant.ok("POST", REFUNDS, second)
     merchant.pass_time(seconds=60)
     assert merchant.pay_service.books() == {
-        "taken_fen": 10_000, "refunded_fen": 10_000, "fees_fen": 0, "shared_fen": 0,
+        "taken_fen": 10_000,
+        "refunded_fen": 10_000,
+        "fees_fen": 0,
+        "shared_fen": 0,
         "returned_fen": 0,
-    }  # fmt: skip
+    }
     third = merchant.refund("order-1", "r3", 1)
     assert merchant.refused("POST", REFUNDS, third) == (400, "INVALID_REQUEST")
 
@@ -207,8 +215,9 @@ def test_a_refund_that_breaks_a_rule_is_refused(merchant: Merchant) -> None:
     assert refused("order-1", "r 1", 1) == (400, "out_refund_no")
     assert refused("order-1", "r1", 1, reason="x" * 81) == (400, "reason")
     assert refused("order-1", "r1", 1, goods_detail=[{}]) == (
-        400, "goods_detail[0].merchant_goods_id",
-    )  # fmt: skip
+        400,
+        "goods_detail[0].merchant_goods_id",
+    )
     assert refused("order-1", "r1", 1, out_trade_no="nobody1") == (404, "RESOURCE_NOT_EXISTS")
     merchant.ok("POST", REFUNDS, merchant.refund("order-1", "r1", 100))
     assert refused("order-1", "r1", 200) == (400, "INVALID_REQUEST")

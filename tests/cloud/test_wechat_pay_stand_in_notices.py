@@ -54,9 +54,13 @@ def test_every_forged_notice_is_wrong_in_its_own_way_only(merchant: Merchant) ->
     truth = merchant.ok("GET", merchant.partner("order-1"))
     public = load_pem_public_key(merchant.keys.platform_public_key.encode())
     wrong = {
-        "amount": "amount", "currency": "amount", "appid": "sp_appid", "mchid": "sp_mchid",
-        "payer": "payer", "order": "out_trade_no",
-    }  # fmt: skip
+        "amount": "amount",
+        "currency": "amount",
+        "appid": "sp_appid",
+        "mchid": "sp_mchid",
+        "payer": "payer",
+        "order": "out_trade_no",
+    }
     for kind in FORGERIES:
         headers, body = merchant.pay_service.forge(kind, "order-1")
         signed_right = verifies(public, headers, body)

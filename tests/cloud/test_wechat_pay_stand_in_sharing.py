@@ -15,17 +15,22 @@ BRANDS = "/v3/brand/profitsharing"
 def add(merchant: Merchant, account: str = FRANCHISE, **change: Any) -> None:
     """Add a receiver, its name encrypted."""
     status, answer = merchant.call(
-        "POST", f"{PLAIN}/receivers/add", receiver(merchant, account, **change),
+        "POST",
+        f"{PLAIN}/receivers/add",
+        receiver(merchant, account, **change),
         merchant.keys.platform_serial,
-    )  # fmt: skip
+    )
     assert status == 200, answer
 
 
 def receiver(merchant: Merchant, account: str = FRANCHISE, **change: Any) -> dict[str, Any]:
     body = {
-        "appid": merchant.keys.appid, "type": "MERCHANT_ID", "account": account,
-        "name": merchant.encrypted("加盟商"), "relation_type": "HEADQUARTER",
-    }  # fmt: skip
+        "appid": merchant.keys.appid,
+        "type": "MERCHANT_ID",
+        "account": account,
+        "name": merchant.encrypted("加盟商"),
+        "relation_type": "HEADQUARTER",
+    }
     return {name: value for name, value in (body | change).items() if value is not None}
 
 
@@ -33,11 +38,15 @@ def share(
     merchant: Merchant, transaction_id: str, number: str, *fen: int, **change: Any
 ) -> dict[str, Any]:
     body = {
-        "appid": merchant.keys.appid, "transaction_id": transaction_id, "out_order_no": number,
-        "receivers": [{"type": "MERCHANT_ID", "account": FRANCHISE, "amount": amount,
-                       "description": "加盟费"} for amount in fen],
+        "appid": merchant.keys.appid,
+        "transaction_id": transaction_id,
+        "out_order_no": number,
+        "receivers": [
+            {"type": "MERCHANT_ID", "account": FRANCHISE, "amount": amount, "description": "加盟费"}
+            for amount in fen
+        ],
         "unfreeze_unsplit": False,
-    }  # fmt: skip
+    }
     return {name: value for name, value in (body | change).items() if value is not None}
 
 
@@ -59,9 +68,14 @@ def test_a_share_is_accepted_first_done_later_and_the_rest_unfrozen(merchant: Me
     found = merchant.ok("GET", f"{PLAIN}/orders/s1?transaction_id={transaction_id}")
     assert (found["state"], found["receivers"][0]["result"]) == ("FINISHED", "SUCCESS")
     assert merchant.pay_service.book_of("order-1") == {
-        "taken_fen": 10_000, "refunded_fen": 0, "fees_fen": 60, "shared_fen": 2_000,
-        "returned_fen": 0, "receivers": {FRANCHISE: 2_000}, "frozen": True,
-    }  # fmt: skip
+        "taken_fen": 10_000,
+        "refunded_fen": 0,
+        "fees_fen": 60,
+        "shared_fen": 2_000,
+        "returned_fen": 0,
+        "receivers": {FRANCHISE: 2_000},
+        "frozen": True,
+    }
     rest = {"transaction_id": transaction_id, "out_order_no": "u1", "description": "完结"}
     unfrozen = merchant.ok("POST", f"{PLAIN}/orders/unfreeze", rest)
     assert unfrozen["receivers"][0]["amount"] == 7_940
@@ -196,9 +210,12 @@ def test_shares_come_back_before_a_refund(merchant: Merchant) -> None:
     whole = merchant.refund("order-1", "r1", 10_000)
     assert merchant.refused("POST", REFUNDS, whole) == (403, "NOT_ENOUGH")
     back = {
-        "out_order_no": "s1", "out_return_no": "b1", "return_mchid": FRANCHISE,
-        "amount": 3_000, "description": "退款",
-    }  # fmt: skip
+        "out_order_no": "s1",
+        "out_return_no": "b1",
+        "return_mchid": FRANCHISE,
+        "amount": 3_000,
+        "description": "退款",
+    }
     path = f"{PLAIN}/return-orders"
     for change, expected in (
         ({"amount": 3_001}, (400, "INVALID_REQUEST")),
@@ -219,9 +236,12 @@ def test_shares_come_back_before_a_refund(merchant: Merchant) -> None:
     merchant.ok("POST", REFUNDS, whole)
     merchant.pass_time()
     assert merchant.pay_service.books() == {
-        "taken_fen": 10_000, "refunded_fen": 10_000, "fees_fen": 0, "shared_fen": 0,
+        "taken_fen": 10_000,
+        "refunded_fen": 10_000,
+        "fees_fen": 0,
+        "shared_fen": 0,
         "returned_fen": 3_000,
-    }  # fmt: skip
+    }
 
 
 def test_a_failed_return_brings_nothing_back(merchant: Merchant) -> None:
@@ -231,10 +251,17 @@ def test_a_failed_return_brings_nothing_back(merchant: Merchant) -> None:
     merchant.ok("POST", f"{PLAIN}/orders", share(merchant, transaction_id, "s1", 100))
     merchant.pass_time()
     merchant.pay_service.mode.set({"returns_end": "FAILED"})
-    failed = merchant.ok("POST", f"{PLAIN}/return-orders", {
-        "out_order_no": "s1", "out_return_no": "b1", "return_mchid": FRANCHISE,
-        "amount": 100, "description": "退款",
-    })  # fmt: skip
+    failed = merchant.ok(
+        "POST",
+        f"{PLAIN}/return-orders",
+        {
+            "out_order_no": "s1",
+            "out_return_no": "b1",
+            "return_mchid": FRANCHISE,
+            "amount": 100,
+            "description": "退款",
+        },
+    )
     assert (failed["result"], failed["fail_reason"]) == ("FAILED", "ACCOUNT_ABNORMAL")
     assert merchant.pay_service.book_of("order-1")["receivers"] == {FRANCHISE: 100}
 
@@ -280,15 +307,23 @@ def test_a_brand_shares_after_half_a_minute_and_within_half_a_year(merchant: Mer
     amounts = f"{orders}/{transaction_id}/amounts"
     assert merchant.ok("GET", amounts)["unsplit_amount"] == 9_940 - 150
     back = {
-        "sub_mchid": STORE, "out_order_no": "s2", "out_return_no": "b1", "return_mchid": BRAND,
-        "amount": 50, "description": "退款",
-    }  # fmt: skip
+        "sub_mchid": STORE,
+        "out_order_no": "s2",
+        "out_return_no": "b1",
+        "return_mchid": BRAND,
+        "amount": 50,
+        "description": "退款",
+    }
     merchant.pay_service.mode.set({"returns_end": "FAILED"})
     assert merchant.ok("POST", f"{BRANDS}/returnorders", back)["result"] == "FAIL"
     query = f"{BRANDS}/returnorders?sub_mchid={STORE}&out_return_no=b1&out_order_no=s2"
     assert "return_no" in merchant.ok("GET", query)
-    end = {"sub_mchid": STORE, "transaction_id": transaction_id, "out_order_no": "u1",
-           "description": "完结"}  # fmt: skip
+    end = {
+        "sub_mchid": STORE,
+        "transaction_id": transaction_id,
+        "out_order_no": "u1",
+        "description": "完结",
+    }
     merchant.ok("POST", f"{BRANDS}/finish-order", end)
     assert merchant.ok("GET", amounts)["unsplit_amount"] == 0
     config = merchant.ok("GET", f"{BRANDS}/brand-configs/{BRAND}")

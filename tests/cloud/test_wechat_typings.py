@@ -60,9 +60,11 @@ def test_the_typed_call_compiles_and_a_wrong_one_does_not(folder: Path) -> None:
     source = OWN + block("scripts/README.md", "ts")
     assert faults(folder, status=source) == []
     for right, wrong in {
-        '"status"': '"state"', '"pay"': '"pays"', ", order_id }": ", order: 1 }",
+        '"status"': '"state"',
+        '"pay"': '"pays"',
+        ", order_id }": ", order: 1 }",
         "NOT_REGISTERED": "NOT_THERE",
-    }.items():  # fmt: skip
+    }.items():
         assert right in source
         assert faults(folder, wrong=source.replace(right, wrong))
 

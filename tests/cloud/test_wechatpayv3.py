@@ -45,8 +45,11 @@ def test_a_foreign_client_orders_is_paid_refunds_and_reads_both_notices(
 ) -> None:
     merchant.pay_service.mode.set({"signs_with": trust})
     client = opened(merchant, address, tmp_path, trust=trust)
-    ask = {"description": "牛肉面", "amount": {"total": 3_000, "currency": "CNY"},
-           "payer": {"openid": "alice"}}  # fmt: skip
+    ask = {
+        "description": "牛肉面",
+        "amount": {"total": 3_000, "currency": "CNY"},
+        "payer": {"openid": "alice"},
+    }
     prepay_id = done(client.pay(out_trade_no="order-1", **ask))["prepay_id"]
     assert done(client.query(out_trade_no="order-1"))["trade_state"] == "NOTPAY"
     paid = merchant.tap(prepay_id)
@@ -94,16 +97,22 @@ def test_a_foreign_client_serves_a_store_of_a_brand_as_its_partner(
     merchant: Merchant, address: str, tmp_path: Path
 ) -> None:
     client = opened(merchant, address, tmp_path, trust="public_key", partner=True)
-    prepay_id = done(client.pay(
-        description="牛肉面", out_trade_no="order-1", sub_mchid=STORE,
-        amount={"total": 3_000, "currency": "CNY"}, payer={"sp_openid": "alice"},
-        settle_info={"profit_sharing": True},
-    ))["prepay_id"]  # fmt: skip
+    prepay_id = done(
+        client.pay(
+            description="牛肉面",
+            out_trade_no="order-1",
+            sub_mchid=STORE,
+            amount={"total": 3_000, "currency": "CNY"},
+            payer={"sp_openid": "alice"},
+            settle_info={"profit_sharing": True},
+        )
+    )["prepay_id"]
     paid = merchant.tap(prepay_id)
     found = done(client.query(out_trade_no="order-1", sub_mchid=STORE))
     assert found == paid
-    added = done(client.brand_profitsharing_add_receiver(BRAND, "MERCHANT_ID", FRANCHISE,
-                                                         "SUPPLIER", NAME))  # fmt: skip
+    added = done(
+        client.brand_profitsharing_add_receiver(BRAND, "MERCHANT_ID", FRANCHISE, "SUPPLIER", NAME)
+    )
     assert client.decrypt(added["name"]) == NAME
     merchant.pass_time(minutes=1)
     part = {"type": "MERCHANT_ID", "account": FRANCHISE, "amount": 300, "description": "加盟费"}

@@ -45,10 +45,12 @@ class Merchant:
     def opened(self) -> WeChatPayStandIn:
         """Open the stand-in on the same books, as a restart of the local cloud does."""
         return WeChatPayStandIn(
-            self.keys, self.clock, self._books,
+            self.keys,
+            self.clock,
+            self._books,
             deliver=lambda *notice: self.delivered.append(notice),
             later=lambda _delay_s, work: self._due.append(work),
-        )  # fmt: skip
+        )
 
     def pass_time(self, **ahead: float) -> None:
         """Do the waiting actions, then advance the clock."""
@@ -63,9 +65,11 @@ class Merchant:
     def authorization(self, method: str, url: str, body: str, **change: str) -> str:
         stamp, nonce = str(int(time.time())), secrets.token_hex(16)
         fields = {
-            "mchid": self.keys.mchid, "nonce_str": nonce, "timestamp": stamp,
+            "mchid": self.keys.mchid,
+            "nonce_str": nonce,
+            "timestamp": stamp,
             "serial_no": self.keys.merchant_serial,
-        } | change  # fmt: skip
+        } | change
         stamp = fields["timestamp"]
         fields.setdefault("signature", self.sign(f"{method}\n{url}\n{stamp}\n{nonce}\n{body}\n"))
         return "WECHATPAY2-SHA256-RSA2048 " + ",".join(f'{k}="{v}"' for k, v in fields.items())
@@ -104,18 +108,26 @@ class Merchant:
     def order(self, number: str, total: int = 10_000, **change: Any) -> dict[str, Any]:
         """Return the request of a direct order, without the fields that are None."""
         body = {
-            "appid": self.keys.appid, "mchid": self.keys.mchid, "description": "牛肉面",
-            "out_trade_no": number, "notify_url": NOTIFY_URL,
-            "amount": {"total": total, "currency": "CNY"}, "payer": {"openid": "alice"},
+            "appid": self.keys.appid,
+            "mchid": self.keys.mchid,
+            "description": "牛肉面",
+            "out_trade_no": number,
+            "notify_url": NOTIFY_URL,
+            "amount": {"total": total, "currency": "CNY"},
+            "payer": {"openid": "alice"},
             "settle_info": {"profit_sharing": True},
-        }  # fmt: skip
+        }
         return {k: v for k, v in (body | change).items() if v is not None}
 
     def partner_order(self, number: str, total: int = 10_000, **change: Any) -> dict[str, Any]:
         partner = {
-            "appid": None, "mchid": None, "sp_appid": self.keys.appid,
-            "sp_mchid": self.keys.mchid, "sub_mchid": STORE, "payer": {"sp_openid": "alice"},
-        }  # fmt: skip
+            "appid": None,
+            "mchid": None,
+            "sp_appid": self.keys.appid,
+            "sp_mchid": self.keys.mchid,
+            "sub_mchid": STORE,
+            "payer": {"sp_openid": "alice"},
+        }
         return self.order(number, total, **(partner | change))
 
     def direct(self, number: str) -> str:
@@ -132,9 +144,12 @@ class Merchant:
         stamp, package = str(int(time.time())), f"prepay_id={prepay_id}"
         parts = (appid or self.keys.appid, stamp, "nonce", package)
         parameters = {
-            "timeStamp": stamp, "nonceStr": "nonce", "package": package, "signType": "RSA",
+            "timeStamp": stamp,
+            "nonceStr": "nonce",
+            "package": package,
+            "signType": "RSA",
             "paySign": self.sign("".join(part + "\n" for part in parts)),
-        }  # fmt: skip
+        }
         return self.pay_service.pay(openid, parameters | change)
 
     def paid(self, number: str, total: int = 10_000, **change: Any) -> str:
@@ -152,9 +167,11 @@ class Merchant:
         """Return the request of a refund."""
         total = self.pay_service.payment(number)["total"]
         body = {
-            "out_trade_no": number, "out_refund_no": out_refund_no, "notify_url": NOTIFY_URL,
+            "out_trade_no": number,
+            "out_refund_no": out_refund_no,
+            "notify_url": NOTIFY_URL,
             "amount": {"refund": fen, "total": total, "currency": "CNY"},
-        }  # fmt: skip
+        }
         return body | change
 
     # --- WeChat Pay's notices and bills -------------------------------------------------------

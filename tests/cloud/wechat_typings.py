@@ -38,17 +38,26 @@ def faults(folder: Path, **sources: str) -> list[str]:
     for name, text in sources.items():
         (folder / f"{name}.ts").write_text(text, encoding="utf-8")
     options = {
-        "strict": True, "noEmit": True, "target": "es2022", "module": "esnext",
-        "lib": ["es2022"], "types": ["miniprogram-api-typings"], "typeRoots": [str(modules)],
+        "strict": True,
+        "noEmit": True,
+        "target": "es2022",
+        "module": "esnext",
+        "lib": ["es2022"],
+        "types": ["miniprogram-api-typings"],
+        "typeRoots": [str(modules)],
         "moduleDetection": "force",
-    }  # fmt: skip
+    }
     files = [f"{name}.ts" for name in sources] + ["huitou.d.ts"]
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
     compiler = [str(Path(sys.executable).parent / "node"), str(modules / "typescript/bin/tsc")]
     done = subprocess.run(
-        [*compiler, "-p", str(folder)], capture_output=True, text=True, check=False,
-        cwd=folder, timeout=COMPILE_TIMEOUT_S,
-    )  # fmt: skip
+        [*compiler, "-p", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        timeout=COMPILE_TIMEOUT_S,
+    )
     lines = done.stdout.splitlines()
     assert done.returncode == 0 or lines, done.stderr
     return lines

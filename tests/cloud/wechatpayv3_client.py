@@ -87,17 +87,24 @@ def opened(
     """Return the client at that address; it trusts the platform's public key or a certificate."""
     package, keys = installed(), merchant.keys
     trusted: dict[str, Any] = {
-        "public_key": keys.platform_public_key, "public_key_id": keys.platform_serial,
-    }  # fmt: skip
+        "public_key": keys.platform_public_key,
+        "public_key_id": keys.platform_serial,
+    }
     if trust == "certificate":
         # It would fetch certificates before anybody could name another gateway.
         (folder / "platform.pem").write_text(keys.platform_certificate.certificate)
         trusted = {"cert_dir": str(folder)}
     client = package.WeChatPay(
-        wechatpay_type=package.WeChatPayType.MINIPROG, mchid=keys.mchid, appid=keys.appid,
-        private_key=keys.merchant_private_key, cert_serial_no=keys.merchant_serial,
-        apiv3_key=keys.api_v3_key, notify_url=NOTIFY_URL, partner_mode=partner, timeout=(5, 30),
+        wechatpay_type=package.WeChatPayType.MINIPROG,
+        mchid=keys.mchid,
+        appid=keys.appid,
+        private_key=keys.merchant_private_key,
+        cert_serial_no=keys.merchant_serial,
+        apiv3_key=keys.api_v3_key,
+        notify_url=NOTIFY_URL,
+        partner_mode=partner,
+        timeout=(5, 30),
         **trusted,
-    )  # fmt: skip
+    )
     client._core._gate_way = address
     return client

@@ -78,9 +78,10 @@ def test_a_store_sets_its_own_prices_and_hides_dishes(
     alice = shop.register("alice")
     manager = person(index, chain, "store_manager", "jingan").browser()
     [tea] = [
-        d for d in manager.ask("menu/list", store_id="jingan")["dishes"]
+        d
+        for d in manager.ask("menu/list", store_id="jingan")["dishes"]
         if d["dish_id"] == "milk-tea"
-    ]  # fmt: skip
+    ]
     dish = {"store_id": "jingan", "dish_id": "milk-tea"}
     sku = tea["skus"][0]
     before = shop.order(alice)
@@ -121,18 +122,31 @@ def test_a_refund_above_a_cashiers_limit_waits_for_the_stores_manager(
 ) -> None:
     shop = Shop(chain, clock)
     order = shop.paid(shop.register("alice"))
-    chain.collection("refunds").insert_one({
-        "_id": "R-waits", "schema": 1, "kind": "order", "order_id": order.id, "store_id": "jingan",
-        "member_id": order.member_id, "amount_fen": 900, "total_fen": 900, "reason": "凉了",
-        "actor": "cashier-1", "role": "cashier", "status": "awaiting_approval",
-        "created_at": clock.now(),
-    })  # fmt: skip
+    chain.collection("refunds").insert_one(
+        {
+            "_id": "R-waits",
+            "schema": 1,
+            "kind": "order",
+            "order_id": order.id,
+            "store_id": "jingan",
+            "member_id": order.member_id,
+            "amount_fen": 900,
+            "total_fen": 900,
+            "reason": "凉了",
+            "actor": "cashier-1",
+            "role": "cashier",
+            "status": "awaiting_approval",
+            "created_at": clock.now(),
+        }
+    )
     own = person(index, chain, "store_manager", "jingan").browser()
     other = person(index, chain, "store_manager", "xujiahui").browser()
     [waiting] = own.ask("approvals/refunds")["refunds"]
     assert (waiting["refund_id"], waiting["actor"], waiting["amount_fen"]) == (
-        "R-waits", "cashier-1", 900,
-    )  # fmt: skip
+        "R-waits",
+        "cashier-1",
+        900,
+    )
     assert other.ask("approvals/refunds")["refunds"] == []
     decision = {"refund_id": "R-waits", "approve": False}
     assert other.refused("approvals/decide_refund", **decision) == "NOT_FOUND"
@@ -145,8 +159,9 @@ def test_an_adjustment_above_the_limit_needs_a_second_person(
     alice = shop.register("alice")
     one = person(index, chain, "store_manager", "jingan").browser()
     two = person(index, chain, "area_manager", "jingan").browser()
-    asked = one.ask("members/adjust", adjustment_id="adj-large", member_id=alice, points=50_000,
-                    reason="补偿")  # fmt: skip
+    asked = one.ask(
+        "members/adjust", adjustment_id="adj-large", member_id=alice, points=50_000, reason="补偿"
+    )
     assert asked["status"] == "awaiting_approval"
     [waiting] = two.ask("approvals/adjustments")["adjustments"]
     decision = {"adjustment_id": waiting["adjustment_id"], "approve": True}
@@ -160,15 +175,17 @@ def test_an_adjustment_above_the_limit_needs_a_second_person(
 
 
 def test_an_owner_opens_an_account_for_a_store(owner: Browser) -> None:
-    added = owner.ask("staff/add", staff_id="wang", name="王店长", role="store_manager",
-                      store_ids=["jingan"])  # fmt: skip
+    added = owner.ask(
+        "staff/add", staff_id="wang", name="王店长", role="store_manager", store_ids=["jingan"]
+    )
     assert added["uri"].startswith("otpauth://totp/")
     assert (
         owner.refused("staff/add", staff_id="wang", name="王", role="owner") == "STAFF_NAME_TAKEN"
     )
     assert owner.refused("staff/add", staff_id="w2", name="王", role="cashier") == "INVALID_REQUEST"
-    refused = owner.send("staff/add", {"staff_id": "w3", "name": "王", "role": "owner",
-                                       "store_ids": ["jingan"]})  # fmt: skip
+    refused = owner.send(
+        "staff/add", {"staff_id": "w3", "name": "王", "role": "owner", "store_ids": ["jingan"]}
+    )
     assert refused["status"] == 400
 
 
@@ -193,13 +210,22 @@ def test_if_two_owners_leave_at_once_one_of_them_stays_owner(
         browser.ask("session/password", old=added.password, new=PASSWORD)
         browsers.append(browser)
     revisions = {one["staff_id"]: one["revision"] for one in browsers[0].ask("staff/list")["staff"]}
-    answers = at_once([
-        lambda browser=browser, name=name: browser.send("staff/change", {
-            "staff_id": name, "name": name, "role": "finance", "store_ids": [],
-            "status": "active", "revision": revisions[name],
-        })
-        for browser, name in zip(browsers, names, strict=True)
-    ])  # fmt: skip
+    answers = at_once(
+        [
+            lambda browser=browser, name=name: browser.send(
+                "staff/change",
+                {
+                    "staff_id": name,
+                    "name": name,
+                    "role": "finance",
+                    "store_ids": [],
+                    "status": "active",
+                    "revision": revisions[name],
+                },
+            )
+            for browser, name in zip(browsers, names, strict=True)
+        ]
+    )
     assert sorted(answer["status"] for answer in answers) == [200, 400], answers
     staff = chain.collection("staff").find({"role": "owner", "status": "active"})
     assert len(list(staff)) == 1
@@ -278,8 +304,9 @@ def test_staff_see_the_history_of_a_member_they_look_up(
     assert owner.ask("members/orders", member_id=alice)["orders"][0]["order_id"] == order.id
     for route in ("members/statement", "members/coupons", "members/messages"):
         owner.ask(route, member_id=alice)
-    adjusted = owner.ask("members/adjust", adjustment_id="adj-0001", member_id=alice, points=20,
-                         reason="等太久")  # fmt: skip
+    adjusted = owner.ask(
+        "members/adjust", adjustment_id="adj-0001", member_id=alice, points=20, reason="等太久"
+    )
     assert adjusted["status"] == "applied"
     [entry] = [
         e for e in owner.ask("members/statement", member_id=alice)["entries"] if e["points"] == 20
@@ -333,9 +360,12 @@ def test_the_first_page_needs_five_queries_that_do_not_grow_with_orders(
         owner.ask("home/figures")
     finally:
         chain.mongo.command("profile", 0)
-        asked = chain.mongo["system.profile"].aggregate([
-            {"$match": {"op": {"$in": ["query", "command", "getmore"]}}}, {"$project": {"ns": 1}},
-        ])  # fmt: skip
+        asked = chain.mongo["system.profile"].aggregate(
+            [
+                {"$match": {"op": {"$in": ["query", "command", "getmore"]}}},
+                {"$project": {"ns": 1}},
+            ]
+        )
         names = [row["ns"].partition(".")[2] for row in asked]
         chain.mongo.drop_collection("system.profile")
     of_the_page = [name for name in names if name not in ("staff", "staff_sessions", "$cmd")]

@@ -80,10 +80,12 @@ def test_a_coupon_is_made_and_changed_and_the_second_of_two_editors_is_refused(
     assert made["template"]["terms"]["off_fen"] == 800
     assert (made["left"], made["left_fen"]) == (None, None)
     second = {**COUPON, "revision": 2, "limits": {"quota": 10, "budget_fen": 5_000}}
-    answers = at_once([
-        lambda words=words: owner.send("coupons/put", {"template": {**second, "name": words}})
-        for words in ("甲", "乙")
-    ])  # fmt: skip
+    answers = at_once(
+        [
+            lambda words=words: owner.send("coupons/put", {"template": {**second, "name": words}})
+            for words in ("甲", "乙")
+        ]
+    )
     assert sorted(a["status"] for a in answers) == [200, 409]
     [lost] = [a["error"] for a in answers if a["status"] == 409]
     assert lost["code"] == "RULES_CONFLICT"
@@ -131,8 +133,9 @@ def test_a_coupons_uses_are_counted_by_business_day(
     days = owner.ask("coupons/get", template_id="thirty-8")["days"]
     assert len(days) == 30
     assert {d["day"]: d["redeemed"] for d in days if d["redeemed"]} == {
-        "2026-03-01": 2, "2026-03-02": 1,
-    }  # fmt: skip
+        "2026-03-01": 2,
+        "2026-03-02": 1,
+    }
 
 
 # --- stores and dishes ----------------------------------------------------------------------------
@@ -170,10 +173,12 @@ def test_a_new_dish_is_listed_by_every_store_and_can_be_changed(
     shop = Shop(chain, clock)
     alice = shop.register("alice")
     dish = {
-        "name": "杨枝甘露", "category": "饮品", "methods": ["少冰"],
+        "name": "杨枝甘露",
+        "category": "饮品",
+        "methods": ["少冰"],
         "skus": [{"sku_id": "m", "name": "中杯", "price_fen": 1_800}],
         "addons": [{"addon_id": "sago", "name": "西米", "price_fen": 200}],
-    }  # fmt: skip
+    }
     words = {"dish_id": "mango-sago", "revision": 0, "content": dish}
     answers = at_once([lambda: owner.send("menu/set_dish", words)] * 3)
     assert sorted(a["status"] for a in answers) == [200, 409, 409]

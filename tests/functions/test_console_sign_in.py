@@ -109,8 +109,15 @@ def test_a_session_ends_by_signing_out_and_when_the_account_is_disabled(
     assert first.refused("session/me") == "SIGN_IN_REQUIRED"
     assert second.ask("session/me")["staff_id"] == "cashier"
     [mine] = owner.ask("staff/list")["staff"][:1]
-    owner.ask("staff/change", staff_id="cashier", name="收银", role="cashier",
-              store_ids=["jingan"], status="disabled", revision=mine["revision"])  # fmt: skip
+    owner.ask(
+        "staff/change",
+        staff_id="cashier",
+        name="收银",
+        role="cashier",
+        store_ids=["jingan"],
+        status="disabled",
+        revision=mine["revision"],
+    )
     assert second.refused("session/me") == "SIGN_IN_REQUIRED"
     words = {"staff_id": "cashier", "password": PASSWORD, "code": cashier.code()}
     assert Browser(index).refused("session/sign_in", **words) == "SIGN_IN_FAILED"
@@ -123,10 +130,15 @@ def test_an_idle_or_old_session_has_ended(
     sessions = chain.collection("staff_sessions")
     [session] = sessions.find({"staff_id": "owner"}).sort("began_at", -1).limit(1)
     now = datetime.now(UTC)
-    sessions.update_one({"_id": session["_id"]}, {"$set": {
-        "seen_at": now - timedelta(seconds=seen_ago),
-        "expires_at": now - timedelta(seconds=began_ago) + timedelta(hours=12),
-    }})  # fmt: skip
+    sessions.update_one(
+        {"_id": session["_id"]},
+        {
+            "$set": {
+                "seen_at": now - timedelta(seconds=seen_ago),
+                "expires_at": now - timedelta(seconds=began_ago) + timedelta(hours=12),
+            }
+        },
+    )
     assert owner.refused("session/me") == "SIGN_IN_REQUIRED"
 
 
@@ -144,9 +156,11 @@ def test_no_answer_is_kept_by_a_browser_or_shown_in_a_frame(
     owner: Browser, path: str, signed_in: bool
 ) -> None:
     event = {
-        "path": f"/api/{path}", "httpMethod": "POST", "body": "{}",
+        "path": f"/api/{path}",
+        "httpMethod": "POST",
+        "body": "{}",
         "headers": {"X-Huitou": "1", "Cookie": f"huitou_session={owner.cookie * signed_in}"},
-    }  # fmt: skip
+    }
     headers = owner.index.main_handler(event, {"time_limit_in_ms": 60_000})["headers"]
     assert headers["Cache-Control"] == "no-store"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
@@ -159,9 +173,11 @@ def test_scripts_and_other_sites_cannot_read_the_cookie(
     owner = person(index, chain, "owner")
     monkeypatch.delenv("HUITOU_CLOCK_FILE")
     event = {
-        "path": "/api/session/sign_in", "httpMethod": "POST", "headers": {"x-huitou": "1"},
+        "path": "/api/session/sign_in",
+        "httpMethod": "POST",
+        "headers": {"x-huitou": "1"},
         "body": json.dumps({"staff_id": "owner", "password": PASSWORD, "code": owner.code()}),
-    }  # fmt: skip
+    }
     kept = index.main_handler(event, {})["headers"]["Set-Cookie"]
     assert all(word in kept for word in ("HttpOnly", "Secure", "SameSite=Strict", "Path=/api"))
 
@@ -169,8 +185,11 @@ def test_scripts_and_other_sites_cannot_read_the_cookie(
 @pytest.mark.parametrize("body", ["[1]", "{", '"x"', "1" * 70_000])
 def test_an_unreadable_request_is_refused_with_a_message(owner: Browser, body: str) -> None:
     event = {
-        "path": "/api/session/me", "httpMethod": "POST", "headers": {"x-huitou": "1"}, "body": body,
-    }  # fmt: skip
+        "path": "/api/session/me",
+        "httpMethod": "POST",
+        "headers": {"x-huitou": "1"},
+        "body": body,
+    }
     answer = owner.index.main_handler(event, {})
     assert answer["statusCode"] == 400
     assert json.loads(answer["body"])["error"]["message"]
@@ -222,9 +241,15 @@ def test_an_unknown_route_is_not_found(owner: Browser) -> None:
 
 def test_a_browser_cannot_say_who_acts(owner: Browser) -> None:
     for route, fields in {
-        "members/adjust": {"adjustment_id": "a-00001", "member_id": "m", "points": 5, "reason": "x",
-                           "actor": "somebody", "role": "finance"},
+        "members/adjust": {
+            "adjustment_id": "a-00001",
+            "member_id": "m",
+            "points": 5,
+            "reason": "x",
+            "actor": "somebody",
+            "role": "finance",
+        },
         "campaigns/start": {"campaign_id": "day-3", "actor": "somebody"},
-    }.items():  # fmt: skip
+    }.items():
         answer = owner.send(route, fields)
         assert (answer["status"], answer["error"]["field"]) == (400, "actor")

@@ -133,8 +133,10 @@ def test_with_its_own_token_a_function_opens_the_doors_it_has_and_no_other(
     for name, event in internal_events(function).items():
         kind = name.split()[0].removesuffix("s")
         is_open = {
-            "timer": "timer" in table.doors, "change": "changes" in table.doors, "action": True,
-        }.get(kind, False)  # fmt: skip
+            "timer": "timer" in table.doors,
+            "change": "changes" in table.doors,
+            "action": True,
+        }.get(kind, False)
         code = code_of(run(function, with_token(event, token_of(function))))
         assert code is not None, f"{name} needs no setting: this test can't tell who got in"
         assert (code not in SHUT) == is_open, (name, code)
@@ -294,17 +296,29 @@ def notice(
 ) -> dict[str, Any]:
     """Return a notice, encrypted with the chain's APIv3 key and signed with the given key."""
     sealed = AESGCM(keys.api_v3_key.encode()).encrypt(b"0" * 12, b"{}", b"transaction")
-    resource = {"algorithm": "AEAD_AES_256_GCM", "nonce": "0" * 12,
-                "associated_data": "transaction",
-                "ciphertext": base64.b64encode(sealed).decode()}  # fmt: skip
+    resource = {
+        "algorithm": "AEAD_AES_256_GCM",
+        "nonce": "0" * 12,
+        "associated_data": "transaction",
+        "ciphertext": base64.b64encode(sealed).decode(),
+    }
     body = json.dumps({"id": "n1", "event_type": "TRANSACTION.SUCCESS", "resource": resource})
     stamp, nonce = str(int(time.time() if at is None else at)), "0" * 32
     signed = f"{stamp}\n{nonce}\n{body}\n".encode()
     key: Any = load_pem_private_key(private_key.encode(), None)
-    return {**HTTP, "path": "/pay/notify", "body": body, "headers": {
-        "Wechatpay-Serial": serial, "Wechatpay-Timestamp": stamp, "Wechatpay-Nonce": nonce,
-        "Wechatpay-Signature": base64.b64encode(key.sign(signed, PKCS1v15(), SHA256())).decode(),
-    }}  # fmt: skip
+    return {
+        **HTTP,
+        "path": "/pay/notify",
+        "body": body,
+        "headers": {
+            "Wechatpay-Serial": serial,
+            "Wechatpay-Timestamp": stamp,
+            "Wechatpay-Nonce": nonce,
+            "Wechatpay-Signature": base64.b64encode(
+                key.sign(signed, PKCS1v15(), SHA256())
+            ).decode(),
+        },
+    }
 
 
 def console_calls_without_a_session(keys: LocalSecrets) -> Iterator[dict[str, Any]]:

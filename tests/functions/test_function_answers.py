@@ -120,9 +120,15 @@ def test_differences_between_the_books_have_the_declared_shape(call: Run, chain:
         {"_id": "nobody", "available": 5, "reserved": 0, "version": 1}
     )
     chain.collection("payments").insert_one(
-        {"_id": "p1", "order_id": "gone", "member_id": "nobody", "attempt": 1, "amount_fen": 1,
-         "status": "open"}
-    )  # fmt: skip
+        {
+            "_id": "p1",
+            "order_id": "gone",
+            "member_id": "nobody",
+            "attempt": 1,
+            "amount_fen": 1,
+            "status": "open",
+        }
+    )
     token = token_of("maintenance")
     page = call("maintenance", {"action": "reconcile", "token": token})["data"]
     assert page["differences"] == [

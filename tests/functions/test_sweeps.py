@@ -30,9 +30,16 @@ def test_a_permanent_failure_becomes_a_dead_letter_and_the_rest_goes_on(
     order = shop.order(shop.register())
     shop.pay(order)
     chain.collection("orders").insert_one(
-        {"_id": "a-broken", "member_id": "nobody", "status": "paid", "settlement": "due",
-         "payable_fen": 1, "points_used": 0, "version": 1}
-    )  # fmt: skip
+        {
+            "_id": "a-broken",
+            "member_id": "nobody",
+            "status": "paid",
+            "settlement": "due",
+            "payable_fen": 1,
+            "points_used": 0,
+            "version": 1,
+        }
+    )
     message = token_of("points-sync")
     answer = call("points-sync", {**recorded("timer"), "Message": message})
     assert answer["data"]["outcomes"] == {"buried": 1, "settled": 1}
@@ -41,11 +48,20 @@ def test_a_permanent_failure_becomes_a_dead_letter_and_the_rest_goes_on(
 
 
 def test_the_timer_closes_past_months_of_points(call: Run, chain: Database) -> None:
-    chain.collection("points_entries").insert_one({
-        "_id": "earn:o1", "member_id": "m", "number": 1, "kind": "earn", "points": 7,
-        "lots": [{"expires_on": "2027-12-31", "points": 7}], "balance": 7, "spend_fen": 700,
-        "booked_on": "2026-01-15", "is_test": False,
-    })  # fmt: skip
+    chain.collection("points_entries").insert_one(
+        {
+            "_id": "earn:o1",
+            "member_id": "m",
+            "number": 1,
+            "kind": "earn",
+            "points": 7,
+            "lots": [{"expires_on": "2027-12-31", "points": 7}],
+            "balance": 7,
+            "spend_fen": 700,
+            "booked_on": "2026-01-15",
+            "is_test": False,
+        }
+    )
     timer = {**recorded("timer"), "Message": token_of("points-sync")}
     assert call("points-sync", timer)["data"]["months"] == {"closed": 1}
     assert call("points-sync", timer)["data"]["months"] == {}
@@ -55,8 +71,9 @@ def test_the_timer_closes_past_months_of_points(call: Run, chain: Database) -> N
     asked = {"action": "liability", "as_of": "2026-02-01", **token}
     told = call("points-sync", asked)["data"]
     assert [(m["month"], m["outstanding_at_end"]) for m in told["months"]] == [
-        ("2026-01", 7), ("2026-02", 7)
-    ]  # fmt: skip
+        ("2026-01", 7),
+        ("2026-02", 7),
+    ]
 
 
 def test_the_timer_returns_forgotten_held_points(
@@ -136,16 +153,31 @@ def test_a_part_of_a_sweep_that_must_be_retried_does_not_stop_the_other_part(
     free = shop.orders.get_order(free.id)
     chain.transact(lambda session: shop.orders.begin_refund(free, pending, "till", session))
     chain.collection("refunds").insert_one(
-        {"_id": "R-free", "kind": "order", "order_id": free.id, "member_id": alice,
-         "amount_fen": 0, "reason": "x", "actor": "y", "status": "requested",
-         "created_at": clock.now()}
-    )  # fmt: skip
+        {
+            "_id": "R-free",
+            "kind": "order",
+            "order_id": free.id,
+            "member_id": alice,
+            "amount_fen": 0,
+            "reason": "x",
+            "actor": "y",
+            "status": "requested",
+            "created_at": clock.now(),
+        }
+    )
     stuck = shop.order(alice)
     chain.collection("payments").insert_one(
-        {"_id": f"{stuck.id}n1", "order_id": stuck.id, "member_id": alice, "attempt": 1,
-         "amount_fen": 1_500, "status": "open", "expires_at": clock.now(),
-         "created_at": clock.now()}
-    )  # fmt: skip
+        {
+            "_id": f"{stuck.id}n1",
+            "order_id": stuck.id,
+            "member_id": alice,
+            "attempt": 1,
+            "amount_fen": 1_500,
+            "status": "open",
+            "expires_at": clock.now(),
+            "created_at": clock.now(),
+        }
+    )
     long_ago = clock.now() - timedelta(hours=1)
     chain.collection("orders").update_one({"_id": stuck.id}, {"$set": {"expires_at": long_ago}})
     message = token_of("pay")

@@ -49,9 +49,10 @@ class Books:
     def surplus_kept(self) -> list[Document]:
         """Surplus payments whose refund WeChat Pay closed: a person has to give them back."""
         return [
-            self.payments[refund["out_trade_no"]] for refund in self.refunds.values()
+            self.payments[refund["out_trade_no"]]
+            for refund in self.refunds.values()
             if refund["kind"] == "surplus" and refund["status"] == "closed"
-        ]  # fmt: skip
+        ]
 
 
 def come_to_rest(shop: PayingShop) -> Books:
@@ -274,9 +275,10 @@ def points_of(books: Books, member_id: str) -> int:
 
 def _coupons_are_right(books: Books) -> None:
     used = {
-        order["coupon_id"]: order["_id"] for order in books.orders.values()
+        order["coupon_id"]: order["_id"]
+        for order in books.orders.values()
         if order.get("coupon_id") and order["status"] in PAID - {"refunded"}
-    }  # fmt: skip
+    }
     for key, coupon in books.coupons.items():
         status = "redeemed" if key in used else "issued"
         assert (coupon["status"], coupon.get("order_id")) == (status, used.get(key)), key

@@ -94,8 +94,9 @@ class Purse:
             if key[0] <= today:
                 self._mature(None, [r for r in waiting if (r.waits_for, r.last_day) == key])
         for pending in (False, True):
-            over = [r for r in self.rows
-                    if (r.waits_for is not None) is pending and r.last_day < today]  # fmt: skip
+            over = [
+                r for r in self.rows if (r.waits_for is not None) is pending and r.last_day < today
+            ]
             for key in sorted({(row.waits_for or "", row.last_day) for row in over}):
                 mine = [r for r in over if (r.waits_for or "", r.last_day) == key]
                 points = sum(row.left for row in mine)
@@ -220,9 +221,16 @@ class Purse:
                 self.debts.append(owed)
         self.earned[bought.day] -= wanted - rest  # Waived points stay earned.
         self._write(
-            "claw-back", bought, rest - wanted, lots, owed, fact=refund.id, waived=rest,
-            spend=-refund.fen, orders=-1 if is_last else 0,
-        )  # fmt: skip
+            "claw-back",
+            bought,
+            rest - wanted,
+            lots,
+            owed,
+            fact=refund.id,
+            waived=rest,
+            spend=-refund.fen,
+            orders=-1 if is_last else 0,
+        )
         if is_last and self.first == bought.id and not rest:
             self.first = None
 
@@ -248,10 +256,18 @@ class Purse:
         return [(day, taken) for day, taken in found.items() if taken]
 
     def _write(
-        self, kind: str, bought: Bought | None, points: int,
-        lots: Sequence[Move], debt: int = 0, *, fact: str | None = None,
-        waived: int = 0, spend: int = 0, orders: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        kind: str,
+        bought: Bought | None,
+        points: int,
+        lots: Sequence[Move],
+        debt: int = 0,
+        *,
+        fact: str | None = None,
+        waived: int = 0,
+        spend: int = 0,
+        orders: int = 0,
+    ) -> None:
         moved: Counter[tuple[str, str | None]] = Counter()
         for day, waits_for, count in lots:
             moved[day, waits_for] += count

@@ -48,9 +48,13 @@ class Promise:
 
 
 def promise(
-    rules: dict[str, Any], multipliers: Sequence[dict[str, Any]], bonuses: Sequence[dict[str, Any]],
-    day: str, level: str, lines: Sequence[dict[str, Any]],
-) -> Promise:  # fmt: skip
+    rules: dict[str, Any],
+    multipliers: Sequence[dict[str, Any]],
+    bonuses: Sequence[dict[str, Any]],
+    day: str,
+    level: str,
+    lines: Sequence[dict[str, Any]],
+) -> Promise:
     """Freeze the rules for an order; each line has category, paid_fen and points_fen."""
     rate = rules["fen_per_point_by_tier"].get(level, rules["fen_per_point"])
     values = []
@@ -72,14 +76,23 @@ def promise(
         "rolling_months": months_later(day, expiry["months"]),
     }[expiry["kind"]]
     waits_for = {
-        "at_once": None, "on_completion": COMPLETED, "after_days": later(day, usable["days"]),
-    }[usable["kind"]]  # fmt: skip
+        "at_once": None,
+        "on_completion": COMPLETED,
+        "after_days": later(day, usable["days"]),
+    }[usable["kind"]]
     caps = rules["caps"]
     return Promise(
-        rules["revision"], last_day, waits_for, rules["claw_back"], rules["return_expired_days"],
-        values, caps["order_points"], caps["day_points"], caps["month_points"],
+        rules["revision"],
+        last_day,
+        waits_for,
+        rules["claw_back"],
+        rules["return_expired_days"],
+        values,
+        caps["order_points"],
+        caps["day_points"],
+        caps["month_points"],
         [(rule["_id"], rule["points"]) for rule in bonuses],
-    )  # fmt: skip
+    )
 
 
 @dataclass

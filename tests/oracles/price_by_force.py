@@ -62,10 +62,15 @@ class _Force:
         self.offers = sorted(
             (o for o in offered if o.group in order),
             key=lambda o: (
-                order[o.group], -o.priority, KINDS.index(o.terms.kind), SOURCES.index(o.source),
-                o.id, o.revision, o.ends,
+                order[o.group],
+                -o.priority,
+                KINDS.index(o.terms.kind),
+                SOURCES.index(o.source),
+                o.id,
+                o.revision,
+                o.ends,
             ),
-        )  # fmt: skip
+        )
         self.path = [by_group[o.group] for o in self.offers]
         self.never, every = never_together, range(len(self.offers))
         self.about = [frozenset(self._about(o.terms)) for o in self.offers]

@@ -308,21 +308,43 @@ def _moving_discount(rng: random.Random) -> Case:
     rows.append(Row("z", "", "", 1, 5_000, 5_000))
     slots = [{"scope": {"dish_ids": [dish]}} for dish in "ab"]
     less, rate = rng.randint(1, 300), rng.randint(1_000, 10_000)
-    moves: dict[str, Any] = rng.choice((
-        {"kind": "nth_item", "nth": 2, "off_bp": rng.choice((5_000, 10_000)),
-         "scope": {"dish_ids": ["a", "b"]}},
-        {"kind": "bundle", "price_fen": rng.choice((500, 1_000, 1_500, 2_000)), "slots": slots},
-    ))  # fmt: skip
+    moves: dict[str, Any] = rng.choice(
+        (
+            {
+                "kind": "nth_item",
+                "nth": 2,
+                "off_bp": rng.choice((5_000, 10_000)),
+                "scope": {"dish_ids": ["a", "b"]},
+            },
+            {"kind": "bundle", "price_fen": rng.choice((500, 1_000, 1_500, 2_000)), "slots": slots},
+        )
+    )
     of_z: dict[str, Any] = {"kind": "amount_off", "scope": {"dish_ids": ["z"]}, "base": "list"}
     wanted: list[tuple[str, str, dict[str, Any]]] = [
         ("e0", "alternatives", {**of_z, "off_fen": less}),
         ("e1", "alternatives", {**of_z, "off_fen": less + rng.randint(1, 200)}),
-        ("steady", "first", {"kind": "percent_off", "off_bp": rate, "base": "list",
-                             "scope": {"dish_ids": [rng.choice("ab")]}}),
+        (
+            "steady",
+            "first",
+            {
+                "kind": "percent_off",
+                "off_bp": rate,
+                "base": "list",
+                "scope": {"dish_ids": [rng.choice("ab")]},
+            },
+        ),
         ("moves", "then", {**moves, "base": "running"}),
-        ("late", "late", {"kind": "percent_off", "off_bp": rng.randint(1_000, 9_000),
-                          "base": "running", "scope": {"dish_ids": [rng.choice("ab")]}}),
-    ]  # fmt: skip
+        (
+            "late",
+            "late",
+            {
+                "kind": "percent_off",
+                "off_bp": rng.randint(1_000, 9_000),
+                "base": "running",
+                "scope": {"dish_ids": [rng.choice("ab")]},
+            },
+        ),
+    ]
     offered = [
         Offered("offer", name, 1, Terms.model_validate(terms), group)
         for name, group, terms in wanted
@@ -342,20 +364,28 @@ def _closed_pieces(rng: random.Random) -> Case:
         for dish in "abc"[: rng.choice((2, 3))]
     ]
     some: dict[str, Any] = {"dish_ids": rng.choice((["a"], ["b"], ["a", "b"], []))}
-    closes: dict[str, Any] = rng.choice((
-        {"kind": "fixed_price", "price_fen": 900}, {"kind": "exchange"},
-        {"kind": "nth_item", "nth": 2, "off_bp": 5_000},
-        {"kind": "bundle", "price_fen": 1_500, "slots": [{}, {}]},
-    ))  # fmt: skip
-    whole: dict[str, Any] = rng.choice((
-        {"kind": "amount_off", "off_fen": rng.choice((300, 700, 1_100))},
-        {"kind": "percent_off", "off_bp": rng.choice((5_000, 9_000))},
-    ))  # fmt: skip
-    last: dict[str, Any] = rng.choice((
-        {"kind": "free_item"}, {"kind": "fixed_price", "price_fen": 100, "most_times": 2},
-        {"kind": "nth_item", "nth": 2, "off_bp": 9_000},
-        {"kind": "bundle", "price_fen": 900, "slots": [{}, {}]},
-    ))  # fmt: skip
+    closes: dict[str, Any] = rng.choice(
+        (
+            {"kind": "fixed_price", "price_fen": 900},
+            {"kind": "exchange"},
+            {"kind": "nth_item", "nth": 2, "off_bp": 5_000},
+            {"kind": "bundle", "price_fen": 1_500, "slots": [{}, {}]},
+        )
+    )
+    whole: dict[str, Any] = rng.choice(
+        (
+            {"kind": "amount_off", "off_fen": rng.choice((300, 700, 1_100))},
+            {"kind": "percent_off", "off_bp": rng.choice((5_000, 9_000))},
+        )
+    )
+    last: dict[str, Any] = rng.choice(
+        (
+            {"kind": "free_item"},
+            {"kind": "fixed_price", "price_fen": 100, "most_times": 2},
+            {"kind": "nth_item", "nth": 2, "off_bp": 9_000},
+            {"kind": "bundle", "price_fen": 900, "slots": [{}, {}]},
+        )
+    )
     wanted: list[dict[str, Any]] = [
         {**closes, "base": "list", "scope": some, "exclusive": "item"},
         {**whole, "base": rng.choice(("list", "running")), "scope": {"dish_ids": ["a"]}},

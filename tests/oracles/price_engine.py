@@ -21,10 +21,14 @@ class Found(NamedTuple):
 
 
 def engine(
-    rows: Sequence[Row], offered: Sequence[Offered], groups: Sequence[Group],
-    delivery_fen: int = 0, never_together: Sequence[Sequence[str]] = (),
-    most_steps: int = MOST_STEPS, member: str = "m",
-) -> Found:  # fmt: skip
+    rows: Sequence[Row],
+    offered: Sequence[Offered],
+    groups: Sequence[Group],
+    delivery_fen: int = 0,
+    never_together: Sequence[Sequence[str]] = (),
+    most_steps: int = MOST_STEPS,
+    member: str = "m",
+) -> Found:
     """Price a case for a member; as in issuing, a coupon's id is different for each member."""
     tree = StackingRules(
         groups=list(groups), never_together=[list(names) for names in never_together]
@@ -35,10 +39,23 @@ def engine(
         own = one.id
         if one.source == "coupon":
             own = f"{crc32(f'{member} {number}'.encode()):x}"
-        rules.append(compiled.rule(Rule(
-            one.source, own, one.revision, one.id, one.terms, one.group, one.priority,
-            soonest=one.ends, kin=one.id, must=one.named, optional=one.optional,
-        )))  # fmt: skip
+        rules.append(
+            compiled.rule(
+                Rule(
+                    one.source,
+                    own,
+                    one.revision,
+                    one.id,
+                    one.terms,
+                    one.group,
+                    one.priority,
+                    soonest=one.ends,
+                    kin=one.id,
+                    must=one.named,
+                    optional=one.optional,
+                )
+            )
+        )
     named = [rule for rule in rules if rule.must]
     rules = sorted((rule for rule in rules if rule.steps), key=lambda rule: rule.order)
     lines = [CartLine(*row) for row in rows]

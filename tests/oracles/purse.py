@@ -45,10 +45,11 @@ class Purse:
     def take_back(self, count: int, award: Award, policy: str, today: str) -> None:
         for _ in range(count):
             waiting = [
-                point for point in self.points
-                if award.usable and (point.waits_for, point.expires_on)
-                == (award.usable, award.expires_on)
-            ]  # fmt: skip
+                point
+                for point in self.points
+                if award.usable
+                and (point.waits_for, point.expires_on) == (award.usable, award.expires_on)
+            ]
             own = [point for point in self.open() if point.expires_on == award.expires_on]
             if waiting:
                 self.points.remove(waiting[0])

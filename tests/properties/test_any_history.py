@@ -66,8 +66,9 @@ class History:
         self.orders: list[Order] = []
         self.sold: list[ImportedRow] = []
         for name, (zone, cut) in STORES.items():
-            store = Store(id=name, brand_id="huitou", name=name, zone=zone, cut_time=cut,
-                          hours=FULL_DAY)  # fmt: skip
+            store = Store(
+                id=name, brand_id="huitou", name=name, zone=zone, cut_time=cut, hours=FULL_DAY
+            )
             Stores(database, clock).put_store(store)
 
     def do(self, kind: str, *args: Any) -> None:
@@ -78,10 +79,16 @@ class History:
 
     def _import(self, rows: list[tuple[str, int, str | None, int]]) -> None:
         sold = [
-            ImportedRow(line=1, member=f"till-{who}", paid_at=moment(minute), amount_fen=amount,
-                        store=place, order=str(len(self.sold) + number))
+            ImportedRow(
+                line=1,
+                member=f"till-{who}",
+                paid_at=moment(minute),
+                amount_fen=amount,
+                store=place,
+                order=str(len(self.sold) + number),
+            )
             for number, (who, minute, place, amount) in enumerate(rows)
-        ]  # fmt: skip
+        ]
         self._send(sold)
         self.sold += sold
 
@@ -94,8 +101,13 @@ class History:
     def _live(self, who: str, minute: int, place: str, amount: int, is_test: bool) -> None:
         zone, cut = STORES[place]
         paid = paid_order(f"live{len(self.orders)}", self.shop.register(who))
-        paid |= {"store_id": place, "payable_fen": amount, "is_test": is_test, "lines": [],
-                 "business_day": business_day(moment(minute), zone, cut)}  # fmt: skip
+        paid |= {
+            "store_id": place,
+            "payable_fen": amount,
+            "is_test": is_test,
+            "lines": [],
+            "business_day": business_day(moment(minute), zone, cut),
+        }
         self.database.collection("orders").insert_one(paid)
         self.orders.append(Order.model_validate(paid))
         self.shop.settlement.settle_order(paid["_id"])
@@ -146,17 +158,21 @@ class RecomputedFigures:
         for login in read("logins"):
             self.logins[login["member_id"]].add(date.fromisoformat(login["business_day"]))
         self.entries = [
-            (entry["kind"], entry["points"],
-             date.fromisoformat(business_day(entry["at"], "Asia/Shanghai", "04:00")))
+            (
+                entry["kind"],
+                entry["points"],
+                date.fromisoformat(business_day(entry["at"], "Asia/Shanghai", "04:00")),
+            )
             for entry in read("points_entries")
             if not entry["is_test"]
-        ]  # fmt: skip
+        ]
 
     def figures(self, day: date, store: str | None, channel: str | None) -> dict[str, Any]:
         chosen = [
-            (order["member_id"], when, left) for order, when, left in self.orders
+            (order["member_id"], when, left)
+            for order, when, left in self.orders
             if store in (None, order.get("store_id")) and channel in (None, order["channel"])
-        ]  # fmt: skip
+        ]
         visits = defaultdict(set)
         for who, when, _ in chosen:
             visits[who].add(when)
@@ -167,19 +183,21 @@ class RecomputedFigures:
                 cohort += 1
                 repurchased += any(0 < (d - min(window)).days <= 30 for d in days)
         known = [
-            member for member in self.members.values()
+            member
+            for member in self.members.values()
             if date.fromisoformat(member["registered_day"]) <= day - timedelta(29)
-        ]  # fmt: skip
+        ]
         active = sum(
             len([d for d in self.logins[member["_id"]] if day - timedelta(29) <= d <= day]) >= 3
             for member in known
         )
         joined = [
-            member for member in self.members.values()
+            member
+            for member in self.members.values()
             if member["registered_day"] == day.isoformat()
             and store in (None, member.get("registered_store_id"))
             and channel in (None, member["registered_channel"])
-        ]  # fmt: skip
+        ]
         return {
             "day": day.isoformat(),
             "repurchase_cohort": cohort,
@@ -228,8 +246,9 @@ def test_the_roll_up_of_any_history_equals_its_recomputation(
     last = max(START + timedelta(DAYS + 61), clock.now().date())
     for store in (None, *STORES):
         for channel in (None, "mini_program", "import"):
-            request = DaysRequest(first=START - timedelta(2), last=last, store_id=store,
-                                  channel=channel)  # type: ignore[arg-type]  # fmt: skip
+            request = DaysRequest(
+                first=START - timedelta(2), last=last, store_id=store, channel=channel
+            )  # type: ignore[arg-type]
             for report in Kpis(database, clock).list_day_figures(request)["days"]:
                 wanted = scratch.figures(date.fromisoformat(report["day"]), store, channel)
                 assert {name: report[name] for name in wanted} == wanted

@@ -40,8 +40,10 @@ def test_each_occasion_of_a_month_gets_one_message_and_none_is_stale(
     dice = random.Random(seed)
     first = date(2028, 2, 15)
     world.at(f"{first} 08:00")
-    guests = [world.guest(f"g{n}", birthday=f"1992-{dice.choice(['02-29', '02-28', '03-01'])}")
-              for n in range(12)]  # fmt: skip
+    guests = [
+        world.guest(f"g{n}", birthday=f"1992-{dice.choice(['02-29', '02-28', '03-01'])}")
+        for n in range(12)
+    ]
     world.run(campaign(valid_from="2028-02-01", valid_until="2028-12-31"))
     world.run(
         campaign(
@@ -80,8 +82,10 @@ def test_each_occasion_of_a_month_gets_one_message_and_none_is_stale(
     birthdays = {guest: _birthday(world, guest) for guest in guests}
     met = {member for member, *_ in world.messages("birthday")}
     assert met == {guest for guest, day in birthdays.items() if up[day]}
-    assert all(world.coupons(guest)[SILVER] == sum(m == guest for m, *_ in world.messages())
-               for guest in guests)  # fmt: skip
+    assert all(
+        world.coupons(guest)[SILVER] == sum(m == guest for m, *_ in world.messages())
+        for guest in guests
+    )
 
 
 def _is_due(last: date, days: set[date], up: dict[date, bool], end: date) -> bool:
@@ -123,10 +127,14 @@ def _tick(world: CampaignWorld, dice: random.Random, monkeypatch: pytest.MonkeyP
 def _kill_at_a_random_step(
     world: CampaignWorld, dice: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner, name = dice.choice([
-        (ExposureRepository, "insert"), (ExposureRepository, "begin"),
-        (ExposureRepository, "end"), (Coupons, "issue_coupons"),
-    ])  # fmt: skip
+    owner, name = dice.choice(
+        [
+            (ExposureRepository, "insert"),
+            (ExposureRepository, "begin"),
+            (ExposureRepository, "end"),
+            (Coupons, "issue_coupons"),
+        ]
+    )
     real = getattr(owner, name)
     before = dice.random() < 0.5
 

@@ -38,9 +38,12 @@ class Life:
         self.member_id = shop.register()
         coupon_id = welcome(shop, self.member_id, "alice")[0]
         self.request = shop.request(
-            self.member_id, store_id=store_id, coupon_id=coupon_id, points=501,
+            self.member_id,
+            store_id=store_id,
+            coupon_id=coupon_id,
+            points=501,
             items=[item(3, "beef-noodles", "l"), item(2)],
-        )  # fmt: skip
+        )
         self.order_id = ""
 
     def scenes(self) -> Iterator[Scene]:
@@ -80,10 +83,18 @@ class Life:
             self.shop.vendor_acts()
 
     def _give_back(self, refund_id: str, **fields: Any) -> None:
-        self.shop.refunds.begin_refund(RefundRequest.model_validate({
-            "order_id": self.order_id, "refund_id": refund_id, "reason": "cold", "actor": "till",
-            "role": "finance", **fields,
-        }))  # fmt: skip
+        self.shop.refunds.begin_refund(
+            RefundRequest.model_validate(
+                {
+                    "order_id": self.order_id,
+                    "refund_id": refund_id,
+                    "reason": "cold",
+                    "actor": "till",
+                    "role": "finance",
+                    **fields,
+                }
+            )
+        )
 
     def _refunded(self) -> Iterator[Scene]:
         yield self._notices
@@ -202,9 +213,7 @@ def refused_after_it_was_shared(shop: CrashingShop) -> Scene:
 def asked_for_and_approved(shop: CrashingShop) -> Scene:
     order = shop.bought(shop.register(), store_id="wujiaochang", items=[item(2)])
     asked = shop.refunds.ask_refund(order, AskRefundRequest(order_id=order.id, reason="cold"))
-    decision = DecideRefundRequest(
-        refund_id=asked.id, approve=True, actor="boss", role="manager"
-    )  # fmt: skip
+    decision = DecideRefundRequest(refund_id=asked.id, approve=True, actor="boss", role="manager")
     return lambda: shop.refunds.decide_refund(decision)
 
 

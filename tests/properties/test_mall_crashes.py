@@ -42,9 +42,12 @@ class Exchanged:
         """Return points, use, coupons and stock, which must agree."""
         holds = self.shop.database.collection("points_holds").find({"member_id": self.alice})
         return (
-            points_of(self.shop, self.alice), spent(self.shop, self.alice),
-            len(coupons(self.shop)), taken(self.shop), [hold["status"] for hold in holds],
-        )  # fmt: skip
+            points_of(self.shop, self.alice),
+            spent(self.shop, self.alice),
+            len(coupons(self.shop)),
+            taken(self.shop),
+            [hold["status"] for hold in holds],
+        )
 
 
 DONE = ((160, 0), [100], 1, 1, ["used"])

@@ -58,9 +58,12 @@ class History:
     def _buy(self, who: str, hour: int, store: str, fen: int, is_test: bool) -> None:
         at = START + timedelta(hours=hour)
         paid = paid_order(f"o{len(self.orders)}", self.ids[who]) | {
-            "store_id": store, "payable_fen": fen, "is_test": is_test, "paid_at": at,
+            "store_id": store,
+            "payable_fen": fen,
+            "is_test": is_test,
+            "paid_at": at,
             "business_day": business_day(at, ZONES[store], "04:00"),
-        }  # fmt: skip
+        }
         self.database.collection("orders").insert_one(paid)
         self.orders.append(Order.model_validate(paid))
         assert self.shop.settlement.settle_order(paid["_id"]) == "settled"
@@ -86,9 +89,15 @@ class History:
         one, other = self.ids[source], self.ids[into]
         if one == other or one in self.merged or other in self.merged:
             return
-        Merges(self.database, self.clock, "huitou").merge_members(MergeMembersRequest(
-            merge_id=f"m{source}{into}", from_member=one, into_member=other, actor="x",
-            reason="one person"))  # fmt: skip
+        Merges(self.database, self.clock, "huitou").merge_members(
+            MergeMembersRequest(
+                merge_id=f"m{source}{into}",
+                from_member=one,
+                into_member=other,
+                actor="x",
+                reason="one person",
+            )
+        )
         self.merged[one] = other
 
     def owner(self, member_id: str) -> str:
@@ -100,8 +109,7 @@ class History:
 @pytest.mark.hypothesis
 def test_features_equal_those_computed_from_the_orders(database: Database) -> None:
     @given(st.lists(step, min_size=4, max_size=25))
-    @settings(max_examples=examples(30),
-              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
     def holds(steps: list[tuple[Any, ...]]) -> None:
         empty(database)
         history = History(database, FakeClock())

@@ -103,8 +103,9 @@ class Money(RuleBasedStateMachine):
         """Order, and perhaps prepay, and perhaps pay."""
         name, store, lines, coupon, points, how_far = cart
         chosen: dict[str, Any] = {
-            "store_id": store, "items": [item(n, dish, sku) for (dish, sku), n in lines],
-        }  # fmt: skip
+            "store_id": store,
+            "items": [item(n, dish, sku) for (dish, sku), n in lines],
+        }
         if coupon and self.world.coupons[name]:
             chosen["coupon_id"] = self.world.coupons[name].pop()
         list_fen = sum(PRICES[dish] * n for (dish, _), n in lines)
@@ -183,10 +184,14 @@ class Money(RuleBasedStateMachine):
         self, number: int, lines: list[Any], amount_fen: int | None, role: Any, at: int
     ) -> None:
         request = RefundRequest(
-            order_id=self.world.order(number).id, refund_id=f"R{len(self.world.asked):05}",
-            lines=lines, amount_fen=None if lines else amount_fen, reason="cold", actor="till",
+            order_id=self.world.order(number).id,
+            refund_id=f"R{len(self.world.asked):05}",
+            lines=lines,
+            amount_fen=None if lines else amount_fen,
+            reason="cold",
+            actor="till",
             role=role,
-        )  # fmt: skip
+        )
         self.world.asked.append(request)
         self.world.attempt(at, lambda: self.shop.refunds.begin_refund(request))
 
@@ -199,14 +204,18 @@ class Money(RuleBasedStateMachine):
     @rule(number=which, approve=st.booleans(), at=crash)
     def decides(self, number: int, approve: bool, at: int) -> None:
         waiting = sorted(
-            found["_id"] for found in
-            self.shop.database.collection("refunds").find({"status": "awaiting_approval"})
-        )  # fmt: skip
+            found["_id"]
+            for found in self.shop.database.collection("refunds").find(
+                {"status": "awaiting_approval"}
+            )
+        )
         if waiting:
             request = DecideRefundRequest(
-                refund_id=waiting[number % len(waiting)], approve=approve, actor="boss",
+                refund_id=waiting[number % len(waiting)],
+                approve=approve,
+                actor="boss",
                 role="finance",
-            )  # fmt: skip
+            )
             self.world.attempt(at, lambda: self.shop.refunds.decide_refund(request))
 
     @precondition(lambda self: self.world.orders)

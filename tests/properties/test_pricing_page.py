@@ -13,8 +13,12 @@ EXAMPLES = examples()
 
 def test_each_section_of_the_page_about_prices_has_examples() -> None:
     assert {one.name.split(",")[0] for one in EXAMPLES} >= {
-        "section 2", "section 3", "section 4", "section 5", "section 6",
-    }  # fmt: skip
+        "section 2",
+        "section 3",
+        "section 4",
+        "section 5",
+        "section 6",
+    }
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.name)

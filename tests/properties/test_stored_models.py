@@ -216,8 +216,7 @@ MODELS: dict[str, st.SearchStrategy[Stored]] = {
 @pytest.mark.parametrize("collection", MODELS)
 def test_a_stored_document_is_read_as_it_was_written(database: Database, collection: str) -> None:
     @given(MODELS[collection])
-    @settings(max_examples=examples(12),
-              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    @settings(max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
     def survives(written: Stored) -> None:
         stored = database.collection(collection)
         stored.delete_many({})

@@ -69,10 +69,16 @@ def test_dishes_sold_out_are_counted_up_to_a_limit(sold: Database) -> None:
 def test_pages_of_changes_have_each_once_newest_first(readable: Database, limit: int) -> None:
     changes = ChangeRepository(readable)
     for number in range(12):  # Three of each moment: there the id decides.
-        changes.insert(Change(
-            id=f"c{number:02}", at=NOON + timedelta(milliseconds=number // 3), staff_id="li",
-            role="owner", route="stores/set", target="jingan" if number % 2 else "wujiaochang",
-        ))  # fmt: skip
+        changes.insert(
+            Change(
+                id=f"c{number:02}",
+                at=NOON + timedelta(milliseconds=number // 3),
+                staff_id="li",
+                role="owner",
+                route="stores/set",
+                target="jingan" if number % 2 else "wujiaochang",
+            )
+        )
     found, after = [], None
     while True:
         page, after = changes.page(ChangesRequest(target="jingan", limit=limit, after=after))
@@ -106,9 +112,17 @@ def test_an_offer_is_in_force_on_its_last_day(sold: Database) -> None:
 
 def test_only_messages_that_are_left_are_told(readable: Database) -> None:
     readable.collection("subscriptions").insert_many(
-        [{"_id": f"ann|{name}", "schema": 1, "member_id": "ann", "template_id": name, "left": left}
-         for name, left in (("x", 0), ("y", 2))]
-    )  # fmt: skip
+        [
+            {
+                "_id": f"ann|{name}",
+                "schema": 1,
+                "member_id": "ann",
+                "template_id": name,
+                "left": left,
+            }
+            for name, left in (("x", 0), ("y", 2))
+        ]
+    )
     messages = MessageRepository(readable)
     assert messages.left(["ann", "bob"], ["x", "y"]) == {"ann|y": 2}
     assert [row.template_id for row in messages.of_member("ann")] == ["x", "y"]
@@ -119,33 +133,50 @@ def test_the_last_decision_of_each_purpose_comes_last(readable: Database) -> Non
     consents = ConsentRepository(readable)
     for n in (10, 2, 1):  # As numbers, not as text.
         for member_id in ("bob", "ann"):
-            assert consents.append(Consent(
-                id=f"{member_id}:marketing:{n}", member_id=member_id, purpose="marketing", n=n,
-                given=n == 2, text_version="1", at=NOON,
-            ))  # fmt: skip
+            assert consents.append(
+                Consent(
+                    id=f"{member_id}:marketing:{n}",
+                    member_id=member_id,
+                    purpose="marketing",
+                    n=n,
+                    given=n == 2,
+                    text_version="1",
+                    at=NOON,
+                )
+            )
     assert [(one.member_id, one.n) for one in consents.of(["ann", "bob"])] == [
-        ("ann", 1), ("ann", 2), ("ann", 10), ("bob", 1), ("bob", 2), ("bob", 10),
-    ]  # fmt: skip
+        ("ann", 1),
+        ("ann", 2),
+        ("ann", 10),
+        ("bob", 1),
+        ("bob", 2),
+        ("bob", 10),
+    ]
     assert consents.held(["ann"]) == [("ann", "marketing", n == 2) for n in (1, 2, 10)]
     assert consents.of([]) == []
 
 
 def test_tier_and_points_have_defaults_where_nothing_is_stored(readable: Database) -> None:
-    readable.collection("accounts").insert_many([
-        Account(id="ann", available=5).document() | {"tier": {"level": "gold"}},
-        Account(id="bob", available=0).document(),
-    ])  # fmt: skip
+    readable.collection("accounts").insert_many(
+        [
+            Account(id="ann", available=5).document() | {"tier": {"level": "gold"}},
+            Account(id="bob", available=0).document(),
+        ]
+    )
     found = AudienceRepository(readable).standings(["ann", "bob", "nobody"])
     assert {name: tuple(standing) for name, standing in found.items()} == {
-        "ann": ("gold", 5), "bob": ("basic", 0),
-    }  # fmt: skip
+        "ann": ("gold", 5),
+        "bob": ("basic", 0),
+    }
 
 
 def test_arrivals_are_those_of_the_day(readable: Database) -> None:
     readable.collection("arrivals").insert_many(
-        [{"_id": day, "member_id": "ann", "day": day, "store_id": f"on {day}"}
-         for day in ("2026-03-01", "2026-03-02")]
-    )  # fmt: skip
+        [
+            {"_id": day, "member_id": "ann", "day": day, "store_id": f"on {day}"}
+            for day in ("2026-03-01", "2026-03-02")
+        ]
+    )
     fences = GeofenceRepository(readable)
     assert fences.arrived("ann", "2026-03-02") == ["on 2026-03-02"]
     assert fences.arrived("bob", "2026-03-02") == []
@@ -154,10 +185,15 @@ def test_arrivals_are_those_of_the_day(readable: Database) -> None:
 
 def test_orders_are_found_by_store_day_and_number(readable: Database) -> None:
     for number in range(4):
-        readable.collection("orders").insert_one(paid_order(f"o{number}", "ann") | {
-            "store_id": "jingan" if number else "wujiaochang", "business_day": "2026-03-02",
-            "pickup_number": number, "created_at": NOON + timedelta(minutes=number),
-        })  # fmt: skip
+        readable.collection("orders").insert_one(
+            paid_order(f"o{number}", "ann")
+            | {
+                "store_id": "jingan" if number else "wujiaochang",
+                "business_day": "2026-03-02",
+                "pickup_number": number,
+                "created_at": NOON + timedelta(minutes=number),
+            }
+        )
     lookups = LookupRepository(readable)
     day = FindOrdersRequest.model_validate_json('{"store_id": "jingan", "day": "2026-03-02"}')
     assert [order.id for order in lookups.orders(day)[0]] == ["o3", "o2", "o1"]
@@ -169,11 +205,18 @@ def test_orders_are_found_by_store_day_and_number(readable: Database) -> None:
 
 def test_discrepancies_are_listed_by_status_and_day(readable: Database) -> None:
     for number in range(6):
-        readable.collection("discrepancies").insert_one(Discrepancy(
-            id=f"lost|{number}", source="bill", kind="lost", reference=str(number),
-            day=f"2026-03-0{number % 2 + 1}", status="resolved" if number == 5 else "open",
-            first_at=NOON, last_at=NOON + timedelta(seconds=number),
-        ).document())  # fmt: skip
+        readable.collection("discrepancies").insert_one(
+            Discrepancy(
+                id=f"lost|{number}",
+                source="bill",
+                kind="lost",
+                reference=str(number),
+                day=f"2026-03-0{number % 2 + 1}",
+                status="resolved" if number == 5 else "open",
+                first_at=NOON,
+                last_at=NOON + timedelta(seconds=number),
+            ).document()
+        )
     found = DiscrepancyRepository(readable)
     rows, after = found.page(["open"], "2026-03-02", PageRequest(limit=1))
     assert [row.reference for row in rows] == ["3"]

@@ -71,10 +71,18 @@ def packed(path: Path, members: dict[str, bytes], mode: int = 0) -> Package:
 
 
 def test_a_function_is_its_own_folder_and_nothing_else(tmp_path: Path) -> None:
-    folder = write(tmp_path / "greet", {
-        "index.py": HANDLER, "texts/zh.json": "{}", ".env": "SECRET=1", ".git/config": "",
-        "__pycache__/index.cpython-311.pyc": "", "left.pyc": "", "node_modules/left/pad.js": "",
-    })  # fmt: skip
+    folder = write(
+        tmp_path / "greet",
+        {
+            "index.py": HANDLER,
+            "texts/zh.json": "{}",
+            ".env": "SECRET=1",
+            ".git/config": "",
+            "__pycache__/index.cpython-311.pyc": "",
+            "left.pyc": "",
+            "node_modules/left/pad.js": "",
+        },
+    )
     write(tmp_path / "beside", {"index.py": HANDLER})
     package = function_package(folder, tmp_path / "out")
     assert names(package) == ["index.py", "texts/zh.json"]

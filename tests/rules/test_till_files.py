@@ -66,8 +66,10 @@ def test_quotes_may_hold_separators_and_line_breaks_but_not_the_files_rest(tmp_p
     good = '"张,三",2026-01-10,50\n"李\n四",2026-01-11,60\n'
     found = read(tmp_path, HEADER + good + '"王五,2026-01-12,70\n赵六,2026-01-13,80\n')
     assert [(row.line, row.cells.get("会员号")) for row in found if not row.fault] == [
-        (2, "张,三"), (3, "李\n四"), (6, "赵六")
-    ]  # fmt: skip
+        (2, "张,三"),
+        (3, "李\n四"),
+        (6, "赵六"),
+    ]
     [bad] = [row for row in found if row.fault]
     assert (bad.line, bad.fault) == (5, "a quote is never closed")
 
@@ -157,12 +159,22 @@ def test_a_workbook_is_read_with_its_dates_and_numbers(tmp_path: Path) -> None:
     assert [row.line for row in found] == [2, 3, 5]
     reader = rows()
     assert [reader.read(row.line, row.cells) for row in found] == [
-        {"line": 2, "member": "13800000001", "paid_at": "2026-01-10T10:30:00+00:00",
-         "amount_fen": 1_177, "seq": 0},
+        {
+            "line": 2,
+            "member": "13800000001",
+            "paid_at": "2026-01-10T10:30:00+00:00",
+            "amount_fen": 1_177,
+            "seq": 0,
+        },
         {"line": 3, "member": "007", "paid_on": "2026-01-10", "amount_fen": 1_200, "seq": 0},
-        {"line": 5, "member": "7", "paid_at": "2026-01-10T01:05:00+00:00", "amount_fen": 1_250,
-         "seq": 0},
-    ]  # fmt: skip
+        {
+            "line": 5,
+            "member": "7",
+            "paid_at": "2026-01-10T01:05:00+00:00",
+            "amount_fen": 1_250,
+            "seq": 0,
+        },
+    ]
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,14 @@ class Fired:
 
 def timer(function: str) -> Trigger:
     return Trigger(
-        function=function, name="x", cron="0 * * * * * *", message=f"t-{function}",
-        qualifier="$DEFAULT", enabled=True, added_at="",
-    )  # fmt: skip
+        function=function,
+        name="x",
+        cron="0 * * * * * *",
+        message=f"t-{function}",
+        qualifier="$DEFAULT",
+        enabled=True,
+        added_at="",
+    )
 
 
 @pytest.fixture

@@ -131,8 +131,11 @@ def test_hours_until_24_last_until_midnight() -> None:
 
 @pytest.mark.parametrize("wrong", ["24:01", "25:00", "24:00:00", "1000", ""])
 def test_what_is_no_time_is_refused_and_a_day_does_not_begin_at_24(wrong: str) -> None:
-    for fields in ({"since": wrong, "until": "10:00"}, {"since": "10:00", "until": wrong},
-                   {"since": "24:00", "until": "10:00"}):  # fmt: skip
+    for fields in (
+        {"since": wrong, "until": "10:00"},
+        {"since": "10:00", "until": wrong},
+        {"since": "24:00", "until": "10:00"},
+    ):
         with pytest.raises(ValidationError):
             Hours.model_validate(fields)
 

@@ -34,8 +34,10 @@ class Desk:
 
     def internal_call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         assert function == "coupon-issue"
-        action, fields = event["action"], json.dumps({k: v for k, v in event.items()
-                                                      if k != "action"})  # fmt: skip
+        action, fields = (
+            event["action"],
+            json.dumps({k: v for k, v in event.items() if k != "action"}),
+        )
         done: BaseModel
         if action == "make_codes":
             done = self._codes.make_batch(MakeCodesRequest.model_validate_json(fields, strict=True))
@@ -51,8 +53,15 @@ class Desk:
         whole = command.codes.callback
         assert whole is not None
         plain = getattr(whole, "__wrapped__", whole)
-        plain(template="silver-30-8", batch=batch, count=COUNT, path=path, actor="ann",
-              as_json=True, environment=self)  # fmt: skip
+        plain(
+            template="silver-30-8",
+            batch=batch,
+            count=COUNT,
+            path=path,
+            actor="ann",
+            as_json=True,
+            environment=self,
+        )
 
 
 @pytest.fixture

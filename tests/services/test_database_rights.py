@@ -28,11 +28,20 @@ def _mongod_that_asks(folder: Path) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
         [
-            find_binary(), "--auth", "--dbpath", folder, "--port", str(port),
-            "--bind_ip", "127.0.0.1", "--nounixsocket", "--logpath", folder / "mongod.log",
+            find_binary(),
+            "--auth",
+            "--dbpath",
+            folder,
+            "--port",
+            str(port),
+            "--bind_ip",
+            "127.0.0.1",
+            "--nounixsocket",
+            "--logpath",
+            folder / "mongod.log",
         ],
         stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     try:
         yield f"mongodb://127.0.0.1:{port}/"
     finally:

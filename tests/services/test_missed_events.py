@@ -64,9 +64,11 @@ def test_a_function_that_failed_in_an_outage_asks_for_what_is_due_in_its_next_ca
     monkeypatch.setattr(missed, "_may_have_missed", False)
     index = load_index(trigger.function)
     event = {
-        "subject": trigger.collection, "specversion": "1.0", "data": {"docId": "named"},
+        "subject": trigger.collection,
+        "specversion": "1.0",
+        "data": {"docId": "named"},
         "token": internal_token(SECRET.encode(), trigger.function),
-    }  # fmt: skip
+    }
     context = {"time_limit_in_ms": 60_000, "request_id": "r"}
     seen: list[str] = []
 

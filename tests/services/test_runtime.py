@@ -98,8 +98,10 @@ def test_the_relay_makes_a_call_for_each_marker_that_becomes_due_and_no_other(
     started.wait_for(3)
     thread.join(10)
     assert sorted(started.ids) == [
-        ("coupon-issue", "m"), ("points-sync", "a"), ("points-sync", "b"),
-    ]  # fmt: skip
+        ("coupon-issue", "m"),
+        ("points-sync", "a"),
+        ("points-sync", "b"),
+    ]
 
 
 @pytest.mark.slow
@@ -108,9 +110,8 @@ def test_a_relay_continues_where_the_last_one_stopped(database: Database, mongod
     accounts = database.collection("accounts")
     for number in range(30):
         accounts.insert_one(
-            {"_id": f"m{number}", "available": 0, "reserved": 0, "version": 1,
-             "tier_review": "due"}
-        )  # fmt: skip
+            {"_id": f"m{number}", "available": 0, "reserved": 0, "version": 1, "tier_review": "due"}
+        )
     started = Started()
     thread = run_relay(database, mongod, started, seconds=2)
     started.wait_for(30)
@@ -171,10 +172,18 @@ def test_a_second_relay_ends_while_the_first_one_runs(database: Database, mongod
 
 def test_a_refund_that_ends_during_the_migration_stays_ended(database: Database) -> None:
     orders = database.collection("orders")
-    orders.insert_one({
-        "_id": "o1", "member_id": "m", "status": "refunding", "refund_id": "R1", "points_used": 0,
-        "payable_fen": 1_500, "version": 1, "tenders": [{"kind": "wechat_pay"}],
-    })  # fmt: skip
+    orders.insert_one(
+        {
+            "_id": "o1",
+            "member_id": "m",
+            "status": "refunding",
+            "refund_id": "R1",
+            "points_used": 0,
+            "payable_fen": 1_500,
+            "version": 1,
+            "tenders": [{"kind": "wechat_pay"}],
+        }
+    )
 
     class Meddling(Database):
         """Ends the refund between the migration's read and write, as an older version may do."""
@@ -195,10 +204,18 @@ def test_a_refund_that_ends_during_the_migration_stays_ended(database: Database)
 
 def test_the_migration_makes_an_open_refund_a_list_and_may_be_repeated(database: Database) -> None:
     orders = database.collection("orders")
-    orders.insert_one({
-        "_id": "o1", "member_id": "m", "status": "refunding", "refund_id": "R1", "points_used": 0,
-        "payable_fen": 1_500, "version": 1, "tenders": [{"kind": "wechat_pay"}],
-    })  # fmt: skip
+    orders.insert_one(
+        {
+            "_id": "o1",
+            "member_id": "m",
+            "status": "refunding",
+            "refund_id": "R1",
+            "points_used": 0,
+            "payable_fen": 1_500,
+            "version": 1,
+            "tenders": [{"kind": "wechat_pay"}],
+        }
+    )
     for _ in range(2):
         migrations()[2].run(database)
         found = orders.find_one({"_id": "o1"})

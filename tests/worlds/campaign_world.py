@@ -76,9 +76,13 @@ class CampaignWorld:
         self.weather: list[Forecast] = []
         self.started: list[dict[str, Any]] = []
         self.tick_service = Tick(
-            chain, clock, post=self.postman, openid=lambda m: f"openid-of-{m}",
-            forecast=self._forecast, start=self.started.append,
-        )  # fmt: skip
+            chain,
+            clock,
+            post=self.postman,
+            openid=lambda m: f"openid-of-{m}",
+            forecast=self._forecast,
+            start=self.started.append,
+        )
         self.at("2026-03-02 12:00")
 
     def _forecast(self, lat: float, lng: float) -> list[Forecast]:
@@ -152,12 +156,17 @@ class CampaignWorld:
         """Return the messages of a campaign, or of all: member, occasion and time, in order."""
         where = {"campaign_id": campaign_id} if campaign_id else {"_id": {"$gt": ""}}
         found = self.database.collection("exposures").find(where).sort([("at", 1), ("_id", 1)])
-        return [(row["member_id"], row["occasion"],
-                 row["at"].astimezone(ZONE).strftime("%m-%d %H:%M")) for row in found]  # fmt: skip
+        return [
+            (row["member_id"], row["occasion"], row["at"].astimezone(ZONE).strftime("%m-%d %H:%M"))
+            for row in found
+        ]
 
     def exposures(self, **where: Any) -> list[dict[str, Any]]:
-        return [row for row in self.database.collection("exposures").find({"_id": {"$gt": ""}})
-                if all(row.get(name) == value for name, value in where.items())]  # fmt: skip
+        return [
+            row
+            for row in self.database.collection("exposures").find({"_id": {"$gt": ""}})
+            if all(row.get(name) == value for name, value in where.items())
+        ]
 
     def coupons(self, member_id: str) -> Counter[str]:
         """Count the member's coupons by template."""
@@ -168,10 +177,15 @@ class CampaignWorld:
 def birthday(late: bool = True, **changes: Any) -> Campaign:
     """Return a birthday campaign, with or without a message for late sending."""
     message = {"title": "生日快乐", "body": "送您{gift}"} | ({"late": LATE} if late else {})
-    return campaign(**{
-        "_id": "birthday", "trigger": {"kind": "birthday", "days": 0}, "priority": 90,
-        "variants": [{"gift": GIFT, "message": message}], **changes,
-    })  # fmt: skip
+    return campaign(
+        **{
+            "_id": "birthday",
+            "trigger": {"kind": "birthday", "days": 0},
+            "priority": 90,
+            "variants": [{"gift": GIFT, "message": message}],
+            **changes,
+        }
+    )
 
 
 def skipped(world: CampaignWorld, campaign_id: str) -> list[tuple[str, bool, int]]:

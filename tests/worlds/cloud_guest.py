@@ -41,9 +41,12 @@ class Guest:
         cart = {"store_id": "jingan", "items": [line], **cart}
         quote = self.ok("pay", action="quote", **cart)
         created = self.ok(
-            "pay", action="create", **cart,
-            quote_id=quote["quote_id"], payable_fen=quote["payable_fen"],
-        )  # fmt: skip
+            "pay",
+            action="create",
+            **cart,
+            quote_id=quote["quote_id"],
+            payable_fen=quote["payable_fen"],
+        )
         return str(created["order_id"])
 
     def prepay(self, order_id: str) -> dict[str, str]:

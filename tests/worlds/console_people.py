@@ -56,10 +56,12 @@ class Browser:
 
     def send(self, path: str, body: object, method: str = "POST") -> dict[str, Any]:
         event = {
-            "path": f"/api/{path}", "httpMethod": method, "body": json.dumps(body),
+            "path": f"/api/{path}",
+            "httpMethod": method,
+            "body": json.dumps(body),
             "headers": {**self.headers, "Cookie": f"huitou_session={self.cookie}; other=1"},
             "requestContext": {"sourceIp": self.address},
-        }  # fmt: skip
+        }
         answer: dict[str, Any] = self.index.main_handler(event, {"time_limit_in_ms": 60_000})
         kept = SimpleCookie(answer["headers"].get("Set-Cookie", "")).get("huitou_session")
         if kept is not None:

@@ -39,8 +39,10 @@ def run(function: str, event: object, openid: str | None = None) -> dict[str, An
     """Call a function as the member with `openid`; without it, as the caller the event names."""
     caller = {"WX_OPENID": openid, "WX_APPID": "wxapp"} if openid else {}
     context: Mapping[str, Any] = {
-        "request_id": "r1", "time_limit_in_ms": 60_000, "environment": json.dumps(caller),
-    }  # fmt: skip
+        "request_id": "r1",
+        "time_limit_in_ms": 60_000,
+        "environment": json.dumps(caller),
+    }
     answer: dict[str, Any] = load_index(function).main_handler(event, context)
     actions = TABLES[function].member if openid else TABLES[function].internal
     if answer.get("ok") and isinstance(event, dict) and event.get("action") in actions:
@@ -54,15 +56,22 @@ def call(
 ) -> Iterator[Run]:
     """Return a way to call functions on this test's chain; outside services don't answer."""
     variables = {
-        "MONGODB_URI": mongod.uri, "HUITOU_DATABASE": chain.name, "HUITOU_INTERNAL_SECRET": SECRET,
-        "HUITOU_PHONE_KEY": "phones", "HUITOU_CLOCK_FILE": str(EVENTS / "noon.json"),
-        "WECHAT_APPID": "test", "WECHAT_APP_SECRET": "test", "WECHAT_API_URL": NOBODY_THERE,
-        "WECHAT_PAY_MCHID": keys.mchid, "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
+        "MONGODB_URI": mongod.uri,
+        "HUITOU_DATABASE": chain.name,
+        "HUITOU_INTERNAL_SECRET": SECRET,
+        "HUITOU_PHONE_KEY": "phones",
+        "HUITOU_CLOCK_FILE": str(EVENTS / "noon.json"),
+        "WECHAT_APPID": "test",
+        "WECHAT_APP_SECRET": "test",
+        "WECHAT_API_URL": NOBODY_THERE,
+        "WECHAT_PAY_MCHID": keys.mchid,
+        "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
         "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key,
         "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
         "WECHAT_PAY_PLATFORM_KEYS": f"{keys.platform_serial}={keys.platform_public_key}",
-        "WECHAT_PAY_NOTIFY_URL": f"{NOBODY_THERE}/pay/notify", "WECHAT_PAY_URL": NOBODY_THERE,
-    }  # fmt: skip
+        "WECHAT_PAY_NOTIFY_URL": f"{NOBODY_THERE}/pay/notify",
+        "WECHAT_PAY_URL": NOBODY_THERE,
+    }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()

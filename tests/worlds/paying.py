@@ -59,10 +59,13 @@ class Door(BaseAdapter):
         body = request.body or b""
         self.calls.append((str(request.method), parts.path))
         status, answer, headers = self._stand_in.serve(
-            str(request.method), parts.path, parts.query, request.headers["Authorization"],
+            str(request.method),
+            parts.path,
+            parts.query,
+            request.headers["Authorization"],
             body.encode() if isinstance(body, str) else body,
             request.headers.get("Wechatpay-Serial", ""),
-        )  # fmt: skip
+        )
         if self.lose(parts.path):
             status, answer, headers = 502, b"", {}
         content = BytesIO(self.spoil(parts.path, answer))
@@ -88,10 +91,12 @@ class PayingShop(Shop):
         self.notices: list[Notice] = []
         self._later: list[Callable[[], None]] = []
         self.wechat = WeChatPayStandIn(
-            keys, clock, folder / "wechat-pay.sqlite",
+            keys,
+            clock,
+            folder / "wechat-pay.sqlite",
             deliver=lambda _, headers, body: self.notices.append((dict(headers), body)),
             later=lambda _, work: self._later.append(work),
-        )  # fmt: skip
+        )
         self.start()
 
     def start(self) -> None:
@@ -152,8 +157,14 @@ class PayingShop(Shop):
 
     def give_back(self, order_id: str, refund_id: str = "R00001", **fields: Any) -> Refund:
         """Refund as the till does, for a person without a limit."""
-        request = {"order_id": order_id, "refund_id": refund_id, "reason": "test",
-                   "actor": "till", "role": "finance", **fields}  # fmt: skip
+        request = {
+            "order_id": order_id,
+            "refund_id": refund_id,
+            "reason": "test",
+            "actor": "till",
+            "role": "finance",
+            **fields,
+        }
         return self.refunds.begin_refund(RefundRequest.model_validate(request))
 
     def work(self) -> dict[str, tuple[Callable[[], Iterable[str]], Callable[[str], str]]]:
@@ -192,8 +203,11 @@ class PayingShop(Shop):
         assert page["differences"] == []
         totals, books = page["totals"], self.wechat.books()
         assert {
-            "kept": totals.revenue_fen, "fees": totals.fees_fen, "shared": totals.shared_fen
+            "kept": totals.revenue_fen,
+            "fees": totals.fees_fen,
+            "shared": totals.shared_fen,
         } == {
             "kept": books["taken_fen"] - books["refunded_fen"],
-            "fees": books["fees_fen"], "shared": books["shared_fen"],
-        }  # fmt: skip
+            "fees": books["fees_fen"],
+            "shared": books["shared_fen"],
+        }

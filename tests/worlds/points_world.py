@@ -39,12 +39,23 @@ class World:
 
     def clear(self) -> None:
         """Begin a run in which nobody has ordered anything."""
-        for name in ("orders", "accounts", "points_entries", "members", "identities", "logins",
-                     "tier_changes", "rule_revisions", "earning_rules", "notices",
-                     "coupons"):  # fmt: skip
+        for name in (
+            "orders",
+            "accounts",
+            "points_entries",
+            "members",
+            "identities",
+            "logins",
+            "tier_changes",
+            "rule_revisions",
+            "earning_rules",
+            "notices",
+            "coupons",
+        ):
             self.shop.database.collection(name).delete_many({})
-        at_first = PointsRules.model_validate({**POINTS, "point_value_fen": 2,
-                                               "max_order_share_bp": 9_000})  # fmt: skip
+        at_first = PointsRules.model_validate(
+            {**POINTS, "point_value_fen": 2, "max_order_share_bp": 9_000}
+        )
         self.shop.database.collection("rules").replace_one({"_id": "points"}, at_first.document())
         self.shop.clock.moment = NOON
         self.in_force = at_first
@@ -59,21 +70,28 @@ class World:
         """Return what the present rules promise for this order."""
         by_points = next((d.by_line_fen for d in order.discounts if d.kind == "points"), None)
         lines = [
-            {"category": one.category, "points_fen": by_points[n] if by_points else 0,
-             "paid_fen": one.list_fen - sum(d.by_line_fen[n] for d in order.discounts)}
+            {
+                "category": one.category,
+                "points_fen": by_points[n] if by_points else 0,
+                "paid_fen": one.list_fen - sum(d.by_line_fen[n] for d in order.discounts),
+            }
             for n, one in enumerate(order.lines)
-        ]  # fmt: skip
-        valid = [r for r in self.earning.values()
-                 if (r["valid_from"] or "") <= order.business_day]  # fmt: skip
+        ]
+        valid = [r for r in self.earning.values() if (r["valid_from"] or "") <= order.business_day]
         meeting = [
-            r for r in valid if r["kind"] == "multiplier"
+            r
+            for r in valid
+            if r["kind"] == "multiplier"
             and (not r["categories"] or any(one.category in r["categories"] for one in order.lines))
-        ]  # fmt: skip
+        ]
         return promise(
-            self.in_force.model_dump(by_alias=True), meeting,
-            [r for r in valid if r["kind"] == "bonus"], order.business_day,
-            self.purses[order.member_id].level, lines,
-        )  # fmt: skip
+            self.in_force.model_dump(by_alias=True),
+            meeting,
+            [r for r in valid if r["kind"] == "bonus"],
+            order.business_day,
+            self.purses[order.member_id].level,
+            lines,
+        )
 
     def begin_refund(self, number: int, fen: int | None, pieces: int) -> bool:
         order = self.shop.orders.get_order(self.order(number).id)
@@ -94,8 +112,9 @@ class World:
     def pieces_of(self, order: Order, pieces: int) -> list[LineBack]:
         """Return some pieces of the first or last line, as many as are left, with their money."""
         number = 0 if pieces > 0 else len(order.lines) - 1
-        before = [b for r in (*order.refunds, *order.refunding) for b in r.lines
-                  if b.line == number]  # fmt: skip
+        before = [
+            b for r in (*order.refunds, *order.refunding) for b in r.lines if b.line == number
+        ]
         left = order.lines[number].quantity - sum(back.quantity for back in before)
         paid = order.lines[number].list_fen - sum(d.by_line_fen[number] for d in order.discounts)
         quantity, left_fen = min(abs(pieces), left), paid - sum(b.amount_fen for b in before)
@@ -179,7 +198,7 @@ class World:
                 "returned into a lot that had ended": one.kind == "return"
                 and self.shop.clock.now().date() > NOON.date()
                 and any(day in self.extended() for day, _ in one.lots),
-            }  # fmt: skip
+            }
             for name in (name for name, is_met in met.items() if is_met):
                 self.saw(name)
 
@@ -224,8 +243,10 @@ class World:
             assert sum(entry["points"] for entry in entries) == balance
             now, shown = purse.as_of(today), self.points.show_points(member_id)
             assert (shown.available, shown.reserved, shown.pending) == (
-                now.available, now.reserved, sum(now.pending().values()),
-            )  # fmt: skip
+                now.available,
+                now.reserved,
+                sum(now.pending().values()),
+            )
 
 
 def written(entry: dict[str, Any]) -> Written:
@@ -235,8 +256,13 @@ def written(entry: dict[str, Any]) -> Written:
         lots[move["expires_on"], move.get("usable")] += move["points"]
     by_itself = entry["actor"] == "calendar"
     return Written(
-        entry["kind"], None if by_itself else entry["cause"], entry["points"],
-        {key: count for key, count in lots.items() if count}, entry.get("debt", 0),
-        entry.get("waived", 0), entry.get("spend_fen", 0), entry.get("orders", 0),
+        entry["kind"],
+        None if by_itself else entry["cause"],
+        entry["points"],
+        {key: count for key, count in lots.items() if count},
+        entry.get("debt", 0),
+        entry.get("waived", 0),
+        entry.get("spend_fen", 0),
+        entry.get("orders", 0),
         None if by_itself else entry["rules_revision"],
-    )  # fmt: skip
+    )

@@ -19,13 +19,26 @@ HOME = {"name": "小李", "phone": "13800000000", "address": "南京西路 1 号
 
 def dishes(shop: Shop, category: str = "奶茶", **prices: int) -> None:
     """Give 静安店 dishes with these prices, each with one 规格."""
-    Maintenance(shop.database, shop.clock).load_chain(LoadRequest.model_validate({
-        "dishes": [{"_id": name, "brand_id": "huitou", "name": name, "category": category,
-                    "skus": [{"sku_id": "m", "name": "", "price_fen": fen}]}
-                   for name, fen in prices.items()],
-        "store_dishes": [{"_id": f"jingan:{name}", "store_id": "jingan", "dish_id": name}
-                         for name in prices],
-    }))  # fmt: skip
+    Maintenance(shop.database, shop.clock).load_chain(
+        LoadRequest.model_validate(
+            {
+                "dishes": [
+                    {
+                        "_id": name,
+                        "brand_id": "huitou",
+                        "name": name,
+                        "category": category,
+                        "skus": [{"sku_id": "m", "name": "", "price_fen": fen}],
+                    }
+                    for name, fen in prices.items()
+                ],
+                "store_dishes": [
+                    {"_id": f"jingan:{name}", "store_id": "jingan", "dish_id": name}
+                    for name in prices
+                ],
+            }
+        )
+    )
     shop.database.cache.clear()
 
 

@@ -29,9 +29,12 @@ class AtWeChat:
         self.keys, self.settings = keys, merchant_settings(keys)
         self._later: list[Callable[[], None]] = []
         self.standin = WeChatPayStandIn(
-            keys, clock, folder / "wechat-pay.sqlite", deliver=lambda *_: None,
+            keys,
+            clock,
+            folder / "wechat-pay.sqlite",
+            deliver=lambda *_: None,
             later=lambda _, work: self._later.append(work),
-        )  # fmt: skip
+        )
         self.door = Door(self.standin)
 
     def gateway(self, platform_keys: Callable[[], Mapping[str, str]] | None = None) -> WeChatPay:
@@ -66,19 +69,23 @@ class Till:
         """Set the rules: 10 % to the franchisee, 5 % to the platform."""
         revision = change.pop("revision", 1)
         ShareRuleBook(self.database).put_rules(
-            ShareRules.model_validate({
-                "id": "default", "revision": revision, "brand_mchid": brand_mchid,
-                "terms": [
-                    ShareTerm(account=FRANCHISEE, role="franchisee", ratio_bp=1_000),
-                    ShareTerm(account=PLATFORM, role="platform", ratio_bp=500),
-                ],
-                "receivers": [
-                    Receiver(account=FRANCHISEE, name="加盟商", relation_type="DISTRIBUTOR"),
-                    Receiver(account=PLATFORM, name="平台", relation_type="SERVICE_PROVIDER"),
-                ],
-                **change,
-            })
-        )  # fmt: skip
+            ShareRules.model_validate(
+                {
+                    "id": "default",
+                    "revision": revision,
+                    "brand_mchid": brand_mchid,
+                    "terms": [
+                        ShareTerm(account=FRANCHISEE, role="franchisee", ratio_bp=1_000),
+                        ShareTerm(account=PLATFORM, role="platform", ratio_bp=500),
+                    ],
+                    "receivers": [
+                        Receiver(account=FRANCHISEE, name="加盟商", relation_type="DISTRIBUTOR"),
+                        Receiver(account=PLATFORM, name="平台", relation_type="SERVICE_PROVIDER"),
+                    ],
+                    **change,
+                }
+            )
+        )
         self.database.cache.clear()  # Empties the cache, as a second does.
         self.sharing = Sharing(self.database, self.clock, self.gateway)
 
@@ -88,16 +95,27 @@ class Till:
         order_id, now = f"order{self.numbers}", self.clock.now()
         terms = self.sharing.terms_for("jingan")
         payment = Payment(
-            id=f"{order_id}n1", order_id=order_id, member_id="m", attempt=1,
-            amount_fen=amount_fen, store_id="jingan", sharing=terms, created_at=now,
-            merchant=self.gateway.merchant_for(sub_mchid), expires_at=now + timedelta(minutes=15),
-        )  # fmt: skip
+            id=f"{order_id}n1",
+            order_id=order_id,
+            member_id="m",
+            attempt=1,
+            amount_fen=amount_fen,
+            store_id="jingan",
+            sharing=terms,
+            created_at=now,
+            merchant=self.gateway.merchant_for(sub_mchid),
+            expires_at=now + timedelta(minutes=15),
+        )
         assert payment.merchant is not None
         prepay_id = self.gateway.prepay(
-            merchant=payment.merchant, out_trade_no=payment.id, description="奶茶",
-            amount_fen=amount_fen, openid="alice", expires_at=payment.expires_at,
+            merchant=payment.merchant,
+            out_trade_no=payment.id,
+            description="奶茶",
+            amount_fen=amount_fen,
+            openid="alice",
+            expires_at=payment.expires_at,
             profit_sharing=bool(terms.terms),
-        )  # fmt: skip
+        )
         self.wechat.standin.pay("alice", self.gateway.client_parameters(prepay_id))
         found = self.gateway.query(payment.merchant, payment.id)
         assert found is not None
@@ -144,10 +162,13 @@ class Till:
         """Let WeChat Pay refund the guest, and count the refund in our books."""
         share = self.share(order_id)
         self.gateway.refund(
-            merchant=self.gateway.merchant_for(share.sub_mchid), out_refund_no=refund_id,
-            out_trade_no=share.out_trade_no, amount_fen=amount_fen, total_fen=share.paid_fen,
+            merchant=self.gateway.merchant_for(share.sub_mchid),
+            out_refund_no=refund_id,
+            out_trade_no=share.out_trade_no,
+            amount_fen=amount_fen,
+            total_fen=share.paid_fen,
             reason="退款",
-        )  # fmt: skip
+        )
         self.wechat.happen()
         self.count(order_id, refund_id, amount_fen)
 

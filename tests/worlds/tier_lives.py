@@ -69,11 +69,16 @@ def some_rules(random: Random, revision: int = 1) -> TierRules:
             level["keep"] = {**kept, "match": match}
         levels.append(level)
         goal += random.choice([200, 1000, 2000])
-    return TierRules.model_validate({
-        "revision": revision, "levels": levels, **random.choice(WINDOWS), "notice_days": 0,
-        "downgrade": random.choice(["to_earned", "to_earned", "one_step", "one_step", "never"]),
-        "grace_days": random.choice([0, 0, 5, 15, 60]),
-    })  # fmt: skip
+    return TierRules.model_validate(
+        {
+            "revision": revision,
+            "levels": levels,
+            **random.choice(WINDOWS),
+            "notice_days": 0,
+            "downgrade": random.choice(["to_earned", "to_earned", "one_step", "one_step", "never"]),
+            "grace_days": random.choice([0, 0, 5, 15, 60]),
+        }
+    )
 
 
 def some_order(random: Random, days: int, *, stays: bool = False) -> Paid:
@@ -92,9 +97,12 @@ def some_order(random: Random, days: int, *, stays: bool = False) -> Paid:
 
 
 def evaluate(
-    account: TierAccount, rules: TierRules, today: str,
-    changes: Sequence[tuple[int, TierRules]] = (), known: Mapping[int, TierRules] | None = None,
-) -> Evaluation:  # fmt: skip
+    account: TierAccount,
+    rules: TierRules,
+    today: str,
+    changes: Sequence[tuple[int, TierRules]] = (),
+    known: Mapping[int, TierRules] | None = None,
+) -> Evaluation:
     """Find a tier by the rules of the account's first days and by the later rules."""
     return Case(account, ((0, rules), *changes), today, known or {}).judged()
 
@@ -124,8 +132,11 @@ class Life:
         base = self.account.tier_base
         first = (base.day if base else "") and date.fromisoformat(base.day)  # type: ignore[union-attr]
         oldest = first - timedelta(days=427) if first else date.min
-        days: dict[str, dict[str, int]] = {"spend_by_day": {}, "orders_by_day": {},
-                                           "points_by_day": {}}  # fmt: skip
+        days: dict[str, dict[str, int]] = {
+            "spend_by_day": {},
+            "orders_by_day": {},
+            "points_by_day": {},
+        }
         for order in self.orders:
             if order.on >= oldest:
                 for by_day, figure in zip(days.values(), order.figures(today), strict=True):

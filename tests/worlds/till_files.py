@@ -28,9 +28,12 @@ class Till:
     """Files of one till, and what they leave in the database."""
 
     def __init__(
-        self, database: Database, clock: FakeClock, folder: Path,
+        self,
+        database: Database,
+        clock: FakeClock,
+        folder: Path,
         capsys: pytest.CaptureFixture[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.database, self.clock, self.folder, self._capsys = database, clock, folder, capsys
         self.told = ""  # What the last command printed for people.
 
@@ -71,8 +74,11 @@ class Till:
         inner: Any = command.callback
         while hasattr(inner, "__wrapped__"):
             inner = inner.__wrapped__
-        given = {name: value for name, value in context.params.items()
-                 if name not in ("env_id", "profile", "data_folder")}  # fmt: skip
+        given = {
+            name: value
+            for name, value in context.params.items()
+            if name not in ("env_id", "profile", "data_folder")
+        }
         code: object = 0
         try:
             inner(**given, environment=Desk(self.database, self.clock))

@@ -35,9 +35,13 @@ def _values_before(desk: Desk, request: Any) -> dict[str, Any]:
 
 def _change_route(request: type) -> Route:
     return Route(
-        request, _change, StaffDish, target=lambda r: f"dish {r.store_id}:{r.dish_id}",
-        before=_values_before, after=lambda made: made.model_dump(mode="json"),
-    )  # fmt: skip
+        request,
+        _change,
+        StaffDish,
+        target=lambda r: f"dish {r.store_id}:{r.dish_id}",
+        before=_values_before,
+        after=lambda made: made.model_dump(mode="json"),
+    )
 
 
 def _dish_before(desk: Desk, request: PutDishRequest) -> dict[str, Any]:

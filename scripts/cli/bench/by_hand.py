@@ -65,9 +65,10 @@ class ByHand:
 
     def _create(self, visit: Visit) -> None:
         order = self._papers.created | {
-            "_id": visit.order_id, "member_id": visit.member_id,
+            "_id": visit.order_id,
+            "member_id": visit.member_id,
             "quote_id": visit.request.quote_id,
-        }  # fmt: skip
+        }
 
         def write(session: ClientSession) -> None:
             self._orders.insert_one(dict(order), session=session)
@@ -77,8 +78,10 @@ class ByHand:
     def _prepay(self, visit: Visit) -> None:
         number = out_trade_no(visit.order_id, 1)
         attempt = self._papers.attempt | {
-            "_id": number, "order_id": visit.order_id, "member_id": visit.member_id,
-        }  # fmt: skip
+            "_id": number,
+            "order_id": visit.order_id,
+            "member_id": visit.member_id,
+        }
         prepay_id = attempt.pop("prepay_id")
         self._payments.insert_one(attempt)
         self._payments.update_one({"_id": number}, {"$set": {"prepay_id": prepay_id}})
@@ -119,13 +122,17 @@ class ByHand:
 
     def _settle(self, visit: Visit) -> None:
         entry = self._papers.entry | {
-            "_id": f"earn:{visit.order_id}", "order_id": visit.order_id,
-            "member_id": visit.member_id, "cause": visit.order_id,
-        }  # fmt: skip
+            "_id": f"earn:{visit.order_id}",
+            "order_id": visit.order_id,
+            "member_id": visit.member_id,
+            "cause": visit.order_id,
+        }
         moved = {
-            "available": entry["points"], "reserved": 0, "version": 1,
+            "available": entry["points"],
+            "reserved": 0,
+            "version": 1,
             f"spend_by_day.{entry['business_day']}": entry["spend_fen"],
-        }  # fmt: skip
+        }
 
         def write(session: ClientSession) -> None:
             self._orders.update_one(

@@ -59,8 +59,9 @@ def checkout(orders: int, rounds: int, threads: int, hot: int, as_json: bool) ->
         declare(database)
         guests = _Guests(database)
         sides: dict[str, Callable[[Visit], object]] = {
-            "ours": guests.order, "floor": _floor(database, guests.sample()),
-        }  # fmt: skip
+            "ours": guests.order,
+            "floor": _floor(database, guests.sample()),
+        }
         speeds: dict[str, list[float]] = {"ours": [], "floor": []}
         for number in range(rounds + 1):
             for side, work in sides.items():
@@ -118,10 +119,19 @@ class _Guests:
         visits = []
         for number in range(orders):
             member_id = self._ids[0 if one_coupon else number % MEMBERS]
-            visits.append((member_id, CreateRequest.model_validate({
-                **CART, "coupon_id": coupon_id or self._coupon(member_id),
-                "quote_id": f"q{next(self._numbers):032x}", "payable_fen": self._payable_fen,
-            })))  # fmt: skip
+            visits.append(
+                (
+                    member_id,
+                    CreateRequest.model_validate(
+                        {
+                            **CART,
+                            "coupon_id": coupon_id or self._coupon(member_id),
+                            "quote_id": f"q{next(self._numbers):032x}",
+                            "payable_fen": self._payable_fen,
+                        }
+                    ),
+                )
+            )
         return visits
 
     def order(self, visit: Visit) -> Order | None:
@@ -169,6 +179,7 @@ def _hot_coupon_figures(guests: _Guests, coupons: int) -> dict[str, Any]:
             made += sum(order is not None for order in pool.map(guests.order, visits))
             took += time.perf_counter() - started
     return {
-        "hot_coupons": coupons, "hot_orders": made,
+        "hot_coupons": coupons,
+        "hot_orders": made,
         "hot_attempts_per_s": round(coupons * WRITERS / took),
-    }  # fmt: skip
+    }

@@ -62,14 +62,25 @@ class Crowd:
         day = FIRST_DAY + timedelta(days=turn if is_due else 400 + number % 300)
         spent, ended = day - YEAR, (day - timedelta(days=1)).isoformat()
         return {
-            "_id": f"m{number:08}", "schema": 1, "available": 600, "reserved": 0,
-            "lots": {ended: 100, NEVER: 500}, "pending": {}, "debt": 0, "entries": 1,
-            "noticed_through": ended, "points_on": day.isoformat(),
-            "first_order_id": f"o{number:08}", "spend_by_day": {spent.isoformat(): 60_000},
-            "orders_by_day": {spent.isoformat(): 1}, "points_by_day": {spent.isoformat(): 600},
+            "_id": f"m{number:08}",
+            "schema": 1,
+            "available": 600,
+            "reserved": 0,
+            "lots": {ended: 100, NEVER: 500},
+            "pending": {},
+            "debt": 0,
+            "entries": 1,
+            "noticed_through": ended,
+            "points_on": day.isoformat(),
+            "first_order_id": f"o{number:08}",
+            "spend_by_day": {spent.isoformat(): 60_000},
+            "orders_by_day": {spent.isoformat(): 1},
+            "points_by_day": {spent.isoformat(): 600},
             "tier": {"level": "silver", "rules_revision": 1, "since_day": spent.isoformat()},
-            "tier_review": "done", "review_on": day.isoformat(), "version": 1,
-        }  # fmt: skip
+            "tier_review": "done",
+            "review_on": day.isoformat(),
+            "version": 1,
+        }
 
 
 @contextmanager
@@ -103,8 +114,11 @@ def measure(
                 times.append(time.perf_counter() - started)
     small, large = seconds
     return {
-        "small_members": crowds[0].members, "members": crowds[1].members, "due": due,
-        "small_s": round(statistics.median(small), 3), "s": round(statistics.median(large), 3),
+        "small_members": crowds[0].members,
+        "members": crowds[1].members,
+        "due": due,
+        "small_s": round(statistics.median(small), 3),
+        "s": round(statistics.median(large), 3),
         "per_s": round(due / statistics.median(large)),
         "ratio": round(statistics.median(b / a for a, b in zip(small, large, strict=True)), 2),
-    }  # fmt: skip
+    }

@@ -52,18 +52,23 @@ def geofence(stores: int, points: int, as_json: bool) -> None:
     others, theirs_s, _ = _timed(theirs, places)
     few = places[:BRUTE_POINTS]
     forced, brute_s, _ = _timed(brute, few)
-    report({
-        "stores": stores, "points": points,
-        "found": sum(map(len, answers)),
-        "build_ms": round(built_s * 1000),
-        "look_ups_per_s": round(points / ours_s), "strtree_per_s": round(points / theirs_s),
-        "brute_per_s": round(len(few) / brute_s, 1),
-        "ratio": round(theirs_s / ours_s, 2),
-        "p50_us": round(slowest[len(slowest) // 2] * 1e6, 1),
-        "p99_us": round(slowest[len(slowest) * 99 // 100] * 1e6, 1),
-        "exact": [sorted(a) for a in answers] == [sorted(a) for a in others],
-        "brute_exact": answers[: len(few)] == forced,
-    }, as_json=as_json)  # fmt: skip
+    report(
+        {
+            "stores": stores,
+            "points": points,
+            "found": sum(map(len, answers)),
+            "build_ms": round(built_s * 1000),
+            "look_ups_per_s": round(points / ours_s),
+            "strtree_per_s": round(points / theirs_s),
+            "brute_per_s": round(len(few) / brute_s, 1),
+            "ratio": round(theirs_s / ours_s, 2),
+            "p50_us": round(slowest[len(slowest) // 2] * 1e6, 1),
+            "p99_us": round(slowest[len(slowest) * 99 // 100] * 1e6, 1),
+            "exact": [sorted(a) for a in answers] == [sorted(a) for a in others],
+            "brute_exact": answers[: len(few)] == forced,
+        },
+        as_json=as_json,
+    )
 
 
 def _place(dice: random.Random) -> Point:

@@ -110,9 +110,11 @@ def _deploy_empty(cloud: LocalCloud) -> None:
     api.wait_until_active(EMPTY, "$LATEST")
     rules = {**cloud.registry.security_rules, EMPTY: {"invoke": True}}
     api.tcb(
-        "ModifyResourcePermission", ResourceType="function", Permission="CUSTOM",
+        "ModifyResourcePermission",
+        ResourceType="function",
+        Permission="CUSTOM",
         SecurityRule=json.dumps(rules),
-    )  # fmt: skip
+    )
 
 
 def _cold(cloud: LocalCloud) -> None:
@@ -172,9 +174,10 @@ def _interpreter() -> None:
 def _pipe_floor() -> Iterator[Callable[[], object]]:
     ours, theirs = multiprocessing.Pipe()
     with subprocess.Popen(
-        [*_python(), "-c", _PEER, str(theirs.fileno())], pass_fds=[theirs.fileno()],
+        [*_python(), "-c", _PEER, str(theirs.fileno())],
+        pass_fds=[theirs.fileno()],
         env={"PATH": os.environ.get("PATH", "")},
-    ) as process:  # fmt: skip
+    ) as process:
         theirs.close()
 
         def echo() -> object:

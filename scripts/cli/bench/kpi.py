@@ -78,11 +78,19 @@ class History:
         declare(self.database)
         for name in BULKY:
             self.database.collection(name).drop_indexes()
-        _insert(self.database, "members", [
-            {"_id": f"m{guest:06}", "schema": 1, "registered_day": str(self._first),
-             "registered_channel": "mini_program"}
-            for guest in range(self._guests.count)
-        ])  # fmt: skip
+        _insert(
+            self.database,
+            "members",
+            [
+                {
+                    "_id": f"m{guest:06}",
+                    "schema": 1,
+                    "registered_day": str(self._first),
+                    "registered_channel": "mini_program",
+                }
+                for guest in range(self._guests.count)
+            ],
+        )
         length = (FIRST_MEASURED - self._first).days
         days = [self._first + timedelta(days=number) for number in range(length)]
         about = f"history of {length} days"
@@ -121,11 +129,21 @@ class History:
                 counts.update({"orders": 1, "revenue_fen": 3_600, f"visits.{gap}": 1})
                 if again:
                     counts[f"returns.{gap}"] += 1
-        _insert(self.database, "kpi_days", [
-            {"_id": f"{day}|{store_id or ''}|{channel or ''}", "schema": 1, "day": str(day),
-             "store_id": store_id, "channel": channel, **_nested(counts)}
-            for (store_id, channel), counts in figures.items()
-        ])  # fmt: skip
+        _insert(
+            self.database,
+            "kpi_days",
+            [
+                {
+                    "_id": f"{day}|{store_id or ''}|{channel or ''}",
+                    "schema": 1,
+                    "day": str(day),
+                    "store_id": store_id,
+                    "channel": channel,
+                    **_nested(counts),
+                }
+                for (store_id, channel), counts in figures.items()
+            ],
+        )
 
 
 @click.command()
@@ -148,8 +166,10 @@ def kpi(years: float, orders_a_day: int, days: int, as_json: bool) -> None:
         rows = _measure(short, long, days)
         for history in (short, long):
             history.database.client.close()
-    report({"orders_a_day": orders_a_day, "long_history_days": round(years * 365), **rows},
-           as_json=as_json)  # fmt: skip
+    report(
+        {"orders_a_day": orders_a_day, "long_history_days": round(years * 365), **rows},
+        as_json=as_json,
+    )
 
 
 def _measure(short: History, long: History, days: int) -> dict[str, Any]:
@@ -182,26 +202,49 @@ def _store(guest: int) -> str:
 def _order(guest: int, day: date, *, counted: bool) -> dict[str, Any]:
     at = datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
     return {
-        "_id": f"o{guest:06}{day:%Y%m%d}", "schema": 1, "brand_id": "huitou",
-        "store_id": _store(guest), "member_id": f"m{guest:06}", "request_digest": "",
-        "channel": "mini_program", "status": "paid", "business_day": str(day), "created_at": at,
-        "list_fen": 3_600, "payable_fen": 3_600, "points_used": 0, "paid_at": at,
-        "settlement": "done", "version": 2, "rollup": "done" if counted else "due",
+        "_id": f"o{guest:06}{day:%Y%m%d}",
+        "schema": 1,
+        "brand_id": "huitou",
+        "store_id": _store(guest),
+        "member_id": f"m{guest:06}",
+        "request_digest": "",
+        "channel": "mini_program",
+        "status": "paid",
+        "business_day": str(day),
+        "created_at": at,
+        "list_fen": 3_600,
+        "payable_fen": 3_600,
+        "points_used": 0,
+        "paid_at": at,
+        "settlement": "done",
+        "version": 2,
+        "rollup": "done" if counted else "due",
         "counted_fen": 3_600 if counted else 0,
-    }  # fmt: skip
+    }
 
 
 def _login(guest: int, day: date, *, counted: bool) -> dict[str, Any]:
     member_id = f"m{guest:06}"
-    return {"_id": f"{member_id}:{day}", "schema": 1, "member_id": member_id,
-            "business_day": str(day), "rollup": "done" if counted else "due"}  # fmt: skip
+    return {
+        "_id": f"{member_id}:{day}",
+        "schema": 1,
+        "member_id": member_id,
+        "business_day": str(day),
+        "rollup": "done" if counted else "due",
+    }
 
 
 def _entry(guest: int, day: date) -> dict[str, Any]:
     order_id = f"o{guest:06}{day:%Y%m%d}"
-    return {"_id": f"earn:{order_id}", "member_id": f"m{guest:06}", "kind": "earn", "points": 36,
-            "spend_fen": 3_600, "order_id": order_id,
-            "at": datetime(day.year, day.month, day.day, 4, tzinfo=UTC)}  # fmt: skip
+    return {
+        "_id": f"earn:{order_id}",
+        "member_id": f"m{guest:06}",
+        "kind": "earn",
+        "points": 36,
+        "spend_fen": 3_600,
+        "order_id": order_id,
+        "at": datetime(day.year, day.month, day.day, 4, tzinfo=UTC),
+    }
 
 
 def _nested(counts: Counter[str]) -> dict[str, Any]:

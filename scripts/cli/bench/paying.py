@@ -129,16 +129,29 @@ class Till:
     def notice(self, visit: Visit) -> Answer:
         """Return WeChat Pay's encrypted and signed notice that this order was paid."""
         total = self._payable_fen
-        body = self._wechat.notice("TRANSACTION.SUCCESS", "transaction", {
-            "appid": self._keys.appid, "mchid": self._keys.mchid,
-            "out_trade_no": out_trade_no(visit.order_id, 1), "trade_type": "JSAPI",
-            "trade_state": "SUCCESS", "trade_state_desc": "支付成功", "bank_type": "OTHERS",
-            "attach": "", "transaction_id": f"42{visit.order_id}",
-            "success_time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "payer": {"openid": visit.caller.openid},
-            "amount": {"total": total, "payer_total": total, "currency": "CNY",
-                       "payer_currency": "CNY"},
-        })  # fmt: skip
+        body = self._wechat.notice(
+            "TRANSACTION.SUCCESS",
+            "transaction",
+            {
+                "appid": self._keys.appid,
+                "mchid": self._keys.mchid,
+                "out_trade_no": out_trade_no(visit.order_id, 1),
+                "trade_type": "JSAPI",
+                "trade_state": "SUCCESS",
+                "trade_state_desc": "支付成功",
+                "bank_type": "OTHERS",
+                "attach": "",
+                "transaction_id": f"42{visit.order_id}",
+                "success_time": datetime.now(UTC).isoformat(timespec="seconds"),
+                "payer": {"openid": visit.caller.openid},
+                "amount": {
+                    "total": total,
+                    "payer_total": total,
+                    "currency": "CNY",
+                    "payer_currency": "CNY",
+                },
+            },
+        )
         return self._wechat.signed_headers(body), body
 
     def serve(self, visit: Visit) -> None:

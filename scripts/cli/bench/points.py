@@ -125,8 +125,7 @@ def _floor(database: Database, name: str) -> Work:
 
     def settle(order_id: str) -> None:
         member_id, lot, back_id = _member(order_id), f"lots.{NEVER}", f"R{order_id}"
-        days = {f"spend_by_day.{DAY}": 7_200, f"orders_by_day.{DAY}": 1,
-                f"points_by_day.{DAY}": 72}  # fmt: skip
+        days = {f"spend_by_day.{DAY}": 7_200, f"orders_by_day.{DAY}": 1, f"points_by_day.{DAY}": 72}
         posted = [_entry("earn", order_id, order_id, 72, 7_200)]
         moved: Document = {"available": 72, lot: 72, "entries": 1} | days
         if name == "spend":
@@ -134,8 +133,13 @@ def _floor(database: Database, name: str) -> Work:
             moved |= {"reserved": -SPENT, "entries": 2}
         if name == "refund":
             posted = [_entry("claw-back", back_id, order_id, -18, -BACK_FEN)]
-            moved = {"available": -18, lot: -18, "entries": 1,
-                     f"spend_by_day.{DAY}": -BACK_FEN, f"points_by_day.{DAY}": -18}  # fmt: skip
+            moved = {
+                "available": -18,
+                lot: -18,
+                "entries": 1,
+                f"spend_by_day.{DAY}": -BACK_FEN,
+                f"points_by_day.{DAY}": -18,
+            }
 
         def write(session: ClientSession) -> None:
             due = {"_id": order_id, "settlement": "due"}
@@ -160,9 +164,21 @@ def _floor(database: Database, name: str) -> Work:
 def _entry(kind: str, cause: str, order_id: str, points: int, spend_fen: int) -> Document:
     """Return an entry as the ledger stores it."""
     return {
-        "_id": f"{kind}:{cause}", "schema": 1, "member_id": _member(order_id), "number": 1,
-        "kind": kind, "points": points, "lots": [{"expires_on": NEVER, "points": points}],
-        "balance": 10**9, "spend_fen": spend_fen, "order_id": order_id, "business_day": DAY,
-        "booked_on": DAY, "at": AT, "cause": cause, "actor": "settlement", "rules_revision": 1,
+        "_id": f"{kind}:{cause}",
+        "schema": 1,
+        "member_id": _member(order_id),
+        "number": 1,
+        "kind": kind,
+        "points": points,
+        "lots": [{"expires_on": NEVER, "points": points}],
+        "balance": 10**9,
+        "spend_fen": spend_fen,
+        "order_id": order_id,
+        "business_day": DAY,
+        "booked_on": DAY,
+        "at": AT,
+        "cause": cause,
+        "actor": "settlement",
+        "rules_revision": 1,
         "is_test": False,
-    }  # fmt: skip
+    }

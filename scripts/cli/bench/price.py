@@ -30,19 +30,29 @@ def fifty_offers() -> list[Offer]:
         return Offer(id=name, name=name, terms=says, group="activity", optional=False)
 
     three = [
-        offer(f"three-{n}", kind="percent_off", off_bp=500,
-              scope=Scope(dish_ids=[f"p{n + more}" for more in range(3)]))
+        offer(
+            f"three-{n}",
+            kind="percent_off",
+            off_bp=500,
+            scope=Scope(dish_ids=[f"p{n + more}" for more in range(3)]),
+        )
         for n in range(1, 21)
-    ]  # fmt: skip
+    ]
     off = [
         offer(f"off-{k}", kind="amount_off", off_fen=100, threshold_fen=5_000 * k)
         for k in range(1, 11)
     ]
     second = [
-        offer(f"second-{k}", kind="nth_item", nth=2, off_bp=10_000, most_times=9_999,
-              scope=Scope(dish_ids=[f"p{3 * k - 2}"]))
+        offer(
+            f"second-{k}",
+            kind="nth_item",
+            nth=2,
+            off_bp=10_000,
+            most_times=9_999,
+            scope=Scope(dish_ids=[f"p{3 * k - 2}"]),
+        )
         for k in range(1, 11)
-    ]  # fmt: skip
+    ]
     whole = [
         offer(f"whole-{n}", kind="percent_off", off_bp=500, threshold_fen=100_000)
         for n in range(1, 11)
@@ -59,18 +69,33 @@ def eight_coupons(compiled: Compiled) -> list[Rule]:
         {"kind": "percent_off", "off_bp": 2_000, "cap_fen": 1_500, "base": "running"},
         {"kind": "percent_off", "off_bp": 1_000, "base": "list", "threshold_fen": 5_000},
         {"kind": "exchange", "scope": Scope(dish_ids=["p7", "p10", "p20"])},
-        {"kind": "nth_item", "nth": 2, "off_bp": 5_000,
-         "scope": Scope(dish_ids=[f"p{n}" for n in range(1, 16)])},
-        {"kind": "free_item", "threshold_fen": 12_000, "threshold_of": "order",
-         "scope": Scope(dish_ids=["p1", "p2", "p3", "p4"])},
-    ]  # fmt: skip
+        {
+            "kind": "nth_item",
+            "nth": 2,
+            "off_bp": 5_000,
+            "scope": Scope(dish_ids=[f"p{n}" for n in range(1, 16)]),
+        },
+        {
+            "kind": "free_item",
+            "threshold_fen": 12_000,
+            "threshold_of": "order",
+            "scope": Scope(dish_ids=["p1", "p2", "p3", "p4"]),
+        },
+    ]
     return [
-        compiled.rule(Rule(
-            "coupon", f"c{n}", 1, f"c{n}", Terms.model_validate(terms), "coupon",
-            soonest=f"2026-03-{n + 10}",
-        ))
+        compiled.rule(
+            Rule(
+                "coupon",
+                f"c{n}",
+                1,
+                f"c{n}",
+                Terms.model_validate(terms),
+                "coupon",
+                soonest=f"2026-03-{n + 10}",
+            )
+        )
         for n, terms in enumerate(kinds)
-    ]  # fmt: skip
+    ]
 
 
 def a_cart(of: dict[int, int]) -> list[CartLine]:

@@ -62,10 +62,15 @@ def quota(coupons: int, rounds: int, as_json: bool) -> None:
 
 def _template(database: Database, name: str, quota: int) -> tuple[Coupons, CouponTemplate]:
     coupons = Coupons(database, RealClock())
-    template = CouponTemplate.model_validate({
-        "_id": name, "name": name, "valid_days": 7, "terms": {"off_fen": 100},
-        "limits": {"quota": quota},
-    })  # fmt: skip
+    template = CouponTemplate.model_validate(
+        {
+            "_id": name,
+            "name": name,
+            "valid_days": 7,
+            "terms": {"off_fen": 100},
+            "limits": {"quota": quota},
+        }
+    )
     coupons.put_templates([template], [])
     return coupons, template
 
@@ -102,6 +107,7 @@ def _last_coupon_figures(database: Database) -> dict[str, Any]:
     outcomes = Counter(outcome for outcome, _ in took)
     issued_ms = [ms for outcome, ms in took if outcome == "issued"]
     return {
-        "last_issued": outcomes["issued"], "last_found_none": outcomes["used_up"],
+        "last_issued": outcomes["issued"],
+        "last_found_none": outcomes["used_up"],
         "last_p99_ms": round(statistics.quantiles(issued_ms, n=100)[98], 1),
-    }  # fmt: skip
+    }

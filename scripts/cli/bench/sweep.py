@@ -68,14 +68,25 @@ def sweep(members: int, small_members: int, due: int, as_json: bool) -> None:
         for database in (floor, *(chain.database for chain in chains)):
             database.client.close()
     small, large = (statistics.median(times) for times in seconds)
-    report({
-        "small_members": small_members, "members": members, "due": due,
-        "small_s": round(small, 3), "s": round(large, 3), "per_s": round(due / large),
-        "ratio": round(statistics.median(b / a for a, b in zip(*seconds, strict=True)), 2),
-        "floor_s": round(statistics.median(floors), 3),
-        "floor_ratio": round(statistics.median(
-            ours / floor for ours, floor in zip(seconds[1], floors, strict=True)), 2),
-    }, as_json=as_json)  # fmt: skip
+    report(
+        {
+            "small_members": small_members,
+            "members": members,
+            "due": due,
+            "small_s": round(small, 3),
+            "s": round(large, 3),
+            "per_s": round(due / large),
+            "ratio": round(statistics.median(b / a for a, b in zip(*seconds, strict=True)), 2),
+            "floor_s": round(statistics.median(floors), 3),
+            "floor_ratio": round(
+                statistics.median(
+                    ours / floor for ours, floor in zip(seconds[1], floors, strict=True)
+                ),
+                2,
+            ),
+        },
+        as_json=as_json,
+    )
 
 
 class Chain:
@@ -87,9 +98,14 @@ class Chain:
         self._clock = CrowdClock()
         declare(self.database)
         self._make(members)
-        Coupons(self.database, self._clock).put_templates([CouponTemplate.model_validate(
-            {"_id": "back", "name": "满30减8", "terms": {"off_fen": 800}, "valid_days": 7},
-        )], [])  # fmt: skip
+        Coupons(self.database, self._clock).put_templates(
+            [
+                CouponTemplate.model_validate(
+                    {"_id": "back", "name": "满30减8", "terms": {"off_fen": 800}, "valid_days": 7},
+                )
+            ],
+            [],
+        )
         campaigns = Campaigns(self.database, self._clock)
         campaigns.put_campaign(
             PutCampaignRequest(campaign=Campaign.model_validate(_CAMPAIGN), actor="x")
@@ -102,8 +118,7 @@ class Chain:
     def _make(self, members: int) -> None:
         starts = range(0, members, AT_ONCE)
         for start in track(starts, f"{members:,} members", console=Console(stderr=True)):
-            found = [self._member(number) for number in
-                     range(start, min(start + AT_ONCE, members))]  # fmt: skip
+            found = [self._member(number) for number in range(start, min(start + AT_ONCE, members))]
             for name in ("features", "members", "accounts", "consents"):
                 # Losing these in a crash would do no harm, so the writes don't wait for the disk.
                 quick = self.database.collection(name).with_options(
@@ -118,25 +133,61 @@ class Chain:
         turn, is_due = number % (ROUNDS + 1), number < self.due * (ROUNDS + 1)
         last = FIRST_DAY + timedelta(days=turn - AWAY_DAYS if is_due else -30 - number % 300)
         at = datetime(last.year, last.month, last.day, 4, tzinfo=UTC)
-        visit = {"at": at, "day": last.isoformat(), "hour": 12, "store_id": "s1", "fen": 3_000,
-                 "categories": {"tea": 1}}  # fmt: skip
-        found: dict[str, Document] = {"features": {
-            "_id": member_id, "schema": 1, "orders": 1, "spend_fen": 3_000, "visits": {"o1": visit},
-            "first_order_id": "o1", "first_order_at": at, "last_order_at": at,
-            "last_order_day": last.isoformat(), "usual_store_id": "s1", "usual_hour": 12,
-            "tags": [], "sources": [],
-        }}  # fmt: skip
+        visit = {
+            "at": at,
+            "day": last.isoformat(),
+            "hour": 12,
+            "store_id": "s1",
+            "fen": 3_000,
+            "categories": {"tea": 1},
+        }
+        found: dict[str, Document] = {
+            "features": {
+                "_id": member_id,
+                "schema": 1,
+                "orders": 1,
+                "spend_fen": 3_000,
+                "visits": {"o1": visit},
+                "first_order_id": "o1",
+                "first_order_at": at,
+                "last_order_at": at,
+                "last_order_day": last.isoformat(),
+                "usual_store_id": "s1",
+                "usual_hour": 12,
+                "tags": [],
+                "sources": [],
+            }
+        }
         if is_due:
             found |= {
-                "members": {"_id": member_id, "schema": 1, "brand_id": "b", "registered_at": at,
-                            "registered_day": last.isoformat(), "merges": 0,
-                            "registered_channel": "mini_program"},
-                "accounts": {"_id": member_id, "schema": 1, "available": 30, "reserved": 0,
-                             "version": 1, "tier": {"level": "basic"}},
-                "consents": {"_id": f"{member_id}:marketing:1", "schema": 1, "given": True,
-                             "member_id": member_id, "purpose": "marketing", "n": 1,
-                             "text_version": "1", "at": at},
-            }  # fmt: skip
+                "members": {
+                    "_id": member_id,
+                    "schema": 1,
+                    "brand_id": "b",
+                    "registered_at": at,
+                    "registered_day": last.isoformat(),
+                    "merges": 0,
+                    "registered_channel": "mini_program",
+                },
+                "accounts": {
+                    "_id": member_id,
+                    "schema": 1,
+                    "available": 30,
+                    "reserved": 0,
+                    "version": 1,
+                    "tier": {"level": "basic"},
+                },
+                "consents": {
+                    "_id": f"{member_id}:marketing:1",
+                    "schema": 1,
+                    "given": True,
+                    "member_id": member_id,
+                    "purpose": "marketing",
+                    "n": 1,
+                    "text_version": "1",
+                    "at": at,
+                },
+            }
         return found
 
     def send(self, number: int) -> float:

@@ -186,11 +186,21 @@ def _usage(month: _Month) -> tuple[Item, ...]:
         _compute("timers with nothing to do", sum(f.idle_gbs for f in functions), prices),
         _exact("calls", prices.fen("scf_calls", calls / 10_000), f"{calls:,.0f}"),
         _exact("HTTP access", prices.fen("tcb_http_access", notices / 10_000), f"{notices:,.0f}"),
-        Item("CloudBase API", 0, prices.fen("tcb_api", member_calls / 10_000),
-             f"{member_calls:,.0f} calls", "does callFunction count as an API call?"),
-        Item("traffic out", prices.fen("scf_egress", low_gb), prices.fen("scf_egress", high_gb),
-             f"{low_gb:.1f}–{high_gb:.1f} GB", "do answers to members count?"),
-    )  # fmt: skip
+        Item(
+            "CloudBase API",
+            0,
+            prices.fen("tcb_api", member_calls / 10_000),
+            f"{member_calls:,.0f} calls",
+            "does callFunction count as an API call?",
+        ),
+        Item(
+            "traffic out",
+            prices.fen("scf_egress", low_gb),
+            prices.fen("scf_egress", high_gb),
+            f"{low_gb:.1f}–{high_gb:.1f} GB",
+            "do answers to members count?",
+        ),
+    )
 
 
 def _compute(name: str, gbs: float, prices: Prices) -> Item:
@@ -249,8 +259,13 @@ def _backup(month: _Month) -> Item:
 def _nat(prices: Prices) -> Item:
     probes_gb = float(prices.allowance("nat_probe_traffic")) * DAYS_A_MONTH
     high = prices.fen("nat_hour", MONTH_H) + prices.fen("scf_egress", probes_gb)
-    return Item("NAT gateway", 0, high, f"{MONTH_H} h",
-                "CloudBase's docs want one in a VPC, SCF's a free fixed address")  # fmt: skip
+    return Item(
+        "NAT gateway",
+        0,
+        high,
+        f"{MONTH_H} h",
+        "CloudBase's docs want one in a VPC, SCF's a free fixed address",
+    )
 
 
 def _logs_gb(month: _Month) -> float:
@@ -268,20 +283,31 @@ def _servers(month: _Month, *, own_database: bool) -> Bill:
     prices, traffic_gb = month.prices, month.outward_gb + month.answers_gb
     items = [
         _exact("two servers, 2 cores 4 GB", prices.fen("cvm_2c4g", 2), "2"),
-        Item("load balancer", prices.fen("clb_hour_2022", MONTH_H), prices.fen("clb_hour", MONTH_H),
-             f"{MONTH_H} h", "ten times dearer than in 2022"),
+        Item(
+            "load balancer",
+            prices.fen("clb_hour_2022", MONTH_H),
+            prices.fen("clb_hour", MONTH_H),
+            f"{MONTH_H} h",
+            "ten times dearer than in 2022",
+        ),
         _exact("traffic out", prices.fen("cvm_traffic", traffic_gb), f"{traffic_gb:.1f} GB"),
         Item("logs", 0, _logs(month).high_fen, f"{_logs_gb(month):.1f} GB", "own disk, or CLS"),
-    ]  # fmt: skip
+    ]
     if not own_database:
         return Bill((*items, _database(month), _backup(month)))
     data_gb = max(0.0, _disk_gb(month) - 30)  # Each server's 50 GB has room for 30 GB of data.
     small, whole = prices.fen("cvm_small", 1), prices.fen("cvm_2c4g", 1)
     items += [
         Item("arbiter on a third machine", small, whole, "1", "the smallest one sold"),
-        _exact("more disk for the database", prices.fen("cbs_disk", 2 * data_gb),
-               f"2 × {data_gb:.0f} GB"),
-        _exact("snapshots", prices.fen("cbs_snapshot", 2 * (50 + data_gb)),
-               f"{2 * (50 + data_gb):.0f} GB"),
-    ]  # fmt: skip
+        _exact(
+            "more disk for the database",
+            prices.fen("cbs_disk", 2 * data_gb),
+            f"2 × {data_gb:.0f} GB",
+        ),
+        _exact(
+            "snapshots",
+            prices.fen("cbs_snapshot", 2 * (50 + data_gb)),
+            f"{2 * (50 + data_gb):.0f} GB",
+        ),
+    ]
     return Bill(tuple(items))

@@ -44,10 +44,16 @@ def as_data(
         "orders_per_day": out.orders_per_day,
         "functions": [
             {
-                **asdict(f.figures), "calls": round(f.calls), "mean_ms": round(f.mean_ms, 2),
-                "gb_s": round(f.gbs), "order_gb_s": round(f.order_gbs),
-                "idle_gb_s": round(f.idle_gbs), "standing_gb_s": round(f.standing_gbs),
-                "fen": f.fen, "enough_mb": f.enough_mb, "saves_fen": f.saves_fen,
+                **asdict(f.figures),
+                "calls": round(f.calls),
+                "mean_ms": round(f.mean_ms, 2),
+                "gb_s": round(f.gbs),
+                "order_gb_s": round(f.order_gbs),
+                "idle_gb_s": round(f.idle_gbs),
+                "standing_gb_s": round(f.standing_gbs),
+                "fen": f.fen,
+                "enough_mb": f.enough_mb,
+                "saves_fen": f.saves_fen,
             }
             for f in out.functions
         ],
@@ -55,8 +61,11 @@ def as_data(
         "free_months_save_fen": out.free_months_save_fen,
         "comparisons": [
             {
-                "with": c.name, "ours": _totals(c.ours), "theirs": _bill_data(c.theirs),
-                "under_low": round(c.under_low, 4), "under_high": round(c.under_high, 4),
+                "with": c.name,
+                "ours": _totals(c.ours),
+                "theirs": _bill_data(c.theirs),
+                "under_low": round(c.under_low, 4),
+                "under_high": round(c.under_high, 4),
             }
             for c in comparisons(out)
         ],
@@ -68,7 +77,7 @@ def as_data(
         "measured": {k: v for k, v in asdict(figures).items() if k != "functions"},
         "assumptions": asdict(assumed),
         "prices": prices.model_dump(mode="json"),
-    }  # fmt: skip
+    }
 
 
 def _totals(bill: Bill) -> dict[str, int]:
@@ -97,33 +106,46 @@ def _table(title: str, left: tuple[str, ...], right: tuple[str, ...]) -> Table:
 def _functions(out: Estimate) -> Table:
     table = _table(
         f"{out.orders_per_day:,} paid orders a day: functions, a month of {MONTH_H} hours",
-        ("function",), ("MB", "calls", "mean ms", "GB-s", "¥"),
-    )  # fmt: skip
+        ("function",),
+        ("MB", "calls", "mean ms", "GB-s", "¥"),
+    )
     for f in sorted(out.functions, key=lambda f: -f.gbs):
         name = f"{f.figures.name}, 1 standing" if f.figures.stands else f.figures.name
         table.add_row(
-            name, str(f.figures.memory_mb), f"{f.calls:,.0f}", f"{f.mean_ms:,.1f}",
-            f"{f.gbs:,.0f}", yuan(f.fen),
-        )  # fmt: skip
+            name,
+            str(f.figures.memory_mb),
+            f"{f.calls:,.0f}",
+            f"{f.mean_ms:,.1f}",
+            f"{f.gbs:,.0f}",
+            yuan(f.fen),
+        )
     table.add_section()
     table.add_row(
-        "all", "", f"{sum(f.calls for f in out.functions):,.0f}", "",
-        f"{sum(f.gbs for f in out.functions):,.0f}", yuan(sum(f.fen for f in out.functions)),
-    )  # fmt: skip
+        "all",
+        "",
+        f"{sum(f.calls for f in out.functions):,.0f}",
+        "",
+        f"{sum(f.gbs for f in out.functions):,.0f}",
+        yuan(sum(f.fen for f in out.functions)),
+    )
     return table
 
 
 def _memory(out: Estimate) -> Table:
     table = _table(
         "Memory: the measured peak, and what would do",
-        ("function",), ("declared MB", "peak MB", "enough MB", "saves at most"),
-    )  # fmt: skip
+        ("function",),
+        ("declared MB", "peak MB", "enough MB", "saves at most"),
+    )
     for f in out.functions:
         saves = yuan(f.saves_fen) if f.enough_mb < f.figures.memory_mb else "–"
         table.add_row(
-            f.figures.name, str(f.figures.memory_mb), f"{f.figures.peak_mb:.0f}",
-            str(f.enough_mb), saves,
-        )  # fmt: skip
+            f.figures.name,
+            str(f.figures.memory_mb),
+            f"{f.figures.peak_mb:.0f}",
+            str(f.enough_mb),
+            saves,
+        )
     return table
 
 
@@ -148,8 +170,9 @@ def _ranges(bill: Bill) -> list[str]:
 def _comparison(out: Estimate) -> Table:
     table = _table(
         "Against self-hosting, low with low and high with high; nobody's work counted",
-        ("against",), ("ours", "theirs", "ours is"),
-    )  # fmt: skip
+        ("against",),
+        ("ours", "theirs", "ours is"),
+    )
     for c in comparisons(out):
         for end, ours, theirs, under in (
             ("low", c.ours.low_fen, c.theirs.low_fen, c.under_low),

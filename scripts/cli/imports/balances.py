@@ -144,10 +144,18 @@ class Reader:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @environment_options
 def balances(
-    file: Path, columns: dict[str, str], source: str, date_format: str | None,
-    delimiter: str | None, encoding: str | None, rejects_path: Path | None, dry_run: bool,
-    as_json: bool, environment: Environment, sheets: tuple[str, ...] = (),
-) -> None:  # fmt: skip
+    file: Path,
+    columns: dict[str, str],
+    source: str,
+    date_format: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+    rejects_path: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    environment: Environment,
+    sheets: tuple[str, ...] = (),
+) -> None:
     """Import the balances in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
     Several rows of one member are the lots of one balance, each with its last day (expires_on,
@@ -229,9 +237,13 @@ def _read(
 
 
 def _send(
-    cloud: Place, members: Mapping[str, Member], sums: Counter[str], rejects: Rejects,
-    console: Console, told: dict[str, Any],
-) -> None:  # fmt: skip
+    cloud: Place,
+    members: Mapping[str, Member],
+    sums: Counter[str],
+    rejects: Rejects,
+    console: Console,
+    told: dict[str, Any],
+) -> None:
     """Send balances in batches; one with a bad row stays out as a whole, to go in when mended."""
     good = []
     for number, member in members.items():
@@ -252,10 +264,17 @@ def _send(
         for start in range(0, len(good), MOST_ROWS):
             batch = good[start : start + MOST_ROWS]
             rows = [
-                {"line": line, "id": n, "member": n, "lots": m.lots, **m.tier,
-                 "formerly": sorted(m.spellings - {n}), "is_mixed": len(m.spellings) > 1}
+                {
+                    "line": line,
+                    "id": n,
+                    "member": n,
+                    "lots": m.lots,
+                    **m.tier,
+                    "formerly": sorted(m.spellings - {n}),
+                    "is_mixed": len(m.spellings) > 1,
+                }
                 for line, (n, m) in enumerate(batch, start=1)
-            ]  # fmt: skip
+            ]
             report = answered(
                 cloud, {"action": "import_balances", "lang": "en", "rows": rows, **told}
             )
@@ -270,13 +289,19 @@ def _send(
 def _preview(members: Mapping[str, Member]) -> None:
     """Show the first members as understood, and what ends in each year."""
     good = {number: member for number, member in members.items() if member.fault is None}
-    picture = Picture("line", "member", "points", "last days", "tier",
-                      title="the first members, as understood")  # fmt: skip
+    picture = Picture(
+        "line", "member", "points", "last days", "tier", title="the first members, as understood"
+    )
     for number, member in islice(good.items(), MOST_SHOWN):
         points = sum(lot["points"] for lot in member.lots)
         days = sorted({lot["expires_on"] or "never" for lot in member.lots})
-        picture.add_row(member.rows[0].place, number, f"{points:,}", ", ".join(days[:3]),
-                        member.tier.get("tier", ""))  # fmt: skip
+        picture.add_row(
+            member.rows[0].place,
+            number,
+            f"{points:,}",
+            ", ".join(days[:3]),
+            member.tier.get("tier", ""),
+        )
     years: Counter[str] = Counter()
     for member in good.values():
         for lot in member.lots:
@@ -293,9 +318,16 @@ def _preview(members: Mapping[str, Member]) -> None:
 def _print(result: dict[str, Any], rejects: Rejects) -> None:
     console = Console()
     picture = Picture(show_header=False)
-    words = {"rows": "rows", "imported": "balances imported", "points": "points",
-             "unchanged": "there already", "members": "new members", "tiers": "tiers brought in",
-             "rejected": "rejected rows", "seconds": "seconds"}  # fmt: skip
+    words = {
+        "rows": "rows",
+        "imported": "balances imported",
+        "points": "points",
+        "unchanged": "there already",
+        "members": "new members",
+        "tiers": "tiers brought in",
+        "rejected": "rejected rows",
+        "seconds": "seconds",
+    }
     for name, title in words.items():
         picture.add_row(title, f"{result[name]:,}")
     console.print(picture)

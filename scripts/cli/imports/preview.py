@@ -62,10 +62,15 @@ class Preview:
     def result(self) -> dict[str, Any]:
         """Return it as --json prints it."""
         totals = [
-            {"month": month, "store": store or None, "orders": counts["orders"],
-             "refunds": counts["refunds"], "amount_fen": counts["amount_fen"]}
+            {
+                "month": month,
+                "store": store or None,
+                "orders": counts["orders"],
+                "refunds": counts["refunds"],
+                "amount_fen": counts["amount_fen"],
+            }
             for (month, store), counts in sorted(self._totals.items())
-        ]  # fmt: skip
+        ]
         return {"first": self._first, "totals": totals, "odd": self._looks_odd()}
 
     def _looks_odd(self) -> list[str]:
@@ -92,19 +97,40 @@ class Preview:
 
     def print(self, console: Console) -> None:
         """Print it for a person."""
-        rows = Picture("line", "member", "when", "¥", "store", "number", "refund of", "dishes",
-                       title="the first rows, as understood")  # fmt: skip
+        rows = Picture(
+            "line",
+            "member",
+            "when",
+            "¥",
+            "store",
+            "number",
+            "refund of",
+            "dishes",
+            title="the first rows, as understood",
+        )
         for one in self._first:
             when = str(one.get("paid_at") or one.get("paid_on"))
-            rows.add_row(one["line"], one["member"], when, f"{one['amount_fen'] / 100:,.2f}",
-                         one.get("store", ""), one.get("order", ""), one.get("refund_of", ""),
-                         "、".join(one.get("lines", [])))  # fmt: skip
+            rows.add_row(
+                one["line"],
+                one["member"],
+                when,
+                f"{one['amount_fen'] / 100:,.2f}",
+                one.get("store", ""),
+                one.get("order", ""),
+                one.get("refund_of", ""),
+                "、".join(one.get("lines", [])),
+            )
         console.print(rows)
         months = Picture("month", "store", "orders", "refunds", "¥", title="totals")
         result = self.result()
         for row in result["totals"]:
-            months.add_row(row["month"], row["store"] or "", f"{row['orders']:,}",
-                           f"{row['refunds']:,}", f"{row['amount_fen'] / 100:,.2f}")  # fmt: skip
+            months.add_row(
+                row["month"],
+                row["store"] or "",
+                f"{row['orders']:,}",
+                f"{row['refunds']:,}",
+                f"{row['amount_fen'] / 100:,.2f}",
+            )
         console.print(months)
         for odd in result["odd"]:
             console.print(f"looks odd: {odd}", style="yellow", markup=False, highlight=False)

@@ -41,9 +41,15 @@ class Sending:
     """One import's way through its file; `sums` says what became of the rows."""
 
     def __init__(
-        self, cloud: Place, rows: Rows, rejects: Rejects, *, file: str, dry_run: bool,
+        self,
+        cloud: Place,
+        rows: Rows,
+        rejects: Rejects,
+        *,
+        file: str,
+        dry_run: bool,
         earn_points: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.import_id = f"i{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self._file = file[:LONGEST_NAME]
         self.warnings: list[str] = []
@@ -84,8 +90,13 @@ class Sending:
 
     def all(self, table: Table, console: Console) -> None:
         """Send every row of the table."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("rows"), TimeElapsedColumn())  # fmt: skip
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rows"),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=console) as progress:
             what = "checking" if self._dry_run else "importing"
             task = progress.add_task(what, total=max(0, table.lines - 1) or None)
@@ -142,10 +153,15 @@ class Sending:
     def _send(self, batch: list[Entry]) -> None:
         if not batch:
             return
-        event = {"action": "import_orders", "lang": "en", "dry_run": self._dry_run,
-                 "earn_points": self._earn_points, "import_id": self.import_id, "file": self._file,
-                 "rows": [{**normal, "line": line}
-                          for line, (_, normal) in enumerate(batch, start=1)]}  # fmt: skip
+        event = {
+            "action": "import_orders",
+            "lang": "en",
+            "dry_run": self._dry_run,
+            "earn_points": self._earn_points,
+            "import_id": self.import_id,
+            "file": self._file,
+            "rows": [{**normal, "line": line} for line, (_, normal) in enumerate(batch, start=1)],
+        }
         report = self._answer(event)
         for name in SUMS:
             self.sums[name] += report[name]

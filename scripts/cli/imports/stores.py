@@ -41,8 +41,9 @@ def store_named(
     if store_id := stores.get(name):
         return store_id
     if name in stores:
-        raise click.BadParameter("more than one store has this name; use an id",
-                                 param_hint="--store")  # fmt: skip
+        raise click.BadParameter(
+            "more than one store has this name; use an id", param_hint="--store"
+        )
     if not create:
         known = ", ".join(sorted(stores)) or "none yet"
         raise click.BadParameter(

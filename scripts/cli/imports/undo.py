@@ -29,8 +29,14 @@ def list_imports(limit: int, as_json: bool, environment: Environment) -> None:
         return
     picture = Picture("import", "file", "began", "orders", "refunds", "")
     for one in told["imports"]:
-        picture.add_row(one["import_id"], one["file"], one["at"][:19], f"{one['imported']:,}",
-                        f"{one['refunded']:,}", one["status"])  # fmt: skip
+        picture.add_row(
+            one["import_id"],
+            one["file"],
+            one["at"][:19],
+            f"{one['imported']:,}",
+            f"{one['refunded']:,}",
+            one["status"],
+        )
     Console().print(picture)
 
 

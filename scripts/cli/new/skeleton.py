@@ -79,9 +79,12 @@ class Names:
     def fill(self, template: str) -> str:
         """Replace the names in a template's text."""
         return Template(template).substitute(
-            function=self.function, domain=self.domain, area=self.area, collection=self.collection,
+            function=self.function,
+            domain=self.domain,
+            area=self.area,
+            collection=self.collection,
             Area="".join(word.capitalize() for word in self.area.split("_")),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -146,14 +149,13 @@ class Skeleton:
             self._file(area / "schema.py", "its collection, its index, how long documents stay"),
             self._file(area / "repository.py", "every query on its collection"),
             self._file(area / "service.py", "its use cases"),
+            self._file(rules_tests / f"test_{names.area}_rules.py", "its rules", "test_rules.py"),
             self._file(
-                rules_tests / f"test_{names.area}_rules.py", "its rules", "test_rules.py"
-            ),
-            self._file(
-                service_tests / f"test_{names.area}.py", "its use cases, and a race of writers",
+                service_tests / f"test_{names.area}.py",
+                "its use cases, and a race of writers",
                 "test_service.py",
             ),
-        ]  # fmt: skip
+        ]
 
     def _changed_files(self) -> list[File]:
         return [
@@ -223,8 +225,12 @@ def _formatted(file: File) -> File:
     for command in (("check", "--select", "I", "--fix", "--config", ours), ("format",)):
         text = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(file.path), "-"],
-            input=text, capture_output=True, text=True, check=True, cwd=ROOT,
-        ).stdout  # fmt: skip
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        ).stdout
     return File(file.path, text, file.why, file.before)
 
 

@@ -77,9 +77,13 @@ def _shown_result(done: Invocation, *, tail: bool) -> Answer:
     """
     failure = done.failure
     failed = failure and json.dumps(
-        {"errorCode": 1, "errorMessage": failure.message, "statusCode": failure.status,
-         "requestId": done.request_id}
-    )  # fmt: skip
+        {
+            "errorCode": 1,
+            "errorMessage": failure.message,
+            "statusCode": failure.status,
+            "requestId": done.request_id,
+        }
+    )
     return {
         "FunctionRequestId": done.request_id,
         "RetMsg": failed or done.text,

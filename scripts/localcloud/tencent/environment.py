@@ -143,9 +143,13 @@ class EnvironmentActions:
     def describe_static_store(self, request: OfEnvironment) -> Answer:
         self._check(request)
         store = {
-            "EnvId": request.EnvId, "CdnDomain": self._domain, "Bucket": STATIC_BUCKET,
-            "Regoin": "ap-shanghai", "Region": "ap-shanghai", "Status": "online",
-        }  # fmt: skip
+            "EnvId": request.EnvId,
+            "CdnDomain": self._domain,
+            "Bucket": STATIC_BUCKET,
+            "Regoin": "ap-shanghai",
+            "Region": "ap-shanghai",
+            "Status": "online",
+        }
         return {"Data": [] if self._registry.static is None else [store]}
 
     def describe_routes(self, request: DescribeRoutes) -> Answer:
@@ -159,10 +163,14 @@ class EnvironmentActions:
             }
             for path, function in self._registry.routes.items()
         ] + [
-            {"Path": path, "UpstreamResourceType": "STATIC_STORE", "Enable": True,
-             "UpstreamResourceName": "staticstore"}
+            {
+                "Path": path,
+                "UpstreamResourceType": "STATIC_STORE",
+                "Enable": True,
+                "UpstreamResourceName": "staticstore",
+            }
             for path in self._registry.static or []
-        ]  # fmt: skip
+        ]
         domain = {
             "Domain": self._domain,
             "DomainType": "HTTPSERVICE",

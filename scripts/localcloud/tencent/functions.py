@@ -58,10 +58,20 @@ class FunctionActions:
             raise PlatformError("ResourceInUse.Function", f"{name} exists")
         sha256, size = unpacked_package(request.Code.content(), f"{name}: Code")
         latest = Revision(
-            function=name, version=LATEST, code_sha256=sha256, code_bytes=size,
-            handler=request.Handler, runtime=RUNTIME, description="", timeout_s=3,
-            memory_mb=128, variables={}, layers=[], vpc={}, modified_at=timestamp(),
-        )  # fmt: skip
+            function=name,
+            version=LATEST,
+            code_sha256=sha256,
+            code_bytes=size,
+            handler=request.Handler,
+            runtime=RUNTIME,
+            description="",
+            timeout_s=3,
+            memory_mb=128,
+            variables={},
+            layers=[],
+            vpc={},
+            modified_at=timestamp(),
+        )
         latest = latest.model_copy(update=self._configured(request))
         function = Function(name=name, added_at=timestamp(), revisions={LATEST: latest})
         self._registry.functions[name] = function

@@ -37,11 +37,14 @@ class LayerActions:
         number = max((version.version for version in versions), default=0) + 1
         versions.append(
             Layer(
-                name=request.LayerName, version=number, sha256=sha256,
-                description=request.Description, runtimes=request.CompatibleRuntimes,
+                name=request.LayerName,
+                version=number,
+                sha256=sha256,
+                description=request.Description,
+                runtimes=request.CompatibleRuntimes,
                 added_at=timestamp(),
             )
-        )  # fmt: skip
+        )
         return {"LayerVersion": number}
 
     def get_layer(self, request: asked.OfLayerVersion) -> Answer:

@@ -52,10 +52,14 @@ class TriggerActions:
     def _put_trigger(self, function: Function, request: asked.CreateTrigger) -> Answer:
         function.revision(request.Qualifier)
         trigger = Trigger(
-            function=function.name, name=request.TriggerName, cron=request.TriggerDesc,
-            message=request.CustomArgument, qualifier=request.Qualifier,
-            enabled=request.Enable == "OPEN", added_at=timestamp(),
-        )  # fmt: skip
+            function=function.name,
+            name=request.TriggerName,
+            cron=request.TriggerDesc,
+            message=request.CustomArgument,
+            qualifier=request.Qualifier,
+            enabled=request.Enable == "OPEN",
+            added_at=timestamp(),
+        )
         function.triggers[trigger.name] = trigger
         return {"TriggerInfo": shown_trigger(trigger)}
 

@@ -65,10 +65,14 @@ class WeChatPayStandIn:
         self._bills = Bills(self._vendor, base_url)
         self._planting = Planting(self._vendor)
         self._routes = [
-            *self._orders.routes(), *self._refunds.routes(), *receivers.routes(),
-            *self._sharing.routes(), *ShareReturns(self._vendor).routes(), *self._bills.routes(),
+            *self._orders.routes(),
+            *self._refunds.routes(),
+            *receivers.routes(),
+            *self._sharing.routes(),
+            *ShareReturns(self._vendor).routes(),
+            *self._bills.routes(),
             Route("GET", "/v3/certificates", self._certificates),
-        ]  # fmt: skip
+        ]
 
     @property
     def mode(self) -> Mode:

@@ -146,11 +146,28 @@ class TradeLines:
         charged_fen = fee["fee_fen"] if fee else payment["fee"]
         self._add(taken=total_fen, fees=charged_fen)
         return (
-            bill_stamp(payment["success_time"]), *self._parties(payment), "JSAPI", "SUCCESS",
-            "OTHERS", "CNY", _yuan(total_fen), "0.00", "0", "0", "0.00", "0.00", "", "",
-            request["description"], request.get("attach", ""), _fee(charged_fen),
-            self._rate(payment), _yuan(total_fen), "0.00", "",
-        )  # fmt: skip
+            bill_stamp(payment["success_time"]),
+            *self._parties(payment),
+            "JSAPI",
+            "SUCCESS",
+            "OTHERS",
+            "CNY",
+            _yuan(total_fen),
+            "0.00",
+            "0",
+            "0",
+            "0.00",
+            "0.00",
+            "",
+            "",
+            request["description"],
+            request.get("attach", ""),
+            _fee(charged_fen),
+            self._rate(payment),
+            _yuan(total_fen),
+            "0.00",
+            "",
+        )
 
     def _refund(self, refund: Doc) -> tuple[str, ...]:
         """Return a refund's row: of the day it was accepted, whether or not it has ended."""
@@ -159,19 +176,39 @@ class TradeLines:
         request, amount = payment["request"], _yuan(refund["amount"])
         self._add(refunded=refund["amount"], fees=-refund["fee_back"])
         return (
-            bill_stamp(refund["create_time"]), *self._parties(payment), "JSAPI", "REFUND",
-            "OTHERS", "CNY", "0.00", "0.00", refund["refund_id"], refund["out_refund_no"],
-            amount, "0.00", "ORIGINAL",
+            bill_stamp(refund["create_time"]),
+            *self._parties(payment),
+            "JSAPI",
+            "REFUND",
+            "OTHERS",
+            "CNY",
+            "0.00",
+            "0.00",
+            refund["refund_id"],
+            refund["out_refund_no"],
+            amount,
+            "0.00",
+            "ORIGINAL",
             _REFUND_STATES.get(refund["status"], refund["status"]),
-            request["description"], request.get("attach", ""), _fee(-refund["fee_back"]),
-            self._rate(payment), "0.00", amount, "",
-        )  # fmt: skip
+            request["description"],
+            request.get("attach", ""),
+            _fee(-refund["fee_back"]),
+            self._rate(payment),
+            "0.00",
+            amount,
+            "",
+        )
 
     def _parties(self, payment: Doc) -> tuple[str, ...]:
         return (
-            payment["appid"], self._vendor.keys.mchid, payment.get("sub_mchid") or "0", "",
-            payment["transaction_id"], payment["out_trade_no"], payment["openid"],
-        )  # fmt: skip
+            payment["appid"],
+            self._vendor.keys.mchid,
+            payment.get("sub_mchid") or "0",
+            "",
+            payment["transaction_id"],
+            payment["out_trade_no"],
+            payment["openid"],
+        )
 
     def _rate(self, payment: Doc) -> str:
         return f"{payment.get('fee_bp', self._vendor.mode.fee_bp) / 100:.2f}%"
@@ -202,14 +239,27 @@ class FlowLines:
             else:
                 self._out, self._out_fen = self._out + 1, self._out_fen + amount_fen
             yield (
-                bill_stamp(flow["at"]), flow["business_no"], _flow_number(flow), flow["name"],
-                flow["kind"], "收入" if comes_in else "支出", _yuan(amount_fen),
-                _yuan(flow["balance"]), flow["applicant"], flow["remark"], flow["voucher"],
-            )  # fmt: skip
+                bill_stamp(flow["at"]),
+                flow["business_no"],
+                _flow_number(flow),
+                flow["name"],
+                flow["kind"],
+                "收入" if comes_in else "支出",
+                _yuan(amount_fen),
+                _yuan(flow["balance"]),
+                flow["applicant"],
+                flow["remark"],
+                flow["voucher"],
+            )
 
     def sums(self) -> tuple[str, ...]:
-        return (str(self._in + self._out), str(self._in), _yuan(self._in_fen), str(self._out),
-                _yuan(self._out_fen))  # fmt: skip
+        return (
+            str(self._in + self._out),
+            str(self._in),
+            _yuan(self._in_fen),
+            str(self._out),
+            _yuan(self._out_fen),
+        )
 
 
 def _flow_number(flow: Doc) -> str:

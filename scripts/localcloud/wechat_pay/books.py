@@ -102,9 +102,15 @@ class WeChatBooks:
     def put_payment(self, doc: Doc) -> None:
         number, paid_at = doc["out_trade_no"], doc["success_time"]
         row = (
-            number, doc["prepay_id"], doc["transaction_id"], doc.get("sub_mchid"),
-            day_of(paid_at) if paid_at else None, doc["total"], doc["fee"], json.dumps(doc),
-        )  # fmt: skip
+            number,
+            doc["prepay_id"],
+            doc["transaction_id"],
+            doc.get("sub_mchid"),
+            day_of(paid_at) if paid_at else None,
+            doc["total"],
+            doc["fee"],
+            json.dumps(doc),
+        )
         self._put("payments", row)
 
     # --- refunds ------------------------------------------------------------------------------
@@ -121,10 +127,15 @@ class WeChatBooks:
     def put_refund(self, doc: Doc) -> None:
         created = doc["create_time"]
         row = (
-            doc["out_refund_no"], doc["out_trade_no"], doc.get("sub_mchid"),
-            day_of(created) if created else None, doc["status"], doc["amount"], doc["fee_back"],
+            doc["out_refund_no"],
+            doc["out_trade_no"],
+            doc.get("sub_mchid"),
+            day_of(created) if created else None,
+            doc["status"],
+            doc["amount"],
+            doc["fee_back"],
             json.dumps(doc),
-        )  # fmt: skip
+        )
         self._put("refunds", row)
 
     def unfinished_refunds(self) -> list[Doc]:
@@ -147,9 +158,13 @@ class WeChatBooks:
     def put_share(self, doc: Doc) -> None:
         done_fen = sum(r["amount"] for r in shared_to(doc) if r["result"] == "SUCCESS")
         row = (
-            doc["out_order_no"], doc["order_id"], doc["out_trade_no"], doc["state"], done_fen,
+            doc["out_order_no"],
+            doc["order_id"],
+            doc["out_trade_no"],
+            doc["state"],
+            done_fen,
             json.dumps(doc),
-        )  # fmt: skip
+        )
         self._put("shares", row)
 
     def returned(self, out_return_no: str) -> Doc | None:
@@ -160,9 +175,13 @@ class WeChatBooks:
 
     def put_return(self, doc: Doc) -> None:
         row = (
-            doc["out_return_no"], doc["out_order_no"], doc["out_trade_no"], doc["result"],
-            doc["amount"], json.dumps(doc),
-        )  # fmt: skip
+            doc["out_return_no"],
+            doc["out_order_no"],
+            doc["out_trade_no"],
+            doc["result"],
+            doc["amount"],
+            json.dumps(doc),
+        )
         self._put("returns", row)
 
     def receiver(self, owner: str, kind: str, account: str) -> Doc | None:
@@ -216,9 +235,12 @@ class WeChatBooks:
         (shared,) = self._sums("shares", "shared_fen", "1")
         (returned,) = self._sums("returns", "amount_fen", "result = 'SUCCESS'")
         return {
-            "taken_fen": taken, "refunded_fen": refunded, "fees_fen": fees - back,
-            "shared_fen": shared - returned, "returned_fen": returned,
-        }  # fmt: skip
+            "taken_fen": taken,
+            "refunded_fen": refunded,
+            "fees_fen": fees - back,
+            "shared_fen": shared - returned,
+            "returned_fen": returned,
+        }
 
     def position(self, payment: Doc) -> Position:
         """Return what is left of one payment."""

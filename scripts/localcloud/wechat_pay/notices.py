@@ -49,12 +49,16 @@ class Notices:
     def sealed(self, event_type: str, kind: str, resource: dict[str, Any]) -> bytes:
         """Build a notice's body: the resource sealed with the APIv3 key."""
         plain = json.dumps(resource, ensure_ascii=False).encode()
-        return json.dumps({
-            "id": secrets.token_hex(16), "create_time": self._vendor.stamp(),
-            "event_type": event_type, "resource_type": "encrypt-resource",
-            "summary": _SUMMARIES[event_type],
-            "resource": {"original_type": kind, **self._seals.sealed(plain, kind)},
-        }).encode()  # fmt: skip
+        return json.dumps(
+            {
+                "id": secrets.token_hex(16),
+                "create_time": self._vendor.stamp(),
+                "event_type": event_type,
+                "resource_type": "encrypt-resource",
+                "summary": _SUMMARIES[event_type],
+                "resource": {"original_type": kind, **self._seals.sealed(plain, kind)},
+            }
+        ).encode()
 
     def signed_headers(self, body: bytes, at: float | None = None) -> dict[str, str]:
         """Sign a body as the platform; `at` (epoch seconds) makes it stale for tests."""

@@ -96,10 +96,13 @@ class Orders:
         return [
             Route("POST", scheme.path + "/jsapi", lambda call: self._prepay(scheme, call)),
             Route("GET", number, lambda call: query(call, self._books.payment(call.numbers[0]))),
-            Route("GET", scheme.path + "/id/([^/]+)",
-                  lambda call: query(call, self._books.transaction(call.numbers[0]))),
+            Route(
+                "GET",
+                scheme.path + "/id/([^/]+)",
+                lambda call: query(call, self._books.transaction(call.numbers[0])),
+            ),
             Route("POST", number + "/close", lambda call: self._close(scheme, call)),
-        ]  # fmt: skip
+        ]
 
     def _merchant(self, scheme: Scheme, given: dict[str, Any]) -> str | None:
         """Return the merchant under the service provider that a call names; None if direct."""
@@ -125,12 +128,24 @@ class Orders:
             self._books.remember_merchant(sub_mchid)
         until = expires or (self._vendor.clock.now() + PREPAY_LIVES).isoformat()
         prepay_id = "wx" + secrets.token_hex(17)
-        self._books.put_payment({
-            "request": body, "out_trade_no": body["out_trade_no"], "prepay_id": prepay_id,
-            "trade_state": "NOTPAY", "appid": appid, "openid": openid, "sub_mchid": sub_mchid,
-            "total": body["amount"]["total"], "fee": 0, "transaction_id": None,
-            "success_time": None, "payable_until": until, "unfrozen": False, "brand": False,
-        })  # fmt: skip
+        self._books.put_payment(
+            {
+                "request": body,
+                "out_trade_no": body["out_trade_no"],
+                "prepay_id": prepay_id,
+                "trade_state": "NOTPAY",
+                "appid": appid,
+                "openid": openid,
+                "sub_mchid": sub_mchid,
+                "total": body["amount"]["total"],
+                "fee": 0,
+                "transaction_id": None,
+                "success_time": None,
+                "payable_until": until,
+                "unfrozen": False,
+                "brand": False,
+            }
+        )
         return {"prepay_id": prepay_id}
 
     def _check_parties(self, scheme: Scheme, body: Doc) -> tuple[str | None, str, str]:
@@ -204,9 +219,13 @@ class Orders:
         }
         self._books.put_payment(paid)
         moved = {
-            "at": paid["success_time"], "business_no": paid["transaction_id"], "name": "交易",
-            "voucher": paid["out_trade_no"], "applicant": "system", "remark": "",
-        }  # fmt: skip
+            "at": paid["success_time"],
+            "business_no": paid["transaction_id"],
+            "name": "交易",
+            "voucher": paid["out_trade_no"],
+            "applicant": "system",
+            "remark": "",
+        }
         mchid = self._vendor.money_of(paid)
         self._books.move(mchid, paid["total"], moved | {"kind": "交易"})
         if paid["fee"]:
@@ -224,9 +243,11 @@ class Orders:
         names = ("appid", "mchid", "sp_appid", "sp_mchid", "sub_appid", "sub_mchid")
         shown: Doc = {name: request[name] for name in names if name in request}
         shown |= {
-            "out_trade_no": payment["out_trade_no"], "trade_type": "JSAPI", "trade_state": state,
+            "out_trade_no": payment["out_trade_no"],
+            "trade_type": "JSAPI",
+            "trade_state": state,
             "trade_state_desc": _STATES[state],
-        }  # fmt: skip
+        }
         if payment["transaction_id"]:
             total = payment["total"]
             shown |= {
@@ -235,7 +256,11 @@ class Orders:
                 "bank_type": "OTHERS",
                 "attach": request.get("attach", ""),
                 "payer": request["payer"],
-                "amount": {"total": total, "payer_total": total, "currency": "CNY",
-                           "payer_currency": "CNY"},
-            }  # fmt: skip
+                "amount": {
+                    "total": total,
+                    "payer_total": total,
+                    "currency": "CNY",
+                    "payer_currency": "CNY",
+                },
+            }
         return shown

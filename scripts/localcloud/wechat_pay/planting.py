@@ -49,16 +49,27 @@ class Planting:
     def _unknown(self, day: str, total_fen: int) -> str:
         number, keys = "UNKNOWN" + secrets.token_hex(8), self._vendor.keys
         paid_at = f"{day}T12:00:00+08:00"
-        self._books.put_payment({
-            "request": {
-                "appid": keys.appid, "mchid": keys.mchid, "out_trade_no": number,
-                "description": "未知", "payer": {"openid": "somebody"}, "notify_url": "",
-                "amount": {"total": total_fen, "currency": "CNY"},
-            },
-            "out_trade_no": number, "prepay_id": "wx" + secrets.token_hex(17),
-            "trade_state": "SUCCESS", "appid": keys.appid, "openid": "somebody",
-            "sub_mchid": None, "total": total_fen,
-            "fee": fee_fen(total_fen, self._vendor.mode.fee_bp),
-            "transaction_id": "42" + digits(26), "success_time": paid_at,
-        })  # fmt: skip
+        self._books.put_payment(
+            {
+                "request": {
+                    "appid": keys.appid,
+                    "mchid": keys.mchid,
+                    "out_trade_no": number,
+                    "description": "未知",
+                    "payer": {"openid": "somebody"},
+                    "notify_url": "",
+                    "amount": {"total": total_fen, "currency": "CNY"},
+                },
+                "out_trade_no": number,
+                "prepay_id": "wx" + secrets.token_hex(17),
+                "trade_state": "SUCCESS",
+                "appid": keys.appid,
+                "openid": "somebody",
+                "sub_mchid": None,
+                "total": total_fen,
+                "fee": fee_fen(total_fen, self._vendor.mode.fee_bp),
+                "transaction_id": "42" + digits(26),
+                "success_time": paid_at,
+            }
+        )
         return number

@@ -117,13 +117,19 @@ class Refunds:
         position, refund_fen = self._books.position(payment), body["amount"]["refund"]
         fee_bp = payment.get("fee_bp", self._vendor.mode.fee_bp)
         refund = {
-            "request": body, "out_refund_no": body["out_refund_no"],
-            "out_trade_no": payment["out_trade_no"], "sub_mchid": payment.get("sub_mchid"),
-            "transaction_id": payment["transaction_id"], "refund_id": "503" + digits(26),
-            "amount": refund_fen, "total": payment["total"], "status": "PROCESSING",
+            "request": body,
+            "out_refund_no": body["out_refund_no"],
+            "out_trade_no": payment["out_trade_no"],
+            "sub_mchid": payment.get("sub_mchid"),
+            "transaction_id": payment["transaction_id"],
+            "refund_id": "503" + digits(26),
+            "amount": refund_fen,
+            "total": payment["total"],
+            "status": "PROCESSING",
             "fee_back": fee_back_fen(position.kept_fen, refund_fen, fee_bp),
-            "create_time": self._vendor.stamp(), "success_time": None,
-        }  # fmt: skip
+            "create_time": self._vendor.stamp(),
+            "success_time": None,
+        }
         self._books.put_refund(refund)
         self._books.put_payment(payment | {"trade_state": "REFUND"})
         self._move(refund, -1, "退款")
@@ -133,12 +139,19 @@ class Refunds:
         """Book what a refund costs: the amount, less the fee that comes back."""
         yuan = tuple(f"{refund[name] / 100:.2f}" for name in ("amount", "fee_back"))
         mchid = refund["sub_mchid"] or self._vendor.keys.mchid
-        self._books.move(mchid, sign * (refund["amount"] - refund["fee_back"]), {
-            "at": self._vendor.stamp(), "business_no": refund["refund_id"], "name": "退款",
-            "kind": kind, "voucher": refund["out_refund_no"],
-            "applicant": self._vendor.keys.mchid + "API",
-            "remark": f"退款总金额{yuan[0]}元;含手续费{yuan[1]}元",
-        })  # fmt: skip
+        self._books.move(
+            mchid,
+            sign * (refund["amount"] - refund["fee_back"]),
+            {
+                "at": self._vendor.stamp(),
+                "business_no": refund["refund_id"],
+                "name": "退款",
+                "kind": kind,
+                "voucher": refund["out_refund_no"],
+                "applicant": self._vendor.keys.mchid + "API",
+                "remark": f"退款总金额{yuan[0]}元;含手续费{yuan[1]}元",
+            },
+        )
 
     def _query(self, call: Call) -> Answer:
         call.check_query((), ("sub_mchid",))
@@ -177,30 +190,54 @@ class Refunds:
         if url is None:
             return
         keys, sub_mchid = self._vendor.keys, refund.get("sub_mchid")
-        whose = {"sp_mchid": keys.mchid, "sub_mchid": sub_mchid} if sub_mchid else (
-            {"mchid": keys.mchid}
-        )  # fmt: skip
+        whose = (
+            {"sp_mchid": keys.mchid, "sub_mchid": sub_mchid}
+            if sub_mchid
+            else ({"mchid": keys.mchid})
+        )
         names = ("transaction_id", "out_trade_no", "refund_id", "out_refund_no", "success_time")
-        told = whose | {name: refund.get(name) for name in names} | {
-            "refund_status": refund["status"],
-            "user_received_account": "支付用户零钱",
-            "amount": {"total": refund.get("total"), "refund": refund["amount"],
-                       "payer_total": refund.get("total"), "payer_refund": refund["amount"]},
-        }  # fmt: skip
+        told = (
+            whose
+            | {name: refund.get(name) for name in names}
+            | {
+                "refund_status": refund["status"],
+                "user_received_account": "支付用户零钱",
+                "amount": {
+                    "total": refund.get("total"),
+                    "refund": refund["amount"],
+                    "payer_total": refund.get("total"),
+                    "payer_refund": refund["amount"],
+                },
+            }
+        )
         told = {name: value for name, value in told.items() if value is not None}
         self._notices.send("REFUND." + refund["status"], "refund", url, told)
 
     def _shown(self, refund: Doc) -> Doc:
-        names = ("refund_id", "out_refund_no", "transaction_id", "out_trade_no", "success_time",
-                 "create_time", "status")  # fmt: skip
+        names = (
+            "refund_id",
+            "out_refund_no",
+            "transaction_id",
+            "out_trade_no",
+            "success_time",
+            "create_time",
+            "status",
+        )
         total, amount = refund.get("total"), refund["amount"]
         shown = {name: refund.get(name) for name in names} | {
-            "channel": "ORIGINAL", "user_received_account": "支付用户零钱",
+            "channel": "ORIGINAL",
+            "user_received_account": "支付用户零钱",
             "funds_account": refund["request"].get("funds_account", "UNSETTLED"),
             "amount": {
-                "total": total, "refund": amount, "payer_total": total, "payer_refund": amount,
-                "settlement_total": total, "settlement_refund": amount, "discount_refund": 0,
-                "currency": "CNY", "from": [],
+                "total": total,
+                "refund": amount,
+                "payer_total": total,
+                "payer_refund": amount,
+                "settlement_total": total,
+                "settlement_refund": amount,
+                "discount_refund": 0,
+                "currency": "CNY",
+                "from": [],
             },
-        }  # fmt: skip
+        }
         return {name: value for name, value in shown.items() if value is not None}

@@ -142,10 +142,12 @@ class Seals:
         for certificate in self._certificates:
             pem = certificate.certificate.encode()
             known = load_pem_x509_certificate(pem)
-            shown.append({
-                "serial_no": certificate.serial,
-                "effective_time": stamp(known.not_valid_before_utc),
-                "expire_time": stamp(known.not_valid_after_utc),
-                "encrypt_certificate": self.sealed(pem, "certificate"),
-            })  # fmt: skip
+            shown.append(
+                {
+                    "serial_no": certificate.serial,
+                    "effective_time": stamp(known.not_valid_before_utc),
+                    "expire_time": stamp(known.not_valid_after_utc),
+                    "encrypt_certificate": self.sealed(pem, "certificate"),
+                }
+            )
         return {"data": shown}

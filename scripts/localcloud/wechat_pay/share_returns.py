@@ -36,13 +36,20 @@ class ShareReturns:
             return self._shown(self._gone_on(known))
         self._check(share, body)
         back = {
-            "dialect": dialect.name, "request": body, "out_return_no": body["out_return_no"],
-            "return_no": "3008" + digits(24), "order_id": share["order_id"],
-            "out_order_no": share["out_order_no"], "out_trade_no": share["out_trade_no"],
-            "sub_mchid": share["sub_mchid"], "return_mchid": body["return_mchid"],
-            "amount": body["amount"], "description": body["description"],
-            "result": "PROCESSING", "create_time": self._vendor.stamp(),
-        }  # fmt: skip
+            "dialect": dialect.name,
+            "request": body,
+            "out_return_no": body["out_return_no"],
+            "return_no": "3008" + digits(24),
+            "order_id": share["order_id"],
+            "out_order_no": share["out_order_no"],
+            "out_trade_no": share["out_trade_no"],
+            "sub_mchid": share["sub_mchid"],
+            "return_mchid": body["return_mchid"],
+            "amount": body["amount"],
+            "description": body["description"],
+            "result": "PROCESSING",
+            "create_time": self._vendor.stamp(),
+        }
         return self._shown(self._gone_on(back))
 
     def _share_of(self, dialect: Dialect, body: Doc) -> Doc:
@@ -92,10 +99,14 @@ class ShareReturns:
 
     def _move(self, back: Doc) -> None:
         moved = {
-            "at": back["finish_time"], "business_no": back["return_no"], "name": "分账",
-            "kind": "分账回退", "voucher": back["out_return_no"], "applicant": "system",
+            "at": back["finish_time"],
+            "business_no": back["return_no"],
+            "name": "分账",
+            "kind": "分账回退",
+            "voucher": back["out_return_no"],
+            "applicant": "system",
             "remark": back["description"],
-        }  # fmt: skip
+        }
         payer = back["sub_mchid"] or self._vendor.keys.mchid
         self._books.move(back["return_mchid"], -back["amount"], moved)
         self._books.move(payer, back["amount"], moved)
@@ -121,9 +132,18 @@ class ShareReturns:
 
     def _shown(self, back: Doc) -> Doc:
         dialect = DIALECTS[back["dialect"]]
-        names = ("order_id", "out_order_no", "out_return_no", "return_mchid", "amount",
-                 "description", "fail_reason", "create_time", "finish_time",
-                 "sub_mchid")  # fmt: skip
+        names = (
+            "order_id",
+            "out_order_no",
+            "out_return_no",
+            "return_mchid",
+            "amount",
+            "description",
+            "fail_reason",
+            "create_time",
+            "finish_time",
+            "sub_mchid",
+        )
         shown = {name: back[name] for name in names if back.get(name) is not None}
         result = dialect.failed if back["result"] == "FAILED" else back["result"]
         return shown | {dialect.return_id: back["return_no"], "result": result}

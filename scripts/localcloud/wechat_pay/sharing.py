@@ -30,15 +30,25 @@ class Sharing:
             Route("POST", brand + "/finish-order", lambda call: self._unfreeze(BRAND, call)),
             Route("GET", plain + "/orders/([^/]+)", self._query),
             Route("GET", brand + "/orders", self._query_brand),
-            Route("GET", plain + "/transactions/([^/]+)/amounts",
-                  lambda call: self._amounts(PLAIN, call)),
-            Route("GET", brand + "/orders/([^/]+)/amounts",
-                  lambda call: self._amounts(BRAND, call)),
-            Route("GET", plain + "/merchant-configs/([^/]+)",
-                  lambda call: self._ratio("sub_mchid", call)),
-            Route("GET", brand + "/brand-configs/([^/]+)",
-                  lambda call: self._ratio("brand_mchid", call)),
-        ]  # fmt: skip
+            Route(
+                "GET",
+                plain + "/transactions/([^/]+)/amounts",
+                lambda call: self._amounts(PLAIN, call),
+            ),
+            Route(
+                "GET", brand + "/orders/([^/]+)/amounts", lambda call: self._amounts(BRAND, call)
+            ),
+            Route(
+                "GET",
+                plain + "/merchant-configs/([^/]+)",
+                lambda call: self._ratio("sub_mchid", call),
+            ),
+            Route(
+                "GET",
+                brand + "/brand-configs/([^/]+)",
+                lambda call: self._ratio("brand_mchid", call),
+            ),
+        ]
 
     # --- asked for ----------------------------------------------------------------------------
 
@@ -72,10 +82,16 @@ class Sharing:
         if rest_fen == 0:
             raise not_enough("分账金额不足")
         share = self._share(dialect, body, payment, unfreezes=True)
-        share["receivers"] = [self._pending({
-            "type": "MERCHANT_ID", "account": self._vendor.money_of(payment), "amount": rest_fen,
-            "description": body["description"],
-        })]  # fmt: skip
+        share["receivers"] = [
+            self._pending(
+                {
+                    "type": "MERCHANT_ID",
+                    "account": self._vendor.money_of(payment),
+                    "amount": rest_fen,
+                    "description": body["description"],
+                }
+            )
+        ]
         return self._accept(share, payment, finishes=True)
 
     def _payment_of(self, given: Doc) -> Doc:
@@ -128,18 +144,24 @@ class Sharing:
 
     def _share(self, dialect: Dialect, body: Doc, payment: Doc, *, unfreezes: bool) -> Doc:
         return {
-            "dialect": dialect.name, "request": body, "out_order_no": body["out_order_no"],
-            "order_id": "3008" + digits(24), "out_trade_no": payment["out_trade_no"],
-            "transaction_id": payment["transaction_id"], "sub_mchid": payment.get("sub_mchid"),
-            "state": "PROCESSING", "unfreezes": unfreezes,
-        }  # fmt: skip
+            "dialect": dialect.name,
+            "request": body,
+            "out_order_no": body["out_order_no"],
+            "order_id": "3008" + digits(24),
+            "out_trade_no": payment["out_trade_no"],
+            "transaction_id": payment["transaction_id"],
+            "sub_mchid": payment.get("sub_mchid"),
+            "state": "PROCESSING",
+            "unfreezes": unfreezes,
+        }
 
     def _pending(self, receiver: Doc) -> Doc:
         kept = {name: value for name, value in receiver.items() if name != "name"}
         return kept | {
-            "result": "PENDING", "create_time": self._vendor.stamp(),
+            "result": "PENDING",
+            "create_time": self._vendor.stamp(),
             "detail_id": "3601" + digits(24),
-        }  # fmt: skip
+        }
 
     def _accept(self, share: Doc, payment: Doc, *, finishes: bool) -> Answer:
         self._books.put_share(share)
@@ -173,10 +195,14 @@ class Sharing:
 
     def _move(self, share: Doc, receiver: Doc) -> None:
         moved = {
-            "at": receiver["finish_time"], "business_no": share["order_id"], "name": "分账",
-            "kind": "分账", "voucher": share["out_order_no"], "applicant": "system",
+            "at": receiver["finish_time"],
+            "business_no": share["order_id"],
+            "name": "分账",
+            "kind": "分账",
+            "voucher": share["out_order_no"],
+            "applicant": "system",
             "remark": receiver["description"],
-        }  # fmt: skip
+        }
         payer = share["sub_mchid"] or self._vendor.keys.mchid
         self._books.move(payer, -receiver["amount"], moved)
         if receiver["type"] == "MERCHANT_ID":
@@ -196,8 +222,10 @@ class Sharing:
         share = self._books.share(number)
         asked = (dialect.name, query["transaction_id"], query.get("sub_mchid"))
         if share is None or asked != (
-            share["dialect"], share["transaction_id"], share["sub_mchid"]
-        ):  # fmt: skip
+            share["dialect"],
+            share["transaction_id"],
+            share["sub_mchid"],
+        ):
             raise Refused(404, "RESOURCE_NOT_EXISTS")
         return share
 

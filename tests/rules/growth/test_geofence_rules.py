@@ -84,7 +84,8 @@ def test_distances_are_measured_on_the_sphere() -> None:
     quarter = distance_m(Point(0, 0), Point(0, 90))
     assert quarter == pytest.approx(EARTH_M * 3.141592653589793 / 2)
     assert distance_m(Point(31.2243, 121.4468), Point(31.1957, 121.4376)) == pytest.approx(
-        3_299, abs=5)  # fmt: skip
+        3_299, abs=5
+    )
     assert distance_m(Point(10, 179.999), Point(10, -179.999)) < 250
 
 
@@ -100,9 +101,11 @@ nudges = st.tuples(st.floats(-0.06, 0.06), st.floats(-0.06, 0.06))
 @given(fences, nudges, anywhere, st.integers(0, 11))
 @settings(max_examples=examples(300))
 def test_the_index_finds_the_same_circles_as_brute_force(
-    given_fences: list[tuple[Point, int]], nudge: tuple[float, float],
-    far: tuple[float, float], which: int,
-) -> None:  # fmt: skip
+    given_fences: list[tuple[Point, int]],
+    nudge: tuple[float, float],
+    far: tuple[float, float],
+    which: int,
+) -> None:
     known = [Fenced(str(n), place, radius) for n, (place, radius) in enumerate(given_fences)]
     index = FenceIndex(known)
     place = known[which % len(known)].place
@@ -140,9 +143,12 @@ def test_fences_at_the_poles_are_found() -> None:
 
 
 def test_the_nearest_fence_comes_first() -> None:
-    index = FenceIndex([
-        Fenced("far", Point(31.224, 121.45), 500), Fenced("near", Point(31.2241, 121.447), 500),
-    ])  # fmt: skip
+    index = FenceIndex(
+        [
+            Fenced("far", Point(31.224, 121.45), 500),
+            Fenced("near", Point(31.2241, 121.447), 500),
+        ]
+    )
     assert [name for _, name in index.near(Point(31.2243, 121.4468))] == ["near", "far"]
     assert FenceIndex([]).near(Point(0, 0)) == []
 

@@ -127,16 +127,23 @@ class Member:
                 point.waits_for = None
 
     def _origin(self, kind: str) -> EntryOrigin:
-        return EntryOrigin(cause=f"{kind}{len(self.entries)}", at=AT, business_day=self.today,
-                    rules_revision=1)  # fmt: skip
+        return EntryOrigin(
+            cause=f"{kind}{len(self.entries)}", at=AT, business_day=self.today, rules_revision=1
+        )
 
     def _close(self, book: Book) -> None:
         self.entries += book.entries
-        self.account = self.account.model_copy(update={
-            "available": book.available, "reserved": book.reserved, "lots": book.lots,
-            "pending": book.pending, "debt": book.debt, "points_on": book.due_on(),
-            "entries": self.account.entries + len(book.entries),
-        })  # fmt: skip
+        self.account = self.account.model_copy(
+            update={
+                "available": book.available,
+                "reserved": book.reserved,
+                "lots": book.lots,
+                "pending": book.pending,
+                "debt": book.debt,
+                "points_on": book.due_on(),
+                "entries": self.account.entries + len(book.entries),
+            }
+        )
 
     def agrees(self) -> None:
         """Check that the account agrees with the model and with the sum of its entries."""

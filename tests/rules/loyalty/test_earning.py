@@ -41,22 +41,41 @@ def rule(identity: str, **more: Any) -> EarningRule:
 
 
 def line(fen: int, dish: str = "tea", category: str = "drinks") -> Line:
-    return Line(dish_id=dish, sku_id="m", name=dish, sku_name="m", category=category, methods=[],
-                addons=[], quantity=1, unit_fen=fen, list_fen=fen)  # fmt: skip
+    return Line(
+        dish_id=dish,
+        sku_id="m",
+        name=dish,
+        sku_name="m",
+        category=category,
+        methods=[],
+        addons=[],
+        quantity=1,
+        unit_fen=fen,
+        list_fen=fen,
+    )
 
 
 def discount(kind: str, *by_line: int) -> Discount:
-    return Discount.model_validate({
-        "kind": kind, "source_id": kind, "revision": 1, "amount_fen": sum(by_line),
-        "by_line_fen": list(by_line),
-    })  # fmt: skip
+    return Discount.model_validate(
+        {
+            "kind": kind,
+            "source_id": kind,
+            "revision": 1,
+            "amount_fen": sum(by_line),
+            "by_line_fen": list(by_line),
+        }
+    )
 
 
 def purchase(*lines: Line, **more: Any) -> Purchase:
     fields: dict[str, Any] = {
-        "lines": lines or (line(1_000),), "discounts": (), "store_id": "jingan",
-        "zone": "Asia/Shanghai", "business_day": "2026-03-02", "at": NOON,
-    }  # fmt: skip
+        "lines": lines or (line(1_000),),
+        "discounts": (),
+        "store_id": "jingan",
+        "zone": "Asia/Shanghai",
+        "business_day": "2026-03-02",
+        "at": NOON,
+    }
     return Purchase(**fields | more)
 
 
@@ -83,9 +102,10 @@ def piece(number: int, fen: int) -> PendingRefund:
 
 def test_without_promotions_all_that_was_paid_counts_once() -> None:
     bought = purchase(
-        line(1_000), line(500),
+        line(1_000),
+        line(500),
         discounts=[discount("tier", 100, 50), discount("coupon", 200, 100)],
-    )  # fmt: skip
+    )
     found = terms(bought=bought)
     assert found.weights == [700 * 10_000, 350 * 10_000]
     assert awarded(found, 1_050) == 10
@@ -249,8 +269,10 @@ def test_the_terms_hold_the_first_order_bonuses_whose_conditions_are_met() -> No
 )
 def test_each_expiry_kind_has_its_last_day(expiry: Expiry, day: str, last: str) -> None:
     assert expires_after(expiry, day) == last
-    assert terms(points=PointsRules(expiry=expiry),
-                 bought=purchase(business_day=day)).expires_on == last  # fmt: skip
+    assert (
+        terms(points=PointsRules(expiry=expiry), bought=purchase(business_day=day)).expires_on
+        == last
+    )
 
 
 @pytest.mark.parametrize(
@@ -271,9 +293,11 @@ def test_points_become_usable_at_once_after_days_or_on_completion(
 
 def test_imported_orders_earn_at_todays_rate_without_promotions_caps_or_waiting() -> None:
     points = PointsRules(
-        revision=4, fen_per_point=50, usable=Usable(kind="on_completion"),
+        revision=4,
+        fen_per_point=50,
+        usable=Usable(kind="on_completion"),
         caps=Caps(order_points=1, day_points=1),
-    )  # fmt: skip
+    )
     found = history_terms(points, BASIC, 2, "2023-05-01", earns=True)
     assert (found.weights, found.usable, found.day_points) == ([], None, None)
     assert (found.expires_on, found.points_rules_revision) == ("2024-12-31", 4)

@@ -34,11 +34,13 @@ def histories(draw: st.DrawFn) -> tuple[EarningTerms, list[int], list[PendingRef
     by = st.sampled_from([0, 10_000, 15_000, 20_000, 30_000, 12_345])
     cap = draw(st.none() | st.integers(0, 60))
     found = EarningTerms(
-        tier="basic", tier_rules_revision=1, points_rules_revision=1,
+        tier="basic",
+        tier_rules_revision=1,
+        points_rules_revision=1,
         fen_per_point=draw(st.sampled_from([1, 7, 50, 100])),
         weights=[(fen + draw(st.integers(0, 200))) * draw(by) for fen in paid],
         order_points=cap,
-    )  # fmt: skip
+    )
     left, left_fen, refunds = list(paid), sum(paid), []
     for _ in range(draw(st.integers(0, 6))):
         number = draw(st.integers(-1, len(paid) - 1))
@@ -114,8 +116,7 @@ def test_claw_backs_add_up_to_the_award_if_all_is_refunded(
     taken, before = 0, given_points
     for number in range(1, len(refunds) + 1):
         wholly = number == len(refunds)
-        after = kept(found, paid, sum(paid), given_points, refunds[:number],
-                     wholly=wholly)  # fmt: skip
+        after = kept(found, paid, sum(paid), given_points, refunds[:number], wholly=wholly)
         taken, before = taken + before - after, after
     assert taken == given_points
     if sum(paid):  # Without `wholly`, the money alone gives the same.
@@ -132,9 +133,12 @@ def test_with_one_multiplier_an_order_keeps_what_its_rest_would_earn(
     paid: list[int], by: int, rate_fen: int, data: st.DataObject
 ) -> None:
     found = EarningTerms(
-        tier="basic", tier_rules_revision=1, points_rules_revision=1, fen_per_point=rate_fen,
+        tier="basic",
+        tier_rules_revision=1,
+        points_rules_revision=1,
+        fen_per_point=rate_fen,
         weights=[fen * by for fen in paid],
-    )  # fmt: skip
+    )
     without_lines = found.model_copy(update={"weights": []})
     first = data.draw(st.integers(0, sum(paid)))
     line_back = data.draw(st.integers(0, min(paid[0], sum(paid) - first)))

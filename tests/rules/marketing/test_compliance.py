@@ -110,7 +110,8 @@ def test_each_rule_finds_the_fault_in_a_bad_draft(
 
 def test_every_rule_has_a_bad_draft() -> None:
     assert {rule.name for rule in RULES} - {name for name, *_ in STOPPED} == {
-        "changed-once-started"}  # fmt: skip
+        "changed-once-started"
+    }
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,20 @@ START = datetime(2026, 3, 2, 4, tzinfo=UTC)
 def features_of(*days: int) -> Features:
     """Return the features of a member who ordered on these days; day 0 is the first one."""
     orders = [
-        FeatureOrder.model_validate({
-            "_id": f"o{number}", "member_id": "m", "store_id": None, "status": "paid",
-            "business_day": (START + timedelta(days=day)).date().isoformat(),
-            "created_at": START + timedelta(days=day), "payable_fen": 1_000, "lines": [],
-        })
+        FeatureOrder.model_validate(
+            {
+                "_id": f"o{number}",
+                "member_id": "m",
+                "store_id": None,
+                "status": "paid",
+                "business_day": (START + timedelta(days=day)).date().isoformat(),
+                "created_at": START + timedelta(days=day),
+                "payable_fen": 1_000,
+                "lines": [],
+            }
+        )
         for number, day in enumerate(days)
-    ]  # fmt: skip
+    ]
     found = fold(Features(id="m"), orders, {})
     assert found
     return found

@@ -41,7 +41,7 @@ def books(**change: list[dict[str, Any]]) -> Books:
         "refunds": [],
         "shares": [SHARE],
         "holds": [],
-    }  # fmt: skip
+    }
     return Books(**{**honest, **change})
 
 

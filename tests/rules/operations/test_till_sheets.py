@@ -161,8 +161,9 @@ def test_a_sheet_that_may_be_a_part_of_the_history_is_refused_by_name(
 def test_a_sheet_is_named_or_told_which_there_are(tmp_path: Path) -> None:
     made = book(一月=[WANTED, FIRST], 二月=[WANTED, FIRST], 三月=[["x"]])
     assert [row.sheet for row in opened(tmp_path, made, ("二月", "一月", "二月")).rows] == [
-        "二月", "一月"
-    ]  # fmt: skip
+        "二月",
+        "一月",
+    ]
     with pytest.raises(NotATable, match="no sheet 四月; there are: 一月, 二月, 三月"):
         opened(tmp_path, made, ("四月",))
     with pytest.raises(NotATable, match="sheet 三月: no column 会员号"):
@@ -259,5 +260,7 @@ def test_a_file_without_line_ends_does_not_fill_the_memory(
     text = ",".join(WANTED) + "\n" + "x" * 1_000 + "\n7,2026-01-10,50\n" + "y" * 100
     rows = list(opened(tmp_path, text).rows)
     assert [(row.line, row.fault and row.fault.split(",")[0]) for row in rows] == [
-        (2, "longer than 100 bytes"), (3, None), (4, None)
-    ]  # fmt: skip
+        (2, "longer than 100 bytes"),
+        (3, None),
+        (4, None),
+    ]

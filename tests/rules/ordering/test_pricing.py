@@ -38,24 +38,45 @@ SILVER = Level(level="silver", name="白银", spend_fen=50_000, discount_bp=9_00
 
 def line(list_fen: int) -> Line:
     return Line(
-        dish_id="d", sku_id="s", name="", sku_name="", category="", methods=[], addons=[],
-        quantity=1, unit_fen=list_fen, list_fen=list_fen,
-    )  # fmt: skip
+        dish_id="d",
+        sku_id="s",
+        name="",
+        sku_name="",
+        category="",
+        methods=[],
+        addons=[],
+        quantity=1,
+        unit_fen=list_fen,
+        list_fen=list_fen,
+    )
 
 
 def coupon(threshold_fen: int, off_fen: int) -> Coupon:
     return Coupon(
-        id="c", member_id="m", template_id="t", template_revision=3, name="券", cause="x",
+        id="c",
+        member_id="m",
+        template_id="t",
+        template_revision=3,
+        name="券",
+        cause="x",
         terms=Terms(threshold_fen=threshold_fen, off_fen=off_fen),
-        issued_at=NOON, valid_until=NOON + timedelta(days=1),
-    )  # fmt: skip
+        issued_at=NOON,
+        valid_until=NOON + timedelta(days=1),
+    )
 
 
 def test_a_line_costs_its_sku_and_addons_times_the_quantity() -> None:
-    cart = [CartItem.model_validate(
-        {"dish_id": "tea", "sku_id": "m", "quantity": 3, "methods": ["少冰"],
-         "addons": [{"addon_id": "boba", "quantity": 2}]}
-    )]  # fmt: skip
+    cart = [
+        CartItem.model_validate(
+            {
+                "dish_id": "tea",
+                "sku_id": "m",
+                "quantity": 3,
+                "methods": ["少冰"],
+                "addons": [{"addon_id": "boba", "quantity": 2}],
+            }
+        )
+    ]
     assert [row.list_fen for row in priced_lines(cart, {"tea": TEA})] == [3 * (1_500 + 2 * 200)]
 
 
@@ -82,9 +103,16 @@ def test_a_cart_field_that_is_not_on_the_menu_is_refused_by_name(
 def priced(lines: list[Line], level: Level = BASIC, *held: Coupon, points: int = 0) -> Price:
     """Price lines as for a chain without any offers."""
     inputs = PriceInputs(
-        day=date(2026, 3, 2), clock="12:00", store_id="s", mode="dine_in", channel="mini_program",
-        level=level, tier_rules_revision=1, first_order=False, stacking_revision=1,
-    )  # fmt: skip
+        day=date(2026, 3, 2),
+        clock="12:00",
+        store_id="s",
+        mode="dine_in",
+        channel="mini_program",
+        level=level,
+        tier_rules_revision=1,
+        first_order=False,
+        stacking_revision=1,
+    )
     rules = [rule_for(one, NOON, BRAND_ZONE) for one in held]
     outcome = weigh(cart_lines(lines), inputs, Compiled([], DEFAULT_STACKING), rules)
     return price(lines, outcome, MemberOffer(level=level, tier_rules_revision=1, points=points))
@@ -131,6 +159,8 @@ def test_lines_and_discounts_always_add_up_to_the_payable(
 
 
 def test_a_tier_of_90_percent_takes_a_tenth_rounded_down() -> None:
-    off = [sum(d.amount_fen for d in priced([line(fen)], SILVER).discounts)
-           for fen in (0, 9, 10, 1_999)]  # fmt: skip
+    off = [
+        sum(d.amount_fen for d in priced([line(fen)], SILVER).discounts)
+        for fen in (0, 9, 10, 1_999)
+    ]
     assert off == [0, 0, 1, 199]

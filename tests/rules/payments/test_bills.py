@@ -245,8 +245,9 @@ def test_a_fund_flow_is_compared_with_the_trade_bill() -> None:
     moved = flow_sums(flows(flow_bill(MOVES)))
     assert moved == {"交易": 5_100, "扣除交易手续费": -31, "退款": -994, "提现": -9_000}
     assert flow_differences(trade, moved) == []
-    apart = flow_sums(flows(flow_bill([*MOVES[:2], ("退款", "支出", 1_000),
-                                       ("退还交易手续费", "收入", 6)])))  # fmt: skip
+    apart = flow_sums(
+        flows(flow_bill([*MOVES[:2], ("退款", "支出", 1_000), ("退还交易手续费", "收入", 6)]))
+    )
     assert flow_differences(trade, apart) == []
     assert flow_differences(trade, moved | {"扣除交易手续费": -32}) == [("fees", -31, -32)]
     assert len(flow_differences(trade, {})) == 3
@@ -275,8 +276,13 @@ def payment(**more: object) -> BilledPayment:
 
 
 def refund(**more: object) -> BilledRefund:
-    document = {"_id": "r1", "status": "success", "amount_fen": 1_000, "out_trade_no": "p1",
-                "created_at": "2026-03-01T00:00:00Z"}  # fmt: skip
+    document = {
+        "_id": "r1",
+        "status": "success",
+        "amount_fen": 1_000,
+        "out_trade_no": "p1",
+        "created_at": "2026-03-01T00:00:00Z",
+    }
     return BilledRefund.model_validate(document | more)
 
 

@@ -29,20 +29,40 @@ AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 def order(lines: list[tuple[int, int]], off_fen: int = 0, **more: object) -> Order:
     """Return an order of (quantity, unit price) lines with one discount spread over them."""
     drawn = [
-        Line(dish_id=f"d{n}", sku_id="m", name="x", sku_name="m", category="tea", methods=[],
-             addons=[], quantity=quantity, unit_fen=unit, list_fen=quantity * unit)
+        Line(
+            dish_id=f"d{n}",
+            sku_id="m",
+            name="x",
+            sku_name="m",
+            category="tea",
+            methods=[],
+            addons=[],
+            quantity=quantity,
+            unit_fen=unit,
+            list_fen=quantity * unit,
+        )
         for n, (quantity, unit) in enumerate(lines)
-    ]  # fmt: skip
+    ]
     list_fen = sum(line.list_fen for line in drawn)
     off_fen = min(off_fen, list_fen)
     shares = allocate(off_fen, [line.list_fen for line in drawn])
-    discount = Discount(kind="coupon", source_id="c", revision=1, amount_fen=off_fen,
-                        by_line_fen=shares)  # fmt: skip
+    discount = Discount(
+        kind="coupon", source_id="c", revision=1, amount_fen=off_fen, by_line_fen=shares
+    )
     fields = {
-        "id": "o1", "brand_id": "b", "member_id": "m", "request_digest": "", "status": "paid",
-        "business_day": "2026-03-02", "created_at": AT, "paid_at": AT, "lines": drawn,
-        "list_fen": list_fen, "discounts": [discount], "payable_fen": list_fen - off_fen,
-    }  # fmt: skip
+        "id": "o1",
+        "brand_id": "b",
+        "member_id": "m",
+        "request_digest": "",
+        "status": "paid",
+        "business_day": "2026-03-02",
+        "created_at": AT,
+        "paid_at": AT,
+        "lines": drawn,
+        "list_fen": list_fen,
+        "discounts": [discount],
+        "payable_fen": list_fen - off_fen,
+    }
     return Order.model_validate(fields | more)
 
 

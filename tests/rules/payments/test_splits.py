@@ -68,11 +68,20 @@ def terms(*ratios_bp: int, **more: Any) -> ShareTerms:
 def share(paid_fen: int, of: ShareTerms) -> Share:
     return planned(
         Share(
-            id="o1", member_id="m", out_trade_no="o1n1", transaction_id="42", mchid="1900000109",
-            paid_fen=paid_fen, fee_fen=0, kept_fen=0, terms=of, status="planned",
-            out_order_no="o1s", not_before=NOON,
+            id="o1",
+            member_id="m",
+            out_trade_no="o1n1",
+            transaction_id="42",
+            mchid="1900000109",
+            paid_fen=paid_fen,
+            fee_fen=0,
+            kept_fen=0,
+            terms=of,
+            status="planned",
+            out_order_no="o1s",
+            not_before=NOON,
         )
-    )  # fmt: skip
+    )
 
 
 def shared_out(one: Share, result: str = "SUCCESS") -> Share:

@@ -58,12 +58,17 @@ def keys(api_v3_key: bytes = b"k" * 32) -> NotificationKeys:
 
 def notice(resource: object, key: bytes = b"k" * 32, associated: str = "transaction") -> bytes:
     sealed = AESGCM(key).encrypt(b"n" * 12, json.dumps(resource).encode(), associated.encode())
-    return json.dumps({
-        "event_type": "TRANSACTION.SUCCESS",
-        "resource": {"algorithm": "AEAD_AES_256_GCM", "nonce": "n" * 12,
-                     "associated_data": associated,
-                     "ciphertext": base64.b64encode(sealed).decode()},
-    }).encode()  # fmt: skip
+    return json.dumps(
+        {
+            "event_type": "TRANSACTION.SUCCESS",
+            "resource": {
+                "algorithm": "AEAD_AES_256_GCM",
+                "nonce": "n" * 12,
+                "associated_data": associated,
+                "ciphertext": base64.b64encode(sealed).decode(),
+            },
+        }
+    ).encode()
 
 
 def headers(

@@ -139,9 +139,20 @@ def test_the_error_does_not_tell_why_a_code_is_not_valid(shop: Shop, batch: Code
     beyond = next(codes(KEY, 0, 10, 1))
     right = codes_of(batch)[1]
     forged = right[:10] + ("4" if right[10] != "4" else "6") + right[11:]
-    answers = {refusal_of(batch, mallory, code) for code in (
-        "nonsense", "", forged, used, ended, beyond, "A" * 16, right.replace(right[0], "0"),
-    ) if code}  # fmt: skip
+    answers = {
+        refusal_of(batch, mallory, code)
+        for code in (
+            "nonsense",
+            "",
+            forged,
+            used,
+            ended,
+            beyond,
+            "A" * 16,
+            right.replace(right[0], "0"),
+        )
+        if code
+    }
     assert answers == {(CodeErrors.CODE_NOT_VALID, "兑换码无效", "code")}
 
 

@@ -77,8 +77,12 @@ def test_many_calls_at_once_bring_one_coupon(street: Street) -> None:
 
     at_once([lambda n=number: call(n) for number in range(12)])  # type: ignore[misc]
     assert street.coupons() == 1
-    assert street.database.collection("arrivals").count_documents(
-        {"member_id": street.member, "day": "2026-03-02"}) == 1  # fmt: skip
+    assert (
+        street.database.collection("arrivals").count_documents(
+            {"member_id": street.member, "day": "2026-03-02"}
+        )
+        == 1
+    )
 
 
 def test_if_a_call_is_killed_the_next_one_issues_the_coupon(

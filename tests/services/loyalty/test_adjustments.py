@@ -35,16 +35,26 @@ class Desk:
 
     def ask(self, number: str, points: int, actor: str = "ann", **more: Any) -> AdjustmentAnswer:
         fields = {
-            "adjustment_id": f"adjust-{number}", "member_id": self.alice, "points": points,
-            "reason": "汤洒了", "actor": actor, "role": "cashier", **more,
-        }  # fmt: skip
+            "adjustment_id": f"adjust-{number}",
+            "member_id": self.alice,
+            "points": points,
+            "reason": "汤洒了",
+            "actor": actor,
+            "role": "cashier",
+            **more,
+        }
         return self.adjustments.ask_for_adjustment(AdjustPointsRequest.model_validate(fields))
 
     def decide(
         self, number: str, actor: str = "bob", *, approve: bool = True, **more: Any
     ) -> AdjustmentAnswer:
-        fields = {"adjustment_id": f"adjust-{number}", "approve": approve, "actor": actor,
-                  "role": "manager", **more}  # fmt: skip
+        fields = {
+            "adjustment_id": f"adjust-{number}",
+            "approve": approve,
+            "actor": actor,
+            "role": "manager",
+            **more,
+        }
         return self.adjustments.decide_adjustment(DecideAdjustmentRequest.model_validate(fields))
 
     def entry(self, number: str) -> dict[str, Any] | None:
@@ -147,11 +157,13 @@ def test_if_several_people_decide_at_once_only_one_decision_counts(desk: Desk) -
     for number in range(5):
         before = desk.points
         desk.ask(f"x{number}", 2_000)
-        results = at_once([
-            lambda n=number: desk.decide(f"x{n}", "bob"),
-            lambda n=number: desk.decide(f"x{n}", "eve", approve=False),
-            lambda n=number: desk.decide(f"x{n}", "carl"),
-        ])  # fmt: skip
+        results = at_once(
+            [
+                lambda n=number: desk.decide(f"x{n}", "bob"),
+                lambda n=number: desk.decide(f"x{n}", "eve", approve=False),
+                lambda n=number: desk.decide(f"x{n}", "carl"),
+            ]
+        )
         [won] = winners(results)
         assert desk.points - before == (2_000 if won.status == "applied" else 0)
     assert desk.shop.differences() == []
@@ -184,10 +196,12 @@ def test_an_adjustment_never_takes_more_points_than_the_member_has(desk: Desk) -
 def test_adjusting_and_spending_at_once_never_overdraw(desk: Desk) -> None:
     desk.ask("0", 900)
     for number in range(4):
-        results = at_once([
-            lambda n=number: desk.ask(f"t{n}", -150, actor=f"actor{n}"),
-            lambda: desk.shop.order(desk.alice, items=[item(4)], points=100),
-        ])  # fmt: skip
+        results = at_once(
+            [
+                lambda n=number: desk.ask(f"t{n}", -150, actor=f"actor{n}"),
+                lambda: desk.shop.order(desk.alice, items=[item(4)], points=100),
+            ]
+        )
         assert winners(results)
         assert desk.points >= 0
     assert desk.shop.differences() == []

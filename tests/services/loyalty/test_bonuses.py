@@ -153,9 +153,11 @@ def test_a_bonus_becomes_usable_and_expires_as_the_points_rules_say(
     shop: Shop, bonuses: Bonuses, clock: FakeClock
 ) -> None:
     put(
-        shop, REVIEW,
-        usable={"kind": "after_days", "days": 3}, expiry={"kind": "rolling_months", "months": 1},
-    )  # fmt: skip
+        shop,
+        REVIEW,
+        usable={"kind": "after_days", "days": 3},
+        expiry={"kind": "rolling_months", "months": 1},
+    )
     alice = shop.register()
     answer = bonuses.award_bonus(alice, "review", "r1")
     assert (outcome_of(answer), answer.usable) == (("awarded", 20), "2026-03-05")
@@ -197,10 +199,15 @@ def test_simultaneous_bonuses_and_orders_never_pass_the_cap(shop: Shop, bonuses:
     orders = [shop.order(alice) for _ in range(3)]
     for order in orders:
         assert shop.pay(order)
-    at_once([
-        *[lambda one=order: shop.settlement.settle_order(one.id) for order in orders],
-        *[lambda n=number: bonuses.award_bonus(alice, "review", f"r{n}") for number in range(3)],
-    ])  # fmt: skip
+    at_once(
+        [
+            *[lambda one=order: shop.settlement.settle_order(one.id) for order in orders],
+            *[
+                lambda n=number: bonuses.award_bonus(alice, "review", f"r{n}")
+                for number in range(3)
+            ],
+        ]
+    )
     assert available(shop, alice) == 50
 
 

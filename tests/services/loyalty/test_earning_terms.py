@@ -148,10 +148,12 @@ def test_a_birthday_rule_applies_only_to_members_whose_birthday_is_known(shop: S
 def test_terms_say_when_the_award_expires_and_when_it_becomes_usable(shop: Shop) -> None:
     alice = shop.register()
     rules = {
-        "revision": 2, "expiry": {"kind": "rolling_months", "months": 12},
-        "usable": {"kind": "after_days", "days": 7}, "claw_back": "within_balance",
+        "revision": 2,
+        "expiry": {"kind": "rolling_months", "months": 12},
+        "usable": {"kind": "after_days", "days": 7},
+        "claw_back": "within_balance",
         "caps": {"day_points": 500},
-    }  # fmt: skip
+    }
     bonus = {"_id": "hello", "name": "首单", "kind": "bonus", "event": "first_order", "points": 50}
     shop = load(shop, points_rules=rules, earning_rules=[bonus])
     terms = paid(shop, alice).terms
@@ -175,9 +177,10 @@ def test_members_choose_how_many_points_to_use(shop: Shop) -> None:
         assert shop.orders.begin_closing_order(order)
         assert shop.orders.cancel_order(order)
     for points, code, detail in (
-        (1, OrderErrors.POINTS_TOO_FEW, "100"), (99, OrderErrors.POINTS_TOO_FEW, "100"),
+        (1, OrderErrors.POINTS_TOO_FEW, "100"),
+        (99, OrderErrors.POINTS_TOO_FEW, "100"),
         (901, OrderErrors.POINTS_OVER_LIMIT, "900"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(Refusal) as refused:
             shop.request(alice, items=[item(2)], points=points)
         assert (refused.value.code, refused.value.detail) == (code, detail)
@@ -198,8 +201,9 @@ def test_imported_orders_earn_on_their_own_day_without_promotions(shop: Shop) ->
     assert [worth(order) for order in orders] == [50, 50]
     assert [used_rules(order) for order in orders] == [[], []]
     assert [order.terms.expires_on for order in orders if order.terms] == [
-        "2025-12-31", "2027-12-31",
-    ]  # fmt: skip
+        "2025-12-31",
+        "2027-12-31",
+    ]
     assert [order.terms.usable for order in orders if order.terms] == [None, None]
 
 

@@ -71,8 +71,9 @@ def test_repeated_calls_use_held_points_once(shop: Shop, holds: Holds) -> None:
         hold = holds.hold_points(alice, "game:1", 50, "game")
         assert hold.status == "held"
         assert [(lot.expires_on, lot.points) for lot in hold.drawn] == [
-            ("2026-12-31", 30), (NEVER, 20)
-        ]  # fmt: skip
+            ("2026-12-31", 30),
+            (NEVER, 20),
+        ]
         assert points_of(shop, alice) == (80, 50)
     for _ in range(2):
         assert holds.commit_points("game:1").status == "used"
@@ -188,9 +189,9 @@ def test_if_points_are_used_and_released_at_once_only_one_happens(shop: Shop, ho
 
 def test_only_one_of_several_holds_for_the_same_points_succeeds(shop: Shop, holds: Holds) -> None:
     alice = with_points(shop, (NEVER, 100))
-    results = at_once([
-        lambda n=number: holds.hold_points(alice, f"game:{n}", 60, "game") for number in range(4)
-    ])  # fmt: skip
+    results = at_once(
+        [lambda n=number: holds.hold_points(alice, f"game:{n}", 60, "game") for number in range(4)]
+    )
     assert len(winners(results)) == 1
     assert points_of(shop, alice) == (40, 60)
 

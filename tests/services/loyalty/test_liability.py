@@ -149,16 +149,23 @@ def test_the_sums_of_the_open_month_come_from_an_index_alone(shop: Shop) -> None
     shop.paid(shop.register(), items=[item(2)])
     pipeline = [
         {"$match": {"booked_on": "2026-03-02"}},
-        {"$group": {
-            "_id": {"kind": "$kind", "taken": {"$lt": ["$points", 0]},
-                    "is_test": {"$eq": ["$is_test", True]}},
-            "points": {"$sum": "$points"}, "debt": {"$sum": "$debt"},
-        }},
-    ]  # fmt: skip
+        {
+            "$group": {
+                "_id": {
+                    "kind": "$kind",
+                    "taken": {"$lt": ["$points", 0]},
+                    "is_test": {"$eq": ["$is_test", True]},
+                },
+                "points": {"$sum": "$points"},
+                "debt": {"$sum": "$debt"},
+            }
+        },
+    ]
     explained = shop.database.mongo.command(
-        "explain", {"aggregate": "points_entries", "pipeline": pipeline, "cursor": {}},
+        "explain",
+        {"aggregate": "points_entries", "pipeline": pipeline, "cursor": {}},
         verbosity="executionStats",
-    )  # fmt: skip
+    )
     text = str(explained)
     assert "'totalDocsExamined': 0" in text
     assert "IXSCAN" in text
@@ -240,10 +247,19 @@ def test_any_entries_give_the_same_report_as_a_plain_sum(
             number, (kind, lots, debt, day, is_test) = posted.pop(0)
             booked_on = (start + timedelta(days=day)).date().isoformat()
             entry = LedgerEntry(
-                id=f"{kind}:{number}", member_id="m", kind=kind, lots=lots, debt=debt,
-                points=sum(move.points for move in lots) - debt, business_day=booked_on,
-                booked_on=booked_on, at=start, cause="x", rules_revision=1, is_test=is_test,
-            )  # fmt: skip
+                id=f"{kind}:{number}",
+                member_id="m",
+                kind=kind,
+                lots=lots,
+                debt=debt,
+                points=sum(move.points for move in lots) - debt,
+                business_day=booked_on,
+                booked_on=booked_on,
+                at=start,
+                cause="x",
+                rules_revision=1,
+                is_test=is_test,
+            )
             database.collection("points_entries").insert_one(entry.document())
         clock.moment = start + timedelta(days=ahead)
         check(shop, clock.moment.date().isoformat())

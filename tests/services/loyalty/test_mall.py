@@ -98,9 +98,13 @@ def test_the_list_says_what_is_left_and_why_an_item_is_refused(
         }
 
     assert listed("zh") == {
-        "last": (0, "已兑完"), "once": (None, "每人限兑 1 件"), "dear": (5, "积分不足"),
-        "today": (5, None), "off-3": (None, "积分不足"), "off-20": (500, "积分不足"),
-    }  # fmt: skip
+        "last": (0, "已兑完"),
+        "once": (None, "每人限兑 1 件"),
+        "dear": (5, "积分不足"),
+        "today": (5, None),
+        "off-3": (None, "积分不足"),
+        "off-20": (500, "积分不足"),
+    }
     assert listed("en")["once"] == (None, "At most 1 per member")
     assert mall.list_items(alice).available == 120
     assert refusal(mall, alice, wanted(3, "last")) is RewardErrors.MALL_SOLD_OUT

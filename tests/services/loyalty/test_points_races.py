@@ -102,11 +102,14 @@ except Refusal as refused:
     running = [
         subprocess.Popen(
             [sys.executable, "-c", script, json.dumps([mongod.uri, database, member_id, points])],
-            cwd=ROOT, env={"PYTHONPATH": str(ROOT / "layers" / "core")}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT / "layers" / "core")},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         for points in amounts
-    ]  # fmt: skip
+    ]
     for process in running:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"

@@ -38,8 +38,14 @@ def lived(shop: Shop) -> str:
     spent = shop.paid(alice, items=[item(10)], points=300)
     shop.refund(spent)
     shop.settlement.settle_order(spent.id)
-    fields = {"adjustment_id": "adjust-1", "member_id": alice, "points": 5, "reason": "=补偿",
-              "actor": "ann", "role": "manager"}  # fmt: skip
+    fields = {
+        "adjustment_id": "adjust-1",
+        "member_id": alice,
+        "points": 5,
+        "reason": "=补偿",
+        "actor": "ann",
+        "role": "manager",
+    }
     Adjustments(shop.database, shop.clock).ask_for_adjustment(
         AdjustPointsRequest.model_validate(fields)
     )
@@ -86,10 +92,18 @@ def test_a_member_reads_what_each_movement_was_for(shop: Shop) -> None:
 def test_the_text_follows_the_kind_and_the_cause_of_an_entry(
     kind: str, cause: str, words: str, clock: FakeClock
 ) -> None:
-    entry = LedgerEntry.model_validate({
-        "_id": f"{kind}:{cause}", "member_id": "m", "kind": kind, "points": 1, "cause": cause,
-        "business_day": "2026-03-02", "at": clock.now(), "rules_revision": 1,
-    })  # fmt: skip
+    entry = LedgerEntry.model_validate(
+        {
+            "_id": f"{kind}:{cause}",
+            "member_id": "m",
+            "kind": kind,
+            "points": 1,
+            "cause": cause,
+            "business_day": "2026-03-02",
+            "at": clock.now(),
+            "rules_revision": 1,
+        }
+    )
     assert what_for(entry) == words
 
 

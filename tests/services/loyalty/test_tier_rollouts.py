@@ -94,10 +94,16 @@ def crowd(shop: Shop, spends: list[int]) -> list[str]:
 def test_a_dry_run_shows_moves_and_costs_and_writes_nothing(shop: Shop) -> None:
     low, silver, strong, gold = crowd(shop, [30_000, 60_000, 90_000, 250_000])
     before = list(shop.database.collection("accounts").find({}).sort("_id", 1))
-    new = changed(levels={
-        "silver": {"spend_fen": 80_000},
-        "gold": {"spend_fen": 90_000, "discount_bp": 8_000, "entry_coupons": ["gold-50-15", "no"]},
-    })  # fmt: skip
+    new = changed(
+        levels={
+            "silver": {"spend_fen": 80_000},
+            "gold": {
+                "spend_fen": 90_000,
+                "discount_bp": 8_000,
+                "entry_coupons": ["gold-50-15", "no"],
+            },
+        }
+    )
     runs, pages, after = TierRuns(shop.database, shop.clock), [], None
     for _ in range(5):
         request = DryRunRequest(rules=new, after=after, limit=1)
@@ -106,8 +112,9 @@ def test_a_dry_run_shows_moves_and_costs_and_writes_nothing(shop: Shop) -> None:
     assert after is None
     moves = [move for page in pages for move in page["moves"]]
     assert sorted((m["when"], m["before"], m["after"], m["members"]) for m in moves) == [
-        ("now", "silver", "gold", 1), ("review", "silver", "basic", 1),
-    ]  # fmt: skip
+        ("now", "silver", "gold", 1),
+        ("review", "silver", "basic", 1),
+    ]
     examples = {example["member_id"]: example for page in pages for example in page["examples"]}
     assert set(examples) == {silver, strong}
     assert examples[silver]["on"] == "2027-03-02"

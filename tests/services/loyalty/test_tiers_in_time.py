@@ -74,10 +74,12 @@ def test_simultaneous_evaluations_and_a_refund_lose_nothing(shop: Shop, tiers: T
     alice = shop.register()
     order = shop.paid(alice, items=[item(40)])
     shop.refund(order)
-    at_once([
-        *[lambda: tiers.evaluate_member(alice)] * 3,
-        lambda: shop.settlement.settle_order(order.id),
-    ])  # fmt: skip
+    at_once(
+        [
+            *[lambda: tiers.evaluate_member(alice)] * 3,
+            lambda: shop.settlement.settle_order(order.id),
+        ]
+    )
     for member_id in list(tiers.due_reviews()):  # The refund makes a review due if it came last.
         tiers.evaluate_member(member_id)
     account = shop.account(alice)
@@ -192,8 +194,14 @@ def test_monthly_coupons_are_issued_once_a_month_even_by_simultaneous_calls(
         shop, levels={"silver": {"monthly_coupons": ["welcome-20-5"], "entry_coupons": []}}
     )
     template = CouponTemplate.model_validate(
-        {"_id": "welcome-20-5", "revision": 2, "name": "", "valid_days": 7,
-         "terms": {"threshold_fen": 0, "off_fen": 500}})  # fmt: skip
+        {
+            "_id": "welcome-20-5",
+            "revision": 2,
+            "name": "",
+            "valid_days": 7,
+            "terms": {"threshold_fen": 0, "off_fen": 500},
+        }
+    )
     Coupons(shop.database, shop.clock).put_templates([template], [])
     alice = shop.register()
     shop.paid(alice, items=[item(40)])
@@ -220,9 +228,12 @@ def test_a_birthday_is_set_once_and_brings_its_coupons_once_a_year(
 ) -> None:
     put_rules_into_force(shop, levels={"basic": {"birthday_coupons": ["silver-30-8"]}})
     alice = shop.register()
-    say = [lambda d=day: shop.members.update_profile(
-        alice, UpdateProfileRequest(birthday=date(1992, 2, d)))
-        for day in (28, 29)]  # fmt: skip
+    say = [
+        lambda d=day: shop.members.update_profile(
+            alice, UpdateProfileRequest(birthday=date(1992, 2, d))
+        )
+        for day in (28, 29)
+    ]
     results = at_once(say)
     refused = [result for result in results if isinstance(result, Refusal)]
     assert [refusal.code for refusal in refused] == [ProfileErrors.BIRTHDAY_FIXED]

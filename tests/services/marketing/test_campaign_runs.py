@@ -38,8 +38,9 @@ def test_each_absence_of_three_days_gets_one_message(world: CampaignWorld) -> No
     world.orders(ann, "2026-03-08 19:00")
     world.tick_through("2026-03-14 12:00")
     assert world.messages() == [
-        (ann, "2026-03-02", "03-05 10:00"), (ann, "2026-03-08", "03-11 10:00"),
-    ]  # fmt: skip
+        (ann, "2026-03-02", "03-05 10:00"),
+        (ann, "2026-03-08", "03-11 10:00"),
+    ]
     assert world.coupons(ann) == {SILVER: 2}
 
 
@@ -137,9 +138,13 @@ def test_a_member_gets_three_messages_a_week_at_most(world: CampaignWorld) -> No
     world.orders(ann, "2026-03-02 12:00")
     world.tick_through("2026-03-16 12:00")
     assert [when for *_, when in world.messages()] == [
-        "03-03 10:00", "03-04 10:00", "03-05 10:00", "03-10 10:00", "03-11 10:00",
+        "03-03 10:00",
+        "03-04 10:00",
+        "03-05 10:00",
+        "03-10 10:00",
+        "03-11 10:00",
         "03-12 10:00",
-    ]  # fmt: skip
+    ]
 
 
 def test_after_an_outage_stale_runs_are_skipped(world: CampaignWorld) -> None:
@@ -225,9 +230,11 @@ def test_supper_is_offered_to_night_guests_only(world: CampaignWorld) -> None:
         world.orders(owl, f"2026-03-0{day} 23:10")
         world.orders(lark, f"2026-03-0{day} 12:10")
     supper = campaign(
-        trigger={"kind": "daily"}, send_at="21:45", window={"since": "21:00", "until": "23:30"},
+        trigger={"kind": "daily"},
+        send_at="21:45",
+        window={"since": "21:00", "until": "23:30"},
         audience={"feature": "night_guest", "is_so": True},
-    )  # fmt: skip
+    )
     world.at("2026-03-07 12:00")
     world.run(supper)
     world.tick_through("2026-03-08 12:00", timedelta(minutes=15))

@@ -32,14 +32,23 @@ class Group(CampaignWorld):
         self.wechat = MiniProgramStandIn(keys, lambda **_: None)
         self.keys = keys
         self.offers = GroupOffers(chain, clock, self)
-        self.run(campaign(
-            trigger={"kind": "group", "opengids": ["G1"]}, variants=GIFT, limits={"a_day": 3},
-        ))  # fmt: skip
+        self.run(
+            campaign(
+                trigger={"kind": "group", "opengids": ["G1"]},
+                variants=GIFT,
+                limits={"a_day": 3},
+            )
+        )
 
     def session(self, code: str) -> tuple[str, str]:
-        answer = self.wechat.session({
-            "appid": self.keys.appid, "secret": self.keys.app_secret, "js_code": code,
-            "grant_type": "authorization_code"})  # fmt: skip
+        answer = self.wechat.session(
+            {
+                "appid": self.keys.appid,
+                "secret": self.keys.app_secret,
+                "js_code": code,
+                "grant_type": "authorization_code",
+            }
+        )
         if "session_key" not in answer:
             raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="code")
         return answer["openid"], answer["session_key"]
@@ -91,8 +100,13 @@ def test_a_wrong_group_a_stolen_proof_and_a_made_up_code_are_refused(group: Grou
         group.take("ann", ann, **stolen)
     own = group.wechat.enter_group("ann", "G1")
     with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):  # Bob's data with Ann's session key.
-        group.take("ann", ann, encrypted_data=group.wechat.enter_group("bob", "G1")[
-            "encrypted_data"], code=own["code"], iv=own["iv"])  # fmt: skip
+        group.take(
+            "ann",
+            ann,
+            encrypted_data=group.wechat.enter_group("bob", "G1")["encrypted_data"],
+            code=own["code"],
+            iv=own["iv"],
+        )
     with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):
         group.take("ann", ann, code="made-up")
 

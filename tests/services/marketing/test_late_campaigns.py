@@ -56,8 +56,9 @@ def test_a_tier_that_fell_again_in_the_night_gets_no_congratulation(world: Campa
     world.run(campaign(trigger={"kind": "tier_change", "direction": "up"}))
     world.at("2026-03-02 22:00")
     tiers = Tiers(world.database, world.clock)
-    orders = {guest: world.orders(guest, "2026-03-02 21:50", items=[item(40)])
-              for guest in (ann, bob)}  # fmt: skip
+    orders = {
+        guest: world.orders(guest, "2026-03-02 21:50", items=[item(40)]) for guest in (ann, bob)
+    }
     for guest in orders:
         assert tiers.evaluate_member(guest) == "raised"
     world.tick("2026-03-02 22:05")
@@ -76,8 +77,14 @@ def test_a_coupon_that_was_used_in_the_night_gets_no_message(world: CampaignWorl
     world.tick("2026-03-05 10:00")  # Their coupons end on 3 April.
     world.stop("day-3")
     message = {"title": "快到期啦", "body": "还有 2 天"}
-    world.run(campaign(_id="ending", trigger={"kind": "coupon_expiring", "days": 2},
-                       send_at="21:00", variants=[{"message": message}]))  # fmt: skip
+    world.run(
+        campaign(
+            _id="ending",
+            trigger={"kind": "coupon_expiring", "days": 2},
+            send_at="21:00",
+            variants=[{"message": message}],
+        )
+    )
     world.tick("2026-04-01 21:45")
     world.database.collection("coupons").update_one(
         {"member_id": ann}, {"$set": {"status": "redeemed"}}
@@ -262,8 +269,16 @@ def test_an_occasion_that_full_days_stopped_does_not_count_as_missed(world: Camp
     ann = world.guest("ann")
     world.orders(ann, "2026-03-02 12:00")
     audience = {"feature": "orders", "at_least": 1}
-    world.run(campaign(_id="daily", priority=99, trigger={"kind": "daily"}, audience=audience,
-                       valid_from="2026-03-05", valid_until="2026-03-06"))  # fmt: skip
+    world.run(
+        campaign(
+            _id="daily",
+            priority=99,
+            trigger={"kind": "daily"},
+            audience=audience,
+            valid_from="2026-03-05",
+            valid_until="2026-03-06",
+        )
+    )
     world.run(campaign())
     for day in range(3, 9):
         for hour in (10, 11, 12):
@@ -278,8 +293,13 @@ def test_a_supper_that_is_full_after_midnight_waits_for_the_next_evening(
     for evening in ("2026-03-02 22:00", "2026-03-03 22:00"):
         world.orders(ann, evening)
     world.run(campaign(_id="by-hand", trigger={"kind": "by_hand"}, priority=90))
-    world.run(campaign(audience={"feature": "night_guest", "is_so": True}, send_at="21:30",
-                       window={"since": "21:00", "until": "03:00"}))  # fmt: skip
+    world.run(
+        campaign(
+            audience={"feature": "night_guest", "is_so": True},
+            send_at="21:30",
+            window={"since": "21:00", "until": "03:00"},
+        )
+    )
     world.at("2026-03-06 12:00")
     by_hand(world, ann, "by-hand")
     world.tick("2026-03-06 12:05")  # The one message of the 6th; that business day ends at 04:00.
@@ -295,8 +315,11 @@ def lateness(kind: TriggerKind) -> str:
     """Return the words by which the README says how late a trigger may be."""
     if not kind.late:
         return "at once or not at all"
-    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"),
-                       (timedelta(minutes=1), "minute")):  # fmt: skip
+    for unit, name in (
+        (timedelta(days=1), "day"),
+        (timedelta(hours=1), "hour"),
+        (timedelta(minutes=1), "minute"),
+    ):
         if kind.late % unit == timedelta(0):
             count = kind.late // unit
             return f"up to {count} {name}{'s' * (count > 1)} late"
@@ -304,9 +327,11 @@ def lateness(kind: TriggerKind) -> str:
 
 
 def test_the_readme_says_of_each_trigger_how_late_its_message_may_be() -> None:
-    said = dict(line.strip("| ").split("` | ") for line in README.read_text("utf-8").splitlines()
-                if line.startswith("| `") and "` | internal" not in line
-                and "* * *" not in line)  # fmt: skip
+    said = dict(
+        line.strip("| ").split("` | ")
+        for line in README.read_text("utf-8").splitlines()
+        if line.startswith("| `") and "` | internal" not in line and "* * *" not in line
+    )
     said = {name.strip("`"): words for name, words in said.items()}
     assert set(said) == set(TRIGGERS)
     for name, kind in TRIGGERS.items():
@@ -315,7 +340,8 @@ def test_the_readme_says_of_each_trigger_how_late_its_message_may_be() -> None:
             assert said[name].startswith("until the birthday is over; up to 7 days after it")
         elif name == "daily":
             assert (kind.of_a_day, said[name]) == (
-                True, "until its day is over, or its own window",
-            )  # fmt: skip
+                True,
+                "until its day is over, or its own window",
+            )
         else:
             assert said[name] == lateness(kind) + ", on its day" * kind.of_a_day

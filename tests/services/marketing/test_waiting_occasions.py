@@ -93,8 +93,9 @@ def test_a_waiting_occasion_of_another_trigger_or_an_older_version_stops_no_mess
     by_hand(world, ann)
     if not known:  # As older versions stored it.
         gone = dict.fromkeys(("day", "met_at", "over", "late_over"), "")
-        world.database.collection("campaign_waiting").update_one({"member_id": ann},
-                                                                 {"$unset": gone})  # fmt: skip
+        world.database.collection("campaign_waiting").update_one(
+            {"member_id": ann}, {"$unset": gone}
+        )
     world.stop("day-3")
     audience = {"feature": "orders", "at_least": 1}
     world.run(campaign(trigger={"kind": "daily"}, revision=2, audience=audience))
@@ -142,8 +143,14 @@ def test_a_coupon_that_has_ended_gets_no_message_that_it_ends_soon(world: Campai
     world.tick("2026-03-05 10:00")  # Her coupon ends on 3 April.
     world.stop("day-3")
     message = {"title": "今天到期", "body": "最后一天"}
-    world.run(campaign(_id="ending", trigger={"kind": "coupon_expiring", "days": 0},
-                       send_at="19:00", variants=[{"message": message}]))  # fmt: skip
+    world.run(
+        campaign(
+            _id="ending",
+            trigger={"kind": "coupon_expiring", "days": 0},
+            send_at="19:00",
+            variants=[{"message": message}],
+        )
+    )
     world.tick("2026-04-04 09:05")  # Fourteen hours late.
     assert world.messages("ending") == []
 
@@ -152,11 +159,17 @@ def test_points_that_have_ended_get_no_message_that_they_end_soon(world: Campaig
     ann = world.guest("ann")
     world.run(campaign(trigger={"kind": "points_expiring"}))
     world.tick("2026-03-02 21:00")
-    world.database.collection("notices").insert_one({
-        "_id": f"points-expiring:{ann}:2026-03-06", "schema": 1, "member_id": ann,
-        "kind": "points-expiring", "for_day": "2026-03-06", "data": {"points": 5},
-        "at": world.clock.now(),
-    })  # fmt: skip
+    world.database.collection("notices").insert_one(
+        {
+            "_id": f"points-expiring:{ann}:2026-03-06",
+            "schema": 1,
+            "member_id": ann,
+            "kind": "points-expiring",
+            "for_day": "2026-03-06",
+            "data": {"points": 5},
+            "at": world.clock.now(),
+        }
+    )
     world.database.collection("accounts").update_one(
         {"_id": ann}, {"$set": {"lots": {"2026-03-05": 5}}}
     )
@@ -165,9 +178,14 @@ def test_points_that_have_ended_get_no_message_that_they_end_soon(world: Campaig
 
 
 def test_a_late_message_whose_coupon_has_ended_is_withheld(world: CampaignWorld) -> None:
-    ends = CouponTemplate.model_validate({
-        "_id": "ends", "name": "生日券", "terms": {"off_fen": 100}, "valid_until": "2026-03-10",
-    })  # fmt: skip
+    ends = CouponTemplate.model_validate(
+        {
+            "_id": "ends",
+            "name": "生日券",
+            "terms": {"off_fen": 100},
+            "valid_until": "2026-03-10",
+        }
+    )
     Coupons(world.database, world.clock).put_templates([ends], [])
     world.guest("ann", birthday="1990-03-10")
     message = {"title": "生日快乐", "body": "送您{gift}", "late": LATE}
@@ -203,8 +221,16 @@ def test_an_interrupted_run_counts_as_missed_in_part(world: CampaignWorld) -> No
     world.run(campaign())
     world.tick("2026-03-05 09:55")
     runs = world.database.collection("campaign_runs")
-    run = Run(id="day-3:2026-03-05:0", campaign_id="day-3", day="2026-03-05", part=0, low="",
-              high="z", cursor="m5", due_at=world.clock.now())  # fmt: skip
+    run = Run(
+        id="day-3:2026-03-05:0",
+        campaign_id="day-3",
+        day="2026-03-05",
+        part=0,
+        low="",
+        high="z",
+        cursor="m5",
+        due_at=world.clock.now(),
+    )
     runs.insert_one(run.document())
     world.tick("2026-03-08 12:00")
     assert ("2026-03-05", False, 0) in skipped(world, "day-3")
@@ -214,18 +240,30 @@ def test_a_supper_is_in_time_by_the_members_own_clock(world: CampaignWorld) -> N
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     paris = Store(id="paris", brand_id="huitou", name="巴黎店", zone="Europe/Paris", hours=hours)
     Stores(world.database, world.clock).put_store(paris)
-    world.database.collection("store_dishes").insert_one({
-        "_id": "paris:milk-tea", "schema": 1, "store_id": "paris", "dish_id": "milk-tea",
-        "listed": True, "sold_out": False,
-    })  # fmt: skip
+    world.database.collection("store_dishes").insert_one(
+        {
+            "_id": "paris:milk-tea",
+            "schema": 1,
+            "store_id": "paris",
+            "dish_id": "milk-tea",
+            "listed": True,
+            "sold_out": False,
+        }
+    )
     world.database.cache.clear()
     ann = world.guest("ann")
     for late in ("2026-03-02 04:30", "2026-03-03 04:30"):
         world.orders(ann, late, store_id="paris")  # 21:30 in Paris.
     world.at("2026-03-04 12:00")
-    world.run(campaign(_id="supper", trigger={"kind": "daily"}, send_at="21:30",
-                       audience={"feature": "night_guest", "is_so": True},
-                       window={"since": "21:00", "until": "02:00"}))  # fmt: skip
+    world.run(
+        campaign(
+            _id="supper",
+            trigger={"kind": "daily"},
+            send_at="21:30",
+            audience={"feature": "night_guest", "is_so": True},
+            window={"since": "21:00", "until": "02:00"},
+        )
+    )
     world.tick_through("2026-03-05 12:00", timedelta(minutes=30))
     assert world.messages("supper") == [(ann, "2026-03-04", "03-05 04:00")]
     assert skipped(world, "supper") == []

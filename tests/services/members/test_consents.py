@@ -36,7 +36,8 @@ def log(database: Database, clock: FakeClock) -> Log:
 
 def test_without_a_decision_only_personalisation_is_on(log: Log) -> None:
     assert log.consents.consents_of(["ann"]) == {
-        "ann": {"marketing": False, "personalised": True, "precise_location": False}}  # fmt: skip
+        "ann": {"marketing": False, "personalised": True, "precise_location": False}
+    }
 
 
 def test_every_decision_is_kept_and_the_last_one_is_valid(log: Log) -> None:
@@ -48,8 +49,12 @@ def test_every_decision_is_kept_and_the_last_one_is_valid(log: Log) -> None:
 
 
 def test_decisions_made_at_once_are_recorded_one_after_another(log: Log) -> None:
-    at_once([lambda given=given: log.say("ann", given=given)  # type: ignore[misc]
-             for given in (True, False) * 4])  # fmt: skip
+    at_once(
+        [
+            lambda given=given: log.say("ann", given=given)  # type: ignore[misc]
+            for given in (True, False) * 4
+        ]
+    )
     decisions = log.decisions("ann")
     assert all(one != other for one, other in pairwise(decisions))
     assert log.consents.has_consent("ann", "marketing") is decisions[-1]

@@ -146,18 +146,31 @@ def test_a_file_goes_in_by_the_command_and_bad_rows_are_told(
         ",10,2026-12-31,,\n",
         encoding="gbk",
     )
-    columns = {"member": "会员号", "points": "积分", "expires_on": "有效期", "tier": "等级",
-               "tier_review": "等级有效期"}  # fmt: skip
+    columns = {
+        "member": "会员号",
+        "points": "积分",
+        "expires_on": "有效期",
+        "tier": "等级",
+        "tier_review": "等级有效期",
+    }
     inner: Any = balances.callback
     while hasattr(inner, "__wrapped__"):
         inner = inner.__wrapped__
 
     def run(**more: Any) -> dict[str, Any]:
         options = {
-            "file": file, "columns": columns, "source": "crm", "date_format": None,
-            "delimiter": None, "encoding": None, "rejects_path": None, "dry_run": False,
-            "as_json": True, "environment": Desk(move.shop.database, clock), **more,
-        }  # fmt: skip
+            "file": file,
+            "columns": columns,
+            "source": "crm",
+            "date_format": None,
+            "delimiter": None,
+            "encoding": None,
+            "rejects_path": None,
+            "dry_run": False,
+            "as_json": True,
+            "environment": Desk(move.shop.database, clock),
+            **more,
+        }
         with pytest.raises(SystemExit) as ended:
             inner(**options)
         assert ended.value.code == 1
@@ -176,5 +189,6 @@ def test_a_file_goes_in_by_the_command_and_bad_rows_are_told(
     assert (again["imported"], again["unchanged"]) == (0, 2)
     assert move.shop.differences() == []
     with pytest.raises(click.BadParameter, match="tier_review"):
-        balances.make_context("balances", [str(file), "--source", "crm", "--map",
-                                           "member=a,points=b,tier=c"])  # fmt: skip
+        balances.make_context(
+            "balances", [str(file), "--source", "crm", "--map", "member=a,points=b,tier=c"]
+        )

@@ -66,10 +66,17 @@ def known_member(shop: Shop) -> str:
     order = shop.paid(alice, items=[item(4)])
     shop.database.collection("orders").update_one(
         {"_id": order.id},
-        {"$set": {"status": "completed", "delivery": {
-            "name": "爱丽丝", "phone": PHONE, "address": "南京西路 1 号",
-        }}},
-    )  # fmt: skip
+        {
+            "$set": {
+                "status": "completed",
+                "delivery": {
+                    "name": "爱丽丝",
+                    "phone": PHONE,
+                    "address": "南京西路 1 号",
+                },
+            }
+        },
+    )
     FeatureBook(shop.database, shop.clock).tag_members(TagRequest(tag="vip", add=[alice]))
     template = Coupons(shop.database, shop.clock).find_templates(["back-30-8"])["back-30-8"]
     assert Coupons(shop.database, shop.clock).issue_coupon(template, member_id=alice, cause="c1")
@@ -153,10 +160,15 @@ def test_an_erased_member_cant_be_merged(shop: Shop, erasures: Erasures) -> None
     merges = Merges(shop.database, shop.clock, "huitou")
     for number, (source, into) in enumerate(((alice, bob), (bob, alice))):
         with pytest.raises(Refusal) as refused:
-            merges.merge_members(MergeMembersRequest(
-                merge_id=f"M-00000{number}", from_member=source, into_member=into,
-                actor="owner", reason="x",
-            ))  # fmt: skip
+            merges.merge_members(
+                MergeMembersRequest(
+                    merge_id=f"M-00000{number}",
+                    from_member=source,
+                    into_member=into,
+                    actor="owner",
+                    reason="x",
+                )
+            )
         assert refused.value.code is Code.NOT_FOUND
 
 

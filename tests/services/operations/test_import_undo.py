@@ -43,17 +43,29 @@ def test_an_import_goes_back_whole_and_its_mended_file_comes_in(till: Till) -> N
     assert figures(till, "2026-01-10")["revenue_fen"] == 300_000
     [told] = till.imports()
     assert (told["file"], told["imported"], told["refunded"], told["status"]) == (
-        "till.csv", 4, 1, "in"
-    )  # fmt: skip
+        "till.csv",
+        4,
+        1,
+        "in",
+    )
     undone = till.undo(told["import_id"])
-    assert undone == {"orders": 4, "amount_fen": 307_500, "points": 3_075, "owed": 0, "kept": 0,
-                      "refunded": 0}  # fmt: skip
+    assert undone == {
+        "orders": 4,
+        "amount_fen": 307_500,
+        "points": 3_075,
+        "owed": 0,
+        "kept": 0,
+        "refunded": 0,
+    }
     assert till.revenue_fen() == 0
     assert tiers(till) == {"basic"}
     assert [one["available"] for one in till.stored("accounts")] == [0, 0]
     assert figures(till, "2026-01-10") == {
-        "orders": 0, "revenue_fen": 0, "repurchase_cohort": 0, "points_burn_rate": None
-    }  # fmt: skip
+        "orders": 0,
+        "revenue_fen": 0,
+        "repurchase_cohort": 0,
+        "points_burn_rate": None,
+    }
     assert till.differences() == []
     assert till.imports()[0]["status"] == "undone"
 
@@ -104,13 +116,21 @@ def spend(shop: Shop, member_id: str, points: int) -> None:
 
 def test_only_the_named_import_goes_back(till: Till) -> None:
     till.orders(till.write([["7", WHEN, "100", "A1"]]))
-    later = [["7", WHEN, "100", "A1"], ["7", "2026-01-20 12:00", "50", "A2"],
-             ["7", "2026-01-21 12:00", "-30", "A1"]]  # fmt: skip
+    later = [
+        ["7", WHEN, "100", "A1"],
+        ["7", "2026-01-20 12:00", "50", "A2"],
+        ["7", "2026-01-21 12:00", "-30", "A1"],
+    ]
     till.orders(till.write(later))
     first, latest = sorted(till.imports(), key=lambda one: one["refunded"])
     assert till.undo(latest["import_id"]) == {
-        "orders": 1, "amount_fen": 5_000, "points": 50, "owed": 0, "kept": 0, "refunded": 1
-    }  # fmt: skip
+        "orders": 1,
+        "amount_fen": 5_000,
+        "points": 50,
+        "owed": 0,
+        "kept": 0,
+        "refunded": 1,
+    }
     assert till.revenue_fen() == 7_000
     assert till.undo(latest["import_id"])["orders"] == 0
     assert till.undo(first["import_id"])["amount_fen"] == 7_000
@@ -147,10 +167,15 @@ def rebuild(till: Till) -> None:
 
 def rows_of(start: int) -> list[ImportedRow]:
     return [
-        ImportedRow(line=n + 1, member=str(n % 7), paid_on=date(2026, 1, 10), amount_fen=1_000,
-                    order=f"{start}-{n}")
+        ImportedRow(
+            line=n + 1,
+            member=str(n % 7),
+            paid_on=date(2026, 1, 10),
+            amount_fen=1_000,
+            order=f"{start}-{n}",
+        )
         for n in range(40)
-    ]  # fmt: skip
+    ]
 
 
 def test_two_that_undo_at_once_take_each_order_back_once(chain: Database, clock: FakeClock) -> None:
@@ -181,8 +206,12 @@ def test_an_import_and_its_undo_at_once_leave_the_books_right(
     OrderImport(chain, clock, "huitou").run(request)
     undo = UndoRequest(import_id="i-race-0002")
     again = request.model_copy(update={"import_id": "i-race-0003"})
-    at_once([lambda: ImportUndo(chain, clock).undo_batch(undo),
-             lambda: OrderImport(chain, clock, "huitou").run(again)])  # fmt: skip
+    at_once(
+        [
+            lambda: ImportUndo(chain, clock).undo_batch(undo),
+            lambda: OrderImport(chain, clock, "huitou").run(again),
+        ]
+    )
     OrderImport(chain, clock, "huitou").run(again)
     kept = chain.collection("orders").count_documents({"undone_by": None, "_id": {"$gt": ""}})
     assert kept == 40

@@ -234,8 +234,9 @@ def test_history_and_live_orders_of_one_member_move_one_account(
 def test_a_dry_run_leaves_nothing_behind(chain: Database) -> None:
     send(chain, row(2, order="1"))
     before = everything(chain)
-    report = send(chain, row(2, order="1"), row(3, amount_fen=9), row(4, order="1", member="x"),
-                  dry_run=True)  # fmt: skip
+    report = send(
+        chain, row(2, order="1"), row(3, amount_fen=9), row(4, order="1", member="x"), dry_run=True
+    )
     assert counts(report) == (1, 0, 1, 1)
     assert everything(chain) == before
 
@@ -266,8 +267,15 @@ def test_the_day_is_the_stores_own(chain: Database) -> None:
 )  # fmt: skip
 def test_a_row_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ImportedRow(**{"line": 2, "member": "7", "amount_fen": 5_000,
-                       **({} if "paid_on" in wrong else {"paid_on": DAY}), **wrong})  # fmt: skip
+        ImportedRow(
+            **{
+                "line": 2,
+                "member": "7",
+                "amount_fen": 5_000,
+                **({} if "paid_on" in wrong else {"paid_on": DAY}),
+                **wrong,
+            }
+        )
 
 
 def test_a_file_under_another_mapping_is_refused_and_doubles_nothing(chain: Database) -> None:

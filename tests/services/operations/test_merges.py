@@ -188,11 +188,13 @@ def test_members_that_cant_be_merged_are_refused(counter: Counter) -> None:
 def test_two_opposite_merges_at_once_form_no_circle(counter: Counter) -> None:
     for number in range(4):
         one, two = (counter.shop.register(f"{name}{number}") for name in "xy")
-        results = at_once([
-            lambda n=number, o=one, t=two: counter.merge(f"xy{n}", o, t),
-            lambda n=number, o=one, t=two: counter.merge(f"yx{n}", t, o),
-            lambda n=number, o=one, t=two: counter.merge(f"xy{n}", o, t),
-        ])  # fmt: skip
+        results = at_once(
+            [
+                lambda n=number, o=one, t=two: counter.merge(f"xy{n}", o, t),
+                lambda n=number, o=one, t=two: counter.merge(f"yx{n}", t, o),
+                lambda n=number, o=one, t=two: counter.merge(f"xy{n}", o, t),
+            ]
+        )
         assert len({won.merge_id for won in winners(results)}) == 1
     assert counter.shop.differences() == []
 
@@ -208,12 +210,14 @@ def test_merging_while_orders_are_settled_and_points_spent_loses_no_point(
         order = shop.order(counter.old, items=[item(4)])
         shop.pay(order)
         total += 60
-        results = at_once([
-            lambda n=number: counter.merge(str(n)),
-            lambda o=order: shop.settlement.settle_order(o.id),
-            lambda: shop.order(counter.old, items=[item(10)], points=100),
-            lambda: shop.order(counter.alice, items=[item(10)], points=50),
-        ])  # fmt: skip
+        results = at_once(
+            [
+                lambda n=number: counter.merge(str(n)),
+                lambda o=order: shop.settlement.settle_order(o.id),
+                lambda: shop.order(counter.old, items=[item(10)], points=100),
+                lambda: shop.order(counter.alice, items=[item(10)], points=50),
+            ]
+        )
         assert isinstance(results[0], MergeAnswer)
         accounts = [shop.account(m) for m in (counter.old, counter.alice)]
         assert sum(a["available"] + a["reserved"] for a in accounts) == total

@@ -28,8 +28,9 @@ def test_a_file_that_excel_has_saved_brings_in_only_what_is_new(till: Till) -> N
 
 
 def test_a_workbook_of_the_same_rows_brings_in_nothing(till: Till) -> None:
-    till.orders(till.write([["7", WHEN, "58.00"], ["8", WHEN, "9.90"]], COLUMNS[:3]),
-                columns=NO_NUMBER)  # fmt: skip
+    till.orders(
+        till.write([["7", WHEN, "58.00"], ["8", WHEN, "9.90"]], COLUMNS[:3]), columns=NO_NUMBER
+    )
     book = Workbook()
     sheet = book.active
     assert sheet
@@ -54,8 +55,11 @@ def test_two_orders_of_one_minute_stay_two(till: Till) -> None:
 def test_an_order_with_a_number_is_known_without_its_seconds(till: Till) -> None:
     till.orders(till.write([["7", WHEN, "58.00", "A1"]]))
     assert till.orders(till.write([["7", "2026/1/10 12:30", "58", "A1"]]))["unchanged"] == 1
-    for other in (["7", "2026/1/10 12:31", "58", "A1"], ["8", "2026/1/10 12:30", "58", "A1"],
-                  ["7", "2026/1/10 12:30", "59", "A1"]):  # fmt: skip
+    for other in (
+        ["7", "2026/1/10 12:31", "58", "A1"],
+        ["8", "2026/1/10 12:30", "58", "A1"],
+        ["7", "2026/1/10 12:30", "59", "A1"],
+    ):
         assert till.orders(till.write([other]), code=1)["rejected"] == 1
 
 
@@ -68,8 +72,9 @@ def test_numbers_that_begin_anew_each_day_are_mended_by_the_day(till: Till, form
     first = till.orders(till.write(rows), code=1)
     assert (first["imported"], first["rejected"]) == (4, 8)
     assert "begin anew each day" in till.rejects()[0]["reason"]
-    mended = [[*row[:3], form.format(day=day, n=n)]
-              for row, (day, n) in zip(rows, told, strict=True)]  # fmt: skip
+    mended = [
+        [*row[:3], form.format(day=day, n=n)] for row, (day, n) in zip(rows, told, strict=True)
+    ]
     path = till.write(mended)
     done = till.orders(path)
     assert (done["imported"], done["unchanged"]) == (8, 4)

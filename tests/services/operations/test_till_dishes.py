@@ -12,18 +12,25 @@ DISH_MAP = f"{MAP},dish=菜品,quantity=数量"
 
 
 def test_rows_of_one_order_are_its_lines(till: Till) -> None:
-    rows = [["7", WHEN, "36", "A1", "酸菜鱼", "1"], ["8", WHEN, "12", "A2", "米饭", "2"],
-            ["7", WHEN, "6", "A1", "米饭", "3"], ["7", WHEN, "-2", "A1", "折扣", "1"],
-            ["7", WHEN, "18.5", "A1", "活虾", "0.75"],
-            ["", "", "60.5", "A1", "小计", ""]]  # fmt: skip
+    rows = [
+        ["7", WHEN, "36", "A1", "酸菜鱼", "1"],
+        ["8", WHEN, "12", "A2", "米饭", "2"],
+        ["7", WHEN, "6", "A1", "米饭", "3"],
+        ["7", WHEN, "-2", "A1", "折扣", "1"],
+        ["7", WHEN, "18.5", "A1", "活虾", "0.75"],
+        ["", "", "60.5", "A1", "小计", ""],
+    ]
     path = till.write(rows, DISHES)
     done = till.orders(path, columns=DISH_MAP, code=1)
     assert (done["rows"], done["imported"], done["rejected"]) == (6, 2, 1)
     order = next(one for one in till.stored("orders") if one["source_id"] == "A1")
     assert order["payable_fen"] == order["list_fen"] == 5_850
     assert [(one["name"], one["quantity"], one["list_fen"]) for one in order["lines"]] == [
-        ("酸菜鱼", 1, 3_600), ("米饭", 3, 600), ("折扣", 1, -200), ("活虾", 1, 1_850)
-    ]  # fmt: skip
+        ("酸菜鱼", 1, 3_600),
+        ("米饭", 3, 600),
+        ("折扣", 1, -200),
+        ("活虾", 1, 1_850),
+    ]
     assert order["lines"][3]["sku_name"] == "×0.75"
     again = till.orders(path, columns=DISH_MAP, code=1)
     assert (again["imported"], again["unchanged"]) == (0, 2)
@@ -31,16 +38,24 @@ def test_rows_of_one_order_are_its_lines(till: Till) -> None:
 
 
 def test_what_only_the_first_row_of_an_order_says_is_filled_in(till: Till) -> None:
-    rows = [["7", WHEN, "36", "A1", "酸菜鱼", "1"], ["", "", "6", "", "米饭", "3"],
-            ["", "", "5", "A1", "茶", "1"], ["8", WHEN, "9", "A2", "茶", "1"]]  # fmt: skip
+    rows = [
+        ["7", WHEN, "36", "A1", "酸菜鱼", "1"],
+        ["", "", "6", "", "米饭", "3"],
+        ["", "", "5", "A1", "茶", "1"],
+        ["8", WHEN, "9", "A2", "茶", "1"],
+    ]
     done = till.orders(till.write(rows, DISHES), columns=DISH_MAP)
     assert (done["imported"], done["amount_fen"]) == (2, 5_600)
 
 
 def test_one_bad_row_keeps_its_whole_order_out(till: Till) -> None:
-    rows = [["7", WHEN, "36", "A1", "酸菜鱼", "1"], ["7", WHEN, "six", "A1", "米饭", "3"],
-            ["7", WHEN, "9", "A2", "茶", "1"], ["9", WHEN, "9", "A2", "茶", "1"],
-            ["8", WHEN, "9", "A3", "茶", "1"]]  # fmt: skip
+    rows = [
+        ["7", WHEN, "36", "A1", "酸菜鱼", "1"],
+        ["7", WHEN, "six", "A1", "米饭", "3"],
+        ["7", WHEN, "9", "A2", "茶", "1"],
+        ["9", WHEN, "9", "A2", "茶", "1"],
+        ["8", WHEN, "9", "A3", "茶", "1"],
+    ]
     done = till.orders(till.write(rows, DISHES), columns=DISH_MAP, code=1)
     assert (done["imported"], done["rejected"]) == (1, 4)
     reasons = {one["line"]: one["reason"] for one in till.rejects()}
@@ -49,9 +64,11 @@ def test_one_bad_row_keeps_its_whole_order_out(till: Till) -> None:
 
 
 def test_a_dish_that_was_not_sold_is_no_line_and_a_later_negative_row_a_refund(till: Till) -> None:
-    rows = [["7", WHEN, "36", "A1", "酸菜鱼", "1", "正常"],
-            ["7", WHEN, "6", "A1", "米饭", "3", "退菜"],
-            ["7", "2026-01-12 09:00", "-16", "A1", "酸菜鱼", "-1", "正常"]]  # fmt: skip
+    rows = [
+        ["7", WHEN, "36", "A1", "酸菜鱼", "1", "正常"],
+        ["7", WHEN, "6", "A1", "米饭", "3", "退菜"],
+        ["7", "2026-01-12 09:00", "-16", "A1", "酸菜鱼", "-1", "正常"],
+    ]
     path = till.write(rows, (*DISHES, "状态"))
     done = till.orders(path, columns=f"{DISH_MAP},status=状态")
     assert (done["imported"], done["refunded"], done["not_sold"]) == (1, 1, {"退菜": 1})

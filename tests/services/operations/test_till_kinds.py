@@ -116,15 +116,21 @@ def test_a_column_of_notes_is_no_status(till: Till) -> None:
 
 
 def test_a_negative_row_under_the_orders_own_number_gives_it_back(till: Till) -> None:
-    rows = [["7", "2026-01-12 09:00:30", "-20", "A1"], ["7", WHEN, "50", "A1"],
-            ["7", "2026-01-12 09:00:30", "-20", "A1"]]  # fmt: skip
+    rows = [
+        ["7", "2026-01-12 09:00:30", "-20", "A1"],
+        ["7", WHEN, "50", "A1"],
+        ["7", "2026-01-12 09:00:30", "-20", "A1"],
+    ]
     path = till.write(rows)
     done = till.orders(path)
     assert (done["imported"], done["refunded"]) == (1, 2)
     assert till.revenue_fen() == 1_000
     assert till.orders(path)["unchanged"] == 3
-    excel = [["7", "2026/1/12 9:00", "-20", "A1"], ["7", "2026/1/10 12:30", "50", "A1"],
-             ["7", "2026/1/12 9:00", "-20", "A1"]]  # fmt: skip
+    excel = [
+        ["7", "2026/1/12 9:00", "-20", "A1"],
+        ["7", "2026/1/10 12:30", "50", "A1"],
+        ["7", "2026/1/12 9:00", "-20", "A1"],
+    ]
     assert till.orders(till.write(excel))["unchanged"] == 3
     assert till.revenue_fen() == 1_000
     assert till.differences() == []

@@ -16,15 +16,29 @@ def test_a_dry_run_shows_what_was_understood_and_what_looks_odd(till: Till) -> N
     preview = till.orders(till.write(rows), "--store", "jingan", "--dry-run", code=None)["preview"]
     assert len(preview["first"]) == 10
     assert preview["first"][0] == {
-        "line": "2", "member": "7", "paid_at": "2026-01-10 12:00:00+08:00", "amount_fen": 5_000,
-        "store": "jingan", "order": "A0",
-    }  # fmt: skip
+        "line": "2",
+        "member": "7",
+        "paid_at": "2026-01-10 12:00:00+08:00",
+        "amount_fen": 5_000,
+        "store": "jingan",
+        "order": "A0",
+    }
     january = preview["totals"][0]
-    assert january == {"month": "2026-01", "store": "jingan", "orders": 17, "refunds": 1,
-                       "amount_fen": 15 * 5_000 + 2_000_000 - 500}  # fmt: skip
+    assert january == {
+        "month": "2026-01",
+        "store": "jingan",
+        "orders": 17,
+        "refunds": 1,
+        "amount_fen": 15 * 5_000 + 2_000_000 - 500,
+    }
     odd = "; ".join(preview["odd"])
-    for says in ("1 orders of ¥0", "over ¥10,000", "member 7 has 30 of 32 orders",
-                 "15 orders on 2026-01-10", "nothing between 2026-01 and 2026-03"):  # fmt: skip
+    for says in (
+        "1 orders of ¥0",
+        "over ¥10,000",
+        "member 7 has 30 of 32 orders",
+        "15 orders on 2026-01-10",
+        "nothing between 2026-01 and 2026-03",
+    ):
         assert says in odd
     assert till.stored("orders") == []
 

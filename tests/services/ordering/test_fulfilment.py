@@ -72,10 +72,12 @@ def test_an_order_takes_no_step_after_a_refund_began(kitchen: Kitchen) -> None:
     alice = kitchen.register()
     for number in range(5):
         order = kitchen.take_steps(kitchen.paid(alice), "accepted", "preparing")
-        at_once([
-            lambda o=order: kitchen.take_steps(o, "ready"),
-            lambda o=order, n=number: kitchen.refund(o, f"R0000{n}"),
-        ])  # fmt: skip
+        at_once(
+            [
+                lambda o=order: kitchen.take_steps(o, "ready"),
+                lambda o=order, n=number: kitchen.refund(o, f"R0000{n}"),
+            ]
+        )
         words = [m.status for m in kitchen.orders.get_order(order.id).timeline]
         assert words[-2:] == ["refunding", "refunded"]
         assert "ready" not in words[words.index("refunding") :]
@@ -183,9 +185,14 @@ class FakeTradeManagement:
     ],
 )
 def test_wechat_is_told_once_that_an_order_was_handed_over(
-    chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path,
-    wechat: FakeTradeManagement, outcome: str, kept: str,
-) -> None:  # fmt: skip
+    chain: Database,
+    clock: FakeClock,
+    keys: LocalSecrets,
+    tmp_path: Path,
+    wechat: FakeTradeManagement,
+    outcome: str,
+    kept: str,
+) -> None:
     shop = PayingShop(chain, clock, keys, tmp_path)
     order = shop.bought(shop.register())
     assert list(shop.shipping.orders_to_ship()) == []

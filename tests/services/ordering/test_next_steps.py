@@ -23,8 +23,14 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 def test_a_next_step_counts_the_members_own_discount(shop: Shop) -> None:
     """The hint to a 9 折 member was "再买 ¥15.00 可减 ¥6"; after that it was "还差 ¥1.50"."""
     dishes(shop, noodles=5_000, rolls=1_667, soup=1_500)
-    offers(shop, {"_id": "m", "group": "reduction", "terms": {
-        "off_fen": 600, "threshold_fen": 6_000, "threshold_base": "running"}})  # fmt: skip
+    offers(
+        shop,
+        {
+            "_id": "m",
+            "group": "reduction",
+            "terms": {"off_fen": 600, "threshold_fen": 6_000, "threshold_base": "running"},
+        },
+    )
     step = price(shop, silver(shop, "alice"), ("noodles", 1)).next_step
     assert step
     assert (step.fen, step.off_fen, step.what) == (1_667, 600, "再买 ¥16.67 可减 ¥6")
@@ -73,22 +79,41 @@ def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClo
     chain.collection("stores").update_many({"_id": "xujiahui"}, {"$set": {"delivery_fee_fen": 600}})
     offers(
         shop,
-        {"_id": "ride", "name": "满50免配送费", "group": "delivery",
-         "terms": {"kind": "delivery", "threshold_fen": 5_000, "threshold_base": "running"}},
-        {"_id": "tea-five", "name": "奶茶满40打5折", "group": "coupon",
-         "terms": {"kind": "percent_off", "off_bp": 5_000, "cap_fen": 700, "base": "running",
-                   "threshold_fen": 4_000, "threshold_base": "running",
-                   "scope": {"categories": ["奶茶"]}}},
-    )  # fmt: skip
+        {
+            "_id": "ride",
+            "name": "满50免配送费",
+            "group": "delivery",
+            "terms": {"kind": "delivery", "threshold_fen": 5_000, "threshold_base": "running"},
+        },
+        {
+            "_id": "tea-five",
+            "name": "奶茶满40打5折",
+            "group": "coupon",
+            "terms": {
+                "kind": "percent_off",
+                "off_bp": 5_000,
+                "cap_fen": 700,
+                "base": "running",
+                "threshold_fen": 4_000,
+                "threshold_base": "running",
+                "scope": {"categories": ["奶茶"]},
+            },
+        },
+    )
     guests = [silver(shop, "sil"), shop.register("bas"), silver(shop, "cou")]
     coupon(shop, guests[2], "off-45-9", off_fen=900, threshold_fen=4_500)
     coupon(shop, guests[2], "third", kind="nth_item", nth=3, off_bp=5_000, base="running")
-    menu = [(d.dish_id, sku.sku_id) for d in Menu(chain).list_offered_dishes("xujiahui")
-            for sku in d.skus]  # fmt: skip
+    menu = [
+        (d.dish_id, sku.sku_id)
+        for d in Menu(chain).list_offered_dishes("xujiahui")
+        for sku in d.skus
+    ]
     followed = 0
     for _ in range(120):
-        items = [{"dish_id": dish, "sku_id": sku, "quantity": rng.randint(1, 2)}
-                 for dish, sku in rng.sample(menu, rng.randint(1, 3))]  # fmt: skip
+        items = [
+            {"dish_id": dish, "sku_id": sku, "quantity": rng.randint(1, 2)}
+            for dish, sku in rng.sample(menu, rng.randint(1, 3))
+        ]
         cart: dict[str, Any] = {"store_id": "xujiahui", "items": items, "coupons": "best"}
         if rng.random() < 0.4:
             cart |= {"mode": "delivery", "delivery": HOME}
@@ -96,8 +121,10 @@ def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClo
         step = shop.orders.quote_cart(guest, QuoteRequest.model_validate(cart)).price.next_step
         if step is None:
             continue
-        more = [{"dish_id": one.dish_id, "sku_id": one.sku_id, "quantity": one.quantity}
-                for one in step.example]  # fmt: skip
+        more = [
+            {"dish_id": one.dish_id, "sku_id": one.sku_id, "quantity": one.quantity}
+            for one in step.example
+        ]
         cart["items"] = [*items, *more]
         then = shop.orders.quote_cart(guest, QuoteRequest.model_validate(cart)).price
         took = {one.source_id: one.amount_fen for one in then.discounts}
@@ -120,9 +147,19 @@ def test_an_offer_that_makes_the_points_too_many_is_no_next_step(shop: Shop) -> 
 def test_a_next_step_names_each_dish_once_and_only_dishes_that_count(shop: Shop) -> None:
     dishes(shop, "茶", green=1_500, black=1_600)
     slot = {"scope": {"categories": ["茶"]}}
-    offers(shop, {"_id": "three", "name": "三茶", "terms": {
-        "kind": "bundle", "price_fen": 3_500, "slots": [slot, slot, slot],
-        "scope": {"except_dish_ids": ["black"]}}})  # fmt: skip
+    offers(
+        shop,
+        {
+            "_id": "three",
+            "name": "三茶",
+            "terms": {
+                "kind": "bundle",
+                "price_fen": 3_500,
+                "slots": [slot, slot, slot],
+                "scope": {"except_dish_ids": ["black"]},
+            },
+        },
+    )
     step = price(shop, shop.register(), ("green", 1)).next_step
     assert step
     assert (step.pieces, step.counts) == (2, ["green"])

@@ -120,9 +120,13 @@ def test_a_changed_price_is_refused_with_the_new_quote(shop: Shop) -> None:
     alice = shop.register()
     request = shop.request(alice)
     Menu(shop.database).put_dishes(
-        [], [StoreDish(id="jingan:milk-tea", store_id="jingan", dish_id="milk-tea",
-                       prices_fen={"m": 1_700})]
-    )  # fmt: skip
+        [],
+        [
+            StoreDish(
+                id="jingan:milk-tea", store_id="jingan", dish_id="milk-tea", prices_fen={"m": 1_700}
+            )
+        ],
+    )
     with pytest.raises(Refusal) as refused:
         shop.orders.create_order(alice, request)
     assert refused.value.code is OrderErrors.QUOTE_CHANGED
@@ -135,9 +139,8 @@ def test_the_next_order_of_a_dish_just_sold_out_is_refused(shop: Shop) -> None:
     alice = shop.register()
     request = shop.request(alice)
     Menu(shop.database).put_dishes(
-        [], [StoreDish(id="jingan:milk-tea", store_id="jingan", dish_id="milk-tea",
-                       sold_out=True)]
-    )  # fmt: skip
+        [], [StoreDish(id="jingan:milk-tea", store_id="jingan", dish_id="milk-tea", sold_out=True)]
+    )
     with pytest.raises(Refusal) as refused:
         shop.orders.create_order(alice, request)
     assert (refused.value.code, refused.value.field) == (

@@ -37,19 +37,35 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 def dishes(shop: Shop, **prices: int) -> None:
     """Give the chain dishes of these prices."""
-    Maintenance(shop.database, shop.clock).load_chain(LoadRequest.model_validate({
-        "dishes": [{"_id": name, "brand_id": "huitou", "name": name, "category": "试",
-                    "skus": [{"sku_id": "m", "name": "", "price_fen": fen}]}
-                   for name, fen in prices.items()],
-        "store_dishes": [{"_id": f"jingan:{name}", "store_id": "jingan", "dish_id": name}
-                         for name in prices],
-    }))  # fmt: skip
+    Maintenance(shop.database, shop.clock).load_chain(
+        LoadRequest.model_validate(
+            {
+                "dishes": [
+                    {
+                        "_id": name,
+                        "brand_id": "huitou",
+                        "name": name,
+                        "category": "试",
+                        "skus": [{"sku_id": "m", "name": "", "price_fen": fen}],
+                    }
+                    for name, fen in prices.items()
+                ],
+                "store_dishes": [
+                    {"_id": f"jingan:{name}", "store_id": "jingan", "dish_id": name}
+                    for name in prices
+                ],
+            }
+        )
+    )
 
 
 def give_back(
-    shop: Shop, order_id: str, number: int, lines: Sequence[tuple[int, int]],
+    shop: Shop,
+    order_id: str,
+    number: int,
+    lines: Sequence[tuple[int, int]],
     amount_fen: int | None = None,
-) -> bool:  # fmt: skip
+) -> bool:
     """Refund pieces of lines, an amount, or all that is left; False if that is refused."""
     order = shop.orders.get_order(order_id)
     try:
@@ -82,8 +98,9 @@ def test_refunding_the_dishes_one_by_one_gives_no_points_for_the_delivery_fee(sh
     """Soup 3.00, noodles 24.00, fee 6.00: the soup's refund gave 3 points, and 6 were left."""
     dishes(shop, soup=300, noodles=2_400)
     alice = shop.register()
-    order = shop.paid(alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery",
-                      delivery=HOME)  # fmt: skip
+    order = shop.paid(
+        alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery", delivery=HOME
+    )
     assert (order.payable_fen, ledger(shop, order.id)) == (3_300, [("earn", 27)])
     assert give_back(shop, order.id, 1, [(0, 1)])
     assert ledger(shop, order.id)[1:] == [("claw-back", -3)]
@@ -115,10 +132,14 @@ def test_a_refunded_amount_takes_back_its_part_of_the_points_and_the_fee_takes_n
 def test_a_free_line_can_be_refunded_with_other_lines_but_not_alone(shop: Shop) -> None:
     dishes(shop, noodles=2_400, cake=900)
     alice = shop.register()
-    free = CouponTemplate.model_validate({
-        "_id": "cake", "name": "蛋糕券", "valid_days": 7,
-        "terms": {"kind": "exchange", "scope": {"dish_ids": ["cake"]}},
-    })  # fmt: skip
+    free = CouponTemplate.model_validate(
+        {
+            "_id": "cake",
+            "name": "蛋糕券",
+            "valid_days": 7,
+            "terms": {"kind": "exchange", "scope": {"dish_ids": ["cake"]}},
+        }
+    )
     coupons = Coupons(shop.database, shop.clock)
     coupons.put_templates([free], [])
     issued = coupons.issue_coupon(free, member_id=alice, cause="c")
@@ -138,8 +159,9 @@ def test_points_that_an_older_version_gave_by_mistake_go_back_with_the_last_refu
     """Old entries aren't edited; the last refund finds the points and takes them back."""
     dishes(shop, soup=300, noodles=2_400)
     alice = shop.register()
-    order = shop.paid(alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery",
-                      delivery=HOME)  # fmt: skip
+    order = shop.paid(
+        alice, items=[item(1, "soup"), item(1, "noodles")], mode="delivery", delivery=HOME
+    )
     assert give_back(shop, order.id, 1, [(0, 1)])
     # Change the entry to what the older version wrote: +3 instead of -3.
     [lot] = shop.account(alice)["lots"]
@@ -163,22 +185,31 @@ def test_a_claw_back_that_would_add_points_is_an_error() -> None:
 
 def any_order(shop: Shop, rng: random.Random, member_id: str, number: int) -> Order:
     """Pay a random order, which may have a fee, a coupon, points, offers and extras."""
-    template = CouponTemplate.model_validate({
-        "_id": f"t{number}", "name": "券", "valid_days": 7,
-        "terms": rng.choice([
-            {"off_fen": rng.choice([1, 333, 800])}, {"kind": "free_item"},
-            {"kind": "percent_off", "off_bp": rng.choice([777, 5_000]), "base": "running"},
-        ]),
-    })  # fmt: skip
+    template = CouponTemplate.model_validate(
+        {
+            "_id": f"t{number}",
+            "name": "券",
+            "valid_days": 7,
+            "terms": rng.choice(
+                [
+                    {"off_fen": rng.choice([1, 333, 800])},
+                    {"kind": "free_item"},
+                    {"kind": "percent_off", "off_bp": rng.choice([777, 5_000]), "base": "running"},
+                ]
+            ),
+        }
+    )
     coupons = Coupons(shop.database, shop.clock)
     coupons.put_templates([template], [])
     issued = coupons.issue_coupon(template, member_id=member_id, cause=f"c{number}")
     assert issued
     carts = [
         item(rng.randint(1, 3), "milk-tea", "m", addons=[{"addon_id": "boba"}]),
-        item(rng.randint(1, 3), "milk-tea", "l"), item(rng.randint(1, 4), "spring-rolls", "one"),
-        item(rng.randint(1, 2), "beef-noodles", "s"), item(1, "double-skin", "one"),
-    ]  # fmt: skip
+        item(rng.randint(1, 3), "milk-tea", "l"),
+        item(rng.randint(1, 4), "spring-rolls", "one"),
+        item(rng.randint(1, 2), "beef-noodles", "s"),
+        item(1, "double-skin", "one"),
+    ]
     cart: dict[str, Any] = {"store_id": STORE, "items": rng.sample(carts, rng.randint(1, 4))}
     if rng.random() < 0.7:
         cart |= {"mode": "delivery", "delivery": HOME}
@@ -207,10 +238,15 @@ def test_partial_refunds_in_any_order_bring_back_the_same_as_one_refund(
         left = shop.orders.get_order(order.id)
         if left.status == "refunded":
             break
-        gone = {n: sum(b.quantity for r in left.refunds for b in r.lines if b.line == n)
-                for n in range(len(order.lines))}  # fmt: skip
-        rest = [(n, rng.randint(1, line.quantity - gone[n])) for n, line in enumerate(order.lines)
-                if line.quantity > gone[n]]  # fmt: skip
+        gone = {
+            n: sum(b.quantity for r in left.refunds for b in r.lines if b.line == n)
+            for n in range(len(order.lines))
+        }
+        rest = [
+            (n, rng.randint(1, line.quantity - gone[n]))
+            for n, line in enumerate(order.lines)
+            if line.quantity > gone[n]
+        ]
         way = rng.random()
         if rest and way < 0.7:
             gave = give_back(shop, order.id, step, rng.sample(rest, rng.randint(1, len(rest))))
@@ -246,9 +282,10 @@ def assert_points_as_after_one_refund(shop: Shop, order_id: str, earned: int) ->
         so_far[0] += back.quantity
         so_far[1] += back.amount_fen
     once = PendingRefund(
-        refund_id="once", amount_fen=sum(refund.amount_fen for refund in order.refunds),
+        refund_id="once",
+        amount_fen=sum(refund.amount_fen for refund in order.refunds),
         lines=[LineBack(line=n, quantity=q, amount_fen=fen) for n, (q, fen) in lines.items()],
-    )  # fmt: skip
+    )
     terms: EarningTerms = order.terms
     deserves = kept(terms, terms.paid_by_line, order.payable_fen, earned, [once])
     entries = ledger(shop, order_id)

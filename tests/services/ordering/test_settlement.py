@@ -322,9 +322,12 @@ def test_reconcile_finds_each_kind_of_difference(
     order = shop.paid(alice, items=[item(3)], coupon_id=coupon_of(shop, alice, "x"))
     assert shop.differences() == []
     found = shop.database.collection(collection).find_one(
-        {"_id": alice} if collection == "accounts" else {"order_id": order.id}
-        if collection != "orders" else {"_id": order.id}
-    )  # fmt: skip
+        {"_id": alice}
+        if collection == "accounts"
+        else {"order_id": order.id}
+        if collection != "orders"
+        else {"_id": order.id}
+    )
     assert found
     shop.database.collection(collection).update_one({"_id": found["_id"]}, change)
     assert kind in shop.differences()

@@ -36,10 +36,15 @@ def till(shop: Shop) -> Till:
 
 
 def template(shop: Shop, **more: Any) -> CouponTemplate:
-    made = CouponTemplate.model_validate({
-        "_id": "till-5", "name": "到店立减5元", "valid_days": 7,
-        "terms": {"off_fen": 500, **more.pop("terms", {})}, **more,
-    })  # fmt: skip
+    made = CouponTemplate.model_validate(
+        {
+            "_id": "till-5",
+            "name": "到店立减5元",
+            "valid_days": 7,
+            "terms": {"off_fen": 500, **more.pop("terms", {})},
+            **more,
+        }
+    )
     Coupons(shop.database, shop.clock).put_templates([made], [])
     return made
 
@@ -83,11 +88,13 @@ def test_of_two_tills_and_an_order_at_once_only_one_gets_the_coupon(shop: Shop, 
         coupon_id = coupon(shop, alice)
         token = till.make_coupon_token(alice, coupon_id).coupon_token
         order = shop.request(alice, items=[item(2)], coupon_id=coupon_id)
-        results: list[object] = at_once([
-            lambda t=token: till.redeem_token(redeem(t, "A")),
-            lambda t=token: till.redeem_token(redeem(t, "B")),
-            lambda a=alice, o=order: shop.orders.create_order(a, o),
-        ])  # fmt: skip
+        results: list[object] = at_once(
+            [
+                lambda t=token: till.redeem_token(redeem(t, "A")),
+                lambda t=token: till.redeem_token(redeem(t, "B")),
+                lambda a=alice, o=order: shop.orders.create_order(a, o),
+            ]
+        )
         assert len(winners(results)) == 1
     assert shop.differences() == []
 

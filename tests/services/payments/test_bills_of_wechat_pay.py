@@ -100,11 +100,22 @@ def test_a_row_that_disappears_from_a_checked_bill_is_missing(shop: Chain) -> No
         assert shop.open()[lost] == "refund missing in bill"
     shop.database.collection("payments").update_one(
         {"_id": "ghost"},
-        {"$set": {"order_id": "o", "member_id": "m", "attempt": 1, "amount_fen": 5, "schema": 1,
-                  "status": "success", "success_at": shop.clock.now(), "bill": {"day": DAY,
-                  "fee_fen": 0}, "created_at": shop.clock.now(), "expires_at": shop.clock.now()}},
+        {
+            "$set": {
+                "order_id": "o",
+                "member_id": "m",
+                "attempt": 1,
+                "amount_fen": 5,
+                "schema": 1,
+                "status": "success",
+                "success_at": shop.clock.now(),
+                "bill": {"day": DAY, "fee_fen": 0},
+                "created_at": shop.clock.now(),
+                "expires_at": shop.clock.now(),
+            }
+        },
         upsert=True,
-    )  # fmt: skip
+    )
     shop.check.check_day(DAY)
     assert shop.open()["ghost"] == "payment missing in bill"
 

@@ -24,8 +24,15 @@ def books(database: Database, clock: FakeClock) -> Discrepancies:
 
 
 def note(books: Discrepancies, found: Any = 90, **more: Any) -> bool:
-    facts = {"source": "bill", "kind": "payment amount", "reference": "p1", "expected": 100,
-             "found": found, "day": "2026-03-01", **more}  # fmt: skip
+    facts = {
+        "source": "bill",
+        "kind": "payment amount",
+        "reference": "p1",
+        "expected": 100,
+        "found": found,
+        "day": "2026-03-01",
+        **more,
+    }
     return books.note_difference(**facts)
 
 
@@ -89,10 +96,12 @@ def test_if_two_people_resolve_at_once_the_second_learns_who_was_first(
     books: Discrepancies,
 ) -> None:
     note(books)
-    results = at_once([
-        lambda who=who: books.resolve_discrepancy(ID, who, "checked")
-        for who in ("ann", "bob", "carl")
-    ])  # fmt: skip
+    results = at_once(
+        [
+            lambda who=who: books.resolve_discrepancy(ID, who, "checked")
+            for who in ("ann", "bob", "carl")
+        ]
+    )
     [won] = winners(results)
     lost = [result for result in results if isinstance(result, Refusal)]
     assert won.resolution

@@ -101,11 +101,16 @@ def test_a_refund_that_is_under_way_may_have_empty_values(shop: PayingShop) -> N
 def test_a_share_that_is_under_way_may_have_empty_values(
     shop: PayingShop, amount: str | None
 ) -> None:
-    shop.allocate("jingan", revision=1, terms=[
-        {"account": "1900000109", "role": "franchisee", "ratio_bp": 1_000},
-    ], receivers=[
-        {"account": "1900000109", "name": "店主公司", "relation_type": "STORE_OWNER"},
-    ])  # fmt: skip
+    shop.allocate(
+        "jingan",
+        revision=1,
+        terms=[
+            {"account": "1900000109", "role": "franchisee", "ratio_bp": 1_000},
+        ],
+        receivers=[
+            {"account": "1900000109", "name": "店主公司", "relation_type": "STORE_OWNER"},
+        ],
+    )
     order = shop.bought(shop.register())
     shares = shop.database.collection("shares")
     truly = shop.gateway.found

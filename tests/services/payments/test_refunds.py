@@ -177,10 +177,12 @@ def test_above_the_limit_somebody_else_must_approve(shop: PayingShop) -> None:
         with pytest.raises(Refusal) as refused:
             decide(actor, role)
         assert refused.value.code in (RefundErrors.REFUND_NOT_YOURS, RefundErrors.REFUND_OVER_LIMIT)
-    results = at_once([
-        lambda: decide("ann", "manager"),
-        lambda: decide("bob", "manager", approve=False),
-    ])  # fmt: skip
+    results = at_once(
+        [
+            lambda: decide("ann", "manager"),
+            lambda: decide("bob", "manager", approve=False),
+        ]
+    )
     assert len(winners(results)) == 1
     shop.timers(rounds=2)
     given = shop.wechat.books()["refunded_fen"]

@@ -41,8 +41,9 @@ def test_receivers_give_back_before_the_guest_is_refunded(
     till.hold(order_id, "R1", 4_000)
     assert till.sharing.collect_returns(order_id, "R1")
     assert [(b.account, b.amount_fen, b.status) for b in till.share(order_id).returns] == [
-        (FRANCHISEE, 398, "success"), (PLATFORM, 199, "success"),
-    ]  # fmt: skip
+        (FRANCHISEE, 398, "success"),
+        (PLATFORM, 199, "success"),
+    ]
     till.refunded(order_id, "R1", 4_000)
     till.agrees(order_id)
     till.clock.advance(minutes=2)
@@ -68,8 +69,15 @@ def test_an_order_without_receivers_has_a_share_of_fee_and_kept(till: Till) -> N
 
 def test_the_merchant_keeps_an_old_payment_without_terms(till: Till) -> None:
     now = till.clock.now()
-    old = Payment(id="old1n1", order_id="old1", member_id="m", attempt=1, amount_fen=100,
-                  expires_at=now, created_at=now)  # fmt: skip
+    old = Payment(
+        id="old1n1",
+        order_id="old1",
+        member_id="m",
+        attempt=1,
+        amount_fen=100,
+        expires_at=now,
+        created_at=now,
+    )
     till.database.transact(lambda session: till.sharing.open_share(old, "42", now, session))
     share = till.share("old1")
     assert (share.status, share.mchid, share.fee_fen) == (
@@ -184,10 +192,12 @@ def test_rules_are_replaced_only_by_a_later_revision(till: Till) -> None:
 
 
 def test_if_two_people_edit_one_revision_only_one_succeeds(till: Till) -> None:
-    results = at_once([
-        lambda: till.rules(max_share_bp=2_000, revision=2),
-        lambda: till.rules(max_share_bp=2_500, revision=2),
-    ])  # fmt: skip
+    results = at_once(
+        [
+            lambda: till.rules(max_share_bp=2_000, revision=2),
+            lambda: till.rules(max_share_bp=2_500, revision=2),
+        ]
+    )
     assert len([result for result in results if isinstance(result, Refusal)]) == 1
 
 
@@ -197,9 +207,13 @@ def test_due_shares_are_read_from_an_index_of_shares_under_way(till: Till) -> No
     till.clock.advance(seconds=61)
     plan = till.database.mongo.command(
         "explain",
-        {"find": "shares", "filter": {"look_at": {"$lte": till.clock.now()}},
-         "sort": {"look_at": 1, "_id": 1}, "projection": {"_id": 1}},
+        {
+            "find": "shares",
+            "filter": {"look_at": {"$lte": till.clock.now()}},
+            "sort": {"look_at": 1, "_id": 1},
+            "projection": {"_id": 1},
+        },
         verbosity="executionStats",
-    )  # fmt: skip
+    )
     assert plan["executionStats"]["totalKeysExamined"] == 1
     assert "look_at_due" in str(plan["queryPlanner"]["winningPlan"])

@@ -20,10 +20,12 @@ def test_a_refund_that_begins_while_the_parts_are_frozen_is_left_out_or_waits(
     """Either the parts leave the refund out, or the refund finds them frozen and waits."""
     order_id = till.paid()
     till.clock.advance(seconds=61)
-    at_once([
-        lambda: till.sharing.carry_on_share(order_id),
-        lambda: till.hold(order_id, "R1", 4_000),
-    ])  # fmt: skip
+    at_once(
+        [
+            lambda: till.sharing.carry_on_share(order_id),
+            lambda: till.hold(order_id, "R1", 4_000),
+        ]
+    )
     if till.share(order_id).status == "planned":  # The refund was faster: the timer runs again.
         till.sharing.carry_on_share(order_id)
     share = till.share(order_id)
@@ -266,9 +268,15 @@ def test_money_that_couldnt_be_unfrozen_is_unfrozen_by_the_next_run(till: Till) 
 def test_a_receiver_that_wechat_pay_forgot_is_registered_again(till: Till) -> None:
     till.shared()
     known = till.database.collection("share_receivers").count_documents({})
-    till.gateway.call("POST", "/v3/profitsharing/receivers/delete", {
-        "appid": till.wechat.keys.appid, "type": "MERCHANT_ID", "account": PLATFORM,
-    })  # fmt: skip
+    till.gateway.call(
+        "POST",
+        "/v3/profitsharing/receivers/delete",
+        {
+            "appid": till.wechat.keys.appid,
+            "type": "MERCHANT_ID",
+            "account": PLATFORM,
+        },
+    )
     order_id = till.paid()
     assert till.run() == ["planned"]
     assert (till.share(order_id).refusals, known) == (1, 2)

@@ -31,10 +31,14 @@ def gateway(at_wechat: AtWeChat) -> WeChatPay:
 
 def order(gateway: WeChatPay, clock: FakeClock, sub_mchid: str | None = None) -> str:
     return gateway.prepay(
-        merchant=gateway.merchant_for(sub_mchid), out_trade_no="order1n1", description="奶茶",
-        amount_fen=1_500, openid="alice", expires_at=clock.now() + timedelta(minutes=15),
+        merchant=gateway.merchant_for(sub_mchid),
+        out_trade_no="order1n1",
+        description="奶茶",
+        amount_fen=1_500,
+        openid="alice",
+        expires_at=clock.now() + timedelta(minutes=15),
         profit_sharing=False,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("sub_mchid", [None, STORE])
@@ -52,8 +56,14 @@ def test_an_order_is_placed_paid_and_found_for_its_merchant(
     with pytest.raises(WeChatPayRefusal) as refused:
         gateway.close(merchant, "order1n1")
     assert refused.value.reason == "ORDERPAID"
-    gateway.refund(merchant=merchant, out_refund_no="refund1", out_trade_no="order1n1",
-                   amount_fen=500, total_fen=1_500, reason="退款")  # fmt: skip
+    gateway.refund(
+        merchant=merchant,
+        out_refund_no="refund1",
+        out_trade_no="order1n1",
+        amount_fen=500,
+        total_fen=1_500,
+        reason="退款",
+    )
     at_wechat.happen()
     done = gateway.query_refund(merchant, "refund1")
     assert done is not None
@@ -116,13 +126,14 @@ def test_the_settings_may_name_a_provider_and_take_both_kinds_of_key(
     keys = at_wechat.keys
     one, other = keys.platform_certificate.certificate, keys.platform_public_key
     variables = {
-        "WECHAT_APPID": "wxours", "WECHAT_PAY_MCHID": keys.mchid,
+        "WECHAT_APPID": "wxours",
+        "WECHAT_PAY_MCHID": keys.mchid,
         "WECHAT_PAY_MERCHANT_SERIAL": keys.merchant_serial,
         "WECHAT_PAY_MERCHANT_KEY": keys.merchant_private_key.replace("\n", "\\n"),
         "WECHAT_PAY_API_V3_KEY": keys.api_v3_key,
         "WECHAT_PAY_PLATFORM_KEYS": f"A={one};B={other}".replace("\n", "\\n"),
         "WECHAT_PAY_NOTIFY_URL": "https://chain.example/pay/notify",
-    }  # fmt: skip
+    }
     found = Settings(variables).wechat_pay
     assert (found.sp_appid, found.platform_keys) == ("wxours", {"A": one, "B": other})
     provider = {**variables, "WECHAT_PAY_SP_APPID": "wxprovider"}

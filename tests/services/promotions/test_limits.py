@@ -36,19 +36,31 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
 
 
 def a_template(shop: Shop, revision: int = 1, **limits: Any) -> CouponTemplate:
-    template = CouponTemplate.model_validate({
-        "_id": "storm", "name": "抢券", "revision": revision, "valid_days": 7, "terms": TERMS,
-        "limits": limits,
-    })  # fmt: skip
+    template = CouponTemplate.model_validate(
+        {
+            "_id": "storm",
+            "name": "抢券",
+            "revision": revision,
+            "valid_days": 7,
+            "terms": TERMS,
+            "limits": limits,
+        }
+    )
     Coupons(shop.database, shop.clock).put_templates([template], [])
     return template
 
 
 def an_offer(shop: Shop, revision: int = 1, **more: Any) -> Offer:
-    offer = Offer.model_validate({
-        "_id": "off-3", "revision": revision, "name": "立减3元", "group": "reduction",
-        "terms": {"off_fen": 300, "base": "list", **more.pop("terms", {})}, **more,
-    })  # fmt: skip
+    offer = Offer.model_validate(
+        {
+            "_id": "off-3",
+            "revision": revision,
+            "name": "立减3元",
+            "group": "reduction",
+            "terms": {"off_fen": 300, "base": "list", **more.pop("terms", {})},
+            **more,
+        }
+    )
     Offers(shop.database, shop.clock).put_offers([offer], None)
     shop.database.cache.clear()
     return offer
@@ -84,9 +96,11 @@ def settle(shop: Shop, *, later_s: float = 0.0) -> list[str]:
 def test_many_takers_at_once_never_get_more_coupons_than_the_quota(shop: Shop, quota: int) -> None:
     template, coupons = a_template(shop, quota=quota), Coupons(shop.database, shop.clock)
     results = at_once(
-        [lambda n=n: coupons.try_issue_coupon(template, member_id=f"m{n}", cause=f"storm:{n}")[1]
-         for n in range(quota + 60)]
-    )  # fmt: skip
+        [
+            lambda n=n: coupons.try_issue_coupon(template, member_id=f"m{n}", cause=f"storm:{n}")[1]
+            for n in range(quota + 60)
+        ]
+    )
     assert sorted(set(winners(results))) == ["issued", "used_up"]
     assert winners(results).count("issued") == issued(shop) == quota
     assert left(shop) == (0, 0)
@@ -112,10 +126,11 @@ def takers(shop: Shop, uri: str, count: int, each: int) -> list[subprocess.Popen
         subprocess.Popen(
             [sys.executable, "-c", _TAKER, uri, shop.database.mongo.name, str(n), str(each)],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            stdout=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for n in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def test_several_processes_at_once_issue_exactly_the_quota(shop: Shop, mongod: Mongod) -> None:
@@ -164,7 +179,7 @@ def test_the_same_cause_at_once_takes_one_quota_unit(shop: Shop) -> None:
     template, coupons = a_template(shop, quota=10), Coupons(shop.database, shop.clock)
     results = at_once(
         [lambda: coupons.try_issue_coupon(template, member_id="m", cause="storm:1")[1]] * 8
-    )  # fmt: skip
+    )
     assert winners(results).count("issued") == 1
     settle(shop, later_s=61)
     assert left(shop) == (9, 0)
@@ -175,10 +190,14 @@ def test_a_member_at_their_limit_gives_the_quota_unit_back(shop: Shop) -> None:
     coupons = Coupons(shop.database, shop.clock)
 
     def outcomes(day: int) -> list[str]:
-        results = at_once([
-            lambda n=n: coupons.try_issue_coupon(template, member_id="m", cause=f"d{day}:{n}")[1]
-            for n in range(6)
-        ])  # fmt: skip
+        results = at_once(
+            [
+                lambda n=n: coupons.try_issue_coupon(template, member_id="m", cause=f"d{day}:{n}")[
+                    1
+                ]
+                for n in range(6)
+            ]
+        )
         return sorted(winners(results))
 
     assert outcomes(1) == ["issued"] * 2 + ["limit_reached"] * 4
@@ -194,10 +213,12 @@ def test_a_changed_quota_still_counts_the_units_used_before(shop: Shop) -> None:
     at_once([lambda: a_template(shop, revision=2, quota=130)] * 3)
     assert left(shop) == (90, 0)
     template = a_template(shop, revision=3, quota=50)
-    results = at_once([
-        lambda n=n: coupons.try_issue_coupon(template, member_id="m", cause=f"more:{n}")[1]
-        for n in range(30)
-    ])  # fmt: skip
+    results = at_once(
+        [
+            lambda n=n: coupons.try_issue_coupon(template, member_id="m", cause=f"more:{n}")[1]
+            for n in range(30)
+        ]
+    )
     assert winners(results).count("issued") == 10
     assert issued(shop) == 50
     template = a_template(shop, revision=4, quota=30)  # More units were used before: none is left.
@@ -252,8 +273,9 @@ def test_a_budget_is_never_overspent(shop: Shop) -> None:
     found = list(shop.database.collection("limit_pools").find({"_id": "offer:off-3"}))
     assert [pool["left_fen"] for pool in found] == [100]
     assert {r.code for r in results if isinstance(r, Refusal)} <= {
-        QuotaErrors.OFFER_USED_UP, OrderErrors.QUOTE_CHANGED,
-    }  # fmt: skip
+        QuotaErrors.OFFER_USED_UP,
+        OrderErrors.QUOTE_CHANGED,
+    }
 
 
 def test_the_unit_of_an_order_that_was_never_written_is_put_back(shop: Shop) -> None:
@@ -298,7 +320,7 @@ def test_a_coupon_is_not_usable_when_its_templates_budget_is_used_up(shop: Shop)
     alice = shop.register()
     first, second = (
         coupons.issue_coupon(template, member_id=alice, cause=f"b{n}") for n in range(2)
-    )  # fmt: skip
+    )
     assert first
     assert second
     shop.order(alice, items=[item(2)], coupon_id=first.id)

@@ -66,8 +66,13 @@ class MiniProgram:
 
         `code` is WeChat Pay's number of the payment; `content` has the form of template 2007.
         """
-        body = {"openid": openid, "notify_type": PICKUP_CARD, "notify_code": code,
-                "content_json": _json(content), "check_json": _json(check)}  # fmt: skip
+        body = {
+            "openid": openid,
+            "notify_type": PICKUP_CARD,
+            "notify_code": code,
+            "content_json": _json(content),
+            "check_json": _json(check),
+        }
         return int(self._with_token("/wxa/set_user_notify", body)["errcode"])
 
     def session(self, code: str) -> tuple[str, str]:
@@ -75,10 +80,16 @@ class MiniProgram:
 
         Raises Refusal GROUP_NOT_PROVEN naming `code` if the code is wrong, used or too old.
         """
-        answer = self._call("GET", "/sns/jscode2session", params={
-            "appid": self._settings.wechat_appid, "secret": self._settings.wechat_app_secret,
-            "js_code": code, "grant_type": "authorization_code",
-        })  # fmt: skip
+        answer = self._call(
+            "GET",
+            "/sns/jscode2session",
+            params={
+                "appid": self._settings.wechat_appid,
+                "secret": self._settings.wechat_app_secret,
+                "js_code": code,
+                "grant_type": "authorization_code",
+            },
+        )
         if answer.get("errcode") in _CODE_GONE:
             raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="code")
         if "session_key" not in answer:
@@ -87,8 +98,12 @@ class MiniProgram:
 
     def risk_rank(self, openid: str, client_ip: str) -> int | None:
         """Return WeChat's risk rank of a user for marketing (0 to 4); None if it has none."""
-        body = {"appid": self._settings.wechat_appid, "openid": openid, "scene": 1,
-                "client_ip": client_ip}  # fmt: skip
+        body = {
+            "appid": self._settings.wechat_appid,
+            "openid": openid,
+            "scene": 1,
+            "client_ip": client_ip,
+        }
         answer = self._with_token("/wxa/getuserriskrank", body)
         rank = answer.get("risk_rank")
         return int(rank) if answer.get("errcode") == 0 and rank is not None else None
@@ -140,11 +155,14 @@ class MiniProgram:
         kept = self._tokens.find_one({"_id": "stable_token"})
         if kept and kept["expires_at"] > time.time() + RENEW_BEFORE_S:
             return str(kept["token"])
-        answer = self._post("/cgi-bin/stable_token", {
-            "grant_type": "client_credential",
-            "appid": self._settings.wechat_appid,
-            "secret": self._settings.wechat_app_secret,
-        })  # fmt: skip
+        answer = self._post(
+            "/cgi-bin/stable_token",
+            {
+                "grant_type": "client_credential",
+                "appid": self._settings.wechat_appid,
+                "secret": self._settings.wechat_app_secret,
+            },
+        )
         if "access_token" not in answer:
             raise Unavailable(detail=f"stable_token {answer.get('errcode')}")
         # If two instances ask at once, WeChat gives both the same token; either may write last.

@@ -39,10 +39,13 @@ class ObjectStorage:
         """Store an object under a name, or replace it; `cache` is its Cache-Control header."""
         self._asked(
             lambda: self._client.put_object(
-                Bucket=self._settings.bucket, Key=name, Body=content, ContentType=content_type,
+                Bucket=self._settings.bucket,
+                Key=name,
+                Body=content,
+                ContentType=content_type,
                 CacheControl=cache,
             )
-        )  # fmt: skip
+        )
 
     def has(self, name: str) -> bool:
         """Tell whether there is an object with this name."""

@@ -29,10 +29,11 @@ class WeatherService:
         """Return the forecast of a place for three days, today first."""
         answer = self._get("/v7/weather/3d", {"location": f"{lng:.2f},{lat:.2f}"})
         return [
-            Forecast(day["fxDate"], float(day["precip"]), float(day["tempMax"]),
-                     float(day["tempMin"]))
+            Forecast(
+                day["fxDate"], float(day["precip"]), float(day["tempMax"]), float(day["tempMin"])
+            )
             for day in answer["daily"]
-        ]  # fmt: skip
+        ]
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
         import requests  # Imported late, as most calls need no weather.
@@ -40,9 +41,11 @@ class WeatherService:
         key = {"X-QW-Api-Key": self._settings.weather_key}
         try:
             response = requests.get(
-                self._settings.weather_url + path, params=parameters, headers=key,
+                self._settings.weather_url + path,
+                params=parameters,
+                headers=key,
                 timeout=TIMEOUT_S,
-            )  # fmt: skip
+            )
             response.raise_for_status()
             answer = dict(response.json())
         except (requests.RequestException, ValueError) as error:

@@ -78,8 +78,9 @@ def _named(field: dict[str, Any], say: Callable[[str], str]) -> None:
         del field["anyOf"]
         field["type"] = ["string", "null"]
         field["oneOf"] = [
-            *_choices(words_of[0]["enum"], labels, say), {"const": None, "title": say(NOT_SET)}
-        ]  # fmt: skip
+            *_choices(words_of[0]["enum"], labels, say),
+            {"const": None, "title": say(NOT_SET)},
+        ]
         return
     for choice in choices:
         choice["title"] = say(NOT_SET if choice == {"type": "null"} else SET)

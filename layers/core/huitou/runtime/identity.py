@@ -33,9 +33,11 @@ def caller_of(context: Mapping[str, Any]) -> Caller | None:
         return None
     address = variables.get("WX_CLIENTIP") or variables.get("WX_CLIENTIPV6")
     return Caller(
-        str(openid), str(variables.get("WX_APPID", "")), variables.get("WX_UNIONID"),
+        str(openid),
+        str(variables.get("WX_APPID", "")),
+        variables.get("WX_UNIONID"),
         str(address) if address else None,
-    )  # fmt: skip
+    )
 
 
 def _variables(context: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,13 +41,17 @@ def acquire(database: Database, name: str, *, until_ms: int) -> Lease | None:
     )
     taken = collection.find_one_and_update(
         {"_id": name, "$expr": {"$lt": ["$expires_at", "$$NOW"]}},
-        [{"$set": {
-            "fence": {"$add": ["$fence", 1]},
-            "expires_at": {"$add": ["$$NOW", TTL_MS]},
-            "hands_over_at": {"$add": ["$$NOW", until_ms]},
-        }}],
+        [
+            {
+                "$set": {
+                    "fence": {"$add": ["$fence", 1]},
+                    "expires_at": {"$add": ["$$NOW", TTL_MS]},
+                    "hands_over_at": {"$add": ["$$NOW", until_ms]},
+                }
+            }
+        ],
         return_document=ReturnDocument.AFTER,
-    )  # fmt: skip
+    )
     return Lease(name, taken["fence"]) if taken else None
 
 
@@ -72,8 +76,10 @@ def seconds_until_handover(database: Database, name: str) -> float:
     Returns 0 if the holder is gone, hasn't renewed in time, or should have handed over by now.
     """
     alive = {"$gt": ["$expires_at", {"$add": ["$$NOW", TTL_MS - LATE_MS]}]}
-    found = database.collection("leases").aggregate([
-        {"$match": {"_id": name, "$expr": alive}},
-        {"$project": {"left_ms": {"$subtract": ["$hands_over_at", "$$NOW"]}}},
-    ])  # fmt: skip
+    found = database.collection("leases").aggregate(
+        [
+            {"$match": {"_id": name, "$expr": alive}},
+            {"$project": {"left_ms": {"$subtract": ["$hands_over_at", "$$NOW"]}}},
+        ]
+    )
     return max(0.0, next((row["left_ms"] / 1000 for row in found), 0.0))

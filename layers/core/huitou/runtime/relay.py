@@ -200,10 +200,14 @@ class ChangeStream:
         return list(reply["nextBatch"])
 
     def _next(self, await_ms: int) -> Document:
-        return self._command({
-            "getMore": Int64(self._cursor_id), "collection": "$cmd.aggregate",
-            "maxTimeMS": await_ms, "batchSize": MAX_BATCH // 2,
-        })  # fmt: skip
+        return self._command(
+            {
+                "getMore": Int64(self._cursor_id),
+                "collection": "$cmd.aggregate",
+                "maxTimeMS": await_ms,
+                "batchSize": MAX_BATCH // 2,
+            }
+        )
 
     def _command(self, command: Document) -> Document:
         reply: Document = self._mongo.command(command, session=self._session)["cursor"]
@@ -215,11 +219,16 @@ def _pipeline() -> list[Document]:
     becomes_due: list[Document] = []
     for trigger in TRIGGERS:
         becomes_due += [
-            {"ns.coll": trigger.collection, "fullDocument." + trigger.marker: DUE,
-             "operationType": {"$in": ["insert", "replace"]}},
-            {"ns.coll": trigger.collection,
-             "updateDescription.updatedFields." + trigger.marker: DUE},
-        ]  # fmt: skip
+            {
+                "ns.coll": trigger.collection,
+                "fullDocument." + trigger.marker: DUE,
+                "operationType": {"$in": ["insert", "replace"]},
+            },
+            {
+                "ns.coll": trigger.collection,
+                "updateDescription.updatedFields." + trigger.marker: DUE,
+            },
+        ]
     shown = {"ns.coll": 1, "operationType": 1, "documentKey": 1, "clusterTime": 1}
     for trigger in TRIGGERS:
         shown["fullDocument." + trigger.marker] = 1
@@ -247,10 +256,12 @@ def health(database: Database) -> dict[str, Any]:
         )
         for trigger in TRIGGERS
     }
-    moved = database.collection("relay_state").aggregate([
-        {"$match": {"_id": NAME}},
-        {"$project": {"ago_ms": {"$subtract": ["$$NOW", "$at"]}}},
-    ])  # fmt: skip
+    moved = database.collection("relay_state").aggregate(
+        [
+            {"$match": {"_id": NAME}},
+            {"$project": {"ago_ms": {"$subtract": ["$$NOW", "$at"]}}},
+        ]
+    )
     ago_s = next((row["ago_ms"] / 1000 for row in moved), None)
     alive = leases.seconds_until_handover(database, NAME) > 0
     lag_s = round(max(0.0, ago_s), 1) if any(due.values()) and ago_s is not None else 0.0

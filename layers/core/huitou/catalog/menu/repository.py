@@ -89,10 +89,12 @@ class MenuRepository:
             for store_id in store_ids
         ]
         if rows:
-            self._store_dishes.bulk_write([
-                UpdateOne({"_id": row.id}, {"$setOnInsert": row.document()}, upsert=True)
-                for row in rows
-            ])  # fmt: skip
+            self._store_dishes.bulk_write(
+                [
+                    UpdateOne({"_id": row.id}, {"$setOnInsert": row.document()}, upsert=True)
+                    for row in rows
+                ]
+            )
 
     def sold_out(self, store_ids: Sequence[str], most: int) -> int:
         """Count the dishes that are sold out at these stores, up to `most`.

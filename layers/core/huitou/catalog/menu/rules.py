@@ -38,13 +38,18 @@ def brand_dish(dish: Dish) -> BrandDish:
 def for_staff(dish: Dish, at_store: StoreDish) -> StaffDish:
     """Return a dish with the settings that a store's staff may change."""
     return StaffDish(
-        dish_id=dish.id, name=dish.name, category=dish.category, listed=at_store.listed,
+        dish_id=dish.id,
+        name=dish.name,
+        category=dish.category,
+        listed=at_store.listed,
         sold_out=at_store.sold_out,
         skus=[
             StaffSku(
-                sku_id=sku.sku_id, name=sku.name, brand_fen=sku.price_fen,
+                sku_id=sku.sku_id,
+                name=sku.name,
+                brand_fen=sku.price_fen,
                 own_fen=at_store.prices_fen.get(sku.sku_id),
             )
             for sku in dish.skus
         ],
-    )  # fmt: skip
+    )

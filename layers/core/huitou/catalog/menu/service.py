@@ -87,9 +87,11 @@ class Menu:
         `revision` if somebody else has changed or made the dish meanwhile.
         """
         made = Dish(
-            id=request.dish_id, brand_id=brand_id, revision=request.revision + 1,
+            id=request.dish_id,
+            brand_id=brand_id,
+            revision=request.revision + 1,
             **request.content.model_dump(),
-        )  # fmt: skip
+        )
         conflict = Refusal(Code.RULES_CONFLICT, field="revision")
         if request.revision == 0:
             if self._repository.dish(made.id) is not None:

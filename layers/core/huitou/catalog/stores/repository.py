@@ -54,8 +54,11 @@ class StoreRepository:
 
         def read() -> list[tuple[str, Place]]:
             found = self._stores.find({"_id": {"$gt": ""}}, {"place": 1}).limit(MOST_STORES)
-            return [(row["_id"], Place.model_validate(row["place"]))
-                    for row in found if row.get("place")]  # fmt: skip
+            return [
+                (row["_id"], Place.model_validate(row["place"]))
+                for row in found
+                if row.get("place")
+            ]
 
         return self._cache.get("places", read, seconds=60)
 

@@ -95,10 +95,13 @@ class Stores:
         if store is None:
             raise Refusal(StoreErrors.STORE_NOT_FOUND, field="store_id")
         return StaffStore(
-            store_id=store.id, open=takes_orders(store, self._clock.now()), paused=store.paused,
-            revision=store.revision, settings=StoreSettings.model_validate(store.model_dump()),
+            store_id=store.id,
+            open=takes_orders(store, self._clock.now()),
+            paused=store.paused,
+            revision=store.revision,
+            settings=StoreSettings.model_validate(store.model_dump()),
             **store.model_dump(include={"name", "address", "zone", "hours", "cut_time"}),
-        )  # fmt: skip
+        )
 
     def set_store_settings(self, request: StoreSettingsRequest) -> StaffStore:
         """Change a store's settings; quotes use them within a second.

@@ -41,10 +41,12 @@ class CodeRepository:
 
     def redeemed(self, names: list[str]) -> dict[str, int]:
         """Return how many codes of each batch have a holder; the index alone answers it."""
-        rows = self._uses.aggregate([
-            {"$match": {"batch": {"$in": names}}},
-            {"$group": {"_id": "$batch", "count": {"$sum": 1}}},
-        ])  # fmt: skip
+        rows = self._uses.aggregate(
+            [
+                {"$match": {"batch": {"$in": names}}},
+                {"$group": {"_id": "$batch", "count": {"$sum": 1}}},
+            ]
+        )
         return {row["_id"]: int(row["count"]) for row in rows}
 
     def revoke(self, name: str, actor: str, at: datetime) -> None:
@@ -72,13 +74,18 @@ class CodeRepository:
         fresh = {"$lt": [{"$ifNull": ["$since", 0]}, now - window_s]}
         found = self._tries.find_one_and_update(
             {"_id": member_id},
-            [{"$set": {
-                "schema": 1,
-                "tries": {"$cond": [fresh, 1, {"$add": [{"$ifNull": ["$tries", 0]}, 1]}]},
-                "since": {"$cond": [fresh, now, "$since"]},
-            }}],
-            upsert=True, return_document=ReturnDocument.AFTER,
-        )  # fmt: skip
+            [
+                {
+                    "$set": {
+                        "schema": 1,
+                        "tries": {"$cond": [fresh, 1, {"$add": [{"$ifNull": ["$tries", 0]}, 1]}]},
+                        "since": {"$cond": [fresh, now, "$since"]},
+                    }
+                }
+            ],
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
         return int((found or {})["tries"])
 
     def uncount_try(self, member_id: str) -> None:

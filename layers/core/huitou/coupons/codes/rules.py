@@ -36,8 +36,9 @@ class ParsedCode(NamedTuple):
 
 def batch_key(key: bytes, salt: bytes) -> bytes:
     """Return the key of one batch's tags."""
-    return blake2b(salt, key=blake2b(key, digest_size=32, person=b"coupon codes").digest(),
-                   digest_size=32).digest()  # fmt: skip
+    return blake2b(
+        salt, key=blake2b(key, digest_size=32, person=b"coupon codes").digest(), digest_size=32
+    ).digest()
 
 
 def codes(key: bytes, batch: int, first: int, count: int) -> Iterator[str]:

@@ -54,11 +54,17 @@ class Codes:
             number = self._repository.next_number()
             if number >= MOST_BATCHES:
                 raise Refusal(Code.INVALID_REQUEST, field="batch", detail=f"≤ {MOST_BATCHES}")
-            self._repository.insert(CodeBatch(
-                id=request.batch, number=number, template_id=request.template_id,
-                count=request.count, salt=secrets.token_bytes(16), actor=request.actor,
-                created_at=self._clock.now(),
-            ))  # fmt: skip
+            self._repository.insert(
+                CodeBatch(
+                    id=request.batch,
+                    number=number,
+                    template_id=request.template_id,
+                    count=request.count,
+                    salt=secrets.token_bytes(16),
+                    actor=request.actor,
+                    created_at=self._clock.now(),
+                )
+            )
         raise Unavailable
 
     def list_codes(self, request: CodesRequest) -> CodesAnswer:
@@ -134,9 +140,13 @@ class Codes:
         redeemed = self._repository.redeemed([batch.id for batch in batches])
         return [
             ShownBatch(
-                batch=batch.id, template_id=batch.template_id, count=batch.count,
-                redeemed=redeemed.get(batch.id, 0), status=batch.status, actor=batch.actor,
+                batch=batch.id,
+                template_id=batch.template_id,
+                count=batch.count,
+                redeemed=redeemed.get(batch.id, 0),
+                status=batch.status,
+                actor=batch.actor,
                 created_at=batch.created_at,
             )
             for batch in batches
-        ]  # fmt: skip
+        ]

@@ -48,14 +48,16 @@ class CouponTemplate(Stored):
     def _ends(self) -> Self:
         if self.valid_days is None and self.valid_until is None:
             raise Unfit(
-                "valid_days", "有效天数和有效期至少填一项",
+                "valid_days",
+                "有效天数和有效期至少填一项",
                 "valid_days or valid_until must say when it ends",
-            )  # fmt: skip
+            )
         if self.per_member_limit is not None and self.limits.per_member is not None:
             raise Unfit(
-                "per_member_limit", "每人限领与每人限次只填一项",
+                "per_member_limit",
+                "每人限领与每人限次只填一项",
                 "is limits.per_member: say it once",
-            )  # fmt: skip
+            )
         return self
 
     @property

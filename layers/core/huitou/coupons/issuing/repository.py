@@ -47,10 +47,12 @@ class CouponRepository:
         hours, minutes = map(int, BRAND_CUT.split(":"))
         begun = {"$subtract": ["$redeemed_at", (hours * 60 + minutes) * 60_000]}
         day = {"$dateToString": {"date": begun, "format": "%Y-%m-%d", "timezone": BRAND_ZONE}}
-        rows = self._coupons.aggregate([
-            {"$match": {"template_id": template_id, "redeemed_at": {"$gte": since}}},
-            {"$group": {"_id": day, "count": {"$sum": 1}}},
-        ])  # fmt: skip
+        rows = self._coupons.aggregate(
+            [
+                {"$match": {"template_id": template_id, "redeemed_at": {"$gte": since}}},
+                {"$group": {"_id": day, "count": {"$sum": 1}}},
+            ]
+        )
         return {row["_id"]: int(row["count"]) for row in rows}
 
     def put_template(self, template: CouponTemplate) -> None:
@@ -135,16 +137,21 @@ class CouponRepository:
         that was given out.
         """
         group = {
-            "_id": None, "count": {"$sum": 1}, "highest": {"$max": "$seq"},
-            "days": {"$push": "$day_seq"}, "months": {"$push": "$month_seq"},
-        }  # fmt: skip
+            "_id": None,
+            "count": {"$sum": 1},
+            "highest": {"$max": "$seq"},
+            "days": {"$push": "$day_seq"},
+            "months": {"$push": "$month_seq"},
+        }
         found = next(
-            self._coupons.aggregate([
-                {"$match": {"template_id": template_id, "member_id": member_id}},
-                {"$group": group},
-            ]),
+            self._coupons.aggregate(
+                [
+                    {"$match": {"template_id": template_id, "member_id": member_id}},
+                    {"$group": group},
+                ]
+            ),
             None,
-        )  # fmt: skip
+        )
         if found is None:
             return CouponCounts(0, 0, 0)
         return CouponCounts(
@@ -185,9 +192,7 @@ class CouponRepository:
         )
         _must(freed.matched_count == 1)
 
-    def redeem(
-        self, coupon_id: str, order_id: str, at: datetime, session: ClientSession
-    ) -> None:  # fmt: skip
+    def redeem(self, coupon_id: str, order_id: str, at: datetime, session: ClientSession) -> None:
         """Use the coupon that this order has locked; a repeated call changes nothing."""
         used = self._coupons.update_one(
             {"_id": coupon_id, "status": {"$in": ["locked", "redeemed"]}, "order_id": order_id},

@@ -128,11 +128,18 @@ def rule_for(coupon: Coupon, at: datetime, zone: str, *, must: bool = False) -> 
     `must` means that the guest has chosen it. `out` is set if the coupon can't be used any more.
     """
     return Rule(
-        "coupon", coupon.id, coupon.template_revision, coupon.name, coupon.terms, coupon.group,
-        borne_by=coupon.borne_by, soonest=coupon.valid_until.isoformat(), kin=coupon.template_id,
+        "coupon",
+        coupon.id,
+        coupon.template_revision,
+        coupon.name,
+        coupon.terms,
+        coupon.group,
+        borne_by=coupon.borne_by,
+        soonest=coupon.valid_until.isoformat(),
+        kin=coupon.template_id,
         must=must,
         out=Reason(held) if (held := _not_held(coupon, at, zone)) else None,
-    )  # fmt: skip
+    )
 
 
 def _not_held(coupon: Coupon, at: datetime, zone: str) -> ReasonCode | None:

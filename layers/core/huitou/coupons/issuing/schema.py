@@ -10,9 +10,13 @@ from huitou.runtime.declarations import Declaration, index
 def _one_per(name: str) -> IndexModel:
     """Make an index under which a member can have each place of a limited template only once."""
     return index(
-        "template_id", "member_id", name, unique=True,
-        partialFilterExpression={name: {"$exists": True}}, name=f"one_per_{name}",
-    )  # fmt: skip
+        "template_id",
+        "member_id",
+        name,
+        unique=True,
+        partialFilterExpression={name: {"$exists": True}},
+        name=f"one_per_{name}",
+    )
 
 
 DECLARATIONS = (

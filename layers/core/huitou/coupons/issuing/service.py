@@ -148,9 +148,13 @@ class Coupons:
         return coupon, outcome
 
     def _insert(
-        self, template: CouponTemplate, member_id: str, cause: str, notes: IssueNotes,
+        self,
+        template: CouponTemplate,
+        member_id: str,
+        cause: str,
+        notes: IssueNotes,
         piece: str | None,
-    ) -> tuple[Coupon | None, Issued]:  # fmt: skip
+    ) -> tuple[Coupon | None, Issued]:
         now, places = self._clock.now(), NO_PLACES
         for _ in range(ISSUE_TRIES):
             if template.is_limited:
@@ -163,9 +167,15 @@ class Coupons:
                     return None, "issued_before" if known else "limit_reached"
                 places = found
             coupon = coupon_for(
-                template, member_id=member_id, cause=cause, at=now, zone=BRAND_ZONE,
-                places=places, piece=piece, **notes,
-            )  # fmt: skip
+                template,
+                member_id=member_id,
+                cause=cause,
+                at=now,
+                zone=BRAND_ZONE,
+                places=places,
+                piece=piece,
+                **notes,
+            )
             if self._repository.insert(coupon):
                 return coupon, "issued"
             if self._repository.find(coupon.id) is not None:
@@ -196,7 +206,7 @@ class Coupons:
 
     def revoke_all_coupons(
         self, member_id: str, actor: str, reason: str, session: ClientSession
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Revoke all of a member's coupons that aren't in use; returns how many."""
         revoked = Revoked(actor=actor, reason=reason, at=self._clock.now())
         return self._repository.revoke_all(member_id, revoked, session)
@@ -333,9 +343,11 @@ class Coupons:
         used = self._repository.used_by_day(template_id, now - timedelta(days=USED_DAYS))
         days = [shifted(brand_day(now), ago) for ago in range(1 - USED_DAYS, 1)]
         return TemplateAnswer(
-            template=template, left=state.left, left_fen=state.left_fen,
+            template=template,
+            left=state.left,
+            left_fen=state.left_fen,
             days=[UsedDay(day=day, redeemed=used.get(day, 0)) for day in days],
-        )  # fmt: skip
+        )
 
     def put_template(self, request: PutTemplateRequest) -> TemplateAnswer:
         """Store a new template or a later revision; Refusal RULES_CONFLICT if it isn't later."""
@@ -368,6 +380,11 @@ class Coupons:
 
 def _shown(coupon: Coupon) -> ShownCoupon:
     return ShownCoupon(
-        coupon_id=coupon.id, name=coupon.name, status=coupon.status, terms=coupon.terms,
-        issued_at=coupon.issued_at, valid_until=coupon.valid_until, order_id=coupon.order_id,
-    )  # fmt: skip
+        coupon_id=coupon.id,
+        name=coupon.name,
+        status=coupon.status,
+        terms=coupon.terms,
+        issued_at=coupon.issued_at,
+        valid_until=coupon.valid_until,
+        order_id=coupon.order_id,
+    )

@@ -63,12 +63,28 @@ def _from_wgs84(lat: float, lng: float) -> Point:
     x, y = lng - 105.0, lat - 35.0
     root = sqrt(abs(x))
     waves = (20 * sin(6 * x * pi) + 20 * sin(2 * x * pi)) * 2 / 3
-    north = (-100 + 2 * x + 3 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root + waves
-             + (20 * sin(y * pi) + 40 * sin(y / 3 * pi)) * 2 / 3
-             + (160 * sin(y / 12 * pi) + 320 * sin(y * pi / 30)) * 2 / 3)  # fmt: skip
-    east = (300 + x + 2 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * root + waves
-            + (20 * sin(x * pi) + 40 * sin(x / 3 * pi)) * 2 / 3
-            + (150 * sin(x / 12 * pi) + 300 * sin(x / 30 * pi)) * 2 / 3)  # fmt: skip
+    north = (
+        -100
+        + 2 * x
+        + 3 * y
+        + 0.2 * y * y
+        + 0.1 * x * y
+        + 0.2 * root
+        + waves
+        + (20 * sin(y * pi) + 40 * sin(y / 3 * pi)) * 2 / 3
+        + (160 * sin(y / 12 * pi) + 320 * sin(y * pi / 30)) * 2 / 3
+    )
+    east = (
+        300
+        + x
+        + 2 * y
+        + 0.1 * x * x
+        + 0.1 * x * y
+        + 0.1 * root
+        + waves
+        + (20 * sin(x * pi) + 40 * sin(x / 3 * pi)) * 2 / 3
+        + (150 * sin(x / 12 * pi) + 300 * sin(x / 30 * pi)) * 2 / 3
+    )
     turned = radians(lat)
     flat = 1 - _EE * sin(turned) ** 2
     return Point(
@@ -194,8 +210,9 @@ def _cells_of(fence: Fenced) -> Iterator[int]:
         west, east = fence.place.lng - wide, fence.place.lng + wide
     first = floor((west + 180) / CELL)
     columns = min(_COLUMNS, floor((east + 180) / CELL) - first + 1)
-    for row in range(floor((max(-90.0, south) + 90) / CELL),
-                     floor((min(90.0, north) + 90) / CELL) + 1):  # fmt: skip
+    for row in range(
+        floor((max(-90.0, south) + 90) / CELL), floor((min(90.0, north) + 90) / CELL) + 1
+    ):
         for column in range(first, first + columns):
             yield row * _COLUMNS + column % _COLUMNS
 
@@ -270,10 +287,11 @@ def offers_at(
 ) -> list[ArrivalOffer]:
     """Return the offers for an arrival at a store; `local` is the store's wall-clock time."""
     return [
-        offer for offer in offers
+        offer
+        for offer in offers
         if (not offer.store_ids or store.id in offer.store_ids)
         and (offer.valid_from is None or offer.valid_from.isoformat() <= day)
         and (offer.valid_until is None or day <= offer.valid_until.isoformat())
         and (not offer.weekdays or datetime.fromisoformat(day).weekday() in offer.weekdays)
         and (not offer.hours or any(in_hours(h, local.strftime("%H:%M")) for h in offer.hours))
-    ]  # fmt: skip
+    ]

@@ -83,9 +83,11 @@ class Geofence:
         if held["marketing"]:
             coupons = [c for store in welcomed for c in self._welcome(member_id, store, now)]
         return NearAnswer(
-            stores=shown, precise=bool(precise), coupons=coupons,
+            stores=shown,
+            precise=bool(precise),
+            coupons=coupons,
             what=_said(near, precise, welcomed)[lang == "en"],
-        )  # fmt: skip
+        )
 
     def forget_position(self, member_id: str) -> None:
         """Delete a member's last position, at once."""
@@ -142,9 +144,13 @@ class Geofence:
             if len(arrived) >= most:
                 return False
             arrival = Arrival(
-                id=f"arrive:{member_id}:{store_id}:{day}", member_id=member_id, day=day,
-                store_id=store_id, place=f"{day}#{len(arrived) + 1}", at=now,
-            )  # fmt: skip
+                id=f"arrive:{member_id}:{store_id}:{day}",
+                member_id=member_id,
+                day=day,
+                store_id=store_id,
+                place=f"{day}#{len(arrived) + 1}",
+                at=now,
+            )
             if self._repository.arrive(arrival):
                 return True
         return False
@@ -153,9 +159,13 @@ class Geofence:
 def _shown(store: Store, far: float, now: datetime) -> NearStore:
     is_open = takes_orders(store, now)
     return NearStore(
-        store_id=store.id, name=store.name, address=store.address, distance_m=round(far),
-        open=is_open, opens_at=None if is_open else next_opening(store, now),
-    )  # fmt: skip
+        store_id=store.id,
+        name=store.name,
+        address=store.address,
+        distance_m=round(far),
+        open=is_open,
+        opens_at=None if is_open else next_opening(store, now),
+    )
 
 
 def _said(

@@ -35,10 +35,17 @@ class Binding:
         if code is None or inviter_id is None:
             return False
         now = self._clock.now()
-        self._repository.insert(Referral(
-            id=member_id, inviter_id=inviter_id, code=code, bound_at=now, network=network,
-            terms=terms_on(self._repository.rules(), now),
-        ), session)  # fmt: skip
+        self._repository.insert(
+            Referral(
+                id=member_id,
+                inviter_id=inviter_id,
+                code=code,
+                bound_at=now,
+                network=network,
+                terms=terms_on(self._repository.rules(), now),
+            ),
+            session,
+        )
         return True
 
     def note_risk_rank(self, member_id: str, rank: int | None) -> None:

@@ -45,8 +45,9 @@ def draw(code_image: bytes, design: PosterDesign, background: bytes | None) -> b
         )
     code = Image.open(io.BytesIO(code_image)).convert("RGB")
     poster.paste(Image.new("RGB", (outer, outer), "white"), box)
-    poster.paste(code.resize((design.size, design.size), Image.Resampling.LANCZOS),
-                 (design.left, design.top))  # fmt: skip
+    poster.paste(
+        code.resize((design.size, design.size), Image.Resampling.LANCZOS), (design.left, design.top)
+    )
     drawn = io.BytesIO()
     # Without subsampling of colours, the edges of the code stay sharp.
     poster.save(drawn, "JPEG", quality=QUALITY, subsampling=0)

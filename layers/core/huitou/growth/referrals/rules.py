@@ -44,9 +44,12 @@ def terms_on(rules: ReferralRules, at: datetime) -> ReferralTerms:
         if activity.valid_from.isoformat() <= day <= activity.valid_until.isoformat():
             points = (activity.inviter_points, activity.invited_points)
     return ReferralTerms(
-        inviter_points=points[0], invited_points=points[1], rules_revision=rules.revision,
-        min_order_fen=rules.min_order_fen, invite_set=rules.invite_set,
-    )  # fmt: skip
+        inviter_points=points[0],
+        invited_points=points[1],
+        rules_revision=rules.revision,
+        min_order_fen=rules.min_order_fen,
+        invite_set=rules.invite_set,
+    )
 
 
 def look_again(order: Order, now: datetime) -> datetime | None:
@@ -76,11 +79,12 @@ def suspicions(
     near = [f for f in others if abs(f.bound_at - referral.bound_at) <= BURST_WINDOW]
     network = [f for f in others if f.network is not None and f.network == referral.network]
     alike = [
-        f for f in others
+        f
+        for f in others
         if f.order_fen is not None
         and (f.order_day, f.order_store_id, f.order_fen)
         == (referral.order_day, referral.order_store_id, referral.order_fen)
-    ]  # fmt: skip
+    ]
     found: list[Reason] = []
     if referral.rank is not None and referral.rank >= rules.hold_from_rank:
         found.append("risk_rank")
@@ -135,8 +139,11 @@ def promise(terms: ReferralTerms, set_name: str, lang: Lang) -> str:
         if terms.invite_set:
             words += f"; for {terms.invite_set.count} friends who order: {set_name}"
         return words
-    words = (f"好友首单完成后，双方各得 {mine} 积分" if mine == theirs
-             else f"好友首单完成后，您得 {mine} 积分，好友得 {theirs} 积分")  # fmt: skip
+    words = (
+        f"好友首单完成后，双方各得 {mine} 积分"
+        if mine == theirs
+        else f"好友首单完成后，您得 {mine} 积分，好友得 {theirs} 积分"
+    )
     if terms.invite_set:
         words += f"；邀请 {terms.invite_set.count} 位好友下单，得{set_name}一份"
     return words

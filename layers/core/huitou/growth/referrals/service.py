@@ -84,14 +84,16 @@ class Referrals:
         template = self._coupons.find_templates([several.template_id]) if several else {}
         name = next((found.name for found in template.values()), "")
         return {
-            "code": code, "scene": friend_scene(code), "what": promise(terms, name, lang),
+            "code": code,
+            "scene": friend_scene(code),
+            "what": promise(terms, name, lang),
             "points": sum(friend.terms.inviter_points for friend in rewarded),
             "friends_rewarded": len(rewarded),
             "set_count": several.count if several else None,
             "set_done": len(rewarded) % several.count if several else None,
             "friends": [{"since": f.bound_at, "state": state_of(f)} for f in friends],
             "next": after,
-        }  # fmt: skip
+        }
 
     def draw_code_image(self, member_id: str, page: str, draw: Callable[[str, str], bytes]) -> str:
         """Return the member's mini-program code in base64; `draw` makes it from scene and page."""
@@ -161,17 +163,22 @@ class Referrals:
         people = [self._members.get_member(member_id) for member_id in (inviter_id, invited_id)]
         if any(is_minor(person, today) for person in people):
             return self._put(referral, "void", status="void", look_at=None)
-        known = referral.model_copy(update={
-            "order_day": order.business_day, "order_fen": order.payable_fen,
-            "order_store_id": order.store_id,
-        })  # fmt: skip
-        facts = {name: getattr(known, name)
-                 for name in ("order_day", "order_fen", "order_store_id")}  # fmt: skip
+        known = referral.model_copy(
+            update={
+                "order_day": order.business_day,
+                "order_fen": order.payable_fen,
+                "order_store_id": order.store_id,
+            }
+        )
+        facts = {
+            name: getattr(known, name) for name in ("order_day", "order_fen", "order_store_id")
+        }
         friends, rules = self._repository.lately(referral.inviter_id), self._repository.rules()
         reasons = suspicions(known, rules, friends, self._upwards(referral.inviter_id))
         if reasons and referral.decision is None:
-            return self._put(referral, "held", status="held", reasons=reasons, look_at=None,
-                             **facts)  # fmt: skip
+            return self._put(
+                referral, "held", status="held", reasons=reasons, look_at=None, **facts
+            )
         return self._reward(known, inviter_id, invited_id, facts)
 
     def _upwards(self, member_id: str) -> list[str]:
@@ -185,17 +192,26 @@ class Referrals:
         return found
 
     def _reward(
-        self, referral: Referral, inviter_id: str, invited_id: str, facts: dict[str, Any],
-    ) -> SettlingOutcome | None:  # fmt: skip
+        self,
+        referral: Referral,
+        inviter_id: str,
+        invited_id: str,
+        facts: dict[str, Any],
+    ) -> SettlingOutcome | None:
         """Take a number among the inviter's friends who count, then give what was promised."""
         rules, now = self._repository.rules(), self._clock.now()
         today, friends = brand_day(now), self._repository.counting(referral.inviter_id)
         taken = [friend.seq for friend in friends if friend.seq is not None]
         of_day = [f for f in friends if f.place is not None and f.place.startswith(today)]
         capped = len(taken) >= rules.most_in_all or len(of_day) >= rules.most_a_day
-        places: dict[str, Any] = {} if capped else {
-            "seq": free_seq(taken), "place": f"{today}#{_next_place(of_day)}",
-        }  # fmt: skip
+        places: dict[str, Any] = (
+            {}
+            if capped
+            else {
+                "seq": free_seq(taken),
+                "place": f"{today}#{_next_place(of_day)}",
+            }
+        )
         # The numbers are stored first, under unique indexes: two friends at once can't both be the
         # last one that the limits allow. If this run is killed afterwards, `look_at` is still set,
         # and the next run gives the rest.
@@ -207,8 +223,10 @@ class Referrals:
             if found is None:
                 return None
             referral = found
-        terms, rule = referral.terms, RuleRef(
-            rule_id="referrals", revision=referral.terms.rules_revision)  # fmt: skip
+        terms, rule = (
+            referral.terms,
+            RuleRef(rule_id="referrals", revision=referral.terms.rules_revision),
+        )
         if terms.invited_points:
             cause = f"referral:{referral.id}:invited"
             self._bonuses.give_points(invited_id, terms.invited_points, cause, rule)
@@ -289,12 +307,16 @@ class Referrals:
         referrals, after = self._repository.held(page)
         shown = [
             {
-                "referral_id": r.id, "inviter_id": r.inviter_id, "bound_at": r.bound_at,
-                "order_id": r.order_id, "order_fen": r.order_fen, "reasons": r.reasons,
+                "referral_id": r.id,
+                "inviter_id": r.inviter_id,
+                "bound_at": r.bound_at,
+                "order_id": r.order_id,
+                "order_fen": r.order_fen,
+                "reasons": r.reasons,
                 "words": reason_words(r.reasons, lang),
             }
             for r in referrals
-        ]  # fmt: skip
+        ]
         return {"referrals": shown, "next": after}
 
     def decide_referral(self, request: DecideRequest) -> dict[str, Any]:

@@ -110,9 +110,10 @@ class KpiRepository:
         """Return these members' log-ins between two business days, counted or not."""
         days = {"$gte": first, "$lte": last}
         found = self._logins.find(
-            {"member_id": {"$in": member_ids}, "business_day": days}, _fields(Login),
+            {"member_id": {"$in": member_ids}, "business_day": days},
+            _fields(Login),
             session=session,
-        )  # fmt: skip
+        )
         return [Login.model_validate(login) for login in found]
 
     def registered_days(self, member_ids: list[str], session: ClientSession) -> dict[str, str]:
@@ -136,12 +137,13 @@ class KpiRepository:
         """
         self._marks.bulk_write(
             [
-                UpdateOne({"_id": day}, {"$inc": {"times": 1}, "$setOnInsert": {"schema": 1}},
-                          upsert=True)
+                UpdateOne(
+                    {"_id": day}, {"$inc": {"times": 1}, "$setOnInsert": {"schema": 1}}, upsert=True
+                )
                 for day in sorted(days)
             ],
             session=session,
-        )  # fmt: skip
+        )
 
     def marked(self) -> list[str]:
         """Return up to `MOST_MARKED` marked days, the earliest first."""
@@ -153,11 +155,18 @@ class KpiRepository:
         groups = self._members.aggregate(
             [
                 {"$match": {"registered_day": day}},
-                {"$group": {"_id": {"store_id": "$registered_store_id",
-                                    "channel": "$registered_channel"}, "members": {"$sum": 1}}},
+                {
+                    "$group": {
+                        "_id": {
+                            "store_id": "$registered_store_id",
+                            "channel": "$registered_channel",
+                        },
+                        "members": {"$sum": 1},
+                    }
+                },
             ],
             session=session,
-        )  # fmt: skip
+        )
         counts: Counter[tuple[str | None, str]] = Counter()
         for group in groups:
             who = group["_id"]

@@ -39,14 +39,19 @@ class AdjustmentRepository:
         return [Adjustment.model_validate(document) for document in found]
 
     def decide(
-        self, request: DecideAdjustmentRequest, status: AdjustmentStatus, at: datetime,
+        self,
+        request: DecideAdjustmentRequest,
+        status: AdjustmentStatus,
+        at: datetime,
         session: ClientSession,
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Decide a waiting adjustment; False if it isn't waiting any more."""
         changes = {
-            "status": status, "decided_by": request.actor, "decided_role": request.role,
+            "status": status,
+            "decided_by": request.actor,
+            "decided_role": request.role,
             "decided_at": at,
-        }  # fmt: skip
+        }
         if request.reason is not None:
             changes["decided_reason"] = request.reason
         # The filter names the old status: if two people decide at once, only one of them matches.

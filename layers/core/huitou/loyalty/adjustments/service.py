@@ -70,10 +70,12 @@ class Adjustments:
         limit = self._points.rules().adjust_limit_points
         waits = is_over_limit(limit, request.points, others)
         adjustment = Adjustment(
-            id=request.adjustment_id, day=day, created_at=now,
+            id=request.adjustment_id,
+            day=day,
+            created_at=now,
             status="awaiting_approval" if waits else "applied",
             **request.model_dump(exclude={"adjustment_id"}),
-        )  # fmt: skip
+        )
         self._apply(adjustment, None, session, tries_only=waits)
         self._adjustments.insert(adjustment, session)
         return adjustment
@@ -88,16 +90,25 @@ class Adjustments:
             self._apply(adjustment, request.actor, session)
 
     def _apply(
-        self, adjustment: Adjustment, approved_by: str | None, session: ClientSession, *,
+        self,
+        adjustment: Adjustment,
+        approved_by: str | None,
+        session: ClientSession,
+        *,
         tries_only: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Post the adjustment; if `tries_only`, only raise the refusal that posting would raise."""
         book = self._points.open_book(adjustment.member_id, session)
         rules, now, today = self._points.rules(), self._clock.now(), self._points.today()
         origin = EntryOrigin(
-            cause=adjustment.id, at=now, business_day=today, rules_revision=rules.revision,
-            actor=adjustment.actor, reason=adjustment.reason, approved_by=approved_by,
-        )  # fmt: skip
+            cause=adjustment.id,
+            at=now,
+            business_day=today,
+            rules_revision=rules.revision,
+            actor=adjustment.actor,
+            reason=adjustment.reason,
+            approved_by=approved_by,
+        )
         book.adjust(origin, adjustment.points, expires_after(rules.expiry, today))
         book.bring_up_to_date()
         if not tries_only:

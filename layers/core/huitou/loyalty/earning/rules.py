@@ -61,9 +61,13 @@ def usable_from(usable: Usable, day: str) -> str | None:
 
 
 def terms_for(
-    points: PointsRules, rules: Iterable[EarningRule], purchase: Purchase,
-    level: Level, tier_rules_revision: int, birthday: date | None = None,
-) -> EarningTerms:  # fmt: skip
+    points: PointsRules,
+    rules: Iterable[EarningRule],
+    purchase: Purchase,
+    level: Level,
+    tier_rules_revision: int,
+    birthday: date | None = None,
+) -> EarningTerms:
     """Return the terms by which this purchase earns; the order keeps those of when it is paid."""
     met = [rule for rule in rules if meets(rule, purchase, level.level, birthday)]
     multipliers = [rule for rule in met if rule.kind == "multiplier"]
@@ -100,9 +104,12 @@ def terms_for(
 
 
 def bonuses_for(
-    rules: Iterable[EarningRule], event: BonusEvent, moment: Purchase, tier: str,
+    rules: Iterable[EarningRule],
+    event: BonusEvent,
+    moment: Purchase,
+    tier: str,
     birthday: date | None = None,
-) -> list[EarningRule]:  # fmt: skip
+) -> list[EarningRule]:
     """Return the rules that give something for an event at this moment.
 
     An event has no dishes and no store: a rule that names any isn't met.
@@ -242,9 +249,14 @@ def awarded(terms: EarningTerms, paid_fen: int, room: int | None = None) -> int:
 
 
 def kept(
-    terms: EarningTerms, lines_paid_fen: Sequence[int], paid_fen: int, award: int,
-    refunds: Sequence[WentBack], *, wholly: bool = False,
-) -> int:  # fmt: skip
+    terms: EarningTerms,
+    lines_paid_fen: Sequence[int],
+    paid_fen: int,
+    award: int,
+    refunds: Sequence[WentBack],
+    *,
+    wholly: bool = False,
+) -> int:
     """Return how many points of its award an order keeps after these refunds.
 
     `award` is what was given, `lines_paid_fen` what was paid for each line. The result is the
@@ -261,9 +273,11 @@ def kept(
 
 
 def _remaining(
-    terms: EarningTerms, lines_paid_fen: Sequence[int], paid_fen: int,
+    terms: EarningTerms,
+    lines_paid_fen: Sequence[int],
+    paid_fen: int,
     refunds: Sequence[WentBack],
-) -> Fraction:  # fmt: skip
+) -> Fraction:
     """Return the part of an order's weight that was not refunded, from 0 to 1.
 
     Only lines earn. Other payments (delivery fee, packaging, tip, rounding) bear their share of

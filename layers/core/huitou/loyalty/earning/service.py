@@ -57,16 +57,24 @@ class Earning:
         return self._terms(member_id, purchase, level, revision, self._points.rules())
 
     def terms_for_cart(
-        self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
+        self,
+        member_id: str,
+        purchase: Purchase,
+        level: Level,
+        tier_rules_revision: int,
         points: PointsRules,
-    ) -> EarningTerms:  # fmt: skip
+    ) -> EarningTerms:
         """Return the terms by which a cart would earn if it were paid now, at this level."""
         return self._terms(member_id, purchase, level, tier_rules_revision, points)
 
     def _terms(
-        self, member_id: str, purchase: Purchase, level: Level, tier_rules_revision: int,
+        self,
+        member_id: str,
+        purchase: Purchase,
+        level: Level,
+        tier_rules_revision: int,
         points: PointsRules,
-    ) -> EarningTerms:  # fmt: skip
+    ) -> EarningTerms:
         rules = self.rules_in_force(purchase.business_day)
         # The birthday is read only if a promotion of the day depends on it.
         asked = asks_birthday(rules, purchase.business_day)
@@ -124,10 +132,13 @@ class Bonuses:
                 left = book.room(day, points.caps.day_points, points.caps.month_points)
                 offer = rule.points or 0
                 origin = EntryOrigin(
-                    cause=entry_id.removeprefix("bonus:"), at=now, business_day=day, actor="event",
+                    cause=entry_id.removeprefix("bonus:"),
+                    at=now,
+                    business_day=day,
+                    actor="event",
                     rules_revision=points.revision,
                     rules=[RuleRef(rule_id=rule.id, revision=rule.revision)],
-                )  # fmt: skip
+                )
                 book.bonus(origin, offer if left is None else min(offer, left), award)
             given = sum(entry.points for entry in book.entries if entry.kind == "bonus")
             book.bring_up_to_date()
@@ -142,9 +153,11 @@ class Bonuses:
         else:
             outcome = "awarded" if new else "awarded_before"
         return BonusAnswer(
-            outcome=outcome, points=total, usable=award.usable if total else None,
+            outcome=outcome,
+            points=total,
+            usable=award.usable if total else None,
             what=bonus_words(outcome, total, lang),
-        )  # fmt: skip
+        )
 
     def give_points(self, member_id: str, points: int, cause: str, rule: RuleRef) -> bool:
         """Give a member points that a rule promised; False if this cause had them before.
@@ -162,9 +175,13 @@ class Bonuses:
                 return False
             book = self._points.open_book(member_id, session)
             origin = EntryOrigin(
-                cause=cause, at=now, business_day=day, actor="event",
-                rules_revision=rules.revision, rules=[rule],
-            )  # fmt: skip
+                cause=cause,
+                at=now,
+                business_day=day,
+                actor="event",
+                rules_revision=rules.revision,
+                rules=[rule],
+            )
             book.bonus(origin, points, bonus_award(rules, day))
             book.bring_up_to_date()
             self._points.save_books([book], session)
@@ -189,9 +206,13 @@ class Bonuses:
             lot = next((lot for lot in given.lots if lot.points > 0), None)
             award = Award(lot.expires_on, lot.usable) if lot else bonus_award(rules, day)
             origin = EntryOrigin(
-                cause=cause, at=now, business_day=day, actor="event",
-                rules_revision=rules.revision, rules=[rule],
-            )  # fmt: skip
+                cause=cause,
+                at=now,
+                business_day=day,
+                actor="event",
+                rules_revision=rules.revision,
+                rules=[rule],
+            )
             book.claw_back(origin, TakenBack(given.points), award, rules.claw_back)
             book.bring_up_to_date()
             self._points.save_books([book], session)

@@ -32,9 +32,13 @@ class Holds:
         return self._holds.find(hold_id)
 
     def hold_points(
-        self, member_id: str, hold_id: str, points: int, purpose: Purpose,
+        self,
+        member_id: str,
+        hold_id: str,
+        points: int,
+        purpose: Purpose,
         session: ClientSession | None = None,
-    ) -> Hold:  # fmt: skip
+    ) -> Hold:
         """Set points aside; a repeated call returns the hold as it is now.
 
         Raises Refusal HOLD_ID_REUSED if the id has another member, amount or purpose,
@@ -49,11 +53,14 @@ class Holds:
                 check_same(known, member_id, points, purpose)
                 return known
             hold = Hold(
-                id=hold_id, member_id=member_id, points=points, purpose=purpose,
+                id=hold_id,
+                member_id=member_id,
+                points=points,
+                purpose=purpose,
                 drawn=self._points.reserve_points(member_id, points, session),
                 created_at=self._clock.now(),
                 expires_at=milliseconds(datetime.now(UTC)) + HELD_FOR,
-            )  # fmt: skip
+            )
             self._holds.insert(hold, session)
             return hold
 

@@ -51,39 +51,47 @@ class LiabilityRepository:
 
     def kinds_of(self, day: str, session: ClientSession) -> list[dict[str, Any]]:
         """Sum one day's entries by kind and sign; an index alone answers it."""
-        return list(self._entries.aggregate(
-            [
-                {"$match": {"booked_on": day}},
-                {"$group": {
-                    "_id": {
-                        "kind": "$kind",
-                        "taken": {"$lt": ["$points", 0]},
-                        "is_test": {"$eq": ["$is_test", True]},
+        return list(
+            self._entries.aggregate(
+                [
+                    {"$match": {"booked_on": day}},
+                    {
+                        "$group": {
+                            "_id": {
+                                "kind": "$kind",
+                                "taken": {"$lt": ["$points", 0]},
+                                "is_test": {"$eq": ["$is_test", True]},
+                            },
+                            "points": {"$sum": "$points"},
+                            "debt": {"$sum": "$debt"},
+                        }
                     },
-                    "points": {"$sum": "$points"},
-                    "debt": {"$sum": "$debt"},
-                }},
-            ],
-            session=session,
-        ))  # fmt: skip
+                ],
+                session=session,
+            )
+        )
 
     def lots_of(self, day: str, session: ClientSession) -> list[dict[str, Any]]:
         """Sum one day's moves of lots, by the lots' year of expiry."""
-        return list(self._entries.aggregate(
-            [
-                {"$match": {"booked_on": day, "is_test": {"$ne": True}}},
-                {"$project": {"_id": 0, "lots": 1}},
-                {"$unwind": "$lots"},
-                {"$group": {
-                    "_id": {
-                        "year": {"$substrBytes": ["$lots.expires_on", 0, 4]},
-                        "pending": {"$gt": ["$lots.usable", None]},
+        return list(
+            self._entries.aggregate(
+                [
+                    {"$match": {"booked_on": day, "is_test": {"$ne": True}}},
+                    {"$project": {"_id": 0, "lots": 1}},
+                    {"$unwind": "$lots"},
+                    {
+                        "$group": {
+                            "_id": {
+                                "year": {"$substrBytes": ["$lots.expires_on", 0, 4]},
+                                "pending": {"$gt": ["$lots.usable", None]},
+                            },
+                            "points": {"$sum": "$lots.points"},
+                        }
                     },
-                    "points": {"$sum": "$lots.points"},
-                }},
-            ],
-            session=session,
-        ))  # fmt: skip
+                ],
+                session=session,
+            )
+        )
 
 
 def _without_id(document: Document) -> Document:

@@ -65,9 +65,12 @@ def counted(
         year = "never" if group["_id"]["year"] == NEVER[:4] else group["_id"]["year"]
         moved["pending" if group["_id"]["pending"] else "open"][year] += group["points"]
     return PointsMonth(
-        id=month, sums=Sums(**sums[False]), test=Sums(**sums[True]), owed=owed,
+        id=month,
+        sums=Sums(**sums[False]),
+        test=Sums(**sums[True]),
+        owed=owed,
         **{name: _without_zeros(years) for name, years in moved.items()},
-    )  # fmt: skip
+    )
 
 
 def sum_months(months: Sequence[PointsMonth], month_id: str = "") -> PointsMonth:
@@ -88,17 +91,25 @@ def sum_months(months: Sequence[PointsMonth], month_id: str = "") -> PointsMonth
 
 
 def report(
-    as_of: str, months: Sequence[PointsMonth], closed: frozenset[str], point_value_fen: int, *,
+    as_of: str,
+    months: Sequence[PointsMonth],
+    closed: frozenset[str],
+    point_value_fen: int,
+    *,
     rest: bool,
-) -> LiabilityAnswer:  # fmt: skip
+) -> LiabilityAnswer:
     """Build the report of what was owed after these months."""
     shown, outstanding = [], 0
     for month in months:
         outstanding += month.sums.outstanding
-        shown.append(ShownMonth(
-            month=month.id, closed=month.id in closed, outstanding_at_end=outstanding,
-            **month.sums.model_dump(),
-        ))  # fmt: skip
+        shown.append(
+            ShownMonth(
+                month=month.id,
+                closed=month.id in closed,
+                outstanding_at_end=outstanding,
+                **month.sums.model_dump(),
+            )
+        )
     total = sum_months(months)
     open_points, pending = sum(total.open.values()), sum(total.pending.values())
     by_year = Counter(total.open)
@@ -113,11 +124,10 @@ def report(
         pending_points=pending,
         owed_points=total.owed,
         by_year=dict(sorted(_without_zeros(by_year).items())),
-        agrees=all(
-            left_over(month.sums) == month.sums.outstanding for month in (*months, total)
-        ) and total.sums.outstanding == open_points + pending - total.owed,
+        agrees=all(left_over(month.sums) == month.sums.outstanding for month in (*months, total))
+        and total.sums.outstanding == open_points + pending - total.owed,
         rest=rest,
-    )  # fmt: skip
+    )
 
 
 def left_over(sums: Sums) -> int:

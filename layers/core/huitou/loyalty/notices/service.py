@@ -43,9 +43,12 @@ class Notices:
     ) -> Notice:
         return Notice(
             id=f"{kind}:{member_id}:{for_day}" + (f":{data['level']}" if "level" in data else ""),
-            member_id=member_id, kind=kind, for_day=for_day,
-            data=dict(data), at=self._clock.now(),
-        )  # fmt: skip
+            member_id=member_id,
+            kind=kind,
+            for_day=for_day,
+            data=dict(data),
+            at=self._clock.now(),
+        )
 
     def list_notices(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
         """Return one page of the member's notices, newest first, in the member's language."""

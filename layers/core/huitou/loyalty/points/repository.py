@@ -50,8 +50,11 @@ class PointsRepository:
         self, member_id: str, order_id: str, session: ClientSession
     ) -> tuple[Account | None, dict[str, LedgerEntry]]:
         """Return an account, and the few entries of one order by id, in one round trip."""
-        of_order = {"from": "points_entries", "pipeline": [{"$match": {"order_id": order_id}}],
-                    "as": "of_order"}  # fmt: skip
+        of_order = {
+            "from": "points_entries",
+            "pipeline": [{"$match": {"order_id": order_id}}],
+            "as": "of_order",
+        }
         found = self._accounts.aggregate(
             [{"$match": {"_id": member_id}}, {"$project": _FIELDS}, {"$lookup": of_order}],
             session=session,

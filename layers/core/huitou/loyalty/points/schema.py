@@ -71,10 +71,12 @@ def _note_birthdays(database: Database) -> None:
             years = (f"{int(today[:4]) + ahead}-{month_day}" for ahead in (0, 1))
             following = next((day for day in years if day > today), None)
             if month_day and following:
-                noted.append(UpdateOne(
-                    {"_id": member["_id"], "birthday_md": {"$exists": False}},
-                    {"$set": {"birthday_md": month_day, "birthday_on": following}},
-                ))  # fmt: skip
+                noted.append(
+                    UpdateOne(
+                        {"_id": member["_id"], "birthday_md": {"$exists": False}},
+                        {"$set": {"birthday_md": month_day, "birthday_on": following}},
+                    )
+                )
         if noted:
             database.collection("accounts").bulk_write(noted, ordered=False)
 
@@ -139,21 +141,28 @@ def _with_lots(account: Document, entries: Iterable[Document]) -> tuple[Document
         days["orders_by_day"][day] += orders
         if entry["kind"] in ("earn", "claw-back"):
             days["points_by_day"][day] += points
-        numbered.append({
-            "number": number, "balance": balance, "orders": orders, "debt": owed,
-            "lots": [{"expires_on": _NEVER, "points": points + owed}],
-            "booked_on": (entry["at"] + timedelta(hours=8)).date().isoformat(),
-        })  # fmt: skip
+        numbered.append(
+            {
+                "number": number,
+                "balance": balance,
+                "orders": orders,
+                "debt": owed,
+                "lots": [{"expires_on": _NEVER, "points": points + owed}],
+                "booked_on": (entry["at"] + timedelta(hours=8)).date().isoformat(),
+            }
+        )
     open_lot, owes = max(0, account["available"]), max(0, -account["available"])
     if numbered:  # Points set aside no longer lower the debt: the last entry books the difference.
         apart = owes - debt
         numbered[-1]["debt"] += apart
         numbered[-1]["lots"][0]["points"] += apart
     changes: Document = {
-        "lots": {_NEVER: open_lot} if open_lot else {}, "pending": {}, "debt": owes,
+        "lots": {_NEVER: open_lot} if open_lot else {},
+        "pending": {},
+        "debt": owes,
         "entries": len(numbered),
         **{name: {day: n for day, n in by_day.items() if n} for name, by_day in days.items()},
-    }  # fmt: skip
+    }
     return changes | ({"first_order_id": first} if first else {}), numbered
 
 

@@ -70,9 +70,10 @@ class Points:
             available=book.available,
             reserved=book.reserved,
             pending=sum(book.pending.values()),
-            expiring=None if soonest == NEVER
+            expiring=None
+            if soonest == NEVER
             else DueLot(expires_on=soonest, points=book.lots[soonest]),
-        )  # fmt: skip
+        )
 
     def open_book(self, member_id: str, session: ClientSession) -> Book:
         """Open the member's book in a transaction, up to date; `save` writes it back.

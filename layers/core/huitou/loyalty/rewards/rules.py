@@ -47,11 +47,14 @@ def shown(item: MallItem, taken: int, had: int, available: int, lang: Lang) -> S
     """Return an item as the member sees it."""
     refusal = why_not(item, taken, had, available)
     return ShownItem(
-        item_id=item.id, name=item.name, points=item.points, left=left_of(item, taken),
+        item_id=item.id,
+        name=item.name,
+        points=item.points,
+        left=left_of(item, taken),
         per_member=item.per_member,
         valid_until=item.valid_until.isoformat() if item.valid_until else None,
         why_not=refusal.message(lang) if refusal else None,
-    )  # fmt: skip
+    )
 
 
 def check_item(exchange: Exchange, item_id: str) -> Exchange:

@@ -109,9 +109,15 @@ class Mall:
                 raise Refusal(RewardErrors.MALL_SOLD_OUT, field="item_id")
             coupon = self._coupons.issue_coupon_within(template, member_id, identity, session)
             exchange = Exchange(
-                id=identity, member_id=member_id, item_id=item.id, item_revision=current.revision,
-                points=hold.points, seq=had + 1, coupon_id=coupon.id, at=self._clock.now(),
-            )  # fmt: skip
+                id=identity,
+                member_id=member_id,
+                item_id=item.id,
+                item_revision=current.revision,
+                points=hold.points,
+                seq=had + 1,
+                coupon_id=coupon.id,
+                at=self._clock.now(),
+            )
             self._mall.insert(exchange, session)
             return exchange
 
@@ -145,6 +151,8 @@ class Mall:
 
     def _answer(self, exchange: Exchange, request: ExchangeRequest) -> ExchangeAnswer:
         return ExchangeAnswer(
-            exchange_id=request.exchange_id, item_id=exchange.item_id, points=exchange.points,
+            exchange_id=request.exchange_id,
+            item_id=exchange.item_id,
+            points=exchange.points,
             coupon=self._coupons.show_coupon(exchange.coupon_id),
-        )  # fmt: skip
+        )

@@ -51,13 +51,19 @@ def _topic(entry: LedgerEntry) -> str:
 def shown(entry: LedgerEntry, lang: Lang = "zh") -> ShownEntry:
     """Return an entry as its member sees it."""
     return ShownEntry(
-        entry_id=entry.id, number=entry.number, kind=entry.kind, what=what_for(entry, lang),
-        points=entry.points, balance=entry.balance, debt=entry.debt or None,
-        order_id=entry.order_id, at=entry.at,
+        entry_id=entry.id,
+        number=entry.number,
+        kind=entry.kind,
+        what=what_for(entry, lang),
+        points=entry.points,
+        balance=entry.balance,
+        debt=entry.debt or None,
+        order_id=entry.order_id,
+        at=entry.at,
         lots=[MovedLot.model_validate(move.model_dump()) for move in entry.lots],
         rules_revision=entry.rules_revision,
         rules=[ShownRule.model_validate(rule.model_dump()) for rule in entry.rules],
-    )  # fmt: skip
+    )
 
 
 def shown_to_staff(entry: LedgerEntry, lang: Lang = "zh") -> StaffEntry:
@@ -65,8 +71,10 @@ def shown_to_staff(entry: LedgerEntry, lang: Lang = "zh") -> StaffEntry:
     for_member = shown(entry, lang)
     return StaffEntry(
         **{name: getattr(for_member, name) for name in ShownEntry.model_fields},
-        actor=entry.actor, reason=entry.reason, approved_by=entry.approved_by,
-    )  # fmt: skip
+        actor=entry.actor,
+        reason=entry.reason,
+        approved_by=entry.approved_by,
+    )
 
 
 def lots_of(account: Account) -> list[DueLot]:

@@ -133,11 +133,15 @@ class Stage:
         """Return the levels held on a day as promises, from which the same rules go on."""
         by_stretches = is_by_stretches(self.rules)
         return [
-            Promise(level=held.level, revision=held.revision, through=iso(run.through),
-                    first=iso(run.first) if by_stretches and run.first else "")
+            Promise(
+                level=held.level,
+                revision=held.revision,
+                through=iso(run.through),
+                first=iso(run.first) if by_stretches and run.first else "",
+            )
             for held in self.held()
             for run in held.between(day, day)
-        ]  # fmt: skip
+        ]
 
     def promised_to_new_rules(self, day: int) -> list[Promise]:
         """Return the levels held on the day of change, and how long new rules can't end them.
@@ -145,11 +149,14 @@ class Stage:
         For a level in its days of grace that is the day of change; the new days of grace follow.
         """
         return [
-            Promise(level=held.level, revision=held.revision,
-                    through=iso(max([day, *(run.through for run in runs)])))
+            Promise(
+                level=held.level,
+                revision=held.revision,
+                through=iso(max([day, *(run.through for run in runs)])),
+            )
             for held in self.held()
             if (runs := held.between(day, day))
-        ]  # fmt: skip
+        ]
 
     def _runs(self, level: Level, promises: Sequence[Promise], falls: Sequence[Fall]) -> list[Run]:
         if is_by_stretches(self.rules):

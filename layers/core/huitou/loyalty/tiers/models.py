@@ -207,20 +207,23 @@ class TierRules(Stored):
         lowest = self.levels[0]
         if not lowest.reached(Figures()) or lowest.keep is not None:
             raise Unfit(
-                "levels.0", "最低等级人人都有：不能设升级条件和保级条件",
+                "levels.0",
+                "最低等级人人都有：不能设升级条件和保级条件",
                 "the lowest level is everybody's, at no spend, without keep",
-            )  # fmt: skip
+            )
         for number, level in enumerate(self.levels[1:], 1):
             if level.kept_by.reached(Figures()):
                 raise Unfit(
-                    f"levels.{number}.keep", f"“{level.name}”的保级条件人人都能达到",
+                    f"levels.{number}.keep",
+                    f"“{level.name}”的保级条件人人都能达到",
                     f"{level.level} would be kept by anybody",
-                )  # fmt: skip
+                )
             if not level.implies(level.kept_by):
                 raise Unfit(
-                    f"levels.{number}.keep", f"“{level.name}”的保级条件高于升级条件",
+                    f"levels.{number}.keep",
+                    f"“{level.name}”的保级条件高于升级条件",
                     f"harder than to reach {level.level}",
-                )  # fmt: skip
+                )
         for number, (lower, higher) in enumerate(pairwise(self.levels), 1):
             if not higher.implies(lower) or lower.implies(higher):
                 raise Unfit(
@@ -231,9 +234,10 @@ class TierRules(Stored):
                 )
             if not higher.kept_by.implies(lower.kept_by):
                 raise Unfit(
-                    f"levels.{number}.keep", f"“{higher.name}”的保级条件低于“{lower.name}”",
+                    f"levels.{number}.keep",
+                    f"“{higher.name}”的保级条件低于“{lower.name}”",
                     f"easier than to keep {lower.level}",
-                )  # fmt: skip
+                )
         return self
 
     def find(self, level: str) -> Level | None:

@@ -170,16 +170,22 @@ class TierRepository:
             self._changes.insert_many([change.document() for change in changes], session=session)
 
     def bring_in(
-        self, seen: TierAccount, standing: Standing, base: TierBase, change: TierChange,
+        self,
+        seen: TierAccount,
+        standing: Standing,
+        base: TierBase,
+        change: TierChange,
         session: ClientSession,
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Set a standing from another system, its review due; False if the account has changed.
 
         The change's id comes from the business fact: a second call raises DuplicateKeyError.
         """
         self.append(change, session)
-        tier = {"tier": standing.model_dump(exclude_none=True),
-                "tier_base": base.model_dump(exclude_none=True)}  # fmt: skip
+        tier = {
+            "tier": standing.model_dump(exclude_none=True),
+            "tier_base": base.model_dump(exclude_none=True),
+        }
         # Guarded by the version read before: an order may have raised the member meanwhile.
         moved = self._accounts.update_one(
             {"_id": seen.id, "version": seen.version},
@@ -217,9 +223,10 @@ class TierRepository:
         for name, value in changes.items():
             update["$unset" if value is None else "$set"][name] = "" if value is None else value
         self._accounts.update_one(
-            {"_id": member_id}, {name: fields for name, fields in update.items() if fields},
+            {"_id": member_id},
+            {name: fields for name, fields in update.items() if fields},
             session=session,
-        )  # fmt: skip
+        )
 
     def raised_by_rules(self, revision: int) -> int:
         """Return how many members the roll-out of a revision has raised."""

@@ -101,9 +101,15 @@ class Case:
         if notice:
             standing = standing.model_copy(update={"noticed_for": standing.holds_through})
         return Evaluation(
-            standing, self.level(standing), self.figures_today(), review_on, self._moved_base(),
-            cause, notice, raised=ranks[0] > ranks[1],
-        )  # fmt: skip
+            standing,
+            self.level(standing),
+            self.figures_today(),
+            review_on,
+            self._moved_base(),
+            cause,
+            notice,
+            raised=ranks[0] > ranks[1],
+        )
 
     def _standing(self) -> Standing:
         """Return the standing at the highest level held; a level that is new counts since today."""
@@ -115,10 +121,12 @@ class Case:
             given = before.rules_revision if same else self.rules.revision
             return Standing(level=level, rules_revision=given, since_day=since)
         return Standing(
-            level=level, rules_revision=held.revision, since_day=since,
+            level=level,
+            rules_revision=held.revision,
+            since_day=since,
             holds_through=None if run.through == FOR_EVER else iso(run.through),
             noticed_for=before.noticed_for if level == before.level else None,
-        )  # fmt: skip
+        )
 
     @property
     def _rules_are_new(self) -> bool:
@@ -263,8 +271,9 @@ class Case:
                 found = (held.rank, run.through) if held and run else (0, 0)
                 if found >= (self.rank(standing), ordinal(through)):
                     return []
-                return [Promise(level=standing.level, revision=standing.rules_revision,
-                                through=through)]  # fmt: skip
+                return [
+                    Promise(level=standing.level, revision=standing.rules_revision, through=through)
+                ]
             standing = standing.under
         return []
 

@@ -85,21 +85,26 @@ class Condition(Record):
         groups = [self.all_of, self.any_of, self.none_of]
         if sum(map(bool, groups)) + (self.feature is not None) != 1:
             raise Unfit(
-                "", "请选择会员特征，或一组条件",
+                "",
+                "请选择会员特征，或一组条件",
                 "a condition is a feature, or one of all_of, any_of, none_of",
-            )  # fmt: skip
+            )
         if _depth(self) > MOST_DEEP:
             raise Unfit(
-                "", f"条件最多嵌套 {MOST_DEEP} 层",
+                "",
+                f"条件最多嵌套 {MOST_DEEP} 层",
                 f"conditions lie at most {MOST_DEEP} deep in each other",
-            )  # fmt: skip
+            )
         if self.feature is not None:
             self._fits_its_feature(self.feature)
         return self
 
     def _fits_its_feature(self, feature: str) -> None:
-        said = {name for name in ("at_least", "at_most", "days", "category", "is_so")
-                if getattr(self, name) is not None}  # fmt: skip
+        said = {
+            name
+            for name in ("at_least", "at_most", "days", "category", "is_so")
+            if getattr(self, name) is not None
+        }
         said |= {"among"} if self.among else set()
         if feature in NUMBERS:
             may = {"at_least", "at_most", *NUMBERS[feature]}
@@ -116,9 +121,10 @@ class Condition(Record):
             )
         if not enough:
             raise Unfit(
-                "", f"请为“{_FEATURE_NAMES[feature]}”填写条件",
+                "",
+                f"请为“{_FEATURE_NAMES[feature]}”填写条件",
                 f"{feature} needs {' or '.join(sorted(may & _TESTS))}",
-            )  # fmt: skip
+            )
         if feature == "category_share_bp" and self.category is None:
             raise Unfit("category", "请选择分类", "category_share_bp needs category")
         if (self.at_least or 0) > (self.at_most if self.at_most is not None else 10**15):

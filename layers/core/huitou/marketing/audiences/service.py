@@ -43,12 +43,15 @@ class Audiences:
         nobody = Standing()
         return {
             name: Profile(
-                member=member, features=features.get(name) or Features(id=name),
-                tier=(standing := standings.get(name, nobody)).tier, points=standing.points,
-                marketing=held[name]["marketing"], personalised=held[name]["personalised"],
+                member=member,
+                features=features.get(name) or Features(id=name),
+                tier=(standing := standings.get(name, nobody)).tier,
+                points=standing.points,
+                marketing=held[name]["marketing"],
+                personalised=held[name]["personalised"],
             )
             for name, member in members.items()
-        }  # fmt: skip
+        }
 
     def count_audience(self, request: AudienceRequest) -> AudienceAnswer:
         """Count the members who meet a condition; in a large chain a random sample of them."""
@@ -74,14 +77,21 @@ class Audiences:
         members = looked if exact else max(looked, self._repository.members_in_all())
         scale = members / looked if looked else 1.0
         return AudienceAnswer(
-            members=members, looked_at=looked, exact=exact, matching=round(matching * scale),
-            reachable=round(reachable * scale), sample=sample,
-        )  # fmt: skip
+            members=members,
+            looked_at=looked,
+            exact=exact,
+            matching=round(matching * scale),
+            reachable=round(reachable * scale),
+            sample=sample,
+        )
 
 
 def _sampled(member_id: str, profile: Profile) -> SampledMember:
     features = profile.features
     return SampledMember(
-        member_id=member_id, orders=features.orders, spend_fen=features.spend_fen,
-        last_order_day=features.last_order_day, tier=profile.tier,
-    )  # fmt: skip
+        member_id=member_id,
+        orders=features.orders,
+        spend_fen=features.spend_fen,
+        last_order_day=features.last_order_day,
+        tier=profile.tier,
+    )

@@ -96,9 +96,10 @@ class Gift(Record):
         has = {"coupon": self.template_id is not None, "points": self.points is not None}
         if has != {"coupon": self.kind == "coupon", "points": self.kind == "points"}:
             raise Unfit(
-                "kind", "请选择优惠券，或填写积分",
+                "kind",
+                "请选择优惠券，或填写积分",
                 "a coupon has template_id, points have points, none has neither",
-            )  # fmt: skip
+            )
         return self
 
 
@@ -238,25 +239,25 @@ class Campaign(Stored):
         if self.valid_until < self.valid_from:
             raise Unfit(
                 "valid_until", "结束日期早于开始日期", "valid_until must not be before valid_from"
-            )  # fmt: skip
+            )
         names = [variant.variant for variant in self.variants]
         if len(set(names)) != len(names) or "holdout" in names:
             raise Unfit(
-                "variants", "版本名称不能重复，也不能叫 holdout",
+                "variants",
+                "版本名称不能重复，也不能叫 holdout",
                 "each `variant` must be another, and none is holdout",
-            )  # fmt: skip
+            )
         self._late_words_hold_together()
         kind = TRIGGERS[self.trigger.kind]
         if kind.met == "taken":
             if self.holdout_bp:
                 raise Unfit(
-                    "holdout_bp", f"{kind.label}由会员自己领取，对照组比例须为 0",
+                    "holdout_bp",
+                    f"{kind.label}由会员自己领取，对照组比例须为 0",
                     "members take it themselves, so nobody is left alone",
-                )  # fmt: skip
+                )
             if any(variant.gift.kind != "coupon" for variant in self.variants):
-                raise Unfit(
-                    "variants", f"{kind.label}的权益只能是优惠券", "a group takes coupons"
-                )  # fmt: skip
+                raise Unfit("variants", f"{kind.label}的权益只能是优惠券", "a group takes coupons")
         return self
 
     def _late_words_hold_together(self) -> None:
@@ -266,14 +267,16 @@ class Campaign(Stored):
         field = f"variants.{has.index(True)}.message.late"
         if kind.own_words is None:
             raise Unfit(
-                field, f"“{kind.label}”没有迟到的话",
+                field,
+                f"“{kind.label}”没有迟到的话",
                 f"{self.trigger.kind} has no words for a day that is over",
-            )  # fmt: skip
+            )
         if not all(has):
             raise Unfit(
-                f"variants.{has.index(False)}.message.late", "每个版本都要写迟到的话，或都不写",
+                f"variants.{has.index(False)}.message.late",
+                "每个版本都要写迟到的话，或都不写",
                 "all variants have words for a day that is over, or none has",
-            )  # fmt: skip
+            )
 
 
 class Acceptance(Record):

@@ -58,14 +58,16 @@ class CampaignRepository:
         """
         stepped = self._states.update_one(
             {
-                "_id": state.id, "status": state.status, "revision": state.revision,
+                "_id": state.id,
+                "status": state.status,
+                "revision": state.revision,
                 "changes": {"$size": len(state.changes)},
             },
             {
                 "$set": {"status": change.to, **changes},
                 "$push": {"changes": change.model_dump(exclude_none=True)},
             },
-        )  # fmt: skip
+        )
         return stepped.matched_count == 1
 
     def accept(self, campaign_id: str, acceptance: Acceptance) -> None:

@@ -49,8 +49,12 @@ class Campaigns:
     def show_campaign(self, campaign_id: str) -> dict[str, Any]:
         """Return a campaign with its history; raises Refusal NOT_FOUND for an unknown id."""
         state, campaign = self._state(campaign_id), self._content(campaign_id)
-        return {"campaign": _shown_campaign(state, campaign), "content": campaign,
-                "acceptances": state.acceptances, "changes": state.changes}  # fmt: skip
+        return {
+            "campaign": _shown_campaign(state, campaign),
+            "content": campaign,
+            "acceptances": state.acceptances,
+            "changes": state.changes,
+        }
 
     def running_campaigns(self) -> list[tuple[CampaignState, Campaign]]:
         """Return the running campaigns in the revision that members get, highest priority first."""
@@ -141,11 +145,20 @@ class Campaigns:
             self._repository.put(campaign)
             now = self._clock.now()
             begun = CampaignState(
-                id=campaign.id, revision=campaign.revision, priority=campaign.priority,
+                id=campaign.id,
+                revision=campaign.revision,
+                priority=campaign.priority,
                 salt=secrets.token_hex(16),
-                changes=[Change(to="draft", revision=campaign.revision, actor=request.actor,
-                                at=now, reason=request.reason)],
-            )  # fmt: skip
+                changes=[
+                    Change(
+                        to="draft",
+                        revision=campaign.revision,
+                        actor=request.actor,
+                        at=now,
+                        reason=request.reason,
+                    )
+                ],
+            )
             self._repository.insert_state(begun)
             return self.show_campaign(campaign.id)
         if campaign == self._repository.find(campaign.id):
@@ -155,9 +168,14 @@ class Campaigns:
             raise Refusal(Code.INVALID_REQUEST, field="reason", detail="reason")
         self._repository.put(campaign)
         self._step(
-            state, "draft", request.actor, request.reason, revision=campaign.revision,
-            priority=campaign.priority, checked=None,
-        )  # fmt: skip
+            state,
+            "draft",
+            request.actor,
+            request.reason,
+            revision=campaign.revision,
+            priority=campaign.priority,
+            checked=None,
+        )
         return self.show_campaign(campaign.id)
 
     def lint_campaign(self, campaign: Campaign, lang: Lang = "zh") -> list[Finding]:
@@ -199,9 +217,15 @@ class Campaigns:
         state = self._state(request.campaign_id)
         if request.rule not in rule_names():
             raise Refusal(Code.INVALID_REQUEST, field="rule", detail=", ".join(rule_names()))
-        self._repository.accept(state.id, Acceptance(
-            rule=request.rule, revision=state.revision, actor=request.actor, at=self._clock.now(),
-        ))  # fmt: skip
+        self._repository.accept(
+            state.id,
+            Acceptance(
+                rule=request.rule,
+                revision=state.revision,
+                actor=request.actor,
+                at=self._clock.now(),
+            ),
+        )
         return self.show_campaign(state.id)
 
     def start_campaign(self, request: CampaignStepRequest) -> dict[str, Any]:
@@ -215,10 +239,15 @@ class Campaigns:
             raise Refusal(CampaignErrors.CAMPAIGN_NOT_CHECKED)
         now = self._clock.now()
         self._step(
-            state, "running", request.actor, request.reason, running_revision=state.revision,
-            started_at=state.started_at or now, seen_to=now,
+            state,
+            "running",
+            request.actor,
+            request.reason,
+            running_revision=state.revision,
+            started_at=state.started_at or now,
+            seen_to=now,
             planned_to=max(state.planned_to or "", shifted(brand_day(now), -1)),
-        )  # fmt: skip
+        )
         return self.show_campaign(state.id)
 
     def pause_campaign(self, request: CampaignStepRequest) -> dict[str, Any]:
@@ -257,8 +286,14 @@ def _check_step(state: CampaignState, to: Status) -> None:
 
 def _shown_campaign(state: CampaignState, campaign: Campaign) -> dict[str, Any]:
     return {
-        "campaign_id": state.id, "name": campaign.name, "kind": campaign.trigger.kind,
-        "status": state.status, "priority": campaign.priority, "revision": state.revision,
-        "sends": state.running_revision, "valid_from": campaign.valid_from.isoformat(),
-        "valid_until": campaign.valid_until.isoformat(), "holdout_bp": campaign.holdout_bp,
-    }  # fmt: skip
+        "campaign_id": state.id,
+        "name": campaign.name,
+        "kind": campaign.trigger.kind,
+        "status": state.status,
+        "priority": campaign.priority,
+        "revision": state.revision,
+        "sends": state.running_revision,
+        "valid_from": campaign.valid_from.isoformat(),
+        "valid_until": campaign.valid_until.isoformat(),
+        "holdout_bp": campaign.holdout_bp,
+    }

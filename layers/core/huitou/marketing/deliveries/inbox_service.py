@@ -38,13 +38,17 @@ class Inbox:
         return RecipientsAnswer(
             recipients=[
                 Recipient(
-                    exposure_id=one.id, member_id=one.member_id, group=one.group, at=one.at,
-                    gift=one.gift_text or None, opened=one.opened_at is not None,
+                    exposure_id=one.id,
+                    member_id=one.member_id,
+                    group=one.group,
+                    at=one.at,
+                    gift=one.gift_text or None,
+                    opened=one.opened_at is not None,
                 )
                 for one in found
             ],
             next=found[-1].id if len(found) == request.limit else None,
-        )  # fmt: skip
+        )
 
     def open_message(self, member_id: str, request: OpenMessageRequest) -> dict[str, bool]:
         """Note that the member opened a message.
@@ -58,9 +62,13 @@ class Inbox:
 
 def _shown_message(exposure: Exposure) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "message_id": exposure.id, "title": exposure.title, "body": exposure.body,
-        "page": exposure.page, "at": exposure.at, "opened": exposure.opened_at is not None,
-    }  # fmt: skip
+        "message_id": exposure.id,
+        "title": exposure.title,
+        "body": exposure.body,
+        "page": exposure.page,
+        "at": exposure.at,
+        "opened": exposure.opened_at is not None,
+    }
     if exposure.gift_kind == "coupon":
         shown["coupon_id"] = coupon_id(exposure.gift_cause)
     return shown

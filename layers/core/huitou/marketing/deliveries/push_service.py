@@ -88,10 +88,16 @@ class Pushes:
             return self._ended(exposure, "failed")
         if not self._messages.spend_message(exposure.member_id, template_id):
             return self._ended(exposure, "no_consent")
-        data = fitted(field_values(
-            template, title=exposure.title or "", body=exposure.body or "",
-            gift=exposure.gift_text, until=exposure.until, brand=rules.brand_name,
-        ))  # fmt: skip
+        data = fitted(
+            field_values(
+                template,
+                title=exposure.title or "",
+                body=exposure.body or "",
+                gift=exposure.gift_text,
+                until=exposure.until,
+                brand=rules.brand_name,
+            )
+        )
         try:
             error = self._post.send_message(openid, template_id, exposure.page or "", data)
         except Unavailable:

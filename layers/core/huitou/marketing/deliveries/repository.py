@@ -30,8 +30,9 @@ class ExposureRepository:
         wanted = {"member_id": {"$in": list(member_ids)}, "day": {"$gte": since}}
         shown = {"_id": 0, "member_id": 1, "day": 1, "campaign_id": 1, "occasion": 1}
         found = self._exposures.find(wanted, shown).batch_size(AT_ONCE)
-        return [(row["member_id"], row["day"], row["campaign_id"], row["occasion"])
-                for row in found]  # fmt: skip
+        return [
+            (row["member_id"], row["day"], row["campaign_id"], row["occasion"]) for row in found
+        ]
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Return which of these exposures exist, however old they are."""

@@ -136,10 +136,16 @@ def exposure_for(sending: Sending, occasion: Occasion, place: str) -> Exposure:
         words = words | {name: words[name].replace("{days}", days) for name in ("title", "body")}
     return Exposure(
         id=exposure_id(campaign.id, occasion.member_id, occasion.occasion),
-        campaign_id=campaign.id, revision=campaign.revision, member_id=occasion.member_id,
-        occasion=occasion.occasion, at=sending.at, day=sending.day, group=group, place=place,
+        campaign_id=campaign.id,
+        revision=campaign.revision,
+        member_id=occasion.member_id,
+        occasion=occasion.occasion,
+        at=sending.at,
+        day=sending.day,
+        group=group,
+        place=place,
         **words,
-    )  # fmt: skip
+    )
 
 
 def _words_of(sending: Sending, variant: Variant, late: LateWords | None = None) -> dict[str, Any]:
@@ -149,12 +155,16 @@ def _words_of(sending: Sending, variant: Variant, late: LateWords | None = None)
     words, until = gift_words(sending, variant)
     return {
         "title": filled(said.title, gift=words, until=until),
-        "body": filled(said.body, gift=words, until=until), "page": message.page,
+        "body": filled(said.body, gift=words, until=until),
+        "page": message.page,
         "gift_kind": None if gift.kind == "none" else gift.kind,
-        "gift_template_id": gift.template_id, "gift_points": gift.points,
-        "gift_text": words, "until": until, "delivery": "done",
+        "gift_template_id": gift.template_id,
+        "gift_points": gift.points,
+        "gift_text": words,
+        "until": until,
+        "delivery": "done",
         "push_template_id": message.push_template_id,
-    }  # fmt: skip
+    }
 
 
 def gift_words(sending: Sending, variant: Variant) -> tuple[str, str]:

@@ -95,9 +95,12 @@ class Deliveries:
             return +outcomes
         pushed = self._with_push(allowed)
         delivery = Delivery(
-            id=secrets.token_hex(12), campaign_id=campaign.id, revision=campaign.revision,
-            exposure_ids=[exposure.id for exposure in allowed], since=self._clock.now(),
-        )  # fmt: skip
+            id=secrets.token_hex(12),
+            campaign_id=campaign.id,
+            revision=campaign.revision,
+            exposure_ids=[exposure.id for exposure in allowed],
+            since=self._clock.now(),
+        )
         self._repository.begin(delivery)
         written = self._repository.insert(pushed)
         found = [exposure for exposure in pushed if exposure.id in written]
@@ -175,9 +178,10 @@ class Deliveries:
         left = self._messages.messages_left([e.member_id for e in wanting], templates)
         return [
             exposure.model_copy(update={"push": "due"})
-            if f"{exposure.member_id}|{exposure.push_template_id}" in left else exposure
+            if f"{exposure.member_id}|{exposure.push_template_id}" in left
+            else exposure
             for exposure in exposures
-        ]  # fmt: skip
+        ]
 
     def hand_over_messages(self, source_id: str, into_id: str, session: ClientSession) -> None:
         """Give a merged member's messages to the member they were merged into."""

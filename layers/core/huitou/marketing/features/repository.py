@@ -62,9 +62,12 @@ class FeatureRepository:
         return [FeatureOrder.model_validate(order) for order in found]
 
     def among(
-        self, member_ids: Sequence[str], session: ClientSession | None = None, *,
+        self,
+        member_ids: Sequence[str],
+        session: ClientSession | None = None,
+        *,
         visits: bool = True,
-    ) -> dict[str, Features]:  # fmt: skip
+    ) -> dict[str, Features]:
         """Return the features of these members by id, with or without the single visits.
 
         Members who have none are left out.
@@ -86,8 +89,11 @@ class FeatureRepository:
             document = one.document()
             member_id = document.pop("_id")
             kept = {name: document[name] for name in document if name != "tags"}
-            gone = {name: "" for name in Features.model_fields
-                    if name not in (*document, "id", "schema_", "tags")}  # fmt: skip
+            gone = {
+                name: ""
+                for name in Features.model_fields
+                if name not in (*document, "id", "schema_", "tags")
+            }
             change: dict[str, Any] = {"$set": kept, "$setOnInsert": {"tags": one.tags}}
             if gone:
                 change["$unset"] = gone
@@ -124,12 +130,16 @@ class FeatureRepository:
     def put_lowest(self, lowest: Mapping[tuple[str, str], int], session: ClientSession) -> None:
         """Keep the lowest price of one item, in fen, by dish and day."""
         updates = [
-            UpdateOne({"_id": f"{dish}:{day}"}, {
-                "$min": {"lowest_fen": fen},
-                "$setOnInsert": {"schema": 1, "dish_id": dish, "day": day},
-            }, upsert=True)
+            UpdateOne(
+                {"_id": f"{dish}:{day}"},
+                {
+                    "$min": {"lowest_fen": fen},
+                    "$setOnInsert": {"schema": 1, "dish_id": dish, "day": day},
+                },
+                upsert=True,
+            )
             for (dish, day), fen in lowest.items()
-        ]  # fmt: skip
+        ]
         if updates:
             self._dish_days.bulk_write(updates, ordered=False, session=session)
 

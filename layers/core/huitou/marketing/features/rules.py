@@ -61,9 +61,13 @@ def visit_of(order: FeatureOrder, zones: Zones) -> Visit:
         if line.category:  # A line of the chain's former till has none.
             categories[line.category] += max(0, line.quantity - back[number])
     return Visit(
-        at=order.at, day=order.business_day, hour=order.at.astimezone(ZoneInfo(zone)).hour,
-        store_id=order.store_id, fen=kept_fen(order), categories=dict(+categories),
-    )  # fmt: skip
+        at=order.at,
+        day=order.business_day,
+        hour=order.at.astimezone(ZoneInfo(zone)).hour,
+        store_id=order.store_id,
+        fen=kept_fen(order),
+        categories=dict(+categories),
+    )
 
 
 def fold(features: Features, orders: Iterable[FeatureOrder], zones: Zones) -> Features | None:
@@ -106,14 +110,22 @@ def _derived(
     last_day = max((visit.day for visit in recent), default=None)
     stores = [visit.store_id for visit in recent if visit.store_id is not None]
     return Features(
-        id=features.id, tags=features.tags, sources=features.sources,
-        orders=count, spend_fen=spend, first_order_at=first[0], first_order_id=first[1],
-        visits=dict(ordered), last_order_at=last.at if last else None, last_order_day=last_day,
-        usual_store_id=_usual(stores), usual_hour=_usual([visit.hour for visit in recent]),
+        id=features.id,
+        tags=features.tags,
+        sources=features.sources,
+        orders=count,
+        spend_fen=spend,
+        first_order_at=first[0],
+        first_order_id=first[1],
+        visits=dict(ordered),
+        last_order_at=last.at if last else None,
+        last_order_day=last_day,
+        usual_store_id=_usual(stores),
+        usual_hour=_usual([visit.hour for visit in recent]),
         usual_interval_days=interval,
         overdue_on=shifted(last_day, ceil(OVERDUE * interval)) if last_day and interval else None,
         night_guest=True if _is_night_guest(recent) else None,
-    )  # fmt: skip
+    )
 
 
 def usual_interval(visits: Sequence[Visit]) -> int | None:
@@ -142,9 +154,12 @@ def merged(source: Features, into: Features) -> Features:
     tags = sorted({*source.tags, *into.tags})
     both = into.model_copy(update={"sources": sources, "tags": tags})
     return _derived(
-        both, source.orders + into.orders, source.spend_fen + into.spend_fen,
-        min(firsts, default=(None, None)), source.visits | into.visits,
-    )  # fmt: skip
+        both,
+        source.orders + into.orders,
+        source.spend_fen + into.spend_fen,
+        min(firsts, default=(None, None)),
+        source.visits | into.visits,
+    )
 
 
 # --- figures as of a day ----------------------------------------------------------------------

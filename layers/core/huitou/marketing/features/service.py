@@ -155,8 +155,7 @@ def _lowest(orders: Sequence[FeatureOrder]) -> dict[tuple[str, str], int]:
         if kept_fen(order) == 0 and not order.refunds:
             continue
         for number, line in enumerate(order.lines):
-            shares = (d.by_line_fen[number] for d in order.discounts
-                      if number < len(d.by_line_fen))  # fmt: skip
+            shares = (d.by_line_fen[number] for d in order.discounts if number < len(d.by_line_fen))
             fen = max(0, line.list_fen - sum(shares)) // max(1, line.quantity)
             if fen:  # A line that a voucher or points paid completely has no price.
                 key = (line.dish_id, order.business_day)

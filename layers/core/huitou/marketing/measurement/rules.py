@@ -101,10 +101,13 @@ def effect(
     found = interval(treated, holdout, alpha)
     digits = 1 if metric == "revenue_fen" else 4
     return Effect(
-        metric=metric, group=group, difference=round(found.difference, digits),
-        low=round(found.low, digits), high=round(found.high, digits),
+        metric=metric,
+        group=group,
+        difference=round(found.difference, digits),
+        low=round(found.low, digits),
+        high=round(found.high, digits),
         tells=found.low > 0 or found.high < 0,
-    )  # fmt: skip
+    )
 
 
 def verdict(
@@ -118,27 +121,45 @@ def verdict(
     if treated.count == holdout.count == waiting == 0:
         return "Nobody was told yet." if english else "还没有触达任何会员。"
     if holdout.count == 0 and waiting == 0:
-        return ("Without a hold-out nobody can tell whether it works." if english
-                else "没有对照组，无法判断是否有效。")  # fmt: skip
+        return (
+            "Without a hold-out nobody can tell whether it works."
+            if english
+            else "没有对照组，无法判断是否有效。"
+        )
     if not enough(treated, holdout):
-        more = (f" Of {waiting} the {days} days aren't over yet." if english
-                else f"还有 {waiting} 位会员未满 {days} 天。") if waiting else ""  # fmt: skip
+        more = (
+            (
+                f" Of {waiting} the {days} days aren't over yet."
+                if english
+                else f"还有 {waiting} 位会员未满 {days} 天。"
+            )
+            if waiting
+            else ""
+        )
         return "Too few members to tell." + more if english else "人数太少，还不能判断。" + more
     found = interval(treated, holdout)
     points, low, high = (100 * value for value in found)
     if found.low > 0 or found.high < 0:
         if english:
             word = "more" if found.difference > 0 else "fewer"
-            return (f"{abs(points):.1f} points {word} came back within {days} days because of it "
-                    f"(95 %: {low:+.1f} to {high:+.1f}).")  # fmt: skip
+            return (
+                f"{abs(points):.1f} points {word} came back within {days} days because of it "
+                f"(95 %: {low:+.1f} to {high:+.1f})."
+            )
         word = "提高" if found.difference > 0 else "降低"
-        return (f"{days} 天复购率因此{word} {abs(points):.1f} 个百分点"
-                f"（95% 区间 {low:+.1f} 至 {high:+.1f}）。")  # fmt: skip
+        return (
+            f"{days} 天复购率因此{word} {abs(points):.1f} 个百分点"
+            f"（95% 区间 {low:+.1f} 至 {high:+.1f}）。"
+        )
     rate = (treated.total + holdout.total) / (treated.count + holdout.count)
     share = holdout.count / (treated.count + holdout.count)
     needed = members_needed(rate, share)
     if english:
-        return (f"The data can't tell: {points:+.1f} points (95 %: {low:+.1f} to {high:+.1f}); "
-                f"for 3 points it takes about {needed:,} members.")  # fmt: skip
-    return (f"数据还看不出差别：{points:+.1f} 个百分点（95% 区间 {low:+.1f} 至 {high:+.1f}）；"
-            f"要看出 3 个百分点约需 {needed:,} 位会员。")  # fmt: skip
+        return (
+            f"The data can't tell: {points:+.1f} points (95 %: {low:+.1f} to {high:+.1f}); "
+            f"for 3 points it takes about {needed:,} members."
+        )
+    return (
+        f"数据还看不出差别：{points:+.1f} 个百分点（95% 区间 {low:+.1f} 至 {high:+.1f}）；"
+        f"要看出 3 个百分点约需 {needed:,} 位会员。"
+    )

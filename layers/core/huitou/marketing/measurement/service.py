@@ -69,17 +69,25 @@ class Effects:
         observed = treated.outcomes["orders"].count
         waiting = sum(g.counts["members"] - g.outcomes["orders"].count for g in groups.values())
         return EffectAnswer(
-            campaign_id=campaign_id, name=campaign.name, status=shown["campaign"]["status"],
+            campaign_id=campaign_id,
+            name=campaign.name,
+            status=shown["campaign"]["status"],
             effect_days=campaign.effect_days,
             groups=[_figures(name, groups[name]) for name in sorted(groups)],
             effects=effects,
             incremental_orders=round(orders.difference * observed, 1) if orders else None,
             incremental_orders_low=round(orders.low * observed, 1) if orders else None,
             incremental_orders_high=round(orders.high * observed, 1) if orders else None,
-            cost_fen=cost_fen, skipped=self._skipped.skipped_days(campaign_id),
-            verdict=verdict(treated.outcomes["repurchase"], holdout.outcomes["repurchase"],
-                            campaign.effect_days, waiting, lang),
-        )  # fmt: skip
+            cost_fen=cost_fen,
+            skipped=self._skipped.skipped_days(campaign_id),
+            verdict=verdict(
+                treated.outcomes["repurchase"],
+                holdout.outcomes["repurchase"],
+                campaign.effect_days,
+                waiting,
+                lang,
+            ),
+        )
 
     def _count(self, members: list[list[SeenExposure]], groups: dict[str, Group], days: int) -> int:
         """Count these members, each with their exposures, in their groups.
@@ -92,9 +100,11 @@ class Effects:
         last_day = shifted(max(first.day for first in firsts), days)
         orders = defaultdict(list)
         for order in self._repository.following(
-            [first.member_id for first in firsts], min(first.at for first in firsts),
-            first_day, last_day,
-        ):  # fmt: skip
+            [first.member_id for first in firsts],
+            min(first.at for first in firsts),
+            first_day,
+            last_day,
+        ):
             orders[order.member_id].append(order)
         coupons = [_coupon(e) for mine in members for e in mine if e.gift_kind == "coupon"]
         redeemed = self._repository.redeemed(coupons)
@@ -112,8 +122,11 @@ class Effects:
                 points += (exposure.gift_points or 0) if gift else 0
             if shifted(first.day, days) >= today:
                 continue
-            after = [o for o in orders[first.member_id] if o.created_at > first.at
-                     and o.business_day <= shifted(first.day, days)]  # fmt: skip
+            after = [
+                o
+                for o in orders[first.member_id]
+                if o.created_at > first.at and o.business_day <= shifted(first.day, days)
+            ]
             group.outcomes["repurchase"].add(1.0 if after else 0.0)
             group.outcomes["orders"].add(len(after))
             group.outcomes["revenue_fen"].add(sum(order.counted_fen for order in after))
@@ -163,7 +176,10 @@ def _figures(name: str, group: Group) -> GroupFigures:
         for key in ("members", "messages", "pushed", "opened", "gifts", "redeemed")
     }
     return GroupFigures(
-        group=name, **counted, complete=complete,
-        repurchase_rate=mean("repurchase", 4), orders_per_member=mean("orders", 4),
+        group=name,
+        **counted,
+        complete=complete,
+        repurchase_rate=mean("repurchase", 4),
+        orders_per_member=mean("orders", 4),
         revenue_fen_per_member=mean("revenue_fen", 1),
-    )  # fmt: skip
+    )

@@ -88,9 +88,15 @@ class CampaignRunRepository:
         A worker that is killed before it moves its cursor makes them count twice.
         """
         run = Run(
-            id=f"{campaign_id}:{day}:late", campaign_id=campaign_id, day=day, part=LATE, low="",
-            high="", status="skipped", due_at=at,
-        ).document()  # fmt: skip
+            id=f"{campaign_id}:{day}:late",
+            campaign_id=campaign_id,
+            day=day,
+            part=LATE,
+            low="",
+            high="",
+            status="skipped",
+            due_at=at,
+        ).document()
         del run["counts"]
         named = {"_id": run.pop("_id")}
         self._runs.update_one(
@@ -133,11 +139,14 @@ class CampaignRunRepository:
 
     def skipped_days(self, since: str, limit: int) -> int:
         """Return on how many days of campaigns something was too late, `limit` at most."""
-        found = self._runs.aggregate([
-            {"$match": {"status": "skipped", "day": {"$gte": since}}},
-            {"$group": {"_id": {"campaign": "$campaign_id", "day": "$day"}}},
-            {"$limit": limit}, {"$count": "days"},
-        ])  # fmt: skip
+        found = self._runs.aggregate(
+            [
+                {"$match": {"status": "skipped", "day": {"$gte": since}}},
+                {"$group": {"_id": {"campaign": "$campaign_id", "day": "$day"}}},
+                {"$limit": limit},
+                {"$count": "days"},
+            ]
+        )
         return next((int(row["days"]) for row in found), 0)
 
     def of_campaign(self, campaign_id: str, limit: int) -> list[Run]:
@@ -160,14 +169,17 @@ class CampaignRunRepository:
         The feature needs an index together with `_id`.
         """
         found = self._features.find({**where, "_id": within.ids()}, {"last_order_day": 1})
-        return [(row["_id"], row.get("last_order_day"))
-                for row in found.sort("_id", 1).limit(limit).batch_size(limit + 1)]  # fmt: skip
+        return [
+            (row["_id"], row.get("last_order_day"))
+            for row in found.sort("_id", 1).limit(limit).batch_size(limit + 1)
+        ]
 
     def by_birthday(self, month_days: list[str], within: Range, limit: int) -> list[str]:
         """Return the members with one of these birthdays (MM-DD), by id."""
         where = {"birthday_md": {"$in": month_days}, "_id": within.ids()}
-        return [row["_id"] for row in self._accounts.find(where, {"_id": 1}).sort("_id", 1)
-                .limit(limit)]  # fmt: skip
+        return [
+            row["_id"] for row in self._accounts.find(where, {"_id": 1}).sort("_id", 1).limit(limit)
+        ]
 
     def everybody(self, within: Range, limit: int) -> list[str]:
         """Return the next members by id."""
@@ -202,18 +214,21 @@ class CampaignRunRepository:
 
     def last_moves(self, member_ids: Sequence[str]) -> dict[str, str]:
         """Return the occasion of each member's last move between tiers."""
-        found = self._tier_changes.aggregate([
-            {"$match": {"member_id": {"$in": list(member_ids)}}},
-            {"$sort": {"member_id": 1, "at": -1}},
-            {"$group": {"_id": "$member_id", "last": {"$first": "$_id"}}},
-        ])  # fmt: skip
+        found = self._tier_changes.aggregate(
+            [
+                {"$match": {"member_id": {"$in": list(member_ids)}}},
+                {"$sort": {"member_id": 1, "at": -1}},
+                {"$group": {"_id": "$member_id", "last": {"$first": "$_id"}}},
+            ]
+        )
         return {move["_id"]: move["last"].rpartition(":")[2] for move in found}
 
     def usable_coupons(self, ids: Sequence[str], now: datetime) -> set[tuple[str, str]]:
         """Return the coupons among these that can still be used, as pairs of member and coupon."""
         where = {"_id": {"$in": list(ids)}, "status": "issued", "valid_until": {"$gte": now}}
-        return {(row["member_id"], row["_id"])
-                for row in self._coupons.find(where, {"member_id": 1})}  # fmt: skip
+        return {
+            (row["member_id"], row["_id"]) for row in self._coupons.find(where, {"member_id": 1})
+        }
 
     def kept_orders(self, ids: Sequence[str]) -> set[str]:
         """Return the orders among these that weren't refunded completely."""
@@ -223,13 +238,18 @@ class CampaignRunRepository:
     def lots(self, member_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Return each member's points by the last day on which they are valid."""
         where = {"_id": {"$in": list(member_ids)}}
-        return {row["_id"]: row.get("lots", {})
-                for row in self._accounts.find(where, {"lots": 1})}  # fmt: skip
+        return {row["_id"]: row.get("lots", {}) for row in self._accounts.find(where, {"lots": 1})}
 
     def _between(
-        self, collection: str, moment: str, where: dict[str, Any], since: datetime,
-        until: datetime, after: str, limit: int,
-    ) -> list[dict[str, Any]]:  # fmt: skip
+        self,
+        collection: str,
+        moment: str,
+        where: dict[str, Any],
+        since: datetime,
+        until: datetime,
+        after: str,
+        limit: int,
+    ) -> list[dict[str, Any]]:
         """Return a page of documents in the order of a moment, and of ids within a moment.
 
         The page begins behind the document with the moment `since` and the id `after`.

@@ -38,9 +38,14 @@ def parts(members: int) -> list[tuple[str, str]]:
 
 
 def runs_due(
-    campaign: Campaign, planned_to: str | None, started_at: datetime, now: datetime,
-    today: str, members: int, zones: Iterable[str],
-) -> list[Run]:  # fmt: skip
+    campaign: Campaign,
+    planned_to: str | None,
+    started_at: datetime,
+    now: datetime,
+    today: str,
+    members: int,
+    zones: Iterable[str],
+) -> list[Run]:
     """Return the runs of all days that have come due since `planned_to`; stale ones are skipped.
 
     A day whose time came before the campaign was started gets no run. `members` is how many the
@@ -58,16 +63,24 @@ def runs_due(
         if not wanted or due_at < started_at:
             continue
         stale = is_stale(campaign, day, due_at, now, zones)
-        ranges = [("", "\U0010ffff")] if stale or TRIGGERS[campaign.trigger.kind].undivided else (
-            parts(members))  # fmt: skip
+        ranges = (
+            [("", "\U0010ffff")]
+            if stale or TRIGGERS[campaign.trigger.kind].undivided
+            else (parts(members))
+        )
         found += [
             Run(
-                id=f"{campaign.id}:{day}:{number}", campaign_id=campaign.id, day=day, part=number,
-                low=low, high=high, due_at=due_at,
+                id=f"{campaign.id}:{day}:{number}",
+                campaign_id=campaign.id,
+                day=day,
+                part=number,
+                low=low,
+                high=high,
+                due_at=due_at,
                 status="skipped" if stale else "due",
             )
             for number, (low, high) in enumerate(ranges)
-        ]  # fmt: skip
+        ]
     return found
 
 
@@ -175,7 +188,11 @@ def waiting_for(campaign_id: str, occasion: Occasion, due_at: datetime) -> Waiti
     ends = occasion.ends
     return Waiting(
         id=exposure_id(campaign_id, occasion.member_id, occasion.occasion),
-        campaign_id=campaign_id, member_id=occasion.member_id, occasion=occasion.occasion,
-        due_at=due_at, met_at=occasion.met_at or due_at,
-        over=ends.over if ends else None, late_over=ends.late_over if ends else None,
-    )  # fmt: skip
+        campaign_id=campaign_id,
+        member_id=occasion.member_id,
+        occasion=occasion.occasion,
+        due_at=due_at,
+        met_at=occasion.met_at or due_at,
+        over=ends.over if ends else None,
+        late_over=ends.late_over if ends else None,
+    )

@@ -28,10 +28,15 @@ class Tick:
     """One call by the timer (`run`), or one further worker that it has started (`work`)."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, post: Post,
-        openid: Callable[[str], str | None], forecast: Callable[[float, float], list[Forecast]],
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        post: Post,
+        openid: Callable[[str], str | None],
+        forecast: Callable[[float, float], list[Forecast]],
         start: Callable[[dict[str, Any]], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._features = FeatureBook(database, clock)
         self._planning = Planning(database, clock)
         self._runs = CampaignRuns(database, clock)
@@ -65,5 +70,10 @@ class Tick:
         works_until = time.monotonic() + seconds * WORK_SHARE
         counts, complete = self._runs.work_on_campaigns(lambda: time.monotonic() < works_until)
         pushes = self._pushes.send_due_pushes(lambda: time.monotonic() < ends)
-        return {"features": 0, "planned": 0, "counts": dict(counts), "pushes": dict(pushes),
-                "rest": not complete}  # fmt: skip
+        return {
+            "features": 0,
+            "planned": 0,
+            "counts": dict(counts),
+            "pushes": dict(pushes),
+            "rest": not complete,
+        }

@@ -39,10 +39,14 @@ class WeatherBook:
                 break
             for found in days:
                 if found.day == today:
-                    self._repository.put(WeatherDay(
-                        id=f"{today}:{store_id}", store_id=store_id, at=self._clock.now(),
-                        **found._asdict(),
-                    ))  # fmt: skip
+                    self._repository.put(
+                        WeatherDay(
+                            id=f"{today}:{store_id}",
+                            store_id=store_id,
+                            at=self._clock.now(),
+                            **found._asdict(),
+                        )
+                    )
                     asked += 1
         return asked
 

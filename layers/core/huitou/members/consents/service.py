@@ -39,9 +39,12 @@ class Consents:
         self, member_id: str, request: ConsentRequest, n: int, session: ClientSession | None
     ) -> bool:
         consent = Consent(
-            id=f"{member_id}:{request.purpose}:{n}", member_id=member_id, n=n,
-            at=self._clock.now(), **request.model_dump(),
-        )  # fmt: skip
+            id=f"{member_id}:{request.purpose}:{n}",
+            member_id=member_id,
+            n=n,
+            at=self._clock.now(),
+            **request.model_dump(),
+        )
         return self._repository.append(consent, session)
 
     def consents_of(self, member_ids: Sequence[str]) -> dict[str, GivenByPurpose]:

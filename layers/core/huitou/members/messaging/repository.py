@@ -39,11 +39,13 @@ class MessageRepository:
                     "$inc": {"left": 1},
                     "$push": {"prompts": {"$each": [prompt_id], "$slice": -PROMPTS_KEPT}},
                     "$setOnInsert": {
-                        "schema": 1, "member_id": member_id, "template_id": template_id,
+                        "schema": 1,
+                        "member_id": member_id,
+                        "template_id": template_id,
                     },
                 },
                 upsert=True,
-            )  # fmt: skip
+            )
         except DuplicateKeyError:
             # The prompt was counted before. The filter then finds no document, so the upsert tried
             # to insert a second one.

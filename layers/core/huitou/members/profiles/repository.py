@@ -58,9 +58,10 @@ class MemberRepository:
             if getattr(into, name) is None and getattr(source, name) is not None
         }
         self._members.update_one(
-            {"_id": into.id}, {"$inc": {"merges": 1}, "$set": {**taken, "schema": 1}},
+            {"_id": into.id},
+            {"$inc": {"merges": 1}, "$set": {**taken, "schema": 1}},
             session=session,
-        )  # fmt: skip
+        )
         return moved.modified_count
 
     def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
@@ -167,7 +168,11 @@ class MemberRepository:
     def record_login(self, member_id: str, business_day: str, at: datetime) -> bool:
         """Store a log-in, once for each member and business day; True if this call stored it."""
         login = {
-            "_id": f"{member_id}:{business_day}", "schema": 1,
-            "member_id": member_id, "business_day": business_day, "at": at, "rollup": DUE,
-        }  # fmt: skip
+            "_id": f"{member_id}:{business_day}",
+            "schema": 1,
+            "member_id": member_id,
+            "business_day": business_day,
+            "at": at,
+            "rollup": DUE,
+        }
         return insert_new(self._logins, login)

@@ -103,8 +103,9 @@ class Members:
         new member id leads first to its own.
         """
         named = wechat_identity(appid, "")
-        found = [name for name in self._members.identities_of(member_id)
-                 if name.id.startswith(named)]  # fmt: skip
+        found = [
+            name for name in self._members.identities_of(member_id) if name.id.startswith(named)
+        ]
         found.sort(key=lambda name: (member_id not in (name.before or ()), bool(name.before)))
         return next((name.id[len(named) :] for name in found), None)
 
@@ -165,9 +166,13 @@ class Members:
         return answer | ({"invited": True} if invited else {})
 
     def _register(
-        self, identity: str, scene: str | None, today: str, network: str | None,
+        self,
+        identity: str,
+        scene: str | None,
+        today: str,
+        network: str | None,
         bind: Bind | None,
-    ) -> tuple[str, bool, bool]:  # fmt: skip
+    ) -> tuple[str, bool, bool]:
         by_friend = friend_code(scene) is not None
         store_id = None
         if scene is not None and not by_friend:
@@ -228,14 +233,18 @@ class Members:
             first = firsts[member.id]
             if (first.business_day, first.at) < (member.registered_day, member.registered_at):
                 days |= {member.registered_day, first.business_day}
-                changes = {"registered_at": first.at, "registered_day": first.business_day,
-                           "registered_store_id": first.store_id}  # fmt: skip
+                changes = {
+                    "registered_at": first.at,
+                    "registered_day": first.business_day,
+                    "registered_store_id": first.store_id,
+                }
                 moved.append(member.model_copy(update=changes))
         if moved:
             self._members.move_registrations(moved, session)
         ids = known | {identity: member.id for identity, member in new.items()}
-        return TillMembers({number: ids[name] for name, number in identities.items()}, len(new),
-                           days)  # fmt: skip
+        return TillMembers(
+            {number: ids[name] for name, number in identities.items()}, len(new), days
+        )
 
     def find_till_members(self, numbers: Iterable[str], session: ClientSession) -> dict[str, str]:
         """Return the ids of the members with these till numbers, by number."""

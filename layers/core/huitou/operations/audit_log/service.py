@@ -37,9 +37,14 @@ class Changes:
         A refused change is recorded too.
         """
         change = Change(
-            id=f"{time.time_ns():016x}{secrets.token_hex(4)}", at=self._clock.now(),
-            staff_id=staff.id, role=staff.role, route=route, target=target, before=before,
-        )  # fmt: skip
+            id=f"{time.time_ns():016x}{secrets.token_hex(4)}",
+            at=self._clock.now(),
+            staff_id=staff.id,
+            role=staff.role,
+            route=route,
+            target=target,
+            before=before,
+        )
         self._repository.insert(change)
         try:
             made = make()
@@ -53,11 +58,20 @@ class Changes:
         changes, after = self._repository.page(request)
         shown = [
             ShownChange(
-                change_id=change.id, outcome=change.outcome or "unknown",
-                **change.model_dump(include={
-                    "at", "staff_id", "role", "route", "target", "before", "after",
-                }),
+                change_id=change.id,
+                outcome=change.outcome or "unknown",
+                **change.model_dump(
+                    include={
+                        "at",
+                        "staff_id",
+                        "role",
+                        "route",
+                        "target",
+                        "before",
+                        "after",
+                    }
+                ),
             )
             for change in changes
-        ]  # fmt: skip
+        ]
         return ChangesAnswer(changes=shown, next=after)

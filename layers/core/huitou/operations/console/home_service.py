@@ -38,9 +38,7 @@ class Home:
         self._database = database
         self._clock = clock
 
-    def show_figures(
-        self, request: FiguresRequest, store_ids: Sequence[str]
-    ) -> dict[str, Any]:  # fmt: skip
+    def show_figures(self, request: FiguresRequest, store_ids: Sequence[str]) -> dict[str, Any]:
         """Return the figures, and those of each store in `store_ids`.
 
         If `store_ids` is empty, they are those of the chain's first 100 stores.
@@ -48,13 +46,16 @@ class Home:
         now = self._clock.now()
         today = date.fromisoformat(brand_day(now))
         kpis = Kpis(self._database, self._clock)
-        days = kpis.list_day_figures(DaysRequest(
-            store_id=request.store_id, first=today - timedelta(days=DAYS_SHOWN - 1), last=today
-        ))["days"]  # fmt: skip
+        days = kpis.list_day_figures(
+            DaysRequest(
+                store_id=request.store_id, first=today - timedelta(days=DAYS_SHOWN - 1), last=today
+            )
+        )["days"]
         of_stores = StoreFiguresRequest(
-            as_of=today - timedelta(days=1), limit=MOST_STORES,
+            as_of=today - timedelta(days=1),
+            limit=MOST_STORES,
             store_ids=list(store_ids)[:MOST_STORES] if store_ids else None,
-        )  # fmt: skip
+        )
         names = Stores(self._database, self._clock).store_names()
         return {
             "store_id": request.store_id,

@@ -80,9 +80,11 @@ class Lookups:
     def show_order(self, order_id: str) -> WholeOrder:
         order = self.get_order(order_id)
         return WholeOrder(
-            member_id=order.member_id, store_id=order.store_id, order=order.shown(),
+            member_id=order.member_id,
+            store_id=order.store_id,
+            order=order.shown(),
             steps=order.timeline,
-        )  # fmt: skip
+        )
 
     def list_waiting_refunds(self, request: RefundsRequest) -> WaitingRefunds:
         """List waiting refunds of stores that the person may see, so pages may be shorter."""
@@ -102,25 +104,38 @@ class Lookups:
 
 def _refund(refund: Refund) -> WaitingRefund:
     return WaitingRefund(
-        refund_id=refund.id, order_id=refund.order_id, store_id=refund.store_id,
-        amount_fen=refund.amount_fen, reason=refund.reason, actor=refund.actor, role=refund.role,
+        refund_id=refund.id,
+        order_id=refund.order_id,
+        store_id=refund.store_id,
+        amount_fen=refund.amount_fen,
+        reason=refund.reason,
+        actor=refund.actor,
+        role=refund.role,
         created_at=refund.created_at,
-    )  # fmt: skip
+    )
 
 
 def _member(member: Member) -> FoundMember:
     return FoundMember(
-        member_id=member.id, nickname=member.nickname, phone_last4=member.phone_last4,
-        registered_day=member.registered_day, merged_into=member.merged_into,
-    )  # fmt: skip
+        member_id=member.id,
+        nickname=member.nickname,
+        phone_last4=member.phone_last4,
+        registered_day=member.registered_day,
+        merged_into=member.merged_into,
+    )
 
 
 def _order(order: Order) -> FoundOrder:
     return FoundOrder(
-        order_id=order.id, store_id=order.store_id, member_id=order.member_id, mode=order.mode,
-        status=order.status, refund_status=order.refund_status, created_at=order.created_at,
+        order_id=order.id,
+        store_id=order.store_id,
+        member_id=order.member_id,
+        mode=order.mode,
+        status=order.status,
+        refund_status=order.refund_status,
+        created_at=order.created_at,
         pickup_number=order.pickup_number,
         dishes="、".join(f"{line.name}×{line.quantity}" for line in order.lines),
         payable_fen=order.payable_fen,
         refunded_fen=sum(back.amount_fen for back in order.refunds),
-    )  # fmt: skip
+    )

@@ -59,9 +59,13 @@ class Erasures:
         self._orders.forget_addresses(member_id, session)
         self._repository.forget(member_id, session)
         erasure = Erasure(
-            id=member_id, actor=request.actor, reason=request.reason, points=points,
-            coupons=coupons, at=now,
-        )  # fmt: skip
+            id=member_id,
+            actor=request.actor,
+            reason=request.reason,
+            points=points,
+            coupons=coupons,
+            at=now,
+        )
         self._repository.insert(erasure, session)
         return erasure
 
@@ -72,10 +76,13 @@ class Erasures:
         given_up = max(0, book.available)
         if given_up:
             origin = EntryOrigin(
-                cause=f"erasure:{request.member_id}", at=self._clock.now(), business_day=today,
-                rules_revision=self._points.rules().revision, actor=request.actor,
+                cause=f"erasure:{request.member_id}",
+                at=self._clock.now(),
+                business_day=today,
+                rules_revision=self._points.rules().revision,
+                actor=request.actor,
                 reason=request.reason,
-            )  # fmt: skip
+            )
             book.adjust(origin, -given_up, today)
         book.bring_up_to_date()
         self._points.save_books([book], session)

@@ -131,8 +131,14 @@ def _days_of(sale: Sale) -> set[str]:
     days = {(year, month, day), (f"{local:%Y}", f"{local:%m}", f"{local:%d}")}
     found = set()
     for y, m, d in days:
-        found |= {y + m + d, y[2:] + m + d, m + d, d, y + m.lstrip("0") + d.lstrip("0"),
-                  m.lstrip("0") + d.lstrip("0")}  # fmt: skip
+        found |= {
+            y + m + d,
+            y[2:] + m + d,
+            m + d,
+            d,
+            y + m.lstrip("0") + d.lstrip("0"),
+            m.lstrip("0") + d.lstrip("0"),
+        }
     return found
 
 

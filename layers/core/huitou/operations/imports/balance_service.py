@@ -51,10 +51,14 @@ class _Batch:
 
     def report(self, tiers: int) -> BalancesReport:
         return BalancesReport(
-            imported=self.imported, unchanged=self.unchanged, rejected=len(self.rejects),
-            points=self.points, members=self.members, tiers=tiers,
+            imported=self.imported,
+            unchanged=self.unchanged,
+            rejected=len(self.rejects),
+            points=self.points,
+            members=self.members,
+            tiers=tiers,
             rejects=sorted(self.rejects, key=lambda reject: reject.line),
-        )  # fmt: skip
+        )
 
 
 class Balances:
@@ -98,9 +102,13 @@ class Balances:
         for row in new.values():
             member_id = members.ids[numbers[row.member]]
             fact = EntryOrigin(
-                cause=entry_cause(request.source, row), at=now, business_day=today,
-                rules_revision=revision, actor=f"import:{request.source}", digest=digest(row),
-            )  # fmt: skip
+                cause=entry_cause(request.source, row),
+                at=now,
+                business_day=today,
+                rules_revision=revision,
+                actor=f"import:{request.source}",
+                digest=digest(row),
+            )
             books[member_id].migrate(fact, lots(row))
             books[member_id].bring_up_to_date()
             batch.points += sum(lot.points for lot in row.lots)

@@ -125,10 +125,17 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
 def _line(told: ImportedLine) -> Line:
     each_fen = told.amount_fen // told.quantity if told.quantity else told.amount_fen
     return Line(
-        dish_id=LINE_OF_TILL + told.dish, sku_id="", name=told.dish, sku_name=told.portion,
-        category="", methods=[], addons=[], quantity=told.quantity, unit_fen=each_fen,
+        dish_id=LINE_OF_TILL + told.dish,
+        sku_id="",
+        name=told.dish,
+        sku_name=told.portion,
+        category="",
+        methods=[],
+        addons=[],
+        quantity=told.quantity,
+        unit_fen=each_fen,
         list_fen=told.amount_fen,
-    )  # fmt: skip
+    )
 
 
 def is_told_otherwise(sale: Sale, twins: Iterable[ImportedOrder]) -> bool:

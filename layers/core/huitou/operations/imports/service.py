@@ -115,8 +115,9 @@ class OrderImport:
             self._insert(batch, orders, terms_on, session)
             self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
             if request.import_id is not None and (batch.order_ids or batch.refunded_ids):
-                self._imports.note(_kept(request.import_id, batch), request.file,
-                                   self._clock.now(), session)  # fmt: skip
+                self._imports.note(
+                    _kept(request.import_id, batch), request.file, self._clock.now(), session
+                )
             if batch.days:
                 self._kpis.mark_days_for_recount(batch.days, session)
             return batch
@@ -138,9 +139,12 @@ class OrderImport:
         return cache(partial(history_terms, points, tiers.levels[0], tiers.revision, earns=earns))
 
     def _insert(
-        self, batch: _Batch, sales: list[Sale], terms_on: Callable[[str], EarningTerms],
+        self,
+        batch: _Batch,
+        sales: list[Sale],
+        terms_on: Callable[[str], EarningTerms],
         session: ClientSession,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if not sales:
             return
         numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
@@ -276,8 +280,10 @@ def _kept(import_id: str, batch: _Batch) -> ImportBatch:
     first = batch.order_ids[0] if batch.order_ids else batch.first_refund_id
     return ImportBatch(
         id=f"{import_id}:{first}",
-        import_id=import_id, order_ids=batch.order_ids, refunded_ids=batch.refunded_ids,
-    )  # fmt: skip
+        import_id=import_id,
+        order_ids=batch.order_ids,
+        refunded_ids=batch.refunded_ids,
+    )
 
 
 def _known_number(row: ImportedRow, known: Collection[str]) -> str:

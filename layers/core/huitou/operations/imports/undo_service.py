@@ -41,11 +41,15 @@ class ImportUndo:
         """Return the latest imports, newest first."""
         shown = [
             ShownImport(
-                import_id=one.id, file=one.file, at=one.at, imported=one.imported,
-                refunded=one.refunded, status="undone" if one.undone_at else "in",
+                import_id=one.id,
+                file=one.file,
+                at=one.at,
+                imported=one.imported,
+                refunded=one.refunded,
+                status="undone" if one.undone_at else "in",
             )
             for one in self._imports.latest(request.limit)
-        ]  # fmt: skip
+        ]
         return ImportsAnswer(imports=shown)
 
     def undo_batch(self, request: UndoRequest) -> UndoAnswer:
@@ -95,8 +99,9 @@ class ImportUndo:
             points=-sum(entry.points for entry in entries),
             owed=sum(entry.debt for entry in entries),
             kept=sum(entry.waived for entry in entries),
-            refunded=0, rest=0,
-        )  # fmt: skip
+            refunded=0,
+            rest=0,
+        )
 
 
 NOTHING = UndoAnswer(orders=0, amount_fen=0, points=0, owed=0, kept=0, refunded=0, rest=0)

@@ -62,9 +62,13 @@ class Merges:
         self._features.take_over_features(source.id, into.id, session)
         self._tiers.take_over_tier(before[source.id], before[into.id], request.merge_id, session)
         merge = Merge(
-            id=request.merge_id, points=points, coupons=coupons, identities=identities,
-            at=self._clock.now(), **request.model_dump(exclude={"merge_id"}),
-        )  # fmt: skip
+            id=request.merge_id,
+            points=points,
+            coupons=coupons,
+            identities=identities,
+            at=self._clock.now(),
+            **request.model_dump(exclude={"merge_id"}),
+        )
         self._merges.insert(merge, session)
         return merge
 
@@ -88,7 +92,10 @@ class Merges:
 
     def _origin(self, request: MergeMembersRequest, side: str) -> EntryOrigin:
         return EntryOrigin(
-            cause=f"{request.merge_id}:{side}", at=self._clock.now(),
-            business_day=self._points.today(), actor=request.actor, reason=request.reason,
+            cause=f"{request.merge_id}:{side}",
+            at=self._clock.now(),
+            business_day=self._points.today(),
+            actor=request.actor,
+            reason=request.reason,
             rules_revision=self._points.rules().revision,
-        )  # fmt: skip
+        )

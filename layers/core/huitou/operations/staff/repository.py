@@ -34,7 +34,7 @@ class StaffRepository:
 
     def change(
         self, staff: StaffMember, session: ClientSession | None = None, **fields: Any
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Change an account that was read; False if somebody has changed it in the meantime."""
         as_read = {"_id": staff.id, "revision": staff.revision}
         change = {"$set": fields, "$inc": {"revision": 1}}

@@ -74,10 +74,14 @@ class Staff:
         """Open an account; raises Refusal STAFF_NAME_TAKEN naming `staff_id`."""
         password, seed = _password(), _seed()
         staff = StaffMember(
-            id=request.staff_id, name=request.name, role=request.role,
-            store_ids=request.store_ids, password_hash=_hashed(password),
-            totp_secret=_sealed(self._key, seed), created_at=self._clock.now(),
-        )  # fmt: skip
+            id=request.staff_id,
+            name=request.name,
+            role=request.role,
+            store_ids=request.store_ids,
+            password_hash=_hashed(password),
+            totp_secret=_sealed(self._key, seed),
+            created_at=self._clock.now(),
+        )
         if not self._repository.insert(staff):
             raise Refusal(StaffErrors.STAFF_NAME_TAKEN, field="staff_id")
         return _secrets(staff.id, password, seed)
@@ -109,9 +113,12 @@ class Staff:
         staff = self.get_account(staff_id)
         password, seed = _password(), _seed()
         changed = self._repository.change(
-            staff, password_hash=_hashed(password), totp_secret=_sealed(self._key, seed),
-            totp_step=0, new_password=True,
-        )  # fmt: skip
+            staff,
+            password_hash=_hashed(password),
+            totp_secret=_sealed(self._key, seed),
+            totp_step=0,
+            new_password=True,
+        )
         if not changed:
             raise Refusal(Code.RULES_CONFLICT, field="revision")
         self._repository.end_all(staff.id)
@@ -154,10 +161,15 @@ class Sessions:
 
     def _begin(self, staff: StaffMember) -> str:
         token, now = secrets.token_urlsafe(32), datetime.now(UTC)
-        self._repository.begin(StaffSession(
-            id=_session_id(token), staff_id=staff.id, began_at=now, seen_at=now,
-            expires_at=now + SESSION_LIVES,
-        ))  # fmt: skip
+        self._repository.begin(
+            StaffSession(
+                id=_session_id(token),
+                staff_id=staff.id,
+                began_at=now,
+                seen_at=now,
+                expires_at=now + SESSION_LIVES,
+            )
+        )
         return token
 
     def get_signed_in_staff(self, token: str) -> StaffMember:
@@ -193,10 +205,13 @@ class Sessions:
 def me(staff: StaffMember) -> MeAnswer:
     """Return who is signed in, and the routes they may call."""
     return MeAnswer(
-        staff_id=staff.id, name=staff.name, role=staff.role, store_ids=staff.store_ids,
+        staff_id=staff.id,
+        name=staff.name,
+        role=staff.role,
+        store_ids=staff.store_ids,
         new_password=staff.new_password,
         may=sorted(route for route in MAY if may(staff.role, route)),
-    )  # fmt: skip
+    )
 
 
 def _session_id(token: str) -> str:

@@ -26,9 +26,13 @@ class ImportedOrderRepository:
         return {order["_id"]: ImportedOrder.model_validate(order) for order in found}
 
     def of_members(
-        self, member_ids: list[str], amounts_fen: list[int], since: datetime, until: datetime,
+        self,
+        member_ids: list[str],
+        amounts_fen: list[int],
+        since: datetime,
+        until: datetime,
         session: ClientSession,
-    ) -> list[ImportedOrder]:  # fmt: skip
+    ) -> list[ImportedOrder]:
         """Return these members' imported orders of these amounts, from `since` to before `until`.
 
         Those that were taken back are left out: they are not there any more.

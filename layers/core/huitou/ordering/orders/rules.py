@@ -129,9 +129,15 @@ def check_points(rules: PointsRules, points: int, most: int) -> None:
 
 
 def order_from(
-    request: CreateRequest, priced: Price, store: Store, identity: str, digest: str,
-    brand_id: str, member_id: str, now: datetime,
-) -> Order:  # fmt: skip
+    request: CreateRequest,
+    priced: Price,
+    store: Store,
+    identity: str,
+    digest: str,
+    brand_id: str,
+    member_id: str,
+    now: datetime,
+) -> Order:
     """Build an unpaid order from a quoted cart and its price."""
     return Order(
         id=identity,

@@ -68,8 +68,17 @@ def _name_old_refunds(database: Database) -> None:
     `paid` used to be an order's last status: the timer completes such an order a day after it
     was paid.
     """
-    fields = ("status", "refund_id", "payable_fen", "refunding", "refunds", "refund_status",
-              "origin", "paid_at", "complete_by")  # fmt: skip
+    fields = (
+        "status",
+        "refund_id",
+        "payable_fen",
+        "refunding",
+        "refunds",
+        "refund_status",
+        "origin",
+        "paid_at",
+        "complete_by",
+    )
     for page in pages(database, "orders", *fields):
         # The filter names the status that was read: the old code still runs and may end a refund.
         moved = [

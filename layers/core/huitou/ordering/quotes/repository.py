@@ -40,9 +40,12 @@ class PricingRepository:
         self._accounts = database.collection("accounts")
 
     def read(
-        self, member_id: str, store_id: str, dish_ids: Collection[str],
+        self,
+        member_id: str,
+        store_id: str,
+        dish_ids: Collection[str],
         coupon_ids: Sequence[str] | None,
-    ) -> Read | None:  # fmt: skip
+    ) -> Read | None:
         """Return what a price needs, None if the member has no account.
 
         If `coupon_ids` is None, the coupons are the member's usable ones, ordered by their end.
@@ -55,9 +58,14 @@ class PricingRepository:
         ]
         if coupon_ids is None:
             usable = {"member_id": member_id, "status": "issued"}
-            pipeline.append(_with(
-                "coupons", {"$match": usable}, {"$sort": {"valid_until": 1}}, {"$limit": MOST_HELD}
-            ))  # fmt: skip
+            pipeline.append(
+                _with(
+                    "coupons",
+                    {"$match": usable},
+                    {"$sort": {"valid_until": 1}},
+                    {"$limit": MOST_HELD},
+                )
+            )
         elif coupon_ids:
             pipeline.append(_with("coupons", {"$match": {"_id": {"$in": list(coupon_ids)}}}))
         of: dict[str, list[Document]] = {"accounts": [], "store_dishes": [], "coupons": []}

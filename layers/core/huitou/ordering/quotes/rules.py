@@ -98,17 +98,24 @@ def cart_lines(lines: Sequence[Line]) -> list[CartLine]:
     """Return priced lines in the form that offers work on."""
     return [
         CartLine(
-            line.dish_id, line.sku_id, line.category, line.quantity, line.unit_fen,
+            line.dish_id,
+            line.sku_id,
+            line.category,
+            line.quantity,
+            line.unit_fen,
             line.unit_fen - sum(addon.price_fen * addon.quantity for addon in line.addons),
         )
         for line in lines
-    ]  # fmt: skip
+    ]
 
 
 def price(
-    lines: list[Line], outcome: Outcome, offer: MemberOffer, delivery_fen: int = 0,
+    lines: list[Line],
+    outcome: Outcome,
+    offer: MemberOffer,
+    delivery_fen: int = 0,
     lang: Lang = "zh",
-) -> Price:  # fmt: skip
+) -> Price:
     """Put a price together: first the offers' discounts, then points.
 
     The caller has checked the number of points. Their discount is shared out over the lines in
@@ -125,10 +132,14 @@ def price(
     if points_fen:
         discounts.append(
             Discount(
-                kind="points", source_id="points", name="积分", amount_fen=points_fen,
-                revision=offer.points_rules.revision, by_line_fen=allocate(points_fen, left),
+                kind="points",
+                source_id="points",
+                name="积分",
+                amount_fen=points_fen,
+                revision=offer.points_rules.revision,
+                by_line_fen=allocate(points_fen, left),
             )
-        )  # fmt: skip
+        )
     return Price(
         lines=lines,
         list_fen=list_fen,
@@ -144,18 +155,29 @@ def price(
 def _discount(taken: Taken) -> Discount:
     rule = taken.rule
     return Discount(
-        kind=rule.source, source_id=rule.source_id, name=rule.name, revision=rule.revision,
-        amount_fen=taken.amount_fen, borne_by=rule.borne_by, by_line_fen=list(taken.shares),
+        kind=rule.source,
+        source_id=rule.source_id,
+        name=rule.name,
+        revision=rule.revision,
+        amount_fen=taken.amount_fen,
+        borne_by=rule.borne_by,
+        by_line_fen=list(taken.shares),
         pieces=list(taken.pieces) if taken.pieces is not None else None,
-    )  # fmt: skip
+    )
 
 
 def not_used(rule: Rule, reason: Reason, lang: Lang = "zh") -> NotUsed:
     """Return why an offer takes nothing off, as a code and in words."""
     return NotUsed(
-        kind=rule.source, source_id=rule.source_id, name=rule.name, code=reason.code,
-        fen=reason.fen, pieces=reason.pieces, by=reason.by, what=words(reason, lang),
-    )  # fmt: skip
+        kind=rule.source,
+        source_id=rule.source_id,
+        name=rule.name,
+        code=reason.code,
+        fen=reason.fen,
+        pieces=reason.pieces,
+        by=reason.by,
+        what=words(reason, lang),
+    )
 
 
 _MOST_NAMED = 3  # A next step names so many dishes at most.
@@ -220,14 +242,23 @@ def next_step_in_words(further: Further, menu: Sequence[OfferedDish], lang: Lang
         of = f"（{'、'.join(counts)}）" if counts else ""
         what = f"再买 {more}{of or ' '}{brings}"
     return NextStep(
-        source_id=further.rule.source_id, name=name, fen=further.fen, pieces=further.pieces,
-        off_fen=further.off_fen, counts=counts, what=what,
+        source_id=further.rule.source_id,
+        name=name,
+        fen=further.fen,
+        pieces=further.pieces,
+        off_fen=further.off_fen,
+        counts=counts,
+        what=what,
         example=[
-            ExampleDish(dish_id=line.dish_id, sku_id=line.sku_id,
-                        name=names.get(line.dish_id, line.dish_id), quantity=line.quantity)
+            ExampleDish(
+                dish_id=line.dish_id,
+                sku_id=line.sku_id,
+                name=names.get(line.dish_id, line.dish_id),
+                quantity=line.quantity,
+            )
             for line in further.example
         ],
-    )  # fmt: skip
+    )
 
 
 def _what_counts(rule: Rule, scope: Scope, menu: Sequence[OfferedDish]) -> list[str]:

@@ -69,9 +69,11 @@ class Till:
         store = self._stores.get_store(request.store_id)
         coupon = self._coupon(request.coupon_token, even_if_expired=True)
         use = TillUse(
-            store_id=store.id, till_reference=request.till_reference, actor=request.actor,
+            store_id=store.id,
+            till_reference=request.till_reference,
+            actor=request.actor,
             at=self._clock.now(),
-        )  # fmt: skip
+        )
         if coupon.till is not None:
             return self._answer_again(coupon, use, lang)
         self._coupon(request.coupon_token)
@@ -114,10 +116,14 @@ class Till:
         level = self._tiers.level_of(coupon.member_id)[0].level if coupon.terms.tiers else ""
         modes = coupon.terms.modes
         context = Context(
-            store.id, date.fromisoformat(store_day(store, now)),
+            store.id,
+            date.fromisoformat(store_day(store, now)),
             now.astimezone(ZoneInfo(store.zone)).strftime("%H:%M"),
-            modes[0] if modes else "dine_in", "till", level, first_order=False,
-        )  # fmt: skip
+            modes[0] if modes else "dine_in",
+            "till",
+            level,
+            first_order=False,
+        )
         other = out_of(coupon.terms, context)
         reason = code or (Reason(other) if other else None)
         return words(reason, lang) if reason else None
@@ -125,6 +131,10 @@ class Till:
 
 def _shown(coupon: Coupon, why_not: str | None) -> TillCouponAnswer:
     return TillCouponAnswer(
-        coupon_id=coupon.id, name=coupon.name, status=coupon.status, terms=coupon.terms,
-        valid_until=coupon.valid_until, why_not=why_not,
-    )  # fmt: skip
+        coupon_id=coupon.id,
+        name=coupon.name,
+        status=coupon.status,
+        terms=coupon.terms,
+        valid_until=coupon.valid_until,
+        why_not=why_not,
+    )

@@ -122,10 +122,12 @@ def _by_ids(
 def _mark(collection: Collection[Document], marks: Mapping[str, BillMark]) -> None:
     if marks:
         collection.bulk_write(
-            [UpdateOne({"_id": identity}, {"$set": {"bill": mark.model_dump()}})
-             for identity, mark in marks.items()],
+            [
+                UpdateOne({"_id": identity}, {"$set": {"bill": mark.model_dump()}})
+                for identity, mark in marks.items()
+            ],
             ordered=False,
-        )  # fmt: skip
+        )
 
 
 def _shown_on(

@@ -74,10 +74,12 @@ class PaymentRepository:
             {"_id": out_trade_no, "status": {"$in": ["open", "closed"]}},
             {
                 "$set": {
-                    "status": status, "transaction_id": transaction_id, "success_at": success_at,
+                    "status": status,
+                    "transaction_id": transaction_id,
+                    "success_at": success_at,
                 },
                 "$unset": {"ask_at": ""},
             },
             session=session,
-        )  # fmt: skip
+        )
         return taken.matched_count == 1

@@ -189,9 +189,12 @@ class Payments:
             raise self._alarm(notice, payment, "success_time")
         terms = self._orders.earning_terms_now(order, paid_at)
         tender = Tender(
-            kind="wechat_pay", amount_fen=payment.amount_fen, transaction_id=transaction_id,
-            out_trade_no=payment.id, merchant=self._merchant(payment),
-        )  # fmt: skip
+            kind="wechat_pay",
+            amount_fen=payment.amount_fen,
+            transaction_id=transaction_id,
+            out_trade_no=payment.id,
+            merchant=self._merchant(payment),
+        )
         number = self._orders.take_pickup_number(order)
 
         def write(session: ClientSession) -> NoticeOutcome:
@@ -220,11 +223,13 @@ class Payments:
         """Record how a genuine notice differs from our records; nothing is settled."""
         log("payment_mismatch", reference=notice.out_trade_no, field=field)
         self._discrepancies.note_difference(
-            source="notice", kind=f"payment notice: {field}", reference=notice.out_trade_no,
+            source="notice",
+            kind=f"payment notice: {field}",
+            reference=notice.out_trade_no,
             expected=payment.amount_fen if payment else None,
             found=notice.amount.total if notice.amount else None,
             store_id=payment.store_id if payment else None,
-        )  # fmt: skip
+        )
         return Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field=field, detail=field)
 
     def _merchant(self, payment: Payment) -> Merchant:

@@ -40,8 +40,10 @@ class DiscrepancyRepository:
         gets a duplicate key. Outside a transaction it tries again and finds the document; inside
         one, the conflict makes the whole transaction run again.
         """
-        waiting = [UpdateOne({"_id": d.discrepancy_id}, _noted(source, d, now), upsert=True)
-                   for d in differences]  # fmt: skip
+        waiting = [
+            UpdateOne({"_id": d.discrepancy_id}, _noted(source, d, now), upsert=True)
+            for d in differences
+        ]
         ids = [difference.discrepancy_id for difference in differences]
         new: set[str] = set()
         for attempt in range(1, MOST_TRIES + 1):
@@ -124,15 +126,21 @@ def _noted(source: Source, difference: Difference, now: datetime) -> list[dict[s
     history = {"$ifNull": ["$history", []]}
     longer = {"$slice": [{"$concatArrays": [history, [past]]}, -MOST_CHAPTERS]}
     facts = difference.model_dump(include={"kind", "reference", "day", "store_id"})
-    return [{"$set": {
-        "schema": {"$ifNull": ["$schema", 1]},
-        "source": source,
-        **{name: {"$literal": value} for name, value in facts.items()},
-        **said,
-        "status": {"$cond": [accepted, "resolved", "open"]},
-        "resolution": {"$cond": [accepted, "$resolution", "$$REMOVE"]},
-        "history": {"$cond": [{"$and": [was_resolved, {"$not": accepted}]}, longer, history]},
-        "first_at": {"$ifNull": ["$first_at", now]},
-        "last_at": now,
-        "seen": {"$add": [{"$ifNull": ["$seen", 0]}, 1]},
-    }}]  # fmt: skip
+    return [
+        {
+            "$set": {
+                "schema": {"$ifNull": ["$schema", 1]},
+                "source": source,
+                **{name: {"$literal": value} for name, value in facts.items()},
+                **said,
+                "status": {"$cond": [accepted, "resolved", "open"]},
+                "resolution": {"$cond": [accepted, "$resolution", "$$REMOVE"]},
+                "history": {
+                    "$cond": [{"$and": [was_resolved, {"$not": accepted}]}, longer, history]
+                },
+                "first_at": {"$ifNull": ["$first_at", now]},
+                "last_at": now,
+                "seen": {"$add": [{"$ifNull": ["$seen", 0]}, 1]},
+            }
+        }
+    ]

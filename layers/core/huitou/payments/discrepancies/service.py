@@ -77,9 +77,12 @@ class Discrepancies:
     def unreadable(self, reference: str, error: ValidationError) -> Refusal:
         """Note that WeChat Pay told something in a form we can't read; the refusal to raise."""
         self.note_difference(
-            source="notice", kind="notice unreadable", reference=reference, expected="readable",
+            source="notice",
+            kind="notice unreadable",
+            reference=reference,
+            expected="readable",
             found=str(error.errors(include_url=False)[0]["loc"])[:80],
-        )  # fmt: skip
+        )
         return Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field="resource", detail="resource")
 
     def list_discrepancies(self, page: DiscrepanciesRequest) -> DiscrepanciesPage:

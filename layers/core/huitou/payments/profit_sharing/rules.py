@@ -149,11 +149,14 @@ def planned(share: Share) -> Share:
     parts_fen = split(rest_fen, share.terms).parts_fen
     parts = [
         SharePart(
-            account=term.account, type=term.type, role=term.role, planned_fen=part_fen,
+            account=term.account,
+            type=term.type,
+            role=term.role,
+            planned_fen=part_fen,
             amount_fen=part_fen,
         )
         for term, part_fen in zip(share.terms.terms, parts_fen, strict=True)
-    ]  # fmt: skip
+    ]
     return settled(share.model_copy(update={"parts": parts}))
 
 

@@ -365,10 +365,14 @@ class Sharing:
                     self._discrepancies.clear_discrepancy("share refused", share.id, session)
                 for event, reason in troubles:
                     self._discrepancies.note_difference(
-                        source="share", kind=event.replace("_", " "), reference=share.id,
-                        expected="success", found=reason, store_id=share.store_id,
+                        source="share",
+                        kind=event.replace("_", " "),
+                        reference=share.id,
+                        expected="success",
+                        found=reason,
+                        store_id=share.store_id,
                         session=session,
-                    )  # fmt: skip
+                    )
             return stored
 
         stored = self._database.transact(write)

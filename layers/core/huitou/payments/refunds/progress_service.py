@@ -115,9 +115,12 @@ class RefundProgress:
             field = wrong or "out_refund_no"
             log("refund_mismatch", reference=notice.out_refund_no, field=field)
             self._discrepancies.note_difference(
-                source="notice", kind=f"refund notice: {field}", reference=notice.out_refund_no,
-                expected=refund.amount_fen if refund else None, found=notice.amount.refund,
-            )  # fmt: skip
+                source="notice",
+                kind=f"refund notice: {field}",
+                reference=notice.out_refund_no,
+                expected=refund.amount_fen if refund else None,
+                found=notice.amount.refund,
+            )
             raise Refusal(ChargeErrors.NOTIFICATION_MISMATCH, field=field, detail=field)
         if notice.refund_status == "SUCCESS":
             return self._complete(refund, notice.success_time)
@@ -168,14 +171,23 @@ class RefundProgress:
         return "closed"
 
     def _note(
-        self, refund: Refund, kind: str, expected: str, found: str,
+        self,
+        refund: Refund,
+        kind: str,
+        expected: str,
+        found: str,
         session: ClientSession | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         log(kind.replace(" ", "_"), refund_id=refund.id, reason=found)
         self._discrepancies.note_difference(
-            source="refund", kind=kind, reference=refund.id, expected=expected, found=found,
-            store_id=refund.store_id, session=session,
-        )  # fmt: skip
+            source="refund",
+            kind=kind,
+            reference=refund.id,
+            expected=expected,
+            found=found,
+            store_id=refund.store_id,
+            session=session,
+        )
 
     def _merchant(self, refund: Refund) -> Any:
         return refund.merchant or self._gateway.merchant_for(None)

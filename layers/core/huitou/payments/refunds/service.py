@@ -64,9 +64,14 @@ class Refunds:
         known = self._refunds.find(request.refund_id)
         if known is None:
             known = self._begin(
-                request.order_id, request.refund_id, request.lines, request.amount_fen,
-                reason=request.reason, actor=request.actor, role=request.role,
-            )  # fmt: skip
+                request.order_id,
+                request.refund_id,
+                request.lines,
+                request.amount_fen,
+                reason=request.reason,
+                actor=request.actor,
+                role=request.role,
+            )
         return self._pushed_on(same(known, request))
 
     def cancel_order(self, order: Order) -> Refund:
@@ -99,9 +104,14 @@ class Refunds:
         if not in_window(rules, order, self._clock.now()):
             raise Refusal(RefundErrors.REFUND_TOO_LATE, field="order_id")
         return self._begin(
-            order.id, refund_id, request.lines, None,
-            reason=request.reason, actor="member", role="member",
-        )  # fmt: skip
+            order.id,
+            refund_id,
+            request.lines,
+            None,
+            reason=request.reason,
+            actor="member",
+            role="member",
+        )
 
     def decide_refund(self, request: DecideRefundRequest) -> Refund:
         """Approve or reject a refund that waits for approval.
@@ -137,9 +147,10 @@ class Refunds:
         ):
             raise Refusal(RefundErrors.REFUND_OVER_LIMIT, field="role")
         changes = {
-            "decided_by": request.actor, "amount_fen": amount_fen,
+            "decided_by": request.actor,
+            "amount_fen": amount_fen,
             "lines": [back.model_dump() for back in lines],
-        }  # fmt: skip
+        }
         if self._refunds.step(refund.id, ["awaiting_approval"], "requested", session, **changes):
             decided = refund.model_copy(update={"amount_fen": amount_fen, "lines": lines})
             self._set_aside(order, decided, request.actor, session)
@@ -151,9 +162,17 @@ class Refunds:
         return RefundsAnswer(refunds=[refund.shown() for refund in found], next=after)
 
     def _begin(
-        self, order_id: str, refund_id: str, wanted: Sequence[RefundLine], amount_fen: int | None,
-        *, reason: str, actor: str, role: Role = "system", only_from: Sequence[str] = SERVED,
-    ) -> Refund:  # fmt: skip
+        self,
+        order_id: str,
+        refund_id: str,
+        wanted: Sequence[RefundLine],
+        amount_fen: int | None,
+        *,
+        reason: str,
+        actor: str,
+        role: Role = "system",
+        only_from: Sequence[str] = SERVED,
+    ) -> Refund:
         """Store a refund; unless somebody must approve it, set its money aside on the order too."""
 
         def write(session: ClientSession) -> Refund:
@@ -163,13 +182,21 @@ class Refunds:
             now = self._clock.now()
             alone = may_decide(self._refunds.rules(), role, order, back_fen, now)
             refund = Refund(
-                id=refund_id, kind="order", order_id=order.id, member_id=order.member_id,
-                store_id=order.store_id, amount_fen=back_fen, asked_fen=amount_fen, lines=lines,
+                id=refund_id,
+                kind="order",
+                order_id=order.id,
+                member_id=order.member_id,
+                store_id=order.store_id,
+                amount_fen=back_fen,
+                asked_fen=amount_fen,
+                lines=lines,
                 reason=reason,
-                actor=actor, role=role, created_at=now,
+                actor=actor,
+                role=role,
+                created_at=now,
                 status="requested" if alone else "awaiting_approval",
                 **self._paid_with(order, session),
-            )  # fmt: skip
+            )
             self._refunds.insert(refund, session)
             if alone:
                 self._set_aside(order, refund, actor, session)
@@ -206,13 +233,20 @@ class Refunds:
         self._refunds.insert(
             Refund(
                 id=f"surplus@{payment.id}",  # No refund_id of a caller can hold an @.
-                kind="surplus", order_id=payment.order_id, member_id=payment.member_id,
-                store_id=payment.store_id, out_trade_no=payment.id, merchant=payment.merchant,
-                total_fen=payment.amount_fen, amount_fen=payment.amount_fen,
-                reason="订单已支付或已取消，款项退回", actor="pay", created_at=self._clock.now(),
+                kind="surplus",
+                order_id=payment.order_id,
+                member_id=payment.member_id,
+                store_id=payment.store_id,
+                out_trade_no=payment.id,
+                merchant=payment.merchant,
+                total_fen=payment.amount_fen,
+                amount_fen=payment.amount_fen,
+                reason="订单已支付或已取消，款项退回",
+                actor="pay",
+                created_at=self._clock.now(),
             ),
             session,
-        )  # fmt: skip
+        )
 
     def abandon_refund(self, refund_id: str, actor: str) -> Refund:
         """Give up a refund that WeChat Pay refuses, so that the order can go on without it.
@@ -242,9 +276,11 @@ class Refunds:
             )
         base, _, number = closed.id.partition("@again")
         retry = {
-            "id": f"{base}@again{int(number or 1) + 1}", "status": "requested", "actor": actor,
+            "id": f"{base}@again{int(number or 1) + 1}",
+            "status": "requested",
+            "actor": actor,
             "created_at": self._clock.now(),
-        }  # fmt: skip
+        }
         refund = closed.model_copy(update=retry)
         with suppress(DuplicateKeyError):  # Somebody else asked for it a moment ago.
             self._refunds.insert(refund)
@@ -266,5 +302,7 @@ class Refunds:
         if tender is None or number is None:
             raise HuitouError(Code.INTERNAL, field="tenders")
         return {
-            "out_trade_no": number, "merchant": tender.merchant, "total_fen": tender.amount_fen,
-        }  # fmt: skip
+            "out_trade_no": number,
+            "merchant": tender.merchant,
+            "total_fen": tender.amount_fen,
+        }

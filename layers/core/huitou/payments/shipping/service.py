@@ -81,9 +81,13 @@ class Shipping:
     def _not_shipped(self, order: Order, reason: str) -> ShippingOutcome:
         self._orders.note_update(order, "shipping", "failed")
         self._discrepancies.note_difference(
-            source="shipping", kind="shipping refused", reference=order.id,
-            expected="told", found=reason, store_id=order.store_id,
-        )  # fmt: skip
+            source="shipping",
+            kind="shipping refused",
+            reference=order.id,
+            expected="told",
+            found=reason,
+            store_id=order.store_id,
+        )
         return "refused"
 
     def due_cards(self) -> Iterator[str]:

@@ -89,9 +89,16 @@ class WeChatPay:
         return Merchant(mchid=self.settings.mchid, sub_mchid=sub_mchid)
 
     def prepay(
-        self, *, merchant: Merchant, out_trade_no: str, description: str, amount_fen: int,
-        openid: str, expires_at: datetime, profit_sharing: bool,
-    ) -> str:  # fmt: skip
+        self,
+        *,
+        merchant: Merchant,
+        out_trade_no: str,
+        description: str,
+        amount_fen: int,
+        openid: str,
+        expires_at: datetime,
+        profit_sharing: bool,
+    ) -> str:
         """Place a JSAPI order and return its prepay_id; safe to repeat.
 
         `openid` is the guest's openid at our mini-program. With `profit_sharing` the money stays
@@ -161,9 +168,15 @@ class WeChatPay:
         self.call("POST", f"{path}/out-trade-no/{out_trade_no}/close", who)
 
     def refund(
-        self, *, merchant: Merchant, out_refund_no: str, out_trade_no: str, amount_fen: int,
-        total_fen: int, reason: str,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        *,
+        merchant: Merchant,
+        out_refund_no: str,
+        out_trade_no: str,
+        amount_fen: int,
+        total_fen: int,
+        reason: str,
+    ) -> dict[str, Any]:
         """Ask for a refund. The answer means that it is accepted, never that it is done.
 
         Safe to repeat. `total_fen` is what the payment took, `amount_fen` what is refunded of it.
@@ -245,9 +258,13 @@ class WeChatPay:
             raise
 
     def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *,
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
         serial: str | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         """Make one signed call and return its verified answer.
 
         `serial` names the platform key under which something in the body is encrypted.
@@ -260,9 +277,15 @@ class WeChatPay:
         return response.json() if response.content else {}
 
     def _send(
-        self, method: str, path: str, text: str, serial: str | None,
-        timeout_s: tuple[int, int], *, stream: bool = False,
-    ) -> requests.Response:  # fmt: skip
+        self,
+        method: str,
+        path: str,
+        text: str,
+        serial: str | None,
+        timeout_s: tuple[int, int],
+        *,
+        stream: bool = False,
+    ) -> requests.Response:
         import requests
 
         headers = self._headers(method, path, text)

@@ -80,9 +80,13 @@ class ProfitSharing:
         self._wechat_pay.call("POST", f"{_DIRECT}/receivers/add", body, serial=serial)
 
     def share(
-        self, source: Source, *, transaction_id: str, out_order_no: str,
+        self,
+        source: Source,
+        *,
+        transaction_id: str,
+        out_order_no: str,
         parts: Sequence[AskedPart],
-    ) -> ShareState:  # fmt: skip
+    ) -> ShareState:
         """Share a payment out and release the rest to the merchant, in one request.
 
         A second call with the same `out_order_no` returns the same share.
@@ -126,28 +130,43 @@ class ProfitSharing:
         """
         brand = source.brand_mchid is not None
         path = f"{_BRAND}/finish-order" if brand else f"{_DIRECT}/orders/unfreeze"
-        self._wechat_pay.call("POST", path, {
-            **self._sub_mchid(source),
-            "transaction_id": transaction_id,
-            "out_order_no": out_order_no,
-            "description": "解冻全部剩余资金",
-        })  # fmt: skip
+        self._wechat_pay.call(
+            "POST",
+            path,
+            {
+                **self._sub_mchid(source),
+                "transaction_id": transaction_id,
+                "out_order_no": out_order_no,
+                "description": "解冻全部剩余资金",
+            },
+        )
 
     def give_back(
-        self, source: Source, *, out_order_no: str, out_return_no: str, return_mchid: str,
+        self,
+        source: Source,
+        *,
+        out_order_no: str,
+        out_return_no: str,
+        return_mchid: str,
         amount_fen: int,
-    ) -> ReturnState:  # fmt: skip
+    ) -> ReturnState:
         """Take money back from a receiver that is a merchant, before the guest is refunded."""
         brand = source.brand_mchid is not None
         path = f"{_BRAND}/returnorders" if brand else f"{_DIRECT}/return-orders"
-        return _return_state(self._wechat_pay.call("POST", path, {
-            **self._sub_mchid(source),
-            "out_order_no": out_order_no,
-            "out_return_no": out_return_no,
-            "return_mchid": return_mchid,
-            "amount": amount_fen,
-            "description": "用户退款",
-        }))  # fmt: skip
+        return _return_state(
+            self._wechat_pay.call(
+                "POST",
+                path,
+                {
+                    **self._sub_mchid(source),
+                    "out_order_no": out_order_no,
+                    "out_return_no": out_return_no,
+                    "return_mchid": return_mchid,
+                    "amount": amount_fen,
+                    "description": "用户退款",
+                },
+            )
+        )
 
     def query_return(
         self, source: Source, *, out_order_no: str, out_return_no: str

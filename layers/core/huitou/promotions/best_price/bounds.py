@@ -45,9 +45,13 @@ class Totals:
     """
 
     def __init__(
-        self, tree: Tree, lines: int, count: Sequence[int], given: Sequence[int],
+        self,
+        tree: Tree,
+        lines: int,
+        count: Sequence[int],
+        given: Sequence[int],
         missed: tuple[int, int] = (-1, 0),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._tree, self._lines, self._count, self._given = tree, lines, count, given
         self._missed = missed
         self._of: dict[int, list[tuple[Candidate, int]]] = {}

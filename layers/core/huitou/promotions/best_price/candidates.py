@@ -111,10 +111,12 @@ def _most_off(candidate: Candidate, n: int, start: State, closing: bool) -> int:
 def _plain_steps(rule: Rule, tree: Tree) -> bool:
     """Tell whether the tree lets an offer be combined with every other one."""
     return all(
-        tree.modes[group] == "stack" and not tree.by_item[group] and tree.most[group] == NO_MOST
+        tree.modes[group] == "stack"
+        and not tree.by_item[group]
+        and tree.most[group] == NO_MOST
         and all(group not in names for names in tree.never)
         for group, _ in rule.steps
-    )  # fmt: skip
+    )
 
 
 def _forced(candidate: Candidate, candidates: Sequence[Candidate], tree: Tree) -> bool:

@@ -60,8 +60,15 @@ class _NextStepSearch:
 
     def nearest(self, outcome: Outcome) -> Further | None:
         near = [(r, why) for r, why in outcome.unused if why.code in ("short", "few_pieces")]
-        near.sort(key=lambda one: (one[1].code != "short", one[1].fen, one[1].pieces,
-                                   -(one[0].terms.off_fen or 0), one[0].order))  # fmt: skip
+        near.sort(
+            key=lambda one: (
+                one[1].code != "short",
+                one[1].fen,
+                one[1].pieces,
+                -(one[0].terms.off_fen or 0),
+                one[0].order,
+            )
+        )
         for rule, why in near[:_MOST_OFFERS]:
             found = self._by_amount(rule, why) if why.code == "short" else self._by_pieces(rule)
             if found is not None:

@@ -17,10 +17,13 @@ NONE_BLOCKED: Mapping[str, Reason] = MappingProxyType({})
 
 
 def best_in_force(
-    lines: Sequence[CartLine], in_force: InForce, more: Sequence[Rule] = (),
-    delivery_fen: int = 0, blocked: Mapping[str, Reason] = NONE_BLOCKED,
+    lines: Sequence[CartLine],
+    in_force: InForce,
+    more: Sequence[Rule] = (),
+    delivery_fen: int = 0,
+    blocked: Mapping[str, Reason] = NONE_BLOCKED,
     most_steps: int = MOST_STEPS,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Return the best price with the offers in force and a member's own ones, `more`.
 
     `blocked` maps the ids of offers that limits keep out to the reason.

@@ -308,9 +308,13 @@ class _FreePlaces:
         ]
 
     def room_of(self, mask: int) -> int:
-        return min(
-            (room for subset, room in enumerate(self.rooms) if subset & mask == mask), default=0
-        ) if mask else 0  # fmt: skip
+        return (
+            min(
+                (room for subset, room in enumerate(self.rooms) if subset & mask == mask), default=0
+            )
+            if mask
+            else 0
+        )
 
     def room(self, place: int) -> int:
         """Return how many more pieces of a line fit."""

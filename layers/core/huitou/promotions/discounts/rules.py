@@ -185,10 +185,13 @@ def workable(rule: Rule, mine: Sequence[int], state: State) -> list[int]:
     if rule.terms.exclusive != "item":
         return [n for n in mine if state.open[n]]
     return [
-        n for n in mine
-        if state.open[n] and state.left[n] == state.full[n] and state.free[n] == state.open[n]
+        n
+        for n in mine
+        if state.open[n]
+        and state.left[n] == state.full[n]
+        and state.free[n] == state.open[n]
         and state.closed_by[n] is None
-    ]  # fmt: skip
+    ]
 
 
 def times_reached(rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine]) -> int:
@@ -200,9 +203,14 @@ def times_reached(rule: Rule, mine: Sequence[int], state: State, lines: Sequence
 
 
 def measure(
-    rule: Rule, mine: Sequence[int], state: State, lines: Sequence[CartLine],
-    over: Sequence[int] | None = None, choice: Choice | None = None, times: int | None = None,
-) -> Taken | None:  # fmt: skip
+    rule: Rule,
+    mine: Sequence[int],
+    state: State,
+    lines: Sequence[CartLine],
+    over: Sequence[int] | None = None,
+    choice: Choice | None = None,
+    times: int | None = None,
+) -> Taken | None:
     """Return what an offer takes off, None if that is nothing.
 
     `mine` are the lines that it covers; `over` are those of them that it works on, by default all

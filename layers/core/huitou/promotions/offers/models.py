@@ -139,9 +139,10 @@ class Terms(Record):
                 raise Unfit(name, f"{kind.label}没有此项", f"{self.kind} has no {name}")
         if kind.per_threshold and self.most_times != 1 and not self.threshold_fen:
             raise Unfit(
-                "threshold_fen", f"每单可用多次的{kind.label}须填门槛",
+                "threshold_fen",
+                f"每单可用多次的{kind.label}须填门槛",
                 f"{self.kind} more than once needs threshold_fen",
-            )  # fmt: skip
+            )
         return self
 
 

@@ -55,11 +55,20 @@ class Compiled:
         self.offers = {offer.id: offer for offer in offers}
         self._rules = [
             self.rule(
-                Rule("offer", offer.id, offer.revision, offer.name, offer.terms, offer.group,
-                     offer.priority, offer.borne_by, optional=offer.optional)
+                Rule(
+                    "offer",
+                    offer.id,
+                    offer.revision,
+                    offer.name,
+                    offer.terms,
+                    offer.group,
+                    offer.priority,
+                    offer.borne_by,
+                    optional=offer.optional,
+                )
             )
             for offer in self.offers.values()
-        ]  # fmt: skip
+        ]
         self.limited = [offer for offer in self.offers.values() if offer.limits.any]
         self.for_first_order = any(o.terms.first_order for o in self.offers.values())
         self._kept: dict[Context, InForce] = {}
@@ -75,9 +84,15 @@ class Compiled:
         # The order is the same for all members. The ids of a member's own coupons come last: they
         # only decide between coupons that are otherwise equal.
         rule.order = (
-            place, -rule.priority, PLACE_OF[rule.terms.kind], SOURCES.index(rule.source),
-            rule.kin or rule.source_id, rule.revision, rule.soonest, rule.source_id,
-        )  # fmt: skip
+            place,
+            -rule.priority,
+            PLACE_OF[rule.terms.kind],
+            SOURCES.index(rule.source),
+            rule.kin or rule.source_id,
+            rule.revision,
+            rule.soonest,
+            rule.source_id,
+        )
         return rule
 
     def at(self, context: Context) -> InForce:

@@ -25,9 +25,11 @@ class Offers:
         self._clock = clock
 
     def put_offers(
-        self, offers: list[Offer], stacking: StackingRules | None,
+        self,
+        offers: list[Offer],
+        stacking: StackingRules | None,
         templates: Mapping[str, str] = NO_TEMPLATES,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Store new revisions of offers and, if given, of the tree.
 
         `templates` maps coupon templates that are stored at the same time to their groups. Raises
@@ -77,9 +79,10 @@ def _check(stacking: StackingRules) -> None:
     for number, group in enumerate(stacking.groups):
         if group.per == "item" and group.mode == "stack":
             raise Refusal(
-                Code.INVALID_REQUEST, field=f"stacking_rules.groups.{number}.mode",
+                Code.INVALID_REQUEST,
+                field=f"stacking_rules.groups.{number}.mode",
                 detail="per item: best, first",
-            )  # fmt: skip
+            )
     within = {
         group.group: {inner.group for inner in walk(group.groups)}
         for group in walk(stacking.groups)
@@ -88,6 +91,7 @@ def _check(stacking: StackingRules) -> None:
         nested = any(other in within[name] for name in names for other in names)
         if nested or len(set(names)) != len(names) or len(names) < 2:
             raise Refusal(
-                Code.INVALID_REQUEST, field=f"stacking_rules.never_together.{number}",
+                Code.INVALID_REQUEST,
+                field=f"stacking_rules.never_together.{number}",
                 detail=", ".join(names) or "≥ 2",
-            )  # fmt: skip
+            )

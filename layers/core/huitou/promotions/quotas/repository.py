@@ -30,20 +30,32 @@ class LimitRepository:
         """
         pieces, fen = limits.quota or UNLIMITED, limits.budget_fen or UNLIMITED
         fresh = {
-            "_id": subject, "schema": 1, "left": pieces, "left_fen": fen, "quota": pieces,
-            "budget_fen": fen, "revision": revision, "taken": {},
-        }  # fmt: skip
+            "_id": subject,
+            "schema": 1,
+            "left": pieces,
+            "left_fen": fen,
+            "quota": pieces,
+            "budget_fen": fen,
+            "revision": revision,
+            "taken": {},
+        }
         if not insert_new(self._pools, fresh):
             more = {"$subtract": [pieces, "$quota"]}
             more_fen = {"$subtract": [fen, "$budget_fen"]}
             self._pools.update_one(
                 {"_id": subject, "revision": {"$lt": revision}},
-                [{"$set": {
-                    "left": {"$add": ["$left", more]},
-                    "left_fen": {"$add": ["$left_fen", more_fen]},
-                    "quota": pieces, "budget_fen": fen, "revision": revision,
-                }}],
-            )  # fmt: skip
+                [
+                    {
+                        "$set": {
+                            "left": {"$add": ["$left", more]},
+                            "left_fen": {"$add": ["$left_fen", more_fen]},
+                            "quota": pieces,
+                            "budget_fen": fen,
+                            "revision": revision,
+                        }
+                    }
+                ],
+            )
 
     def take(
         self, subject: str, token: str, pieces: int, fen: int, more: Mapping[str, Any]
@@ -56,11 +68,19 @@ class LimitRepository:
         now, piece = time.time(), secrets.token_hex(6)
         note = {"piece": piece, "pieces": pieces, "fen": fen, "at": now, **more}
         taken = self._pools.update_one(
-            {"_id": subject, "left": {"$gte": pieces}, "left_fen": {"$gte": fen},
-             f"taken.{token}": {"$exists": False}},
-            {"$inc": {"left": -pieces, "left_fen": -fen}, "$set": {f"taken.{token}": note},
-             "$max": {"last_taken_at": now}, "$min": {"due_at": now}},
-        )  # fmt: skip
+            {
+                "_id": subject,
+                "left": {"$gte": pieces},
+                "left_fen": {"$gte": fen},
+                f"taken.{token}": {"$exists": False},
+            },
+            {
+                "$inc": {"left": -pieces, "left_fen": -fen},
+                "$set": {f"taken.{token}": note},
+                "$max": {"last_taken_at": now},
+                "$min": {"due_at": now},
+            },
+        )
         if taken.matched_count:
             return piece
         # Its taker tries again. The new time keeps the sweep from putting the unit back meanwhile.
@@ -87,9 +107,11 @@ class LimitRepository:
             own[f"taken.{piece.token}.at"] = piece.since
         self._pools.update_one(
             {"_id": piece.subject, **own},
-            {"$inc": {"left": piece.pieces, "left_fen": piece.fen},
-             "$unset": {f"taken.{piece.token}": ""}},
-        )  # fmt: skip
+            {
+                "$inc": {"left": piece.pieces, "left_fen": piece.fen},
+                "$unset": {f"taken.{piece.token}": ""},
+            },
+        )
 
     def add(self, subject: str, pieces: int, fen: int, session: ClientSession) -> None:
         """Return what a cancelled order had used, in the transaction that cancels it."""
@@ -137,9 +159,13 @@ class LimitRepository:
         self._uses.insert_one(uses.document(), session=session)
 
     def count(
-        self, identity: str, below: Mapping[str, int], fields: list[str], by: int,
+        self,
+        identity: str,
+        below: Mapping[str, int],
+        fields: list[str],
+        by: int,
         session: ClientSession,
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Add `by` to a counter's figures; False if a figure isn't below its limit.
 
         The filter names the limits. If two orders count at once, one conflicts, runs again and

@@ -33,9 +33,10 @@ def why_blocked(use: Use, day: str, uses: MemberUses | None, left: Left | None) 
         return "used_up"
     if uses is not None:
         had: Mapping[str, int] = {
-            "total": uses.total, f"days.{day}": uses.days.get(day, 0),
+            "total": uses.total,
+            f"days.{day}": uses.days.get(day, 0),
             f"months.{day[:7]}": uses.months.get(day[:7], 0),
-        }  # fmt: skip
+        }
         if any(had[name] >= limit for name, limit in below(use.limits, day).items()):
             return "limit_reached"
     return None

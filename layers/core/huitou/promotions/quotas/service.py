@@ -137,9 +137,12 @@ class Limiter:
                 raise Refusal(QuotaErrors.OFFER_LIMIT_REACHED, field="items", detail=use.subject)
 
     def give_back_uses(
-        self, member_id: str, uses: Sequence[Use], created_at: datetime,
+        self,
+        member_id: str,
+        uses: Sequence[Use],
+        created_at: datetime,
         session: ClientSession,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Take back the uses of a cancelled order, in the transaction that cancels it."""
         fields = fields_of(brand_day(created_at))
         for use in uses:
@@ -182,9 +185,11 @@ class UnitsInFlight(Generic[_Issued]):
     """
 
     def __init__(
-        self, limiter: Limiter, issue: Callable[[InFlight], _Issued],
+        self,
+        limiter: Limiter,
+        issue: Callable[[InFlight], _Issued],
         of_order: Callable[[str], set[str] | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._limiter, self._issue, self._of_order = limiter, issue, of_order
         self._found: dict[str, InFlight] = {}
 
