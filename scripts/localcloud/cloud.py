@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from datetime import datetime
@@ -181,8 +182,8 @@ class LocalCloud:
         logging.getLogger("waitress").setLevel(logging.ERROR)
         server = create_server(
             app,
-            host="127.0.0.1",
-            port=port,
+            # A socket of our own: waitress leaves one open whose port is taken.
+            sockets=[socket.create_server(("127.0.0.1", port))],
             threads=THREADS,
             connection_limit=CONNECTIONS,
             asyncore_use_poll=True,  # select() knows no more than 1,024 of them.

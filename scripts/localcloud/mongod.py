@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -28,6 +29,8 @@ ALREADY_INITIALIZED = 23
 # What a killed function's transaction has written keeps others waiting for so long (60 s by
 # default); the house's own transactions end within `TRANSACTION_TIMEOUT_S`, 8 s.
 ABANDONED_AFTER_S = 10
+# Below the ports that Linux (32768 and up) and macOS (49152 and up) give to outgoing connections.
+OWN_PORTS = range(15_000, 32_000)
 
 
 class NoMongoDB(Stopped):
@@ -241,10 +244,16 @@ def check_replica_set(database: Database) -> None:
 
 
 def free_port() -> int:
-    """Return a port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port nobody uses just now.
+
+    None of those the system hands out: any connection of any process could take such a one
+    before our server listens on it.
+    """
+    for _ in range(1_000):
+        port = secrets.choice(OWN_PORTS)
+        if _is_free(port):
+            return port
+    raise RuntimeError(f"no port from {OWN_PORTS[0]} to {OWN_PORTS[-1]} is free")
 
 
 def kept_ports(path: Path, count: int) -> list[int]:
