@@ -30,6 +30,8 @@ FORMS = {
 }  # fmt: skip
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 STEP_S = 30
+STANDS_STILL = """() => document.getAnimations().every(
+    (one) => one.playState !== "running" || one.effect.getTiming().iterations === Infinity)"""
 
 
 @dataclass
@@ -71,7 +73,7 @@ def settle(page: Page) -> None:
     """Wait until no request is open and nothing on the page moves."""
     page.wait_for_load_state("networkidle")
     page.locator(".ant-spin-spinning").first.wait_for(state="detached")
-    page.wait_for_timeout(300)  # For animations.
+    page.wait_for_function(STANDS_STILL)
 
 
 def visit(page: Page, url: str, view: str) -> None:
@@ -93,7 +95,10 @@ def open_form(page: Page, url: str, form: str) -> None:
 
 
 def screenshots(page: Page, url: str, out: Path) -> Iterator[Path]:
-    """Write a picture of each view and form in each size; the page must be signed in."""
+    """Write a picture of each view and form in each size; the page must be signed in.
+
+    The view or form is still open when its path is yielded.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for size, measures in SIZES.items():
         page.set_viewport_size({"width": measures["width"], "height": measures["height"]})

@@ -116,6 +116,7 @@ def test_a_certificates_number_has_forty_digits_and_no_leading_zero() -> None:
         assert serial == f"{int(serial, 16):X}"
 
 
+@pytest.mark.slow
 def test_old_secrets_get_a_certificate_and_keep_it(tmp_path: Path, keys: LocalSecrets) -> None:
     made = load_secrets(tmp_path)
     path = tmp_path / "secrets.json"

@@ -16,7 +16,10 @@ from localcloud.wechat_pay.api import BASE_URL
 NAME = "加盟商有限公司"
 TRUST = ("public_key", "certificate")
 # The client reads a certificate's dates in a way that `cryptography` warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:Properties that return a na")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Properties that return a na"),
+]
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 # --- signing in -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_new_account_chooses_its_own_password_first(index: ModuleType, chain: Database) -> None:
     added = Staff(chain, FakeClock(), SECRET.encode()).add_account(
         AddStaffRequest(staff_id="li", name="李老板", role="owner")
@@ -88,6 +89,7 @@ def test_guesses_from_another_address_do_not_lock_an_account(
     assert owner.browser().ask("session/me")["staff_id"] == "owner"
 
 
+@pytest.mark.slow
 def test_an_address_that_tries_many_names_is_stopped(index: ModuleType) -> None:
     codes = [
         Browser(index).refused("session/sign_in", staff_id=f"n{n}", password="x", code="1")

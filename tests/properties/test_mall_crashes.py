@@ -61,6 +61,7 @@ def shop(chain: Database, clock: FakeClock) -> Shop:
     return Shop(chain, clock)
 
 
+@pytest.mark.slow
 def test_a_crash_anywhere_in_an_exchange_loses_neither_points_nor_stock(shop: Shop) -> None:
     steps = Exchanged(shop, 0).steps
     assert len(steps) >= 20

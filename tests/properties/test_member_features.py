@@ -106,6 +106,7 @@ class History:
         return member_id
 
 
+@pytest.mark.slow
 @pytest.mark.hypothesis
 def test_features_equal_those_computed_from_the_orders(database: Database) -> None:
     @given(st.lists(step, min_size=4, max_size=25))

@@ -104,6 +104,7 @@ class Guest:
             self.make_way(0)
 
 
+@pytest.mark.slow
 @pytest.mark.hypothesis
 def test_our_shares_and_wechat_pays_books_agree_in_the_end(till: Till) -> None:
     @given(st.integers(1, 20_000), st.lists(STEPS, max_size=14))

@@ -145,6 +145,7 @@ def test_free_months_give_no_more_than_is_used_nor_than_is_granted() -> None:
     assert at(1_000_000).free_months_save_fen == round(granted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cron", "a_month"),
     [

@@ -70,6 +70,7 @@ def desk(chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> 
     return Desk(chain, clock)
 
 
+@pytest.mark.slow
 def test_a_file_cut_at_any_byte_is_completed_to_the_same_file(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "whole.csv"
     desk.write(path)

@@ -17,6 +17,7 @@ from huitou.runtime.declarations import declarations, declare
 from huitou.runtime.errors import Code, Refusal
 from localcloud.mongod import find_binary, free_port
 
+pytestmark = pytest.mark.slow
 CHAIN = "chain"
 PASSWORD = "pass-of-this-test"
 

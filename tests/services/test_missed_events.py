@@ -87,6 +87,7 @@ def test_a_function_that_failed_in_an_outage_asks_for_what_is_due_in_its_next_ca
     settings.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_relay_that_begins_calls_for_what_was_left_due(
     database: Database, mongod: Mongod
 ) -> None:

@@ -98,6 +98,7 @@ fences = st.lists(
 nudges = st.tuples(st.floats(-0.06, 0.06), st.floats(-0.06, 0.06))
 
 
+@pytest.mark.slow
 @given(fences, nudges, anywhere, st.integers(0, 11))
 @settings(max_examples=examples(300))
 def test_the_index_finds_the_same_circles_as_brute_force(
@@ -135,6 +136,7 @@ def test_the_index_finds_a_polygon_if_the_point_is_inside(
         assert bool(index.near(point)) == inside(point, corners)
 
 
+@pytest.mark.slow
 def test_fences_at_the_poles_are_found() -> None:
     index = FenceIndex([Fenced("pole", Point(90, 0), 100), Fenced("near", Point(-89.999, 9), 200)])
     assert [name for _, name in index.near(Point(89.9999, 123))] == ["pole"]

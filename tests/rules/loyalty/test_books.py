@@ -164,6 +164,7 @@ class Member:
         return any(day <= soon for day in self.account.lots)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400))
 @given(st.lists(step, max_size=30))
 def test_a_book_agrees_with_a_model_of_single_points(steps: list[Any]) -> None:

@@ -28,6 +28,7 @@ def kpis(chain: Database, clock: FakeClock) -> Kpis:
     return Kpis(chain, clock)
 
 
+@pytest.mark.slow
 def test_an_import_changes_days_that_were_closed_long_ago(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_day_that_is_counted_during_an_import_is_counted_again(
     assert counted_day(chain, clock) == (2, 100)
 
 
+@pytest.mark.slow
 def test_many_marked_days_are_counted_even_if_each_run_has_little_time(
     chain: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +133,7 @@ def test_many_marked_days_are_counted_even_if_each_run_has_little_time(
     assert closed["closed_through"] == "2026-03-06"
 
 
+@pytest.mark.slow
 def test_members_and_log_ins_from_before_the_roll_ups_are_counted_after_the_migration(
     chain: Database, clock: FakeClock, kpis: Kpis
 ) -> None:

@@ -189,6 +189,7 @@ def test_held_points_are_given_back_at_once_if_the_item_is_sold_out(shop: Shop, 
     assert points_of(shop, alice) == (250, 0)
 
 
+@pytest.mark.slow
 def test_five_of_twenty_simultaneous_members_get_one_of_five_items(shop: Shop, mall: Mall) -> None:
     offer(shop, FIVE)
     members = [with_points(shop, ("2099-12-31", 100), name=f"m{n}") for n in range(20)]

@@ -66,6 +66,7 @@ def test_only_one_of_several_orders_gets_the_same_points(shop: Shop) -> None:
     balanced(shop)
 
 
+@pytest.mark.slow
 def test_only_one_of_several_processes_gets_the_same_points(shop: Shop, mongod: Mongod) -> None:
     member_id = shop.register()
     shop.give_points(member_id, 1_000)

@@ -135,6 +135,7 @@ def run(shop: Shop, **more: Any) -> None:
     inner(environment=Desk(shop.database, shop.clock), **options)
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_exports_the_statement(
     shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

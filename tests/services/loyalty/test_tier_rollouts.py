@@ -130,6 +130,7 @@ def test_a_dry_run_shows_moves_and_costs_and_writes_nothing(shop: Shop) -> None:
     assert gold not in examples
 
 
+@pytest.mark.slow
 def test_several_workers_roll_out_rules_together_and_each_page_counts_once(shop: Shop) -> None:
     spends = [30_000, 60_000, 90_000] * ((PAGE + 50) // 3)
     members = crowd(shop, spends)

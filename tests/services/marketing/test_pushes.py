@@ -147,6 +147,7 @@ def test_the_push_of_a_killed_sender_is_not_sent_again(world: Pushed) -> None:
     assert len(world.postman.sent) == 1
 
 
+@pytest.mark.slow
 def test_many_senders_send_each_message_once(world: Pushed) -> None:
     guests = [world.guest(f"g{number}") for number in range(30)]
     for guest in guests:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import pytest
+
 from at_once import at_once
 from chain_data import FakeClock, Shop
 from huitou.insight.kpis.models import ReportRequest
@@ -35,6 +37,7 @@ def figures(till: Till, day: str) -> dict[str, Any]:
     return {name: told[name] for name in names}
 
 
+@pytest.mark.slow
 def test_an_import_goes_back_whole_and_its_mended_file_comes_in(till: Till) -> None:
     path = till.write(ROWS)
     assert till.orders(path)["imported"] == 4

@@ -199,6 +199,7 @@ def test_two_opposite_merges_at_once_form_no_circle(counter: Counter) -> None:
     assert counter.shop.differences() == []
 
 
+@pytest.mark.slow
 def test_merging_while_orders_are_settled_and_points_spent_loses_no_point(
     counter: Counter,
 ) -> None:

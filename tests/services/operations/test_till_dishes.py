@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from till_files import COLUMNS, MAP, Till
 
 WHEN = "2026-01-10 12:30:15"
@@ -88,6 +90,7 @@ def test_a_file_with_a_row_per_dish_is_not_read_as_one_per_order(till: Till) -> 
     assert (done["imported"], done["amount_fen"]) == (20, 20 * 2_700)
 
 
+@pytest.mark.slow
 def test_many_dishes_are_sent_in_several_calls(till: Till) -> None:
     rows = [
         [str(n), WHEN, "1", f"A{n}", f"菜{dish}", "1"] for n in range(1, 13) for dish in range(400)

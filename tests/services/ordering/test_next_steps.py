@@ -73,6 +73,7 @@ def test_an_offer_that_the_best_combination_excludes_is_no_next_step(shop: Shop)
     assert price(shop, shop.register(), ("noodles", 1)).next_step is None
 
 
+@pytest.mark.slow
 def test_a_next_step_that_is_followed_comes_true(chain: Database, clock: FakeClock) -> None:
     """Draw random carts at 徐家汇店 for guests with tiers and coupons, and follow each hint."""
     shop, rng = Shop(chain, clock), random.Random(6)

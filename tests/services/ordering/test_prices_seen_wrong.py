@@ -153,6 +153,7 @@ def test_a_tree_without_the_member_group_has_no_tier_discount_and_says_why(shop:
     assert (found.payable_fen, found.not_used[0].code) == (1_000, "no_group")
 
 
+@pytest.mark.slow
 def test_more_offers_than_pricing_reads_are_refused_at_loading(shop: Shop) -> None:
     """The 501st offer was never read, without any warning. Paused offers count too."""
     many = [

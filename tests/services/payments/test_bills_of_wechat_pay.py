@@ -58,6 +58,7 @@ def shop(chain: Database, clock: FakeClock, keys: LocalSecrets, tmp_path: Path) 
     return Chain(chain, clock, keys, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_day_of_orders_and_refunds_agrees_with_its_bill_to_the_fen(shop: Chain) -> None:
     shop.trade()
     shop.until_ten()
@@ -71,6 +72,7 @@ def test_a_day_of_orders_and_refunds_agrees_with_its_bill_to_the_fen(shop: Chain
         assert {d["bill"]["day"] for d in shop.database.collection(name).find({})} == {DAY}
 
 
+@pytest.mark.slow
 def test_the_planted_differences_are_found_and_no_others(shop: Chain) -> None:
     shop.trade()
     planted = {

@@ -54,6 +54,7 @@ def shared_order(shop: PayingShop, **cart: Any) -> Order:
     return shop.orders.get_order(order.id)
 
 
+@pytest.mark.slow
 def test_a_refund_that_waits_out_wechat_pays_minute_fails_no_timer(shop: PayingShop) -> None:
     order = shop.bought(shop.register(), items=[item(3)])
     for number in (1, 2):
