@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 import venv
 from pathlib import Path
 
@@ -24,13 +23,13 @@ REQUIREMENTS = {
     name: ROOT / "layers" / name / "requirements.txt"
     for name in ("deps", "web", "image", "storage")
 }
-PYPROJECT = ROOT / "pyproject.toml"
+# What developers need besides.
+DEVELOPMENT = ROOT / "scripts" / "requirements.txt"
 
 
 def environment_python() -> Path:
     """Return the environment's interpreter; installs what has changed since the last call."""
-    pins = "".join(path.read_text(encoding="utf-8") for path in REQUIREMENTS.values())
-    pins += "\n".join(_development())
+    pins = "".join(path.read_text(encoding="utf-8") for path in _pins())
     wanted = hashlib.sha256((pins + sys.version).encode()).hexdigest()
     stamp = VENV / "installed"
     python = VENV / "bin" / "python"
@@ -53,18 +52,16 @@ def _install(python: Path) -> None:
     except subprocess.CalledProcessError:
         sys.exit("Python could not make a virtual environment; on Debian: apt install python3-venv")
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-    pip += ["--no-deps", "--progress-bar", "off"]  # The lists pin all transitive packages.
+    # The lists pin all transitive packages, each with the hashes of its files.
+    pip += ["--no-deps", "--require-hashes", "--progress-bar", "off"]
     try:
-        runtime = [word for path in REQUIREMENTS.values() for word in ("-r", str(path))]
-        subprocess.run([*pip, *runtime, *_development()], check=True)
+        subprocess.run([*pip, *(f"-r{path}" for path in _pins())], check=True)
     except subprocess.CalledProcessError as failed:
         sys.exit(f"pip could not install the dependencies (exit {failed.returncode}); see above")
 
 
-def _development() -> list[str]:
-    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    pins: list[str] = project["optional-dependencies"]["dev"]
-    return pins
+def _pins() -> list[Path]:
+    return [*REQUIREMENTS.values(), DEVELOPMENT]
 
 
 def run(module: str, arguments: list[str]) -> None:

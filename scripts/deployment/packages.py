@@ -49,7 +49,7 @@ _BYTECODE = Path(__file__).with_name("bytecode.py")
 # RECORD lists files dropped here; the others tell how and from where pip installed.
 _INSTALLERS_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|.*\.pyc")
-_PIN = re.compile(r"[\w.-]+(\[[\w,.-]+\])?==[\w.+!-]+")
+_PIN = re.compile(r"[\w.-]+(\[[\w,.-]+\])?==[\w.+!-]+( --hash=sha256:[0-9a-f]{64})+")
 _PIP_TIMEOUT_S = 900
 _COMPILE_TIMEOUT_S = 300
 
@@ -137,7 +137,7 @@ def wheels_layer(
 
     def fill(place: Path) -> None:
         _say(f"{name}: fetching wheels for Python {target.python} on {target.platform} …")
-        _fetch(name, pins, target, place)
+        _fetch(name, requirements, target, place)
         for pattern in unused:
             _leave_out(pattern, place)
 
@@ -167,15 +167,17 @@ def _layer(
 
 
 def _pins(requirements: Path) -> list[str]:
-    """Read exact pins only: the text must say all, to be what a cached layer is known by.
+    """Read exact pins with their hashes only: what a cached layer is known by must say all.
 
     Markers are refused too, since pip would judge them by this machine, not by the target.
     """
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    pins = sorted(pin for line in lines if (pin := line.partition("#")[0].strip()))
+    lines = requirements.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    pins = sorted(" ".join(line.split()) for line in lines if not re.match(r"\s*(#|$)", line))
     for pin in pins:
         if not _PIN.fullmatch(pin):
-            raise PackageError(f"{requirements.name}: not an exact pin (name==version): {pin}")
+            raise PackageError(
+                f"{requirements.name}: not an exact pin (name==version --hash=sha256:…): {pin}"
+            )
     return pins
 
 
@@ -195,9 +197,10 @@ def _leave_out(pattern: str, place: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _fetch(name: str, pins: list[str], target: Target, place: Path) -> None:
+def _fetch(name: str, requirements: Path, target: Target, place: Path) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     command += ["--target", str(place), "--no-deps", "--only-binary=:all:", "--no-compile"]
+    command += ["--require-hashes", "-r", str(requirements)]
     if target != _own_target():  # Of its own platform pip knows more than one name.
         command += ["--python-version", target.python, "--implementation", "cp"]
         names = [target.platform]
@@ -206,7 +209,7 @@ def _fetch(name: str, pins: list[str], target: Target, place: Path) -> None:
         command += [word for name in names for word in ("--platform", name)]
     try:
         done = subprocess.run(
-            [*command, *pins], capture_output=True, text=True, check=False, timeout=_PIP_TIMEOUT_S
+            command, capture_output=True, text=True, check=False, timeout=_PIP_TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
         raise PackageError(f"{name}: pip took longer than {_PIP_TIMEOUT_S} s") from None

@@ -15,8 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from bootstrap import REQUIREMENTS
+from bootstrap import DEVELOPMENT, REQUIREMENTS
 from deployment import packages
 from deployment.packages import (
     CORE,
@@ -34,6 +36,7 @@ from deployment.packages import (
 )
 from deployment.unpacking import unpacked
 
+HASH = "--hash=sha256:" + "0" * 64
 HANDLER = "def main_handler(event, context):\n    return {}\n"
 
 
@@ -177,10 +180,20 @@ def test_a_source_that_does_not_compile_is_packed_as_it_is(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "line", ["pymongo", "pymongo>=4", "tomli==2; python_version < '3.11'", "-r more.txt", "./here"]
+    "line",
+    [
+        "pymongo",
+        "pymongo>=4",
+        "pymongo==4.20.0",
+        "pymongo==4.20.0 --hash=sha256:12",
+        f"tomli==2; python_version < '3.11' {HASH}",
+        "-r more.txt",
+        "./here",
+    ],
 )
-def test_only_exact_pins_are_built(tmp_path: Path, line: str) -> None:
-    requirements = write(tmp_path, {"pins.txt": f"# ours\nidna==3.20\n{line}\n"}) / "pins.txt"
+def test_only_exact_pins_with_hashes_are_built(tmp_path: Path, line: str) -> None:
+    pins = f"# ours\nidna==3.20 \\\n    {HASH} \\\n    {HASH}\n{line}\n"
+    requirements = write(tmp_path, {"pins.txt": pins}) / "pins.txt"
     with pytest.raises(PackageError, match=r"pins\.txt: not an exact pin"):
         wheels_layer("deps", RUNTIME, tmp_path / "out", requirements)
 
@@ -190,7 +203,7 @@ def test_a_requirement_without_a_wheel_for_the_target_is_named(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")  # As if the registry had none: nothing is asked.
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    requirements = write(tmp_path, {"pins.txt": "pymongo==4.20.0\n"}) / "pins.txt"
+    requirements = write(tmp_path, {"pins.txt": f"pymongo==4.20.0 {HASH}\n"}) / "pins.txt"
     with pytest.raises(PackageError) as refused:
         wheels_layer("deps", RUNTIME, tmp_path / "out", requirements)
     said = "no wheel of pymongo==4.20.0 for Python 3.11 on manylinux2014_x86_64"
@@ -198,9 +211,29 @@ def test_a_requirement_without_a_wheel_for_the_target_is_named(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["lock"]
 
 
-def test_the_layers_requirements_are_exact_pins() -> None:
-    assert "pymongo==4.20.0" in packages._pins(REQUIREMENTS["deps"])
-    assert "requests==2.34.2" in packages._pins(REQUIREMENTS["web"])
+def canonical(pin: str) -> tuple[str, str]:
+    wanted = Requirement(pin)
+    return canonicalize_name(wanted.name), str(wanted.specifier)
+
+
+@pytest.mark.parametrize(
+    "pinned", [*REQUIREMENTS.values(), DEVELOPMENT], ids=lambda path: path.parent.name
+)
+def test_requirements_are_the_pins_of_the_list_beside_them_each_with_hashes(pinned: Path) -> None:
+    lines = pinned.with_suffix(".in").read_text(encoding="utf-8").splitlines()
+    listed = [canonical(pin) for line in lines if (pin := line.partition("#")[0].strip())]
+    text = pinned.read_text(encoding="utf-8").replace("\\\n", " ")
+    made = [line.split("--hash=sha256:") for line in text.splitlines() if line[0] != "#"]
+    assert sorted(canonical(pin) for pin, *_ in made) == sorted(listed)
+    for pin, *hashes in made:
+        assert hashes, pin
+
+
+def test_a_wheel_with_another_hash_is_not_built_into_a_layer(tmp_path: Path) -> None:
+    text = f"six==1.17.0 {HASH}\n"
+    requirements = write(tmp_path, {"pins.txt": text}) / "pins.txt"
+    with pytest.raises(PackageError, match="DO NOT MATCH THE HASHES"):
+        wheels_layer("deps", RUNTIME, tmp_path / "out", requirements)
 
 
 def test_limits_name_everything_that_is_too_large(tmp_path: Path) -> None:
