@@ -195,7 +195,8 @@ class Chain:
         self._clock.day = FIRST_DAY + timedelta(days=number)
         runs = CampaignRuns(self.database, self._clock)
         started = time.perf_counter()
-        Planning(self.database, self._clock).plan_runs()
+        running = Campaigns(self.database, self._clock).running_campaigns()
+        Planning(self.database, self._clock).plan_runs(running)
         counts, _ = runs.work_on_campaigns(lambda: True)
         taken = time.perf_counter() - started
         if counts["a"] + counts["holdout"] != self.due:

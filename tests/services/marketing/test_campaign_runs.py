@@ -19,6 +19,8 @@ from huitou.operations.merges.models import MergeMembersRequest
 from huitou.operations.merges.service import Merges
 from huitou.runtime import leases
 from huitou.runtime.database import Database
+from localcloud.mongod import Mongod
+from watching import watched
 
 SILVER = "silver-30-8"
 
@@ -296,3 +298,21 @@ def test_an_occasion_that_was_served_long_ago_is_not_served_again(world: Campaig
         world.tick()
     assert world.messages() == [(ann, "b1", "03-02 12:00")]
     assert world.coupons(ann) == {SILVER: 1}
+
+
+@pytest.mark.parametrize("kind", ["absent", "coupon_expiring", "by_hand"])
+def test_a_tick_without_work_costs_the_same_for_any_number_of_campaigns(
+    world: CampaignWorld, mongod: Mongod, kind: str
+) -> None:
+    trigger = {"kind": kind} | ({} if kind == "by_hand" else {"days": 3})
+    counts = []
+    with watched(mongod.uri, world.database.name) as (database, commands):
+        other = CampaignWorld(database, world.clock)
+        for number in range(3):
+            world.run(campaign(_id=f"c{number}", trigger=trigger))
+            other.tick()  # Plans the new campaign's days.
+            commands.names.clear()
+            other.tick()
+            counts.append(len(commands.names))
+    assert len(set(counts)) == 1
+    assert counts[0] <= 14

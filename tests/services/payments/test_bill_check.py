@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pymongo import monitoring
 
 from at_once import at_once
 from bill_texts import MCHID, Bills, Row, flow_bill, flow_of, paid, refunded, trade_bill
@@ -20,9 +18,10 @@ from huitou.payments.charges.models import Payment
 from huitou.payments.discrepancies.models import DiscrepanciesRequest
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.payments.refunds.models import Refund
-from huitou.runtime.database import Database, Document, connect
+from huitou.runtime.database import Database, Document
 from huitou.runtime.errors import Code, Refusal
 from localcloud.mongod import Mongod
+from watching import Commands, watched
 
 DAY = "2026-03-01"
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
@@ -319,33 +318,11 @@ def test_the_timer_checks_each_day_once_from_ten_o_clock_on(day: Day) -> None:
     ]  # fmt: skip
 
 
-class Commands(monitoring.CommandListener):
-    """Counts the commands sent to the database."""
-
-    def __init__(self) -> None:
-        self.sent: Counter[str] = Counter()
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.sent[event.command_name] += 1
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
-
-
 @pytest.fixture
 def listened(mongod: Mongod, database: Database) -> Iterator[tuple[Database, Commands]]:
     """The test's database, opened by a client whose commands are counted."""
-    commands = Commands()
-    monitoring.register(commands)
-    try:
-        other = connect(mongod.uri, database.name)
-    finally:
-        monitoring._LISTENERS.command_listeners.remove(commands)  # For this one client only.
-    yield other, commands
-    other.client.close()
+    with watched(mongod.uri, database.name) as opened:
+        yield opened
 
 
 def test_twenty_thousand_rows_take_a_bounded_number_of_commands(
@@ -369,15 +346,15 @@ def test_twenty_thousand_rows_take_a_bounded_number_of_commands(
     database.collection("payments").insert_many(payments)
     day.bills.days["trade", DAY] = trade_bill(rows)
     day.bills.days["fundflow", DAY] = flow_of(rows)
-    commands.sent.clear()
+    commands.names.clear()
     report = day.check.check_day(DAY)
     assert (report.rows, report.found) == (20_000, 0)
-    assert commands.sent["find"] <= 2 * pages + 10
-    assert commands.sent["update"] <= 2 * pages + 10  # Marks and clearing, once a page each.
-    assert commands.sent.total() <= 4 * pages + 40
-    commands.sent.clear()
+    assert commands.names.count("find") <= 2 * pages + 10
+    assert commands.names.count("update") <= 2 * pages + 10  # Marks and clearing, once a page each.
+    assert len(commands.names) <= 4 * pages + 40
+    commands.names.clear()
     day.check.check_day(DAY)
-    assert commands.sent["update"] <= pages + 10  # Nothing is marked twice.
+    assert commands.names.count("update") <= pages + 10  # Nothing is marked twice.
 
 
 def test_twenty_thousand_unknown_rows_take_a_bounded_number_of_commands(
@@ -387,7 +364,7 @@ def test_twenty_thousand_unknown_rows_take_a_bounded_number_of_commands(
     day = Day(database, clock)
     rows = [paid(f"p{number}", 1_500) for number in range(20_000)]
     day.bills.put(DAY, rows)
-    commands.sent.clear()
+    commands.names.clear()
     report = day.check.check_day(DAY)
     assert (report.open, len(report.differences)) == (20_000, 50)
-    assert commands.sent.total() <= 4 * 40 + 40
+    assert len(commands.names) <= 4 * 40 + 40

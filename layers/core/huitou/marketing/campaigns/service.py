@@ -122,14 +122,15 @@ class Campaigns:
         campaign = self._repository.revision(campaign_id, revision)
         return (state, campaign) if state is not None and campaign is not None else None
 
-    def end_finished_campaigns(self) -> int:
-        """End the campaigns that can send no late messages any more; returns how many."""
-        ended, today = 0, brand_day(self._clock.now())
+    def end_finished_campaigns(self) -> list[tuple[CampaignState, Campaign]]:
+        """End the campaigns that can send no late messages any more; returns those that go on."""
+        going_on, today = [], brand_day(self._clock.now())
         for state, campaign in self.running_campaigns():
             if shifted(campaign.valid_until.isoformat(), runs_on_days(campaign)) < today:
                 self._step(state, "ended", "clock", "valid_until")
-                ended += 1
-        return ended
+            else:
+                going_on.append((state, campaign))
+        return going_on
 
     # --- writing ------------------------------------------------------------------------------
 

@@ -114,6 +114,12 @@ class CampaignRunRepository:
         due = self._runs.distinct("campaign_id", {"status": "due"})
         return {*due, *self._waiting.distinct("campaign_id", {"campaign_id": {"$gt": ""}})}
 
+    def campaigns_with_work(self, now: datetime) -> set[str]:
+        """Return the ids of the campaigns that have runs due, or occasions whose time has come."""
+        due = self._runs.distinct("campaign_id", {"status": "due"})
+        come = {"campaign_id": {"$gt": ""}, "due_at": {"$lte": now}}
+        return {*due, *self._waiting.distinct("campaign_id", come)}
+
     def drop(self, campaign_id: str) -> None:
         """Skip the due runs of an ended campaign, and delete its waiting occasions."""
         due = {"status": "due", "campaign_id": campaign_id}

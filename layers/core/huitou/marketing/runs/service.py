@@ -105,12 +105,16 @@ class CampaignRuns:
     def _work(self, goes_on: GoesOn) -> tuple[Counter[str], bool]:
         counts: Counter[str] = Counter()
         self._deliveries.finish_deliveries(self._sending_of)
+        have_work = self._repository.campaigns_with_work(self._clock.now())
         for state, campaign in self._campaigns.running_campaigns():
+            met = TRIGGERS[campaign.trigger.kind].met
+            if campaign.id not in have_work and met != "event":
+                continue
             if not self._may_send_anywhere(campaign):
                 continue
             sending = self._sending(state, campaign)
             counts += self._work_waiting(sending, goes_on)
-            if TRIGGERS[campaign.trigger.kind].met == "day":
+            if met == "day":
                 counts += self._work_runs(sending, goes_on)
             else:
                 counts += self._work_events(sending, state, goes_on)
@@ -135,9 +139,6 @@ class CampaignRuns:
             rules=self._messages.message_rules(), day=brand_day(now), at=now,
             since=resumed_at(state),
         )  # fmt: skip
-
-    def _zones(self) -> set[str]:
-        return {*self._stores.zones(), BRAND_ZONE}
 
     def _sending_of(self, delivery: Delivery) -> Sending | None:
         found = self._campaigns.find_revision(delivery.campaign_id, delivery.revision)
@@ -174,7 +175,7 @@ class CampaignRuns:
                 ahead = reader.submit(self._read_page, sending, run)
                 while goes_on():
                     now = self._clock.now()
-                    if is_stale(campaign, run.day, run.due_at, now, self._zones()):
+                    if is_stale(campaign, run.day, run.due_at, now, self._stores.zones()):
                         self._repository.leave(run, missed=run.due_at >= sending.since)
                         break
                     known, cursor = ahead.result()

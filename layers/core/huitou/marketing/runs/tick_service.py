@@ -54,10 +54,11 @@ class Tick:
         ends = time.monotonic() + seconds
         # Orders are counted first: a guest who has just ordered must not read that we miss them.
         features = self._features.count_due_orders(seconds * FEATURES_SHARE)
-        kinds = {campaign.trigger.kind for _, campaign in self._campaigns.running_campaigns()}
-        if any(TRIGGERS[kind].forecast for kind in kinds):
+        running = self._campaigns.end_finished_campaigns()
+        self._planning.drop_ended(running)
+        if any(TRIGGERS[campaign.trigger.kind].forecast for _, campaign in running):
             self._weather.record_forecasts(self._forecast)
-        planned = self._planning.plan_runs()
+        planned = self._planning.plan_runs(running)
         with suppress(Unavailable):  # Without further workers it only takes longer.
             for _ in range(min(self._planning.count_due_runs() - 1, MOST_WORKERS)):
                 self._start({"action": "work", "seconds": max(1.0, seconds)})
