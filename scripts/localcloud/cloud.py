@@ -11,10 +11,9 @@ import threading
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
-from flask import Flask
 from waitress.server import create_server
 
 import guard
@@ -30,7 +29,7 @@ from huitou.runtime.identity import internal_token
 from huitou.runtime.settings import CloudSettings, Settings
 from huitou.runtime.triggers import DUE, TRIGGERS
 from localcloud.clock import LocalClock
-from localcloud.doors import platform_app, vendors_app
+from localcloud.doors import for_this_machine, platform_app, vendors_app
 from localcloud.errors import AlreadyUp, PlatformError
 from localcloud.keys import load_secrets, own_folder
 from localcloud.mini_program import MiniProgramStandIn
@@ -44,6 +43,9 @@ from localcloud.timers import Timers
 from localcloud.weather import WeatherStandIn
 from localcloud.wechat_pay import Refused, WeChatPayStandIn
 from simulation.chain import POSTERS, STORES
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 THREADS = 320  # More than callers of one test at once: a call that waits holds one.
@@ -79,8 +81,8 @@ class LocalCloud:
         self.keys = load_secrets(data)
         self.clock = LocalClock(data / "clock.json")
         ports = kept_ports(data / "ports.json", 4)
-        self.port, self.vendor_port, mongod_port, storage_port = ports
-        self.storage = StorageStandIn(storage_port, POSTERS)
+        self.port, self.vendor_port, mongod_port, self._storage_port = ports
+        self.storage = StorageStandIn(self._storage_port, POSTERS)
         own = Mongod(data.resolve() / "mongod", port=mongod_port)
         self.mongod = None if mongodb_uri else own
         self.mongodb_uri = mongodb_uri or own.uri
@@ -159,9 +161,10 @@ class LocalCloud:
         self.database: Database = connect(self.mongodb_uri, self.database_name)
         check_replica_set(self.database)
         bypass_proxies(self.url)
-        self.storage.start(Settings({**self.target.variables, **self._platform_variables()}))
-        self._serve(platform_app(self), self.port)
-        self._serve(vendors_app(self), self.vendor_port)
+        self._serve("storage", for_this_machine(self.storage.app()), self._storage_port, 8)
+        self.storage.fill(Settings({**self.target.variables, **self._platform_variables()}))
+        self._serve("platform", platform_app(self), self.port)
+        self._serve("vendors", vendors_app(self), self.vendor_port)
         if self._deploy:
             self.deployed = deploy_to(self.target)
         self.wechat_pay.resume()
@@ -178,19 +181,19 @@ class LocalCloud:
         path.touch(mode=0o600)  # A MongoDB of one's own may have its password in the URI.
         path.write_text(json.dumps(endpoint))
 
-    def _serve(self, app: Flask, port: int) -> None:
+    def _serve(self, name: str, app: WSGIApplication, port: int, threads: int = THREADS) -> None:
         logging.getLogger("waitress").setLevel(logging.ERROR)
         server = create_server(
             app,
             # A socket of our own: waitress leaves one open whose port is taken.
             sockets=[socket.create_server(("127.0.0.1", port))],
-            threads=THREADS,
+            threads=threads,
             connection_limit=CONNECTIONS,
             asyncore_use_poll=True,  # select() knows no more than 1,024 of them.
             # Uploads stay in memory: waitress leaves the files open that it would use instead.
             inbuf_overflow=MAX_UPLOAD_BYTES,
         )
-        threading.Thread(target=server.run, daemon=True, name=app.name).start()
+        threading.Thread(target=server.run, daemon=True, name=name).start()
         self._servers.append(server)
 
     def stop(self) -> None:
@@ -201,7 +204,6 @@ class LocalCloud:
         for server in self._servers:
             server.task_dispatcher.shutdown(timeout=2)
             server.close()
-        self.storage.stop()
         if hasattr(self, "database"):
             self.database.client.close()
         if self.mongod:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +16,8 @@ from localcloud.errors import PlatformError
 from localcloud.wechat_pay import Refused
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
     from localcloud.cloud import LocalCloud
     from localcloud.mini_program import MiniProgramStandIn
 
@@ -39,17 +41,36 @@ def _refuse_other_sites(app: Flask) -> None:
 
     @app.before_request
     def check() -> Any:
-        try:
-            host = urlsplit(f"//{request.host}").hostname
-        except ValueError:
-            host = None
         # Tencent's API is called under Tencent's names; there the signature says who calls.
-        if request.endpoint != "tencent_api" and host not in _OUR_HOSTS:
+        if request.endpoint != "tencent_api" and not _is_ours(f"//{request.host}"):
             return jsonify({"errCode": "FOREIGN_HOST", "errMsg": "call 127.0.0.1"}), 403
         ours = request.host_url.rstrip("/")
         if request.headers.get("Origin", ours) != ours:
             return jsonify({"errCode": "FOREIGN_ORIGIN", "errMsg": "another site's page"}), 403
         return None
+
+
+def _is_ours(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in _OUR_HOSTS
+    except ValueError:
+        return False
+
+
+def for_this_machine(app: WSGIApplication) -> WSGIApplication:
+    """Let only this machine's own programs and pages reach an app that checks neither.
+
+    A page may come from another of our ports: the console's, which shows pictures.
+    """
+
+    def checked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        origin = environ.get("HTTP_ORIGIN")
+        if _is_ours(f"//{environ.get('HTTP_HOST', '')}") and (origin is None or _is_ours(origin)):
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain")])
+        return [b"call 127.0.0.1, from this machine"]
+
+    return checked
 
 
 def platform_app(cloud: LocalCloud) -> Flask:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from huitou.integrations.storage import ObjectStorage
 from huitou.runtime.settings import Settings, StorageSettings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 BUCKET, STATIC_BUCKET = "huitou-1250000000", "static-huitou-1250000000"
 
 
 class StorageStandIn:
-    """An S3 server on a port of this machine. `files` are there from the start, by name."""
+    """An S3 service on a port of this machine. `files` are there from the start, by name."""
 
     def __init__(self, port: int, files: Mapping[str, bytes]) -> None:
         self._port = port
@@ -22,13 +25,16 @@ class StorageStandIn:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    def start(self, settings: Settings) -> None:
-        """Begin to serve, with an empty bucket but for the files."""
-        from moto.server import ThreadedMotoServer  # Half a second; only a cloud that runs.
+    def app(self) -> WSGIApplication:
+        """What is served on the port."""
+        # Half a second; only a cloud that runs.
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = ThreadedMotoServer("127.0.0.1", self._port, verbose=False)
-        self._server.start()
+        app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+        return app
+
+    def fill(self, settings: Settings) -> None:
+        """Make the buckets, empty but for the files; the port must be served already."""
         self._settings = settings
         self.storage = self.storage_of(BUCKET)
         for bucket in (BUCKET, STATIC_BUCKET):
@@ -39,10 +45,6 @@ class StorageStandIn:
     def storage_of(self, bucket: str) -> ObjectStorage:
         """Return one of the buckets, as a function would use it."""
         return ObjectStorage(Settings({**self._settings.variables, "STORAGE_BUCKET": bucket}))
-
-    def stop(self) -> None:
-        if hasattr(self, "_server"):
-            self._server.stop()
 
 
 def _make_bucket(mine: StorageSettings, name: str) -> None:

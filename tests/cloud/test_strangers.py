@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from localcloud.cloud import LocalCloud
-from localcloud.doors import platform_app, vendors_app
+from localcloud.doors import for_this_machine, platform_app, vendors_app
 
 PATHS = (
     "/callFunction", "/local/status", "/local/reset", "/api/session/sign_in", "/phone/pay",
@@ -45,6 +47,23 @@ def test_what_a_page_of_another_site_can_send_is_refused(
         headers = {"Origin": origin, "Content-Type": kind}
         answer = door.post(path, data=b"{}", headers=headers)
         assert (answer.status_code, answer.get_json()["errCode"]) == (403, "FOREIGN_ORIGIN")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, "403"),
+        ({"Host": "127.0.0.1.evil.example"}, "403"),
+        ({"Host": "127.0.0.1:1", "Origin": "https://evil.example"}, "403"),
+        ({"Host": "127.0.0.1:1", "Origin": "null"}, "403"),
+        ({"Host": "127.0.0.1:1", "Origin": "http://127.0.0.1:2"}, "404"),
+        ({"Host": "localhost:1"}, "404"),
+    ],
+)
+def test_the_storage_answers_this_machine_only(headers: dict[str, str], status: str) -> None:
+    door = for_this_machine(Flask("storage", static_folder=None))
+    answer = Client(door).post("/moto-api/reset", headers=headers)
+    assert answer.status[:3] == status  # 404: the storage behind the door, which has no pages.
 
 
 def test_a_control_takes_json_only(doors: list[FlaskClient]) -> None:
