@@ -156,7 +156,7 @@ def at_the_coupon_desk(client: CheckedClient, guest: Guest) -> None:
     """Call every action on coupons, codes and prices."""
     member_id = guest.ok("member-profile", action="profile")["member_id"]
     free = {"_id": "answers", "name": "领券", "valid_days": 3, "claimable": True,
-            "terms": {"off_fen": 100}}  # fmt: skip
+            "terms": {"off_fen": 100}, "limits": {"quota": 9, "per_member": 9}}  # fmt: skip
     internal(client, "maintenance", action="load", coupon_templates=[free])
     claimed = guest.ok("member-profile", action="claim", template_id="answers", claim_id="1")
     coupon = {"coupon_id": claimed["coupon_id"]}

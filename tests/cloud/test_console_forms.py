@@ -255,7 +255,7 @@ def test_a_link_is_offered_only_for_coupons_that_members_may_take(
         "valid_days": 3,
         "claimable": True,
         "terms": {"kind": "amount_off", "off_fen": 300},
-        "limits": {"quota": 50},
+        "limits": {"quota": 50, "per_member": 1},
     }
     assert api(page, "coupons/put", template=coupon)["ok"]
     visit(page, cloud.url, "coupons")

@@ -119,6 +119,7 @@ ENGLISH = {
     "整单退款后返还": "Returned after a whole refund",
     "可转赠": "Can be given away",
     "可在小程序领取": "Members may take it themselves",
+    "须填总份数和每人限次": "Needs a quota and a limit for one member",
     "开始": "From",
     "结束": "To",
     "总份数": "Pieces in all",

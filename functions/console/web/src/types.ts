@@ -59,7 +59,7 @@ export interface Terms {
 }
 export interface Template {
   _id: string; name: string; revision: number; terms: Terms; valid_days?: number | null; valid_until?: string | null; claimable?: boolean;
-  per_member_limit?: number | null; limits?: { quota?: number | null; budget_fen?: number | null; per_member?: number | null };
+  per_member_limit?: number | null; limits?: { quota?: number | null; budget_fen?: number | null; per_member?: number | null; per_member_day?: number | null; per_member_month?: number | null };
 }
 export interface TemplateState { template: Template; left: number | null; left_fen: number | null }
 export interface WholeTemplate extends TemplateState { days: { day: string; redeemed: number }[] }

@@ -227,7 +227,7 @@ function Editor({ content, onSaved }: { content: Partial<Template>; onSaved: (id
           <Suspense fallback={t("loading")}>
             <SchemaForm
               schema={form} value={draft} hidden={hidden} seldom={SELDOM} problems={problems} submit={t("save")} onSubmit={keep}
-              onChange={(changed) => { setDraft(changed); setRefused(undefined); }}
+              onChange={(changed) => { setDraft(oncePerMember(changed as Partial<Template>)); setRefused(undefined); }}
             />
           </Suspense>
           <NotTaken refused={refused} sent="template" />
@@ -235,4 +235,11 @@ function Editor({ content, onSaved }: { content: Partial<Template>; onSaved: (id
       )}
     </Told>
   );
+}
+
+/** A coupon that members may take themselves is for one a member until somebody says otherwise. */
+function oncePerMember(template: Partial<Template>): Partial<Template> {
+  const { per_member, per_member_day, per_member_month } = template.limits ?? {};
+  if (!template.claimable || template.per_member_limit || per_member || per_member_day || per_member_month) return template;
+  return { ...template, limits: { ...template.limits, per_member: 1 } };
 }

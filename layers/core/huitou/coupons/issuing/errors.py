@@ -15,5 +15,6 @@ class CouponErrors(ErrorCode):
 
     COUPON_NOT_USABLE = "优惠券不可用：{detail}", "The coupon can't be used: {detail}"
     COUPON_NOT_ISSUED = "已达领取上限或已领完", "No more of these coupons can be had"
+    TOO_MANY_CLAIMS = "今日领取次数过多，请明天再来", "Too many claims today: come back tomorrow"
     SCENE_UNKNOWN = "二维码无效", "Unknown code"
     WELCOME_TAKEN = "欢迎券已领取", "The welcome coupon was already taken"

@@ -42,7 +42,9 @@ class CouponTemplate(Stored):
     )
     returns: bool = Field(default=True, title="整单退款后返还")
     transferable: bool = Field(default=False, title="可转赠")
-    claimable: bool = Field(default=False, title="可在小程序领取")
+    claimable: bool = Field(
+        default=False, title="可在小程序领取", description="须填总份数和每人限次"
+    )
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
@@ -72,6 +74,26 @@ class CouponTemplate(Stored):
         return bool(self.most_per_member or limits.per_member_day or limits.per_member_month)
 
 
+class SavedTemplate(CouponTemplate):
+    """A template as somebody saves it now; stored ones of earlier versions may lack limits."""
+
+    @model_validator(mode="after")
+    def _claims_end(self) -> Self:
+        if self.claimable and self.limits.quota is None:
+            raise Unfit(
+                "limits.quota",
+                "可在小程序领取的券须填总份数",
+                "a coupon that members may claim needs a quota",
+            )
+        if self.claimable and not self.is_limited:
+            raise Unfit(
+                "limits.per_member",
+                "可在小程序领取的券须填每人限次",
+                "a coupon that members may claim needs a limit for one member",
+            )
+        return self
+
+
 class Revoked(Record):
     """Who revoked a coupon, when and why."""
 
@@ -92,14 +114,17 @@ class TillUse(Record):
 class Coupon(Stored):
     """One coupon of one member; its terms are frozen when it is issued.
 
-    `id` is made from `cause` (why it was issued), so one cause never issues two coupons. `seq`
-    counts a member's coupons of a limited template, 1 to the limit, and is unique; `day_seq` and
-    `month_seq` count those of a day or month (`2026-03-02#1`). `piece` names the unit of the quota
-    that it used. If it is `budgeted`, the money it takes off counts against its template's budget.
-    `redeemed_at` is when it was used; old coupons that are `redeemed` don't have it.
+    `id` is made from `cause` (why it was issued), so one cause never issues two coupons.
+    `issued_to` is the member who got it first; the limits count by this member, whoever holds it
+    now. `seq` counts a member's coupons of a limited template, 1 to the limit, and is unique;
+    `day_seq` and `month_seq` count those of a day or month (`2026-03-02#1`). `piece` names the unit
+    of the quota that it used. If it is `budgeted`, the money it takes off counts against its
+    template's budget. `redeemed_at` is when it was used; old coupons that are `redeemed` don't
+    have it.
     """
 
     member_id: str
+    issued_to: str | None = None
     template_id: str
     template_revision: int
     name: str
@@ -125,6 +150,11 @@ class Coupon(Stored):
     till: TillUse | None = None
     transferable: bool = False
     given_by: str | None = None
+
+    def shown(self) -> ShownCoupon:
+        """Return the coupon as its member sees it."""
+        names = ShownCoupon.model_fields.keys() - {"coupon_id"}
+        return ShownCoupon(coupon_id=self.id, **{name: getattr(self, name) for name in names})
 
 
 class ClaimCouponRequest(Request):
@@ -201,7 +231,7 @@ class TemplateRequest(Request):
     template_id: str = Field(min_length=1, max_length=64)
 
 
-class TemplateForm(CouponTemplate):
+class TemplateForm(SavedTemplate):
     """A template as an operator enters it."""
 
     id: str = Field(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
+from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 from huitou.coupons.issuing.rules import CouponCounts
+from huitou.runtime.counters import count_one
 from huitou.runtime.database import Database, insert_new, is_duplicate
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
@@ -18,6 +20,7 @@ from huitou.runtime.revisions import put_revision
 
 EXPIRE_BATCH = 1_000
 _PLACES = {"seq": "", "day_seq": "", "month_seq": ""}
+_FIRST_HOLDER = {"$ifNull": ["$issued_to", {"$ifNull": ["$given_by", "$member_id"]}]}
 
 
 class CouponRepository:
@@ -25,6 +28,7 @@ class CouponRepository:
         self._coupons = database.collection("coupons")
         self._templates = database.collection("coupon_templates")
         self._scenes = database.collection("scenes")
+        self._claims = database.collection("coupon_claims")
 
     def template(self, template_id: str) -> CouponTemplate | None:
         found = self._templates.find_one({"_id": template_id})
@@ -58,7 +62,8 @@ class CouponRepository:
     def put_template(self, template: CouponTemplate) -> None:
         """Store a new template or a later revision; issued coupons keep their own terms."""
         # Compared as models: an old document lacks newer fields and still means the same.
-        if self.template(template.id) == template:
+        stored = self.template(template.id)
+        if stored is not None and stored.document() == template.document():
             return
         put_revision(
             self._templates, template.document(), f"coupon_templates.{template.id}.revision"
@@ -75,7 +80,7 @@ class CouponRepository:
         """Insert a new coupon; False if the cause has its coupon already, or a place is taken.
 
         Unique indexes decide each race: the id (one cause, one coupon) and, for limited templates,
-        (template, member, seq), and the same by day and by month.
+        (template, first member, seq), and the same by day and by month.
         """
         return insert_new(self._coupons, coupon.document())
 
@@ -99,10 +104,18 @@ class CouponRepository:
         ).modified_count
 
     def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
-        """Give a coupon to another member; it no longer counts in the limits of the giver."""
+        """Give a coupon to another member; it still counts in the limits of its first member."""
         given = self._coupons.update_one(
             {"_id": coupon_id, "member_id": giver_id, "status": "issued", "transferable": True},
-            {"$set": {"member_id": taker_id, "given_by": giver_id}, "$unset": _PLACES},
+            [
+                {
+                    "$set": {
+                        "issued_to": _FIRST_HOLDER,
+                        "member_id": {"$literal": taker_id},
+                        "given_by": {"$literal": giver_id},
+                    }
+                }
+            ],
         )
         return given.matched_count == 1
 
@@ -116,6 +129,11 @@ class CouponRepository:
             {"$set": {"status": "redeemed", "redeemed_at": use.at, "till": use.model_dump()}},
         )
         return used.matched_count == 1
+
+    def count_claim(self, member_id: str, day: str) -> int:
+        """Count one more claim of a member on a day; returns the number with this one."""
+        ends = datetime.now(UTC) + timedelta(days=2)
+        return count_one(self._claims, {"member_id": member_id, "day": day}, ends)
 
     def add(self, coupon: Coupon, session: ClientSession) -> None:
         """Insert a coupon within a transaction; DuplicateKeyError if the cause has one already."""
@@ -131,22 +149,29 @@ class CouponRepository:
         return [Coupon.model_validate(document) for document in found]
 
     def had(self, member_id: str, template_id: str, day: str) -> CouponCounts:
-        """Count the coupons of a template that a member got.
+        """Count the coupons of a template that were issued to a member, whoever holds them now.
 
         Coupons that were deleted since then count, too: a count is never below the highest number
-        that was given out.
+        that was given out. Coupons of the version before don't say to whom they were issued until
+        the migration has run: they count for their holder.
         """
+        old = {"template_id": template_id, "member_id": member_id, "issued_to": {"$exists": False}}
         group = {
             "_id": None,
             "count": {"$sum": 1},
             "highest": {"$max": "$seq"},
             "days": {"$push": "$day_seq"},
             "months": {"$push": "$month_seq"},
+            "issued": {"$push": "$issued_at"},
         }
         found = next(
             self._coupons.aggregate(
                 [
-                    {"$match": {"template_id": template_id, "member_id": member_id}},
+                    {
+                        "$match": {
+                            "$or": [{"issued_to": member_id, "template_id": template_id}, old]
+                        }
+                    },
                     {"$group": group},
                 ]
             ),
@@ -154,10 +179,11 @@ class CouponRepository:
         )
         if found is None:
             return CouponCounts(0, 0, 0)
+        issued = [brand_day(at) for at in found["issued"]]
         return CouponCounts(
             max(found["count"], found["highest"] or 0),
-            _highest(found["days"], day),
-            _highest(found["months"], day[:7]),
+            max(_highest(found["days"], day), issued.count(day)),
+            max(_highest(found["months"], day[:7]), sum(on[:7] == day[:7] for on in issued)),
         )
 
     def wallet(self, member_id: str, page: PageRequest) -> tuple[list[Coupon], str | None]:
@@ -223,7 +249,7 @@ class CouponRepository:
             return set()
         document, ids = alike.document(), list(owners)
         rows = [
-            document | {"_id": name, "cause": cause, "member_id": member_id}
+            document | {"_id": name, "cause": cause, "member_id": member_id, "issued_to": member_id}
             for name, (cause, member_id) in owners.items()
         ]
         try:
@@ -237,13 +263,19 @@ class CouponRepository:
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
         """Give one member's unused coupons to another, in a merge; returns how many.
 
-        They no longer count in the limits of the first member. If an order locks one of them at
-        the same moment, the two transactions conflict; the second one runs again and finds the
-        coupon locked, or with another member.
+        All coupons that were issued to the first member, used ones too, count in the limits of the
+        other one from now on; they lose their places, as the other one may have the same ones. If
+        an order locks one of them at the same moment, the two transactions conflict; the second one
+        runs again and finds the coupon locked, or with another member.
         """
+        self._coupons.update_many(
+            {"issued_to": source_id},
+            {"$set": {"issued_to": into_id}, "$unset": _PLACES},
+            session=session,
+        )
         return self._coupons.update_many(
             {"member_id": source_id, "status": "issued"},
-            {"$set": {"member_id": into_id}, "$unset": _PLACES},
+            {"$set": {"member_id": into_id}},
             session=session,
         ).modified_count
 

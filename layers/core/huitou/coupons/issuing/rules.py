@@ -59,6 +59,17 @@ def next_places(template: CouponTemplate, had: CouponCounts, day: str) -> Places
     return Places(had.total + 1 if total else None, of_day, of_month)
 
 
+def for_claims(template: CouponTemplate) -> CouponTemplate:
+    """Return a template as it applies to claims.
+
+    Templates of earlier versions may lack a limit for one member: of these a member may claim one.
+    """
+    if template.is_limited:
+        return template
+    once = template.limits.model_copy(update={"per_member": 1})
+    return template.model_copy(update={"limits": once})
+
+
 def coupon_id(cause: str) -> str:
     """Return the id for a cause, the business fact. It is a hash, as a cause may name a member."""
     return "c" + hashlib.blake2b(cause.encode(), digest_size=12).hexdigest()
@@ -81,6 +92,7 @@ def coupon_for(
     return Coupon(
         id=coupon_id(cause),
         member_id=member_id,
+        issued_to=member_id,
         template_id=template.id,
         template_revision=template.revision,
         name=template.name,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pymongo import IndexModel
 
+from huitou.runtime.database import Database
 from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.migrations import Migration, pages
+
+_PLACES = ("seq", "day_seq", "month_seq")
 
 
 def _one_per(name: str) -> IndexModel:
-    """Make an index under which a member can have each place of a limited template only once."""
+    """Make an index under which a member gets each place of a limited template only once."""
     return index(
         "template_id",
-        "member_id",
+        "issued_to",
         name,
         unique=True,
-        partialFilterExpression={name: {"$exists": True}},
-        name=f"one_per_{name}",
+        partialFilterExpression={name: {"$exists": True}, "issued_to": {"$exists": True}},
+        name=f"issued_one_per_{name}",
     )
 
 
@@ -29,10 +33,9 @@ DECLARATIONS = (
             index("member_id", "status", "valid_until"),
             index("member_id", "-issued_at", "-_id"),
             index("status", "valid_until", "_id"),
-            _one_per("seq"),
-            _one_per("day_seq"),
-            _one_per("month_seq"),
+            *(_one_per(name) for name in _PLACES),
             index("template_id", "member_id"),
+            index("issued_to", "template_id"),
             index(
                 "template_id",
                 "redeemed_at",
@@ -41,4 +44,22 @@ DECLARATIONS = (
             index("order_id", partialFilterExpression={"order_id": {"$exists": True}}),
         ],
     ),
+    Declaration("coupon_claims", "two days", [index("expires_at", expireAfterSeconds=0)]),
 )
+
+
+def _note_first_members(database: Database) -> None:
+    """Note to whom each old coupon was issued: its giver if it was given away, else its holder."""
+    coupons = database.collection("coupons")
+    # The old indexes gave each place to one holder; now a coupon keeps its place for its first one.
+    there = coupons.index_information()
+    for name in (f"one_per_{place}" for place in _PLACES):
+        if name in there:
+            coupons.drop_index(name)
+    first = {"$set": {"issued_to": {"$ifNull": ["$given_by", "$member_id"]}}}
+    for page in pages(database, "coupons"):
+        ids = [coupon["_id"] for coupon in page]
+        coupons.update_many({"_id": {"$in": ids}, "issued_to": {"$exists": False}}, [first])
+
+
+MIGRATIONS = (Migration(7, "coupons know to whom they were issued", _note_first_members),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -31,7 +31,14 @@ from huitou.coupons.issuing.models import (
     UsedDay,
 )
 from huitou.coupons.issuing.repository import CouponRepository
-from huitou.coupons.issuing.rules import NO_PLACES, coupon_for, coupon_id, next_places, subject_of
+from huitou.coupons.issuing.rules import (
+    NO_PLACES,
+    coupon_for,
+    coupon_id,
+    for_claims,
+    next_places,
+    subject_of,
+)
 from huitou.promotions.quotas.models import InFlight
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
@@ -40,6 +47,7 @@ from huitou.runtime.errors import Code, Refusal, Unavailable
 from huitou.runtime.paging import PageRequest
 
 IssueNotes = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.
+CLAIMS_A_DAY = 20  # A member may try to claim so often on a day, all templates together.
 ISSUE_TRIES = 50  # So many coupons of one template may be issued to one member at once.
 
 MOST_TEMPLATES = 1_000
@@ -54,7 +62,7 @@ class Coupons:
 
     def show_wallet(self, member_id: str, page: PageRequest) -> dict[str, Any]:
         coupons, after = self._repository.wallet(member_id, page)
-        return {"coupons": [_shown(coupon) for coupon in coupons], "next": after}
+        return {"coupons": [coupon.shown() for coupon in coupons], "next": after}
 
     def find_coupons(self, coupon_ids: list[str]) -> list[Coupon]:
         """Return those of these coupons that still exist, whoever holds them."""
@@ -226,10 +234,18 @@ class Coupons:
         """Issue a coupon that members may take themselves; the same claim brings the same coupon.
 
         Raises Refusal NOT_FOUND if the template can't be claimed, COUPON_NOT_ISSUED if a limit is
-        reached; both name `template_id`.
+        reached, TOO_MANY_CLAIMS if the member has claimed too often today; all name `template_id`.
         """
-        template = self.find_claimable_template(template_id)
-        return self._issued_for(template, member_id, f"claim:{member_id}:{template_id}:{claim_id}")
+        template = for_claims(self.find_claimable_template(template_id))
+        cause = f"claim:{member_id}:{template_id}:{claim_id}"
+        known = self._repository.find(coupon_id(cause))
+        if known is not None:
+            return known.shown()
+        # Counted before it is issued, so that a hundred claims at once count as a hundred.
+        day = brand_day(self._clock.now())
+        if self._repository.count_claim(member_id, day) > CLAIMS_A_DAY:
+            raise Refusal(CouponErrors.TOO_MANY_CLAIMS, field="template_id")
+        return self._issued_for(template, member_id, cause)
 
     def find_claimable_template(self, template_id: str) -> CouponTemplate:
         """Return a template that members may claim; Refusal NOT_FOUND if it isn't one."""
@@ -282,7 +298,7 @@ class Coupons:
         coupon = self._repository.find(coupon_id)
         if coupon is None:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
-        return _shown(coupon)
+        return coupon.shown()
 
     def find_scene(self, code: str) -> Scene:
         """Return the table or till behind a code; Refusal SCENE_UNKNOWN naming `scene`."""
@@ -306,7 +322,7 @@ class Coupons:
         )
         if coupon is None:
             raise Refusal(CouponErrors.WELCOME_TAKEN, field="scene")
-        return _shown(coupon)
+        return coupon.shown()
 
     def expire_coupons(self) -> int:
         """Mark one batch of coupons as expired; returns how many.
@@ -370,21 +386,9 @@ class Coupons:
         """Return those of these templates that exist, by id."""
         return {template.id: template for template in self._repository.templates(template_ids)}
 
-    def put_templates(self, templates: list[CouponTemplate], scenes: list[Scene]) -> None:
+    def put_templates(self, templates: Sequence[CouponTemplate], scenes: list[Scene]) -> None:
         for template in templates:
             self._repository.put_template(template)
             self._limiter.open_pool(subject_of(template.id), template.limits, template.revision)
         for scene in scenes:
             self._repository.put_scene(scene)
-
-
-def _shown(coupon: Coupon) -> ShownCoupon:
-    return ShownCoupon(
-        coupon_id=coupon.id,
-        name=coupon.name,
-        status=coupon.status,
-        terms=coupon.terms,
-        issued_at=coupon.issued_at,
-        valid_until=coupon.valid_until,
-        order_id=coupon.order_id,
-    )

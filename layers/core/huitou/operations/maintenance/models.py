@@ -8,7 +8,7 @@ from pydantic import Field
 
 from huitou.catalog.menu.models import Dish, StoreDish
 from huitou.catalog.stores.models import Store
-from huitou.coupons.issuing.models import CouponTemplate, Scene
+from huitou.coupons.issuing.models import SavedTemplate, Scene
 from huitou.growth.geofence.models import ArrivalRules
 from huitou.growth.referrals.models import ReferralRules
 from huitou.loyalty.earning.models import EarningRule
@@ -35,7 +35,7 @@ class LoadRequest(Request):
     stores: list[Store] = Field(default=[], max_length=500)
     dishes: list[Dish] = Field(default=[], max_length=2_000)
     store_dishes: list[StoreDish] = Field(default=[], max_length=10_000)
-    coupon_templates: list[CouponTemplate] = Field(default=[], max_length=500)
+    coupon_templates: list[SavedTemplate] = Field(default=[], max_length=500)
     scenes: list[Scene] = Field(default=[], max_length=10_000)
     tier_rules: TierRules | None = None
     points_rules: PointsRules | None = None
