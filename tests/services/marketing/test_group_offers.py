@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,7 @@ from chain_data import FakeClock
 from huitou.integrations.errors import MiniProgramErrors
 from huitou.marketing.group_offers.models import TakeGroupOfferRequest
 from huitou.marketing.group_offers.rules import group_of
-from huitou.marketing.group_offers.service import GroupOffers
+from huitou.marketing.group_offers.service import PROOF_LIVES_S, GroupOffers
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 from huitou.runtime.identity import Caller
@@ -123,4 +124,14 @@ def test_the_watermark_of_another_mini_program_is_refused(group: Group) -> None:
     args = (proof["encrypted_data"], proof["iv"], key)
     assert group_of(*args, group.keys.appid) == "G1"
     assert group_of(*args, "wx-another") is None
+    assert group_of(*args, group.keys.appid, time.time() - 60) == "G1"
     assert group_of("%%%", proof["iv"], key, group.keys.appid) is None
+
+
+def test_an_old_proof_of_a_group_is_refused(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = group.guest("ann")
+    old, now = group.wechat.enter_group("ann", "G1"), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + PROOF_LIVES_S + 2)
+    with pytest.raises(Refusal, match="GROUP_NOT_PROVEN"):
+        group.take("ann", ann, **old)
+    group.take("ann", ann)

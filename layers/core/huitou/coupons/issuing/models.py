@@ -150,6 +150,15 @@ class Coupon(Stored):
     till: TillUse | None = None
     transferable: bool = False
     given_by: str | None = None
+    times_given: int = 0
+
+    @property
+    def hand(self) -> int:
+        """How often it was given to another member; gifts and till tokens are for one hand only.
+
+        Coupons that the version before gave away say only by whom: they count as given once.
+        """
+        return max(self.times_given, 1 if self.given_by else 0)
 
     def shown(self) -> ShownCoupon:
         """Return the coupon as its member sees it."""

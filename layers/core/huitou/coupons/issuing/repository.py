@@ -13,7 +13,7 @@ from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 from huitou.coupons.issuing.rules import CouponCounts
 from huitou.runtime.counters import count_one
-from huitou.runtime.database import Database, insert_new, is_duplicate
+from huitou.runtime.database import Database, Document, insert_new, is_duplicate
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import put_revision
@@ -103,29 +103,37 @@ class CouponRepository:
             session=session,
         ).modified_count
 
-    def change_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
+    def change_holder(self, coupon_id: str, giver_id: str, taker_id: str, hand: int) -> bool:
         """Give a coupon to another member; it still counts in the limits of its first member."""
         given = self._coupons.update_one(
-            {"_id": coupon_id, "member_id": giver_id, "status": "issued", "transferable": True},
+            {
+                "_id": coupon_id,
+                "member_id": giver_id,
+                "status": "issued",
+                "transferable": True,
+                **_in_hand(hand),
+            },
             [
                 {
                     "$set": {
                         "issued_to": _FIRST_HOLDER,
                         "member_id": {"$literal": taker_id},
                         "given_by": {"$literal": giver_id},
+                        "times_given": hand + 1,
                     }
                 }
             ],
         )
         return given.matched_count == 1
 
-    def redeem_at_till(self, coupon_id: str, use: TillUse, at: datetime) -> bool:
-        """Use a coupon for an order of the till; False if it is used or has ended.
+    def redeem_at_till(self, coupon_id: str, hand: int, use: TillUse, at: datetime) -> bool:
+        """Use a coupon for an order of the till; False if it is used, given away or has ended.
 
-        If two tills use it at once, one of them finds it no longer `issued`.
+        If two tills use it at once, one of them finds it no longer `issued`. If its member gives it
+        away at the same moment, it is no longer in the hand that showed it.
         """
         used = self._coupons.update_one(
-            {"_id": coupon_id, "status": "issued", "valid_until": {"$gte": at}},
+            {"_id": coupon_id, "status": "issued", "valid_until": {"$gte": at}, **_in_hand(hand)},
             {"$set": {"status": "redeemed", "redeemed_at": use.at, "till": use.model_dump()}},
         )
         return used.matched_count == 1
@@ -296,6 +304,16 @@ def _must(held: bool) -> None:
     """Raise if an order lost the coupon it was priced with: roll back, a person must look."""
     if not held:
         raise HuitouError(Code.INTERNAL, field="coupon_id")
+
+
+def _in_hand(hand: int) -> Document:
+    """Return the filter for coupons that were given away so often (see `Coupon.hand`)."""
+    if hand > 1:
+        return {"times_given": hand}
+    unsaid = {"times_given": {"$in": [None, 0]}}
+    if hand == 0:
+        return {**unsaid, "given_by": None}
+    return {"$or": [{"times_given": 1}, {**unsaid, "given_by": {"$ne": None}}]}
 
 
 def _highest(places: list[str | None], period: str) -> int:

@@ -219,16 +219,19 @@ class Coupons:
         revoked = Revoked(actor=actor, reason=reason, at=self._clock.now())
         return self._repository.revoke_all(member_id, revoked, session)
 
-    def change_coupon_holder(self, coupon_id: str, giver_id: str, taker_id: str) -> bool:
-        """Give a transferable coupon to another member; False if it is in use or can't be given."""
+    def change_coupon_holder(self, coupon_id: str, giver_id: str, taker_id: str, hand: int) -> bool:
+        """Give a coupon of this hand to another member; False if it is in use or can't be given."""
         return giver_id != taker_id and self._repository.change_holder(
-            coupon_id, giver_id, taker_id
+            coupon_id, giver_id, taker_id, hand
         )
 
-    def redeem_coupon_at_till(self, coupon_id: str, use: TillUse, zone: str) -> bool:
-        """Use a coupon for an order at a till in this zone; False if it is used or has ended."""
+    def redeem_coupon_at_till(self, coupon: Coupon, use: TillUse, zone: str) -> bool:
+        """Use a coupon as it was read for an order at a till in this zone.
+
+        Returns False if it is used, was given to another member or has ended.
+        """
         at = in_brand_zone(self._clock.now(), zone)
-        return self._repository.redeem_at_till(coupon_id, use, at)
+        return self._repository.redeem_at_till(coupon.id, coupon.hand, use, at)
 
     def claim_coupon(self, template_id: str, member_id: str, claim_id: str) -> ShownCoupon:
         """Issue a coupon that members may take themselves; the same claim brings the same coupon.

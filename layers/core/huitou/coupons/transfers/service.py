@@ -20,9 +20,10 @@ _MARK = "HG1"
 
 
 class Gifts:
-    """Gifts of coupons. A gift is a signed token that names the coupon and its giver.
+    """Gifts of coupons. A gift is a signed token: the coupon, its giver, how often it was given.
 
-    Nothing is stored for it; once the coupon has another holder, the gift is worthless.
+    The coupon counts how often it was given away. So each giving is a fact of its own: once a gift
+    is taken it is used for ever, also if the coupon comes back to its giver.
     """
 
     def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
@@ -41,7 +42,7 @@ class Gifts:
         if coupon.status != "issued" or not coupon.transferable:
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_GIVABLE)
         until = int(time.time()) + LIVES_S
-        gift = sign(self._key, _MARK, (coupon_id, member_id), until)
+        gift = sign(self._key, _MARK, (coupon_id, member_id, str(coupon.hand)), until)
         return GiveAnswer(gift=gift, until=datetime.fromtimestamp(until, UTC))
 
     def take_gift(self, member_id: str, gift: str) -> ShownCoupon:
@@ -54,9 +55,11 @@ class Gifts:
         content = read(self._key, _MARK, gift)
         if content is None or time.time() > content.until:
             raise Refusal(TransferErrors.GIFT_GONE, field="gift")
-        coupon_id, giver_id = content.words
-        if not self._coupons.change_coupon_holder(coupon_id, giver_id, member_id):
+        coupon_id, giver_id, *more = content.words
+        hand = int(more[0]) if more else 0  # The version before didn't say it: never given before.
+        if not self._coupons.change_coupon_holder(coupon_id, giver_id, member_id, hand):
             coupon = next(iter(self._coupons.find_coupons([coupon_id])), None)
-            if coupon is None or coupon.member_id != member_id or coupon.given_by != giver_id:
+            taken = coupon and (coupon.member_id, coupon.given_by, coupon.hand)
+            if taken != (member_id, giver_id, hand + 1):
                 raise Refusal(TransferErrors.GIFT_GONE, field="gift")
         return self._coupons.show_coupon(coupon_id)

@@ -8,12 +8,15 @@ import json
 from typing import Any
 
 
-def group_of(encrypted_data: str, iv: str, session_key: str, appid: str) -> str | None:
+def group_of(
+    encrypted_data: str, iv: str, session_key: str, appid: str, since: float = 0
+) -> str | None:
     """Return the opengid in the data of `wx.getGroupEnterInfo`.
 
     WeChat encrypts the data by AES-128-CBC with the member's session key, and puts a watermark
-    with the mini-program's id into it. Returns None if the key doesn't fit, or if the watermark
-    names another mini-program.
+    with the mini-program's id and the time into it. Returns None if the key doesn't fit, or if the
+    watermark names another mini-program or a time before `since` (epoch seconds): somebody who has
+    left the group may have kept an old proof, and session keys live for long.
     """
     # Imported here, since few calls need it and it takes long.
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -32,5 +35,9 @@ def group_of(encrypted_data: str, iv: str, session_key: str, appid: str) -> str 
         return None
     if not isinstance(found, dict) or not isinstance(found.get("watermark"), dict):
         return None
+    mark = found["watermark"]
+    at = mark.get("timestamp")
+    if mark.get("appid") != appid or not isinstance(at, int) or at < since:
+        return None
     opengid = found.get("opengid") or found.get("openGId")
-    return str(opengid) if opengid and found["watermark"].get("appid") == appid else None
+    return str(opengid) if opengid else None

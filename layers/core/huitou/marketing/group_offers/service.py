@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,8 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.identity import Caller
+
+PROOF_LIVES_S = 600  # WeChat's time against ours.
 
 
 class Sessions(Protocol):
@@ -55,7 +58,8 @@ class GroupOffers:
             raise Refusal(Code.NOT_FOUND, field="campaign_id", detail=CAMPAIGN)
         state, campaign = found
         openid, key = self._sessions.session(request.code)
-        group = group_of(request.encrypted_data, request.iv, key, caller.appid)
+        since = time.time() - PROOF_LIVES_S
+        group = group_of(request.encrypted_data, request.iv, key, caller.appid, since)
         if openid != caller.openid or group not in campaign.trigger.opengids:
             raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="encrypted_data")
         now, quiet = self._clock.now(), self._messages.message_rules().quiet

@@ -46,7 +46,9 @@ class Till:
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
         if coupon.status != "issued":
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_HELD)
-        token = sign(self._key, _MARK, (coupon_id,), time.time() + LIVES_S)
+        # Short, because it is shown as a QR code. Tokens of the version before say no hand: 0.
+        said = f"{coupon_id}~{coupon.hand}" if coupon.hand else coupon_id
+        token = sign(self._key, _MARK, (said,), time.time() + LIVES_S)
         return CouponTokenAnswer(coupon_token=token, expires_in_s=LIVES_S)
 
     def verify_token(self, token: str, store_id: str, lang: Lang = "zh") -> TillCouponAnswer:
@@ -83,7 +85,7 @@ class Till:
             why_not = words(Reason("short", short_fen), lang)
         if why_not is not None:
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
-        if self._coupons.redeem_coupon_at_till(coupon.id, use, store.zone):
+        if self._coupons.redeem_coupon_at_till(coupon, use, store.zone):
             return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
         (coupon,) = self._coupons.find_coupons([coupon.id])
         return self._answer_again(coupon, use, lang)
@@ -96,10 +98,14 @@ class Till:
         raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=detail)
 
     def _coupon(self, token: str, *, even_if_expired: bool = False) -> Coupon:
-        """Return the coupon of a genuine token, of an expired one only with `even_if_expired`."""
+        """Return the coupon of a genuine token, of an expired one only with `even_if_expired`.
+
+        The token of a member who has given the coupon away since then isn't valid any more.
+        """
         said = read(self._key, _MARK, token)
-        found = self._coupons.find_coupons(list(said.words)) if said else []
-        if said is None or not found:
+        coupon_id, _, hand = said.words[0].partition("~") if said else ("", "", "")
+        found = self._coupons.find_coupons([coupon_id]) if said else []
+        if said is None or not found or found[0].hand != int(hand or 0):
             raise Refusal(TillErrors.TOKEN_NOT_VALID, field="coupon_token")
         if time.time() > said.until and not even_if_expired:
             raise Refusal(TillErrors.TOKEN_EXPIRED, field="coupon_token")
