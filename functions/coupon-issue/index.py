@@ -90,7 +90,9 @@ def _grant_due(call: CouponCall) -> dict[str, Any]:
 
 
 def _issue(call: CouponCall, request: IssueCouponRequest) -> object:
-    return call.coupons.issue_coupon_by_staff(request)
+    from huitou.loyalty.adjustments.service import Adjustments  # Late: the triggers don't need it.
+
+    return Adjustments(call.database, call.clock).give_coupon(request)
 
 
 def _revoke(call: CouponCall, request: RevokeCouponRequest) -> object:

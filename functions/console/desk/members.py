@@ -80,9 +80,9 @@ def _adjust(desk: Desk, request: AdjustPointsRequest) -> object:
 
 
 def _issue(desk: Desk, request: IssueCouponRequest) -> object:
-    from huitou.coupons.issuing.service import Coupons
+    from huitou.loyalty.adjustments.service import Adjustments
 
-    return Coupons(desk.database, desk.clock).issue_coupon_by_staff(request)
+    return Adjustments(desk.database, desk.clock).give_coupon(request)
 
 
 def _merge(desk: Desk, request: MergeMembersRequest) -> object:
@@ -118,7 +118,7 @@ ROUTES = {
         after=lambda made: made.model_dump(mode="json"),
     ),
     "issue": Route(
-        IssueCouponRequest, _issue, ShownCoupon, signed=("actor",),
+        IssueCouponRequest, _issue, ShownCoupon, signed=("actor", "role"),
         target=lambda r: f"member {r.member_id}",
         after=lambda made: {"coupon_id": made.coupon_id, "name": made.name},
     ),

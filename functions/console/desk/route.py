@@ -21,7 +21,7 @@ from huitou.runtime.handler import Call
 # The names that services use for roles that decide about money; an owner decides like finance.
 DECIDES_AS: dict[Role, str] = {
     "owner": "finance", "area_manager": "manager", "store_manager": "manager",
-    "cashier": "cashier",
+    "cashier": "cashier", "marketing": "marketing",
 }  # fmt: skip
 
 

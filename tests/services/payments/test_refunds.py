@@ -347,3 +347,19 @@ def test_an_order_stored_by_older_code_is_refunded_from_its_payment(
     shop.timers(rounds=2)
     assert shop.orders.get_order(order.id).status == "refunded"
     shop.everything_agrees()
+
+
+def test_many_small_refunds_of_one_person_on_a_day_need_a_second_person(shop: PayingShop) -> None:
+    rules = {"_id": "refunds", "schema": 1, "revision": 9, "manager_day_limit_fen": 2_500}
+    shop.database.collection("rules").replace_one({"_id": "refunds"}, rules, upsert=True)
+    alice = shop.register()
+    orders = [shop.bought(alice, items=[item(1)]) for _ in range(4)]
+    refunds: list[Callable[[], Any]] = [
+        lambda n=n, o=order: shop.give_back(o.id, f"R1000{n}", amount_fen=1_000, role="manager")
+        for n, order in enumerate(orders)
+    ]
+    results = at_once([*refunds, *refunds])
+    by_id = {refund.id: refund.status == "awaiting_approval" for refund in winners(results)}
+    assert sorted(by_id.values()) == [False, False, True, True]
+    shop.clock.advance(days=1)
+    assert shop.give_back(orders[0].id, "R20000", amount_fen=400).status != "awaiting_approval"

@@ -10,7 +10,7 @@ const WORDS = {
   orders: ["订单", "Orders"],
   approvals: ["待审批", "To decide"],
   refundsToDecide: ["退款", "Refunds"],
-  adjustmentsToDecide: ["积分调整", "Adjustments"],
+  adjustmentsToDecide: ["积分调整和发券", "Points and coupons by hand"],
   approve: ["同意", "Approve"],
   reject: ["拒绝", "Reject"],
   amount: ["金额", "Amount"],

@@ -59,7 +59,11 @@ export function Adjust({ memberId, ...rest }: Props) {
 export function Issue({ memberId, ...rest }: Props) {
   const { t } = useSpeech();
   const cause = useOnce("staff:");
-  const send = (fields: object) => ask("members/issue", { ...fields, member_id: memberId, cause }).then((): Word => "done");
+  const send = (fields: object) =>
+    ask("members/issue", { ...fields, member_id: memberId, cause }).then((): Word => "done", (why: Refused): Word => {
+      if (why.code !== "GIFT_AWAITS_APPROVAL") throw why;
+      return "adjustWaiting";
+    });
   return (
     <Action title="issue" send={send} {...rest}>
       <Form.Item name="template_id" label={t("coupon")} rules={[{ required: true, message: t("chooseCoupon") }]}><Choose kind="coupons" many={false} label={t("coupon")} /></Form.Item>

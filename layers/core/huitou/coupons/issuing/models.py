@@ -13,6 +13,7 @@ from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 
 USED_DAYS = 30  # A template is shown with its uses on each of so many days.
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
+GiverRole = Literal["cashier", "manager", "finance", "marketing"]  # Who gives by hand.
 CouponStatus = Literal["issued", "locked", "redeemed", "expired", "revoked"]
 
 
@@ -177,13 +178,23 @@ class ClaimCouponRequest(Request):
 
 
 class IssueCouponRequest(Request):
-    """Issue a coupon by hand. One `cause` brings one coupon; `reason` is kept with it."""
+    """Issue a coupon by hand. One `cause` brings one coupon; `reason` is kept with it.
+
+    Only internal callers send it; they vouch for the actor and the role. Without a role the limit
+    of a cashier applies.
+    """
 
     member_id: str = Field(min_length=1, max_length=64)
     template_id: str = Field(min_length=1, max_length=64)
     cause: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
     actor: str = Field(min_length=1, max_length=64)
+    role: GiverRole | None = None
     reason: str | None = Field(default=None, min_length=1, max_length=200)
+
+    @property
+    def whole_cause(self) -> str:
+        """The cause under which the coupon is issued."""
+        return f"staff:{self.member_id}:{self.template_id}:{self.cause}"
 
 
 class RevokeCouponRequest(Request):

@@ -156,7 +156,9 @@ class CouponRepository:
         found = self._coupons.find({"_id": {"$in": list(coupon_ids)}}).limit(len(coupon_ids) or 1)
         return [Coupon.model_validate(document) for document in found]
 
-    def had(self, member_id: str, template_id: str, day: str) -> CouponCounts:
+    def had(
+        self, member_id: str, template_id: str, day: str, session: ClientSession | None = None
+    ) -> CouponCounts:
         """Count the coupons of a template that were issued to a member, whoever holds them now.
 
         Coupons that were deleted since then count, too: a count is never below the highest number
@@ -181,7 +183,8 @@ class CouponRepository:
                         }
                     },
                     {"$group": group},
-                ]
+                ],
+                session=session,
             ),
             None,
         )

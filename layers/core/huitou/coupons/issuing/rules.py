@@ -10,15 +10,26 @@ from zoneinfo import ZoneInfo
 from huitou.catalog.stores.rules import in_brand_zone
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Issued
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
+from huitou.promotions.offers.models import Terms
 
 RETURN_GRACE = timedelta(hours=24)
 MOST_HELD = 200  # A member is shown at most so many usable coupons at a time.
+MOST_TIMES_COUNTED = 10  # No cart reaches a threshold more often.
 _LAST_MOMENT = timedelta(milliseconds=1)
 
 
 def subject_of(template_id: str) -> str:
     """Return the name under which a template's quota and budget are counted."""
     return f"coupon:{template_id}"
+
+
+def worth_fen(terms: Terms, unknown_fen: int) -> int:
+    """Return what a coupon may take off at most; `unknown_fen` for one that doesn't say it.
+
+    An exchange voucher or a discount without `cap_fen` takes off what the dishes cost.
+    """
+    fen = terms.cap_fen or terms.off_fen or unknown_fen
+    return fen * min(terms.most_times, MOST_TIMES_COUNTED)
 
 
 class CouponCounts(NamedTuple):

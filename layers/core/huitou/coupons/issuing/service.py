@@ -16,7 +16,6 @@ from huitou.coupons.issuing.models import (
     USED_DAYS,
     Coupon,
     CouponTemplate,
-    IssueCouponRequest,
     Issued,
     NamedTemplate,
     NamedTemplates,
@@ -148,12 +147,16 @@ class Coupons:
         coupon, outcome = self._insert(
             template, more["member_id"], more["cause"], more["told"], piece.piece
         )
+        self.settle_quota_unit(piece, coupon)
+        return coupon, outcome
+
+    def settle_quota_unit(self, piece: InFlight, coupon: Coupon | None = None) -> None:
+        """Note that a unit of the quota was used for its coupon, or put it back."""
         there = coupon or self._repository.find(piece.token)
         if there is not None and there.piece == piece.piece:
             self._limiter.drop_unit(piece)
         else:  # No coupon was issued, or the coupon was issued with another unit of the quota.
             self._limiter.put_back_unit(piece)
-        return coupon, outcome
 
     def _insert(
         self,
@@ -194,8 +197,8 @@ class Coupons:
     def finish_issuing(self, piece: InFlight) -> Issued | Literal["put back"]:
         """Issue the coupon for a unit of the quota that a function took before it was killed."""
         template = self._repository.template(piece.more["template_id"])
-        if template is None:
-            self._limiter.put_back_unit(piece)
+        if template is None or piece.more.get("by_hand"):
+            self.settle_quota_unit(piece)
             return "put back"
         return self._with_piece(template, piece)[1]
 
@@ -225,13 +228,13 @@ class Coupons:
             coupon_id, giver_id, taker_id, hand
         )
 
-    def redeem_coupon_at_till(self, coupon: Coupon, use: TillUse, zone: str) -> bool:
-        """Use a coupon as it was read for an order at a till in this zone.
+    def redeem_coupon_at_till(self, coupon_id: str, use: TillUse, zone: str, hand: int = 0) -> bool:
+        """Use a coupon for an order at a till in this zone.
 
-        Returns False if it is used, was given to another member or has ended.
+        Returns False if it is used, isn't in this hand any more (see `Coupon.hand`) or has ended.
         """
         at = in_brand_zone(self._clock.now(), zone)
-        return self._repository.redeem_at_till(coupon.id, coupon.hand, use, at)
+        return self._repository.redeem_at_till(coupon_id, hand, use, at)
 
     def claim_coupon(self, template_id: str, member_id: str, claim_id: str) -> ShownCoupon:
         """Issue a coupon that members may take themselves; the same claim brings the same coupon.
@@ -248,7 +251,10 @@ class Coupons:
         day = brand_day(self._clock.now())
         if self._repository.count_claim(member_id, day) > CLAIMS_A_DAY:
             raise Refusal(CouponErrors.TOO_MANY_CLAIMS, field="template_id")
-        return self._issued_for(template, member_id, cause)
+        outcome = self.try_issue_coupon(template, member_id=member_id, cause=cause)[1]
+        if outcome in ("limit_reached", "used_up"):
+            raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="template_id")
+        return self.show_coupon_of_cause(cause)
 
     def find_claimable_template(self, template_id: str) -> CouponTemplate:
         """Return a template that members may claim; Refusal NOT_FOUND if it isn't one."""
@@ -256,27 +262,6 @@ class Coupons:
         if template is None or not template.claimable:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         return template
-
-    def issue_coupon_by_staff(self, request: IssueCouponRequest) -> ShownCoupon:
-        """Issue a coupon to a member by hand; one cause brings one coupon. Refuses like `claim`."""
-        template = self.find_templates([request.template_id]).get(request.template_id)
-        if template is None:
-            raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
-        cause = f"staff:{request.member_id}:{request.template_id}:{request.cause}"
-        notes = request.model_dump(include={"actor", "reason"}, exclude_none=True)
-        return self._issued_for(template, request.member_id, cause, notes)
-
-    def _issued_for(
-        self,
-        template: CouponTemplate,
-        member_id: str,
-        cause: str,
-        notes: IssueNotes | None = None,
-    ) -> ShownCoupon:
-        outcome = self.try_issue_coupon(template, member_id=member_id, cause=cause, notes=notes)[1]
-        if outcome in ("limit_reached", "used_up"):
-            raise Refusal(CouponErrors.COUPON_NOT_ISSUED, field="template_id")
-        return self.show_coupon_of_cause(cause)
 
     def issue_coupon_within(
         self, template: CouponTemplate, member_id: str, cause: str, session: ClientSession

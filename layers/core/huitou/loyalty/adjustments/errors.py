@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from huitou.runtime.errors import ErrorCode, Words
 
-ADJUSTMENT: Words = "积分调整", "adjustment"
+ADJUSTMENT: Words = "人工赠送", "gift by hand"
 ADJUSTMENT_STATUS: dict[str, Words] = {
     "awaiting_approval": ("待审批", "awaiting_approval"),
     "applied": ("已生效", "applied"),
@@ -16,14 +16,19 @@ class AdjustmentErrors(ErrorCode):
     """Why an adjustment of points is refused."""
 
     ADJUSTMENT_NOT_YOURS = (
-        "申请人不能复核自己的积分调整",
-        "Who asked for an adjustment can't decide it",
+        "申请人不能复核自己的申请，请换一位店长或财务",
+        "Who asked for it can't decide it: another manager or finance must",
     )
     ADJUSTMENT_NOT_YOUR_ROLE = (
-        "积分调整须由店长或财务复核",
-        "A manager or finance decides adjustments",
+        "积分调整和发券须由店长或财务复核",
+        "A manager or finance decides points and coupons given by hand",
     )
-    ADJUSTMENT_DECIDED = "该积分调整已处理：{detail}", "This adjustment was decided: {detail}"
+    ADJUSTMENT_DECIDED = "该申请已处理：{detail}", "This was decided: {detail}"
+    GIFT_AWAITS_APPROVAL = (
+        "超过您今天可直接赠送的额度，已提交；请另一位店长或财务在“待审批”中复核",
+        "Above what you may give alone today: it waits until another manager or finance approves"
+        " it (Approvals)",
+    )
     ADJUSTMENT_ID_REUSED = (
         "该调整单号已用于另一笔调整，请换一个",
         "This id names another adjustment: take a new one",

@@ -1,4 +1,4 @@
-"""Adjustments: points given or taken by hand; over a limit a second person decides."""
+"""Adjustments: what staff give or take by hand; over a limit a second person decides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Request, Stored
+from huitou.coupons.issuing.models import GiverRole, IssueCouponRequest
+from huitou.runtime.documents import Answer, Record, Request, Stored
 from huitou.runtime.paging import PageRequest
 
 AdjustmentStatus = Literal["awaiting_approval", "applied", "rejected"]
@@ -52,18 +53,29 @@ class AdjustmentsRequest(PageRequest):
     status: AdjustmentStatus = "awaiting_approval"
 
 
+class GivenCoupon(Record):
+    """The coupon that an adjustment gives: its kind, that kind's name, and what for."""
+
+    template_id: str
+    name: str
+    cause: str
+
+
 class Adjustment(Stored):
     """One adjustment; its entry in the ledger, once applied, is `adjust:<id>`.
 
-    `day` is the business day on which it was asked for: the limit counts together what one actor
-    does for one member on a day.
+    `day` is the business day on which it was asked for: the limits count together what one actor
+    does for one member on a day, and what they give to all members. An adjustment with a `coupon`
+    gives that coupon instead of points. `value_fen` is what it counted for.
     """
 
     member_id: str
     points: int
+    coupon: GivenCoupon | None = None
+    value_fen: int = 0
     reason: str
     actor: str
-    role: StaffRole
+    role: GiverRole
     day: str
     status: AdjustmentStatus
     created_at: datetime
@@ -74,21 +86,40 @@ class Adjustment(Stored):
 
     def shown(self) -> AdjustmentAnswer:
         """Return the adjustment as staff see it."""
-        names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id"}
+        names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id", "coupon"}
         return AdjustmentAnswer(
-            adjustment_id=self.id, **{name: getattr(self, name) for name in names}
+            adjustment_id=self.id,
+            coupon=self.coupon.name if self.coupon else None,
+            **{name: getattr(self, name) for name in names},
+        )
+
+    def coupon_request(self) -> IssueCouponRequest | None:
+        """Return the request that asked for a coupon; None if this is about points."""
+        if self.coupon is None:
+            return None
+        return IssueCouponRequest(
+            member_id=self.member_id,
+            template_id=self.coupon.template_id,
+            cause=self.coupon.cause,
+            actor=self.actor,
+            role=self.role,
+            reason=self.reason or None,
         )
 
 
 class AdjustmentAnswer(Answer):
-    """An adjustment: its points have moved once it is `applied`."""
+    """An adjustment: its points have moved, or its coupon is issued, once it is `applied`.
+
+    `coupon` is the name of the coupon that it gives; `points` are 0 then.
+    """
 
     adjustment_id: str
     member_id: str
     points: int
+    coupon: str | None = None
     reason: str
     actor: str
-    role: StaffRole
+    role: GiverRole
     status: AdjustmentStatus
     created_at: datetime
     decided_by: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pymongo.client_session import ClientSession
 
@@ -12,10 +13,39 @@ from huitou.loyalty.adjustments.models import (
     AdjustmentStatus,
     DecideAdjustmentRequest,
 )
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, insert_new
 from huitou.runtime.paging import newest_first
 
+Given = Literal["gifts", "refunds"]
+_SUMS: dict[Given, str] = {"gifts": "gifts_fen", "refunds": "refunds_fen"}
 MOST_A_DAY = 1_000  # Adjustments by one actor for one member; far over any limit.
+
+
+class AllowanceRepository:
+    """What each person of the staff gave on a business day: one document with guarded sums."""
+
+    def __init__(self, database: Database) -> None:
+        self._given = database.collection("staff_gifts")
+
+    def open(self, actor: str, day: str) -> None:
+        """Make the document before the transaction, so that nobody's first gift conflicts."""
+        key = {"actor": actor, "day": day}
+        if self._given.find_one({"_id": key}, {"_id": 1}) is None:
+            insert_new(self._given, {"_id": key, "schema": 1, **dict.fromkeys(_SUMS.values(), 0)})
+
+    def take(
+        self, kind: Given, actor: str, day: str, fen: int, limit_fen: int, session: ClientSession
+    ) -> bool:
+        """Add to a sum of the day unless it would pass the limit; False if it would.
+
+        If two gifts are made at once, they conflict on this document: the second one runs again
+        and finds the first one's sum.
+        """
+        key, name = {"actor": actor, "day": day}, _SUMS[kind]
+        taken = self._given.update_one(
+            {"_id": key, name: {"$lte": limit_fen - fen}}, {"$inc": {name: fen}}, session=session
+        )
+        return taken.matched_count == 1
 
 
 class AdjustmentRepository:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
+from huitou.coupons.issuing.models import GiverRole, IssueCouponRequest
+from huitou.coupons.issuing.rules import coupon_id
 from huitou.loyalty.adjustments.errors import ADJUSTMENT_STATUS, AdjustmentErrors
 from huitou.loyalty.adjustments.models import (
     Adjustment,
@@ -11,6 +14,7 @@ from huitou.loyalty.adjustments.models import (
     DecideAdjustmentRequest,
     StaffRole,
 )
+from huitou.loyalty.points.models import GiftLimits
 from huitou.runtime.errors import Refusal
 
 
@@ -22,6 +26,26 @@ def is_over_limit(limit_points: int, points: int, same_day: Iterable[Adjustment]
     """
     asked = sum(abs(other.points) for other in same_day if other.status != "rejected")
     return asked + abs(points) > limit_points
+
+
+def gift_id(request: IssueCouponRequest) -> str:
+    """Return the id of a coupon given by hand; an adjustment of points never has a colon."""
+    return f"coupon:{coupon_id(request.whole_cause)}"
+
+
+def gift_limit_fen(limits: GiftLimits, role: GiverRole | None) -> int:
+    """Return what a role may give alone on a business day; the lowest if nobody vouches for one."""
+    match role:
+        case "manager":
+            return limits.manager_fen
+        case "marketing":
+            return limits.marketing_fen
+        case "finance":
+            return limits.finance_fen
+        case "cashier" | None:
+            return limits.cashier_fen
+        case _:
+            assert_never(role)
 
 
 def may_decide(role: StaffRole) -> bool:

@@ -10,4 +10,5 @@ DECLARATIONS = (
         "for ever (accounting law)",
         [index("member_id", "actor", "day"), index("status", "-created_at", "-_id")],
     ),
+    Declaration("staff_gifts", "for ever (accounting law)"),
 )

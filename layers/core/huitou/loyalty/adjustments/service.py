@@ -1,11 +1,19 @@
-"""Give and take points by hand: at once, or, over the limit, after a second person approves."""
+"""Give points and coupons by hand: at once, or over a limit after a second person approves."""
 
 from __future__ import annotations
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
-from huitou.loyalty.adjustments.errors import ADJUSTMENT, AdjustmentErrors
+from huitou.coupons.issuing.by_hand_service import CouponsByHand
+from huitou.coupons.issuing.models import (
+    CouponTemplate,
+    GiverRole,
+    IssueCouponRequest,
+    ShownCoupon,
+)
+from huitou.coupons.issuing.rules import worth_fen
+from huitou.loyalty.adjustments.errors import ADJUSTMENT, ADJUSTMENT_STATUS, AdjustmentErrors
 from huitou.loyalty.adjustments.models import (
     Adjustment,
     AdjustmentAnswer,
@@ -14,9 +22,17 @@ from huitou.loyalty.adjustments.models import (
     AdjustmentStatus,
     AdjustPointsRequest,
     DecideAdjustmentRequest,
+    GivenCoupon,
 )
-from huitou.loyalty.adjustments.repository import AdjustmentRepository
-from huitou.loyalty.adjustments.rules import check_decision, check_repeat, is_over_limit, may_decide
+from huitou.loyalty.adjustments.repository import AdjustmentRepository, AllowanceRepository
+from huitou.loyalty.adjustments.rules import (
+    check_decision,
+    check_repeat,
+    gift_id,
+    gift_limit_fen,
+    is_over_limit,
+    may_decide,
+)
 from huitou.loyalty.earning.rules import expires_after
 from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
@@ -30,6 +46,8 @@ class Adjustments:
         self._database = database
         self._clock = clock
         self._adjustments = AdjustmentRepository(database)
+        self._allowance = AllowanceRepository(database)
+        self._coupons = CouponsByHand(database, clock)
         self._points = Points(database, clock)
 
     def ask_for_adjustment(self, request: AdjustPointsRequest) -> AdjustmentAnswer:
@@ -37,20 +55,62 @@ class Adjustments:
 
         Raises Refusal NOT_FOUND (the member), POINTS_NOT_ENOUGH or ADJUSTMENT_ID_REUSED.
         """
+        self._allowance.open(request.actor, brand_day(self._clock.now()))
         return self._database.transact_once(lambda session: self._ask(request, session)).shown()
+
+    def give_coupon(self, request: IssueCouponRequest) -> ShownCoupon:
+        """Issue a coupon by hand; over the giver's limit of the day a second person decides.
+
+        One cause brings one coupon and counts once. Raises Refusal GIFT_AWAITS_APPROVAL, after the
+        request was stored, until a second person has approved it; ADJUSTMENT_DECIDED if they
+        rejected it; NOT_FOUND (member or template) or COUPON_NOT_ISSUED.
+        """
+        template = self._coupons.get_template(request.template_id)
+        there = self._coupons.find_coupon(request.whole_cause)
+        if there is not None:
+            return there.shown()
+        self._allowance.open(request.actor, brand_day(self._clock.now()))
+        adjustment = self._coupons.with_quota_unit(
+            template,
+            request.whole_cause,
+            lambda piece: self._database.transact_once(
+                lambda session: self._ask_coupon(template, request, piece, session)
+            ),
+        )
+        if adjustment.status == "awaiting_approval":
+            raise Refusal(AdjustmentErrors.GIFT_AWAITS_APPROVAL, field="template_id")
+        there = self._coupons.find_coupon(request.whole_cause)
+        if there is None:
+            raise Refusal(
+                AdjustmentErrors.ADJUSTMENT_DECIDED,
+                field="cause",
+                detail=ADJUSTMENT_STATUS[adjustment.status],
+            )
+        return there.shown()
 
     def decide_adjustment(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
         """Approve or reject a waiting adjustment; if two people decide at once, one is refused.
 
         Raises Refusal NOT_FOUND, ADJUSTMENT_NOT_YOURS, ADJUSTMENT_NOT_YOUR_ROLE,
-        ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH (the adjustment goes on waiting).
+        ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH or COUPON_NOT_ISSUED (it goes on waiting).
         """
         adjustment = self._get(request.adjustment_id)
         if adjustment.actor == request.actor:
             raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOURS, field="actor")
         if not may_decide(request.role):
             raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOUR_ROLE, field="role")
-        self._database.transact(lambda session: self._decide(adjustment, request, session))
+        wanted = adjustment.coupon_request() if request.approve else None
+        if wanted is None or adjustment.status != "awaiting_approval":
+            self._database.transact(lambda session: self._decide(adjustment, request, session))
+        else:
+            template = self._coupons.get_template(wanted.template_id)
+            self._coupons.with_quota_unit(
+                template,
+                wanted.whole_cause,
+                lambda piece: self._database.transact_once(
+                    lambda session: self._decide_coupon(template, wanted, request, piece, session)
+                ),
+            )
         return check_decision(self._get(request.adjustment_id), request).shown()
 
     def list_adjustments(self, request: AdjustmentsRequest) -> AdjustmentsAnswer:
@@ -67,18 +127,73 @@ class Adjustments:
         # If two adjustments are applied at once, one of them conflicts on the account's version
         # and runs again: then it finds the other one here.
         others = self._adjustments.same_day(request.member_id, request.actor, day, session)
-        limit = self._points.rules().adjust_limit_points
-        waits = is_over_limit(limit, request.points, others)
+        rules = self._points.rules()
+        waits = is_over_limit(rules.adjust_limit_points, request.points, others)
+        value_fen = max(0, request.points) * rules.point_value_fen
+        if not waits:
+            waits = not self._take(request.actor, request.role, day, value_fen, session)
         adjustment = Adjustment(
             id=request.adjustment_id,
             day=day,
             created_at=now,
             status="awaiting_approval" if waits else "applied",
+            value_fen=value_fen,
             **request.model_dump(exclude={"adjustment_id"}),
         )
         self._apply(adjustment, None, session, tries_only=waits)
         self._adjustments.insert(adjustment, session)
         return adjustment
+
+    def _ask_coupon(
+        self,
+        template: CouponTemplate,
+        request: IssueCouponRequest,
+        piece: str | None,
+        session: ClientSession,
+    ) -> Adjustment:
+        identity = gift_id(request)
+        known = self._adjustments.find(identity, session)
+        if known is not None:
+            return known
+        self._points.open_book(request.member_id, session)  # NOT_FOUND if there is no such member.
+        now = self._clock.now()
+        day = brand_day(now)
+        value_fen = worth_fen(template.terms, self._points.rules().gift_limits.coupon_fen)
+        given = self._take(request.actor, request.role, day, value_fen, session)
+        if given:
+            self._coupons.issue_within(template, request, piece, session)
+        adjustment = Adjustment(
+            id=identity,
+            member_id=request.member_id,
+            points=0,
+            coupon=GivenCoupon(template_id=template.id, name=template.name, cause=request.cause),
+            value_fen=value_fen,
+            reason=request.reason or "",
+            actor=request.actor,
+            role=request.role or "cashier",
+            day=day,
+            status="applied" if given else "awaiting_approval",
+            created_at=now,
+        )
+        self._adjustments.insert(adjustment, session)
+        return adjustment
+
+    def _take(
+        self, actor: str, role: GiverRole | None, day: str, fen: int, session: ClientSession
+    ) -> bool:
+        limit_fen = gift_limit_fen(self._points.rules().gift_limits, role)
+        return fen == 0 or self._allowance.take("gifts", actor, day, fen, limit_fen, session)
+
+    def _decide_coupon(
+        self,
+        template: CouponTemplate,
+        wanted: IssueCouponRequest,
+        request: DecideAdjustmentRequest,
+        piece: str | None,
+        session: ClientSession,
+    ) -> None:
+        if self._adjustments.decide(request, "applied", self._clock.now(), session):
+            self._coupons.issue_within(template, wanted, piece, session)
 
     def _decide(
         self, adjustment: Adjustment, request: DecideAdjustmentRequest, session: ClientSession

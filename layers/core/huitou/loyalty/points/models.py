@@ -46,6 +46,20 @@ class Caps(Record):
     month_points: int | None = Field(default=None, ge=0, title="每月上限")
 
 
+class GiftLimits(Record):
+    """The most that one person gives alone on a business day, points and coupons to all members.
+
+    Above it a second person decides. A point counts what it pays for, a coupon what it takes off at
+    most; one that doesn't say it (an exchange voucher) counts `coupon_fen`.
+    """
+
+    cashier_fen: int = Field(default=1_000, ge=0, title="收银每人每天可直接赠送（分）")
+    manager_fen: int = Field(default=5_000, ge=0, title="店长、督导每人每天可直接赠送（分）")
+    marketing_fen: int = Field(default=5_000, ge=0, title="营销每人每天可直接赠送（分）")
+    finance_fen: int = Field(default=20_000, ge=0, title="老板每人每天可直接赠送（分）")
+    coupon_fen: int = Field(default=5_000, ge=0, title="没有面额的券按多少计（分）")
+
+
 class PointsRules(Stored):
     """How points are earned, spent and lost: one document, and every entry names its revision.
 
@@ -90,6 +104,7 @@ class PointsRules(Stored):
     )
     notice_days: int = Field(default=7, ge=1, le=60, title="到期前几天提醒")
     adjust_limit_points: int = Field(default=1_000, ge=0, title="人工调整超过多少积分需复核")
+    gift_limits: GiftLimits = Field(default=GiftLimits(), title="人工赠送额度")
 
     @model_validator(mode="after")
     def _rates_are_positive(self) -> Self:

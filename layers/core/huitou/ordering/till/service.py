@@ -85,7 +85,7 @@ class Till:
             why_not = words(Reason("short", short_fen), lang)
         if why_not is not None:
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
-        if self._coupons.redeem_coupon_at_till(coupon, use, store.zone):
+        if self._coupons.redeem_coupon_at_till(coupon.id, use, store.zone, coupon.hand):
             return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
         (coupon,) = self._coupons.find_coupons([coupon.id])
         return self._answer_again(coupon, use, lang)

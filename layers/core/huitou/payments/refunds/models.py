@@ -43,12 +43,18 @@ class RefundLine(Request):
 
 
 class RefundRules(Stored):
-    """The largest total of one order's refunds that a cashier or a store manager decides alone."""
+    """What a cashier or a store manager refunds alone; above it somebody else decides.
+
+    One limit is for the total of an order's refunds, the other one for all that a person refunds on
+    a business day, so that many small ones count like one large one.
+    """
 
     id: Literal["refunds"] = Field(default="refunds", alias="_id")
     revision: int = 1
     cashier_limit_fen: int = Field(default=5_000, ge=0)
     manager_limit_fen: int = Field(default=50_000, ge=0)
+    cashier_day_limit_fen: int = Field(default=100_000, ge=0)
+    manager_day_limit_fen: int = Field(default=500_000, ge=0)
     window_h: int = Field(default=24, ge=0, description="after completion; then finance decides")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from huitou.catalog.stores.models import Merchant
 from huitou.ordering.orders.models import LineBack, Order
@@ -108,6 +109,19 @@ def may_decide(
         return False
     limit_fen = rules.manager_limit_fen if role == "manager" else rules.cashier_limit_fen
     return order.payable_fen - order.left_fen + amount_fen <= limit_fen
+
+
+def day_limit_fen(rules: RefundRules, role: Role) -> int | None:
+    """Return what a person of this role may refund alone on a business day; None: any amount."""
+    match role:
+        case "cashier":
+            return rules.cashier_day_limit_fen
+        case "manager":
+            return rules.manager_day_limit_fen
+        case "finance" | "system" | "member":
+            return None
+        case _:
+            assert_never(role)
 
 
 def in_window(rules: RefundRules, order: Order, now: datetime) -> bool:

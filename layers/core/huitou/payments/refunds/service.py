@@ -9,6 +9,8 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
+from huitou.catalog.stores.rules import brand_day
+from huitou.loyalty.adjustments.repository import AllowanceRepository
 from huitou.ordering.orders.errors import IMPORTED, ORDER_STATUS
 from huitou.ordering.orders.models import Order, PendingRefund
 from huitou.ordering.orders.rules import BEFORE_PREPARING, SERVED
@@ -31,6 +33,7 @@ from huitou.payments.refunds.repository import OPEN, RefundRepository
 from huitou.payments.refunds.rules import (
     MOST_ASKED,
     amount_back,
+    day_limit_fen,
     in_window,
     lines_back,
     may_decide,
@@ -49,6 +52,7 @@ class Refunds:
         self._database = database
         self._clock = clock
         self._refunds = RefundRepository(database)
+        self._allowance = AllowanceRepository(database)
         self._orders = Orders(database, clock, brand_id)
         self._sharing = Sharing(database, clock, gateway)
         self._progress = RefundProgress(database, clock, brand_id, gateway)
@@ -174,13 +178,19 @@ class Refunds:
         only_from: Sequence[str] = SERVED,
     ) -> Refund:
         """Store a refund; unless somebody must approve it, set its money aside on the order too."""
+        rules, day = self._refunds.rules(), brand_day(self._clock.now())
+        limit_fen = day_limit_fen(rules, role)
+        if limit_fen is not None:
+            self._allowance.open(actor, day)
 
         def write(session: ClientSession) -> Refund:
             order = self._refundable(order_id, only_from, session)
             lines = lines_back(order, wanted)
             back_fen = amount_back(order, lines, amount_fen)
             now = self._clock.now()
-            alone = may_decide(self._refunds.rules(), role, order, back_fen, now)
+            alone = may_decide(rules, role, order, back_fen, now)
+            if alone and limit_fen is not None:
+                alone = self._allowance.take("refunds", actor, day, back_fen, limit_fen, session)
             refund = Refund(
                 id=refund_id,
                 kind="order",
