@@ -40,6 +40,7 @@ READERS = {
     "arrivals": {"marketing/runs"},
     "coupons": {"marketing/measurement", "marketing/runs"},
     "exposures": {"marketing/measurement"},
+    "identities": {"operations/console"},
     "features": {"marketing/runs", "operations/console"},
     "members": {"insight/kpis", "loyalty/birthdays", "loyalty/tiers", "marketing/audiences",
                 "marketing/runs", "operations/console"},

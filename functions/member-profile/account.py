@@ -14,6 +14,7 @@ from huitou.members.profiles.models import (
     ProfileRequest,
     UpdateProfileRequest,
 )
+from huitou.operations.console.lookup_models import FindByPhoneRequest, FoundByPhone
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action
 from huitou.runtime.paging import PageRequest
@@ -51,6 +52,12 @@ def consent(call: ProfileCall, request: ConsentRequest) -> object:
     return held
 
 
+def find_by_phone(call: ProfileCall, request: FindByPhoneRequest) -> object:
+    from huitou.operations.console.lookup_service import PhoneBook  # Late: only the console asks.
+
+    return PhoneBook(call.database, call.settings.phone_key).find_by_phone(request.phone)
+
+
 def orders(call: ProfileCall, request: PageRequest) -> object:
     return call.orders.list_orders(call.member_id, request)
 
@@ -63,3 +70,4 @@ MEMBER = {
     "consent": Action(ConsentRequest, consent, ConsentsAnswer),
     "orders": Action(PageRequest, orders, "huitou.ordering.orders.models:OrdersAnswer"),
 }
+INTERNAL = {"find_by_phone": Action(FindByPhoneRequest, find_by_phone, FoundByPhone)}

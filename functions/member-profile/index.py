@@ -1,6 +1,7 @@
 """member-profile: log in, profile, phone, consents, inbox, my orders, points, mall, coupons.
 
-Callable by members, who they are comes from the platform's context; the console asks for links.
+Callable by members, who they are comes from the platform's context; the console asks for links
+and phones.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from huitou.runtime.handler import serve
 from services import ProfileCall
 
 MEMBER = {**account.MEMBER, **points.MEMBER, **coupons.MEMBER, **messages.MEMBER}
-INTERNAL = coupons.INTERNAL
+INTERNAL = {**coupons.INTERNAL, **account.INTERNAL}
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

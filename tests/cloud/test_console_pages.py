@@ -207,7 +207,7 @@ def test_a_members_history_adds_up(cloud: LocalCloud, enter: Enter, client: Chec
     eventually(lambda: guest.points() > 0)
     page = enter("owner")
     visit(page, cloud.url, "members")
-    page.get_by_placeholder("手机尾号 4 位").fill("5577")
+    page.get_by_placeholder("完整手机号").fill("139 0000 5577")
     page.get_by_role("button", name="查询").click()
     page.get_by_role("main").get_by_role("button", name="会员").click()
     expect(page.get_by_text("5577")).to_be_visible()

@@ -5,19 +5,32 @@ from __future__ import annotations
 from desk.route import Desk, Route
 from huitou.coupons.issuing.models import IssueCouponRequest, ShownCoupon, WalletAnswer
 from huitou.loyalty.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
-from huitou.loyalty.statements.models import StatementAnswer
+from huitou.loyalty.statements.models import ShownEntry, StatementAnswer
 from huitou.marketing.features.models import TagAnswer, TagRequest
 from huitou.operations.console.lookup_models import (
+    FindByPhoneRequest,
     FindMembersRequest,
     FoundMembers,
     OneMemberPageRequest,
     OneMemberRequest,
     WholeMember,
 )
+from huitou.operations.console.lookup_rules import masked_digits, masked_name
 from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest
 from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
 from huitou.ordering.orders.models import OrdersAnswer
 from huitou.runtime.paging import PageRequest
+
+
+def _search(desk: Desk, request: FindMembersRequest) -> object:
+    desk.lookups.count_search(desk.staff.id)
+
+    def find_by_phone(phone: str) -> str | None:
+        # Only `member-profile` has the key to phones, because the console is open to the internet.
+        found = desk.ask("member-profile", "find_by_phone", FindByPhoneRequest(phone=phone))
+        return str(found["member_id"]) if found["member_id"] else None
+
+    return desk.lookups.find_members(request, find_by_phone)
 
 
 def _get(desk: Desk, request: OneMemberRequest) -> object:
@@ -29,15 +42,22 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
     member_id = member.id
     profile = Members(desk.database, desk.clock, desk.brand_id).show_profile(member_id, desk.lang)
     features = FeatureBook(desk.database, desk.clock).read_features([member_id]).get(member_id)
+    hidden = {}
+    if not desk.lookups.sees_name(member_id):
+        hidden = {
+            "nickname": masked_name(profile["nickname"]),
+            "phone_last4": masked_digits(profile["phone_last4"]),
+        }
+    usual = features.usual_store_id if features else None
     held = Consents(desk.database, desk.clock).consents_of([member_id])[member_id]
     return {
-        "profile": {name: value for name, value in profile.items() if name != "birthday"},
+        "profile": {name: value for name, value in profile.items() if name != "birthday"} | hidden,
         "erased": member.erased_at is not None,
         "consents": held,
         "orders": features.orders if features else 0,
         "spend_fen": features.spend_fen if features else 0,
         "last_order_day": features.last_order_day if features else None,
-        "usual_store_id": features.usual_store_id if features else None,
+        "usual_store_id": usual if usual and desk.may_see_store(usual) else None,
         "usual_interval_days": features.usual_interval_days if features else None,
         "tags": features.tags if features else [],
     }
@@ -51,20 +71,34 @@ def _statement(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.loyalty.statements.service import Statements
 
     statements = Statements(desk.database, desk.clock)
-    return statements.list_movements(request.member_id, _page(request), desk.lang)
+    page = statements.list_movements(request.member_id, _page(request), desk.lang)
+    own = desk.lookups.own_orders([entry.order_id for entry in page.entries])
+    return page.model_copy(update={"entries": [_entry(one, own) for one in page.entries]})
+
+
+def _entry(entry: ShownEntry, own: set[str]) -> ShownEntry:
+    """Hide which order of another store an entry is about; its id names the order too."""
+    if entry.order_id is None or entry.order_id in own:
+        return entry
+    return entry.model_copy(update={"order_id": None, "entry_id": f"{entry.kind}:{entry.number}"})
 
 
 def _orders(desk: Desk, request: OneMemberPageRequest) -> object:
-    from huitou.ordering.orders.service import Orders
-
-    orders = Orders(desk.database, desk.clock, desk.brand_id)
-    return orders.list_orders(request.member_id, _page(request))
+    return desk.lookups.list_orders_of_member(request.member_id, _page(request))
 
 
 def _coupons(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.coupons.issuing.service import Coupons
 
-    return Coupons(desk.database, desk.clock).show_wallet(request.member_id, _page(request))
+    page = Coupons(desk.database, desk.clock).show_wallet(request.member_id, _page(request))
+    own = desk.lookups.own_orders([coupon.order_id for coupon in page["coupons"]])
+    shown = [
+        one
+        if one.order_id is None or one.order_id in own
+        else one.model_copy(update={"order_id": None})
+        for one in page["coupons"]
+    ]
+    return page | {"coupons": shown}
 
 
 def _messages(desk: Desk, request: OneMemberPageRequest) -> object:
@@ -104,7 +138,7 @@ def _erase(desk: Desk, request: EraseMemberRequest) -> object:
 
 
 ROUTES = {
-    "search": Route(FindMembersRequest, lambda desk, r: desk.lookups.find_members(r), FoundMembers),
+    "search": Route(FindMembersRequest, _search, FoundMembers),
     "get": Route(OneMemberRequest, _get, WholeMember),
     "statement": Route(OneMemberPageRequest, _statement, StatementAnswer),
     "orders": Route(OneMemberPageRequest, _orders, OrdersAnswer),

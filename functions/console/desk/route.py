@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from huitou.integrations.functions import Functions
 from huitou.operations.console.lookup_service import Lookups
-from huitou.operations.staff.models import Role, StaffMember
-from huitou.operations.staff.rules import may_see_store
+from huitou.operations.staff.models import OF_STORES, Role, StaffMember
+from huitou.operations.staff.rules import may, may_see_store
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
@@ -51,7 +51,12 @@ class Desk:
 
     @cached_property
     def lookups(self) -> Lookups:
-        return Lookups(self.database, self.may_see_store)
+        return Lookups(
+            self.database,
+            self.may_see_store,
+            store_ids=self.staff.store_ids if self.staff.role in OF_STORES else None,
+            sees_orders=may(self.staff.role, "orders/get"),
+        )
 
     def ask(self, function: str, action: str, request: BaseModel) -> Any:
         """Call another function in this person's language; raises its refusal as a Refusal."""

@@ -21,8 +21,14 @@ from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
 
 KEY = b"t" * 32
-FREE = {"_id": "free", "name": "领券", "valid_days": 7, "claimable": True, "transferable": True,
-        "terms": {"off_fen": 1_000}}  # fmt: skip
+FREE = {
+    "_id": "free",
+    "name": "领券",
+    "valid_days": 7,
+    "claimable": True,
+    "transferable": True,
+    "terms": {"off_fen": 1_000},
+}
 
 
 @pytest.fixture

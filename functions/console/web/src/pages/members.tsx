@@ -12,13 +12,13 @@ import { Adjust, Erase, Issue, Merge, Tags } from "./member-actions";
 
 const OneOrder = lazy(() => import("./orders").then((orders) => ({ default: orders.OneOrder })));
 
-type By = "phone_last4" | "member_id" | "tag";
-const BYS: [By, Word][] = [["phone_last4", "phoneTail"], ["member_id", "memberNo"], ["tag", "tag"]];
-const HELP: Record<By, Word> = { phone_last4: "phoneTailHelp", member_id: "memberNo", tag: "tagHelp" };
+type By = "phone" | "member_id" | "tag";
+const BYS: [By, Word][] = [["phone", "phone"], ["member_id", "memberNo"], ["tag", "tag"]];
+const HELP: Record<By, Word> = { phone: "phoneHelp", member_id: "memberNo", tag: "tagHelp" };
 
 export default function MembersPage() {
   const { t } = useSpeech();
-  const [by, setBy] = useState<By>("phone_last4");
+  const [by, setBy] = useState<By>("phone");
   const [words, setWords] = useState("");
   const [after, setAfter] = useState<string[]>([]);
   const [chosen, setChosen] = useState<string | undefined>(useParams<{ id?: string }>().id);
@@ -112,7 +112,7 @@ function Story({ memberId }: { memberId: string }) {
               key={turn}
               items={[
                 { key: "points", label: t("statement"), children: <Statement memberId={memberId} /> },
-                { key: "orders", label: t("orders"), children: <MemberOrders memberId={memberId} /> },
+                ...(may("members/orders") ? [{ key: "orders", label: t("orders"), children: <MemberOrders memberId={memberId} /> }] : []),
                 { key: "coupons", label: t("coupons"), children: <Coupons memberId={memberId} /> },
                 { key: "messages", label: t("messages"), children: <Messages memberId={memberId} /> },
               ]}

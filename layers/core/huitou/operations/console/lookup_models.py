@@ -1,4 +1,4 @@
-"""How staff look up members and orders: by number, by a phone's last digits, by day."""
+"""How staff look up members and orders: by number, by a whole phone number, by day."""
 
 from __future__ import annotations
 
@@ -17,25 +17,44 @@ from huitou.payments.refunds.models import Role
 from huitou.promotions.offers.models import Mode
 from huitou.runtime.documents import Answer, Request
 from huitou.runtime.paging import PageRequest
-from huitou.runtime.typed import Code
+from huitou.runtime.typed import Phone
 
 
 class FindMembersRequest(PageRequest):
-    """Find members by their number, by the last four digits of their phone, or by a tag."""
+    """Find members by their number, by their whole phone number, or by a tag.
+
+    Some digits of a phone number find nobody: whoever tried all of them would list all members.
+    """
 
     member_id: str | None = Field(default=None, min_length=1, max_length=64)
-    phone_last4: Code | None = Field(default=None, pattern=r"^[0-9]{4}$")
+    phone: Phone | None = Field(default=None, pattern=r"^(1[3-9][0-9]{9}|\+[0-9]{5,18})$")
     tag: Tag | None = None
 
     @model_validator(mode="after")
     def _by_one(self) -> Self:
-        if [self.member_id, self.phone_last4, self.tag].count(None) != 2:
-            raise ValueError("one of member_id, phone_last4 and tag")
+        if [self.member_id, self.phone, self.tag].count(None) != 2:
+            raise ValueError("one of member_id, phone and tag")
         return self
 
 
+class FindByPhoneRequest(Request):
+    """Ask who has this phone number; only internal callers may."""
+
+    phone: Phone = Field(pattern=r"^(1[3-9][0-9]{9}|\+[0-9]{5,18})$")
+
+
+class FoundByPhone(Answer):
+    """The id of the member with this phone number; null if nobody has it."""
+
+    member_id: str | None
+
+
 class FoundMember(Answer):
-    """A member in a list."""
+    """A member in a list.
+
+    Name and phone are masked (`王**`, `**01`) for staff who may not see the member's orders: they
+    have no permission for orders, or the member never ordered in one of their stores.
+    """
 
     member_id: str
     nickname: str | None
@@ -55,7 +74,7 @@ class FoundMembers(Answer):
 
 
 class MemberProfile(Answer):
-    """A member's name, phone digits, tier and points."""
+    """A member's name, phone digits (masked as in a list), tier and points."""
 
     member_id: str
     nickname: str | None
@@ -151,8 +170,9 @@ class WholeOrder(Answer):
 class WholeMember(Answer):
     """One member as staff see them; without the birthday, which staff don't need.
 
-    `orders` and `spend_fen` count what was paid and not refunded. `erased` means that the member
-    was forgotten.
+    `orders` and `spend_fen` count what was paid and not refunded, in all stores. `usual_store_id`
+    is null if it is a store that the person may not see. `erased` means that the member was
+    forgotten.
     """
 
     profile: MemberProfile

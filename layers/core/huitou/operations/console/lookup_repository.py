@@ -1,13 +1,17 @@
-"""Queries on `members` and `orders` that only staff ask."""
+"""Queries on `members` and `orders` that only staff ask, and the count of their searches."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 from huitou.members.profiles.models import Member
-from huitou.operations.console.lookup_models import FindMembersRequest, FindOrdersRequest
+from huitou.operations.console.lookup_models import FindOrdersRequest
 from huitou.ordering.orders.models import Order
 from huitou.payments.refunds.models import Refund, RefundsRequest
+from huitou.runtime.counters import count_one
 from huitou.runtime.database import Database, Document
-from huitou.runtime.paging import newest_first
+from huitou.runtime.paging import PageRequest, newest_first
 
 
 class LookupRepository:
@@ -16,15 +20,42 @@ class LookupRepository:
         self._orders = database.collection("orders")
         self._features = database.collection("features")
         self._refunds = database.collection("refunds")
+        self._identities = database.collection("identities")
+        self._searches = database.collection("staff_searches")
 
     def member(self, member_id: str) -> Member | None:
         found = self._members.find_one({"_id": member_id})
         return Member.model_validate(found) if found else None
 
-    def members(self, request: FindMembersRequest) -> tuple[list[Member], str | None]:
-        where = {"phone_last4": request.phone_last4}
-        rows, after = newest_first(self._members, where, request, "registered_at")
-        return [Member.model_validate(row) for row in rows], after
+    def known_as(self, identity: str) -> str | None:
+        """Return the id of the member with this identity; None if nobody has it."""
+        found = self._identities.find_one({"_id": identity}, {"member_id": 1})
+        return str(found["member_id"]) if found else None
+
+    def ordered_in(self, member_id: str, store_ids: Sequence[str]) -> bool:
+        """Tell whether the member has an order of one of these stores."""
+        where = {"member_id": member_id, "store_id": {"$in": list(store_ids)}}
+        return self._orders.find_one(where, {"_id": 1}) is not None
+
+    def orders_of_member(
+        self, member_id: str, store_ids: Sequence[str] | None, page: PageRequest
+    ) -> tuple[list[Order], str | None]:
+        """Return a page of a member's orders, of these stores only, or of all if it is None."""
+        where: Document = {"member_id": member_id}
+        if store_ids is not None:
+            where["store_id"] = {"$in": list(store_ids)}
+        rows, after = newest_first(self._orders, where, page, "created_at")
+        return [Order.model_validate(row) for row in rows], after
+
+    def orders_among(self, order_ids: Sequence[str], store_ids: Sequence[str]) -> set[str]:
+        """Return the ids of those of these orders that belong to one of these stores."""
+        where = {"_id": {"$in": list(order_ids)}, "store_id": {"$in": list(store_ids)}}
+        return {str(row["_id"]) for row in self._orders.find(where, {"_id": 1})}
+
+    def count_search(self, staff_id: str, hour: int) -> int:
+        """Count one more search of a person in this hour; returns the number with this one."""
+        ends = datetime.fromtimestamp((hour + 1) * 3600, UTC)
+        return count_one(self._searches, {"staff_id": staff_id, "hour": hour}, ends)
 
     def tagged(self, tag: str, after: str, limit: int) -> list[str]:
         """Return the next members with a tag, by id."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.models import Member
+from huitou.members.profiles.rules import phone_hash, phone_identity
 from huitou.operations.console.lookup_models import (
     FindMembersRequest,
     FindOrdersRequest,
+    FoundByPhone,
     FoundMember,
     FoundMembers,
     FoundOrder,
@@ -18,37 +21,104 @@ from huitou.operations.console.lookup_models import (
     WholeOrder,
 )
 from huitou.operations.console.lookup_repository import LookupRepository
+from huitou.operations.console.lookup_rules import international, masked_digits, masked_name
 from huitou.ordering.orders.errors import ORDER
-from huitou.ordering.orders.models import Order
+from huitou.ordering.orders.models import Order, OrdersAnswer
 from huitou.payments.refunds.errors import REFUND
 from huitou.payments.refunds.models import Refund, RefundsRequest
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.paging import PageRequest
 
 MaySeeStore = Callable[[str | None], bool]
+SEARCHES_AN_HOUR = 60  # Searches for members by one person; a busy counter needs fewer.
+
+
+class PhoneBook:
+    """Who has a phone number. Only the function with the chain's key for phones can tell."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._repository = LookupRepository(database)
+        self._key = key
+
+    def find_by_phone(self, phone: str) -> FoundByPhone:
+        identity = phone_identity(phone_hash(international(phone), self._key))
+        return FoundByPhone(member_id=self._repository.known_as(identity))
 
 
 class Lookups:
-    """What a person of the staff may see; `may_see_store` tells which stores' data."""
+    """What a person of the staff may see; `may_see_store` tells which stores' data.
 
-    def __init__(self, database: Database, may_see_store: MaySeeStore) -> None:
+    `store_ids` are the stores of somebody who works for some stores only, None for the whole chain.
+    `sees_orders` says whether they have the permission for orders: only then they see names and
+    phones, and those only of members who have ordered in their stores.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        may_see_store: MaySeeStore,
+        *,
+        store_ids: Sequence[str] | None = (),
+        sees_orders: bool = False,
+    ) -> None:
         self._repository = LookupRepository(database)
         self._may_see_store = may_see_store
+        self._store_ids = store_ids
+        self._sees_orders = sees_orders
 
-    def find_members(self, request: FindMembersRequest) -> FoundMembers:
-        if request.member_id is not None:
-            one = self._repository.member(request.member_id)
-            return FoundMembers(members=[_member(one)] if one else [], next=None)
+    def count_search(self, staff_id: str) -> None:
+        """Count a search before it is made; raises Refusal TOO_MANY_TRIES above the hour's limit.
+
+        The count is in the database, so many calls at once count like many calls in a row.
+        """
+        hour = int(time.time() // 3600)
+        if self._repository.count_search(staff_id, hour) > SEARCHES_AN_HOUR:
+            raise Refusal(Code.TOO_MANY_TRIES, field="member_id")
+
+    def find_members(
+        self, request: FindMembersRequest, find_by_phone: Callable[[str], str | None]
+    ) -> FoundMembers:
+        """Find members. Raises Refusal FORBIDDEN naming `tag` for people of some stores only.
+
+        `find_by_phone` asks the function that has the key for phones.
+        """
         if request.tag is not None:
             return self._tagged(request)
-        members, after = self._repository.members(request)
-        return FoundMembers(members=[_member(member) for member in members], next=after)
+        member_id = request.member_id
+        if request.phone is not None:
+            member_id = find_by_phone(request.phone)
+        one = self._repository.member(member_id) if member_id else None
+        found = [_member(one, whole=self.sees_name(one.id))] if one else []
+        return FoundMembers(members=found, next=None)
+
+    def sees_name(self, member_id: str) -> bool:
+        """Tell whether the person may see this member's name and phone unmasked."""
+        if not self._sees_orders or self._store_ids is None:
+            return self._sees_orders
+        return self._repository.ordered_in(member_id, self._store_ids)
+
+    def list_orders_of_member(self, member_id: str, page: PageRequest) -> OrdersAnswer:
+        """Return a page of a member's orders in the person's stores, newest first."""
+        orders, after = self._repository.orders_of_member(member_id, self._store_ids, page)
+        return OrdersAnswer(orders=[order.shown() for order in orders], next=after)
+
+    def own_orders(self, order_ids: Sequence[str | None]) -> set[str]:
+        """Return those of these orders that the person may see."""
+        named = [order_id for order_id in order_ids if order_id]
+        if self._store_ids is None:
+            return set(named)
+        return self._repository.orders_among(named, self._store_ids) if named else set()
 
     def _tagged(self, request: FindMembersRequest) -> FoundMembers:
+        if self._store_ids is not None:  # A tag may be on members of every store.
+            raise Refusal(Code.FORBIDDEN, field="tag")
         ids = self._repository.tagged(str(request.tag), request.after or "", request.limit)
         members = self._repository.several(ids)
         return FoundMembers(
-            members=[_member(members[name]) for name in ids if name in members],
+            members=[
+                _member(members[name], whole=self._sees_orders) for name in ids if name in members
+            ],
             next=ids[-1] if len(ids) == request.limit else None,
         )
 
@@ -115,11 +185,12 @@ def _refund(refund: Refund) -> WaitingRefund:
     )
 
 
-def _member(member: Member) -> FoundMember:
+def _member(member: Member, *, whole: bool) -> FoundMember:
+    last4 = member.phone_last4
     return FoundMember(
         member_id=member.id,
-        nickname=member.nickname,
-        phone_last4=member.phone_last4,
+        nickname=member.nickname if whole else masked_name(member.nickname),
+        phone_last4=last4 if whole else masked_digits(last4),
         registered_day=member.registered_day,
         merged_into=member.merged_into,
     )

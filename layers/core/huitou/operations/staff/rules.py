@@ -56,7 +56,7 @@ MAY: dict[str, frozenset[Role]] = {
     "members/search": _COUNTER | _READERS,
     "members/get": _COUNTER | _READERS,
     "members/statement": _COUNTER | _READERS,
-    "members/orders": _COUNTER | _READERS,
+    "members/orders": (_COUNTER | _READERS) - _and("marketing"),
     "members/coupons": _COUNTER | _READERS,
     "members/messages": _COUNTER | _READERS,
     "members/adjust": _MANAGERS,
