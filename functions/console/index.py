@@ -75,7 +75,7 @@ def _api(call: Call, request: HttpRequest) -> HttpAnswer:
         raise Refusal(Code.UNKNOWN_ACTION, detail=name)
     if not may(staff.role, name):
         raise Refusal(Code.FORBIDDEN)
-    data = _run_route(Desk(call, staff, token), name, route, fields)
+    data = _run_route(Desk(call, staff, token, request.address), name, route, fields)
     headers = _cookie(call, "", 0) if name == "session/sign_out" else {}
     return HttpAnswer(200, data, headers)
 

@@ -32,6 +32,7 @@ class Desk:
     call: Call
     staff: StaffMember
     token: str
+    address: str
 
     @property
     def database(self) -> Database:

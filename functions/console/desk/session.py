@@ -22,7 +22,7 @@ def _sign_out(desk: Desk, _: NoRequest) -> object:
 
 
 def _password(desk: Desk, request: PasswordRequest) -> object:
-    _sessions(desk).choose_password(desk.staff, request, desk.token)
+    _sessions(desk).choose_password(desk.staff, request, desk.token, desk.address)
     return DoneAnswer()
 
 

@@ -14,10 +14,10 @@ from pymongo.collection import Collection
 
 from huitou.runtime.database import Document
 
+Key = Mapping[str, str | int]
 
-def count_one(
-    counters: Collection[Document], key: Mapping[str, str | int], expires_at: datetime
-) -> int:
+
+def count_one(counters: Collection[Document], key: Key, expires_at: datetime) -> int:
     """Count once more under a key; returns the number with this one.
 
     Of a hundred calls at once, each gets its own number. `expires_at` is real time; the collection
@@ -32,11 +32,6 @@ def count_one(
     return int((counted or {})["tries"])
 
 
-def count_one_less(counters: Collection[Document], key: Mapping[str, str | int]) -> None:
-    """Take one count back."""
-    counters.update_one({"_id": dict(key), "tries": {"$gt": 0}}, {"$inc": {"tries": -1}})
-
-
-def forget_counts(counters: Collection[Document], key: Mapping[str, str | int]) -> None:
+def forget_counts(counters: Collection[Document], key: Key) -> None:
     """Begin again at zero under a key."""
     counters.delete_one({"_id": dict(key)})

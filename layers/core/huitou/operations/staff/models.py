@@ -39,9 +39,14 @@ class StaffMember(Stored):
 
 
 class StaffSession(Stored):
-    """One signed-in browser; `id` is the hash of its token. All times are real time."""
+    """One signed-in browser; `id` is the hash of its token. All times are real time.
+
+    `revision` is the account's when the session began. If the account has another one, its
+    password, role, stores or status has changed since, and the session has ended.
+    """
 
     staff_id: str
+    revision: int | None = None
     began_at: datetime
     seen_at: datetime
     expires_at: datetime

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
 from huitou.operations.staff.models import StaffMember, StaffSession
+from huitou.runtime.counters import Key, count_one, forget_counts
 from huitou.runtime.database import Database, insert_new
 
 MOST_STAFF = 5_000
@@ -77,18 +77,16 @@ class StaffRepository:
             theirs["_id"] = {"$ne": but}
         return self._sessions.delete_many(theirs).deleted_count
 
+    def keep_session(self, session_id: str, revision: int) -> None:
+        """Let a session go on although the account has changed: its person changed it there."""
+        self._sessions.update_one({"_id": session_id}, {"$set": {"revision": revision}})
+
     # --- tries ----------------------------------------------------------------------------------
 
-    def count_try(self, key: str, hour: int) -> int:
+    def count_try(self, key: Key, hour: int) -> int:
         """Count one more try in this hour; returns the number with this one."""
         ends = datetime.fromtimestamp((hour + 1) * 3600, UTC)
-        counted = self._tries.find_one_and_update(
-            {"_id": f"{key}|{hour}"},
-            {"$inc": {"tries": 1}, "$setOnInsert": {"schema": 1, "expires_at": ends}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        return int((counted or {})["tries"])
+        return count_one(self._tries, {**key, "hour": hour}, ends)
 
-    def forget_tries(self, key: str, hour: int) -> None:
-        self._tries.delete_one({"_id": f"{key}|{hour}"})
+    def forget_tries(self, key: Key, hour: int) -> None:
+        forget_counts(self._tries, {**key, "hour": hour})

@@ -12,7 +12,7 @@ import hmac
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo.client_session import ClientSession
 
@@ -32,6 +32,7 @@ from huitou.operations.staff.models import (
 from huitou.operations.staff.repository import StaffRepository
 from huitou.operations.staff.rules import MAY, may, shown
 from huitou.runtime.clock import Clock
+from huitou.runtime.counters import Key
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 
@@ -138,15 +139,7 @@ class Sessions:
         Raises Refusal SIGN_IN_FAILED, which doesn't say what was wrong. Raises TOO_MANY_TRIES after
         too many tries for a name or from an address within an hour, even for a right password.
         """
-        # Counted before the check, so that a hundred tries at once count as a hundred.
-        hour, name = int(time.time() // 3600), f"name:{request.staff_id}"
-        there = f"{name}@{address}"
-        most = {name: TRIES_OF_A_NAME, there: TRIES_THERE}
-        if address:  # If the platform names no address, all would share one limit.
-            most[f"address:{address}"] = TRIES_OF_AN_ADDRESS
-        counted = {key: self._repository.count_try(key, hour) for key in most}
-        if any(counted[key] > most[key] for key in most):
-            raise Refusal(Code.TOO_MANY_TRIES, field="staff_id")
+        tries = self._count_try(request.staff_id, address, "staff_id")
         staff = self._repository.find(request.staff_id)
         # An unknown name takes as long as a wrong password, so that nobody can find out names.
         known = _matches(staff.password_hash if staff else _NOBODY, request.password)
@@ -155,9 +148,25 @@ class Sessions:
         step = _step_of(_totp(_opened(self._key, staff.totp_secret)), request.code)
         if step is None or not self._repository.use_step(staff.id, step):
             raise Refusal(StaffErrors.SIGN_IN_FAILED)
-        for key in (name, there):
-            self._repository.forget_tries(key, hour)
+        tries.forget()
         return self._begin(staff), staff
+
+    def _count_try(self, staff_id: str, address: str, field: str) -> _Tries:
+        """Count a try before its password is compared, so a hundred at once count as a hundred.
+
+        Signing in and changing one's password share the counters: both tell whether a password is
+        right. Raises Refusal TOO_MANY_TRIES naming `field`.
+        """
+        hour = int(time.time() // 3600)
+        name: Key = {"of": "name", "name": staff_id}
+        there: Key = {"of": "name there", "name": staff_id, "address": address}
+        most = [(name, TRIES_OF_A_NAME), (there, TRIES_THERE)]
+        if address:  # If the platform names no address, all would share one limit.
+            most.append(({"of": "address", "address": address}, TRIES_OF_AN_ADDRESS))
+        over = [self._repository.count_try(key, hour) > limit for key, limit in most]
+        if any(over):
+            raise Refusal(Code.TOO_MANY_TRIES, field=field)
+        return _Tries(self._repository, (name, there), hour)
 
     def _begin(self, staff: StaffMember) -> str:
         token, now = secrets.token_urlsafe(32), datetime.now(UTC)
@@ -165,6 +174,7 @@ class Sessions:
             StaffSession(
                 id=_session_id(token),
                 staff_id=staff.id,
+                revision=staff.revision,
                 began_at=now,
                 seen_at=now,
                 expires_at=now + SESSION_LIVES,
@@ -181,6 +191,9 @@ class Sessions:
         staff = self._repository.find(session.staff_id)
         if staff is None or staff.status != "active":
             raise Refusal(StaffErrors.SIGN_IN_REQUIRED)
+        # A sign-in with the old password may have ended just after the password was changed.
+        if session.revision not in (None, staff.revision):
+            raise Refusal(StaffErrors.SIGN_IN_REQUIRED)
         if now - session.seen_at > NOTED_EVERY:
             self._repository.seen(session.id, now)
         return staff
@@ -188,18 +201,35 @@ class Sessions:
     def sign_out(self, token: str) -> None:
         self._repository.end(_session_id(token))
 
-    def choose_password(self, staff: StaffMember, request: PasswordRequest, token: str) -> None:
+    def choose_password(
+        self, staff: StaffMember, request: PasswordRequest, token: str, address: str
+    ) -> None:
         """Store a person's own password.
 
-        Raises Refusal SIGN_IN_FAILED naming `old` if the old one is wrong, RULES_CONFLICT if the
-        account has changed in the meantime.
+        Raises Refusal SIGN_IN_FAILED naming `old` if the old one is wrong, TOO_MANY_TRIES after
+        too many wrong ones, RULES_CONFLICT if the account has changed in the meantime.
         """
+        tries = self._count_try(staff.id, address, "old")
         if not _matches(staff.password_hash, request.old):
             raise Refusal(StaffErrors.SIGN_IN_FAILED, field="old")
         hashed = _hashed(request.new)
         if not self._repository.change(staff, password_hash=hashed, new_password=False):
             raise Refusal(Code.RULES_CONFLICT, field="new")
+        tries.forget()
         self._repository.end_all(staff.id, but=_session_id(token))
+        self._repository.keep_session(_session_id(token), staff.revision + 1)
+
+
+class _Tries(NamedTuple):
+    """The tries that were counted; a right password lets them be forgotten."""
+
+    repository: StaffRepository
+    keys: tuple[Key, ...]
+    hour: int
+
+    def forget(self) -> None:
+        for key in self.keys:
+            self.repository.forget_tries(key, self.hour)
 
 
 def me(staff: StaffMember) -> MeAnswer:
