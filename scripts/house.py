@@ -19,7 +19,7 @@ LAYER = ROOT / "layers" / "core" / "huitou"
 FOUNDATIONS = ("runtime", "integrations")  # Technical base, and adapters to the outside.
 DOMAINS = (
     *FOUNDATIONS,
-    "catalog", "promotions", "coupons", "loyalty", "members", "ordering", "payments",
+    "catalog", "persons", "promotions", "coupons", "loyalty", "members", "ordering", "payments",
     "marketing", "growth", "insight", "operations",
 )  # fmt: skip
 

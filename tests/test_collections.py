@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bootstrap import ROOT
-from huitou.operations.erasures.repository import BY_ID, BY_MEMBER
+from huitou.operations.erasures.keeping import BY_ID, BY_MEMBER
 from huitou.runtime.areas import modules_named
 from huitou.runtime.declarations import declarations, migrations
 
@@ -29,6 +29,7 @@ PARTS = {
     ("marketing/features", "orders"): "the marker `features`, once the member's are up to date",
     ("payments/bill_check", "payments"): "`bill`: which day's bill shows the payment",
     ("payments/bill_check", "refunds"): "`bill`: which day's bill shows the refund",
+    ("persons/ids", "members"): "`touched`, so that a merge or an erasure notices other writes",
     ("loyalty/tiers", "accounts"): "the member's tier, on the account that its points move",
     ("catalog/stores", "meta"): "the revision of all stores",
     ("promotions/offers", "meta"): "the revision of all offers",

@@ -139,7 +139,7 @@ def test_the_new_readmes_commands_run_in_the_cloud(copy: Path, printed: str) -> 
         ("p" * 31, "operations", None, "2 to 30 characters"),
         ("import", "operations", None, "no word of Python's own: choose one with --area"),
         ("prep", "operations", "p-d", "lower-case words joined by underscores"),
-        ("prep", "cellar", None, "no such domain; these are: catalog, promotions"),
+        ("prep", "cellar", None, "no such domain; these are: catalog, persons"),
         ("prep", "runtime", None, "no such domain"),
         ("pay", "operations", None, "functions/pay is there: choose another name"),
         ("prep", "ordering", "orders", "ordering/orders is there: choose another name"),

@@ -247,7 +247,7 @@ def test_two_accounts_of_one_person_are_merged(
     assert {a["status"] for a in answers} == {200}
     assert len({str(a["data"]) for a in answers}) == 1
     [found] = owner.ask("members/search", member_id=again)["members"]
-    assert found["merged_into"] == alice
+    assert found["member_id"] == alice  # The old number leads to the person.
     kept = chain.collection("merges").find_one({"_id": "M-000001"})
     assert kept is not None
     assert (kept["actor"], kept["reason"]) == ("owner", "换手机")

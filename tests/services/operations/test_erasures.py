@@ -16,13 +16,13 @@ from huitou.marketing.features.models import TagRequest
 from huitou.marketing.features.service import FeatureBook
 from huitou.members.consents.models import ConsentRequest
 from huitou.members.consents.service import Consents
-from huitou.members.profiles.errors import ProfileErrors
 from huitou.operations.erasures.errors import ErasureErrors
+from huitou.operations.erasures.keeping import BY_ID, BY_MEMBER
 from huitou.operations.erasures.models import EraseMemberRequest
-from huitou.operations.erasures.repository import BY_ID, BY_MEMBER
-from huitou.operations.erasures.service import Erasures
+from huitou.operations.erasures.service import WORDS, Erasures
 from huitou.operations.merges.models import MergeMembersRequest
 from huitou.operations.merges.service import Merges
+from huitou.persons.ids.errors import PersonErrors
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import declarations
 from huitou.runtime.errors import Code, Refusal
@@ -107,7 +107,7 @@ def test_nothing_identifies_the_erased_person_and_the_books_still_agree(
     account = shop.account(alice)
     assert (account["available"], account.get("birthday_md")) == (0, None)
     [coupon] = shop.database.collection("coupons").find({"member_id": alice})
-    assert (coupon["status"], coupon["revoked"]["reason"]) == ("revoked", "本人要求")
+    assert (coupon["status"], coupon["revoked"]["reason"]) == ("revoked", WORDS)
     assert shop.database.collection("orders").find_one({"member_id": alice}) is not None
     assert shop.differences() == []
     audience = Audiences(shop.database, shop.clock).count_audience(AudienceRequest())
@@ -148,7 +148,7 @@ def test_an_unknown_and_a_merged_member_give_different_errors(
     shop.database.collection("members").update_one(
         {"_id": alice}, {"$set": {"merged_into": "other"}}
     )
-    for member_id, code in (("nobody", Code.NOT_FOUND), (alice, ProfileErrors.MERGED_ELSEWHERE)):
+    for member_id, code in (("nobody", Code.NOT_FOUND), (alice, PersonErrors.MERGED_ELSEWHERE)):
         with pytest.raises(Refusal) as refused:
             erasures.erase_member(request(member_id))
         assert refused.value.code is code

@@ -20,6 +20,7 @@ from huitou.coupons.codes.rules import MOST_BATCHES, ParsedCode, batch_key, code
 from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.coupons.issuing.service import Coupons
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
@@ -34,6 +35,7 @@ class Codes:
     def __init__(self, database: Database, clock: Clock, key: bytes) -> None:
         self._repository = CodeRepository(database)
         self._coupons = Coupons(database, clock)
+        self._persons = Persons(database)
         self._clock = clock
         self._key = key
 
@@ -112,7 +114,7 @@ class Codes:
         use = CodeUse(
             id=f"{batch.id}:{number}", batch=batch.id, member_id=member_id, at=self._clock.now()
         )
-        if self._repository.hold(use) != member_id:
+        if self._repository.hold(use) not in self._persons.ids_of(member_id):
             raise Refusal(CodeErrors.CODE_NOT_VALID, field="code")
         self._repository.uncount_try(member_id)
         template = self._coupons.find_templates([batch.template_id])[batch.template_id]

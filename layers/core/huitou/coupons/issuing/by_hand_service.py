@@ -14,6 +14,7 @@ from huitou.coupons.issuing.models import Coupon, CouponTemplate, IssueCouponReq
 from huitou.coupons.issuing.repository import CouponRepository
 from huitou.coupons.issuing.rules import coupon_for, coupon_id, next_places, subject_of
 from huitou.coupons.issuing.service import Coupons
+from huitou.coupons.issuing.storing_service import CouponStore
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -27,6 +28,7 @@ class CouponsByHand:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = CouponRepository(database)
+        self._store = CouponStore(database)
         self._coupons = Coupons(database, clock)
         self._limiter = Limiter(database, clock)
         self._clock = clock
@@ -38,9 +40,12 @@ class CouponsByHand:
             raise Refusal(Code.NOT_FOUND, field="template_id", detail=COUPON)
         return template
 
-    def find_coupon(self, cause: str) -> Coupon | None:
-        """Return the coupon of a cause, if it was issued."""
-        return self._repository.find(coupon_id(cause))
+    def find_coupon(self, request: IssueCouponRequest) -> Coupon | None:
+        """Return the coupon that was issued for this request, under whichever id of the person."""
+        cause = request.whole_cause
+        return self._repository.find(
+            coupon_id(self._store.cause_before(request.member_id, cause) or cause)
+        )
 
     def with_quota_unit(
         self, template: CouponTemplate, cause: str, work: Callable[[str | None], Result]
@@ -93,4 +98,4 @@ class CouponsByHand:
             actor=request.actor,
             reason=request.reason,
         )
-        self._repository.add(coupon, session)
+        self._store.store_within(coupon, session)

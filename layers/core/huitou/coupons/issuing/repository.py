@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import BulkWriteError
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
 from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Revoked, Scene, TillUse
 from huitou.coupons.issuing.rules import CouponCounts
 from huitou.runtime.counters import count_one
-from huitou.runtime.database import Database, Document, insert_new, is_duplicate
+from huitou.runtime.database import Database, Document
 from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import put_revision
@@ -76,14 +75,6 @@ class CouponRepository:
     def put_scene(self, scene: Scene) -> None:
         self._scenes.replace_one({"_id": scene.id}, scene.document(), upsert=True)
 
-    def insert(self, coupon: Coupon) -> bool:
-        """Insert a new coupon; False if the cause has its coupon already, or a place is taken.
-
-        Unique indexes decide each race: the id (one cause, one coupon) and, for limited templates,
-        (template, first member, seq), and the same by day and by month.
-        """
-        return insert_new(self._coupons, coupon.document())
-
     def revoke(self, coupon_id: str, revoked: Revoked) -> bool:
         """Revoke a coupon that is not in use; False if it is, or was locked a moment ago."""
         moved = self._coupons.update_one(
@@ -103,12 +94,23 @@ class CouponRepository:
             session=session,
         ).modified_count
 
-    def change_holder(self, coupon_id: str, giver_id: str, taker_id: str, hand: int) -> bool:
-        """Give a coupon to another member; it still counts in the limits of its first member."""
+    def change_holder(
+        self,
+        coupon_id: str,
+        holder_id: str,
+        taker_id: str,
+        giver_id: str,
+        hand: int,
+        session: ClientSession,
+    ) -> bool:
+        """Give a coupon to another member; it still counts in the limits of its first member.
+
+        `giver_id` is the id that the gift names, `holder_id` the same person's id now.
+        """
         given = self._coupons.update_one(
             {
                 "_id": coupon_id,
-                "member_id": giver_id,
+                "member_id": holder_id,
                 "status": "issued",
                 "transferable": True,
                 **_in_hand(hand),
@@ -123,6 +125,7 @@ class CouponRepository:
                     }
                 }
             ],
+            session=session,
         )
         return given.matched_count == 1
 
@@ -144,7 +147,11 @@ class CouponRepository:
         return count_one(self._claims, {"member_id": member_id, "day": day}, ends)
 
     def add(self, coupon: Coupon, session: ClientSession) -> None:
-        """Insert a coupon within a transaction; DuplicateKeyError if the cause has one already."""
+        """Insert a coupon; DuplicateKeyError if the cause has one already, or a place is taken.
+
+        Unique indexes decide each race: the id (one cause, one coupon) and, for limited templates,
+        (template, first member, seq), and the same by day and by month.
+        """
         self._coupons.insert_one(coupon.document(), session=session)
 
     def find(self, coupon_id: str) -> Coupon | None:
@@ -251,44 +258,49 @@ class CouponRepository:
             session=session,
         )
 
-    def insert_many(self, alike: Coupon, owners: Mapping[str, tuple[str, str]]) -> set[str]:
-        """Insert coupons that differ only in id, cause and member; returns the ids that existed.
+    def known(self, coupon_ids: Sequence[str], session: ClientSession) -> set[str]:
+        """Return those of these ids that are taken."""
+        found = self._coupons.find({"_id": {"$in": list(coupon_ids)}}, {"_id": 1}, session=session)
+        return {coupon["_id"] for coupon in found}
+
+    def insert_many(
+        self, alike: Coupon, owners: Mapping[str, tuple[str, str]], session: ClientSession
+    ) -> None:
+        """Insert coupons that differ only in id, cause and member; DuplicateKeyError or such.
 
         `owners` has (cause, member) by id.
         """
-        if not owners:
-            return set()
-        document, ids = alike.document(), list(owners)
+        document = alike.document()
         rows = [
             document | {"_id": name, "cause": cause, "member_id": member_id, "issued_to": member_id}
             for name, (cause, member_id) in owners.items()
         ]
-        try:
-            self._coupons.insert_many(rows, ordered=False)
-        except BulkWriteError as error:
-            if not is_duplicate(error):
-                raise
-            return {ids[wrong["index"]] for wrong in (error.details or {})["writeErrors"]}
-        return set()
+        if rows:
+            self._coupons.insert_many(rows, session=session)
 
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
-        """Give one member's unused coupons to another, in a merge; returns how many.
+        """Give all coupons of one member to another, in a merge; returns how many are unused.
 
         All coupons that were issued to the first member, used ones too, count in the limits of the
-        other one from now on; they lose their places, as the other one may have the same ones. If
-        an order locks one of them at the same moment, the two transactions conflict; the second one
-        runs again and finds the coupon locked, or with another member.
+        second one from now on; they lose their places, as the second one may have the same ones. If
+        an order locks one of them at the same moment, the two transactions conflict; the second
+        one runs again and finds the coupon locked, or with another member.
         """
+        unused = self._coupons.count_documents(
+            {"member_id": source_id, "status": "issued"}, session=session
+        )
+        old = {"member_id": source_id, "issued_to": {"$exists": False}}
         self._coupons.update_many(
-            {"issued_to": source_id},
+            {"$or": [{"issued_to": source_id}, old]},
             {"$set": {"issued_to": into_id}, "$unset": _PLACES},
             session=session,
         )
-        return self._coupons.update_many(
-            {"member_id": source_id, "status": "issued"},
+        self._coupons.update_many(
+            {"member_id": source_id},
             {"$set": {"member_id": into_id}},
             session=session,
-        ).modified_count
+        )
+        return unused
 
     def expire(self, at: datetime) -> int:
         """Mark a batch of ended coupons as `expired`; the cost grows with the batch alone."""

@@ -51,6 +51,7 @@ class Places(NamedTuple):
     of_month: str | None
 
 
+WELCOME = "welcome:"  # A welcome coupon's cause begins so; then it names the phone's hash.
 NO_PLACES = Places(None, None, None)
 
 
@@ -112,7 +113,8 @@ def coupon_for(
         borne_by=template.borne_by,
         returns=template.returns,
         transferable=template.transferable,
-        cause=cause,
+        # The id keeps a phone from a second coupon; the phone's hash itself isn't stored.
+        cause=WELCOME if cause.startswith(WELCOME) else cause,
         piece=piece,
         budgeted=template.limits.budget_fen is not None,
         seq=places.total,

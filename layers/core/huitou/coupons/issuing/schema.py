@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pymongo import IndexModel
 
+from huitou.coupons.issuing.rules import WELCOME
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import Declaration, index
 from huitou.runtime.migrations import Migration, pages
@@ -62,4 +63,20 @@ def _note_first_members(database: Database) -> None:
         coupons.update_many({"_id": {"$in": ids}, "issued_to": {"$exists": False}}, [first])
 
 
-MIGRATIONS = (Migration(7, "coupons know to whom they were issued", _note_first_members),)
+def _drop_phones(database: Database) -> None:
+    """Take the phone's hash out of welcome coupons: their ids keep a phone from a second one."""
+    for page in pages(database, "coupons", "cause"):
+        old = [
+            one["_id"]
+            for one in page
+            if one["cause"].startswith(WELCOME) and one["cause"] != WELCOME
+        ]
+        database.collection("coupons").update_many(
+            {"_id": {"$in": old}}, {"$set": {"cause": WELCOME}}
+        )
+
+
+MIGRATIONS = (
+    Migration(7, "welcome coupons keep no hash of a phone", _drop_phones),
+    Migration(10, "coupons know to whom they were issued", _note_first_members),
+)

@@ -38,6 +38,8 @@ from huitou.coupons.issuing.rules import (
     next_places,
     subject_of,
 )
+from huitou.coupons.issuing.storing_service import CouponStore
+from huitou.persons.ids.service import Persons
 from huitou.promotions.quotas.models import InFlight
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
@@ -48,13 +50,14 @@ from huitou.runtime.paging import PageRequest
 IssueNotes = dict[str, str]  # What else is kept with a coupon: `scene`, `actor`, `reason`.
 CLAIMS_A_DAY = 20  # A member may try to claim so often on a day, all templates together.
 ISSUE_TRIES = 50  # So many coupons of one template may be issued to one member at once.
-
 MOST_TEMPLATES = 1_000
 
 
 class Coupons:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = CouponRepository(database)
+        self._store = CouponStore(database)
+        self._persons = Persons(database)
         self._limiter = Limiter(database, clock)
         self._stores = Stores(database, clock)
         self._clock = clock
@@ -83,7 +86,7 @@ class Coupons:
         self._repository.release(coupon_id, order_id, session)
 
     def hand_over_coupons(self, source_id: str, into_id: str, session: ClientSession) -> int:
-        """Give one member's unused coupons to another; returns how many."""
+        """Give all of a member's coupons to another; returns how many of them are unused."""
         return self._repository.hand_over(source_id, into_id, session)
 
     def issue_coupon(
@@ -103,10 +106,14 @@ class Coupons:
     ) -> tuple[Coupon | None, Issued]:
         """Issue one coupon for a cause; returns the new coupon, if any, and what happened.
 
+        A cause that names the member has one coupon, under whichever id of the person.
+
         If the template has a quota, one unit of it is taken first, under the coupon's id. If the
         function is killed before the coupon is stored, the sweep finds the unit and issues the
         same coupon (`finish`).
         """
+        if self._store.cause_before(member_id, cause) is not None:
+            return None, "issued_before"
         identity = coupon_id(cause)
         subject = subject_of(template.id)
         notes = notes or {}
@@ -123,7 +130,7 @@ class Coupons:
     ) -> dict[str, Issued]:
         """Issue one coupon for each cause, to its member; returns what happened, by cause.
 
-        If the template has no limit, this is one write.
+        If the template has no limit, this is one transaction.
         """
         if template.is_limited or template.limits.quota is not None:
             return {
@@ -134,7 +141,7 @@ class Coupons:
         # The coupons differ only in their member and cause.
         alike = coupon_for(template, member_id="", cause="", at=now, zone=BRAND_ZONE)
         owners = {coupon_id(cause): (cause, member_id) for cause, member_id in causes.items()}
-        there = self._repository.insert_many(alike, owners)
+        there = self._store.store_many(alike, owners)
         return {
             cause: "issued_before" if name in there else "issued"
             for name, (cause, _) in owners.items()
@@ -187,7 +194,7 @@ class Coupons:
                 piece=piece,
                 **notes,
             )
-            if self._repository.insert(coupon):
+            if self._store.store(coupon):
                 return coupon, "issued"
             if self._repository.find(coupon.id) is not None:
                 return None, "issued_before"
@@ -200,7 +207,12 @@ class Coupons:
         if template is None or piece.more.get("by_hand"):
             self.settle_quota_unit(piece)
             return "put back"
-        return self._with_piece(template, piece)[1]
+        owner = self._persons.current_id(piece.more["member_id"])
+        if owner is None or self._persons.is_erased(owner):
+            self.settle_quota_unit(piece)
+            return "put back"
+        now_theirs = piece._replace(more={**piece.more, "member_id": owner})
+        return self._with_piece(template, now_theirs)[1]
 
     def revoke_coupon(self, coupon_id: str, actor: str, reason: str) -> ShownCoupon:
         """Revoke a coupon that is not in use. A repeated call changes nothing.
@@ -224,9 +236,7 @@ class Coupons:
 
     def change_coupon_holder(self, coupon_id: str, giver_id: str, taker_id: str, hand: int) -> bool:
         """Give a coupon of this hand to another member; False if it is in use or can't be given."""
-        return giver_id != taker_id and self._repository.change_holder(
-            coupon_id, giver_id, taker_id, hand
-        )
+        return self._store.change_holder(coupon_id, giver_id, taker_id, hand)
 
     def redeem_coupon_at_till(self, coupon_id: str, use: TillUse, zone: str, hand: int = 0) -> bool:
         """Use a coupon for an order at a till in this zone.
@@ -244,6 +254,7 @@ class Coupons:
         """
         template = for_claims(self.find_claimable_template(template_id))
         cause = f"claim:{member_id}:{template_id}:{claim_id}"
+        cause = self._store.cause_before(member_id, cause) or cause
         known = self._repository.find(coupon_id(cause))
         if known is not None:
             return known.shown()
@@ -274,11 +285,11 @@ class Coupons:
         coupon = coupon_for(
             template, member_id=member_id, cause=cause, at=self._clock.now(), zone=BRAND_ZONE
         )
-        self._repository.add(coupon, session)
+        self._store.store_within(coupon, session)
         return coupon
 
     def show_coupon_of_cause(self, cause: str) -> ShownCoupon:
-        """Return the coupon that was issued for a cause; Refusal NOT_FOUND if it was deleted."""
+        """Return the coupon of a cause; Refusal NOT_FOUND if it was deleted."""
         return self.show_coupon(coupon_id(cause))
 
     def show_coupon(self, coupon_id: str) -> ShownCoupon:

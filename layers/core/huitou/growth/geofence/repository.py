@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pymongo.client_session import ClientSession
+
 from huitou.growth.geofence.models import Arrival, ArrivalRules, Position
-from huitou.runtime.database import Database, insert_new
+from huitou.runtime.database import Database
 
 
 class GeofenceRepository:
@@ -27,16 +29,17 @@ class GeofenceRepository:
         found = self._positions.find_one({"_id": member_id})
         return Position.model_validate(found) if found else None
 
-    def move(self, position: Position, before: Position | None) -> bool:
+    def move(self, position: Position, before: Position | None, session: ClientSession) -> None:
         """Store a member's position in place of the one that was read (`before`).
 
-        Returns False if another call has stored one meanwhile.
+        Raises DuplicateKeyError if another call has stored one meanwhile.
         """
-        document = position.document()
         if before is not None:
             was = {"_id": position.id, "at": before.at, "cell": before.cell}
-            return self._positions.replace_one(was, document).matched_count == 1
-        return insert_new(self._positions, document)
+            # If the document is another one now, the upsert inserts a second one, and fails.
+            self._positions.replace_one(was, position.document(), upsert=True, session=session)
+        else:
+            self._positions.insert_one(position.document(), session=session)
 
     def forget(self, member_id: str) -> None:
         """Delete a member's last position."""
@@ -47,6 +50,6 @@ class GeofenceRepository:
         found = self._arrivals.find({"member_id": member_id, "day": day}, {"store_id": 1})
         return [row["store_id"] for row in found]
 
-    def arrive(self, arrival: Arrival) -> bool:
-        """Store an arrival; False if it is stored already, or another one has its number."""
-        return insert_new(self._arrivals, arrival.document())
+    def arrive(self, arrival: Arrival, session: ClientSession) -> None:
+        """Store an arrival; DuplicateKeyError if it is there, or another one has its number."""
+        self._arrivals.insert_one(arrival.document(), session=session)

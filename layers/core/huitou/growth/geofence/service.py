@@ -27,6 +27,7 @@ from huitou.growth.geofence.rules import (
     offers_at,
 )
 from huitou.members.consents.service import Consents
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang, Refusal
@@ -51,6 +52,7 @@ class Geofence:
         self._stores = Stores(database, clock)
         self._consents = Consents(database, clock)
         self._coupons = Coupons(database, clock)
+        self._persons = Persons(database)
 
     def check_position(
         self, member_id: str, request: PositionRequest, lang: Lang = "zh"
@@ -103,7 +105,9 @@ class Geofence:
                 raise Refusal(GeofenceErrors.POSITION_IMPOSSIBLE, field="lat")
         delete_at = datetime.now(UTC) + KEPT  # Real time: we may not keep it longer.
         here = Position(id=member_id, cell=cell_of(point), at=at, delete_at=delete_at)
-        if not self._repository.move(here, before):
+        if not self._persons.insert_for(
+            member_id, lambda session: self._repository.move(here, before, session)
+        ):
             raise Refusal(GeofenceErrors.POSITION_REPLAYED, field="at")
 
     def _index(self) -> tuple[FenceIndex, dict[str, Store]]:
@@ -151,7 +155,10 @@ class Geofence:
                 place=f"{day}#{len(arrived) + 1}",
                 at=now,
             )
-            if self._repository.arrive(arrival):
+            if self._persons.insert_for(
+                member_id,
+                lambda session, new=arrival: self._repository.arrive(new, session),  # type: ignore[misc]
+            ):
                 return True
         return False
 

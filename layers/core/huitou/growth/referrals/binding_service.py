@@ -11,6 +11,7 @@ from huitou.growth.referrals.models import Referral
 from huitou.growth.referrals.repository import ReferralRepository
 from huitou.growth.referrals.rules import terms_on
 from huitou.members.profiles.rules import friend_code
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 
@@ -20,6 +21,7 @@ class Binding:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = ReferralRepository(database)
+        self._persons = Persons(database)
         self._clock = clock
 
     def bind_inviter(
@@ -31,7 +33,9 @@ class Binding:
         register, and never later.
         """
         code = friend_code(scene)
-        inviter_id = self._repository.owner_of(code, session) if code else None
+        owner_id = self._repository.owner_of(code, session) if code else None
+        # The code of a member who was merged goes on working, for the person.
+        inviter_id = self._persons.current_id(owner_id, session) if owner_id else None
         if code is None or inviter_id is None:
             return False
         now = self._clock.now()
@@ -59,12 +63,15 @@ class FirstOrders:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._repository = ReferralRepository(database)
+        self._persons = Persons(database)
         self._clock = clock
 
     def ordered(self, member_id: str, order_id: str, session: ClientSession) -> None:
         """Note that a member's first order was paid; both members may be rewarded later."""
-        self._repository.ordered(member_id, order_id, self._clock.now(), session)
+        ids = self._persons.ids_of(member_id, session)
+        self._repository.ordered(ids, order_id, self._clock.now(), session)
 
     def went_back(self, member_id: str, order_id: str, session: ClientSession) -> None:
         """Note that an order was refunded, in part or fully; its reward may be taken back."""
-        self._repository.went_back(member_id, order_id, self._clock.now(), session)
+        ids = self._persons.ids_of(member_id, session)
+        self._repository.went_back(ids, order_id, self._clock.now(), session)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
 
 from huitou.growth.referrals.models import Referral, ReferralCode, ReferralRules
-from huitou.runtime.database import Database, insert_new
+from huitou.runtime.database import Database
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.revisions import revision_of
 
@@ -45,9 +45,9 @@ class ReferralRepository:
         found = self._codes.find_one({"member_id": member_id}, {"_id": 1})
         return str(found["_id"]) if found else None
 
-    def put_code(self, code: ReferralCode) -> bool:
-        """Store a new code; False if it is taken, or the member has one already."""
-        return insert_new(self._codes, code.document())
+    def put_code(self, code: ReferralCode, session: ClientSession) -> None:
+        """Store a new code; DuplicateKeyError if it is taken, or the member has one already."""
+        self._codes.insert_one(code.document(), session=session)
 
     def owner_of(self, code: str, session: ClientSession | None = None) -> str | None:
         """Return the id of the member with this code; None if it belongs to nobody."""
@@ -83,19 +83,28 @@ class ReferralRepository:
         found = self._referrals.find({"look_at": {"$lte": now}}, {"_id": 1}).sort("look_at", 1)
         yield from (row["_id"] for row in found.limit(DUE_AT_ONCE))
 
-    def lately(self, inviter_id: str) -> list[Referral]:
+    def any_of(self, member_ids: Sequence[str]) -> Referral | None:
+        """Return the referral by which one of these ids was invited; None if none was."""
+        found = self._referrals.find_one({"_id": {"$in": list(member_ids)}})
+        return Referral.model_validate(found) if found else None
+
+    def lately(self, inviter_ids: Sequence[str]) -> list[Referral]:
         """Return the latest referrals of an inviter, to search them for a pattern of abuse."""
-        found = self._referrals.find({"inviter_id": inviter_id}).sort("bound_at", -1)
+        wanted = {"inviter_id": {"$in": list(inviter_ids)}}
+        found = self._referrals.find(wanted).sort("bound_at", -1)
         return [Referral.model_validate(row) for row in found.limit(MOST_LATELY)]
 
-    def counting(self, inviter_id: str) -> list[Referral]:
+    def counting(self, inviter_ids: Sequence[str]) -> list[Referral]:
         """Return the referrals of an inviter that count; the limits keep their number small."""
-        found = self._referrals.find({"inviter_id": inviter_id, "seq": {"$gte": 1}})
+        wanted = {"inviter_id": {"$in": list(inviter_ids)}, "seq": {"$gte": 1}}
+        found = self._referrals.find(wanted)
         return [Referral.model_validate(row) for row in found]
 
-    def friends_page(self, inviter_id: str, page: PageRequest) -> tuple[list[Referral], str | None]:
+    def friends_page(
+        self, inviter_ids: Sequence[str], page: PageRequest
+    ) -> tuple[list[Referral], str | None]:
         """Return a page of an inviter's referrals, the newest first, and the next cursor."""
-        where = {"inviter_id": inviter_id}
+        where = {"inviter_id": {"$in": list(inviter_ids)}}
         rows, after = newest_first(self._referrals, where, page, "bound_at")
         return [Referral.model_validate(row) for row in rows], after
 
@@ -109,21 +118,26 @@ class ReferralRepository:
         self._referrals.update_one({"_id": referral_id}, {"$set": {"rank": rank}})
 
     def ordered(
-        self, member_id: str, order_id: str, look_at: datetime, session: ClientSession
+        self, member_ids: Sequence[str], order_id: str, look_at: datetime, session: ClientSession
     ) -> None:
-        """Mark a referral for processing at `look_at`: its member's first order was paid."""
-        self._referrals.update_one(
-            {"_id": member_id, "status": "bound"},
+        """Mark a referral for processing at `look_at`: its person's first order was paid.
+
+        If several ids of the person were invited, the first invitation counts.
+        """
+        bound = {"_id": {"$in": list(member_ids)}, "status": "bound"}
+        self._referrals.find_one_and_update(
+            bound,
             {"$set": {"order_id": order_id, "look_at": look_at}, "$inc": {"version": 1}},
+            sort=[("bound_at", 1), ("_id", 1)],
             session=session,
         )
 
     def went_back(
-        self, member_id: str, order_id: str, look_at: datetime, session: ClientSession
+        self, member_ids: Sequence[str], order_id: str, look_at: datetime, session: ClientSession
     ) -> None:
         """Mark a referral for processing: its order was refunded, in part or fully."""
         self._referrals.update_one(
-            {"_id": member_id, "order_id": order_id},
+            {"_id": {"$in": list(member_ids)}, "order_id": order_id},
             {"$set": {"look_at": look_at}, "$inc": {"version": 1}},
             session=session,
         )

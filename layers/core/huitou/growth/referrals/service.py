@@ -43,6 +43,7 @@ from huitou.members.profiles.rules import friend_scene
 from huitou.members.profiles.service import Members
 from huitou.ordering.orders.models import Order
 from huitou.ordering.orders.service import Orders
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal, Unavailable
@@ -58,6 +59,7 @@ class Referrals:
         self._clock = clock
         self._repository = ReferralRepository(database)
         self._members = Members(database, clock, brand_id)
+        self._persons = Persons(database)
         self._orders = Orders(database, clock, brand_id)
         self._bonuses = Bonuses(database, clock)
         self._coupons = Coupons(database, clock)
@@ -71,15 +73,20 @@ class Referrals:
             if code is not None:
                 return code
             made = code_from(secrets.token_bytes(16))
-            self._repository.put_code(ReferralCode(id=made, member_id=member_id))
+            new = ReferralCode(id=made, member_id=member_id)
+            self._persons.insert_for(
+                member_id,
+                lambda session, new=new: self._repository.put_code(new, session),  # type: ignore[misc]
+            )
         raise Unavailable
 
     def show_own_referrals(self, member_id: str, page: PageRequest, lang: Lang) -> dict[str, Any]:
         """Return the member's code, what it brings, and a page of the friends they invited."""
         code = self.personal_code(member_id)
         terms = terms_on(self._repository.rules(), self._clock.now())
-        friends, after = self._repository.friends_page(member_id, page)
-        rewarded = [f for f in self._repository.counting(member_id) if f.status == "settled"]
+        ids = self._persons.ids_of(member_id)
+        friends, after = self._repository.friends_page(ids, page)
+        rewarded = [f for f in self._repository.counting(ids) if f.status == "settled"]
         several = terms.invite_set
         template = self._coupons.find_templates([several.template_id]) if several else {}
         name = next((found.name for found in template.values()), "")
@@ -173,8 +180,9 @@ class Referrals:
         facts = {
             name: getattr(known, name) for name in ("order_day", "order_fen", "order_store_id")
         }
-        friends, rules = self._repository.lately(referral.inviter_id), self._repository.rules()
-        reasons = suspicions(known, rules, friends, self._upwards(referral.inviter_id))
+        inviters = self._persons.ids_of(inviter_id)
+        friends, rules = self._repository.lately(inviters), self._repository.rules()
+        reasons = suspicions(known, rules, friends, self._upwards(inviter_id))
         if reasons and referral.decision is None:
             return self._put(
                 referral, "held", status="held", reasons=reasons, look_at=None, **facts
@@ -182,13 +190,15 @@ class Referrals:
         return self._reward(known, inviter_id, invited_id, facts)
 
     def _upwards(self, member_id: str) -> list[str]:
+        """Return the inviter of this person, the inviter's inviter, and so on: all their ids."""
         found: list[str] = []
         for _ in range(MOST_UPWARDS):
-            above = self._repository.find(member_id)
-            if above is None or above.inviter_id in found:
+            above = self._repository.any_of(self._persons.ids_of(member_id))
+            inviter = self._persons.current_id(above.inviter_id) if above else None
+            if inviter is None or inviter in found:
                 break
-            member_id = above.inviter_id
-            found.append(member_id)
+            member_id = inviter
+            found += self._persons.ids_of(inviter)
         return found
 
     def _reward(
@@ -200,7 +210,8 @@ class Referrals:
     ) -> SettlingOutcome | None:
         """Take a number among the inviter's friends who count, then give what was promised."""
         rules, now = self._repository.rules(), self._clock.now()
-        today, friends = brand_day(now), self._repository.counting(referral.inviter_id)
+        inviters = self._persons.ids_of(inviter_id)
+        today, friends = brand_day(now), self._repository.counting(inviters)
         taken = [friend.seq for friend in friends if friend.seq is not None]
         of_day = [f for f in friends if f.place is not None and f.place.startswith(today)]
         capped = len(taken) >= rules.most_in_all or len(of_day) >= rules.most_a_day
@@ -255,7 +266,7 @@ class Referrals:
         if several is None or referral.seq is None or inviter_id is None:
             return
         number, places = set_of(referral.seq, several.count)
-        friends = self._repository.counting(referral.inviter_id)
+        friends = self._repository.counting([referral.inviter_id])
         settled = {f.seq for f in friends if f.status == "settled"}
         template = self._coupons.find_templates([several.template_id]).get(several.template_id)
         if template is None or not settled >= set(places):

@@ -78,6 +78,15 @@ class KpiRepository:
         )
         return [Visit.model_validate(order) for order in found]
 
+    def every_visit(self, member_id: str, session: ClientSession) -> list[Visit]:
+        """Return all counted orders of one member; the index alone answers it."""
+        return self.counted([member_id], "0001-01-01", "9999-12-31", session)
+
+    def counted_logins(self, member_id: str, session: ClientSession) -> list[str]:
+        """Return the business days of one member's counted log-ins."""
+        found = self.logins_of([member_id], "0001-01-01", "9999-12-31", session)
+        return [login.business_day for login in found if login.rollup == DONE]
+
     def move(self, moves: Mapping[Cell, Counter[str]], session: ClientSession) -> None:
         """Add these changes to the figures of their days."""
         if moves:
@@ -151,10 +160,13 @@ class KpiRepository:
         return [document["_id"] for document in found]
 
     def registered_on(self, day: str, session: ClientSession) -> Counter[tuple[str | None, str]]:
-        """Return how many members registered on a day, by (store or None, channel)."""
+        """Return how many people registered on a day, by (store or None, channel).
+
+        A member who was merged into another one is no other person: the other one counts.
+        """
         groups = self._members.aggregate(
             [
-                {"$match": {"registered_day": day}},
+                {"$match": {"registered_day": day, "merged_into": None}},
                 {
                     "$group": {
                         "_id": {

@@ -107,6 +107,42 @@ def movements(due: Sequence[RollUpOrder], counted: Iterable[Visit]) -> dict[Cell
     return {cell: counts for cell, counts in nonzero.items() if counts}
 
 
+def joined_visits(one: Iterable[Visit], other: Iterable[Visit]) -> dict[Cell, Counter[str]]:
+    """Return by how much each day's figures change when two guests prove to be one person.
+
+    `one` and `other` are all counted orders of each. Orders and revenue stay as they are.
+    """
+    moves: dict[Cell, Counter[str]] = defaultdict(Counter)
+    days: list[dict[Series, set[str]]] = [
+        {series: set(kept) for (_, series), kept in _visit_days(visits).items()}
+        for visits in (one, other)
+    ]
+    for series in days[0].keys() & days[1].keys():
+        first, second = days[0][series], days[1][series]
+        for sign, together in ((-1, first), (-1, second), (1, first | second)):
+            for (day, name), count in visit_cells(together).items():
+                moves[day, *series][name] += sign * count
+    return {cell: counts for cell, counts in moves.items() if any(counts.values())}
+
+
+def joined_activity(
+    one: Iterable[str], other: Iterable[str], days: tuple[str, str, str]
+) -> Counter[str]:
+    """Return by how much each day's active members change when two members are one person.
+
+    `one` and `other` are the business days of their counted log-ins. `days` are the days of
+    registration of the one, of the other and of the person.
+    """
+    first, second = set(one), set(other)
+    moves: Counter[str] = Counter()
+    for sign, logins, registered in zip(
+        (-1, -1, 1), (first, second, first | second), days, strict=True
+    ):
+        for day in active_days(logins, registered):
+            moves[day] += sign
+    return Counter({day: moved for day, moved in moves.items() if moved})
+
+
 def _near(days: list[str], changed: Iterable[str]) -> set[str]:
     """Return the changed days, each with the two days of visits before and after it.
 

@@ -24,6 +24,8 @@ from huitou.insight.kpis.rules import (
     Series,
     activity,
     counted_fen,
+    joined_activity,
+    joined_visits,
     movements,
     order_figures,
     series_of,
@@ -48,6 +50,25 @@ class Kpis:
     def mark_days_for_recount(self, days: Iterable[str], session: ClientSession) -> None:
         """Mark days to be counted again, because their members or points changed afterwards."""
         self._repository.mark(days, session)
+
+    def join_members(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Count two members as one person, in the transaction that merges them.
+
+        It must run before the orders and log-ins of `source_id` move to `into_id`.
+        """
+        self._repository.prepare()
+        self._repository.one_at_a_time(session)
+        repository = self._repository
+        moves = joined_visits(
+            repository.every_visit(source_id, session), repository.every_visit(into_id, session)
+        )
+        registered = repository.registered_days([source_id, into_id], session)
+        of_person = (registered[source_id], registered[into_id], registered[into_id])
+        one, other = (repository.counted_logins(name, session) for name in (source_id, into_id))
+        for day, active in joined_activity(one, other, of_person).items():
+            moves.setdefault((day, *EVERYTHING), Counter())["active_members"] += active
+        repository.move(moves, session)
+        repository.mark([registered[source_id]], session)
 
     def roll_up_figures(self, seconds: float) -> dict[str, Any]:
         """Bring the stored days up to date; it may be repeated, interrupted or run twice at once.

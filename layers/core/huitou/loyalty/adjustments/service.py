@@ -36,6 +36,7 @@ from huitou.loyalty.adjustments.rules import (
 from huitou.loyalty.earning.rules import expires_after
 from huitou.loyalty.points.rules import EntryOrigin
 from huitou.loyalty.points.service import Points
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -49,6 +50,7 @@ class Adjustments:
         self._allowance = AllowanceRepository(database)
         self._coupons = CouponsByHand(database, clock)
         self._points = Points(database, clock)
+        self._persons = Persons(database)
 
     def ask_for_adjustment(self, request: AdjustPointsRequest) -> AdjustmentAnswer:
         """Adjust a member's points at once; over the limit, store the request for a second person.
@@ -66,7 +68,7 @@ class Adjustments:
         rejected it; NOT_FOUND (member or template) or COUPON_NOT_ISSUED.
         """
         template = self._coupons.get_template(request.template_id)
-        there = self._coupons.find_coupon(request.whole_cause)
+        there = self._coupons.find_coupon(request)
         if there is not None:
             return there.shown()
         self._allowance.open(request.actor, brand_day(self._clock.now()))
@@ -79,7 +81,7 @@ class Adjustments:
         )
         if adjustment.status == "awaiting_approval":
             raise Refusal(AdjustmentErrors.GIFT_AWAITS_APPROVAL, field="template_id")
-        there = self._coupons.find_coupon(request.whole_cause)
+        there = self._coupons.find_coupon(request)
         if there is None:
             raise Refusal(
                 AdjustmentErrors.ADJUSTMENT_DECIDED,
@@ -201,8 +203,9 @@ class Adjustments:
         status: AdjustmentStatus = "applied" if request.approve else "rejected"
         if not self._adjustments.decide(request, status, self._clock.now(), session):
             return
-        if request.approve:
-            self._apply(adjustment, request.actor, session)
+        if request.approve:  # Read again: its member may have been merged since.
+            now = self._adjustments.find(adjustment.id, session) or adjustment
+            self._apply(now, request.actor, session)
 
     def _apply(
         self,
@@ -213,6 +216,7 @@ class Adjustments:
         tries_only: bool = False,
     ) -> None:
         """Post the adjustment; if `tries_only`, only raise the refusal that posting would raise."""
+        self._persons.touch(adjustment.member_id, session)
         book = self._points.open_book(adjustment.member_id, session)
         rules, now, today = self._points.rules(), self._clock.now(), self._points.today()
         origin = EntryOrigin(

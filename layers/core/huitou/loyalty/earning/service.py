@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from pymongo.client_session import ClientSession
@@ -22,11 +23,13 @@ from huitou.loyalty.earning.rules import (
     in_force,
     terms_for,
 )
-from huitou.loyalty.points.models import PointsRules, RuleRef
+from huitou.loyalty.points.models import LedgerEntry, PointsRules, RuleRef
 from huitou.loyalty.points.rules import Award, EntryOrigin, TakenBack
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.models import Level
 from huitou.loyalty.tiers.service import Tiers
+from huitou.persons.ids.rules import names_of
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang, Refusal
@@ -91,6 +94,7 @@ class Bonuses:
         self._earning = Earning(database, clock)
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
+        self._persons = Persons(database)
         self._birthdays = Birthdays(database)
 
     def check_in(self, member_id: str, lang: Lang = "zh") -> BonusAnswer:
@@ -105,6 +109,8 @@ class Bonuses:
         Raises Refusal NOT_FOUND naming `member_id` if there is no account, and CAUSE_REUSED if
         the cause is another member's.
         """
+        ids = self._persons.ids_of(self._persons.current_id(member_id) or member_id)
+        member_id = ids[0]
         day, now = self._tiers.today(), self._clock.now()
         level, _ = self._tiers.level_of(member_id)
         in_force_now = self._earning.rules_in_force(day)
@@ -117,12 +123,11 @@ class Bonuses:
         named = {_entry_id(event, rule, cause): rule for rule in offered}
 
         def write(session: ClientSession) -> tuple[bool, int]:
-            known = self._points.entries_by_ids(list(named), session)
-            if any(entry.member_id != member_id for entry in known.values()):
-                raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
+            known = self._entries(list(named), ids, session)
             had = sum(entry.points for entry in known.values())
             if len(known) == len(named):
                 return False, had
+            self._persons.touch(member_id, session)
             book = self._points.open_book(member_id, session)
             for entry_id, rule in named.items():
                 if entry_id in known:
@@ -159,6 +164,21 @@ class Bonuses:
             what=bonus_words(outcome, total, lang),
         )
 
+    def _entries(
+        self, wanted: list[str], ids: Sequence[str], session: ClientSession
+    ) -> dict[str, LedgerEntry]:
+        """Return those of these entries that a person has, under whichever of their ids.
+
+        Raises Refusal CAUSE_REUSED if one of them is another person's.
+        """
+        names = {
+            other: name for name in wanted for other in [name, *names_of(name, ids[0], ids[1:])]
+        }
+        found = self._points.entries_by_ids(list(names), session)
+        if any(entry.member_id not in ids for entry in found.values()):
+            raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
+        return {names[entry_id]: entry for entry_id, entry in found.items()}
+
     def give_points(self, member_id: str, points: int, cause: str, rule: RuleRef) -> bool:
         """Give a member points that a rule promised; False if this cause had them before.
 
@@ -168,11 +188,10 @@ class Bonuses:
         rules, day, now = self._points.rules(), self._tiers.today(), self._clock.now()
 
         def write(session: ClientSession) -> bool:
-            known = self._points.entries_by_ids([f"bonus:{cause}"], session)
-            if known:
-                if any(entry.member_id != member_id for entry in known.values()):
-                    raise Refusal(EarningErrors.CAUSE_REUSED, field="cause")
+            ids = self._persons.ids_of(member_id, session)
+            if self._entries([f"bonus:{cause}"], ids, session):
                 return False
+            self._persons.touch(member_id, session)
             book = self._points.open_book(member_id, session)
             origin = EntryOrigin(
                 cause=cause,

@@ -43,6 +43,20 @@ class HoldRepository:
         )
         return Hold.model_validate(found) if found else None
 
+    def held_of(self, member_id: str, session: ClientSession) -> list[Hold]:
+        """Return the holds of a member that are neither used nor released."""
+        where = {"member_id": member_id, "status": "held"}
+        found = self._holds.find(where, session=session)
+        return [Hold.model_validate(document) for document in found]
+
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Give what one member holds to another, in a merge; ended holds stay with their entry."""
+        self._holds.update_many(
+            {"member_id": source_id, "status": "held"},
+            {"$set": {"member_id": into_id}, "$inc": {"version": 1}},
+            session=session,
+        )
+
     def past(self, at: datetime) -> Iterator[str]:
         """Yield holds whose time is over, the oldest first."""
         due = (

@@ -11,8 +11,10 @@ from huitou.loyalty.holds.errors import HOLD, HoldErrors
 from huitou.loyalty.holds.models import Hold, HoldAnswer, HoldStatus, Purpose
 from huitou.loyalty.holds.repository import HoldRepository
 from huitou.loyalty.holds.rules import HELD_FOR, check_id, check_same, use_of
+from huitou.loyalty.points.models import LotMove
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock, milliseconds
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -26,6 +28,7 @@ class Holds:
         self._clock = clock
         self._holds = HoldRepository(database)
         self._points = Points(database, clock)
+        self._persons = Persons(database)
         self._tiers = Tiers(database, clock)
 
     def find_hold(self, hold_id: str) -> Hold | None:
@@ -52,6 +55,7 @@ class Holds:
             if known is not None:
                 check_same(known, member_id, points, purpose)
                 return known
+            self._persons.touch(member_id, session)
             hold = Hold(
                 id=hold_id,
                 member_id=member_id,
@@ -105,6 +109,14 @@ class Holds:
             return hold
 
         return self._within(session, write)
+
+    def hand_over_holds(
+        self, source_id: str, into_id: str, session: ClientSession
+    ) -> list[LotMove]:
+        """Give what one member holds to another, in a merge; returns the lots of these points."""
+        held = self._holds.held_of(source_id, session)
+        self._holds.hand_over(source_id, into_id, session)
+        return [part for hold in held for part in hold.drawn]
 
     def due_holds(self) -> Iterator[str]:
         """Yield holds whose time is over."""

@@ -12,8 +12,7 @@ from pymongo.client_session import ClientSession
 from huitou.loyalty.points.models import Account, LedgerEntry, PointsRules
 from huitou.loyalty.points.rules import Book
 from huitou.runtime.database import Database, Document
-from huitou.runtime.errors import Code, HuitouError, Refusal
-from huitou.runtime.paging import PageRequest
+from huitou.runtime.errors import Code, HuitouError
 from huitou.runtime.revisions import revision_of
 from huitou.runtime.triggers import DUE
 
@@ -108,16 +107,13 @@ class PointsRepository:
         )
         yield from (account["_id"] for account in due)
 
-    def entries_of(self, member_id: str, page: PageRequest) -> tuple[list[LedgerEntry], str | None]:
-        """Return a page of the member's entries, the newest first, and the next cursor."""
+    def entries_before(self, member_id: str, number: int | None, limit: int) -> list[LedgerEntry]:
+        """Return up to `limit` entries of an account below this number, the newest first."""
         where: Document = {"member_id": member_id}
-        if page.after is not None:
-            if not page.after.isdecimal():
-                raise Refusal(Code.INVALID_REQUEST, field="after", detail="after")
-            where["number"] = {"$lt": int(page.after)}
-        rows = list(self._entries.find(where).sort("number", -1).limit(page.limit + 1))
-        entries = [LedgerEntry.model_validate(row) for row in rows[: page.limit]]
-        return entries, str(entries[-1].number) if len(rows) > page.limit else None
+        if number is not None:
+            where["number"] = {"$lt": number}
+        rows = self._entries.find(where).sort("number", -1).limit(limit)
+        return [LedgerEntry.model_validate(row) for row in rows]
 
     def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
         """Return up to `limit` entries of the member after this number, the oldest first."""

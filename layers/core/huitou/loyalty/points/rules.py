@@ -185,6 +185,12 @@ class Book:
             self._apply([part])
             self.reserved -= part.points
 
+    def set_aside(self, drawn: Iterable[LotMove]) -> None:
+        """Set points of exactly these lots aside: the reverse of `put_back`."""
+        for part in drawn:
+            self._apply([part.model_copy(update={"points": -part.points})])
+            self.reserved += part.points
+
     def use(self, origin: EntryOrigin, drawn: Sequence[LotMove]) -> None:
         """Spend points that were set aside."""
         points = sum(part.points for part in drawn)
@@ -251,13 +257,12 @@ class Book:
     def transfer_out(self, origin: EntryOrigin, figures: Figures) -> LedgerEntry:
         """Hand lots, debt and figures to another account: `transfer_in` of its book takes them.
 
-        Points that are set aside, or wait for an order's completion, stay with their order.
+        Points that are set aside move if they are put back before; see `set_aside`.
         """
         moves = [LotMove(expires_on=day, points=-points) for day, points in self.lots.items()]
         for key, points in self.pending.items():
             usable, day = key.split("|")
-            if usable != ON_COMPLETION:
-                moves.append(LotMove(expires_on=day, points=-points, usable=usable))
+            moves.append(LotMove(expires_on=day, points=-points, usable=usable))
         points = sum(move.points for move in moves) + self.debt
         return self._post(
             "transfer", origin, points, moves, debt=-self.debt, figures=_negative(figures)
@@ -377,20 +382,6 @@ class Book:
 
 def _negative(figures: Figures) -> Figures:
     return {n: {day: -count for day, count in days.items()} for n, days in figures.items()}
-
-
-def returning(drawn: Sequence[LotMove], before: int, after: int) -> list[LotMove]:
-    """Return which of the drawn points come back now, of `after` that have come back in all.
-
-    `before` of them came back earlier. The lots that expire last come back first.
-    """
-    parts, seen = [], 0
-    for part in sorted(drawn, key=lambda part: part.expires_on, reverse=True):
-        start, end = max(before, seen), min(after, seen + part.points)
-        if start < end:
-            parts.append(LotMove(expires_on=part.expires_on, points=end - start))
-        seen += part.points
-    return parts
 
 
 _SIGN: dict[EntryKind, int] = {  # The sign of an entry's points; other kinds have either.

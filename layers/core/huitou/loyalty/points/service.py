@@ -26,7 +26,6 @@ from huitou.loyalty.points.rules import Book, day_after
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Refusal
-from huitou.runtime.paging import PageRequest
 
 AT_ONCE = 100  # Accounts that one transaction of the sweep brings up to date.
 
@@ -176,11 +175,9 @@ class Points:
             due = list(self.due_accounts()) if done > before else []
         return done
 
-    def latest_entries(
-        self, member_id: str, page: PageRequest
-    ) -> tuple[list[LedgerEntry], str | None]:
-        """Return a page of the member's entries, the newest first, and the next cursor."""
-        return self._repository.entries_of(member_id, page)
+    def entries_before(self, member_id: str, number: int | None, limit: int) -> list[LedgerEntry]:
+        """Return up to `limit` entries of an account, the newest first; None: from the end."""
+        return self._repository.entries_before(member_id, number, limit)
 
     def entries_after(self, member_id: str, number: int, limit: int) -> list[LedgerEntry]:
         """Return up to `limit` entries of the member after this number, the oldest first."""

@@ -66,6 +66,21 @@ class MallRepository:
         )
         return {row["_id"]: int(row["had"]) for row in found}
 
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Give one member's exchanges to another, in a merge; they get the numbers that follow."""
+        mine = {"member_id": source_id}
+        found = [
+            Exchange.model_validate(row) for row in self._exchanges.find(mine, session=session)
+        ]
+        had = self.had(into_id, sorted({one.item_id for one in found}), session)
+        for one in sorted(found, key=lambda one: one.seq):
+            had[one.item_id] = had.get(one.item_id, 0) + 1
+            self._exchanges.update_one(
+                {"_id": one.id},
+                {"$set": {"member_id": into_id, "seq": had[one.item_id]}},
+                session=session,
+            )
+
     def exchange(self, exchange_id: str, session: ClientSession | None = None) -> Exchange | None:
         found = self._exchanges.find_one({"_id": exchange_id}, session=session)
         return Exchange.model_validate(found) if found else None

@@ -21,6 +21,8 @@ from huitou.loyalty.rewards.models import (
 from huitou.loyalty.rewards.repository import MallRepository
 from huitou.loyalty.rewards.rules import check_item, hold_id, is_offered, shown, why_not
 from huitou.loyalty.tiers.service import Tiers
+from huitou.persons.ids.rules import names_of
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Lang, Refusal
@@ -34,6 +36,7 @@ class Mall:
         self._holds = Holds(database, clock)
         self._coupons = Coupons(database, clock)
         self._points = Points(database, clock)
+        self._persons = Persons(database)
         self._tiers = Tiers(database, clock)
 
     def put_item(self, item: MallItem) -> None:
@@ -71,9 +74,10 @@ class Mall:
         (the item's points have changed since) or HOLD_RELEASED (it took too long: begin again).
         """
         identity = hold_id(member_id, request.exchange_id)
-        known = self._mall.exchange(identity)
-        if known is not None:
-            return self._answer(check_item(known, request.item_id), request)
+        names = names_of(identity, member_id, self._persons.ids_of(member_id)[1:])
+        for name in (identity, *names):  # A repeated call may be from before a merge.
+            if (known := self._mall.exchange(name)) is not None:
+                return self._answer(check_item(known, request.item_id), request)
         item = self._offered(request.item_id)
         template = self._coupons.find_templates([item.template_id]).get(item.template_id)
         if template is None:  # Nobody deletes templates; let a person look.
@@ -94,6 +98,10 @@ class Mall:
                 self._release(identity)
             raise
         return self._answer(check_item(exchange, request.item_id), request)
+
+    def hand_over_exchanges(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Count one member's exchanges as another's, in the transaction that merges them."""
+        self._mall.hand_over(source_id, into_id, session)
 
     def _carry_out(
         self, identity: str, member_id: str, item: MallItem, template: CouponTemplate

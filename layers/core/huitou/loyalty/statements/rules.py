@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from heapq import merge
+from itertools import islice
+
 from huitou.loyalty.points.models import Account, DueLot, LedgerEntry
 from huitou.loyalty.statements.models import MovedLot, PendingLot, ShownEntry, ShownRule, StaffEntry
-from huitou.runtime.errors import Lang
+from huitou.runtime.errors import Code, Lang, Refusal
 
 _WORDS = {
     "earn": ("消费获得", "Earned with an order"),
@@ -89,3 +93,36 @@ def pending_of(account: Account) -> list[PendingLot]:
         usable, expires_on = key.split("|")
         found.append(PendingLot(usable=usable, expires_on=expires_on, points=points))
     return found
+
+
+def read_cursor(after: str | None, count: int) -> list[int | None]:
+    """Return for each of `count` accounts the number before which a page begins; None: the end.
+
+    A cursor holds one number for each account, joined with dots. An account that was merged in
+    since the page before has none. Raises Refusal INVALID_REQUEST naming `after`.
+    """
+    parts = after.split(".") if after else []
+    if len(parts) > count or not all(part.isdecimal() or not part for part in parts):
+        raise Refusal(Code.INVALID_REQUEST, field="after", detail="after")
+    return [int(part) if part else None for part in (*parts, *[""] * (count - len(parts)))]
+
+
+def newest_of(
+    accounts: Sequence[Sequence[LedgerEntry]], before: Sequence[int | None], limit: int
+) -> tuple[list[LedgerEntry], str | None]:
+    """Return the newest entries of several accounts, each newest first, and the next cursor."""
+    numbers = {  # By member, where the next page begins.
+        entries[0].member_id: number
+        for entries, number in zip(accounts, before, strict=True)
+        if entries
+    }
+    page = list(islice(merge(*accounts, key=lambda entry: entry.at, reverse=True), limit))
+    for entry in page:
+        numbers[entry.member_id] = entry.number
+    if sum(map(len, accounts)) <= limit:
+        return page, None
+    cursor = [
+        numbers[entries[0].member_id] if entries else number
+        for entries, number in zip(accounts, before, strict=True)
+    ]
+    return page, ".".join("" if number is None else str(number) for number in cursor)

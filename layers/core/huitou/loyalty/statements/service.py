@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.statements.models import StatementAnswer, StatementRequest, WholeStatementAnswer
-from huitou.loyalty.statements.rules import lots_of, pending_of, shown, shown_to_staff
+from huitou.loyalty.statements.rules import (
+    lots_of,
+    newest_of,
+    pending_of,
+    read_cursor,
+    shown,
+    shown_to_staff,
+)
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Lang
@@ -16,10 +24,20 @@ AT_ONCE = 200  # Entries of one page.
 class Statements:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._points = Points(database, clock)
+        self._persons = Persons(database)
 
     def list_movements(self, member_id: str, page: PageRequest, lang: Lang) -> StatementAnswer:
-        """Return a page of the member's own movements, the newest first."""
-        entries, after = self._points.latest_entries(member_id, page)
+        """Return a page of the member's movements under all their ids, the newest first.
+
+        Each account that a merge has emptied ends with the transfer of its balance.
+        """
+        ids = self._persons.ids_of(member_id)
+        before = read_cursor(page.after, len(ids))
+        accounts = [
+            self._points.entries_before(one, number, page.limit + 1)
+            for one, number in zip(ids, before, strict=True)
+        ]
+        entries, after = newest_of(accounts, before, page.limit)
         return StatementAnswer(entries=[shown(entry, lang) for entry in entries], next=after)
 
     def whole_statement(self, request: StatementRequest, lang: Lang) -> WholeStatementAnswer:

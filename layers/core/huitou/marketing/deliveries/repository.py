@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 
 from huitou.marketing.deliveries.models import Delivery, Exposure, Push
@@ -145,14 +144,3 @@ class ExposureRepository:
             mine | {"opened_at": {"$exists": False}}, {"$set": {"opened_at": at}}
         )
         return True
-
-    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Give a merged member's messages to the member they were merged into.
-
-        The messages lose their places: both members may have had one at the same place of a day.
-        """
-        self._exposures.update_many(
-            {"member_id": source_id},
-            {"$set": {"member_id": into_id}, "$unset": {"place": ""}},
-            session=session,
-        )

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from pymongo.client_session import ClientSession
-
 from huitou.catalog.stores.models import BRAND_ZONE
 from huitou.coupons.issuing.rules import is_there, valid_until
 from huitou.coupons.issuing.service import Coupons
@@ -30,6 +28,7 @@ from huitou.marketing.deliveries.rules import (
 )
 from huitou.members.consents.service import Consents
 from huitou.members.messaging.service import Messages
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 
@@ -46,6 +45,7 @@ class Deliveries:
         self._bonuses = Bonuses(database, clock)
         self._consents = Consents(database, clock)
         self._messages = Messages(database)
+        self._persons = Persons(database)
 
     def read_recent_messages(
         self, sending: Sending, occasions: Sequence[Occasion]
@@ -147,6 +147,8 @@ class Deliveries:
 
     def _give(self, exposures: Sequence[Exposure], sending: Sending) -> None:
         """Give the gifts. The exposure is the cause, so giving one a second time does nothing."""
+        # A member who was merged since the exposure was written gets it under the new id.
+        persons = self._persons.current_ids(exposure.member_id for exposure in exposures)
         withheld: list[str] = []
         by_template: dict[str, list[Exposure]] = {}
         for exposure in exposures:
@@ -156,11 +158,14 @@ class Deliveries:
                 name = f"campaign:{exposure.campaign_id}"
                 rule = RuleRef(rule_id=name, revision=exposure.revision)
                 self._bonuses.give_points(
-                    exposure.member_id, exposure.gift_points or 0, exposure.gift_cause, rule
+                    persons[exposure.member_id],
+                    exposure.gift_points or 0,
+                    exposure.gift_cause,
+                    rule,
                 )
         for template_id, of_it in by_template.items():
             template = sending.templates.get(template_id)
-            causes = {exposure.gift_cause: exposure.member_id for exposure in of_it}
+            causes = {e.gift_cause: persons[e.member_id] for e in of_it}
             # A message that comes late may find that its coupon would be over already.
             lasts = template and valid_until(template, sending.at, BRAND_ZONE) > sending.at
             issued = self._coupons.issue_coupons(template, causes) if template and lasts else {}
@@ -182,7 +187,3 @@ class Deliveries:
             else exposure
             for exposure in exposures
         ]
-
-    def hand_over_messages(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Give a merged member's messages to the member they were merged into."""
-        self._repository.hand_over(source_id, into_id, session)

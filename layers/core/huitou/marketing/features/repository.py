@@ -109,19 +109,24 @@ class FeatureRepository:
         tags = {"$addToSet": {"tags": {"$each": into.tags}}}
         self._features.update_one({"_id": into.id}, tags, session=session)
 
-    def tag(self, tag: str, add: list[str], remove: list[str]) -> tuple[int, int]:
+    def tag(
+        self, tag: str, add: list[str], remove: list[str], session: ClientSession
+    ) -> tuple[int, int]:
         """Give and take a tag; returns how many members got it and how many lost it."""
         added = removed = 0
         if add:
             there = {"$setOnInsert": {"schema": 1}}
             self._features.bulk_write(
-                [UpdateOne({"_id": member_id}, there, upsert=True) for member_id in add]
+                [UpdateOne({"_id": member_id}, there, upsert=True) for member_id in add],
+                session=session,
             )
             here = {"_id": {"$in": add}, "moved_to": {"$exists": False}}
-            added = self._features.update_many(here, {"$addToSet": {"tags": tag}}).modified_count
+            added = self._features.update_many(
+                here, {"$addToSet": {"tags": tag}}, session=session
+            ).modified_count
         if remove:
             removed = self._features.update_many(
-                {"_id": {"$in": remove}}, {"$pull": {"tags": tag}}
+                {"_id": {"$in": remove}}, {"$pull": {"tags": tag}}, session=session
             ).modified_count
         return added, removed
 

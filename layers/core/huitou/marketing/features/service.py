@@ -19,6 +19,7 @@ from huitou.marketing.features.models import (
 )
 from huitou.marketing.features.repository import FeatureRepository
 from huitou.marketing.features.rules import fold, kept_fen, merged, rebuild
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -36,6 +37,7 @@ class FeatureBook:
         self._database = database
         self._repository = FeatureRepository(database)
         self._stores = Stores(database, clock)
+        self._persons = Persons(database)
 
     def read_features(
         self, member_ids: Sequence[str], *, visits: bool = True
@@ -129,10 +131,18 @@ class FeatureBook:
             self._repository.move(source, merged(source, into), session)
 
     def tag_members(self, request: TagRequest) -> TagAnswer:
-        """Give and take a tag. Raises Refusal INVALID_REQUEST if the request names no member."""
+        """Give and take a tag; members who are gone get none.
+
+        Raises Refusal INVALID_REQUEST if the request names no member.
+        """
         if not (request.add or request.remove):
             raise Refusal(Code.INVALID_REQUEST, field="add", detail="add / remove")
-        added, removed = self._repository.tag(request.tag, request.add, request.remove)
+
+        def write(session: ClientSession) -> tuple[int, int]:
+            add = self._persons.touch_those_left(request.add, session)
+            return self._repository.tag(request.tag, add, request.remove, session)
+
+        added, removed = self._database.transact(write)
         return TagAnswer(added=added, removed=removed)
 
     def lowest_fen(self, dish_id: str, day: str) -> int | None:

@@ -52,7 +52,9 @@ class Effects:
         """Compare the members who got messages with the hold-out, as of now.
 
         A member is observed from the first message on, or from when the hold-out would have got
-        it, for the campaign's `effect_days`. Members for whom these days aren't over don't count.
+        it, for the campaign's `effect_days`. Members for whom these days aren't over don't count,
+        nor do people who were in the hold-out with one id and got messages with another. What
+        their gifts cost counts.
         Raises Refusal NOT_FOUND for an unknown campaign.
         """
         shown = self._campaigns.show_campaign(campaign_id)
@@ -111,6 +113,8 @@ class Effects:
         points = 0
         for mine in members:
             first, group = mine[0], groups[mine[0].group]
+            if _in_both(mine):  # Two ids of one person: nothing can be told from them.
+                group = Group()
             group.counts["members"] += 1
             for exposure in mine:
                 gift = exposure.gift_kind is not None and exposure.delivery == "done"
@@ -131,6 +135,11 @@ class Effects:
             group.outcomes["orders"].add(len(after))
             group.outcomes["revenue_fen"].add(sum(order.counted_fen for order in after))
         return sum(redeemed.values()) + points * self._points.rules().point_value_fen
+
+
+def _in_both(mine: list[SeenExposure]) -> bool:
+    """Tell whether a person was in the hold-out under one id and got messages under another."""
+    return len({exposure.group == HOLDOUT for exposure in mine}) == 2
 
 
 def _coupon(exposure: SeenExposure) -> str:

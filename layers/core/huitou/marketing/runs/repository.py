@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pymongo import UpdateOne
-from pymongo.client_session import ClientSession
 
 from huitou.marketing.campaigns.triggers import Kind
 from huitou.marketing.runs.events import EVENTS, Event
@@ -130,12 +129,6 @@ class CampaignRunRepository:
         """Return which of these occasions wait."""
         found = self._waiting.find({"_id": {"$in": list(ids)}}, {"_id": 1})
         return {row["_id"] for row in found}
-
-    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
-        """Give a merged member's waiting occasions to the member they were merged into."""
-        self._waiting.update_many(
-            {"member_id": source_id}, {"$set": {"member_id": into_id}}, session=session
-        )
 
     def done_days(self, campaign_id: str, days: Sequence[str]) -> set[str]:
         """Return the days among these on which at least a part of a campaign's run was done."""

@@ -56,6 +56,7 @@ from huitou.marketing.runs.rules import (
 )
 from huitou.marketing.weather.service import WeatherBook
 from huitou.members.messaging.service import Messages
+from huitou.persons.ids.service import Persons
 from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -83,6 +84,7 @@ class CampaignRuns:
         self._clock = clock
         self._repository = CampaignRunRepository(database)
         self._campaigns = Campaigns(database, clock)
+        self._persons = Persons(database)
         self._audiences = Audiences(database, clock)
         self._deliveries = Deliveries(database, clock)
         self._coupons = Coupons(database, clock)
@@ -372,9 +374,10 @@ class CampaignRuns:
             due = self._repository.waiting(campaign.id, sending.at, PAGE)
             if not due:
                 break
+            persons = self._persons.current_ids(w.member_id for w in due)
             occasions = [
                 Occasion(
-                    w.member_id, w.occasion, met_at=w.met_at or w.due_at,
+                    persons[w.member_id], w.occasion, met_at=w.met_at or w.due_at,
                     ends=Ends(w.over, w.late_over) if w.over is not None else None,
                 )
                 for w in due

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pymongo.client_session import ClientSession
 
 from huitou.members.consents.models import Consent, Purpose
-from huitou.runtime.database import Database, insert_new
+from huitou.runtime.database import Database
 
 AT_ONCE = 1_001  # Rows in the server's first answer; if there are fewer, it is the last one.
 _IN_ORDER = [("member_id", 1), ("purpose", 1), ("n", 1)]
@@ -30,12 +30,6 @@ class ConsentRepository:
         found = self._consents.find(wanted, shown).sort(_IN_ORDER).batch_size(AT_ONCE)
         return [(row["member_id"], row["purpose"], row["given"]) for row in found]
 
-    def append(self, consent: Consent, session: ClientSession | None = None) -> bool:
-        """Add a decision; False if another one has this number.
-
-        Within a transaction it raises DuplicateKeyError instead.
-        """
-        if session is None:
-            return insert_new(self._consents, consent.document())
+    def append(self, consent: Consent, session: ClientSession) -> None:
+        """Add a decision; DuplicateKeyError if another one has this number."""
         self._consents.insert_one(consent.document(), session=session)
-        return True

@@ -8,6 +8,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.members.consents.models import Consent, ConsentRequest, ConsentsAnswer, Purpose
 from huitou.members.consents.repository import ConsentRepository
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Unavailable
@@ -23,6 +24,7 @@ class Consents:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._clock = clock
         self._repository = ConsentRepository(database)
+        self._persons = Persons(database)
 
     def record_consent(self, member_id: str, request: ConsentRequest) -> ConsentsAnswer:
         """Add a decision to the log unless it repeats the latest one; returns what is given now."""
@@ -30,14 +32,18 @@ class Consents:
             log = self._repository.of([member_id])
             last = {consent.purpose: consent for consent in log}.get(request.purpose)
             same = last and (last.given, last.text_version) == (request.given, request.text_version)
-            if same or self._append(member_id, request, (last.n if last else 0) + 1, None):
+            number = (last.n if last else 0) + 1
+            if same or self._persons.insert_for(
+                member_id,
+                lambda session, n=number: self._append(member_id, request, n, session),  # type: ignore[misc]
+            ):
                 held = self.consents_of([member_id])[member_id]
                 return ConsentsAnswer.model_validate(held)
         raise Unavailable
 
     def _append(
-        self, member_id: str, request: ConsentRequest, n: int, session: ClientSession | None
-    ) -> bool:
+        self, member_id: str, request: ConsentRequest, n: int, session: ClientSession
+    ) -> None:
         consent = Consent(
             id=f"{member_id}:{request.purpose}:{n}",
             member_id=member_id,
@@ -45,7 +51,7 @@ class Consents:
             at=self._clock.now(),
             **request.model_dump(),
         )
-        return self._repository.append(consent, session)
+        self._repository.append(consent, session)
 
     def consents_of(self, member_ids: Sequence[str]) -> dict[str, GivenByPurpose]:
         """Return for each of these members whether consent is given, by purpose."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo.client_session import ClientSession
 
 from huitou.members.messaging.models import MessageRules, Subscription
 from huitou.runtime.database import Database
@@ -28,28 +28,26 @@ class MessageRepository:
 
         return self._cache.get("message rules", read)
 
-    def accept(self, member_id: str, template_id: str, prompt_id: str) -> None:
-        """Count one more message that the member agreed to; each prompt counts once."""
+    def accept(
+        self, member_id: str, template_id: str, prompt_id: str, session: ClientSession
+    ) -> None:
+        """Count one more message that the member agreed to.
+
+        Raises DuplicateKeyError if the prompt was counted before: the filter then finds no
+        document, so the upsert tries to insert a second one.
+        """
         name = f"{member_id}|{template_id}"
         not_counted = {"_id": name, "prompts": {"$ne": prompt_id}}
-        try:
-            self._subscriptions.update_one(
-                not_counted,
-                {
-                    "$inc": {"left": 1},
-                    "$push": {"prompts": {"$each": [prompt_id], "$slice": -PROMPTS_KEPT}},
-                    "$setOnInsert": {
-                        "schema": 1,
-                        "member_id": member_id,
-                        "template_id": template_id,
-                    },
-                },
-                upsert=True,
-            )
-        except DuplicateKeyError:
-            # The prompt was counted before. The filter then finds no document, so the upsert tried
-            # to insert a second one.
-            return
+        self._subscriptions.update_one(
+            not_counted,
+            {
+                "$inc": {"left": 1},
+                "$push": {"prompts": {"$each": [prompt_id], "$slice": -PROMPTS_KEPT}},
+                "$setOnInsert": {"schema": 1, "member_id": member_id, "template_id": template_id},
+            },
+            upsert=True,
+            session=session,
+        )
 
     def left(self, member_ids: Sequence[str], template_ids: Sequence[str]) -> dict[str, int]:
         """Return how many messages are left, by `<member>|<template>`, without those with none."""
@@ -81,3 +79,12 @@ class MessageRepository:
     def none_left(self, member_id: str, template_id: str) -> None:
         """Set what is left to 0: WeChat says so, or the guest has switched the messages off."""
         self._subscriptions.update_one({"_id": f"{member_id}|{template_id}"}, {"$set": {"left": 0}})
+
+    def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Give one member's subscriptions to another, who has none of their own."""
+        for one in self._subscriptions.find({"member_id": source_id}, session=session):
+            moved = {**one, "_id": f"{into_id}|{one['template_id']}", "member_id": into_id}
+            self._subscriptions.delete_one({"_id": one["_id"]}, session=session)
+            self._subscriptions.replace_one(
+                {"_id": moved["_id"]}, moved, upsert=True, session=session
+            )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pymongo.client_session import ClientSession
+
 from huitou.members.messaging.models import (
     MessageRules,
     NamedPush,
@@ -12,12 +14,14 @@ from huitou.members.messaging.models import (
     SubscribedRequest,
 )
 from huitou.members.messaging.repository import MessageRepository
+from huitou.persons.ids.service import Persons
 from huitou.runtime.database import Database
 
 
 class Messages:
     def __init__(self, database: Database) -> None:
         self._repository = MessageRepository(database)
+        self._persons = Persons(database)
 
     def message_rules(self) -> MessageRules:
         """Return the chain's rules for messages."""
@@ -36,7 +40,13 @@ class Messages:
         """Count the messages a guest agreed to in one prompt; each prompt counts once."""
         for answer in request.answers:
             if answer.result == "accept":
-                self._repository.accept(member_id, answer.template_id, request.prompt_id)
+                # False: the prompt was counted before.
+                self._persons.insert_for(
+                    member_id,
+                    lambda session, wanted=answer.template_id: self._repository.accept(  # type: ignore[misc]
+                        member_id, wanted, request.prompt_id, session
+                    ),
+                )
             elif answer.result == "ban":  # Switched off for good in WeChat's settings.
                 self._repository.none_left(member_id, answer.template_id)
         mine = self._repository.of_member(member_id)
@@ -59,3 +69,7 @@ class Messages:
     def set_no_messages_left(self, member_id: str, template_id: str) -> None:
         """Note that WeChat accepts no further message of this template for this member."""
         self._repository.none_left(member_id, template_id)
+
+    def hand_over_messages(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Give what one member agreed to to another, whose only WeChat is the first one's."""
+        self._repository.hand_over(source_id, into_id, session)

@@ -16,4 +16,3 @@ class ProfileErrors(ErrorCode):
         "生日已设置，不能修改",
         "The birthday is set and can't be changed: each year's gifts hang on it",
     )
-    MERGED_ELSEWHERE = "该会员已并入其他会员", "This member was merged into another one"

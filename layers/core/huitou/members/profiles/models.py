@@ -20,7 +20,8 @@ class Member(Stored):
 
     A member from an import counts as registered on the day and at the store of their first order.
     A member who was merged into another one (`merged_into`) or erased (`erased_at`) has no
-    identities any more. `merges` counts how many members were merged into this one.
+    identities any more. `merges` counts how many members were merged into this one; `merged_ids`
+    are the ids of all of them, and of those merged into them before.
     """
 
     brand_id: str
@@ -35,6 +36,7 @@ class Member(Stored):
     phone_last4: str | None = None
     merged_into: str | None = None
     merges: int = 0
+    merged_ids: list[str] | None = None
     erased_at: datetime | None = None
 
     @property

@@ -37,6 +37,11 @@ class MemberRepository:
         found = self._identities.find(either).limit(20)
         return [Identity.model_validate(identity) for identity in found]
 
+    def has_wechat(self, member_id: str, session: ClientSession) -> bool:
+        """Tell whether the member logs in with a WeChat of their own."""
+        named = {"member_id": member_id, "_id": {"$regex": "^wx:"}}
+        return self._identities.find_one(named, {"_id": 1}, session=session) is not None
+
     def hand_over(self, source: Member, into: Member, session: ClientSession) -> int:
         """Move the identities of one member to another one, in a merge; returns how many.
 
@@ -59,7 +64,11 @@ class MemberRepository:
         }
         self._members.update_one(
             {"_id": into.id},
-            {"$inc": {"merges": 1}, "$set": {**taken, "schema": 1}},
+            {
+                "$inc": {"merges": 1},
+                "$set": {**taken, "schema": 1},
+                "$addToSet": {"merged_ids": {"$each": [source.id, *(source.merged_ids or ())]}},
+            },
             session=session,
         )
         return moved.modified_count
@@ -125,9 +134,8 @@ class MemberRepository:
         found = self._members.find_one({"_id": member_id}, session=session)
         return Member.model_validate(found) if found else None
 
-    def update(self, member_id: str, changes: dict[str, Any]) -> None:
-        if changes:
-            self._members.update_one({"_id": member_id}, {"$set": changes})
+    def update(self, member_id: str, changes: dict[str, Any], session: ClientSession) -> None:
+        self._members.update_one({"_id": member_id}, {"$set": changes}, session=session)
 
     def set_birthday(self, member_id: str, birthday: str, session: ClientSession) -> bool:
         """Set the birthday of a member who has none; False if they have one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -29,12 +29,12 @@ from huitou.members.profiles.rules import (
     till_identity,
     wechat_identity,
 )
+from huitou.persons.ids.errors import PersonErrors
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.identity import Caller
-
-MOST_MERGES = 20  # How many merges one after another are followed for one person.
 
 
 class PhoneNumbers(Protocol):
@@ -77,6 +77,7 @@ class Members:
         self._clock = clock
         self._brand_id = brand_id
         self._members = MemberRepository(database)
+        self._persons = Persons(database)
         self._points = Points(database, clock)
         self._tiers = Tiers(database, clock)
         self._coupons = Coupons(database, clock)
@@ -111,12 +112,7 @@ class Members:
 
     def current_member_id(self, member_id: str) -> str | None:
         """Return the id under which this member is known now, after merges; None if unknown."""
-        for _ in range(MOST_MERGES):
-            member = self._members.find(member_id)
-            if member is None or member.merged_into is None:
-                return member.id if member else None
-            member_id = member.merged_into
-        return None
+        return self._persons.current_id(member_id)
 
     def get_member(self, member_id: str) -> Member:
         """Return a member; Refusal NOT_REGISTERED if there is none."""
@@ -136,6 +132,10 @@ class Members:
                 raise Refusal(Code.NOT_FOUND, field=field, detail=MEMBER)
             found.append(member)
         return found[0], found[1]
+
+    def has_wechat(self, member_id: str, session: ClientSession) -> bool:
+        """Tell whether the member logs in with a WeChat of their own."""
+        return self._members.has_wechat(member_id, session)
 
     def hand_over_identities(self, source: Member, into: Member, session: ClientSession) -> int:
         """Move every identity of one member to another one, in a merge; returns how many.
@@ -252,8 +252,10 @@ class Members:
         known = self._members.known_as_many(list(names), session)
         return {names[identity]: member_id for identity, member_id in known.items()}
 
-    def forget_member(self, member_id: str, at: datetime, session: ClientSession) -> None:
-        """Delete a member's identities and personal data, within an erasure.
+    def forget_member(
+        self, member_id: str, ids: Sequence[str], at: datetime, session: ClientSession
+    ) -> None:
+        """Delete a person's identities and personal data under all their ids, in an erasure.
 
         Raises Refusal NOT_FOUND or MERGED_ELSEWHERE naming `member_id`.
         """
@@ -261,8 +263,9 @@ class Members:
         if member is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         if member.merged_into is not None:
-            raise Refusal(ProfileErrors.MERGED_ELSEWHERE, field="member_id")
-        self._members.forget(member_id, at, session)
+            raise Refusal(PersonErrors.MERGED_ELSEWHERE, field="member_id")
+        for one in ids:
+            self._members.forget(one, member.erased_at or at, session)
 
     def show_profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
         """Return the member's own profile, tier and points."""
@@ -289,7 +292,10 @@ class Members:
         birthday = changes.pop("birthday", None)
         if birthday is not None and birthday != self._member(member_id).birthday:
             self._set_birthday(member_id, birthday)
-        self._members.update(member_id, changes)
+        if changes:
+            self._persons.insert_for(
+                member_id, lambda session: self._members.update(member_id, changes, session)
+            )
         return self.show_profile(member_id, lang)
 
     def _set_birthday(self, member_id: str, birthday: str) -> None:
@@ -297,6 +303,7 @@ class Members:
         following = birthday_from(month_day, self._tiers.today())
 
         def write(session: ClientSession) -> bool:
+            self._persons.touch(member_id, session)
             if not self._members.set_birthday(member_id, birthday, session):
                 return False
             self._tiers.put_birthday(member_id, month_day, following, session)
@@ -320,6 +327,7 @@ class Members:
             return {"phone_last4": last4}
 
         def write(session: ClientSession) -> None:
+            self._persons.touch(member_id, session)
             self._members.bind_phone(member, phone_identity(hashed), hashed, last4, session)
 
         try:

@@ -16,6 +16,7 @@ from huitou.runtime.paging import PageRequest, newest_first
 
 class LookupRepository:
     def __init__(self, database: Database) -> None:
+        self._identities = database.collection("identities")
         self._members = database.collection("members")
         self._orders = database.collection("orders")
         self._features = database.collection("features")

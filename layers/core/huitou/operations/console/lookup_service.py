@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.models import Member
-from huitou.members.profiles.rules import phone_hash, phone_identity
+from huitou.members.profiles.rules import phone_hash, phone_identity, till_identity
 from huitou.operations.console.lookup_models import (
     FindMembersRequest,
     FindOrdersRequest,
@@ -26,6 +26,7 @@ from huitou.ordering.orders.errors import ORDER
 from huitou.ordering.orders.models import Order, OrdersAnswer
 from huitou.payments.refunds.errors import REFUND
 from huitou.payments.refunds.models import Refund, RefundsRequest
+from huitou.persons.ids.service import Persons
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.paging import PageRequest
@@ -63,6 +64,7 @@ class Lookups:
         sees_orders: bool = False,
     ) -> None:
         self._repository = LookupRepository(database)
+        self._persons = Persons(database)
         self._may_see_store = may_see_store
         self._store_ids = store_ids
         self._sees_orders = sees_orders
@@ -85,10 +87,11 @@ class Lookups:
         """
         if request.tag is not None:
             return self._tagged(request)
-        member_id = request.member_id
         if request.phone is not None:
             member_id = find_by_phone(request.phone)
-        one = self._repository.member(member_id) if member_id else None
+            one = self._repository.member(member_id) if member_id else None
+        else:
+            one = self._known_as(request.member_id) if request.member_id else None
         found = [_member(one, whole=self.sees_name(one.id))] if one else []
         return FoundMembers(members=found, next=None)
 
@@ -122,9 +125,22 @@ class Lookups:
             next=ids[-1] if len(ids) == request.limit else None,
         )
 
+    def _known_as(self, typed: str) -> Member | None:
+        """Return the member whom staff mean: by id, or by number at the till (K001, till:K001)."""
+        name = typed.strip().replace("：", ":").removeprefix("till:").strip()
+        for number in dict.fromkeys((name, name.upper())):
+            member_id = self._repository.known_as(till_identity(number))
+            if member_id is not None:
+                return self._repository.member(member_id)
+        current = self._persons.current_id(name)
+        return self._repository.member(current) if current else None
+
     def get_member(self, member_id: str) -> Member:
-        """Return a member; raises Refusal NOT_FOUND naming `member_id`."""
-        member = self._repository.member(member_id)
+        """Return a member, or the one they were merged into.
+
+        `member_id` may also be a number at the till. Raises Refusal NOT_FOUND naming `member_id`.
+        """
+        member = self._known_as(member_id)
         if member is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         return member

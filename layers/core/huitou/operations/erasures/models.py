@@ -24,8 +24,10 @@ class EraseMemberRequest(Request):
 class Erasure(Stored):
     """One completed erasure; `id` is the member's, so each member has one at most.
 
-    `points` and `coupons` count what the member gave up.
+    `points` and `coupons` count what the member gave up. `ids` are all ids of the person.
     """
+
+    ids: list[str] | None = None
 
     actor: str
     reason: str
@@ -35,7 +37,7 @@ class Erasure(Stored):
 
 
 class EraseAnswer(Answer):
-    """What the member gave up: unused points and coupons."""
+    """What the member gave up: unused points and coupons. A repetition tells the same."""
 
     member_id: str
     points: int

@@ -1,17 +1,14 @@
-"""Every query on `erasures`, and deleting a member's documents in other collections."""
+"""Every query on `erasures`, and taking a person's documents and words out of other collections."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pymongo.client_session import ClientSession
 
+from huitou.operations.erasures.keeping import BY_ID, BY_MEMBER, CLEARED, GONE
 from huitou.operations.erasures.models import Erasure
 from huitou.runtime.database import Database
-
-# Collections that describe a member and that nobody needs once the member is erased.
-BY_MEMBER = (
-    "limit_uses", "subscriptions", "referral_codes", "notices", "arrivals", "campaign_waiting",
-)  # fmt: skip
-BY_ID = ("features", "positions", "code_tries")
 
 
 class ErasureRepository:
@@ -27,9 +24,19 @@ class ErasureRepository:
         """Insert an erasure; raises DuplicateKeyError if the member has one."""
         self._erasures.insert_one(erasure.document(), session=session)
 
-    def forget(self, member_id: str, session: ClientSession) -> None:
-        """Delete a member's documents in the collections above."""
+    def forget(self, ids: Sequence[str], session: ClientSession) -> None:
+        """Delete what describes the person, and the words that people typed about them."""
+        wanted = {"$in": list(ids)}
         for name in BY_MEMBER:
-            self._database.collection(name).delete_many({"member_id": member_id}, session=session)
+            self._database.collection(name).delete_many({"member_id": wanted}, session=session)
         for name in BY_ID:
-            self._database.collection(name).delete_one({"_id": member_id}, session=session)
+            self._database.collection(name).delete_many({"_id": wanted}, session=session)
+        for name, cleared in CLEARED.items():
+            collection = self._database.collection(name)
+            of_person = {cleared.key: {"$in": [cleared.prefix + one for one in ids]}}
+            if cleared.fields:
+                gone = {"$unset": dict.fromkeys(cleared.fields, "")}
+                collection.update_many(of_person, gone, session=session)
+            for field in cleared.needed:
+                there = of_person | {field: {"$exists": True}}
+                collection.update_many(there, {"$set": {field: GONE}}, session=session)

@@ -13,10 +13,13 @@ from huitou.members.profiles.service import Members
 from huitou.operations.erasures.errors import ErasureErrors
 from huitou.operations.erasures.models import EraseAnswer, EraseMemberRequest, Erasure
 from huitou.operations.erasures.repository import ErasureRepository
-from huitou.ordering.orders.service import Orders
+from huitou.ordering.orders.owners_service import OrderOwners
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
+
+WORDS = "会员注销"  # The reason that entries and coupons name; nobody types it.
 
 
 class Erasures:
@@ -25,41 +28,48 @@ class Erasures:
         self._clock = clock
         self._repository = ErasureRepository(database)
         self._members = Members(database, clock, brand_id)
-        self._orders = Orders(database, clock, brand_id)
+        self._persons = Persons(database)
+        self._orders = OrderOwners(database)
         self._points = Points(database, clock)
         self._coupons = Coupons(database, clock)
         self._consents = Consents(database, clock)
         self._tiers = Tiers(database, clock)
 
     def erase_member(self, request: EraseMemberRequest) -> EraseAnswer:
-        """Forget a member; a repetition gives the same answer as the first call.
+        """Forget a person under all their ids; a repetition gives the same answer.
 
-        If the person comes back with the same phone or WeChat, they are a new member. Raises
-        Refusal NOT_FOUND, MERGED_ELSEWHERE (erase the member they were merged into) or
-        MEMBER_HAS_OPEN_ORDERS.
+        A repetition also takes away what is there by then. If the person comes back with the same
+        phone or WeChat, they are a new member. Raises Refusal NOT_FOUND, MERGED_ELSEWHERE (erase
+        the member they were merged into) or MEMBER_HAS_OPEN_ORDERS, which names an order.
         """
         done = self._database.transact_once(lambda session: self._erase(request, session))
         return EraseAnswer(member_id=done.id, points=done.points, coupons=done.coupons, at=done.at)
 
     def _erase(self, request: EraseMemberRequest, session: ClientSession) -> Erasure:
+        """Take everything of the person away; a second run takes away what is left by then."""
         member_id = request.member_id
         known = self._repository.find(member_id, session)
+        ids = self._persons.ids_of(member_id, session)
+        now = self._clock.now()
+        self._members.forget_member(member_id, ids, now, session)
+        under_way = self._orders.find_open_order(ids, session)
+        if under_way is not None:
+            raise Refusal(ErasureErrors.MEMBER_HAS_OPEN_ORDERS, field="member_id", detail=under_way)
+        # These words first: what follows writes some of its own.
+        self._repository.forget(ids, session)
+        points = sum(self._give_up_points(one, request.actor, session) for one in ids)
+        coupons = sum(
+            self._coupons.revoke_all_coupons(one, request.actor, WORDS, session) for one in ids
+        )
+        for one in ids:
+            self._tiers.forget_tier(one, session)
+            self._consents.withdraw_all_consents(one, session)
+        self._orders.forget_addresses(ids, session)
         if known is not None:
             return known
-        now = self._clock.now()
-        if self._orders.has_open_order(member_id, session):
-            raise Refusal(ErasureErrors.MEMBER_HAS_OPEN_ORDERS, field="member_id")
-        self._members.forget_member(member_id, now, session)
-        points = self._give_up_points(request, session)
-        coupons = self._coupons.revoke_all_coupons(
-            member_id, request.actor, request.reason, session
-        )
-        self._tiers.forget_tier(member_id, session)
-        self._consents.withdraw_all_consents(member_id, session)
-        self._orders.forget_addresses(member_id, session)
-        self._repository.forget(member_id, session)
         erasure = Erasure(
             id=member_id,
+            ids=ids if len(ids) > 1 else None,
             actor=request.actor,
             reason=request.reason,
             points=points,
@@ -69,19 +79,20 @@ class Erasures:
         self._repository.insert(erasure, session)
         return erasure
 
-    def _give_up_points(self, request: EraseMemberRequest, session: ClientSession) -> int:
+    def _give_up_points(self, member_id: str, actor: str, session: ClientSession) -> int:
         """Take the points that could be spent, so that the chain owes nobody; returns how many."""
-        book = self._points.open_book(request.member_id, session)
+        book = self._points.open_book(member_id, session)
         today = self._points.today()
         given_up = max(0, book.available)
         if given_up:
+            again = f"@{book.account.version}" if self._repository.find(member_id, session) else ""
             origin = EntryOrigin(
-                cause=f"erasure:{request.member_id}",
+                cause=f"erasure:{member_id}{again}",
                 at=self._clock.now(),
                 business_day=today,
                 rules_revision=self._points.rules().revision,
-                actor=request.actor,
-                reason=request.reason,
+                actor=actor,
+                reason=WORDS,
             )
             book.adjust(origin, -given_up, today)
         book.bring_up_to_date()

@@ -17,3 +17,7 @@ class MergeErrors(ErrorCode):
         "两个会员绑定了不同手机号，不能合并",
         "The two members have different phones and can't be merged",
     )
+    MERGE_TOO_MANY = (
+        "一个会员最多可有 {detail} 个会员号",
+        "One member may have at most {detail} ids",
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from huitou.members.profiles.errors import MEMBER, ProfileErrors
+from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.models import Member
 from huitou.operations.merges.errors import MergeErrors
 from huitou.operations.merges.models import Merge, MergeMembersRequest
+from huitou.persons.ids.errors import PersonErrors
+from huitou.persons.ids.rules import MOST_IDS
 from huitou.runtime.errors import Code, Refusal
 
 
@@ -13,7 +15,8 @@ def check(source: Member, into: Member) -> None:
     """Check that two members may be merged.
 
     Raises Refusal MERGE_SAME_MEMBER, NOT_FOUND (a member was erased), MERGED_ELSEWHERE (one of them
-    is merged into another member; so merges can form no chain and no circle) or MERGE_TWO_PHONES.
+    is merged into another member; so merges can form no circle), MERGE_TWO_PHONES or
+    MERGE_TOO_MANY.
     """
     for member, field in ((source, "from_member"), (into, "into_member")):
         if member.erased_at is not None:
@@ -21,9 +24,12 @@ def check(source: Member, into: Member) -> None:
     if source.id == into.id:
         raise Refusal(MergeErrors.MERGE_SAME_MEMBER, field="into_member")
     if source.merged_into not in (None, into.id):
-        raise Refusal(ProfileErrors.MERGED_ELSEWHERE, field="from_member")
+        raise Refusal(PersonErrors.MERGED_ELSEWHERE, field="from_member")
     if into.merged_into is not None:
-        raise Refusal(ProfileErrors.MERGED_ELSEWHERE, field="into_member")
+        raise Refusal(PersonErrors.MERGED_ELSEWHERE, field="into_member")
+    ids = {source.id, *(source.merged_ids or ()), *(into.merged_ids or ())}
+    if len(ids) >= MOST_IDS:
+        raise Refusal(MergeErrors.MERGE_TOO_MANY, field="into_member", detail=str(MOST_IDS))
     phones = {source.phone_hash, into.phone_hash} - {None}
     if len(phones) > 1:
         raise Refusal(MergeErrors.MERGE_TWO_PHONES, field="from_member")

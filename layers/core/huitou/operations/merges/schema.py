@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration
+from huitou.operations.merges.upgrade_service import finish_old_merges
+from huitou.runtime.declarations import Declaration, index
+from huitou.runtime.migrations import Migration
 
-DECLARATIONS = (Declaration("merges", "for ever"),)
+DECLARATIONS = (Declaration("merges", "for ever", [index("into_member")]),)
+
+
+MIGRATIONS = (Migration(8, "members merged before follow with their orders", finish_old_merges),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field
@@ -77,7 +77,12 @@ class ReconcileAnswer(Answer):
 
 @dataclass(frozen=True)
 class Books:
-    """All documents of one range of members; the lists are not sorted."""
+    """All documents of one range of members; the lists are not sorted.
+
+    A merge moves orders, and their older entries stay. So `entries_elsewhere` are entries of these
+    orders in other members' ledgers, and `orders_elsewhere` names those orders of these entries
+    that other members have.
+    """
 
     accounts: list[dict[str, Any]]
     entries: list[dict[str, Any]]
@@ -87,3 +92,5 @@ class Books:
     refunds: list[dict[str, Any]]
     shares: list[dict[str, Any]]
     holds: list[dict[str, Any]]
+    entries_elsewhere: list[dict[str, Any]] = field(default_factory=list)
+    orders_elsewhere: set[str] = field(default_factory=set)

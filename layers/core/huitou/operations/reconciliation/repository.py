@@ -40,10 +40,28 @@ class BooksRepository:
             def read(collection: str, fields: dict[str, Any]) -> list[Document]:
                 return self._read(collection, members, fields, session)
 
+            entries, orders = read("points_entries", {}), read("orders", LEDGER_FIELDS)
+            # The entries of an order from before a merge stay with the member who placed it.
+            moved = [order["_id"] for order in orders if "placed_by" in order]
+            own = {order["_id"] for order in orders}
+            away = {e["order_id"] for e in entries if e.get("order_id") is not None} - own
+            of_moved = {"order_id": {"$in": moved}}
+            there = {entry["_id"] for entry in entries}
             return Books(
                 accounts=accounts,
-                entries=read("points_entries", {}),
-                orders=read("orders", LEDGER_FIELDS),
+                entries=entries,
+                entries_elsewhere=[
+                    entry
+                    for entry in self._read("points_entries", of_moved, {}, session)
+                    if entry["_id"] not in there
+                ],
+                orders=orders,
+                orders_elsewhere={
+                    order["_id"]
+                    for order in self._read(
+                        "orders", {"_id": {"$in": sorted(away)}}, {"_id": 1}, session
+                    )
+                },
                 coupons=read("coupons", _COUPON_FIELDS),
                 payments=read(
                     "payments", {"order_id": 1, "status": 1, "amount_fen": 1, "merchant": 1}

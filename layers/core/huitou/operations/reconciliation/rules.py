@@ -48,7 +48,7 @@ def differences(books: Books, today: str, real_now: float) -> Iterator[Differenc
     ledger = _arranged(books, real_now)
     for order in ledger.orders.values():
         yield from _order_against_entries(ledger, order)
-    for order_id in set(ledger.entries) - set(ledger.orders):
+    for order_id in set(ledger.entries) - set(ledger.orders) - books.orders_elsewhere:
         yield Difference(kind="entry without order", id=order_id, expected=None, found="entries")
     yield from _holds_against_entries(ledger)
     yield from _accounts_against_ledger(books, ledger, today)
@@ -65,6 +65,8 @@ def _arranged(books: Books, real_now: float) -> Ledger:
         by_member[entry.member_id].append(entry)
         if entry.order_id is not None:
             of_orders[entry.order_id][entry.id] = entry
+    for document in books.entries_elsewhere:
+        of_orders[document["order_id"]][document["_id"]] = LedgerEntry.model_validate(document)
     orders = {order["_id"]: LedgerOrder.model_validate(order) for order in books.orders}
     holds = {hold["_id"]: Hold.model_validate(hold) for hold in books.holds}
     return Ledger(orders, of_orders, by_member, holds, real_now)

@@ -18,6 +18,7 @@ class LedgerOrder(Record):
 
     id: str = Field(alias="_id")
     member_id: str
+    placed_by: str | None = None
     status: Status
     business_day: str
     payable_fen: int

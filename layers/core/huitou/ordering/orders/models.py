@@ -169,6 +169,7 @@ class Order(Stored):
     facts that its price follows from; older orders lack them, because their price followed from
     the tier and one coupon. `uses` are the units of offers' limits that the order took.
     `coupon_id` is the first of `coupon_ids`; older readers expect it.
+    `placed_by` is the member who placed it, if they were merged into `member_id` since.
     `rollup` is "due" whenever the KPIs may not contain the order's present state; `counted_fen` is
     the amount that they contain. `features` and `featured_fen` are the same for the member's
     features. `shipping` and `card` are "due" while WeChat must still be told that the order was
@@ -178,6 +179,7 @@ class Order(Stored):
     brand_id: str
     store_id: str | None = None
     member_id: str
+    placed_by: str | None = None
     quote_id: str | None = None
     request_digest: str
     channel: Channel = "mini_program"

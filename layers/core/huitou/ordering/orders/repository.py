@@ -12,7 +12,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
 from huitou.ordering.orders.models import Invoice, Moment, Order, Status, WeChatUpdate
-from huitou.ordering.orders.rules import ENDED, UNPAID, before
+from huitou.ordering.orders.rules import UNPAID, before
 from huitou.runtime.database import Database, Document
 from huitou.runtime.paging import PageRequest, newest_first
 from huitou.runtime.triggers import DONE, DUE
@@ -36,19 +36,6 @@ class OrderRepository:
     def of_member(self, member_id: str, page: PageRequest) -> tuple[list[Order], str | None]:
         rows, after = newest_first(self._orders, {"member_id": member_id}, page, "created_at")
         return [Order.model_validate(row) for row in rows], after
-
-    def any_open(self, member_id: str, session: ClientSession) -> bool:
-        """Tell whether the member has an order that isn't completed, cancelled or refunded."""
-        where = {"member_id": member_id, "status": {"$nin": list(ENDED)}}
-        return self._orders.find_one(where, {"_id": 1}, session=session) is not None
-
-    def forget(self, member_id: str, session: ClientSession) -> None:
-        """Delete the addresses of a member's orders; the accounts don't need them."""
-        self._orders.update_many(
-            {"member_id": member_id, "delivery": {"$exists": True}},
-            {"$unset": {"delivery": ""}},
-            session=session,
-        )
 
     def step(
         self,
@@ -145,13 +132,13 @@ class OrderRepository:
         as_sent = {"_id": order.id, update: DUE, "version": order.version}
         self._orders.update_one(as_sent, {"$set": {update: outcome}})
 
-    def put_invoice(self, order_id: str, invoice: Invoice) -> bool:
-        """Keep a request for an invoice; False if an earlier request exists, which then stands."""
-        kept = self._orders.update_one(
+    def put_invoice(self, order_id: str, invoice: Invoice, session: ClientSession) -> None:
+        """Keep a request for an invoice; if an earlier request exists, that one stands."""
+        self._orders.update_one(
             {"_id": order_id, "invoice": {"$exists": False}},
             {"$set": {"invoice": invoice.model_dump(exclude_none=True)}},
+            session=session,
         )
-        return kept.matched_count == 1
 
     def unpaid_past(self, at: datetime) -> Iterator[str]:
         """Yield the unpaid orders whose time to pay is over, oldest first.

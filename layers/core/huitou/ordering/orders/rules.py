@@ -81,6 +81,13 @@ def request_digest(request: CreateRequest) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
+def same_order(order: Order, digest: str) -> Order:
+    """Return the order if the call repeats it; raises Refusal QUOTE_ID_REUSED if not."""
+    if order.request_digest != digest:
+        raise Refusal(OrderErrors.QUOTE_ID_REUSED, field="quote_id")
+    return order
+
+
 def check_wanted(request: CreateRequest, now: datetime) -> datetime:
     """Return when the guest wants the order.
 

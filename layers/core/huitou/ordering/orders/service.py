@@ -55,9 +55,11 @@ from huitou.ordering.orders.rules import (
     pickup_moment,
     purchase_of,
     request_digest,
+    same_order,
     with_refunds,
 )
 from huitou.ordering.quotes.service import Pricing, coupons_of, quoted_coupons, uses_of
+from huitou.persons.ids.service import Persons
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -73,6 +75,7 @@ class Orders:
         self._brand_id = brand_id
         self._orders = OrderRepository(database)
         self._stores = Stores(database, clock)
+        self._persons = Persons(database)
         self._pricing = Pricing(database, clock)
         self._points = Points(database, clock)
         self._messages = Messages(database)
@@ -125,6 +128,10 @@ class Orders:
         """
         identity = order_id(member_id, request.quote_id)
         digest = request_digest(request)
+        for other in self._persons.ids_of(member_id)[1:]:
+            # A repetition of a call from before the merge finds the order of that call.
+            if (before := self._orders.find(order_id(other, request.quote_id))) is not None:
+                return same_order(before, digest)
         try:
             return self._create(identity, digest, member_id, request)
         except (Refusal, DuplicateKeyError):
@@ -133,7 +140,7 @@ class Orders:
             stored = self._orders.find(identity)
             if stored is None:
                 raise
-            return _same(stored, digest)
+            return same_order(stored, digest)
 
     def _create(self, identity: str, digest: str, member_id: str, request: CreateRequest) -> Order:
         now = self._clock.now()
@@ -173,6 +180,7 @@ class Orders:
         order = order.model_copy(update={"uses": uses})
 
         def write(session: ClientSession) -> Order:
+            self._persons.touch(member_id, session)
             drawn = self._points.reserve_points(member_id, order.points_used, session)
             kept = order.model_copy(update={"points_drawn": drawn})
             self._orders.insert(kept, session)
@@ -211,14 +219,6 @@ class Orders:
         if order is None:
             return None
         return {use.piece for use in order.uses if use.piece is not None}
-
-    def has_open_order(self, member_id: str, session: ClientSession) -> bool:
-        """Tell whether the member has an order that isn't completed, cancelled or refunded."""
-        return self._orders.any_open(member_id, session)
-
-    def forget_addresses(self, member_id: str, session: ClientSession) -> None:
-        """Delete the addresses of a member's orders, within the transaction of an erasure."""
-        self._orders.forget(member_id, session)
 
     def list_orders(self, member_id: str, page: PageRequest) -> OrdersAnswer:
         """Return a page of the member's own orders, newest first."""
@@ -327,9 +327,11 @@ class Orders:
     def note_update(self, order: Order, update: WeChatUpdate, outcome: TellingOutcome) -> None:
         self._orders.told(order, update, outcome)
 
-    def keep_invoice_request(self, order: Order, invoice: Invoice) -> bool:
-        """Keep the guest's request for an invoice; False if they had asked for one before."""
-        return self._orders.put_invoice(order.id, invoice)
+    def keep_invoice_request(self, order: Order, invoice: Invoice) -> None:
+        """Keep the guest's request for an invoice, unless they had asked for one before."""
+        self._persons.insert_for(
+            order.member_id, lambda session: self._orders.put_invoice(order.id, invoice, session)
+        )
 
     def begin_refund(
         self, order: Order, pending: PendingRefund, actor: str, session: ClientSession
@@ -385,16 +387,12 @@ class Orders:
         def write(session: ClientSession) -> bool:
             if not self._orders.step(order.id, "cancelled", self._clock.now(), session):
                 return False
-            self._points.release_points(order.member_id, drawn_lots(order), session)
-            for coupon_id in order.used_coupons:
-                self._coupons.release_coupon(coupon_id, order.id, session)
-            self._limiter.give_back_uses(order.member_id, order.uses, order.created_at, session)
+            # Read again: the member may have been merged since, and the order moved along.
+            now = self.get_order(order.id, session)
+            self._points.release_points(now.member_id, drawn_lots(now), session)
+            for coupon_id in now.used_coupons:
+                self._coupons.release_coupon(coupon_id, now.id, session)
+            self._limiter.give_back_uses(now.member_id, now.uses, now.created_at, session)
             return True
 
         return self._database.transact(write)
-
-
-def _same(order: Order, digest: str) -> Order:
-    if order.request_digest != digest:
-        raise Refusal(OrderErrors.QUOTE_ID_REUSED, field="quote_id")
-    return order

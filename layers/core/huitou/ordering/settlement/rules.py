@@ -11,7 +11,8 @@ from huitou.catalog.stores.rules import shifted
 from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import awarded, kept, points_back
 from huitou.loyalty.points.models import ON_COMPLETION, LedgerEntry, RuleRef
-from huitou.loyalty.points.rules import Award, Book, EntryOrigin, TakenBack, returning
+from huitou.loyalty.points.returns import returning
+from huitou.loyalty.points.rules import Award, Book, EntryOrigin, TakenBack
 from huitou.loyalty.tiers.models import BY_DAY, TierChange
 from huitou.loyalty.tiers.rules import MOST_DAYS_KEPT, Case
 from huitou.ordering.orders.ledger_models import LedgerOrder

@@ -8,7 +8,7 @@ from datetime import datetime
 from pymongo.client_session import ClientSession
 
 from huitou.payments.charges.models import Payment, PaymentStatus
-from huitou.runtime.database import Database, insert_new
+from huitou.runtime.database import Database
 
 MOST_ATTEMPTS = 20
 UNANSWERED_AT_ONCE = 5_000
@@ -27,12 +27,12 @@ class PaymentRepository:
         found = self._payments.find({"order_id": order_id}).sort("attempt", 1).limit(MOST_ATTEMPTS)
         return [Payment.model_validate(document) for document in found]
 
-    def insert(self, payment: Payment) -> bool:
-        """Open an attempt; False if another is open.
+    def insert(self, payment: Payment, session: ClientSession) -> None:
+        """Open an attempt; DuplicateKeyError if another is open.
 
         If two calls open one at once, the unique index refuses the second.
         """
-        return insert_new(self._payments, payment.document())
+        self._payments.insert_one(payment.document(), session=session)
 
     def keep_prepay_id(self, out_trade_no: str, prepay_id: str) -> None:
         self._payments.update_one({"_id": out_trade_no}, {"$set": {"prepay_id": prepay_id}})

@@ -44,6 +44,7 @@ from huitou.payments.refunds.models import RefundNotice, RefundOutcome
 from huitou.payments.refunds.progress_service import RefundProgress
 from huitou.payments.refunds.service import Refunds
 from huitou.payments.wechat_pay.client import WeChatPay, WeChatPayRefusal
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal, Unavailable
@@ -61,6 +62,7 @@ class Payments:
         self._gateway = gateway
         self._payments = PaymentRepository(database)
         self._orders = Orders(database, clock, brand_id)
+        self._persons = Persons(database)
         self._members = Members(database, clock, brand_id)
         self._stores = Stores(database, clock)
         self._refunds = Refunds(database, clock, brand_id, gateway)
@@ -118,7 +120,9 @@ class Payments:
             created_at=now,
             ask_at=next_asking(now, now),
         )
-        if self._payments.insert(attempt):
+        if self._persons.insert_for(
+            attempt.member_id, lambda session: self._payments.insert(attempt, session)
+        ):
             return attempt
         raise Unavailable  # Another call opened this attempt just now; a retry finds it.
 
@@ -183,7 +187,7 @@ class Payments:
         return self._take_money(payment, notice)
 
     def _take_money(self, payment: Payment, notice: TransactionNotice) -> NoticeOutcome:
-        order = self._orders.own_order(payment.member_id, payment.order_id)
+        order = self._orders.get_order(payment.order_id)
         transaction_id, paid_at = notice.transaction_id or "", notice.success_time
         if paid_at is None:
             raise self._alarm(notice, payment, "success_time")
@@ -204,10 +208,14 @@ class Payments:
             if not self._payments.take_money(payment.id, status, transaction_id, paid_at, session):
                 session.abort_transaction()
                 return "repeated"
+            # The member may have been merged since the payment was read.
+            owner = self._orders.get_order(payment.order_id, session).member_id
+            of_owner = payment.model_copy(update={"member_id": owner})
             if first:
-                self._sharing.open_share(payment, transaction_id, paid_at, session)
+                self._sharing.open_share(of_owner, transaction_id, paid_at, session)
             else:
-                self._refunds.refund_surplus(payment, session)
+                self._persons.touch(owner, session, even_erased=True)
+                self._refunds.refund_surplus(of_owner, session)
             return "paid" if first else "surplus"
 
         return self._database.transact(write)

@@ -42,6 +42,7 @@ from huitou.payments.refunds.rules import (
     why_not,
 )
 from huitou.payments.wechat_pay.client import WeChatPay
+from huitou.persons.ids.service import Persons
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, HuitouError, Refusal, Unavailable
@@ -53,6 +54,7 @@ class Refunds:
         self._clock = clock
         self._refunds = RefundRepository(database)
         self._allowance = AllowanceRepository(database)
+        self._persons = Persons(database)
         self._orders = Orders(database, clock, brand_id)
         self._sharing = Sharing(database, clock, gateway)
         self._progress = RefundProgress(database, clock, brand_id, gateway)
@@ -207,6 +209,7 @@ class Refunds:
                 status="requested" if alone else "awaiting_approval",
                 **self._paid_with(order, session),
             )
+            self._persons.touch(order.member_id, session, even_erased=True)
             self._refunds.insert(refund, session)
             if alone:
                 self._set_aside(order, refund, actor, session)

@@ -66,7 +66,7 @@ class Shipping:
         if not wechat.is_trade_managed() or order.status == "refunded":
             self._orders.note_update(order, "shipping", "not_needed")
             return "not needed"
-        openid = self._members.openid_of(order.member_id, appid)
+        openid = self._members.openid_of(order.placed_by or order.member_id, appid)
         if openid is None:
             return self._not_shipped(order, "payer")
         error = wechat.upload_shipping_info(shipping_info(order, openid, self._clock.now()))
@@ -103,7 +103,7 @@ class Shipping:
             return "shown before"
         card, payment = self._messages.message_rules().pickup_card, order.wechat_payment
         content = card_content(order, card) if card is not None else None
-        openid = self._members.openid_of(order.member_id, appid)
+        openid = self._members.openid_of(order.placed_by or order.member_id, appid)
         if content is None or payment is None or openid is None:
             self._orders.note_update(order, "card", "done" if card else "not_needed")
             return "nothing to show"

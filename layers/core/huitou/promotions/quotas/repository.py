@@ -158,6 +158,22 @@ class LimitRepository:
         """Insert a new counter; if two transactions do so, one conflicts and runs again."""
         self._uses.insert_one(uses.document(), session=session)
 
+    def uses_of(self, member_id: str, session: ClientSession) -> list[MemberUses]:
+        """Return all counters of a member; there is one for each limited offer they used."""
+        found = self._uses.find({"member_id": member_id}, session=session)
+        return [MemberUses.model_validate(document) for document in found]
+
+    def add_uses(self, identity: str, uses: MemberUses, session: ClientSession) -> None:
+        """Add the figures of one counter to another one, and delete the first."""
+        figures = {"total": uses.total}
+        figures |= {f"days.{day}": count for day, count in uses.days.items()}
+        figures |= {f"months.{month}": count for month, count in uses.months.items()}
+        new = {"schema": 1, "member_id": identity.rpartition("|")[2]}
+        self._uses.update_one(
+            {"_id": identity}, {"$inc": figures, "$setOnInsert": new}, upsert=True, session=session
+        )
+        self._uses.delete_one({"_id": uses.id}, session=session)
+
     def count(
         self,
         identity: str,

@@ -152,6 +152,12 @@ class Limiter:
             if use.pooled:
                 self._repository.add(use.subject, use.pieces, use.fen, session)
 
+    def hand_over_uses(self, source_id: str, into_id: str, session: ClientSession) -> None:
+        """Count what one member used as used by another, in the transaction that merges them."""
+        for uses in self._repository.uses_of(source_id, session):
+            subject = uses.id.removesuffix(f"|{source_id}")
+            self._repository.add_uses(uses_id(subject, into_id), uses, session)
+
     def units_in_flight(self) -> Iterator[InFlight]:
         """Yield units whose taker seems to have been killed between taking and using them."""
         return self._repository.in_flight(time.time() - ISSUING_S)

@@ -1,0 +1,69 @@
+"""What an erasure deletes and clears, and what stays: the purpose, the law and how long.
+
+`tests/services/operations/test_erasure_scan.py` fills a member's documents with values that can be
+recognised, erases the member, searches every collection, and fails on a value that isn't declared
+here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Collections that describe a member and that nobody needs once the member is erased.
+BY_MEMBER = (
+    "limit_uses",
+    "subscriptions",
+    "referral_codes",
+    "notices",
+    "arrivals",
+    "campaign_waiting",
+)
+BY_ID = ("features", "positions", "code_tries")
+
+# A text that a document can't be without gets these words instead.
+GONE = "（已删除）"
+
+
+class Cleared(NamedTuple):
+    """Fields that an erasure takes off documents which stay; `key` leads to the person's ids.
+
+    Mostly these are words that staff or the guest typed. Figures, ids and who acted stay.
+    `needed` are fields that documents can't be without.
+    """
+
+    fields: tuple[str, ...]
+    needed: tuple[str, ...] = ()
+    key: str = "member_id"
+    prefix: str = ""
+
+
+CLEARED: dict[str, Cleared] = {
+    "coupons": Cleared(("reason",), ("revoked.reason",)),
+    "merges": Cleared((), ("reason",), key="into_member"),
+    "points_adjustments": Cleared(("decided_reason",), ("reason",)),
+    # The only field of a ledger entry that is ever removed: no figure follows from a reason.
+    "points_entries": Cleared(("reason",)),
+    "referrals": Cleared(("network", "rank"), ("decision.reason",), key="_id"),
+    "refunds": Cleared((), ("reason",)),
+    "staff_changes": Cleared(
+        ("after.reason", "after.decided_reason"), key="target", prefix="member "
+    ),
+}
+
+
+class Kept(NamedTuple):
+    """A personal value that stays after an erasure: why, and for how long."""
+
+    why: str
+    how_long: str
+
+
+KEPT: dict[tuple[str, str], Kept] = {
+    ("orders", "invoice.title"): Kept(
+        "the invoice that the guest asked for (tax law)", "as long as the order"
+    ),
+    ("orders", "invoice.tax_number"): Kept(
+        "the invoice that the guest asked for (tax law)", "as long as the order"
+    ),
+    ("erasures", "reason"): Kept("proof that the member asked for it (PIPL 47)", "for ever"),
+}
