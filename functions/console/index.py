@@ -7,7 +7,6 @@ can't call it.
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -26,7 +25,7 @@ from huitou.operations.staff.models import (
 from huitou.operations.staff.rules import may
 from huitou.operations.staff.service import SESSION_LIVES, Sessions, Staff, me
 from huitou.runtime.errors import Code, HuitouError, Refusal
-from huitou.runtime.events import HttpAnswer, HttpRequest
+from huitou.runtime.events import HttpAnswer, HttpRequest, json_body
 from huitou.runtime.handler import Action, Call, Web, act, serve
 
 AREAS = (
@@ -82,14 +81,8 @@ def _api(call: Call, request: HttpRequest) -> HttpAnswer:
 
 def _fields(request: HttpRequest) -> dict[str, Any]:
     if len(request.body) > MOST_BYTES:
-        raise Refusal(Code.TOO_LARGE)
-    try:
-        fields = json.loads(request.body or b"{}")
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
-        raise Refusal(Code.INVALID_REQUEST, field="body", detail="object")
-    return fields
+        raise Refusal(Code.TOO_LARGE, field="body")
+    return json_body(request)
 
 
 def _run_route(desk: Desk, name: str, route: Route, fields: dict[str, Any]) -> dict[str, Any]:

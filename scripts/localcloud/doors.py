@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, redirect, request, send_from_directory
+from flask.json.provider import DefaultJSONProvider
 
 from deployment.web import pages
+from huitou.runtime.parsing import parse_json
 from localcloud.errors import PlatformError
 from localcloud.wechat_pay import Refused
 
@@ -73,9 +75,22 @@ def for_this_machine(app: WSGIApplication) -> WSGIApplication:
     return checked
 
 
+class _SentJson(DefaultJSONProvider):
+    """Reads JSON as our functions read it, so what they refuse doesn't break the local cloud."""
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return parse_json(s)
+
+
+def _app(name: str) -> Flask:
+    app = Flask(name)
+    app.json = _SentJson(app)
+    return app
+
+
 def platform_app(cloud: LocalCloud) -> Flask:
     """What Tencent Cloud offers, and the local cloud's own controls under /local/."""
-    app = Flask("localcloud")
+    app = _app("localcloud")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     _refuse_other_sites(app)
 
@@ -202,7 +217,7 @@ def _add_controls(app: Flask, cloud: LocalCloud) -> None:
 
 def vendors_app(cloud: LocalCloud) -> Flask:
     """The stand-ins: WeChat Pay under /v3/, the mini-program's server API, the guest's phone."""
-    app = Flask("vendors")
+    app = _app("vendors")
     _refuse_other_sites(app)
 
     @app.route("/v3/<path:path>", methods=["GET", "POST"])

@@ -19,6 +19,7 @@ import segno
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from huitou.runtime.parsing import parse_json
 from localcloud.keys import LocalSecrets
 
 TOKEN_LIVES_S = 7_200
@@ -275,7 +276,7 @@ class MiniProgramStandIn:
 
 def _from_json(text: Any) -> Answer:
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except (TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

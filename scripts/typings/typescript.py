@@ -64,7 +64,7 @@ def type_of(schema: Schema) -> str:
         return f"({items})[]" if " | " in items else f"{items}[]"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         values = type_of(schema["additionalProperties"])
-        if "propertyNames" in schema:
+        if "enum" in schema.get("propertyNames", {}):
             return f"Partial<Record<{type_of(schema['propertyNames'])}, {values}>>"
         return f"Record<string, {values}>"
     if not schema.keys() - {"title", "description", "default"}:

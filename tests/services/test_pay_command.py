@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from bill_texts import Bills, paid
 from chain_data import FakeClock
@@ -21,6 +21,7 @@ from huitou.payments.discrepancies.models import DiscrepanciesRequest, ResolveRe
 from huitou.payments.discrepancies.service import Discrepancies
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
+from huitou.runtime.faults import as_failure
 
 DAY = "2026-03-01"
 
@@ -58,9 +59,10 @@ class Desk:
         model, run = self.actions[event["action"]]
         try:
             done = run(model.model_validate_json(json.dumps(fields), strict=True, extra="forbid"))
-        except Refusal as refused:
-            error = {"code": refused.code.name, "message": refused.message("en")}
-            return {"ok": False, "error": error}
+        except (Refusal, ValidationError) as error:
+            refused = as_failure(error)
+            told = {"code": refused.code.name, "message": refused.message("en")}
+            return {"ok": False, "error": told}
         return {"ok": True, "data": done.model_dump(mode="json", exclude_none=True)}
 
     def run(self, command: click.Command, **options: Any) -> int:
@@ -113,7 +115,7 @@ def test_a_long_report_tells_the_command_that_lists_the_rest(
 @pytest.mark.parametrize(
     ("day", "message"),
     [("2026-03-02", "BILL_NOT_READY: The bill isn't there yet; try again from 2026-03-03 10:00"),
-     ("2026-02-30", "INVALID_REQUEST: Invalid request: day")],
+     ("2026-02-30", "INVALID_REQUEST: Invalid request: day must be a day from 1970 to 2100")],
 )  # fmt: skip
 def test_if_a_day_cannot_be_reconciled_the_error_says_why(
     desk: Desk, day: str, message: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from huitou.runtime.parsing import parse_json
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.pool import Invocation
@@ -31,8 +32,8 @@ class CallActions:
     def invoke(self, request: asked.Invoke) -> Answer:
         self._platform.check_namespace(request.Namespace)
         try:
-            event = json.loads(request.ClientContext or "{}")
-        except (ValueError, RecursionError):
+            event = parse_json(request.ClientContext or "{}")
+        except ValueError:
             raise PlatformError("InvalidParameterValue.Param", "ClientContext: no JSON") from None
         if request.InvocationType == "Event":
             request_id = self._platform.start(request.FunctionName, event, request.Qualifier)

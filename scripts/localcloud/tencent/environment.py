@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from huitou.runtime.parsing import parse_json
 from localcloud.errors import PlatformError
 from localcloud.platform import Platform
 from localcloud.storage import STATIC_BUCKET
@@ -120,7 +121,7 @@ class EnvironmentActions:
         """Set who may call which function; only rules that can be judged here are taken."""
         self._check(request)
         try:
-            rules = json.loads(request.SecurityRule)
+            rules = parse_json(request.SecurityRule)
         except ValueError:
             raise PlatformError("InvalidParameter.SecurityRule", "SecurityRule: no JSON") from None
         for name, rule in rules.items() if isinstance(rules, dict) else [("SecurityRule", None)]:

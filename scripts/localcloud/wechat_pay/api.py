@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from huitou.runtime.parsing import parse_json
 from localcloud.keys import LocalSecrets, PlatformCertificate
 from localcloud.wechat_pay.bills import DOWNLOAD_PATH, Bills
 from localcloud.wechat_pay.books import Doc, WeChatBooks, shared_to
@@ -286,7 +287,7 @@ def _written(answer: dict[str, Any]) -> bytes:
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(body) if body else {}
+        parsed = parse_json(body) if body else {}
     except ValueError:
         raise wrong_field("body", "not JSON") from None
     if not isinstance(parsed, dict):

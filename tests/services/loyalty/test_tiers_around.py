@@ -335,7 +335,7 @@ def test_if_rules_change_twice_on_one_day_the_last_ones_count(world: World) -> N
     world.apply(rules(2, levels=levels(20_000)))
     assert world.tier(alice)[0] == "silver"
     world.clock.advance(hours=1)
-    world.apply(rules(7, levels=levels(40_000)))
+    world.apply(rules(3, levels=levels(40_000)))
     assert world.tier(alice)[0] == "basic"
     moves = list(world.database.collection("tier_changes").find({}).sort("at", 1))
     assert [(move["after"], move["cause"]) for move in moves] == [

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from huitou.runtime.limits import Id, SchemaVersion
+
 
 class Unfit(ValueError):  # noqa: N818
     """A document contradicts itself; names the field and tells its author why, in two languages."""
@@ -45,8 +47,8 @@ class Record(BaseModel):
 class Stored(Record):
     """A stored document: `id` is MongoDB's `_id`, `schema_` is the version of its shape."""
 
-    id: str = Field(alias="_id")
-    schema_: int = Field(default=1, alias="schema")
+    id: Id = Field(alias="_id")
+    schema_: SchemaVersion = Field(default=1, alias="schema")
 
     def document(self) -> dict[str, Any]:
         """Return the document as MongoDB stores it, without the fields that are None."""

@@ -52,6 +52,10 @@ class Code(ErrorCode):
         "规则已有更新的版本，revision 须大于现有版本",
         "There is a later revision of these rules: raise `revision` above it",
     )
+    REVISION_TOO_HIGH = (
+        "revision 只能比现有版本大一：最大为 {detail}",
+        "`revision` is one above the last: {detail} at most",
+    )
     DATABASE_RIGHT_MISSING = (
         "数据库用户缺少权限：{detail}",
         "The database's user lacks a right: {detail}",

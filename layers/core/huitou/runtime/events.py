@@ -7,6 +7,7 @@ reads the document itself, so a forged event can name a document but can't chang
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.parsing import MOST_BODY_BYTES, Malformed, parse_json
 
 MAX_ASYNC_EVENT_BYTES = 128 * 1024  # The platform's limit for asynchronous calls.
 MAX_BATCH = 200  # Changes in one call: some 400 bytes each, so well below the limit above.
@@ -78,18 +80,46 @@ class HttpAnswer:
 
 
 def http_request(event: Mapping[str, Any]) -> HttpRequest:
-    """Read the platform's HTTP event, in which header names may have any case."""
+    """Read the platform's HTTP event, in which header names may have any case.
+
+    Raises Refusal INVALID_REQUEST or TOO_LARGE naming `body`.
+    """
     headers, context = event.get("headers"), event.get("requestContext")
-    body = str(event.get("body") or "")
     return HttpRequest(
         method=str(event.get("httpMethod") or "").upper(),
         path=str(event.get("path") or "/"),
         headers={str(k).lower(): str(v) for k, v in headers.items()}
         if isinstance(headers, dict)
         else {},
-        body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        body=_body(event),
         address=str(context.get("sourceIp") or "") if isinstance(context, dict) else "",
     )
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    text = str(event.get("body") or "")
+    try:
+        raw = text.encode()
+        body = base64.b64decode(raw) if event.get("isBase64Encoded") else raw
+    except (UnicodeEncodeError, binascii.Error):
+        raise Refusal(Code.INVALID_REQUEST, field="body", detail="text") from None
+    if len(body) > MOST_BODY_BYTES:
+        raise Refusal(Code.TOO_LARGE, field="body")
+    return body
+
+
+def json_body(request: HttpRequest) -> dict[str, Any]:
+    """Return the JSON object in the body of an HTTP call; no body is an empty object.
+
+    Raises Refusal INVALID_REQUEST naming the place at fault.
+    """
+    try:
+        fields = parse_json(request.body or b"{}")
+    except Malformed as malformed:
+        raise malformed.refusal() from None
+    if not isinstance(fields, dict):
+        raise Refusal(Code.INVALID_REQUEST, field="body", detail="object")
+    return fields
 
 
 def http_answer(answer: HttpAnswer) -> dict[str, Any]:

@@ -24,11 +24,13 @@ from huitou.runtime import missed
 from huitou.runtime.clock import Clock, clock_for
 from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
 from huitou.runtime.dead_letters import record_letter
-from huitou.runtime.documents import Answer, Unfit
+from huitou.runtime.documents import Answer
 from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
 from huitou.runtime.events import HttpAnswer, HttpRequest, changed_ids, http_answer, http_request
+from huitou.runtime.faults import as_failure
 from huitou.runtime.identity import Caller, caller_of, is_internal
 from huitou.runtime.logs import log
+from huitou.runtime.parsing import MOST_EVENT_BYTES, Malformed, check_depth, check_values
 from huitou.runtime.settings import Settings
 from huitou.runtime.settings import settings as shared_settings
 
@@ -189,7 +191,7 @@ def serve(
         outcome = "ok"
         return answer
     except (HuitouError, ValidationError, PyMongoError) as error:
-        failure = _as_failure(error)
+        failure = as_failure(error)
         outcome = failure.code.name
         if door in ("changes", "timer") and _retry_cures(error):
             missed.note_failure()
@@ -231,6 +233,10 @@ def _door(
     http: Web | None,
 ) -> tuple[str, Callable[[], dict[str, Any]]]:
     """Return the name of the door and the work to do; raises Refusal if the door is shut."""
+    try:
+        check_depth(event)
+    except Malformed as malformed:
+        raise malformed.refusal() from None
     if call.caller is not None:
         return "member", lambda: _as_member(call, event, member)
     if not isinstance(event, dict):
@@ -255,10 +261,8 @@ def _as_member(call: Call, event: object, actions: Mapping[str, Action] | None) 
         raise Refusal(Code.FORBIDDEN)
     if not isinstance(event, dict):
         raise Refusal(Code.INVALID_REQUEST, field="event", detail="object")
-    if len(json.dumps(event)) > MAX_MEMBER_EVENT_BYTES:
-        raise Refusal(Code.TOO_LARGE, field="event")
     _refuse_forged_identity(call.member, event.get("userInfo"))
-    return act(call, event, actions)
+    return act(call, event, actions, MAX_MEMBER_EVENT_BYTES)
 
 
 def _refuse_forged_identity(caller: Caller, user_info: object) -> None:
@@ -270,11 +274,16 @@ def _refuse_forged_identity(caller: Caller, user_info: object) -> None:
         raise Refusal(Code.FORBIDDEN, field="userInfo")
 
 
-def act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> dict[str, Any]:
+def act(
+    call: Call,
+    event: dict[str, Any],
+    actions: Mapping[str, Action],
+    most_bytes: int = MOST_EVENT_BYTES,
+) -> dict[str, Any]:
     """Run the action that the event names.
 
-    Raises Refusal UNKNOWN_ACTION or INVALID_REQUEST naming the field, or ValidationError if the
-    fields don't fit the action's request model.
+    Raises Refusal UNKNOWN_ACTION, TOO_LARGE or INVALID_REQUEST naming the field, or
+    ValidationError if the fields don't fit the action's request model.
     """
     name = event.get("action")
     action = actions.get(name) if isinstance(name, str) else None
@@ -284,7 +293,14 @@ def act(call: Call, event: dict[str, Any], actions: Mapping[str, Action]) -> dic
     if type(event.get("v", 1)) is not int or event.get("v", 1) != 1:
         raise Refusal(Code.INVALID_REQUEST, field="v", detail="1")
     fields = {key: value for key, value in event.items() if key not in _ENVELOPE}
-    request = action.request.model_validate_json(json.dumps(fields), strict=True, extra="forbid")
+    try:
+        check_values(fields)
+    except Malformed as malformed:
+        raise malformed.refusal() from None
+    sent = json.dumps(fields)
+    if len(sent) > most_bytes:
+        raise Refusal(Code.TOO_LARGE, field="event")
+    request = action.request.model_validate_json(sent, strict=True, extra="forbid")
     return {"ok": True, "data": _plain(action.run(call, request))}
 
 
@@ -301,59 +317,6 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-# Pydantic's names of faults, and what members and operators read instead.
-_FAULTS = {
-    "missing": ("缺少该字段", "is missing"),
-    "extra_forbidden": ("没有该字段", "is not a field"),
-    "int_type": ("应为整数", "must be a whole number"),
-    "int_from_float": ("应为整数", "must be a whole number"),
-    "string_type": ("应为文字", "must be text"),
-    "list_type": ("应为列表", "must be a list"),
-    "too_short": ("太少", "has too few items"),
-    "too_long": ("太多", "has too many items"),
-    "string_too_long": ("过长", "is too long"),
-    "string_too_short": ("过短", "is too short"),
-    "string_pattern_mismatch": ("格式不正确", "has the wrong form"),
-    "greater_than_equal": ("过小", "is too small"),
-    "less_than_equal": ("过大", "is too large"),
-    "literal_error": ("不是可选的值", "is not one of the choices"),
-}
-
-
-def _as_failure(error: Exception) -> HuitouError:
-    if isinstance(error, HuitouError):
-        return error
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        if error.title.endswith("Request") or first["type"].startswith("json"):
-            cause = first.get("ctx", {}).get("error")
-            within = [cause.field] if isinstance(cause, Unfit) and cause.field else []
-            where = ".".join([*(str(part) for part in first["loc"]), *within]) or "event"
-            if isinstance(cause, Unfit):
-                return _InvalidField(where, "unfit", str(cause), cause.chinese)
-            return _InvalidField(where, first["type"], str(first["msg"]))
-        return HuitouError(Code.INTERNAL)  # A stored document is wrong, not the caller's request.
-    if isinstance(error, PyMongoError) and is_passing(error):
-        return Unavailable()
-    return HuitouError(Code.INTERNAL)
-
-
-class _InvalidField(Refusal):
-    """A field of a request doesn't fit its model; `chinese` tells why if the model itself does."""
-
-    def __init__(self, field: str, fault: str, english: str, chinese: str | None = None) -> None:
-        super().__init__(Code.INVALID_REQUEST, field=field, detail=fault)
-        self._why = chinese and (chinese, english)
-        self._english = english
-
-    def message(self, lang: Lang = "zh") -> str:
-        chinese, english = self._why or _FAULTS.get(self.detail, ("不正确", self._english))
-        fault = english if lang == "en" else chinese
-        fault = fault if self._why else f"{self.field} {fault}"
-        template = self.code.english if lang == "en" else self.code.chinese
-        return template.format(detail=fault)
 
 
 def _retry_cures(error: Exception) -> bool:

@@ -13,26 +13,46 @@ from pymongo.errors import DuplicateKeyError
 
 from huitou.runtime.database import Document, insert_new
 from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.limits import MOST_REVISION
 
 _HISTORY = "rule_revisions"
 MOST_KEPT = 1_000
+MOST_FIRST = 10**9  # The first revision of a document; chains number theirs by the date.
+
+
+def later_than(revision: int) -> Document:
+    """Return a filter for documents of which `revision` is a later revision.
+
+    A document whose number is above the limit comes from before the limit, and every revision is
+    later: otherwise its rules could never be changed again.
+    """
+    return {"$or": [{"revision": {"$lt": revision}}, {"revision": {"$gt": MOST_REVISION}}]}
 
 
 def put_revision(
-    rules: Collection[Document], document: Document, field: str, at: datetime | None = None
+    rules: Collection[Document],
+    document: Document,
+    field: str,
+    at: datetime | None = None,
+    *,
+    is_first: bool = False,
 ) -> None:
     """Store a later revision of a rule document. Storing the same document again does nothing.
 
-    `at` is the moment it comes into force; only rules that are later applied to the past need it.
-    Raises Refusal RULES_CONFLICT naming `field` if a revision with this or a higher number exists
-    and differs.
+    A revision is one above the last, so nobody can use up the numbers. The first one may have a
+    higher number; `is_first` says that the stored document is only the default. `at` is the moment
+    it comes into force; only rules that are later applied to the past need it. Raises Refusal
+    RULES_CONFLICT naming `field` if a revision with this or a higher number exists and differs, or
+    REVISION_TOO_HIGH.
     """
     stored = rules.find_one({"_id": document["_id"]})
     if stored == document:
         return
     conflict = Refusal(Code.RULES_CONFLICT, field=field)
+    is_first = is_first or stored is None or stored["revision"] > MOST_REVISION
+    _check_height(rules, document, 0 if stored is None or is_first else stored["revision"], field)
     if stored is not None:
-        if stored["revision"] >= document["revision"]:
+        if stored["revision"] >= document["revision"] and stored["revision"] <= MOST_REVISION:
             raise conflict
         if _kept(rules, stored) is None:  # It was stored before revisions were kept.
             _keep(rules, stored)
@@ -48,12 +68,27 @@ def put_revision(
             rules.database[_HISTORY].update_one(named, {"$set": came})
     # The revision is in the filter, so of two later revisions the higher one stays, in whatever
     # order they are written.
-    later = {"_id": document["_id"], "revision": {"$lt": document["revision"]}}
+    later = {"_id": document["_id"], **later_than(document["revision"])}
     try:
         rules.replace_one(later, document, upsert=True)
     except DuplicateKeyError:
         if rules.find_one({"_id": document["_id"]}) != document:
             raise conflict from None
+
+
+def _check_height(rules: Collection[Document], document: Document, last: int, field: str) -> None:
+    """Refuse a revision that is more than one above the last one, 0 if there is none.
+
+    Counted from the history too: a call that was killed may have kept a revision that never came
+    into force, and its number is used up.
+    """
+    number = document["revision"]
+    if number <= (last + 1 if last else MOST_FIRST):
+        return
+    if last and _kept(rules, {**document, "revision": number - 1}) is not None:
+        return
+    most = last + 1 if last else MOST_FIRST
+    raise Refusal(Code.REVISION_TOO_HIGH, field=field, detail=str(most))
 
 
 def revision_of(rules: Collection[Document], document_id: str, revision: int) -> Document | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.limits import MOST_REVISION, Id, Most, Revision, ShortText
 
 PART_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 MOST_PARTS = 50
@@ -17,16 +18,16 @@ MAX_PRICE_FEN = 10_000_000  # ¥100,000: above any real price, and no sum of an 
 class Sku(Record):
     """规格: one size or form of a dish, with its own price."""
 
-    sku_id: str = Field(title="规格代号", description="保存后不再修改")
-    name: str = Field(title="规格名称", description="例如 大份；只有一种规格时可留空")
+    sku_id: Id = Field(title="规格代号", description="保存后不再修改")
+    name: ShortText = Field(title="规格名称", description="例如 大份；只有一种规格时可留空")
     price_fen: int = Field(ge=0, le=MAX_PRICE_FEN, title="价格")
 
 
 class Addon(Record):
     """加料: an extra with its own price; at most `max_quantity` of it for each dish ordered."""
 
-    addon_id: str = Field(title="加料代号", description="保存后不再修改")
-    name: str = Field(title="加料名称")
+    addon_id: Id = Field(title="加料代号", description="保存后不再修改")
+    name: ShortText = Field(title="加料名称")
     price_fen: int = Field(ge=0, le=MAX_PRICE_FEN, title="价格")
     max_quantity: int = Field(default=1, ge=1, le=9, title="每份最多")
 
@@ -34,11 +35,11 @@ class Addon(Record):
 class DishContent(Record):
     """A dish's name, category, sizes, methods (做法, free of charge) and addons."""
 
-    name: str
-    category: str
-    skus: list[Sku] = Field(min_length=1)
-    methods: list[str] = Field(default=[])
-    addons: list[Addon] = Field(default=[])
+    name: ShortText
+    category: ShortText
+    skus: Annotated[list[Sku], Most(MOST_PARTS)] = Field(min_length=1)
+    methods: Annotated[list[ShortText], Most(MOST_PARTS)] = Field(default=[])
+    addons: Annotated[list[Addon], Most(MOST_PARTS)] = Field(default=[])
 
 
 class DishForm(DishContent):
@@ -72,8 +73,8 @@ class DishForm(DishContent):
 class Dish(Stored, DishContent):
     """A dish of the brand, before any store changes it; `revision` counts its changes."""
 
-    brand_id: str
-    revision: int = 1
+    brand_id: Id
+    revision: Revision = 1
 
 
 class StoreDish(Stored):
@@ -82,11 +83,13 @@ class StoreDish(Stored):
     `sold_out` is 估清; `prices_fen` has the store's own prices by sku, instead of the brand's.
     """
 
-    store_id: str
-    dish_id: str
+    store_id: Id
+    dish_id: Id
     listed: bool = True
     sold_out: bool = False
-    prices_fen: dict[str, Annotated[int, Field(ge=0, le=MAX_PRICE_FEN)]] = Field(default={})
+    prices_fen: Annotated[
+        dict[Id, Annotated[int, Field(ge=0, le=MAX_PRICE_FEN)]], Most(MOST_PARTS)
+    ] = Field(default={})
 
 
 class OfferedDish(Record):
@@ -158,7 +161,7 @@ class PutDishRequest(Request):
     """
 
     dish_id: str = Field(pattern=PART_ID)
-    revision: int = Field(ge=0)
+    revision: int = Field(ge=0, le=MOST_REVISION)
     content: DishForm
 
 

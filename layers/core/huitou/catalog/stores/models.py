@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, PlainSerializer, field_validator
 
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.limits import Id, Most, Revision, ShortText
 from huitou.runtime.typed import Clock, ClockEnd
 
 # The time zone and cut time of the chain's own business day; each store has its own, too.
@@ -33,7 +34,9 @@ class OpeningHours(Record):
     Weekday 0 is Monday. The last order is possible `last_order_min` minutes before closing.
     """
 
-    weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6], title="星期")
+    weekdays: Annotated[list[Annotated[int, Most(6, least=0)]], Most(7)] = Field(
+        default=[0, 1, 2, 3, 4, 5, 6], title="星期"
+    )
     opens: Clock = Field(pattern=CLOCK, title="开门", description="例如 10:00")
     closes: ClockEnd = Field(
         pattern=CLOCK, json_schema_extra=_TO_TYPE, title="关门", description="早于开门表示次日"
@@ -82,14 +85,14 @@ class StoreSettings(Record):
     The business day ends at `cut_time`. A store without any `hours` is always closed.
     """
 
-    name: str
-    address: str = ""
-    hours: list[OpeningHours]
+    name: ShortText
+    address: ShortText = ""
+    hours: Annotated[list[OpeningHours], Most(20)]
     cut_time: Clock = Field(default=BRAND_CUT, pattern=CLOCK)
     delivery_fee_fen: int = Field(default=0, ge=0, le=100_000)
     radius_m: int = Field(default=500, ge=50, le=5_000)
     ownership: Literal["direct", "franchise"] = "direct"
-    legal_entity: str = ""
+    legal_entity: ShortText = ""
 
 
 class StoreForm(StoreSettings):
@@ -123,15 +126,15 @@ class Store(Stored, StoreSettings):
     `revision` counts the changes of its settings.
     """
 
-    brand_id: str
-    revision: int = 1
+    brand_id: Id
+    revision: Revision = 1
     place: Place | None = Field(default=None, title="位置", description="GCJ-02")
     fence: list[Place] = Field(
         default=[], max_length=100, title="到店范围（多边形）", description="代替圆形范围"
     )
-    zone: str = BRAND_ZONE
+    zone: ShortText = BRAND_ZONE
     paused: bool = False
-    sub_mchid: str | None = None
+    sub_mchid: Id | None = None
 
     @field_validator("fence")
     @classmethod
@@ -153,7 +156,13 @@ class Store(Stored, StoreSettings):
     def _zone_exists(cls, zone: str) -> str:
         from zoneinfo import ZoneInfo
 
-        ZoneInfo(zone)
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            example = BRAND_ZONE
+            raise Unfit(
+                "", f"没有这个时区，例如 {example}", f"no such time zone, e.g. {example}"
+            ) from None
         return zone
 
 
@@ -205,7 +214,7 @@ class StaffStoreRequest(Request):
 class StoreSettingsRequest(StaffStoreRequest):
     """Change a store's settings; `revision` is the one that the caller has seen."""
 
-    revision: int = Field(ge=1)
+    revision: Revision
     settings: StoreForm
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.limits import Count
 
 MOST_CODES = 5_000_000
 MOST_PAGE = 20_000  # Codes in one answer: half a megabyte.
@@ -62,7 +63,7 @@ class CodesRequest(Request):
     """Ask for a batch's codes, from number `after` on."""
 
     batch: str = BatchName
-    after: int = Field(default=0, ge=0)
+    after: Count = Field(default=0)
     limit: int = Field(default=MOST_PAGE, ge=1, le=MOST_PAGE)
 
 

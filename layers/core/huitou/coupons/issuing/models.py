@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from huitou.catalog.stores.models import Day
 from huitou.promotions.offers.models import BEARER_NAMES, COUPON, Bearer, Limits, Terms
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.limits import Id, Revision, ShortText, SomeCount
 
 USED_DAYS = 30  # A template is shown with its uses on each of so many days.
 Issued = Literal["issued", "issued_before", "limit_reached", "used_up"]
@@ -26,8 +27,8 @@ class CouponTemplate(Stored):
     money that the coupons take off.
     """
 
-    name: str
-    revision: int = 1
+    name: ShortText
+    revision: Revision = 1
     terms: Terms = Field(title="优惠内容")
     valid_days: int | None = Field(
         default=None, ge=1, le=400, title="有效天数", description="自领取起，含当天"
@@ -35,9 +36,9 @@ class CouponTemplate(Stored):
     valid_until: Day | None = Field(
         default=None, title="有效期至（含）", description="与有效天数都填时，先到者为准"
     )
-    per_member_limit: int | None = Field(default=None, ge=1, title="每人限领")
+    per_member_limit: SomeCount | None = Field(default=None, title="每人限领")
     limits: Limits = Field(default=Limits(), title="发放限制")
-    group: str = Field(default=COUPON, title="叠加组")
+    group: Id = Field(default=COUPON, title="叠加组")
     borne_by: Bearer = Field(
         default="brand", title="承担方", json_schema_extra={"labels": BEARER_NAMES}
     )
@@ -208,9 +209,9 @@ class RevokeCouponRequest(Request):
 class Scene(Stored):
     """A 桌贴 or 收银台台卡 with a code (`id`) that names a store and a welcome coupon."""
 
-    store_id: str
+    store_id: Id
     kind: Literal["table", "till"]
-    template_id: str
+    template_id: Id
 
 
 class ShownCoupon(Answer):
@@ -261,7 +262,7 @@ class TemplateForm(SavedTemplate):
         description="字母、数字和短横线；保存后不再修改",
     )
     name: str = Field(min_length=1, max_length=40, title="名称", description="会员看到的名称")
-    revision: int = Field(default=1, ge=1, title="版本号")
+    revision: Revision = Field(default=1, title="版本号")
 
 
 class PutTemplateRequest(Request):

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 from huitou.catalog.stores.models import Day, Hours, Weekday
 from huitou.coupons.issuing.models import ShownCoupon
 from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.limits import Id, Revision
 
 # WGS-84: GPS. GCJ-02: the maps of WeChat, Tencent and Gaode. BD-09: Baidu's maps.
 System = Literal["WGS-84", "GCJ-02", "BD-09"]
@@ -32,7 +33,7 @@ class ArrivalOffer(Record):
     """A coupon for coming near a store; once for each member, store and business day."""
 
     template_id: str = Field(min_length=1, max_length=64, title="券模板")
-    store_ids: list[str] = Field(default=[], max_length=1_000, title="门店")
+    store_ids: list[Id] = Field(default=[], max_length=1_000, title="门店")
     weekdays: list[Weekday] = Field(default=[], max_length=7, title="星期")
     hours: list[Hours] = Field(default=[], max_length=10, title="时段")
     valid_from: Day | None = Field(default=None, title="开始日期")
@@ -45,8 +46,8 @@ class ArrivalRules(Stored):
     On one business day a member gets coupons at `most_a_day` stores at most.
     """
 
-    id: str = Field(default="arrivals", alias="_id")
-    revision: int = Field(default=1, ge=1)
+    id: Id = Field(default="arrivals", alias="_id")
+    revision: Revision = 1
     offers: list[ArrivalOffer] = Field(default=[], max_length=50, title="到店权益")
     most_a_day: int = Field(default=3, ge=1, le=20, title="每人每天最多几家门店")
 

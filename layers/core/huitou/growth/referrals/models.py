@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day
 from huitou.growth.referrals.poster_models import PosterDesign
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.limits import Id, Revision
 from huitou.runtime.paging import PageRequest
 
 CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # No letters that look alike.
@@ -48,7 +49,7 @@ class Activity(Record):
     @model_validator(mode="after")
     def _has_days(self) -> Self:
         if self.valid_until < self.valid_from:
-            raise ValueError("valid_until must not be before valid_from")
+            raise Unfit("valid_until", "不能早于开始日期", "must not be before valid_from")
         return self
 
 
@@ -61,8 +62,8 @@ class ReferralRules(Stored):
     higher, a person decides.
     """
 
-    id: str = Field(default="referrals", alias="_id")
-    revision: int = Field(default=1, ge=1)
+    id: Id = Field(default="referrals", alias="_id")
+    revision: Revision = 1
     inviter_points: int = Field(default=50, ge=0, le=10_000, title="邀请人积分")
     invited_points: int = Field(default=50, ge=0, le=10_000, title="新会员积分")
     activities: list[Activity] = Field(default=[], max_length=50, title="活动期")

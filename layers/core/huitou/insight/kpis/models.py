@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from huitou.members.profiles.models import Channel
 from huitou.ordering.orders.models import GivenBack
-from huitou.runtime.documents import Answer, Record, Request
+from huitou.runtime.documents import Answer, Record, Request, Unfit
+from huitou.runtime.limits import Id
 
 MOST_DAYS = 1_100  # Days in one answer: three years.
 
@@ -44,7 +45,7 @@ class StoreFiguresRequest(Request):
 
     as_of: BusinessDay
     channel: Channel | None = None
-    store_ids: list[str] | None = Field(default=None, min_length=1, max_length=200)
+    store_ids: list[Id] | None = Field(default=None, min_length=1, max_length=200)
     after: str | None = Field(default=None, max_length=64)
     limit: int = Field(default=100, ge=1, le=200)
 
@@ -58,7 +59,11 @@ class DaysRequest(SelectionRequest):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not 0 <= (self.last - self.first).days < MOST_DAYS:
-            raise ValueError(f"last must be 0 to {MOST_DAYS - 1} days after first")
+            raise Unfit(
+                "last",
+                f"须在 first 之后 0 至 {MOST_DAYS - 1} 天",
+                f"must be 0 to {MOST_DAYS - 1} days after first",
+            )
         return self
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from huitou.coupons.issuing.models import GiverRole, IssueCouponRequest
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.paging import PageRequest
 
 AdjustmentStatus = Literal["awaiting_approval", "applied", "rejected"]
@@ -33,7 +33,7 @@ class AdjustPointsRequest(Request):
     @model_validator(mode="after")
     def _moves_something(self) -> AdjustPointsRequest:
         if self.points == 0:
-            raise ValueError("points must not be 0")
+            raise Unfit("points", "不能为 0", "must not be 0")
         return self
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day, Hours, Weekday
 from huitou.loyalty.points.models import NEVER, ClawBack, RuleRef
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.limits import Id, Most, Revision
+
+_Ids = Annotated[list[Id], Most(500)]
 
 
 class EarningRule(Stored):
@@ -22,7 +25,7 @@ class EarningRule(Stored):
     `valid_from` to `valid_until`, both included.
     """
 
-    revision: int = Field(default=1, ge=1)
+    revision: Revision = 1
     name: str = Field(min_length=1, max_length=40, title="名称")
     kind: Literal["multiplier", "bonus"] = Field(title="类型", description="倍数或固定积分")
     valid_from: Day | None = Field(default=None, title="开始日期")
@@ -30,12 +33,14 @@ class EarningRule(Stored):
     multiplier_bp: int | None = Field(
         default=None, gt=10_000, le=1_000_000, title="倍数（万分之）", description="20000 = 2 倍"
     )
-    weekdays: list[Weekday] = Field(default=[], title="星期", description="0 = 星期一")
+    weekdays: Annotated[list[Weekday], Most(7)] = Field(
+        default=[], title="星期", description="0 = 星期一"
+    )
     hours: list[Hours] = Field(default=[], max_length=10, title="时段")
-    store_ids: list[str] = Field(default=[], title="门店")
-    tiers: list[str] = Field(default=[], title="等级")
-    dish_ids: list[str] = Field(default=[], title="菜品")
-    categories: list[str] = Field(default=[], title="分类")
+    store_ids: _Ids = Field(default=[], title="门店")
+    tiers: _Ids = Field(default=[], title="等级")
+    dish_ids: _Ids = Field(default=[], title="菜品")
+    categories: _Ids = Field(default=[], title="分类")
     birthday: Literal["day", "month"] | None = Field(default=None, title="生日当天或当月")
     event: Literal["first_order", "review", "check_in"] | None = Field(default=None, title="事件")
     points: int | None = Field(default=None, ge=1, le=1_000_000, title="固定积分")
@@ -43,11 +48,19 @@ class EarningRule(Stored):
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
         if self.kind == "multiplier" and (self.multiplier_bp is None or self.event or self.points):
-            raise ValueError("a multiplier has multiplier_bp, and neither event nor points")
+            raise Unfit(
+                "multiplier_bp",
+                "倍数规则须填倍数，且没有事件和固定积分",
+                "a multiplier has multiplier_bp, and neither event nor points",
+            )
         if self.kind == "bonus" and (not self.event or not self.points or self.multiplier_bp):
-            raise ValueError("a bonus has event and points, and no multiplier_bp")
+            raise Unfit(
+                "event",
+                "固定积分规则须填事件和积分，且没有倍数",
+                "a bonus has event and points, and no multiplier_bp",
+            )
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
-            raise ValueError("valid_until must not be before valid_from")
+            raise Unfit("valid_until", "不能早于开始日期", "must not be before valid_from")
         return self
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from huitou.runtime.documents import Answer, Record, Request, Stored
-
-DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+from huitou.runtime.limits import DayText
 
 
 class LiabilityRequest(Request):
     """Ask what was owed at the end of the day `as_of`; without it, what is owed now."""
 
-    as_of: str | None = Field(default=None, pattern=DAY)
+    as_of: DayText | None = None
 
 
 class Sums(Record):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Record, Stored
+from huitou.runtime.documents import Answer, Record, Stored, Unfit
+from huitou.runtime.limits import MOST_FEN, Fen, Id, Most, Points, Revision, SomeFen
 
 EntryKind = Literal[
     "earn", "bonus", "use", "return", "claw-back", "mature", "expire", "repay",
@@ -41,9 +42,9 @@ class Usable(Record):
 class Caps(Record):
     """The most points that the rules give a member; null means no limit. Days are business days."""
 
-    order_points: int | None = Field(default=None, ge=0, title="每单上限")
-    day_points: int | None = Field(default=None, ge=0, title="每日上限")
-    month_points: int | None = Field(default=None, ge=0, title="每月上限")
+    order_points: Points | None = Field(default=None, title="每单上限")
+    day_points: Points | None = Field(default=None, title="每日上限")
+    month_points: Points | None = Field(default=None, title="每月上限")
 
 
 class GiftLimits(Record):
@@ -53,11 +54,11 @@ class GiftLimits(Record):
     most; one that doesn't say it (an exchange voucher) counts `coupon_fen`.
     """
 
-    cashier_fen: int = Field(default=1_000, ge=0, title="收银每人每天可直接赠送（分）")
-    manager_fen: int = Field(default=5_000, ge=0, title="店长、督导每人每天可直接赠送（分）")
-    marketing_fen: int = Field(default=5_000, ge=0, title="营销每人每天可直接赠送（分）")
-    finance_fen: int = Field(default=20_000, ge=0, title="老板每人每天可直接赠送（分）")
-    coupon_fen: int = Field(default=5_000, ge=0, title="没有面额的券按多少计（分）")
+    cashier_fen: Fen = Field(default=1_000, title="收银每人每天可直接赠送（分）")
+    manager_fen: Fen = Field(default=5_000, title="店长、督导每人每天可直接赠送（分）")
+    marketing_fen: Fen = Field(default=5_000, title="营销每人每天可直接赠送（分）")
+    finance_fen: Fen = Field(default=20_000, title="老板每人每天可直接赠送（分）")
+    coupon_fen: Fen = Field(default=5_000, title="没有面额的券按多少计（分）")
 
 
 class PointsRules(Stored):
@@ -67,24 +68,23 @@ class PointsRules(Stored):
     """
 
     id: Literal["points"] = Field(default="points", alias="_id")
-    revision: int = Field(default=1, ge=1)
-    fen_per_point: int = Field(
+    revision: Revision = 1
+    fen_per_point: SomeFen = Field(
         default=100,
-        ge=1,
         title="每积 1 分所需金额（分）",
         description="paid fen that earn one point",
     )
-    fen_per_point_by_tier: dict[str, int] = Field(
-        default={}, title="按等级", description="等级代号 → 每积 1 分所需金额（分）"
-    )
+    fen_per_point_by_tier: Annotated[
+        dict[Id, Annotated[int, Most(MOST_FEN, least=1)]], Most(50)
+    ] = Field(default={}, title="按等级", description="等级代号 → 每积 1 分所需金额（分）")
     counts_coupon_part: bool = Field(default=False, title="优惠券抵扣部分也积分")
     counts_points_part: bool = Field(default=False, title="积分抵扣部分也积分")
-    excluded_categories: list[str] = Field(default=[], title="不积分的分类")
-    excluded_dish_ids: list[str] = Field(default=[], title="不积分的菜品")
+    excluded_categories: Annotated[list[Id], Most(500)] = Field(default=[], title="不积分的分类")
+    excluded_dish_ids: Annotated[list[Id], Most(500)] = Field(default=[], title="不积分的菜品")
     expiry: Expiry = Field(default=Expiry(), title="有效期")
     usable: Usable = Field(default=Usable(), title="到账时间")
     caps: Caps = Field(default=Caps(), title="上限")
-    point_value_fen: int = Field(default=1, ge=1, title="1 积分抵扣金额（分）")
+    point_value_fen: SomeFen = Field(default=1, title="1 积分抵扣金额（分）")
     max_order_share_bp: int = Field(
         default=3_000,
         ge=0,
@@ -92,8 +92,8 @@ class PointsRules(Stored):
         title="最多抵扣订单比例（万分之）",
         description="of the order",
     )
-    min_points: int = Field(default=0, ge=0, title="每次最少使用积分")
-    min_order_fen: int = Field(default=0, ge=0, title="可用积分的最低订单金额（分）")
+    min_points: Points = Field(default=0, title="每次最少使用积分")
+    min_order_fen: Fen = Field(default=0, title="可用积分的最低订单金额（分）")
     claw_back: ClawBack = Field(
         default="unlimited",
         title="退款扣回",
@@ -103,13 +103,13 @@ class PointsRules(Stored):
         default=1, ge=0, le=366, title="退回的已过期积分延长天数", description="0：不退回"
     )
     notice_days: int = Field(default=7, ge=1, le=60, title="到期前几天提醒")
-    adjust_limit_points: int = Field(default=1_000, ge=0, title="人工调整超过多少积分需复核")
+    adjust_limit_points: Points = Field(default=1_000, title="人工调整超过多少积分需复核")
     gift_limits: GiftLimits = Field(default=GiftLimits(), title="人工赠送额度")
 
     @model_validator(mode="after")
     def _rates_are_positive(self) -> Self:
         if any(fen < 1 for fen in self.fen_per_point_by_tier.values()):
-            raise ValueError("fen_per_point_by_tier must be 1 or more")
+            raise Unfit("fen_per_point_by_tier", "须大于 0", "must be 1 or more")
         return self
 
 

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Day
 from huitou.coupons.issuing.models import ShownCoupon
-from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.documents import Answer, Request, Stored, Unfit
+from huitou.runtime.limits import Count, Revision, SomeCount
 
 
 class MallItem(Stored):
@@ -21,14 +22,14 @@ class MallItem(Stored):
     are valid on the brand's business days from `valid_from` to `valid_until`, both included.
     """
 
-    revision: int = Field(default=1, ge=1)
+    revision: Revision = 1
     name: str = Field(min_length=1, max_length=40, title="名称")
     points: int = Field(ge=1, le=10_000_000, title="所需积分")
     template_id: str = Field(min_length=1, max_length=64, title="优惠券模板")
-    stock: int | None = Field(
-        default=None, ge=0, title="总库存", description="含已兑换的数量；空：不限"
+    stock: Count | None = Field(
+        default=None, title="总库存", description="含已兑换的数量；空：不限"
     )
-    per_member: int | None = Field(default=None, ge=1, title="每人限兑")
+    per_member: SomeCount | None = Field(default=None, title="每人限兑")
     valid_from: Day | None = Field(default=None, title="开始日期")
     valid_until: Day | None = Field(default=None, title="结束日期（含）")
     listed: bool = Field(default=True, title="上架")
@@ -36,7 +37,7 @@ class MallItem(Stored):
     @model_validator(mode="after")
     def _days_are_in_order(self) -> Self:
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
-            raise ValueError("valid_until must not be before valid_from")
+            raise Unfit("valid_until", "不能早于开始日期", "must not be before valid_from")
         return self
 
 

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from huitou.loyalty.points.models import DueLot, EntryKind
 from huitou.runtime.documents import Answer, Request
+from huitou.runtime.limits import Count
 
 
 class StatementRequest(Request):
     """Ask for a page of a member's statement, oldest entry first; `after` is an entry's number."""
 
     member_id: str = Field(min_length=1, max_length=64)
-    after: int = Field(default=0, ge=0)
+    after: Count = Field(default=0)
 
 
 class ShownRule(Answer):

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from huitou.loyalty.tier_rollouts.models import TierRun
 from huitou.runtime.database import Database, Document, insert_new
+from huitou.runtime.limits import MOST_REVISION
+from huitou.runtime.revisions import later_than
 
 
 class TierRunRepository:
@@ -17,7 +19,7 @@ class TierRunRepository:
         if not insert_new(self._runs, run.document()):
             return
         self._runs.update_many(
-            {"status": "running", "revision": {"$lt": run.revision}},
+            {"status": "running", **later_than(run.revision)},
             {"$set": {"status": "superseded", "ended_at": run.started_at}},
         )
 
@@ -26,7 +28,9 @@ class TierRunRepository:
         return TierRun.model_validate(found) if found else None
 
     def latest(self) -> TierRun | None:
-        found = self._runs.find_one({}, sort=[("revision", -1)])
+        runs: tuple[Document, ...] = ({"revision": {"$lte": MOST_REVISION}}, {})
+        by_revision = (self._runs.find_one(one, sort=[("revision", -1)]) for one in runs)
+        found = next(filter(None, by_revision), None)
         return TierRun.model_validate(found) if found else None
 
     def running(self) -> TierRun | None:

@@ -10,6 +10,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Record, Stored, Unfit
+from huitou.runtime.limits import (
+    MOST_COUNT,
+    MOST_FEN,
+    MOST_POINTS,
+    Count,
+    Fen,
+    Id,
+    Most,
+    Points,
+    Revision,
+    SchemaVersion,
+)
 
 MOST_GRACE_DAYS = 60
 LONGEST_DAYS = 366  # The longest period: a leap year.
@@ -18,15 +30,15 @@ BY_DAY = ("spend_by_day", "orders_by_day", "points_by_day", "waived_by_day")
 EvaluationOutcome = Literal["raised", "lowered", "noticed", "unchanged"]
 BringInOutcome = Literal["brought in", "brought in before", "stands higher"]
 Cause = Literal["figures", "review", "refund", "rules", "migration", "merge"]
-Templates = Annotated[list[str], Field(max_length=20)]
+Templates = Annotated[list[Id], Field(max_length=20)]
 
 
 class Figures(Record):
     """成长值: what a member spent, ordered and earned in some period; never the balance."""
 
-    spend_fen: int = 0
-    orders: int = 0
-    points: int = 0
+    spend_fen: Annotated[int, Most(MOST_FEN, least=0)] = 0
+    orders: Annotated[int, Most(MOST_COUNT, least=0)] = 0
+    points: Annotated[int, Most(MOST_POINTS, least=0)] = 0
 
 
 class Goals(Record):
@@ -35,18 +47,16 @@ class Goals(Record):
     If none is set, all figures reach them.
     """
 
-    spend_fen: int | None = Field(
+    spend_fen: Fen | None = Field(
         default=None,
-        ge=0,
         title="消费金额",
         description="周期内实付金额；留空：不看消费",
     )
-    orders: int | None = Field(
-        default=None, ge=0, title="订单数", description="周期内已支付的订单数；留空：不看订单数"
+    orders: Count | None = Field(
+        default=None, title="订单数", description="周期内已支付的订单数；留空：不看订单数"
     )
-    points: int | None = Field(
+    points: Points | None = Field(
         default=None,
-        ge=0,
         title="获得积分",
         description="周期内获得的积分（不是积分余额）；留空：不看积分",
     )
@@ -136,9 +146,11 @@ class TierRules(Stored):
     id: Literal["tiers"] = Field(
         default="tiers", alias="_id", title="编号", description="固定为 tiers"
     )
-    schema_: int = Field(default=1, alias="schema", title="格式版本", description="由系统维护")
-    revision: int = Field(
-        default=1, ge=1, title="规则版本", description="每次修改加一，须大于现行版本"
+    schema_: SchemaVersion = Field(
+        default=1, alias="schema", title="格式版本", description="由系统维护"
+    )
+    revision: Revision = Field(
+        default=1, title="规则版本", description="每次修改加一，须大于现行版本"
     )
     window: Literal["rolling", "calendar_year", "anchor"] = Field(
         default="rolling",

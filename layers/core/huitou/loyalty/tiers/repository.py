@@ -82,10 +82,12 @@ class TierRepository:
 
     def put_rules(self, rules: TierRules, field: str, at: datetime) -> None:
         """Store a later revision, in force from `at` on; before the first one the defaults too."""
-        unset = self._rules.find_one({"_id": "tiers"}, {"_id": 1}) is None
-        if unset and rules.revision > DEFAULT_RULES.revision:
+        first = DEFAULT_RULES.revision
+        stored = self._rules.find_one({"_id": "tiers"}, {"revision": 1})
+        if stored is None and rules.revision > first:
             put_revision(self._rules, DEFAULT_RULES.document(), field)
-        put_revision(self._rules, rules.document(), field, at)
+        is_first = stored is None or stored["revision"] <= first
+        put_revision(self._rules, rules.document(), field, at, is_first=is_first)
 
     def history(self) -> list[TierRules]:
         """Return all revisions of the rules, the latest first."""

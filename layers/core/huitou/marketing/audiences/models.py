@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from huitou.runtime.documents import Answer, Record, Request, Unfit
 from huitou.runtime.forms import only_for
+from huitou.runtime.limits import MOST_FEN, Id, Most
 
 # Features that are numbers, and the fields they may have besides at_least and at_most.
 NUMBERS: dict[str, tuple[str, ...]] = {
@@ -30,6 +31,7 @@ FACTS = ("night_guest", "has_birthday", "has_phone", "consents_to_marketing")
 NOT_PERSONAL = ("tier", "days_since_registration", "registered_store", "registered_channel",
                 "has_birthday", "has_phone", "points", "consents_to_marketing")  # fmt: skip
 MOST_DEEP = 5
+_Number = Annotated[int, Most(MOST_FEN, least=0)]
 
 Feature = Literal[
     "orders", "spend_fen", "days_since_order", "days_since_registration", "usual_hour",
@@ -73,11 +75,11 @@ class Condition(Record):
     feature: Feature | None = Field(
         default=None, title="会员特征", json_schema_extra={"labels": _FEATURE_NAMES}
     )
-    at_least: int | None = Field(default=None, title="不少于")
-    at_most: int | None = Field(default=None, title="不多于")
+    at_least: _Number | None = Field(default=None, title="不少于")
+    at_most: _Number | None = Field(default=None, title="不多于")
     days: int | None = Field(default=None, ge=1, le=180, title="最近几天")
     category: str | None = Field(default=None, min_length=1, max_length=40, title="分类")
-    among: list[str] = Field(default=[], max_length=200, title="其中之一")
+    among: list[Id] = Field(default=[], max_length=200, title="其中之一")
     is_so: bool | None = Field(default=None, title="是或否")
 
     @model_validator(mode="after")

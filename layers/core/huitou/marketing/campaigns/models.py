@@ -12,6 +12,7 @@ from huitou.marketing.audiences.models import Condition
 from huitou.marketing.campaigns.triggers import TRIGGERS, Kind
 from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
 from huitou.runtime.forms import only_for
+from huitou.runtime.limits import Fen, Revision, SomeCount, SomeFen
 from huitou.runtime.typed import Clock
 
 Status = Literal["draft", "checked", "running", "paused", "ended"]
@@ -151,8 +152,8 @@ class Prize(Record):
     """One prize of a draw: its value in fen, how many there are, or its odds in basis points."""
 
     name: str = Field(min_length=1, max_length=40, title="奖品")
-    value_fen: int = Field(ge=0, title="价值")
-    quantity: int | None = Field(default=None, ge=1, title="数量")
+    value_fen: Fen = Field(title="价值")
+    quantity: SomeCount | None = Field(default=None, title="数量")
     odds_bp: int | None = Field(default=None, ge=1, le=10_000, title="中奖概率")
 
 
@@ -160,7 +161,7 @@ class WasPrice(Record):
     """A crossed-out price (划线价) that is shown beside a dish's present price, in fen."""
 
     dish_id: str = Field(min_length=1, max_length=64, title="菜品")
-    was_fen: int = Field(ge=1, title="划线价")
+    was_fen: SomeFen = Field(title="划线价")
 
 
 class Mechanic(Record):
@@ -219,7 +220,7 @@ class Campaign(Stored):
         title="活动代号",
         description="小写字母、数字和短横线；保存后不再修改",
     )
-    revision: int = Field(default=1, ge=1, title="版本号")
+    revision: Revision = Field(default=1, title="版本号")
     name: str = Field(min_length=1, max_length=40, title="名称")
     priority: int = Field(default=50, ge=0, le=100, title="优先级")
     trigger: Trigger = Field(title="触发")

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from huitou.ordering.orders.models import GivenBack
 from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.limits import Id
 
 WINDOW_DAYS = 180  # Single visits are kept for this many days up to the member's latest visit.
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -109,8 +110,8 @@ class TagRequest(Request):
     """
 
     tag: Tag
-    add: list[str] = Field(default=[], max_length=500)
-    remove: list[str] = Field(default=[], max_length=500)
+    add: list[Id] = Field(default=[], max_length=500)
+    remove: list[Id] = Field(default=[], max_length=500)
 
 
 class TagAnswer(Answer):

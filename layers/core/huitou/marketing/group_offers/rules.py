@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from typing import Any
+
+from huitou.runtime.parsing import parse_json
 
 
 def group_of(
@@ -29,7 +30,7 @@ def group_of(
         decryptor = Cipher(algorithms.AES128(key), modes.CBC(start)).decryptor()
         padded = decryptor.update(data) + decryptor.finalize()
         unpadder = PKCS7(128).unpadder()
-        found: Any = json.loads(unpadder.update(padded) + unpadder.finalize())
+        found: Any = parse_json(unpadder.update(padded) + unpadder.finalize())
     except (ValueError, binascii.Error):
         # A wrong key gives noise. It fails at the padding, or at the latest as JSON.
         return None

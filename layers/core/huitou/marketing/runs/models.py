@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.limits import Id
 
 LATE = -1  # The `part` of the record that counts a day's late occasions.
 
@@ -94,7 +95,7 @@ class ByHandRequest(Request):
 
     campaign_id: str = Field(min_length=1, max_length=40)
     batch: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
-    member_ids: list[str] = Field(min_length=1, max_length=500)
+    member_ids: list[Id] = Field(min_length=1, max_length=500)
     actor: str = Field(min_length=1, max_length=64)
 
 

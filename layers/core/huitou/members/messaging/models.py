@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from huitou.catalog.stores.models import Hours
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.limits import Id, Most, Revision
 
 Source = Literal["title", "body", "gift", "until", "brand"]
 CardStep = Literal["paid", "accepted", "preparing", "ready", "picked_up", "completed"]
@@ -24,7 +25,7 @@ class TemplateField(Record):
     `source` names the part of a message that the field shows.
     """
 
-    key: str = Field(pattern=r"^[a-z_]+[0-9]+$", title="字段")
+    key: str = Field(max_length=32, pattern=r"^[a-z_]+[0-9]+$", title="字段")
     source: Source = Field(title="内容来源")
 
     @property
@@ -35,7 +36,11 @@ class TemplateField(Record):
     @model_validator(mode="after")
     def _is_known(self) -> Self:
         if self.kind not in FIELD_LENGTHS:
-            raise ValueError(f"key: {self.kind} is no kind of field that WeChat has")
+            raise Unfit(
+                "key",
+                f"微信没有 {self.kind} 这种字段",
+                f"{self.kind} is no kind of field that WeChat has",
+            )
         return self
 
 
@@ -55,7 +60,9 @@ class PickupCard(Record):
     with `{order_id}` in the place of the order's id. The minutes are the usual waiting time.
     """
 
-    states: dict[CardStep, int] = Field(default={"paid": 1}, min_length=1, title="状态编号")
+    states: Annotated[dict[CardStep, Annotated[int, Most(1_000, least=0)]], Most(20)] = Field(
+        default={"paid": 1}, min_length=1, title="状态编号"
+    )
     page: str = Field(min_length=1, max_length=200, title="订单页路径")
     dish_image: str = Field(pattern=r"^https://", max_length=500, title="菜品图片网址")
     wait_from_minutes: int = Field(default=0, ge=0, le=240, title="通常至少等几分钟")
@@ -64,9 +71,9 @@ class PickupCard(Record):
     @model_validator(mode="after")
     def _begins_when_paid(self) -> Self:
         if "paid" not in self.states:
-            raise ValueError("states: a card begins when the order is paid")
+            raise Unfit("states", "须有 paid 的编号", "a card begins when the order is paid")
         if self.wait_to_minutes and self.wait_from_minutes > self.wait_to_minutes:
-            raise ValueError("wait_to_minutes: before wait_from_minutes")
+            raise Unfit("wait_to_minutes", "不能小于最少等待", "before wait_from_minutes")
         return self
 
 
@@ -77,8 +84,8 @@ class MessageRules(Stored):
     limit how many messages a member gets from all campaigns together.
     """
 
-    id: str = Field(default="messages", alias="_id")
-    revision: int = Field(default=1, ge=1)
+    id: Id = Field(default="messages", alias="_id")
+    revision: Revision = 1
     quiet: Hours = Field(default=Hours(since="21:30", until="09:00"), title="静默时段")
     per_day: int = Field(default=1, ge=1, le=10, title="每人每天最多")
     per_week: int = Field(default=3, ge=1, le=50, title="每人 7 天最多")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from huitou.operations.staff.models import Role
 from huitou.runtime.documents import Answer, Stored
+from huitou.runtime.limits import Id
 from huitou.runtime.paging import PageRequest
 
 
@@ -30,8 +31,8 @@ class Change(Stored):
 class ChangesRequest(PageRequest):
     """List a page of changes, newest first; only those of one target or one person, if named."""
 
-    target: str | None = None
-    staff_id: str | None = None
+    target: Id | None = None
+    staff_id: Id | None = None
 
 
 class ShownChange(Answer):

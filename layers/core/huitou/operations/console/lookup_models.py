@@ -15,7 +15,7 @@ from huitou.members.consents.models import ConsentsAnswer
 from huitou.ordering.orders.models import Moment, OrderAnswer, RefundStatus, Status
 from huitou.payments.refunds.models import Role
 from huitou.promotions.offers.models import Mode
-from huitou.runtime.documents import Answer, Request
+from huitou.runtime.documents import Answer, Request, Unfit
 from huitou.runtime.paging import PageRequest
 from huitou.runtime.typed import Phone
 
@@ -27,13 +27,19 @@ class FindMembersRequest(PageRequest):
     """
 
     member_id: str | None = Field(default=None, min_length=1, max_length=64)
-    phone: Phone | None = Field(default=None, pattern=r"^(1[3-9][0-9]{9}|\+[0-9]{5,18})$")
+    phone: Phone | None = Field(
+        default=None, max_length=19, pattern=r"^(1[3-9][0-9]{9}|\+[0-9]{5,18})$"
+    )
     tag: Tag | None = None
 
     @model_validator(mode="after")
     def _by_one(self) -> Self:
         if [self.member_id, self.phone, self.tag].count(None) != 2:
-            raise ValueError("one of member_id, phone and tag")
+            raise Unfit(
+                "member_id",
+                "会员号、手机号、标签三者填且只填一项",
+                "one of member_id, phone and tag",
+            )
         return self
 
 
@@ -99,9 +105,13 @@ class FindOrdersRequest(PageRequest):
     @model_validator(mode="after")
     def _by_one(self) -> Self:
         if (self.order_id is None) == (self.store_id is None):
-            raise ValueError("either order_id or store_id with a day")
+            raise Unfit(
+                "order_id",
+                "订单号、门店加日期两者选一",
+                "either order_id or store_id with a day",
+            )
         if self.store_id is not None and self.day is None:
-            raise ValueError("day: which one, with a store_id")
+            raise Unfit("day", "按门店查询须填日期", "which one, with a store_id")
         return self
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from huitou.runtime.documents import Answer, Request
+from huitou.runtime.documents import Answer, Request, Unfit
 
 MOST_ROWS = 500  # Of one call.
 MOST_LOTS = 400  # Of one row.
@@ -47,7 +47,7 @@ class BalanceRow(Request):
     @model_validator(mode="after")
     def _a_tier_has_a_review(self) -> BalanceRow:
         if (self.tier is None) != (self.tier_review_on is None):
-            raise ValueError("tier and tier_review_on go together")
+            raise Unfit("tier_review_on", "等级和保级日期须一起填", "goes together with tier")
         return self
 
 

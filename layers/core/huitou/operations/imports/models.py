@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from huitou.runtime.documents import Record, Request
+from huitou.runtime.documents import Record, Request, Unfit
 
 WhyNoRefund = Literal[
     "no order with this number at this store",
@@ -65,14 +65,14 @@ class ImportedRow(Request):
     @model_validator(mode="after")
     def _says_when(self) -> Self:
         if (self.paid_at is None) == (self.paid_on is None):
-            raise ValueError("exactly one of paid_at and paid_on")
+            raise Unfit("paid_on", "paid_at 和 paid_on 填且只填一项", "either this or paid_at")
         year = (self.paid_on or self.paid_at or date.min).year
         if not 1970 <= year <= 2100:
-            raise ValueError("between 1970 and 2100")
+            raise Unfit("paid_on", "须在 1970 至 2100 年之间", "between 1970 and 2100")
         if (self.amount_fen < 0) != (self.refund_of is not None):
-            raise ValueError("a negative amount and refund_of go together")
+            raise Unfit("refund_of", "负数金额与 refund_of 须一起填", "goes with a negative amount")
         if self.lines and sum(line.amount_fen for line in self.lines) != self.amount_fen:
-            raise ValueError("the lines don't add up to amount_fen")
+            raise Unfit("lines", "各行之和不等于 amount_fen", "don't add up to amount_fen")
         return self
 
 

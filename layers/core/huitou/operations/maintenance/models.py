@@ -29,7 +29,7 @@ class DeclareRequest(Request):
 class LoadRequest(Request):
     """Store a chain's stores, menu, coupons, mall, codes and rules; safe to repeat.
 
-    Rules and mall items must have a higher revision than the stored ones, or be equal to them.
+    Rules and mall items have a revision one above the stored ones, or are equal to them.
     """
 
     stores: list[Store] = Field(default=[], max_length=500)

@@ -8,12 +8,13 @@ from typing import Any
 from pydantic import Field
 
 from huitou.runtime.documents import Answer, Record, Request
+from huitou.runtime.limits import Id
 
 
 class ReconcileRequest(Request):
     """Reconcile one page of members; `after` is the `next` of the page before."""
 
-    after: str | None = None
+    after: Id | None = None
     limit: int = Field(default=200, ge=1, le=1_000)
 
 

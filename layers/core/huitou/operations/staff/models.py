@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from huitou.runtime.documents import Answer, Request, Stored, Unfit
+from huitou.runtime.limits import Id, Revision
 from huitou.runtime.typed import Code, Word
 
 Role = Literal[
@@ -16,7 +17,7 @@ Role = Literal[
 # Roles for some stores only; the others are for the whole chain.
 OF_STORES: tuple[Role, ...] = ("area_manager", "store_manager", "cashier", "franchisee")
 StaffName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{1,31}$")]
-StoreIds = Annotated[list[str], Field(max_length=500)]
+StoreIds = Annotated[list[Id], Field(max_length=500)]
 
 
 class StaffMember(Stored):
@@ -84,7 +85,7 @@ class ChangeStaffRequest(_Post):
     staff_id: StaffName
     name: str = Field(min_length=1, max_length=20, title="姓名")
     status: Literal["active", "disabled"] = Field(title="状态")
-    revision: int = Field(ge=1)
+    revision: Revision
 
 
 class FormAnswer(Answer):

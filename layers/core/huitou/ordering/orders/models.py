@@ -16,7 +16,8 @@ from huitou.ordering.quotes.models import MAX_LINES, CartItem, Price, PriceInput
 from huitou.promotions.discounts.models import Discount, Line
 from huitou.promotions.offers.models import Mode
 from huitou.promotions.quotas.models import OrderUse
-from huitou.runtime.documents import Answer, Record, Request, Stored
+from huitou.runtime.documents import Answer, Record, Request, Stored, Unfit
+from huitou.runtime.limits import Fen
 from huitou.runtime.typed import Code, Name, Phone, Word
 
 # Where an order is in its life. `refund_status` says separately what became of its money.
@@ -65,7 +66,7 @@ class QuoteRequest(Request):
     @model_validator(mode="after")
     def _names_coupons_or_lets_choose(self) -> Self:
         if self.coupons == "best" and self.named_coupons:
-            raise ValueError("coupons: with best, none is named")
+            raise Unfit("coupons", "自动选券时不能指定优惠券", "with best, none is named")
         return self
 
     @property
@@ -79,7 +80,7 @@ class CreateRequest(QuoteRequest):
     """Order the quoted cart at the price the member saw."""
 
     quote_id: str = Field(pattern=r"^q[0-9a-f]{32}$")
-    payable_fen: int = Field(ge=0)
+    payable_fen: Fen
 
     @property
     def cart(self) -> QuoteRequest:
@@ -137,8 +138,10 @@ class InvoiceRequest(OrderRequest):
     """开票: ask for an invoice of a paid order (e-commerce law, article 14)."""
 
     title: Name = Field(min_length=1, max_length=100)
-    tax_number: Code | None = Field(default=None, pattern=r"^[0-9A-Z]{15,20}$")
-    email: Word | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,128}$")
+    tax_number: Code | None = Field(default=None, max_length=20, pattern=r"^[0-9A-Z]{15,20}$")
+    email: Word | None = Field(
+        default=None, max_length=193, pattern=r"^[^@\s]{1,64}@[^@\s]{1,128}$"
+    )
 
 
 class Invoice(Record):

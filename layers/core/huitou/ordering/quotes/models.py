@@ -11,6 +11,7 @@ from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.tiers.models import Level
 from huitou.promotions.discounts.models import Discount, Line, ReasonCode
 from huitou.runtime.documents import Record, Request
+from huitou.runtime.limits import ShortText
 
 MAX_LINES = 50
 MAX_QUANTITY = 99
@@ -33,7 +34,7 @@ class CartItem(Request):
     dish_id: str = Field(min_length=1, max_length=64)
     sku_id: str = Field(min_length=1, max_length=64)
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
-    methods: list[str] = Field(default=[], max_length=10)
+    methods: list[ShortText] = Field(default=[], max_length=10)
     addons: list[CartAddon] = Field(default=[], max_length=10)
 
 

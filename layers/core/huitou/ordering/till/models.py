@@ -9,6 +9,7 @@ from pydantic import Field
 from huitou.coupons.issuing.models import CouponStatus
 from huitou.promotions.offers.models import Terms
 from huitou.runtime.documents import Answer, Request
+from huitou.runtime.limits import Fen
 from huitou.runtime.typed import Word
 
 
@@ -41,7 +42,7 @@ class RedeemTokenRequest(VerifyTokenRequest):
 
     till_reference: str = Field(pattern=r"^[A-Za-z0-9_:.-]{1,64}$")
     actor: str = Field(min_length=1, max_length=64)
-    amount_fen: int | None = Field(default=None, ge=0)
+    amount_fen: Fen | None = None
 
 
 class TillCouponAnswer(Answer):

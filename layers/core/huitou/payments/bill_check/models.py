@@ -10,10 +10,11 @@ from pydantic import Field
 
 from huitou.catalog.stores.models import Merchant
 from huitou.payments.charges.models import BillMark, PaymentStatus
-from huitou.payments.discrepancies.models import DAY, ShownDiscrepancy
+from huitou.payments.discrepancies.models import ShownDiscrepancy
 from huitou.payments.profit_sharing.models import ShareTerms
 from huitou.payments.refunds.models import RefundStatus
 from huitou.runtime.documents import Record, Request, Stored
+from huitou.runtime.limits import DayText
 
 CheckOutcome = Literal["checked", "bill not ready", "bill damaged"]
 BillKind = Literal["trade", "fundflow"]
@@ -137,4 +138,4 @@ class BillReport(Record):
 class ReconcileBillRequest(Request):
     """Check a calendar day (Shanghai) against its bill; by default the last day that has one."""
 
-    day: str | None = Field(default=None, pattern=DAY)
+    day: DayText | None = None

@@ -11,13 +11,13 @@ from typing import Literal
 from pydantic import Field
 
 from huitou.runtime.documents import Record, Request, Stored
+from huitou.runtime.limits import DayText
 from huitou.runtime.paging import PageRequest
 
 Source = Literal["notice", "bill", "share", "refund", "shipping"]
 DiscrepancyStatus = Literal["open", "resolved"]
 Value = str | int | bool | None
 SYSTEM = "system"  # The actor of automatic resolutions; a person can't use this name.
-DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
 class Difference(Record):
@@ -111,7 +111,7 @@ class DiscrepanciesRequest(PageRequest):
 
     after: str | None = Field(default=None, max_length=300)
     all: bool = False
-    day: str | None = Field(default=None, pattern=DAY)
+    day: DayText | None = None
 
 
 class ResolveRequest(Request):

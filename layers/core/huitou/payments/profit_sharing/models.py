@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from huitou.runtime.documents import Record, Stored
+from huitou.runtime.limits import Fen, Revision
 
 ReceiverType = Literal["MERCHANT_ID", "PERSONAL_OPENID"]
 Role = Literal["store", "franchisee", "platform"]
@@ -24,8 +25,8 @@ class ShareTerm(Record):
     type: ReceiverType = "MERCHANT_ID"
     role: Role
     ratio_bp: int = Field(default=0, ge=0, le=10_000, description="of paid minus fee")
-    fixed_fen: int = Field(default=0, ge=0)
-    cap_fen: int | None = Field(default=None, ge=0, description="at most this much of one order")
+    fixed_fen: Fen = 0
+    cap_fen: Fen | None = Field(default=None, description="at most this much of one order")
 
 
 class ShareTerms(Record):
@@ -61,7 +62,7 @@ class ShareRules(Stored):
     Only a later revision replaces them. `receivers` describes the accounts named in `terms`.
     """
 
-    revision: int = Field(ge=1)
+    revision: Revision
     fee_bp: int = Field(default=60, ge=0, le=10_000)
     max_share_bp: int = Field(default=3_000, ge=0, le=10_000)
     brand_mchid: str | None = Field(default=None, min_length=1, max_length=32)

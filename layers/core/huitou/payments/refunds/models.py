@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -11,7 +11,8 @@ from huitou.catalog.stores.models import Merchant
 from huitou.ordering.orders.models import LineBack, OrderRequest
 from huitou.payments.charges.models import MOST_FEN, NUMBER, BillMark
 from huitou.payments.wechat_pay.models import Told
-from huitou.runtime.documents import Answer, Request, Stored
+from huitou.runtime.documents import Answer, Request, Stored, Unfit
+from huitou.runtime.limits import Fen, Most, Revision, SomeCount, SomeFen
 from huitou.runtime.typed import Name
 
 RefundStatus = Literal[
@@ -38,8 +39,8 @@ Role = StaffRole | Literal["member", "system"]  # "system" means our own rules, 
 class RefundLine(Request):
     """How many pieces of one line of an order to give back; `line` counts from 0."""
 
-    line: int = Field(ge=0)
-    quantity: int = Field(ge=1)
+    line: int = Field(ge=0, le=999)
+    quantity: SomeCount
 
 
 class RefundRules(Stored):
@@ -50,12 +51,14 @@ class RefundRules(Stored):
     """
 
     id: Literal["refunds"] = Field(default="refunds", alias="_id")
-    revision: int = 1
-    cashier_limit_fen: int = Field(default=5_000, ge=0)
-    manager_limit_fen: int = Field(default=50_000, ge=0)
-    cashier_day_limit_fen: int = Field(default=100_000, ge=0)
-    manager_day_limit_fen: int = Field(default=500_000, ge=0)
-    window_h: int = Field(default=24, ge=0, description="after completion; then finance decides")
+    revision: Revision = 1
+    cashier_limit_fen: Fen = 5_000
+    manager_limit_fen: Fen = 50_000
+    cashier_day_limit_fen: Fen = 100_000
+    manager_day_limit_fen: Fen = 500_000
+    window_h: Annotated[int, Most(24 * 366)] = Field(
+        default=24, ge=0, description="after completion; then finance decides"
+    )
 
 
 class RefundRequest(OrderRequest):
@@ -67,7 +70,7 @@ class RefundRequest(OrderRequest):
 
     refund_id: str = Field(pattern=r"^[0-9A-Za-z_\-]{6,64}$")
     lines: list[RefundLine] = Field(default=[], max_length=50)
-    amount_fen: int | None = Field(default=None, ge=1)
+    amount_fen: SomeFen | None = None
     reason: str = Field(min_length=1, max_length=80)
     actor: str = Field(min_length=1, max_length=64)
     role: StaffRole
@@ -75,7 +78,7 @@ class RefundRequest(OrderRequest):
     @model_validator(mode="after")
     def _by_line_or_amount(self) -> RefundRequest:
         if self.lines and self.amount_fen is not None:
-            raise ValueError("either lines or amount_fen")
+            raise Unfit("amount_fen", "退款按菜品或按金额，只填一项", "either this or lines")
         return self
 
 

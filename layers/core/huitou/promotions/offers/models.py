@@ -14,11 +14,20 @@ from huitou.catalog.stores.models import Day, Hours, Weekday
 from huitou.promotions.offers.kinds import KINDS, Kind
 from huitou.runtime.documents import Record, Stored, Unfit
 from huitou.runtime.forms import only_for
+from huitou.runtime.limits import (
+    MOST_BUDGET_FEN,
+    Fen,
+    Id,
+    Most,
+    Revision,
+    SomeCount,
+    SomeFen,
+)
 
 Base = Literal["list", "running"]  # The price on the menu, or what is left after earlier offers.
 Bearer = Literal["brand", "store", "platform"]
 Mode = Literal["dine_in", "pickup", "delivery", "booking"]  # 堂食, 自取, 外送, 预约
-Ids = Annotated[list[str], Field(max_length=200)]
+Ids = Annotated[list[Id], Field(max_length=200)]
 _BASE_NAMES: dict[str, Any] = {"list": "原价", "running": "其他优惠之后"}
 BEARER_NAMES: dict[str, Any] = {"brand": "品牌", "store": "门店", "platform": "平台"}
 _MODE_NAMES: dict[str, Any] = {
@@ -66,9 +75,9 @@ class Terms(Record):
         title="类型",
         json_schema_extra={"labels": {kind: entry.label for kind, entry in KINDS.items()}},
     )
-    threshold_fen: int = Field(default=0, ge=0, title="门槛", description="满多少可用；0：无门槛")
-    off_fen: int | None = Field(
-        default=None, ge=1, title="减免金额", description="免配送费券留空：全免"
+    threshold_fen: Fen = Field(default=0, title="门槛", description="满多少可用；0：无门槛")
+    off_fen: SomeFen | None = Field(
+        default=None, title="减免金额", description="免配送费券留空：全免"
     )
     off_bp: int | None = Field(
         default=None,
@@ -77,8 +86,8 @@ class Terms(Record):
         title="减免比例",
         description="减去百分之几：20 = 8 折；按合计金额向下取整",
     )
-    cap_fen: int | None = Field(default=None, ge=1, title="最多减免", description="留空：不封顶")
-    price_fen: int | None = Field(default=None, ge=0, title="优惠价")
+    cap_fen: SomeFen | None = Field(default=None, title="最多减免", description="留空：不封顶")
+    price_fen: Fen | None = Field(default=None, title="优惠价")
     nth: int | None = Field(
         default=None,
         ge=2,
@@ -92,14 +101,16 @@ class Terms(Record):
     )
     scope: Scope = Field(default=Scope(), title="适用菜品")
     store_ids: Ids = Field(default=[], title="适用门店", description="留空：全部门店")
-    modes: list[Mode] = Field(
+    modes: Annotated[list[Mode], Most(10)] = Field(
         default=[],
         title="用餐方式",
         description="留空：不限",
         json_schema_extra={"labels": _MODE_NAMES},
     )
     tiers: Ids = Field(default=[], title="适用等级", description="留空：不限")
-    weekdays: list[Weekday] = Field(default=[], title="星期", description="留空：每天")
+    weekdays: Annotated[list[Weekday], Most(7)] = Field(
+        default=[], title="星期", description="留空：每天"
+    )
     hours: list[Hours] = Field(default=[], max_length=10, title="时段", description="留空：全天")
     first_order: bool = Field(default=False, title="仅限首单")
     base: Base = Field(
@@ -161,11 +172,13 @@ class Limits(Record):
     months are those of the brand's time zone.
     """
 
-    quota: int | None = Field(default=None, ge=1, title="总份数")
-    budget_fen: int | None = Field(default=None, ge=1, title="总预算")
-    per_member: int | None = Field(default=None, ge=1, title="每人限次")
-    per_member_day: int | None = Field(default=None, ge=1, title="每人每天限次")
-    per_member_month: int | None = Field(default=None, ge=1, title="每人每月限次")
+    quota: SomeCount | None = Field(default=None, title="总份数")
+    budget_fen: Annotated[int, Field(ge=1), Most(MOST_BUDGET_FEN)] | None = Field(
+        default=None, title="总预算"
+    )
+    per_member: SomeCount | None = Field(default=None, title="每人限次")
+    per_member_day: SomeCount | None = Field(default=None, title="每人每天限次")
+    per_member_month: SomeCount | None = Field(default=None, title="每人每月限次")
 
     @property
     def any(self) -> bool:
@@ -184,7 +197,7 @@ class Offer(Stored):
     `offers.kinds.KINDS`: 打折 before 满减), then of their ids.
     """
 
-    revision: int = Field(default=1, ge=1)
+    revision: Revision = 1
     name: str = Field(min_length=1, max_length=40, title="名称")
     terms: Terms
     group: str = Field(min_length=1, max_length=32, title="叠加组")
@@ -207,9 +220,9 @@ class Offer(Stored):
     @model_validator(mode="after")
     def _says_its_base(self) -> Self:
         if "base" not in self.terms.model_fields_set:
-            raise ValueError("terms.base must say list or running")
+            raise Unfit("terms.base", "须填折扣基于哪个价格", "must say list or running")
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
-            raise ValueError("valid_until must not be before valid_from")
+            raise Unfit("valid_until", "不能早于开始日期", "must not be before valid_from")
         return self
 
     @property
@@ -236,7 +249,7 @@ class Group(Record):
         title="按整单或逐行",
         description="逐行：每行最多给组内一个优惠，怎么分取整单最便宜的；须为择优或取先",
     )
-    most: int | None = Field(default=None, ge=1, title="每单最多几项")
+    most: SomeCount | None = Field(default=None, title="每单最多几项")
     groups: list[Group] = Field(default=[], max_length=20, title="下级组")
 
 
@@ -248,25 +261,30 @@ class StackingRules(Stored):
     """
 
     id: Literal["stacking"] = Field(default="stacking", alias="_id")
-    revision: int = Field(default=1, ge=1)
+    revision: Revision = 1
     groups: list[Group] = Field(min_length=1, max_length=20)
-    never_together: list[list[str]] = Field(default=[], max_length=20)
+    never_together: list[Annotated[list[Id], Most(20)]] = Field(default=[], max_length=20)
 
     @model_validator(mode="after")
     def _names_each_group_once(self) -> Self:
         names = [group.group for group in walk(self.groups)]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
-            raise ValueError(f"group {twice} is named twice")
+            raise Unfit("groups", f"{twice} 出现了两次", f"group {twice} is named twice")
         within = [group for outer in self.groups for group in walk(outer.groups)]
         deep = next((g.group for g in within if g.per == "item"), None) or next(
             (g.group for g in self.groups if g.per == "item" and g.groups), None
         )
         if deep:
-            raise ValueError(f"group {deep}: per item is for a group at the top with none within")
+            raise Unfit(
+                "groups",
+                f"{deep}：按件只能用于最上层且没有下级的组",
+                f"group {deep}: per item is for a group at the top with none within",
+            )
         unknown = {name for names_ in self.never_together for name in names_} - set(names)
         if unknown:
-            raise ValueError(f"never_together names no group: {min(unknown)}")
+            first = min(unknown)
+            raise Unfit("never_together", f"没有这个组：{first}", f"no group: {first}")
         return self
 
 

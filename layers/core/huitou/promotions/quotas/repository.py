@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from huitou.promotions.offers.models import Limits
 from huitou.promotions.quotas.models import UNLIMITED, InFlight, Left, MemberUses, Pool
 from huitou.runtime.database import Database, Document, insert_new
+from huitou.runtime.revisions import later_than
 
 DUE_AT_ONCE = 1_000
 _OF_A_PIECE = ("piece", "pieces", "fen", "at")
@@ -43,7 +44,7 @@ class LimitRepository:
             more = {"$subtract": [pieces, "$quota"]}
             more_fen = {"$subtract": [fen, "$budget_fen"]}
             self._pools.update_one(
-                {"_id": subject, "revision": {"$lt": revision}},
+                {"_id": subject, **later_than(revision)},
                 [
                     {
                         "$set": {

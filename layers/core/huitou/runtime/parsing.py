@@ -1,0 +1,130 @@
+"""Read JSON that somebody sent: the one parser of every door, and the checks of parsed events.
+
+JSON allows what no caller needs and what breaks a program: lists that lie a thousand deep in each
+other, numbers of thousands of digits, a key twice, half of a surrogate pair; and Python's own
+parser lets NaN in. All of it is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from huitou.runtime.errors import Code, Refusal, Words
+
+MOST_DEEP = 32  # The deepest request of our own, a tree of audiences, lies some 15 deep.
+MOST_BODY_BYTES = 100 * 1024  # The platform's limit for a text over HTTP access.
+MOST_EVENT_BYTES = 6 * 1024 * 1024  # The platform's limit for a call.
+_MOST_DIGITS = 400  # Longer numbers take the longer to read the longer they are.
+_BEYOND = 2**63  # The database holds no whole number from here on.
+_LONGEST_FIELD = 200
+
+DEEP: Words = (f"最多嵌套 {MOST_DEEP} 层", f"lies more than {MOST_DEEP} deep")
+_NUMBER: Words = ("数字过大", "is too large a number")
+_TEXT: Words = ("含有无效字符", "has half of a surrogate pair")
+_TWICE: Words = ("出现了两次", "stands there twice")
+_NO_JSON: Words = ("不是 JSON", "is not JSON")
+
+
+class Malformed(ValueError):  # noqa: N818
+    """What was sent can't be read; `field` names the place, `words` say why in two languages."""
+
+    def __init__(self, field: str, words: Words) -> None:
+        super().__init__(f"{field}: {words[1]}")
+        self.field, self.words = _printable(field), words
+
+    def refusal(self) -> Refusal:
+        """Return the same as what a caller of ours is told."""
+        chinese, english = (f"{self.field} {words}" for words in self.words)
+        return Refusal(Code.INVALID_REQUEST, field=self.field, detail=(chinese, english))
+
+
+def parse_json(text: str | bytes, name: str = "body") -> Any:
+    """Return what a JSON text says; `name` stands for the whole text in errors.
+
+    Raises Malformed. Who calls limits the size of the text.
+    """
+    try:
+        found = json.loads(
+            text,
+            object_pairs_hook=_each_key_once,
+            parse_int=_whole_number,
+            parse_constant=lambda _: math.nan,
+        )
+    except Malformed:
+        raise
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        raise Malformed(name, DEEP if deep else _NO_JSON) from None
+    check_values(found, name)
+    return found
+
+
+def check_depth(sent: object, name: str = "event") -> None:
+    """Raise Malformed if lists and tables lie too deep in each other.
+
+    What writes JSON calls itself for each level, so this comes before it.
+    """
+    level, depth = [sent], 0
+    while level := [part for outer in level for part in _parts(outer)]:
+        depth += 1
+        if depth > MOST_DEEP:
+            raise Malformed(name, DEEP)
+
+
+def check_values(sent: object, name: str = "") -> None:
+    """Raise Malformed for what no field may hold, naming its place, such as `items.0.quantity`."""
+    check_depth(sent, name or "event")
+    fault = next(_faults(sent, ""), None)
+    if fault is not None:
+        raise Malformed(fault[0] or name or "event", fault[1])
+
+
+def _faults(value: object, place: str) -> Iterator[tuple[str, Words]]:
+    if isinstance(value, str):
+        if not _is_text(value):
+            yield place, _TEXT
+    elif isinstance(value, int | float):
+        if not -_BEYOND < value < _BEYOND and (isinstance(value, int) or not math.isfinite(value)):
+            yield place, _NUMBER
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            if not _is_text(key):
+                yield place, _TEXT
+            yield from _faults(part, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _faults(part, f"{place}.{number}" if place else str(number))
+
+
+def _parts(value: object) -> Iterator[object]:
+    found = value.values() if isinstance(value, Mapping) else value
+    if isinstance(found, Iterable) and not isinstance(found, str):
+        yield from (part for part in found if isinstance(part, Mapping | list))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise Malformed(next(name for name in names if names.count(name) > 1), _TWICE)
+    return found
+
+
+def _whole_number(digits: str) -> int | float:
+    # A number that is too long counts as one without end, so that its field is named.
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
+
+
+def _printable(field: str) -> str:
+    return field.encode(errors="replace").decode()[:_LONGEST_FIELD]

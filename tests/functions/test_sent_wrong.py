@@ -1,0 +1,172 @@
+"""Whatever stands in a field, no action breaks: the answer names the field.
+
+The requests and their fields are found through the tables of all functions and the console's
+routes, so a new action is tried without being named here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from console_people import index, person
+from handlers import TABLES, Run, call, token_of
+from huitou.operations.staff.service import Sessions
+from huitou.runtime.database import Database
+from huitou.runtime.errors import ConfigurationError
+from huitou.runtime.faults import as_failure
+from huitou.runtime.handler import Call
+from sent_wrong import Place, broken, contradicts_itself, nested, request_from
+from typings.tables import load_index
+
+__all__ = ["call", "index"]  # Fixtures.
+Ask = Callable[[dict[str, Any]], dict[str, Any] | None]  # Returns the error of the answer.
+DEEP = "[" * 1_000 + "]" * 1_000
+
+
+def wrong_answers(
+    model: type[BaseModel], name: str, ask: Ask, signed: Container[str] = ()
+) -> list[str]:
+    """Ask with every breaking value in every field; returns the answers that name no field.
+
+    The `signed` fields are filled in by the function itself.
+    """
+    found = []
+    for place, what, fields in broken(model, request_from(model)):
+        if place[0] in signed:
+            continue
+        error = ask(fields) or {"code": "none"}
+        where, named = _shown(place), str(error.get("field"))
+        if error["code"] == "INVALID_REQUEST" and (named != "event" or where == "event"):
+            # Where fields contradict each other, the answer names one of them.
+            is_named = named.startswith(where) or contradicts_itself(model, fields)
+        else:  # Lists that lie too deep are found before their place is known.
+            is_named = error["code"] != "INVALID_REQUEST" or what == "deep"
+        if error["code"] == "INTERNAL" or not is_named:
+            found.append(f"{name} {where}: {what} -> {error['code']} {named}")
+    return found
+
+
+def _shown(place: Place) -> str:
+    return ".".join(map(str, place))
+
+
+def calls() -> Iterator[tuple[str, str, str | None, type[BaseModel]]]:
+    """Yield each action of each function, and who may call it."""
+    for table in TABLES.values():
+        for name, action in table.member.items():
+            yield table.function, name, "alice", action.request
+        for name, action in table.internal.items():
+            yield table.function, name, None, action.request
+
+
+@pytest.mark.parametrize("function", sorted(TABLES))
+def test_a_wrong_value_in_any_field_of_any_action_is_named(
+    call: Run, chain: Database, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    for setting in ("TCB_ENV", "TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY"):
+        monkeypatch.setenv(setting, "test")
+    monkeypatch.setenv("HUITOU_SCF_ENDPOINT", "127.0.0.1:9")
+    call("member-profile", {"action": "login"}, "alice")
+    for of, name, openid, model in calls():
+        if of == function:
+
+            def ask(fields: dict[str, Any], name: str = name, who: str | None = openid) -> Any:
+                token = {} if who else {"token": token_of(function)}
+                return call(function, {**fields, "action": name, **token}, who).get("error")
+
+            assert wrong_answers(model, f"{function} {name}", ask) == []
+
+
+CONSOLE = load_index("console")
+
+
+@pytest.mark.parametrize("area", CONSOLE.AREAS)
+def test_a_wrong_value_in_any_field_of_any_console_route_is_named(
+    index: ModuleType, chain: Database, area: str
+) -> None:
+    token = person(index, chain, "owner").browser().cookie
+    console = Call("console", {}, {"time_limit_in_ms": 60_000})
+    staff = Sessions(chain, console.settings.internal_secret).get_signed_in_staff(token)
+    desk = index.Desk(console, staff, token, "127.0.0.1")
+    for name, route in index.routes(area).items():
+
+        def ask(fields: dict[str, Any], name: str = name, route: Any = route) -> Any:
+            sent = {key: value for key, value in fields.items() if key not in route.signed}
+            try:
+                index._run_route(desk, f"{area}/{name}", route, sent)
+            except Exception as error:
+                if isinstance(error, ConfigurationError):
+                    return None  # This test's instance has no settings for the outside.
+                failure = as_failure(error)
+                return {"code": failure.code.name, "field": failure.field}
+            return None
+
+        assert wrong_answers(route.request, f"console {area}/{name}", ask, route.signed) == []
+
+
+HTTP_BODIES = {
+    "deep": DEEP,
+    "long number": '{"staff_id": ' + "1" * 5_000 + "}",
+    "NaN": '{"staff_id": NaN}',
+    "a key twice": '{"staff_id": "a", "staff_id": "b"}',
+    "half of a pair": '{"staff_id": "\\ud800"}',
+    "half of a pair, not escaped": "\ud800",
+    "no JSON": "{",
+    "too large": " " * 200_000,
+}
+
+
+@pytest.mark.parametrize("route", ["session/sign_in", "home/alarms", "nowhere"])
+@pytest.mark.parametrize("name", HTTP_BODIES)
+def test_a_malformed_body_is_refused_before_anybody_signs_in(
+    index: ModuleType, name: str, route: str
+) -> None:
+    event = {
+        "path": f"/api/{route}",
+        "httpMethod": "POST",
+        "body": HTTP_BODIES[name],
+        "headers": {"X-Huitou": "1"},
+    }
+    answer = index.main_handler(event, {})
+    error = json.loads(answer["body"])["error"]
+    assert answer["statusCode"] == 400
+    assert error["code"] == ("TOO_LARGE" if name == "too large" else "INVALID_REQUEST")
+    assert error["field"] in ("staff_id", "body")
+
+
+@pytest.mark.parametrize("name", HTTP_BODIES)
+def test_a_malformed_payment_notice_is_refused(call: Run, name: str) -> None:
+    event = {
+        "path": "/pay/notify", "httpMethod": "POST", "body": HTTP_BODIES[name], "headers": {},
+    }  # fmt: skip
+    answer = call("pay", event)
+    assert 400 <= answer["statusCode"] < 500
+
+
+def test_a_body_that_is_not_base64_is_refused(call: Run) -> None:
+    event = {"path": "/", "httpMethod": "POST", "body": "=", "isBase64Encoded": True}
+    for function in ("pay", "console"):
+        assert 400 <= call(function, event)["statusCode"] < 500
+
+
+@pytest.mark.parametrize("function", sorted(TABLES))
+@pytest.mark.parametrize("who", ["alice", None])
+def test_an_event_that_lies_too_deep_is_refused_at_every_door(
+    call: Run, function: str, who: str | None
+) -> None:
+    token = token_of(function)
+    deep = nested(1_000)
+    for event in (
+        deep,
+        {"action": "x", "token": token, "x": deep},
+        {"action": deep, "token": token},
+        {"Type": "Timer", "Message": token, "TriggerName": deep},
+        {"token": token, "events": deep},
+    ):
+        assert call(function, event, who)["error"]["code"] != "INTERNAL"
