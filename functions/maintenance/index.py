@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from huitou.integrations.functions import Functions
+from huitou.marketing.linter.models import LintAnswer
 from huitou.operations.imports.balance_models import BalancesReport, ImportBalancesRequest
 from huitou.operations.imports.models import ImportOrdersRequest, ImportReport
 from huitou.operations.imports.service import OrderImport
@@ -51,7 +52,11 @@ def _declare(call: Call, _: DeclareRequest) -> object:
 
 
 def _load(call: Call, request: LoadRequest) -> object:
-    return _maintenance(call).load_chain(request)
+    return _maintenance(call).load_chain(request, call.lang)
+
+
+def _lint(call: Call, request: LoadRequest) -> object:
+    return _maintenance(call).lint_rules(request, call.lang)
 
 
 def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
@@ -96,6 +101,7 @@ def _replay(call: Call, request: ReplayRequest) -> object:
 INTERNAL = {
     "declare": Action(DeclareRequest, _declare, DeclareAnswer),
     "load": Action(LoadRequest, _load, LoadAnswer),
+    "lint": Action(LoadRequest, _lint, LintAnswer),
     "import_orders": Action(ImportOrdersRequest, _import_orders, ImportReport),
     "imports": Action(ImportsRequest, _imports, ImportsAnswer),
     "undo_import": Action(UndoRequest, _undo_import, UndoAnswer),

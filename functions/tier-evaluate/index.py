@@ -66,6 +66,9 @@ def _dry_run(call: Call, request: DryRunRequest) -> object:
 
 
 def _apply(call: Call, request: ApplyRequest) -> object:
+    from huitou.operations.rule_linter.service import RuleLinter  # Late: triggers don't need it.
+
+    RuleLinter(call.database, call.clock).refuse_tiers(request.rules)
     return _runs(call).apply_rules(request.rules)
 
 

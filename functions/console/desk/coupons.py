@@ -25,6 +25,7 @@ from huitou.coupons.issuing.models import (
     TemplatesAnswer,
 )
 from huitou.coupons.issuing.service import Coupons
+from huitou.operations.rule_linter.service import RuleLinter
 from huitou.operations.staff.models import FormAnswer, NoRequest
 
 
@@ -36,6 +37,11 @@ def _before(desk: Desk, request: PutTemplateRequest) -> dict[str, Any]:
     name = request.template.id
     known = _coupons(desk).find_templates([name]).get(name)
     return known.document() if known else {}
+
+
+def _put(desk: Desk, request: PutTemplateRequest) -> object:
+    RuleLinter(desk.database, desk.clock).refuse_template(request.template)
+    return _coupons(desk).put_template(request)
 
 
 def _codes(action: str) -> Any:
@@ -61,7 +67,7 @@ ROUTES = {
     ),
     "put": Route(
         PutTemplateRequest,
-        lambda desk, r: _coupons(desk).put_template(r),
+        _put,
         TemplateAnswer,
         target=lambda r: f"coupon {r.template.id}",
         before=_before,

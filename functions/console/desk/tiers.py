@@ -21,6 +21,7 @@ from huitou.loyalty.tiers.shown_models import (
     TierPreviewAnswer,
     TierPreviewRequest,
 )
+from huitou.operations.rule_linter.service import RuleLinter
 from huitou.operations.staff.models import FormAnswer, NoRequest
 
 
@@ -36,6 +37,11 @@ def _document(desk: Desk) -> dict[str, Any]:
     return _tiers(desk).rules().document()
 
 
+def _apply(desk: Desk, request: ApplyRequest) -> object:
+    RuleLinter(desk.database, desk.clock).refuse_tiers(request.rules)
+    return _runs(desk).apply_rules(request.rules)
+
+
 ROUTES = {
     "schema": Route(NoRequest, lambda desk, _: {"form": form(desk, TierRules)}, FormAnswer),
     "history": Route(NoRequest, lambda desk, _: _tiers(desk).rules_history(), TierHistoryAnswer),
@@ -47,7 +53,7 @@ ROUTES = {
     "dry_run": Route(DryRunRequest, lambda desk, r: _runs(desk).dry_run_rules(r), DryRunAnswer),
     "apply": Route(
         ApplyRequest,
-        lambda desk, r: _runs(desk).apply_rules(r.rules),
+        _apply,
         RunAnswer,
         target=lambda _: "tiers",
         before=lambda desk, _: _document(desk),

@@ -15,6 +15,7 @@ from huitou.loyalty.earning.models import EarningRule
 from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.rewards.models import MallItem
 from huitou.loyalty.tiers.models import TierRules
+from huitou.marketing.linter.models import Finding
 from huitou.members.messaging.models import MessageRules
 from huitou.payments.profit_sharing.models import ShareRules
 from huitou.payments.refunds.models import RefundRules
@@ -74,7 +75,7 @@ class DeclareAnswer(Answer):
 
 
 class LoadAnswer(Answer):
-    """How many of each kind were stored."""
+    """How many of each kind were stored, and the linter's warnings about the rules."""
 
     stores: int
     dishes: int
@@ -84,6 +85,7 @@ class LoadAnswer(Answer):
     mall_items: int
     offers: int
     rules: int
+    warnings: list[Finding]
 
 
 class RelayHealth(Answer):

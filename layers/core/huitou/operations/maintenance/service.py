@@ -11,15 +11,17 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.service import Earning
 from huitou.loyalty.rewards.service import Mall
 from huitou.loyalty.tier_rollouts.service import TierRuns
+from huitou.marketing.linter.models import LintAnswer
 from huitou.operations.maintenance.errors import DEAD_LETTER
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.repository import RulesRepository
+from huitou.operations.rule_linter.service import RuleLinter
 from huitou.payments.profit_sharing.rules_service import ShareRuleBook
 from huitou.promotions.offers.service import Offers
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.dead_letters import count_letters, find_letter, forget_letter, list_letters
-from huitou.runtime.errors import Code, Refusal
+from huitou.runtime.errors import Code, Lang, Refusal
 from huitou.runtime.events import change_event
 from huitou.runtime.relay import health
 from huitou.runtime.triggers import TRIGGERS
@@ -30,8 +32,12 @@ class Maintenance:
         self._database = database
         self._clock = clock
 
-    def load_chain(self, request: LoadRequest) -> dict[str, int]:
-        """Store everything in the request; returns how many of each kind."""
+    def load_chain(self, request: LoadRequest, lang: Lang = "zh") -> dict[str, Any]:
+        """Store everything in the request; returns how many of each kind, and what looks odd.
+
+        Nothing is stored if the linter finds an error in a rule: Refusal RULE_GIVES_TOO_MUCH.
+        """
+        warnings = RuleLinter(self._database, self._clock).refuse_faults(request)
         stores = Stores(self._database, self._clock)
         for store in request.stores:
             stores.put_store(store)
@@ -74,7 +80,13 @@ class Maintenance:
             + len(request.earning_rules)
             + (request.tier_rules is not None)
             + (request.stacking_rules is not None),
+            "warnings": [found.finding(lang) for found in warnings],
         }
+
+    def lint_rules(self, request: LoadRequest, lang: Lang) -> LintAnswer:
+        """Return what the linter finds in the rules of a request; nothing is stored."""
+        found = RuleLinter(self._database, self._clock).lint_rules(request)
+        return LintAnswer(findings=[fault.finding(lang) for fault in found])
 
     def show_health(self) -> dict[str, Any]:
         """Return the state of the relay and the number of dead letters."""

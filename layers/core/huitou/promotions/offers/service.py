@@ -59,6 +59,14 @@ class Offers:
             self._limiter.open_pool(offer.subject, offer.limits, offer.revision)
             self._repository.put(offer)
 
+    def list_offers_in_force(self) -> list[Offer]:
+        """Return the offers that are in force today or later, in whatever time zone."""
+        return self._repository.in_force(self._clock.now().date() - timedelta(days=1))
+
+    def stacking_rules(self) -> StackingRules:
+        """Return the tree in force."""
+        return self._repository.stacking()
+
     def compiled_offers(self, day: date) -> Compiled:
         """Return the present offers, compiled; a change is seen within a second."""
         return self._repository.compiled(day)
