@@ -108,6 +108,10 @@ def _redeem_token(call: CouponCall, request: RedeemTokenRequest) -> object:
 
 
 def _make_codes(call: CouponCall, request: MakeCodesRequest) -> object:
+    if request.role is not None and not call.codes.is_made(request.batch):
+        from huitou.loyalty.adjustments.service import Adjustments
+
+        Adjustments(call.database, call.clock).allow_codes(request)
     return call.codes.make_batch(request)
 
 

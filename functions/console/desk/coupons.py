@@ -91,7 +91,7 @@ ROUTES = {
         MakeCodesRequest,
         _codes("make_codes"),
         ShownBatch,
-        signed=("actor",),
+        signed=("actor", "role"),
         target=lambda r: f"codes {r.batch}",
         after=lambda made: {"template_id": made["template_id"], "count": made["count"]},
     ),

@@ -6,7 +6,7 @@ import { Rows } from "../rows";
 import { useSpeech } from "../words";
 
 interface Refund { refund_id: string; store_id: string | null; amount_fen: number; reason: string; actor: string; role: string; created_at: string }
-interface Adjustment { adjustment_id: string; member_id: string; points: number; coupon?: string; reason: string; actor: string; created_at: string }
+interface Adjustment { adjustment_id: string; member_id: string; points: number; coupon?: string; codes?: { batch: string; count: number }; reason: string; actor: string; created_at: string }
 
 export default function ApprovalsPage() {
   const { t } = useSpeech();
@@ -51,12 +51,12 @@ export default function ApprovalsPage() {
           <Rows
             name={t("adjustmentsToDecide")} rowKey="adjustment_id" dataSource={found}
             columns={[
-              { title: t("points"), render: (_, a) => a.coupon ?? signed(a.points) },
+              { title: t("points"), render: (_, a) => what(a) },
               { title: t("reason"), dataIndex: "reason" },
               { title: t("memberNo"), dataIndex: "member_id" },
               { title: t("askedBy"), dataIndex: "actor" },
               { title: t("time"), render: (_, a) => moment(a.created_at) },
-              { title: "", render: (_, a) => buttons(`${a.coupon ?? signed(a.points)} ${a.reason}`, (approve) =>
+              { title: "", render: (_, a) => buttons(`${what(a)} ${a.reason}`, (approve) =>
                 decide("approvals/decide_adjustment", { adjustment_id: a.adjustment_id, approve }, adjustments.again)) },
             ]}
           />
@@ -64,4 +64,10 @@ export default function ApprovalsPage() {
       </Told>
     </>
   );
+}
+
+/** What waits: points, a coupon, or so many codes of a batch. */
+function what(asked: Adjustment): string {
+  if (asked.codes) return `${asked.codes.batch} × ${asked.codes.count}`;
+  return asked.coupon ?? signed(asked.points);
 }

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from huitou.coupons.issuing.models import GiverRole
 from huitou.runtime.documents import Answer, Request, Stored
 from huitou.runtime.limits import Count
 
@@ -51,12 +52,17 @@ class CodeTries(Stored):
 
 
 class MakeCodesRequest(Request):
-    """Make a batch of codes for a template; the same call again returns the same batch."""
+    """Make a batch of codes for a template; the same call again returns the same batch.
+
+    `role` is that of the person of the staff who asks: codes are worth money to whoever has them,
+    so a person makes only so many alone on a day. The chain's own commands have no role.
+    """
 
     batch: str = BatchName
     template_id: str = Field(min_length=1, max_length=64)
     count: int = Field(ge=1, le=MOST_CODES)
     actor: str = Field(min_length=1, max_length=64)
+    role: GiverRole | None = None
 
 
 class CodesRequest(Request):

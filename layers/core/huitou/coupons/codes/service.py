@@ -69,6 +69,10 @@ class Codes:
             )
         raise Unavailable
 
+    def is_made(self, name: str) -> bool:
+        """Tell whether there is a batch with this name."""
+        return self._repository.batch(name) is not None
+
     def list_codes(self, request: CodesRequest) -> CodesAnswer:
         """Return one page of a batch's codes; they are the same each time."""
         batch = self._batch(request.batch)

@@ -61,17 +61,27 @@ class GivenCoupon(Record):
     cause: str
 
 
+class MadeCodes(Record):
+    """The batch of codes that an adjustment allows; it gives no member anything yet."""
+
+    batch: str
+    template_id: str
+    count: int
+
+
 class Adjustment(Stored):
     """One adjustment; its entry in the ledger, once applied, is `adjust:<id>`.
 
     `day` is the business day on which it was asked for: the limits count together what one actor
     does for one member on a day, and what they give to all members. An adjustment with a `coupon`
-    gives that coupon instead of points. `value_fen` is what it counted for.
+    gives that coupon instead of points; one with `codes` allows that batch, and its `member_id` is
+    empty. `value_fen` is what it counted for.
     """
 
     member_id: str
     points: int
     coupon: GivenCoupon | None = None
+    codes: MadeCodes | None = None
     value_fen: int = 0
     reason: str
     actor: str
@@ -86,10 +96,11 @@ class Adjustment(Stored):
 
     def shown(self) -> AdjustmentAnswer:
         """Return the adjustment as staff see it."""
-        names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id", "coupon"}
+        names = AdjustmentAnswer.model_fields.keys() - {"adjustment_id", "coupon", "codes"}
         return AdjustmentAnswer(
             adjustment_id=self.id,
             coupon=self.coupon.name if self.coupon else None,
+            codes=self.codes,
             **{name: getattr(self, name) for name in names},
         )
 
@@ -110,13 +121,15 @@ class Adjustment(Stored):
 class AdjustmentAnswer(Answer):
     """An adjustment: its points have moved, or its coupon is issued, once it is `applied`.
 
-    `coupon` is the name of the coupon that it gives; `points` are 0 then.
+    `coupon` is the name of the coupon that it gives, `codes` the batch that it allows; `points`
+    are 0 then.
     """
 
     adjustment_id: str
     member_id: str
     points: int
     coupon: str | None = None
+    codes: MadeCodes | None = None
     reason: str
     actor: str
     role: GiverRole

@@ -16,8 +16,12 @@ from huitou.loyalty.adjustments.models import (
 from huitou.runtime.database import Database, insert_new
 from huitou.runtime.paging import newest_first
 
-Given = Literal["gifts", "refunds"]
-_SUMS: dict[Given, str] = {"gifts": "gifts_fen", "refunds": "refunds_fen"}
+Given = Literal["gifts", "refunds", "codes"]
+_SUMS: dict[Given, str] = {
+    "gifts": "gifts_fen",
+    "refunds": "refunds_fen",
+    "codes": "codes_fen",
+}
 MOST_A_DAY = 1_000  # Adjustments by one actor for one member; far over any limit.
 
 

@@ -33,6 +33,11 @@ def gift_id(request: IssueCouponRequest) -> str:
     return f"coupon:{coupon_id(request.whole_cause)}"
 
 
+def codes_id(batch: str) -> str:
+    """Return the id under which a batch of codes is allowed."""
+    return f"codes:{batch}"
+
+
 def gift_limit_fen(limits: GiftLimits, role: GiverRole | None) -> int:
     """Return what a role may give alone on a business day; the lowest if nobody vouches for one."""
     match role:

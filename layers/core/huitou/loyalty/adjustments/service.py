@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
+from huitou.coupons.codes.models import MakeCodesRequest
 from huitou.coupons.issuing.by_hand_service import CouponsByHand
 from huitou.coupons.issuing.models import (
     CouponTemplate,
@@ -23,11 +26,13 @@ from huitou.loyalty.adjustments.models import (
     AdjustPointsRequest,
     DecideAdjustmentRequest,
     GivenCoupon,
+    MadeCodes,
 )
 from huitou.loyalty.adjustments.repository import AdjustmentRepository, AllowanceRepository
 from huitou.loyalty.adjustments.rules import (
     check_decision,
     check_repeat,
+    codes_id,
     gift_id,
     gift_limit_fen,
     is_over_limit,
@@ -89,6 +94,32 @@ class Adjustments:
                 detail=ADJUSTMENT_STATUS[adjustment.status],
             )
         return there.shown()
+
+    def allow_codes(self, request: MakeCodesRequest) -> None:
+        """Let a person of the staff make a batch of codes; over a day's limit a second one decides.
+
+        One batch counts once. Raises Refusal GIFT_AWAITS_APPROVAL, after the request was stored,
+        until a second person has approved it; then the same call is allowed. ADJUSTMENT_DECIDED if
+        they rejected it, ADJUSTMENT_ID_REUSED if the batch's name was asked for otherwise.
+        """
+        template = self._coupons.get_template(request.template_id)
+        self._allowance.open(request.actor, brand_day(self._clock.now()))
+        adjustment = self._database.transact_once(
+            lambda session: self._ask_codes(template, request, session)
+        )
+        made = MadeCodes(batch=request.batch, template_id=request.template_id, count=request.count)
+        if adjustment.codes != made:
+            raise Refusal(AdjustmentErrors.ADJUSTMENT_ID_REUSED, field="batch")
+        match adjustment.status:
+            case "applied":
+                return
+            case "awaiting_approval":
+                raise Refusal(AdjustmentErrors.GIFT_AWAITS_APPROVAL, field="count")
+            case "rejected":
+                detail = ADJUSTMENT_STATUS["rejected"]
+                raise Refusal(AdjustmentErrors.ADJUSTMENT_DECIDED, field="batch", detail=detail)
+            case _:
+                assert_never(adjustment.status)
 
     def decide_adjustment(self, request: DecideAdjustmentRequest) -> AdjustmentAnswer:
         """Approve or reject a waiting adjustment; if two people decide at once, one is refused.
@@ -180,6 +211,33 @@ class Adjustments:
         self._adjustments.insert(adjustment, session)
         return adjustment
 
+    def _ask_codes(
+        self, template: CouponTemplate, request: MakeCodesRequest, session: ClientSession
+    ) -> Adjustment:
+        known = self._adjustments.find(codes_id(request.batch), session)
+        if known is not None:
+            return known
+        limits = self._points.rules().gift_limits
+        now = self._clock.now()
+        day = brand_day(now)
+        fen = request.count * worth_fen(template.terms, limits.coupon_fen)
+        alone = self._allowance.take("codes", request.actor, day, fen, limits.codes_fen, session)
+        adjustment = Adjustment(
+            id=codes_id(request.batch),
+            member_id="",
+            points=0,
+            codes=MadeCodes(batch=request.batch, template_id=template.id, count=request.count),
+            value_fen=fen,
+            reason=template.name,
+            actor=request.actor,
+            role=request.role or "cashier",
+            day=day,
+            status="applied" if alone else "awaiting_approval",
+            created_at=now,
+        )
+        self._adjustments.insert(adjustment, session)
+        return adjustment
+
     def _take(
         self, actor: str, role: GiverRole | None, day: str, fen: int, session: ClientSession
     ) -> bool:
@@ -203,7 +261,8 @@ class Adjustments:
         status: AdjustmentStatus = "applied" if request.approve else "rejected"
         if not self._adjustments.decide(request, status, self._clock.now(), session):
             return
-        if request.approve:  # Read again: its member may have been merged since.
+        if request.approve and adjustment.codes is None:
+            # Read again: its member may have been merged since.
             now = self._adjustments.find(adjustment.id, session) or adjustment
             self._apply(now, request.actor, session)
 

@@ -51,7 +51,8 @@ class GiftLimits(Record):
     """The most that one person gives alone on a business day, points and coupons to all members.
 
     Above it a second person decides. A point counts what it pays for, a coupon what it takes off at
-    most; one that doesn't say it (an exchange voucher) counts `coupon_fen`.
+    most; one that doesn't say it (an exchange voucher) counts `coupon_fen`. `codes_fen` is the same
+    for codes for flyers, whatever the role: they count apart, each as its coupon.
     """
 
     cashier_fen: Fen = Field(default=1_000, title="收银每人每天可直接赠送（分）")
@@ -59,6 +60,7 @@ class GiftLimits(Record):
     marketing_fen: Fen = Field(default=5_000, title="营销每人每天可直接赠送（分）")
     finance_fen: Fen = Field(default=20_000, title="老板每人每天可直接赠送（分）")
     coupon_fen: Fen = Field(default=5_000, title="没有面额的券按多少计（分）")
+    codes_fen: Fen = Field(default=1_000_000, title="每人每天可直接生成的兑换码（分）")
 
 
 class PointsRules(Stored):
