@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -363,3 +364,31 @@ def test_many_small_refunds_of_one_person_on_a_day_need_a_second_person(shop: Pa
     assert sorted(by_id.values()) == [False, False, True, True]
     shop.clock.advance(days=1)
     assert shop.give_back(orders[0].id, "R20000", amount_fen=400).status != "awaiting_approval"
+
+
+def test_approving_what_guests_asked_for_counts_against_the_day_of_who_approves(
+    shop: PayingShop,
+) -> None:
+    rules = {"_id": "refunds", "schema": 1, "revision": 9, "manager_day_limit_fen": 3_000}
+    shop.database.collection("rules").replace_one({"_id": "refunds"}, rules, upsert=True)
+    asked = []
+    alice = shop.register()
+    for _ in range(3):
+        order = shop.bought(alice, items=[item(1)])  # ¥15
+        request = AskRefundRequest(order_id=order.id, reason="凉了")
+        asked.append(shop.refunds.ask_refund(shop.orders.get_order(order.id), request).id)
+
+    def approve(refund_id: str, actor: str = "ann") -> object:
+        decision = DecideRefundRequest(
+            refund_id=refund_id, approve=True, actor=actor, role="manager"
+        )
+        return shop.refunds.decide_refund(decision)
+
+    results = at_once([lambda r=refund_id: approve(r) for refund_id in asked])
+    refused = [one.code for one in results if isinstance(one, Refusal)]
+    assert refused == [RefundErrors.REFUND_OVER_LIMIT]
+    for refund_id in asked:  # Another manager has a limit of their own.
+        with suppress(Refusal):
+            approve(refund_id, "bob")
+    books = shop.database.collection("refunds").find({"_id": {"$in": asked}})
+    assert {row["status"] for row in books} <= {"requested", "processing", "success"}

@@ -133,7 +133,9 @@ class Refunds:
                 refund.id, ["awaiting_approval"], "rejected", decided_by=request.actor
             )
         elif refund.status == "awaiting_approval":
-            self._database.transact(lambda session: self._approve(refund, request, session))
+            day = brand_day(self._clock.now())
+            self._allowance.open(request.actor, day)
+            self._database.transact(lambda session: self._approve(refund, request, day, session))
         refund = self._refunds.get(request.refund_id)
         if refund.status == "awaiting_approval" or request.approve == (refund.status == "rejected"):
             raise Refusal(
@@ -142,15 +144,14 @@ class Refunds:
         return self._pushed_on(refund)
 
     def _approve(
-        self, refund: Refund, request: DecideRefundRequest, session: ClientSession
+        self, refund: Refund, request: DecideRefundRequest, day: str, session: ClientSession
     ) -> None:
         order = self._refundable(refund.order_id, SERVED, session)
         wanted = [RefundLine(line=back.line, quantity=back.quantity) for back in refund.lines]
         lines = lines_back(order, wanted)
         amount_fen = amount_back(order, lines, refund.asked_fen)
-        if not may_decide(
-            self._refunds.rules(), request.role, order, amount_fen, self._clock.now()
-        ):
+        rules = self._refunds.rules()
+        if not may_decide(rules, request.role, order, amount_fen, self._clock.now()):
             raise Refusal(RefundErrors.REFUND_OVER_LIMIT, field="role")
         changes = {
             "decided_by": request.actor,
@@ -158,6 +159,12 @@ class Refunds:
             "lines": [back.model_dump() for back in lines],
         }
         if self._refunds.step(refund.id, ["awaiting_approval"], "requested", session, **changes):
+            # If the guest asked, who approves is the only one of the staff who decides.
+            limit_fen = day_limit_fen(rules, request.role) if refund.role == "member" else None
+            if limit_fen is not None and not self._allowance.take(
+                "refunds", request.actor, day, amount_fen, limit_fen, session
+            ):
+                raise Refusal(RefundErrors.REFUND_OVER_LIMIT, field="role")
             decided = refund.model_copy(update={"amount_fen": amount_fen, "lines": lines})
             self._set_aside(order, decided, request.actor, session)
 
