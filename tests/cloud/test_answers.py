@@ -294,6 +294,11 @@ def as_operator(client: CheckedClient, letter_id: str) -> None:
     internal(client, "kpi-rollup", action="days", first=today, last=today)
     internal(client, "maintenance", action="declare")
     internal(client, "maintenance", action="load", stores=[])
+    offers = [{"template_id": "rain-tea-3"}]
+    rules = {"arrival_rules": {"revision": 1, "offers": offers}}
+    assert internal(client, "maintenance", action="lint", **rules)["findings"]
+    phone = {"phone": "139 0000 8801"}
+    internal(client, "member-profile", action="find_by_phone", **phone)
     rows = [{"line": line, "member": "answers", "paid_on": "2026-01-01", "amount_fen": 100,
              "store": store} for line, store in ((1, "jingan"), (2, "nowhere"))]  # fmt: skip
     report = internal(client, "maintenance", action="import_orders", rows=rows, dry_run=True)

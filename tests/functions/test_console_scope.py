@@ -59,6 +59,19 @@ class There:
             "status": "awaiting_approval",
         }
         chain.collection("refunds").insert_one(refund)
+        gift = {
+            "_id": "adj-there-1",
+            "schema": 1,
+            "member_id": self.member,
+            "points": 5_000,
+            "reason": "远方补偿",
+            "actor": "store-managerxujiahui",
+            "role": "manager",
+            "day": self.order.business_day,
+            "status": "awaiting_approval",
+            "created_at": clock.now(),
+        }
+        chain.collection("points_adjustments").insert_one(gift)
 
     @property
     def secrets(self) -> list[str]:
@@ -93,6 +106,8 @@ class There:
             "tag": "vip",
         }
         named = {name: value for name, value in known.items() if name in model.model_fields}
+        if model.__name__ == "DecideAdjustmentRequest":
+            named["adjustment_id"] = "adj-there-1"
         if model.__name__ == "FindMembersRequest":
             return {"member_id": self.member}
         if model.__name__ == "FindOrdersRequest":
@@ -217,3 +232,17 @@ def test_searches_of_a_person_are_limited_by_the_hour_also_if_many_come_at_once(
     assert sum(answer["ok"] for answer in sent) == SEARCHES_AN_HOUR
     assert {a["error"]["code"] for a in sent if not a["ok"]} == {"TOO_MANY_TRIES"}
     assert two.ask("members/search", member_id=there.member)["members"]
+
+
+def test_what_waits_for_a_second_person_is_seen_and_decided_near_its_store(
+    index: ModuleType, chain: Database, there: There, owner: Browser
+) -> None:
+    asker = person(index, chain, "store_manager", "xujiahui").browser()
+    near = person(index, chain, "area_manager", "jingan", "xujiahui").browser()
+    far = person(index, chain, "area_manager", "jingan").browser()
+    for browser, seen in ((near, 1), (owner, 1), (asker, 1), (far, 0)):
+        assert len(browser.ask("approvals/adjustments")["adjustments"]) == seen
+        assert browser.ask("home/alarms")["adjustments"] == seen
+    decision = {"adjustment_id": "adj-there-1", "approve": True}
+    assert far.refused("approvals/decide_adjustment", **decision) == "NOT_FOUND"
+    assert near.ask("approvals/decide_adjustment", **decision)["status"] == "applied"

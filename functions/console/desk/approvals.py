@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from desk.route import Desk, Route
+from huitou.loyalty.adjustments.errors import ADJUSTMENT
 from huitou.loyalty.adjustments.models import (
     AdjustmentAnswer,
     AdjustmentsAnswer,
@@ -12,6 +13,7 @@ from huitou.loyalty.adjustments.models import (
 from huitou.loyalty.adjustments.service import Adjustments
 from huitou.operations.console.lookup_models import WaitingRefunds
 from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
+from huitou.runtime.errors import Code, Refusal
 
 
 def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:
@@ -21,6 +23,21 @@ def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:
 
 def _adjustments(desk: Desk) -> Adjustments:
     return Adjustments(desk.database, desk.clock)
+
+
+def _list_adjustments(desk: Desk, request: AdjustmentsRequest) -> object:
+    """List what colleagues of the person's stores asked for, so pages may be shorter."""
+    page = _adjustments(desk).list_adjustments(request)
+    near = desk.colleagues.near([one.actor for one in page.adjustments])
+    shown = [one for one in page.adjustments if one.actor in near]
+    return page.model_copy(update={"adjustments": shown})
+
+
+def _decide_adjustment(desk: Desk, request: DecideAdjustmentRequest) -> object:
+    asked = _adjustments(desk).get_adjustment(request.adjustment_id)
+    if asked.actor not in desk.colleagues.near([asked.actor]):
+        raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail=ADJUSTMENT)
+    return _adjustments(desk).decide_adjustment(request)
 
 
 ROUTES = {
@@ -37,12 +54,12 @@ ROUTES = {
     ),
     "adjustments": Route(
         AdjustmentsRequest,
-        lambda desk, r: _adjustments(desk).list_adjustments(r),
+        _list_adjustments,
         AdjustmentsAnswer,
     ),
     "decide_adjustment": Route(
         DecideAdjustmentRequest,
-        lambda desk, r: _adjustments(desk).decide_adjustment(r),
+        _decide_adjustment,
         AdjustmentAnswer,
         signed=("actor", "role"),
         target=lambda r: f"adjustment {r.adjustment_id}",

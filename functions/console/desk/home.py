@@ -21,7 +21,7 @@ ROUTES = {
     "alarms": Route(
         NoRequest,
         lambda desk, _: Home(desk.database, desk.clock).count_alarms(
-            desk.may_see_store, desk.staff.store_ids
+            desk.may_see_store, desk.staff.store_ids, desk.colleagues.near
         ),
         AlarmsAnswer,
     ),

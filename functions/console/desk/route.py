@@ -13,6 +13,7 @@ from huitou.integrations.functions import Functions
 from huitou.operations.console.lookup_service import Lookups
 from huitou.operations.staff.models import OF_STORES, Role, StaffMember
 from huitou.operations.staff.rules import may, may_see_store
+from huitou.operations.staff.service import Colleagues
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Lang, Refusal
@@ -58,6 +59,10 @@ class Desk:
             store_ids=self.staff.store_ids if self.staff.role in OF_STORES else None,
             sees_orders=may(self.staff.role, "orders/get"),
         )
+
+    @cached_property
+    def colleagues(self) -> Colleagues:
+        return Colleagues(self.database, self.staff)
 
     def ask(self, function: str, action: str, request: BaseModel) -> Any:
         """Call another function in this person's language; raises its refusal as a Refusal."""

@@ -127,7 +127,7 @@ class Adjustments:
         Raises Refusal NOT_FOUND, ADJUSTMENT_NOT_YOURS, ADJUSTMENT_NOT_YOUR_ROLE,
         ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH or COUPON_NOT_ISSUED (it goes on waiting).
         """
-        adjustment = self._get(request.adjustment_id)
+        adjustment = self.get_adjustment(request.adjustment_id)
         if adjustment.actor == request.actor:
             raise Refusal(AdjustmentErrors.ADJUSTMENT_NOT_YOURS, field="actor")
         if not may_decide(request.role):
@@ -144,12 +144,19 @@ class Adjustments:
                     lambda session: self._decide_coupon(template, wanted, request, piece, session)
                 ),
             )
-        return check_decision(self._get(request.adjustment_id), request).shown()
+        return check_decision(self.get_adjustment(request.adjustment_id), request).shown()
 
     def list_adjustments(self, request: AdjustmentsRequest) -> AdjustmentsAnswer:
         """Return a page of adjustments of one status, the newest first."""
         found, after = self._adjustments.page(request)
         return AdjustmentsAnswer(adjustments=[one.shown() for one in found], next=after)
+
+    def get_adjustment(self, adjustment_id: str) -> Adjustment:
+        """Return an adjustment; raises Refusal NOT_FOUND naming `adjustment_id`."""
+        adjustment = self._adjustments.find(adjustment_id)
+        if adjustment is None:
+            raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail=ADJUSTMENT)
+        return adjustment
 
     def _ask(self, request: AdjustPointsRequest, session: ClientSession) -> Adjustment:
         known = self._adjustments.find(request.adjustment_id, session)
@@ -291,9 +298,3 @@ class Adjustments:
         book.bring_up_to_date()
         if not tries_only:
             self._points.save_books([book], session)
-
-    def _get(self, adjustment_id: str) -> Adjustment:
-        adjustment = self._adjustments.find(adjustment_id)
-        if adjustment is None:
-            raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail=ADJUSTMENT)
-        return adjustment

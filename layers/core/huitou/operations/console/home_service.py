@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -69,16 +69,23 @@ class Home:
             "goals": Goals(),
         }
 
-    def count_alarms(self, may_see_store: MaySeeStore, store_ids: Sequence[str]) -> AlarmsAnswer:
+    def count_alarms(
+        self,
+        may_see_store: MaySeeStore,
+        store_ids: Sequence[str],
+        near: Callable[[list[str]], set[str]],
+    ) -> AlarmsAnswer:
         """Count what needs attention, up to a page of each.
 
-        Counts refunds of stores that the person may see, and sold-out dishes of `store_ids`, or of
-        all stores if it is empty.
+        Counts refunds of stores that the person may see, what colleagues `near` them asked to give
+        by hand, and sold-out dishes of `store_ids`, or of all stores if it is empty.
         """
         health = Maintenance(self._database, self._clock).show_health()
         open_ones = DiscrepanciesRequest(limit=MOST_ALARMS)
         waiting = AdjustmentsRequest(limit=MOST_ALARMS)
         refunds = RefundsRequest(limit=MOST_ALARMS)
+        gifts = Adjustments(self._database, self._clock).list_adjustments(waiting).adjustments
+        colleagues = near([gift.actor for gift in gifts])
         return AlarmsAnswer(
             dead_letters=int(health["dead_letters"]),
             relay_lag_s=float(health["relay"].get("lag_s") or 0.0),
@@ -90,9 +97,7 @@ class Home:
             refunds=len(
                 Lookups(self._database, may_see_store).list_waiting_refunds(refunds).refunds
             ),
-            adjustments=len(
-                Adjustments(self._database, self._clock).list_adjustments(waiting).adjustments
-            ),
+            adjustments=sum(gift.actor in colleagues for gift in gifts),
             sold_out=Menu(self._database).count_sold_out_dishes(store_ids, MOST_ALARMS),
             skipped=Skipped(self._database, self._clock).count_skipped_days(WEEK_DAYS, MOST_ALARMS),
             most=MOST_ALARMS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,11 @@ class StaffRepository:
 
     def everybody(self) -> list[StaffMember]:
         found = self._staff.find({}).sort("_id", 1).limit(MOST_STAFF)
+        return [StaffMember.model_validate(one) for one in found]
+
+    def several(self, staff_ids: Collection[str]) -> list[StaffMember]:
+        """Return those of these accounts that exist."""
+        found = self._staff.find({"_id": {"$in": list(staff_ids)}}).limit(len(staff_ids) or 1)
         return [StaffMember.model_validate(one) for one in found]
 
     def insert(self, staff: StaffMember) -> bool:

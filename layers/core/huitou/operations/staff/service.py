@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from pymongo.client_session import ClientSession
 
 from huitou.operations.staff.errors import StaffErrors
 from huitou.operations.staff.models import (
+    OF_STORES,
     AddStaffRequest,
     ChangeStaffRequest,
     MeAnswer,
@@ -124,6 +126,27 @@ class Staff:
             raise Refusal(Code.RULES_CONFLICT, field="revision")
         self._repository.end_all(staff.id)
         return _secrets(staff.id, password, seed)
+
+
+class Colleagues:
+    """Whose work a person of the staff may see."""
+
+    def __init__(self, database: Database, staff: StaffMember) -> None:
+        self._repository = StaffRepository(database)
+        self._staff = staff
+
+    def near(self, actors: Collection[str]) -> set[str]:
+        """Return those of these people who work in the person's stores or for the whole chain.
+
+        People of the whole chain see everybody, also commands that no account has sent.
+        """
+        if self._staff.role not in OF_STORES:
+            return set(actors)
+        return {
+            one.id
+            for one in self._repository.several(set(actors))
+            if one.role not in OF_STORES or set(one.store_ids) & set(self._staff.store_ids)
+        }
 
 
 class Sessions:
