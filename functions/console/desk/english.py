@@ -108,7 +108,9 @@ ENGLISH = {
     "有效天数": "Holds for days",
     "自领取起，含当天": "From its issue, that day included",
     "有效期至（含）": "Holds until (included)",
-    "与有效天数都填时，先到者为准": "With both, whichever comes first",
+    "到门店这一营业日结束为止；与有效天数都填时，先到者为准": (
+        "To the end of the store's business day; with both, whichever comes first"
+    ),
     "每人限领": "Each member",
     "发放限制": "Limits",
     "叠加组": "Group",
@@ -197,6 +199,9 @@ ENGLISH = {
     "人群": "Audience",
     "开始日期": "First day",
     "结束日期（含）": "Last day (included)",
+    "到这一营业日结束为止，例如次日 04:00": (
+        "To the end of this business day, e.g. 04:00 the next morning"
+    ),
     "发送时间": "Sent at",
     "单独的发送时段": "Sending hours of its own",
     "版本": "Variants",

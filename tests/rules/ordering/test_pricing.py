@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chain_data import NOON
 from huitou.catalog.menu.models import Addon, OfferedDish, Sku
-from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.catalog.stores.models import Store
 from huitou.coupons.issuing.models import Coupon
 from huitou.coupons.issuing.rules import rule_for
 from huitou.loyalty.tiers.models import Level
@@ -113,7 +113,8 @@ def priced(lines: list[Line], level: Level = BASIC, *held: Coupon, points: int =
         first_order=False,
         stacking_revision=1,
     )
-    rules = [rule_for(one, NOON, BRAND_ZONE) for one in held]
+    store = Store(id="s", brand_id="b", name="s", hours=[])
+    rules = [rule_for(one, NOON, store) for one in held]
     outcome = weigh(cart_lines(lines), inputs, Compiled([], DEFAULT_STACKING), rules)
     return price(lines, outcome, MemberOffer(level=level, tier_rules_revision=1, points=points))
 

@@ -83,20 +83,23 @@ def test_within_the_limit_points_move_at_once_and_the_entry_has_the_reason(desk:
     assert desk.shop.differences() == []
 
 
-def test_points_given_by_hand_expire_by_the_westernmost_stores_calendar(desk: Desk) -> None:
-    """At 03:00 on 1 January in Shanghai it is 31 December in London: the old year's lot."""
+def test_points_given_by_hand_expire_by_the_day_of_the_store_where_it_ends_last(desk: Desk) -> None:
+    """At 03:00 on 1 January in Shanghai it is 31 December in London: the old year's lot.
+
+    London's business day of 31 December ends at 04:00 there, at 12:00 in Shanghai.
+    """
     hours = [OpeningHours(opens="00:00", closes="00:00")]
     london = Store(id="london", brand_id="huitou", name="伦敦店", zone="Europe/London", hours=hours)
     Stores(desk.shop.database, desk.shop.clock).put_store(london)
     desk.shop.database.cache.clear()
     ends = {}
-    for number, hour in enumerate((3, 9)):
+    for number, hour in enumerate((3, 12)):
         desk.shop.clock.moment = datetime(2027, 1, 1, hour, tzinfo=ZoneInfo("Asia/Shanghai"))
         desk.ask(str(number), 10)
         entry = desk.entry(str(number))
         assert entry
         ends[hour] = entry["lots"][0]["expires_on"]
-    assert ends == {3: "2027-12-31", 9: "2028-12-31"}
+    assert ends == {3: "2027-12-31", 12: "2028-12-31"}
 
 
 def test_over_the_limit_an_adjustment_waits_for_a_second_person(desk: Desk) -> None:

@@ -113,13 +113,13 @@ def test_two_years_of_orders_add_up_on_each_day_that_is_asked_for(shop: Shop) ->
     assert found.months[-1].outstanding_at_end == found.total.outstanding
 
 
-def test_a_month_ends_at_midnight_in_shanghai(shop: Shop) -> None:
+def test_a_month_ends_with_the_business_day_of_its_last_day(shop: Shop) -> None:
     alice = shop.register()
-    shop.clock.moment = datetime(2026, 3, 31, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai.
+    shop.clock.moment = datetime(2026, 3, 31, 19, 59, tzinfo=UTC)  # 03:59 on 1 April.
     order, last = (shop.order(alice, items=[item(n)]) for n in (2, 4))
     shop.pay(order)
     shop.settlement.settle_order(order.id)
-    shop.clock.moment = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 0:00 on 1 April in Shanghai.
+    shop.clock.moment = datetime(2026, 3, 31, 20, 0, tzinfo=UTC)  # 04:00, when the day begins.
     shop.pay(last)
     shop.settlement.settle_order(last.id)
     found = check(shop, "2026-04-01")

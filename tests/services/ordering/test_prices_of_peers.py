@@ -251,12 +251,12 @@ def test_a_coupon_is_usable_to_the_end_of_its_last_day_in_the_stores_zone(shop: 
     alice = shop.register()
     coupon_id = coupon(shop, alice)  # Issued on 2 March for seven days, so 8 March is the last.
     cart: dict[str, Any] = {"items": [item(3)], "coupon_id": coupon_id}
-    shop.clock.moment = shop.clock.moment.replace(day=8, hour=15, minute=59)  # 23:59 in Shanghai.
+    shop.clock.moment = shop.clock.moment.replace(day=8, hour=19, minute=59)  # 03:59 in Shanghai.
     assert shop.request(alice, **cart)
     shop.clock.advance(minutes=1)
     with pytest.raises(Refusal):
         shop.request(alice, **cart)
-    shop.clock.advance(hours=7)  # 23:00 on the 8th in London.
+    shop.clock.advance(hours=7)  # 03:00 on the 9th in London, where the day ends at 04:00.
     assert Coupons(shop.database, shop.clock).expire_coupons() == 0
     assert shop.order(alice, store_id="london", **cart).coupon_ids == [coupon_id]
     other = coupon(shop, alice, "d", valid_until="2026-03-09", revision=2, valid_days=None)

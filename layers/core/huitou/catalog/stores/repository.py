@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.catalog.stores.models import BRAND_ZONE, Place, Store, StoreSettings
+from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE, Place, Store, StoreSettings
 from huitou.runtime.database import Database
 
 MOST_STORES = 5_000
@@ -33,12 +33,20 @@ class StoreRepository:
 
     def zones(self) -> dict[str, str]:
         """Return the zone of each store, by id; up to a minute old."""
+        return {store_id: zone for store_id, (zone, _) in self.clocks().items()}
 
-        def read() -> dict[str, str]:
-            found = self._stores.find({"_id": {"$gt": ""}}, {"zone": 1}).limit(MOST_STORES)
-            return {store["_id"]: store.get("zone", BRAND_ZONE) for store in found}
+    def clocks(self) -> dict[str, tuple[str, str]]:
+        """Return the zone and the cut time of each store, by id; up to a minute old."""
 
-        return self._cache.get("zones", read, seconds=60)
+        def read() -> dict[str, tuple[str, str]]:
+            shown = {"zone": 1, "cut_time": 1}
+            found = self._stores.find({"_id": {"$gt": ""}}, shown).limit(MOST_STORES)
+            return {
+                store["_id"]: (store.get("zone", BRAND_ZONE), store.get("cut_time", BRAND_CUT))
+                for store in found
+            }
+
+        return self._cache.get("clocks", read, seconds=60)
 
     def names(self) -> dict[str, str]:
         """Return the name of each store, by id; up to a minute old."""

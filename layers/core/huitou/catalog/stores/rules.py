@@ -34,15 +34,18 @@ def brand_day(at: datetime) -> str:
     return business_day(at, BRAND_ZONE, BRAND_CUT)
 
 
-def in_brand_zone(at: datetime, zone: str) -> datetime:
-    """Return the moment at which the chain's own wall clock shows what this zone's shows at `at`.
+def by_day_clock(at: datetime, zone: str = BRAND_ZONE, cut_time: str = BRAND_CUT) -> datetime:
+    """Return the moment to compare with a stored end of a last day, instead of `at`.
 
-    Validity ends are stored by the chain's wall clock, but should end with each store's own day.
-    So compare a stored end with this moment instead of `at`.
+    A last day is the business day of the store that is asked. Its end is stored as the last moment
+    of the calendar day by the chain's wall clock, since each store's own day ends at another
+    moment. So this is what the store's wall clock shows, less its cut time: at 00:30 in a store
+    whose day ends at 04:00 it is 20:30 of the day before.
     """
-    if zone == BRAND_ZONE:
-        return at
-    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=ZoneInfo(BRAND_ZONE))
+    cut = time.fromisoformat(cut_time)
+    local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    shown = local - timedelta(hours=cut.hour, minutes=cut.minute)
+    return shown.replace(tzinfo=ZoneInfo(BRAND_ZONE))
 
 
 def shifted(day: str, days: int) -> str:
@@ -61,9 +64,14 @@ def store_day(store: Store, at: datetime) -> str:
     return business_day(at, store.zone, store.cut_time)
 
 
-def earliest_day(at: datetime, zones: Iterable[str]) -> str:
-    """Return the earliest calendar day that it is now in any of these zones."""
-    return min(at.astimezone(ZoneInfo(zone)).date() for zone in zones).isoformat()
+def store_day_clock(store: Store, at: datetime) -> datetime:
+    """Return the moment to compare with a stored end of a last day, as it is at this store."""
+    return by_day_clock(at, store.zone, store.cut_time)
+
+
+def earliest_day(at: datetime, clocks: Iterable[tuple[str, str]]) -> str:
+    """Return the earliest business day that it is at any of these pairs (zone, cut time)."""
+    return min(business_day(at, zone, cut_time) for zone, cut_time in clocks)
 
 
 def in_hours(hours: Hours, clock: str) -> bool:

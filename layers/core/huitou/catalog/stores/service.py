@@ -7,6 +7,7 @@ from typing import Any
 
 from huitou.catalog.stores.errors import StoreErrors
 from huitou.catalog.stores.models import (
+    BRAND_CUT,
     BRAND_ZONE,
     Place,
     StaffStore,
@@ -50,13 +51,16 @@ class Stores:
         return named | {store.id: store for store in stores}
 
     def today(self) -> str:
-        """Return today's date at the chain's westernmost store, where the day ends last.
+        """Return the business day at the store where the day ends last.
 
-        An offer that is valid up to and including a day has ended everywhere once this is later.
+        What is valid up to and including a day has ended everywhere once this is later.
         """
-        return earliest_day(
-            self._clock.now(), set(self._repository.zones().values()) or {BRAND_ZONE}
-        )
+        clocks = set(self._repository.clocks().values())
+        return earliest_day(self._clock.now(), clocks or {(BRAND_ZONE, BRAND_CUT)})
+
+    def clocks(self) -> set[tuple[str, str]]:
+        """Return the zones and cut times of the chain's stores, and the chain's own."""
+        return {*self._repository.clocks().values(), (BRAND_ZONE, BRAND_CUT)}
 
     def zones(self) -> set[str]:
         """Return the time zones of the chain's stores, and the chain's own zone."""

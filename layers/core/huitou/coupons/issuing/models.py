@@ -34,7 +34,9 @@ class CouponTemplate(Stored):
         default=None, ge=1, le=400, title="有效天数", description="自领取起，含当天"
     )
     valid_until: Day | None = Field(
-        default=None, title="有效期至（含）", description="与有效天数都填时，先到者为准"
+        default=None,
+        title="有效期至（含）",
+        description="到门店这一营业日结束为止；与有效天数都填时，先到者为准",
     )
     per_member_limit: SomeCount | None = Field(default=None, title="每人限领")
     limits: Limits = Field(default=Limits(), title="发放限制")

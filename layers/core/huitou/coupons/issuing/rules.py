@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
-from huitou.catalog.stores.rules import in_brand_zone
+from huitou.catalog.stores.models import BRAND_CUT, Store
+from huitou.catalog.stores.rules import business_day, store_day_clock
 from huitou.coupons.issuing.models import Coupon, CouponTemplate, Issued
 from huitou.promotions.discounts.models import Reason, ReasonCode, Rule
 from huitou.promotions.offers.models import Terms
@@ -15,7 +16,7 @@ from huitou.promotions.offers.models import Terms
 RETURN_GRACE = timedelta(hours=24)
 MOST_HELD = 200  # A member is shown at most so many usable coupons at a time.
 MOST_TIMES_COUNTED = 10  # No cart reaches a threshold more often.
-_LAST_MOMENT = timedelta(milliseconds=1)
+_LAST_MOMENT = time(23, 59, 59, 999_000)  # MongoDB keeps milliseconds.
 
 
 def subject_of(template_id: str) -> str:
@@ -129,26 +130,30 @@ def coupon_for(
 
 
 def valid_until(template: CouponTemplate, at: datetime, zone: str) -> datetime:
-    """Return the last moment at which a coupon issued at `at` is valid, by this zone's clock."""
+    """Return the last moment of the last day of a coupon issued at `at`, by this zone's clock.
+
+    Compare it with `by_day_clock`: the day ends with the business day of the store.
+    """
     ends = []
     if template.valid_days is not None:
         ends.append(end_of_day(at, template.valid_days, zone))
     if template.valid_until is not None:
-        following = template.valid_until + timedelta(days=1)
-        ends.append(datetime.combine(following, time(), ZoneInfo(zone)) - _LAST_MOMENT)
+        ends.append(_last_moment(template.valid_until, zone))
     return min(ends)
 
 
 def end_of_day(at: datetime, days: int, zone: str) -> datetime:
-    """Return the last moment of the `days`-th local day; the day of issue is the first."""
-    local = at.astimezone(ZoneInfo(zone))
-    following = local.date() + timedelta(days=days)
-    midnight = datetime.combine(following, time(), ZoneInfo(zone))
-    return midnight - _LAST_MOMENT
+    """Return the last moment of the `days`-th day; the business day of issue is the first."""
+    first = date.fromisoformat(business_day(at, zone, BRAND_CUT))
+    return _last_moment(first + timedelta(days=days - 1), zone)
 
 
-def rule_for(coupon: Coupon, at: datetime, zone: str, *, must: bool = False) -> Rule:
-    """Return a coupon as pricing uses it at a store in this zone.
+def _last_moment(day: date, zone: str) -> datetime:
+    return datetime.combine(day, _LAST_MOMENT, ZoneInfo(zone))
+
+
+def rule_for(coupon: Coupon, at: datetime, store: Store, *, must: bool = False) -> Rule:
+    """Return a coupon as pricing uses it at this store.
 
     `must` means that the guest has chosen it. `out` is set if the coupon can't be used any more.
     """
@@ -163,14 +168,14 @@ def rule_for(coupon: Coupon, at: datetime, zone: str, *, must: bool = False) -> 
         soonest=coupon.valid_until.isoformat(),
         kin=coupon.template_id,
         must=must,
-        out=Reason(held) if (held := _not_held(coupon, at, zone)) else None,
+        out=Reason(held) if (held := _not_held(coupon, at, store)) else None,
     )
 
 
-def _not_held(coupon: Coupon, at: datetime, zone: str) -> ReasonCode | None:
+def _not_held(coupon: Coupon, at: datetime, store: Store) -> ReasonCode | None:
     if coupon.status != "issued":
         return "ended" if coupon.status == "expired" else "not_held"
-    return "ended" if in_brand_zone(at, zone) > coupon.valid_until else None
+    return "ended" if store_day_clock(store, at) > coupon.valid_until else None
 
 
 def returned_until(coupon: Coupon, at: datetime) -> datetime:

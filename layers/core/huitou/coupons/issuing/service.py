@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.models import BRAND_ZONE
-from huitou.catalog.stores.rules import brand_day, in_brand_zone, shifted
+from huitou.catalog.stores.rules import brand_day, by_day_clock, shifted
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.errors import COUPON, NOT_HELD, CouponErrors
 from huitou.coupons.issuing.models import (
@@ -71,14 +71,13 @@ class Coupons:
         return self._repository.among(coupon_ids)
 
     def lock_coupon(
-        self, coupon_id: str, member_id: str, order_id: str, zone: str, session: ClientSession
+        self, coupon_id: str, member_id: str, order_id: str, at: datetime, session: ClientSession
     ) -> None:
-        """Lock a coupon for an order at a store in this zone.
+        """Lock a coupon for an order; `at` is the moment by the day clock of the order's store.
 
         Raises Refusal COUPON_NOT_USABLE naming `coupon_id` if it can't be used, or if another order
         locked it a moment ago.
         """
-        at = in_brand_zone(self._clock.now(), zone)
         if not self._repository.lock(coupon_id, member_id, order_id, at, session):
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_id", detail=NOT_HELD)
 
@@ -238,12 +237,13 @@ class Coupons:
         """Give a coupon of this hand to another member; False if it is in use or can't be given."""
         return self._store.change_holder(coupon_id, giver_id, taker_id, hand)
 
-    def redeem_coupon_at_till(self, coupon_id: str, use: TillUse, zone: str, hand: int = 0) -> bool:
-        """Use a coupon for an order at a till in this zone.
+    def redeem_coupon_at_till(
+        self, coupon_id: str, use: TillUse, at: datetime, hand: int = 0
+    ) -> bool:
+        """Use a coupon for an order at a till; `at` is the moment by the store's day clock.
 
         Returns False if it is used, isn't in this hand any more (see `Coupon.hand`) or has ended.
         """
-        at = in_brand_zone(self._clock.now(), zone)
         return self._repository.redeem_at_till(coupon_id, hand, use, at)
 
     def claim_coupon(self, template_id: str, member_id: str, claim_id: str) -> ShownCoupon:
@@ -326,11 +326,11 @@ class Coupons:
     def expire_coupons(self) -> int:
         """Mark one batch of coupons as expired; returns how many.
 
-        A coupon expires when its last day is over at every store, whatever the zone.
+        A coupon expires when its last business day is over at every store.
         """
         now = self._clock.now()
         return self._repository.expire(
-            min(in_brand_zone(now, zone) for zone in self._stores.zones())
+            min(by_day_clock(now, zone, cut) for zone, cut in self._stores.clocks())
         )
 
     def list_named_templates(self) -> NamedTemplates:

@@ -39,7 +39,7 @@ class Points:
         self._notices = Notices(database, clock)
 
     def today(self) -> str:
-        """Return the day by which points expire: the day at the chain's westernmost store."""
+        """Return the day by which points expire: the business day where it ends last."""
         return self._stores.today()
 
     def rules(self) -> PointsRules:

@@ -226,7 +226,9 @@ class Campaign(Stored):
     trigger: Trigger = Field(title="触发")
     audience: Condition | None = Field(default=None, title="人群")
     valid_from: Day = Field(title="开始日期")
-    valid_until: Day = Field(title="结束日期（含）")
+    valid_until: Day = Field(
+        title="结束日期（含）", description="到这一营业日结束为止，例如次日 04:00"
+    )
     send_at: Clock = Field(default="10:00", pattern=CLOCK, title="发送时间")
     window: Hours | None = Field(default=None, title="单独的发送时段")
     variants: list[Variant] = Field(min_length=1, max_length=5, title="版本")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.catalog.stores.rules import brand_day
 from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.service import Coupons
 from huitou.integrations.errors import MiniProgramErrors
@@ -63,7 +64,7 @@ class GroupOffers:
         if openid != caller.openid or group not in campaign.trigger.opengids:
             raise Refusal(MiniProgramErrors.GROUP_NOT_PROVEN, field="encrypted_data")
         now, quiet = self._clock.now(), self._messages.message_rules().quiet
-        today = now.astimezone(ZoneInfo(BRAND_ZONE)).date()
+        today = date.fromisoformat(brand_day(now))
         if (
             not campaign.valid_from <= today <= campaign.valid_until
             or now < slot(today.isoformat(), campaign.send_at)

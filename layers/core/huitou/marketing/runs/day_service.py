@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from huitou.catalog.stores.models import BRAND_ZONE
-from huitou.catalog.stores.rules import day_bounds, shifted
+from huitou.catalog.stores.rules import by_day_clock, day_bounds, shifted
 from huitou.marketing.campaigns.models import Campaign
 from huitou.marketing.campaigns.triggers import Kind
 from huitou.marketing.deliveries.rules import Occasion
@@ -76,12 +76,16 @@ class DayMembers:
         return [member_id for member_id, _ in rows]
 
     def _ending_coupons(self, campaign: Campaign, run: Run) -> Page:
-        # Coupons end with a calendar day.
+        # The end of a coupon's last day is stored as the end of a calendar day.
         day = shifted(run.day, campaign.trigger.days or 0)
         since, until = day_bounds(day, BRAND_ZONE, "00:00")
         moment, _, after = run.cursor.partition("|")
         # A coupon that is over already doesn't end soon.
-        first = datetime.fromisoformat(moment) if moment else max(since, self._clock.now())
+        first = (
+            datetime.fromisoformat(moment)
+            if moment
+            else max(since, by_day_clock(self._clock.now()))
+        )
         rows = self._repository.coupons_ending(first, until - _END, after, PAGE)
         found = [Occasion(event.member_id, event.occasion) for event in rows]
         last = rows[-1] if len(rows) == PAGE else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from huitou.catalog.stores.rules import shifted
+from huitou.catalog.stores.rules import by_day_clock, shifted
 from huitou.loyalty.tiers.service import Tiers
 from huitou.marketing.campaigns.models import Campaign
 from huitou.marketing.campaigns.rules import slot
@@ -39,7 +39,7 @@ class Lasting:
         return [o for o in occasions if moves.get(o.member_id) == o.occasion]
 
     def _usable_coupons(self, occasions: Sequence[Occasion], now: datetime) -> list[Occasion]:
-        coupons = self._repository.usable_coupons(_names(occasions), now)
+        coupons = self._repository.usable_coupons(_names(occasions), by_day_clock(now))
         return [o for o in occasions if o[:2] in coupons]
 
     def _kept_orders(self, occasions: Sequence[Occasion], _now: datetime) -> list[Occasion]:

@@ -6,7 +6,7 @@ from calendar import isleap
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
-from huitou.catalog.stores.models import BRAND_ZONE
+from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
 from huitou.catalog.stores.rules import day_bounds, days_between, shifted
 from huitou.marketing.audiences.models import required
 from huitou.marketing.audiences.rules import Profile, belongs, is_minor, is_personalised
@@ -159,11 +159,6 @@ def resumed_at(state: CampaignState) -> datetime:
     return max(change.at for change in state.changes if change.to == "running")
 
 
-def day_start(day: str) -> datetime:
-    """Return the moment at which a calendar day begins in the chain's time zone."""
-    return day_bounds(day, BRAND_ZONE, "00:00")[0]
-
-
 def met_now(campaign: Campaign, member_id: str, occasion: str, at: datetime) -> Occasion:
     """Return an occasion that was found now, and until when it is worth a message."""
     return Occasion(member_id, occasion, met_at=at, ends=ends_of(campaign, "", at))
@@ -171,7 +166,7 @@ def met_now(campaign: Campaign, member_id: str, occasion: str, at: datetime) -> 
 
 def is_past(campaign: Campaign, now: datetime) -> bool:
     """Tell whether a campaign's last day is over. It may still send what it found before."""
-    return now >= day_start(shifted(campaign.valid_until.isoformat(), 1))
+    return now >= day_bounds(campaign.valid_until.isoformat(), BRAND_ZONE, BRAND_CUT)[1]
 
 
 def may_wait(campaign: Campaign) -> bool:

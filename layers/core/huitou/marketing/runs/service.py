@@ -45,7 +45,6 @@ from huitou.marketing.runs.repository import CampaignRunRepository
 from huitou.marketing.runs.rules import (
     A_NIGHT,
     LOOK_BACK,
-    day_start,
     is_past,
     is_stale,
     may_wait,
@@ -292,9 +291,10 @@ class CampaignRuns:
         if found is not None and found[0].seen_to is not None:
             state = found[0]
         delay = timedelta(minutes=campaign.trigger.after_minutes or 0)
-        begins = day_start(campaign.valid_from.isoformat())
+        begins = day_bounds(campaign.valid_from.isoformat(), BRAND_ZONE, BRAND_CUT)[0]
         oldest = now - delay - TRIGGERS[kind].late
-        ends = day_start(shifted(campaign.valid_until.isoformat(), 1)) - timedelta(milliseconds=1)
+        over = day_bounds(campaign.valid_until.isoformat(), BRAND_ZONE, BRAND_CUT)[1]
+        ends = over - timedelta(milliseconds=1)
         seen_to = state.seen_to or begins
         since, until = max(begins, resumed_at(state), seen_to), min(now - delay, ends)
         # Events that an outage of the timer missed are counted. Kinds that no message can wait a

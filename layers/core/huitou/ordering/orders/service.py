@@ -12,7 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.errors import StoreErrors
-from huitou.catalog.stores.rules import day_bounds, store_day, takes_orders
+from huitou.catalog.stores.rules import day_bounds, store_day, store_day_clock, takes_orders
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.earning.models import EarningTerms
@@ -168,16 +168,16 @@ class Orders:
         )
         order = order_from(request, priced, store, identity, digest, self._brand_id, member_id, now)
         used = coupons_of(outcome)
+        uses, taken = self._limiter.reserve_units(order.id, uses_of(outcome, facts))
         order = order.model_copy(
             update={
                 "coupon_id": next(iter(used), None),
                 "coupon_ids": used,
                 "price_inputs": inputs,
-                "uses": uses_of(outcome, facts),
+                "uses": uses,
             }
         )
-        uses, taken = self._limiter.reserve_units(order.id, order.uses)
-        order = order.model_copy(update={"uses": uses})
+        ends_after = store_day_clock(store, now)
 
         def write(session: ClientSession) -> Order:
             self._persons.touch(member_id, session)
@@ -185,7 +185,7 @@ class Orders:
             kept = order.model_copy(update={"points_drawn": drawn})
             self._orders.insert(kept, session)
             for coupon_id in used:
-                self._coupons.lock_coupon(coupon_id, member_id, order.id, store.zone, session)
+                self._coupons.lock_coupon(coupon_id, member_id, order.id, ends_after, session)
             self._limiter.count_uses(member_id, order.uses, session)
             return kept
 

@@ -149,7 +149,7 @@ class Pricing:
             facts.coupons.extend(more)
         if not found.keys() >= set(coupon_ids):
             raise Refusal(Code.NOT_FOUND, field="coupon_id", detail=COUPON)
-        rules = [rule_for(found[name], at, facts.store.zone, must=True) for name in coupon_ids]
+        rules = [rule_for(found[name], at, facts.store, must=True) for name in coupon_ids]
         outcome = _affordable(facts, rules)
         taken = {one.rule.source_id for one in outcome.taken}
         if not all(coupon_id in taken for coupon_id in coupon_ids):
@@ -161,7 +161,7 @@ class Pricing:
 
     def find_best_combination(self, facts: Facts, at: datetime) -> Outcome:
         """Return the best price with any of the member's coupons."""
-        rules = [rule_for(coupon, at, facts.store.zone) for coupon in facts.coupons]
+        rules = [rule_for(coupon, at, facts.store) for coupon in facts.coupons]
         outcome = _affordable(facts, rules)
         # With MOST_HELD coupons read, the member may hold more that were not tried.
         outcome.proved = outcome.proved and len(facts.coupons) < MOST_HELD
@@ -169,8 +169,8 @@ class Pricing:
 
     def usable_coupons(self, facts: Facts, at: datetime) -> list[str]:
         """Return the coupons that a price at that moment could use; they are its inputs."""
-        zone = facts.store.zone
-        return [coupon.id for coupon in facts.coupons if rule_for(coupon, at, zone).out is None]
+        store = facts.store
+        return [coupon.id for coupon in facts.coupons if rule_for(coupon, at, store).out is None]
 
     def build_price(self, facts: Facts, outcome: Outcome, lang: Lang = "zh") -> Price:
         """Put the price together; Refusal naming `points` if so many points aren't allowed."""
@@ -198,8 +198,8 @@ class Pricing:
             return None
         menu = self._menu.list_recently_offered_dishes(facts.store.id)
         coupons = [one for one in facts.coupons if named is None or one.id in named]
-        zone, is_named = facts.store.zone, named is not None
-        rules = [rule_for(coupon, at, zone, must=is_named) for coupon in coupons]
+        store, is_named = facts.store, named is not None
+        rules = [rule_for(coupon, at, store, must=is_named) for coupon in coupons]
 
         def priced(cart: Sequence[CartLine]) -> Outcome:
             found = weigh(cart, facts.inputs, facts.compiled, rules, most_steps=MOST_STEPS)

@@ -7,7 +7,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import Store
-from huitou.catalog.stores.rules import store_day
+from huitou.catalog.stores.rules import store_day, store_day_clock
 from huitou.catalog.stores.service import Stores
 from huitou.coupons.issuing.errors import COUPON, NOT_HELD, CouponErrors
 from huitou.coupons.issuing.models import Coupon, TillUse
@@ -85,7 +85,8 @@ class Till:
             why_not = words(Reason("short", short_fen), lang)
         if why_not is not None:
             raise Refusal(CouponErrors.COUPON_NOT_USABLE, field="coupon_token", detail=why_not)
-        if self._coupons.redeem_coupon_at_till(coupon.id, use, store.zone, coupon.hand):
+        at = store_day_clock(store, use.at)
+        if self._coupons.redeem_coupon_at_till(coupon.id, use, at, coupon.hand):
             return _shown(coupon.model_copy(update={"status": "redeemed", "till": use}), None)
         (coupon,) = self._coupons.find_coupons([coupon.id])
         return self._answer_again(coupon, use, lang)
@@ -118,7 +119,7 @@ class Till:
         member's first, so a coupon for first orders isn't taken.
         """
         now = self._clock.now()
-        code = rule_for(coupon, now, store.zone).out
+        code = rule_for(coupon, now, store).out
         level = self._tiers.level_of(coupon.member_id)[0].level if coupon.terms.tiers else ""
         modes = coupon.terms.modes
         context = Context(

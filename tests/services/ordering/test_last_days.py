@@ -1,0 +1,139 @@
+"""A last day is one thing everywhere: the business day of the store where something is used.
+
+A night store's business day ends in the morning, so what ends on 7 December may be used until then,
+and nothing of it afterwards.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from chain_data import FakeClock, Shop, item
+from huitou.coupons.issuing.service import Coupons
+from huitou.loyalty.points.service import Points
+from huitou.operations.maintenance.models import LoadRequest
+from huitou.operations.maintenance.service import Maintenance
+from huitou.ordering.orders.models import QuoteRequest
+from huitou.runtime.database import Database
+from huitou.runtime.errors import Refusal
+
+LAST = "2026-12-07"
+ALWAYS = [{"opens": "00:00", "closes": "00:00"}]
+ACTIVITY = {
+    "_id": "weeks", "name": "双周活动", "group": "reduction", "valid_until": LAST,
+    "terms": {"kind": "amount_off", "off_fen": 300, "base": "running"},
+}  # fmt: skip
+COUPON = {
+    "_id": "december", "name": "十二月券", "revision": 1, "valid_until": LAST,
+    "terms": {"kind": "amount_off", "off_fen": 500},
+}  # fmt: skip
+# (zone of the store, its cut time, moment by its wall clock, whether it is still 7 December there)
+MOMENTS = [
+    ("Asia/Shanghai", "04:00", "2026-12-07 23:59", True),
+    ("Asia/Shanghai", "04:00", "2026-12-08 00:30", True),
+    ("Asia/Shanghai", "04:00", "2026-12-08 03:59", True),
+    ("Asia/Shanghai", "04:00", "2026-12-08 04:00", False),
+    ("Asia/Shanghai", "06:00", "2026-12-08 05:59", True),
+    ("Asia/Shanghai", "06:00", "2026-12-08 06:00", False),
+    ("Asia/Shanghai", "00:00", "2026-12-07 23:59", True),
+    ("Asia/Shanghai", "00:00", "2026-12-08 00:00", False),
+    ("Europe/London", "04:00", "2026-12-08 03:59", True),
+    ("Europe/London", "04:00", "2026-12-08 04:00", False),
+    ("Asia/Urumqi", "05:30", "2026-12-08 05:29", True),
+    ("Asia/Urumqi", "05:30", "2026-12-08 05:30", False),
+]
+
+
+@pytest.fixture
+def night(chain: Database, clock: FakeClock) -> Shop:
+    """A shop whose guest alice holds a coupon; the activity and the coupon end on 7 December."""
+    clock.moment = datetime(2026, 12, 1, 4, tzinfo=UTC)
+    load(chain, clock, offers=[ACTIVITY], coupon_templates=[COUPON])
+    return Shop(chain, clock)
+
+
+def load(database: Database, clock: FakeClock, **chain: Any) -> None:
+    Maintenance(database, clock).load_chain(LoadRequest.model_validate(chain))
+
+
+def issue(shop: Shop, member_id: str) -> str:
+    coupons = Coupons(shop.database, shop.clock)
+    made = coupons.issue_coupon(
+        coupons.find_templates(["december"])["december"], member_id=member_id, cause="test"
+    )
+    assert made is not None
+    return made.id
+
+
+def open_store(shop: Shop, zone: str, cut_time: str) -> None:
+    store = shop.database.collection("stores").find_one({"_id": "jingan"})
+    assert store
+    changed = {**store, "zone": zone, "cut_time": cut_time, "hours": ALWAYS}
+    load(shop.database, shop.clock, stores=[changed])
+    shop.database.cache.clear()
+
+
+@pytest.mark.parametrize(("zone", "cut_time", "moment", "is_last_day"), MOMENTS)
+def test_an_activity_and_a_coupon_end_with_the_business_day_of_the_store(
+    night: Shop, zone: str, cut_time: str, moment: str, is_last_day: bool
+) -> None:
+    alice = night.register()
+    coupon_id = issue(night, alice)
+    open_store(night, zone, cut_time)
+    night.clock.moment = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone))
+    cart = {"store_id": "jingan", "items": [item(2)]}
+    quote = night.orders.quote_cart(alice, QuoteRequest.model_validate(cart), "zh")
+    applied = {discount.source_id for discount in quote.price.discounts}
+    usable = {coupon.coupon_id for coupon in quote.coupons if coupon.why_not is None}
+    assert (("weeks" in applied), (coupon_id in usable)) == (is_last_day, is_last_day)
+    if is_last_day:
+        assert night.order(alice, items=[item(2)], coupon_id=coupon_id).coupon_ids == [coupon_id]
+    else:
+        with pytest.raises(Refusal, match="COUPON_NOT_USABLE"):
+            night.order(alice, items=[item(2)], coupon_id=coupon_id)
+    assert night.differences() == []
+
+
+def test_the_timer_lets_a_coupon_expire_when_the_day_is_over_at_every_store(night: Shop) -> None:
+    alice = night.register()
+    issue(night, alice)
+    open_store(night, "Asia/Shanghai", "06:00")
+    coupons = Coupons(night.database, night.clock)
+    night.clock.moment = datetime(2026, 12, 7, 21, 59, 59, tzinfo=UTC)  # 05:59:59 in Shanghai.
+    assert coupons.expire_coupons() == 0
+    night.clock.advance(seconds=1)
+    assert coupons.expire_coupons() == 1
+
+
+@pytest.mark.parametrize(
+    ("issued", "last"),
+    [("2026-12-07 03:59", "2026-12-07 03:59"), ("2026-12-07 04:00", "2026-12-08 03:59")],
+)
+def test_days_after_issue_count_from_the_business_day_of_issue(
+    night: Shop, issued: str, last: str
+) -> None:
+    one_day = {**COUPON, "revision": 2, "valid_until": None, "valid_days": 1}
+    load(night.database, night.clock, coupon_templates=[one_day])
+    night.database.cache.clear()
+    alice = night.register()
+    open_store(night, "Asia/Shanghai", "04:00")
+    night.clock.moment = datetime.fromisoformat(issued).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+    coupon_id = issue(night, alice)
+    night.clock.moment = datetime.fromisoformat(last).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+    assert night.request(alice, items=[item(2)], coupon_id=coupon_id)
+    night.clock.moment += timedelta(minutes=1)
+    with pytest.raises(Refusal, match="COUPON_NOT_USABLE"):
+        night.request(alice, items=[item(2)], coupon_id=coupon_id)
+
+
+def test_points_are_spendable_until_the_day_ends_at_the_last_store(night: Shop) -> None:
+    open_store(night, "Asia/Shanghai", "06:00")
+    points = Points(night.database, night.clock)
+    night.clock.moment = datetime(2026, 12, 31, 21, 59, tzinfo=UTC)  # 05:59 on 1 January.
+    assert points.today() == "2026-12-31"
+    night.clock.advance(minutes=1)
+    assert points.today() == "2027-01-01"
