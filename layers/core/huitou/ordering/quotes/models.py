@@ -119,7 +119,8 @@ class PriceInputs(Record):
 
     `day` is the store's business day and `clock` its local time (HH:MM). `coupon_ids` are the
     coupons that the search could use; `named` says that the member chose them. `blocked` maps
-    offers and coupons that limits kept out to the reason.
+    offers and coupons that limits kept out to the reason. `most_steps` is the limit of the search;
+    older orders don't have it and were priced with 2,000.
     """
 
     day: Day
@@ -138,3 +139,4 @@ class PriceInputs(Record):
     delivery_fen: int = 0
     points: int = 0
     points_rules_revision: int = 1
+    most_steps: int = 2_000

@@ -39,7 +39,7 @@ from huitou.ordering.quotes.rules import (
     words,
 )
 from huitou.promotions.best_price import search
-from huitou.promotions.best_price.next_step import MOST_STEPS, next_step
+from huitou.promotions.best_price.next_step import MOST_STEPS, MOST_STEPS_OF_ALL, next_step
 from huitou.promotions.best_price.one_pass import best_in_force
 from huitou.promotions.discounts.models import CartLine, Line, Outcome, Reason, Rule
 from huitou.promotions.offers.models import DELIVERY, Limits, Terms
@@ -128,6 +128,7 @@ class Pricing:
             delivery_fen=store.delivery_fee_fen if cart.mode == "delivery" else 0,
             points=cart.points,
             points_rules_revision=offer.points_rules.revision,
+            most_steps=search.MOST_STEPS,
         )
         return Facts(store, lines, offer, purchased.available, inputs, compiled, read.coupons, left)
 
@@ -201,8 +202,15 @@ class Pricing:
         store, is_named = facts.store, named is not None
         rules = [rule_for(coupon, at, store, must=is_named) for coupon in coupons]
 
+        steps_left = MOST_STEPS_OF_ALL
+
         def priced(cart: Sequence[CartLine]) -> Outcome:
-            found = weigh(cart, facts.inputs, facts.compiled, rules, most_steps=MOST_STEPS)
+            nonlocal steps_left
+            if steps_left <= 0:
+                return replace(outcome, proved=False)
+            steps = min(MOST_STEPS, steps_left)
+            found = weigh(cart, facts.inputs, facts.compiled, rules, most_steps=steps)
+            steps_left -= found.steps
             over = any(
                 use.fen > facts.left.get(use.subject, _PLENTY).fen for use in uses_of(found, facts)
             )
@@ -229,7 +237,7 @@ class Pricing:
             )
             for coupon in self._coupons.find_coupons(inputs.coupon_ids)
         ]  # fmt: skip
-        outcome = weigh(cart_lines(lines), inputs, compiled, rules)
+        outcome = weigh(cart_lines(lines), inputs, compiled, rules, inputs.most_steps)
         offer = MemberOffer(
             level=inputs.level, tier_rules_revision=inputs.tier_rules_revision,
             points=inputs.points,

@@ -6,6 +6,7 @@ The search ends a branch if even the bound can't make it cheaper than the best p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 
 from huitou.promotions.discounts.models import NO_MOST, Rule, Taken, Tree
 
@@ -99,3 +100,22 @@ class Totals:
         yield from (most_fen for _, most_fen in self._of.get(group, []))
         for inner in self._within.get(group, ()):
             yield from self._all(inner)
+
+
+def subsets(losses: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield every subset of flipped lines as (its loss, its bits), the least loss first.
+
+    `losses` are sorted. Each subset comes from an earlier one by one more flip, or by moving its
+    last flip to the next line. Neither makes the loss smaller.
+    """
+    yield 0, 0
+    if not losses:
+        return
+    heap = [(losses[0][0], 0, losses[0][1])]
+    while heap:
+        loss, last, bits = heappop(heap)
+        yield loss, bits
+        if last + 1 < len(losses):
+            more, bit = losses[last + 1]
+            heappush(heap, (loss + more, last + 1, bits | bit))
+            heappush(heap, (loss + more - losses[last][0], last + 1, bits ^ losses[last][1] | bit))

@@ -11,6 +11,7 @@ from huitou.promotions.discounts.rules import covers, covers_for
 from huitou.promotions.offers.models import Scope
 
 MOST_STEPS = 400  # The limit of one search here; a price that isn't proved by then is no hint.
+MOST_STEPS_OF_ALL = 400  # The limit of all searches of one quote here.
 _MOST_PRICED = 10  # So many carts are priced for one quote.
 _MOST_OFFERS = 3  # Only the nearest offers are tried.
 _MOST_DISHES = 3  # So many dishes are tried for each offer.

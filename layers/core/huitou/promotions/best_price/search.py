@@ -10,15 +10,15 @@ offer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from heapq import heappop, heappush
 from typing import NamedTuple
 
-from huitou.promotions.best_price.bounds import Candidate, Totals
+from huitou.promotions.best_price.bounds import Candidate, Totals, subsets
 from huitou.promotions.best_price.candidates import prepare
 from huitou.promotions.best_price.carts import alike
+from huitou.promotions.best_price.improvement import improve
 from huitou.promotions.best_price.reasons import FinishedSearch, reasons
 from huitou.promotions.discounts.models import CartLine, Outcome, Rule, Taken, Tree
-from huitou.promotions.discounts.pieces import PiecesOff
+from huitou.promotions.discounts.pieces import MOST_CHOICES, PiecesOff
 from huitou.promotions.discounts.rules import (
     State,
     commit,
@@ -31,7 +31,9 @@ from huitou.promotions.discounts.rules import (
     workable,
 )
 
-MOST_STEPS = 2_000  # About 0.1 ms each; after so many the search returns its best price so far.
+MOST_STEPS = 1_000  # About 0.1 ms each; after so many the search returns its best price so far.
+_CHOICES_OF_A_LINE = 140  # So many choices of pieces on one line take as long as a step.
+_FEWEST_CHOICES = 20
 Key = tuple[int, int, tuple[str, ...]]
 
 
@@ -47,7 +49,7 @@ def best(
     are joined and sorted first.
     """
     cart = alike(lines)
-    outcome = _Search(cart.lines, rules, tree, delivery_fen, most_steps).outcome()
+    outcome = Search(cart.lines, rules, tree, delivery_fen, most_steps).outcome()
     outcome.taken = cart.back(outcome.taken)
     return outcome
 
@@ -64,7 +66,9 @@ class Way(NamedTuple):
     owed: int = 0
 
 
-class _Search:
+class Search:
+    """One search; `key` and `best` are the best price so far."""
+
     def __init__(
         self, lines: Sequence[CartLine], rules: Sequence[Rule], tree: Tree, delivery_fen: int,
         most_steps: int,
@@ -86,6 +90,8 @@ class _Search:
             if any(candidate.rule.must for candidate in self.candidates):
                 self._find_any(0, self.start)
             self._visit(0, self.start)
+            if not self.proved:
+                improve(self)
         best = self.best
         end = FinishedSearch(self.candidates, self.short, self.start, best, self.lines, self.tree)
         unused = self.never + list(reasons(end))
@@ -124,23 +130,24 @@ class _Search:
         """
         if self.key is not None or (self.steps_left < 0 and self._spent()):
             return
-        if number and self._owes(self.candidates[number - 1], state):
+        if number and self.owes(self.candidates[number - 1], state):
             return
         if number == len(self.candidates):
-            self._keep(state)
+            self.keep(state)
             return
         self.steps_left -= 1
         candidate = self.candidates[number]
-        rule, ways = candidate.rule, list(self._ways(number, state))
-        passed = self._passed_over(candidate, state) if ways else state
+        rule, ways = candidate.rule, list(self.ways(number, state))
+        passed = self.passed_over(candidate, state) if ways else state
         if rule.optional and not rule.must:
             self._find_any(number + 1, passed)
         for way in ways:
-            self._find_any(number + 1, self._after(candidate, way, state))
+            self._find_any(number + 1, self.after(candidate, way, state))
         if not rule.optional and not rule.must and not (ways and candidate.forced):
             self._find_any(number + 1, passed)
 
-    def _after(self, candidate: Candidate, way: Way, state: State) -> State:
+    def after(self, candidate: Candidate, way: Way, state: State) -> State:
+        """Return the state after an offer was taken."""
         after = state.copy()
         commit(way.taken, after, self.lines)
         if candidate.by_item >= 0:
@@ -152,28 +159,28 @@ class _Search:
         while True:
             if self.steps_left < 0 and self._spent():
                 return
-            if number and self._owes(self.candidates[number - 1], state):
+            if number and self.owes(self.candidates[number - 1], state):
                 return
             if self._hopeless(state, number):
                 return
             if number == len(self.candidates):
-                self._keep(state)
+                self.keep(state)
                 return
             candidate = self.candidates[number]
             self.steps_left -= 1
             if self._spent():
                 return
             applies = False
-            for way in self._ways(number, state):
+            for way in self.ways(number, state):
                 applies = True
-                self._visit(number + 1, self._after(candidate, way, state))
+                self._visit(number + 1, self.after(candidate, way, state))
             number += 1
             if candidate.rule.must or (applies and candidate.forced):
                 return
             if applies:
-                state = self._passed_over(candidate, state)
+                state = self.passed_over(candidate, state)
 
-    def _owes(self, candidate: Candidate, state: State) -> bool:
+    def owes(self, candidate: Candidate, state: State) -> bool:
         """Tell whether a line was left to a later offer of a group per item, but none took it."""
         group = candidate.by_item
         return group >= 0 and candidate.last and bool(state.owed[group] & ~state.given[group])
@@ -235,7 +242,7 @@ class _Search:
             return 0
         return times_reached(candidate.rule, candidate.mine, state, self.lines)
 
-    def _ways(self, number: int, state: State) -> Iterator[Way]:
+    def ways(self, number: int, state: State) -> Iterator[Way]:
         """Yield the ways in which this offer may be taken now, the best ones first."""
         candidate = self.candidates[number]
         rule, mine = candidate.rule, candidate.mine
@@ -258,11 +265,15 @@ class _Search:
     ) -> Iterator[Taken]:
         """Yield every choice of pieces on these lines that may lead to the best price."""
         candidate = self.candidates[number]
+        # A choice among many lines takes as long as several steps. No more are tried than there
+        # are steps left for, so one offer can't take longer than the whole search may.
+        a_choice = (len(over) + 6) * arithmetic.effort
+        affordable = max(self.steps_left * _CHOICES_OF_A_LINE // a_choice, _FEWEST_CHOICES)
         found, complete, tried = arithmetic.choices(
-            open_pieces(candidate.rule, over, state, self.lines)
+            open_pieces(candidate.rule, over, state, self.lines), min(MOST_CHOICES, affordable)
         )
         self.proved = self.proved and complete
-        self.steps_left -= tried * (len(over) + 6) // 140  # So many steps take the same time.
+        self.steps_left -= tried * a_choice // _CHOICES_OF_A_LINE
         least: int | None = None
         for choice in found:
             if self.key is not None:
@@ -324,7 +335,7 @@ class _Search:
             own = candidate.by_line.get(n, 0)
             base |= (other > own) << n
             losses.append((abs(other - own), 1 << n))
-        for loss, flipped in _subsets(sorted(losses)):
+        for loss, flipped in subsets(sorted(losses)):
             if self.steps_left < 0 and self._spent():
                 return
             if loss and self._hopeless(state, number, (group, loss)):
@@ -335,7 +346,7 @@ class _Search:
     def _is_first(self, group: int) -> bool:
         return self.tree.modes[group] == "first"
 
-    def _passed_over(self, candidate: Candidate, state: State) -> State:
+    def passed_over(self, candidate: Candidate, state: State) -> State:
         """Return the state after an offer that applies was left out.
 
         In a "first" group this excludes the group's later offers too.
@@ -360,7 +371,8 @@ class _Search:
             after.given[candidate.by_item] |= _bits(workable(rule, candidate.mine, state))
         return after
 
-    def _keep(self, state: State) -> None:
+    def keep(self, state: State) -> None:
+        """Note a price if it is legal and better than the best so far."""
         if not all(stands_against(rule, mine, state, self.tree) for rule, mine in state.passed):
             return
         key = (state.payable_fen, *_coupons(state))
@@ -371,25 +383,6 @@ class _Search:
 
 def _bits(lines: Sequence[int]) -> int:
     return sum(1 << n for n in lines)
-
-
-def _subsets(losses: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield every subset of flipped lines as (its loss, its bits), the least loss first.
-
-    `losses` are sorted. Each subset comes from an earlier one by one more flip, or by moving its
-    last flip to the next line. Neither makes the loss smaller.
-    """
-    yield 0, 0
-    if not losses:
-        return
-    heap = [(losses[0][0], 0, losses[0][1])]
-    while heap:
-        loss, last, bits = heappop(heap)
-        yield loss, bits
-        if last + 1 < len(losses):
-            more, bit = losses[last + 1]
-            heappush(heap, (loss + more, last + 1, bits | bit))
-            heappush(heap, (loss + more - losses[last][0], last + 1, bits ^ losses[last][1] | bit))
 
 
 def _coupons(state: State) -> tuple[int, tuple[str, ...]]:

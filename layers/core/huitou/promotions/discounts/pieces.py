@@ -59,11 +59,13 @@ class Choices(NamedTuple):
 class PiecesOff(ABC):
     """Arithmetic that changes the price of single pieces.
 
-    With `compares_lines`, the discount of one line depends on the prices of the others.
+    With `compares_lines`, the discount of one line depends on the prices of the others. `effort`
+    says how many times as long as a plain one a choice takes to find.
     """
 
     of: Literal["pieces"] = "pieces"
     compares_lines = False
+    effort = 1
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
@@ -87,12 +89,12 @@ class PiecesOff(ABC):
             wanted -= pieces[place]
         return self.brought(worth, tuple(pieces))
 
-    def choices(self, open_to: OpenPieces) -> Choices:
-        """Return every choice that takes something off, or the best of the first MOST_CHOICES."""
+    def choices(self, open_to: OpenPieces, most: int = MOST_CHOICES) -> Choices:
+        """Return every choice that takes something off, or the best of the first `most`."""
         sets = self.sets(open_to._replace(free=self.useful(open_to)))
         every = (choice for pieces in sets for choice in self.ways(open_to.worth, pieces))
-        tried = list(islice(every, MOST_CHOICES + 1))
-        complete = len(tried) <= MOST_CHOICES
+        tried = list(islice(every, most + 1))
+        complete = len(tried) <= most
         if not complete:
             tried.append(self.best(open_to))
         ordered = sorted(
@@ -126,8 +128,8 @@ class PiecesOff(ABC):
         most = min(self.terms.most_times * each, sum(free) // each * each)
 
         def fill(place: int, left: int) -> Iterator[tuple[int, ...]]:
-            if place == len(free):
-                yield ()
+            if not left or place == len(free):
+                yield (0,) * (len(free) - place)
                 return
             for pieces in range(min(free[place], left), -1, -1):
                 for rest in fill(place + 1, left - pieces):
@@ -211,6 +213,8 @@ class EveryNth(PiecesOff):
 class Bundle(PiecesOff):
     """The pieces that fill all `slots` cost `price_fen` together."""
 
+    effort = 3  # Most ways to fill the slots lead nowhere.
+
     compares_lines = True
 
     def brought(self, worth: Sequence[int], pieces: tuple[int, ...]) -> Choice:
@@ -269,13 +273,13 @@ class Bundle(PiecesOff):
     def sets(self, open_to: OpenPieces) -> Iterator[tuple[int, ...]]:
         """Yield every set of pieces that fills all slots once, twice, up to `most_times` times."""
         each, (_, free, slots) = self.each(), open_to
+        still_free = [sum(free[place:]) for place in range(len(free) + 1)]
 
         def fill(place: int, wanted: int, fits: _FreePlaces) -> Iterator[tuple[int, ...]]:
-            if place == len(free):
-                if not wanted:
-                    yield ()
+            if not wanted:
+                yield (0,) * (len(free) - place)
                 return
-            if sum(free[place:]) < wanted:
+            if still_free[place] < wanted:
                 return
             for pieces in range(min(free[place], wanted, fits.room(place)), -1, -1):
                 fits.take(place, pieces)
@@ -307,23 +311,22 @@ class _FreePlaces:
             for subset in range(1 << len(of))
         ]
 
+        self.with_all_of = {
+            mask: [subset for subset in range(len(self.rooms)) if subset & mask == mask]
+            for mask in {*self.masks, *(1 << number for number in range(len(of)))}
+        }
+
     def room_of(self, mask: int) -> int:
-        return (
-            min(
-                (room for subset, room in enumerate(self.rooms) if subset & mask == mask), default=0
-            )
-            if mask
-            else 0
-        )
+        rooms = self.rooms
+        return min([rooms[subset] for subset in self.with_all_of[mask]]) if mask else 0
 
     def room(self, place: int) -> int:
         """Return how many more pieces of a line fit."""
         return self.room_of(self.masks[place])
 
     def use(self, mask: int, pieces: int) -> None:
-        for subset in range(len(self.rooms)):
-            if subset & mask == mask:
-                self.rooms[subset] -= pieces
+        for subset in self.with_all_of[mask]:
+            self.rooms[subset] -= pieces
 
     def take(self, place: int, pieces: int) -> None:
         """Add pieces of a line; a negative number takes them out again."""
