@@ -27,4 +27,4 @@ def _check(call: Call, request: PositionRequest) -> NearAnswer:
     )
 
 
-MEMBER = {"check": Action(PositionRequest, _check, NearAnswer)}
+MEMBER = {"check": Action(PositionRequest, _check, NearAnswer, most_a_minute=60)}

@@ -66,7 +66,7 @@ MEMBER = {
     "login": Action(LoginRequest, login, LoginAnswer),
     "profile": Action(ProfileRequest, profile, ProfileAnswer),
     "update": Action(UpdateProfileRequest, update, ProfileAnswer),
-    "bind_phone": Action(BindPhoneRequest, bind_phone, PhoneAnswer),
+    "bind_phone": Action(BindPhoneRequest, bind_phone, PhoneAnswer, most_a_minute=30),
     "consent": Action(ConsentRequest, consent, ConsentsAnswer),
     "orders": Action(PageRequest, orders, "huitou.ordering.orders.models:OrdersAnswer"),
 }

@@ -63,12 +63,12 @@ def claim_link(call: ProfileCall, request: TemplateRequest) -> ClaimLinkAnswer:
 
 MEMBER = {
     "coupons": Action(PageRequest, coupons, WalletAnswer),
-    "welcome": Action(WelcomeRequest, welcome, ShownCoupon),
-    "claim": Action(ClaimCouponRequest, claim, ShownCoupon),
-    "redeem_code": Action(RedeemCodeRequest, redeem_code, ShownCoupon),
-    "group_offer": Action(TakeGroupOfferRequest, group_offer, GroupOfferAnswer),
-    "give": Action(GiveRequest, give, GiveAnswer),
-    "take_gift": Action(TakeGiftRequest, take_gift, ShownCoupon),
+    "welcome": Action(WelcomeRequest, welcome, ShownCoupon, most_a_minute=30),
+    "claim": Action(ClaimCouponRequest, claim, ShownCoupon, most_a_minute=30),
+    "redeem_code": Action(RedeemCodeRequest, redeem_code, ShownCoupon, most_a_minute=30),
+    "group_offer": Action(TakeGroupOfferRequest, group_offer, GroupOfferAnswer, most_a_minute=30),
+    "give": Action(GiveRequest, give, GiveAnswer, most_a_minute=30),
+    "take_gift": Action(TakeGiftRequest, take_gift, ShownCoupon, most_a_minute=30),
     "coupon_token": Action(CouponTokenRequest, coupon_token, CouponTokenAnswer),
 }
 INTERNAL = {"claim_link": Action(TemplateRequest, claim_link, ClaimLinkAnswer)}

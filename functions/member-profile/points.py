@@ -34,7 +34,7 @@ def exchange(call: ProfileCall, request: ExchangeRequest) -> object:
 MEMBER = {
     "points": Action(PageRequest, points, StatementAnswer),
     "notices": Action(PageRequest, notices, NoticesAnswer),
-    "check_in": Action(CheckInRequest, check_in, BonusAnswer),
+    "check_in": Action(CheckInRequest, check_in, BonusAnswer, most_a_minute=30),
     "mall": Action(MallRequest, mall, MallAnswer),
-    "exchange": Action(ExchangeRequest, exchange, ExchangeAnswer),
+    "exchange": Action(ExchangeRequest, exchange, ExchangeAnswer, most_a_minute=30),
 }

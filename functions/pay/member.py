@@ -46,11 +46,11 @@ def ask_invoice(call: PayCall, request: InvoiceRequest) -> object:
 
 
 MEMBER = {
-    "quote": Action(QuoteRequest, quote, QuoteAnswer),
-    "create": Action(CreateRequest, create, OrderAnswer),
-    "prepay": Action(OrderRequest, prepay, PrepayAnswer),
+    "quote": Action(QuoteRequest, quote, QuoteAnswer, most_a_minute=60),
+    "create": Action(CreateRequest, create, OrderAnswer, most_a_minute=30),
+    "prepay": Action(OrderRequest, prepay, PrepayAnswer, most_a_minute=30),
     "status": Action(OrderRequest, status, OrderAnswer),
     "cancel": Action(OrderRequest, cancel, OrderAnswer),
-    "ask_refund": Action(AskRefundRequest, ask_refund, RefundAnswer),
-    "ask_invoice": Action(InvoiceRequest, ask_invoice, OrderAnswer),
+    "ask_refund": Action(AskRefundRequest, ask_refund, RefundAnswer, most_a_minute=30),
+    "ask_invoice": Action(InvoiceRequest, ask_invoice, OrderAnswer, most_a_minute=30),
 }

@@ -87,8 +87,8 @@ def _referral(call: Call, request: ReferralRequest) -> object:
 
 
 MEMBER = {
-    "code_image": Action(CodeImageRequest, _code_image, CodeImageAnswer),
-    "poster": Action(PosterRequest, _poster, PosterAnswer),
+    "code_image": Action(CodeImageRequest, _code_image, CodeImageAnswer, most_a_minute=20),
+    "poster": Action(PosterRequest, _poster, PosterAnswer, most_a_minute=20),
     "mine": Action(MineRequest, _mine, MineAnswer),
 }
 INTERNAL = {

@@ -48,6 +48,10 @@ class Code(ErrorCode):
     NOT_REGISTERED = "请先登录", "Log in first"
     NOT_FOUND = "未找到：{detail}", "Not found: {detail}"
     TOO_MANY_TRIES = "尝试次数过多，请一小时后再试", "Too many tries: come back in an hour"
+    TOO_MANY_CALLS = (
+        "操作过于频繁，请 {detail} 秒后再试",
+        "Too many calls: come back in {detail} seconds",
+    )
     RULES_CONFLICT = (
         "规则已有更新的版本，revision 须大于现有版本",
         "There is a later revision of these rules: raise `revision` above it",

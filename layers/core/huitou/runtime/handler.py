@@ -31,6 +31,7 @@ from huitou.runtime.faults import as_failure
 from huitou.runtime.identity import Caller, caller_of, is_internal
 from huitou.runtime.logs import log
 from huitou.runtime.parsing import MOST_EVENT_BYTES, Malformed, check_depth, check_values
+from huitou.runtime.rates import count_call
 from huitou.runtime.settings import Settings
 from huitou.runtime.settings import settings as shared_settings
 
@@ -50,11 +51,13 @@ class Action:
     `answer` is the model of `data`, for `typings` and the tests; nothing is validated against it
     at run time. If a cold start should not import the model's module, `answer` is its name, such
     as "huitou.ordering.orders.models:OrdersAnswer". `run` gets the function's own kind of Call.
+    `most_a_minute` is how often one member may call it; only actions that cost much have it.
     """
 
     request: type[BaseModel]
     run: Callable[[Any, Any], object]
     answer: type[BaseModel] | str
+    most_a_minute: int | None = None
 
 
 class Call:
@@ -301,6 +304,10 @@ def act(
     if len(sent) > most_bytes:
         raise Refusal(Code.TOO_LARGE, field="event")
     request = action.request.model_validate_json(sent, strict=True, extra="forbid")
+    if action.most_a_minute is not None and call.caller is not None:
+        secret, who = call.settings.internal_secret, f"{call.caller.appid}:{call.caller.openid}"
+        what = f"{call.function}:{name}"
+        count_call(call.database, secret, who, what, action.most_a_minute)
     return {"ok": True, "data": _plain(action.run(call, request))}
 
 

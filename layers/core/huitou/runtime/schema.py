@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huitou.runtime.declarations import Declaration
+from huitou.runtime.declarations import Declaration, index
 
 DECLARATIONS = (
     Declaration("rules", "for ever"),
@@ -11,4 +11,5 @@ DECLARATIONS = (
     Declaration("relay_state", "overwritten"),
     Declaration("dead_letters", "until replayed"),
     Declaration("meta", "for ever"),
+    Declaration("call_counters", "two minutes", [index("delete_at", expireAfterSeconds=0)]),
 )
