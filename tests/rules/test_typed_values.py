@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from cli.imports.people import member_number
 from huitou.catalog.stores.models import Hours, OpeningHours
 from huitou.catalog.stores.rules import in_hours
 from huitou.coupons.codes.rules import batch_key, codes, read
@@ -22,12 +23,19 @@ PHONES = {
     "13800000001": [
         "13800000001", "+8613800000001", "8613800000001", "008613800000001", "+86 138-0000-0001",
         "138 0000 0001", "１３８００００ ０００１", "＋８６ 138 0000 0001", "(+86)138–0000–0001",
+        "+86 (0)138 0000 0001", "0086 (138) 0000-0001", "86-138-0000-0001", "+86.138.0000.0001",
+        "（＋８６）１３８－００００－０００１", "00 86 138 0000 0001",
         "\u202d13800000001\u202c", "13800000001\r\n", " 138\u00a00000\u30000001\u200b",
     ],
     "+85261234567": [
         "+852 6123 4567", "00852-61234567", "＋８５２６１２３４５６７", "+852 (6123) 4567",
     ],
-    "+85366123456": ["+853 6612 3456"],
+    "+85366123456": ["+853 6612 3456", "00853 6612-3456", "+853-6612-3456"],
+    "+886912345678": [
+        "+886 912 345 678", "+886 (0)912-345-678", "00886912345678",
+        "＋８８６－９１２－３４５－６７８",
+    ],
+    "15400000001": ["+86 154 0000 0001"],  # The + says that it is a phone, whatever its prefix.
     "02112345678": ["021-1234 5678", "０２１－１２３４５６７８"],
 }  # fmt: skip
 NAMES = {
@@ -58,6 +66,19 @@ def full_width(text: str) -> str:
 @pytest.mark.parametrize(("phone", "typed_as"), spellings(PHONES))
 def test_one_phone_has_one_form(phone: str, typed_as: str) -> None:
     assert Delivery(name="王", phone=typed_as, address="南京路 1 号").phone == phone
+
+
+@pytest.mark.parametrize(("phone", "typed_as"), spellings(PHONES))
+def test_a_file_and_a_form_read_a_phone_alike(phone: str, typed_as: str) -> None:
+    if phone[0] in "1+":  # In a file, a landline stays as it is: it may be a card's number.
+        assert member_number(typed_as)[0] == phone
+
+
+@pytest.mark.parametrize(
+    "number", ["8615400000001", "8612345678901", "86138000000012", "8613800000", "12045678901"]
+)
+def test_a_number_that_is_no_phone_stays_as_it_is(number: str) -> None:
+    assert typed.phone(number) == member_number(number)[0] == number
 
 
 @pytest.mark.parametrize("wrong", ["", "abc", "12", "+12", "٠١٢abc", "1" * 30])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from cli.imports.cells import BadRow, Cell, clean
+from huitou.runtime.typed import mainland_mobile
 
 LONGEST = 64  # Characters of a number or name.
 
@@ -50,9 +51,10 @@ _ENGLISH_SUM = re.compile("total|sum|average", re.IGNORECASE)
 # As Excel and we ourselves write a number that has too many digits: 1.38E+10, 2.0260302e13.
 # 20261010E0012 is an order's number.
 _SHORTENED = re.compile(r"\d\.\d+[eE]\+?\d{1,3}|\d[eE]\+\d{1,3}")
-_MOBILE = re.compile(r"(?:(?:\+|00)?86)?(1[3-9]\d{9})")
 _ABROAD = re.compile(r"\+([1-9]\d{6,14})|00((?:852|853)\d{8}|886\d{9})")
-_PHONE_LIKE = re.compile(r"(?:tel|phone|mobile|手机号码|手机号|手机|电话)?[:\s]*([-+().\d\s]+)")
+_PHONE_LIKE = re.compile(
+    r"(?:tel|phone|mobile|手机号码|手机号|手机|电话)?[:\s]*([-‐‑‒–—―−+().\d\s]+)"
+)
 
 
 def is_sum(cell: Cell, *, is_number: bool = False) -> bool:
@@ -111,9 +113,9 @@ def _one_spelling(text: str) -> str:
     if match is None:
         return text
     # A 0 in brackets is dialled only inside the country: +86 (0)138…
-    digits = re.sub(r"[-().\s]", "", match[1].replace("(0)", ""))
-    if mobile := _MOBILE.fullmatch(digits):
-        return mobile[1]
+    digits = re.sub(r"[-‐‑‒–—―−().\s]", "", match[1].replace("(0)", ""))
+    if mobile := mainland_mobile(digits):
+        return mobile
     if abroad := _ABROAD.fullmatch(digits):
         return f"+{abroad[1] or abroad[2]}"
     return re.sub(r"\s", "", text) if re.fullmatch(r"[\d\s]+", text) else text

@@ -21,7 +21,12 @@ _JOINER = "\u200d"
 # Letters and marks without a shape of their own; Unicode counts them as letters or symbols.
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _BETWEEN_DIGITS = frozenset("()[].·-‐‑‒–—―−")
-_MAINLAND = re.compile(r"(?:(?:\+|00)?86)?(1[3-9]\d{9})")
+# The prefixes of mobile numbers that the ministry (工信部) has assigned to carriers. A number that
+# begins with 86, without + or 00, is a phone only with one of them: it may be a card's number.
+_ASSIGNED = "13[0-9]|14[5-9]|15[0-35-9]|16[2567]|17[0-8]|18[0-9]|19[0-35-9]"
+_MAINLAND = re.compile(rf"(?:\+|00)86(1[3-9]\d{{9}})|86((?:{_ASSIGNED})\d{{8}})|(1[3-9]\d{{9}})")
+# A 0 in brackets is dialled only inside the country: +886 (0)912 …
+_DIALLED_INSIDE = re.compile(r"(?<=\d)\(0\)")
 _ABROAD = re.compile(r"(?:\+|00)(\d{5,18})")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
@@ -48,12 +53,19 @@ def phone(typed: Any) -> Any:
     """
     if not isinstance(typed, str):
         return typed
-    bare = _compatible(word(typed), lambda sign: sign not in _BETWEEN_DIGITS)
-    if mainland := _MAINLAND.fullmatch(bare):
-        return mainland[1]
+    written = _DIALLED_INSIDE.sub("", word(typed))
+    bare = _compatible(written, lambda sign: sign not in _BETWEEN_DIGITS)
+    if mobile := mainland_mobile(bare):
+        return mobile
     if abroad := _ABROAD.fullmatch(bare):
         return f"+{abroad[1]}"
     return bare
+
+
+def mainland_mobile(digits: str) -> str | None:
+    """Return the 11 digits of a mainland mobile, with or without 86, +86 or 0086; else None."""
+    found = _MAINLAND.fullmatch(digits)
+    return next(filter(None, found.groups())) if found else None
 
 
 def name(typed: Any) -> Any:
