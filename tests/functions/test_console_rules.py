@@ -15,6 +15,7 @@ from console_people import Browser, index, owner, person
 from desk.english import ENGLISH  # type: ignore[import-not-found]  # From the function's folder.
 from huitou.catalog.menu.models import DishForm
 from huitou.catalog.stores.models import StoreForm
+from huitou.catalog.stores.rules import by_day_clock
 from huitou.coupons.issuing.models import TemplateForm, TillUse
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
@@ -129,7 +130,7 @@ def test_a_coupons_uses_are_counted_by_business_day(
         coupon = coupons.issue_coupon(template, member_id=alice, cause=f"c{n}")
         assert coupon is not None
         use = TillUse(store_id="jingan", till_reference=f"t{n}", actor="till", at=at)
-        assert coupons.redeem_coupon_at_till(coupon.id, use, "Asia/Shanghai")
+        assert coupons.redeem_coupon_at_till(coupon.id, use, by_day_clock(at))
     days = owner.ask("coupons/get", template_id="thirty-8")["days"]
     assert len(days) == 30
     assert {d["day"]: d["redeemed"] for d in days if d["redeemed"]} == {
