@@ -53,11 +53,14 @@ def test_a_phone_gets_one_welcome_coupon(client: LocalCloudClient) -> None:
             pool.map(lambda s: first.call("member-profile", action="welcome", scene=s), scenes)
         )
     assert sum(answer["ok"] for answer in answers) == 1
-    stolen = client.phone_code(phone)
-    answer = second.call("member-profile", action="bind_phone", code=stolen)
-    assert answer["error"]["code"] == "PHONE_BOUND_ELSEWHERE"
-    used = second.call("member-profile", action="bind_phone", code=stolen)
+    vouched = client.phone_code(phone)  # WeChat vouches for the number's new holder.
+    second.ok("member-profile", action="bind_phone", code=vouched)
+    taken = second.call("member-profile", action="welcome", scene="table-jingan")
+    assert taken["error"]["code"] == "WELCOME_TAKEN"
+    used = second.call("member-profile", action="bind_phone", code=vouched)
     assert used["error"]["code"] == "PHONE_CODE_INVALID"
+    back = first.call("member-profile", action="bind_phone", code=client.phone_code(phone))
+    assert back["error"]["code"] == "PHONE_BOUND_ELSEWHERE"
     unknown = first.call("member-profile", action="welcome", scene="table-mars")
     assert (unknown["error"]["code"], unknown["error"]["field"]) == ("SCENE_UNKNOWN", "scene")
 

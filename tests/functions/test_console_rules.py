@@ -20,6 +20,7 @@ from huitou.coupons.issuing.models import TemplateForm, TillUse
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
 from huitou.marketing.campaigns.models import Campaign
+from huitou.members.profiles.service import FirstOrder
 from huitou.runtime.database import Database
 from huitou.runtime.forms import form_schema
 
@@ -253,3 +254,15 @@ def test_two_accounts_of_one_person_are_merged(
     assert kept is not None
     assert (kept["actor"], kept["reason"]) == ("owner", "换手机")
     assert person(index, chain, "marketing").browser().refused("members/merge") == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("typed", ["K001", "till:K001", "till：K001", " k001 "])
+def test_a_member_of_the_till_is_found_as_staff_type_the_number(
+    owner: Browser, chain: Database, clock: FakeClock, typed: str
+) -> None:
+    members = Shop(chain, clock).members
+    first = FirstOrder("2026-03-01", clock.now(), None)
+    made = chain.transact(lambda session: members.register_till_members({"K001": first}, session))
+    [found] = owner.ask("members/search", member_id=typed)["members"]
+    assert found["member_id"] == made.ids["K001"]
+    assert owner.ask("members/get", member_id=typed)["profile"]["member_id"] == made.ids["K001"]

@@ -19,10 +19,9 @@ from huitou.growth.referrals.models import (
 )
 from huitou.growth.referrals.repository import ReferralRepository
 from huitou.growth.referrals.service import Referrals
-from huitou.operations.merges.models import MergeMembersRequest
-from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
+from merging import merged
 
 
 @pytest.fixture
@@ -211,11 +210,7 @@ def test_a_referral_is_void_if_both_members_are_merged(friends: Friends) -> None
     bob = friends.bring("bob")
     friends.first_order(bob)
     friends.settle()
-    Merges(friends.database, friends.clock, "huitou").merge_members(
-        MergeMembersRequest(
-            merge_id="merge-1", from_member=bob, into_member=friends.ann, actor="x", reason="same"
-        )
-    )
+    merged(friends.database, friends.clock, bob, friends.ann)
     friends.clock.advance(hours=25)
     assert friends.settle() == ["void"]
     assert friends.points(friends.ann) == 0

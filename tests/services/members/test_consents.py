@@ -12,9 +12,8 @@ from chain_data import NOON, FakeClock, Shop
 from huitou.members.consents.models import ConsentRequest
 from huitou.members.consents.service import Consents
 from huitou.members.profiles.models import Member
-from huitou.operations.merges.models import MergeMembersRequest
-from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
+from merging import merged
 
 
 class Log:
@@ -76,9 +75,5 @@ def test_a_merge_never_brings_back_a_consent_that_was_withdrawn(
     for member_id, given in ((source, theirs), (into, ours)):
         if given is not None:
             log.say(member_id, given=given)
-    Merges(chain, clock, "huitou").merge_members(
-        MergeMembersRequest(
-            merge_id="merge-1", from_member=source, into_member=into, actor="x", reason="same"
-        )
-    )
+    merged(chain, clock, source, into)
     assert log.consents.has_consent(into, "marketing") is holds

@@ -10,6 +10,7 @@ from huitou.marketing.audiences.models import NOT_PERSONAL, NUMBERS, WORDS, Cond
 from huitou.marketing.features.models import Features
 from huitou.marketing.features.rules import category_share, days_since, rfm, within
 from huitou.members.profiles.models import Member
+from huitou.members.profiles.rules import MINOR_YEARS, years_old
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,8 @@ _FACTS: dict[str, Callable[[Profile], bool]] = {
 }
 
 
-MINOR_YEARS = 14  # Below this age a guardian must consent (PIPL, article 31).
-
-
 def is_minor(member: Member, today: str) -> bool:
     """Tell whether a member is known to be under 14."""
     if member.birthday is None:
         return False
-    born, on = date.fromisoformat(member.birthday), date.fromisoformat(today)
-    years = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
-    return years < MINOR_YEARS
+    return years_old(member.birthday, today) < MINOR_YEARS

@@ -21,7 +21,8 @@ class Member(Stored):
     A member from an import counts as registered on the day and at the store of their first order.
     A member who was merged into another one (`merged_into`) or erased (`erased_at`) has no
     identities any more. `merges` counts how many members were merged into this one; `merged_ids`
-    are the ids of all of them, and of those merged into them before.
+    are the ids of all of them, and of those merged into them before. `birthday_said_on` is the day
+    on which the birthday was said; it can be corrected once (`birthday_corrected`).
     """
 
     brand_id: str
@@ -32,6 +33,8 @@ class Member(Stored):
     registered_scene: str | None = None
     nickname: str | None = None
     birthday: str | None = None
+    birthday_said_on: str | None = None
+    birthday_corrected: bool = False
     phone_hash: str | None = None
     phone_last4: str | None = None
     merged_into: str | None = None
@@ -50,10 +53,20 @@ class Identity(Stored):
 
     `id` is `wx:<appid>:<openid>`, `phone:<hash>` or `till:<number at the chain's till>`. `before`
     lists the members that it named until they were merged; old orders still have those ids.
+    `moved_at` is when WeChat last vouched for a new holder of a phone.
     """
 
     member_id: str
     before: list[str] | None = None
+    moved_at: datetime | None = None
+
+
+class PhoneMove(Stored):
+    """A phone number went to a new holder, for whom WeChat vouched; kept as an audit record."""
+
+    from_member: str
+    to_member: str
+    at: datetime
 
 
 class LoginRequest(Request):
@@ -67,7 +80,7 @@ class ProfileRequest(Request):
 
 
 class UpdateProfileRequest(Request):
-    """Change the caller's own profile; the birthday can be set only once."""
+    """Change the caller's own profile; a birthday that was said can be corrected once."""
 
     nickname: Name | None = Field(default=None, min_length=1, max_length=32)
     birthday: date | None = None

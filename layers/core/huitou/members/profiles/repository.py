@@ -1,4 +1,4 @@
-"""Every query on `members`, `identities` and `logins`."""
+"""Every query on `members`, `identities`, `logins` and `phone_moves`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
-from huitou.members.profiles.models import Identity, Member
+from huitou.members.profiles.models import Identity, Member, PhoneMove
 from huitou.members.profiles.rules import phone_identity
 from huitou.runtime.database import Database, insert_new
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.triggers import DUE
+
+# What a member who goes on takes over in a merge, where they have none.
+_TAKEN_OVER = ("phone_hash", "phone_last4", "nickname")
+_BIRTHDAY = ("birthday", "birthday_said_on", "birthday_corrected")
 
 
 class MemberRepository:
@@ -21,14 +25,15 @@ class MemberRepository:
         self._members = database.collection("members")
         self._identities = database.collection("identities")
         self._logins = database.collection("logins")
+        self._moves = database.collection("phone_moves")
 
     def known_as(self, identity: str) -> str | None:
         """Return the id of the member with this identity; None if nobody has it."""
         found = self._identities.find_one({"_id": identity}, {"member_id": 1})
         return str(found["member_id"]) if found else None
 
-    def identity(self, name: str) -> Identity | None:
-        found = self._identities.find_one({"_id": name})
+    def identity(self, name: str, session: ClientSession | None = None) -> Identity | None:
+        found = self._identities.find_one({"_id": name}, session=session)
         return Identity.model_validate(found) if found else None
 
     def identities_of(self, member_id: str) -> list[Identity]:
@@ -59,7 +64,7 @@ class MemberRepository:
         )
         taken = {
             name: getattr(source, name)
-            for name in ("phone_hash", "phone_last4", "birthday", "nickname")
+            for name in (*_TAKEN_OVER, *(_BIRTHDAY if into.birthday is None else ()))
             if getattr(into, name) is None and getattr(source, name) is not None
         }
         self._members.update_one(
@@ -80,7 +85,15 @@ class MemberRepository:
         transactions conflict.
         """
         self._identities.delete_many({"member_id": member_id}, session=session)
-        names = ("nickname", "birthday", "phone_hash", "phone_last4", "registered_scene")
+        names = (
+            "nickname",
+            "birthday",
+            "birthday_said_on",
+            "birthday_corrected",
+            "phone_hash",
+            "phone_last4",
+            "registered_scene",
+        )
         self._members.update_one(
             {"_id": member_id},
             {"$set": {"erased_at": at}, "$unset": dict.fromkeys(names, "")},
@@ -137,14 +150,32 @@ class MemberRepository:
     def update(self, member_id: str, changes: dict[str, Any], session: ClientSession) -> None:
         self._members.update_one({"_id": member_id}, {"$set": changes}, session=session)
 
-    def set_birthday(self, member_id: str, birthday: str, session: ClientSession) -> bool:
-        """Set the birthday of a member who has none; False if they have one.
+    def set_birthday(
+        self, member: Member, birthday: str, today: str, *, corrects: bool, session: ClientSession
+    ) -> bool:
+        """Set a member's birthday; False if it isn't any more as it was read (`member`).
 
         If two calls set one at once, the second one finds the first one's birthday.
         """
-        unset = {"_id": member_id, "birthday": None}
-        set_now = self._members.update_one(unset, {"$set": {"birthday": birthday}}, session=session)
+        was = {"_id": member.id, "birthday": member.birthday}
+        changes: dict[str, Any] = {"birthday": birthday, "birthday_said_on": today}
+        if corrects:
+            was["birthday_corrected"] = {"$ne": True}  # type: ignore[assignment]
+            changes["birthday_corrected"] = True
+        set_now = self._members.update_one(was, {"$set": changes}, session=session)
         return set_now.matched_count == 1
+
+    def move_phone(
+        self, identity: Identity, phone_hash: str, move: PhoneMove, session: ClientSession
+    ) -> None:
+        """Take a phone number from the member who had it, and record to whom it goes."""
+        self._identities.delete_one({"_id": identity.id}, session=session)
+        self._members.update_one(
+            {"_id": identity.member_id, "phone_hash": phone_hash},
+            {"$unset": {"phone_hash": "", "phone_last4": ""}, "$inc": {"touched": 1}},
+            session=session,
+        )
+        self._moves.insert_one(move.document(), session=session)
 
     def bind_phone(
         self,
@@ -152,6 +183,7 @@ class MemberRepository:
         identity: str,
         phone_hash: str,
         last4: str,
+        moved_at: datetime | None,
         session: ClientSession,
     ) -> None:
         """Give the phone's identity to the member; DuplicateKeyError if somebody has it.
@@ -161,7 +193,8 @@ class MemberRepository:
         if member.phone_hash:
             self._identities.delete_one({"_id": phone_identity(member.phone_hash)}, session=session)
         self._identities.insert_one(
-            Identity(id=identity, member_id=member.id).document(), session=session
+            Identity(id=identity, member_id=member.id, moved_at=moved_at).document(),
+            session=session,
         )
         # The former number is in the filter. If two calls bind a number at once, one of them
         # fails here, so that no identity is left over for a number the member doesn't have.

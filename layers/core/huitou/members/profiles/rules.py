@@ -5,6 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from datetime import date
+
+from huitou.members.profiles.errors import ProfileErrors
+from huitou.runtime.errors import Refusal
+
+OLDEST_BIRTHDAY = "1900-01-01"
+MOST_YEARS = 120
+MINOR_YEARS = 14  # Below this age a guardian must consent (PIPL, article 31).
 
 
 def member_id_from(randomness: bytes) -> str:
@@ -58,3 +66,46 @@ def network_of(address: str | None, key: bytes) -> str | None:
     if not address:
         return None
     return hmac.new(key, f"network {address}".encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def years_old(birthday: str, today: str) -> int:
+    """Return somebody's age in whole years; both days are YYYY-MM-DD."""
+    born, on = date.fromisoformat(birthday), date.fromisoformat(today)
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def is_possible(birthday: str, today: str) -> bool:
+    """Tell whether somebody alive may be born on a day: not later, and at most 120 years ago."""
+    return OLDEST_BIRTHDAY <= birthday <= today and years_old(birthday, today) <= MOST_YEARS
+
+
+def check_birthday(birthday: str, today: str) -> None:
+    """Check a birthday that a member says.
+
+    Raises Refusal BIRTHDAY_IMPOSSIBLE or BIRTHDAY_OF_MINOR naming `birthday`.
+    """
+    if not is_possible(birthday, today):
+        raise Refusal(ProfileErrors.BIRTHDAY_IMPOSSIBLE, field="birthday", detail=OLDEST_BIRTHDAY)
+    if years_old(birthday, today) < MINOR_YEARS:
+        detail = str(MINOR_YEARS)
+        raise Refusal(ProfileErrors.BIRTHDAY_OF_MINOR, field="birthday", detail=detail)
+
+
+def may_celebrate_twice(before: str, after: str, said_on: str | None, today: str) -> bool:
+    """Tell whether a corrected birthday could bring a year's gifts a second time.
+
+    That is so if the former one may have brought some this year, on its day or in its month, and
+    the new one is still to come this year. `said_on` is the day on which the former one was said;
+    None: before we noted that.
+    """
+    this_year = today[:4]
+    since = max(said_on or "", f"{this_year}-01-01")[5:]
+
+    def had(width: int) -> bool:
+        return since[:width] <= before[5:][:width] <= today[5:][:width]
+
+    def comes(width: int) -> bool:
+        return after[5:][:width] >= today[5:][:width]
+
+    of_month = before[5:7] != after[5:7] and had(2) and comes(2)
+    return of_month or (before[5:] != after[5:] and had(5) and comes(5))

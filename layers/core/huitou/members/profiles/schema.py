@@ -24,6 +24,7 @@ DECLARATIONS = (
         ],
     ),
     Declaration("identities", "until erased", [index("member_id"), index("before", sparse=True)]),
+    Declaration("phone_moves", "two years (who lost a phone number to whom)"),
     Declaration(
         "logins",
         "two years",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
@@ -18,10 +18,13 @@ from huitou.loyalty.birthdays.rules import birthday_from
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.errors import MEMBER, ProfileErrors
-from huitou.members.profiles.models import Member, UpdateProfileRequest
+from huitou.members.profiles.models import Member, PhoneMove, UpdateProfileRequest
 from huitou.members.profiles.repository import MemberRepository
 from huitou.members.profiles.rules import (
+    check_birthday,
     friend_code,
+    is_possible,
+    may_celebrate_twice,
     member_id_from,
     network_of,
     phone_hash,
@@ -64,6 +67,8 @@ class TillMembers:
     registered: int
     days: set[str]
 
+
+PHONE_STAYS = timedelta(days=1)  # A number that moved stays so long, so that nobody plays with it.
 
 # Binds a member who registers with a friend's code to that friend. It is called with the member's
 # id, the scene, the hash of their network and the registration's own transaction, and returns
@@ -283,10 +288,10 @@ class Members:
     def update_profile(
         self, member_id: str, request: UpdateProfileRequest, lang: Lang = "zh"
     ) -> dict[str, Any]:
-        """Change the member's own profile; the birthday can be set only once.
+        """Change the member's own profile; a birthday that was said can be corrected once.
 
-        Raises Refusal BIRTHDAY_FIXED naming `birthday`; it is fixed, because the gifts of each
-        year depend on it.
+        Raises Refusal BIRTHDAY_IMPOSSIBLE, BIRTHDAY_OF_MINOR, BIRTHDAY_FIXED (it was corrected) or
+        BIRTHDAY_LATER (a correction now could bring the gifts of a year twice).
         """
         changes = request.model_dump(mode="json", exclude_none=True)
         birthday = changes.pop("birthday", None)
@@ -299,12 +304,24 @@ class Members:
         return self.show_profile(member_id, lang)
 
     def _set_birthday(self, member_id: str, birthday: str) -> None:
+        today, member = brand_day(self._clock.now()), self._member(member_id)
+        check_birthday(birthday, today)
+        before = member.birthday
+        # A birthday that nobody can have, from before we checked, brings no gifts to lose.
+        corrects = before is not None and is_possible(before, today)
+        if corrects and member.birthday_corrected:
+            raise Refusal(ProfileErrors.BIRTHDAY_FIXED, field="birthday")
+        if corrects and may_celebrate_twice(str(before), birthday, member.birthday_said_on, today):
+            following_year = f"{int(today[:4]) + 1}-01-01"
+            raise Refusal(ProfileErrors.BIRTHDAY_LATER, field="birthday", detail=following_year)
         month_day = birthday[5:]
         following = birthday_from(month_day, self._tiers.today())
 
         def write(session: ClientSession) -> bool:
             self._persons.touch(member_id, session)
-            if not self._members.set_birthday(member_id, birthday, session):
+            if not self._members.set_birthday(
+                member, birthday, today, corrects=corrects, session=session
+            ):
                 return False
             self._tiers.put_birthday(member_id, month_day, following, session)
             return True
@@ -317,24 +334,37 @@ class Members:
     ) -> dict[str, Any]:
         """Bind the phone number of a single-use code; a phone is bound to one member only.
 
-        The number itself is not stored, only its keyed hash and its last four digits. Raises
-        Refusal PHONE_CODE_INVALID or PHONE_BOUND_ELSEWHERE naming `code`.
+        WeChat vouches for the number's holder. So a number that another member has, because
+        somebody else had it before, moves to the caller; the other member loses the number and
+        nothing else. The number itself is not stored, only its keyed hash and its last four digits.
+        Raises Refusal PHONE_CODE_INVALID, or PHONE_BOUND_ELSEWHERE if the number moved less than a
+        day ago; both name `code`.
         """
         phone = numbers.phone_number(code)
-        member = self._member(member_id)
         hashed, last4 = phone_hash(phone, key), phone[-4:]
-        if member.phone_hash == hashed:
-            return {"phone_last4": last4}
+        identity, now = phone_identity(hashed), self._clock.now()
 
         def write(session: ClientSession) -> None:
             self._persons.touch(member_id, session)
-            self._members.bind_phone(member, phone_identity(hashed), hashed, last4, session)
+            member = self._members.find(member_id, session)
+            holder = self._members.identity(identity, session)
+            if member is None or (holder is not None and holder.member_id == member_id):
+                return
+            if holder is not None:
+                if holder.moved_at is not None and now < holder.moved_at + PHONE_STAYS:
+                    raise Refusal(ProfileErrors.PHONE_BOUND_ELSEWHERE, field="code")
+                move = PhoneMove(
+                    id=secrets.token_hex(12),
+                    from_member=holder.member_id,
+                    to_member=member_id,
+                    at=now,
+                )
+                self._members.move_phone(holder, hashed, move, session)
+            moved_at = now if holder is not None else None
+            self._members.bind_phone(member, identity, hashed, last4, moved_at, session)
 
-        try:
-            self._database.transact(write)
-        except DuplicateKeyError:
-            if self._members.known_as(phone_identity(hashed)) != member_id:
-                raise Refusal(ProfileErrors.PHONE_BOUND_ELSEWHERE, field="code") from None
+        # If two members bind the same new number at once, the slower one finds the faster one.
+        self._database.transact_once(write)
         return {"phone_last4": last4}
 
     def issue_welcome_coupon(self, member_id: str, scene: str) -> ShownCoupon:
