@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 from huitou.members.consents.models import ConsentRequest, ConsentsAnswer
@@ -15,6 +16,8 @@ from huitou.members.profiles.models import (
     UpdateProfileRequest,
 )
 from huitou.operations.console.lookup_models import FindByPhoneRequest, FoundByPhone
+from huitou.operations.merges.models import MergeCodeAnswer, MergeCodeRequest
+from huitou.operations.merges.proofs import SPAN_S, proof_code
 from huitou.runtime.errors import Unavailable
 from huitou.runtime.handler import Action
 from huitou.runtime.paging import PageRequest
@@ -58,6 +61,11 @@ def find_by_phone(call: ProfileCall, request: FindByPhoneRequest) -> object:
     return PhoneBook(call.database, call.settings.phone_key).find_by_phone(request.phone)
 
 
+def merge_code(call: ProfileCall, _: MergeCodeRequest) -> MergeCodeAnswer:
+    code = proof_code(call.settings.token_key, call.member_id, time.time())
+    return MergeCodeAnswer(code=code, seconds=SPAN_S)
+
+
 def orders(call: ProfileCall, request: PageRequest) -> object:
     return call.orders.list_orders(call.member_id, request)
 
@@ -68,6 +76,7 @@ MEMBER = {
     "update": Action(UpdateProfileRequest, update, ProfileAnswer),
     "bind_phone": Action(BindPhoneRequest, bind_phone, PhoneAnswer, most_a_minute=30),
     "consent": Action(ConsentRequest, consent, ConsentsAnswer),
+    "merge_code": Action(MergeCodeRequest, merge_code, MergeCodeAnswer),
     "orders": Action(PageRequest, orders, "huitou.ordering.orders.models:OrdersAnswer"),
 }
 INTERNAL = {"find_by_phone": Action(FindByPhoneRequest, find_by_phone, FoundByPhone)}

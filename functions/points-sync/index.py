@@ -27,7 +27,13 @@ from huitou.loyalty.holds.service import Holds, shown_hold
 from huitou.loyalty.liability.models import LiabilityAnswer, LiabilityRequest
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.statements.models import StatementRequest, WholeStatementAnswer
-from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
+from huitou.operations.merges.models import (
+    DecideMergeRequest,
+    MergeAnswer,
+    MergeMembersRequest,
+    MergesAnswer,
+    MergesRequest,
+)
 from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.handler import LONGEST_S, Action, Call, serve
 
@@ -81,7 +87,8 @@ class PointsCall(Call):
     def merges(self) -> Merges:
         from huitou.operations.merges.service import Merges
 
-        return Merges(self.database, self.clock, self.settings.brand_id)
+        settings = self.settings
+        return Merges(self.database, self.clock, settings.brand_id, settings.token_key)
 
     @cached_property
     def statements(self) -> Statements:
@@ -143,6 +150,14 @@ def _merge_members(call: PointsCall, request: MergeMembersRequest) -> object:
     return call.merges.merge_members(request)
 
 
+def _decide_merge(call: PointsCall, request: DecideMergeRequest) -> object:
+    return call.merges.decide_merge(request)
+
+
+def _merges(call: PointsCall, request: MergesRequest) -> object:
+    return call.merges.list_merges(request)
+
+
 def _statement(call: PointsCall, request: StatementRequest) -> object:
     return call.statements.whole_statement(request, call.lang)
 
@@ -178,6 +193,8 @@ INTERNAL = {
     "decide_adjustment": Action(DecideAdjustmentRequest, _decide_adjustment, AdjustmentAnswer),
     "adjustments": Action(AdjustmentsRequest, _adjustments, AdjustmentsAnswer),
     "merge_members": Action(MergeMembersRequest, _merge_members, MergeAnswer),
+    "decide_merge": Action(DecideMergeRequest, _decide_merge, MergeAnswer),
+    "merges": Action(MergesRequest, _merges, MergesAnswer),
     "statement": Action(StatementRequest, _statement, WholeStatementAnswer),
     "liability": Action(LiabilityRequest, _liability, LiabilityAnswer),
     "award_bonus": Action(AwardBonusRequest, _award_bonus, BonusAnswer),

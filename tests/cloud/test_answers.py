@@ -128,6 +128,12 @@ def at_the_points_desk(client: CheckedClient, guest: Guest) -> None:
         client, "points-sync", action="merge_members",
         from_member=member_id, into_member=other, **merge,
     )  # fmt: skip
+    assert internal(client, "points-sync", action="merges")["merges"]
+    internal(
+        client, "points-sync", action="decide_merge", merge_id=merge["merge_id"], approve=False,
+        actor="bob",
+    )  # fmt: skip
+    assert guest.ok("member-profile", action="merge_code")["seconds"] == 600
     rows = [{"line": line, "id": str(line), "member": "answers",
              "lots": [{"points": 5, "expires_on": day}]}
             for line, day in ((1, "2099-12-31"), (2, "2001-12-31"))]  # fmt: skip

@@ -61,7 +61,7 @@ def test_a_phone_gets_one_welcome_coupon(client: LocalCloudClient) -> None:
     assert used["error"]["code"] == "PHONE_CODE_INVALID"
     back = first.call("member-profile", action="bind_phone", code=client.phone_code(phone))
     assert back["error"]["code"] == "PHONE_BOUND_ELSEWHERE"
-    unknown = first.call("member-profile", action="welcome", scene="table-mars")
+    unknown = second.call("member-profile", action="welcome", scene="table-mars")
     assert (unknown["error"]["code"], unknown["error"]["field"]) == ("SCENE_UNKNOWN", "scene")
 
 

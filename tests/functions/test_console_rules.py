@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import re
+import time
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
-from console_people import Browser, index, owner, person
+from console_people import SECRET, Browser, index, owner, person
 from desk.english import ENGLISH  # type: ignore[import-not-found]  # From the function's folder.
 from huitou.catalog.menu.models import DishForm
 from huitou.catalog.stores.models import StoreForm
@@ -21,6 +23,7 @@ from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
 from huitou.marketing.campaigns.models import Campaign
 from huitou.members.profiles.service import FirstOrder
+from huitou.operations.merges.proofs import proof_code
 from huitou.runtime.database import Database
 from huitou.runtime.forms import form_schema
 
@@ -244,7 +247,18 @@ def test_two_accounts_of_one_person_are_merged(
     shop = Shop(chain, clock)
     alice, again = shop.register("alice"), shop.register("alice-2")
     shop.paid(again)
-    words = {"merge_id": "M-000001", "from_member": again, "into_member": alice, "reason": "换手机"}
+    key = hmac.digest(SECRET.encode(), b"coupon tokens", "sha256")
+    shown = {
+        name: proof_code(key, member, time.time())
+        for name, member in (("from_code", again), ("into_code", alice))
+    }
+    words = {
+        "merge_id": "M-000001",
+        "from_member": again,
+        "into_member": alice,
+        "reason": "换手机",
+        **shown,
+    }
     answers = at_once([lambda: owner.send("members/merge", words)] * 3)
     assert {a["status"] for a in answers} == {200}
     assert len({str(a["data"]) for a in answers}) == 1
@@ -266,3 +280,31 @@ def test_a_member_of_the_till_is_found_as_staff_type_the_number(
     [found] = owner.ask("members/search", member_id=typed)["members"]
     assert found["member_id"] == made.ids["K001"]
     assert owner.ask("members/get", member_id=typed)["profile"]["member_id"] == made.ids["K001"]
+
+
+def test_one_person_of_the_staff_cant_take_a_strangers_account(
+    index: ModuleType, owner: Browser, chain: Database, clock: FakeClock
+) -> None:
+    shop = Shop(chain, clock)
+    stranger, own = shop.register("stranger"), shop.register("own")
+    shop.give_points(stranger, 1_000)
+    area = person(index, chain, "area_manager").browser()
+    words = {
+        "merge_id": "M-000002",
+        "from_member": stranger,
+        "into_member": own,
+        "reason": "同一人",
+    }
+    assert area.ask("members/merge", **words)["status"] == "awaiting_approval"
+    [waiting] = owner.ask("approvals/merges")["merges"]
+    assert (waiting["merge_id"], waiting["actor"]) == ("M-000002", "area-manager")
+    decision = {"merge_id": "M-000002", "approve": True}
+    assert area.refused("approvals/decide_merge", **decision) == "MERGE_NOT_YOURS"
+    assert owner.refused("approvals/decide_merge", **decision) == "MERGE_TOO_EARLY"
+    assert shop.account(own)["available"] == 0
+    chain.collection("merges").update_one(
+        {"_id": "M-000002"}, {"$set": {"not_before": clock.now()}}
+    )
+    assert owner.ask("approvals/decide_merge", **decision)["status"] == "merged"
+    cashier = person(index, chain, "cashier").browser()
+    assert cashier.refused("approvals/merges") == "FORBIDDEN"

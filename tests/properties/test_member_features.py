@@ -18,11 +18,10 @@ from huitou.catalog.stores.service import Stores
 from huitou.marketing.features.models import RebuildRequest, TagRequest
 from huitou.marketing.features.rules import usual_interval
 from huitou.marketing.features.service import FeatureBook
-from huitou.operations.merges.models import MergeMembersRequest
-from huitou.operations.merges.service import Merges
 from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
 from hunting import examples
+from merging import merged as merge_now
 
 START = datetime(2024, 2, 20, 12, tzinfo=UTC)  # A few days before the leap day.
 ZONES = {"sh": "Asia/Shanghai", "ny": "America/New_York"}
@@ -89,15 +88,7 @@ class History:
         one, other = self.ids[source], self.ids[into]
         if one == other or one in self.merged or other in self.merged:
             return
-        Merges(self.database, self.clock, "huitou").merge_members(
-            MergeMembersRequest(
-                merge_id=f"m{source}{into}",
-                from_member=one,
-                into_member=other,
-                actor="x",
-                reason="one person",
-            )
-        )
+        merge_now(self.database, self.clock, one, other)
         self.merged[one] = other
 
     def owner(self, member_id: str) -> str:

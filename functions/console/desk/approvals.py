@@ -1,4 +1,4 @@
-"""approvals: refunds and adjustments of points that wait for a second person."""
+"""approvals: refunds, adjustments of points and merges that wait for a second person."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from huitou.loyalty.adjustments.models import (
 )
 from huitou.loyalty.adjustments.service import Adjustments
 from huitou.operations.console.lookup_models import WaitingRefunds
+from huitou.operations.merges.models import (
+    DecideMergeRequest,
+    MergeAnswer,
+    MergesAnswer,
+    MergesRequest,
+)
+from huitou.operations.merges.service import Merges
 from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
 from huitou.runtime.errors import Code, Refusal
 
@@ -40,6 +47,10 @@ def _decide_adjustment(desk: Desk, request: DecideAdjustmentRequest) -> object:
     return _adjustments(desk).decide_adjustment(request)
 
 
+def _merges(desk: Desk) -> Merges:
+    return Merges(desk.database, desk.clock, desk.brand_id)
+
+
 ROUTES = {
     "refunds": Route(
         RefundsRequest, lambda desk, r: desk.lookups.list_waiting_refunds(r), WaitingRefunds
@@ -64,5 +75,14 @@ ROUTES = {
         signed=("actor", "role"),
         target=lambda r: f"adjustment {r.adjustment_id}",
         after=lambda made: {"status": made.status},
+    ),
+    "merges": Route(MergesRequest, lambda desk, r: _merges(desk).list_merges(r), MergesAnswer),
+    "decide_merge": Route(
+        DecideMergeRequest,
+        lambda desk, r: _merges(desk).decide_merge(r),
+        MergeAnswer,
+        signed=("actor",),
+        target=lambda r: f"merge {r.merge_id}",
+        after=lambda made: made.model_dump(mode="json"),
     ),
 }

@@ -122,7 +122,12 @@ def _issue(desk: Desk, request: IssueCouponRequest) -> object:
 def _merge(desk: Desk, request: MergeMembersRequest) -> object:
     from huitou.operations.merges.service import Merges
 
-    return Merges(desk.database, desk.clock, desk.brand_id).merge_members(request)
+    found = {
+        name: desk.lookups.get_member(getattr(request, name)).id
+        for name in ("from_member", "into_member")
+    }
+    merges = Merges(desk.database, desk.clock, desk.brand_id, desk.call.settings.token_key)
+    return merges.merge_members(request.model_copy(update=found))
 
 
 def _tag(desk: Desk, request: TagRequest) -> object:

@@ -23,10 +23,9 @@ from huitou.operations.imports.service import OrderImport
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.repository import RulesRepository
 from huitou.operations.maintenance.service import Maintenance
-from huitou.operations.merges.models import MergeMembersRequest
-from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.paging import PageRequest
+from merging import merged
 
 LEVELS: list[dict[str, Any]] = [
     {"level": "basic", "name": "普通"},
@@ -202,9 +201,7 @@ def test_a_merged_member_has_the_tier_of_both_accounts_orders_until_a_refund(
     world.paid(alice, items=[item(20)])
     order = world.paid(bob, items=[item(20)])
     world.evaluate_due()
-    Merges(world.database, world.clock, "huitou").merge_members(MergeMembersRequest(
-        merge_id="m-000001", from_member=alice, into_member=bob, actor="ann", reason="同一人"
-    ))  # fmt: skip
+    merged(world.database, world.clock, alice, bob)
     world.evaluate_due()
     assert world.tier(bob)[0] == "silver"
     assert world.tier(alice) == ("basic", None)

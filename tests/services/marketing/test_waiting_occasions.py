@@ -25,9 +25,8 @@ from huitou.marketing.campaigns.models import CampaignStepRequest
 from huitou.marketing.runs.models import Run
 from huitou.operations.erasures.models import EraseMemberRequest
 from huitou.operations.erasures.service import Erasures
-from huitou.operations.merges.models import MergeMembersRequest
-from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
+from merging import merged
 
 
 @pytest.fixture
@@ -67,10 +66,7 @@ def test_a_later_revision_does_not_change_until_when_a_waiting_occasion_is_worth
 
 def test_a_merge_moves_waiting_occasions_and_an_erasure_deletes_them(world: CampaignWorld) -> None:
     ann, bob = waiting_birthday(world), world.guest("bob")
-    merged = MergeMembersRequest(
-        merge_id="merge-0001", from_member=ann, into_member=bob, actor="小王", reason="同一人"
-    )
-    Merges(world.database, world.clock, "huitou").merge_members(merged)
+    merged(world.database, world.clock, ann, bob)
     assert world.database.collection("campaign_waiting").count_documents({"member_id": bob}) == 1
     world.tick("2026-03-11 10:05")
     assert [member for member, *_ in world.messages("birthday")] == [bob]

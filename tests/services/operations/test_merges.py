@@ -15,12 +15,13 @@ from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.operations.merges.errors import MergeErrors
-from huitou.operations.merges.models import MergeAnswer, MergeMembersRequest
+from huitou.operations.merges.models import MergeAnswer
 from huitou.operations.merges.service import Merges
 from huitou.persons.ids.errors import PersonErrors
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.identity import Caller
+from merging import KEY, codes, wish
 
 
 class Counter:
@@ -28,21 +29,15 @@ class Counter:
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.shop = Shop(database, clock)
-        self.merges = Merges(database, clock, "huitou")
+        self.merges = Merges(database, clock, "huitou", KEY)
         self.alice, self.old = self.shop.register("alice"), self.shop.register("alice-old")
 
     def merge(
         self, number: str = "1", source: str = "", into: str = "", **more: Any
     ) -> MergeAnswer:
-        fields = {
-            "merge_id": f"merge-{number}",
-            "from_member": source or self.old,
-            "into_member": into or self.alice,
-            "actor": "ann",
-            "reason": "同一人",
-            **more,
-        }
-        return self.merges.merge_members(MergeMembersRequest.model_validate(fields))
+        one, other = source or self.old, into or self.alice
+        proofs = codes(one, other)
+        return self.merges.merge_members(wish(one, other, f"merge-{number}", **proofs, **more))
 
     def refused(self, *names: str, **more: Any) -> Code:
         with pytest.raises(Refusal) as refused:

@@ -102,7 +102,7 @@ class Settings:
 
     @property
     def token_key(self) -> bytes:
-        """The key for signing coupon tokens.
+        """The key for signing coupon tokens and making members' merge codes.
 
         If the internal secret is changed, the tokens that members hold at that moment end.
         """

@@ -1,11 +1,13 @@
 import { Button, Space } from "antd";
 import { Refused, ask, useAsk } from "../api";
 import { moment, signed, yuan } from "../format";
+import { useMay } from "../me";
 import { Told, useRefusalWords, useStores, useToast } from "../parts";
 import { Rows } from "../rows";
 import { useSpeech } from "../words";
 
 interface Refund { refund_id: string; store_id: string | null; amount_fen: number; reason: string; actor: string; role: string; created_at: string }
+interface Merge { merge_id: string; from_member: string; into_member: string; not_before: string; reason: string; actor: string; at: string }
 interface Adjustment { adjustment_id: string; member_id: string; points: number; coupon?: string; codes?: { batch: string; count: number }; reason: string; actor: string; created_at: string }
 
 export default function ApprovalsPage() {
@@ -13,8 +15,10 @@ export default function ApprovalsPage() {
   const message = useToast();
   const words = useRefusalWords();
   const stores = useStores();
+  const may = useMay();
   const refunds = useAsk<{ refunds: Refund[] }>("approvals/refunds");
   const adjustments = useAsk<{ adjustments: Adjustment[] }>("approvals/adjustments", { limit: 50 });
+  const merges = useAsk<{ merges: Merge[] }>(may("approvals/merges") ? "approvals/merges" : null, { limit: 50 });
   const store = (id: string | null) => stores.data?.stores.find((s) => s.store_id === id)?.name ?? "—";
   const who = (actor: string, role?: string) => (role === "member" ? t("guest") : actor);
   const decide = (route: string, fields: object, then: () => void) =>
@@ -62,6 +66,27 @@ export default function ApprovalsPage() {
           />
         )}
       </Told>
+      {may("approvals/merges") && (
+        <>
+          <h2 style={{ marginTop: 24 }}>{t("mergesToDecide")}</h2>
+          <Told asked={merges}>
+            {({ merges: found }) => (
+              <Rows
+                name={t("mergesToDecide")} rowKey="merge_id" dataSource={found}
+                columns={[
+                  { title: t("otherMember"), dataIndex: "from_member" },
+                  { title: t("memberNo"), dataIndex: "into_member" },
+                  { title: t("reason"), dataIndex: "reason" },
+                  { title: t("askedBy"), dataIndex: "actor" },
+                  { title: t("notBefore"), render: (_, m) => moment(m.not_before) },
+                  { title: "", render: (_, m) => buttons(`${m.from_member} ${m.into_member}`, (approve) =>
+                    decide("approvals/decide_merge", { merge_id: m.merge_id, approve }, merges.again)) },
+                ]}
+              />
+            )}
+          </Told>
+        </>
+      )}
     </>
   );
 }

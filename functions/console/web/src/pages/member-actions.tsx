@@ -74,10 +74,13 @@ export function Issue({ memberId, ...rest }: Props) {
 export function Merge({ memberId, ...rest }: Props) {
   const { t } = useSpeech();
   const id = useOnce("M");
-  const send = (fields: object) => ask("members/merge", { ...fields, merge_id: id, into_member: memberId }).then((): Word => "done");
+  const send = (fields: object) =>
+    ask<{ status: string }>("members/merge", { ...fields, merge_id: id, into_member: memberId }).then((made): Word => (made.status === "merged" ? "done" : "mergeWaiting"));
   return (
     <Action title="merge" help="mergeHelp" danger send={send} {...rest}>
       <Form.Item name="from_member" label={t("otherMember")} rules={[{ required: true, message: t("otherMember") }]}><Input maxLength={64} /></Form.Item>
+      <Form.Item name="from_code" label={t("otherCode")}><Input maxLength={32} /></Form.Item>
+      <Form.Item name="into_code" label={t("ownCode")} extra={t("codeHelp")}><Input maxLength={32} /></Form.Item>
     </Action>
   );
 }

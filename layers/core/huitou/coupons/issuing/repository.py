@@ -278,6 +278,11 @@ class CouponRepository:
         if rows:
             self._coupons.insert_many(rows, session=session)
 
+    def count_unused(self, member_id: str, session: ClientSession) -> int:
+        """Return how many coupons a member can still use."""
+        unused = {"member_id": member_id, "status": "issued"}
+        return self._coupons.count_documents(unused, session=session)
+
     def hand_over(self, source_id: str, into_id: str, session: ClientSession) -> int:
         """Give all coupons of one member to another, in a merge; returns how many are unused.
 
@@ -286,9 +291,7 @@ class CouponRepository:
         an order locks one of them at the same moment, the two transactions conflict; the second
         one runs again and finds the coupon locked, or with another member.
         """
-        unused = self._coupons.count_documents(
-            {"member_id": source_id, "status": "issued"}, session=session
-        )
+        unused = self.count_unused(source_id, session)
         old = {"member_id": source_id, "issued_to": {"$exists": False}}
         self._coupons.update_many(
             {"$or": [{"issued_to": source_id}, old]},

@@ -88,6 +88,9 @@ class Coupons:
         """Give all of a member's coupons to another; returns how many of them are unused."""
         return self._repository.hand_over(source_id, into_id, session)
 
+    def count_unused(self, member_id: str, session: ClientSession) -> int:
+        return self._repository.count_unused(member_id, session)
+
     def issue_coupon(
         self, template: CouponTemplate, *, member_id: str, cause: str, scene: str | None = None
     ) -> Coupon | None:

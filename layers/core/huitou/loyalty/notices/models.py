@@ -9,7 +9,7 @@ from pydantic import Field
 
 from huitou.runtime.documents import Answer, Stored
 
-NoticeKind = Literal["tier-keep", "points-expiring"]
+NoticeKind = Literal["tier-keep", "points-expiring", "merge-asked"]
 
 
 class Notice(Stored):
@@ -17,7 +17,7 @@ class Notice(Stored):
 
     `for_day` is the day on which it happens. `data` is what the text needs: for tier-keep
     `level`, `name`, `by` and what is missing by figure (`spend_fen`, `orders`, `points`, `match`),
-    for points-expiring `points`.
+    for points-expiring `points`, for merge-asked nothing.
     """
 
     member_id: str

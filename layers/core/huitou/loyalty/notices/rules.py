@@ -16,7 +16,16 @@ _JOINED = {"zh": {"any": "或", "all": "并"}, "en": {"any": " or ", "all": " an
 
 
 def words(kind: NoticeKind, data: Mapping[str, str | int], for_day: str, lang: Lang) -> str:
-    """Return a notice's text: how to keep a tier, or which points expire before `for_day`."""
+    """Return a notice's text: how to keep a tier, which points expire before `for_day`, or that
+    staff want to merge the account from that day on.
+    """
+    if kind == "merge-asked":
+        day = _day(for_day, lang)
+        if lang == "en":
+            return (
+                f"On {day} your account is to be merged with another; if that isn't yours, tell us"
+            )
+        return f"有人申请将您的账户与另一账户合并，最早 {day}生效；如非本人账户，请联系门店"
     if kind == "tier-keep":
         by = _day(str(data["by"]), lang)
         short, name = _missing(data, lang), data["name"]

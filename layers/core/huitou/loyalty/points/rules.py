@@ -103,6 +103,11 @@ class Book:
         """What can be spent; negative while something is owed."""
         return sum(self.lots.values()) - self.debt
 
+    @property
+    def held(self) -> int:
+        """All points of the account: those that can be spent, wait, or are set aside."""
+        return self.available + self.reserved + sum(self.pending.values())
+
     def room(self, day: str, per_day: int | None, per_month: int | None) -> int | None:
         """Return how many points may still be earned on a day, None if there is no cap.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from huitou.runtime.errors import ErrorCode
+from huitou.runtime.errors import ErrorCode, Words
+
+MERGE: Words = "合并申请", "merge"
 
 
 class MergeErrors(ErrorCode):
@@ -21,3 +23,12 @@ class MergeErrors(ErrorCode):
         "一个会员最多可有 {detail} 个会员号",
         "One member may have at most {detail} ids",
     )
+    MERGE_NOT_YOURS = (
+        "申请人不能自己批准合并",
+        "Whoever asked for a merge can't approve it",
+    )
+    MERGE_TOO_EARLY = (
+        "该合并最早 {detail} 可批准",
+        "This merge can be approved from {detail} on",
+    )
+    MERGE_DECIDED = "该合并已处理", "This merge is decided already"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from huitou.members.profiles.errors import MEMBER
 from huitou.members.profiles.models import Member
 from huitou.operations.merges.errors import MergeErrors
@@ -33,6 +35,16 @@ def check(source: Member, into: Member) -> None:
     phones = {source.phone_hash, into.phone_hash} - {None}
     if len(phones) > 1:
         raise Refusal(MergeErrors.MERGE_TWO_PHONES, field="from_member")
+
+
+def is_of_till_only(member: Member, coupons: int, *, has_wechat: bool) -> bool:
+    """Tell whether an account can't show a code, and holds nothing but points."""
+    return not has_wechat and member.phone_hash is None and coupons == 0
+
+
+def allows(limit: int, points: int, before: Sequence[Merge]) -> bool:
+    """Tell whether one person may merge accounts of so many points without a code, that day."""
+    return points + sum(merge.alone_points or 0 for merge in before) <= limit
 
 
 def same(merge: Merge, request: MergeMembersRequest) -> Merge:

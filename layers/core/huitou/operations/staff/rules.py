@@ -53,6 +53,8 @@ MAY: dict[str, frozenset[Role]] = {
     "approvals/decide_refund": _MANAGERS,
     "approvals/adjustments": _MANAGERS,
     "approvals/decide_adjustment": _MANAGERS,
+    "approvals/merges": _and("owner", "area_manager"),
+    "approvals/decide_merge": _and("owner", "area_manager"),
     "members/search": _COUNTER | _READERS,
     "members/get": _COUNTER | _READERS,
     "members/statement": _COUNTER | _READERS,
