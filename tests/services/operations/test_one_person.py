@@ -108,6 +108,21 @@ def test_an_order_of_either_id_is_the_persons_whenever_they_are_merged(
     paying.everything_agrees()
 
 
+@pytest.mark.parametrize("payer", ["one", "other"])
+def test_wechat_is_told_of_a_handover_under_the_openid_that_paid(
+    paying: PayingShop, payer: str
+) -> None:
+    one, other = paying.register("one"), paying.register("other")
+    order = paying.order(one)
+    merge(paying, one, other)
+    paying.confirm(other, order, payer)
+    paying.let_happen()
+    now = paying.orders.get_order(order.id)
+    appid = paying.keys.appid
+    assert paying.members.openid_of(now.placed_by or now.member_id, appid) == payer
+    assert now.status == "paid"
+
+
 def test_a_refund_that_is_asked_for_after_the_merge_takes_the_points_from_the_person(
     paying: PayingShop,
 ) -> None:

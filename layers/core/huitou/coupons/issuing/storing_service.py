@@ -50,12 +50,13 @@ class CouponStore:
 
         `owners` has (cause, member) by id.
         """
-        merged = self._persons.earlier_ids(member_id for _, member_id in owners.values())
-        before = {
-            name
+        earlier = self._persons.earlier_ids(member_id for _, member_id in owners.values())
+        names = {
+            coupon_id(before): name
             for name, (cause, member_id) in owners.items()
-            if member_id in merged and self.cause_before(member_id, cause) is not None
+            for before in names_of(cause, member_id, earlier.get(member_id, ()))
         }
+        before = {names[coupon.id] for coupon in self._repository.among(list(names))}
 
         def write(session: ClientSession) -> set[str]:
             there = before | self._repository.known(list(owners), session)

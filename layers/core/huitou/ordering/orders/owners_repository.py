@@ -47,6 +47,10 @@ class OwnersRepository:
             {"member_id": source_id}, [{"$set": moved}], session=session
         ).modified_count
 
+    def paid_by_owner(self, order_id: str, session: ClientSession) -> None:
+        """Note that the owner's own WeChat paid an order that another id had placed."""
+        self._orders.update_one({"_id": order_id}, {"$unset": {"placed_by": ""}}, session=session)
+
     def forget(self, member_ids: Sequence[str], session: ClientSession) -> None:
         """Delete the addresses of these members' orders, and the e-mails for invoices.
 

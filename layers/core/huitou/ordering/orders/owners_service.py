@@ -35,6 +35,13 @@ class OrderOwners:
         """Give all orders of one member to another; returns how many."""
         return self._orders.hand_over(source_id, into_id, session)
 
+    def note_payer_is_owner(self, order_id: str, session: ClientSession) -> None:
+        """Note that the owner's own WeChat paid, and not that of the id that placed the order.
+
+        WeChat wants to be told of a handover under the OpenID that paid.
+        """
+        self._orders.paid_by_owner(order_id, session)
+
     def forget_addresses(self, member_ids: Sequence[str], session: ClientSession) -> None:
         """Delete names, phones and addresses of these members' orders."""
         self._orders.forget(member_ids, session)

@@ -14,6 +14,7 @@ from huitou.catalog.stores.service import Stores
 from huitou.members.profiles.service import Members
 from huitou.ordering.orders.errors import ORDER_STATUS
 from huitou.ordering.orders.models import Order, OrderAnswer, Status, Tender
+from huitou.ordering.orders.owners_service import OrderOwners
 from huitou.ordering.orders.rules import BEFORE_PREPARING, SETTLED_STATES, UNPAID, is_over
 from huitou.ordering.orders.service import Orders
 from huitou.payments.charges.errors import PAYMENT, ChargeErrors
@@ -63,6 +64,7 @@ class Payments:
         self._payments = PaymentRepository(database)
         self._orders = Orders(database, clock, brand_id)
         self._persons = Persons(database)
+        self._owners = OrderOwners(database)
         self._members = Members(database, clock, brand_id)
         self._stores = Stores(database, clock)
         self._refunds = Refunds(database, clock, brand_id, gateway)
@@ -200,6 +202,8 @@ class Payments:
             merchant=self._merchant(payment),
         )
         number = self._orders.take_pickup_number(order)
+        # After a merge another WeChat of the person may pay than the one that ordered.
+        other_wechat = order.placed_by is not None and not self._is_payer(notice, order.placed_by)
 
         def write(session: ClientSession) -> NoticeOutcome:
             first = self._orders.mark_order_paid(order, tender, terms, paid_at, session, number)
@@ -211,6 +215,8 @@ class Payments:
             # The member may have been merged since the payment was read.
             owner = self._orders.get_order(payment.order_id, session).member_id
             of_owner = payment.model_copy(update={"member_id": owner})
+            if first and other_wechat:
+                self._owners.note_payer_is_owner(order.id, session)
             if first:
                 self._sharing.open_share(of_owner, transaction_id, paid_at, session)
             else:
