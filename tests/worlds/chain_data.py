@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo.client_session import ClientSession
 
 from huitou.growth.referrals.binding_service import FirstOrders
+from huitou.members.profiles.models import Member
 from huitou.members.profiles.service import Members
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
@@ -67,6 +68,13 @@ def load_chain(database: Database, clock: Clock) -> None:
 def item(quantity: int = 1, dish: str = "milk-tea", sku: str = "m", **more: Any) -> dict[str, Any]:
     """Return a cart line; 招牌奶茶 中杯 costs 1,500 fen."""
     return {"dish_id": dish, "sku_id": sku, "quantity": quantity, **more}
+
+
+def name_members(database: Database, names: Iterable[str]) -> None:
+    """Store members with these ids, unless they are there; they have no account and no log-in."""
+    for name in names:
+        member = Member(id=name, brand_id="huitou", registered_at=NOON, registered_day="2026-03-02")
+        database.collection("members").replace_one({"_id": name}, member.document(), upsert=True)
 
 
 class Shop:

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from at_once import at_once
-from chain_data import NOON, FakeClock, Shop
+from chain_data import FakeClock, Shop, name_members
 from huitou.members.consents.models import ConsentRequest
 from huitou.members.consents.service import Consents
-from huitou.members.profiles.models import Member
 from huitou.runtime.database import Database
 from merging import merged
 
@@ -31,8 +30,7 @@ class Log:
 
 @pytest.fixture
 def log(database: Database, clock: FakeClock) -> Log:
-    ann = Member(id="ann", brand_id="huitou", registered_at=NOON, registered_day="2026-03-02")
-    database.collection("members").insert_one(ann.document())
+    name_members(database, ["ann"])
     return Log(database, clock)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from at_once import at_once, winners
 from bootstrap import ROOT
-from chain_data import FakeClock, Shop, item
+from chain_data import FakeClock, Shop, item, name_members
 from huitou.coupons.issuing.errors import CouponErrors
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
@@ -47,6 +47,8 @@ def a_template(shop: Shop, revision: int = 1, **limits: Any) -> CouponTemplate:
         }
     )
     Coupons(shop.database, shop.clock).put_templates([template], [])
+    if revision == 1:
+        name_members(shop.database, ["m", *(f"m{number}" for number in range(160))])
     return template
 
 
