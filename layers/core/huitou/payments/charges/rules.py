@@ -61,9 +61,9 @@ def verify_and_decrypt(
     verify_signature(headers, body, keys.platform_keys, now)
     try:
         event = parse_json(body)
-        # Only WeChat Pay can seal it: what we don't understand of it is recorded, not refused.
+        # Only WeChat Pay can have sealed it: what is odd in it is recorded, never refused unread.
         opened = json.loads(open_sealed(event["resource"], keys.api_v3_key))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _invalid("resource") from error
     return {**event, "resource": opened}
 
