@@ -10,6 +10,8 @@ import pytest
 from chain_data import FakeClock
 from console_people import Browser, index, owner
 from handlers import Run, call, token_of
+from huitou.catalog.stores.service import Stores
+from huitou.loyalty.points.service import Points
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
 from huitou.operations.rule_linter.errors import RuleErrors
@@ -79,3 +81,18 @@ def test_the_command_that_applies_tiers_is_refused_too(call: Run) -> None:
         "RULE_GIVES_TOO_MUCH",
         "rules.levels.2.entry_coupons",
     )
+
+
+def test_what_the_linter_reads_is_not_kept_when_the_rules_are_stored(chain: Database) -> None:
+    chain.cache.clear()
+    rules = {"_id": "points", "revision": 2, "fen_per_point": 50}
+    store = {
+        "_id": "new",
+        "brand_id": "huitou",
+        "name": "新店",
+        "hours": [{"opens": "00:00", "closes": "00:00"}],
+    }
+    request = LoadRequest.model_validate({"points_rules": rules, "stores": [store]})
+    Maintenance(chain, FakeClock()).load_chain(request)
+    assert Points(chain, FakeClock()).rules().fen_per_point == 50
+    assert "new" in Stores(chain, FakeClock()).store_names()

@@ -24,6 +24,7 @@ from huitou.runtime.errors import Refusal
 
 class RuleLinter:
     def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
         self._coupons = Coupons(database, clock)
         self._offers = Offers(database, clock)
         self._points = Points(database, clock)
@@ -33,6 +34,8 @@ class RuleLinter:
     def lint_rules(self, request: LoadRequest) -> list[Found]:
         """Return all faults of the rules in a request; nothing is stored."""
         facts = self._facts(request)
+        # The caller stores rules next: what was read here is old then.
+        self._database.cache.clear()
         return [
             fault
             for kind, prefix, document in _documents(request)
