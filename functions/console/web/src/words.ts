@@ -298,7 +298,7 @@ const WORDS = {
   otherMember: ["另一个账户的会员号", "Member no. of the other account"],
   otherCode: ["另一个账户出示的合并码", "Code shown by the other account"],
   ownCode: ["本会员出示的合并码", "Code shown by this member"],
-  codeHelp: ["双方在小程序出示合并码则立即合并；否则由第二人审批", "With both codes from the mini-program the merge is made at once; else a second person decides"],
+  mergeCodeHelp: ["双方在小程序出示合并码则立即合并；否则由第二人审批", "With both codes from the mini-program the merge is made at once; else a second person decides"],
   notBefore: ["最早批准时间", "Not before"],
   ofOperations: ["经营", "Day to day"],
   ofStores: ["门店", "Stores"],

@@ -80,7 +80,7 @@ export function Merge({ memberId, ...rest }: Props) {
     <Action title="merge" help="mergeHelp" danger send={send} {...rest}>
       <Form.Item name="from_member" label={t("otherMember")} rules={[{ required: true, message: t("otherMember") }]}><Input maxLength={64} /></Form.Item>
       <Form.Item name="from_code" label={t("otherCode")}><Input maxLength={32} /></Form.Item>
-      <Form.Item name="into_code" label={t("ownCode")} extra={t("codeHelp")}><Input maxLength={32} /></Form.Item>
+      <Form.Item name="into_code" label={t("ownCode")} extra={t("mergeCodeHelp")}><Input maxLength={32} /></Form.Item>
     </Action>
   );
 }
