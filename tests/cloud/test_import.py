@@ -267,7 +267,7 @@ def test_the_picture_is_drawn_and_the_table_printed_beside_it(
     [
         (["--png", "x.png"], "say --from and --to"),
         (["--from", "2026-01-01"], "--from together with --to"),
-        (["--from", "2026-01-01", "--to", "2025-01-01"], "last must be"),
+        (["--from", "2026-01-01", "--to", "2025-01-01"], "last: must be"),
         (["--as-of", "yesterday"], "does not match the format"),
         (["--store", "nowhere"], "STORE_NOT_FOUND"),
         (["--channel", "pigeon"], "channel is not one of the choices"),

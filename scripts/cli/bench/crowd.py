@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cli.bench import scratch_mongod
+from cli.bench.orders import register_members
 from huitou.loyalty.points.models import NEVER
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
@@ -52,7 +53,9 @@ class Crowd:
         starts = range(0, self.members, AT_ONCE)
         for start in track(starts, f"{self.members:,} members", console=Console(stderr=True)):
             numbers = range(start, min(start + AT_ONCE, self.members))
-            quick.insert_many([self._account(number) for number in numbers], ordered=False)
+            accounts = [self._account(number) for number in numbers]
+            quick.insert_many(accounts, ordered=False)
+            register_members(self.database, [account["_id"] for account in accounts])
 
     def _account(self, number: int) -> dict[str, Any]:
         """Return an account; its points end and its tier is reviewed on a measured day or later."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.points.models import Account
+from huitou.members.profiles.models import Member
 from huitou.ordering.orders.models import Order, Tender
 from huitou.promotions.discounts.models import Line
 from huitou.runtime.database import Database
@@ -54,7 +55,15 @@ def paid_order(order_id: str, member_id: str) -> dict[str, Any]:
     ).document()
 
 
+def register_members(database: Database, member_ids: list[str]) -> None:
+    """Insert members as they are after their first log-in."""
+    first = Member(id="m", brand_id="huitou", registered_at=AT, registered_day=DAY).document()
+    documents = [first | {"_id": member_id} for member_id in member_ids]
+    database.collection("members").insert_many(documents)
+
+
 def open_accounts(database: Database, member_ids: list[str]) -> None:
-    """Insert an empty account for each member."""
+    """Register members, and insert an empty account for each."""
+    register_members(database, member_ids)
     accounts = [Account(id=member_id).document() for member_id in member_ids]
     database.collection("accounts").insert_many(accounts)

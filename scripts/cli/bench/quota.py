@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from cli.bench import json_option, report, scratch_mongod
+from cli.bench.orders import register_members
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.runtime.clock import RealClock
@@ -77,6 +78,7 @@ def _template(database: Database, name: str, quota: int) -> tuple[Coupons, Coupo
 
 def _ours(database: Database, quota: int) -> Take:
     coupons, template = _template(database, "storm", quota)
+    register_members(database, [f"m{number}" for number in range(max(quota, 3 * LAST))])
     return lambda n: coupons.issue_coupon(template, member_id=f"m{n}", cause=f"storm:{n}")
 
 
