@@ -39,6 +39,8 @@ def screenshots(out: Path, data_folder: Path) -> None:
     from browsing.console import Person
     from browsing.console import screenshots as pictures
 
+    # Built before a browser waits for them: that takes a minute on a busy machine.
+    pages(lambda words: click.echo(words, err=True))
     with with_chain(Environment(None, None, data_folder)) as place:
         url = f"http://{place.target.account.endpoint}"
         account = open_account(place, "screenshots", "截图", "owner")
