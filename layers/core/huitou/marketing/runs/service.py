@@ -9,34 +9,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
-from huitou.catalog.stores.rules import brand_day, day_bounds, shifted
+from huitou.catalog.stores.rules import day_bounds
 from huitou.catalog.stores.service import Stores
-from huitou.coupons.issuing.service import Coupons
-from huitou.marketing.audiences.rules import Profile, needs_visits
-from huitou.marketing.audiences.service import Audiences
 from huitou.marketing.campaigns.errors import CAMPAIGN
 from huitou.marketing.campaigns.models import Campaign, CampaignState
 from huitou.marketing.campaigns.rules import (
     Ends,
-    ends_of,
     exposure_id,
-    may_send,
-    next_opening,
-    slot,
 )
 from huitou.marketing.campaigns.service import Campaigns
 from huitou.marketing.campaigns.triggers import TRIGGERS
 from huitou.marketing.deliveries.models import Delivery
-from huitou.marketing.deliveries.rules import Occasion, RecentMessages, Sending
+from huitou.marketing.deliveries.rules import Occasion, Sending
 from huitou.marketing.deliveries.service import Deliveries
-from huitou.marketing.features.rules import days_since
 from huitou.marketing.runs.day_service import PAGE, DayMembers
 from huitou.marketing.runs.events import Event
 from huitou.marketing.runs.lasting_service import Lasting
@@ -47,14 +38,12 @@ from huitou.marketing.runs.rules import (
     LOOK_BACK,
     is_past,
     is_stale,
-    may_wait,
     met_now,
-    passed_over,
     resumed_at,
     waiting_for,
 )
+from huitou.marketing.runs.sending_service import Known, Sender
 from huitou.marketing.weather.service import WeatherBook
-from huitou.members.messaging.service import Messages
 from huitou.persons.ids.service import Persons
 from huitou.runtime import leases
 from huitou.runtime.clock import Clock
@@ -63,18 +52,8 @@ from huitou.runtime.errors import Code, Refusal
 from huitou.runtime.gc_tuning import rarely_collected
 
 LEASE_MS = 60_000
-TIMER_SLACK = timedelta(minutes=15)  # The timer comes every five minutes.
 LOOK_AGAIN_S = 0.1  # How long to wait before we ask again whether another worker is done.
-_BRAND = ZoneInfo(BRAND_ZONE)
 GoesOn = Callable[[], bool]
-
-
-class Known(NamedTuple):
-    """Occasions that weren't served yet, and what is known of their members."""
-
-    occasions: Sequence[Occasion]
-    recent: RecentMessages
-    profiles: Mapping[str, Profile]
 
 
 class CampaignRuns:
@@ -84,10 +63,8 @@ class CampaignRuns:
         self._repository = CampaignRunRepository(database)
         self._campaigns = Campaigns(database, clock)
         self._persons = Persons(database)
-        self._audiences = Audiences(database, clock)
         self._deliveries = Deliveries(database, clock)
-        self._coupons = Coupons(database, clock)
-        self._messages = Messages(database)
+        self._sender = Sender(database, clock)
         self._stores = Stores(database, clock)
         self._lasting = Lasting(database, clock)
         self._day_members = DayMembers(database, clock)
@@ -111,9 +88,9 @@ class CampaignRuns:
             met = TRIGGERS[campaign.trigger.kind].met
             if campaign.id not in have_work and met != "event":
                 continue
-            if not self._may_send_anywhere(campaign):
+            if not self._sender.may_send_anywhere(campaign):
                 continue
-            sending = self._sending(state, campaign)
+            sending = self._sender.open_sending(state, campaign)
             counts += self._work_waiting(sending, goes_on)
             if met == "day":
                 counts += self._work_runs(sending, goes_on)
@@ -125,25 +102,12 @@ class CampaignRuns:
 
     def send_to_member(self, state: CampaignState, campaign: Campaign, occasion: Occasion) -> None:
         """Write to one member at once who has come for it, under the same checks and limits."""
-        sending = self._sending(state, campaign)
-        self._send(sending, self._read_members(sending, [occasion]))
-
-    def _may_send_anywhere(self, campaign: Campaign) -> bool:
-        now, quiet = self._clock.now(), self._messages.message_rules().quiet
-        return any(may_send(now, zone, quiet, campaign.window) for zone in self._stores.zones())
-
-    def _sending(self, state: CampaignState, campaign: Campaign) -> Sending:
-        names = [v.gift.template_id for v in campaign.variants if v.gift.template_id is not None]
-        now = self._clock.now()
-        return Sending(
-            campaign=campaign, salt=state.salt, templates=self._coupons.find_templates(names),
-            rules=self._messages.message_rules(), day=brand_day(now), at=now,
-            since=resumed_at(state),
-        )  # fmt: skip
+        sending = self._sender.open_sending(state, campaign)
+        self._sender.send_messages(sending, self._sender.read_members(sending, [occasion]))
 
     def _sending_of(self, delivery: Delivery) -> Sending | None:
         found = self._campaigns.find_revision(delivery.campaign_id, delivery.revision)
-        return self._sending(*found) if found is not None else None
+        return self._sender.open_sending(*found) if found is not None else None
 
     def _work_runs(self, sending: Sending, goes_on: GoesOn) -> Counter[str]:
         """Work on all parts of a campaign, and wait for the parts that other workers have.
@@ -183,7 +147,7 @@ class CampaignRuns:
                     following = run.model_copy(update={"cursor": cursor or ""})
                     if cursor is not None:
                         ahead = reader.submit(self._read_page, sending, following)
-                    found = self._send(sending, known)
+                    found = self._sender.send_messages(sending, known)
                     counts += found
                     if not self._repository.move(run, cursor, dict(found)) or cursor is None:
                         break
@@ -197,80 +161,7 @@ class CampaignRuns:
     def _read_page(self, sending: Sending, run: Run) -> tuple[Known, str | None]:
         occasions, cursor = self._day_members.next_occasions(sending.campaign, run)
         met = [o._replace(day=run.day, met_at=run.due_at) for o in occasions]
-        return self._read_members(sending, met), cursor
-
-    def _read_members(self, sending: Sending, occasions: Sequence[Occasion]) -> Known:
-        """Read what is known of the members of these occasions; served occasions are left out."""
-        if not occasions:
-            return Known([], RecentMessages(), {})
-        recent = self._deliveries.read_recent_messages(sending, occasions)
-        new = [o for name, o in {o[:2]: o for o in occasions}.items() if name not in recent.served]
-        visits = needs_visits(sending.campaign.audience)
-        profiles = self._audiences.profiles([o.member_id for o in new], visits=visits)
-        return Known(new, recent, profiles)
-
-    def _send(self, sending: Sending, known: Known) -> Counter[str]:
-        """Check every occasion, and write to its member now, let it wait, or drop it."""
-        campaign, counts = sending.campaign, Counter[str]()
-        zones, chosen, later = self._stores.zone_by_id(), [], []
-        opens_in = {
-            zone: next_opening(sending.at, zone, sending.rules.quiet, campaign.window)
-            for zone in {*zones.values(), BRAND_ZONE}
-        }
-        missed = 0
-        for occasion in known.occasions:
-            profile = known.profiles.get(occasion.member_id)
-            reason = passed_over(campaign, profile, occasion.occasion, sending.day)
-            if reason is not None or profile is None:
-                counts[reason or "gone"] += 1
-                continue
-            store = profile.features.usual_store_id or profile.member.registered_store_id
-            zone = zones.get(store or "", BRAND_ZONE)
-            met_at = occasion.met_at or sending.at
-            ends = occasion.ends or ends_of(campaign, occasion.day, met_at, zone)
-            worth = ends.worth(max(opens_in[zone], sending.at))
-            if worth is None or (worth == "late words" and not sending.late_words):
-                counts["stale"] += 1
-                missed += met_at >= sending.since and may_wait(campaign)
-                continue
-            met = occasion._replace(met_at=met_at, ends=ends)
-            if opens_in[zone] > sending.at:
-                later.append(waiting_for(campaign.id, met, opens_in[zone]))
-                continue
-            chosen.append(met._replace(days=days_since(profile.features, sending.day)))
-        self._repository.wait(later)
-        self._note_skipped(campaign, missed)
-        counts["waiting"] += len(later)
-        counts += self._deliveries.deliver_messages(
-            sending, known.recent, chosen,
-            lambda wanted: self._campaigns.reserve_messages(campaign, wanted, sending.day),
-            lambda capped: self._postpone(sending, capped),
-        )  # fmt: skip
-        return +counts
-
-    def _postpone(self, sending: Sending, capped: Sequence[Occasion]) -> None:
-        """Let occasions wait for the next day if they are still worth a message then.
-
-        Their members have had enough messages today. Messages are counted by the brand's business
-        day, which ends after midnight.
-        """
-        campaign, day = sending.campaign, shifted(sending.day, 1)
-        due_at = slot(day, campaign.send_at)
-        if due_at < day_bounds(sending.day, BRAND_ZONE, BRAND_CUT)[1]:
-            due_at = slot(shifted(day, 1), campaign.send_at)
-        self._repository.wait(
-            waiting_for(campaign.id, occasion, due_at)
-            for occasion in capped
-            if occasion.ends is not None and occasion.ends.worth(due_at + TIMER_SLACK)
-        )
-
-    def _note_skipped(self, campaign: Campaign, occasions: int) -> None:
-        """Count for operators how many occasions were too late today."""
-        if occasions:
-            self._repository.note_skipped(campaign.id, self._today(), self._clock.now(), occasions)
-
-    def _today(self) -> str:
-        return self._clock.now().astimezone(_BRAND).date().isoformat()
+        return self._sender.read_members(sending, met), cursor
 
     # --- events -------------------------------------------------------------------------------
 
@@ -301,19 +192,24 @@ class CampaignRuns:
         # night for aren't, since every night makes them miss some.
         if since < min(oldest, ends) and TRIGGERS[kind].late >= A_NIGHT:
             missed = self._repository.count_events(kind, since, min(oldest, ends))
-            self._note_skipped(campaign, missed)
+            self._sender.note_skipped(campaign, missed)
             counts["stale"] += missed
         since = max(oldest, begins, resumed_at(state), seen_to - LOOK_BACK)
         try:
             after, done = "", False
             while goes_on() and not done and since <= until:
                 events = self._events(campaign, since, until, after)
-                occasions = [Occasion(e.member_id, e.occasion, met_at=e.at + delay)
-                             for e in events if e.occasion]  # fmt: skip
+                occasions = [
+                    Occasion(e.member_id, e.occasion, met_at=e.at + delay)
+                    for e in events
+                    if e.occasion
+                ]
                 lasting = self._lasting.lasting_occasions(
                     campaign, self._not_waiting(campaign, occasions), now
                 )
-                counts += self._send(sending, self._read_members(sending, lasting))
+                counts += self._sender.send_messages(
+                    sending, self._sender.read_members(sending, lasting)
+                )
                 done = len(events) < PAGE
                 if events:
                     since, after = events[-1].at, events[-1].id
@@ -335,10 +231,11 @@ class CampaignRuns:
     ) -> list[Event]:
         found = self._repository.events(campaign.trigger.kind, since, until, after, PAGE)
         return [
-            event if event.move is None or self._lasting.moves_in_direction(campaign, *event.move)
+            event
+            if event.move is None or self._lasting.moves_in_direction(campaign, *event.move)
             else event._replace(occasion="")
             for event in found
-        ]  # fmt: skip
+        ]
 
     # --- occasions that callers report --------------------------------------------------------
 
@@ -377,13 +274,17 @@ class CampaignRuns:
             persons = self._persons.current_ids(w.member_id for w in due)
             occasions = [
                 Occasion(
-                    persons[w.member_id], w.occasion, met_at=w.met_at or w.due_at,
+                    persons[w.member_id],
+                    w.occasion,
+                    met_at=w.met_at or w.due_at,
                     ends=Ends(w.over, w.late_over) if w.over is not None else None,
                 )
                 for w in due
-            ]  # fmt: skip
+            ]
             lasting = self._lasting.lasting_occasions(campaign, occasions, sending.at)
-            counts += self._send(sending, self._read_members(sending, lasting))
+            counts += self._sender.send_messages(
+                sending, self._sender.read_members(sending, lasting)
+            )
             self._repository.served([w.id for w in due], sending.at)
         return +counts
 
