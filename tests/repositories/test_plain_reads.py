@@ -133,17 +133,16 @@ def test_the_last_decision_of_each_purpose_comes_last(readable: Database) -> Non
     consents = ConsentRepository(readable)
     for n in (10, 2, 1):  # As numbers, not as text.
         for member_id in ("bob", "ann"):
-            assert consents.append(
-                Consent(
-                    id=f"{member_id}:marketing:{n}",
-                    member_id=member_id,
-                    purpose="marketing",
-                    n=n,
-                    given=n == 2,
-                    text_version="1",
-                    at=NOON,
-                )
+            said = Consent(
+                id=f"{member_id}:marketing:{n}",
+                member_id=member_id,
+                purpose="marketing",
+                n=n,
+                given=n == 2,
+                text_version="1",
+                at=NOON,
             )
+            readable.collection("consents").insert_one(said.document())
     assert [(one.member_id, one.n) for one in consents.of(["ann", "bob"])] == [
         ("ann", 1),
         ("ann", 2),
