@@ -246,3 +246,19 @@ def test_what_waits_for_a_second_person_is_seen_and_decided_near_its_store(
     decision = {"adjustment_id": "adj-there-1", "approve": True}
     assert far.refused("approvals/decide_adjustment", **decision) == "NOT_FOUND"
     assert near.ask("approvals/decide_adjustment", **decision)["status"] == "applied"
+
+
+def test_a_merge_that_waits_is_seen_and_decided_near_its_store(
+    index: ModuleType, chain: Database, there: There, owner: Browser
+) -> None:
+    guest = there.shop.register("guest")
+    asker = person(index, chain, "area_manager", "xujiahui").browser()
+    near = person(index, chain, "area_manager", "jingan", "xujiahui").browser()
+    far = person(index, chain, "area_manager", "jingan").browser()
+    asked = {"from_member": guest, "into_member": there.member, "reason": "同一人"}
+    asker.ask("members/merge", merge_id="merge-1", **asked)
+    for browser, seen in ((near, 1), (owner, 1), (asker, 1), (far, 0)):
+        assert len(browser.ask("approvals/merges")["merges"]) == seen
+    decision = {"merge_id": "merge-1", "approve": False}
+    assert far.refused("approvals/decide_merge", **decision) == "NOT_FOUND"
+    assert near.ask("approvals/decide_merge", **decision)["status"] == "rejected"

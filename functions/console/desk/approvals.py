@@ -12,6 +12,7 @@ from huitou.loyalty.adjustments.models import (
 )
 from huitou.loyalty.adjustments.service import Adjustments
 from huitou.operations.console.lookup_models import WaitingRefunds
+from huitou.operations.merges.errors import MERGE
 from huitou.operations.merges.models import (
     DecideMergeRequest,
     MergeAnswer,
@@ -51,6 +52,21 @@ def _merges(desk: Desk) -> Merges:
     return Merges(desk.database, desk.clock, desk.brand_id)
 
 
+def _list_merges(desk: Desk, request: MergesRequest) -> object:
+    """List what colleagues of the person's stores asked for, so pages may be shorter."""
+    page = _merges(desk).list_merges(request)
+    near = desk.colleagues.near([one.actor for one in page.merges])
+    shown = [one for one in page.merges if one.actor in near]
+    return page.model_copy(update={"merges": shown})
+
+
+def _decide_merge(desk: Desk, request: DecideMergeRequest) -> object:
+    asked = _merges(desk).get_merge(request.merge_id)
+    if asked.actor not in desk.colleagues.near([asked.actor]):
+        raise Refusal(Code.NOT_FOUND, field="merge_id", detail=MERGE)
+    return _merges(desk).decide_merge(request)
+
+
 ROUTES = {
     "refunds": Route(
         RefundsRequest, lambda desk, r: desk.lookups.list_waiting_refunds(r), WaitingRefunds
@@ -76,10 +92,10 @@ ROUTES = {
         target=lambda r: f"adjustment {r.adjustment_id}",
         after=lambda made: {"status": made.status},
     ),
-    "merges": Route(MergesRequest, lambda desk, r: _merges(desk).list_merges(r), MergesAnswer),
+    "merges": Route(MergesRequest, _list_merges, MergesAnswer),
     "decide_merge": Route(
         DecideMergeRequest,
-        lambda desk, r: _merges(desk).decide_merge(r),
+        _decide_merge,
         MergeAnswer,
         signed=("actor",),
         target=lambda r: f"merge {r.merge_id}",

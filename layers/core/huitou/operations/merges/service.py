@@ -91,6 +91,10 @@ class Merges:
             next=after,
         )
 
+    def get_merge(self, merge_id: str) -> Merge:
+        """Return a merge; raises Refusal NOT_FOUND naming `merge_id`."""
+        return _found(self._merges.find(merge_id))
+
     def finish_old_merge(self, source_id: str) -> bool:
         """Move what the version before left with a merged member; False if nothing is left.
 
@@ -166,9 +170,7 @@ class Merges:
         return merge
 
     def _decide(self, request: DecideMergeRequest, session: ClientSession) -> Merge:
-        merge = self._merges.find(request.merge_id, session)
-        if merge is None:
-            raise Refusal(Code.NOT_FOUND, field="merge_id", detail=MERGE)
+        merge = _found(self._merges.find(request.merge_id, session))
         wanted: MergeStatus = "merged" if request.approve else "rejected"
         if merge.status != "awaiting_approval":
             if (merge.status, merge.decided_by) == (wanted, request.actor):
@@ -193,3 +195,9 @@ class Merges:
         if not self._merges.decide(merge, session):
             raise Refusal(MergeErrors.MERGE_DECIDED, field="merge_id")
         return merge
+
+
+def _found(merge: Merge | None) -> Merge:
+    if merge is None:
+        raise Refusal(Code.NOT_FOUND, field="merge_id", detail=MERGE)
+    return merge
