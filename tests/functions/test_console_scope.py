@@ -14,11 +14,13 @@ from at_once import at_once
 from chain_data import FakeClock, Shop
 from console_people import Browser, index, owner, person
 from huitou.members.profiles.rules import phone_hash, phone_identity
+from huitou.members.profiles.service import FirstOrder
 from huitou.operations.console.lookup_service import SEARCHES_AN_HOUR, PhoneBook
 from huitou.operations.staff.models import OF_STORES, Role
 from huitou.operations.staff.rules import MAY, may
 from huitou.ordering.orders.models import Order
 from huitou.runtime.database import Database
+from merging import merged
 
 __all__ = ["index", "owner"]  # Fixtures.
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -262,3 +264,29 @@ def test_a_merge_that_waits_is_seen_and_decided_near_its_store(
     decision = {"merge_id": "merge-1", "approve": False}
     assert far.refused("approvals/decide_merge", **decision) == "NOT_FOUND"
     assert near.ask("approvals/decide_merge", **decision)["status"] == "rejected"
+
+
+@pytest.mark.parametrize("route", ["get", "statement", "orders", "coupons", "messages"])
+def test_every_route_that_finds_a_member_by_number_counts_as_a_search(
+    index: ModuleType, chain: Database, clock: FakeClock, there: There, route: str
+) -> None:
+    """Numbers at the till follow each other: K001, K002. Ids don't, so they aren't counted."""
+    first = FirstOrder("2026-03-01", clock.now(), None)
+    numbers = {f"K{number:03}": first for number in range(3)}
+    chain.transact(lambda session: there.shop.members.register_till_members(numbers, session))
+    cashier = person(index, chain, "cashier", "jingan").browser()
+    tried = [f"K{number:03}" for number in range(SEARCHES_AN_HOUR + 5)]
+    sent = [cashier.send(f"members/{route}", {"member_id": number}) for number in tried]
+    codes = [answer["error"]["code"] for answer in sent if not answer["ok"]]
+    assert codes == ["NOT_FOUND"] * (SEARCHES_AN_HOUR - 3) + ["TOO_MANY_TRIES"] * 5
+    assert cashier.send(f"members/{route}", {"member_id": there.member})["ok"]
+
+
+def test_an_old_id_shows_the_person_on_every_route(
+    index: ModuleType, chain: Database, clock: FakeClock, there: There, owner: Browser
+) -> None:
+    goes_on = there.shop.register("goes on")
+    merged(chain, clock, there.member, goes_on)
+    for route in ("get", "statement", "orders", "coupons", "messages"):
+        old, new = (owner.ask(f"members/{route}", member_id=one) for one in (there.member, goes_on))
+        assert old == new, route

@@ -38,7 +38,7 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
     from huitou.members.consents.service import Consents
     from huitou.members.profiles.service import Members
 
-    member = desk.lookups.get_member(request.member_id)
+    member = desk.lookups.get_member(request.member_id, desk.staff.id)
     member_id = member.id
     profile = Members(desk.database, desk.clock, desk.brand_id).show_profile(member_id, desk.lang)
     features = FeatureBook(desk.database, desk.clock).read_features([member_id]).get(member_id)
@@ -63,6 +63,11 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
     }
 
 
+def _person(desk: Desk, typed: str) -> str:
+    """Return the id of the member whom the person of the staff means, also after a merge."""
+    return desk.lookups.get_member(typed, desk.staff.id).id
+
+
 def _page(request: OneMemberPageRequest) -> PageRequest:
     return PageRequest(limit=request.limit, after=request.after)
 
@@ -70,8 +75,8 @@ def _page(request: OneMemberPageRequest) -> PageRequest:
 def _statement(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.loyalty.statements.service import Statements
 
-    statements = Statements(desk.database, desk.clock)
-    page = statements.list_movements(request.member_id, _page(request), desk.lang)
+    statements, member_id = Statements(desk.database, desk.clock), _person(desk, request.member_id)
+    page = statements.list_movements(member_id, _page(request), desk.lang)
     own = desk.lookups.own_orders([entry.order_id for entry in page.entries])
     return page.model_copy(update={"entries": [_entry(one, own) for one in page.entries]})
 
@@ -84,13 +89,14 @@ def _entry(entry: ShownEntry, own: set[str]) -> ShownEntry:
 
 
 def _orders(desk: Desk, request: OneMemberPageRequest) -> object:
-    return desk.lookups.list_orders_of_member(request.member_id, _page(request))
+    return desk.lookups.list_orders_of_member(_person(desk, request.member_id), _page(request))
 
 
 def _coupons(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.coupons.issuing.service import Coupons
 
-    page = Coupons(desk.database, desk.clock).show_wallet(request.member_id, _page(request))
+    coupons, member_id = Coupons(desk.database, desk.clock), _person(desk, request.member_id)
+    page = coupons.show_wallet(member_id, _page(request))
     own = desk.lookups.own_orders([coupon.order_id for coupon in page["coupons"]])
     shown = [
         one
@@ -104,7 +110,8 @@ def _coupons(desk: Desk, request: OneMemberPageRequest) -> object:
 def _messages(desk: Desk, request: OneMemberPageRequest) -> object:
     from huitou.marketing.deliveries.inbox_service import Inbox
 
-    return Inbox(desk.database, desk.clock).list_messages(request.member_id, _page(request))
+    inbox, member_id = Inbox(desk.database, desk.clock), _person(desk, request.member_id)
+    return inbox.list_messages(member_id, _page(request))
 
 
 def _adjust(desk: Desk, request: AdjustPointsRequest) -> object:
@@ -122,10 +129,7 @@ def _issue(desk: Desk, request: IssueCouponRequest) -> object:
 def _merge(desk: Desk, request: MergeMembersRequest) -> object:
     from huitou.operations.merges.service import Merges
 
-    found = {
-        name: desk.lookups.get_member(getattr(request, name)).id
-        for name in ("from_member", "into_member")
-    }
+    found = {name: _person(desk, getattr(request, name)) for name in ("from_member", "into_member")}
     merges = Merges(desk.database, desk.clock, desk.brand_id, desk.call.settings.token_key)
     return merges.merge_members(request.model_copy(update=found))
 

@@ -135,12 +135,17 @@ class Lookups:
         current = self._persons.current_id(name)
         return self._repository.member(current) if current else None
 
-    def get_member(self, member_id: str) -> Member:
+    def get_member(self, member_id: str, staff_id: str) -> Member:
         """Return a member, or the one they were merged into.
 
-        `member_id` may also be a number at the till. Raises Refusal NOT_FOUND naming `member_id`.
+        `member_id` may also be a number at the till. Such numbers follow each other, so whoever
+        names one searches, and it counts like a search. Raises Refusal NOT_FOUND or TOO_MANY_TRIES
+        naming `member_id`.
         """
-        member = self._known_as(member_id)
+        current = self._persons.current_id(member_id)
+        if current is None:
+            self.count_search(staff_id)
+        member = self._repository.member(current) if current else self._known_as(member_id)
         if member is None:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         return member
