@@ -290,3 +290,11 @@ def test_an_old_id_shows_the_person_on_every_route(
     for route in ("get", "statement", "orders", "coupons", "messages"):
         old, new = (owner.ask(f"members/{route}", member_id=one) for one in (there.member, goes_on))
         assert old == new, route
+
+
+@pytest.mark.parametrize("route", ["statement", "orders", "coupons", "messages"])
+def test_a_cursor_that_is_none_of_ours_is_refused(owner: Browser, there: There, route: str) -> None:
+    for wrong in ("9" * 30, "-1", "x", "9.9.9", "2026-13-45|x", "\x00"):
+        answer = owner.send(f"members/{route}", {"member_id": there.member, "after": wrong})
+        error = answer["error"]
+        assert (error["code"], error["field"]) == ("INVALID_REQUEST", "after"), (wrong, error)

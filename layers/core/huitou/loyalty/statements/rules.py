@@ -10,6 +10,7 @@ from huitou.loyalty.points.models import Account, DueLot, LedgerEntry
 from huitou.loyalty.statements.models import MovedLot, PendingLot, ShownEntry, ShownRule, StaffEntry
 from huitou.runtime.errors import Code, Lang, Refusal
 
+MOST_DIGITS = 18  # Of a number in a cursor: the database keeps no longer ones.
 _WORDS = {
     "earn": ("消费获得", "Earned with an order"),
     "bonus": ("奖励积分", "Bonus"),
@@ -102,7 +103,8 @@ def read_cursor(after: str | None, count: int) -> list[int | None]:
     since the page before has none. Raises Refusal INVALID_REQUEST naming `after`.
     """
     parts = after.split(".") if after else []
-    if len(parts) > count or not all(part.isdecimal() or not part for part in parts):
+    ours = all(not part or (part.isdecimal() and len(part) <= MOST_DIGITS) for part in parts)
+    if len(parts) > count or not ours:
         raise Refusal(Code.INVALID_REQUEST, field="after", detail="after")
     return [int(part) if part else None for part in (*parts, *[""] * (count - len(parts)))]
 
