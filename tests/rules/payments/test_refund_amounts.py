@@ -18,6 +18,7 @@ from huitou.payments.refunds.rules import (
     lines_back,
     may_decide,
     why_not,
+    worth_back,
 )
 from huitou.promotions.discounts.models import Discount, Line
 from huitou.promotions.discounts.shares import allocate
@@ -165,6 +166,32 @@ def test_pieces_that_werent_bought_are_refused_with_the_fields_name(
     with pytest.raises(Refusal) as refused:
         lines_back(order([(2, 1_000)]), lines)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("kind", "paid_fen", "parts", "worth"),
+    [
+        ("coupon", 3_000, [1_000, 2_000], [1_000, 3_000]),  # The coupon comes with the last fen.
+        ("points", 3_000, [1_000, 2_000], [1_333, 2_667]),  # Points come in proportion.
+        ("coupon", 0, [0], [4_000]),
+        ("points", 0, [0], [4_000]),
+        ("offer", 3_000, [3_000], [3_000]),  # An activity takes nothing that could come back.
+    ],
+)
+def test_a_refund_counts_with_the_points_and_coupons_that_come_back(
+    kind: str, paid_fen: int, parts: list[int], worth: list[int]
+) -> None:
+    found = order([(4, 1_000)], 4_000 - paid_fen)
+    kinds = [one.model_copy(update={"kind": kind}) for one in found.discounts]
+    found = found.model_copy(update={"discounts": kinds})
+    total = 0
+    for number, (fen, expected) in enumerate(zip(parts, worth, strict=True)):
+        total += expected
+        assert worth_back(found, fen) == (expected, total)
+        rules = RefundRules(cashier_limit_fen=total - 1, manager_limit_fen=total)
+        assert not may_decide(rules, "cashier", found, fen, AT)
+        assert may_decide(rules, "manager", found, fen, AT)
+        found = with_refund(found, f"r{number}", [], fen, done=False)
 
 
 def test_several_small_refunds_count_as_one_large_one() -> None:

@@ -47,7 +47,8 @@ class RefundRules(Stored):
     """What a cashier or a store manager refunds alone; above it somebody else decides.
 
     One limit is for the total of an order's refunds, the other one for all that a person refunds on
-    a business day, so that many small ones count like one large one.
+    a business day, so that many small ones count like one large one. Points and coupons that come
+    back with the money count, too.
     """
 
     id: Literal["refunds"] = Field(default="refunds", alias="_id")

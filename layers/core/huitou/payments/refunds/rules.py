@@ -93,13 +93,34 @@ def why_not(order: Order, now: datetime) -> ErrorCode | None:
     return None
 
 
+def worth_back(order: Order, amount_fen: int) -> tuple[int, int]:
+    """Return what this refund is worth to the guest in fen, and what all of the order's are.
+
+    With the money come points in proportion, and with all of the money all points and the coupons.
+    They buy the next order, so they count as what they took off this one. A coupon whose kind
+    doesn't come back counts, too.
+    """
+    before_fen = order.payable_fen - order.left_fen
+    worth_before = _worth_of(order, before_fen) if before_fen else 0
+    worth = _worth_of(order, before_fen + amount_fen)
+    return worth - worth_before, worth
+
+
+def _worth_of(order: Order, refunded_fen: int) -> int:
+    points_fen = sum(one.amount_fen for one in order.discounts if one.kind == "points")
+    if refunded_fen < order.payable_fen:
+        return refunded_fen + points_fen * refunded_fen // order.payable_fen
+    coupons_fen = sum(one.amount_fen for one in order.discounts if one.kind == "coupon")
+    return refunded_fen + points_fen + coupons_fen
+
+
 def may_decide(
     rules: RefundRules, role: Role, order: Order, amount_fen: int, now: datetime
 ) -> bool:
     """Whether this role may refund that much without anybody's approval.
 
-    The limit is for the sum of an order's refunds, so several small ones count like one large one.
-    After the window only finance may.
+    The limit is for the worth of all of an order's refunds, so several small ones count like one
+    large one. After the window only finance may.
     """
     if role in ("finance", "system"):
         return True
@@ -108,7 +129,7 @@ def may_decide(
     if not in_window(rules, order, now):
         return False
     limit_fen = rules.manager_limit_fen if role == "manager" else rules.cashier_limit_fen
-    return order.payable_fen - order.left_fen + amount_fen <= limit_fen
+    return worth_back(order, amount_fen)[1] <= limit_fen
 
 
 def day_limit_fen(rules: RefundRules, role: Role) -> int | None:

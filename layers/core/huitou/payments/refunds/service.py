@@ -40,6 +40,7 @@ from huitou.payments.refunds.rules import (
     member_refund_id,
     same,
     why_not,
+    worth_back,
 )
 from huitou.payments.wechat_pay.client import WeChatPay
 from huitou.persons.ids.service import Persons
@@ -161,8 +162,9 @@ class Refunds:
         if self._refunds.step(refund.id, ["awaiting_approval"], "requested", session, **changes):
             # If the guest asked, who approves is the only one of the staff who decides.
             limit_fen = day_limit_fen(rules, request.role) if refund.role == "member" else None
+            worth_fen, _ = worth_back(order, amount_fen)
             if limit_fen is not None and not self._allowance.take(
-                "refunds", request.actor, day, amount_fen, limit_fen, session
+                "refunds", request.actor, day, worth_fen, limit_fen, session
             ):
                 raise Refusal(RefundErrors.REFUND_OVER_LIMIT, field="role")
             decided = refund.model_copy(update={"amount_fen": amount_fen, "lines": lines})
@@ -199,7 +201,8 @@ class Refunds:
             now = self._clock.now()
             alone = may_decide(rules, role, order, back_fen, now)
             if alone and limit_fen is not None:
-                alone = self._allowance.take("refunds", actor, day, back_fen, limit_fen, session)
+                worth_fen, _ = worth_back(order, back_fen)
+                alone = self._allowance.take("refunds", actor, day, worth_fen, limit_fen, session)
             refund = Refund(
                 id=refund_id,
                 kind="order",
