@@ -10,7 +10,7 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop, item
-from friends import Friends
+from friends import SET, Friends
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.coupons.transfers.service import Gifts
@@ -301,6 +301,36 @@ def test_an_inviter_keeps_friends_code_and_rewards_after_a_merge(
     friends.settle()
     assert (friends.points(ann2), friends.points(friends.ann)) == (100, 0)
     assert friends.referrals.show_own_referrals(ann2, PAGE, "zh")["friends_rewarded"] == 2
+
+
+@pytest.mark.parametrize("last_code", ["old", "new"])
+def test_friends_of_both_ids_complete_one_set_and_one_of_them_breaks_it(
+    chain: Database, clock: FakeClock, last_code: str
+) -> None:
+    friends = Friends(chain, clock)
+    friends.rules(invite_set=SET)
+    ann2 = friends.shop.register("ann-2")
+    codes = {"old": friends.code, "new": friends.referrals.personal_code(ann2)}
+
+    def order_of(name: str, code: str) -> Order:
+        order = friends.first_order(friends.bring(name, code), items=[item(len(name))])
+        friends.settle()
+        clock.advance(hours=26)
+        friends.settle()
+        return order
+
+    order = order_of("b", codes["old"])
+    order_of("bb", codes["old"])
+    merge(friends.shop, friends.ann, ann2)
+    assert friends.coupons(ann2) == []
+    order_of("bbb", codes[last_code])
+    assert friends.coupons(ann2) == ["issued"]
+    order_of("bbbb", codes["old"])
+    assert friends.coupons(ann2) == ["issued"]  # A fourth friend begins the next set.
+    friends.shop.refund(order)
+    friends.shop.settlement.settle_order(order.id)
+    friends.settle()
+    assert friends.coupons(ann2) == ["revoked"]
 
 
 def test_an_invited_member_who_is_merged_before_the_first_order_still_brings_the_reward(

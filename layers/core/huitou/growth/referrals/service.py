@@ -97,7 +97,8 @@ class Referrals:
             "points": sum(friend.terms.inviter_points for friend in rewarded),
             "friends_rewarded": len(rewarded),
             "set_count": several.count if several else None,
-            "set_done": len(rewarded) % several.count if several else None,
+            # Friends of two accounts that were merged may have the same number: they count once.
+            "set_done": len({f.seq for f in rewarded}) % several.count if several else None,
             "friends": [{"since": f.bound_at, "state": state_of(f)} for f in friends],
             "next": after,
         }
@@ -266,7 +267,8 @@ class Referrals:
         if several is None or referral.seq is None or inviter_id is None:
             return
         number, places = set_of(referral.seq, several.count)
-        friends = self._repository.counting([referral.inviter_id])
+        ids = self._persons.ids_of(inviter_id)
+        friends = self._repository.counting(ids)
         settled = {f.seq for f in friends if f.status == "settled"}
         template = self._coupons.find_templates([several.template_id]).get(several.template_id)
         if template is None or not settled >= set(places):
@@ -274,7 +276,7 @@ class Referrals:
         # If a claw-back has broken the set, its coupon was revoked. Once the set is complete again,
         # it brings a new coupon, unless the first one was used before it could be revoked.
         for generation in range(MOST_GENERATIONS):
-            cause = f"referral-set:{referral.inviter_id}:{number}:{generation}"
+            cause = self._cause_of_set(ids, number, generation)
             self._coupons.issue_coupon(template, member_id=inviter_id, cause=cause)
             if self._coupons.show_coupon_of_cause(cause).status != "revoked":
                 return
@@ -295,14 +297,24 @@ class Referrals:
 
     def _break_set(self, referral: Referral, count: int) -> None:
         number, _ = set_of(referral.seq or 1, count)
+        current = self._members.current_member_id(referral.inviter_id) or referral.inviter_id
+        # Each id may have had its own set of this number before a merge: its own goes first.
+        ids = list(dict.fromkeys([referral.inviter_id, *self._persons.ids_of(current)]))
         for generation in range(MOST_GENERATIONS):
-            cause = f"referral-set:{referral.inviter_id}:{number}:{generation}"
+            cause = self._cause_of_set(ids, number, generation)
             try:
                 shown = self._coupons.show_coupon_of_cause(cause)
             except Refusal:
                 return
             if shown.status == "issued":
                 self._coupons.revoke_coupon(coupon_id(cause), "referral-settle", "首单已退款")
+
+    def _cause_of_set(self, ids: list[str], number: int, generation: int) -> str:
+        """Return the cause of a set's coupon: under the id that has one, else the first id."""
+        causes = [f"referral-set:{one}:{number}:{generation}" for one in ids]
+        found = self._coupons.find_coupons([coupon_id(cause) for cause in causes])
+        there = {coupon.cause for coupon in found}
+        return next((cause for cause in causes if cause in there), causes[0])
 
     def _put(
         self, referral: Referral, outcome: SettlingOutcome, **changes: Any
