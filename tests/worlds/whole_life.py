@@ -37,6 +37,8 @@ from huitou.members.profiles.models import UpdateProfileRequest
 from huitou.operations.audit_log.service import Changes
 from huitou.operations.maintenance.models import LoadRequest
 from huitou.operations.maintenance.service import Maintenance
+from huitou.operations.merges.models import DecideMergeRequest
+from huitou.operations.merges.service import Merges
 from huitou.operations.staff.models import StaffMember
 from huitou.ordering.orders.models import InvoiceRequest
 from huitou.payments.refunds.models import AskRefundRequest, DecideRefundRequest
@@ -45,6 +47,7 @@ from huitou.promotions.quotas.models import Use
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.database import Database, Document
 from huitou.runtime.identity import Caller
+from merging import wish
 from paying import PayingShop
 
 KEY = b"k" * 32
@@ -67,6 +70,7 @@ VALUES = {
     "reason of a coupon": "发券原因某某",
     "reason of taking it back": "收券原因某某",
     "reason of a referral": "邀请原因某某",
+    "reason of a merge": "合并原因某某",
 }
 
 
@@ -106,7 +110,15 @@ def live(shop: PayingShop, name: str, *, phone: str = PHONE) -> str:
     _points(shop, member_id)
     _coupons(shop, member_id, name)
     _marketing(database, shop, member_id)
+    _refused_merge(shop, member_id, inviter)
     return member_id
+
+
+def _refused_merge(shop: Shop, member_id: str, other: str) -> None:
+    """Somebody asks to merge the member into another one; nobody is convinced."""
+    merges, merge_id = Merges(shop.database, shop.clock, "huitou"), f"refused-{member_id}"
+    merges.merge_members(wish(member_id, other, merge_id, reason=VALUES["reason of a merge"]))
+    merges.decide_merge(DecideMergeRequest(merge_id=merge_id, approve=False, actor="bob"))
 
 
 def _profile(shop: PayingShop, member_id: str, phone: str) -> None:

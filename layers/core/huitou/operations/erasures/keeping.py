@@ -25,7 +25,7 @@ GONE = "（已删除）"
 
 
 class Cleared(NamedTuple):
-    """Fields that an erasure takes off documents which stay; `key` leads to the person's ids.
+    """Fields that an erasure takes off documents which stay; each of `keys` leads to the person.
 
     Mostly these are words that staff or the guest typed. Figures, ids and who acted stay.
     `needed` are fields that documents can't be without.
@@ -33,20 +33,20 @@ class Cleared(NamedTuple):
 
     fields: tuple[str, ...]
     needed: tuple[str, ...] = ()
-    key: str = "member_id"
+    keys: tuple[str, ...] = ("member_id",)
     prefix: str = ""
 
 
 CLEARED: dict[str, Cleared] = {
     "coupons": Cleared(("reason",), ("revoked.reason",)),
-    "merges": Cleared((), ("reason",), key="into_member"),
+    "merges": Cleared((), ("reason",), keys=("from_member", "into_member")),
     "points_adjustments": Cleared(("decided_reason",), ("reason",)),
     # The only field of a ledger entry that is ever removed: no figure follows from a reason.
     "points_entries": Cleared(("reason",)),
-    "referrals": Cleared(("network", "rank"), ("decision.reason",), key="_id"),
+    "referrals": Cleared(("network", "rank"), ("decision.reason",), keys=("_id",)),
     "refunds": Cleared((), ("reason",)),
     "staff_changes": Cleared(
-        ("after.reason", "after.decided_reason"), key="target", prefix="member "
+        ("after.reason", "after.decided_reason"), keys=("target",), prefix="member "
     ),
 }
 

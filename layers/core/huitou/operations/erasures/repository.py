@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pymongo.client_session import ClientSession
 
-from huitou.operations.erasures.keeping import BY_ID, BY_MEMBER, CLEARED, GONE
+from huitou.operations.erasures.keeping import BY_ID, BY_MEMBER, CLEARED, GONE, Cleared
 from huitou.operations.erasures.models import Erasure
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, Document
 
 
 class ErasureRepository:
@@ -32,11 +32,17 @@ class ErasureRepository:
         for name in BY_ID:
             self._database.collection(name).delete_many({"_id": wanted}, session=session)
         for name, cleared in CLEARED.items():
-            collection = self._database.collection(name)
-            of_person = {cleared.key: {"$in": [cleared.prefix + one for one in ids]}}
-            if cleared.fields:
-                gone = {"$unset": dict.fromkeys(cleared.fields, "")}
-                collection.update_many(of_person, gone, session=session)
-            for field in cleared.needed:
-                there = of_person | {field: {"$exists": True}}
-                collection.update_many(there, {"$set": {field: GONE}}, session=session)
+            for key in cleared.keys:
+                of_person: Document = {key: {"$in": [cleared.prefix + one for one in ids]}}
+                self._clear(name, cleared, of_person, session)
+
+    def _clear(
+        self, name: str, cleared: Cleared, of_person: Document, session: ClientSession
+    ) -> None:
+        collection = self._database.collection(name)
+        if cleared.fields:
+            gone = {"$unset": dict.fromkeys(cleared.fields, "")}
+            collection.update_many(of_person, gone, session=session)
+        for field in cleared.needed:
+            there = of_person | {field: {"$exists": True}}
+            collection.update_many(there, {"$set": {field: GONE}}, session=session)

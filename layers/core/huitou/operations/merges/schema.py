@@ -11,6 +11,7 @@ DECLARATIONS = (
         "merges",
         "for ever",
         [
+            index("from_member"),
             index("into_member"),
             index("status", "-at", "-_id"),
             # Numbers the merges that an actor makes alone on a day: of two at once, one fails.
