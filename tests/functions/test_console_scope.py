@@ -298,3 +298,22 @@ def test_a_cursor_that_is_none_of_ours_is_refused(owner: Browser, there: There, 
         answer = owner.send(f"members/{route}", {"member_id": there.member, "after": wrong})
         error = answer["error"]
         assert (error["code"], error["field"]) == ("INVALID_REQUEST", "after"), (wrong, error)
+
+
+def test_the_record_of_changes_keeps_no_number_that_was_typed_as_a_member(
+    index: ModuleType, owner: Browser, there: There
+) -> None:
+    phone = "13800001111"
+    named = {
+        "adjust": {"member_id": phone, "adjustment_id": "adjust-1", "points": 5},
+        "issue": {"member_id": phone, "template_id": "back-30-8", "cause": "c1"},
+        "erase": {"member_id": phone},
+        "merge": {"merge_id": "merge-1", "from_member": phone, "into_member": phone},
+    }
+    for route, fields in named.items():
+        assert owner.refused(f"members/{route}", reason="x", **fields) == "NOT_FOUND"
+    gift = {"member_id": there.member, "adjustment_id": "adjust-2", "points": 5, "reason": "x"}
+    owner.ask("members/adjust", **gift)
+    assert phone not in json.dumps(owner.ask("changes/list"))
+    [kept] = owner.ask("changes/list", target=f"member {there.member}")["changes"]
+    assert (kept["route"], kept["outcome"]) == ("members/adjust", "done")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from desk.route import Desk, Route
 from huitou.coupons.issuing.models import IssueCouponRequest, ShownCoupon, WalletAnswer
 from huitou.loyalty.adjustments.models import AdjustmentAnswer, AdjustPointsRequest
 from huitou.loyalty.statements.models import ShownEntry, StatementAnswer
 from huitou.marketing.features.models import TagAnswer, TagRequest
+from huitou.members.profiles.rules import is_member_id
 from huitou.operations.console.lookup_models import (
     FindByPhoneRequest,
     FindMembersRequest,
@@ -66,6 +69,11 @@ def _get(desk: Desk, request: OneMemberRequest) -> object:
 def _person(desk: Desk, typed: str) -> str:
     """Return the id of the member whom the person of the staff means, also after a merge."""
     return desk.lookups.get_member(typed, desk.staff.id).id
+
+
+def _member(request: Any) -> str:
+    """Name the member for the record of changes; a phone that was typed instead isn't kept."""
+    return f"member {request.member_id if is_member_id(request.member_id) else '?'}"
 
 
 def _page(request: OneMemberPageRequest) -> PageRequest:
@@ -157,17 +165,17 @@ ROUTES = {
     ),
     "adjust": Route(
         AdjustPointsRequest, _adjust, AdjustmentAnswer, signed=("actor", "role"),
-        target=lambda r: f"member {r.member_id}",
+        target=_member,
         after=lambda made: made.model_dump(mode="json", exclude={"reason", "decided_reason"}),
     ),
     "issue": Route(
         IssueCouponRequest, _issue, ShownCoupon, signed=("actor", "role"),
-        target=lambda r: f"member {r.member_id}",
+        target=_member,
         after=lambda made: {"coupon_id": made.coupon_id, "name": made.name},
     ),
     "erase": Route(
         EraseMemberRequest, _erase, EraseAnswer, signed=("actor",),
-        target=lambda r: f"member {r.member_id}",
+        target=_member,
         after=lambda made: {"points": made.points, "coupons": made.coupons},
     ),
     "tag": Route(
@@ -176,7 +184,7 @@ ROUTES = {
     ),
     "merge": Route(
         MergeMembersRequest, _merge, MergeAnswer, signed=("actor",),
-        target=lambda r: f"member {r.into_member}",
+        target=lambda r: f"merge {r.merge_id}",
         after=lambda made: made.model_dump(mode="json"),
     ),
 }  # fmt: skip

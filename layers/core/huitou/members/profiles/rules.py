@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from datetime import date
 
 from huitou.members.profiles.errors import ProfileErrors
@@ -18,6 +19,11 @@ MINOR_YEARS = 14  # Below this age a guardian must consent (PIPL, article 31).
 def member_id_from(randomness: bytes) -> str:
     """Return an opaque member id (`m` and 24 letters) from 15 random bytes."""
     return "m" + base64.b32encode(randomness).decode().lower()
+
+
+def is_member_id(typed: str) -> bool:
+    """Tell whether a text has the form of a member id; it doesn't say whether there is one."""
+    return re.fullmatch(r"m[a-z2-7]{24}", typed) is not None
 
 
 def wechat_identity(appid: str, openid: str) -> str:
