@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pymongo import IndexModel
+from pymongo import IndexModel, UpdateMany
 
 from huitou.coupons.issuing.rules import WELCOME
+from huitou.persons.ids.service import Persons
 from huitou.runtime.database import Database
 from huitou.runtime.declarations import Declaration, index
 from huitou.runtime.migrations import Migration, pages
@@ -57,10 +58,34 @@ def _note_first_members(database: Database) -> None:
     for name in (f"one_per_{place}" for place in _PLACES):
         if name in there:
             coupons.drop_index(name)
-    first = {"$set": {"issued_to": {"$ifNull": ["$given_by", "$member_id"]}}}
     for page in pages(database, "coupons"):
         ids = [coupon["_id"] for coupon in page]
-        coupons.update_many({"_id": {"$in": ids}, "issued_to": {"$exists": False}}, [first])
+        old = {"_id": {"$in": ids}, "issued_to": {"$exists": False}}
+        # Whoever gave a coupon away could get the same place again: it goes with the later one.
+        given = [{"$set": {"issued_to": "$given_by"}}, {"$unset": list(_PLACES)}]
+        coupons.update_many(old | {"given_by": {"$ne": None}}, given)
+        coupons.update_many(old, [{"$set": {"issued_to": "$member_id"}}])
+        _follow_merges(database, ids)
+
+
+def _follow_merges(database: Database, coupon_ids: list[str]) -> None:
+    """Let coupons that were issued to a member who was merged since count for the person.
+
+    They lose their places, as in a merge: the person may have the same ones.
+    """
+    coupons = database.collection("coupons")
+    found = coupons.find({"_id": {"$in": coupon_ids}}, {"issued_to": 1})
+    current = Persons(database).current_ids(coupon["issued_to"] for coupon in found)
+    moves = [
+        UpdateMany(
+            {"_id": {"$in": coupon_ids}, "issued_to": before},
+            {"$set": {"issued_to": now}, "$unset": dict.fromkeys(_PLACES, "")},
+        )
+        for before, now in current.items()
+        if now != before
+    ]
+    if moves:
+        coupons.bulk_write(moves)
 
 
 def _drop_phones(database: Database) -> None:
