@@ -15,10 +15,9 @@ from huitou.coupons.issuing.models import CouponTemplate, SavedTemplate
 from huitou.coupons.issuing.schema import MIGRATIONS
 from huitou.coupons.issuing.service import CLAIMS_A_DAY, Coupons
 from huitou.coupons.transfers.service import Gifts
-from huitou.operations.merges.models import MergeMembersRequest
-from huitou.operations.merges.service import Merges
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Refusal
+from merging import merged
 
 KEY = b"t" * 32
 FREE = {
@@ -114,10 +113,7 @@ def test_after_a_merge_the_limit_counts_what_both_members_were_issued(
     give(shop, again, friend, claim(coupons, again))
     claim(coupons, again)
     claim(coupons, alice)
-    request = MergeMembersRequest(
-        merge_id="merge-1", from_member=again, into_member=alice, actor="ann", reason="same"
-    )
-    Merges(shop.database, shop.clock, "huitou").merge_members(request)
+    merged(shop.database, shop.clock, again, alice)
     assert refused_claim(coupons, alice) is CouponErrors.COUPON_NOT_ISSUED
 
 
