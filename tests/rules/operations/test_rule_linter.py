@@ -49,6 +49,7 @@ def faults(kind: str, fields: Mapping[str, Any], *others: Offer) -> list[tuple[s
     facts = RuleFacts(
         today=date(2026, 3, 2),
         templates=TEMPLATES,
+        with_codes={"big": TEMPLATES["big"]},
         points=PointsRules(),
         stores=frozenset(("jingan", "xujiahui")),
         offers=[*others, document] if kind == "offers" else [],
@@ -109,6 +110,12 @@ FOUND: list[tuple[str, str, str, dict[str, Any]]] = [
         "coupon-above-basket",
         "terms.off_fen",
         CLAIM | {"terms": {"off_fen": 2_000, "threshold_fen": 1_500}},
+    ),
+    (
+        "coupon_templates",
+        "codes-worth-more",
+        "terms",
+        CLAIM | {"_id": "big", "terms": {"off_fen": 60_001, "threshold_fen": 90_000}},
     ),
     ("coupon_templates", "claim-and-give", "transferable", CLAIM | {"transferable": True}),
     ("coupon_templates", "coupon-over", "valid_until", CLAIM | {"valid_until": "2026-03-01"}),
@@ -333,6 +340,7 @@ def test_the_sample_chain_and_the_defaults_have_no_fault() -> None:
     facts = RuleFacts(
         today=date(2026, 3, 2),
         templates={one.id: one for one in request.coupon_templates},
+        with_codes={},
         points=PointsRules(),
         stores=frozenset(store.id for store in request.stores),
         offers=request.offers,

@@ -11,8 +11,9 @@ import pytest
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop
 from huitou.coupons.codes.models import MakeCodesRequest
+from huitou.coupons.codes.service import Codes
 from huitou.coupons.issuing.errors import CouponErrors
-from huitou.coupons.issuing.models import CouponTemplate, IssueCouponRequest
+from huitou.coupons.issuing.models import CouponTemplate, IssueCouponRequest, SavedTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.adjustments.errors import AdjustmentErrors
 from huitou.loyalty.adjustments.models import (
@@ -21,6 +22,7 @@ from huitou.loyalty.adjustments.models import (
     DecideAdjustmentRequest,
 )
 from huitou.loyalty.adjustments.service import Adjustments
+from huitou.operations.rule_linter.service import RuleLinter
 from huitou.promotions.quotas.service import Limiter
 from huitou.runtime.database import Database
 from huitou.runtime.errors import Code, Refusal
@@ -266,6 +268,26 @@ def test_codes_worth_more_than_a_days_limit_wait_for_a_second_person(desk: Desk)
     assert refused.value.code is AdjustmentErrors.ADJUSTMENT_DECIDED
     desk.gifts.allow_codes(codes("winter", actor="carl"))
     assert desk.shop.differences() == []
+
+
+def test_codes_that_were_allowed_are_worth_no_more_afterwards(desk: Desk) -> None:
+    """Ask for codes of a small coupon, let it be worth ten times as much, then make them."""
+    desk.gifts.allow_codes(codes("spring"))
+    rich = desk.template("ten", terms={"off_fen": 10_000}, revision=2)
+    with pytest.raises(Refusal) as refused:
+        desk.gifts.allow_codes(codes("spring"))
+    assert refused.value.code is AdjustmentErrors.ADJUSTMENT_ID_REUSED
+    database, clock = desk.shop.database, desk.shop.clock
+    made = Codes(database, clock, b"k" * 32)
+    made.make_batch(codes("summer", 10))
+    linter = RuleLinter(database, clock)
+    dearer = {**rich.document(), "revision": 3, "terms": {"off_fen": 10_001}}
+    with pytest.raises(Refusal) as refused:
+        linter.refuse_template(SavedTemplate.model_validate(dearer))
+    assert refused.value.field == "template.terms"
+    linter.refuse_template(SavedTemplate.model_validate({**dearer, "terms": {"off_fen": 9_000}}))
+    made.revoke_batch("summer", "ann")
+    linter.refuse_template(SavedTemplate.model_validate(dearer))
 
 
 def test_of_two_batches_at_once_at_the_limit_one_must_wait(desk: Desk) -> None:

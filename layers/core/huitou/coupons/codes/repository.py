@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,16 @@ class CodeRepository:
     def batch_of(self, number: int) -> CodeBatch | None:
         found = self._batches.find_one({"number": number})
         return CodeBatch.model_validate(found) if found else None
+
+    def templates_with_codes(self, template_ids: Collection[str]) -> list[str]:
+        """Return those of these templates for which there are codes that aren't revoked."""
+        rows = self._batches.aggregate(
+            [
+                {"$match": {"template_id": {"$in": list(template_ids)}, "status": "active"}},
+                {"$group": {"_id": "$template_id"}},
+            ]
+        )
+        return [str(row["_id"]) for row in rows]
 
     def next_number(self) -> int:
         last = self._batches.find_one({"number": {"$gte": 0}}, sort=[("number", -1)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from huitou.runtime.declarations import Declaration, index
 
 DECLARATIONS = (
-    Declaration("code_batches", "for ever", [index("number", unique=True)]),
+    Declaration("code_batches", "for ever", [index("number", unique=True), index("template_id")]),
     Declaration("code_uses", "for ever", [index("batch"), index("member_id")]),
     Declaration("code_tries", "until erased"),
 )

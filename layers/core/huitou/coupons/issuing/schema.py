@@ -6,7 +6,7 @@ from pymongo import IndexModel, UpdateMany
 
 from huitou.coupons.issuing.rules import WELCOME
 from huitou.persons.ids.service import Persons
-from huitou.runtime.database import Database
+from huitou.runtime.database import Database, Document
 from huitou.runtime.declarations import Declaration, index
 from huitou.runtime.migrations import Migration, pages
 
@@ -62,7 +62,10 @@ def _note_first_members(database: Database) -> None:
         ids = [coupon["_id"] for coupon in page]
         old = {"_id": {"$in": ids}, "issued_to": {"$exists": False}}
         # Whoever gave a coupon away could get the same place again: it goes with the later one.
-        given = [{"$set": {"issued_to": "$given_by"}}, {"$unset": list(_PLACES)}]
+        given: list[Document] = [
+            {"$set": {"issued_to": "$given_by"}},
+            {"$unset": list(_PLACES)},
+        ]
         coupons.update_many(old | {"given_by": {"$ne": None}}, given)
         coupons.update_many(old, [{"$set": {"issued_to": "$member_id"}}])
         _follow_merges(database, ids)

@@ -100,7 +100,8 @@ class Adjustments:
 
         One batch counts once. Raises Refusal GIFT_AWAITS_APPROVAL, after the request was stored,
         until a second person has approved it; then the same call is allowed. ADJUSTMENT_DECIDED if
-        they rejected it, ADJUSTMENT_ID_REUSED if the batch's name was asked for otherwise.
+        they rejected it, ADJUSTMENT_ID_REUSED if the batch's name was asked for otherwise, also
+        if its coupon is worth more by now.
         """
         template = self._coupons.get_template(request.template_id)
         self._allowance.open(request.actor, brand_day(self._clock.now()))
@@ -108,7 +109,8 @@ class Adjustments:
             lambda session: self._ask_codes(template, request, session)
         )
         made = MadeCodes(batch=request.batch, template_id=request.template_id, count=request.count)
-        if adjustment.codes != made:
+        # It counted for what its coupon was worth when it was asked for.
+        if adjustment.codes != made or self._codes_fen(template, request) > adjustment.value_fen:
             raise Refusal(AdjustmentErrors.ADJUSTMENT_ID_REUSED, field="batch")
         match adjustment.status:
             case "applied":
@@ -227,7 +229,7 @@ class Adjustments:
         limits = self._points.rules().gift_limits
         now = self._clock.now()
         day = brand_day(now)
-        fen = request.count * worth_fen(template.terms, limits.coupon_fen)
+        fen = self._codes_fen(template, request)
         alone = self._allowance.take("codes", request.actor, day, fen, limits.codes_fen, session)
         adjustment = Adjustment(
             id=codes_id(request.batch),
@@ -244,6 +246,10 @@ class Adjustments:
         )
         self._adjustments.insert(adjustment, session)
         return adjustment
+
+    def _codes_fen(self, template: CouponTemplate, request: MakeCodesRequest) -> int:
+        unknown_fen = self._points.rules().gift_limits.coupon_fen
+        return request.count * worth_fen(template.terms, unknown_fen)
 
     def _take(
         self, actor: str, role: GiverRole | None, day: str, fen: int, session: ClientSession

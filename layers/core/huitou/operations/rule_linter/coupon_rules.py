@@ -82,6 +82,21 @@ def claim_and_give(template: CouponTemplate, _: RuleFacts) -> Iterator[Fault]:
         )
 
 
+def codes_worth_more(template: CouponTemplate, facts: RuleFacts) -> Iterator[Fault]:
+    """Whoever made or approved the codes looked at what a coupon was worth then."""
+    before = facts.with_codes.get(template.id)
+    worth, was = facts.most_off_fen(template), facts.most_off_fen(before)
+    if before is not None and worth > was:
+        yield Fault(
+            "terms",
+            (
+                f"兑换码按 {yuan(was)} 发出，不能提高到 {yuan(worth)}：请新建券或先撤回兑换码",
+                f"there are codes worth {yuan(was)} each, not {yuan(worth)}: make another kind of"
+                " coupon, or revoke the codes first",
+            ),
+        )
+
+
 def coupon_over(template: CouponTemplate, facts: RuleFacts) -> Iterator[Fault]:
     if template.valid_until is not None and template.valid_until < facts.today:
         yield Fault("valid_until", ("有效期已过", "it has ended already"))

@@ -28,12 +28,14 @@ class Fault(NamedTuple):
 class RuleFacts:
     """The chain as it will be once the rules are stored.
 
-    `templates` are the coupon templates by id, `offers` all offers in force. `stores` are the ids
+    `templates` are the coupon templates by id, `with_codes` the stored ones for which people have
+    codes; `offers` are all offers in force. `stores` are the ids
     of the chain's stores; empty if none is known yet.
     """
 
     today: date
     templates: Mapping[str, CouponTemplate]
+    with_codes: Mapping[str, CouponTemplate]
     points: PointsRules
     stores: frozenset[str]
     offers: Sequence[Offer]
@@ -41,7 +43,10 @@ class RuleFacts:
 
     def worth_fen(self, template_id: str) -> int:
         """Return what a coupon takes off at most; 0 for an unknown template."""
-        template = self.templates.get(template_id)
+        return self.most_off_fen(self.templates.get(template_id))
+
+    def most_off_fen(self, template: CouponTemplate | None) -> int:
+        """Return what a coupon of this kind takes off at most; 0 without a template."""
         if template is None:
             return 0
         return worth_fen(template.terms, self.points.gift_limits.coupon_fen)

@@ -48,6 +48,7 @@ class Found(NamedTuple):
 LINTERS: Mapping[str, Sequence[Rule]] = {
     "coupon_templates": (
         Rule("claim-without-limit", "error", coupons.claim_without_limit),
+        Rule("codes-worth-more", "error", coupons.codes_worth_more),
         Rule("coupon-above-basket", "error", coupons.coupon_above_basket),
         Rule("claim-and-give", "warning", coupons.claim_and_give),
         Rule("coupon-over", "warning", coupons.coupon_over),

@@ -8,6 +8,7 @@ from typing import Any
 
 from huitou.catalog.stores.rules import brand_day
 from huitou.catalog.stores.service import Stores
+from huitou.coupons.codes.repository import CodeRepository
 from huitou.coupons.issuing.models import SavedTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.points.service import Points
@@ -26,6 +27,7 @@ class RuleLinter:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._coupons = Coupons(database, clock)
+        self._codes = CodeRepository(database)
         self._offers = Offers(database, clock)
         self._points = Points(database, clock)
         self._stores = Stores(database, clock)
@@ -73,8 +75,10 @@ class RuleLinter:
         later = {template.id: template for template in request.coupon_templates}
         today = date.fromisoformat(brand_day(self._clock.now()))
         offers = {one.id: one for one in self._offers.list_offers_in_force()}
+        with_codes = self._codes.templates_with_codes(list(later)) if later else []
         return RuleFacts(
             today=today,
+            with_codes=self._coupons.find_templates(with_codes),
             templates=self._coupons.find_templates(named - set(later)) | later,
             points=request.points_rules or self._points.rules(),
             stores=frozenset(self._stores.store_names()) | {one.id for one in request.stores},
