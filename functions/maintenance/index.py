@@ -66,13 +66,13 @@ def _import_orders(call: Call, request: ImportOrdersRequest) -> object:
 def _imports(call: Call, request: ImportsRequest) -> object:
     from huitou.operations.imports.undo_service import ImportUndo  # Late: hardly ever needed.
 
-    return ImportUndo(call.database, call.clock).list_imports(request)
+    return ImportUndo(call.database, call.clock, call.settings.brand_id).list_imports(request)
 
 
 def _undo_import(call: Call, request: UndoRequest) -> object:
     from huitou.operations.imports.undo_service import ImportUndo
 
-    return ImportUndo(call.database, call.clock).undo_batch(request)
+    return ImportUndo(call.database, call.clock, call.settings.brand_id).undo_batch(request)
 
 
 def _import_balances(call: Call, request: ImportBalancesRequest) -> object:

@@ -22,7 +22,7 @@ from huitou.coupons.issuing.models import TemplateForm, TillUse
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.tiers.models import DEFAULT_RULES, TierRules
 from huitou.marketing.campaigns.models import Campaign
-from huitou.members.profiles.service import FirstOrder
+from huitou.members.profiles.till_service import FirstOrder, TillMembers
 from huitou.operations.merges.proofs import proof_code
 from huitou.runtime.database import Database
 from huitou.runtime.forms import form_schema
@@ -274,7 +274,7 @@ def test_two_accounts_of_one_person_are_merged(
 def test_a_member_of_the_till_is_found_as_staff_type_the_number(
     owner: Browser, chain: Database, clock: FakeClock, typed: str
 ) -> None:
-    members = Shop(chain, clock).members
+    members = TillMembers(chain, clock, "huitou")
     first = FirstOrder("2026-03-01", clock.now(), None)
     made = chain.transact(lambda session: members.register_till_members({"K001": first}, session))
     [found] = owner.ask("members/search", member_id=typed)["members"]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from chain_data import FakeClock
+from chain_data import FakeClock, Shop
 from cli.imports.balances import balances
 from cli.imports.orders import orders
 from cli.imports.undo import list_imports, undo
 from desks import Desk
+from huitou.insight.kpis.models import ReportRequest
+from huitou.insight.kpis.service import Kpis
+from huitou.operations.imports.models import ImportedRow
 from huitou.operations.reconciliation.service import Reconciliation
 from huitou.runtime.database import Database
 
@@ -124,3 +128,34 @@ class Till:
         page = Reconciliation(self.database, self.clock).reconcile_page(None, 1_000)
         found: Sequence[object] = page["differences"]
         return found
+
+
+def figures(till: Till, day: str) -> dict[str, Any]:
+    """Return the figures of orders and points as of a day."""
+    kpis = Kpis(till.database, till.clock)
+    while kpis.roll_up_figures(60)["rest"]:
+        pass
+    told = dict(kpis.report_figures(ReportRequest(as_of=date.fromisoformat(day))))
+    names = ("orders", "revenue_fen", "repurchase_cohort", "points_burn_rate")
+    return {name: told[name] for name in names}
+
+
+def spend(shop: Shop, member_id: str, points: int) -> None:
+    """Have the member spend points on an order."""
+    order = shop.order(member_id, points=points)
+    shop.pay(order)
+    shop.settlement.settle_order(order.id)
+
+
+def rows_of(start: int) -> list[ImportedRow]:
+    """Return 40 orders of seven members, with numbers that begin with `start`."""
+    return [
+        ImportedRow(
+            line=n + 1,
+            member=str(n % 7),
+            paid_on=date(2026, 1, 10),
+            amount_fen=1_000,
+            order=f"{start}-{n}",
+        )
+        for n in range(40)
+    ]

@@ -26,7 +26,7 @@ from cli.imports.orders import date_format_option, sheet_option
 from cli.imports.people import LONGEST, is_nothing, member_number
 from cli.imports.rejects import MOST_SHOWN, Rejects
 from cli.imports.rows import columns_of
-from cli.imports.sending import answered, stopped
+from cli.imports.sending import LONGEST_NAME, answered, new_import_id, print_undo, stopped
 from cli.imports.table import NotATable, Row, open_table
 from cli.place import Environment, Place, environment_options
 from huitou.operations.imports.balance_models import MOST_LOTS, MOST_POINTS, MOST_ROWS
@@ -172,6 +172,7 @@ def balances(
     Run it again and what is in stays as it is; a balance whose rows have changed since is
     rejected, as is one with a row that has expired or can't be read: all rows of that member are
     written to the rejects file, and the exit code is 1 (3 if the import stopped halfway).
+    `import undo` takes it back.
     """
     started = time.monotonic()
     try:
@@ -189,15 +190,16 @@ def balances(
             members = _read(reader, table.rows, sums, rejects)
         except NotATable as error:
             raise stopped(str(error)) from None
-        _send(cloud, members, sums, rejects, console, {"source": source, "dry_run": dry_run})
-    result: dict[str, Any] = {
-        "rows": sums["rows"],
-        **{name: sums[name] for name in SUMS},
-        "rejected": rejects.count,
-        "rejects_file": str(rejects.path) if rejects.count else None,
-        "dry_run": dry_run,
-        "seconds": round(time.monotonic() - started, 1),
-    }
+        told = {
+            "source": source,
+            "dry_run": dry_run,
+            "import_id": new_import_id(),
+            "file": file.name[:LONGEST_NAME],
+        }
+        _send(cloud, members, sums, rejects, console, told)
+    if not dry_run and sums["imported"] + sums["tiers"]:
+        print_undo(console, str(told["import_id"]))
+    result = _result(sums, rejects, time.monotonic() - started, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
@@ -205,6 +207,19 @@ def balances(
             _preview(members)
         _print(result, rejects)
     sys.exit(1 if rejects.count else 0)
+
+
+def _result(
+    sums: Counter[str], rejects: Rejects, seconds: float, *, dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "rows": sums["rows"],
+        **{name: sums[name] for name in SUMS},
+        "rejected": rejects.count,
+        "rejects_file": str(rejects.path) if rejects.count else None,
+        "dry_run": dry_run,
+        "seconds": round(seconds, 1),
+    }
 
 
 def _levels(cloud: Place) -> dict[str, str]:

@@ -18,7 +18,7 @@ from rich.table import Table as Picture
 from cli.imports.cells import clean
 from cli.imports.rejects import Rejects
 from cli.imports.rows import FIELDS, NEEDED, Rows, columns_of
-from cli.imports.sending import SUMS, Sending, stopped
+from cli.imports.sending import SUMS, Sending, print_undo, stopped
 from cli.imports.stores import known_stores, store_named
 from cli.imports.table import NotATable, open_table
 from cli.place import Environment, environment_options
@@ -159,8 +159,7 @@ def orders(
         except NotATable as error:
             raise stopped(str(error)) from None
     if not dry_run and run.sums["imported"] + run.sums["refunded"]:
-        undo = f"scripts/huitou import undo {run.import_id}"
-        console.print(f"to take it back: {undo}", highlight=False, soft_wrap=True)
+        print_undo(console, run.import_id)
     result = _result(run, rejects, started, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))

@@ -50,7 +50,7 @@ class Sending:
         dry_run: bool,
         earn_points: bool,
     ) -> None:
-        self.import_id = f"i{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self.import_id = new_import_id()
         self._file = file[:LONGEST_NAME]
         self.warnings: list[str] = []
         self.reading = Reading(rows, rejects)
@@ -176,6 +176,17 @@ class Sending:
 
     def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
         return answered(self._cloud, event)
+
+
+def new_import_id() -> str:
+    """Return an id for one run of an import, by which it can be taken back."""
+    return f"i{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def print_undo(console: Console, import_id: str) -> None:
+    """Tell how to take an import back."""
+    undo = f"scripts/huitou import undo {import_id}"
+    console.print(f"to take it back: {undo}", highlight=False, soft_wrap=True)
 
 
 def _tried(rows: Rows, sample: Iterable[Row]) -> Iterator[Normal]:

@@ -14,6 +14,7 @@ from huitou.loyalty.points.models import PointsRules
 from huitou.loyalty.tier_benefits.service import TierCoupons
 from huitou.loyalty.tier_rollouts.models import DryRunRequest
 from huitou.loyalty.tier_rollouts.service import TierRuns
+from huitou.loyalty.tiers.brought_in_service import BroughtTier, BroughtTiers
 from huitou.loyalty.tiers.models import TierRules
 from huitou.loyalty.tiers.service import Tiers
 from huitou.operations.erasures.models import EraseMemberRequest
@@ -79,7 +80,8 @@ class World(Shop):
         self.settlement.settle_order(order.id)
 
     def bring_in(self, member_id: str) -> str:
-        return self.tiers.bring_in_tier(member_id, "silver", "2025-08-01", "2026-12-31", "crm")
+        tier = BroughtTier("silver", "2025-08-01", "2026-12-31", "crm")
+        return BroughtTiers(self.database, self.clock).bring_in_tier(member_id, tier)
 
     def imported(self, *rows: dict[str, Any]) -> str:
         """Import orders of one till member; return the member's id."""

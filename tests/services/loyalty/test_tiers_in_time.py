@@ -13,6 +13,7 @@ from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.loyalty.notices.service import Notices
 from huitou.loyalty.tier_benefits.service import TierCoupons
+from huitou.loyalty.tiers.brought_in_service import BroughtTier, BroughtTiers
 from huitou.loyalty.tiers.models import TierRules
 from huitou.loyalty.tiers.service import Tiers
 from huitou.members.profiles.errors import ProfileErrors
@@ -266,8 +267,9 @@ def test_a_tier_from_another_system_is_taken_over_once_with_its_review_day(
     shop: Shop, tiers: Tiers, granting: TierCoupons
 ) -> None:
     alice = shop.register()
-    terms = (alice, "silver", "2025-08-01", "2026-07-31", "old-crm")
-    results = at_once([lambda: tiers.bring_in_tier(*terms)] * 4)
+    brought = BroughtTiers(shop.database, shop.clock)
+    tier = BroughtTier("silver", "2025-08-01", "2026-07-31", "old-crm")
+    results = at_once([lambda: brought.bring_in_tier(alice, tier)] * 4)
     assert sorted(results) == ["brought in", *["brought in before"] * 3]
     for member_id in list(tiers.due_reviews()):
         tiers.evaluate_member(member_id)
@@ -282,6 +284,5 @@ def test_a_tier_from_another_system_is_taken_over_once_with_its_review_day(
     assert changes(shop) == [("silver", "migration"), ("basic", "review")]
     shop.paid(alice, items=[item(99), item(40)])
     tiers.evaluate_member(alice)
-    assert (
-        tiers.bring_in_tier(alice, "silver", "2025-08-01", "2026-12-31", "crm2") == "stands higher"
-    )
+    later = BroughtTier("silver", "2025-08-01", "2026-12-31", "crm2")
+    assert brought.bring_in_tier(alice, later) == "stands higher"

@@ -17,7 +17,7 @@ from paying import PayingShop
 from whole_life import everything, live, strings
 
 # Written by other use cases than those that a member's life takes.
-ELSEWHERE = {"erasures", "limit_pools", "phone_moves"}
+ELSEWHERE = {"erasures", "import_batches", "limit_pools", "phone_moves"}
 
 
 @pytest.fixture(scope="session")

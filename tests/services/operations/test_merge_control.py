@@ -10,7 +10,7 @@ import pytest
 from at_once import at_once, winners
 from chain_data import FakeClock, Shop, item
 from huitou.loyalty.notices.service import Notices
-from huitou.members.profiles.service import FirstOrder
+from huitou.members.profiles.till_service import FirstOrder, TillMembers
 from huitou.operations.merges.models import DecideMergeRequest, MergeAnswer, MergesRequest
 from huitou.operations.merges.proofs import SPAN_S, is_proof, proof_code
 from huitou.operations.merges.service import Merges
@@ -43,8 +43,9 @@ class Counter:
         """Register a member whom only the till knows, with so many points."""
         shop = self.shop
         first = FirstOrder("2026-03-01", shop.clock.now(), None)
+        members = TillMembers(shop.database, shop.clock, "huitou")
         made = shop.database.transact(
-            lambda session: shop.members.register_till_members({number: first}, session)
+            lambda session: members.register_till_members({number: first}, session)
         )
         member_id = made.ids[number]
         if points:

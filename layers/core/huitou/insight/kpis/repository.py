@@ -162,11 +162,12 @@ class KpiRepository:
     def registered_on(self, day: str, session: ClientSession) -> Counter[tuple[str | None, str]]:
         """Return how many people registered on a day, by (store or None, channel).
 
-        A member who was merged into another one is no other person: the other one counts.
+        A member who was merged into another one is no other person: the other one counts. Who was
+        taken back with an import never registered.
         """
         groups = self._members.aggregate(
             [
-                {"$match": {"registered_day": day, "merged_into": None}},
+                {"$match": {"registered_day": day, "merged_into": None, "undone_by": None}},
                 {
                     "$group": {
                         "_id": {

@@ -142,7 +142,8 @@ class LedgerEntry(Stored):
     change the member's lots, `debt` changes what the member owes: points = Σ lots − debt.
     `number` counts the member's entries from 1, in the order in which they were committed.
     `balance` is the sum of all entries up to this one. `waived` are points that the policy leaves
-    out of the entry: of a claw-back what the member may keep, of a return what had expired.
+    out of the entry: of a claw-back what the member may keep, of a return what had expired, of a
+    balance that is taken back what isn't there any more.
     `spend_fen` and `orders` change the figures that tiers count, on `business_day`, the order's
     own. `figures` are what a transfer between accounts adds to these figures, by name and day.
     `booked_on` is the day on which the entry was posted. `approved_by` is the person who approved

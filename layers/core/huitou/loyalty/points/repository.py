@@ -126,6 +126,29 @@ class PointsRepository:
         found = self._entries.find({"_id": {"$in": list(ids)}}, session=session)
         return {entry["_id"]: LedgerEntry.model_validate(entry) for entry in found}
 
+    def with_points(self, member_ids: Sequence[str], session: ClientSession) -> set[str]:
+        """Return those of these members who have points in any form, or owe some."""
+        something = [{"available": {"$ne": 0}}, {"reserved": {"$ne": 0}}, {"debt": {"$gt": 0}}]
+        found = self._accounts.find(
+            {
+                "_id": {"$in": list(member_ids)},
+                "$or": [*something, {"pending": {"$nin": [{}, None]}}],
+            },
+            {"_id": 1},
+            session=session,
+        )
+        return {account["_id"] for account in found}
+
+    def by_places(
+        self, places: Sequence[tuple[str, int]], session: ClientSession
+    ) -> list[LedgerEntry]:
+        """Return entries by their members and numbers, at most some hundreds."""
+        wanted = [{"member_id": member_id, "number": number} for member_id, number in places]
+        if not wanted:
+            return []
+        found = self._entries.find({"$or": wanted}, session=session)
+        return [LedgerEntry.model_validate(entry) for entry in found]
+
     def rules(self) -> PointsRules:
         """Return the chain's points rules; the defaults if none are stored."""
 

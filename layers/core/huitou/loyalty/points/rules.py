@@ -255,9 +255,9 @@ class Book:
         given = [LotMove(expires_on=expires_on, points=points)]
         self._post("adjust", origin, points, given if points > 0 else self._drawn(-points))
 
-    def migrate(self, origin: EntryOrigin, lots: Sequence[LotMove]) -> None:
-        """Take over a balance from another system, lot by lot."""
-        self._post("migrate", origin, sum(lot.points for lot in lots), lots)
+    def migrate(self, origin: EntryOrigin, lots: Sequence[LotMove], waived: int = 0) -> None:
+        """Take over a balance from another system, lot by lot; negative lots take it back."""
+        self._post("migrate", origin, sum(lot.points for lot in lots), lots, waived=waived)
 
     def transfer_out(self, origin: EntryOrigin, figures: Figures) -> LedgerEntry:
         """Hand lots, debt and figures to another account: `transfer_in` of its book takes them.

@@ -187,6 +187,17 @@ class Points:
         """Return those of these entries that exist, by id."""
         return self._repository.by_ids(ids, session)
 
+    def those_without_points(self, member_ids: Sequence[str], session: ClientSession) -> list[str]:
+        """Return those of these members who have no points in any form, and owe none."""
+        some = self._repository.with_points(member_ids, session)
+        return [member_id for member_id in member_ids if member_id not in some]
+
+    def entries_by_places(
+        self, places: Sequence[tuple[str, int]], session: ClientSession
+    ) -> list[LedgerEntry]:
+        """Return entries by their members and numbers, at most some hundreds."""
+        return self._repository.by_places(places, session)
+
     def account(self, member_id: str) -> Account:
         """Return the account as it is stored; Refusal NOT_FOUND naming `member_id`."""
         account = self._repository.account(member_id)

@@ -27,6 +27,7 @@ _WORDS = {
     "expire": ("到期", "Expired"),
     "repay": ("抵还待抵扣积分", "Paid off points owed"),
     "migrate": ("原系统余额转入", "Brought over from the old system"),
+    "migrate:~undo": ("原系统余额撤回", "The balance from the old system was taken back"),
     "adjust:given": ("人工补发", "Given by the store"),
     "adjust:taken": ("人工扣减", "Taken by the store"),
     "transfer:in": ("账户合并转入", "Came over from your other account"),

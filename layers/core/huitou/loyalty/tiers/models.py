@@ -28,7 +28,7 @@ LONGEST_DAYS = 366  # The longest period: a leap year.
 # The fields in which an account keeps figures by day.
 BY_DAY = ("spend_by_day", "orders_by_day", "points_by_day", "waived_by_day")
 EvaluationOutcome = Literal["raised", "lowered", "noticed", "unchanged"]
-BringInOutcome = Literal["brought in", "brought in before", "stands higher"]
+BringInOutcome = Literal["brought in", "brought in before", "stands higher", "taken back"]
 Cause = Literal["figures", "review", "refund", "rules", "migration", "merge"]
 Templates = Annotated[list[Id], Field(max_length=20)]
 
@@ -307,13 +307,15 @@ class Promise(Record):
     """A level is held through the day `through`, whatever the member orders.
 
     `first` is the first day of the period that ends then. `revision` names the rules that gave the
-    level: later ones may lack it.
+    level: later ones may lack it. `import_id` names the import that brought it in, if it can be
+    taken back.
     """
 
     level: str
     revision: int
     through: str
     first: str = ""
+    import_id: str | None = None
 
 
 class TierBase(Record):

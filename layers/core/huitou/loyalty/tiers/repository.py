@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -166,6 +166,11 @@ class TierRepository:
     def append(self, change: TierChange, session: ClientSession) -> None:
         self._changes.insert_one(change.document(), session=session)
 
+    def changes_there(self, ids: list[str], session: ClientSession) -> set[str]:
+        """Return those of these ids under which a change of a tier is stored."""
+        found = self._changes.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)
+        return {change["_id"] for change in found}
+
     def append_many(self, changes: list[TierChange], session: ClientSession) -> None:
         """Append the changes that an import makes to many members' tiers, in its transaction."""
         if changes:
@@ -200,11 +205,13 @@ class TierRepository:
         )
         return moved.matched_count == 1
 
-    def promise(self, seen: TierAccount, base: TierBase) -> bool:
+    def promise(self, seen: TierAccount, base: TierBase, session: ClientSession) -> bool:
         """Add a promise to an account that stands higher; False if the account has changed."""
         changes = {"tier_base": base.model_dump(exclude_none=True), "tier_review": DUE}
         moved = self._accounts.update_one(
-            {"_id": seen.id, "version": seen.version}, {"$set": changes, "$inc": {"version": 1}}
+            {"_id": seen.id, "version": seen.version},
+            {"$set": changes, "$inc": {"version": 1}},
+            session=session,
         )
         return moved.matched_count == 1
 
@@ -216,16 +223,20 @@ class TierRepository:
         )
         return moved.matched_count == 1
 
-    def set_fields(self, member_id: str, changes: Document, session: ClientSession) -> None:
-        """Change an account that the caller's transaction has written already, and so has locked.
+    def set_fields(
+        self, member_ids: Sequence[str], changes: Document, session: ClientSession
+    ) -> None:
+        """Change accounts that the caller's transaction has read or written.
+
+        Another transaction that writes one of them conflicts.
 
         None removes a field.
         """
         update: Document = {"$inc": {"version": 1}, "$set": {}, "$unset": {}}
         for name, value in changes.items():
             update["$unset" if value is None else "$set"][name] = "" if value is None else value
-        self._accounts.update_one(
-            {"_id": member_id},
+        self._accounts.update_many(
+            {"_id": {"$in": list(member_ids)}},
             {name: fields for name, fields in update.items() if fields},
             session=session,
         )

@@ -253,7 +253,27 @@ class Case:
         day = self._today - SETTLED_DAYS
         steps = [step for step in self.timeline if step[0] <= day]
         stage = self._stage(self.base, self._days.through(day), day, steps)
-        return TierBase(day=iso(day), revision=self.rules.revision, promises=stage.promises_at(day))
+        promises = self._with_imports(stage.promises_at(day), steps, day)
+        return TierBase(day=iso(day), revision=self.rules.revision, promises=promises)
+
+    def _with_imports(self, promises: list[Promise], steps: Timeline, day: int) -> list[Promise]:
+        """Note on these promises of a day which of them there are only because of an import.
+
+        What the member holds without the import is promised beside them: that stays if the
+        import is taken back.
+        """
+        imports = [one.import_id for one in self.base.promises if one.import_id]
+        if not imports:
+            return promises
+        own = [one for one in self.base.promises if not one.import_id]
+        base = self.base.model_copy(update={"promises": own})
+        earned = self._stage(base, self._days.through(day), day, steps).promises_at(day)
+        brought = [
+            one.model_copy(update={"import_id": imports[-1]})
+            for one in promises
+            if one not in earned
+        ]
+        return [*earned, *brought]
 
     # --- accounts that older versions stored ------------------------------------------------------
 

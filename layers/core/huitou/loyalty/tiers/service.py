@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from huitou.catalog.stores.rules import brand_day, shifted
 from huitou.loyalty.notices.service import Notices
 from huitou.loyalty.points.errors import ACCOUNT
-from huitou.loyalty.tiers.errors import LEVEL
 from huitou.loyalty.tiers.holding import Timeline
 from huitou.loyalty.tiers.models import (
     BY_DAY,
-    BringInOutcome,
     EvaluationOutcome,
     Level,
     Promise,
@@ -174,54 +171,6 @@ class Tiers:
                 return "raised" if found.raised else "lowered"
         raise Unavailable  # Orders of this member keep coming in; the marker is still due.
 
-    def bring_in_tier(
-        self, member_id: str, level: str, since_day: str, holds_through: str, source: str
-    ) -> BringInOutcome:
-        """Take over a tier from another system, with its last day; safe to repeat.
-
-        It brings no entry coupons, and no refund ends it before that day. A member who stands
-        higher keeps the higher level, and until that day falls no lower than this one. Raises
-        Refusal NOT_FOUND naming `level` or `member_id`.
-        """
-        rules = self._repository.rules()
-        if rules.find(level) is None:
-            raise Refusal(Code.NOT_FOUND, field="level", detail=LEVEL)
-        promise = Promise(level=level, revision=rules.revision, through=holds_through)
-        for _ in range(MOST_TRIES):
-            case = self.case(self._account(member_id))
-            seen = case.account
-            if promise in case.base.promises:
-                return "brought in before"
-            base = case.base.model_copy(update={"promises": [*case.base.promises, promise]})
-            account = seen.model_copy(update={"tier_base": base})
-            standing = replace(case, account=account).judged().standing
-            if standing.level != level:
-                if self._repository.promise(seen, base):
-                    return "stands higher"
-                continue
-            standing = standing.model_copy(update={"since_day": since_day})
-            change = TierChange(
-                id=f"migrate:{source}:{member_id}", member_id=member_id, before=seen.tier.level,
-                after=level, cause="migration", spend_fen=0, rules_revision=rules.revision,
-                at=self._clock.now(),
-            )  # fmt: skip
-
-            def write(
-                session: ClientSession, seen: TierAccount = seen, base: TierBase = base,
-                standing: Standing = standing, change: TierChange = change,
-            ) -> None:  # fmt: skip
-                if not self._repository.bring_in(seen, standing, base, change, session):
-                    raise Unavailable  # Nothing was written: read the account again.
-
-            try:
-                self._database.transact(write)
-            except DuplicateKeyError:
-                return "brought in before"
-            except Unavailable:
-                continue
-            return "brought in"
-        raise Unavailable
-
     def figures(self, member_id: str, session: ClientSession) -> dict[str, dict[str, int]]:
         """Return the figures of a member that tiers count, by figure and day."""
         account = self._repository.account(member_id, session)
@@ -263,8 +212,8 @@ class Tiers:
         if into.account.birthday_md is None and source.account.birthday_md is not None:
             changes |= {"birthday_md": source.account.birthday_md,
                         "birthday_on": source.account.birthday_on}  # fmt: skip
-        self._repository.set_fields(into.account.id, changes, session)
-        self.forget_tier(source.account.id, session)
+        self._repository.set_fields([into.account.id], changes, session)
+        self.forget_tiers([source.account.id], session)
         moves = ((source.account, Standing().level), (into.account, kept.tier.level))
         for account, level in moves:
             if account.tier.level != level:
@@ -301,11 +250,11 @@ class Tiers:
         if data is not None:
             self._notices.put_notice("tier-keep", case.account.id, review_on, data)
 
-    def forget_tier(self, member_id: str, session: ClientSession) -> None:
-        """Remove standing and birthday; the caller's transaction has written the account."""
+    def forget_tiers(self, member_ids: Sequence[str], session: ClientSession) -> None:
+        """Remove standing and birthday of members who go."""
         gone = dict.fromkeys(_PERSONAL_FIELDS)
         self._repository.set_fields(
-            member_id, {**gone, "forgotten": True, "tier_review": DONE}, session
+            member_ids, {**gone, "forgotten": True, "tier_review": DONE}, session
         )
 
     def case(self, account: TierAccount, *, applying: int = 0) -> Case:

@@ -23,6 +23,8 @@ class Member(Stored):
     identities any more. `merges` counts how many members were merged into this one; `merged_ids`
     are the ids of all of them, and of those merged into them before. `birthday_said_on` is the day
     on which the birthday was said; it can be corrected once (`birthday_corrected`).
+    `registered_import` is the import that registered the member; `undone_by` the import with which
+    a member who had nothing else was taken back.
     """
 
     brand_id: str
@@ -31,6 +33,7 @@ class Member(Stored):
     registered_channel: Channel = "mini_program"
     registered_store_id: str | None = None
     registered_scene: str | None = None
+    registered_import: str | None = None
     nickname: str | None = None
     birthday: str | None = None
     birthday_said_on: str | None = None
@@ -41,6 +44,7 @@ class Member(Stored):
     merges: int = 0
     merged_ids: list[str] | None = None
     erased_at: datetime | None = None
+    undone_by: str | None = None
 
     @property
     def is_somebody(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -78,13 +78,14 @@ class MemberRepository:
         )
         return moved.modified_count
 
-    def forget(self, member_id: str, at: datetime, session: ClientSession) -> None:
-        """Delete all identities and personal data of a member, in an erasure.
+    def forget(self, member_ids: Sequence[str], at: datetime, session: ClientSession) -> None:
+        """Delete all identities and personal data of members, in an erasure.
 
-        The member is written. If the member binds a phone or is merged at the same moment, the two
+        Each member is written. If one binds a phone or is merged at the same moment, the two
         transactions conflict.
         """
-        self._identities.delete_many({"member_id": member_id}, session=session)
+        wanted = {"$in": list(member_ids)}
+        self._identities.delete_many({"member_id": wanted}, session=session)
         names = (
             "nickname",
             "birthday",
@@ -94,10 +95,24 @@ class MemberRepository:
             "phone_last4",
             "registered_scene",
         )
-        self._members.update_one(
-            {"_id": member_id},
+        self._members.update_many(
+            {"_id": wanted},
             {"$set": {"erased_at": at}, "$unset": dict.fromkeys(names, "")},
             session=session,
+        )
+
+    def known_elsewhere(self, member_ids: Sequence[str], session: ClientSession) -> set[str]:
+        """Return those of these members who have another identity than one at the till."""
+        other = {"member_id": {"$in": list(member_ids)}, "_id": {"$not": {"$regex": "^till:"}}}
+        found = self._identities.find(other, {"member_id": 1}, session=session)
+        return {identity["member_id"] for identity in found}
+
+    def mark_undone(
+        self, member_ids: Sequence[str], import_id: str, session: ClientSession
+    ) -> None:
+        """Note with which import these members were taken back."""
+        self._members.update_many(
+            {"_id": {"$in": list(member_ids)}}, {"$set": {"undone_by": import_id}}, session=session
         )
 
     def insert(self, member: Member, identity: str, session: ClientSession) -> None:

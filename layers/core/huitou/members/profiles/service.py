@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -29,7 +28,6 @@ from huitou.members.profiles.rules import (
     network_of,
     phone_hash,
     phone_identity,
-    till_identity,
     wechat_identity,
 )
 from huitou.persons.ids.errors import PersonErrors
@@ -45,27 +43,6 @@ class PhoneNumbers(Protocol):
 
     def phone_number(self, code: str) -> str:
         """Return the number in international form; Refusal PHONE_CODE_INVALID otherwise."""
-
-
-@dataclass(frozen=True)
-class FirstOrder:
-    """When and where a member of the till first ordered."""
-
-    business_day: str
-    at: datetime
-    store_id: str | None
-
-
-@dataclass(frozen=True)
-class TillMembers:
-    """The members of an import: ids by till number, and how many of them are new.
-
-    `days` are the business days whose number of new members has changed.
-    """
-
-    ids: Mapping[str, str]
-    registered: int
-    days: set[str]
 
 
 PHONE_STAYS = timedelta(days=1)  # A number that moved stays so long, so that nobody plays with it.
@@ -205,58 +182,6 @@ class Members:
             return winner, False, False
         return member.id, True, invited
 
-    def register_till_members(
-        self, first_orders: Mapping[str, FirstOrder], session: ClientSession
-    ) -> TillMembers:
-        """Find the members with these till numbers, and register those that are new.
-
-        A new member is registered at the moment and store of their first order. If an import has
-        registered a member before and this order is earlier, the registration moves back to it.
-        Raises DuplicateKeyError if another import registers one of them at the same time.
-        """
-        identities = {till_identity(number): number for number in first_orders}
-        known = self._members.known_as_many(list(identities), session)
-        new = {
-            identity: Member(
-                id=member_id_from(secrets.token_bytes(15)),
-                brand_id=self._brand_id,
-                registered_at=first_orders[number].at,
-                registered_day=first_orders[number].business_day,
-                registered_channel="import",
-                registered_store_id=first_orders[number].store_id,
-            )
-            for identity, number in identities.items()
-            if identity not in known
-        }
-        days = {member.registered_day for member in new.values()}
-        if new:
-            self._members.insert_many(new, session)
-            self._points.open_accounts([member.id for member in new.values()], session)
-        firsts = {known[name]: first_orders[n] for name, n in identities.items() if name in known}
-        moved = []
-        for member in self._members.imported_among(list(firsts), session):
-            first = firsts[member.id]
-            if (first.business_day, first.at) < (member.registered_day, member.registered_at):
-                days |= {member.registered_day, first.business_day}
-                changes = {
-                    "registered_at": first.at,
-                    "registered_day": first.business_day,
-                    "registered_store_id": first.store_id,
-                }
-                moved.append(member.model_copy(update=changes))
-        if moved:
-            self._members.move_registrations(moved, session)
-        ids = known | {identity: member.id for identity, member in new.items()}
-        return TillMembers(
-            {number: ids[name] for name, number in identities.items()}, len(new), days
-        )
-
-    def find_till_members(self, numbers: Iterable[str], session: ClientSession) -> dict[str, str]:
-        """Return the ids of the members with these till numbers, by number."""
-        names = {till_identity(number): number for number in numbers}
-        known = self._members.known_as_many(list(names), session)
-        return {names[identity]: member_id for identity, member_id in known.items()}
-
     def forget_member(
         self, member_id: str, ids: Sequence[str], at: datetime, session: ClientSession
     ) -> None:
@@ -269,8 +194,14 @@ class Members:
             raise Refusal(Code.NOT_FOUND, field="member_id", detail=MEMBER)
         if member.merged_into is not None:
             raise Refusal(PersonErrors.MERGED_ELSEWHERE, field="member_id")
-        for one in ids:
-            self._members.forget(one, member.erased_at or at, session)
+        self._members.forget(ids, member.erased_at or at, session)
+
+    def forget_empty_members(
+        self, member_ids: Sequence[str], import_id: str, at: datetime, session: ClientSession
+    ) -> None:
+        """Delete the identities of members who have nothing, and note which import is undone."""
+        self._members.forget(member_ids, at, session)
+        self._members.mark_undone(member_ids, import_id, session)
 
     def show_profile(self, member_id: str, lang: Lang = "zh") -> dict[str, Any]:
         """Return the member's own profile, tier and points."""

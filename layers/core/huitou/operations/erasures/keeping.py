@@ -20,6 +20,18 @@ BY_MEMBER = (
 )
 BY_ID = ("features", "positions", "code_tries")
 
+# Of a member without order and points these tell that there is somebody all the same.
+SOMEBODY = (
+    "arrivals",
+    "consents",
+    "coupons",
+    "logins",
+    "points_adjustments",
+    "points_holds",
+    "referral_codes",
+    "subscriptions",
+)
+
 # A text that a document can't be without gets these words instead.
 GONE = "（已删除）"
 

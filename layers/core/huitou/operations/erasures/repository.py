@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from pymongo.client_session import ClientSession
 
-from huitou.operations.erasures.keeping import BY_ID, BY_MEMBER, CLEARED, GONE, Cleared
+from huitou.operations.erasures.keeping import (
+    BY_ID,
+    BY_MEMBER,
+    CLEARED,
+    GONE,
+    SOMEBODY,
+    Cleared,
+)
 from huitou.operations.erasures.models import Erasure
 from huitou.runtime.database import Database, Document
 
@@ -23,6 +30,21 @@ class ErasureRepository:
     def insert(self, erasure: Erasure, session: ClientSession) -> None:
         """Insert an erasure; raises DuplicateKeyError if the member has one."""
         self._erasures.insert_one(erasure.document(), session=session)
+
+    def insert_many(self, erasures: Sequence[Erasure], session: ClientSession) -> None:
+        """Insert the erasures of an import that is taken back."""
+        self._erasures.insert_many([one.document() for one in erasures], session=session)
+
+    def with_documents(self, member_ids: Sequence[str], session: ClientSession) -> set[str]:
+        """Return those of these members of whom a document in SOMEBODY is stored."""
+        wanted = {"member_id": {"$in": list(member_ids)}}
+        return {
+            str(member_id)
+            for name in SOMEBODY
+            for member_id in self._database.collection(name).distinct(
+                "member_id", wanted, session=session
+            )
+        }
 
     def forget(self, ids: Sequence[str], session: ClientSession) -> None:
         """Delete what describes the person, and the words that people typed about them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pymongo.client_session import ClientSession
 
 from huitou.coupons.issuing.service import Coupons
@@ -62,8 +64,8 @@ class Erasures:
             self._coupons.revoke_all_coupons(one, request.actor, WORDS, session) for one in ids
         )
         for one in ids:
-            self._tiers.forget_tier(one, session)
             self._consents.withdraw_all_consents(one, session)
+        self._tiers.forget_tiers(ids, session)
         self._orders.forget_addresses(ids, session)
         if known is not None:
             return known
@@ -78,6 +80,35 @@ class Erasures:
         )
         self._repository.insert(erasure, session)
         return erasure
+
+    def those_without_documents(
+        self, member_ids: Sequence[str], session: ClientSession
+    ) -> list[str]:
+        """Return those of these members of whom nothing is stored that only somebody has."""
+        some = self._repository.with_documents(member_ids, session)
+        return [member_id for member_id in member_ids if member_id not in some]
+
+    def erase_empty_members(
+        self, member_ids: Sequence[str], import_id: str, reason: str, session: ClientSession
+    ) -> None:
+        """Erase members who have no order, points, coupons or consents, with their import.
+
+        The caller has made sure of that in the same transaction. Each gets an erasure, so that
+        nobody takes the id for a person.
+        """
+        now = self._clock.now()
+        self._members.forget_empty_members(member_ids, import_id, now, session)
+        self._repository.forget(member_ids, session)
+        self._tiers.forget_tiers(member_ids, session)
+        self._repository.insert_many(
+            [
+                Erasure(
+                    id=one, actor=f"import:{import_id}", reason=reason, points=0, coupons=0, at=now
+                )
+                for one in member_ids
+            ],
+            session,
+        )
 
     def _give_up_points(self, member_id: str, actor: str, session: ClientSession) -> int:
         """Take the points that could be spent, so that the chain owes nobody; returns how many."""

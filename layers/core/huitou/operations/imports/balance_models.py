@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from huitou.operations.imports.undo_models import IMPORT_ID
 from huitou.runtime.documents import Answer, Request, Unfit
 
 MOST_ROWS = 500  # Of one call.
@@ -54,12 +55,15 @@ class BalanceRow(Request):
 class ImportBalancesRequest(Request):
     """A batch of balances from one source; what is there already changes nothing.
 
-    `dry_run` writes nothing.
+    `dry_run` writes nothing. `import_id` names the import that the batch belongs to, `file` its
+    file: what it brings in can be taken back under that id.
     """
 
     source: str = Field(pattern=SOURCE)
     rows: list[BalanceRow] = Field(min_length=1, max_length=MOST_ROWS)
     dry_run: bool = False
+    import_id: str | None = Field(default=None, pattern=IMPORT_ID)
+    file: str = Field(default="", max_length=200)
 
 
 class RejectedBalance(Answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from huitou.loyalty.points.models import NEVER, LotMove
@@ -14,9 +14,42 @@ from huitou.operations.imports.balance_models import BalanceRow
 LATEST_YEAR = 2100
 
 
-def entry_cause(source: str, row: BalanceRow) -> str:
-    """Name the fact: its entry is `migrate:<source>:<id>`."""
-    return f"{source}:{row.id}"
+def source_again(source: str, again: int) -> str:
+    """Name the source of a balance that was taken back so often and comes in once more.
+
+    No source has a ~ in its name, so that no balance of another source has this name.
+    """
+    return source + (f"~{again}" if again else "")
+
+
+def entry_id(source: str, row_id: str, again: int = 0) -> str:
+    """Name the entry of a balance: `migrate:<source>:<id>`."""
+    return f"migrate:{source_again(source, again)}:{row_id}"
+
+
+def undo_cause(cause: str) -> str:
+    """Name the fact that the balance of this cause was taken back; it can be only once."""
+    return f"~undo:{cause}"
+
+
+def undo_id(entry: str) -> str:
+    """Name the entry that takes the entry of a balance back."""
+    return f"migrate:{undo_cause(entry.removeprefix('migrate:'))}"
+
+
+def taken_back(there: Mapping[str, int], lots: Sequence[LotMove]) -> tuple[list[LotMove], int]:
+    """Return what can be taken back of these lots, and how many points can't.
+
+    `there` are the account's points by their last day. Only the balance's own lots give back: what
+    was spent, has expired, or is set aside for an order under way stays as it is.
+    """
+    moves, kept = [], 0
+    for lot in lots:
+        points = min(lot.points, there.get(lot.expires_on, 0))
+        kept += lot.points - points
+        if points:
+            moves.append(LotMove(expires_on=lot.expires_on, points=-points))
+    return moves, kept
 
 
 def under(row: BalanceRow, spelling: str) -> BalanceRow:

@@ -18,7 +18,7 @@ from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.earning.rules import history_terms
 from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.service import Tiers
-from huitou.members.profiles.service import FirstOrder, Members
+from huitou.members.profiles.till_service import FirstOrder, TillMembers
 from huitou.operations.imports.again_rules import (
     ToldBefore,
     is_same_moment,
@@ -63,6 +63,7 @@ SAME_NUMBER = (
 class _Batch:
     """One batch's way through the transaction; made anew each time the transaction runs."""
 
+    import_id: str | None = None
     imported: int = 0
     refunded: int = 0
     unchanged: int = 0
@@ -95,7 +96,7 @@ class OrderImport:
         self._orders = ImportedOrderRepository(database)
         self._imports = ImportRepository(database)
         self._stores = Stores(database, clock)
-        self._members = Members(database, clock, brand_id)
+        self._members = TillMembers(database, clock, brand_id)
         self._settlement = Settlement(database, clock, FirstOrders(database, clock))
         self._kpis = Kpis(database, clock)
 
@@ -109,7 +110,7 @@ class OrderImport:
         terms_on = self._terms_on(earns=request.earn_points)
 
         def write(session: ClientSession) -> _Batch:
-            batch = _Batch()
+            batch = _Batch(request.import_id)
             sales = list(_placed(request.rows, stores, batch))
             orders = [sale for sale in sales if not sale.row.refund_of]
             self._insert(batch, orders, terms_on, session)
@@ -177,7 +178,9 @@ class OrderImport:
         unchanged = {told.id for _, told in there.values() if told is not None}
         _refuse_another_mapping(new.values(), unchanged, before)
         till = {sale.id: _known_number(sale.row, known) for sale in new.values()}
-        members = self._members.register_till_members(_first_orders(new.values(), till), session)
+        members = self._members.register_till_members(
+            _first_orders(new.values(), till), session, batch.import_id
+        )
         orders = [
             order_of(sale, members.ids[till[sale.id]], self._brand_id, terms_on(sale.business_day))
             for sale in new.values()
@@ -185,7 +188,7 @@ class OrderImport:
         self._orders.insert(orders, session)
         self._settlement.settle_history([LedgerOrder.of(order) for order in orders], session)
         batch.imported, batch.order_ids = len(orders), [order.id for order in orders]
-        batch.members = members.registered
+        batch.members = len(members.new_ids)
         batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
 
     def _latest(

@@ -69,6 +69,8 @@ FOLLOWING: dict[str, Following] = {
     "erasures": Following(("_id", "ids"), "stays", "proof"),
     "limit_pools": Following(("taken",), "stays", "a unit in flight finds the person by itself"),
     "merges": Following(("from_member", "into_member"), "stays", "the record of the merge"),
+    "import_batches": Following(("entries.member_id", "tier_member_ids"), "stays",
+                                "names entries of the ledger; an undo finds who the person is now"),
     "phone_moves": Following(("from_member", "to_member"), "stays", "an audit record"),
     "positions": Following(("_id",), "stays", "24 hours"),
     "staff_changes": Following(("target", "before", "after", "request"), "stays",

@@ -92,6 +92,16 @@ class ImportedOrderRepository:
             session=session,
         )
 
+    def who_ordered(self, member_ids: list[str], session: ClientSession) -> set[str]:
+        """Return those of these members who have any order that was not taken back."""
+        return set(
+            self._orders.distinct(
+                "member_id",
+                {"member_id": {"$in": member_ids}, "undone_by": None},
+                session=session,
+            )
+        )
+
     def count_of_others(self, order_ids: list[str], import_id: str, session: ClientSession) -> int:
         """Count those of the orders that an import has not taken back."""
         return self._orders.count_documents(

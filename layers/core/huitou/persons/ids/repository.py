@@ -52,10 +52,12 @@ class PersonRepository:
         found = self._members.find(where, {"_id": 1}, session=session).sort("_id", 1)
         return [member["_id"] for member in found]
 
-    def merged_away(self, member_ids: Sequence[str]) -> set[str]:
+    def merged_away(
+        self, member_ids: Sequence[str], session: ClientSession | None = None
+    ) -> set[str]:
         """Return those of these ids that were merged into others."""
         where = {"_id": {"$in": list(member_ids)}, "merged_into": {"$exists": True}}
-        return {found["_id"] for found in self._members.find(where, {"_id": 1})}
+        return {found["_id"] for found in self._members.find(where, {"_id": 1}, session=session)}
 
     def touch(self, member_ids: Sequence[str], session: ClientSession, *, erased: bool) -> int:
         """Write these members, if they are somebody; returns how many there were.

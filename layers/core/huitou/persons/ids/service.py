@@ -46,11 +46,16 @@ class Persons:
         found = self._repository.find(member_id)
         return found is not None and found.erased_at is not None
 
-    def current_ids(self, member_ids: Iterable[str]) -> dict[str, str]:
+    def current_ids(
+        self, member_ids: Iterable[str], session: ClientSession | None = None
+    ) -> dict[str, str]:
         """Return for each of these members the id under which the person is known now."""
         wanted = sorted(set(member_ids))
-        merged = self._repository.merged_away(wanted)
-        return {name: self.current_id(name) or name if name in merged else name for name in wanted}
+        merged = self._repository.merged_away(wanted, session)
+        return {
+            name: self.current_id(name, session) or name if name in merged else name
+            for name in wanted
+        }
 
     def touch(self, member_id: str, session: ClientSession, *, even_erased: bool = False) -> None:
         """Write the member in the transaction that stores something for them.
