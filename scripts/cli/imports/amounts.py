@@ -6,6 +6,7 @@ import re
 from decimal import Decimal, InvalidOperation
 
 from cli.imports.cells import BadRow, Cell, clean
+from cli.imports.people import is_nothing
 
 LONGEST_SHOWN = 64
 # Of a yuan, or of a point. A smaller part is what binary numbers leave behind: 118.22999999999999.
@@ -34,6 +35,20 @@ def fen_of(cell: Cell, unit: str, most: int) -> int:
     if abs(whole) > most:
         raise BadRow("amount", f"too large: {text[:LONGEST_SHOWN]}")
     return int(whole)
+
+
+def returned_of(cell: Cell, unit: str, most: int) -> int:
+    """Return how much of an order went back, in fen; raises BadRow for `refund_amount`.
+
+    Nothing is 0, and some tills write the amount with a minus.
+    """
+    text = clean(cell)
+    if is_nothing(text):
+        return 0
+    try:
+        return abs(fen_of(text, unit, most))
+    except BadRow as bad:
+        raise BadRow("refund_amount", bad.reason) from None
 
 
 def points_of(cell: Cell, most: int) -> int:

@@ -42,20 +42,29 @@ class Dishes:
         """Take one row in; raises BadRow for a row of no order, NotSold for one that is no sale."""
         cells = self._filled(row.cells)
         try:
-            self._rows.check_kind(cells)
+            word = self._rows.check_kind(cells)
+            back = self._rows.given_back(word, cells) if word is not None else None
+            if back is not None and back["order"] is None:
+                raise NotSold(back["status"])
         except NotSold:
             self._last = cells
             raise
         order = self._orders.setdefault(self._key(cells), _Order())
         self._last = cells
         order.rows.append(row)
+        if back is not None:
+            order.facts.append((row, back))
+            return
         try:
             order.facts.append((row, self._rows.facts_of_dish(cells)))
         except BadRow as bad:
             order.fault = order.fault or (row, bad)
 
-    def orders(self) -> Iterator[tuple[list[Row], Normal | tuple[Row, BadRow]]]:
-        """Yield each order's rows with the order they make, or with the row at fault and why."""
+    def orders(self) -> Iterator[tuple[list[Row], Normal | NotSold | tuple[Row, BadRow]]]:
+        """Yield each order's rows with the order they make, or with the row at fault and why.
+
+        NotSold stands for an order of which no row is a sale.
+        """
         for order in self._orders.values():
             if order.fault:
                 yield order.rows, order.fault
@@ -64,6 +73,8 @@ class Dishes:
                 rows = [row for row, _ in part]
                 try:
                     yield rows, self._together([facts for _, facts in part])
+                except NotSold as none:
+                    yield rows, none
                 except BadRow as bad:
                     yield rows, (rows[0], bad)
 
@@ -85,8 +96,19 @@ class Dishes:
             raise BadRow("order", "there is none, so nobody knows which order the dish is of")
         return clean(cells[columns["store"]]) if "store" in columns else "", number
 
-    def _together(self, parts: list[Normal]) -> Normal:
-        """Return one order of its lines, at the moment of its first."""
+    def _together(self, given: list[Normal]) -> Normal:
+        """Return one order of its lines, at the moment of its first.
+
+        Dishes that went back are no lines of it. If all did, the order only matters if it is
+        known. `dropped` are the words of those that went back beside others.
+        """
+        parts = [part for part in given if "status" not in part]
+        back = [part for part in given if "status" in part and "returned_fen" in part]
+        if not parts:
+            if not back:
+                raise NotSold(given[0]["status"])
+            amount_fen = sum(part["amount_fen"] for part in back)
+            return {**min(back, key=_moment), "amount_fen": amount_fen, "returned_fen": amount_fen}
         if len({part["member"] for part in parts}) > 1:
             raise BadRow("member", "the rows of this order name different members")
         if len(parts) > MOST_LINES:
@@ -101,7 +123,11 @@ class Dishes:
             raise BadRow("amount", "not negative, though refund_of makes it a refund")
         else:
             row["lines"] = [line for part in parts for line in part["lines"]]
-        return self._rows.counted(row)
+            returned_fen = sum(part["amount_fen"] for part in back)
+            if returned_fen:
+                row |= {"amount_fen": amount_fen + returned_fen, "returned_fen": returned_fen}
+        dropped = [part["status"] for part in given if "status" in part]
+        return self._rows.counted(row) | ({"dropped": dropped} if dropped else {})
 
 
 def _meals(facts: list[tuple[Row, Normal]]) -> Iterator[list[tuple[Row, Normal]]]:

@@ -32,6 +32,8 @@ def _mapping(
         raise click.BadParameter("refund_of names an order's number, so order is needed too")
     if "dish" in columns and "order" not in columns:
         raise click.BadParameter("rows of dishes are put together by number, so order is needed")
+    if "refund_amount" in columns and "dish" in columns:
+        raise click.BadParameter("refund_amount is of an order, and the rows are of dishes")
     if "quantity" in columns and "dish" not in columns:
         raise click.BadParameter("quantity says how many of a dish, so dish is needed too")
     return columns
@@ -76,7 +78,7 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
     "--map", "columns", multiple=True, required=True, callback=_mapping,
     metavar="FIELD=COLUMN,…",
     help="Which column holds what: member, paid_at, amount; also order, store, refund_of, status, "
-    "dish, quantity.",
+    "refund_amount, dish, quantity.",
 )  # fmt: skip
 @click.option("--amount-unit", type=click.Choice(["yuan", "fen"]), default="yuan",
               show_default=True)  # fmt: skip
@@ -120,7 +122,9 @@ def orders(
 
     A file with one row per dish: map dish (and quantity) too, and the rows of one order number
     become its lines; its amount is their sum. A status column: map status, and only what was
-    sold goes in. Of a workbook all visible sheets with these columns are read.
+    sold goes in; an order that is in already, and since was refunded or cancelled, is given back,
+    once. Map refund_amount (how much of an order went back) for those that went back in part.
+    Of a workbook all visible sheets with these columns are read.
 
     Run it again, or on a longer file, and only what is missing goes in: an order's id is its
     store and number, or without numbers what the row says and how many rows before it said the

@@ -21,7 +21,14 @@ MUCH_FEN = 1_000_000  # An order of ¥10,000.
 MANY_ORDERS_PART = 0.2  # Of all orders, by one member.
 FEW = 20  # Fewer orders than this say nothing about a chain.
 
-_FIELDS = ("member", "paid_at", "paid_on", "amount_fen", "store", "order", "refund_of")
+_FIELDS = (
+    "member", "paid_at", "paid_on", "amount_fen", "returned_fen", "store", "order", "refund_of",
+)  # fmt: skip
+
+
+def net_fen(normal: Mapping[str, Any]) -> int:
+    """Return what an order or refund adds to the revenue, what went back taken off."""
+    return int(normal["amount_fen"] - (normal.get("returned_fen") or 0))
 
 
 class Preview:
@@ -49,7 +56,7 @@ class Preview:
             self._first.append(shown)
         totals = self._totals[day[:7], normal.get("store", "")]
         totals["refunds" if "refund_of" in normal else "orders"] += 1
-        totals["amount_fen"] += normal["amount_fen"]
+        totals["amount_fen"] += net_fen(normal)
         if "refund_of" in normal:
             return
         self._orders += 1
@@ -114,7 +121,7 @@ class Preview:
                 one["line"],
                 one["member"],
                 when,
-                f"{one['amount_fen'] / 100:,.2f}",
+                f"{net_fen(one) / 100:,.2f}",
                 one.get("store", ""),
                 one.get("order", ""),
                 one.get("refund_of", ""),

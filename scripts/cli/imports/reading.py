@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.imports.cells import BadRow, Row
 from cli.imports.dishes import Dishes
-from cli.imports.preview import Preview
+from cli.imports.preview import Preview, net_fen
 from cli.imports.rejects import Rejects
 from cli.imports.rows import NotSold, Rows
 
@@ -36,10 +36,13 @@ class Reading:
         """Yield each order and refund of the file; what can't go in is rejected on the way."""
         found = self._dishes(rows) if "dish" in self.rows.columns else self._orders(rows)
         for entry in found:
+            self.sums["amount_fen"] += net_fen(entry[1])
+            if "if_known" in entry[1]:  # Nothing but what may become of an order that is there.
+                yield entry
+                continue
             day = self.rows.day_of(entry[1])
             self.first_day = min(self.first_day or day, day)
             self.last_day = max(self.last_day, day)
-            self.sums["amount_fen"] += entry[1]["amount_fen"]
             self.preview.add(*entry, day, midnight=self.rows.is_midnight(entry[1]))
             yield entry
 
@@ -48,7 +51,7 @@ class Reading:
             try:
                 normal = self.rows.read(row.line, row.cells)
             except NotSold as order:
-                self._leave_out(order)
+                self.leave_out(order.status)
             except BadRow as bad:
                 self.rejects.add(row, bad.field, bad.reason)
             else:
@@ -60,11 +63,16 @@ class Reading:
             try:
                 dishes.add(row)
             except NotSold as dish:
-                self._leave_out(dish)
+                self.leave_out(dish.status)
             except BadRow as bad:
                 self.rejects.add(row, bad.field, bad.reason)
         for of_order, told in dishes.orders():
+            if isinstance(told, NotSold):
+                self.leave_out(told.status, len(of_order))
+                continue
             if isinstance(told, dict):
+                for status in told.pop("dropped", ()):
+                    self.leave_out(status)
                 yield of_order, told
                 continue
             culprit, why = told
@@ -82,6 +90,7 @@ class Reading:
             else:
                 yield row
 
-    def _leave_out(self, order: NotSold) -> None:
-        self.sums["not_sold"] += 1
-        self.not_sold[order.status] += 1
+    def leave_out(self, status: str, rows: int = 1) -> None:
+        """Count rows that are no revenue, by their status."""
+        self.sums["not_sold"] += rows
+        self.not_sold[status] += rows

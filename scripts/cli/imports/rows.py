@@ -13,17 +13,20 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from cli.imports.amounts import fen_of, quantity_of
+from cli.imports.amounts import fen_of, quantity_of, returned_of
 from cli.imports.cells import BadRow, Cell, clean, header_key
 from cli.imports.dates import guessed, knows_time
 from cli.imports.people import is_nothing, is_sum, member_number, number_text
-from cli.imports.statuses import meaning_of
+from cli.imports.statuses import is_part, meaning_of
 from huitou.operations.imports.models import LONGEST_DISH, MOST_FEN, MOST_PIECES
 
 FIELDS = (
-    "member", "paid_at", "amount", "order", "store", "refund_of", "status", "dish", "quantity",
+    "member", "paid_at", "amount", "order", "store", "refund_of", "status", "refund_amount",
+    "dish", "quantity",
 )  # fmt: skip
 NEEDED = FIELDS[:3]
+# Tells no order from another one: the till's words of today about it, and how it was read.
+_BESIDES = ("formerly", "lines", "returned_fen", "if_known", "status")
 LONGEST_SHOWN = 64
 EARLIEST, LATEST = date(1970, 1, 1), date(2100, 12, 31)
 # Where the word of a sum row may stand, besides the first column.
@@ -62,9 +65,18 @@ class Rows:
     sold: frozenset[str] = frozenset()
 
     def read(self, line: int, cells: Mapping[str, Cell]) -> dict[str, Any]:
-        """Return the row as `maintenance` takes it; raises BadRow, or NotSold."""
-        self.check_kind(cells)
+        """Return the row as `maintenance` takes it; raises BadRow, or NotSold.
+
+        A row that only matters if its order is known has `if_known`, and the `status` that says
+        so; it still is to be `counted`, after all others.
+        """
+        word = self.check_kind(cells)
+        if word is not None:
+            return {"line": line, **self.given_back(word, cells)}
         row = self._facts(cells)
+        row["returned_fen"] = self._returned(cells, row["amount_fen"])
+        if row["returned_fen"] is not None and row["returned_fen"] == row["amount_fen"]:
+            return {"line": line, **row, "if_known": True, "status": self._shown_status(cells)}
         if row["amount_fen"] < 0 and row["refund_of"] is None:
             if row["order"] is None:
                 raise BadRow("amount", "negative, and no refund_of says of what")
@@ -81,7 +93,7 @@ class Rows:
         """
         # Equal facts by whatever spelling; the moment is that in UTC.
         numbered = row["order"] if row["order"] != row["refund_of"] else None
-        facts = {name: value for name, value in row.items() if name not in ("formerly", "lines")}
+        facts = {name: value for name, value in row.items() if name not in (*_BESIDES, "line")}
         facts["order"] = numbered
         row["seq"] = self._count(facts)
         if numbered is None and "paid_at" in row:
@@ -89,10 +101,11 @@ class Rows:
             row["seq_in_minute"] = in_minute if in_minute != row["seq"] else None
         return {name: value for name, value in row.items() if value is not None}
 
-    def check_kind(self, cells: Mapping[str, Cell]) -> None:
-        """Raise NoOrder for a sum or a header, and NotSold for what wasn't sold.
+    def check_kind(self, cells: Mapping[str, Cell]) -> str | None:
+        """Raise NoOrder for a sum or a header, and NotSold for what never was sold.
 
-        Raises BadRow for a status that nobody knows.
+        Returns the status of a sale that went back whole, None for one that stands. Raises BadRow
+        for a status that nobody knows.
         """
         if all(header_key(cell) == header_key(name) for name, cell in cells.items()):
             raise NoOrder("row", "the header again")
@@ -107,13 +120,52 @@ class Rows:
             meaning = meaning_of(status, self.columns["status"], self.sold)
             if meaning == "not sold":
                 raise NotSold(status[:LONGEST_SHOWN])
-            if meaning == "unknown":
+            part = "refund_amount" in self.columns and self._told_back(cells) > 0
+            if meaning == "given back" and not part:
+                return self._shown_status(cells)
+            if meaning == "unknown" and not (part and is_part(status)):
                 shown = status[:LONGEST_SHOWN] or '""'
-                raise BadRow("status", f"does {shown} mean sold? If so: --sold {shown}")
+                how = ", or map refund_amount=COLUMN" if is_part(status) else ""
+                raise BadRow("status", f"does {shown} mean sold? If so: --sold {shown}{how}")
+        return None
+
+    def given_back(self, word: str, cells: Mapping[str, Cell]) -> dict[str, Any]:
+        """Return a sale that went back, if it can be one that came in before; else raise NotSold.
+
+        Nobody is asked about a row that can't be read: it is no revenue in any case.
+        """
+        try:
+            row = self._facts(cells)
+        except BadRow:
+            raise NotSold(word) from None
+        if row["amount_fen"] == 0 or (row["refund_of"] and row["amount_fen"] > 0):
+            raise NotSold(word)
+        if row["amount_fen"] < 0:
+            row["refund_of"] = row["refund_of"] or row["order"]
+            if row["refund_of"] is None:
+                raise NotSold(word)
+        else:
+            row["returned_fen"] = row["amount_fen"]
+        return row | {"if_known": True, "status": word}
+
+    def _shown_status(self, cells: Mapping[str, Cell]) -> str:
+        column = self.columns.get("status", self.columns.get("refund_amount", ""))
+        return clean(cells[column])[:LONGEST_SHOWN]
+
+    def _told_back(self, cells: Mapping[str, Cell]) -> int:
+        return returned_of(cells[self.columns["refund_amount"]], self.unit, MOST_FEN)
+
+    def _returned(self, cells: Mapping[str, Cell], amount_fen: int) -> int | None:
+        """Return how much of a sale went back, None for nothing."""
+        if "refund_amount" not in self.columns or amount_fen <= 0:
+            return None
+        returned_fen = self._told_back(cells)
+        if returned_fen > amount_fen:
+            raise BadRow("refund_amount", "more than the amount, which is before refunds")
+        return returned_fen or None
 
     def facts_of_dish(self, cells: Mapping[str, Cell]) -> dict[str, Any]:
-        """Return a row of one dish: the order's facts, and its line; raises BadRow or NotSold."""
-        self.check_kind(cells)
+        """Return a row of one dish: the order's facts, and its line; raises BadRow."""
         row = self._facts(cells)
         if row["order"] is None:
             raise BadRow("order", "there is none, so nobody knows which order the dish is of")

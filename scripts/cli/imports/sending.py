@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.imports.cells import BadRow, Row, Table
 from cli.imports.dishes import Dishes
 from cli.imports.hints import Hints
+from cli.imports.preview import net_fen
 from cli.imports.reading import Entry, Normal, Reading
 from cli.imports.rejects import Rejects
 from cli.imports.rows import NotSold, Rows
@@ -81,7 +82,9 @@ class Sending:
                 "how many of it, and their amounts are added up: --map dish=COLUMN,quantity=COLUMN"
             )
         rows = replace(self._rows, seen=Counter())
-        orders = [one for one in _tried(rows, tried) if "refund_of" not in one]
+        orders = [
+            one for one in _tried(rows, tried) if "refund_of" not in one and "if_known" not in one
+        ]
         if orders:
             numbered = [{**one, "line": line} for line, one in enumerate(orders[:AT_ONCE], start=1)]
             self._answer(
@@ -102,11 +105,15 @@ class Sending:
             task = progress.add_task(what, total=max(0, table.lines - 1) or None)
             orders: list[Entry] = []
             refunds: list[Entry] = []
+            back: list[Entry] = []
             lines = 0
             for rows, normal in self.reading.entries(table.rows):
                 progress.update(task, completed=self.sums["rows"])
-                if "refund_of" in normal:
+                if normal.get("refund_of") is not None:
                     refunds.append((rows, normal))
+                    continue
+                if "if_known" in normal:
+                    back.append((rows, normal))
                     continue
                 lines += len(normal.get("lines", ()))
                 if orders and lines > MOST_LINES_AT_ONCE:
@@ -117,6 +124,10 @@ class Sending:
                     self._send_orders(orders)
                     orders, lines = [], 0
             self._send_orders(orders)
+            # Only now it is known how many rows that were sold say the same.
+            counts = self._rows.counted
+            refunds = [(rows, counts(n) if "if_known" in n else n) for rows, n in refunds]
+            refunds += [(rows, counts(normal)) for rows, normal in back]
             refunds = [entry for entry in refunds if not self._is_foreseen(entry[1])]
             for start in range(0, len(refunds), AT_ONCE):
                 self._send(refunds[start : start + AT_ONCE])
@@ -124,7 +135,8 @@ class Sending:
 
     def _is_foreseen(self, normal: Normal) -> bool:
         """In a dry run: whether a refund's order is in the file, though not in the database."""
-        if not self._dry_run or (normal.get("store"), normal["refund_of"]) not in self._numbers:
+        of = normal.get("store"), normal.get("refund_of")
+        if not self._dry_run or of not in self._numbers:
             return False
         self.sums["refunded"] += 1
         return True
@@ -160,19 +172,30 @@ class Sending:
             "earn_points": self._earn_points,
             "import_id": self.import_id,
             "file": self._file,
-            "rows": [{**normal, "line": line} for line, (_, normal) in enumerate(batch, start=1)],
+            "rows": [
+                {
+                    **{name: value for name, value in normal.items() if name != "status"},
+                    "line": line,
+                }
+                for line, (_, normal) in enumerate(batch, start=1)
+            ],
         }
         report = self._answer(event)
         for name in SUMS:
             self.sums[name] += report[name]
         for reject in report["rejects"]:
             rows, normal = batch[reject["line"] - 1]
-            self.sums["amount_fen"] -= normal["amount_fen"]
+            self.sums["amount_fen"] -= net_fen(normal)
             name, reason = reject["field"], reject["reason"]
-            if name == "refund_of" and normal["refund_of"] == normal.get("order"):
+            if name == "refund_of" and normal.get("refund_of") == normal.get("order"):
                 name, reason = "amount", f"negative, and under its own number: {reason}"
             for row in rows:
                 self._rejects.add(row, name, reason)
+
+        for line in report["left_out"]:
+            rows, normal = batch[line - 1]
+            self.sums["amount_fen"] -= net_fen(normal)
+            self.reading.leave_out(normal["status"], len(rows))
 
     def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
         return answered(self._cloud, event)
@@ -196,7 +219,10 @@ def _tried(rows: Rows, sample: Iterable[Row]) -> Iterator[Normal]:
         for row in sample:
             with suppress(BadRow, NotSold):
                 dishes.add(row)
-        yield from (order for _, order in dishes.orders() if isinstance(order, dict))
+        for _, order in dishes.orders():
+            if isinstance(order, dict):
+                order.pop("dropped", None)
+                yield order
         return
     for row in sample:
         with suppress(BadRow, NotSold):

@@ -8,7 +8,8 @@ from typing import Literal
 from cli.imports.cells import Cell, clean, header_key
 from cli.imports.people import is_nothing
 
-Meaning = Literal["sold", "not sold", "unknown"]
+# "given back": a sale that went back or was called off. It may have come in before.
+Meaning = Literal["sold", "given back", "not sold", "unknown"]
 
 LONGEST = 16  # Characters; a longer text is a note, and no status.
 _NO = r"(?:未|无|没有|没|不|非|無|沒有)"
@@ -17,11 +18,12 @@ _WORDS: tuple[tuple[Meaning, str], ...] = (
     ("unknown", r"部分|退款(?:中|失败|被拒|关闭|取消|驳回|异常)|partial"
                 r"|(?:申请|拒绝|取消|驳回|撤销|等待|待)退款"),
     ("sold", rf"{_NO}(?:发生|申请)?(?:退款|退单|退货|退菜|取消|作废|关闭|撤销)"),
-    ("not sold", r"退款|退单|退货|退菜|退餐|已退|退订|退回|取消|关闭|作废|废单|废弃|撤单|撤销|撤回"
-                 r"|冲正|冲销|红冲|反结|拒单|拒收|拒绝|删除|已删|无效|失效|失败|超时|过期|异常|挂单|挂起"
-                 r"|充值|储值|开卡|办卡|售卡|退卡|押金|测试|试单|取銷|退訂|關閉|作廢"
-                 r"|refund|cancel|void|fail|expire|declin|revers|reject|delete|abandon"
-                 r"|chargeback|timeout|invalid|top[\s-]*up|recharge"),
+    ("not sold", r"充值|储值|开卡|办卡|售卡|退卡|押金|测试|试单|top[\s-]*up|recharge"),
+    ("given back", r"退款|退单|退货|退菜|退餐|已退|退订|退回|取消|关闭|作废|废单|废弃"
+                   r"|撤单|撤销|撤回|冲正|冲销|红冲|反结|拒单|拒收|取銷|退訂|關閉|作廢"
+                   r"|refund|cancel|void|revers|reject|chargeback"),
+    ("not sold", r"拒绝|删除|已删|无效|失效|失败|超时|过期|异常|挂单|挂起"
+                 r"|fail|expire|declin|delete|abandon|timeout|invalid"),
     ("not sold", rf"{_NO}(?:完成|支付|付款?|结账?|结算|成功|收款|成交|下单|生效|正常|有效)"
                  r"|(?:待|等待)(?:支付|付款?|结账?|结算|收款|下单)|支付中|付款中|草稿"
                  r"|unpaid|not\s*paid|pending|draft|awaiting|incomplete|unsettled"),
@@ -31,6 +33,7 @@ _WORDS: tuple[tuple[Meaning, str], ...] = (
 )  # fmt: skip
 _TABLE = tuple((meaning, re.compile(words)) for meaning, words in _WORDS)
 _BLANK_IS_SOLD = re.compile("退|取消|作废|废|撤|refund|cancel|void")
+_PART = re.compile("部分退|部份退|partial")
 _YES, _NO_WORD = {"是", "y", "yes", "true", "1", "有"}, {"否", "n", "no", "false", "0", "无"}
 _NAME = re.compile(
     r"状态|狀態|狀况|状况|status|state|是否(?:退|取消|作废|有效|支付|撤)|退款标|作废标|交易类型|单据类型"
@@ -51,7 +54,7 @@ def meaning_of(cell: Cell, column: str, sold: frozenset[str] = frozenset()) -> M
         if is_nothing(text) or text in _NO_WORD:
             return "sold"
         if text in _YES:
-            return "not sold"
+            return "given back"
     return next((meaning for meaning, words in _TABLE if words.search(text)), "unknown")
 
 
@@ -63,4 +66,9 @@ def looks_like_status(column: str) -> bool:
 def takes_back(cell: Cell) -> bool:
     """Tell whether a cell, whatever its column is called, says that its order was not sold."""
     text = clean(cell).lower()
-    return 0 < len(text) <= LONGEST and meaning_of(text, "") == "not sold"
+    return 0 < len(text) <= LONGEST and meaning_of(text, "") in ("not sold", "given back")
+
+
+def is_part(cell: Cell) -> bool:
+    """Tell whether a status says that a part of the order went back: 部分退款."""
+    return bool(_PART.search(clean(cell).lower()))

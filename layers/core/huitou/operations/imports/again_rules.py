@@ -51,10 +51,14 @@ class ToldBefore:
         return {self._members[one] for one in spelled if one is not None and one in self._members}
 
     def same_content(self, sale: Sale, there: ImportedOrder) -> bool:
-        """Tell whether the order of the same number is the row's, its spelling aside."""
+        """Tell whether the order of the same number is the row's, its spelling aside.
+
+        Of a row of which something went back, a part may have been left out when it came in.
+        """
+        left_fen = sale.row.amount_fen - (sale.row.returned_fen or 0)
         return there.request_digest == sale.digest or (
             there.member_id in self.members_of(sale)
-            and there.payable_fen == sale.row.amount_fen
+            and left_fen <= there.payable_fen <= sale.row.amount_fen
             and is_same_moment(there.created_at, sale.at)
         )
 
@@ -64,27 +68,30 @@ class ToldBefore:
         found = [one for id_ in self.members_of(sale) for one in self._orders.get((id_, *key), ())]
         return [one for one in found if is_same_moment(one.created_at, sale.at)]
 
-    def has(self, sale: Sale) -> bool:
-        """Tell whether the row's order is there under another id."""
+    def find(self, sale: Sale) -> ImportedOrder | None:
+        """Return the row's order if it is there under another id."""
         twins = [one for one in self.twins(sale) if one.store_id == sale.store_id]
         if sale.row.order is None:
-            return self._has_unnumbered(sale, [one for one in twins if one.source_id is None])
+            return self._find_unnumbered(sale, [one for one in twins if one.source_id is None])
         number, days = sale.row.order, _days_of(sale)
-        return any(
-            one.source_id is not None
+        with_day = (
+            one
+            for one in twins
+            if one.source_id is not None
             and (
                 _is_with_day(number, one.source_id, days)
                 or _is_with_day(one.source_id, number, days)
             )
-            for one in twins
         )
+        return next(with_day, None)
 
-    def _has_unnumbered(self, sale: Sale, twins: list[ImportedOrder]) -> bool:
-        """Rows without numbers are told apart by their count: is the n-th of them there?"""
-        if sum(one.created_at == sale.at for one in twins) > sale.row.seq:
-            return True
+    def _find_unnumbered(self, sale: Sale, twins: list[ImportedOrder]) -> ImportedOrder | None:
+        """Rows without numbers are told apart by their count: return the n-th of them."""
+        same = [one for one in twins if one.created_at == sale.at]
+        if len(same) > sale.row.seq:
+            return _nth(same, sale.row.seq)
         if sale.row.paid_at is None:
-            return False  # Days have lost nothing.
+            return None  # Days have lost nothing.
         minute = minute_of(sale.at)
         key = sale.row.amount_fen, minute
         in_minute = [
@@ -95,7 +102,15 @@ class ToldBefore:
         ]
         lost = sale.at == minute or any(one.created_at == minute for one in in_minute)
         before = sale.row.seq if sale.row.seq_in_minute is None else sale.row.seq_in_minute
-        return lost and len(in_minute) > before
+        return _nth(in_minute, before) if lost and len(in_minute) > before else None
+
+
+def _nth(orders: list[ImportedOrder], n: int) -> ImportedOrder:
+    """Return the n-th of orders that nobody can tell apart: the same one each time.
+
+    Those that went back stand last, as the rows of a file that say so are counted last.
+    """
+    return sorted(orders, key=lambda one: (one.status == "refunded", one.id))[n]
 
 
 def window_of(sales: Collection[Sale]) -> tuple[datetime, datetime]:

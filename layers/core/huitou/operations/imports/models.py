@@ -47,6 +47,10 @@ class ImportedRow(Request):
     `formerly` is the member's number as it was read before phones had one spelling: an order or
     member that is there under it is found. `lines` are the dishes, whose amounts add up to the
     order's; an order may have none.
+
+    `returned_fen` says how much of the order went back by now: what isn't booked yet is a refund.
+    `lines` may then be those that were not given back. `if_known` is for a row that only tells what
+    became of an order: it is left out if the order isn't there.
     """
 
     line: int = Field(ge=1, le=10_000_000)
@@ -61,6 +65,8 @@ class ImportedRow(Request):
     refund_of: str | None = Field(default=None, min_length=1, max_length=64)
     formerly: str | None = Field(default=None, min_length=1, max_length=64)
     lines: list[ImportedLine] = Field(default=[], max_length=MOST_LINES)
+    returned_fen: int | None = Field(default=None, ge=1, le=MOST_FEN)
+    if_known: bool = False
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:
@@ -71,7 +77,12 @@ class ImportedRow(Request):
             raise Unfit("paid_on", "须在 1970 至 2100 年之间", "between 1970 and 2100")
         if (self.amount_fen < 0) != (self.refund_of is not None):
             raise Unfit("refund_of", "负数金额与 refund_of 须一起填", "goes with a negative amount")
-        if self.lines and sum(line.amount_fen for line in self.lines) != self.amount_fen:
+        if self.returned_fen is not None and self.returned_fen > self.amount_fen:
+            raise Unfit("returned_fen", "不能大于 amount_fen", "more than amount_fen")
+        if self.if_known and self.refund_of is None and self.returned_fen != self.amount_fen:
+            raise Unfit("if_known", "须全额退回", "only for what went back whole")
+        sums = self.amount_fen, self.amount_fen - (self.returned_fen or 0)
+        if self.lines and sum(line.amount_fen for line in self.lines) not in sums:
             raise Unfit("lines", "各行之和不等于 amount_fen", "don't add up to amount_fen")
         return self
 
@@ -100,7 +111,10 @@ class Reject(Record):
 
 
 class ImportReport(Record):
-    """What became of a batch; the five counts add up to its rows, `members` are the new ones."""
+    """What became of a batch; the counts, and `left_out`, add up to its rows.
+
+    `members` are the new ones. `left_out` are the lines with `if_known` whose order isn't there.
+    """
 
     imported: int = 0
     refunded: int = 0
@@ -108,3 +122,4 @@ class ImportReport(Record):
     rejected: int = 0
     members: int = 0
     rejects: list[Reject] = Field(default=[])
+    left_out: list[int] = Field(default=[])

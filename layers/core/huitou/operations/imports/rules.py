@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from huitou.promotions.discounts.models import Line
 NOON = time(12)  # When a row that knows only its day is taken to have happened.
 
 
+BY_STATUS = "status:"  # Begins the id of a refund that a status told, not a row of its own.
 LINE_OF_TILL = "till:"  # Begins the dish id of an imported line: the till's name, not the menu's.
 MINUTE = timedelta(minutes=1)
 
@@ -165,6 +166,39 @@ def why_no_refund(
     if -sale.row.amount_fen > left_fen:
         return "more than what is left of the order"
     return None
+
+
+def refund_to(order: LedgerOrder, sale: Sale, at: datetime) -> LedgerOrder | None:
+    """Return the order with as much given back as its row says by now; None if it is already.
+
+    The refund's id comes from what is left of the order then: a file that says the same again
+    finds it. `at` is when that is known, for tills don't say when it happened.
+    """
+    left_fen = sale.row.amount_fen - (sale.row.returned_fen or 0)
+    due_fen = order.payable_fen - sum(back.amount_fen for back in order.refunds) - left_fen
+    if due_fen <= 0:
+        return None
+    name = f"{BY_STATUS}{order.id}:{left_fen}"
+    back = GivenBack(refund_id=name, amount_fen=due_fen, at=at)
+    refunds = [*order.refunds, back]
+    return order.model_copy(
+        update={"refunds": refunds, "status": order.status if left_fen else "refunded"}
+    )
+
+
+def is_told_by_status(order: LedgerOrder) -> bool:
+    """Tell whether a status has given the order back, so that its refund row is no second one."""
+    return any(back.refund_id.startswith(BY_STATUS) for back in order.refunds)
+
+
+def as_sold(sale: Sale) -> Sale:
+    """Return an order of dishes without those that went back before it came in."""
+    row = sale.row
+    left_fen = row.amount_fen - (row.returned_fen or 0)
+    if row.returned_fen is None or sum(line.amount_fen for line in row.lines) != left_fen:
+        return sale
+    update = {"amount_fen": left_fen, "returned_fen": None}
+    return replace(sale, row=row.model_copy(update=update)) if row.lines else sale
 
 
 def with_refund(order: LedgerOrder, sale: Sale) -> LedgerOrder:

@@ -35,8 +35,11 @@ from huitou.operations.imports.models import (
 from huitou.operations.imports.repository import ImportRepository
 from huitou.operations.imports.rules import (
     Sale,
+    as_sold,
+    is_told_by_status,
     is_told_otherwise,
     order_of,
+    refund_to,
     sale_of,
     why_no_refund,
     with_refund,
@@ -73,6 +76,8 @@ class _Batch:
     order_ids: list[str] = field(default_factory=list)
     refunded_ids: list[str] = field(default_factory=list)
     first_refund_id: str = ""
+    returns: list[tuple[Sale, str]] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
 
     def reject(self, row: ImportedRow, name: str, reason: str) -> None:
         self.rejects.append(Reject(line=row.line, field=name, reason=reason))
@@ -85,6 +90,7 @@ class _Batch:
             rejected=len(self.rejects),
             members=self.members,
             rejects=sorted(self.rejects, key=lambda reject: reject.line),
+            left_out=self.left_out,
         )
 
 
@@ -115,6 +121,7 @@ class OrderImport:
             orders = [sale for sale in sales if not sale.row.refund_of]
             self._insert(batch, orders, terms_on, session)
             self._refund(batch, [sale for sale in sales if sale.row.refund_of], session)
+            self._give_back(batch, session)
             if request.import_id is not None and (batch.order_ids or batch.refunded_ids):
                 self._imports.note(
                     _kept(request.import_id, batch), request.file, self._clock.now(), session
@@ -160,19 +167,27 @@ class OrderImport:
         new: dict[str, Sale] = {}
         for sale in sales:
             told = there[sale.first_id][1]
-            if told is not None:
-                same = before.same_content(sale, told)
+            if sale.row.if_known and sale.row.order is None:
+                told = None  # Its count is among rows that say the same, not its own.
+            twin = told or (None if sale.id in new else before.find(sale))
+            if twin is not None:
+                same = told is None or before.same_content(sale, twin)
             elif sale.id in new:
                 same = new[sale.id].digest == sale.digest
-            elif before.has(sale):
-                same = True
-            else:
-                new[sale.id] = sale
+            elif sale.row.if_known:
+                batch.left_out.append(sale.row.line)
                 continue
-            if same:
-                batch.unchanged += 1
             else:
+                new[sale.id] = as_sold(sale)
+                continue
+            if not same and sale.row.if_known:
+                batch.left_out.append(sale.row.line)  # Another order had this number, and is in.
+            elif not same:
                 batch.reject(sale.row, "order", SAME_NUMBER)
+            elif sale.row.returned_fen is not None:
+                batch.returns.append((sale, twin.id if twin else sale.id))
+            else:
+                batch.unchanged += 1
         if not new:
             return
         unchanged = {told.id for _, told in there.values() if told is not None}
@@ -189,6 +204,8 @@ class OrderImport:
         self._settlement.settle_history([LedgerOrder.of(order) for order in orders], session)
         batch.imported, batch.order_ids = len(orders), [order.id for order in orders]
         batch.members = len(members.new_ids)
+        came_in = [(sale, sale.id) for sale in new.values() if sale.row.returned_fen]
+        batch.returns = came_in + batch.returns
         batch.days |= members.days | {_entry_day(sale) for sale in new.values()}
 
     def _latest(
@@ -236,6 +253,16 @@ class OrderImport:
                 batch.unchanged += 1
                 continue
             reason = SAME_NUMBER if done else why_no_refund(sale, order, before.members_of(sale))
+            if (
+                reason == "more than what is left of the order"
+                and order
+                and is_told_by_status(order)
+            ):
+                batch.unchanged += 1
+                continue
+            if reason and sale.row.if_known:
+                batch.left_out.append(sale.row.line)
+                continue
             if order is None or reason:
                 batch.reject(sale.row, "order" if done else "refund_of", str(reason))
                 continue
@@ -244,7 +271,32 @@ class OrderImport:
             batch.first_refund_id = batch.first_refund_id or sale.id
             batch.days.add(_entry_day(sale))
         if changed:
-            batch.refunded_ids = list(changed)
+            batch.refunded_ids += changed
+            self._orders.refund(list(changed.values()), session)
+            self._settlement.settle_history(list(changed.values()), session)
+
+    def _give_back(self, batch: _Batch, session: ClientSession) -> None:
+        """Book what went back of orders by the words of their own rows."""
+        if not batch.returns:
+            return
+        now, new = self._clock.now(), set(batch.order_ids)
+        orders = self._orders.orders([order_id for _, order_id in batch.returns], session)
+        changed: dict[str, LedgerOrder] = {}
+        for sale, order_id in batch.returns:
+            came_in = order_id in new and order_id not in changed
+            order = refund_to(orders[order_id], sale, sale.at if came_in else now)
+            if order is not None:
+                orders[order_id] = changed[order_id] = order
+                batch.days.add(brand_day(order.refunds[-1].at))
+            if came_in:
+                continue  # It counts as imported.
+            if order is None:
+                batch.unchanged += 1
+                continue
+            batch.refunded += 1
+            batch.first_refund_id = batch.first_refund_id or order.refunds[-1].refund_id
+        if changed:
+            batch.refunded_ids += [one for one in changed if one not in new]
             self._orders.refund(list(changed.values()), session)
             self._settlement.settle_history(list(changed.values()), session)
 

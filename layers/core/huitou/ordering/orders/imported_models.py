@@ -17,6 +17,7 @@ class ImportedOrder(Record):
     created_at: datetime
     request_digest: str
     payable_fen: int
+    status: str = "paid"
     store_id: str | None = None
     source_id: str | None = None
     undone_by: str | None = None
