@@ -98,6 +98,13 @@ def _delimiter(_: click.Context, __: click.Parameter, given: str | None) -> str 
               help="Where rejected rows go (default: FILE.rejects.csv).")  # fmt: skip
 @click.option("--no-points", is_flag=True,
               help="Orders earn nothing: for a chain that brings balances in apart.")  # fmt: skip
+@click.option(
+    "--without-member",
+    type=click.Choice(["keep", "reject"]),
+    default="reject",
+    show_default=True,
+    help="Orders of walk-ins and masked numbers: kept, they are revenue without a guest.",
+)
 @click.option("--dry-run", is_flag=True, help="Check every row, write none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @environment_options
@@ -106,7 +113,7 @@ def orders(
     store: str | None, delimiter: str | None, encoding: str | None,
     rejects_path: Path | None, no_points: bool, dry_run: bool, as_json: bool,
     environment: Environment, sheets: tuple[str, ...] = (), create_store: bool = False,
-    sold: tuple[str, ...] = (),
+    sold: tuple[str, ...] = (), without_member: str = "reject",
 ) -> None:  # fmt: skip
     """Import the orders in FILE: csv, tsv, columns apart by spaces, or xlsx; UTF-8 or GBK.
 
@@ -133,6 +140,9 @@ def orders(
     doesn't count; a negative one gives back (part of) the order that refund_of names, or else the
     order of its own number.
 
+    With --without-member keep, orders of walk-ins and masked numbers are revenue of their store
+    without a guest: no points, and no visit that repurchase counts.
+
     Rows that can't go in (sums, walk-ins, masked numbers, …) are written with line, field and
     reason to the rejects file, and the exit code is 1 (3 if the import stopped halfway): mend
     them in FILE itself and run it again. A dry run shows the first rows as understood, totals per
@@ -151,8 +161,8 @@ def orders(
     with environment.open() as cloud, rejects:
         stores = known_stores(cloud)
         store_id = store_named(cloud, stores, store, create=create_store, dry_run=dry_run)
-        words = _words(sold, columns)
-        rows = Rows(columns, amount_unit, date_format, zone, stores, store_id, sold=words)
+        rows = Rows(columns, amount_unit, date_format, zone, stores, store_id)
+        rows.sold, rows.keeps_without_member = _words(sold, columns), without_member == "keep"
         run = Sending(cloud, rows, rejects, file=file.name, dry_run=dry_run,
                       earn_points=not no_points)  # fmt: skip
         try:
@@ -165,11 +175,15 @@ def orders(
     if not dry_run and run.sums["imported"] + run.sums["refunded"]:
         print_undo(console, run.import_id)
     result = _result(run, rejects, started, dry_run=dry_run)
+    _tell(result, rejects, run, as_json=as_json)
+    sys.exit(1 if rejects.count else 0)
+
+
+def _tell(result: dict[str, Any], rejects: Rejects, run: Sending, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
         _print(result, rejects, run)
-    sys.exit(1 if rejects.count else 0)
 
 
 def _words(sold: tuple[str, ...], columns: dict[str, str]) -> frozenset[str]:
@@ -198,6 +212,8 @@ def _result(run: Sending, rejects: Rejects, stopwatch: float, *, dry_run: bool) 
         "dry_run": dry_run,
         "seconds": round(time.monotonic() - stopwatch, 1),
     }
+    if run.sums["without_member"]:
+        result["without_member"] = run.sums["without_member"]
     if reading.not_sold:
         result["not_sold"] = dict(reading.not_sold.most_common())
     if run.warnings:
@@ -214,8 +230,8 @@ def _print(result: dict[str, Any], rejects: Rejects, run: Sending) -> None:
         run.reading.preview.print(console)
     picture = Picture(show_header=False)
     words = {"rows": "rows", "imported": "orders imported", "refunded": "refunds imported",
-             "unchanged": "there already", "members": "new members", "rejected": "rejected",
-             "seconds": "seconds"}  # fmt: skip
+             "without_member": "without member", "unchanged": "there already",
+             "members": "new members", "rejected": "rejected", "seconds": "seconds"}  # fmt: skip
     for name, title in words.items():
         if name in result:
             picture.add_row(title, f"{result[name]:,}")

@@ -57,6 +57,10 @@ _PHONE_LIKE = re.compile(
 )
 
 
+class NoMember(BadRow):
+    """A row whose guest nobody knows: a walk-in, a placeholder, a mask."""
+
+
 def is_sum(cell: Cell, *, is_number: bool = False) -> bool:
     """Tell whether a cell makes its row a sum (合计, 本页小计：, Total) and not a sale.
 
@@ -87,11 +91,11 @@ def member_number(cell: Cell) -> tuple[str, str | None]:
     if is_sum(text, is_number=True):
         raise BadRow("member", f"a sum row, no sale: {text[:LONGEST]}")
     if is_nothing(text) or _GUEST.fullmatch(lower.strip("()[]<>{}【】《》「」-—:;,.!/ ")):
-        raise BadRow("member", "there is none")
+        raise NoMember("member", "there is none")
     if _PLACEHOLDER.fullmatch(lower):
-        raise BadRow("member", f"there is none: {text} is a placeholder")
+        raise NoMember("member", f"there is none: {text} is a placeholder")
     if _MASK.search(lower):
-        raise BadRow("member", f"masked, so that several people share it: {text[:LONGEST]}")
+        raise NoMember("member", f"masked, so that several people share it: {text[:LONGEST]}")
     before = number_text("member", text)
     number = _one_spelling(before)
     return number, before if before != number else None

@@ -22,8 +22,15 @@ MANY_ORDERS_PART = 0.2  # Of all orders, by one member.
 FEW = 20  # Fewer orders than this say nothing about a chain.
 
 _FIELDS = (
-    "member", "paid_at", "paid_on", "amount_fen", "returned_fen", "store", "order", "refund_of",
-)  # fmt: skip
+    "member",
+    "paid_at",
+    "paid_on",
+    "amount_fen",
+    "returned_fen",
+    "store",
+    "order",
+    "refund_of",
+)
 
 
 def net_fen(normal: Mapping[str, Any]) -> int:
@@ -60,8 +67,10 @@ class Preview:
         if "refund_of" in normal:
             return
         self._orders += 1
-        self._members[normal["member"]] += 1
-        self._days[normal["member"], day] += 1
+        if "member" in normal:
+            self._members[normal["member"]] += 1
+            self._days[normal["member"], day] += 1
+        self._odd["without member"] += "member" not in normal
         self._odd["of ¥0"] += normal["amount_fen"] == 0
         self._odd[f"over ¥{MUCH_FEN // 100:,}"] += normal["amount_fen"] > MUCH_FEN
         self._odd["at 00:00:00"] += midnight
@@ -119,7 +128,7 @@ class Preview:
             when = str(one.get("paid_at") or one.get("paid_on"))
             rows.add_row(
                 one["line"],
-                one["member"],
+                one.get("member", ""),
                 when,
                 f"{net_fen(one) / 100:,.2f}",
                 one.get("store", ""),

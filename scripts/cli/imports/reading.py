@@ -40,6 +40,7 @@ class Reading:
             if "if_known" in entry[1]:  # Nothing but what may become of an order that is there.
                 yield entry
                 continue
+            self.sums["without_member"] += "member" not in entry[1]
             day = self.rows.day_of(entry[1])
             self.first_day = min(self.first_day or day, day)
             self.last_day = max(self.last_day, day)

@@ -16,7 +16,7 @@ import click
 from cli.imports.amounts import fen_of, quantity_of, returned_of
 from cli.imports.cells import BadRow, Cell, clean, header_key
 from cli.imports.dates import guessed, knows_time
-from cli.imports.people import is_nothing, is_sum, member_number, number_text
+from cli.imports.people import NoMember, is_nothing, is_sum, member_number, number_text
 from cli.imports.statuses import is_part, meaning_of
 from huitou.operations.imports.models import LONGEST_DISH, MOST_FEN, MOST_PIECES
 
@@ -51,7 +51,8 @@ class Rows:
     """How one file's cells are to be read; counts rows that say the same, for their ids.
 
     `stores` are the chain's store ids by id and by (clean) name, None for a name of several.
-    `sold` are status words (clean, lower) that mean a sale besides those that tills use.
+    `sold` are status words (clean, lower) that mean a sale besides those that tills use. A row
+    without a member is an order without a guest if `keeps_without_member`, else it is rejected.
     """
 
     columns: Mapping[str, str]
@@ -63,6 +64,7 @@ class Rows:
     latest: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(days=1))
     seen: Counter[bytes] = field(default_factory=Counter)
     sold: frozenset[str] = frozenset()
+    keeps_without_member: bool = False
 
     def read(self, line: int, cells: Mapping[str, Cell]) -> dict[str, Any]:
         """Return the row as `maintenance` takes it; raises BadRow, or NotSold.
@@ -173,7 +175,13 @@ class Rows:
         return row
 
     def _facts(self, cells: Mapping[str, Cell]) -> dict[str, Any]:
-        number, formerly = member_number(cells[self.columns["member"]])
+        number: str | None
+        try:
+            number, formerly = member_number(cells[self.columns["member"]])
+        except NoMember:
+            if not self.keeps_without_member:
+                raise
+            number = formerly = None
         return {
             "member": number,
             **self._moment(cells[self.columns["paid_at"]]),

@@ -14,9 +14,17 @@ from cli.imports.sending import answered
 from cli.place import Environment, environment_options
 
 SUMS = (
-    "orders", "balances", "amount_fen", "points", "owed", "kept", "tiers", "refunded",
-    "members", "members_stay",
-)  # fmt: skip
+    "orders",
+    "balances",
+    "amount_fen",
+    "points",
+    "owed",
+    "kept",
+    "tiers",
+    "refunded",
+    "members",
+    "members_stay",
+)
 
 
 @click.command(name="list")

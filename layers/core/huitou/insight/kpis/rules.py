@@ -37,6 +37,7 @@ from huitou.insight.kpis.models import (
     RollUpOrder,
     Visit,
 )
+from huitou.ordering.orders.models import NOBODY
 from huitou.ordering.orders.rules import SERVED
 from huitou.runtime.triggers import DONE
 
@@ -167,9 +168,14 @@ def _visit_days(visits: Iterable[Visit]) -> dict[Guest, Counter[str]]:
 
 
 def _visit_changes(due: Iterable[RollUpOrder]) -> dict[Guest, Counter[str]]:
-    """Return how many orders each guest has on each day, more or fewer than were counted."""
+    """Return how many orders each guest has on each day, more or fewer than were counted.
+
+    Orders without a guest are revenue, and no visit.
+    """
     changes: dict[Guest, Counter[str]] = defaultdict(Counter)
     for order in due:
+        if order.member_id == NOBODY:
+            continue
         more = (counted_fen(order) > 0) - (order.counted_fen > 0)
         for series in series_of(order.store_id, order.channel) if more else ():
             changes[order.member_id, series][order.business_day] += more

@@ -31,6 +31,7 @@ from huitou.insight.kpis.rules import (
     series_of,
 )
 from huitou.members.profiles.models import Channel
+from huitou.ordering.orders.models import NOBODY
 from huitou.runtime import leases
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
@@ -118,6 +119,7 @@ class Kpis:
         if not due:
             return 0
         changed = {order.member_id for order in due if order.counted_fen != counted_fen(order)}
+        changed.discard(NOBODY)
         first = shifted(due[0].business_day, -REACH_DAYS)
         last = shifted(due[-1].business_day, REACH_DAYS)
         visits = self._repository.counted(sorted(changed), first, last, session) if changed else []

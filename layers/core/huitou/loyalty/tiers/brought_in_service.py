@@ -119,10 +119,15 @@ class BroughtTiers:
             return "stands higher"
         standing = standing.model_copy(update={"since_day": tier.since_day})
         change = TierChange(
-            id=tier.change_id(seen.id), member_id=seen.id, before=seen.tier.level,
-            after=tier.level, cause="migration", spend_fen=0,
-            rules_revision=case.rules.revision, at=self._clock.now(),
-        )  # fmt: skip
+            id=tier.change_id(seen.id),
+            member_id=seen.id,
+            before=seen.tier.level,
+            after=tier.level,
+            cause="migration",
+            spend_fen=0,
+            rules_revision=case.rules.revision,
+            at=self._clock.now(),
+        )
         if not self._repository.bring_in(seen, standing, base, change, session):
             raise Unavailable
         return "brought in"
@@ -165,11 +170,18 @@ class BroughtTiers:
             if standing.level != seen.tier.level:
                 # A member who falls before the coupons are issued is owed none of the lost level.
                 fields |= {"benefits": DONE} if seen.benefits == DUE else {}
-                changes.append(TierChange(
-                    id=f"undo:{import_id}:{seen.id}", member_id=seen.id, before=seen.tier.level,
-                    after=standing.level, cause="migration", spend_fen=0,
-                    rules_revision=case.rules.revision, at=self._clock.now(),
-                ))  # fmt: skip
+                changes.append(
+                    TierChange(
+                        id=f"undo:{import_id}:{seen.id}",
+                        member_id=seen.id,
+                        before=seen.tier.level,
+                        after=standing.level,
+                        cause="migration",
+                        spend_fen=0,
+                        rules_revision=case.rules.revision,
+                        at=self._clock.now(),
+                    )
+                )
             # The account was read in this transaction: whoever else writes it conflicts here.
             self._repository.set_fields([seen.id], fields, session)
         self._repository.append_many(changes, session)

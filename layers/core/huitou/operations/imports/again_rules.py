@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from huitou.operations.imports.rules import MINUTE, Sale
 from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.ledger_models import LedgerOrder
-from huitou.ordering.orders.models import GivenBack
+from huitou.ordering.orders.models import NOBODY, GivenBack
 
 
 def minute_of(at: datetime) -> datetime:
@@ -47,6 +47,8 @@ class ToldBefore:
 
     def members_of(self, sale: Sale) -> Collection[str]:
         """Return the ids of the members known by a row's number, in any spelling."""
+        if sale.row.member is None:
+            return {NOBODY}
         spelled = (sale.row.member, sale.row.formerly)
         return {self._members[one] for one in spelled if one is not None and one in self._members}
 
@@ -73,6 +75,8 @@ class ToldBefore:
         twins = [one for one in self.twins(sale) if one.store_id == sale.store_id]
         if sale.row.order is None:
             return self._find_unnumbered(sale, [one for one in twins if one.source_id is None])
+        if sale.row.member is None and sale.row.paid_at is None:
+            return None  # Too many orders without guest have one day and amount.
         number, days = sale.row.order, _days_of(sale)
         with_day = (
             one

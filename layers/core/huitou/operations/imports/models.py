@@ -38,9 +38,10 @@ class ImportedLine(Request):
 class ImportedRow(Request):
     """One row of a file, normalised.
 
-    `member` is their number at the till. `paid_at` is a moment; `paid_on` a business day, for files
-    that know no time. `store` is a store's id or its name. `order` is the order's number at that
-    store's till; without one, `seq` counts the rows that are the same in all fields, and
+    `member` is their number at the till; left out, the order is revenue of its store without a
+    guest: it earns nothing, and is nobody's visit. `paid_at` is a moment; `paid_on` a business day,
+    for files that know no time. `store` is a store's id or its name. `order` is the order's number
+    at that store's till; without one, `seq` counts the rows that are the same in all fields, and
     `seq_in_minute` (left out: the same count) those of the same minute. A refund has a negative
     amount and says in `refund_of` what number it gives back; that may be its own.
 
@@ -54,7 +55,7 @@ class ImportedRow(Request):
     """
 
     line: int = Field(ge=1, le=10_000_000)
-    member: str = Field(min_length=1, max_length=64)
+    member: str | None = Field(default=None, min_length=1, max_length=64)
     paid_at: AwareDatetime | None = None
     paid_on: date | None = None
     amount_fen: int = Field(ge=-MOST_FEN, le=MOST_FEN)

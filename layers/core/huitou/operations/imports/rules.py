@@ -14,7 +14,7 @@ from huitou.loyalty.earning.models import EarningTerms
 from huitou.operations.imports.models import ImportedLine, ImportedRow, WhyNoRefund
 from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.ledger_models import LedgerOrder
-from huitou.ordering.orders.models import GivenBack, Moment, Order, Tender
+from huitou.ordering.orders.models import NOBODY, GivenBack, Moment, Order, Tender
 from huitou.promotions.discounts.models import Line
 
 NOON = time(12)  # When a row that knows only its day is taken to have happened.
@@ -118,7 +118,7 @@ def order_of(sale: Sale, member_id: str, brand_id: str, terms: EarningTerms) -> 
         paid_at=at,
         settlement="done",
         rollup="due",
-        features="due",
+        features="due" if member_id != NOBODY else "done",
         timeline=[Moment(status="paid", at=at)],
     )
 

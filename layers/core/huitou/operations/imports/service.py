@@ -48,6 +48,7 @@ from huitou.operations.imports.undo_models import ImportBatch
 from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.imported_repository import ImportedOrderRepository
 from huitou.ordering.orders.ledger_models import LedgerOrder
+from huitou.ordering.orders.models import NOBODY
 from huitou.ordering.settlement.service import Settlement
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database, is_duplicate
@@ -158,7 +159,7 @@ class OrderImport:
         numbers = [one for sale in sales for one in (sale.row.member, sale.row.formerly) if one]
         known = self._members.find_till_members(numbers, session)
         amounts = sorted({sale.row.amount_fen for sale in sales})
-        ids = sorted(set(known.values()))
+        ids = sorted({*known.values(), NOBODY})
         before = ToldBefore(
             self._orders.of_members(ids, amounts, *window_of(sales), session), known
         )
@@ -192,12 +193,21 @@ class OrderImport:
             return
         unchanged = {told.id for _, told in there.values() if told is not None}
         _refuse_another_mapping(new.values(), unchanged, before)
-        till = {sale.id: _known_number(sale.row, known) for sale in new.values()}
+        till = {
+            sale.id: _known_number(sale.row.member, sale.row.formerly, known)
+            for sale in new.values()
+            if sale.row.member is not None
+        }
         members = self._members.register_till_members(
             _first_orders(new.values(), till), session, batch.import_id
         )
         orders = [
-            order_of(sale, members.ids[till[sale.id]], self._brand_id, terms_on(sale.business_day))
+            order_of(
+                sale,
+                members.ids[till[sale.id]] if sale.id in till else NOBODY,
+                self._brand_id,
+                terms_on(sale.business_day),
+            )
             for sale in new.values()
         ]
         self._orders.insert(orders, session)
@@ -341,11 +351,11 @@ def _kept(import_id: str, batch: _Batch) -> ImportBatch:
     )
 
 
-def _known_number(row: ImportedRow, known: Collection[str]) -> str:
+def _known_number(number: str, formerly: str | None, known: Collection[str]) -> str:
     """Return the number under which a row's member is known, or is to be registered."""
-    if row.formerly in known and row.member not in known:
-        return row.formerly or row.member
-    return row.member
+    if formerly is not None and formerly in known and number not in known:
+        return formerly
+    return number
 
 
 def _first_orders(sales: Iterable[Sale], till: Mapping[str, str]) -> dict[str, FirstOrder]:
@@ -353,7 +363,8 @@ def _first_orders(sales: Iterable[Sale], till: Mapping[str, str]) -> dict[str, F
 
     `till` are the members' numbers by the orders' ids.
     """
-    ordered = sorted(sales, key=lambda sale: (sale.business_day, sale.at, sale.store_id or ""))
+    of_members = (sale for sale in sales if sale.id in till)
+    ordered = sorted(of_members, key=lambda sale: (sale.business_day, sale.at, sale.store_id or ""))
     return {
         till[sale.id]: FirstOrder(sale.business_day, sale.at, sale.store_id)
         for sale in reversed(ordered)

@@ -9,9 +9,9 @@ from pymongo.client_session import ClientSession
 
 from huitou.ordering.orders.imported_models import ImportedOrder
 from huitou.ordering.orders.ledger_models import LEDGER_FIELDS, LedgerOrder
-from huitou.ordering.orders.models import Order
+from huitou.ordering.orders.models import NOBODY, Order
 from huitou.runtime.database import Database
-from huitou.runtime.triggers import DUE
+from huitou.runtime.triggers import DONE, DUE
 
 _TOLD = {field.alias or name: 1 for name, field in ImportedOrder.model_fields.items()}
 
@@ -74,7 +74,7 @@ class ImportedOrderRepository:
                         "status": order.status,
                         "refunds": [back.model_dump() for back in order.refunds],
                         "rollup": DUE,
-                        "features": DUE,
+                        "features": DUE if order.member_id != NOBODY else DONE,
                     },
                     "$inc": {"version": 1},
                     "$push": {"timeline": {"status": order.status, "at": order.refunds[-1].at}},

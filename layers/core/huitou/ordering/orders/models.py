@@ -153,6 +153,9 @@ class Invoice(Record):
     asked_at: datetime
 
 
+NOBODY = ""  # The member of an imported order without a guest: no member has this id.
+
+
 class Order(Stored):
     """One order with its frozen price.
 

@@ -14,6 +14,7 @@ from huitou.loyalty.points.service import Points
 from huitou.loyalty.tiers.repository import TierRepository
 from huitou.loyalty.tiers.service import Tiers
 from huitou.ordering.orders.ledger_models import LedgerOrder
+from huitou.ordering.orders.models import NOBODY
 from huitou.ordering.orders.repository import OrderRepository
 from huitou.ordering.settlement.models import SettlingOutcome
 from huitou.ordering.settlement.rules import Known, account_move, deserving, write_order
@@ -91,7 +92,9 @@ class Settlement:
         no coupons. A tier review that was due before stays due, since it may grant some.
         """
         now = self._clock.now()
-        deserve = [paid for order in orders if (paid := deserving(order)) is not None]
+        # An order of nobody has no ledger.
+        of_members = [order for order in orders if order.member_id != NOBODY]
+        deserve = [paid for order in of_members if (paid := deserving(order)) is not None]
         known = self._ledger.of_orders([paid.order.id for paid in deserve], session)
         members = list({paid.order.member_id for paid in deserve})
         cases = self._tiers.cases(members, session)
