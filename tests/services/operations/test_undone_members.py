@@ -167,7 +167,7 @@ def test_a_member_who_registered_by_themselves_stays(till: Till) -> None:
 def test_an_undo_and_an_import_at_once_leave_no_order_with_a_member_who_is_gone(
     chain: Database, clock: FakeClock
 ) -> None:
-    """An order of ¥0 earns nothing, so that only the member tells the two transactions apart."""
+    """With orders of ¥0 too, which earn nothing."""
     run = OrderImport(chain, clock, "huitou").run
     for n in range(4):
         first = [row.model_copy(update={"amount_fen": 0}) for row in rows_of(2 * n)]
