@@ -270,13 +270,26 @@ def test_codes_worth_more_than_a_days_limit_wait_for_a_second_person(desk: Desk)
     assert desk.shop.differences() == []
 
 
+def test_a_coupon_that_waits_is_worth_no_more_when_it_is_approved(desk: Desk) -> None:
+    desk.template("big", terms={"off_fen": 6_000})
+    assert desk.awaits(lambda: desk.coupon("one", "big"))
+    [gift] = desk.waiting()
+    desk.template("big", terms={"off_fen": 60_000}, revision=2)
+    with pytest.raises(Refusal) as refused:
+        desk.decide(gift)
+    assert refused.value.code is AdjustmentErrors.GIFT_WORTH_MORE
+    assert (desk.held("big"), desk.waiting()) == (0, [gift])
+    desk.template("big", terms={"off_fen": 6_000}, revision=3)
+    assert desk.decide(gift) == "applied"
+
+
 def test_codes_that_were_allowed_are_worth_no_more_afterwards(desk: Desk) -> None:
     """Ask for codes of a small coupon, let it be worth ten times as much, then make them."""
     desk.gifts.allow_codes(codes("spring"))
     rich = desk.template("ten", terms={"off_fen": 10_000}, revision=2)
     with pytest.raises(Refusal) as refused:
         desk.gifts.allow_codes(codes("spring"))
-    assert refused.value.code is AdjustmentErrors.ADJUSTMENT_ID_REUSED
+    assert refused.value.code is AdjustmentErrors.GIFT_WORTH_MORE
     database, clock = desk.shop.database, desk.shop.clock
     made = Codes(database, clock, b"k" * 32)
     made.make_batch(codes("summer", 10))

@@ -29,6 +29,10 @@ class AdjustmentErrors(ErrorCode):
         "Above what you may give alone today: it waits until another manager or finance approves"
         " it (Approvals)",
     )
+    GIFT_WORTH_MORE = (
+        "该券的优惠已高于申请时，请换一个编号重新申请",
+        "The coupon is worth more than when it was asked for: ask again under another id",
+    )
     ADJUSTMENT_ID_REUSED = (
         "该调整单号已用于另一笔调整，请换一个",
         "This id names another adjustment: take a new one",

@@ -100,8 +100,8 @@ class Adjustments:
 
         One batch counts once. Raises Refusal GIFT_AWAITS_APPROVAL, after the request was stored,
         until a second person has approved it; then the same call is allowed. ADJUSTMENT_DECIDED if
-        they rejected it, ADJUSTMENT_ID_REUSED if the batch's name was asked for otherwise, also
-        if its coupon is worth more by now.
+        they rejected it, ADJUSTMENT_ID_REUSED if the batch's name was asked for otherwise,
+        GIFT_WORTH_MORE if its coupon is worth more by now.
         """
         template = self._coupons.get_template(request.template_id)
         self._allowance.open(request.actor, brand_day(self._clock.now()))
@@ -109,9 +109,10 @@ class Adjustments:
             lambda session: self._ask_codes(template, request, session)
         )
         made = MadeCodes(batch=request.batch, template_id=request.template_id, count=request.count)
-        # It counted for what its coupon was worth when it was asked for.
-        if adjustment.codes != made or self._codes_fen(template, request) > adjustment.value_fen:
+        if adjustment.codes != made:
             raise Refusal(AdjustmentErrors.ADJUSTMENT_ID_REUSED, field="batch")
+        if self._codes_fen(template, request) > adjustment.value_fen:
+            raise Refusal(AdjustmentErrors.GIFT_WORTH_MORE, field="batch")
         match adjustment.status:
             case "applied":
                 return
@@ -127,7 +128,8 @@ class Adjustments:
         """Approve or reject a waiting adjustment; if two people decide at once, one is refused.
 
         Raises Refusal NOT_FOUND, ADJUSTMENT_NOT_YOURS, ADJUSTMENT_NOT_YOUR_ROLE,
-        ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH or COUPON_NOT_ISSUED (it goes on waiting).
+        ADJUSTMENT_DECIDED, or POINTS_NOT_ENOUGH, COUPON_NOT_ISSUED or GIFT_WORTH_MORE (it goes on
+        waiting).
         """
         adjustment = self.get_adjustment(request.adjustment_id)
         if adjustment.actor == request.actor:
@@ -139,6 +141,9 @@ class Adjustments:
             self._database.transact(lambda session: self._decide(adjustment, request, session))
         else:
             template = self._coupons.get_template(wanted.template_id)
+            unknown_fen = self._points.rules().gift_limits.coupon_fen
+            if worth_fen(template.terms, unknown_fen) > adjustment.value_fen:
+                raise Refusal(AdjustmentErrors.GIFT_WORTH_MORE, field="adjustment_id")
             self._coupons.with_quota_unit(
                 template,
                 wanted.whole_cause,
