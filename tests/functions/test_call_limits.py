@@ -27,7 +27,7 @@ UNLIMITED = {
     "geofence-check": set[str](),
     "member-profile": {
         "login", "profile", "update", "consent", "orders", "coupons", "coupon_token", "inbox",
-        "open_message", "subscribed", "points", "notices", "mall",
+        "open_message", "subscribed", "points", "notices", "mall", "merge_code",
     },
     "pay": {"status", "cancel"},
     "referral-settle": {"mine"},
