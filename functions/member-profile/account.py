@@ -76,7 +76,7 @@ MEMBER = {
     "update": Action(UpdateProfileRequest, update, ProfileAnswer),
     "bind_phone": Action(BindPhoneRequest, bind_phone, PhoneAnswer, most_a_minute=30),
     "consent": Action(ConsentRequest, consent, ConsentsAnswer),
-    "merge_code": Action(MergeCodeRequest, merge_code, MergeCodeAnswer, most_a_minute=30),
+    "merge_code": Action(MergeCodeRequest, merge_code, MergeCodeAnswer),
     "orders": Action(PageRequest, orders, "huitou.ordering.orders.models:OrdersAnswer"),
 }
 INTERNAL = {"find_by_phone": Action(FindByPhoneRequest, find_by_phone, FoundByPhone)}
