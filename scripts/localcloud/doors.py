@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, redirect, request, send_from_directory
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import BadRequest
 
 from deployment.web import pages
 from huitou.runtime.parsing import parse_json
@@ -150,6 +151,11 @@ def platform_app(cloud: LocalCloud) -> Flask:
 
     _add_console(app)
     _add_controls(app, cloud)
+
+    @app.errorhandler(BadRequest)
+    def unreadable(_: BadRequest) -> Any:
+        told = {"errCode": "InvalidParameter", "errMsg": "the body isn't JSON that functions take"}
+        return jsonify(told), 400
 
     @app.errorhandler(PlatformError)
     def refused(error: PlatformError) -> Any:

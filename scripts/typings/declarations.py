@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from huitou.ordering.orders.errors import OrderErrors
 from huitou.ordering.orders.models import QuoteAnswer
-from huitou.runtime.errors import ErrorCode, all_codes
+from huitou.runtime.errors import Code, ErrorCode, all_codes
 from huitou.runtime.handler import Action
+from huitou.runtime.rates import WaitAnswer
 from typings.schemas import Schemas
 from typings.tables import Table, answer_model
 from typings.typescript import comment, interface
@@ -43,7 +44,10 @@ type Failure = {
 /** What `result` of wx.cloud.callFunction is. */
 type Answer<Data> = { ok: true; data: Data } | { ok: false; error: Failure };"""
 # Refusals that carry `data`, and its model.
-CARRY_DATA: Mapping[ErrorCode, type[BaseModel]] = {OrderErrors.QUOTE_CHANGED: QuoteAnswer}
+CARRY_DATA: Mapping[ErrorCode, type[BaseModel]] = {
+    OrderErrors.QUOTE_CHANGED: QuoteAnswer,
+    Code.TOO_MANY_CALLS: WaitAnswer,
+}
 _LOOKUPS = """\
 type @RequestOf<N extends keyof @Functions, A extends keyof @Functions[N]> =
   @Functions[N][A] extends { request: infer Request } ? Request : never;

@@ -312,8 +312,10 @@ def as_operator(client: CheckedClient, letter_id: str) -> None:
     internal(client, "maintenance", action="import_orders", rows=rows[:1], import_id="i-answers-1",
              file="till.csv")  # fmt: skip
     assert internal(client, "maintenance", action="imports")["imports"]
-    undone = internal(client, "maintenance", action="undo_import", import_id="i-answers-1")
-    assert (undone["orders"], undone["rest"]) == (1, 0)
+    undo = {"action": "undo_import", "import_id": "i-answers-1"}
+    undone = internal(client, "maintenance", **undo)
+    assert (undone["orders"], undone["rest"]) == (1, 1)
+    assert internal(client, "maintenance", **undo)["rest"] == 0  # Its members go, too.
     rules = internal(client, "tier-evaluate", action="rules")["rules"]
     rules |= {"revision": rules["revision"] + 1}
     internal(client, "tier-evaluate", action="dry_run", rules=rules)

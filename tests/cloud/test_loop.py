@@ -173,7 +173,7 @@ def test_an_event_over_the_platforms_limit_is_refused(guest: Guest) -> None:
         body=odd,
         headers={"Content-Type": "application/json"},
     ).json()
-    assert answered["result"]["error"]["code"] == "INVALID_REQUEST"
+    assert answered["errCode"] == "InvalidParameter"
     huge = json.dumps({"name": "pay", "openid": "x", "data": {"x": "y" * 7_000_000}})
     refused = HTTP.request(
         "POST",

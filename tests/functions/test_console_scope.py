@@ -14,7 +14,7 @@ from at_once import at_once
 from chain_data import FakeClock, Shop
 from console_people import Browser, index, owner, person
 from huitou.members.profiles.rules import phone_hash, phone_identity
-from huitou.members.profiles.service import FirstOrder
+from huitou.members.profiles.till_service import FirstOrder, TillMembers
 from huitou.operations.console.lookup_service import SEARCHES_AN_HOUR, PhoneBook
 from huitou.operations.staff.models import OF_STORES, Role
 from huitou.operations.staff.rules import MAY, may
@@ -273,7 +273,8 @@ def test_every_route_that_finds_a_member_by_number_counts_as_a_search(
     """Numbers at the till follow each other: K001, K002. Ids don't, so they aren't counted."""
     first = FirstOrder("2026-03-01", clock.now(), None)
     numbers = {f"K{number:03}": first for number in range(3)}
-    chain.transact(lambda session: there.shop.members.register_till_members(numbers, session))
+    till = TillMembers(chain, clock, "huitou")
+    chain.transact(lambda session: till.register_till_members(numbers, session))
     cashier = person(index, chain, "cashier", "jingan").browser()
     tried = [f"K{number:03}" for number in range(SEARCHES_AN_HOUR + 5)]
     sent = [cashier.send(f"members/{route}", {"member_id": number}) for number in tried]

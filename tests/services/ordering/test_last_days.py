@@ -25,11 +25,12 @@ LAST = "2026-12-07"
 ALWAYS = [{"opens": "00:00", "closes": "00:00"}]
 ACTIVITY = {
     "_id": "weeks", "name": "双周活动", "group": "reduction", "valid_until": LAST,
-    "terms": {"kind": "amount_off", "off_fen": 300, "base": "running"},
+    "terms": {"kind": "amount_off", "off_fen": 300, "base": "running",
+              "threshold_fen": 1_000},
 }  # fmt: skip
 COUPON = {
     "_id": "december", "name": "十二月券", "revision": 1, "valid_until": LAST,
-    "terms": {"kind": "amount_off", "off_fen": 500},
+    "terms": {"kind": "amount_off", "off_fen": 500, "threshold_fen": 1_000},
 }  # fmt: skip
 # (zone of the store, its cut time, moment by its wall clock, whether it is still 7 December there)
 MOMENTS = [

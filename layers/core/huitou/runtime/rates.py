@@ -15,9 +15,18 @@ from pymongo import ReturnDocument
 from pymongo.write_concern import WriteConcern
 
 from huitou.runtime.database import Database
+from huitou.runtime.documents import Answer
 from huitou.runtime.errors import Code, Refusal
 
 MINUTE_S = 60
+
+
+class WaitAnswer(Answer):
+    """What the refusal TOO_MANY_CALLS carries: after how many seconds the next minute begins."""
+
+    retry_s: int
+
+
 _KEPT = timedelta(minutes=2)
 # A counter that a failing node loses lets a few more calls through; waiting for others costs more.
 _ONE_NODE = WriteConcern(w=1)
