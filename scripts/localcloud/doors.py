@@ -152,6 +152,13 @@ def platform_app(cloud: LocalCloud) -> Flask:
     _add_console(app)
     _add_controls(app, cloud)
 
+    _tell_faults(app)
+    return app
+
+
+def _tell_faults(app: Flask) -> None:
+    """Answer what the platform refuses, and bodies that nobody can read, as JSON."""
+
     @app.errorhandler(BadRequest)
     def unreadable(_: BadRequest) -> Any:
         told = {"errCode": "InvalidParameter", "errMsg": "the body isn't JSON that functions take"}
@@ -161,8 +168,6 @@ def platform_app(cloud: LocalCloud) -> Flask:
     def refused(error: PlatformError) -> Any:
         status = _HTTP_STATUS.get(error.code, 404)
         return jsonify({"errCode": error.code, "errMsg": str(error)}), status
-
-    return app
 
 
 def _routed(routes: Mapping[str, str], path: str) -> str | None:
