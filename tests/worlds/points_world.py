@@ -203,7 +203,7 @@ class World:
                 self.saw(name)
 
     def extended(self) -> set[str]:
-        today = self.shop.clock.now() + timedelta(hours=8)
+        today = self.shop.clock.now() + timedelta(hours=8 - 4)
         return {(today + timedelta(days=days)).date().isoformat() for days in (1, 20)}
 
     def saw(self, name: str) -> None:
@@ -211,8 +211,8 @@ class World:
         event(name)
 
     def today(self) -> str:
-        """Return the calendar day in Shanghai, where all stores are."""
-        return (self.shop.clock.now() + timedelta(hours=8)).date().isoformat()
+        """Return the business day: all stores are in Shanghai, and their days end at 04:00."""
+        return (self.shop.clock.now() + timedelta(hours=8 - 4)).date().isoformat()
 
     def order(self, number: int) -> Bought:
         return self.orders[-1 - number % len(self.orders)]
