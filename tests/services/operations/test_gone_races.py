@@ -12,7 +12,7 @@ import pytest
 
 from at_once import at_once
 from chain_data import FakeClock, Shop
-from huitou.coupons.issuing.models import CouponTemplate
+from huitou.coupons.issuing.models import CouponTemplate, IssueCouponRequest
 from huitou.coupons.issuing.service import Coupons
 from huitou.growth.geofence.models import PositionRequest
 from huitou.growth.geofence.service import Geofence
@@ -107,6 +107,14 @@ def _adjust(shop: Shop, member_id: str) -> Work:
     return lambda: Adjustments(shop.database, shop.clock).ask_for_adjustment(request)
 
 
+def _gift_that_waits(shop: Shop, member_id: str) -> Work:
+    adjustments = Adjustments(shop.database, shop.clock)
+    gift = IssueCouponRequest(
+        member_id=member_id, template_id="gold-50-15", cause="sorry", actor="li", reason="多送"
+    )
+    return lambda: adjustments.give_coupon(gift)
+
+
 def _hold(shop: Shop, member_id: str) -> Work:
     shop.paid(member_id)
     return lambda: Holds(shop.database, shop.clock).hold_points(
@@ -162,6 +170,7 @@ WORKS = [
     _profile,
     _check_in,
     _adjust,
+    _gift_that_waits,
     _hold,
     _consent,
     _subscribe,

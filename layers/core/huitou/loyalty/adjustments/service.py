@@ -202,7 +202,7 @@ class Adjustments:
         known = self._adjustments.find(identity, session)
         if known is not None:
             return known
-        self._points.open_book(request.member_id, session)  # NOT_FOUND if there is no such member.
+        self._persons.touch(request.member_id, session)
         now = self._clock.now()
         day = brand_day(now)
         value_fen = worth_fen(template.terms, self._points.rules().gift_limits.coupon_fen)

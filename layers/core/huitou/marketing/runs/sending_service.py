@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from huitou.catalog.stores.models import BRAND_CUT, BRAND_ZONE
 from huitou.catalog.stores.rules import brand_day, day_bounds, shifted
@@ -27,7 +26,6 @@ from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
 
 TIMER_SLACK = timedelta(minutes=15)  # The timer comes every five minutes.
-_BRAND = ZoneInfo(BRAND_ZONE)
 
 
 class Known(NamedTuple):
@@ -138,7 +136,5 @@ class Sender:
     def note_skipped(self, campaign: Campaign, occasions: int) -> None:
         """Count for operators how many occasions were too late today."""
         if occasions:
-            self._repository.note_skipped(campaign.id, self._today(), self._clock.now(), occasions)
-
-    def _today(self) -> str:
-        return self._clock.now().astimezone(_BRAND).date().isoformat()
+            now = self._clock.now()
+            self._repository.note_skipped(campaign.id, brand_day(now), now, occasions)
