@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,15 @@ class OrderRepository:
 
     def find(self, order_id: str, session: ClientSession | None = None) -> Order | None:
         found = self._orders.find_one({"_id": order_id}, session=session)
+        return Order.model_validate(found) if found else None
+
+    def first_of(
+        self, order_ids: Sequence[str], session: ClientSession | None = None
+    ) -> Order | None:
+        """Return one of these orders; None if none of them exists."""
+        if not order_ids:
+            return None
+        found = self._orders.find_one({"_id": {"$in": list(order_ids)}}, session=session)
         return Order.model_validate(found) if found else None
 
     def of_member(self, member_id: str, page: PageRequest) -> tuple[list[Order], str | None]:

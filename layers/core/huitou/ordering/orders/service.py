@@ -126,24 +126,20 @@ class Orders:
         Refusal STORE_CLOSED, DISH_SOLD_OUT, QUOTE_CHANGED (with the new quote), COUPON_NOT_USABLE,
         POINTS_NOT_ENOUGH or QUOTE_ID_REUSED.
         """
-        identity = order_id(member_id, request.quote_id)
         digest = request_digest(request)
-        for other in self._persons.ids_of(member_id)[1:]:
-            # A repetition of a call from before the merge finds the order of that call.
-            if (before := self._orders.find(order_id(other, request.quote_id))) is not None:
-                return same_order(before, digest)
         try:
-            return self._create(identity, digest, member_id, request)
+            return self._create(digest, member_id, request)
         except (Refusal, DuplicateKeyError):
             # The same call may have run before or at the same time. Its order then holds the
             # coupons and points that this call missed, and this call returns that order.
-            stored = self._orders.find(identity)
+            ids = self._persons.ids_of(member_id)
+            stored = self._orders.first_of([order_id(one, request.quote_id) for one in ids])
             if stored is None:
                 raise
             return same_order(stored, digest)
 
-    def _create(self, identity: str, digest: str, member_id: str, request: CreateRequest) -> Order:
-        now = self._clock.now()
+    def _create(self, digest: str, member_id: str, request: CreateRequest) -> Order:
+        now, identity = self._clock.now(), order_id(member_id, request.quote_id)
         store = self._stores.get_store(request.store_id)
         wanted_at = check_wanted(request, now)
         if not takes_orders(store, wanted_at):
@@ -180,7 +176,10 @@ class Orders:
         ends_after = store_day_clock(store, now)
 
         def write(session: ClientSession) -> Order:
-            self._persons.touch(member_id, session)
+            earlier = self._persons.touch(member_id, session)
+            names = [order_id(one, request.quote_id) for one in earlier]
+            if (before := self._orders.first_of(names, session)) is not None:
+                return same_order(before, digest)  # The same call, from before a merge.
             drawn = self._points.reserve_points(member_id, order.points_used, session)
             kept = order.model_copy(update={"points_drawn": drawn})
             self._orders.insert(kept, session)
@@ -190,7 +189,8 @@ class Orders:
             return kept
 
         made = self._database.transact(write)
-        self._limiter.confirm_units(taken)
+        if made.id == identity:
+            self._limiter.confirm_units(taken)
         return made
 
     def explain_price(self, order_id: str) -> ExplainAnswer:

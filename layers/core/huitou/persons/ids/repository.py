@@ -15,7 +15,9 @@ from pymongo.client_session import ClientSession
 from huitou.runtime.database import Database
 from huitou.runtime.documents import Record
 
-_ALIVE = {"merged_into": None, "erased_at": None}
+_NOT_MERGED = {"merged_into": None}
+_ALIVE = {**_NOT_MERGED, "erased_at": None}
+_TOUCH = {"$inc": {"touched": 1}}
 
 
 class MemberIds(Record):
@@ -59,13 +61,18 @@ class PersonRepository:
         where = {"_id": {"$in": list(member_ids)}, "merged_into": {"$exists": True}}
         return {found["_id"] for found in self._members.find(where, {"_id": 1}, session=session)}
 
-    def touch(self, member_ids: Sequence[str], session: ClientSession, *, erased: bool) -> int:
-        """Write these members, if they are somebody; returns how many there were.
+    def touch(self, member_id: str, session: ClientSession, *, erased: bool) -> MemberIds | None:
+        """Write a member and return them; None if they are nobody.
 
-        With `erased`, members who were erased are written, too.
+        With `erased`, a member who was erased is written, too.
         """
+        where = {"_id": member_id} | (_NOT_MERGED if erased else _ALIVE)
+        touched = self._members.find_one_and_update(
+            where, _TOUCH, projection=_FIELDS, session=session
+        )
+        return MemberIds.model_validate(touched) if touched else None
+
+    def touch_all(self, member_ids: Sequence[str], session: ClientSession) -> int:
+        """Write these members, if they are somebody; returns how many there were."""
         where = {"_id": {"$in": list(member_ids)}, **_ALIVE}
-        if erased:
-            del where["erased_at"]
-        touched = self._members.update_many(where, {"$inc": {"touched": 1}}, session=session)
-        return touched.matched_count
+        return self._members.update_many(where, _TOUCH, session=session).matched_count

@@ -57,8 +57,12 @@ class Persons:
             for name in wanted
         }
 
-    def touch(self, member_id: str, session: ClientSession, *, even_erased: bool = False) -> None:
+    def touch(
+        self, member_id: str, session: ClientSession, *, even_erased: bool = False
+    ) -> list[str]:
         """Write the member in the transaction that stores something for them.
+
+        Returns the ids that were merged into this one; most members have none.
 
         A merge and an erasure write the member, too. So of two that run at once, one conflicts and
         runs again: it either finds what the other one stored, or finds the member gone. Raises
@@ -66,20 +70,23 @@ class Persons:
         erased one may get what the books need, such as a refund. Raises MERGED_ELSEWHERE naming
         `member_id` for a member who was merged: their log-in leads to the new id.
         """
-        self.touch_all([member_id], session, even_erased=even_erased)
+        touched = self._repository.touch(member_id, session, erased=even_erased)
+        if touched is None:
+            raise self._gone([member_id], session)
+        return touched.merged_ids
 
-    def touch_all(
-        self, member_ids: Sequence[str], session: ClientSession, *, even_erased: bool = False
-    ) -> None:
+    def touch_all(self, member_ids: Sequence[str], session: ClientSession) -> None:
         """Write several members, as `touch` does; raises if one of them is gone."""
         wanted = sorted(set(member_ids))
-        if self._repository.touch(wanted, session, erased=even_erased) == len(wanted):
-            return
-        for member_id in wanted:
+        if self._repository.touch_all(wanted, session) != len(wanted):
+            raise self._gone(wanted, session)
+
+    def _gone(self, member_ids: Sequence[str], session: ClientSession) -> Refusal:
+        for member_id in member_ids:
             found = self._repository.find(member_id, session)
             if found is not None and found.merged_into is not None:
-                raise Refusal(PersonErrors.MERGED_ELSEWHERE, field="member_id")
-        raise Refusal(Code.NOT_FOUND, field="member_id", detail=PERSON)
+                return Refusal(PersonErrors.MERGED_ELSEWHERE, field="member_id")
+        return Refusal(Code.NOT_FOUND, field="member_id", detail=PERSON)
 
     def touch_those_left(self, member_ids: Sequence[str], session: ClientSession) -> list[str]:
         """Write those of these members who aren't gone; returns their ids."""
