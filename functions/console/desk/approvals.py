@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from desk.route import Desk, Route
 from huitou.loyalty.adjustments.errors import ADJUSTMENT
 from huitou.loyalty.adjustments.models import (
+    Adjustment,
     AdjustmentAnswer,
     AdjustmentsAnswer,
     AdjustmentsRequest,
@@ -15,13 +19,17 @@ from huitou.operations.console.lookup_models import WaitingRefunds
 from huitou.operations.merges.errors import MERGE
 from huitou.operations.merges.models import (
     DecideMergeRequest,
+    Merge,
     MergeAnswer,
     MergesAnswer,
     MergesRequest,
+    WaitingMerge,
 )
 from huitou.operations.merges.service import Merges
 from huitou.payments.refunds.models import DecideRefundRequest, RefundAnswer, RefundsRequest
 from huitou.runtime.errors import Code, Refusal
+
+Asked = TypeVar("Asked", Adjustment, AdjustmentAnswer, Merge, WaitingMerge)
 
 
 def _decide_refund(desk: Desk, request: DecideRefundRequest) -> object:
@@ -33,17 +41,19 @@ def _adjustments(desk: Desk) -> Adjustments:
     return Adjustments(desk.database, desk.clock)
 
 
+def _of_near(desk: Desk, asked: Sequence[Asked]) -> list[Asked]:
+    """Return what colleagues of the person's stores asked for, so pages may be shorter."""
+    near = desk.colleagues.near([one.actor for one in asked])
+    return [one for one in asked if one.actor in near]
+
+
 def _list_adjustments(desk: Desk, request: AdjustmentsRequest) -> object:
-    """List what colleagues of the person's stores asked for, so pages may be shorter."""
     page = _adjustments(desk).list_adjustments(request)
-    near = desk.colleagues.near([one.actor for one in page.adjustments])
-    shown = [one for one in page.adjustments if one.actor in near]
-    return page.model_copy(update={"adjustments": shown})
+    return page.model_copy(update={"adjustments": _of_near(desk, page.adjustments)})
 
 
 def _decide_adjustment(desk: Desk, request: DecideAdjustmentRequest) -> object:
-    asked = _adjustments(desk).get_adjustment(request.adjustment_id)
-    if asked.actor not in desk.colleagues.near([asked.actor]):
+    if not _of_near(desk, [_adjustments(desk).get_adjustment(request.adjustment_id)]):
         raise Refusal(Code.NOT_FOUND, field="adjustment_id", detail=ADJUSTMENT)
     return _adjustments(desk).decide_adjustment(request)
 
@@ -53,16 +63,12 @@ def _merges(desk: Desk) -> Merges:
 
 
 def _list_merges(desk: Desk, request: MergesRequest) -> object:
-    """List what colleagues of the person's stores asked for, so pages may be shorter."""
     page = _merges(desk).list_merges(request)
-    near = desk.colleagues.near([one.actor for one in page.merges])
-    shown = [one for one in page.merges if one.actor in near]
-    return page.model_copy(update={"merges": shown})
+    return page.model_copy(update={"merges": _of_near(desk, page.merges)})
 
 
 def _decide_merge(desk: Desk, request: DecideMergeRequest) -> object:
-    asked = _merges(desk).get_merge(request.merge_id)
-    if asked.actor not in desk.colleagues.near([asked.actor]):
+    if not _of_near(desk, [_merges(desk).get_merge(request.merge_id)]):
         raise Refusal(Code.NOT_FOUND, field="merge_id", detail=MERGE)
     return _merges(desk).decide_merge(request)
 
