@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,8 @@ import click
 from pymongo.client_session import ClientSession
 
 from cli.bench import json_option, report, scratch_mongod
+from cli.bench.profile import Profile, profile_option
+from cli.bench.sides import compare
 from huitou.coupons.issuing.service import Coupons
 from huitou.members.profiles.service import Members
 from huitou.operations.maintenance.models import LoadRequest
@@ -45,8 +46,11 @@ CART: dict[str, Any] = {
 @click.option("--rounds", default=5, show_default=True, help="Rounds, ours and floor in turn.")
 @click.option("--threads", default=4, show_default=True, help="Guests at once, on both sides.")
 @click.option("--hot", default=20, show_default=True, help="Coupons that 16 writers fight for.")
+@profile_option
 @json_option
-def checkout(orders: int, rounds: int, threads: int, hot: int, as_json: bool) -> None:
+def checkout(
+    orders: int, rounds: int, threads: int, hot: int, profile: Profile | None, as_json: bool
+) -> None:
     """Order a cart with a coupon: read, price, lock the coupon and create the order.
 
     The floor is one transaction with the two necessary writes: the same order document and the
@@ -62,25 +66,14 @@ def checkout(orders: int, rounds: int, threads: int, hot: int, as_json: bool) ->
             "ours": guests.order,
             "floor": _floor(database, guests.sample()),
         }
-        speeds: dict[str, list[float]] = {"ours": [], "floor": []}
-        for number in range(rounds + 1):
-            for side, work in sides.items():
-                visits = guests.visits(orders)
-                started = time.perf_counter()
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(work, visits))
-                if number:  # The first round only warms up connections and caches.
-                    speeds[side].append(orders / (time.perf_counter() - started))
-        pairs = zip(speeds["ours"], speeds["floor"], strict=True)
-        report(
-            {
-                "orders_per_s": round(statistics.median(speeds["ours"])),
-                "floor_orders_per_s": round(statistics.median(speeds["floor"])),
-                "ratio": round(statistics.median(ours / floor for ours, floor in pairs), 3),
-                **_hot_coupon_figures(guests, hot),
-            },
-            as_json=as_json,
+        figures = compare(
+            sides,
+            lambda _, __: guests.visits(orders),
+            rounds=rounds,
+            threads=threads,
+            profile=profile,
         )
+        report({**figures, **_hot_coupon_figures(guests, hot)}, profile, as_json=as_json)
 
 
 Visit = tuple[str, CreateRequest]

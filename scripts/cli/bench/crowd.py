@@ -10,12 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
-from pymongo.write_concern import WriteConcern
 from rich.console import Console
 from rich.progress import track
 
-from cli.bench import scratch_mongod
+from cli.bench import insert_quickly, scratch_mongod
 from cli.bench.orders import register_members
+from cli.bench.profile import Profile
+from cli.bench.sides import watching
 from huitou.loyalty.points.models import NEVER
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
@@ -46,15 +47,11 @@ class Crowd:
         self._make()
 
     def _make(self) -> None:
-        # Losing these in a crash would do no harm, so the writes don't wait for the disk.
-        quick = self.database.collection("accounts").with_options(
-            write_concern=WriteConcern(1, j=False)
-        )
         starts = range(0, self.members, AT_ONCE)
         for start in track(starts, f"{self.members:,} members", console=Console(stderr=True)):
             numbers = range(start, min(start + AT_ONCE, self.members))
             accounts = [self._account(number) for number in numbers]
-            quick.insert_many(accounts, ordered=False)
+            insert_quickly(self.database, "accounts", accounts)
             register_members(self.database, [account["_id"] for account in accounts])
 
     def _account(self, number: int) -> dict[str, Any]:
@@ -102,15 +99,20 @@ def crowds(members: int, small_members: int, due: int) -> Iterator[tuple[Crowd, 
 
 
 def measure(
-    crowds: tuple[Crowd, Crowd], work: Callable[[Database, CrowdClock], int], due: int
+    crowds: tuple[Crowd, Crowd],
+    work: Callable[[Database, CrowdClock], int],
+    due: int,
+    profile: Profile | None,
 ) -> dict[str, Any]:
     """Time each day's work on both crowds in turn; `work` returns how many members it did."""
     clock, seconds = CrowdClock(), ([], [])  # type: ignore[var-annotated]
     for number in range(ROUNDS + 1):
         clock.day = FIRST_DAY + timedelta(days=number)
         for crowd, times in zip(crowds, seconds, strict=True):
+            watched = profile if number == ROUNDS and crowd is crowds[1] else None
             started = time.perf_counter()
-            done = work(crowd.database, clock)
+            with watching(watched, "member", due):
+                done = work(crowd.database, clock)
             if done != due:
                 raise SystemExit(f"{done} of {due} were done on {clock.day}")
             if number:

@@ -10,7 +10,9 @@ from datetime import date, timedelta
 
 import click
 
-from cli.bench import json_option, report, scratch_mongod
+from cli.bench import json_option, report, scratch_mongod, setting_up
+from cli.bench.profile import Profile, profile_option
+from cli.bench.sides import watching
 from huitou.operations.imports.models import ImportedRow, ImportOrdersRequest
 from huitou.operations.imports.service import OrderImport
 from huitou.runtime.clock import RealClock
@@ -24,8 +26,9 @@ WRITTEN = ("members", "identities", "accounts", "orders", "points_entries")
 @click.command(name="import")
 @click.option("--orders", default=10_000, show_default=True, help="Orders per round and side.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds, ours and floor in turn.")
+@profile_option
 @json_option
-def import_(orders: int, rounds: int, as_json: bool) -> None:
+def import_(orders: int, rounds: int, profile: Profile | None, as_json: bool) -> None:
     """Import orders of as many members as real histories have (one for three orders).
 
     The floor takes the documents that the import left behind (members, identities, accounts,
@@ -37,8 +40,9 @@ def import_(orders: int, rounds: int, as_json: bool) -> None:
         for number in range(rounds):
             database = _declared(mongod.uri, f"ours{number}")
             started = time.perf_counter()
-            for batch in _batches(orders, seed=number):
-                OrderImport(database, RealClock(), "huitou").run(batch)
+            with watching(profile if number == rounds - 1 else None, "order", orders):
+                for batch in _batches(orders, seed=number):
+                    OrderImport(database, RealClock(), "huitou").run(batch)
             ours.append(orders / (time.perf_counter() - started))
             floor.append(orders / _by_hand(database, mongod.uri, f"floor{number}"))
             database.client.close()
@@ -48,6 +52,7 @@ def import_(orders: int, rounds: int, as_json: bool) -> None:
             "floor_orders_per_s": round(statistics.median(floor), 1),
             "ratio": round(statistics.median(a / b for a, b in zip(ours, floor, strict=True)), 3),
         },
+        profile,
         as_json=as_json,
     )
 
@@ -76,10 +81,11 @@ def _batches(orders: int, seed: int) -> Iterator[ImportOrdersRequest]:
 
 def _by_hand(source: Database, uri: str, name: str) -> float:
     """Insert what the import wrote into an empty database; returns the seconds it took."""
-    documents: dict[str, list[Document]] = {
-        collection: list(source.collection(collection).find({"_id": {"$gt": ""}}))
-        for collection in WRITTEN
-    }
+    with setting_up():
+        documents: dict[str, list[Document]] = {
+            collection: list(source.collection(collection).find({"_id": {"$gt": ""}}))
+            for collection in WRITTEN
+        }
     database = _declared(uri, name)
     started = time.perf_counter()
     for collection, found in documents.items():

@@ -13,22 +13,22 @@ from functools import partial
 from typing import Any
 
 import click
-from pymongo.write_concern import WriteConcern
 from rich.console import Console
 from rich.progress import track
 
-from cli.bench import json_option, report, scratch_mongod
+from cli.bench import insert_quickly, json_option, report, scratch_mongod, setting_up
+from cli.bench.profile import Profile, profile_option
+from cli.bench.sides import watching
 from huitou.insight.kpis.models import ReportRequest
 from huitou.insight.kpis.rules import REPURCHASE_DAYS, series_of
 from huitou.insight.kpis.service import Kpis
-from huitou.runtime.database import Database, connect
+from huitou.runtime.database import connect
 from huitou.runtime.declarations import declare
 
 FIRST_MEASURED = date(2026, 5, 1)
 STORES = 10
 PERIODS = range(10, 61)  # Days between two visits; each guest always has the same.
 RECENT_DAYS = 100  # Only they get log-ins and points entries; older ones are never read.
-AT_ONCE = 5_000
 BULKY = ("orders", "logins", "points_entries")
 WRITERS = 4  # One thread makes documents while MongoDB stores another thread's.
 
@@ -78,7 +78,7 @@ class History:
         declare(self.database)
         for name in BULKY:
             self.database.collection(name).drop_indexes()
-        _insert(
+        insert_quickly(
             self.database,
             "members",
             [
@@ -102,21 +102,26 @@ class History:
         self.database.collection("kpi_state").insert_one(
             {"_id": "roll-up", "schema": 1, "turn": 0, "closed_through": newest}
         )
-        declare(self.database)
+        with setting_up():
+            declare(self.database)
 
     def add(self, day: date, *, counted: bool) -> None:
         """Write one day's orders: `counted` as after a roll-up, else as after settling."""
         visits = list(self._guests.on(day))
-        _insert(self.database, "orders", [_order(g, day, counted=counted) for g, _ in visits])
+        insert_quickly(
+            self.database, "orders", [_order(g, day, counted=counted) for g, _ in visits]
+        )
         if counted:
             self._roll_up_by_hand(day, visits)
         if (FIRST_MEASURED - day).days <= RECENT_DAYS:
-            _insert(
+            insert_quickly(
                 self.database,
                 "logins",
                 [_login(guest, day, counted=counted) for guest, _ in visits],
             )
-            _insert(self.database, "points_entries", [_entry(guest, day) for guest, _ in visits])
+            insert_quickly(
+                self.database, "points_entries", [_entry(guest, day) for guest, _ in visits]
+            )
 
     def _roll_up_by_hand(self, day: date, visits: list[tuple[int, int]]) -> None:
         figures: dict[tuple[str | None, str | None], Counter[str]] = {}
@@ -129,7 +134,7 @@ class History:
                 counts.update({"orders": 1, "revenue_fen": 3_600, f"visits.{gap}": 1})
                 if again:
                     counts[f"returns.{gap}"] += 1
-        _insert(
+        insert_quickly(
             self.database,
             "kpi_days",
             [
@@ -150,8 +155,9 @@ class History:
 @click.option("--years", default=3.0, show_default=True, help="Length of the long history.")
 @click.option("--orders-a-day", default=2_000, show_default=True)
 @click.option("--days", default=5, show_default=True, help="Days to measure on each history.")
+@profile_option
 @json_option
-def kpi(years: float, orders_a_day: int, days: int, as_json: bool) -> None:
+def kpi(years: float, orders_a_day: int, days: int, profile: Profile | None, as_json: bool) -> None:
     """Roll up one more day and read its figures, after 30 days and after years of history.
 
     Both histories live in the same MongoDB and are measured in turn; the ratio says how much of
@@ -163,16 +169,17 @@ def kpi(years: float, orders_a_day: int, days: int, as_json: bool) -> None:
         long = History(mongod.uri, max(30, round(years * 365)), guests)
         for history in (short, long):
             history.make()
-        rows = _measure(short, long, days)
+        rows = _measure(short, long, days, profile)
         for history in (short, long):
             history.database.client.close()
     report(
         {"orders_a_day": orders_a_day, "long_history_days": round(years * 365), **rows},
+        profile,
         as_json=as_json,
     )
 
 
-def _measure(short: History, long: History, days: int) -> dict[str, Any]:
+def _measure(short: History, long: History, days: int, profile: Profile | None) -> dict[str, Any]:
     """Time each day on both histories in turn; the first day warms up."""
     clock, seconds = BenchClock(), ([], [])  # type: ignore[var-annotated]
     for number in range(days + 1):
@@ -180,9 +187,11 @@ def _measure(short: History, long: History, days: int) -> dict[str, Any]:
         for history, times in zip((short, long), seconds, strict=True):
             history.add(clock.day, counted=False)
             kpis = Kpis(history.database, clock)
+            watched = profile if number == days and history is long else None
             started = time.perf_counter()
-            kpis.roll_up_figures(600)
-            kpis.report_figures(ReportRequest(as_of=clock.day))
+            with watching(watched, "day", 1):
+                kpis.roll_up_figures(600)
+                kpis.report_figures(ReportRequest(as_of=clock.day))
             if number:
                 times.append(time.perf_counter() - started)
     after_30, after_years = seconds
@@ -256,10 +265,3 @@ def _nested(counts: Counter[str]) -> dict[str, Any]:
         else:
             found[outer] = count
     return found
-
-
-def _insert(database: Database, collection: str, documents: list[dict[str, Any]]) -> None:
-    # Losing these in a crash would do no harm, so the writes don't wait for the disk.
-    quick = database.collection(collection).with_options(write_concern=WriteConcern(1, j=False))
-    for start in range(0, len(documents), AT_ONCE):
-        quick.insert_many(documents[start : start + AT_ONCE], ordered=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cli.bench import insert_quickly
 from huitou.loyalty.earning.models import EarningTerms
 from huitou.loyalty.points.models import Account
 from huitou.members.profiles.models import Member
@@ -59,11 +60,11 @@ def register_members(database: Database, member_ids: list[str]) -> None:
     """Insert members as they are after their first log-in."""
     first = Member(id="m", brand_id="huitou", registered_at=AT, registered_day=DAY).document()
     documents = [first | {"_id": member_id} for member_id in member_ids]
-    database.collection("members").insert_many(documents)
+    insert_quickly(database, "members", documents)
 
 
 def open_accounts(database: Database, member_ids: list[str]) -> None:
     """Register members, and insert an empty account for each."""
     register_members(database, member_ids)
     accounts = [Account(id=member_id).document() for member_id in member_ids]
-    database.collection("accounts").insert_many(accounts)
+    insert_quickly(database, "accounts", accounts)

@@ -7,7 +7,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import click
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cli.bench import json_option, report, scratch_mongod
 from cli.bench.by_hand import ByHand, WrittenDocuments
 from cli.bench.paying import Answer, Till, Visit
+from cli.bench.profile import Profile, profile_option
+from cli.bench.sides import compare
 from guard import scratch_folder
 from huitou.payments.charges.rules import NotificationKeys, verify_and_decrypt
 from huitou.runtime.database import connect
@@ -33,8 +35,16 @@ AT_A_TIME = 50  # callbacks
 @click.option("--callbacks", default=2_000, show_default=True, help="Checked per round and side.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds, ours and floor in turn.")
 @click.option("--threads", default=4, show_default=True, help="Guests at once, on both sides.")
+@profile_option
 @json_option
-def pay(orders: int, callbacks: int, rounds: int, threads: int, as_json: bool) -> None:
+def pay(
+    orders: int,
+    callbacks: int,
+    rounds: int,
+    threads: int,
+    profile: Profile | None,
+    as_json: bool,
+) -> None:
     """Order, prepay, take WeChat Pay's callback and settle; then check callbacks alone.
 
     Ours includes everything that our services do, with two signatures and two verifications an
@@ -52,30 +62,36 @@ def pay(orders: int, callbacks: int, rounds: int, threads: int, as_json: bool) -
         [first] = till.visits(0, 1)
         till.wechat_prepares([first])
         floor = ByHand(database, WrittenDocuments.of(till, first))
-        speeds, checks, wechat_s = [], [], []
-        for number in range(rounds + 1):
-            ours, theirs = (
-                till.visits(1 + orders * (2 * number + side), orders) for side in range(2)
-            )
-            started = time.perf_counter()
-            till.wechat_prepares(ours)
-            prepared_s = (time.perf_counter() - started) / orders
-            speed = _run(ours, threads, till.serve), _run(theirs, threads, floor.serve)
-            check = _check(till.notice(first), till.notification_keys, callbacks)
-            if number:  # The first round only warms up connections and caches.
-                speeds.append(speed)
-                checks.append(check)
-                wechat_s.append(prepared_s)
+        wechat_s: list[float] = []
+        numbers = count(1)
+
+        def visits(side: str, _: int) -> list[Visit]:
+            found = till.visits(1 + orders * next(numbers), orders)
+            if side == "ours":
+                started = time.perf_counter()
+                till.wechat_prepares(found)
+                wechat_s.append((time.perf_counter() - started) / orders)
+            return found
+
+        figures = compare(
+            {"ours": till.serve, "floor": floor.serve},
+            visits,
+            rounds=rounds,
+            threads=threads,
+            profile=profile,
+        )
+        notice, keys = till.notice(first), till.notification_keys
+        checks = [_check(notice, keys, callbacks) for _ in range(rounds + 1)][1:]
         database.client.close()
     report(
         {
-            **_medians("orders_per_s", speeds, 1),
-            "ratio": _ratio(speeds),
+            **figures,
             "wechat_ms": round(statistics.median(wechat_s) * 1000, 2),
             "threads": threads,
             **_medians("verify_us", checks, 1),
             "verify_ratio": _ratio(checks),
         },
+        profile,
         as_json=as_json,
     )
 
@@ -87,13 +103,6 @@ def _medians(name: str, pairs: list[tuple[float, float]], digits: int) -> dict[s
 
 def _ratio(pairs: list[tuple[float, float]]) -> float:
     return round(statistics.median(ours / floor for ours, floor in pairs), 3)
-
-
-def _run(visits: list[Visit], threads: int, serve: Callable[[Visit], None]) -> float:
-    started = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(serve, visits))
-    return len(visits) / (time.perf_counter() - started)
 
 
 def _check(notice: Answer, keys: NotificationKeys, callbacks: int) -> tuple[float, float]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
@@ -13,6 +9,8 @@ from pymongo.client_session import ClientSession
 
 from cli.bench import json_option, report, scratch_mongod
 from cli.bench.orders import AT, DAY, open_accounts, paid_order
+from cli.bench.profile import Profile, profile_option
+from cli.bench.sides import Work, compare
 from huitou.growth.referrals.binding_service import FirstOrders
 from huitou.loyalty.points.models import NEVER
 from huitou.loyalty.points.service import Points
@@ -25,15 +23,15 @@ MEMBERS = 400
 SPENT = 100
 BACK_FEN = 1_800  # One cup of four goes back.
 LOT = [{"expires_on": NEVER, "points": SPENT}]
-Work = Callable[[str], object]
 
 
 @click.command()
 @click.option("--orders", default=400, show_default=True, help="Orders per round and side.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds, ours and floor in turn.")
 @click.option("--threads", default=4, show_default=True, help="Settlers at once, on both sides.")
+@profile_option
 @json_option
-def points(orders: int, rounds: int, threads: int, as_json: bool) -> None:
+def points(orders: int, rounds: int, threads: int, profile: Profile | None, as_json: bool) -> None:
     """Award, spend and take back points: entries, account and order in one transaction each.
 
     The floor does the same minimal writes with plain pymongo. It reads only the balance that the
@@ -50,30 +48,18 @@ def points(orders: int, rounds: int, threads: int, as_json: bool) -> None:
         figures: dict[str, Any] = {}
         for name in ("award", "spend", "refund"):
             sides = {"ours": _ours(database, name), "floor": _floor(database, name)}
-            speeds: dict[str, list[float]] = {"ours": [], "floor": []}
-            for number in range(rounds + 1):
-                for side, work in sides.items():
-                    ids = [f"{name}-{side}{number}-{n}" for n in range(orders)]
-                    _prepare(database, name, ids)
-                    speed = _speed(ids, threads, work)
-                    if number:  # The first round only warms up connections and caches.
-                        speeds[side].append(speed)
-            pairs = zip(speeds["ours"], speeds["floor"], strict=True)
-            figures[name] = {
-                "per_s": round(statistics.median(speeds["ours"]), 1),
-                "floor_per_s": round(statistics.median(speeds["floor"]), 1),
-                "ratio": round(statistics.median(ours / floor for ours, floor in pairs), 3),
-            }
+
+            def cases(side: str, number: int, name: str = name) -> list[str]:
+                ids = [f"{name}-{side}{number}-{n}" for n in range(orders)]
+                _prepare(database, name, ids)
+                return ids
+
+            figures[name] = compare(
+                sides, cases, rounds=rounds, threads=threads, profile=profile, before=f"{name} "
+            )
         database.client.close()
     least = min(figure["ratio"] for figure in figures.values())
-    report({**figures, "ratio": least, "threads": threads}, as_json=as_json)
-
-
-def _speed(ids: list[str], threads: int, work: Work) -> float:
-    started = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, ids))
-    return len(ids) / (time.perf_counter() - started)
+    report({**figures, "ratio": least, "threads": threads}, profile, as_json=as_json)
 
 
 def _member(order_id: str) -> str:

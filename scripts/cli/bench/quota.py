@@ -13,6 +13,8 @@ import click
 
 from cli.bench import json_option, report, scratch_mongod
 from cli.bench.orders import register_members
+from cli.bench.profile import Profile, profile_option
+from cli.bench.sides import compare
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.runtime.clock import RealClock
@@ -27,8 +29,9 @@ Take = Callable[[int], object]
 @click.command()
 @click.option("--coupons", default=600, show_default=True, help="Coupons per round and side.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds, each side in turn.")
+@profile_option
 @json_option
-def quota(coupons: int, rounds: int, as_json: bool) -> None:
+def quota(coupons: int, rounds: int, profile: Profile | None, as_json: bool) -> None:
     """Issue coupons of one template with a quota to 16 writers at once.
 
     Each writer checks whether its cause already has a coupon, takes one unit of the quota by a
@@ -40,25 +43,16 @@ def quota(coupons: int, rounds: int, as_json: bool) -> None:
     with scratch_mongod() as mongod:
         database = connect(mongod.uri, "bench")
         declare(database)
-        sides = {
-            "ours": _ours(database, coupons * (rounds + 1)),
-            "floor": _floor(database, coupons * (rounds + 1)),
-        }
-        speeds: dict[str, list[float]] = {side: [] for side in sides}
-        for number in range(rounds + 1):
-            for side, take in sides.items():
-                first = number * coupons
-                started = time.perf_counter()
-                with ThreadPoolExecutor(WRITERS) as pool:
-                    list(pool.map(take, range(first, first + coupons)))
-                if number:  # The first round warms up connections.
-                    speeds[side].append(coupons / (time.perf_counter() - started))
-        figures = {f"{side}_per_s": round(statistics.median(s)) for side, s in speeds.items()}
-        pairs = zip(speeds["ours"], speeds["floor"], strict=True)
-        ratio = statistics.median(ours / floor for ours, floor in pairs)
-        report(
-            {**figures, "ratio": round(ratio, 3), **_last_coupon_figures(database)}, as_json=as_json
+        most = coupons * (rounds + 2)
+        sides = {"ours": _ours(database, most), "floor": _floor(database, most)}
+        figures = compare(
+            sides,
+            lambda _, number: range(number * coupons, (number + 1) * coupons),
+            rounds=rounds,
+            threads=WRITERS,
+            profile=profile,
         )
+        report({**figures, **_last_coupon_figures(database)}, profile, as_json=as_json)
 
 
 def _template(database: Database, name: str, quota: int) -> tuple[Coupons, CouponTemplate]:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from pymongo.write_concern import WriteConcern
 from rich.console import Console
 from rich.progress import track
 
-from cli.bench import json_option, report, scratch_mongod
+from cli.bench import insert_quickly, json_option, report, scratch_mongod, setting_up
 from cli.bench.crowd import AT_ONCE, FIRST_DAY, CrowdClock
+from cli.bench.profile import Profile, profile_option
+from cli.bench.sides import watching
 from huitou.coupons.issuing.models import CouponTemplate
 from huitou.coupons.issuing.service import Coupons
 from huitou.marketing.campaigns.models import Campaign, CampaignStepRequest, PutCampaignRequest
@@ -40,8 +41,11 @@ _CAMPAIGN = {
 @click.option("--members", default=1_000_000, show_default=True, help="In the large chain.")
 @click.option("--small-members", default=100_000, show_default=True, help="In the small chain.")
 @click.option("--due", default=10_000, show_default=True, help="Members a day who get it.")
+@profile_option
 @json_option
-def sweep(members: int, small_members: int, due: int, as_json: bool) -> None:
+def sweep(
+    members: int, small_members: int, due: int, profile: Profile | None, as_json: bool
+) -> None:
     """Send the day-3 campaign to 10,000 of 100,000 and of 1,000,000 members.
 
     `ratio` is the large chain's time against the small one's (aim: at most 1.3); `floor_ratio` ours
@@ -59,7 +63,8 @@ def sweep(members: int, small_members: int, due: int, as_json: bool) -> None:
         floors: list[float] = []
         for number in range(ROUNDS + 1):
             for chain, times in zip(chains, seconds, strict=True):
-                taken = chain.send(number)
+                last = number == ROUNDS and chain is chains[1]
+                taken = chain.send(number, profile if last else None)
                 if number:
                     times.append(taken)
             taken = _by_hand(chains[1], floor, number)
@@ -85,6 +90,7 @@ def sweep(members: int, small_members: int, due: int, as_json: bool) -> None:
                 2,
             ),
         },
+        profile,
         as_json=as_json,
     )
 
@@ -120,13 +126,9 @@ class Chain:
         for start in track(starts, f"{members:,} members", console=Console(stderr=True)):
             found = [self._member(number) for number in range(start, min(start + AT_ONCE, members))]
             for name in ("features", "members", "accounts", "consents"):
-                # Losing these in a crash would do no harm, so the writes don't wait for the disk.
-                quick = self.database.collection(name).with_options(
-                    write_concern=WriteConcern(1, j=False)
-                )
                 documents = [of_one[name] for of_one in found if name in of_one]
                 if documents:
-                    quick.insert_many(documents, ordered=False)
+                    insert_quickly(self.database, name, documents)
 
     def _member(self, number: int) -> dict[str, Document]:
         member_id = member_id_from(secrets.token_bytes(15))  # Spread as real ones are.
@@ -190,14 +192,15 @@ class Chain:
             }
         return found
 
-    def send(self, number: int) -> float:
+    def send(self, number: int, profile: Profile | None = None) -> float:
         """Send the campaign of a measured day; returns the seconds it took."""
         self._clock.day = FIRST_DAY + timedelta(days=number)
         runs = CampaignRuns(self.database, self._clock)
         started = time.perf_counter()
-        running = Campaigns(self.database, self._clock).running_campaigns()
-        Planning(self.database, self._clock).plan_runs(running)
-        counts, _ = runs.work_on_campaigns(lambda: True)
+        with watching(profile, "member", self.due):
+            running = Campaigns(self.database, self._clock).running_campaigns()
+            Planning(self.database, self._clock).plan_runs(running)
+            counts, _ = runs.work_on_campaigns(lambda: True)
         taken = time.perf_counter() - started
         if counts["a"] + counts["holdout"] != self.due:
             raise SystemExit(f"{dict(counts)}: not {self.due} were told on {self._clock.day}")
@@ -206,10 +209,11 @@ class Chain:
     def written(self, number: int) -> tuple[list[Document], list[Document]]:
         """Return the deliveries and coupons of a measured day."""
         day = (FIRST_DAY + timedelta(days=number)).isoformat()
-        exposures = list(self.database.mongo["exposures"].find({"campaign_id": "day-3"}))
-        exposures = [row for row in exposures if row["day"] == day]
-        told = {row["member_id"] for row in exposures}
-        coupons = list(self.database.mongo["coupons"].find({"member_id": {"$in": list(told)}}))
+        with setting_up():
+            exposures = list(self.database.mongo["exposures"].find({"campaign_id": "day-3"}))
+            exposures = [row for row in exposures if row["day"] == day]
+            told = {row["member_id"] for row in exposures}
+            coupons = list(self.database.mongo["coupons"].find({"member_id": {"$in": list(told)}}))
         return exposures, coupons
 
 
