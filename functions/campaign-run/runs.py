@@ -17,7 +17,8 @@ from huitou.marketing.runs.models import (
     WorkAnswer,
     WorkRequest,
 )
-from huitou.runtime.handler import LONGEST_S, Action
+from huitou.runtime.handler import Action
+from huitou.runtime.sweeps import LONGEST_S
 from services import CampaignCall
 
 

@@ -20,7 +20,8 @@ from huitou.insight.kpis.models import (
     StoreFiguresRequest,
 )
 from huitou.insight.kpis.service import Kpis
-from huitou.runtime.handler import LONGEST_S, Action, Call, serve
+from huitou.runtime.handler import Action, Call, serve
+from huitou.runtime.sweeps import LONGEST_S
 
 
 def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from huitou.operations.merges.models import (
     MergesRequest,
 )
 from huitou.ordering.settlement.service import Settlement
-from huitou.runtime.handler import LONGEST_S, Action, Call, serve
+from huitou.runtime.handler import Action, Call, serve
 
 if TYPE_CHECKING:
     from huitou.loyalty.adjustments.service import Adjustments
@@ -116,19 +116,12 @@ def _settle_changed(call: PointsCall) -> dict[str, Any]:
 def _settle_due(call: PointsCall) -> dict[str, Any]:
     settlement, points, holds = call.settlement, call.points, call.holds
     liability = call.liability
-
-    def goes_on() -> bool:
-        return call.seconds_left() > 2 * LONGEST_S
-
-    def bring_all_up_to_date(_: str) -> str:
-        return f"{points.bring_due_accounts_up_to_date(goes_on)} due"
-
+    calendar = (points.due_accounts(), points.bring_up_to_date, points.bring_all_up_to_date)
     return call.sweep(
         {
             "outcomes": (settlement.due_orders(), settlement.settle_order),
             "holds": (holds.due_holds(), holds.release_due_hold),
-            "calendar": (["many at once"], bring_all_up_to_date),
-            "one by one": (points.due_accounts(), points.bring_accounts_up_to_date),
+            "calendar": calendar,
             "months": (liability.closable_months(), liability.close_month),
         }
     )

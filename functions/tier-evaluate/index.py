@@ -36,14 +36,15 @@ def main_handler(event: dict[str, Any], context: Mapping[str, Any]) -> dict[str,
 
 
 def _evaluate_changed(call: Call) -> dict[str, Any]:
-    return call.each(call.due_ids("accounts"), _tiers(call).evaluate_member)
+    tiers = _tiers(call)
+    return call.each(call.due_ids("accounts"), tiers.evaluate_member, tiers.evaluate_members)
 
 
 def _evaluate_due(call: Call) -> dict[str, Any]:
     tiers, runs = _tiers(call), _runs(call)
     return call.sweep(
         {
-            "outcomes": (tiers.due_reviews(), tiers.evaluate_member),
+            "outcomes": (tiers.due_reviews(), tiers.evaluate_member, tiers.evaluate_members),
             "applied": (runs.members_to_do(), runs.evaluate_member),
         }
     )

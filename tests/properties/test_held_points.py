@@ -130,7 +130,7 @@ def act(shop: Shop, holds: Holds, alice: str, kind: str, name: str, number: int)
 
 
 def agrees(shop: Shop, alice: str, purse: Purse) -> None:
-    Points(shop.database, shop.clock).bring_accounts_up_to_date(alice)
+    Points(shop.database, shop.clock).bring_up_to_date(alice)
     account: dict[str, Any] = shop.account(alice)
     assert account["lots"] == dict(+purse.lots)
     held = sum(drawn.total() for drawn, status in purse.holds.values() if status == "held")

@@ -263,8 +263,8 @@ class PointsOfMembers(RuleBasedStateMachine, World):
     @rule()
     def the_timer_fires(self) -> None:
         today = self.today()
-        due = set(self.points.due_accounts())
-        self.points.bring_due_accounts_up_to_date(lambda: True)
+        due = list(self.points.due_accounts())
+        self.points.bring_all_up_to_date(due)
         for member_id, purse in self.purses.items():
             known, owed = len(purse.written), purse.owed
             if member_id in due:

@@ -72,7 +72,7 @@ def test_a_function_that_failed_in_an_outage_asks_for_what_is_due_in_its_next_ca
     context = {"time_limit_in_ms": 60_000, "request_id": "r"}
     seen: list[str] = []
 
-    def each(_: object, ids: list[str], work: object) -> dict[str, Any]:
+    def each(_: object, ids: list[str], *work: object) -> dict[str, Any]:
         seen.extend(ids)
         if "left-behind" not in ids:
             raise AutoReconnect("the database is away")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import click
@@ -20,6 +22,8 @@ from cli.bench.sides import watching
 from huitou.loyalty.points.models import NEVER
 from huitou.runtime.database import Database, connect
 from huitou.runtime.declarations import declare
+from huitou.runtime.sweeps import AT_ONCE as TOGETHER
+from huitou.runtime.sweeps import Together
 
 FIRST_DAY = date(2026, 6, 1)
 YEAR = timedelta(days=365)
@@ -127,3 +131,11 @@ def measure(
         "per_s": round(due / statistics.median(large)),
         "ratio": round(statistics.median(b / a for a, b in zip(small, large, strict=True)), 2),
     }
+
+
+def swept(ids: Iterable[str], together: Together) -> Counter[str]:
+    """Do the work in groups, as a function's sweep does; returns how many had which outcome."""
+    rest, outcomes = iter(ids), Counter[str]()
+    while group := list(islice(rest, TOGETHER)):
+        outcomes.update(together(group))
+    return outcomes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.bench import json_option, report
-from cli.bench.crowd import CrowdClock, crowds, measure
+from cli.bench.crowd import CrowdClock, crowds, measure, swept
 from cli.bench.profile import Profile, profile_option
 from huitou.loyalty.points.service import Points
 from huitou.runtime.database import Database
@@ -31,4 +31,5 @@ def expire(
 
 
 def _expire(database: Database, clock: CrowdClock) -> int:
-    return Points(database, clock).bring_due_accounts_up_to_date(lambda: True)
+    points = Points(database, clock)
+    return swept(points.due_accounts(), points.bring_all_up_to_date)["up to date"]

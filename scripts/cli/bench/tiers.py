@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.bench import json_option, report
-from cli.bench.crowd import CrowdClock, crowds, measure
+from cli.bench.crowd import CrowdClock, crowds, measure, swept
 from cli.bench.profile import Profile, profile_option
 from huitou.loyalty.tiers.service import Tiers
 from huitou.runtime.database import Database
@@ -32,6 +32,4 @@ def tiers(
 
 def _review(database: Database, clock: CrowdClock) -> int:
     reviews = Tiers(database, clock)
-    return sum(
-        reviews.evaluate_member(member_id) == "lowered" for member_id in reviews.due_reviews()
-    )
+    return swept(reviews.due_reviews(), reviews.evaluate_members)["lowered"]

@@ -100,7 +100,7 @@ def test_two_years_of_orders_add_up_on_each_day_that_is_asked_for(shop: Shop) ->
             shop.settlement.settle_order(order.id)
         shop.clock.advance(days=70)
         for member_id in (alice, bob):
-            shop.settlement._points.bring_accounts_up_to_date(member_id)
+            shop.settlement._points.bring_up_to_date(member_id)
     assert shop.differences() == []
     today = shop.settlement._points.today()
     for as_of in ("2026-03-01", "2026-03-02", "2026-12-31", "2027-06-15", today):

@@ -106,12 +106,12 @@ def test_points_are_valid_to_the_end_of_their_last_day_in_the_stores_zone(
     shop.paid(member_id, items=[item(20)])  # On 2 March, in Shanghai.
     points = Points(shop.database, clock)
     clock.moment = datetime(2026, 4, 2, 19, 59, 59, tzinfo=UTC)  # 03:59:59 in Shanghai.
-    points.bring_accounts_up_to_date(member_id)
+    points.bring_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 300
     assert points.available_points(member_id) == 300
     clock.moment += timedelta(seconds=1)
     assert points.available_points(member_id) == 0  # Even if no timer has run yet.
-    points.bring_accounts_up_to_date(member_id)
+    points.bring_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 0
 
 
@@ -123,7 +123,7 @@ def test_members_get_one_notice_a_week_before_points_expire(shop: Shop, clock: F
     points, notices = Points(shop.database, clock), Notices(shop.database, clock)
 
     def notices_of(member_id: str) -> list[str]:
-        points.bring_due_accounts_up_to_date(lambda: True)
+        points.bring_all_up_to_date(list(points.due_accounts()))
         listed = notices.list_notices(member_id, PageRequest(), "zh")["notices"]
         return [notice["text"] for notice in listed]
 

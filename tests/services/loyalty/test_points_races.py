@@ -158,10 +158,10 @@ def test_an_expiry_takes_only_points_that_no_simultaneous_order_sets_aside(
         earlier.moment = clock.now() - timedelta(days=1)
         return Shop(shop.database, earlier).orders.create_order(member_id, cart)
 
-    results = at_once([spend, lambda: points.bring_accounts_up_to_date(member_id)])
+    results = at_once([spend, lambda: points.bring_up_to_date(member_id)])
     account = shop.account(member_id)
     assert account["reserved"] == (1_000 if isinstance(results[0], Order) else 0)
-    points.bring_accounts_up_to_date(member_id)
+    points.bring_up_to_date(member_id)
     assert shop.account(member_id)["available"] == 0
     expired = shop.database.collection("points_entries").find({"member_id": member_id})
     gone = sum(entry["points"] for entry in expired if entry["kind"] == "expire")

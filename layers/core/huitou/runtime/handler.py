@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +21,9 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from huitou.runtime import missed
 from huitou.runtime.clock import Clock, clock_for
-from huitou.runtime.database import TRANSACTION_TIMEOUT_S, Database, is_passing, shared_database
-from huitou.runtime.dead_letters import record_letter
+from huitou.runtime.database import Database, shared_database
 from huitou.runtime.documents import Answer
-from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal, Unavailable
+from huitou.runtime.errors import Code, ConfigurationError, HuitouError, Lang, Refusal
 from huitou.runtime.events import HttpAnswer, HttpRequest, changed_ids, http_answer, http_request
 from huitou.runtime.faults import as_failure
 from huitou.runtime.identity import Caller, caller_of, is_internal
@@ -34,9 +32,9 @@ from huitou.runtime.parsing import MOST_EVENT_BYTES, Malformed, check_depth, che
 from huitou.runtime.rates import count_call
 from huitou.runtime.settings import Settings
 from huitou.runtime.settings import settings as shared_settings
+from huitou.runtime.sweeps import LONGEST_S, Each, Part, Sweep, Together, retry_cures
 
 MAX_MEMBER_EVENT_BYTES = 64 * 1024  # A cart of 50 lines is some 10 KB.
-LONGEST_S = TRANSACTION_TIMEOUT_S + 2  # The longest time for one id of a sweep.
 # Fields of an event that are not the action's own: those of every call, and those that the
 # platform or the client library adds.
 _ENVELOPE = ("action", "v", "lang", "token", "userInfo", "tcbContext")
@@ -108,49 +106,20 @@ class Call:
             self.database, self.function, changed_ids(self.event, (collection,))
         )
 
-    def each(self, ids: Iterable[str], work: Callable[[str], str]) -> dict[str, Any]:
-        """Do `work` for each id; this is a `sweep` with one list."""
-        return self.sweep({"outcomes": (ids, work)})
-
-    def sweep(
-        self,
-        parts: Mapping[str, tuple[Iterable[str], Callable[[str], str]]],
-        *,
-        spare_s: float = LONGEST_S,
+    def each(
+        self, ids: Iterable[str], work: Each, together: Together | None = None
     ) -> dict[str, Any]:
-        """Do each part's work for each of its ids; each part gets its share of the time left.
+        """Do `work` for each id; this is a `sweep` with one list."""
+        part: Part = (ids, work, together) if together else (ids, work)
+        return self.sweep({"outcomes": part})
 
-        Returns for each part how many ids had which outcome. One bad document stops neither its
-        own list nor the next one. An error that a retry can cure is raised at the end, so that
-        the platform calls again; the next run finds what this one has done. `spare_s` is the
-        longest time for one id: a list stops so early that this time is left. The ids it did not
-        reach keep their marker, and the next run finds them.
+    def sweep(self, parts: Mapping[str, Part], *, spare_s: float = LONGEST_S) -> dict[str, Any]:
+        """Do each part's work for its ids, in the time that is left (see `Sweep.run`).
+
+        `spare_s` is the longest time for one id: a list stops so early that this time is left.
         """
-        outcomes: dict[str, Counter[str]] = {name: Counter() for name in parts}
-        passing: Exception | None = None
-        for number, (name, (ids, work)) in enumerate(parts.items()):
-            share_s = (self.seconds_left() - spare_s) / (len(parts) - number)
-            ends = time.monotonic() + share_s
-            for document_id in ids:
-                if time.monotonic() > ends:
-                    outcomes[name]["rest left for the next run"] += 1
-                    break
-                try:
-                    outcomes[name][work(document_id)] += 1
-                except Exception as error:
-                    if _retry_cures(error):
-                        passing = error
-                        outcomes[name]["to be tried again"] += 1
-                        continue
-                    outcomes[name]["buried"] += 1
-                    record_letter(self.database, self.function, document_id, _reason(error))
-        if passing is not None:
-            raise passing
-        return {name: dict(found) for name, found in outcomes.items()}
-
-
-def _reason(error: Exception) -> str:
-    return error.code.name if isinstance(error, HuitouError) else type(error).__name__
+        sweep = Sweep(lambda: self.database, self.function)
+        return sweep.run(parts, self.seconds_left() - spare_s)
 
 
 Work = Callable[[Any], dict[str, Any]]
@@ -196,7 +165,7 @@ def serve(
     except (HuitouError, ValidationError, PyMongoError) as error:
         failure = as_failure(error)
         outcome = failure.code.name
-        if door in ("changes", "timer") and _retry_cures(error):
+        if door in ("changes", "timer") and retry_cures(error):
             missed.note_failure()
             raise
         if isinstance(error, ConfigurationError):
@@ -324,10 +293,6 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _retry_cures(error: Exception) -> bool:
-    return isinstance(error, Unavailable) or (isinstance(error, PyMongoError) and is_passing(error))
 
 
 def _refused(call: Call, failure: HuitouError, http: Web | None) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from huitou.runtime.triggers import DUE
 # Fields of other areas to write into accounts along with points, by member; None removes one.
 OtherFields = Mapping[str, Document]
 NOTHING: OtherFields = MappingProxyType({})
-DUE_AT_ONCE = 10_000  # The most of one sweep; the next one finds the rest.
 _FIELDS = dict.fromkeys(
     ("schema", *(name for name in Account.model_fields if name not in ("id", "schema_"))), 1
 )
@@ -100,12 +99,8 @@ class PointsRepository:
 
     def due(self, today: str) -> Iterator[str]:
         """Yield members whose accounts have something due by today, the longest due first."""
-        due = (
-            self._accounts.find({"points_on": {"$lte": today}}, {"_id": 1})
-            .sort("points_on", 1)
-            .limit(DUE_AT_ONCE)
-        )
-        yield from (account["_id"] for account in due)
+        due = self._accounts.find({"points_on": {"$lte": today}}, {"_id": 1}).sort("points_on", 1)
+        yield from (account["_id"] for account in due)  # Streamed: a sweep stops in time.
 
     def entries_before(self, member_id: str, number: int | None, limit: int) -> list[LedgerEntry]:
         """Return up to `limit` entries of an account below this number, the newest first."""

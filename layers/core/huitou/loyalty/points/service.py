@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import PyMongoError
 
 from huitou.catalog.stores.service import Stores
 from huitou.loyalty.notices.service import Notices
@@ -25,9 +24,7 @@ from huitou.loyalty.points.repository import NOTHING, OtherFields, PointsReposit
 from huitou.loyalty.points.rules import Book, day_after
 from huitou.runtime.clock import Clock
 from huitou.runtime.database import Database
-from huitou.runtime.errors import Code, HuitouError, Refusal
-
-AT_ONCE = 100  # Accounts that one transaction of the sweep brings up to date.
+from huitou.runtime.errors import Code, Refusal
 
 
 class Points:
@@ -137,10 +134,14 @@ class Points:
         """Yield members whose points expire, become usable or need a notice by today."""
         return self._repository.due(self.today())
 
-    def bring_accounts_up_to_date(self, *member_ids: str) -> Literal["up to date"]:
+    def bring_up_to_date(self, member_id: str) -> Literal["up to date"]:
+        """Post what is due in an account and note what ends soon."""
+        return self.bring_all_up_to_date([member_id])[0]
+
+    def bring_all_up_to_date(self, member_ids: Sequence[str]) -> list[Literal["up to date"]]:
         """Post what is due in these accounts and note what ends soon, in one transaction."""
 
-        def write(session: ClientSession) -> Literal["up to date"]:
+        def write(session: ClientSession) -> None:
             books = list(self.open_books(member_ids, session).values())
             ending = [
                 (book.account.id, day_after(day), {"points": points})
@@ -149,31 +150,9 @@ class Points:
             ]
             self._notices.put_notices("points-expiring", ending, session)
             self.save_books(books, session)
-            return "up to date"
 
-        return self._database.transact(write)
-
-    def bring_due_accounts_up_to_date(self, goes_on: Callable[[], bool]) -> int:
-        """Bring due accounts up to date in groups while `goes_on()` is true; return how many.
-
-        If a group can't be written, the others still are. Its members stay due, and
-        `bring_up_to_date` can be called for each of them.
-        """
-        done = 0
-        due = list(self.due_accounts())
-        while due and goes_on():
-            before = done
-            for start in range(0, len(due), AT_ONCE):
-                if not goes_on():
-                    break
-                group = due[start : start + AT_ONCE]
-                try:
-                    self.bring_accounts_up_to_date(*group)
-                except (HuitouError, PyMongoError):
-                    continue
-                done += len(group)
-            due = list(self.due_accounts()) if done > before else []
-        return done
+        self._database.transact(write)
+        return ["up to date"] * len(member_ids)
 
     def entries_before(self, member_id: str, number: int | None, limit: int) -> list[LedgerEntry]:
         """Return up to `limit` entries of an account, the newest first; None: from the end."""

@@ -48,7 +48,7 @@ class Statements:
         """
         member_id = request.member_id
         if request.after == 0:
-            self._points.bring_accounts_up_to_date(member_id)
+            self._points.bring_up_to_date(member_id)
         entries = self._points.entries_after(member_id, request.after, AT_ONCE)
         account = self._points.account(member_id)
         return WholeStatementAnswer(

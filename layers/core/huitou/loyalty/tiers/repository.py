@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from huitou.catalog.stores.rules import brand_day
@@ -109,7 +110,9 @@ class TierRepository:
         )
         return [TierAccount.model_validate(account) for account in found]
 
-    def accounts(self, member_ids: Iterable[str], session: ClientSession) -> list[TierAccount]:
+    def accounts(
+        self, member_ids: Iterable[str], session: ClientSession | None = None
+    ) -> list[TierAccount]:
         ids = {"_id": {"$in": list(member_ids)}}
         found = self._accounts.find(ids, _TIER_FIELDS, session=session)
         return [TierAccount.model_validate(account) for account in found]
@@ -132,36 +135,18 @@ class TierRepository:
     ) -> bool:
         """Write an evaluation; False if the account has changed since it was read.
 
-        The filter names the version that was read. If an order settled in between, its review is
-        due, and the account is evaluated again.
+        If an order settled in between, its review is due, and the account is evaluated again.
         """
-        changes: Document = {
-            "tier": evaluation.standing.model_dump(exclude_none=True),
-            "tier_base": evaluation.base.model_dump(exclude_none=True),
-            "tier_review": DONE,
-        }
-        gone: Document = {}
-        for name in BY_DAY:
-            days = getattr(seen, name)
-            gone |= dict.fromkeys(
-                (f"{name}.{d}" for d in set(days) - set(evaluation.kept(days))), ""
-            )
-        if evaluation.review_on is not None:
-            changes["review_on"] = evaluation.review_on
-        else:
-            gone["review_on"] = ""
-        if monthly_on is not None:
-            changes["monthly_on"] = monthly_on
-        if evaluation.standing.level != seen.tier.level:
-            # A member who falls before the coupons are issued is owed none of the lost level.
-            changes["benefits"] = DUE if evaluation.raised else DONE
-        update: Document = {"$set": changes, "$inc": {"version": 1}}
-        if gone:
-            update["$unset"] = gone
-        stored = self._accounts.update_one(
-            {"_id": seen.id, "version": seen.version}, update, session=session
-        )
-        return stored.matched_count == 1
+        guard, update = _storing(seen, evaluation, monthly_on)
+        return self._accounts.update_one(guard, update, session=session).matched_count == 1
+
+    def store_many(
+        self, stored: Sequence[tuple[TierAccount, Evaluation, str | None]], session: ClientSession
+    ) -> bool:
+        """Write evaluations as `store` does; False if one of the accounts has changed."""
+        writes = [UpdateOne(*_storing(*one)) for one in stored]
+        done = self._accounts.bulk_write(writes, ordered=False, session=session)
+        return done.matched_count == len(writes)
 
     def append(self, change: TierChange, session: ClientSession) -> None:
         self._changes.insert_one(change.document(), session=session)
@@ -311,3 +296,31 @@ class TierRepository:
             {"$set": {"birthday_md": month_day, "birthday_on": birthday_on}},
             session=session,
         )
+
+
+def _storing(
+    seen: TierAccount, evaluation: Evaluation, monthly_on: str | None
+) -> tuple[Document, Document]:
+    """Return an evaluation's write: the filter names the version of the account that was read."""
+    changes: Document = {
+        "tier": evaluation.standing.model_dump(exclude_none=True),
+        "tier_base": evaluation.base.model_dump(exclude_none=True),
+        "tier_review": DONE,
+    }
+    gone: Document = {}
+    for name in BY_DAY:
+        days = getattr(seen, name)
+        gone |= dict.fromkeys((f"{name}.{d}" for d in set(days) - set(evaluation.kept(days))), "")
+    if evaluation.review_on is not None:
+        changes["review_on"] = evaluation.review_on
+    else:
+        gone["review_on"] = ""
+    if monthly_on is not None:
+        changes["monthly_on"] = monthly_on
+    if evaluation.standing.level != seen.tier.level:
+        # A member who falls before the coupons are issued is owed none of the lost level.
+        changes["benefits"] = DUE if evaluation.raised else DONE
+    update: Document = {"$set": changes, "$inc": {"version": 1}}
+    if gone:
+        update["$unset"] = gone
+    return {"_id": seen.id, "version": seen.version}, update

@@ -165,11 +165,44 @@ class Tiers:
                 found = replace(found, cause="rules")
             if found.notice:  # Given before it is recorded: after a crash it is given again.
                 self._give_notice(case, found)
-            if self._store(seen, found, case.rules):
-                if found.standing.level == seen.tier.level:
-                    return "noticed" if found.notice else "unchanged"
-                return "raised" if found.raised else "lowered"
+            if self._store(case, found):
+                return _outcome(seen, found)
         raise Unavailable  # Orders of this member keep coming in; the marker is still due.
+
+    def evaluate_members(self, member_ids: Sequence[str]) -> list[EvaluationOutcome]:
+        """Evaluate members and write what changes in one transaction; returns their outcomes.
+
+        Raises Unavailable and writes nothing if one of them can't be done together with others:
+        a forgotten member, or one whose account changes meanwhile. `evaluate_member` can do each.
+        """
+        found_ones = self.with_joined(self._repository.accounts(member_ids))
+        accounts = {account.id: account for account in found_ones if not account.forgotten}
+        if accounts.keys() != set(member_ids):
+            raise Unavailable
+        cases = [self.case(accounts[member_id]) for member_id in member_ids]
+        judged = [(case, case.judged()) for case in cases]
+        for case, found in judged:
+            if found.notice:
+                self._give_notice(case, found)
+        moved = [(case, found) for case, found in judged if _has_moved(case.account, found)]
+        changes = [
+            change_of(case.account, found, case.rules.revision, self._clock)
+            for case, found in moved
+        ]
+        stored = [
+            (case.account, found, monthly_on)
+            for case, found in judged
+            if not _is_idle(case.account, found, monthly_on := self._monthly_on(case, found))
+        ]
+
+        def write(session: ClientSession) -> None:
+            if not self._repository.store_many(stored, session):
+                raise Unavailable
+            self._repository.append_many(changes, session)
+
+        if stored:
+            self._database.transact(write)
+        return [_outcome(case.account, found) for case, found in judged]
 
     def figures(self, member_id: str, session: ClientSession) -> dict[str, dict[str, int]]:
         """Return the figures of a member that tiers count, by figure and day."""
@@ -223,18 +256,14 @@ class Tiers:
                     rules_revision=best.rules.revision, at=self._clock.now(),
                 ), session)  # fmt: skip
 
-    def _store(self, seen: TierAccount, found: Evaluation, rules: TierRules) -> bool:
+    def _store(self, case: Case, found: Evaluation) -> bool:
         """Write what changed; False if the account has changed since it was read."""
-        monthly = bool(found.level.monthly_coupons) and (found.raised or seen.monthly_on is None)
-        monthly_on = self.today() if monthly else None
-        if found.standing.level == seen.tier.level:
-            idle = (seen.tier, seen.tier_base, seen.review_on) == (
-                found.standing, found.base, found.review_on,
-            )  # fmt: skip
-            if idle and monthly_on is None and seen.tier_review != DUE:
-                return True
+        seen, monthly_on = case.account, self._monthly_on(case, found)
+        if _is_idle(seen, found, monthly_on):
+            return True
+        if not _has_moved(seen, found):
             return self._repository.store(seen, found, monthly_on=monthly_on, session=None)
-        change = change_of(seen, found, rules.revision, self._clock)
+        change = change_of(seen, found, case.rules.revision, self._clock)
 
         def write(session: ClientSession) -> bool:
             stored = self._repository.store(seen, found, monthly_on=monthly_on, session=session)
@@ -243,6 +272,11 @@ class Tiers:
             return stored
 
         return self._database.transact(write)
+
+    def _monthly_on(self, case: Case, found: Evaluation) -> str | None:
+        """Return today if the coupons of this month are due from now on; None for no change."""
+        begins = found.raised or case.account.monthly_on is None
+        return self.today() if found.level.monthly_coupons and begins else None
 
     def _give_notice(self, case: Case, found: Evaluation) -> None:
         data = to_keep(case, found.standing)
@@ -315,6 +349,24 @@ class Tiers:
     def today(self) -> str:
         """Return the brand's business day."""
         return brand_day(self._clock.now())
+
+
+def _has_moved(seen: TierAccount, found: Evaluation) -> bool:
+    return found.standing.level != seen.tier.level
+
+
+def _is_idle(seen: TierAccount, found: Evaluation, monthly_on: str | None) -> bool:
+    """Tell whether an evaluation changes nothing that is stored."""
+    same = (seen.tier, seen.tier_base, seen.review_on) == (
+        found.standing, found.base, found.review_on,
+    )  # fmt: skip
+    return same and monthly_on is None and seen.tier_review != DUE
+
+
+def _outcome(seen: TierAccount, found: Evaluation) -> EvaluationOutcome:
+    if _has_moved(seen, found):
+        return "raised" if found.raised else "lowered"
+    return "noticed" if found.notice else "unchanged"
 
 
 def change_of(seen: TierAccount, found: Evaluation, revision: int, clock: Clock) -> TierChange:
